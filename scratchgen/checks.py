@@ -1,0 +1,144 @@
+"""Settings and arrays are checked once, where they enter the house, and trusted inside.
+
+Every function here returns what it was given in the form the inside wants, or raises an error that
+says what came, what was wanted, and what to do.
+"""
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError, KindError, OptionError, ShapeError
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+FLOATS = ("float32", "float64")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'x'?"`, or `""` where nothing known is near."""
+    from difflib import get_close_matches
+
+    match = get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def one_of(value: object, known: Iterable[str], what: str) -> str:
+    """`value` if it is one of the known names."""
+    known = list(known)
+    if isinstance(value, str) and value in known:
+        return value
+    names = ", ".join(repr(name) for name in known)
+    hint = nearest(value, known) if isinstance(value, str) else ""
+    raise OptionError(f"unknown {what} {value!r}, wants one of {names}{hint}")
+
+
+def whole(value: Any, what: str, least: int = 0) -> int:
+    """`value` as an int, if it is a whole number of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool | np.bool_) or number < least:
+        raise OptionError(f"{what}={value!r}: wants a whole number of at least {least}")
+    return number
+
+
+def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> float:
+    """`value` as a finite float of at least `least`, or strictly above it."""
+    try:
+        number = float(value) if not isinstance(value, str | bytes | bool | np.bool_) else np.nan
+    except (TypeError, ValueError):
+        number = np.nan
+    if not np.isfinite(number) or number < least or (above and number == least):
+        raise OptionError(
+            f"{what}={value!r}: wants a number {'above' if above else 'of at least'} {least:g}"
+        )
+    return number
+
+
+def sizes(value: Any, what: str) -> Shape:
+    """`value` as a tuple of whole numbers of at least 1; a single number is a tuple of one."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(whole(size, what, least=1) for size in value)
+    return (whole(value, what, least=1),)
+
+
+def float_type(value: Any) -> np.dtype[Any]:
+    """`value` as float32 or float64."""
+    try:
+        name = np.dtype(value).name
+    except TypeError:
+        name = str(value)
+    return np.dtype(one_of(name, FLOATS, "dtype"))
+
+
+def array_text(x: Any) -> str:
+    """What came, for an error's text: `shape (3, 2), float32`."""
+    return f"shape {x.shape}, {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+
+
+def numbers(x: Any, what: str) -> Array:
+    """`x` as an array of real numbers: bool, integer or float; never text, objects or complex."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise KindError(f"{what} is a masked array: fill or drop the masked examples first")
+    try:
+        array = np.asarray(x)
+    except ValueError as problem:
+        raise ShapeError(
+            f"{what} is a ragged {type(x).__name__}: wants examples of one shape, in one array"
+        ) from problem
+    if array.dtype.kind not in "biuf":
+        raise KindError(
+            f"{what} is of dtype {array.dtype} ({array_text(array)}): wants real numbers, such as "
+            f"float32; convert it with x.astype('float32')"
+        )
+    return array
+
+
+def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
+    """`x` as a contiguous `(N, *shape)` array of `dtype`, every number finite.
+
+    Raises KindError, ShapeError or DataError. Makes a copy only where the dtype or the memory
+    layout asks for one.
+    """
+    array = numbers(x, what)
+    wanted = f"(N, {', '.join(map(str, shape))})"
+    if array.shape[1:] != shape or array.ndim == 0:
+        raise ShapeError(
+            f"{what} has shape {array.shape}, wants {wanted}: {_shape_advice(array, shape, what)}"
+        )
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=dtype)
+    if not np.isfinite(array).all():
+        flat = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        bad = np.flatnonzero(~flat)
+        raise DataError(
+            f"{what} holds NaN or infinity in {len(bad)} of {len(array)} examples (first at index "
+            f"{bad[0]}): drop them, for instance x[np.isfinite(x).reshape(len(x), -1).all(1)]"
+        )
+    return array
+
+
+def _shape_advice(array: Array, shape: Shape, what: str) -> str:
+    if array.shape == shape:
+        return f"a single example goes in as {what}[None]"
+    if shape[-1:] == (1,) and array.shape[1:] == shape[:-1]:
+        return f"add the channel axis with {what}[..., None]"
+    if array.ndim > 1 and np.prod(array.shape[1:]) == np.prod(shape):
+        return f"{what}.reshape(-1, {', '.join(map(str, shape))}) has that shape"
+    return "the model was built for examples of that shape"
+
+
+def within(x: Array, low: float, high: float, reason: str) -> None:
+    """Raise DataError, with the reason, unless every number of `x` lies in [low, high]."""
+    if not x.size or (x.min() >= low and x.max() <= high):
+        return
+    advice = "divide by 255" if low == 0 and x.min() >= 0 and 1 < x.max() <= 255 else "rescale x"
+    raise DataError(
+        f"x goes from {x.min():g} to {x.max():g}, wants values in [{low:g}, {high:g}], because "
+        f"{reason}: {advice}"
+    )

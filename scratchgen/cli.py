@@ -1,0 +1,176 @@
+"""The command line: `scratchgen train vae`, and then look at what it has learnt.
+
+An error is one to three lines on stderr. The exit code is 0 when all went well, 1 when something
+was wrong with data or files, 2 when the command was called wrongly, and 130 after Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from . import commands, data
+from .checks import nearest, real, sizes, whole
+from .distributions import LIKELIHOODS
+from .errors import OptionError, ScratchgenError
+from .losses import LOSSES
+from .versions import __version__
+
+WIDTH = 79
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        options = parser().parse_args(arguments)
+        return int(options.command(options))
+    except ScratchgenError as problem:
+        complain(str(problem))
+        return 1
+    except MemoryError:
+        complain("not enough memory: try smaller --hidden, --latent or -n")
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted before there was anything to save")
+        return commands.INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def complain(text: str) -> None:
+    """An error on stderr: at most three lines, wrapped for a terminal where they fit."""
+    text = "scratchgen: " + " ".join(text.split())
+    lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    print("\n".join(lines) if len(lines) <= 3 else text, file=sys.stderr)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but its errors are ours: short, and with the nearest match."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message} (see {self.prog} --help)")
+        raise SystemExit(2)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            what = action.metavar or action.dest
+            hint = nearest(str(value), known)
+            self.error(f"unknown {what} {value!r}, wants one of {', '.join(known)}{hint}")
+
+
+def number(check: Callable[..., Any], kind: Callable[[str], Any], **limits: Any) -> Any:
+    """An argparse type: `kind` of the text, checked like the argument of a function."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = text
+        try:
+            return check(value, "value", **limits)
+        except OptionError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+
+    return parse
+
+
+def widths(text: str) -> Any:
+    """`128,64` as hidden widths."""
+    try:
+        return sizes([int(part) for part in text.split(",")], "value")
+    except (ValueError, OptionError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: wants widths of at least 1, such as 128 or 256,128"
+        ) from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their words."""
+    root = Parser(
+        prog="scratchgen",
+        description="VAEs and GANs in plain NumPy, from training to samples.",
+        epilog="Start with: scratchgen train vae",
+        allow_abbrev=False,
+    )
+    root.add_argument("--version", action="version", version=f"scratchgen {__version__}")
+    does = root.add_subparsers(metavar="COMMAND", dest="what", required=True)
+
+    train = does.add_parser(
+        "train", help="train a model and leave a run folder", allow_abbrev=False
+    )
+    kinds = train.add_subparsers(metavar="MODEL", dest="model", required=True)
+    vae = kinds.add_parser("vae", help="a variational autoencoder", allow_abbrev=False)
+    _training(vae)
+    vae.add_argument("--beta", type=number(real, float), help="weight of the KL term (1)")
+    vae.add_argument("--likelihood", choices=LIKELIHOODS, metavar="NAME", help=_names(LIKELIHOODS))
+    gan = kinds.add_parser("gan", help="a generative adversarial network", allow_abbrev=False)
+    _training(gan)
+    gan.add_argument("--loss", choices=LOSSES, metavar="NAME", help=_names(LOSSES))
+    gan.add_argument(
+        "--discriminator-steps",
+        type=number(whole, int, least=1),
+        metavar="K",
+        help="discriminator's moves for each move of the generator (1)",
+    )
+
+    sample = _command(does, "sample", commands.sample, "draw new examples from a model")
+    sample.add_argument("run", metavar="RUN", help="a run folder or a model file")
+    sample.add_argument("-n", type=number(whole, int, least=1), default=64, help="how many (64)")
+    sample.add_argument("--seed", type=number(whole, int), help="of the draws (a fresh one)")
+    sample.add_argument("--noise", action="store_true", help="draws of p(x|z), not its means")
+    _output(sample, "samples.png")
+
+    again = _command(does, "reconstruct", commands.reconstruct, "data beside a VAE's version")
+    again.add_argument("run", metavar="RUN", help="a run folder or a model file")
+    again.add_argument("-n", type=number(whole, int, least=1), default=50, help="how many (50)")
+    again.add_argument("--data", metavar="DATA", help="a name or a path (what it learnt from)")
+    _output(again, "pairs.png")
+
+    info = _command(does, "info", commands.info, "what a model is, and how it was trained")
+    info.add_argument("run", metavar="RUN", help="a run folder or a model file")
+
+    look = _command(does, "data", commands.look, "look at a data set")
+    look.add_argument("name", metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
+    look.add_argument("-n", type=number(whole, int, least=1), default=100, help="how many (100)")
+    look.add_argument("--split", choices=("train", "test"), default="train", metavar="SPLIT")
+    _output(look, "sheet.png")
+    return root
+
+
+def _command(does: Any, name: str, command: Callable[..., int], text: str) -> Any:
+    made = does.add_parser(name, help=text, description=text, allow_abbrev=False)
+    made.set_defaults(command=command)
+    return made
+
+
+def _training(model: argparse.ArgumentParser) -> None:
+    model.set_defaults(command=commands.train)
+    add = model.add_argument
+    names = f"{', '.join(data.NAMES)}, or a path (digits)"
+    add("--data", default="digits", metavar="DATA", help=names)
+    add("--epochs", type=number(whole, int), metavar="N", help="how often all data are seen")
+    add("--batch-size", type=number(whole, int, least=1), metavar="N", help="examples a step")
+    add(
+        "--lr",
+        dest="learning_rate",
+        type=number(real, float, above=True),
+        metavar="RATE",
+        help="learning rate of Adam",
+    )
+    add("--latent", type=number(whole, int, least=1), metavar="N", help="size of z")
+    add("--hidden", type=widths, metavar="N,N", help="widths of the hidden layers")
+    add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
+    add("--out", metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
+
+
+def _output(command: argparse.ArgumentParser, default: str) -> None:
+    text = f".png, .pdf, .svg or .npy ({default})"
+    command.add_argument("-o", "--out", default=default, metavar="FILE", help=text)
+
+
+def _names(known: Any) -> str:
+    return " or ".join(known)

@@ -1,0 +1,107 @@
+"""Reading .npy and .npz from strangers: sizes first, then bytes, and never a pickle.
+
+An .npy file is a short header, which declares a dtype and a shape, and then the numbers. A header
+can declare any size, so what it declares is compared with what the file has before memory is taken.
+"""
+
+import math
+import zipfile
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from ..checks import Array, Shape
+from ..errors import FileError
+
+# Deflate cannot shrink by more than this factor (zlib's technical notes).
+DEFLATE_LIMIT = 1032
+LONGEST_HEADER = 10_000
+
+PICKLE = "pickled Python objects, which can run code when they are read, and are never read here"
+
+
+class Header(NamedTuple):
+    """What an .npy file declares."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    fortran: bool
+    length: int  # bytes of the header itself
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(stream: IO[bytes], what: str) -> Header:
+    """The header at the start of an .npy stream; FileError where there is none, or a pickle."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        version = np.lib.format.read_magic(stream)
+        shape, fortran, dtype = readers[version](stream, max_header_size=LONGEST_HEADER)
+    except Exception as problem:  # the parser of the header may raise anything on hostile bytes
+        raise FileError(
+            f"{what} is not an array file (.npy): truncated, or not NumPy's"
+        ) from problem
+    if dtype.hasobject:
+        raise FileError(f"{what} holds {PICKLE}: save plain numbers instead")
+    if any(side < 0 for side in shape):
+        raise FileError(f"{what} declares the impossible shape {shape}: the file is damaged")
+    return Header(shape, dtype, fortran, stream.tell())
+
+
+def read_array(stream: IO[bytes], size: int, what: str) -> Array:
+    """The array of an .npy stream of `size` bytes; FileError unless the two agree."""
+    header = read_header(stream, what)
+    check_size(header, size, what)
+    data = stream.read(header.nbytes)
+    if len(data) != header.nbytes:
+        raise FileError(f"{what} is truncated: copy or download it again")
+    flat = np.frombuffer(data, header.dtype)
+    return flat.reshape(header.shape, order="F" if header.fortran else "C").copy()
+
+
+def check_size(header: Header, size: int, what: str) -> None:
+    """FileError unless a file of `size` bytes holds just what its header declares."""
+    if header.length + header.nbytes != size:
+        raise FileError(
+            f"{what} declares an array of shape {header.shape}, {header.nbytes:,} bytes, and has "
+            f"{max(size - header.length, 0):,}: truncated or damaged, copy or make it again"
+        )
+
+
+def open_zip(stream: IO[bytes], what: str) -> zipfile.ZipFile:
+    """The archive in a stream; FileError where it is none, or claims more than it could hold."""
+    try:
+        archive = zipfile.ZipFile(stream)
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as problem:
+        raise FileError(
+            f"{what} is not a complete .npz file: truncated, or another kind"
+        ) from problem
+    for member in archive.infolist():
+        factor = DEFLATE_LIMIT if member.compress_type == zipfile.ZIP_DEFLATED else 1
+        if member.file_size > member.compress_size * factor or member.flag_bits & 1:
+            raise FileError(
+                f"{what} claims {member.file_size:,} bytes for {member.filename!r}, which has "
+                f"{member.compress_size:,}: damaged or hostile, do not use it"
+            )
+    return archive
+
+
+def read_member(archive: zipfile.ZipFile, name: str, what: str) -> Array:
+    """The array of one member `name` (with .npy) of an archive."""
+    what = f"{name!r} in {what}"
+    try:
+        with archive.open(name) as stream:
+            return read_array(stream, archive.getinfo(name).file_size, what)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as problem:
+        if isinstance(problem, FileError):
+            raise
+        raise FileError(f"{what} is damaged ({problem}): copy or make the file again") from problem
+    except Exception as problem:
+        if isinstance(problem, FileError):
+            raise
+        raise FileError(f"{what} cannot be read ({problem}): make the file again") from problem

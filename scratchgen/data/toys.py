@@ -1,0 +1,72 @@
+"""Toys: two-dimensional data whose true density is known, so that a model can be judged.
+
+Both are mixtures of M equally likely round Gaussians with means c_m:
+
+    x = c_m + std noise,   noise ~ N(0, I)                                                   (1)
+    p(x) = 1/M sum_m exp(-|x - c_m|^2 / (2 std^2)) / (2 pi std^2)                            (2)
+    ring: c_m = (cos a_m, sin a_m),  a_m = 2 pi m / 8, m = 0 ... 7;   std = 0.01             (3)
+    grid: c = (i, j),  i, j in {-4, -2, 0, 2, 4};   std = 0.05                               (4)
+
+Eight angles of a circle leave out the ninth, which is the first again. Protocol: Lin et al. 2018.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..checks import Array, examples, whole
+from ..rng import Rng, generator
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """M equally likely round Gaussians in the plane: `means` (M, 2), and one `std`."""
+
+    name: str
+    means: Array
+    std: float
+
+    def draw(self, n: int, rng: Rng = None) -> tuple[Array, Array]:
+        """n points (n, 2) float32, and the mode that each came from (n,)."""
+        n, rng = whole(n, "n"), generator(rng)
+        modes = rng.integers(len(self.means), size=n)  # (n,)
+        x = self.means[modes] + self.std * rng.standard_normal((n, 2))  # (n, 2)   (1)
+        return x.astype(np.float32), modes
+
+    def log_prob(self, x: Array) -> Array:
+        """The true log-density, nats: x (N, 2) -> (N,)."""
+        x = examples(x, (2,), np.float64)
+        square = ((x[:, None, :] - self.means) ** 2).sum(axis=2)  # (N, M)
+        terms = -square / (2 * self.std**2)  # (N, M)
+        top = terms.max(axis=1)
+        constant = math.log(len(self.means) * 2 * math.pi * self.std**2)
+        return top + np.log(np.exp(terms - top[:, None]).sum(axis=1)) - constant  # (2)
+
+
+_angles = 2 * np.pi * np.arange(8) / 8
+RING = Mixture("ring", np.stack([np.cos(_angles), np.sin(_angles)], axis=1), 0.01)  # (3)
+_ticks = np.arange(-4.0, 5.0, 2.0)
+GRID = Mixture("grid", np.stack(np.meshgrid(_ticks, _ticks), axis=-1).reshape(-1, 2), 0.05)  # (4)
+
+MIXTURES = {mixture.name: mixture for mixture in (RING, GRID)}
+
+
+def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Array | tuple[Array, Array]:
+    """Eight Gaussians on the unit circle: (n, 2) float32; labels are the modes (n,).
+
+    >>> ring(5, rng=0).shape
+    (5, 2)
+    """
+    x, modes = RING.draw(n, rng)
+    return (x, modes) if return_labels else x
+
+
+def grid(n: int, rng: Rng = None, return_labels: bool = False) -> Array | tuple[Array, Array]:
+    """Twenty-five Gaussians on a square grid: (n, 2) float32; labels are the modes (n,).
+
+    >>> grid(5, rng=0).shape
+    (5, 2)
+    """
+    x, modes = GRID.draw(n, rng)
+    return (x, modes) if return_labels else x

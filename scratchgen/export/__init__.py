@@ -1,0 +1,5 @@
+"""Ways out: models in files."""
+
+from .files import load, save
+
+__all__ = ["load", "save"]

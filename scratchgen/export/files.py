@@ -1,0 +1,206 @@
+"""A model in a file: a plain .npz, without pickle, the same bytes for the same model.
+
+    config.npy            one string: JSON with the format's version, the model's class and
+                          settings, its networks' layers, and how it was trained
+    encoder.1.w.npy ...   one array for each parameter and each piece of state, by its name
+
+The members are stored uncompressed and without times. Reading trusts nothing: the layers are built
+first, which takes no memory, then each array's declared shape is compared with what its layer wants
+and with the bytes the file has, and only then is memory taken. See docs/file-format.md.
+"""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ..checks import float_type, one_of
+from ..data.npy import PICKLE, check_size, open_zip, read_header, read_member
+from ..errors import DataError, FileError, KindError, ScratchgenError
+from ..models import MODELS, Model
+from ..nn import Layout, Network, build, describe
+
+FORMAT = 1
+LONGEST_CONFIG = 2**24  # bytes
+NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
+
+
+def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
+    """Write `model` to a path (through a temporary file beside it) or to a binary file object.
+
+    Raises FileError where that cannot be written, DataError for weights that are not finite.
+    """
+    if not isinstance(model, Model):
+        raise KindError(f"save got {type(model).__name__} as its model: wants one of sg.models")
+    blocks = model.players.values()
+    if not all(block.is_finite() for block in blocks):
+        raise DataError(
+            "the model holds NaN or infinity: train it again with a lower learning rate"
+        )
+    members = {"config": np.array(json.dumps(config(model), sort_keys=True, allow_nan=False))}
+    members |= {entry.name: array for block in blocks for entry, array in block.arrays()}
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in members.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", NO_TIME), content.getvalue())
+    if isinstance(file, str | os.PathLike):
+        _write_whole(Path(file), data.getvalue())
+    elif hasattr(file, "write"):
+        file.write(data.getvalue())
+    else:
+        raise KindError(f"save got file={file!r}: wants a path or a binary file object")
+
+
+def load(file: str | os.PathLike[str] | bytes | IO[bytes]) -> Model:
+    """The model that `save` wrote to a path, or that is in bytes or in a binary file object.
+
+    Safe on files from strangers: nothing is unpickled or run, and no memory is taken that the file
+    does not fill. Raises FileError for what is missing, truncated, foreign, or fits itself badly.
+    """
+    stream, size, what = _open(file)
+    with stream:
+        start = stream.read(2)
+        stream.seek(0)
+        if start[:1] == b"\x80":
+            raise FileError(f"{what} holds {PICKLE}: wants a file that sg.save wrote")
+        if start != b"PK":
+            raise FileError(f"{what} is no model file: wants an .npz that sg.save wrote")
+        with open_zip(stream, what) as archive:
+            return _read(archive, size, what)
+
+
+def config(model: Model) -> dict[str, Any]:
+    """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
+    return {
+        "format": FORMAT,
+        "model": model.kind,
+        "dtype": model.dtype.name,
+        "settings": model.settings(),
+        "networks": {name: describe(network) for name, network in model.networks.items()},
+        "training": model.training_log,
+    }
+
+
+def _open(file: Any) -> tuple[IO[bytes], int, str]:
+    if isinstance(file, bytes | bytearray | memoryview):
+        data = bytes(file)
+        return io.BytesIO(data), len(data), "the given bytes"
+    if hasattr(file, "read"):
+        data = file.read()
+        if not isinstance(data, bytes):
+            raise KindError("load got a text file: open it in binary mode, open(path, 'rb')")
+        return io.BytesIO(data), len(data), "the given file"
+    if not isinstance(file, str | os.PathLike):
+        raise KindError(f"load got {file!r}: wants a path, bytes, or a binary file object")
+    path = Path(file).expanduser()
+    try:
+        if path.is_dir():
+            raise FileError(f"{path} is a folder: wants the model file in it, such as model.npz")
+        return path.open("rb"), path.stat().st_size, str(path)
+    except FileNotFoundError:
+        raise FileError(f"there is no file {path}: wants a model that sg.save wrote") from None
+    except (OSError, ValueError) as problem:
+        if isinstance(problem, FileError):
+            raise
+        raise FileError(f"{path} cannot be read: {problem}") from problem
+
+
+def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
+    infos = {info.filename: info for info in archive.infolist()}
+    if "config.npy" not in infos:
+        raise FileError(f"{what} is an .npz, but no model: wants one that sg.save wrote")
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos.values()):
+        raise FileError(f"{what} is compressed, as sg.save never writes: wants the file it wrote")
+    if len(infos) != len(archive.infolist()) or sum(i.file_size for i in infos.values()) > size:
+        raise FileError(f"{what} claims more than its {size:,} bytes: damaged or hostile")
+    described = _config(archive, what)
+    try:
+        kind = MODELS[one_of(described["model"], MODELS, "model")]
+        networks = {name: _network(described["networks"][name]) for name in kind.network_names}
+        dtype = float_type(described["dtype"])
+        layout = Layout(**networks)
+        _expect_members(archive, layout, dtype, what)
+        model = kind.from_settings(networks, described["settings"], dtype)
+        if json.loads(json.dumps(model.settings())) != described["settings"]:
+            raise FileError(f"{what} has settings that do not fit its networks: damaged")
+        model.training_log = list(described["training"])
+    except FileError:
+        raise
+    except (ScratchgenError, KeyError, TypeError, ValueError, RecursionError) as problem:
+        raise FileError(
+            f"{what} describes no model that can be built ({type(problem).__name__}: {problem}): "
+            f"damaged, or made by another program"
+        ) from problem
+    for block in model.players.values():
+        for entry, array in block.arrays():
+            array[...] = read_member(archive, f"{entry.name}.npy", what)
+        if not block.is_finite():
+            raise FileError(f"{what} holds weights that are NaN or infinite: train the model again")
+    return model
+
+
+def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
+    if archive.getinfo("config.npy").file_size > LONGEST_CONFIG:
+        raise FileError(f"{what} has a configuration of absurd length: damaged or hostile")
+    text = read_member(archive, "config.npy", what)
+    try:
+        described = json.loads(str(text))
+        version = described["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem
+    if version != FORMAT:
+        raise FileError(
+            f"{what} has format {version!r}, this scratchgen reads {FORMAT}: update scratchgen"
+        )
+    return described
+
+
+def _network(description: Any) -> Network:
+    network = build(description)
+    if not isinstance(network, Network):
+        raise TypeError(f"{network} is not a Network")
+    return network
+
+
+def _expect_members(
+    archive: zipfile.ZipFile, layout: Layout, dtype: np.dtype[Any], what: str
+) -> None:
+    """FileError unless the archive holds just the arrays of the layout; reads headers only."""
+    wanted = {f"{entry.name}.npy": entry for entry in layout.entries}
+    have = set(archive.namelist()) - {"config.npy"}
+    if have != set(wanted):
+        odd = sorted(have ^ set(wanted))
+        raise FileError(
+            f"{what} does not hold the arrays of its networks ({len(odd)} missing or odd, such as "
+            f"{odd[0]}): damaged, make it again"
+        )
+    for name, entry in wanted.items():
+        label = f"{name!r} in {what}"
+        with archive.open(name) as stream:
+            header = read_header(stream, label)
+        check_size(header, archive.getinfo(name).file_size, label)
+        if header.shape != entry.shape or header.dtype != dtype:
+            raise FileError(
+                f"{label} has shape {header.shape}, {header.dtype}, its layer {entry.layer} wants "
+                f"{entry.shape}, {dtype}: damaged, make it again"
+            )
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as problem:
+        part.unlink(missing_ok=True)
+        raise FileError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+
+
+__all__ = ["FORMAT", "config", "load", "save"]

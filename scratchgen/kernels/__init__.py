@@ -1,0 +1,18 @@
+"""Arrays in, arrays out, no objects: the arithmetic of the hot paths.
+
+The NumPy reference is the definition; where it has a Numba twin, the twin stands below it.
+"""
+
+from .adam import adam_step
+from .elementwise import sigmoid, softplus
+from .products import add_outer, add_rows, affine, times_transpose
+
+__all__ = [
+    "adam_step",
+    "add_outer",
+    "add_rows",
+    "affine",
+    "sigmoid",
+    "softplus",
+    "times_transpose",
+]

@@ -1,0 +1,50 @@
+"""A kernel has a NumPy reference, which defines it, and may have a Numba twin, which is fast.
+
+The twin is compiled at its first call, never at import, and kept on disk where a cache folder can
+be written. Without numba, or with SCRATCHGEN_JIT=0, the reference runs in its place.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ..versions import is_installed
+
+Kernel = Callable[..., Any]
+
+
+def compiles() -> bool:
+    """Whether twins are used: numba is installed and SCRATCHGEN_JIT is not 0."""
+    return os.environ.get("SCRATCHGEN_JIT", "1") != "0" and is_installed("numba")
+
+
+def compiled(loop: Kernel) -> Kernel:
+    """`loop` compiled by numba.
+
+    error_model="numpy" divides by zero as NumPy does; no fastmath, which would forget NaN.
+    """
+    import numba
+
+    try:
+        return numba.njit(loop, cache=True, error_model="numpy", nogil=True)
+    except RuntimeError:  # no folder to keep the compiled code in
+        return numba.njit(loop, error_model="numpy", nogil=True)
+
+
+def twin_of(reference: Kernel) -> Callable[[Kernel], Kernel]:
+    """Make of a plain loop the fast twin of `reference`: one name, one meaning, two speeds."""
+
+    def pair(loop: Kernel) -> Kernel:
+        chosen: list[Kernel] = []
+
+        @functools.wraps(reference)
+        def kernel(*arrays_and_numbers: Any) -> Any:
+            if not chosen:
+                chosen.append(compiled(loop) if compiles() else reference)
+            return chosen[0](*arrays_and_numbers)
+
+        kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
+        return kernel
+
+    return pair

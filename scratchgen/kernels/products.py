@@ -1,0 +1,35 @@
+"""The three matrix products of a dense layer, and the sum over a batch.
+
+    y  = x w + b                 affine             (1)
+    dw = dw + x^T dy             add_outer          (2)
+    db = db + sum_n dy_n         add_rows           (3)
+    dx = dy w^T                  times_transpose    (4)
+
+N examples, I inputs, O outputs; every result goes where the caller says.
+"""
+
+import numpy as np
+
+from ..checks import Array
+
+
+def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
+    """x (N, I), w (I, O), b (O,) -> out (N, O)."""
+    np.matmul(x, w, out=out)  # (1)
+    out += b
+    return out
+
+
+def add_outer(x: Array, dy: Array, into: Array) -> None:
+    """x (N, I), dy (N, O), added into (I, O)."""
+    into += x.T @ dy  # (2)
+
+
+def add_rows(dy: Array, into: Array) -> None:
+    """dy (N, O), added into (O,)."""
+    into += dy.sum(axis=0)  # (3)
+
+
+def times_transpose(dy: Array, w: Array, out: Array) -> Array:
+    """dy (N, O), w (I, O) -> out (N, I)."""
+    return np.matmul(dy, w.T, out=out)  # (4)

@@ -1,0 +1,43 @@
+"""How many modes of a mixture a sample found, and how much of it is good (Lin et al. 2018).
+
+    good_n  = [min_m |x_n - c_m| <= 3 std]                                (1)
+    found_m = [some good x_n is nearest to c_m]                           (2)
+
+N samples x_n, M modes with means c_m.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..checks import Array, examples
+from ..data import Mixture
+from ..errors import DataError
+
+RADII = 3  # standard deviations within which a sample is good
+
+
+class Coverage(NamedTuple):
+    """What a sample covers of a mixture."""
+
+    found: int  # modes with a good sample
+    modes: int  # modes there are
+    good: float  # share of good samples, 0 ... 1
+
+
+def coverage(x: Array, mixture: Mixture) -> Coverage:
+    """The modes found by samples x (N, 2), and the share of them that is good.
+
+    Raises ShapeError or DataError for what is no such sample.
+
+    >>> from scratchgen.data import RING
+    >>> coverage(RING.means[:3], RING)
+    Coverage(found=3, modes=8, good=1.0)
+    """
+    x = examples(x, (2,), np.float64)
+    if not len(x):
+        raise DataError("x holds no samples: wants at least one")
+    distance = np.linalg.norm(x[:, None, :] - mixture.means, axis=2)  # (N, M)
+    nearest = distance.argmin(axis=1)  # (N,)
+    good = distance.min(axis=1) <= RADII * mixture.std  # (N,)   (1)
+    return Coverage(len(np.unique(nearest[good])), len(mixture.means), float(good.mean()))  # (2)

@@ -1,0 +1,10 @@
+"""Models: the protocol that all meet, two classes, and names for the ways to set them up."""
+
+from .adversarial import GAN
+from .autoencoder import VAE
+from .model import Model
+from .named import gan, vae
+
+MODELS: dict[str, type[Model]] = {model.kind: model for model in (VAE, GAN)}
+
+__all__ = ["GAN", "MODELS", "VAE", "Model", "gan", "vae"]

@@ -1,0 +1,174 @@
+"""What every model is to training, checking and saving: players, each with an objective.
+
+A player is a set of networks in one block, trained to minimise one number. A step of training is,
+for each player whose turn it is:
+
+    value = model.objective(player, batch, rng, gradient, tape)      value, and gradient += d value
+    optimizer.update(block.vector, gradient.vector, memory)
+    model.settle(player, tape)
+
+`objective` moves nothing: finite differences of the number it returns, with the same rng, are the
+gradient it adds.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, Shape, examples, float_type, whole
+from ..errors import OptionError, ShapeError
+from ..nn import Block, Gradient, Layout, Network, Tape, parameter_count
+from ..optim import Optimizer
+from ..rng import Rng, standard_normal
+
+CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
+
+
+class Model:
+    """The protocol, and what all models share.
+
+    Attributes:
+        shape: of one example.
+        networks: by name.
+        players: the blocks that are trained, by name, in order of their turns.
+        training_log: a record of each call of `fit` so far, as plain numbers and strings.
+    """
+
+    kind: ClassVar[str]
+    network_names: ClassVar[tuple[str, ...]]
+    numbers: ClassVar[tuple[str, ...]]  # what a history holds, and objectives leave as tape.parts
+
+    shape: Shape
+    latent: int
+
+    def __init__(
+        self,
+        networks: dict[str, Network],
+        players: Mapping[str, tuple[str, ...]],
+        dtype: Any,
+        rng: Rng,
+    ) -> None:
+        self.networks = networks
+        self.dtype = float_type(dtype)
+        self.players = {
+            player: Block(Layout(**{name: networks[name] for name in names}), self.dtype, rng)
+            for player, names in players.items()
+        }
+        self.training_log: list[dict[str, Any]] = []
+
+    def objective(
+        self,
+        player: str,
+        batch: Array,
+        rng: Rng,
+        gradient: Gradient | None = None,
+        tape: Tape | None = None,
+        training: bool = True,
+    ) -> float:
+        """What `player` minimises, mean per example in nats; its gradient is added into `gradient`.
+
+        batch (N, *shape) as `check` returns it. Leaves the parts of the number, by the names that a
+        history has, on the tape as `tape.parts`. Updates nothing.
+        """
+        raise NotImplementedError
+
+    def settle(self, player: str, tape: Tape) -> None:
+        """Write the state that the pass on `tape` has learnt about the player's networks."""
+        raise NotImplementedError
+
+    def turns(self, step: int) -> tuple[str, ...]:
+        """The players that move in that step, counted from 0."""
+        return tuple(self.players)
+
+    def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
+        """The optimizers that `fit` uses where it is given none, for a run of so many steps."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """What a file must hold, beside the networks and their arrays, to build the model again."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_settings(
+        cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
+    ) -> "Model":
+        """The model of `settings()`, untrained."""
+        raise NotImplementedError
+
+    def sample(self, n: int, rng: Rng = None) -> Array:
+        """n new examples (n, *shape)."""
+        raise NotImplementedError
+
+    def check(self, x: Any, what: str = "x") -> Array:
+        """x as (N, *shape) of the model's dtype, or ShapeError, KindError or DataError."""
+        return examples(x, self.shape, self.dtype, what)
+
+    def apply(self, name: str, x: Array) -> Array:
+        """The network of that name in evaluation, x (N, ...) -> an array of the caller's own.
+
+        Works on tapes of its own, so that any number of threads may call it.
+        """
+        network = self.networks[name]
+        block = next(b for b in self.players.values() if name in b.layout.networks)
+        p = getattr(block.views, name)
+        out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
+        tape = Tape()
+        for rows in chunks(len(x)):
+            out[rows] = network.forward(p, x[rows], tape.begin(training=False))
+        return out
+
+    def check_latents(self, z: Any) -> Array:
+        """z as (N, latent) of the model's dtype."""
+        return examples(z, (self.latent,), self.dtype, "z")
+
+    def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
+        """n draws of z ~ N(0, I): (n, latent)."""
+        n = whole(n, "n")
+        return standard_normal(rng, (n, self.latent), self.dtype)
+
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(block.layout.size for block in self.players.values())
+
+    def __str__(self) -> str:
+        """What it is, in a line."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        head = f"{self}, {self.parameter_count():,} parameters"
+        return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
+
+
+def chunks(n: int) -> Iterator[slice]:
+    """Slices that cover range(n), CHUNK at a time."""
+    for start in range(0, n, CHUNK):
+        yield slice(start, min(start + CHUNK, n))
+
+
+def by_chunks(f: Callable[[Array], Array], x: Array) -> Array:
+    """f(x) for a function that treats examples one by one, a chunk at a time."""
+    if not len(x):
+        return f(x)
+    return np.concatenate([f(x[rows]) for rows in chunks(len(x))])
+
+
+def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
+    """ShapeError unless `network` gives examples of the shape that its place in a model wants."""
+    out = network.out_shape(network.in_shape)
+    if out != wanted:
+        size = f"end it in {math.prod(wanted)} numbers"
+        raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {size}")
+
+
+def expect_kind(networks: dict[str, Any]) -> None:
+    """OptionError unless every part is a Network."""
+    for name, network in networks.items():
+        if not isinstance(network, Network):
+            raise OptionError(
+                f"{name}={network!r}: wants a Network, such as Network((2,), Dense(2, 8)) of sg.nn"
+            )
+
+
+__all__ = ["Model", "by_chunks", "expect_kind", "expect_output", "parameter_count"]

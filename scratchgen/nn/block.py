@@ -1,0 +1,136 @@
+"""A block is a noun: all parameters of a few networks in one flat vector, with views by name.
+
+    vector = (w_1, b_1, w_2, b_2, ...)                     (1)
+
+`block.views.encoder[1].w` is a window into `block.vector`: writing one writes the other. Gradients
+and the moments of an optimizer are vectors of the same layout, so that saving, averaging, clipping
+and finite differences each work on one array.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array, Shape, float_type
+from ..rng import Rng, generator
+from .layer import Layer, Views
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named array in a layout: where it lies in the vector, or in the state."""
+
+    name: str  # "encoder.1.w"
+    layer: Layer
+    key: str  # "w"
+    start: int
+    shape: Shape
+    trained: bool
+
+    def view(self, vector: Array) -> Array:
+        """This entry's window into a vector of the layout."""
+        return vector[self.start : self.start + math.prod(self.shape)].reshape(self.shape)
+
+
+class Layout:
+    """Where everything lies: names, shapes and places, and no memory yet."""
+
+    def __init__(self, **networks: Layer) -> None:
+        self.networks = networks
+        self.entries: list[Entry] = []
+        self.size = self.state_size = 0
+        met: set[Layer] = set()
+        for name, network in networks.items():
+            for path, leaf in _leaves(network, name):
+                if leaf not in met:  # a layer used twice has one set of parameters
+                    met.add(leaf)
+                    self._place(path, leaf)
+
+    def _place(self, path: str, leaf: Layer) -> None:
+        for key, (shape, _) in leaf.parameters().items():
+            self.entries.append(Entry(f"{path}.{key}", leaf, key, self.size, shape, True))
+            self.size += math.prod(shape)
+        for key, (shape, _) in leaf.state().items():
+            self.entries.append(Entry(f"{path}.{key}", leaf, key, self.state_size, shape, False))
+            self.state_size += math.prod(shape)
+
+    def views(self, vector: Array, state: Array | None = None) -> Views:
+        """The tree of windows into `vector` and, where it is given, `state`."""
+        windows: dict[Layer, SimpleNamespace] = {}
+        for entry in self.entries:
+            source = vector if entry.trained else state
+            here = windows.setdefault(entry.layer, SimpleNamespace())
+            if source is not None:
+                setattr(here, entry.key, entry.view(source))
+
+        def tree(layer: Layer) -> Views:
+            if layer.children():
+                return [tree(child) for child in layer.children()]
+            return windows.get(layer, SimpleNamespace())
+
+        return SimpleNamespace(**{name: tree(net) for name, net in self.networks.items()})
+
+
+class Block:
+    """The memory of a layout: `vector` (P,), `state` (S,), and `views` into both.
+
+    >>> from scratchgen.nn import Dense, Network, ReLU
+    >>> block = Block(Layout(encoder=Network((3,), Dense(3, 2), ReLU())), rng=0)
+    >>> block.vector.shape, block.views.encoder[0].w.shape
+    ((8,), (3, 2))
+    """
+
+    def __init__(self, layout: Layout, dtype: Any = np.float32, rng: Rng = None) -> None:
+        self.layout = layout
+        self.vector = np.zeros(layout.size, float_type(dtype))  # (P,)   (1)
+        self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
+        self.views = layout.views(self.vector, self.state)
+        rng = generator(rng)
+        for entry, array in self.arrays():
+            if entry.trained:
+                _, initialiser = entry.layer.parameters()[entry.key]
+                array[...] = initialiser(rng, entry.shape)
+            else:
+                _, value = entry.layer.state()[entry.key]
+                array[...] = value
+
+    def arrays(self) -> Iterator[tuple[Entry, Array]]:
+        """Every entry with its window: what a file holds."""
+        for entry in self.layout.entries:
+            yield entry, entry.view(self.vector if entry.trained else self.state)
+
+    def zeros_like(self) -> "Gradient":
+        """A vector of zeros in the same layout: the place gradients are added into."""
+        return Gradient(self.layout, self.vector.dtype)
+
+    def snapshot(self) -> tuple[Array, Array]:
+        """Copies of the vector and the state, for `restore`."""
+        return self.vector.copy(), self.state.copy()
+
+    def restore(self, snapshot: tuple[Array, Array]) -> None:
+        """Write a snapshot back."""
+        self.vector[:], self.state[:] = snapshot
+
+    def is_finite(self) -> bool:
+        """Whether every parameter and every number of the state is finite."""
+        return bool(np.isfinite(self.vector).all() and np.isfinite(self.state).all())
+
+
+class Gradient:
+    """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`."""
+
+    def __init__(self, layout: Layout, dtype: Any) -> None:
+        self.vector = np.zeros(layout.size, dtype)  # (P,)
+        self.views = layout.views(self.vector)
+
+
+def _leaves(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
+    """Every layer without children, with its path: `encoder.1`, or `encoder.2.0` in a network."""
+    if not layer.children():
+        yield path, layer
+    for i, child in enumerate(layer.children()):
+        yield from _leaves(child, f"{path}.{i}")

@@ -1,0 +1,126 @@
+"""A network does one layer after the other, and is itself a layer.
+
+    y = f_L(... f_2(f_1(x)))                                    (1)
+    dL/dx_l = (df_l / dx_l)^T dL/dx_{l+1},  l = L ... 1         (2)
+
+Without need_dx, (2) ends at the first layer that has something to learn.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..checks import Array, Shape, sizes
+from ..errors import KindError, ShapeError
+from .layer import Layer, Views
+from .tape import Tape
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class Network(Layer):
+    """Layers in order, checked against each other when the network is built.
+
+    `in_shape` is the shape of one input example. The same layer object met twice is one layer with
+    one set of parameters, used twice.
+
+    >>> from scratchgen.nn import Dense, Flatten, ReLU
+    >>> Network((28, 28, 1), Flatten(), Dense(784, 128), ReLU(), Dense(128, 10))
+    Network: (28, 28, 1) -> (10,), 101,770 parameters
+      0  Flatten()          (784,)
+      1  Dense(784 -> 128)  (128,)  100,480
+      2  ReLU()             (128,)
+      3  Dense(128 -> 10)   (10,)   1,290
+    """
+
+    in_shape: Shape
+    layers: tuple[Layer, ...]
+    _first_trained: ClassVar[int]
+
+    def __init__(self, in_shape: Any, *layers: Layer) -> None:
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise KindError(
+                    f"Network got {layer!r} among its layers, wants layers after the input shape: "
+                    f"Network((784,), Dense(784, 128), ReLU())"
+                )
+        object.__setattr__(self, "in_shape", sizes(in_shape, "Network: in_shape"))
+        object.__setattr__(self, "layers", layers)
+        trained = (i for i, layer in enumerate(layers) if parameter_count(layer))
+        object.__setattr__(self, "_first_trained", next(trained, len(layers)))
+        self.out_shape(self.in_shape)
+
+    def out_shape(self, shape: Shape) -> Shape:
+        if shape != self.in_shape:
+            raise ShapeError(
+                f"this network got examples of shape {shape}, wants {self.in_shape}: build it for "
+                f"the shape of your data, or put Reshape({self.in_shape}) before it."
+            )
+        return self.shapes()[-1]
+
+    def shapes(self) -> list[Shape]:
+        """The shape of an example before the first layer and after each."""
+        shapes = [self.in_shape]
+        for layer in self.layers:
+            shapes.append(layer.out_shape(shapes[-1]))
+        return shapes
+
+    def children(self) -> tuple[Layer, ...]:
+        return self.layers
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        for i, layer in enumerate(self.layers):
+            x = layer.forward(p[i], x, tape.inner(i))  # (1)
+        return x
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        first = 0 if need_dx else self._first_trained  # nobody needs the gradients before that
+        for i in reversed(range(first, len(self.layers))):
+            wanted = need_dx or i > first
+            dx = self.layers[i].backward(  # (2)
+                p[i], dy, tape.inner(i), None if g is None else g[i], wanted
+            )
+            if dx is None:
+                return None
+            dy = dx
+        return dy if need_dx else None
+
+    def settle(self, p: Views, tape: Tape) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.settle(p[i], tape.inner(i))
+
+    def __str__(self) -> str:
+        return f"Network({self.in_shape} -> {self.out_shape(self.in_shape)})"
+
+    def __repr__(self) -> str:
+        shapes = self.shapes()
+        rows = [
+            (str(i), str(layer), str(shape), f"{count:,}" if count else "")
+            for i, (layer, shape) in enumerate(zip(self.layers, shapes[1:], strict=True))
+            for count in [parameter_count(layer)]
+        ]
+        widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
+        lines = [
+            f"  {i:>{widths[0]}}  {layer:{widths[1]}}  {shape:{widths[2]}}  {count}".rstrip()
+            for i, layer, shape, count in rows
+        ]
+        head = f"Network: {shapes[0]} -> {shapes[-1]}, {parameter_count(self):,} parameters"
+        return "\n".join([head, *lines])
+
+
+def distinct_leaves(layer: Layer) -> list[Layer]:
+    """The layers without children inside `layer`, each object once, in the order first met."""
+    if not layer.children():
+        return [layer]
+    leaves = [leaf for child in layer.children() for leaf in distinct_leaves(child)]
+    return list(dict.fromkeys(leaves))
+
+
+def parameter_count(layer: Layer) -> int:
+    """How many numbers are trained in `layer`; a layer used twice counts once."""
+    return sum(
+        math.prod(shape)
+        for leaf in distinct_leaves(layer)
+        for shape, _ in leaf.parameters().values()
+    )

@@ -1,0 +1,78 @@
+"""A tape is the memory of one pass: what it was given, what it notes, and what it may write in.
+
+    tape.begin(training=True, rng=rng)    what the pass is given; the last pass is forgotten
+    tape.x = x                            a note that forward leaves for backward
+    tape.array("y", shape, dtype)         memory to write in, kept from pass to pass
+    tape.inner("encoder")                 the tape of a part
+
+Arrays that a layer is given are borrowed until its backward; an array that a tape hands out lives
+until that tape's next `begin`. One tape serves one pass at a time; two threads take two tapes.
+"""
+
+from collections.abc import Hashable
+from typing import Any, Self
+
+import numpy as np
+
+from ..checks import Array, Shape
+from ..errors import TapeError
+
+
+class Tape:
+    """The memory of one pass; see the top of this file.
+
+    >>> tape = Tape().begin(training=True)
+    >>> tape.x = 3
+    >>> tape.x, tape.training
+    (3, True)
+    """
+
+    def __init__(self) -> None:
+        self._given: dict[str, Any] = {}
+        self._notes: dict[str, Any] = {}
+        self._arrays: dict[str, Array] = {}
+        self._inner: dict[Hashable, Tape] = {}
+
+    def begin(self, *, training: bool = False, **given: Any) -> Self:
+        """Start a pass: forget the notes of the last one, keep its arrays to write in again."""
+        self._given = {"training": training, **given}
+        self._notes.clear()
+        for tape in self._inner.values():
+            tape.begin(**self._given)
+        return self
+
+    def inner(self, name: Hashable) -> "Tape":
+        """The tape of a part, given what this tape was given."""
+        if name not in self._inner:
+            self._inner[name] = Tape().begin(**self._given)
+        return self._inner[name]
+
+    def array(self, name: str, shape: Shape, dtype: Any) -> Array:
+        """Uninitialised memory of that shape: the leading rows of what is there, if it suffices."""
+        have = self._arrays.get(name)
+        if (
+            have is None
+            or have.shape[1:] != shape[1:]
+            or len(have) < shape[0]
+            or have.dtype != dtype
+        ):
+            have = self._arrays[name] = np.empty(shape, dtype)
+        return have[: shape[0]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self._notes[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._notes:
+            return self._notes[name]
+        if name in self._given:
+            return self._given[name]
+        raise TapeError(
+            f"this tape holds no {name!r}: run forward on it first (every begin() forgets the last "
+            f"pass), or give it to tape.begin({name}=...)"
+        )

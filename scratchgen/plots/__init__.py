@@ -1,0 +1,29 @@
+"""Pictures; needs matplotlib, which only this room imports."""
+
+from ..versions import require
+
+require("matplotlib", "scratchgen.plots")
+
+from .pictures import (  # noqa: E402 - only once it is known that matplotlib is there
+    cloud,
+    cloud_pairs,
+    density,
+    is_picture,
+    latents,
+    losses,
+    pairs,
+    sheet,
+    show_data,
+)
+
+__all__ = [
+    "cloud",
+    "cloud_pairs",
+    "density",
+    "is_picture",
+    "latents",
+    "losses",
+    "pairs",
+    "sheet",
+    "show_data",
+]

@@ -1,0 +1,218 @@
+"""Pictures of data, of losses, and of what a model has learnt.
+
+Every function takes arrays, and a path to write: PNG, PDF or SVG, by its ending. None opens a
+window.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..checks import Array, Shape
+from ..errors import FileError, ShapeError
+
+PathLike = str | os.PathLike[str]
+
+DOT = {"s": 3, "alpha": 0.4, "linewidths": 0}  # points of a cloud
+REAL, FAKE = "#1b6ca8", "#d1495b"
+
+
+def save_figure(figure: Figure, path: PathLike) -> None:
+    """Write a figure; FileError where that cannot be done."""
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as problem:
+        raise FileError(
+            f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or .svg, "
+            f"in a folder that exists"
+        ) from problem
+
+
+def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:
+    """Pictures (N, H, W, 1 or 3) in [0, 1], side by side in rows."""
+    figure, axes = _figure(6, 6, title)
+    _show_sheet(axes, pictures, columns or math.ceil(math.sqrt(len(pictures))))
+    save_figure(figure, path)
+
+
+def pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> None:
+    """Pictures above what a model made of them: both (N, H, W, C); N is cut to whole rows of 10."""
+    columns = min(10, len(x))
+    n = len(x) // columns * columns
+    rows = [  # each (columns, H, W, C): a row of x, then its reconstructions
+        source[start : start + columns]
+        for start in range(0, n, columns)
+        for source in (x, reconstructed)
+    ]
+    sheet(np.concatenate(rows), path, columns, title)
+
+
+def cloud_pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> None:
+    """Points (N, 2) and what a model made of them, joined by lines."""
+    figure, axes = _figure(6, 6, title)
+    lines = np.stack([x, reconstructed], axis=1)  # (N, 2, 2)
+    for line in lines:
+        axes.plot(line[:, 0], line[:, 1], color="0.7", linewidth=0.5, zorder=1)
+    axes.scatter(x[:, 0], x[:, 1], color=REAL, s=8, label="data", zorder=2)
+    axes.scatter(
+        reconstructed[:, 0], reconstructed[:, 1], color=FAKE, s=8, label="reconstructed", zorder=3
+    )
+    axes.set_aspect("equal")
+    axes.legend(loc="upper right")
+    save_figure(figure, path)
+
+
+def cloud(x: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
+    """Points (N, 2), coloured by their labels (N,) where there are some."""
+    figure, axes = _figure(6, 6, title)
+    _scatter(axes, figure, x, labels)
+    axes.set_aspect("equal")
+    save_figure(figure, path)
+
+
+def losses(history: Mapping[str, Sequence[float]], path: PathLike, title: str = "") -> None:
+    """A line for each number of a history, over its epochs; `val_` lines are dashed."""
+    figure, axes = _figure(7, 4.5, title)
+    names = [name for name in history if not name.startswith("val_")]
+    for number, name in enumerate(names):
+        for key, style in ((name, "-"), (f"val_{name}", "--")):
+            values = history.get(key)
+            if values:
+                epochs = np.arange(1, len(values) + 1)
+                axes.plot(epochs, values, style, color=f"C{number}", marker=".", label=key)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("nats, mean per example")
+    axes.grid(alpha=0.3)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    save_figure(figure, path)
+
+
+def latents(mu: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
+    """Posterior means (N, Z), in the two directions in which they spread most where Z > 2."""
+    figure, axes = _figure(6.6, 6, title)
+    if mu.shape[1] > 2:
+        flat, share = principal_plane(mu)
+        axes.set_xlabel(
+            f"first principal direction of {mu.shape[1]} ({share[0]:.0%} of the spread)"
+        )
+        axes.set_ylabel(f"second ({share[1]:.0%})")
+    else:
+        flat = np.concatenate([mu, np.zeros((len(mu), 2 - mu.shape[1]))], axis=1)  # (N, 2)
+        axes.set_xlabel("z[0]")
+        axes.set_ylabel("z[1]" if mu.shape[1] == 2 else "")
+    _scatter(axes, figure, flat, labels)
+    save_figure(figure, path)
+
+
+def density(real: Array, generated: Array, path: PathLike, title: str = "") -> None:
+    """Real points (N, 2) and generated ones (M, 2): each as a map of how many fall where."""
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    low, high = real.min(axis=0), real.max(axis=0)
+    margin = 0.15 * (high - low) + 1e-6
+    window = list(zip(low - margin, high + margin, strict=True))  # [(left, right), (bottom, top)]
+    for number, (points, name) in enumerate(((real, "real"), (generated, "generated"))):
+        axes = figure.add_subplot(1, 2, number + 1)
+        counts, x_edges, y_edges = np.histogram2d(points[:, 0], points[:, 1], 160, window)
+        shown = np.log1p(counts.T * 10_000 / len(points))  # (160, 160): faint places stay visible
+        axes.pcolormesh(x_edges, y_edges, shown, cmap="magma", rasterized=True)
+        outside = 1 - counts.sum() / len(points)
+        axes.set_title(f"{name}: {len(points):,} points" + _outside_text(outside))
+        axes.set_aspect("equal")
+    figure.suptitle(title)
+    save_figure(figure, path)
+
+
+def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
+    """A look at data: a sheet of pictures, a cloud of points, or a chart of wider vectors.
+
+    Raises ShapeError for data that are none of these.
+    """
+    if is_picture(x.shape[1:]):
+        sheet(x, path, title=title)
+    elif x.shape[1:] == (2,):
+        cloud(x, path, labels, title)
+    elif x.ndim == 2:
+        figure, axes = _figure(7, 4.5, title)
+        image = axes.imshow(x, aspect="auto", interpolation="nearest")
+        axes.set_xlabel("column")
+        axes.set_ylabel("example")
+        figure.colorbar(image)
+        save_figure(figure, path)
+    else:
+        raise ShapeError(f"no picture is known for examples of shape {x.shape[1:]}")
+
+
+def is_picture(shape: Shape) -> bool:
+    """Whether examples of that shape can be shown as pictures: (H, W, 1) or (H, W, 3)."""
+    return len(shape) == 3 and shape[2] in (1, 3)
+
+
+def principal_plane(mu: Array) -> tuple[Array, Array]:
+    """mu (N, Z) in its two principal directions (N, 2), and their shares of the variance (2,)."""
+    centred = mu - mu.mean(axis=0)
+    _, spread, directions = np.linalg.svd(centred, full_matrices=False)
+    return centred @ directions[:2].T, spread[:2] ** 2 / max((spread**2).sum(), 1e-30)
+
+
+def _figure(width: float, height: float, title: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    return figure, axes
+
+
+def _show_sheet(axes: Any, pictures: Array, columns: int) -> None:
+    n, h, w, c = pictures.shape
+    rows = math.ceil(n / columns)
+    gap = 1
+    canvas = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), 0.25)
+    for i, picture in enumerate(np.clip(pictures, 0, 1)):
+        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        canvas[top : top + h, left : left + w] = picture
+    axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+
+
+def _scatter(axes: Any, figure: Figure, x: Array, labels: Array | None) -> None:
+    if labels is None:
+        axes.scatter(x[:, 0], x[:, 1], color=REAL, **DOT)
+        return
+    kinds = np.unique(labels)
+    if len(kinds) > 20:
+        points = axes.scatter(x[:, 0], x[:, 1], c=labels, **DOT)
+        figure.colorbar(points, label="label")
+        return
+    palette = "tab10" if len(kinds) <= 10 else "tab20"
+    for number, kind in enumerate(kinds):
+        here = labels == kind
+        colour = np.array([_colour(palette, number)])
+        axes.scatter(x[here, 0], x[here, 1], c=colour, label=str(kind), **DOT)
+    axes.legend(markerscale=4, loc="upper right", title="class", fontsize="small")
+
+
+def _colour(palette: str, number: int) -> Any:
+    from matplotlib import colormaps
+
+    return colormaps[palette](number)
+
+
+def _outside_text(share: float) -> str:
+    return f", {share:.1%} outside" if share > 0.0005 else ""
+
+
+__all__ = [
+    "cloud",
+    "cloud_pairs",
+    "density",
+    "is_picture",
+    "latents",
+    "losses",
+    "pairs",
+    "sheet",
+    "show_data",
+]

@@ -1,0 +1,54 @@
+"""Randomness is an argument: one seed grows named, independent streams.
+
+`rng` is an int, a NumPy Generator, or None (fresh entropy). `seed` is an int that is written into a
+run. Nothing here, and nothing elsewhere, touches NumPy's global state.
+
+    stream(seed, name) = PCG64(SeedSequence(seed, spawn_key = crc32(name)))          (1)
+"""
+
+import secrets
+import zlib
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .checks import Array, Shape, whole
+from .errors import OptionError
+
+Rng: TypeAlias = "int | np.random.Generator | None"
+
+
+def generator(rng: Rng) -> np.random.Generator:
+    """The Generator that `rng` stands for; a Generator is returned as it is, and so moves on."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None:
+        return np.random.default_rng()
+    try:
+        return np.random.default_rng(whole(rng, "rng"))
+    except OptionError:
+        raise OptionError(
+            f"rng={rng!r}: wants a whole number of at least 0, a numpy.random.Generator, or None"
+        ) from None
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """The stream of that name: drawing more from one moves no other.
+
+    >>> stream(7, "weights").random() == stream(7, "weights").random()
+    True
+    >>> stream(7, "weights").random() == stream(7, "noise").random()
+    False
+    """
+    key = zlib.crc32(name.encode())
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))  # (1)
+
+
+def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Draws of N(0, 1) in float32 or float64."""
+    return rng.standard_normal(shape, dtype=dtype.type)
+
+
+def settle_seed(seed: int | None) -> int:
+    """`seed` itself, or, for None, a fresh one that can be written down."""
+    return secrets.randbelow(2**31) if seed is None else whole(seed, "seed")

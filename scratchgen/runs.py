@@ -1,0 +1,181 @@
+"""A run is a folder: the model, how it was trained, the numbers of every epoch, and pictures.
+
+FILES below says what is in it. Nothing in model.npz and config.json tells when, where or by whom
+it was made: the same settings and seed give the same bytes.
+"""
+
+import csv
+import json
+import math
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from .checks import Array
+from .errors import FileError
+from .export import load, save
+from .models import VAE, Model
+from .train import Callback
+from .train import Run as Progress
+
+MODEL, CONFIG, LOG = "model.npz", "config.json", "log.csv"
+FILES = {
+    MODEL: "the trained model",
+    CONFIG: "the settings it was trained with",
+    LOG: "its losses, a line an epoch",
+    "losses.png": "the losses as lines",
+    "samples.png": "new examples",
+    "reconstructions.png": "data, and what the model makes of them",
+    "latent.png": "posterior means, coloured by class",
+    "density.png": "real against generated",
+}
+PICTURED = 2_000  # examples in a picture of latents; a density gets all
+SEED = 0  # of what the pictures show
+
+
+def make_folder(wanted: str | None, kind: str) -> Path:
+    """The folder `wanted`, or the first of runs/vae-1, runs/vae-2 ... that is not there yet.
+
+    Raises FileError where `wanted` holds a run, is a file, or cannot be made.
+    """
+    try:
+        if wanted is not None:
+            folder = Path(wanted).expanduser()
+            if any((folder / name).exists() for name in (MODEL, CONFIG, LOG)):
+                raise FileError(f"{folder} holds a run already: name another folder with --out")
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+        Path("runs").mkdir(exist_ok=True)
+        number = 1
+        while True:
+            folder = Path("runs", f"{kind}-{number}")
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+    except OSError as problem:
+        if isinstance(problem, FileError):
+            raise
+        where = wanted or "runs"
+        raise FileError(
+            f"the folder {where} cannot be made ({problem.strerror}): name another with --out"
+        ) from problem
+
+
+def find_model(run: str) -> tuple[Model, Path]:
+    """The model of a run folder or of a model file, and its path."""
+    path = Path(run).expanduser()
+    if path.is_dir():
+        if not (path / MODEL).exists():
+            raise FileError(f"{path} holds no {MODEL}: wants the folder of a run, or a model file")
+        path = path / MODEL
+    return load(path), path
+
+
+class Log(Callback):
+    """Writes log.csv, a line an epoch, each on disk before the next epoch begins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LOG
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch(self, run: Progress) -> None:
+        row = {name: run.losses.get(name, math.nan) for name in run.model.numbers}
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if not self.history:
+                writer.writerow(["epoch", *row])
+            writer.writerow([run.epoch, *(f"{value:.6f}" for value in row.values())])
+        for name, value in row.items():
+            self.history.setdefault(name, []).append(value)
+
+    def last(self) -> dict[str, float]:
+        """The numbers of the last epoch."""
+        return {name: values[-1] for name, values in self.history.items()}
+
+
+class StopOnCtrlC(Callback):
+    """Lets the step under way finish when Ctrl-C is pressed; a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self.before: Any = None
+
+    def on_start(self, run: Progress) -> None:
+        self.before = signal.signal(signal.SIGINT, self._press)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        self.pressed = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def on_step(self, run: Progress) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+
+    def on_end(self, run: Progress) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+
+def write_model(folder: Path, model: Model, settings: dict[str, Any]) -> None:
+    """model.npz and config.json."""
+    save(model, folder / MODEL)
+    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def write_array(path: Path, x: Array) -> None:
+    """x as .npy."""
+    try:
+        np.save(path, x, allow_pickle=False)
+    except OSError as problem:
+        raise FileError(f"{path} cannot be written: {problem.strerror}") from problem
+
+
+def draw_pictures(
+    folder: Path,
+    model: Model,
+    history: Mapping[str, Sequence[float]],
+    x: Array,
+    labels: Array | None,
+) -> None:
+    """The pictures of a run; needs matplotlib."""
+    from . import plots
+
+    name = str(model).split(":")[0]
+    if any(history.values()):
+        plots.losses(history, folder / "losses.png", f"{name}: what was minimised")
+    if plots.is_picture(model.shape):
+        plots.sheet(model.sample(100, rng=SEED), folder / "samples.png", title="samples")
+    elif len(model.shape) == 1:
+        drawn = draw_examples(model, 1_000)
+        plots.show_data(drawn, folder / "samples.png", title="samples")
+    if model.shape == (2,):
+        points = draw_examples(model, len(x))
+        plots.density(x, points, folder / "density.png", f"{name}: real against generated")
+    if isinstance(model, VAE):
+        draw_reconstructions(model, x[:50], folder / "reconstructions.png")
+        seen = None if labels is None else labels[:PICTURED]
+        mu = model.encode(x[:PICTURED])
+        plots.latents(mu, folder / "latent.png", seen, "posterior means")
+
+
+def draw_examples(model: Model, n: int) -> Array:
+    """n examples as the model believes they are: draws of p(x|z), not its means, for vectors."""
+    if isinstance(model, VAE):
+        return model.sample(n, rng=SEED, noise=len(model.shape) == 1)
+    return model.sample(n, rng=SEED)
+
+
+def draw_reconstructions(model: VAE, x: Array, path: Path) -> None:
+    """Data and their reconstructions: pictures in pairs, points joined by lines."""
+    from . import plots
+
+    if plots.is_picture(model.shape):
+        plots.pairs(x, model.reconstruct(x), path, "data above, reconstructions below")
+    elif model.shape == (2,):
+        plots.cloud_pairs(x, model.reconstruct(x), path, "data and reconstructions")

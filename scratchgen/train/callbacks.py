@@ -1,0 +1,69 @@
+"""Callbacks are told how a run goes. A plain function is told of every finished epoch.
+
+    sg.fit(model, x, epochs=3, callbacks=[lambda run: print(run.epoch, run.losses)])
+
+For more than that, derive from Callback.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import KindError
+from ..models import Model
+
+
+@dataclass
+class Run:
+    """Where a run stands: what every callback is given."""
+
+    model: Model
+    seed: int
+    epochs: int
+    steps_per_epoch: int
+    epoch: int = 0  # the one under way, counted from 1
+    step: int = 0  # steps done in all
+    losses: dict[str, float] = field(default_factory=dict)  # means over the epoch so far
+
+
+class Callback:
+    """Override what you need; each method is given the Run."""
+
+    def on_start(self, run: Run) -> None:
+        """Before the first step."""
+
+    def on_step(self, run: Run) -> None:
+        """After every step; `run.losses` are the means over the epoch so far."""
+
+    def on_epoch(self, run: Run) -> None:
+        """After every epoch; `run.losses` are what the history gets."""
+
+    def on_end(self, run: Run) -> None:
+        """When training is over, also when it was interrupted or went wrong."""
+
+
+class OnEpoch(Callback):
+    """A plain function as a callback."""
+
+    def __init__(self, function: Callable[[Run], Any]) -> None:
+        self.function = function
+
+    def on_epoch(self, run: Run) -> None:
+        self.function(run)
+
+
+def as_callbacks(given: Any) -> list[Callback]:
+    """The callbacks in `given`, functions wrapped; KindError for what is neither."""
+    if not isinstance(given, Iterable):
+        given = [given]
+    callbacks = []
+    for one in given:
+        if isinstance(one, Callback):
+            callbacks.append(one)
+        elif callable(one) and not isinstance(one, type):
+            callbacks.append(OnEpoch(one))
+        else:
+            raise KindError(
+                f"callbacks holds {one!r}: wants sg.train.Callback objects, or functions of a run"
+            )
+    return callbacks

@@ -1,0 +1,214 @@
+"""`fit`: epochs of steps, their numbers weighed by examples, and the weights kept safe.
+
+    history[name][epoch] = sum over its steps of n_step value_step / sum of n_step      (1)
+
+One seed grows two streams, one for the order of the batches and one for the noise, so that more
+noise in a model does not change the batches it sees.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array, nearest, whole
+from ..data import batches
+from ..errors import DataError, DivergedError, KindError, OptionError
+from ..models import Model
+from ..nn import Tape
+from ..optim import Optimizer, settings
+from ..rng import settle_seed, stream
+from .callbacks import Callback, Run, as_callbacks
+from .progress import Progress
+from .step import Trainer
+
+DEFAULT_BATCH = 128
+
+
+class History(dict[str, list[float]]):
+    """What each epoch gave: name -> one number an epoch; `seed` is the run's."""
+
+    def __init__(self, names: Iterable[str], seed: int) -> None:
+        super().__init__({name: [] for name in names})
+        self.seed = seed
+
+    def add(self, numbers: dict[str, float]) -> None:
+        """One more epoch; nan for a number that it did not have."""
+        for name, values in self.items():
+            values.append(numbers.get(name, math.nan))
+
+
+class Means:
+    """Means by name, weighed by examples (1)."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, parts: dict[str, float], n: int) -> None:
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, 0.0) + n * value
+            self.counts[name] = self.counts.get(name, 0) + n
+
+    def values(self) -> dict[str, float]:
+        return {name: total / self.counts[name] for name, total in self.sums.items()}  # (1)
+
+
+def fit(
+    model: Model,
+    x: Any,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    optimizer: Optimizer | dict[str, Optimizer] | None = None,
+    validation: Any = None,
+    callbacks: Any = (),
+    progress: bool = False,
+) -> History:
+    """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
+
+    Args:
+        model: a VAE or a GAN.
+        x: examples (N, *model.shape); bool, integers or floats.
+        epochs: how often all examples are seen.
+        batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
+        seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
+        optimizer: one for all players or a dict by player; None is the model's own choice.
+        validation: examples to evaluate after every epoch, as `val_...`, with the same noise.
+        callbacks: Callback objects, or functions that are given the Run after every epoch.
+        progress: show a progress bar, or lines where there is no terminal.
+
+    The history holds, by name, one number an epoch, in nats, mean per example: for a VAE loss,
+    reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
+    (nan in an epoch in which the generator had no turn).
+
+    Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
+    names the epoch and the step, when a loss stops being finite: the model then has the weights of
+    the last epoch that ended well.
+    """
+    if not isinstance(model, Model):
+        raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
+    epochs = whole(epochs, "epochs")
+    x = _checked(model, x, "x")
+    size = min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size
+    batches(x, size)  # checks the size, and draws nothing yet
+    held_out = None if validation is None else _checked(model, validation, "validation")
+    seed = settle_seed(seed)
+    steps_per_epoch = math.ceil(len(x) / size)
+    optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)
+    told = as_callbacks(callbacks) + ([Progress()] if progress else [])
+    names = model.numbers if held_out is None else (*model.numbers, *map(_held_out, model.numbers))
+    history, run = History(names, seed), Run(model, seed, epochs, steps_per_epoch)
+    record = {
+        "examples": len(x),
+        "batch_size": size,
+        "seed": seed,
+        "optimizer": {player: settings(one) for player, one in optimizers.items()},
+    }
+    try:
+        for callback in told:
+            callback.on_start(run)
+        _train(run, x, size, held_out, Trainer(model, optimizers), history, told)
+    finally:
+        if run.step:
+            last = {name: values[-1] for name, values in history.items() if values}
+            finite = {name: value for name, value in last.items() if math.isfinite(value)}
+            done = {"epochs": len(history[names[0]]), "steps": run.step, "losses": finite}
+            model.training_log.append(record | done)
+        for callback in told:
+            callback.on_end(run)
+    return history
+
+
+def _train(
+    run: Run,
+    x: Array,
+    size: int,
+    held_out: Array | None,
+    trainer: Trainer,
+    history: History,
+    told: list[Callback],
+) -> None:
+    model = run.model
+    order, noise = stream(run.seed, "batches"), stream(run.seed, "noise")
+    good = _snapshot(model)
+    for epoch in range(1, run.epochs + 1):
+        run.epoch, means = epoch, Means()
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
+            for batch in batches(x, size, order):
+                try:
+                    means.add(trainer.step(batch, noise), len(batch))
+                except DivergedError as problem:
+                    raise _diverged(run, good, str(problem)) from None
+                run.step, run.losses = trainer.steps, means.values()
+                for callback in told:
+                    callback.on_step(run)
+            if not all(block.is_finite() for block in model.players.values()):
+                run.step -= 1
+                raise _diverged(run, good, "a weight stopped being finite")
+            if held_out is not None:
+                run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
+        good = _snapshot(model)
+        history.add(run.losses)
+        for callback in told:
+            callback.on_epoch(run)
+
+
+def _held_out(name: str) -> str:
+    return f"val_{name}"
+
+
+def _evaluate(model: Model, x: Array, size: int, seed: int) -> dict[str, float]:
+    """Every player's number on x, in evaluation, with the same noise every time."""
+    noise, means, tape = stream(seed, "validation"), Means(), Tape()
+    for start in range(0, len(x), size):
+        batch = x[start : start + size]
+        for player in model.players:
+            model.objective(player, batch, noise, tape=tape, training=False)
+            means.add(tape.parts, len(batch))
+    return {_held_out(name): value for name, value in means.values().items()}
+
+
+def _diverged(run: Run, good: Any, problem: str) -> DivergedError:
+    for player, block in run.model.players.items():
+        block.restore(good[player])
+    done = (run.epoch - 1) * run.steps_per_epoch
+    step, run.step = run.step - done + 1, done
+    kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
+    return DivergedError(
+        f"{problem} in epoch {run.epoch}, step {step} of {run.steps_per_epoch}; the model has the "
+        f"weights of {kept} again: try a lower learning rate, or look for outliers in x"
+    )
+
+
+def _snapshot(model: Model) -> dict[str, Any]:
+    return {player: block.snapshot() for player, block in model.players.items()}
+
+
+def _checked(model: Model, x: Any, what: str) -> Array:
+    x = model.check(x, what)
+    if not len(x):
+        raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
+    return x
+
+
+def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
+    chosen = model.optimizers(steps)
+    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
+    for player, one in given.items():
+        if player not in chosen:
+            raise OptionError(
+                f"optimizer names the player {player!r}, the {model.kind} has "
+                f"{', '.join(chosen)}{nearest(str(player), chosen)}"
+            )
+        if one is None:
+            continue
+        if not (hasattr(one, "update") and hasattr(one, "memory")) or isinstance(one, type):
+            raise KindError(
+                f"optimizer={one!r}: wants an optimizer such as sg.optim.Adam(1e-3), or a dict of "
+                f"them by player"
+            )
+        chosen[player] = one
+    return chosen

@@ -1,0 +1,43 @@
+"""Progress with the losses: a bar on a terminal, a line per epoch elsewhere."""
+
+import sys
+from typing import Any
+
+from ..versions import is_installed
+from .callbacks import Callback, Run
+
+LINES = 20  # about as many epochs are reported line by line, however many there are
+
+
+def losses_text(losses: dict[str, float]) -> str:
+    """`loss 120.3, reconstruction 100.1, kl 20.2`."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+
+
+class Progress(Callback):
+    """tqdm's bar where it is installed and stderr is a terminal; otherwise lines on stderr."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def on_start(self, run: Run) -> None:
+        if sys.stderr.isatty() and is_installed("tqdm"):
+            from tqdm import tqdm
+
+            total = run.epochs * run.steps_per_epoch
+            self.bar = tqdm(total=total, unit="step", dynamic_ncols=True, mininterval=0.2)
+
+    def on_step(self, run: Run) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(losses_text(run.losses), refresh=False)
+            self.bar.update()
+
+    def on_epoch(self, run: Run) -> None:
+        if self.bar is None and (
+            run.epoch == run.epochs or (run.epoch - 1) % max(1, run.epochs // LINES) == 0
+        ):
+            print(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}", file=sys.stderr)
+
+    def on_end(self, run: Run) -> None:
+        if self.bar is not None:
+            self.bar.close()
