@@ -22,8 +22,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"`, or `""` where nothing known is near."""
     from difflib import get_close_matches
 
-    match = get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else ""
+    by_lower = {str(one).lower(): one for one in known}
+    match = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower[match[0]]!r}?" if match else ""
 
 
 def one_of(value: object, known: Iterable[str], what: str) -> str:

@@ -19,7 +19,7 @@ from ..checks import Array
 def log_prob(x: Array, logits: Array) -> Array:
     """Nats per example: x in [0, 1] and logits (N, ...) -> (N,)."""
     terms = x * logits - kernels.softplus(logits)  # (N, ...)
-    return terms.reshape(len(x), -1).sum(axis=1)  # (1)
+    return terms.sum(axis=tuple(range(1, terms.ndim)))  # (1)
 
 
 def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespace:

@@ -45,7 +45,7 @@ def kl_to_standard_gradients(mu: Array, log_var: Array, dvalue: Array) -> Simple
 def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
     """The log-density of x, nats per example: x, mu, log_var (N, ...) -> (N,)."""
     terms = LOG_TWO_PI + log_var + (x - mu) ** 2 * np.exp(-log_var)  # (N, ...)
-    return -terms.reshape(len(x), -1).sum(axis=1) / 2  # (5)
+    return -terms.sum(axis=tuple(range(1, terms.ndim))) / 2  # (5)
 
 
 def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:

@@ -45,10 +45,16 @@ class Layout:
         self.size = self.state_size = 0
         met: set[Layer] = set()
         for name, network in networks.items():
-            for path, leaf in _leaves(network, name):
-                if leaf not in met:  # a layer used twice has one set of parameters
-                    met.add(leaf)
-                    self._place(path, leaf)
+            self._visit(name, network, met)
+
+    def _visit(self, path: str, layer: Layer, met: set[Layer]) -> None:
+        if layer in met:  # a layer used twice has one set of parameters
+            return
+        met.add(layer)
+        for i, child in enumerate(layer.children()):
+            self._visit(f"{path}.{i}", child, met)
+        if not layer.children():
+            self._place(path, layer)
 
     def _place(self, path: str, leaf: Layer) -> None:
         for key, (shape, _) in leaf.parameters().items():
@@ -67,10 +73,13 @@ class Layout:
             if source is not None:
                 setattr(here, entry.key, entry.view(source))
 
+        trees: dict[Layer, Views] = dict(windows)
+
         def tree(layer: Layer) -> Views:
-            if layer.children():
-                return [tree(child) for child in layer.children()]
-            return windows.get(layer, SimpleNamespace())
+            if layer not in trees:
+                children = [tree(child) for child in layer.children()]
+                trees[layer] = children if layer.children() else SimpleNamespace()
+            return trees[layer]
 
         return SimpleNamespace(**{name: tree(net) for name, net in self.networks.items()})
 
@@ -126,11 +135,3 @@ class Gradient:
     def __init__(self, layout: Layout, dtype: Any) -> None:
         self.vector = np.zeros(layout.size, dtype)  # (P,)
         self.views = layout.views(self.vector)
-
-
-def _leaves(layer: Layer, path: str) -> Iterator[tuple[str, Layer]]:
-    """Every layer without children, with its path: `encoder.1`, or `encoder.2.0` in a network."""
-    if not layer.children():
-        yield path, layer
-    for i, child in enumerate(layer.children()):
-        yield from _leaves(child, f"{path}.{i}")

@@ -35,6 +35,7 @@ class Network(Layer):
     in_shape: Shape
     layers: tuple[Layer, ...]
     _first_trained: ClassVar[int]
+    _out_shape: ClassVar[Shape]
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         for layer in layers:
@@ -47,7 +48,7 @@ class Network(Layer):
         object.__setattr__(self, "layers", layers)
         trained = (i for i, layer in enumerate(layers) if parameter_count(layer))
         object.__setattr__(self, "_first_trained", next(trained, len(layers)))
-        self.out_shape(self.in_shape)
+        object.__setattr__(self, "_out_shape", self.shapes()[-1])
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape != self.in_shape:
@@ -55,7 +56,7 @@ class Network(Layer):
                 f"this network got examples of shape {shape}, wants {self.in_shape}: build it for "
                 f"the shape of your data, or put Reshape({self.in_shape}) before it."
             )
-        return self.shapes()[-1]
+        return self._out_shape
 
     def shapes(self) -> list[Shape]:
         """The shape of an example before the first layer and after each."""
@@ -111,10 +112,16 @@ class Network(Layer):
 
 def distinct_leaves(layer: Layer) -> list[Layer]:
     """The layers without children inside `layer`, each object once, in the order first met."""
-    if not layer.children():
-        return [layer]
-    leaves = [leaf for child in layer.children() for leaf in distinct_leaves(child)]
-    return list(dict.fromkeys(leaves))
+    met: dict[Layer, None] = {}
+
+    def visit(one: Layer) -> None:
+        if one not in met:
+            met[one] = None
+            for child in one.children():
+                visit(child)
+
+    visit(layer)
+    return [one for one in met if not one.children()]
 
 
 def parameter_count(layer: Layer) -> int:

@@ -1,0 +1,46 @@
+"""Hypothesis profiles, and fixtures that several rooms share.
+
+python -m pytest                                    the loaded profile: no deadline
+HYPOTHESIS_PROFILE=thorough python -m pytest        ten times the examples
+CI=true python -m pytest                            the same examples every time
+"""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+import scratchgen as sg
+
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=25, **COMMON)
+settings.register_profile("ci", max_examples=25, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=250, **COMMON)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
+)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> np.ndarray:
+    """200 digits (200, 28, 28, 1)."""
+    return sg.data.digits(200, rng=0)
+
+
+@pytest.fixture(scope="session")
+def points() -> np.ndarray:
+    """300 points of the ring (300, 2)."""
+    return sg.data.ring(300, rng=0)
+
+
+@pytest.fixture
+def small_vae() -> sg.models.VAE:
+    """A VAE of pictures, untrained."""
+    return sg.models.vae((28, 28, 1), latent=3, hidden=(16,), rng=0)
+
+
+@pytest.fixture
+def small_gan() -> sg.models.GAN:
+    """A GAN of points, untrained."""
+    return sg.models.gan((2,), latent=2, hidden=(16, 12), rng=0)

@@ -1,0 +1,304 @@
+"""Model files: round trips, bytes, and files from careless and hostile hands."""
+
+import io
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import scratchgen as sg
+from scratchgen import errors
+from scratchgen.distributions import Gaussian
+from scratchgen.nn import Dense, Layer, Network, ReLU
+
+
+def as_bytes(model) -> bytes:
+    file = io.BytesIO()
+    sg.save(model, file)
+    return file.getvalue()
+
+
+def models():
+    twice = Dense(3, 3)
+    return {
+        "vae": sg.models.vae((28, 28, 1), latent=3, hidden=(8,), rng=0),
+        "gaussian": sg.models.vae((5,), latent=2, hidden=(4,), likelihood=Gaussian(0.25), rng=0),
+        "float64": sg.models.vae((2,), latent=2, hidden=(4,), beta=0.5, dtype="float64", rng=0),
+        "gan": sg.models.gan((2,), latent=2, hidden=(4,), loss="minimax", rng=0),
+        "pictures": sg.models.gan((4, 4, 3), latent=2, hidden=(4,), discriminator_steps=2, rng=0),
+        "shared": sg.models.GAN(
+            Network((3,), twice, Network((3,), ReLU(), twice)), Network((3,), Dense(3, 1)), rng=0
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(models()))
+def test_a_model_comes_back_as_it_was(name, tmp_path):
+    model = models()[name]
+    sg.save(model, tmp_path / "model.npz")
+    same = sg.load(tmp_path / "model.npz")
+    assert type(same) is type(model)
+    assert repr(same) == repr(model)
+    assert same.settings() == model.settings()
+    assert same.dtype == model.dtype
+    assert np.array_equal(same.sample(9, rng=1), model.sample(9, rng=1))
+    assert as_bytes(same) == as_bytes(model)
+
+
+def test_a_trained_model_comes_back_with_its_record_and_can_go_on(points, tmp_path):
+    model = models()["float64"]
+    sg.fit(model, points, epochs=2, seed=3)
+    sg.save(model, str(tmp_path / "model.npz"))
+    same = sg.load(str(tmp_path / "model.npz"))
+    assert same.training_log == model.training_log
+    sg.fit(model, points, epochs=1, seed=4)
+    sg.fit(same, points, epochs=1, seed=4)
+    assert np.array_equal(model.sample(5, rng=0), same.sample(5, rng=0))
+
+
+def test_a_model_is_loaded_from_bytes_and_from_a_file_object():
+    model = models()["gan"]
+    data = as_bytes(model)
+    for same in (sg.load(data), sg.load(io.BytesIO(data)), sg.load(memoryview(data))):
+        assert np.array_equal(same.sample(3, rng=0), model.sample(3, rng=0))
+
+
+def test_the_file_is_an_npz_that_numpy_reads_without_pickle(tmp_path):
+    model = models()["vae"]
+    sg.save(model, tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
+        assert json.loads(str(arrays["config"]))["format"] == 1
+        assert np.array_equal(arrays["encoder.1.w"], model.players["vae"].views.encoder[1].w)
+
+
+def test_training_twice_with_one_seed_gives_the_same_bytes(points):
+    def trained():
+        model = models()["gan"]
+        sg.fit(model, points, epochs=1, seed=0)
+        return as_bytes(model)
+
+    assert trained() == trained()
+
+
+def test_nothing_but_the_file_is_left_and_an_old_one_is_replaced_whole(tmp_path):
+    path = tmp_path / "model.npz"
+    sg.save(models()["vae"], path)
+    sg.save(models()["gan"], path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+    assert isinstance(sg.load(path), sg.models.GAN)
+
+
+def test_a_layer_of_ones_own_can_be_saved_once_it_is_known(monkeypatch):
+    from dataclasses import dataclass
+
+    from scratchgen.nn import LAYERS
+
+    @dataclass(frozen=True, eq=False)
+    class Double(Layer):
+        def forward(self, p, x, tape):
+            return 2 * x
+
+        def state(self):
+            return {"seen": ((2,), 0.5)}
+
+    model = sg.models.GAN(Network((2,), Double()), Network((2,), Dense(2, 1)), rng=0)
+    model.players["generator"].state[:] = 7
+    with pytest.raises(errors.OptionError, match="Double is not one of"):
+        as_bytes(model)
+    monkeypatch.setitem(LAYERS, "Double", Double)
+    same = sg.load(as_bytes(model))
+    assert same.players["generator"].state.tolist() == [7, 7]
+    assert np.array_equal(same.sample(3, rng=0), model.sample(3, rng=0))
+
+
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded():
+    model = models()["gan"]
+    data = as_bytes(model)
+    good, bad = np.float32(0).tobytes() * 4, np.array([np.nan] * 4, np.float32).tobytes()
+    hurt = changed(data, "generator.0.b.npy", lambda old: old.replace(good, bad))
+    with pytest.raises(errors.FileError, match="NaN or infinite"):
+        sg.load(hurt)
+    model.players["generator"].vector[0] = np.nan
+    with pytest.raises(errors.DataError, match="NaN"):
+        as_bytes(model)
+
+
+# files from careless and hostile hands
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(content: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", kind) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def changed(data: bytes, name: str, change) -> bytes:
+    content = members(data)
+    content[name] = change(content[name])
+    return zipped(content)
+
+
+def npy(array) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def with_config(data: bytes, change) -> bytes:
+    def rewrite(old):
+        config = json.loads(str(np.load(io.BytesIO(old))))
+        return npy(np.array(json.dumps(change(config) or config)))
+
+    return changed(data, "config.npy", rewrite)
+
+
+def declaring(shape: str, data: bytes = b"") -> bytes:
+    """An .npy of that declared shape and those bytes."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
+    header = header.ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
+
+
+DATA = as_bytes(models()["vae"])
+
+
+def deep(config):
+    layer = {"layer": "ReLU"}
+    for _ in range(300):
+        layer = {"layer": "Network", "in_shape": [1], "layers": [layer]}
+    config["networks"]["encoder"] = layer
+
+
+def doubling(config):
+    """Networks that each hold the one before twice: 2**60 layers in a few lines."""
+    layers = [{"layer": "Network", "in_shape": [1], "layers": [{"layer": "ReLU"}]}]
+    for k in range(1, 61):
+        again = {"again": k}
+        layers.append({"layer": "Network", "in_shape": [1], "layers": [again, again]})
+    config["networks"]["encoder"] = {"layer": "Network", "in_shape": [1], "layers": layers}
+
+
+def huge(config):
+    layers = config["networks"]["encoder"]["layers"]
+    layers[1]["n_out"] = layers[3]["n_in"] = 10**12
+
+
+def swap(config):
+    config["networks"]["encoder"] = config["networks"]["decoder"]
+
+
+HOSTILE = {
+    "nothing": (b"", "no model file"),
+    "text": (b"hello", "no model file"),
+    "a pickle": (pickle.dumps({"a": 1}), "never read"),
+    "a truncated file": (DATA[: len(DATA) // 2], "truncated"),
+    "a file without its end": (DATA[:-1], "truncated"),
+    "an npz of data": (zipped({"x.npy": npy(np.zeros(3))}), "no model"),
+    "a compressed file": (zipped(members(DATA), zipfile.ZIP_DEFLATED), "compressed"),
+    "a missing array": (
+        zipped({k: v for k, v in members(DATA).items() if k != "encoder.1.b.npy"}),
+        "encoder.1.b.npy",
+    ),
+    "an array too many": (zipped({**members(DATA), "more.npy": npy(np.zeros(3))}), "more.npy"),
+    "a claim of 32 GiB": (
+        changed(DATA, "encoder.1.w.npy", lambda old: declaring("(8589934592,)")),
+        "34,359,738,368 bytes",
+    ),
+    "a config of 32 GiB": (
+        changed(DATA, "config.npy", lambda old: declaring("(8589934592,)")),
+        "34,359,738,368 bytes",
+    ),
+    "layers of absurd size": (with_config(DATA, huge), "wants (784, 1000000000000)"),
+    "layers of some depth": (with_config(DATA, deep), "missing or odd"),
+    "layers of absurd number": (with_config(DATA, doubling), "missing or odd"),
+    "a config of absurd depth": (
+        changed(DATA, "config.npy", lambda old: npy(np.array("[" * 100_000 + "]" * 100_000))),
+        "cannot be read",
+    ),
+    "an array of another shape": (
+        changed(DATA, "encoder.1.b.npy", lambda old: npy(np.zeros(9, np.float32))),
+        "wants (8,)",
+    ),
+    "an array of another dtype": (
+        changed(DATA, "encoder.1.b.npy", lambda old: npy(np.zeros(8, np.float64))),
+        "float32",
+    ),
+    "an array of objects": (
+        changed(DATA, "encoder.1.b.npy", lambda old: npy(np.array([None] * 8))),
+        "never read",
+    ),
+    "a member that is no array": (
+        changed(DATA, "encoder.1.b.npy", lambda old: b"garbage"),
+        "not an array file",
+    ),
+    "a negative shape": (
+        changed(DATA, "encoder.1.b.npy", lambda old: declaring("(-8,)", b"\0" * 32)),
+        "impossible shape",
+    ),
+    "a config that is no JSON": (
+        changed(DATA, "config.npy", lambda old: npy(np.array("{"))),
+        "cannot be read",
+    ),
+    "a config that is a list": (with_config(DATA, lambda c: [1]), "cannot be read"),
+    "a later format": (with_config(DATA, lambda c: {**c, "format": 2}), "update scratchgen"),
+    "an unknown model": (with_config(DATA, lambda c: {**c, "model": "VEA"}), "did you mean 'VAE'"),
+    "no settings": (with_config(DATA, lambda c: {**c, "settings": {}}), "describes no model"),
+    "networks in the wrong place": (with_config(DATA, swap), "missing or odd"),
+    "another latent than its networks": (
+        with_config(DATA, lambda c: {**c, "settings": {**c["settings"], "latent": 9}}),
+        "do not fit",
+    ),
+    "a dtype of text": (with_config(DATA, lambda c: {**c, "dtype": "U9"}), "unknown dtype"),
+    "a training log of nonsense": (with_config(DATA, lambda c: {**c, "training": 5}), "describes"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_a_bad_file_is_refused_with_what_is_wrong(name, tmp_path):
+    data, words = HOSTILE[name]
+    path = tmp_path / "model.npz"
+    path.write_bytes(data)
+    with pytest.raises(errors.FileError) as caught:
+        sg.load(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    with pytest.raises(errors.FileError):
+        sg.load(data)
+
+
+@given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
+def test_a_file_with_one_changed_byte_is_loaded_or_refused_and_nothing_else(place, change):
+    data = bytearray(DATA)
+    data[place] ^= change
+    try:
+        assert isinstance(sg.load(bytes(data)), sg.models.VAE)
+    except errors.FileError:
+        pass
+
+
+def test_paths_that_lead_nowhere_are_named(tmp_path):
+    with pytest.raises(errors.FileError, match="there is no file"):
+        sg.load(tmp_path / "no.npz")
+    with pytest.raises(errors.FileError, match="is a folder"):
+        sg.load(tmp_path)
+    with pytest.raises(errors.FileError, match="cannot be written"):
+        sg.save(models()["gan"], tmp_path / "no" / "model.npz")
+    with pytest.raises(errors.KindError, match="a path, bytes"):
+        sg.load(3)
+    with pytest.raises(errors.KindError, match="binary mode"):
+        sg.load(io.StringIO("x"))
+    with pytest.raises(errors.KindError, match="wants a path or a binary"):
+        sg.save(models()["gan"], 3)
+    with pytest.raises(errors.KindError, match="as its model"):
+        sg.save(3, tmp_path / "model.npz")

@@ -1,0 +1,122 @@
+"""Every Numba twin against the NumPy reference above it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchgen import kernels
+from scratchgen.kernels.compiling import compiled, compiles
+from scratchgen.versions import is_installed
+
+TWINS = {name: getattr(kernels, name) for name in kernels.__all__}
+TWINS = {name: kernel for name, kernel in TWINS.items() if hasattr(kernel, "loop")}
+
+needs_numba = pytest.mark.skipif(
+    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+)
+
+
+def adam_case(size: int, dtype: str, seed: int) -> list:
+    rng, number = np.random.default_rng(seed), np.dtype(dtype).type
+    theta, g, m = (rng.standard_normal(size).astype(dtype) for _ in range(3))
+    v = rng.random(size).astype(dtype)
+    return [theta, g, m, v, *map(number, (1e-2, 0.9, 0.999, 1e-8, 10.0, 1000.0))]
+
+
+CASES = {"adam_step": adam_case}
+
+
+def test_every_twin_has_a_case():
+    assert set(CASES) == set(TWINS)
+
+
+@needs_numba
+@given(st.sampled_from(sorted(CASES)), st.integers(0, 300), st.integers(0, 2**32))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_twin_gives_what_its_reference_gives(dtype, name, size, seed):
+    case, twin = CASES[name], compiled_once(name)
+    ours, reference = case(size, dtype, seed), case(size, dtype, seed)
+    twin(*ours)
+    TWINS[name].reference(*reference)
+    # a few roundings apart: relative to what the numbers were made of, which is of order 1
+    tolerance = 8 * np.finfo(dtype).eps
+    for a, b in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam_twin_flushes_moments_that_would_become_denormal(dtype):
+    theta, g, m, v, *numbers = adam_case(3, dtype, 0)
+    g[:], m[:], v[:] = 0, 1e-30, 1e-30
+    compiled_once("adam_step")(theta, g, m, v, *numbers)
+    assert not m.any()
+    assert not v.any()
+
+
+_compiled: dict = {}
+
+
+def compiled_once(name: str):
+    if name not in _compiled:
+        _compiled[name] = compiled(TWINS[name].loop)
+    return _compiled[name]
+
+
+def run(code: str, **environment: str) -> str:
+    """What a fresh interpreter prints."""
+    env = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+TRAIN = """
+import sys, numpy as np, scratchgen as sg
+model = sg.models.vae((2,), hidden=(4,), latent=1, rng=0)
+sg.fit(model, np.zeros((8, 2)), epochs=1, seed=0)
+print("numba" in sys.modules)
+"""
+
+
+@needs_numba
+def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched_off():
+    assert run(TRAIN, SCRATCHGEN_JIT="1") == "True"
+    assert run(TRAIN, SCRATCHGEN_JIT="0") == "False"
+
+
+@needs_numba
+def test_compiling_works_where_no_cache_can_be_written(monkeypatch):
+    import numba
+
+    njit = numba.njit
+
+    def no_folder(*args, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available for file")
+        return njit(*args, **options)
+
+    monkeypatch.setattr(numba, "njit", no_folder)
+    assert compiled(lambda x: x + 1)(2) == 3
+
+
+def test_without_numba_the_reference_runs(monkeypatch):
+    monkeypatch.setenv("SCRATCHGEN_JIT", "0")
+    assert not compiles()
+
+
+def test_sigmoid_and_softplus_are_right_at_any_size():
+    logits = np.array([-1000.0, -30.0, -1e-9, 0.0, 1e-9, 30.0, 1000.0])
+    with np.errstate(over="raise", invalid="raise"):
+        sigmoid, softplus = kernels.sigmoid(logits), kernels.softplus(logits)
+    e = np.exp(-30.0)
+    wanted = [0, e / (1 + e), 0.5 - 2.5e-10, 0.5, 0.5 + 2.5e-10, 1 / (1 + e), 1]
+    np.testing.assert_allclose(sigmoid, wanted, rtol=1e-14)
+    log2 = np.log(2)
+    wanted = [0, np.log1p(e), log2 - 5e-10, log2, log2 + 5e-10, 30 + np.log1p(e), 1000]
+    np.testing.assert_allclose(softplus, wanted, rtol=1e-14)

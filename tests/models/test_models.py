@@ -1,0 +1,213 @@
+"""Models from outside: shapes, randomness, threads, and what they refuse."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import errors
+from scratchgen.nn import Dense, Network
+
+
+def test_every_public_method_of_a_vae_gives_the_shape_it_says(small_vae, pictures):
+    z = small_vae.encode(pictures)
+    q = small_vae.posterior(pictures)
+    assert z.shape == q.mu.shape == q.log_var.shape == (200, 3)
+    assert np.array_equal(z, q.mu)
+    assert small_vae.decode(z).shape == small_vae.reconstruct(pictures).shape == (200, 28, 28, 1)
+    assert small_vae.sample(5, rng=0).shape == small_vae.sample(5, rng=0, noise=True).shape
+    assert small_vae.elbo(pictures, rng=0).shape == (200,)
+    assert small_vae.sample(0, rng=0).shape == (0, 28, 28, 1)
+    assert small_vae.elbo(pictures[:0], rng=0).shape == (0,)
+
+
+def test_every_public_method_of_a_gan_gives_the_shape_it_says(small_gan, points):
+    assert small_gan.sample(5, rng=0).shape == (5, 2)
+    assert small_gan.decode(np.zeros((3, 2))).shape == (3, 2)
+    assert small_gan.score(points).shape == (300,)
+    pictures = sg.models.gan((8, 6, 3), latent=4, hidden=(16,), rng=0).sample(5, rng=0)
+    assert pictures.shape == (5, 8, 6, 3)
+    assert pictures.min() >= 0
+    assert pictures.max() <= 1
+
+
+def test_reconstruct_is_decode_of_encode(small_vae, pictures):
+    wanted = small_vae.decode(small_vae.encode(pictures[:9]))
+    assert np.array_equal(small_vae.reconstruct(pictures[:9]), wanted)
+
+
+def test_samples_with_noise_are_draws_and_without_it_means(small_vae):
+    assert set(np.unique(small_vae.sample(5, rng=0, noise=True))) == {0, 1}
+    assert len(np.unique(small_vae.sample(5, rng=0))) > 100
+
+
+def test_one_rng_gives_one_sample_and_another_gives_another(small_vae, small_gan):
+    for model in (small_vae, small_gan):
+        assert np.array_equal(model.sample(4, rng=3), model.sample(4, rng=3))
+        assert not np.array_equal(model.sample(4, rng=3), model.sample(4, rng=4))
+        moving = np.random.default_rng(3)
+        first, second = model.sample(4, rng=moving), model.sample(4, rng=moving)
+        assert not np.array_equal(first, second)
+
+
+def test_one_rng_gives_one_set_of_first_weights():
+    first, same, other = (sg.models.vae((4,), latent=2, rng=seed) for seed in (1, 1, 2))
+    vectors = [model.players["vae"].vector for model in (first, same, other)]
+    assert np.array_equal(vectors[0], vectors[1])
+    assert not np.array_equal(vectors[0], vectors[2])
+
+
+def test_what_a_model_gives_is_the_callers_own(small_vae, small_gan, pictures):
+    for first, again in (
+        (small_vae.reconstruct(pictures[:4]), lambda: small_vae.reconstruct(pictures[4:8])),
+        (small_vae.posterior(pictures[:4]).log_var, lambda: small_vae.encode(pictures[4:8])),
+        (small_gan.sample(4, rng=0), lambda: small_gan.sample(4, rng=1)),
+    ):
+        kept = first.copy()
+        again()
+        assert np.array_equal(first, kept)
+        first[:] = 0  # and may be written in
+
+
+def test_inference_gives_the_same_from_any_number_of_threads(small_vae, pictures):
+    wanted = small_vae.reconstruct(pictures)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: small_vae.reconstruct(pictures), range(40)))
+    assert all(np.array_equal(result, wanted) for result in results)
+
+
+def test_many_examples_are_handled_in_chunks_and_come_out_the_same(small_gan):
+    z = np.random.default_rng(0).standard_normal((2_500, 2), dtype=np.float32)
+    parts = np.concatenate([small_gan.decode(z[:1024]), small_gan.decode(z[1024:])])
+    np.testing.assert_allclose(small_gan.decode(z), parts, rtol=1e-5, atol=1e-6)
+
+
+def test_float64_models_are_float64_throughout(points):
+    model = sg.models.vae((2,), latent=2, hidden=(8,), dtype="float64", rng=0)
+    sg.fit(model, points, epochs=1, seed=0)
+    gan = sg.models.gan((2,), latent=2, hidden=(8,), dtype=np.float64, rng=0)
+    for array in (model.encode(points), model.sample(3, rng=0), gan.sample(3, rng=0)):
+        assert array.dtype == np.float64
+
+
+def test_repr_shows_shapes_and_parameter_counts(small_vae, small_gan):
+    text = repr(small_vae)
+    assert "VAE of (28, 28, 1): latent 3, bernoulli, beta 1, 26,054 parameters" in text
+    assert "Dense(784 -> 16)" in text
+    assert "12,560" in text
+    assert "GAN of (2,): latent 2, non_saturating loss" in repr(small_gan)
+    assert max(map(len, text.split("\n"))) <= 79
+
+
+def test_output_of_a_generator_follows_the_shape_or_the_wish():
+    last = {
+        "pictures": sg.models.gan((4, 4, 1), rng=0),
+        "vectors": sg.models.gan((2,), rng=0),
+        "tanh": sg.models.gan((2,), output="tanh", rng=0),
+    }
+    names = {k: type(m.networks["generator"].layers[-1]).__name__ for k, m in last.items()}
+    assert names == {"pictures": "Sigmoid", "vectors": "Dense", "tanh": "Tanh"}
+
+
+def test_hidden_layers_may_be_none_one_or_many():
+    assert len(sg.models.vae((5,), latent=2, hidden=(), rng=0).networks["encoder"].layers) == 1
+    assert len(sg.models.vae((5,), latent=2, hidden=7, rng=0).networks["encoder"].layers) == 3
+    deep = sg.models.vae((5,), latent=2, hidden=[7, 3], rng=0)
+    widths = [layer.n_out for layer in deep.networks["decoder"].layers if isinstance(layer, Dense)]
+    assert widths == [3, 7, 10]
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: sg.models.vae((0,)), "shape=0: wants a whole number of at least 1"),
+        (lambda: sg.models.vae("28"), "shape='28'"),
+        (lambda: sg.models.vae((2,), latent=0), "latent=0"),
+        (lambda: sg.models.vae((2,), latent=2.5), "latent=2.5"),
+        (lambda: sg.models.vae((2,), hidden=(16, -1)), "hidden=-1"),
+        (lambda: sg.models.vae((2,), beta=-1), "beta=-1: wants a number of at least 0"),
+        (lambda: sg.models.vae((2,), beta=float("nan")), "beta=nan"),
+        (lambda: sg.models.vae((2,), likelihood="gausian"), "did you mean 'gaussian'"),
+        (lambda: sg.models.vae((2,), dtype="float16"), "unknown dtype 'float16'"),
+        (lambda: sg.models.vae((2,), dtype="int32"), "unknown dtype 'int32'"),
+        (lambda: sg.models.vae((2,), rng=-1), "rng=-1"),
+        (lambda: sg.models.vae((2,), rng="0"), "rng='0'"),
+        (lambda: sg.models.gan((2,), loss="minmax"), "did you mean 'minimax'"),
+        (lambda: sg.models.gan((2,), discriminator_steps=0), "discriminator_steps=0"),
+        (lambda: sg.models.gan((2,), output="sigmoidal"), "did you mean 'sigmoid'"),
+        (lambda: sg.models.GAN(None, None), "generator=None: wants a Network"),
+        (lambda: sg.models.vae((2,)).sample(-1), "n=-1"),
+        (lambda: sg.models.vae((2,)).sample(2.0), "n=2.0"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(build, words):
+    with pytest.raises(errors.OptionError) as caught:
+        build()
+    assert words in str(caught.value)
+
+
+def test_parts_that_do_not_fit_each_other_are_refused():
+    two, three = Network((2,), Dense(2, 2)), Network((3,), Dense(3, 1))
+    with pytest.raises(errors.ShapeError, match="encoder gives .* wants"):
+        sg.models.VAE(three, two)
+    with pytest.raises(errors.ShapeError, match="generator gives"):
+        sg.models.GAN(two, three)
+    with pytest.raises(errors.ShapeError, match="one logit an example"):
+        sg.models.GAN(two, two)
+
+
+def bad_data():
+    good = np.full((4, 28, 28, 1), 0.5, np.float32)
+    nan, infinite = good.copy(), good.copy()
+    nan[2, 3, 3, 0], infinite[1, 0, 0, 0] = np.nan, np.inf
+    return [
+        (good[0], errors.ShapeError, "x[None]"),
+        (good[..., 0], errors.ShapeError, "x[..., None]"),
+        (good.reshape(4, 784), errors.ShapeError, "x.reshape(-1, 28, 28, 1)"),
+        (good[:, :14], errors.ShapeError, "wants (N, 28, 28, 1)"),
+        (np.float32(3), errors.ShapeError, "wants (N, 28, 28, 1)"),
+        (nan, errors.DataError, "first at index 2"),
+        (infinite, errors.DataError, "1 of 4 examples"),
+        (good * 255, errors.DataError, "divide by 255"),
+        (good - 1, errors.DataError, "Bernoulli"),
+        (good.astype(str), errors.KindError, "real numbers"),
+        (good.astype(object), errors.KindError, "real numbers"),
+        (good + 0j, errors.KindError, "complex"),
+        ([[1.0], [1.0, 2.0]], errors.ShapeError, "ragged"),
+        (np.ma.masked_array(good, mask=good > 1), errors.KindError, "masked"),
+        (None, errors.KindError, "real numbers"),
+        ("digits", errors.KindError, "real numbers"),
+    ]
+
+
+@pytest.mark.parametrize(("x", "kind", "words"), bad_data())
+@pytest.mark.parametrize("method", ["encode", "reconstruct", "elbo", "fit"])
+def test_bad_data_are_refused_everywhere_with_what_to_do(small_vae, method, x, kind, words):
+    with pytest.raises(kind) as caught:
+        if method == "fit":
+            sg.fit(small_vae, x, epochs=1)
+        else:
+            getattr(small_vae, method)(x)
+    assert words in str(caught.value)
+
+
+def test_bad_latents_are_refused(small_vae, small_gan):
+    for model in (small_vae, small_gan):
+        with pytest.raises(errors.ShapeError, match="z has shape"):
+            model.decode(np.zeros((4, 9)))
+        with pytest.raises(errors.DataError, match="z holds NaN"):
+            model.decode(np.full((1, model.latent), np.nan))
+
+
+def test_a_gan_refuses_data_that_its_generator_could_never_give():
+    gan = sg.models.gan((2, 2, 1), latent=2, hidden=(4,), rng=0)
+    with pytest.raises(errors.DataError, match="ends in Sigmoid"):
+        sg.fit(gan, np.full((4, 2, 2, 1), 3.0), epochs=1)
+
+
+def test_whole_numbers_and_truth_values_are_data_too(small_vae, pictures):
+    binary = pictures > 0.5
+    assert np.array_equal(small_vae.encode(binary), small_vae.encode(binary.astype(int)))
+    fortran = np.asfortranarray(pictures.astype(np.float64))
+    np.testing.assert_allclose(small_vae.encode(fortran), small_vae.encode(pictures), rtol=1e-5)

@@ -1,0 +1,147 @@
+"""Blocks, tapes, networks and descriptions."""
+
+import numpy as np
+import pytest
+
+from scratchgen import errors
+from scratchgen.nn import (
+    Block,
+    Dense,
+    Flatten,
+    Layer,
+    Layout,
+    Network,
+    ReLU,
+    Reshape,
+    Tape,
+    build,
+    describe,
+    parameter_count,
+)
+
+
+def test_views_are_windows_into_one_vector():
+    block = Block(Layout(a=Network((3,), Dense(3, 2), ReLU()), b=Network((2,), Dense(2, 1))), rng=0)
+    assert block.vector.shape == (3 * 2 + 2 + 2 * 1 + 1,)
+    block.vector[:] = np.arange(11)
+    assert block.views.a[0].w.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert block.views.b[0].b.tolist() == [10]
+    block.views.b[0].w[0, 0] = 99
+    assert block.vector[8] == 99
+
+
+def test_a_layer_used_twice_has_one_set_of_parameters():
+    twice = Dense(2, 2)
+    network = Network((2,), twice, Network((2,), ReLU(), twice))
+    block = Block(Layout(it=network), rng=0)
+    assert block.vector.size == parameter_count(network) == 6
+    assert block.views.it[0] is block.views.it[1][1]
+
+
+def test_entries_are_named_by_their_path():
+    network = Network((2,), Dense(2, 3), Network((3,), ReLU(), Dense(3, 1)))
+    names = [entry.name for entry in Layout(encoder=network).entries]
+    assert names == ["encoder.0.w", "encoder.0.b", "encoder.1.1.w", "encoder.1.1.b"]
+
+
+def test_a_snapshot_can_be_restored():
+    block = Block(Layout(it=Dense(2, 2)), rng=0)
+    snapshot, before = block.snapshot(), block.vector.copy()
+    block.vector[:] = np.nan
+    assert not block.is_finite()
+    block.restore(snapshot)
+    assert np.array_equal(block.vector, before)
+
+
+def test_state_is_kept_apart_from_what_is_trained():
+    class Counter(Layer):
+        def state(self):
+            return {"seen": ((2,), 5.0)}
+
+    block = Block(Layout(it=Network((2,), Dense(2, 2), Counter())), rng=0)
+    assert block.vector.size == 6
+    assert block.views.it[1].seen.tolist() == [5, 5]
+    assert not hasattr(block.zeros_like().views.it[1], "seen")
+
+
+def test_first_weights_follow_their_initialiser():
+    he = Block(Layout(it=Dense(500, 300, "he")), rng=0).views.it
+    glorot = Block(Layout(it=Dense(500, 300, "glorot")), rng=0).views.it
+    assert he.w.std() == pytest.approx(np.sqrt(2 / 500), rel=0.02)
+    bound = np.sqrt(6 / 800)
+    assert 0.99 * bound < np.abs(glorot.w).max() <= bound
+    assert not he.b.any()
+    assert not glorot.b.any()
+
+
+def test_begin_forgets_notes_and_keeps_arrays():
+    tape = Tape().begin(training=True)
+    tape.x = 1
+    first = tape.array("y", (4, 2), np.float32)
+    tape.begin(training=False)
+    assert tape.training is False
+    with pytest.raises(errors.TapeError, match=r"holds no 'x'.*begin\(x=\.\.\.\)"):
+        _ = tape.x
+    assert np.shares_memory(first, tape.array("y", (3, 2), np.float32))
+    assert not np.shares_memory(first, tape.array("y", (4, 2), np.float64))
+
+
+def test_a_tape_given_nothing_by_that_name_says_how_to_give_it():
+    with pytest.raises(errors.TapeError, match=r"tape\.begin\(rng=\.\.\.\)"):
+        _ = Tape().begin(training=True).rng
+
+
+def test_inner_tapes_are_given_what_the_outer_is_given():
+    tape = Tape().begin(training=True, rng=3)
+    inner = tape.inner("encoder").inner(0)
+    assert (inner.training, inner.rng) == (True, 3)
+    tape.begin(training=False)
+    assert inner.training is False
+
+
+def test_a_network_is_checked_when_it_is_built():
+    with pytest.raises(errors.ShapeError, match=r"put Flatten\(\) before it"):
+        Network((28, 28, 1), Dense(784, 10))
+    with pytest.raises(errors.KindError, match="wants layers after the input shape"):
+        Network((784,), Dense)
+    with pytest.raises(errors.ShapeError, match=r"wants \(784,\)"):
+        Network((784,), Dense(784, 10)).out_shape((28, 28))
+
+
+def test_a_description_builds_the_same_network_again():
+    twice = Dense(4, 4, "he")
+    inner = Network((4,), ReLU(), twice)
+    network = Network((2, 2), Flatten(), twice, inner, inner, Reshape((2, 2)))
+    again = build(describe(network))
+    assert describe(again) == describe(network)
+    assert again.layers[1] is again.layers[2].layers[1]
+    assert again.layers[2] is again.layers[3]
+    assert parameter_count(again) == parameter_count(network) == 20
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        [],
+        {"layer": "Conv"},
+        {"layer": ["Dense"]},
+        {"layer": "Dense", "n_in": 3},
+        {"layer": "Dense", "n_in": 3, "n_out": 2, "weights": "he", "more": 1},
+        {"layer": "Dense", "n_in": "3", "n_out": 2, "weights": "he"},
+        {"layer": "Network", "in_shape": [3], "layers": 5},
+        {"layer": "Network", "in_shape": [3], "layers": [{"again": 0}]},
+        {"again": "0"},
+    ],
+)
+def test_a_bad_description_builds_nothing(bad):
+    with pytest.raises(errors.OptionError):
+        build(bad)
+
+
+def test_a_layer_that_no_file_can_hold_says_so():
+    class Mine(Layer):
+        pass
+
+    with pytest.raises(errors.OptionError, match=r"add the class to scratchgen\.nn\.LAYERS"):
+        describe(Mine())

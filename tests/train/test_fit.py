@@ -1,0 +1,335 @@
+"""`fit`: histories, seeds, batches, callbacks, and runs that go wrong."""
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import errors
+from scratchgen.optim import Adam, LinearDecay
+from scratchgen.train import Callback
+
+
+def vae(**options):
+    return sg.models.vae((2,), latent=2, hidden=(8,), rng=0, **options)
+
+
+def vectors(model):
+    return np.concatenate([block.vector for block in model.players.values()])
+
+
+def test_a_history_has_one_number_an_epoch_by_name(points, small_gan):
+    history = sg.fit(vae(), points, epochs=3, seed=0)
+    assert {name: len(values) for name, values in history.items()} == {
+        "loss": 3,
+        "reconstruction": 3,
+        "kl": 3,
+    }
+    assert all(isinstance(value, float) for values in history.values() for value in values)
+    assert list(sg.fit(small_gan, points, epochs=2, seed=0)) == ["discriminator", "generator"]
+
+
+def test_loss_is_reconstruction_plus_beta_kl_in_every_epoch(points):
+    h = sg.fit(vae(beta=3.0), points, epochs=3, seed=0, validation=points[:50])
+    for prefix in ("", "val_"):
+        total = np.add(h[f"{prefix}reconstruction"], np.multiply(3, h[f"{prefix}kl"]))
+        np.testing.assert_allclose(h[f"{prefix}loss"], total, rtol=1e-9)
+
+
+def test_training_lowers_the_loss(points, small_vae, pictures):
+    history = sg.fit(small_vae, pictures, epochs=8, batch_size=32, seed=0)
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+
+
+def test_one_seed_trains_the_same_model_and_another_another(points):
+    models = [vae(), vae(), vae()]
+    for model, seed in zip(models, (5, 5, 6), strict=True):
+        sg.fit(model, points, epochs=2, seed=seed)
+    first, same, other = map(vectors, models)
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_a_seed_that_was_drawn_is_told_and_trains_the_same_again(points):
+    model, again = vae(), vae()
+    history = sg.fit(model, points, epochs=1)
+    sg.fit(again, points, epochs=1, seed=history.seed)
+    assert np.array_equal(vectors(model), vectors(again))
+
+
+def test_neither_data_nor_global_randomness_are_touched(points):
+    x, state = points.copy(), np.random.get_state()[1].copy()  # noqa: NPY002 - that it is untouched
+    x.flags.writeable = False
+    sg.fit(vae(), x, epochs=2, seed=0, validation=x)
+    assert np.array_equal(x, points)
+    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+class Seen(Callback):
+    """Notes what it is told, and which examples each batch held."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_start(self, run):
+        self.calls.append("start")
+
+    def on_step(self, run):
+        self.calls.append(("step", run.epoch, run.step))
+
+    def on_epoch(self, run):
+        self.calls.append(("epoch", run.epoch))
+
+    def on_end(self, run):
+        self.calls.append("end")
+
+
+def test_callbacks_are_told_of_start_steps_epochs_and_end(points):
+    seen, losses = Seen(), []
+    history = sg.fit(
+        vae(), points[:10], epochs=2, batch_size=5, seed=0, callbacks=[seen, losses.append]
+    )
+    assert seen.calls == [
+        "start",
+        ("step", 1, 1),
+        ("step", 1, 2),
+        ("epoch", 1),
+        ("step", 2, 3),
+        ("step", 2, 4),
+        ("epoch", 2),
+        "end",
+    ]
+    assert losses[-1].losses["loss"] == history["loss"][-1]
+
+
+def test_a_plain_function_may_be_the_only_callback(points):
+    told = []
+    sg.fit(vae(), points, epochs=2, seed=0, callbacks=lambda run: told.append(run.epoch))
+    assert told == [1, 2]
+
+
+class BatchSizes:
+    """A model's objective, with the sizes of its batches noted."""
+
+    def __init__(self, model):
+        self.sizes, self.values, self.objective = [], [], model.objective
+        model.objective = self
+
+    def __call__(self, player, batch, *rest, **options):
+        value = self.objective(player, batch, *rest, **options)
+        self.sizes.append(len(batch))
+        self.values.append(value)
+        return value
+
+
+def test_the_last_short_batch_is_kept_and_histories_weigh_by_examples(points):
+    model = vae()
+    noted = BatchSizes(model)
+    history = sg.fit(model, points[:10], epochs=1, batch_size=4, seed=0)
+    assert noted.sizes == [4, 4, 2]
+    wanted = np.average(noted.values, weights=noted.sizes)
+    assert history["loss"][0] == pytest.approx(wanted, rel=1e-12)
+    assert history["loss"][0] != pytest.approx(np.mean(noted.values), rel=1e-6)
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(10, [10]), (130, [128, 2])])
+def test_the_default_batch_is_128_or_all_there_is(points, n, sizes):
+    model = vae()
+    noted = BatchSizes(model)
+    sg.fit(model, points[:n], epochs=1, seed=0)
+    assert noted.sizes == sizes
+
+
+def test_every_epoch_sees_every_example_once_in_a_new_order():
+    x = np.arange(20, dtype=float)[:, None]
+    orders = [np.concatenate(list(sg.data.batches(x, 6, rng)))[:, 0] for rng in (1, 2)]
+    assert all(sorted(order) == list(range(20)) for order in orders)
+    assert orders[0].tolist() != orders[1].tolist()
+
+
+def test_validation_is_evaluated_with_the_same_noise_and_changes_nothing(points):
+    alone, watched = vae(), vae()
+    sg.fit(alone, points, epochs=3, seed=0)
+    h = sg.fit(watched, points, epochs=3, seed=0, validation=points[:50])
+    assert np.array_equal(vectors(alone), vectors(watched))
+    assert len(h["val_loss"]) == 3
+    frozen = sg.fit(vae(), points, epochs=2, seed=0, validation=points, optimizer=Still())
+    assert frozen["val_loss"][0] == frozen["val_loss"][1]
+
+
+class Still:
+    """An optimizer that moves nothing."""
+
+    def memory(self, theta):
+        return None
+
+    def update(self, theta, gradient, memory):
+        pass
+
+
+def test_fit_goes_on_from_the_present_weights(points):
+    model = vae()
+    first = sg.fit(model, points, epochs=5, seed=0)
+    second = sg.fit(model, points, epochs=1, seed=1)
+    assert second["loss"][0] < first["loss"][0]
+    assert [log["epochs"] for log in model.training_log] == [5, 1]
+
+
+def test_no_epochs_change_nothing(points):
+    model = vae()
+    before = vectors(model)
+    assert sg.fit(model, points, epochs=0) == {"loss": [], "reconstruction": [], "kl": []}
+    assert np.array_equal(before, vectors(model))
+    assert model.training_log == []
+
+
+def test_an_optimizer_for_one_player_leaves_the_other_its_default(points, small_gan):
+    before = small_gan.players["discriminator"].vector.copy()
+    sg.fit(small_gan, points, epochs=1, seed=0, optimizer={"discriminator": Still()})
+    assert np.array_equal(before, small_gan.players["discriminator"].vector)
+    log = small_gan.training_log[0]["optimizer"]
+    assert log["discriminator"] == {"name": "Still"}
+    assert log["generator"]["name"] == "Adam"
+
+
+def test_the_learning_rate_of_a_gan_decays_to_nothing_over_the_run(points, small_gan):
+    sg.fit(small_gan, points, epochs=2, batch_size=100, seed=0)
+    for optimizer in small_gan.training_log[0]["optimizer"].values():
+        assert optimizer["b1"] == 0.5
+        assert optimizer["learning_rate"]["steps"] == 6
+
+
+def test_with_k_discriminator_steps_the_generator_moves_in_every_kth_step(points):
+    gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=4, rng=0)
+    generator = gan.players["generator"]
+    seen = []
+    sg.fit(gan, points, epochs=2, batch_size=100, seed=0, callbacks=[Watch(generator.vector, seen)])
+    assert seen == [False, False, False, True, False, False]
+
+
+class Watch(Callback):
+    def __init__(self, vector, seen):
+        self.vector, self.seen, self.last = vector, seen, vector.copy()
+
+    def on_step(self, run):
+        self.seen.append(not np.array_equal(self.vector, self.last))
+        self.last = self.vector.copy()
+
+
+def test_an_epoch_without_a_turn_has_nan_in_the_history(points):
+    gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=4, rng=0)
+    history = sg.fit(gan, points, epochs=2, batch_size=100, seed=0)
+    assert np.isnan(history["generator"][0])
+    assert np.isfinite(history["generator"][1])
+
+
+@pytest.mark.parametrize("kind", ["vae", "gan"])
+def test_a_loss_that_stops_being_finite_stops_training_and_restores_the_weights(kind, points):
+    model = vae() if kind == "vae" else sg.models.gan((2,), latent=2, hidden=(8,), rng=0)
+    kept = []
+
+    def sabotage(run):
+        kept.append(vectors(run.model))
+        if run.epoch == 2:
+            for block in run.model.players.values():
+                block.vector[0] = np.nan
+
+    with pytest.raises(errors.DivergedError, match=r"became nan in epoch 3, step 1 of 3"):
+        sg.fit(model, points, epochs=9, batch_size=100, seed=0, callbacks=sabotage)
+    assert np.array_equal(vectors(model), kept[1])
+    assert model.training_log[-1]["epochs"] == 2
+    assert model.training_log[-1]["steps"] == 6
+
+
+def test_a_learning_rate_that_is_far_too_high_ends_in_our_error_without_warnings(points):
+    model = vae()
+    before = vectors(model)
+    with pytest.raises(errors.DivergedError, match="weights of the start again"):
+        sg.fit(model, points * 1e3, epochs=3, seed=0, optimizer=Adam(1e12))
+    assert np.array_equal(before, vectors(model))
+
+
+class Poison:
+    """An optimizer whose last step spoils the weights, where no loss will see it."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def memory(self, theta):
+        return {"t": 0}
+
+    def update(self, theta, gradient, memory):
+        memory["t"] += 1
+        if memory["t"] == self.at:
+            theta[:] = np.inf
+
+
+def test_weights_spoilt_by_the_very_last_step_are_noticed(points):
+    with pytest.raises(errors.DivergedError, match="epoch 2, step 3 of 3"):
+        sg.fit(vae(), points, epochs=2, batch_size=100, seed=0, optimizer=Poison(6))
+
+
+def test_an_interrupted_run_keeps_its_weights_and_its_record(points):
+    def interrupt(run):
+        raise KeyboardInterrupt
+
+    model, seen = vae(), Seen()
+    with pytest.raises(KeyboardInterrupt):
+        sg.fit(model, points, epochs=5, batch_size=100, seed=0, callbacks=[seen, interrupt])
+    assert seen.calls[-1] == "end"
+    assert model.training_log[0]["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"epochs": -1}, errors.OptionError, "epochs=-1"),
+        ({"epochs": 1.5}, errors.OptionError, "epochs=1.5"),
+        ({"batch_size": 0}, errors.OptionError, "batch_size=0"),
+        ({"batch_size": 301}, errors.OptionError, "above the 300 examples"),
+        ({"batch_size": "all"}, errors.OptionError, "batch_size='all'"),
+        ({"seed": -3}, errors.OptionError, "seed=-3"),
+        ({"seed": 0.5}, errors.OptionError, "seed=0.5"),
+        ({"optimizer": "adam"}, errors.KindError, "wants an optimizer such as"),
+        ({"optimizer": Adam}, errors.KindError, "wants an optimizer such as"),
+        ({"optimizer": {"discriminater": Adam()}}, errors.OptionError, "player 'discriminater'"),
+        ({"callbacks": [3]}, errors.KindError, "callbacks holds 3"),
+        ({"callbacks": [Seen]}, errors.KindError, "callbacks holds"),
+        ({"validation": np.zeros((0, 2))}, errors.DataError, "validation has shape (0, 2)"),
+        ({"validation": np.zeros((3, 5))}, errors.ShapeError, "validation has shape (3, 5)"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(points, small_gan, options, kind, words):
+    before = vectors(small_gan)
+    with pytest.raises(kind) as caught:
+        sg.fit(small_gan, points, **{"epochs": 1, **options})
+    assert words in str(caught.value)
+    assert np.array_equal(before, vectors(small_gan))
+
+
+def test_an_empty_data_set_is_refused(small_gan):
+    with pytest.raises(errors.DataError, match="no examples"):
+        sg.fit(small_gan, np.zeros((0, 2)), epochs=1)
+
+
+def test_what_is_not_a_model_is_refused(points):
+    with pytest.raises(errors.KindError, match="wants one of"):
+        sg.fit("vae", points, epochs=1)
+
+
+def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(points, capsys):
+    sg.fit(vae(), points, epochs=3, seed=0, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert "reconstruction" in lines[0]
+
+
+def test_a_schedule_is_given_the_step_counted_from_zero(points):
+    asked = []
+
+    def schedule(step):
+        asked.append(step)
+        return 1e-3
+
+    sg.fit(vae(), points, epochs=2, batch_size=100, seed=0, optimizer=Adam(schedule))
+    assert asked == list(range(6))
+    assert LinearDecay(1.0, 4)(5) == 0
