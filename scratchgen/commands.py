@@ -4,6 +4,7 @@ Results go to stdout, progress to stderr. Every function returns the exit code.
 """
 
 import argparse
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "epochs": 40,
         "batch_size": 128,
         "learning_rate": 1e-3,
-        "latent": 20,
-        "hidden": (256,),
+        "latent": 8,
+        "hidden": (256, 128),
     },
     "vae of vectors": {
         "epochs": 20,
@@ -40,14 +41,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "gan of pictures": {
         "epochs": 60,
         "batch_size": 128,
-        "learning_rate": 3e-4,
+        "learning_rate": 4e-4,
         "latent": 32,
         "hidden": (256, 512),
     },
     "gan of vectors": {
         "epochs": 20,
         "batch_size": 256,
-        "learning_rate": 3e-3,
+        "learning_rate": 2e-3,
         "latent": 2,
         "hidden": (128, 128),
     },
@@ -152,7 +153,8 @@ def info(options: argparse.Namespace) -> int:
         print(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
         print(f"  {log['epochs']} epochs, {log['steps']:,} steps of {log['batch_size']} examples")
         for player, optimizer in log["optimizer"].items():
-            print(f"  {player} by {_optimizer_text(optimizer)}")
+            text = f"  {player} by {_optimizer_text(optimizer)}"
+            print(textwrap.fill(text, 79, subsequent_indent="    "))
         if log["losses"]:
             print(f"  last epoch: {losses_text(log['losses'])}")
     return 0
@@ -219,7 +221,9 @@ def _optimizer_text(optimizer: dict[str, Any]) -> str:
     """`Adam, learning_rate 0.001, b1 0.9`; a schedule is one more such text in brackets."""
 
     def text(value: Any) -> str:
-        return f"({_optimizer_text(value)})" if isinstance(value, dict) else f"{value:g}"
+        if isinstance(value, dict):
+            return f"({_optimizer_text(value)})"
+        return value if isinstance(value, str) else f"{value:g}"
 
     rest = (f"{name} {text(value)}" for name, value in optimizer.items() if name != "name")
     return ", ".join([optimizer["name"], *rest])

@@ -1,6 +1,6 @@
 """Data: built in (digits, ring, grid), or from disk."""
 
-from .batches import batches
+from .batching import batches
 from .handwriting import digits
 from .sources import NAMES, fashion_mnist, load, mnist
 from .toys import GRID, MIXTURES, RING, Mixture, grid, ring

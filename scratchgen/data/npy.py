@@ -6,6 +6,9 @@ can declare any size, so what it declares is compared with what the file has bef
 
 import math
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -93,15 +96,26 @@ def open_zip(stream: IO[bytes], what: str) -> zipfile.ZipFile:
 
 def read_member(archive: zipfile.ZipFile, name: str, what: str) -> Array:
     """The array of one member `name` (with .npy) of an archive."""
-    what = f"{name!r} in {what}"
+    with _opened(archive, name, what) as (stream, size, label):
+        return read_array(stream, size, label)
+
+
+def member_header(archive: zipfile.ZipFile, name: str, what: str) -> Header:
+    """What one member of an archive declares, once it is known that its size agrees."""
+    with _opened(archive, name, what) as (stream, size, label):
+        header = read_header(stream, label)
+        check_size(header, size, label)
+        return header
+
+
+@contextmanager
+def _opened(archive: zipfile.ZipFile, name: str, what: str) -> Iterator[tuple[IO[bytes], int, str]]:
+    """A member's stream, size and name for errors; what zipfile stumbles over is a FileError."""
+    label = f"{name!r} in {what}"
     try:
         with archive.open(name) as stream:
-            return read_array(stream, archive.getinfo(name).file_size, what)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as problem:
-        if isinstance(problem, FileError):
-            raise
-        raise FileError(f"{what} is damaged ({problem}): copy or make the file again") from problem
-    except Exception as problem:
-        if isinstance(problem, FileError):
-            raise
-        raise FileError(f"{what} cannot be read ({problem}): make the file again") from problem
+            yield stream, archive.getinfo(name).file_size, label
+    except FileError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as problem:
+        raise FileError(f"{label} is damaged ({problem}): copy or make it again") from problem

@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..checks import float_type, one_of
-from ..data.npy import PICKLE, check_size, open_zip, read_header, read_member
+from ..data.npy import PICKLE, member_header, open_zip, read_member
 from ..errors import DataError, FileError, KindError, ScratchgenError
 from ..models import MODELS, Model
 from ..nn import Layout, Network, build, describe
@@ -181,14 +181,11 @@ def _expect_members(
             f"{odd[0]}): damaged, make it again"
         )
     for name, entry in wanted.items():
-        label = f"{name!r} in {what}"
-        with archive.open(name) as stream:
-            header = read_header(stream, label)
-        check_size(header, archive.getinfo(name).file_size, label)
+        header = member_header(archive, name, what)
         if header.shape != entry.shape or header.dtype != dtype:
             raise FileError(
-                f"{label} has shape {header.shape}, {header.dtype}, its layer {entry.layer} wants "
-                f"{entry.shape}, {dtype}: damaged, make it again"
+                f"{name!r} in {what} has shape {header.shape}, {header.dtype}, its layer "
+                f"{entry.layer} wants {entry.shape}, {dtype}: damaged, make it again"
             )
 
 

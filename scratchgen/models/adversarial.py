@@ -136,9 +136,17 @@ class GAN(Model):
         return ("discriminator", "generator")
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """Adam with b1 = 0.5, its rate falling in a straight line from 1e-3 to 0 over the run."""
-        rate = LinearDecay(1e-3 if learning_rate is None else learning_rate, max(steps, 1))
-        return {player: Adam(rate, b1=0.5) for player in self.players}
+        """Adam with b1 = 0.5, its rate falling in a straight line to 0 over the run.
+
+        `learning_rate` is the generator's first rate, 1e-3 by default. The discriminator's is four
+        times that, so that it keeps up (two time scales: Heusel et al. 2017).
+        """
+        rate = 1e-3 if learning_rate is None else learning_rate
+        rates = {"discriminator": 4 * rate, "generator": rate}
+        return {
+            player: Adam(LinearDecay(first, max(steps, 1)), b1=0.5)
+            for player, first in rates.items()
+        }
 
     def check(self, x: Any, what: str = "x") -> Array:
         x = super().check(x, what)

@@ -3,10 +3,21 @@
 import math
 from typing import Any
 
-from ..checks import Shape, one_of, sizes, whole
+from ..checks import Shape, one_of, real, sizes, whole
 from ..distributions import Likelihood, likelihood_for
 from ..losses import AdversarialLoss
-from ..nn import Dense, Flatten, Layer, LeakyReLU, Network, ReLU, Reshape, Sigmoid, Tanh
+from ..nn import (
+    Dense,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    LeakyReLU,
+    Network,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+)
 from ..rng import Rng
 from .adversarial import GAN
 from .autoencoder import VAE
@@ -68,6 +79,7 @@ def gan(
     loss: str | AdversarialLoss = "non_saturating",
     discriminator_steps: int = 1,
     output: str | None = None,
+    instance_noise: float | None = None,
     dtype: Any = "float32",
     rng: Rng = None,
 ) -> GAN:
@@ -81,6 +93,8 @@ def gan(
         discriminator_steps: the discriminator's moves for each move of the generator.
         output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
             linear for vectors.
+        instance_noise: the standard deviation of the noise that is added to whatever the
+            discriminator sees in training; None: 0.5 for pictures, 0 for vectors.
         dtype: "float32" or "float64".
         rng: for the first weights.
 
@@ -93,8 +107,12 @@ def gan(
     latent = whole(latent, "latent", least=1)
     default = "sigmoid" if len(shape) == 3 else "linear"
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
+    if instance_noise is None:
+        instance_noise = 0.5 if len(shape) == 3 else 0.0
     made = (*_hidden(latent, hidden, ReLU, math.prod(shape)), *_shaped(shape))
     judged = (*_flat(shape), *_hidden(math.prod(shape), hidden[::-1], LeakyReLU, 1))
+    if real(instance_noise, "instance_noise"):
+        judged = (GaussianNoise(instance_noise), *judged)
     return GAN(
         generator=Network((latent,), *made, *(layer() for layer in end)),
         discriminator=Network(shape, *judged),

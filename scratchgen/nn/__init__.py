@@ -3,10 +3,11 @@
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .block import Block, Gradient, Layout
 from .dense import Dense
-from .describe import LAYERS, build, describe
+from .description import LAYERS, build, describe
 from .initialisers import INITIALISERS
 from .layer import Layer
 from .network import Network, parameter_count
+from .noise import GaussianNoise
 from .reshape import Flatten, Reshape
 from .tape import Tape
 
@@ -16,6 +17,7 @@ __all__ = [
     "Block",
     "Dense",
     "Flatten",
+    "GaussianNoise",
     "Gradient",
     "Layer",
     "Layout",

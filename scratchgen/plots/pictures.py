@@ -17,7 +17,7 @@ from ..errors import FileError, ShapeError
 
 PathLike = str | os.PathLike[str]
 
-DOT = {"s": 3, "alpha": 0.4, "linewidths": 0}  # points of a cloud
+DOT = {"s": 9, "alpha": 0.7, "linewidths": 0}  # points of a cloud
 REAL, FAKE = "#1b6ca8", "#d1495b"
 
 
@@ -192,7 +192,7 @@ def _scatter(axes: Any, figure: Figure, x: Array, labels: Array | None) -> None:
         here = labels == kind
         colour = np.array([_colour(palette, number)])
         axes.scatter(x[here, 0], x[here, 1], c=colour, label=str(kind), **DOT)
-    axes.legend(markerscale=4, loc="upper right", title="class", fontsize="small")
+    axes.legend(markerscale=2, loc="upper right", title="class", fontsize="small")
 
 
 def _colour(palette: str, number: int) -> Any:

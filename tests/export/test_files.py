@@ -1,5 +1,6 @@
 """Model files: round trips, bytes, and files from careless and hostile hands."""
 
+import contextlib
 import io
 import json
 import pickle
@@ -281,10 +282,8 @@ def test_a_bad_file_is_refused_with_what_is_wrong(name, tmp_path):
 def test_a_file_with_one_changed_byte_is_loaded_or_refused_and_nothing_else(place, change):
     data = bytearray(DATA)
     data[place] ^= change
-    try:
+    with contextlib.suppress(errors.FileError):
         assert isinstance(sg.load(bytes(data)), sg.models.VAE)
-    except errors.FileError:
-        pass
 
 
 def test_paths_that_lead_nowhere_are_named(tmp_path):

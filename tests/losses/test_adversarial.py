@@ -11,8 +11,8 @@ from scratchgen.losses import LOSSES, MINIMAX, NON_SATURATING
 games = st.sampled_from(sorted(LOSSES))
 
 
-def log_sigmoid(l):
-    return -np.logaddexp(0, -l)
+def log_sigmoid(logits):
+    return -np.logaddexp(0, -logits)
 
 
 @given(games, st.integers(1, 5), st.integers(0, 2**32))

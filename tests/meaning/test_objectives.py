@@ -1,5 +1,7 @@
 """What stands between the layers: the number that is reported, and the step that it leads to."""
 
+import itertools
+
 import numpy as np
 import pytest
 from differences import assert_close, numeric_gradient
@@ -17,7 +19,7 @@ NOISE = 7  # one seed for all calls of objective: the noise is frozen
 
 def tanh_network(*widths: int) -> Network:
     layers: list[Layer] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in itertools.pairwise(widths):
         layers += [Dense(a, b), Tanh()]
     return Network((widths[0],), *layers[:-1])
 
@@ -174,7 +176,7 @@ def test_the_generators_step_leaves_nothing_in_the_discriminators_gradient():
 
 
 def test_real_and_fake_passes_do_not_share_their_notes():
-    """With real and fake alike the discriminator's gradient of a symmetric game is zero in D's tail."""
+    """For real and fake alike the two passes' gradients are known from one pass's logits."""
     gan = smooth_model("minimax", 0)
     z = np.random.default_rng(NOISE).standard_normal((5, 2))
     fake = gan.decode(z)

@@ -14,6 +14,7 @@ from scratchgen.nn import (
     Block,
     Dense,
     Flatten,
+    GaussianNoise,
     Layer,
     Layout,
     LeakyReLU,
@@ -39,6 +40,8 @@ def layer_cases(draw):
         return Dense(n_in, draw(sizes), draw(st.sampled_from(["zeros", "glorot", "he"]))), (n_in,)
     if kind == "LeakyReLU":
         return LeakyReLU(draw(st.floats(0, 0.9))), shape
+    if kind == "GaussianNoise":
+        return GaussianNoise(draw(st.floats(0, 2))), shape
     if kind == "Reshape":
         return Reshape(shape[::-1]), shape
     if kind == "Network":
@@ -62,16 +65,21 @@ class Case:
 
     def value(self) -> float:
         """<dy, forward(x)>."""
-        y = self.layer.forward(self.p, self.x, Tape().begin(training=True))
+        y = self.layer.forward(self.p, self.x, begin(Tape()))
         return float((y * self.dy).sum())
 
     def gradients(self, tape: Tape | None = None):
         """dx and the gradient of the parameters, by backward."""
-        tape = (tape or Tape()).begin(training=True)
+        tape = begin(tape or Tape())
         self.layer.forward(self.p, self.x, tape)
         gradient = self.block.zeros_like()
         dx = self.layer.backward(self.p, self.dy, tape, gradient.views.it)
         return dx.copy(), gradient.vector
+
+
+def begin(tape: Tape) -> Tape:
+    """A pass in training, its randomness the same every time."""
+    return tape.begin(training=True, rng=np.random.default_rng(5))
 
 
 def away_from_zero(rng: np.random.Generator, shape) -> np.ndarray:
@@ -91,7 +99,7 @@ def test_backward_is_the_derivative_of_forward(case, n, seed):
 def test_gradients_add_to_what_is_there(case, n, seed):
     case = Case(*case, n, seed)
     _, once = case.gradients()
-    tape = Tape().begin(training=True)
+    tape = begin(Tape())
     case.layer.forward(case.p, case.x, tape)
     gradient = case.block.zeros_like()
     gradient.vector[:] = 1
@@ -124,7 +132,7 @@ def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(case, seed):
 def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients(case, n, seed):
     case = Case(*case, n, seed)
     _, wanted = case.gradients()
-    tape = Tape().begin(training=True)
+    tape = begin(Tape())
     case.layer.forward(case.p, case.x, tape)
     gradient = case.block.zeros_like()
     assert case.layer.backward(case.p, case.dy, tape, gradient.views.it, need_dx=False) is None
@@ -186,6 +194,16 @@ def test_the_slope_at_a_kink_is_the_one_to_the_left():
         tape = Tape().begin()
         layer.forward(None, np.zeros((1, 1)), tape)
         assert layer.backward(None, np.ones((1, 1)), tape)[0, 0] == slope
+
+
+def test_gaussian_noise_has_its_spread_in_training_and_is_absent_in_evaluation():
+    x = np.full((400, 500), 3.0)
+    y = GaussianNoise(0.5).forward(None, x, begin(Tape()))
+    assert y.mean() == pytest.approx(3, abs=0.01)
+    assert y.std() == pytest.approx(0.5, rel=0.01)
+    assert np.array_equal(GaussianNoise(0.5).forward(None, x, Tape().begin()), x)
+    with pytest.raises(errors.TapeError, match="rng"):
+        GaussianNoise(0.5).forward(None, x, Tape().begin(training=True))
 
 
 def test_sigmoid_and_its_slope_are_finite_and_right_far_out():

@@ -16,11 +16,12 @@ from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .dense import Dense
 from .layer import Layer
 from .network import Network
+from .noise import GaussianNoise
 from .reshape import Flatten, Reshape
 
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
-    for kind in (Dense, ReLU, LeakyReLU, Tanh, Sigmoid, Reshape, Flatten, Network)
+    for kind in (Dense, ReLU, LeakyReLU, Tanh, Sigmoid, Reshape, Flatten, GaussianNoise, Network)
 }
 
 

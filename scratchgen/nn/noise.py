@@ -1,0 +1,40 @@
+"""GaussianNoise blurs what passes in training, and nothing in evaluation.
+
+    y = x + std noise,   noise ~ N(0, I)                   (1)
+    dL/dx = dL/dy                                          (2)
+
+In front of a discriminator it is the instance noise of Sønderby et al. 2017: real and fake examples
+then overlap, so that a discriminator cannot tell them apart by details too small to see.
+"""
+
+from dataclasses import dataclass
+
+from ..checks import Array, real
+from ..rng import standard_normal
+from .layer import Layer, Views
+from .tape import Tape
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianNoise(Layer):
+    """Any shape -> the same shape. In training it needs `rng` on its tape.
+
+    >>> GaussianNoise(0.4).out_shape((784,))
+    (784,)
+    """
+
+    std: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "std", real(self.std, "GaussianNoise: std"))
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        if not tape.training:
+            return x
+        noise = standard_normal(tape.rng, x.shape, x.dtype)  # as x
+        return x + x.dtype.type(self.std) * noise  # (1)
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        return dy if need_dx else None  # (2)

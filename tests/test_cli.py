@@ -1,0 +1,315 @@
+"""The command line, as a careful, a careless and a hostile user would call it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import cli
+from scratchgen.versions import is_installed
+
+needs_plots = pytest.mark.skipif(
+    not is_installed("matplotlib"), reason="matplotlib is not installed: no pictures are made"
+)
+
+TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2"]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A small .npz of pictures with labels, and one of points."""
+    x, labels = sg.data.digits(120, rng=0, return_labels=True)
+    np.savez(tmp_path / "pictures.npz", x=x, labels=labels)
+    np.save(tmp_path / "points.npy", sg.data.ring(200, rng=0))
+    np.save(tmp_path / "wide.npy", np.random.default_rng(0).standard_normal((60, 5)))
+    return tmp_path
+
+
+def run(*arguments: str) -> int:
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def error_of(capsys) -> str:
+    """What stderr holds: one to three lines, none a traceback."""
+    text = capsys.readouterr().err
+    lines = text.splitlines()
+    assert 1 <= len(lines) <= 3, text
+    assert text.startswith("scratchgen: ")
+    assert "Traceback" not in text
+    return " ".join(text.split())
+
+
+PICTURES = {"losses.png", "samples.png"}
+FILES = {"model.npz", "config.json", "log.csv"}
+
+
+@needs_plots
+@pytest.mark.parametrize(
+    ("model", "source", "more"),
+    [
+        ("vae", "pictures.npz", {"reconstructions.png", "latent.png"}),
+        ("vae", "points.npy", {"reconstructions.png", "latent.png", "density.png"}),
+        ("vae", "wide.npy", {"latent.png"}),
+        ("gan", "pictures.npz", set()),
+        ("gan", "points.npy", {"density.png"}),
+        ("gan", "wide.npy", set()),
+    ],
+)
+def test_train_leaves_a_run_folder_and_says_what_to_do_next(data, capsys, model, source, more):
+    assert run("train", model, "--data", source, "--seed", "1", *TINY) == 0
+    folder = data / "runs" / f"{model}-1"
+    assert {path.name for path in folder.iterdir()} == FILES | PICTURES | more
+    out = capsys.readouterr().out
+    assert f"scratchgen sample runs/{model}-1 -n 64 -o samples.png" in out
+    assert ("reconstruct" in out) == (model == "vae")
+    assert max(map(len, out.splitlines())) <= 79
+    rows = list(csv.reader((folder / "log.csv").read_text().splitlines()))
+    assert [row[0] for row in rows] == ["epoch", "1", "2"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["data"] == source
+    assert config["seed"] == 1
+    assert str(data) not in (folder / "config.json").read_text()
+    assert str(data).encode() not in (folder / "model.npz").read_bytes()
+
+
+def test_training_twice_with_one_seed_gives_the_same_bytes(data):
+    for _ in range(2):
+        assert run("train", "gan", "--data", "points.npy", "--seed", "3", *TINY) == 0
+    for name in ("model.npz", "config.json", "log.csv"):
+        first, second = ((data / "runs" / f"gan-{k}" / name).read_bytes() for k in (1, 2))
+        assert first == second
+    assert run("train", "gan", "--data", "points.npy", "--seed", "4", *TINY) == 0
+    assert (data / "runs/gan-3/model.npz").read_bytes() != first
+
+
+def test_the_model_of_a_run_is_the_one_that_python_would_have_trained(data):
+    run("train", "vae", "--data", "points.npy", "--seed", "5", "--out", "here", *TINY)
+    from scratchgen.rng import stream
+
+    x = sg.data.load("points.npy")
+    model = sg.models.vae((2,), latent=2, hidden=(8,), rng=stream(5, "weights"))
+    sg.fit(model, x, epochs=2, seed=5, batch_size=128)
+    same = sg.load("here/model.npz")
+    assert np.array_equal(same.sample(9, rng=0), model.sample(9, rng=0))
+
+
+def test_options_reach_the_model_and_its_training(data):
+    words = "--beta 2 --lr 0.01 --batch-size 50 --likelihood gaussian --hidden 8,4 --seed 0"
+    run("train", "vae", "--data", "points.npy", "--out", "a", *TINY[:2], *words.split())
+    model = sg.load("a/model.npz")
+    assert (model.beta, model.likelihood.name, len(model.networks["encoder"].layers)) == (
+        2,
+        "gaussian",
+        5,
+    )
+    log = model.training_log[0]
+    assert (log["epochs"], log["batch_size"], log["data"]) == (2, 50, "points.npy")
+    assert log["optimizer"]["vae"]["learning_rate"] == 0.01
+    words = "--loss minimax --discriminator-steps 2"
+    run("train", "gan", "--data", "points.npy", "--out", "b", *TINY, *words.split())
+    gan = sg.load("b/model.npz")
+    assert (gan.loss.name, gan.discriminator_steps, gan.latent) == ("minimax", 2, 2)
+
+
+def test_modes_are_counted_where_they_are_known(capsys):
+    assert run("train", "gan", "--data", "ring", "--epochs", "0", "--out", "r") == 0
+    assert "of 8 modes found" in capsys.readouterr().out
+
+
+@needs_plots
+def test_sample_and_reconstruct_make_pictures_and_arrays(data, capsys):
+    run("train", "vae", "--data", "pictures.npz", "--out", "run", *TINY)
+    assert run("sample", "run", "-n", "4", "-o", "s.png") == 0
+    assert run("sample", "run/model.npz", "-n", "4", "-o", "s.npy", "--seed", "1", "--noise") == 0
+    assert set(np.unique(np.load("s.npy"))) == {0, 1}
+    assert np.load("s.npy").shape == (4, 28, 28, 1)
+    assert run("reconstruct", "run", "--data", "pictures.npz", "-o", "p.png") == 0
+    assert run("reconstruct", "run", "--data", "pictures.npz", "-n", "3", "-o", "p.npy") == 0
+    assert np.load("p.npy").shape == (3, 28, 28, 1)
+    assert (data / "s.png").stat().st_size > 1000
+    assert (data / "p.png").stat().st_size > 1000
+
+
+def test_one_seed_samples_the_same(data):
+    run("train", "gan", "--data", "points.npy", "--out", "run", *TINY)
+    for name in ("a", "b"):
+        run("sample", "run", "--seed", "7", "-o", f"{name}.npy")
+    assert np.array_equal(np.load("a.npy"), np.load("b.npy"))
+
+
+def test_info_says_what_a_model_is_and_how_it_was_trained(data, capsys):
+    run("train", "gan", "--data", "points.npy", "--seed", "9", "--out", "run", *TINY)
+    capsys.readouterr()
+    assert run("info", "run") == 0
+    out = capsys.readouterr().out
+    for words in ("GAN of (2,)", "latent 2", "Dense(2 -> 8)", "200 examples of points.npy, seed 9"):
+        assert words in out
+    assert "2 epochs" in out
+    assert max(map(len, out.splitlines())) <= 79
+    sg.save(sg.models.vae((2,), rng=0), "new.npz")
+    assert run("info", "new.npz") == 0
+    assert "not trained yet" in capsys.readouterr().out
+
+
+@needs_plots
+@pytest.mark.parametrize("name", ["digits", "grid", "pictures.npz", "wide.npy"])
+def test_data_shows_what_a_data_set_holds(data, name, capsys):
+    assert run("data", name, "-n", "30", "-o", "look.png") == 0
+    assert (data / "look.png").stat().st_size > 1000
+    assert name in capsys.readouterr().out
+
+
+def test_help_of_every_command_fits_eighty_columns(capsys):
+    for words in ([], ["train"], ["train", "vae"], ["train", "gan"], ["sample"], ["data"]):
+        assert run(*words, "--help") == 0
+        out = capsys.readouterr().out
+        assert "usage: scratchgen" in out
+        assert max(map(len, out.splitlines())) <= 80
+
+
+def test_version_is_printed(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"scratchgen {sg.__version__}\n"
+
+
+WRONG_WORDS = [
+    ([], "required: COMMAND"),
+    (["trian"], "unknown COMMAND 'trian', wants one of train, sample"),
+    (["train", "vea"], "did you mean 'vae'"),
+    (["train", "vae", "--epochs", "-1"], "value=-1: wants a whole number of at least 0"),
+    (["train", "vae", "--epochs", "many"], "value='many'"),
+    (["train", "vae", "--batch-size", "0"], "at least 1"),
+    (["train", "vae", "--lr", "0"], "wants a number above 0"),
+    (["train", "vae", "--lr", "nan"], "value=nan"),
+    (["train", "vae", "--latent", "0"], "at least 1"),
+    (["train", "vae", "--hidden", "8,x"], "wants widths"),
+    (["train", "vae", "--hidden", "0"], "wants widths"),
+    (["train", "vae", "--seed", "-1"], "at least 0"),
+    (["train", "vae", "--loss", "minimax"], "unrecognized arguments: --loss minimax"),
+    (["train", "gan", "--beta", "1"], "unrecognized arguments: --beta 1"),
+    (["train", "gan", "--loss", "minmax"], "did you mean 'minimax'"),
+    (["sample"], "required: RUN"),
+    (["sample", "x", "-n", "0"], "at least 1"),
+]
+
+
+@pytest.mark.parametrize(("words", "text"), WRONG_WORDS)
+def test_a_wrong_call_is_explained_in_a_few_lines_with_exit_code_2(words, text, capsys, tmp_path):
+    assert run(*words) == 2
+    assert text in error_of(capsys)
+    assert not (tmp_path / "runs").exists()
+
+
+WRONG_THINGS = [
+    ("train vae --data digit", "did you mean 'digits'"),
+    ("train vae --data nowhere/x.npy", "no data called"),
+    ("train vae --data text.npy", "wants real numbers"),
+    ("train vae --data nan.npy", "NaN or infinity in 1 of 5 examples"),
+    ("train vae --data loud.npy", "x goes from"),
+    ("train vae --data points.npy --batch-size 500", "above the 200 examples"),
+    ("train vae --data points.npy --out full", "holds a run already"),
+    ("train vae --data points.npy --out points.npy", "cannot be made"),
+    ("train vae --data points.npy --likelihood bernoulli", "wants values in [0, 1]"),
+    ("sample nowhere", "there is no file"),
+    ("sample .", "holds no model.npz"),
+    ("sample points.npy", "no model file"),
+    ("sample full -o nowhere/x.png", "there is no folder"),
+    ("sample full -o x.jpeg", "wants a name that ends in"),
+    ("sample full -o x", "wants a name that ends in"),
+    ("sample full --noise", "leave it out"),
+    ("reconstruct full", "no encoder"),
+    ("reconstruct vae.npz", "name some with --data"),
+    ("reconstruct vae.npz --data pictures.npz", "wants (N, 2)"),
+    ("info text.npy", "no model file"),
+    ("data nowhere", "no data called"),
+]
+
+
+@pytest.mark.parametrize(("words", "text"), WRONG_THINGS)
+def test_wrong_data_and_files_are_explained_in_a_few_lines_with_exit_code_1(
+    words, text, capsys, data
+):
+    (data / "full").mkdir()
+    sg.save(sg.models.gan((2,), latent=2, hidden=(4,), rng=0), "full/model.npz")
+    sg.save(sg.models.vae((2,), latent=2, hidden=(4,), rng=0), "vae.npz")
+    np.save("text.npy", np.array(["a", "b"]))
+    bad = np.zeros((5, 2))
+    bad[3] = np.nan
+    np.save("nan.npy", bad)
+    np.save("loud.npy", np.full((5, 4, 4, 1), 99.0))
+    before = sorted(data.rglob("*"))
+    assert run(*words.split()) == 1
+    assert text in error_of(capsys)
+    assert sorted(data.rglob("*")) == before  # nothing half-made is left
+
+
+def test_a_diverged_run_saves_its_last_good_weights_and_says_when_it_went_wrong(data, capsys):
+    words = "train vae --data points.npy --lr 1e30 --out run --seed 0"
+    assert run(*words.split(), *TINY) == 1
+    captured = capsys.readouterr()
+    assert "in epoch 1, step" in captured.err
+    assert "lower learning rate" in captured.err
+    assert "Traceback" not in captured.err
+    assert np.isfinite(sg.load("run/model.npz").sample(3, rng=0)).all()
+
+
+def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
+    words = [sys.executable, "-m", "scratchgen", "train", "vae", "--data", "points.npy"]
+    process = subprocess.Popen(
+        [*words, "--epochs", "1000000", "--out", "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    log = data / "run" / "log.csv"
+    for _ in range(600):
+        if log.exists() and log.stat().st_size > 40:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted after" in out
+    assert "scratchgen sample run -n 64 -o samples.png" in out
+    assert "Traceback" not in err
+    model = sg.load("run/model.npz")
+    assert model.training_log[0]["steps"] >= 2
+    assert json.loads((data / "run" / "config.json").read_text())["epochs"] == 1000000
+
+
+def test_python_dash_m_is_the_same_command():
+    words = [sys.executable, "-m", "scratchgen", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == f"scratchgen {sg.__version__}\n"
+
+
+def test_without_matplotlib_training_works_and_pictures_name_the_extra(data, capsys, monkeypatch):
+    installed = {"matplotlib": False}
+    monkeypatch.setattr(
+        "scratchgen.versions.is_installed", lambda name: installed.get(name, is_installed(name))
+    )
+    monkeypatch.setattr("scratchgen.commands.is_installed", lambda name: False)
+    assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 0
+    assert 'pip install "scratchgen[plot]"' in capsys.readouterr().out
+    assert {path.name for path in (data / "run").iterdir()} == FILES
+    assert run("sample", "run", "-o", "x.npy") == 0
+    capsys.readouterr()
+    assert run("sample", "run", "-o", "x.png") == 1
+    assert 'pip install "scratchgen[plot]"' in error_of(capsys)

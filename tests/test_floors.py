@@ -1,0 +1,94 @@
+"""The house has floors: a file imports only from rooms, and files, listed before its own.
+
+The list is docs/reading-order.md, which readers follow from top to bottom.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "scratchgen"
+ORDER = re.findall(
+    r"^\d+\. `(scratchgen/\S+\.py)`", (ROOT / "docs/reading-order.md").read_text(), re.MULTILINE
+)
+FILES = sorted(str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.py"))
+ALONE = {"numba": "scratchgen/kernels/", "matplotlib": "scratchgen/plots/"}
+FRONT_DOOR = "scratchgen/__init__.py"  # gathers what the rooms have; nothing inside imports it
+
+
+def imports_of(file: str) -> set[str]:
+    """The modules that a file imports: our own as paths, others by their first name."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = (ROOT / file).parents[node.level - 1]
+            base = base.joinpath(*(node.module or "").split(".")) if node.module else base
+            for alias in node.names:
+                found.add(path_of(base / alias.name) or path_of(base) or f"?{base}.{alias.name}")
+    return found
+
+
+def path_of(module: Path) -> str | None:
+    """The file of a module or a package, where there is one."""
+    for path in (module.with_suffix(".py"), module / "__init__.py"):
+        if path.is_file():
+            return str(path.relative_to(ROOT))
+    return None
+
+
+def test_the_reading_order_names_every_file_once():
+    assert sorted(ORDER) == sorted(set(ORDER))
+    assert set(ORDER) == set(FILES)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_imports_only_from_what_stands_before_it(file):
+    place = ORDER.index(file)
+    for module in imports_of(file):
+        assert not module.startswith("?"), f"{file} imports {module}"
+        if module.startswith("scratchgen/") and module != FRONT_DOOR:
+            assert ORDER.index(module) < place, f"{file} imports {module}, which comes after it"
+        if module == FRONT_DOOR:
+            assert file == "scratchgen/__main__.py"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_numba_and_matplotlib_are_each_known_to_one_room(file):
+    for package, room in ALONE.items():
+        if package in imports_of(file):
+            assert file.startswith(room), f"{file} imports {package}"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_is_imported_but_numpy_the_standard_library_and_the_optional_packages(file):
+    allowed = set(sys.stdlib_module_names) | {"numpy", "numba", "matplotlib", "tqdm"}
+    others = {name for name in imports_of(file) if "/" not in name}
+    assert others <= allowed
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_opens_with_one_plain_sentence(file):
+    first = (ast.get_docstring(ast.parse((ROOT / file).read_text())) or "").split("\n")[0]
+    assert first.endswith((".", ":")), f"{file} opens with {first!r}"
+    assert len(first) > 15
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.endswith("__init__.py")])
+def test_no_public_name_fights_with_a_module_of_its_package(file):
+    tree = ast.parse((ROOT / file).read_text())
+    names = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    modules = {path.stem for path in (ROOT / file).parent.iterdir()}
+    assert not names & modules
