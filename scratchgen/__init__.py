@@ -7,17 +7,31 @@
 >>> model.sample(64, rng=1).shape
 (64, 28, 28, 1)
 
-The source is meant to be read: docs/reading-order.md says where to start.
+The source is meant to be read: docs/reading-order.md says where to start. This file only opens
+doors: a room is imported when it is first asked for, so that `import scratchgen` is instant.
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from . import data, distributions, errors, export, losses, metrics, models, nn, optim, train
-from .errors import ScratchgenError
-from .export import load, save
-from .train import fit
-from .versions import __version__, show_versions
+if TYPE_CHECKING:
+    from . import (
+        data,
+        distributions,
+        errors,
+        export,
+        losses,
+        metrics,
+        models,
+        nn,
+        optim,
+        plots,
+        train,
+    )
+    from .errors import ScratchgenError
+    from .export import load, save
+    from .train import fit
+    from .versions import __version__, show_versions
 
 __all__ = [
     "ScratchgenError",
@@ -39,9 +53,25 @@ __all__ = [
     "train",
 ]
 
+_HOMES = {
+    "ScratchgenError": "errors",
+    "__version__": "versions",
+    "fit": "train",
+    "load": "export",
+    "save": "export",
+    "show_versions": "versions",
+}
 
-def __getattr__(name: str) -> ModuleType:
-    """`sg.plots`, which needs matplotlib, is imported when it is first asked for."""
-    if name == "plots":
-        return importlib.import_module(f"{__name__}.plots")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """Import the room that `name` is, or lives in."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    value = getattr(room, name) if name in _HOMES else room
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,7 +6,6 @@ run. Nothing here, and nothing elsewhere, touches NumPy's global state.
     stream(seed, name) = PCG64(SeedSequence(seed, spawn_key = crc32(name)))          (1)
 """
 
-import secrets
 import zlib
 from typing import Any, TypeAlias
 
@@ -51,4 +50,6 @@ def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]
 
 def settle_seed(seed: int | None) -> int:
     """`seed` itself, or, for None, a fresh one that can be written down."""
-    return secrets.randbelow(2**31) if seed is None else whole(seed, "seed")
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return whole(seed, "seed")

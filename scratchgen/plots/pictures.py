@@ -34,8 +34,19 @@ def save_figure(figure: Figure, path: PathLike) -> None:
 
 def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:
     """Pictures (N, H, W, 1 or 3) in [0, 1], side by side in rows."""
-    figure, axes = _figure(6, 6, title)
-    _show_sheet(axes, pictures, columns or math.ceil(math.sqrt(len(pictures))))
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    canvas = _side_by_side(pictures, columns)
+    width = 6.0
+    height = width * canvas.shape[0] / canvas.shape[1] + (0.3 if title else 0)
+    figure, axes = _figure(width, height, title)
+    axes.imshow(
+        canvas[..., 0] if canvas.shape[2] == 1 else canvas,
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
+    axes.set_axis_off()
     save_figure(figure, path)
 
 
@@ -166,7 +177,8 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _show_sheet(axes: Any, pictures: Array, columns: int) -> None:
+def _side_by_side(pictures: Array, columns: int) -> Array:
+    """One picture of all, (N, H, W, C) -> (rows H + gaps, columns W + gaps, C)."""
     n, h, w, c = pictures.shape
     rows = math.ceil(n / columns)
     gap = 1
@@ -174,8 +186,7 @@ def _show_sheet(axes: Any, pictures: Array, columns: int) -> None:
     for i, picture in enumerate(np.clip(pictures, 0, 1)):
         top, left = i // columns * (h + gap), i % columns * (w + gap)
         canvas[top : top + h, left : left + w] = picture
-    axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_axis_off()
+    return canvas
 
 
 def _scatter(axes: Any, figure: Figure, x: Array, labels: Array | None) -> None:
