@@ -4,6 +4,7 @@ Results go to stdout, progress to stderr. Every function returns the exit code.
 """
 
 import argparse
+import shlex
 import textwrap
 import time
 from pathlib import Path
@@ -206,11 +207,12 @@ def _say_what_next(folder: Path, model: Model) -> None:
     print(f"\nin {folder}:")
     for path in sorted(folder.iterdir()):
         print(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
+    run = shlex.quote(str(folder))
     print("\nnext:")
-    print(f"  scratchgen sample {folder} -n 64 -o samples.png")
+    print(f"  scratchgen sample {run} -n 64 -o samples.png")
     if isinstance(model, VAE):
-        print(f"  scratchgen reconstruct {folder} -o pairs.png")
-    print(f"  scratchgen info {folder}")
+        print(f"  scratchgen reconstruct {run} -o pairs.png")
+    print(f"  scratchgen info {run}")
 
 
 def _learnt_from(model: Model) -> str:

@@ -11,7 +11,7 @@ LINES = 20  # about as many epochs are reported line by line, however many there
 
 def losses_text(losses: dict[str, float]) -> str:
     """`loss 120.3, reconstruction 100.1, kl 20.2`."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    return ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
 
 
 class Progress(Callback):

@@ -1,0 +1,167 @@
+"""What the documents show is what happens."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import json
+import os
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen.versions import is_installed
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "scratchgen").rglob("*.py"))
+    if path.name != "__main__.py" and (path.parent.name != "plots" or is_installed("matplotlib"))
+]
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a document: (language, content)."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_in_docstrings_print_what_they_say(module):
+    failed, _ = doctest.testmod(importlib.import_module(module))
+    assert not failed
+
+
+@pytest.fixture(scope="module")
+def readme_names(tmp_path_factory):
+    """The names that README's listings define, run in order, and what each listing printed."""
+    names, printed = {}, []
+    folder = tmp_path_factory.mktemp("readme")
+    with contextlib.chdir(folder):
+        for language, content in blocks(README):
+            if language == "python":
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out):
+                    exec(compile(content, "README.md", "exec"), names)
+                printed.append(out.getvalue())
+    return names, printed
+
+
+def test_readme_listings_print_what_readme_shows(readme_names):
+    """Words to the letter, numbers to 3 %: other processors round differently."""
+    shown = re.findall(r"^```python\n.*?^```\n\n```\n(.*?)^```$", README, re.M | re.S)
+    printed = [text for text in readme_names[1] if text]
+    assert len(shown) == len(printed) == 3
+    number = re.compile(r"\d+\.\d+|\d+")
+    for a, b in zip(shown, printed, strict=True):
+        assert number.sub("#", a).split() == number.sub("#", b).split()
+        np.testing.assert_allclose(
+            [float(n) for n in number.findall(a)], [float(n) for n in number.findall(b)], rtol=0.03
+        )
+
+
+def test_the_vae_trained_without_fit_is_the_one_trained_with_it(readme_names):
+    names, _ = readme_names
+    with_fit, by_hand = names["model"].players["vae"].vector, names["byhand"].players["vae"].vector
+    assert np.array_equal(with_fit, by_hand)
+    # the last loss is that of the last batch: near the last epoch's mean over all
+    assert names["loss"] == pytest.approx(123.6, rel=0.1)
+
+
+def test_the_lines_of_code_that_readme_quotes_are_in_the_source():
+    source = "\n".join(path.read_text() for path in (ROOT / "scratchgen").rglob("*.py"))
+    quoted = re.findall(r"^\| [^`]+ \| `(.+)` \|$", README, re.MULTILINE)
+    assert len(quoted) == 8
+    for line in quoted:
+        assert line in source, line
+
+
+def test_ci_calls_the_test_command_of_readme():
+    command = next(c.strip() for _, c in blocks(README) if c.strip().endswith("/pytest"))
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_command_that_readme_names_is_understood():
+    from scratchgen.cli import parser
+
+    lines = re.findall(r"^\s*scratchgen ((?:train|sample|reconstruct|info|data) .*)$", README, re.M)
+    assert len(lines) >= 9
+    for line in lines:
+        parser().parse_args(shlex.split(line.split("#")[0]))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_layer_that_contributors_are_shown_works(monkeypatch):
+    text = (ROOT / "docs" / "contributing.md").read_text()
+    (listing,) = [content for language, content in blocks(text) if language == "python"]
+    monkeypatch.setattr(sg.nn, "LAYERS", sg.nn.LAYERS)
+    names: dict = {}
+    try:
+        exec(compile(listing, "contributing.md", "exec"), names)
+        file = io.BytesIO()
+        sg.save(names["gan"], file)
+        same = sg.load(file.getvalue())
+        assert np.array_equal(same.sample(3, rng=0), names["gan"].sample(3, rng=0))
+    finally:
+        sg.nn.LAYERS.pop("Scale", None)
+
+
+def test_the_configuration_that_the_file_format_shows_is_the_real_one():
+    from scratchgen.export.files import config
+
+    text = (ROOT / "docs" / "file-format.md").read_text()
+    (shown,) = [json.loads(content) for language, content in blocks(text) if language == "json"]
+    real = config(sg.models.vae((28, 28, 1), latent=20, hidden=(128,), rng=0))
+    real = json.loads(json.dumps(real))
+    real["networks"]["decoder"]["layers"] = []  # left out in the document
+    assert shown == real
+
+
+def test_the_changelog_names_the_version():
+    assert sg.__version__ in (ROOT / "docs" / "changelog.md").read_text()
+
+
+needs_plots = pytest.mark.skipif(
+    not is_installed("matplotlib"), reason="matplotlib is not installed: demos end in pictures"
+)
+
+# demo -> what makes it small, and the pictures it leaves
+DEMOS = {
+    "read_digits": ({"TRAIN": 300, "TEST": 200}, ["digits.png"]),
+    "ring_modes": ({"SEEDS": (0,), "N": 600, "EPOCHS": 1}, ["ring.png"]),
+    "latent_walk": ({"N": 200, "EPOCHS": 1, "ROWS": 2}, ["walk.png"]),
+    "portrait": (
+        {"N": 200, "POINTS": 600, "EPOCHS": {"vae": 1, "gan": 1, "ring": 1}},
+        ["portrait.png"],
+    ),
+}
+
+
+def test_every_demo_is_tried():
+    assert {path.stem for path in (ROOT / "demos").glob("*.py")} == set(DEMOS)
+
+
+@needs_plots
+@pytest.mark.parametrize("name", sorted(DEMOS))
+def test_a_demo_runs_and_ends_in_its_picture(name, tmp_path, monkeypatch, capsys):
+    small, pictures = DEMOS[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environ, "SCRATCHGEN_DATA", os.environ.get("SCRATCHGEN_DATA", ""))
+    if not os.environ["SCRATCHGEN_DATA"]:
+        monkeypatch.delenv("SCRATCHGEN_DATA")
+    demo = runpy.run_path(str(ROOT / "demos" / f"{name}.py"))
+    demo["main"].__globals__.update(small)
+    demo["main"]()
+    assert sorted(path.name for path in tmp_path.iterdir()) == pictures
+    assert (tmp_path / pictures[0]).stat().st_size > 1000

@@ -1,0 +1,111 @@
+"""The package from outside: what it imports, exports and asks for."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import scratchgen as sg
+from scratchgen import errors, versions
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(code: str, *options: str) -> str:
+    """What a fresh interpreter prints."""
+    words = [sys.executable, *options, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=os.sep)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_brings_neither_numba_nor_matplotlib_nor_any_room():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import scratchgen;"
+        "print(sorted(m for m in set(sys.modules) - before if m.startswith('scratchgen')))"
+    )
+    assert run(code) == "['scratchgen']"
+
+
+def test_loading_and_sampling_bring_neither_numba_nor_matplotlib(tmp_path):
+    sg.save(sg.models.vae((2,), latent=2, rng=0), tmp_path / "m.npz")
+    code = f"""
+import sys, scratchgen as sg
+model = sg.load({str(tmp_path / "m.npz")!r})
+model.sample(3, rng=0); model.reconstruct([[0.0, 0.0]])
+print([m for m in ("numba", "matplotlib", "tqdm") if m in sys.modules])
+"""
+    assert run(code) == "[]"
+
+
+def test_everything_that_is_promised_is_there():
+    for name in sg.__all__:
+        if name != "plots" or versions.is_installed("matplotlib"):
+            assert getattr(sg, name) is not None
+    assert sorted(dir(sg)) == sorted(sg.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'vea'"):
+        _ = sg.vea
+
+
+def test_every_error_is_ours_and_also_one_of_the_standard_ones():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    assert len(kinds) > 5
+    for kind in kinds:
+        assert issubclass(kind, sg.ScratchgenError)
+        if kind is not sg.ScratchgenError:
+            assert issubclass(kind, ValueError | TypeError | OSError)
+            assert kind.__name__ in errors.__doc__
+
+
+def test_numpy_is_the_only_package_that_is_required():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert [word.split(">")[0] for word in project["dependencies"]] == ["numpy"]
+    extras = project["optional-dependencies"]
+    assert {"fast", "plot", "all", "test"} <= set(extras)
+
+
+def test_versions_are_shown_with_what_is_missing(capsys, monkeypatch):
+    sg.show_versions()
+    out = capsys.readouterr().out
+    assert f"scratchgen  {sg.__version__}" in out
+    assert "numpy" in out
+    monkeypatch.setattr(versions, "is_installed", lambda package: False)
+    sg.show_versions()
+    out = capsys.readouterr().out
+    assert 'missing: compiled kernels need pip install "scratchgen[fast]"' in out
+    assert max(map(len, out.splitlines())) <= 79
+
+
+def test_asking_for_pictures_without_matplotlib_names_the_extra():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "matplotlib" else find(name, *rest)
+import scratchgen as sg
+try:
+    sg.plots
+except ImportError as problem:
+    print(type(problem).__name__, problem)
+"""
+    out = run(code)
+    assert out.startswith("MissingExtraError")
+    assert 'pip install "scratchgen[plot]"' in out
+
+
+def test_types_are_shipped():
+    assert (ROOT / "scratchgen" / "py.typed").exists()
+
+
+def test_the_top_level_holds_what_it_should_and_nothing_else():
+    words = ["git", "ls-files"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        pytest.skip("not a git checkout: there is no list of the project's files")
+    tops = {line.split("/")[0] for line in done.stdout.splitlines()}
+    wanted = {"pyproject.toml", "scratchgen", "tests", "demos", "docs", "README.md", "LICENSE"}
+    assert {top for top in tops if not top.startswith(".")} <= wanted
