@@ -25,8 +25,8 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import OptionError
-from ..rng import generator
+from ..checks import whole
+from ..rng import Rng, generator
 
 Pictures = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -94,19 +94,15 @@ class Skeleton(NamedTuple):
 
 
 @overload
-def digits(
-    n: int, rng: int | np.random.Generator | None = None, return_labels: Literal[False] = False
-) -> Pictures: ...
+def digits(n: int, rng: Rng = None, return_labels: Literal[False] = False) -> Pictures: ...
 
 
 @overload
-def digits(
-    n: int, rng: int | np.random.Generator | None = None, *, return_labels: Literal[True]
-) -> tuple[Pictures, Labels]: ...
+def digits(n: int, rng: Rng = None, *, return_labels: Literal[True]) -> tuple[Pictures, Labels]: ...
 
 
 def digits(
-    n: int, rng: int | np.random.Generator | None = None, return_labels: bool = False
+    n: int, rng: Rng = None, return_labels: bool = False
 ) -> Pictures | tuple[Pictures, Labels]:
     """Draw n pictures of handwritten digits, each of the ten equally likely.
 
@@ -118,11 +114,7 @@ def digits(
     >>> pictures.shape, labels.shape
     ((5, 28, 28, 1), (5,))
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-        raise OptionError(
-            f"digits(n={n!r}): n is the number of pictures to draw, wants a whole number >= 0"
-        )
-    rng = generator(rng)
+    n, rng = whole(n, "n"), generator(rng)
     digit_of_form = np.array([digit for digit, _, _ in FORMS], dtype=np.int64)  # (F,)
     weights = np.array([weight for _, weight, _ in FORMS])  # (F,)
     odds = weights / np.bincount(digit_of_form, weights)[digit_of_form] / 10  # (F,)

@@ -12,6 +12,7 @@ Eight angles of a circle leave out the ninth, which is the first again. Protocol
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ GRID = Mixture("grid", np.stack(np.meshgrid(_ticks, _ticks), axis=-1).reshape(-1
 MIXTURES = {mixture.name: mixture for mixture in (RING, GRID)}
 
 
-def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Array | tuple[Array, Array]:
+def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Eight Gaussians on the unit circle: (n, 2) float32; labels are the modes (n,).
 
     >>> ring(5, rng=0).shape
@@ -62,7 +63,7 @@ def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Array | tuple[
     return (x, modes) if return_labels else x
 
 
-def grid(n: int, rng: Rng = None, return_labels: bool = False) -> Array | tuple[Array, Array]:
+def grid(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Twenty-five Gaussians on a square grid: (n, 2) float32; labels are the modes (n,).
 
     >>> grid(5, rng=0).shape

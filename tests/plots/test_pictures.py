@@ -1,0 +1,83 @@
+"""Pictures: that they are made, of the right pixels, for every kind of data."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
+
+from matplotlib.image import imread
+
+import scratchgen as sg
+from scratchgen import errors, plots
+from scratchgen.plots.pictures import _side_by_side, principal_plane
+
+RNG = np.random.default_rng(0)
+POINTS = RNG.standard_normal((50, 2))
+GREY, COLOUR = RNG.random((7, 5, 4, 1)), RNG.random((7, 5, 4, 3))
+
+PICTURES = {
+    "grey sheet": lambda path: plots.sheet(GREY, path, title="a"),
+    "colour sheet": lambda path: plots.sheet(COLOUR, path, columns=2),
+    "one pixel": lambda path: plots.sheet(RNG.random((1, 1, 1, 1)), path),
+    "pairs": lambda path: plots.pairs(GREY, GREY, path),
+    "cloud pairs": lambda path: plots.cloud_pairs(POINTS, POINTS, path),
+    "cloud": lambda path: plots.cloud(POINTS, path),
+    "cloud of classes": lambda path: plots.cloud(POINTS, path, np.arange(50) % 12),
+    "cloud of many classes": lambda path: plots.cloud(POINTS, path, np.arange(50)),
+    "losses": lambda path: plots.losses({"loss": [2.0, 1.0], "val_loss": [3.0, np.nan]}, path),
+    "latents": lambda path: plots.latents(POINTS, path, np.arange(50) % 3),
+    "latents of one": lambda path: plots.latents(POINTS[:, :1], path),
+    "latents of many": lambda path: plots.latents(RNG.standard_normal((50, 9)), path),
+    "density": lambda path: plots.density(POINTS, POINTS + 1, path),
+    "density of one point": lambda path: plots.density(np.zeros((9, 2)), POINTS, path),
+    "data of pictures": lambda path: plots.show_data(GREY, path),
+    "data of points": lambda path: plots.show_data(POINTS, path),
+    "data of wide vectors": lambda path: plots.show_data(RNG.random((20, 6)), path),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_a_picture_is_made_and_is_not_blank(name, tmp_path):
+    path = tmp_path / "picture.png"
+    PICTURES[name](path)
+    assert imread(path).std() > 0.01
+
+
+def test_a_sheet_holds_every_picture_in_its_place():
+    canvas = _side_by_side(GREY, 3)
+    assert canvas.shape == (3 * 6 - 1, 3 * 5 - 1, 1)
+    for i, picture in enumerate(GREY):
+        top, left = i // 3 * 6, i % 3 * 5
+        assert np.array_equal(canvas[top : top + 5, left : left + 4], picture)
+
+
+def test_the_principal_plane_holds_the_directions_of_the_largest_spread():
+    x = RNG.standard_normal((20_000, 4)) * [1, 3, 0.1, 2]
+    flat, share = principal_plane(x)
+    np.testing.assert_allclose(flat.std(axis=0), [3, 2], rtol=0.03)
+    np.testing.assert_allclose(share, [9 / 14.01, 4 / 14.01], rtol=0.05)
+
+
+def test_what_cannot_be_drawn_or_written_is_named(tmp_path):
+    with pytest.raises(errors.ShapeError, match="no picture is known"):
+        plots.show_data(np.zeros((3, 4, 4, 2)), tmp_path / "x.png")
+    with pytest.raises(errors.FileError, match="cannot be written"):
+        plots.cloud(POINTS, tmp_path / "no" / "x.png")
+    with pytest.raises(errors.FileError, match=r"ends in \.png"):
+        plots.cloud(POINTS, tmp_path / "x.docx")
+
+
+def test_a_run_of_any_shape_is_pictured(tmp_path):
+    from scratchgen import runs
+
+    for shape in ((1,), (3,), (2,), (4, 4, 1), (4, 4, 2), (2, 2, 3)):
+        folder = tmp_path / "-".join(map(str, shape))
+        folder.mkdir()
+        x = RNG.random((30, *shape)).astype(np.float32)
+        for model in (
+            sg.models.vae(shape, latent=2, hidden=(4,), rng=0),
+            sg.models.gan(shape, latent=2, hidden=(4,), rng=0),
+        ):
+            runs.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
+        assert (folder / "losses.png").exists()
+        assert (folder / "density.png").exists() == (shape == (2,))
