@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..checks import Shape, one_of, real, sizes, whole
-from ..distributions import Likelihood, likelihood_for
+from ..distributions import Gaussian, Likelihood, likelihood_for
 from ..losses import AdversarialLoss
 from ..nn import (
     Dense,
@@ -59,8 +59,11 @@ def vae(
     latent = whole(latent, "latent", least=1)
     likelihood = likelihood_for(likelihood, shape)
     raw_shape = likelihood.raw_shape(shape)
-    encoder = (*_flat(shape), *_hidden(math.prod(shape), hidden, ReLU, 2 * latent))
-    decoder = (*_hidden(latent, hidden[::-1], ReLU, math.prod(raw_shape)), *_shaped(raw_shape))
+    # where a variance is learnt, one that begins far from 1 makes the first losses explode
+    last = "normal" if isinstance(likelihood, Gaussian) else "glorot"
+    n_raw = math.prod(raw_shape)
+    encoder = (*_flat(shape), *_hidden(math.prod(shape), hidden, ReLU, 2 * latent, last))
+    decoder = (*_hidden(latent, hidden[::-1], ReLU, n_raw, last), *_shaped(raw_shape))
     return VAE(
         encoder=Network(shape, *encoder),
         decoder=Network((latent,), *decoder),
@@ -123,12 +126,14 @@ def gan(
     )
 
 
-def _hidden(n_in: int, widths: Shape, activation: type[Layer], n_out: int) -> list[Layer]:
-    """Dense and activation for each width, and a last Dense to n_out."""
+def _hidden(
+    n_in: int, widths: Shape, activation: type[Layer], n_out: int, last: str = "glorot"
+) -> list[Layer]:
+    """Dense and activation for each width, and a last Dense to n_out with `last` weights."""
     layers: list[Layer] = []
     for a, b in zip((n_in, *widths), widths, strict=False):
         layers += [Dense(a, b, weights="he"), activation()]
-    return [*layers, Dense((n_in, *widths)[-1], n_out)]
+    return [*layers, Dense((n_in, *widths)[-1], n_out, weights=last)]
 
 
 def _flat(shape: Shape) -> list[Layer]:

@@ -6,6 +6,7 @@ outputs.
     zeros     0                                                                    (1)
     glorot    U(-a, a), a = sqrt(6 / (I + O))      Glorot and Bengio 2010          (2)
     he        N(0, 2 / I), for what a ReLU follows He et al. 2015                  (3)
+    normal    N(0, 0.02^2), for what should begin near 0                           (4)
 """
 
 from collections.abc import Callable
@@ -33,4 +34,14 @@ def he(rng: np.random.Generator, shape: Shape) -> Array:
     return rng.standard_normal(shape) * np.sqrt(2 / shape[0])  # (3)
 
 
-INITIALISERS: dict[str, Initialiser] = {"zeros": zeros, "glorot": glorot, "he": he}
+def normal(rng: np.random.Generator, shape: Shape) -> Array:
+    """Small, whatever the size of the layer."""
+    return 0.02 * rng.standard_normal(shape)  # (4)
+
+
+INITIALISERS: dict[str, Initialiser] = {
+    "zeros": zeros,
+    "glorot": glorot,
+    "he": he,
+    "normal": normal,
+}

@@ -1,11 +1,13 @@
 """Progress with the losses: a bar on a terminal, a line per epoch elsewhere."""
 
 import sys
+from shutil import get_terminal_size
 from typing import Any
 
 from ..versions import is_installed
 from .callbacks import Callback, Run
 
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {remaining}{postfix}"  # fits 80 columns
 LINES = 20  # about as many epochs are reported line by line, however many there are
 
 
@@ -25,7 +27,8 @@ class Progress(Callback):
             from tqdm import tqdm
 
             total = run.epochs * run.steps_per_epoch
-            self.bar = tqdm(total=total, unit="step", dynamic_ncols=True, mininterval=0.2)
+            width = get_terminal_size().columns - 1
+            self.bar = tqdm(total=total, ncols=width, bar_format=BAR, mininterval=0.2)
 
     def on_step(self, run: Run) -> None:
         if self.bar is not None:
