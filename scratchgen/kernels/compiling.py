@@ -6,6 +6,7 @@ be written. Without numba, or with SCRATCHGEN_JIT=0, the reference runs in its p
 
 import functools
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -41,10 +42,25 @@ def twin_of(reference: Kernel) -> Callable[[Kernel], Kernel]:
         @functools.wraps(reference)
         def kernel(*arrays_and_numbers: Any) -> Any:
             if not chosen:
-                chosen.append(compiled(loop) if compiles() else reference)
+                chosen.append(_choose(reference, loop))
             return chosen[0](*arrays_and_numbers)
 
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
         return kernel
 
     return pair
+
+
+def _choose(reference: Kernel, loop: Kernel) -> Kernel:
+    if not compiles():
+        return reference
+    try:
+        return compiled(loop)
+    except ImportError as problem:  # numba refuses versions of NumPy that it does not know yet
+        warnings.warn(
+            f"numba is installed and cannot be imported ({problem}): training goes on with NumPy, "
+            f"more slowly; SCRATCHGEN_JIT=0 says that this is meant",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return reference

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import kernels
-from scratchgen.kernels.compiling import compiled, compiles
+from scratchgen.kernels.compiling import compiled, compiles, twin_of
 from scratchgen.versions import is_installed
 
 TWINS = {name: getattr(kernels, name) for name in kernels.__all__}
@@ -103,6 +103,15 @@ def test_compiling_works_where_no_cache_can_be_written(monkeypatch):
 
     monkeypatch.setattr(numba, "njit", no_folder)
     assert compiled(lambda x: x + 1)(2) == 3
+
+
+@needs_numba
+def test_a_numba_that_cannot_be_imported_is_named_and_the_reference_runs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)  # as where it refuses a newer NumPy
+    kernel = twin_of(lambda x: x + 1)(lambda x: x + 1)
+    with pytest.warns(RuntimeWarning, match="numba is installed and cannot be imported"):
+        assert kernel(2) == 3
+    assert kernel(3) == 4  # and says so once
 
 
 def test_without_numba_the_reference_runs(monkeypatch):
