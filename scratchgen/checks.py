@@ -1,7 +1,7 @@
 """Settings and arrays are checked once, where they enter the house, and trusted inside.
 
-Every function here returns what it was given in the form the inside wants, or raises an error that
-says what came, what was wanted, and what to do.
+A check returns what it was given in the form the inside wants, or raises an error that says what
+came, what was wanted, and what to do.
 """
 
 import operator
@@ -134,12 +134,12 @@ def _shape_advice(array: Array, shape: Shape, what: str) -> str:
     return "the model was built for examples of that shape"
 
 
-def within(x: Array, low: float, high: float, reason: str) -> None:
+def within(x: Array, low: float, high: float, reason: str, what: str = "x") -> None:
     """Raise DataError, with the reason, unless every number of `x` lies in [low, high]."""
     if not x.size or (x.min() >= low and x.max() <= high):
         return
-    advice = "divide by 255" if low == 0 and x.min() >= 0 and 1 < x.max() <= 255 else "rescale x"
+    advice = "divide by 255" if low == 0 and x.min() >= 0 and 1 < x.max() <= 255 else "rescale them"
     raise DataError(
-        f"x goes from {x.min():g} to {x.max():g}, wants values in [{low:g}, {high:g}], because "
-        f"{reason}: {advice}"
+        f"{what} goes from {x.min():g} to {x.max():g}, wants values in [{low:g}, {high:g}], "
+        f"because {reason}: {advice}"
     )

@@ -17,7 +17,7 @@ from .checks import Array, Shape
 from .errors import DivergedError, FileError, OptionError
 from .metrics import coverage
 from .models import VAE, Model
-from .rng import settle_seed, stream
+from .rng import chosen_seed, stream
 from .train import fit, losses_text
 from .versions import is_installed, require
 
@@ -113,7 +113,7 @@ def sample(options: argparse.Namespace) -> int:
             "--noise draws from a VAE's p(x|z); a GAN has no such thing: leave it out"
         )
     out = _output(options.out)
-    seed = settle_seed(options.seed)
+    seed = chosen_seed(options.seed)
     if isinstance(model, VAE):
         x = model.sample(options.n, rng=seed, noise=options.noise)
     else:
@@ -138,7 +138,8 @@ def reconstruct(options: argparse.Namespace) -> int:
         _write(model.reconstruct(x), out)
     else:
         runs.draw_reconstructions(model, x, out)
-    print(f"{out}: {len(x)} examples of {source} that were held out, and their reconstructions")
+    held_out = " that it has not seen" if source in data.NAMES else ""
+    print(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
     return 0
 
 
@@ -183,7 +184,7 @@ def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any
     settings |= {key: given[key] for key in (*asked, *own) if key in given}
     if options.batch_size is None:
         settings["batch_size"] = min(settings["batch_size"], len(x))
-    return settings | {"seed": settle_seed(options.seed), "examples": len(x)}
+    return settings | {"seed": chosen_seed(options.seed), "examples": len(x)}
 
 
 def _build(settings: dict[str, Any], shape: Shape) -> Model:

@@ -5,7 +5,7 @@
     ├── DataError          ValueError   values nothing can be learnt from: none, NaN, out of range
     ├── KindError          TypeError    text, objects or complex numbers where numbers belong
     ├── OptionError        ValueError   a setting that has no such name or no such value
-    ├── TapeError          ValueError   a backward pass without the forward pass it belongs to
+    ├── TapeError          ValueError   a note or an argument that a pass's tape does not hold
     ├── DivergedError      ValueError   a loss that stopped being a number
     ├── FileError          OSError      a file that is missing, broken, foreign or in the way
     └── MissingExtraError  ValueError   an optional package that is missing; also an ImportError
@@ -35,11 +35,11 @@ class OptionError(ScratchgenError, ValueError):
 
 
 class TapeError(ScratchgenError, ValueError):
-    """Something was read off a tape that the last pass did not write on it."""
+    """Something was read off a tape that its pass neither noted on it nor was given."""
 
 
 class DivergedError(ScratchgenError, ValueError):
-    """The loss stopped being a number; the model was given its last good weights back."""
+    """The loss stopped being a number; `fit` has then restored the last good weights."""
 
 
 class FileError(ScratchgenError, OSError):

@@ -48,7 +48,7 @@ def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]
     return rng.standard_normal(shape, dtype=dtype.type)
 
 
-def settle_seed(seed: int | None) -> int:
+def chosen_seed(seed: int | None) -> int:
     """`seed` itself, or, for None, a fresh one that can be written down."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

@@ -19,8 +19,7 @@ from .checks import Array
 from .errors import FileError
 from .export import load, save
 from .models import VAE, Model
-from .train import Callback
-from .train import Run as Progress
+from .train import Callback, Run
 
 MODEL, CONFIG, LOG = "model.npz", "config.json", "log.csv"
 FILES = {
@@ -84,7 +83,7 @@ class Log(Callback):
         self.path = folder / LOG
         self.history: dict[str, list[float]] = {}
 
-    def on_epoch(self, run: Progress) -> None:
+    def on_epoch(self, run: Run) -> None:
         row = {name: run.losses.get(name, math.nan) for name in run.model.numbers}
         with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -106,18 +105,18 @@ class StopOnCtrlC(Callback):
         self.pressed = False
         self.before: Any = None
 
-    def on_start(self, run: Progress) -> None:
+    def on_start(self, run: Run) -> None:
         self.before = signal.signal(signal.SIGINT, self._press)
 
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def on_step(self, run: Progress) -> None:
+    def on_step(self, run: Run) -> None:
         if self.pressed:
             raise KeyboardInterrupt
 
-    def on_end(self, run: Progress) -> None:
+    def on_end(self, run: Run) -> None:
         signal.signal(signal.SIGINT, self.before)
 
 

@@ -221,7 +221,7 @@ WRONG_THINGS = [
     ("train vae --data nowhere/x.npy", "no data called"),
     ("train vae --data text.npy", "wants real numbers"),
     ("train vae --data nan.npy", "NaN or infinity in 1 of 5 examples"),
-    ("train vae --data loud.npy", "x goes from"),
+    ("train vae --data loud.npy", "loud.npy goes from 99 to 99"),
     ("train vae --data points.npy --batch-size 500", "above the 200 examples"),
     ("train vae --data points.npy --out full", "holds a run already"),
     ("train vae --data points.npy --out points.npy", "cannot be made"),

@@ -18,17 +18,20 @@ def batches(x: Array, batch_size: int, rng: Rng = None) -> Iterator[Array]:
     >>> [len(batch) for batch in batches(np.zeros((10, 2)), 4, rng=0)]
     [4, 4, 2]
     """
-    if not len(x):
+    return _batches(x, checked_size(batch_size, len(x)), generator(rng))
+
+
+def checked_size(batch_size: int, n: int) -> int:
+    """`batch_size` as an int in 1 ... n, for a data set of n examples."""
+    if not n:
         raise DataError("x holds no examples: wants at least one")
     size = whole(batch_size, "batch_size", least=1)
-    if size > len(x):
-        raise OptionError(
-            f"batch_size={size} is above the {len(x)} examples of x: wants 1 to {len(x)}, or None"
-        )
-    return _batches(x, size, generator(rng))
+    if size > n:
+        raise OptionError(f"batch_size={size} is above the {n} examples of x: wants 1 to {n}")
+    return size
 
 
 def _batches(x: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
     order = rng.permutation(len(x))  # (N,)
     for start in range(0, len(x), size):
-        yield x[order[start : start + size]]  # (size, ...)
+        yield x[order[start : start + size]]  # (at most size, ...)

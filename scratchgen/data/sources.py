@@ -43,8 +43,9 @@ def load(
         return_labels: also the labels (N,) int64, or None where there are none.
         split: "train" or "test", where there are both.
 
-    Raises FileError (an OSError) where there is nothing to read or it is broken, OptionError for an
-    unknown name.
+    Raises FileError (an OSError) where there is nothing of that name or path, or it is broken;
+    OptionError for what is neither name nor path, and for an unknown split; ShapeError, DataError
+    or KindError for arrays that hold no examples.
     """
     one_of(split, SPLITS, "split")
     x, labels = _load(path_or_name, split)
@@ -179,7 +180,7 @@ def _tidy(x: Array, labels: Labels, what: str) -> tuple[Array, Labels]:
                 f"{labels.dtype}: wants one whole number for each example"
             )
         labels = labels.astype(np.int64)
-    x = x[..., None] if x.ndim == 3 else x  # (N, H, W, 1)
+    x = x[..., None] if x.ndim == 3 else x  # (N, H, W, C) or (N, D)
     scale = 255 if bytes_ and x.ndim == 4 else 1
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(x, np.float32) / np.float32(scale), labels

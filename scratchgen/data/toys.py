@@ -7,7 +7,7 @@ Both are mixtures of M equally likely round Gaussians with means c_m:
     ring: c_m = (cos a_m, sin a_m),  a_m = 2 pi m / 8, m = 0 ... 7;   std = 0.01             (3)
     grid: c = (i, j),  i, j in {-4, -2, 0, 2, 4};   std = 0.05                               (4)
 
-Eight angles of a circle leave out the ninth, which is the first again. Protocol: Lin et al. 2018.
+The angle 2 pi is left out of (3), being the angle 0 again. Protocol: Lin et al. 2018.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Independent Bernoulli pixels, given by their logits l.
 
-    log p(x) = sum_j x_j l_j - log(1 + exp(l_j)),   p_j = 1 / (1 + exp(-l_j))       (1)
+    log p(x) = sum_j [x_j l_j - log(1 + exp(l_j))],   p_j = 1 / (1 + exp(-l_j))     (1)
     d log p / dl = x - p                                                            (2)
 
 For x in {0, 1} this is a probability: it sums to one over all pictures. For greys between 0 and 1

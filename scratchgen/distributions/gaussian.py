@@ -8,7 +8,7 @@
     dmu = (x - mu) exp(-lv),   dlog_var = ((x - mu)^2 exp(-lv) - 1) / 2,   dx = -dmu    (6)
 
 The noise is drawn by the caller, once: (1) and (2) are given the same. Sources: Kingma and Welling
-2014, sections 2.4 and appendix B. All in nats.
+2014, section 2.4 and appendix B. All in nats.
 """
 
 import math
@@ -51,6 +51,6 @@ def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
 def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
     """`.x`, `.mu` and `.log_var` (N, ...), for dvalue (N,)."""
     scale = dvalue.reshape(-1, *[1] * (x.ndim - 1))  # (N, 1, ...)
-    weighed = (x - mu) * np.exp(-log_var)  # (N, ...)
-    dmu = scale * weighed
-    return SimpleNamespace(x=-dmu, mu=dmu, log_var=scale * (weighed * (x - mu) - 1) / 2)  # (6)
+    scaled = (x - mu) * np.exp(-log_var)  # (N, ...)
+    dmu = scale * scaled
+    return SimpleNamespace(x=-dmu, mu=dmu, log_var=scale * (scaled * (x - mu) - 1) / 2)  # (6)

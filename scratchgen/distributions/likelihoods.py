@@ -3,7 +3,8 @@
     Bernoulli    the decoder gives a logit per pixel
     Gaussian     the decoder gives (mu, s) per number, and log_var = log(exp(s) + least)     (1)
 
-The least variance keeps a density from growing without bound where the data lie on a surface:
+The least variance keeps a density from growing without bound where the data lie on a surface. The
+chain rule through (1) needs
 
     dlog_var/ds = exp(s) / (exp(s) + least)                                                  (2)
 """
@@ -35,16 +36,16 @@ class Bernoulli:
         """What a decoder must give for examples of `shape`: as many logits."""
         return shape
 
-    def check(self, x: Array) -> None:
-        """DataError unless x lies in [0, 1]."""
-        within(x, 0, 1, "the likelihood is Bernoulli")
+    def check(self, x: Array, what: str = "x") -> None:
+        """DataError unless x, called `what`, lies in [0, 1]."""
+        within(x, 0, 1, "the likelihood is Bernoulli", what)
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         """log p(x|z) in nats per example: x (N, ...), raw (N, ...) -> (N,)."""
         return bernoulli.log_prob(x, raw)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
-        """The gradient with respect to raw (N, ...), for dvalue (N,)."""
+        """d log p(x|z) / d raw (N, ...), each example weighed by dvalue (N,)."""
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
     def mean(self, raw: Array) -> Array:
@@ -75,34 +76,36 @@ class Gaussian:
         """What a decoder must give for examples of `shape`: mu and s, side by side."""
         return (*shape[:-1], 2 * shape[-1])
 
-    def check(self, x: Array) -> None:
+    def check(self, x: Array, what: str = "x") -> None:
         """Every real number will do."""
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         """log p(x|z) in nats per example: x (N, ..., C), raw (N, ..., 2C) -> (N,)."""
-        return gaussian.log_prob(x, *self._mu_log_var(raw))
+        mu, _, log_var = self._read(raw)
+        return gaussian.log_prob(x, mu, log_var)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
-        """The gradient with respect to raw (N, ..., 2C), for dvalue (N,)."""
-        mu, log_var = self._mu_log_var(raw)
+        """d log p(x|z) / d raw (N, ..., 2C), each example weighed by dvalue (N,)."""
+        mu, s, log_var = self._read(raw)
         d = gaussian.log_prob_gradients(x, mu, log_var, dvalue)
-        _, s = np.split(raw, 2, axis=-1)
-        return np.concatenate([d.mu, d.log_var * np.exp(s - log_var)], axis=-1)  # (2)
+        ds = d.log_var * np.exp(s - log_var)  # (N, ..., C)   (2)
+        return np.concatenate([d.mu, ds], axis=-1)  # (N, ..., 2C)
 
     def mean(self, raw: Array) -> Array:
         """E[x|z] (N, ..., C)."""
-        mu, _ = self._mu_log_var(raw)
+        mu, _, _ = self._read(raw)
         return np.ascontiguousarray(mu)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         """A draw of x given z (N, ..., C)."""
-        mu, log_var = self._mu_log_var(raw)
+        mu, _, log_var = self._read(raw)
         return gaussian.draw(mu, log_var, standard_normal(rng, mu.shape, mu.dtype))
 
-    def _mu_log_var(self, raw: Array) -> tuple[Array, Array]:
+    def _read(self, raw: Array) -> tuple[Array, Array, Array]:
+        """mu, s and log_var (N, ..., C) of raw (N, ..., 2C)."""
         mu, s = np.split(raw, 2, axis=-1)  # (N, ..., C) each
-        least = raw.dtype.type(math.log(self.least_variance))
-        return mu, np.logaddexp(s, least)  # (1)
+        log_least = raw.dtype.type(math.log(self.least_variance))
+        return mu, s, np.logaddexp(s, log_least)  # (1)
 
 
 Likelihood = Bernoulli | Gaussian

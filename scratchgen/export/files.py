@@ -22,7 +22,7 @@ from ..checks import float_type, one_of
 from ..data.npy import PICKLE, member_header, open_zip, read_member
 from ..errors import DataError, FileError, KindError, ScratchgenError
 from ..models import MODELS, Model
-from ..nn import Layout, Network, build, describe
+from ..nn import Layer, Layout, Network, build, describe
 
 FORMAT = 1
 LONGEST_CONFIG = 2**24  # bytes
@@ -77,12 +77,13 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes]) -> Model:
 
 def config(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
+    met: list[Layer] = []
     return {
         "format": FORMAT,
         "model": model.kind,
         "dtype": model.dtype.name,
         "settings": model.settings(),
-        "networks": {name: describe(network) for name, network in model.networks.items()},
+        "networks": {name: describe(net, met) for name, net in model.networks.items()},
         "training": model.training_log,
     }
 
@@ -122,7 +123,8 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
     described = _config(archive, what)
     try:
         kind = MODELS[one_of(described["model"], MODELS, "model")]
-        networks = {name: _network(described["networks"][name]) for name in kind.network_names}
+        met: list[Layer] = []
+        networks = {name: _network(described["networks"][name], met) for name in kind.network_names}
         dtype = float_type(described["dtype"])
         layout = Layout(**networks)
         _expect_members(archive, layout, dtype, what)
@@ -161,8 +163,8 @@ def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
     return described
 
 
-def _network(description: Any) -> Network:
-    network = build(description)
+def _network(description: Any, met: list[Layer]) -> Network:
+    network = build(description, met)
     if not isinstance(network, Network):
         raise TypeError(f"{network} is not a Network")
     return network

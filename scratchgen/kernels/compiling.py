@@ -34,16 +34,19 @@ def compiled(loop: Kernel) -> Kernel:
 
 
 def twin_of(reference: Kernel) -> Callable[[Kernel], Kernel]:
-    """Make of a plain loop the fast twin of `reference`: one name, one meaning, two speeds."""
+    """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
+
+    Which of the two runs is settled at the first call.
+    """
 
     def pair(loop: Kernel) -> Kernel:
-        chosen: list[Kernel] = []
+        @functools.cache
+        def chosen() -> Kernel:
+            return _choose(reference, loop)
 
         @functools.wraps(reference)
         def kernel(*arrays_and_numbers: Any) -> Any:
-            if not chosen:
-                chosen.append(_choose(reference, loop))
-            return chosen[0](*arrays_and_numbers)
+            return chosen()(*arrays_and_numbers)
 
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
         return kernel

@@ -5,7 +5,8 @@
     db = db + sum_n dy_n         add_rows           (3)
     dx = dy w^T                  times_transpose    (4)
 
-N examples, I inputs, O outputs; every result goes where the caller says.
+N examples, I inputs, O outputs. `out` is overwritten and returned,
+`into` is added to.
 """
 
 import numpy as np

@@ -8,7 +8,8 @@ The discriminator, in both games, minimises -[log D(x) + log(1 - D(G(z)))]:
 
     value = softplus(-r) + softplus(f)               dr = -sigmoid(-r),   df = sigmoid(f)      (1)
 
-The generator minimises, in the minimax game, log(1 - D(G(z))), which is flat where D is sure:
+The generator minimises, in the minimax game, log(1 - D(G(z))), which is flat where D(G(z)) is near
+0, as it is early in training:
 
     value = -softplus(f)                             df = -sigmoid(f)                          (2)
 

@@ -26,7 +26,7 @@ class Coverage(NamedTuple):
 
 
 def coverage(x: Array, mixture: Mixture) -> Coverage:
-    """The modes found by samples x (N, 2), and the share of them that is good.
+    """How many modes samples x (N, 2) find, and which share of the samples is good.
 
     Raises ShapeError or DataError for what is no such sample.
 

@@ -1,14 +1,18 @@
 """The generative adversarial network (Goodfellow et al. 2014): two players, taking turns.
 
-    fake = G(z),   z ~ N(0, I)                                                       (1)
-    r = D(x),   f = D(fake)                            logits                        (2)
-    the discriminator minimises  mean_n  loss.discriminator(r_n, f_n)                (3)
-    the generator minimises      mean_n  loss.generator(f_n)                         (4)
+    made = G(z),   z ~ N(0, I)                                                           (1)
+    real_n = D(x_n),   fake_n = D(made_n)               logits                           (2)
+    the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)            (3)
+    the generator minimises      1/N sum_n loss.generator(fake_n)                        (4)
 
-The discriminator's step asks for no gradient beyond D, so that G does not move. The generator's
-step goes back through D without adding anything to D's gradient, and on through G:
+Backward, with dreal and dfake (N,) the derivatives of (3), or of (4), with respect to the logits:
 
-    dfake = D.backward(df),   G.backward(dfake)                                      (5)
+    dL/dw_D = D.backward(dreal), on the tape of the real pass
+            + D.backward(dfake), on the tape of the fake pass                            (5)
+    dmade = D.backward(dfake), nothing added for D;   dL/dw_G = G.backward(dmade)        (6)
+
+So the discriminator's turn runs G forward and never back, and the generator's turn runs through D
+with the weights that D has and leaves them alone. Every turn draws its own z.
 
 In algorithm 1 of the paper the discriminator moves k times for each move of the generator, each
 time on fresh examples: here the generator moves in every k-th step.
@@ -83,46 +87,45 @@ class GAN(Model):
         tape = (tape or Tape()).begin(training=training, rng=rng)
         z = self.draw_latents(len(batch), rng)  # (N, Z)
         p = self.players["generator"].views.generator
-        fake = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
+        made = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
         turn = self._discriminator if player == "discriminator" else self._generator
-        value = turn(batch, fake, gradient, tape)
+        value = turn(batch, made, gradient, tape)
         tape.parts = {player: value}
         return value
 
     def _discriminator(
-        self, batch: Array, fake: Array, gradient: Gradient | None, tape: Tape
+        self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape
     ) -> float:
-        network, p = self.networks["discriminator"], self.players["discriminator"].views
-        r = network.forward(p.discriminator, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
-        f = network.forward(p.discriminator, fake, tape.inner("fake"))[:, 0]  # (N,)
+        network = self.networks["discriminator"]
+        p = self.players["discriminator"].views.discriminator
+        real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
+        fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
         if gradient is not None:
-            d = self.loss.discriminator_gradients(r, f, self._mean_weights(batch))
+            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch))
             g = gradient.views.discriminator
-            for name, dlogits in (("real", d.real), ("fake", d.fake)):
-                network.backward(
-                    p.discriminator, dlogits[:, None], tape.inner(name), g, need_dx=False
-                )
-        return float(self.loss.discriminator(r, f).mean(dtype=np.float64))  # (3)
+            network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
+            network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
+        return float(self.loss.discriminator(real, fake).mean(dtype=np.float64))  # (3)
 
-    def _generator(self, batch: Array, fake: Array, gradient: Gradient | None, tape: Tape) -> float:
-        judge, p_judge = self.networks["discriminator"], self.players["discriminator"].views
-        f = judge.forward(p_judge.discriminator, fake, tape.inner("fake"))[:, 0]  # (N,)   (2)
+    def _generator(self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape) -> float:
+        network = self.networks["discriminator"]
+        p = self.players["discriminator"].views.discriminator
+        fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
         if gradient is not None:
-            df = self.loss.generator_gradients(f, self._mean_weights(batch)).fake  # (N,)
-            dfake: Any = judge.backward(  # (N, ...)   (5)
-                p_judge.discriminator, df[:, None], tape.inner("fake"), g=None
-            )
-            self.networks["generator"].backward(  # (5)
+            d = self.loss.generator_gradients(fake, self._dvalue(batch))
+            dmade: Any = network.backward(p, d.fake[:, None], tape.inner("fake"), g=None)  # (6)
+            self.networks["generator"].backward(  # (6)
                 self.players["generator"].views.generator,
-                dfake,
+                dmade,
                 tape.inner("generator"),
                 gradient.views.generator,
                 need_dx=False,
             )
-        return float(self.loss.generator(f).mean(dtype=np.float64))  # (4)
+        return float(self.loss.generator(fake).mean(dtype=np.float64))  # (4)
 
-    def _mean_weights(self, batch: Array) -> Array:
-        return np.full(len(batch), 1 / len(batch), self.dtype)  # (N,): of the means in (3), (4)
+    def _dvalue(self, batch: Array) -> Array:
+        """What each example weighs in the means (3) and (4): (N,)."""
+        return np.full(len(batch), 1 / len(batch), self.dtype)
 
     def settle(self, player: str, tape: Tape) -> None:
         passes = ("real", "fake") if player == "discriminator" else ("generator",)
@@ -136,37 +139,40 @@ class GAN(Model):
         return ("discriminator", "generator")
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """Adam with b1 = 0.5, its rate falling in a straight line to 0 over the run.
+        """Adam with b1 = 0.5, its rate falling in a straight line to 0 over the player's moves.
 
         `learning_rate` is the generator's first rate, 1e-3 by default. The discriminator's is four
         times that, so that it keeps up (two time scales: Heusel et al. 2017).
         """
         rate = 1e-3 if learning_rate is None else learning_rate
-        rates = {"discriminator": 4 * rate, "generator": rate}
+        moves = max(1, steps // self.discriminator_steps)  # of the generator
         return {
-            player: Adam(LinearDecay(first, max(steps, 1)), b1=0.5)
-            for player, first in rates.items()
+            "discriminator": Adam(LinearDecay(4 * rate, max(1, steps)), b1=0.5),
+            "generator": Adam(LinearDecay(rate, moves), b1=0.5),
         }
 
     def check(self, x: Any, what: str = "x") -> Array:
         x = super().check(x, what)
         last = self.networks["generator"].layers[-1]
         if isinstance(last, Sigmoid):
-            within(x, 0, 1, "the generator ends in Sigmoid and could give nothing else")
+            within(x, 0, 1, "the generator ends in Sigmoid and could give nothing else", what)
         if isinstance(last, Tanh):
-            within(x, -1, 1, "the generator ends in Tanh and could give nothing else")
+            within(x, -1, 1, "the generator ends in Tanh and could give nothing else", what)
         return x
 
     def decode(self, z: Any) -> Array:
-        """G(z): z (N, latent) -> (N, *shape)."""
+        """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError."""
         return self.apply("generator", self.check_latents(z))
 
     def sample(self, n: int, rng: Rng = None) -> Array:
-        """G(z) for n draws of z ~ N(0, I): (n, *shape)."""
+        """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
         return self.decode(self.draw_latents(n, as_generator(rng)))
 
     def score(self, x: Any) -> Array:
-        """The discriminator's logits: x (N, *shape) -> (N,), positive where it believes x real."""
+        """The discriminator's logits: x (N, *shape) -> (N,), positive where it believes x real.
+
+        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        """
         return self.apply("discriminator", self.check(x))[:, 0]
 
     def settings(self) -> dict[str, Any]:

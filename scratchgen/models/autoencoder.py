@@ -5,12 +5,16 @@
     raw = decoder(z)                                                p(x|z)           (3)
     loss = mean over the batch of [-log p(x|z) + beta KL(q(z|x) || N(0, I))]         (4)
 
-The backward pass is the chain rule, read from (4) up to (1):
+(4) is the negative of what is maximised, so that it can be minimised. The backward pass is the
+chain rule, read from (4) up to (1), with dvalue_n = 1/N for each example n of the mean:
 
-    d_raw = d loss / d raw                                  from the likelihood      (5)
-    dz = decoder.backward(d_raw)                                                     (6)
-    dmu, dlog_var = those of (2) for dz  +  beta those of the KL                     (7)
-    encoder.backward(dmu, dlog_var)                                                  (8)
+    d_raw    = -dvalue d log p(x|z) / d raw       Bernoulli: (sigmoid(raw) - x) / N          (5)
+    dz       = d_raw, back through the decoder                                               (6)
+    dmu      = dz + beta mu / N
+    dlog_var = dz noise exp(log_var / 2) / 2 + beta (exp(log_var) - 1) / (2 N)               (7)
+    (dmu, dlog_var), back through the encoder; nobody needs dx                               (8)
+
+On the way back each network adds the gradients of its own parameters.
 """
 
 from types import SimpleNamespace
@@ -18,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, real
+from ..checks import Array, one_of, real
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -82,6 +86,7 @@ class VAE(Model):
         training: bool = True,
     ) -> float:
         """The loss (4); see `Model.objective`. Its parts are reconstruction and kl."""
+        one_of(player, self.players, "player")
         rng = generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng)
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
@@ -98,23 +103,16 @@ class VAE(Model):
             dvalue = np.full(len(batch), 1 / len(batch), self.dtype)  # (N,): of the mean in (4)
             d_raw = self.likelihood.raw_gradient(batch, raw, -dvalue)  # (N, ...)   (5)
             g = gradient.views
-            dz = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
-            d = self._head_gradients(mu, log_var, noise, dz, dvalue)
-            dheads = np.concatenate([d.mu, d.log_var], axis=1)  # (N, 2Z)
-            encoder.backward(  # (8)
-                p.encoder, dheads, tape.inner("encoder"), g.encoder, need_dx=False
-            )
+            dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
+            beta = self.dtype.type(self.beta)
+            of_draw = gaussian.draw_gradients(log_var, noise, dz)
+            of_kl = gaussian.kl_to_standard_gradients(mu, log_var, beta * dvalue)
+            dmu = of_draw.mu + of_kl.mu  # (N, Z)   (7)
+            dlog_var = of_draw.log_var + of_kl.log_var  # (N, Z)   (7)
+            dheads = np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
+            tape_e = tape.inner("encoder")
+            encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
         return loss
-
-    def _head_gradients(
-        self, mu: Array, log_var: Array, noise: Array, dz: Any, dvalue: Array
-    ) -> SimpleNamespace:
-        of_draw = gaussian.draw_gradients(log_var, noise, dz)
-        of_kl = gaussian.kl_to_standard_gradients(mu, log_var, self.dtype.type(self.beta) * dvalue)
-        return SimpleNamespace(
-            mu=of_draw.mu + of_kl.mu,
-            log_var=of_draw.log_var + of_kl.log_var,  # (7)
-        )
 
     def settle(self, player: str, tape: Tape) -> None:
         for name, network in self.networks.items():
@@ -126,11 +124,14 @@ class VAE(Model):
 
     def check(self, x: Any, what: str = "x") -> Array:
         x = super().check(x, what)
-        self.likelihood.check(x)
+        self.likelihood.check(x, what)
         return x
 
     def posterior(self, x: Any) -> SimpleNamespace:
-        """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent)."""
+        """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent).
+
+        Raises, as everything that takes x, ShapeError, KindError or DataError.
+        """
         mu, log_var = np.split(self.apply("encoder", self.check(x)), 2, axis=1)
         return SimpleNamespace(mu=mu.copy(), log_var=log_var.copy())
 
@@ -147,7 +148,10 @@ class VAE(Model):
         return self.decode(self.encode(x))
 
     def sample(self, n: int, rng: Rng = None, noise: bool = False) -> Array:
-        """n new examples (n, *shape): E[x|z] for z ~ N(0, I), or, with noise, draws of p(x|z)."""
+        """n new examples (n, *shape): E[x|z] for z ~ N(0, I), or, with noise, draws of p(x|z).
+
+        Raises OptionError for a bad n or rng.
+        """
         rng = generator(rng)
         z = self.draw_latents(n, rng)
         if not noise:
@@ -162,8 +166,8 @@ class VAE(Model):
         x = self.check(x)
         rng = generator(rng)
         q = self.posterior(x)
-        noise = standard_normal(rng, q.mu.shape, self.dtype)
-        raw = self.apply("decoder", gaussian.draw(q.mu, q.log_var, noise))
+        noise = standard_normal(rng, q.mu.shape, self.dtype)  # (N, Z)
+        raw = self.apply("decoder", gaussian.draw(q.mu, q.log_var, noise))  # (N, ...)
         return self.likelihood.log_prob(x, raw) - gaussian.kl_to_standard(q.mu, q.log_var)
 
     def settings(self) -> dict[str, Any]:

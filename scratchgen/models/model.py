@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..checks import Array, Shape, examples, float_type, whole
-from ..errors import OptionError, ShapeError
-from ..nn import Block, Gradient, Layout, Network, Tape, parameter_count
+from ..errors import KindError, OptionError, ShapeError
+from ..nn import Block, Gradient, Layer, Layout, Network, Tape, distinct_leaves
 from ..optim import Optimizer
 from ..rng import Rng, standard_normal
 
@@ -52,6 +52,7 @@ class Model:
     ) -> None:
         self.networks = networks
         self.dtype = float_type(dtype)
+        _expect_no_sharing(networks, players)
         self.players = {
             player: Block(Layout(**{name: networks[name] for name in names}), self.dtype, rng)
             for player, names in players.items()
@@ -162,13 +163,24 @@ def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> No
         raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {size}")
 
 
+def _expect_no_sharing(
+    networks: dict[str, Network], players: Mapping[str, tuple[str, ...]]
+) -> None:
+    """OptionError where a layer with parameters stands in the networks of two players."""
+    owner: dict[Layer, str] = {}
+    for player, names in players.items():
+        for layer in {leaf for name in names for leaf in distinct_leaves(networks[name])}:
+            if layer.parameters() and owner.setdefault(layer, player) != player:
+                raise OptionError(
+                    f"{layer} stands in the networks of {owner[layer]} and {player}, and only one "
+                    f"of them could train it: build a layer for each"
+                )
+
+
 def expect_kind(networks: dict[str, Any]) -> None:
-    """OptionError unless every part is a Network."""
+    """KindError unless every part is a Network."""
     for name, network in networks.items():
         if not isinstance(network, Network):
-            raise OptionError(
+            raise KindError(
                 f"{name}={network!r}: wants a Network, such as Network((2,), Dense(2, 8)) of sg.nn"
             )
-
-
-__all__ = ["Model", "by_chunks", "expect_kind", "expect_output", "parameter_count"]

@@ -6,7 +6,7 @@ from .dense import Dense
 from .description import LAYERS, build, describe
 from .initialisers import INITIALISERS
 from .layer import Layer
-from .network import Network, parameter_count
+from .network import Network, distinct_leaves, parameter_count
 from .noise import GaussianNoise
 from .reshape import Flatten, Reshape
 from .tape import Tape
@@ -30,5 +30,6 @@ __all__ = [
     "Tape",
     "build",
     "describe",
+    "distinct_leaves",
     "parameter_count",
 ]

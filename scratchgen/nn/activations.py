@@ -5,7 +5,7 @@
     Tanh        y = tanh(x)                    dx = dy (1 - y^2)                   (3)
     Sigmoid     y = 1 / (1 + exp(-x))          dx = dy y (1 - y)                   (4)
 
-At the kink of (1) and (2) the slope is the one to the left of it: relu'(0) = 0, as everywhere in
+(1) is read off y, which is above 0 just where x is. At the kink of (1) and (2) the slope is the one to the left of it: relu'(0) = 0, as everywhere in
 the field.
 """
 
@@ -43,8 +43,8 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """Any shape -> the same shape; `slope` is what is left of the negative side.
 
-    >>> str(LeakyReLU())
-    'LeakyReLU(0.2)'
+    >>> LeakyReLU(0.2).out_shape((128,))
+    (128,)
     """
 
     slope: float = 0.2

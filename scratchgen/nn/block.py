@@ -65,7 +65,11 @@ class Layout:
             self.state_size += math.prod(shape)
 
     def views(self, vector: Array, state: Array | None = None) -> Views:
-        """The tree of windows into `vector` and, where it is given, `state`."""
+        """The tree of windows into `vector` and, where it is given, `state`.
+
+        First a namespace for each layer with arrays; then the tree of the networks, in which a
+        layer that stands in two places has its one namespace in both.
+        """
         windows: dict[Layer, SimpleNamespace] = {}
         for entry in self.entries:
             source = vector if entry.trained else state

@@ -60,19 +60,19 @@ class Dense(Layer):
         x = tape.x
         if g is not None:
             kernels.add_outer(x, dy, into=g.w)  # (3)
-            kernels.add_rows(dy, into=g.b)
+            kernels.add_rows(dy, into=g.b)  # (3)
         if not need_dx:
             return None
-        return kernels.times_transpose(dy, p.w, out=tape.array("dx", x.shape, x.dtype))  # (2)
+        dx = tape.array("dx", x.shape, x.dtype)  # (N, I)
+        return kernels.times_transpose(dy, p.w, out=dx)  # (2)
 
     def _misfit(self, shape: tuple[int | str, ...]) -> str:
-        advice = (
-            "put Flatten() before it"
-            if len(shape) > 2
-            else f"Dense({shape[1]}, {self.n_out}) would take it"
-            if len(shape) == 2
-            else "put the batch in front, x[None]"
-        )
+        if len(shape) > 2:
+            advice = "put Flatten() before it"
+        elif len(shape) == 2:
+            advice = f"Dense({shape[1]}, {self.n_out}) would take it"
+        else:
+            advice = "put the batch in front, x[None]"
         came = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
         return f"{self} got x of shape {came}, wants (N, {self.n_in}): {advice}."
 

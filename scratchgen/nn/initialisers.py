@@ -5,7 +5,7 @@ outputs.
 
     zeros     0                                                                    (1)
     glorot    U(-a, a), a = sqrt(6 / (I + O))      Glorot and Bengio 2010          (2)
-    he        N(0, 2 / I), for what a ReLU follows He et al. 2015                  (3)
+    he        N(0, 2 / I), for what a ReLU follows  He et al. 2015                  (3)
     normal    N(0, 0.02^2), for what should begin near 0                           (4)
 """
 
@@ -24,7 +24,7 @@ def zeros(_rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def glorot(rng: np.random.Generator, shape: Shape) -> Array:
-    """Keeps the variance of signals and gradients through a linear layer."""
+    """Between what keeps the variance of signals, 1 / I, and that of gradients, 1 / O."""
     bound = np.sqrt(6 / (shape[0] + shape[1]))
     return rng.uniform(-bound, bound, shape)  # (2)
 

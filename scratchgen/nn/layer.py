@@ -4,8 +4,9 @@
     dx = backward(p, dy, tape, g, need_dx)      dL/dx from dL/dy, and g += dL/dp      (2)
 
 p holds the layer's parameters and state by name (p.w, p.b), g the places its gradients are added
-into. Forward writes nothing but its tape; what a pass learns about the state (a running mean, say)
-waits on the tape until `settle` writes it, once, when the step is the layer's own.
+into. State is what is kept but not trained, as the running mean of a batch norm would be; no layer
+in this package has any yet. Forward writes nothing but its tape; what a pass learns about the state
+waits there until `settle` writes it, once, when the step is the layer's own.
 """
 
 import dataclasses

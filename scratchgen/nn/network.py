@@ -1,14 +1,16 @@
 """A network does one layer after the other, and is itself a layer.
 
-    y = f_L(... f_2(f_1(x)))                                    (1)
-    dL/dx_l = (df_l / dx_l)^T dL/dx_{l+1},  l = L ... 1         (2)
+    x_1 = x,   x_{k+1} = f_k(x_k; p_k),   y = x_{K+1}           for layers k = 1 ... K      (1)
+    dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1}                         for k = K ... 1
+    dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                         added into g[k]              (2)
 
 Without need_dx, (2) ends at the first layer that has something to learn.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any
 
 from ..checks import Array, Shape, sizes
 from ..errors import KindError, ShapeError
@@ -34,8 +36,6 @@ class Network(Layer):
 
     in_shape: Shape
     layers: tuple[Layer, ...]
-    _first_trained: ClassVar[int]
-    _out_shape: ClassVar[Shape]
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         for layer in layers:
@@ -46,9 +46,16 @@ class Network(Layer):
                 )
         object.__setattr__(self, "in_shape", sizes(in_shape, "Network: in_shape"))
         object.__setattr__(self, "layers", layers)
-        trained = (i for i, layer in enumerate(layers) if parameter_count(layer))
-        object.__setattr__(self, "_first_trained", next(trained, len(layers)))
-        object.__setattr__(self, "_out_shape", self.shapes()[-1])
+        _ = self._out_shape  # layers that do not fit each other are refused here
+
+    @cached_property
+    def _out_shape(self) -> Shape:
+        return self.shapes()[-1]
+
+    @cached_property
+    def _first_trained(self) -> int:
+        trained = (i for i, layer in enumerate(self.layers) if parameter_count(layer))
+        return next(trained, len(self.layers))
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape != self.in_shape:
@@ -78,13 +85,9 @@ class Network(Layer):
     ) -> Array | None:
         first = 0 if need_dx else self._first_trained  # nobody needs the gradients before that
         for i in reversed(range(first, len(self.layers))):
-            wanted = need_dx or i > first
-            dx = self.layers[i].backward(  # (2)
-                p[i], dy, tape.inner(i), None if g is None else g[i], wanted
-            )
-            if dx is None:
-                return None
-            dy = dx
+            g_i = None if g is None else g[i]
+            dx = self.layers[i].backward(p[i], dy, tape.inner(i), g_i, need_dx or i > first)  # (2)
+            dy = dy if dx is None else dx
         return dy if need_dx else None
 
     def settle(self, p: Views, tape: Tape) -> None:

@@ -6,7 +6,8 @@
     tape.inner("encoder")                 the tape of a part
 
 Arrays that a layer is given are borrowed until its backward; an array that a tape hands out lives
-until that tape's next `begin`. One tape serves one pass at a time; two threads take two tapes.
+until the tape is asked for that name again, at the latest in the next pass. One tape serves one
+pass at a time; two threads take two tapes.
 """
 
 from collections.abc import Hashable

@@ -3,7 +3,7 @@
     memory = optimizer.memory(theta)
     optimizer.update(theta, gradient, memory)        writes theta and memory in place
 
-The optimizer itself is a setting and changes never; what it remembers is the caller's.
+The optimizer itself is a set of constants and never changes; what it remembers is the caller's.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class Adam:
     >>> theta = np.zeros(1)
     >>> adam = Adam(learning_rate=0.1)
     >>> adam.update(theta, np.array([123.0]), adam.memory(theta))
-    >>> theta.round(6)         # the first step is the learning rate, whatever the gradient's size
+    >>> theta.round(6)         # the first step is the learning rate, however large the gradient
     array([-0.1])
     """
 
@@ -53,7 +53,8 @@ class Adam:
             value = real(getattr(self, name), f"Adam: {name}")
             if value >= 1:
                 raise OptionError(f"Adam: {name}={value!r}: wants a number in [0, 1), such as 0.9")
-        real(self.eps, "Adam: eps", above=True)
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "eps", real(self.eps, "Adam: eps", above=True))
 
     def memory(self, theta: Array) -> SimpleNamespace:
         """Steps done, and the two moments (P,)."""
@@ -74,6 +75,7 @@ class Adam:
             *map(number, (rate, b1, b2, self.eps)),
             number(1 / (1 - b1**memory.t)),
             number(1 / (1 - b2**memory.t)),
+            np.finfo(theta.dtype).tiny,
         )
 
 

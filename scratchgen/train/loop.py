@@ -14,11 +14,12 @@ import numpy as np
 
 from ..checks import Array, nearest, whole
 from ..data import batches
+from ..data.batching import checked_size
 from ..errors import DataError, DivergedError, KindError, OptionError
 from ..models import Model
 from ..nn import Tape
 from ..optim import Optimizer, settings
-from ..rng import settle_seed, stream
+from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
 from .step import Trainer
@@ -92,10 +93,9 @@ def fit(
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
     x = _checked(model, x, "x")
-    size = min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size
-    batches(x, size)  # checks the size, and draws nothing yet
+    size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _checked(model, validation, "validation")
-    seed = settle_seed(seed)
+    seed = chosen_seed(seed)
     steps_per_epoch = math.ceil(len(x) / size)
     optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)
     told = as_callbacks(callbacks) + ([Progress()] if progress else [])
@@ -132,22 +132,21 @@ def _train(
     told: list[Callback],
 ) -> None:
     model = run.model
-    order, noise = stream(run.seed, "batches"), stream(run.seed, "noise")
+    order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
     good = _snapshot(model)
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
-            for batch in batches(x, size, order):
+            for batch in batches(x, size, order_stream):
                 try:
-                    means.add(trainer.step(batch, noise), len(batch))
+                    means.add(trainer.step(batch, noise_stream), len(batch))
                 except DivergedError as problem:
-                    raise _diverged(run, good, str(problem)) from None
+                    raise _diverged(run, good, str(problem), run.step + 1) from None
                 run.step, run.losses = trainer.steps, means.values()
                 for callback in told:
                     callback.on_step(run)
             if not all(block.is_finite() for block in model.players.values()):
-                run.step -= 1
-                raise _diverged(run, good, "a weight stopped being finite")
+                raise _diverged(run, good, "a weight stopped being finite", run.step)
             if held_out is not None:
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
         good = _snapshot(model)
@@ -162,24 +161,24 @@ def _held_out(name: str) -> str:
 
 def _evaluate(model: Model, x: Array, size: int, seed: int) -> dict[str, float]:
     """Every player's number on x, in evaluation, with the same noise every time."""
-    noise, means, tape = stream(seed, "validation"), Means(), Tape()
+    noise_stream, means, tape = stream(seed, "validation"), Means(), Tape()
     for start in range(0, len(x), size):
         batch = x[start : start + size]
         for player in model.players:
-            model.objective(player, batch, noise, tape=tape, training=False)
+            model.objective(player, batch, noise_stream, tape=tape, training=False)
             means.add(tape.parts, len(batch))
     return {_held_out(name): value for name, value in means.values().items()}
 
 
-def _diverged(run: Run, good: Any, problem: str) -> DivergedError:
+def _diverged(run: Run, good: Any, problem: str, step: int) -> DivergedError:
+    """Restore the good weights; the error that says what happened in that step, of all so far."""
     for player, block in run.model.players.items():
         block.restore(good[player])
-    done = (run.epoch - 1) * run.steps_per_epoch
-    step, run.step = run.step - done + 1, done
+    run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     return DivergedError(
-        f"{problem} in epoch {run.epoch}, step {step} of {run.steps_per_epoch}; the model has the "
-        f"weights of {kept} again: try a lower learning rate, or look for outliers in x"
+        f"{problem} in epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}; the "
+        f"model has the weights of {kept} again: try a lower learning rate, or look for outliers in x"
     )
 
 

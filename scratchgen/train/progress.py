@@ -8,7 +8,7 @@ from ..versions import is_installed
 from .callbacks import Callback, Run
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {remaining}{postfix}"  # fits 80 columns
-LINES = 20  # about as many epochs are reported line by line, however many there are
+LINES = 20  # this many epochs, and the last, are reported line by line
 
 
 def losses_text(losses: dict[str, float]) -> str:
@@ -37,7 +37,7 @@ class Progress(Callback):
 
     def on_epoch(self, run: Run) -> None:
         if self.bar is None and (
-            run.epoch == run.epochs or (run.epoch - 1) % max(1, run.epochs // LINES) == 0
+            run.epoch == run.epochs or (run.epoch - 1) % -(-run.epochs // LINES) == 0
         ):
             print(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}", file=sys.stderr)
 

@@ -34,7 +34,8 @@ class Trainer:
     def step(self, batch: Array, rng: Rng) -> dict[str, float]:
         """One step on batch (N, *shape): the parts of each moved player's number, before it moved.
 
-        Raises DivergedError, and moves nothing, where a player's number is not finite.
+        Raises DivergedError where a player's number is not finite: that player does not move, the
+        players before it have moved.
         """
         rng = generator(rng)
         parts: dict[str, float] = {}

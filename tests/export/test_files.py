@@ -31,6 +31,9 @@ def models():
         "float64": sg.models.vae((2,), latent=2, hidden=(4,), beta=0.5, dtype="float64", rng=0),
         "gan": sg.models.gan((2,), latent=2, hidden=(4,), loss="minimax", rng=0),
         "pictures": sg.models.gan((4, 4, 3), latent=2, hidden=(4,), discriminator_steps=2, rng=0),
+        "shared by two networks": sg.models.VAE(
+            Network((3,), twice, Dense(3, 6)), Network((3,), twice), "bernoulli", rng=0
+        ),
         "shared": sg.models.GAN(
             Network((3,), twice, Network((3,), ReLU(), twice)), Network((3,), Dense(3, 1)), rng=0
         ),

@@ -137,7 +137,6 @@ def test_hidden_layers_may_be_none_one_or_many():
         (lambda: sg.models.gan((2,), loss="minmax"), "did you mean 'minimax'"),
         (lambda: sg.models.gan((2,), discriminator_steps=0), "discriminator_steps=0"),
         (lambda: sg.models.gan((2,), output="sigmoidal"), "did you mean 'sigmoid'"),
-        (lambda: sg.models.GAN(None, None), "generator=None: wants a Network"),
         (lambda: sg.models.vae((2,)).sample(-1), "n=-1"),
         (lambda: sg.models.vae((2,)).sample(2.0), "n=2.0"),
     ],
@@ -146,6 +145,18 @@ def test_a_setting_that_makes_no_sense_is_named(build, words):
     with pytest.raises(errors.OptionError) as caught:
         build()
     assert words in str(caught.value)
+
+
+def test_a_part_that_is_no_network_is_refused():
+    with pytest.raises(errors.KindError, match="generator=None: wants a Network"):
+        sg.models.GAN(None, None)
+
+
+def test_a_layer_that_two_players_would_train_is_refused():
+    both = Dense(2, 2)
+    discriminator = Network((2,), both, Dense(2, 1))
+    with pytest.raises(errors.OptionError, match="only one of them could train it"):
+        sg.models.GAN(Network((2,), both), discriminator)
 
 
 def test_parts_that_do_not_fit_each_other_are_refused():
