@@ -5,8 +5,8 @@
     Tanh        y = tanh(x)                    dx = dy (1 - y^2)                   (3)
     Sigmoid     y = 1 / (1 + exp(-x))          dx = dy y (1 - y)                   (4)
 
-(1) is read off y, which is above 0 just where x is. At the kink of (1) and (2) the slope is the one to the left of it: relu'(0) = 0, as everywhere in
-the field.
+ReLU's backward reads y > 0, which holds just where x > 0. At the kink of (1) and (2) the slope is
+the one to the left of it: relu'(0) = 0, as everywhere in the field.
 """
 
 from dataclasses import dataclass

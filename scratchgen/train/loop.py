@@ -176,9 +176,10 @@ def _diverged(run: Run, good: Any, problem: str, step: int) -> DivergedError:
         block.restore(good[player])
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
+    place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"
     return DivergedError(
-        f"{problem} in epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}; the "
-        f"model has the weights of {kept} again: try a lower learning rate, or look for outliers in x"
+        f"{problem} in {place}; the model has the weights of {kept} again: try a lower learning "
+        f"rate, or look for outliers in x"
     )
 
 
