@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as problem:  # a full disk, say
+        complain(f"{problem.filename or 'writing'}: {problem.strerror or problem}")
+        return 1
 
 
 def complain(text: str) -> None:

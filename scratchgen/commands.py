@@ -89,16 +89,17 @@ def train(options: argparse.Namespace) -> int:
     if model.training_log:
         model.training_log[-1]["data"] = name
     runs.write_model(folder, model, settings)
-    if ended is None:
-        print(f"trained in {time.perf_counter() - began:.1f} s: {losses_text(log.last())}")
-        _judge(model, name)
-        if is_installed("matplotlib"):
-            runs.draw_pictures(folder, model, log.history, x, labels)
-        else:
-            print('no pictures without matplotlib: pip install "scratchgen[plot]"')
-    elif isinstance(ended, KeyboardInterrupt):
+    if isinstance(ended, KeyboardInterrupt):
         done = model.training_log[-1]["steps"] if model.training_log else 0
         print(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
+    elif ended is None:
+        print(f"trained in {time.perf_counter() - began:.1f} s: {losses_text(log.last())}")
+        try:
+            _judge(model, name)
+            _draw(folder, model, log, x, labels)
+        except KeyboardInterrupt as problem:
+            ended = problem
+            print("interrupted while drawing; the model is saved")
     _say_what_next(folder, model)
     if isinstance(ended, DivergedError):
         raise ended
@@ -202,6 +203,13 @@ def _judge(model: Model, name: str) -> None:
             f"of 2,500 samples {found.good:.1%} are within 3 std of a mode; "
             f"{found.found} of {found.modes} modes found"
         )
+
+
+def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | None) -> None:
+    if is_installed("matplotlib"):
+        runs.draw_pictures(folder, model, log.history, x, labels)
+    else:
+        print('no pictures without matplotlib: pip install "scratchgen[plot]"')
 
 
 def _say_what_next(folder: Path, model: Model) -> None:

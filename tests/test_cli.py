@@ -294,6 +294,25 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
     assert json.loads((data / "run" / "config.json").read_text())["epochs"] == 1000000
 
 
+def test_ctrl_c_while_pictures_are_drawn_keeps_the_model(data, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scratchgen.commands._draw", interrupt)
+    assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 130
+    assert "interrupted while drawing; the model is saved" in capsys.readouterr().out
+    assert sg.load("run/model.npz").sample(2, rng=0).shape == (2, 2)
+
+
+def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "run/log.csv")
+
+    monkeypatch.setattr("scratchgen.runs.Log.on_epoch", full)
+    assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 1
+    assert "run/log.csv: No space left on device" in error_of(capsys)
+
+
 def test_python_dash_m_is_the_same_command():
     words = [sys.executable, "-m", "scratchgen", "--version"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
