@@ -26,6 +26,7 @@ from ..nn import Layer, Layout, Network, build, describe
 
 FORMAT = 1
 LONGEST_CONFIG = 2**24  # bytes
+RECORD_COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 
 
@@ -131,10 +132,17 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
         model = kind.from_settings(networks, described["settings"], dtype)
         if json.loads(json.dumps(model.settings())) != described["settings"]:
             raise FileError(f"{what} has settings that do not fit its networks: damaged")
-        model.training_log = list(described["training"])
+        model.training_log = [_record(record) for record in described["training"]]
     except FileError:
         raise
-    except (ScratchgenError, KeyError, TypeError, ValueError, RecursionError) as problem:
+    except (
+        ScratchgenError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as problem:
         raise FileError(
             f"{what} describes no model that can be built ({type(problem).__name__}: {problem}): "
             f"damaged, or made by another program"
@@ -168,6 +176,23 @@ def _network(description: Any, met: list[Layer]) -> Network:
     if not isinstance(network, Network):
         raise TypeError(f"{network} is not a Network")
     return network
+
+
+def _record(record: Any) -> dict[str, Any]:
+    """One record of training, in which whoever prints it will find what `fit` writes."""
+    counts = all(type(record[name]) is int for name in RECORD_COUNTS)
+    named = all(isinstance(one, dict) and "name" in one for one in record["optimizer"].values())
+    losses = all(type(value) in (int, float) for value in record["losses"].values())
+    if not (counts and named and losses and _is_plain(record)):
+        raise ValueError("a record of training that fit did not write")
+    return dict(record)
+
+
+def _is_plain(value: Any) -> bool:
+    """Numbers, printable text, and dicts of such: safe to print on a terminal."""
+    if isinstance(value, dict):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    return isinstance(value, int | float) or (isinstance(value, str) and value.isprintable())
 
 
 def _expect_members(

@@ -202,6 +202,13 @@ def swap(config):
     config["networks"]["encoder"] = config["networks"]["decoder"]
 
 
+def recorded(**changes):
+    """A record of training as `fit` writes it, but for some changes."""
+    counts = dict.fromkeys(["epochs", "steps", "examples", "batch_size", "seed"], 1)
+    record = {**counts, "optimizer": {"vae": {"name": "Adam"}}, "losses": {"loss": 1.0}}
+    return lambda config: {**config, "training": [{**record, **changes}]}
+
+
 HOSTILE = {
     "nothing": (b"", "no model file"),
     "text": (b"hello", "no model file"),
@@ -265,6 +272,17 @@ HOSTILE = {
     ),
     "a dtype of text": (with_config(DATA, lambda c: {**c, "dtype": "U9"}), "unknown dtype"),
     "a training log of nonsense": (with_config(DATA, lambda c: {**c, "training": 5}), "describes"),
+    "a record of nonsense": (with_config(DATA, lambda c: {**c, "training": [5]}), "describes"),
+    "a record of text for numbers": (with_config(DATA, recorded(seed="0")), "did not write"),
+    "a record of lists": (with_config(DATA, recorded(losses=[1])), "describes"),
+    "a record without an optimizer's name": (
+        with_config(DATA, recorded(optimizer={"vae": {}})),
+        "did not write",
+    ),
+    "a record that writes on terminals": (
+        with_config(DATA, recorded(data="\x1b[2Jdigits")),
+        "did not write",
+    ),
 }
 
 
@@ -287,6 +305,10 @@ def test_a_file_with_one_changed_byte_is_loaded_or_refused_and_nothing_else(plac
     data[place] ^= change
     with contextlib.suppress(errors.FileError):
         assert isinstance(sg.load(bytes(data)), sg.models.VAE)
+
+
+def test_a_record_that_fit_could_have_written_is_loaded():
+    assert sg.load(with_config(DATA, recorded())).training_log[0]["seed"] == 1
 
 
 def test_paths_that_lead_nowhere_are_named(tmp_path):
