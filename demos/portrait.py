@@ -16,9 +16,7 @@ def main() -> None:
     vae = sg.models.vae((28, 28, 1), latent=8, hidden=(256, 128), rng=0)
     sg.fit(vae, x, epochs=EPOCHS["vae"], seed=0, progress=True)
     gan = sg.models.gan((28, 28, 1), latent=32, hidden=(256, 512), rng=0)
-    steps = EPOCHS["gan"] * -(-N // 128)
-    slow = gan.optimizers(steps, learning_rate=4e-4)
-    sg.fit(gan, x, epochs=EPOCHS["gan"], seed=0, optimizer=slow, progress=True)
+    sg.fit(gan, x, epochs=EPOCHS["gan"], seed=0, progress=True)
     dots = sg.models.gan((2,), latent=2, hidden=(128, 128), rng=0)
     sg.fit(dots, ring, epochs=EPOCHS["ring"], batch_size=256, seed=0, progress=True)
 

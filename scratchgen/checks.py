@@ -16,6 +16,7 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 FLOATS = ("float32", "float64")
+MOST_EXAMPLES = 10**9  # at once
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -37,22 +38,29 @@ def one_of(value: object, known: Iterable[str], what: str) -> str:
     raise OptionError(f"unknown {what} {value!r}, wants one of {names}{hint}")
 
 
-def whole(value: Any, what: str, least: int = 0) -> int:
-    """`value` as an int, if it is a whole number of at least `least`."""
+def whole(value: Any, what: str, least: int = 0, most: int | None = None) -> int:
+    """`value` as an int, if it is a whole number of at least `least` and at most `most`."""
     try:
         number = operator.index(value)
     except TypeError:
         number = None
     if number is None or isinstance(value, bool | np.bool_) or number < least:
         raise OptionError(f"{what}={value!r}: wants a whole number of at least {least}")
+    if most is not None and number > most:
+        raise OptionError(f"{what}={value!r}: wants a whole number of at most {most:,}")
     return number
+
+
+def count(value: Any, what: str = "n") -> int:
+    """`value` as a number of examples."""
+    return whole(value, what, most=MOST_EXAMPLES)
 
 
 def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> float:
     """`value` as a finite float of at least `least`, or strictly above it."""
     try:
         number = float(value) if not isinstance(value, str | bytes | bool | np.bool_) else np.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number) or number < least or (above and number == least):
         raise OptionError(
@@ -63,9 +71,19 @@ def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> floa
 
 def sizes(value: Any, what: str) -> Shape:
     """`value` as a tuple of whole numbers of at least 1; a single number is a tuple of one."""
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return tuple(whole(size, what, least=1) for size in value)
-    return (whole(value, what, least=1),)
+    several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    try:
+        return tuple(whole(size, what, least=1) for size in (value if several else [value]))
+    except OptionError:
+        raise OptionError(f"{what}={value!r}: wants whole numbers of at least 1") from None
+
+
+def example_shape(value: Any) -> Shape:
+    """`value` as the shape of one example, which has at least one axis."""
+    shape = sizes(value, "shape")
+    if not shape:
+        raise OptionError("shape=(): wants the shape of one example, as (28, 28, 1) or (2,)")
+    return shape
 
 
 def float_type(value: Any) -> np.dtype[Any]:
@@ -115,16 +133,24 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=dtype)
     if not np.isfinite(array).all():
+        if np.isfinite(numbers(x, what)).all():
+            raise DataError(
+                f"{what} holds numbers too large for {np.dtype(dtype).name}: scale them, for "
+                f"instance to mean 0 and spread 1"
+            )
         flat = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         bad = np.flatnonzero(~flat)
         raise DataError(
             f"{what} holds NaN or infinity in {len(bad)} of {len(array)} examples (first at index "
-            f"{bad[0]}): drop them, for instance x[np.isfinite(x).reshape(len(x), -1).all(1)]"
+            f"{bad[0]}): drop them, for instance with {what}[np.isfinite({what})"
+            f".reshape(len({what}), -1).all(1)]"
         )
     return array
 
 
 def _shape_advice(array: Array, shape: Shape, what: str) -> str:
+    if not array.size:
+        return "it holds no examples"
     if array.shape == shape:
         return f"a single example goes in as {what}[None]"
     if shape[-1:] == (1,) and array.shape[1:] == shape[:-1]:
@@ -138,7 +164,7 @@ def within(x: Array, low: float, high: float, reason: str, what: str = "x") -> N
     """Raise DataError, with the reason, unless every number of `x` lies in [low, high]."""
     if not x.size or (x.min() >= low and x.max() <= high):
         return
-    advice = "divide by 255" if low == 0 and x.min() >= 0 and 1 < x.max() <= 255 else "rescale them"
+    advice = "divide by 255" if low == 0 and x.min() >= 0 and 2 < x.max() <= 255 else "rescale them"
     raise DataError(
         f"{what} goes from {x.min():g} to {x.max():g}, wants values in [{low:g}, {high:g}], "
         f"because {reason}: {advice}"

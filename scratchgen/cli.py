@@ -1,10 +1,12 @@
 """The command line: `scratchgen train vae`, and then look at what it has learnt.
 
 An error is one to three lines on stderr. The exit code is 0 when all went well, 1 when something
-was wrong with data or files, 2 when the command was called wrongly, and 130 after Ctrl-C.
+was wrong with data or files, 2 when the command was called wrongly (an option that has no such name
+or value), and 130 after Ctrl-C.
 """
 
 import argparse
+import io
 import os
 import sys
 import textwrap
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from . import commands, data
-from .checks import nearest, real, sizes, whole
+from .checks import MOST_EXAMPLES, nearest, real, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
 from .losses import LOSSES
@@ -23,9 +25,17 @@ WIDTH = 79
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no error
     try:
-        options = parser().parse_args(arguments)
+        options, rest = parser().parse_known_args(arguments)
+        if rest:
+            options.parser.refuse(rest[0])
         return int(options.command(options))
+    except OptionError as problem:
+        complain(str(problem))
+        return 2
     except ScratchgenError as problem:
         complain(str(problem))
         return 1
@@ -33,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("not enough memory: try smaller --hidden, --latent or -n")
         return 1
     except KeyboardInterrupt:
-        complain("interrupted before there was anything to save")
+        complain("interrupted")
         return commands.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as problem:  # a full disk, say
         complain(f"{problem.filename or 'writing'}: {problem.strerror or problem}")
@@ -44,10 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(text: str) -> None:
-    """An error on stderr: at most three lines, wrapped for a terminal where they fit."""
-    text = "scratchgen: " + " ".join(text.split())
+    """An error on stderr: at most three lines of a terminal's width, and nothing unprintable."""
+    words = "".join(letter if letter.isprintable() else " " for letter in text).split()
+    text = "scratchgen: " + " ".join(words)
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    print("\n".join(lines) if len(lines) <= 3 else text, file=sys.stderr)
+    if len(lines) > 3:
+        lines = [*lines[:2], lines[2][: WIDTH - 4] + " ..."]
+    print("\n".join(lines), file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,10 +70,17 @@ class Parser(argparse.ArgumentParser):
         complain(f"{message} (see {self.prog} --help)")
         raise SystemExit(2)
 
+    def refuse(self, word: str) -> NoReturn:
+        """Complain of a word that no option of this command takes."""
+        if not word.startswith("-"):
+            self.error(f"one word too many: {word!r}")
+        known = [option for action in self._actions for option in action.option_strings]
+        self.error(f"{self.prog} has no option {word.split('=')[0]}{nearest(word, known)}")
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
-            what = action.metavar or action.dest
+            what = action.option_strings[0] if action.option_strings else action.metavar
             hint = nearest(str(value), known)
             self.error(f"unknown {what} {value!r}, wants one of {', '.join(known)}{hint}")
 
@@ -74,11 +94,21 @@ def number(check: Callable[..., Any], kind: Callable[[str], Any], **limits: Any)
         except ValueError:
             value = text
         try:
-            return check(value, "value", **limits)
+            return check(value, "", **limits)
         except OptionError as problem:
-            raise argparse.ArgumentTypeError(str(problem)) from None
+            raise argparse.ArgumentTypeError(str(problem).removeprefix("=")) from None
 
     return parse
+
+
+some = number(whole, int, least=1, most=MOST_EXAMPLES)
+
+
+def name(text: str) -> str:
+    """The name of something: any text but none."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
 
 
 def widths(text: str) -> Any:
@@ -115,30 +145,37 @@ def parser() -> argparse.ArgumentParser:
     gan.add_argument("--loss", choices=LOSSES, metavar="NAME", help=_names(LOSSES))
     gan.add_argument(
         "--discriminator-steps",
-        type=number(whole, int, least=1),
+        type=some,
         metavar="K",
         help="discriminator's moves for each move of the generator (1)",
     )
 
     sample = _command(does, "sample", commands.sample, "draw new examples from a model")
-    sample.add_argument("run", metavar="RUN", help="a run folder or a model file")
-    sample.add_argument("-n", type=number(whole, int, least=1), default=64, help="how many (64)")
+    sample.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
+    sample.add_argument("-n", type=some, default=64, help="how many (64)")
     sample.add_argument("--seed", type=number(whole, int), help="of the draws (a fresh one)")
     sample.add_argument("--noise", action="store_true", help="draws of p(x|z), not its means")
     _output(sample, "samples.png")
 
     again = _command(does, "reconstruct", commands.reconstruct, "data beside a VAE's version")
-    again.add_argument("run", metavar="RUN", help="a run folder or a model file")
-    again.add_argument("-n", type=number(whole, int, least=1), default=50, help="how many (50)")
-    again.add_argument("--data", metavar="DATA", help="a name or a path (what it learnt from)")
+    again.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
+    again.add_argument("-n", type=some, default=50, help="how many (50)")
+    again.add_argument(
+        "--data", type=name, metavar="DATA", help="a name or path (what it learnt from)"
+    )
     _output(again, "pairs.png")
 
     info = _command(does, "info", commands.info, "what a model is, and how it was trained")
-    info.add_argument("run", metavar="RUN", help="a run folder or a model file")
+    info.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
 
     look = _command(does, "data", commands.look, "look at a data set")
-    look.add_argument("name", metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
-    look.add_argument("-n", type=number(whole, int, least=1), default=100, help="how many (100)")
+    look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
+    look.add_argument(
+        "-n",
+        type=some,
+        default=100,
+        help="how many (100)",
+    )
     look.add_argument("--split", choices=("train", "test"), default="train", metavar="SPLIT")
     _output(look, "sheet.png")
     return root
@@ -146,17 +183,17 @@ def parser() -> argparse.ArgumentParser:
 
 def _command(does: Any, name: str, command: Callable[..., int], text: str) -> Any:
     made = does.add_parser(name, help=text, description=text, allow_abbrev=False)
-    made.set_defaults(command=command)
+    made.set_defaults(command=command, parser=made)
     return made
 
 
 def _training(model: argparse.ArgumentParser) -> None:
-    model.set_defaults(command=commands.train)
+    model.set_defaults(command=commands.train, parser=model)
     add = model.add_argument
     names = f"{', '.join(data.NAMES)}, or a path (digits)"
-    add("--data", default="digits", metavar="DATA", help=names)
+    add("--data", type=name, default="digits", metavar="DATA", help=names)
     add("--epochs", type=number(whole, int), metavar="N", help="how often all data are seen")
-    add("--batch-size", type=number(whole, int, least=1), metavar="N", help="examples a step")
+    add("--batch-size", type=some, metavar="N", help="examples a step")
     add(
         "--lr",
         dest="learning_rate",
@@ -164,15 +201,20 @@ def _training(model: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="learning rate of Adam",
     )
-    add("--latent", type=number(whole, int, least=1), metavar="N", help="size of z")
+    add(
+        "--latent",
+        type=some,
+        metavar="N",
+        help="size of z",
+    )
     add("--hidden", type=widths, metavar="N,N", help="widths of the hidden layers")
     add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
-    add("--out", metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
+    add("--out", type=name, metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
 
 
 def _output(command: argparse.ArgumentParser, default: str) -> None:
     text = f".png, .pdf, .svg or .npy ({default})"
-    command.add_argument("-o", "--out", default=default, metavar="FILE", help=text)
+    command.add_argument("-o", "--out", type=name, default=default, metavar="FILE", help=text)
 
 
 def _names(known: Any) -> str:

@@ -4,6 +4,7 @@ Results go to stdout, progress to stderr. Every function returns the exit code.
 """
 
 import argparse
+import os
 import shlex
 import textwrap
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import data, models, runs
+from . import data, models, optim, runs
 from .checks import Array, Shape
 from .errors import DivergedError, FileError, OptionError
 from .metrics import coverage
@@ -28,32 +29,36 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "vae of pictures": {
         "epochs": 40,
         "batch_size": 128,
-        "learning_rate": 1e-3,
         "latent": 8,
         "hidden": (256, 128),
     },
     "vae of vectors": {
         "epochs": 20,
         "batch_size": 128,
-        "learning_rate": 1e-3,
         "latent": 2,
         "hidden": (128, 128),
     },
     "gan of pictures": {
         "epochs": 60,
         "batch_size": 128,
-        "learning_rate": 4e-4,
         "latent": 32,
         "hidden": (256, 512),
     },
     "gan of vectors": {
         "epochs": 20,
         "batch_size": 256,
-        "learning_rate": 2e-3,
         "latent": 2,
         "hidden": (128, 128),
     },
 }
+
+
+def say(text: str) -> None:
+    """Print a line at once; when nobody reads our output any more, work goes on in silence."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -62,45 +67,49 @@ def train(options: argparse.Namespace) -> int:
     name = options.data if options.data in data.NAMES else Path(options.data).name
     settings = _settings(options, x, name)
     model = _build(settings, x.shape[1:])
+    settings |= _own_settings(model)
     x = model.check(x, name)
     if settings["batch_size"] > len(x):
         raise OptionError(
             f"--batch-size {settings['batch_size']} is above the {len(x)} examples of {name}"
         )
+    steps = settings["epochs"] * -(-len(x) // settings["batch_size"])
+    optimizers = model.optimizers(steps, options.learning_rate)
+    settings["optimizer"] = {player: optim.settings(one) for player, one in optimizers.items()}
     folder = runs.make_folder(options.out, options.model)
-    print(f"{model}, {model.parameter_count():,} parameters")
-    print(f"training on {name}: {len(x):,} examples, seed {settings['seed']}", flush=True)
+    say(f"{model}, {model.parameter_count():,} parameters")
+    say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
     log, began = runs.Log(folder), time.perf_counter()
     ended: DivergedError | KeyboardInterrupt | None = None
-    steps = settings["epochs"] * -(-len(x) // settings["batch_size"])
-    try:
-        fit(
-            model,
-            x,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            seed=settings["seed"],
-            optimizer=model.optimizers(steps, settings["learning_rate"]),
-            callbacks=[log, runs.StopOnCtrlC()],
-            progress=True,
-        )
-    except (DivergedError, KeyboardInterrupt) as problem:
-        ended = problem
-    if model.training_log:
-        model.training_log[-1]["data"] = name
-    runs.write_model(folder, model, settings)
+    with runs.StopOnCtrlC() as stop:
+        try:
+            fit(
+                model,
+                x,
+                epochs=settings["epochs"],
+                batch_size=settings["batch_size"],
+                seed=settings["seed"],
+                optimizer=optimizers,
+                callbacks=[log, stop],
+                progress=True,
+            )
+        except (DivergedError, KeyboardInterrupt) as problem:
+            ended = problem
+        if model.training_log:
+            model.training_log[-1]["data"] = name
+        runs.write_model(folder, model, settings)
     if isinstance(ended, KeyboardInterrupt):
         done = model.training_log[-1]["steps"] if model.training_log else 0
-        print(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
+        say(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
     elif ended is None:
-        print(f"trained in {time.perf_counter() - began:.1f} s: {losses_text(log.last())}")
+        say(f"trained in {time.perf_counter() - began:.1f} s: {losses_text(log.last())}")
         try:
             _judge(model, name)
             _draw(folder, model, log, x, labels)
         except KeyboardInterrupt as problem:
             ended = problem
-            print("interrupted while drawing; the model is saved")
-    _say_what_next(folder, model)
+            say("interrupted while drawing; the model is saved")
+    _say_what_next(folder, model, options.data)
     if isinstance(ended, DivergedError):
         raise ended
     return 0 if ended is None else INTERRUPTED
@@ -154,7 +163,8 @@ def info(options: argparse.Namespace) -> int:
     for log in model.training_log:
         where = f" of {log['data']}" if "data" in log else ""
         print(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
-        print(f"  {log['epochs']} epochs, {log['steps']:,} steps of {log['batch_size']} examples")
+        epochs = f"{log['epochs']:,} epoch{'' if log['epochs'] == 1 else 's'}"
+        print(f"  {epochs}, {log['steps']:,} steps of {log['batch_size']} examples")
         for player, optimizer in log["optimizer"].items():
             text = f"  {player} by {_optimizer_text(optimizer)}"
             print(textwrap.fill(text, 79, subsequent_indent="    "))
@@ -180,12 +190,18 @@ def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any
     kind = "pictures" if x.ndim == 4 else "vectors"
     settings = {**DEFAULTS[f"{options.model} of {kind}"], "model": options.model, "data": name}
     given = {key: value for key, value in vars(options).items() if value is not None}
-    asked = ("epochs", "batch_size", "learning_rate", "latent", "hidden")
+    asked = ("epochs", "batch_size", "latent", "hidden")
     own = ("beta", "likelihood") if options.model == "vae" else ("loss", "discriminator_steps")
     settings |= {key: given[key] for key in (*asked, *own) if key in given}
     if options.batch_size is None:
         settings["batch_size"] = min(settings["batch_size"], len(x))
     return settings | {"seed": chosen_seed(options.seed), "examples": len(x)}
+
+
+def _own_settings(model: Model) -> dict[str, Any]:
+    """What the model settled by itself, for config.json."""
+    own = {"beta", "likelihood", "loss", "discriminator_steps"} & set(model.settings())
+    return {key: model.settings()[key] for key in sorted(own)}
 
 
 def _build(settings: dict[str, Any], shape: Shape) -> Model:
@@ -199,7 +215,7 @@ def _judge(model: Model, name: str) -> None:
     """Where the truth is known, say how much of it was found."""
     if name in data.MIXTURES:
         found = coverage(runs.draw_examples(model, 2_500), data.MIXTURES[name])
-        print(
+        say(
             f"of 2,500 samples {found.good:.1%} are within 3 std of a mode; "
             f"{found.found} of {found.modes} modes found"
         )
@@ -209,19 +225,22 @@ def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | N
     if is_installed("matplotlib"):
         runs.draw_pictures(folder, model, log.history, x, labels)
     else:
-        print('no pictures without matplotlib: pip install "scratchgen[plot]"')
+        say('no pictures without matplotlib: pip install "scratchgen[plot]"')
 
 
-def _say_what_next(folder: Path, model: Model) -> None:
-    print(f"\nin {folder}:")
+def _say_what_next(folder: Path, model: Model, source: str) -> None:
+    say(f"\nin {folder}:")
     for path in sorted(folder.iterdir()):
-        print(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
+        say(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
     run = shlex.quote(str(folder))
-    print("\nnext:")
-    print(f"  scratchgen sample {run} -n 64 -o samples.png")
+    say("\nnext:")
+    say(f"  scratchgen sample {run} -n 64 -o samples.png")
     if isinstance(model, VAE):
-        print(f"  scratchgen reconstruct {run} -o pairs.png")
-    print(f"  scratchgen info {run}")
+        known = source in data.NAMES and _learnt_from(model) == source
+        which = "" if known else f" --data {shlex.quote(source)}"
+        out = "pairs.npy" if len(model.shape) == 1 and model.shape != (2,) else "pairs.png"
+        say(f"  scratchgen reconstruct {run}{which} -o {out}")
+    say(f"  scratchgen info {run}")
 
 
 def _learnt_from(model: Model) -> str:

@@ -11,12 +11,12 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from .checks import Array
-from .errors import FileError
+from .errors import FileError, ShapeError
 from .export import load, save
 from .models import VAE, Model
 from .train import Callback, Run
@@ -99,25 +99,25 @@ class Log(Callback):
 
 
 class StopOnCtrlC(Callback):
-    """Lets the step under way finish when Ctrl-C is pressed; a second Ctrl-C stops at once."""
+    """Within its `with`, Ctrl-C ends training after the step under way, and nothing else."""
 
     def __init__(self) -> None:
         self.pressed = False
         self.before: Any = None
 
-    def on_start(self, run: Run) -> None:
+    def __enter__(self) -> Self:
         self.before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
 
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def on_step(self, run: Run) -> None:
         if self.pressed:
             raise KeyboardInterrupt
-
-    def on_end(self, run: Run) -> None:
-        signal.signal(signal.SIGINT, self.before)
 
 
 def write_model(folder: Path, model: Model, settings: dict[str, Any]) -> None:
@@ -157,7 +157,8 @@ def draw_pictures(
         points = draw_examples(model, len(x))
         plots.density(x, points, folder / "density.png", f"{name}: real against generated")
     if isinstance(model, VAE):
-        draw_reconstructions(model, x[:50], folder / "reconstructions.png")
+        if plots.is_picture(model.shape) or model.shape == (2,):
+            draw_reconstructions(model, x[:50], folder / "reconstructions.png")
         seen = None if labels is None else labels[:PICTURED]
         mu = model.encode(x[:PICTURED])
         plots.latents(mu, folder / "latent.png", seen, "posterior means")
@@ -174,7 +175,13 @@ def draw_reconstructions(model: VAE, x: Array, path: Path) -> None:
     """Data and their reconstructions: pictures in pairs, points joined by lines."""
     from . import plots
 
+    if not plots.is_picture(model.shape) and model.shape != (2,):
+        raise ShapeError(
+            f"no picture is known for reconstructions of shape {model.shape}: write them as an "
+            f"array, with -o {path.stem}.npy"
+        )
+
     if plots.is_picture(model.shape):
         plots.pairs(x, model.reconstruct(x), path, "data above, reconstructions below")
-    elif model.shape == (2,):
+    else:
         plots.cloud_pairs(x, model.reconstruct(x), path, "data and reconstructions")

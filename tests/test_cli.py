@@ -52,6 +52,7 @@ def error_of(capsys) -> str:
     assert 1 <= len(lines) <= 3, text
     assert text.startswith("scratchgen: ")
     assert "Traceback" not in text
+    assert max(map(len, lines)) <= 79
     return " ".join(text.split())
 
 
@@ -192,18 +193,23 @@ WRONG_WORDS = [
     ([], "required: COMMAND"),
     (["trian"], "unknown COMMAND 'trian', wants one of train, sample"),
     (["train", "vea"], "did you mean 'vae'"),
-    (["train", "vae", "--epochs", "-1"], "value=-1: wants a whole number of at least 0"),
-    (["train", "vae", "--epochs", "many"], "value='many'"),
+    (["train", "vae", "--epochs", "-1"], "--epochs: -1: wants a whole number of at least 0"),
+    (["train", "vae", "--epochs", "many"], "'many': wants a whole number"),
+    (["train", "vae", "--latent", "9" * 30], "at most 1,000,000,000"),
+    (["train", "vae", "--seed", "x" * 5000], "argument --seed: 'xxx"),
+    (["train", "vae", "--epoch", "3"], "has no option --epoch; did you mean '--epochs'?"),
+    (["train", "vae", "--out", ""], "the name is empty"),
+    (["info", "run", "more"], "one word too many: 'more'"),
     (["train", "vae", "--batch-size", "0"], "at least 1"),
     (["train", "vae", "--lr", "0"], "wants a number above 0"),
-    (["train", "vae", "--lr", "nan"], "value=nan"),
+    (["train", "vae", "--lr", "nan"], "nan: wants a number above 0"),
     (["train", "vae", "--latent", "0"], "at least 1"),
     (["train", "vae", "--hidden", "8,x"], "wants widths"),
     (["train", "vae", "--hidden", "0"], "wants widths"),
     (["train", "vae", "--seed", "-1"], "at least 0"),
-    (["train", "vae", "--loss", "minimax"], "unrecognized arguments: --loss minimax"),
-    (["train", "gan", "--beta", "1"], "unrecognized arguments: --beta 1"),
-    (["train", "gan", "--loss", "minmax"], "did you mean 'minimax'"),
+    (["train", "vae", "--loss", "minimax"], "scratchgen train vae has no option --loss"),
+    (["train", "gan", "--beta", "1"], "scratchgen train gan has no option --beta"),
+    (["train", "gan", "--loss", "minmax"], "unknown --loss 'minmax', wants one of minimax"),
     (["sample"], "required: RUN"),
     (["sample", "x", "-n", "0"], "at least 1"),
 ]
@@ -238,23 +244,37 @@ WRONG_THINGS = [
     ("reconstruct vae.npz --data pictures.npz", "wants (N, 2)"),
     ("info text.npy", "no model file"),
     ("data nowhere", "no data called"),
+    (f"data {'x' * 5000}", "no data called"),
+    ("reconstruct wide.npz --data wide.npy", "write them as an array, with -o pairs.npy"),
+    ("train gan --data points.npy --hidden 9999999999", "make their layers smaller"),
 ]
 
 
+# an option's value that does not go with the data or the model: a wrong call, exit code 2
+USAGE = {
+    "train vae --data points.npy --batch-size 500",
+    "sample full -o x.jpeg",
+    "sample full -o x",
+    "sample full --noise",
+    "reconstruct full",
+    "reconstruct vae.npz",
+    "train gan --data points.npy --hidden 9999999999",
+}
+
+
 @pytest.mark.parametrize(("words", "text"), WRONG_THINGS)
-def test_wrong_data_and_files_are_explained_in_a_few_lines_with_exit_code_1(
-    words, text, capsys, data
-):
+def test_wrong_data_and_files_are_explained_in_a_few_lines(words, text, capsys, data):
     (data / "full").mkdir()
     sg.save(sg.models.gan((2,), latent=2, hidden=(4,), rng=0), "full/model.npz")
     sg.save(sg.models.vae((2,), latent=2, hidden=(4,), rng=0), "vae.npz")
+    sg.save(sg.models.vae((5,), latent=2, hidden=(4,), rng=0), "wide.npz")
     np.save("text.npy", np.array(["a", "b"]))
     bad = np.zeros((5, 2))
     bad[3] = np.nan
     np.save("nan.npy", bad)
     np.save("loud.npy", np.full((5, 4, 4, 1), 99.0))
     before = sorted(data.rglob("*"))
-    assert run(*words.split()) == 1
+    assert run(*words.split()) == (2 if words in USAGE else 1)
     assert text in error_of(capsys)
     assert sorted(data.rglob("*")) == before  # nothing half-made is left
 
@@ -284,6 +304,7 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)  # an impatient user presses twice
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted after" in out
@@ -311,6 +332,27 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
     monkeypatch.setattr("scratchgen.runs.Log.on_epoch", full)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 1
     assert "run/log.csv: No space left on device" in error_of(capsys)
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
+    words = f"{sys.executable} -m scratchgen train vae --data points.npy --epochs 3 --out run"
+    pipe = "| true" if closed == "1" else "2>&1 >/dev/null | true"
+    subprocess.run(f"{words} {pipe}; sleep 0", shell=True, check=True, capture_output=True)
+    for _ in range(200):
+        if (data / "run" / "model.npz").exists():
+            break
+        time.sleep(0.1)
+    assert sg.load("run/model.npz").training_log[0]["epochs"] == 3
+
+
+def test_reconstruct_as_it_is_suggested_works_for_data_of_ones_own(data, capsys):
+    for source in ("pictures.npz", "wide.npy", "points.npy"):
+        out = f"run-{source[:4]}"
+        assert run("train", "vae", "--data", source, "--out", out, *TINY) == 0
+        line = next(x for x in capsys.readouterr().out.splitlines() if "reconstruct run" in x)
+        if ".npy -o pairs.npy" in line or is_installed("matplotlib"):
+            assert run(*line.split()[1:]) == 0
 
 
 def test_python_dash_m_is_the_same_command():

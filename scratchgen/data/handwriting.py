@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import whole
+from ..checks import count
 from ..rng import Rng, generator
 
 Pictures = npt.NDArray[np.float32]
@@ -114,7 +114,7 @@ def digits(
     >>> pictures.shape, labels.shape
     ((5, 28, 28, 1), (5,))
     """
-    n, rng = whole(n, "n"), generator(rng)
+    n, rng = count(n), generator(rng)
     digit_of_form = np.array([digit for digit, _, _ in FORMS], dtype=np.int64)  # (F,)
     weights = np.array([weight for _, weight, _ in FORMS])  # (F,)
     odds = weights / np.bincount(digit_of_form, weights)[digit_of_form] / 10  # (F,)

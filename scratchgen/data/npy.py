@@ -19,6 +19,7 @@ from ..errors import FileError
 # Deflate cannot shrink by more than this factor (zlib's technical notes).
 DEFLATE_LIMIT = 1032
 LONGEST_HEADER = 10_000
+LONGEST_SIDE = 2**40
 
 PICKLE = "pickled Python objects, which can run code when they are read, and are never read here"
 
@@ -51,8 +52,8 @@ def read_header(stream: IO[bytes], what: str) -> Header:
         ) from problem
     if dtype.hasobject:
         raise FileError(f"{what} holds {PICKLE}: save plain numbers instead")
-    if any(side < 0 for side in shape):
-        raise FileError(f"{what} declares the impossible shape {shape}: the file is damaged")
+    if any(side < 0 or side > LONGEST_SIDE for side in shape) or not dtype.itemsize:
+        raise FileError(f"{what} declares the impossible shape {shape} of {dtype}: damaged")
     return Header(shape, dtype, fortran, stream.tell())
 
 
@@ -64,7 +65,12 @@ def read_array(stream: IO[bytes], size: int, what: str) -> Array:
     if len(data) != header.nbytes:
         raise FileError(f"{what} is truncated: copy or download it again")
     flat = np.frombuffer(data, header.dtype)
-    return flat.reshape(header.shape, order="F" if header.fortran else "C").copy()
+    try:
+        return flat.reshape(header.shape, order="F" if header.fortran else "C").copy()
+    except ValueError as problem:  # no numbers, in a shape too large to count
+        raise FileError(
+            f"{what} declares the impossible shape {header.shape}: damaged"
+        ) from problem
 
 
 def check_size(header: Header, size: int, what: str) -> None:

@@ -39,7 +39,8 @@ def load(
         path_or_name: "digits", "ring" or "grid", always the same examples; "mnist" or
             "fashion-mnist", see `mnist`; a folder with IDX files (MNIST, Fashion-MNIST, KMNIST,
             EMNIST; plain or .gz); one IDX file; an .npy file; an .npz file with one array, or with
-            one called x, images or data (labels: y or labels).
+            one called x, images or data (labels: y or labels), or, as Keras does, x_train and
+            x_test (y_train and y_test).
         return_labels: also the labels (N,) int64, or None where there are none.
         split: "train" or "test", where there are both.
 
@@ -71,16 +72,20 @@ def _load(path_or_name: Any, split: str) -> tuple[Array, Labels]:
         return draw(n, rng=0 if split == "train" else 1, return_labels=True)
     if name in FOLDERS:
         return _idx_folder(_named_folder(name), split)
-    path = Path(path_or_name).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(path_or_name).expanduser()
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError, RuntimeError):  # names that no file can have
+        is_folder = is_there = False
+    if is_folder:
         return _idx_folder(path, split)
-    if not path.exists():
+    if not is_there:
         hint = nearest(name, NAMES)
         raise FileError(
             f"no data called {str(path_or_name)!r}: wants a name ({', '.join(NAMES)}) or the path "
             f"of a folder with IDX files, of an .npy or an .npz file{hint}"
         )
-    return _file(path)
+    return _file(path, split)
 
 
 def _named_folder(name: str) -> Path:
@@ -111,17 +116,22 @@ def _idx_folder(folder: Path, split: str) -> tuple[Array, Labels]:
 
 
 def _find(folder: Path, prefixes: tuple[str, ...], ending: str) -> Path | None:
-    """The first file called [anything-]prefix-ending, or the same with .gz; some write a dot."""
-    names = sorted(path.name for path in folder.iterdir())
+    """The file called [anything-]prefix-ending, or the same with .gz; some write a dot."""
+    stems = {path: path.name.removesuffix(".gz").replace(".", "-") for path in folder.iterdir()}
     for prefix in prefixes:
-        for name in names:
-            stem = name.removesuffix(".gz").replace(".", "-")
-            if stem == f"{prefix}-{ending}" or stem.endswith(f"-{prefix}-{ending}"):
-                return folder / name
+        wanted = f"{prefix}-{ending}"
+        found = {s: p for p, s in stems.items() if s == wanted or s.endswith(f"-{wanted}")}
+        if len(found) > 1:
+            raise FileError(
+                f"{folder} holds several sets ({', '.join(sorted(found))}): put each into a folder "
+                f"of its own"
+            )
+        if found:
+            return next(iter(found.values()))
     return None
 
 
-def _file(path: Path) -> tuple[Array, Labels]:
+def _file(path: Path, split: str) -> tuple[Array, Labels]:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -130,7 +140,7 @@ def _file(path: Path) -> tuple[Array, Labels]:
             if start == b"\x93NUMPY":
                 return _tidy(read_array(stream, size, str(path)), None, str(path))
             if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-                return _from_npz(stream, path)
+                return _from_npz(stream, path, split)
     except FileError:
         raise
     except OSError as problem:
@@ -145,14 +155,14 @@ def _file(path: Path) -> tuple[Array, Labels]:
     )
 
 
-def _from_npz(stream: Any, path: Path) -> tuple[Array, Labels]:
+def _from_npz(stream: Any, path: Path, split: str) -> tuple[Array, Labels]:
     with open_zip(stream, str(path)) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         if "config" in names:
             raise FileError(f"{path} is a model, not data: sg.load(path) reads it")
-        label = next((name for name in ("y", "labels", "y_train") if name in names), None)
+        label = next((name for name in (f"y_{split}", "y", "labels") if name in names), None)
         rest = [name for name in names if name != label]
-        known = [name for name in ("x", "images", "data", "x_train") if name in rest]
+        known = [name for name in (f"x_{split}", "x", "images", "data") if name in rest]
         if not known and len(rest) != 1:
             raise FileError(
                 f"{path} holds {', '.join(names) or 'no arrays'}: wants one array, or one called x"

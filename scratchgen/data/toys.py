@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, examples, whole
+from ..checks import Array, count, examples
 from ..rng import Rng, generator
 
 
@@ -30,7 +30,7 @@ class Mixture:
 
     def draw(self, n: int, rng: Rng = None) -> tuple[Array, Array]:
         """n points (n, 2) float32, and the mode that each came from (n,)."""
-        n, rng = whole(n, "n"), generator(rng)
+        n, rng = count(n), generator(rng)
         modes = rng.integers(len(self.means), size=n)  # (n,)
         x = self.means[modes] + self.std * rng.standard_normal((n, 2))  # (n, 2)   (1)
         return x.astype(np.float32), modes

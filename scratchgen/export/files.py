@@ -9,6 +9,7 @@ first, which takes no memory, then each array's declared shape is compared with 
 and with the bytes the file has, and only then is memory taken. See docs/file-format.md.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -42,7 +43,7 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
         raise DataError(
             "the model holds NaN or infinity: train it again with a lower learning rate"
         )
-    members = {"config": np.array(json.dumps(config(model), sort_keys=True, allow_nan=False))}
+    members = {"config": np.array(json.dumps(config(model), allow_nan=False))}
     members |= {entry.name: array for block in blocks for entry, array in block.arrays()}
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
@@ -51,9 +52,12 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
             np.lib.format.write_array(content, array, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", NO_TIME), content.getvalue())
     if isinstance(file, str | os.PathLike):
-        _write_whole(Path(file), data.getvalue())
+        _write_whole(file, data.getvalue())
     elif hasattr(file, "write"):
-        file.write(data.getvalue())
+        try:
+            file.write(data.getvalue())
+        except (OSError, ValueError, TypeError) as problem:
+            raise FileError(f"the given file cannot be written: {problem}") from problem
     else:
         raise KindError(f"save got file={file!r}: wants a path or a binary file object")
 
@@ -94,20 +98,24 @@ def _open(file: Any) -> tuple[IO[bytes], int, str]:
         data = bytes(file)
         return io.BytesIO(data), len(data), "the given bytes"
     if hasattr(file, "read"):
-        data = file.read()
+        try:
+            data = file.read()
+        except (OSError, ValueError) as problem:
+            raise FileError(f"the given file cannot be read: {problem}") from problem
         if not isinstance(data, bytes):
             raise KindError("load got a text file: open it in binary mode, open(path, 'rb')")
         return io.BytesIO(data), len(data), "the given file"
     if not isinstance(file, str | os.PathLike):
         raise KindError(f"load got {file!r}: wants a path, bytes, or a binary file object")
-    path = Path(file).expanduser()
+    path = Path(file)
     try:
+        path = path.expanduser()
         if path.is_dir():
             raise FileError(f"{path} is a folder: wants the model file in it, such as model.npz")
         return path.open("rb"), path.stat().st_size, str(path)
     except FileNotFoundError:
         raise FileError(f"there is no file {path}: wants a model that sg.save wrote") from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RuntimeError) as problem:
         if isinstance(problem, FileError):
             raise
         raise FileError(f"{path} cannot be read: {problem}") from problem
@@ -192,7 +200,9 @@ def _is_plain(value: Any) -> bool:
     """Numbers, printable text, and dicts of such: safe to print on a terminal."""
     if isinstance(value, dict):
         return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    return isinstance(value, int | float) or (isinstance(value, str) and value.isprintable())
+    if isinstance(value, str):
+        return value.isprintable()
+    return isinstance(value, int | float) and abs(value) < 2**63
 
 
 def _expect_members(
@@ -216,15 +226,20 @@ def _expect_members(
             )
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(file: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that nobody ever sees half of it."""
-    part = path.with_name(f".{path.name}.part")
+    part = None
     try:
+        path = Path(file).expanduser()
+        part = path.with_name(f".{path.name}.part")
         part.write_bytes(data)
         part.replace(path)
-    except OSError as problem:
-        part.unlink(missing_ok=True)
-        raise FileError(f"{path} cannot be written: {problem.strerror or problem}") from problem
+    except (OSError, ValueError, RuntimeError) as problem:
+        if part is not None:
+            with contextlib.suppress(OSError, ValueError):
+                part.unlink(missing_ok=True)
+        reason = getattr(problem, "strerror", None) or problem
+        raise FileError(f"{file} cannot be written: {reason}") from problem
 
 
 __all__ = ["FORMAT", "config", "load", "save"]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import Array, examples
-from ..data import Mixture
+from ..checks import Array, examples, one_of
+from ..data import MIXTURES, Mixture
 from ..errors import DataError
 
 RADII = 3  # standard deviations within which a sample is good
@@ -25,15 +25,18 @@ class Coverage(NamedTuple):
     good: float  # share of good samples, 0 ... 1
 
 
-def coverage(x: Array, mixture: Mixture) -> Coverage:
+def coverage(x: Array, mixture: Mixture | str) -> Coverage:
     """How many modes samples x (N, 2) find, and which share of the samples is good.
 
-    Raises ShapeError or DataError for what is no such sample.
+    `mixture` is one of sg.data, or the name of one: "ring" or "grid". Raises ShapeError or
+    DataError for what is no such sample, OptionError for an unknown name.
 
     >>> from scratchgen.data import RING
     >>> coverage(RING.means[:3], RING)
     Coverage(found=3, modes=8, good=1.0)
     """
+    if not isinstance(mixture, Mixture):
+        mixture = MIXTURES[one_of(mixture, MIXTURES, "mixture")]
     x = examples(x, (2,), np.float64)
     if not len(x):
         raise DataError("x holds no samples: wants at least one")

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, examples, float_type, whole
+from ..checks import Array, Shape, count, examples, float_type
 from ..errors import KindError, OptionError, ShapeError
 from ..nn import Block, Gradient, Layer, Layout, Network, Tape, distinct_leaves
 from ..optim import Optimizer
@@ -126,7 +126,7 @@ class Model:
 
     def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
         """n draws of z ~ N(0, I): (n, latent)."""
-        n = whole(n, "n")
+        n = count(n)
         return standard_normal(rng, (n, self.latent), self.dtype)
 
     def parameter_count(self) -> int:

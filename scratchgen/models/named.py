@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ..checks import Shape, one_of, real, sizes, whole
+from ..checks import Shape, example_shape, one_of, real, sizes, whole
 from ..distributions import Gaussian, Likelihood, likelihood_for
 from ..losses import AdversarialLoss
 from ..nn import (
@@ -55,7 +55,7 @@ def vae(
     >>> vae((28, 28, 1), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
     (3, 28, 28, 1)
     """
-    shape, hidden = sizes(shape, "shape"), sizes(hidden, "hidden")
+    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
     latent = whole(latent, "latent", least=1)
     likelihood = likelihood_for(likelihood, shape)
     raw_shape = likelihood.raw_shape(shape)
@@ -106,7 +106,7 @@ def gan(
     >>> gan((2,), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
     (3, 2)
     """
-    shape, hidden = sizes(shape, "shape"), sizes(hidden, "hidden")
+    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
     latent = whole(latent, "latent", least=1)
     default = "sigmoid" if len(shape) == 3 else "linear"
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]

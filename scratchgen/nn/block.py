@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, Shape, float_type
+from ..errors import OptionError
 from ..rng import Rng, generator
 from .layer import Layer, Views
+
+MOST_PARAMETERS = 2**32
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Block:
     """
 
     def __init__(self, layout: Layout, dtype: Any = np.float32, rng: Rng = None) -> None:
+        if layout.size > MOST_PARAMETERS:
+            raise OptionError(
+                f"these networks have {layout.size:,} parameters, wants at most {MOST_PARAMETERS:,}: "
+                f"make their layers smaller"
+            )
         self.layout = layout
         self.vector = np.zeros(layout.size, float_type(dtype))  # (P,)   (1)
         self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
@@ -110,6 +118,14 @@ class Block:
             else:
                 _, value = entry.layer.state()[entry.key]
                 array[...] = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "views"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy has windows into its own vector, not into copies of the old windows."""
+        vars(self).update(state)
+        self.views = self.layout.views(self.vector, self.state)
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
         """Every entry with its window: what a file holds."""

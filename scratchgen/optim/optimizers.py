@@ -7,6 +7,7 @@ The optimizer itself is a set of constants and never changes; what it remembers 
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -85,7 +86,9 @@ def settings(optimizer: Any) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value):
             return settings(value)
-        return value if isinstance(value, int | float | str) else type(value).__name__
+        if isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        return str(value) if isinstance(value, float) else type(value).__name__
 
     fields = dataclasses.fields(optimizer) if dataclasses.is_dataclass(optimizer) else ()
     named = {field.name: plain(getattr(optimizer, field.name)) for field in fields}

@@ -8,6 +8,7 @@ noise in a model does not change the batches it sees.
 
 import math
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -108,17 +109,17 @@ def fit(
         "optimizer": {player: settings(one) for player, one in optimizers.items()},
     }
     try:
-        for callback in told:
-            callback.on_start(run)
-        _train(run, x, size, held_out, Trainer(model, optimizers), history, told)
+        with ExitStack() as ends:
+            for callback in told:
+                callback.on_start(run)
+                ends.callback(callback.on_end, run)
+            _train(run, x, size, held_out, Trainer(model, optimizers), history, told)
     finally:
         if run.step:
             last = {name: values[-1] for name, values in history.items() if values}
             finite = {name: value for name, value in last.items() if math.isfinite(value)}
             done = {"epochs": len(history[names[0]]), "steps": run.step, "losses": finite}
             model.training_log.append(record | done)
-        for callback in told:
-            callback.on_end(run)
     return history
 
 
@@ -176,10 +177,13 @@ def _diverged(run: Run, good: Any, problem: str, step: int) -> DivergedError:
         block.restore(good[player])
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
+    if step == 1:
+        advice = "scale x, for instance (x - x.mean(0)) / x.std(), and look for outliers in it"
+    else:
+        advice = "try a lower learning rate, and look for outliers in x"
     place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"
     return DivergedError(
-        f"{problem} in {place}; the model has the weights of {kept} again: try a lower learning "
-        f"rate, or look for outliers in x"
+        f"{problem} in {place}; the model has the weights of {kept} again: {advice}"
     )
 
 

@@ -1,5 +1,6 @@
 """Progress with the losses: a bar on a terminal, a line per epoch elsewhere."""
 
+import contextlib
 import sys
 from shutil import get_terminal_size
 from typing import Any
@@ -23,7 +24,7 @@ class Progress(Callback):
         self.bar: Any = None
 
     def on_start(self, run: Run) -> None:
-        if sys.stderr.isatty() and is_installed("tqdm"):
+        if sys.stderr is not None and sys.stderr.isatty() and is_installed("tqdm"):
             from tqdm import tqdm
 
             total = run.epochs * run.steps_per_epoch
@@ -39,7 +40,8 @@ class Progress(Callback):
         if self.bar is None and (
             run.epoch == run.epochs or (run.epoch - 1) % -(-run.epochs // LINES) == 0
         ):
-            print(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}", file=sys.stderr)
+            with contextlib.suppress(BrokenPipeError):  # nobody reads it: train on
+                print(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}", file=sys.stderr)
 
     def on_end(self, run: Run) -> None:
         if self.bar is not None:

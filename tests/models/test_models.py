@@ -1,5 +1,7 @@
 """Models from outside: shapes, randomness, threads, and what they refuse."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -84,6 +86,25 @@ def test_many_examples_are_handled_in_chunks_and_come_out_the_same(small_gan):
     np.testing.assert_allclose(small_gan.decode(z), parts, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [1, 1023, 1024, 1025, 2049])
+def test_chunks_cover_every_example_at_any_number(small_gan, n):
+    z = np.random.default_rng(0).standard_normal((n, 2), dtype=np.float32)
+    one_by_one = np.concatenate([small_gan.decode(z[:1]), small_gan.decode(z[-1:])])
+    np.testing.assert_allclose(small_gan.decode(z)[[0, -1]], one_by_one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_model_trains_as_the_model_does_and_apart_from_it(clone, points):
+    model = sg.models.vae((2,), latent=2, hidden=(8,), rng=0)
+    twin = clone(model)
+    before = model.sample(5, rng=0)
+    sg.fit(twin, points, epochs=2, seed=0)
+    assert np.array_equal(model.sample(5, rng=0), before)
+    sg.fit(model, points, epochs=2, seed=0)
+    assert np.array_equal(model.sample(5, rng=0), twin.sample(5, rng=0))
+    assert not np.array_equal(model.sample(5, rng=0), before)
+
+
 def test_float64_models_are_float64_throughout(points):
     model = sg.models.vae((2,), latent=2, hidden=(8,), dtype="float64", rng=0)
     sg.fit(model, points, epochs=1, seed=0)
@@ -122,11 +143,15 @@ def test_hidden_layers_may_be_none_one_or_many():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: sg.models.vae((0,)), "shape=0: wants a whole number of at least 1"),
+        (lambda: sg.models.vae((0,)), "shape=(0,): wants whole numbers of at least 1"),
         (lambda: sg.models.vae("28"), "shape='28'"),
+        (lambda: sg.models.vae(()), "shape=()"),
+        (lambda: sg.models.vae((2**40,)), "make their layers smaller"),
+        (lambda: sg.models.vae((2,), beta=10**400), "beta=1000"),
+        (lambda: sg.models.vae((2,)).sample(10**20), "at most 1,000,000,000"),
         (lambda: sg.models.vae((2,), latent=0), "latent=0"),
         (lambda: sg.models.vae((2,), latent=2.5), "latent=2.5"),
-        (lambda: sg.models.vae((2,), hidden=(16, -1)), "hidden=-1"),
+        (lambda: sg.models.vae((2,), hidden=(16, -1)), "hidden=(16, -1)"),
         (lambda: sg.models.vae((2,), beta=-1), "beta=-1: wants a number of at least 0"),
         (lambda: sg.models.vae((2,), beta=float("nan")), "beta=nan"),
         (lambda: sg.models.vae((2,), likelihood="gausian"), "did you mean 'gaussian'"),

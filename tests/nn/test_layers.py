@@ -228,7 +228,7 @@ def test_a_layer_that_does_not_fit_says_what_to_do():
 def test_sizes_must_be_whole_numbers_of_at_least_one(bad):
     with pytest.raises(errors.OptionError, match="whole number of at least 1"):
         Dense(bad, 2)
-    with pytest.raises(errors.OptionError, match="whole number of at least 1"):
+    with pytest.raises(errors.OptionError, match="whole numbers of at least 1"):
         Reshape((2, bad))
 
 

@@ -6,6 +6,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import errors
 from scratchgen.optim import Adam, LinearDecay
+from scratchgen.rng import stream
 from scratchgen.train import Callback
 
 
@@ -139,11 +140,43 @@ def test_the_default_batch_is_128_or_all_there_is(points, n, sizes):
     assert noted.sizes == sizes
 
 
+class Recorder:
+    """A model's objective, with its batches, its noise and its modes noted."""
+
+    def __init__(self, model):
+        self.batches, self.states, self.modes = [], [], []
+        self.objective, model.objective = model.objective, self
+
+    def __call__(self, player, batch, rng, *rest, training=True, **options):
+        self.batches.append(batch.copy())
+        self.states.append(rng.bit_generator.state["state"]["state"])
+        self.modes.append(training)
+        return self.objective(player, batch, rng, *rest, training=training, **options)
+
+
 def test_every_epoch_sees_every_example_once_in_a_new_order():
-    x = np.arange(20, dtype=float)[:, None]
-    orders = [np.concatenate(list(sg.data.batches(x, 6, rng)))[:, 0] for rng in (1, 2)]
-    assert all(sorted(order) == list(range(20)) for order in orders)
-    assert orders[0].tolist() != orders[1].tolist()
+    x = np.arange(20.0).reshape(10, 2)
+    model = vae()
+    seen = Recorder(model)
+    sg.fit(model, x, epochs=2, batch_size=5, seed=0)
+    orders = [np.concatenate(seen.batches[k : k + 2])[:, 0].tolist() for k in (0, 2)]
+    assert sorted(orders[0]) == sorted(orders[1]) == x[:, 0].tolist()
+    assert orders[0] != orders[1]
+
+
+def test_batches_and_noise_are_drawn_from_streams_of_their_own(points):
+    model = vae()
+    seen = Recorder(model)
+    sg.fit(model, points, epochs=1, batch_size=100, seed=3)
+    assert np.array_equal(seen.batches[0], next(sg.data.batches(points, 100, stream(3, "batches"))))
+    assert seen.states[0] == stream(3, "noise").bit_generator.state["state"]["state"]
+
+
+def test_validation_is_a_pass_in_evaluation_and_training_one_in_training(points):
+    model = vae()
+    seen = Recorder(model)
+    sg.fit(model, points[:10], epochs=1, seed=0, validation=points[:10])
+    assert seen.modes == [True, False]
 
 
 def test_validation_is_evaluated_with_the_same_noise_and_changes_nothing(points):
@@ -193,9 +226,18 @@ def test_an_optimizer_for_one_player_leaves_the_other_its_default(points, small_
 
 def test_the_learning_rate_of_a_gan_decays_to_nothing_over_the_run(points, small_gan):
     sg.fit(small_gan, points, epochs=2, batch_size=100, seed=0)
-    for optimizer in small_gan.training_log[0]["optimizer"].values():
+    log = small_gan.training_log[0]["optimizer"]
+    for optimizer in log.values():
         assert optimizer["b1"] == 0.5
         assert optimizer["learning_rate"]["steps"] == 6
+    rates = {player: optimizer["learning_rate"]["rate"] for player, optimizer in log.items()}
+    assert rates == {"discriminator": 8e-3, "generator": 2e-3}
+
+
+def test_with_k_discriminator_steps_the_generators_rate_falls_over_its_own_moves(points):
+    gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=3, rng=0)
+    steps = {p: one.learning_rate.steps for p, one in gan.optimizers(60).items()}
+    assert steps == {"discriminator": 60, "generator": 20}
 
 
 def test_with_k_discriminator_steps_the_generator_moves_in_every_kth_step(points):
@@ -268,6 +310,20 @@ def test_weights_spoilt_by_the_very_last_step_are_noticed(points):
         sg.fit(vae(), points, epochs=2, batch_size=100, seed=0, optimizer=Poison(6))
 
 
+def test_data_on_a_huge_scale_end_in_advice_to_scale_them(points):
+    with pytest.raises(errors.DivergedError, match=r"scale x, for instance"):
+        sg.fit(vae(), points * 1e18, epochs=1, seed=0)
+    with pytest.raises(errors.DataError, match="too large for float32: scale them"):
+        sg.fit(vae(), points.astype(float) * 1e39, epochs=1, seed=0)
+
+
+def test_numpy_integers_are_whole_numbers_and_can_be_saved(points, tmp_path):
+    model = vae()
+    sg.fit(model, points, epochs=np.int64(1), batch_size=np.int32(50), seed=np.int64(0))
+    sg.save(model, tmp_path / "model.npz")
+    assert sg.load(tmp_path / "model.npz").training_log == model.training_log
+
+
 def test_an_interrupted_run_keeps_its_weights_and_its_record(points):
     def interrupt(run):
         raise KeyboardInterrupt
@@ -286,6 +342,7 @@ def test_an_interrupted_run_keeps_its_weights_and_its_record(points):
         ({"epochs": 1.5}, errors.OptionError, "epochs=1.5"),
         ({"batch_size": 0}, errors.OptionError, "batch_size=0"),
         ({"batch_size": 301}, errors.OptionError, "above the 300 examples"),
+        ({"validation": np.full((3, 2), np.nan)}, errors.DataError, "validation holds NaN"),
         ({"batch_size": "all"}, errors.OptionError, "batch_size='all'"),
         ({"seed": -3}, errors.OptionError, "seed=-3"),
         ({"seed": 0.5}, errors.OptionError, "seed=0.5"),
