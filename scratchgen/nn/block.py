@@ -103,8 +103,8 @@ class Block:
     def __init__(self, layout: Layout, dtype: Any = np.float32, rng: Rng = None) -> None:
         if layout.size > MOST_PARAMETERS:
             raise OptionError(
-                f"these networks have {layout.size:,} parameters, wants at most {MOST_PARAMETERS:,}: "
-                f"make their layers smaller"
+                f"these networks have {layout.size:,} parameters, wants at most "
+                f"{MOST_PARAMETERS:,}: make their layers smaller"
             )
         self.layout = layout
         self.vector = np.zeros(layout.size, float_type(dtype))  # (P,)   (1)
