@@ -245,7 +245,11 @@ WRONG_THINGS = [
     ("info text.npy", "no model file"),
     ("data nowhere", "no data called"),
     (f"data {'x' * 5000}", "no data called"),
-    ("reconstruct wide.npz --data wide.npy", "write them as an array, with -o pairs.npy"),
+    pytest.param(
+        "reconstruct wide.npz --data wide.npy",
+        "write them as an array, with -o pairs.npy",
+        marks=needs_plots,
+    ),
     ("train gan --data points.npy --hidden 9999999999", "make their layers smaller"),
 ]
 
