@@ -54,12 +54,15 @@ def load(
 
 
 def mnist(split: str = "train", return_labels: bool = False) -> Any:
-    """MNIST, (N, 28, 28, 1) float32 in [0, 1], from `$SCRATCHGEN_DATA/mnist/`; see `load`."""
+    """MNIST, (N, 28, 28, 1) float32 in [0, 1], from `$SCRATCHGEN_DATA/mnist/`; see `load`.
+
+    Raises FileError, which says what to put where, when it is not there.
+    """
     return load("mnist", return_labels, split)
 
 
 def fashion_mnist(split: str = "train", return_labels: bool = False) -> Any:
-    """Fashion-MNIST, as MNIST, from `$SCRATCHGEN_DATA/fashion-mnist/`; see `load`."""
+    """Fashion-MNIST, as `mnist`, from `$SCRATCHGEN_DATA/fashion-mnist/`."""
     return load("fashion-mnist", return_labels, split)
 
 

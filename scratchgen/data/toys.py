@@ -56,6 +56,8 @@ MIXTURES = {mixture.name: mixture for mixture in (RING, GRID)}
 def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Eight Gaussians on the unit circle: (n, 2) float32; labels are the modes (n,).
 
+    Raises OptionError for a bad n or rng.
+
     >>> ring(5, rng=0).shape
     (5, 2)
     """
@@ -65,6 +67,8 @@ def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
 
 def grid(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Twenty-five Gaussians on a square grid: (n, 2) float32; labels are the modes (n,).
+
+    Raises OptionError for a bad n or rng.
 
     >>> grid(5, rng=0).shape
     (5, 2)

@@ -23,9 +23,11 @@ from .schedules import Schedule
 class Optimizer(Protocol):
     """What `fit` asks of an optimizer."""
 
-    def memory(self, theta: Array) -> Any: ...
+    def memory(self, theta: Array) -> Any:
+        """What is remembered of parameters (P,) between steps, before the first."""
 
-    def update(self, theta: Array, gradient: Array, memory: Any) -> None: ...
+    def update(self, theta: Array, gradient: Array, memory: Any) -> None:
+        """One step on theta (P,) by its gradient (P,): writes theta and memory in place."""
 
 
 @dataclass(frozen=True)

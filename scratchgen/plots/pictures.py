@@ -33,7 +33,15 @@ def save_figure(figure: Figure, path: PathLike) -> None:
 
 
 def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:
-    """Pictures (N, H, W, 1 or 3) in [0, 1], side by side in rows."""
+    """Pictures (N, H, W, 1 or 3) in [0, 1], side by side in rows.
+
+    Raises ShapeError for what are no pictures, FileError where the path cannot be written.
+    """
+    if not len(pictures) or not is_picture(pictures.shape[1:]):
+        raise ShapeError(
+            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W, 1) for grey or "
+            f"(N, H, W, 3) for colour, and at least one"
+        )
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     canvas = _side_by_side(pictures, columns)
     width = 6.0
@@ -155,7 +163,10 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
         figure.colorbar(image)
         save_figure(figure, path)
     else:
-        raise ShapeError(f"no picture is known for examples of shape {x.shape[1:]}")
+        raise ShapeError(
+            f"no picture is known for examples of shape {x.shape[1:]}: write them as an array, with "
+            f"-o NAME.npy"
+        )
 
 
 def is_picture(shape: Shape) -> bool:

@@ -61,6 +61,9 @@ def test_the_principal_plane_holds_the_directions_of_the_largest_spread():
 def test_what_cannot_be_drawn_or_written_is_named(tmp_path):
     with pytest.raises(errors.ShapeError, match="no picture is known"):
         plots.show_data(np.zeros((3, 4, 4, 2)), tmp_path / "x.png")
+    for shape in ((0, 4, 4, 1), (3, 4, 4, 2), (3, 4)):
+        with pytest.raises(errors.ShapeError, match="a sheet got pictures of shape"):
+            plots.sheet(np.zeros(shape), tmp_path / "x.png")
     with pytest.raises(errors.FileError, match="cannot be written"):
         plots.cloud(POINTS, tmp_path / "no" / "x.png")
     with pytest.raises(errors.FileError, match=r"ends in \.png"):
