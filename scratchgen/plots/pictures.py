@@ -164,8 +164,8 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
         save_figure(figure, path)
     else:
         raise ShapeError(
-            f"no picture is known for examples of shape {x.shape[1:]}: write them as an array, with "
-            f"-o NAME.npy"
+            f"no picture is known for examples of shape {x.shape[1:]}: write them as an array, "
+            f"with -o NAME.npy"
         )
 
 
