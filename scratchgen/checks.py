@@ -86,6 +86,11 @@ def example_shape(value: Any) -> Shape:
     return shape
 
 
+def is_picture(shape: Shape) -> bool:
+    """Whether examples of that shape can be shown as pictures: (H, W, 1) grey, (H, W, 3) colour."""
+    return len(shape) == 3 and shape[2] in (1, 3)
+
+
 def float_type(value: Any) -> np.dtype[Any]:
     """`value` as float32 or float64."""
     try:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import data, models, optim, runs
-from .checks import Array, Shape
+from .checks import Array, Shape, is_picture
 from .errors import DivergedError, FileError, OptionError
 from .metrics import coverage
 from .models import VAE, Model
@@ -102,7 +102,8 @@ def train(options: argparse.Namespace) -> int:
         done = model.training_log[-1]["steps"] if model.training_log else 0
         say(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
     elif ended is None:
-        say(f"trained in {time.perf_counter() - began:.1f} s: {losses_text(log.last())}")
+        seconds = f"trained in {time.perf_counter() - began:.1f} s"
+        say(f"{seconds}: {losses_text(log.last())}" if log.history else seconds)
         try:
             _judge(model, name)
             _draw(folder, model, log, x, labels)
@@ -163,8 +164,8 @@ def info(options: argparse.Namespace) -> int:
     for log in model.training_log:
         where = f" of {log['data']}" if "data" in log else ""
         print(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
-        epochs = f"{log['epochs']:,} epoch{'' if log['epochs'] == 1 else 's'}"
-        print(f"  {epochs}, {log['steps']:,} steps of {log['batch_size']} examples")
+        epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
+        print(f"  {epochs}, {steps} of {log['batch_size']:,} examples")
         for player, optimizer in log["optimizer"].items():
             text = f"  {player} by {_optimizer_text(optimizer)}"
             print(textwrap.fill(text, 79, subsequent_indent="    "))
@@ -234,17 +235,22 @@ def _say_what_next(folder: Path, model: Model, source: str) -> None:
         say(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
     run = shlex.quote(str(folder))
     say("\nnext:")
-    say(f"  scratchgen sample {run} -n 64 -o samples.png")
+    drawn = is_picture(model.shape) or len(model.shape) == 1
+    say(f"  scratchgen sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}")
     if isinstance(model, VAE):
         known = source in data.NAMES and _learnt_from(model) == source
         which = "" if known else f" --data {shlex.quote(source)}"
-        out = "pairs.npy" if len(model.shape) == 1 and model.shape != (2,) else "pairs.png"
-        say(f"  scratchgen reconstruct {run}{which} -o {out}")
+        kind = "png" if runs.shows_reconstructions(model.shape) else "npy"
+        say(f"  scratchgen reconstruct {run}{which} -o pairs.{kind}")
     say(f"  scratchgen info {run}")
 
 
 def _learnt_from(model: Model) -> str:
     return next((str(log["data"]) for log in reversed(model.training_log) if "data" in log), "")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _optimizer_text(optimizer: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .checks import Array
+from .checks import Array, Shape, is_picture
 from .errors import FileError, ShapeError
 from .export import load, save
 from .models import VAE, Model
@@ -148,7 +148,7 @@ def draw_pictures(
     name = str(model).split(":")[0]
     if any(history.values()):
         plots.losses(history, folder / "losses.png", f"{name}: what was minimised")
-    if plots.is_picture(model.shape):
+    if is_picture(model.shape):
         plots.sheet(model.sample(100, rng=SEED), folder / "samples.png", title="samples")
     elif len(model.shape) == 1:
         drawn = draw_examples(model, 1_000)
@@ -157,7 +157,7 @@ def draw_pictures(
         points = draw_examples(model, len(x))
         plots.density(x, points, folder / "density.png", f"{name}: real against generated")
     if isinstance(model, VAE):
-        if plots.is_picture(model.shape) or model.shape == (2,):
+        if shows_reconstructions(model.shape):
             draw_reconstructions(model, x[:50], folder / "reconstructions.png")
         seen = None if labels is None else labels[:PICTURED]
         mu = model.encode(x[:PICTURED])
@@ -171,17 +171,22 @@ def draw_examples(model: Model, n: int) -> Array:
     return model.sample(n, rng=SEED)
 
 
+def shows_reconstructions(shape: Shape) -> bool:
+    """Whether a picture is known for examples of that shape beside their reconstructions."""
+    return is_picture(shape) or shape == (2,)
+
+
 def draw_reconstructions(model: VAE, x: Array, path: Path) -> None:
     """Data and their reconstructions: pictures in pairs, points joined by lines."""
     from . import plots
 
-    if not plots.is_picture(model.shape) and model.shape != (2,):
+    if not shows_reconstructions(model.shape):
         raise ShapeError(
             f"no picture is known for reconstructions of shape {model.shape}: write them as an "
             f"array, with -o {path.stem}.npy"
         )
 
-    if plots.is_picture(model.shape):
+    if is_picture(model.shape):
         plots.pairs(x, model.reconstruct(x), path, "data above, reconstructions below")
     else:
         plots.cloud_pairs(x, model.reconstruct(x), path, "data and reconstructions")

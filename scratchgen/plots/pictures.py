@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..checks import Array, Shape
+from ..checks import Array, is_picture
 from ..errors import FileError, ShapeError
 
 PathLike = str | os.PathLike[str]
@@ -169,11 +169,6 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
         )
 
 
-def is_picture(shape: Shape) -> bool:
-    """Whether examples of that shape can be shown as pictures: (H, W, 1) or (H, W, 3)."""
-    return len(shape) == 3 and shape[2] in (1, 3)
-
-
 def principal_plane(mu: Array) -> tuple[Array, Array]:
     """mu (N, Z) in its two principal directions (N, 2), and their shares of the variance (2,)."""
     centred = mu - mu.mean(axis=0)
@@ -231,7 +226,6 @@ __all__ = [
     "cloud",
     "cloud_pairs",
     "density",
-    "is_picture",
     "latents",
     "losses",
     "pairs",

@@ -26,6 +26,7 @@ from .progress import Progress
 from .step import Trainer
 
 DEFAULT_BATCH = 128
+LARGE = 10  # data beyond it are the likelier reason for a loss that explodes
 
 
 class History(dict[str, list[float]]):
@@ -142,12 +143,12 @@ def _train(
                 try:
                     means.add(trainer.step(batch, noise_stream), len(batch))
                 except DivergedError as problem:
-                    raise _diverged(run, good, str(problem), run.step + 1) from None
+                    raise _diverged(run, good, str(problem), run.step + 1, x) from None
                 run.step, run.losses = trainer.steps, means.values()
                 for callback in told:
                     callback.on_step(run)
             if not all(block.is_finite() for block in model.players.values()):
-                raise _diverged(run, good, "a weight stopped being finite", run.step)
+                raise _diverged(run, good, "a weight stopped being finite", run.step, x)
             if held_out is not None:
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
         good = _snapshot(model)
@@ -171,16 +172,17 @@ def _evaluate(model: Model, x: Array, size: int, seed: int) -> dict[str, float]:
     return {_held_out(name): value for name, value in means.values().items()}
 
 
-def _diverged(run: Run, good: Any, problem: str, step: int) -> DivergedError:
+def _diverged(run: Run, good: Any, problem: str, step: int, x: Array) -> DivergedError:
     """Restore the good weights; the error that says what happened in that step, of all so far."""
     for player, block in run.model.players.items():
         block.restore(good[player])
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
-    if step == 1:
-        advice = "scale x, for instance (x - x.mean(0)) / x.std(), and look for outliers in it"
+    largest = np.abs(x).max()
+    if largest > LARGE:
+        advice = f"x reaches {largest:.4g}, so scale it: (x - x.mean(0)) / (x.std(0) + 1e-8)"
     else:
-        advice = "try a lower learning rate, and look for outliers in x"
+        advice = "try a lower learning rate"
     place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"
     return DivergedError(
         f"{problem} in {place}; the model has the weights of {kept} again: {advice}"

@@ -311,7 +311,7 @@ def test_weights_spoilt_by_the_very_last_step_are_noticed(points):
 
 
 def test_data_on_a_huge_scale_end_in_advice_to_scale_them(points):
-    with pytest.raises(errors.DivergedError, match=r"scale x, for instance"):
+    with pytest.raises(errors.DivergedError, match=r"x reaches 1.*, so scale it"):
         sg.fit(vae(), points * 1e18, epochs=1, seed=0)
     with pytest.raises(errors.DataError, match="too large for float32: scale them"):
         sg.fit(vae(), points.astype(float) * 1e39, epochs=1, seed=0)
