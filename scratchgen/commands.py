@@ -64,7 +64,7 @@ def say(text: str) -> None:
 def train(options: argparse.Namespace) -> int:
     """Train a model and leave a run folder."""
     x, labels = data.load(options.data, return_labels=True)
-    name = options.data if options.data in data.NAMES else Path(options.data).name
+    name = _name_of(options.data)
     settings = _settings(options, x, name)
     model = _build(settings, x.shape[1:])
     settings |= _own_settings(model)
@@ -184,6 +184,12 @@ def look(options: argparse.Namespace) -> int:
     print(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
     print(f"{out}: {len(shown):,} of them")
     return 0
+
+
+def _name_of(source: str) -> str:
+    """What records call the data: a built-in name, or that of the file, never its folder."""
+    name = source if source in data.NAMES else Path(source).name
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any]:

@@ -52,4 +52,4 @@ def chosen_seed(seed: int | None) -> int:
     """`seed` itself, or, for None, a fresh one that can be written down."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    return whole(seed, "seed")
+    return whole(seed, "seed", most=2**63 - 1)

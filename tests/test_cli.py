@@ -128,6 +128,15 @@ def test_options_reach_the_model_and_its_training(data):
     assert (gan.loss.name, gan.discriminator_steps, gan.latent) == ("minimax", 2, 2)
 
 
+def test_a_file_of_any_name_and_the_largest_seed_can_be_recorded_and_read_again(data):
+    (data / "points.npy").rename(data / "odd \n\x1b name ü.npy")
+    words = ["--data", "odd \n\x1b name ü.npy", "--seed", str(2**63 - 1), "--out", "run"]
+    assert run("train", "gan", *words, *TINY) == 0
+    log = sg.load("run/model.npz").training_log[0]
+    assert (log["data"], log["seed"]) == ("odd ?? name ü.npy", 2**63 - 1)
+    assert run("info", "run") == 0
+
+
 def test_modes_are_counted_where_they_are_known(capsys):
     assert run("train", "gan", "--data", "ring", "--epochs", "0", "--out", "r") == 0
     assert "of 8 modes found" in capsys.readouterr().out
@@ -207,6 +216,7 @@ WRONG_WORDS = [
     (["train", "vae", "--hidden", "8,x"], "wants widths"),
     (["train", "vae", "--hidden", "0"], "wants widths"),
     (["train", "vae", "--seed", "-1"], "at least 0"),
+    (["train", "vae", "--seed", str(2**63)], "at most 9,223,372,036,854,775,807"),
     (["train", "vae", "--loss", "minimax"], "scratchgen train vae has no option --loss"),
     (["train", "gan", "--beta", "1"], "scratchgen train gan has no option --beta"),
     (["train", "gan", "--loss", "minmax"], "unknown --loss 'minmax', wants one of minimax"),
