@@ -5,7 +5,9 @@ came, what was wanted, and what to do.
 """
 
 import operator
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,6 +91,11 @@ def example_shape(value: Any) -> Shape:
 def is_picture(shape: Shape) -> bool:
     """Whether examples of that shape can be shown as pictures: (H, W, 1) grey, (H, W, 3) colour."""
     return len(shape) == 3 and shape[2] in (1, 3)
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """`path` with the home folder for ~; what names no user stays as it is."""
+    return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
 
 
 def float_type(value: Any) -> np.dtype[Any]:

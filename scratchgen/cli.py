@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from . import commands, data
-from .checks import MOST_EXAMPLES, nearest, real, sizes, whole
+from .checks import MOST_EXAMPLES, nearest, one_of, real, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
 from .losses import LOSSES
@@ -79,10 +79,11 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            known = [str(choice) for choice in action.choices]
-            what = action.option_strings[0] if action.option_strings else action.metavar
-            hint = nearest(str(value), known)
-            self.error(f"unknown {what} {value!r}, wants one of {', '.join(known)}{hint}")
+            what = action.option_strings[0] if action.option_strings else str(action.metavar)
+            try:
+                one_of(value, action.choices, what)
+            except OptionError as problem:
+                self.error(str(problem))
 
 
 def number(check: Callable[..., Any], kind: Callable[[str], Any], **limits: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import data, models, optim, runs
-from .checks import Array, Shape, is_picture
+from .checks import Array, Shape, is_picture, user_path
 from .errors import DivergedError, FileError, OptionError
 from .metrics import coverage
 from .models import VAE, Model
@@ -103,7 +103,7 @@ def train(options: argparse.Namespace) -> int:
         say(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
     elif ended is None:
         seconds = f"trained in {time.perf_counter() - began:.1f} s"
-        say(f"{seconds}: {losses_text(log.last())}" if log.history else seconds)
+        say(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
         try:
             _judge(model, name)
             _draw(folder, model, log, x, labels)
@@ -273,7 +273,7 @@ def _optimizer_text(optimizer: dict[str, Any]) -> str:
 
 def _output(wanted: str) -> Path:
     """Where to write: a picture, for which matplotlib must be there, or an .npy array."""
-    out = Path(wanted).expanduser()
+    out = user_path(wanted)
     if not out.parent.is_dir():
         raise FileError(f"there is no folder {out.parent} to write {out.name} in: make it first")
     if out.suffix not in (".png", ".pdf", ".svg", ".npy"):

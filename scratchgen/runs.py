@@ -6,7 +6,6 @@ it was made: the same settings and seed give the same bytes.
 
 import csv
 import json
-import math
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .checks import Array, Shape, is_picture
+from .checks import Array, Shape, is_picture, user_path
 from .errors import FileError, ShapeError
 from .export import load, save
 from .models import VAE, Model
@@ -43,7 +42,7 @@ def make_folder(wanted: str | None, kind: str) -> Path:
     """
     try:
         if wanted is not None:
-            folder = Path(wanted).expanduser()
+            folder = user_path(wanted)
             if any((folder / name).exists() for name in (MODEL, CONFIG, LOG)):
                 raise FileError(f"{folder} holds a run already: name another folder with --out")
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +67,7 @@ def make_folder(wanted: str | None, kind: str) -> Path:
 
 def find_model(run: str) -> tuple[Model, Path]:
     """The model of a run folder or of a model file, and its path."""
-    path = Path(run).expanduser()
+    path = user_path(run)
     if path.is_dir():
         if not (path / MODEL).exists():
             raise FileError(f"{path} holds no {MODEL}: wants the folder of a run, or a model file")
@@ -83,19 +82,19 @@ class Log(Callback):
         self.path = folder / LOG
         self.history: dict[str, list[float]] = {}
 
+    def on_start(self, run: Run) -> None:
+        self.history = run.history
+
     def on_epoch(self, run: Run) -> None:
-        row = {name: run.losses.get(name, math.nan) for name in run.model.numbers}
         with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            if not self.history:
-                writer.writerow(["epoch", *row])
-            writer.writerow([run.epoch, *(f"{value:.6f}" for value in row.values())])
-        for name, value in row.items():
-            self.history.setdefault(name, []).append(value)
+            if run.epoch == 1:
+                writer.writerow(["epoch", *self.history])
+            writer.writerow([run.epoch, *(f"{value:.6f}" for value in self.last().values())])
 
     def last(self) -> dict[str, float]:
-        """The numbers of the last epoch."""
-        return {name: values[-1] for name, values in self.history.items()}
+        """The numbers of the last epoch; none before the first has ended."""
+        return {name: values[-1] for name, values in self.history.items() if values}
 
 
 class StopOnCtrlC(Callback):
@@ -185,7 +184,6 @@ def draw_reconstructions(model: VAE, x: Array, path: Path) -> None:
             f"no picture is known for reconstructions of shape {model.shape}: write them as an "
             f"array, with -o {path.stem}.npy"
         )
-
     if is_picture(model.shape):
         plots.pairs(x, model.reconstruct(x), path, "data above, reconstructions below")
     else:

@@ -200,7 +200,7 @@ def test_version_is_printed(capsys):
 
 WRONG_WORDS = [
     ([], "required: COMMAND"),
-    (["trian"], "unknown COMMAND 'trian', wants one of train, sample"),
+    (["trian"], "unknown COMMAND 'trian', wants one of 'train', 'sample'"),
     (["train", "vea"], "did you mean 'vae'"),
     (["train", "vae", "--epochs", "-1"], "--epochs: -1: wants a whole number of at least 0"),
     (["train", "vae", "--epochs", "many"], "'many': wants a whole number"),
@@ -219,7 +219,7 @@ WRONG_WORDS = [
     (["train", "vae", "--seed", str(2**63)], "at most 9,223,372,036,854,775,807"),
     (["train", "vae", "--loss", "minimax"], "scratchgen train vae has no option --loss"),
     (["train", "gan", "--beta", "1"], "scratchgen train gan has no option --beta"),
-    (["train", "gan", "--loss", "minmax"], "unknown --loss 'minmax', wants one of minimax"),
+    (["train", "gan", "--loss", "minmax"], "unknown --loss 'minmax', wants one of 'minimax'"),
     (["sample"], "required: RUN"),
     (["sample", "x", "-n", "0"], "at least 1"),
 ]
@@ -243,6 +243,8 @@ WRONG_THINGS = [
     ("train vae --data points.npy --out points.npy", "cannot be made"),
     ("train vae --data points.npy --likelihood bernoulli", "wants values in [0, 1]"),
     ("sample nowhere", "there is no file"),
+    ("sample ~nobody-of-that-name/x", "there is no file"),
+    ("data ~nobody-of-that-name/x", "no data called"),
     ("sample .", "holds no model.npz"),
     ("sample points.npy", "no model file"),
     ("sample full -o nowhere/x.png", "there is no folder"),

@@ -70,8 +70,6 @@ def test_the_vae_trained_without_fit_is_the_one_trained_with_it(readme_names):
     names, _ = readme_names
     with_fit, by_hand = names["model"].players["vae"].vector, names["byhand"].players["vae"].vector
     assert np.array_equal(with_fit, by_hand)
-    # the last loss is that of the last batch: near the last epoch's mean over all
-    assert names["loss"] == pytest.approx(123.6, rel=0.1)
 
 
 def test_the_lines_of_code_that_readme_quotes_are_in_the_source():

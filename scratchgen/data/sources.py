@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, nearest, numbers, one_of
+from ..checks import Array, nearest, numbers, one_of, user_path
 from ..errors import DataError, FileError, OptionError, ShapeError
 from .handwriting import digits
 from .idx import read_idx
@@ -75,10 +75,10 @@ def _load(path_or_name: Any, split: str) -> tuple[Array, Labels]:
         return draw(n, rng=0 if split == "train" else 1, return_labels=True)
     if name in FOLDERS:
         return _idx_folder(_named_folder(name), split)
+    path = user_path(path_or_name)
     try:
-        path = Path(path_or_name).expanduser()
         is_folder, is_there = path.is_dir(), path.exists()
-    except (OSError, ValueError, RuntimeError):  # names that no file can have
+    except (OSError, ValueError):  # names that no file can have
         is_folder = is_there = False
     if is_folder:
         return _idx_folder(path, split)
@@ -99,7 +99,7 @@ def _named_folder(name: str) -> Path:
             f"{name} is not built in: put its files ({files}) into a folder {name}/, and set "
             f"SCRATCHGEN_DATA to the folder that holds {name}/"
         )
-    folder = Path(root).expanduser() / name
+    folder = user_path(root) / name
     if not folder.is_dir():
         raise FileError(f"SCRATCHGEN_DATA has no folder {folder}: put {files} there")
     return folder

@@ -14,12 +14,11 @@ import io
 import json
 import os
 import zipfile
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from ..checks import float_type, one_of
+from ..checks import float_type, one_of, user_path
 from ..data.npy import PICKLE, member_header, open_zip, read_member
 from ..errors import DataError, FileError, KindError, ScratchgenError
 from ..models import MODELS, Model
@@ -107,15 +106,14 @@ def _open(file: Any) -> tuple[IO[bytes], int, str]:
         return io.BytesIO(data), len(data), "the given file"
     if not isinstance(file, str | os.PathLike):
         raise KindError(f"load got {file!r}: wants a path, bytes, or a binary file object")
-    path = Path(file)
+    path = user_path(file)
     try:
-        path = path.expanduser()
         if path.is_dir():
             raise FileError(f"{path} is a folder: wants the model file in it, such as model.npz")
         return path.open("rb"), path.stat().st_size, str(path)
     except FileNotFoundError:
         raise FileError(f"there is no file {path}: wants a model that sg.save wrote") from None
-    except (OSError, ValueError, RuntimeError) as problem:
+    except (OSError, ValueError) as problem:
         if isinstance(problem, FileError):
             raise
         raise FileError(f"{path} cannot be read: {problem}") from problem
@@ -228,13 +226,12 @@ def _expect_members(
 
 def _write_whole(file: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that nobody ever sees half of it."""
-    part = None
+    path, part = user_path(file), None
     try:
-        path = Path(file).expanduser()
         part = path.with_name(f".{path.name}.part")
         part.write_bytes(data)
         part.replace(path)
-    except (OSError, ValueError, RuntimeError) as problem:
+    except (OSError, ValueError) as problem:
         if part is not None:
             with contextlib.suppress(OSError, ValueError):
                 part.unlink(missing_ok=True)

@@ -39,6 +39,7 @@ def adam_step_reference(
 
 
 @twin_of(adam_step_reference)
+# the loop has the types of its reference
 def adam_step(theta, g, m, v, rate, b1, b2, eps, c1, c2, least):  # type: ignore[no-untyped-def]
     one = theta.dtype.type(1)
     for i in range(theta.size):

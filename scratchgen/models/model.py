@@ -166,11 +166,12 @@ def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> No
 def _expect_no_sharing(
     networks: dict[str, Network], players: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """OptionError where a layer with parameters stands in the networks of two players."""
+    """OptionError where a layer with parameters or state stands in the networks of two players."""
     owner: dict[Layer, str] = {}
     for player, names in players.items():
         for layer in {leaf for name in names for leaf in distinct_leaves(networks[name])}:
-            if layer.parameters() and owner.setdefault(layer, player) != player:
+            owns = layer.parameters() or layer.state()
+            if owns and owner.setdefault(layer, player) != player:
                 raise OptionError(
                     f"{layer} stands in the networks of {owner[layer]} and {player}, and only one "
                     f"of them could train it: build a layer for each"

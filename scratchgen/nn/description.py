@@ -26,7 +26,10 @@ LAYERS: dict[str, type[Layer]] = {
 
 
 def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
-    """The description of `layer`, made of plain numbers, strings, lists and dicts."""
+    """The description of `layer`, made of plain numbers, strings, lists and dicts.
+
+    Every layer is a dataclass (see Layer), which mypy cannot know of the base class.
+    """
     met = [] if met is None else met
     if layer in met:
         return {"again": met.index(layer)}

@@ -24,6 +24,7 @@ class Run:
     epoch: int = 0  # the one under way, counted from 1
     step: int = 0  # steps done in all
     losses: dict[str, float] = field(default_factory=dict)  # means over the epoch so far
+    history: dict[str, list[float]] = field(default_factory=dict)  # of the epochs that ended
 
 
 class Callback:

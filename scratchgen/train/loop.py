@@ -36,11 +36,6 @@ class History(dict[str, list[float]]):
         super().__init__({name: [] for name in names})
         self.seed = seed
 
-    def add(self, numbers: dict[str, float]) -> None:
-        """One more epoch; nan for a number that it did not have."""
-        for name, values in self.items():
-            values.append(numbers.get(name, math.nan))
-
 
 class Means:
     """Means by name, weighed by examples (1)."""
@@ -102,7 +97,8 @@ def fit(
     optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)
     told = as_callbacks(callbacks) + ([Progress()] if progress else [])
     names = model.numbers if held_out is None else (*model.numbers, *map(_held_out, model.numbers))
-    history, run = History(names, seed), Run(model, seed, epochs, steps_per_epoch)
+    history = History(names, seed)
+    run = Run(model, seed, epochs, steps_per_epoch, history=history)
     record = {
         "examples": len(x),
         "batch_size": size,
@@ -114,7 +110,7 @@ def fit(
             for callback in told:
                 callback.on_start(run)
                 ends.callback(callback.on_end, run)
-            _train(run, x, size, held_out, Trainer(model, optimizers), history, told)
+            _train(run, x, size, held_out, Trainer(model, optimizers), told)
     finally:
         if run.step:
             last = {name: values[-1] for name, values in history.items() if values}
@@ -130,7 +126,6 @@ def _train(
     size: int,
     held_out: Array | None,
     trainer: Trainer,
-    history: History,
     told: list[Callback],
 ) -> None:
     model = run.model
@@ -152,7 +147,8 @@ def _train(
             if held_out is not None:
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
         good = _snapshot(model)
-        history.add(run.losses)
+        for name, values in run.history.items():
+            values.append(run.losses.get(name, math.nan))  # nan where there was no turn
         for callback in told:
             callback.on_epoch(run)
 

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from hostile import declaring, npy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,25 +154,12 @@ def changed(data: bytes, name: str, change) -> bytes:
     return zipped(content)
 
 
-def npy(array) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
 def with_config(data: bytes, change) -> bytes:
     def rewrite(old):
         config = json.loads(str(np.load(io.BytesIO(old))))
         return npy(np.array(json.dumps(change(config) or config)))
 
     return changed(data, "config.npy", rewrite)
-
-
-def declaring(shape: str, data: bytes = b"") -> bytes:
-    """An .npy of that declared shape and those bytes."""
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    header = header.ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
 
 
 DATA = as_bytes(models()["vae"])
