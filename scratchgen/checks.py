@@ -65,9 +65,16 @@ def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> floa
     except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number) or number < least or (above and number == least):
-        raise OptionError(
-            f"{what}={value!r}: wants a number {'above' if above else 'of at least'} {least:g}"
-        )
+        bound = f" {'above' if above else 'of at least'} {least:g}" if least > -np.inf else ""
+        raise OptionError(f"{what}={value!r}: wants a number{bound}")
+    return number
+
+
+def share(value: Any, what: str) -> float:
+    """`value` as a float in [0, 1)."""
+    number = real(value, what)
+    if number >= 1:
+        raise OptionError(f"{what}={value!r}: wants a number in [0, 1), such as 0.9")
     return number
 
 
@@ -114,20 +121,25 @@ def array_text(x: Any) -> str:
 
 def numbers(x: Any, what: str) -> Array:
     """`x` as an array of real numbers: bool, integer or float; never text, objects or complex."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise KindError(f"{what} is a masked array: fill or drop the masked examples first")
-    try:
-        array = np.asarray(x)
-    except ValueError as problem:
-        raise ShapeError(
-            f"{what} is a ragged {type(x).__name__}: wants examples of one shape, in one array"
-        ) from problem
+    array = _array(x, what)
     if array.dtype.kind not in "biuf":
         raise KindError(
             f"{what} is of dtype {array.dtype} ({array_text(array)}): wants real numbers, such as "
             f"float32; convert it with x.astype('float32')"
         )
     return array
+
+
+def _array(x: Any, what: str) -> Array:
+    """`x` as an array of anything, with nothing masked and nothing ragged."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise KindError(f"{what} is a masked array: fill or drop the masked examples first")
+    try:
+        return np.asarray(x)
+    except ValueError as problem:
+        raise ShapeError(
+            f"{what} is a ragged {type(x).__name__}: wants examples of one shape, in one array"
+        ) from problem
 
 
 def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
@@ -170,6 +182,36 @@ def _shape_advice(array: Array, shape: Shape, what: str) -> str:
     if array.ndim > 1 and np.prod(array.shape[1:]) == np.prod(shape):
         return f"{what}.reshape(-1, {', '.join(map(str, shape))}) has that shape"
     return "the model was built for examples of that shape"
+
+
+def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
+    """`value` as whole numbers (n,) int64, each in 0 ... classes - 1.
+
+    Raises KindError for floats, bools and text, ShapeError unless there is one label for each of n
+    examples, DataError for one out of range.
+
+    >>> labels([3, 0, 9], n=3, classes=10)
+    array([3, 0, 9])
+    """
+    array = _array(value, what)
+    if array.dtype.kind not in "iu":
+        text = f"number the names with np.unique({what}, return_inverse=True)[1]"
+        advice = f"convert them with {what}.astype(int)" if array.dtype.kind in "bf" else text
+        raise KindError(f"{what} is of dtype {array.dtype}: wants whole numbers; {advice}")
+    if array.shape != (n,):
+        advice = "give one whole number for each example"
+        if array.size == n:
+            advice = f"{what}.reshape(-1) has that shape"
+        elif array.shape == (n, classes):
+            advice = f"{what}.argmax(axis=1) turns one-hot rows into labels"
+        raise ShapeError(f"{what} has shape {array.shape}, wants ({n},): {advice}")
+    bad = np.flatnonzero((array < 0) | (array >= classes))
+    if len(bad):
+        raise DataError(
+            f"{what}[{bad[0]}] is {array[bad[0]]}, wants whole numbers 0 ... {classes - 1}: number "
+            f"the classes from 0, or ask for more of them"
+        )
+    return array.astype(np.int64)
 
 
 def within(x: Array, low: float, high: float, reason: str, what: str = "x") -> None:

@@ -5,14 +5,18 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 
 from .adam import adam_step
 from .elementwise import sigmoid, softplus
-from .products import add_outer, add_rows, affine, times_transpose
+from .normal import normal_cdf, normal_density
+from .products import add_outer, add_rows, affine, times, times_transpose
 
 __all__ = [
     "adam_step",
     "add_outer",
     "add_rows",
     "affine",
+    "normal_cdf",
+    "normal_density",
     "sigmoid",
     "softplus",
+    "times",
     "times_transpose",
 ]

@@ -1,9 +1,9 @@
 """The three matrix products of a dense layer, and the sum over a batch.
 
-    y  = x w + b                 affine             (1)
-    dw = dw + x^T dy             add_outer          (2)
-    db = db + sum_n dy_n         add_rows           (3)
-    dx = dy w^T                  times_transpose    (4)
+    y  = x w + b                 affine, or times without the b    (1)
+    dw = dw + x^T dy             add_outer                         (2)
+    db = db + sum_n dy_n         add_rows                          (3)
+    dx = dy w^T                  times_transpose                   (4)
 
 N examples, I inputs, O outputs. `out` is overwritten and returned,
 `into` is added to.
@@ -14,10 +14,15 @@ import numpy as np
 from ..checks import Array
 
 
+def times(x: Array, w: Array, out: Array) -> Array:
+    """x (N, I), w (I, O) -> out (N, O)."""
+    return np.matmul(x, w, out=out)  # (1)
+
+
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
-    np.matmul(x, w, out=out)  # (1)
-    out += b
+    times(x, w, out)
+    out += b  # (1)
     return out
 
 

@@ -60,7 +60,7 @@ def vae(
     likelihood = likelihood_for(likelihood, shape)
     raw_shape = likelihood.raw_shape(shape)
     # where a variance is learnt, one that begins far from 1 makes the first losses explode
-    last = "normal" if isinstance(likelihood, Gaussian) else "glorot"
+    last = "normal" if isinstance(likelihood, Gaussian) else "glorot_uniform"
     n_raw = math.prod(raw_shape)
     encoder = (*_flat(shape), *_hidden(math.prod(shape), hidden, ReLU, 2 * latent, last))
     decoder = (*_hidden(latent, hidden[::-1], ReLU, n_raw, last), *_shaped(raw_shape))
@@ -127,12 +127,12 @@ def gan(
 
 
 def _hidden(
-    n_in: int, widths: Shape, activation: type[Layer], n_out: int, last: str = "glorot"
+    n_in: int, widths: Shape, activation: type[Layer], n_out: int, last: str = "glorot_uniform"
 ) -> list[Layer]:
     """Dense and activation for each width, and a last Dense to n_out with `last` weights."""
     layers: list[Layer] = []
     for a, b in zip((n_in, *widths), widths, strict=False):
-        layers += [Dense(a, b, weights="he"), activation()]
+        layers += [Dense(a, b, weights="he_normal"), activation()]
     return [*layers, Dense((n_in, *widths)[-1], n_out, weights=last)]
 
 

@@ -1,15 +1,31 @@
-"""Activations bend each number on its own.
+"""Activations bend each number on its own: y = s(x).
 
-    ReLU        y = max(x, 0)                  dx = dy [x > 0]                     (1)
-    LeakyReLU   y = x if x > 0 else slope x    dx = dy if x > 0 else slope dy      (2)
-    Tanh        y = tanh(x)                    dx = dy (1 - y^2)                   (3)
-    Sigmoid     y = 1 / (1 + exp(-x))          dx = dy y (1 - y)                   (4)
+    backward            dx = s'(x) dy                                              (1)
+    tangent             v = s'(x) u                                                (2)
+    tangent_backward    dx = s'(x) dy + s''(x) u dv,   du = s'(x) dv               (3)
 
-ReLU's backward reads y > 0, which holds just where x > 0. At the kink of (1) and (2) the slope is
-the one to the left of it: relu'(0) = 0, as everywhere in the field.
+So each activation is its value s, its slope s' and its curvature s''. With [.] = 1 where it holds
+and 0 elsewhere, and S(x) = 1 / (1 + exp(-x)):
+
+    ReLU         max(x, 0)                     [x > 0]                0              (4)
+    LeakyReLU    x, or a x where x <= 0        1, or a                0              (5)
+    ELU          x, or alpha (exp(x) - 1)      1, or y + alpha        0, or y + alpha (6)
+    Tanh         tanh x                        1 - y^2                -2 y s'        (7)
+    Sigmoid      S(x)                          y (1 - y)              s' (1 - 2 y)   (8)
+    Softplus     log(1 + exp x)                S                      S (1 - S)      (9)
+    SiLU         x S                           S + y (1 - S)          r (2 + x - 2 y) (10)
+    GELU         x Phi(x)                      Phi + x phi            phi (2 - x^2)  (11)
+
+with r = S (1 - S), and Phi, phi the normal distribution and density of kernels/normal.py.
+
+At the kink of (4) and (5) the slope is the one to the left of it: relu'(0) = 0, as everywhere in
+the field. Sources: (5) Maas et al. 2013, (6) Clevert et al. 2016, (10) Elfwing et al. 2018, (11)
+Hendrycks and Gimpel 2016, in its exact form.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,87 +35,218 @@ from .layer import Layer, Views
 from .tape import Tape
 
 
+class Activation(Layer):
+    """Any shape -> the same shape: what all activations share. Each says what s, s', s'' are."""
+
+    def value(self, x: Array, out: Array) -> Array:
+        """s(x), written into `out`."""
+        raise NotImplementedError
+
+    def slope(self, x: Array, y: Array) -> Array:
+        """s'(x), for y = s(x)."""
+        raise NotImplementedError
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        """s''(x), for y = s(x): an array, or 0.0 where s is made of straight lines."""
+        raise NotImplementedError
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        tape.x = x
+        tape.y = self.value(x, out=tape.array("y", x.shape, x.dtype))
+        return tape.y
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        if not need_dx:
+            return None
+        slope = self.slope(tape.x, tape.y)
+        return np.multiply(slope, dy, out=tape.array("dx", dy.shape, dy.dtype))  # (1)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        tape.u = u
+        slope = self.slope(tape.x, tape.y)
+        return np.multiply(slope, u, out=tape.array("v", u.shape, u.dtype))  # (2)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        if not need_dx:
+            return None
+        x, y, u = tape.x, tape.y, tape.u
+        slope, curvature = self.slope(x, y), self.curvature(x, y)
+        return SimpleNamespace(x=slope * dy + curvature * u * dv, u=slope * dv)  # (3)
+
+
 @dataclass(frozen=True, eq=False)
-class ReLU(Layer):
-    """Any shape -> the same shape.
+class ReLU(Activation):
+    """What is positive passes.
 
     >>> ReLU().out_shape((128,))
     (128,)
     """
 
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.y = np.maximum(x, 0, out=tape.array("y", x.shape, x.dtype))  # (1)
-        return tape.y
+    formula: ClassVar[str] = "y = max(x, 0)"
 
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        if not need_dx:
-            return None
-        return np.multiply(dy, tape.y > 0, out=tape.array("dx", dy.shape, dy.dtype))  # (1)
+    def value(self, x: Array, out: Array) -> Array:
+        return np.maximum(x, 0, out=out)  # (4)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return y > 0  # (4)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        return 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class LeakyReLU(Layer):
-    """Any shape -> the same shape; `slope` is what is left of the negative side.
+class LeakyReLU(Activation):
+    """ReLU, but `negative_slope` is what is left of the negative side.
 
     >>> LeakyReLU(0.2).out_shape((128,))
     (128,)
     """
 
-    slope: float = 0.2
+    negative_slope: float = 0.2
+    formula: ClassVar[str] = "y = x if x > 0 else a x"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", real(self.slope, "LeakyReLU: slope"))
+        slope = real(self.negative_slope, "LeakyReLU: negative_slope")
+        object.__setattr__(self, "negative_slope", slope)
 
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.slopes = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.slope))  # as x
-        return np.multiply(x, tape.slopes, out=tape.array("y", x.shape, x.dtype))  # (2)
+    def value(self, x: Array, out: Array) -> Array:
+        return np.multiply(x, self.slope(x, x), out=out)  # (5)
 
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        if not need_dx:
-            return None
-        return np.multiply(dy, tape.slopes, out=tape.array("dx", dy.shape, dy.dtype))  # (2)
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))  # (5)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        return 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class Tanh(Layer):
-    """Any shape -> the same shape, in [-1, 1].
+class ELU(Activation):
+    """ReLU with a bend: its negative side goes smoothly down to -alpha.
+
+    >>> ELU().out_shape((128,))
+    (128,)
+    """
+
+    alpha: float = 1.0
+    formula: ClassVar[str] = "y = x if x > 0 else alpha (exp(x) - 1)"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", real(self.alpha, "ELU: alpha"))
+
+    def value(self, x: Array, out: Array) -> Array:
+        out[...] = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (6)
+        return out
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.where(x > 0, x.dtype.type(1), y + self.alpha)  # (6)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        return np.where(x > 0, x.dtype.type(0), y + self.alpha)  # (6)
+
+
+@dataclass(frozen=True, eq=False)
+class Tanh(Activation):
+    """Any number -> [-1, 1].
 
     >>> Tanh().out_shape((28, 28, 1))
     (28, 28, 1)
     """
 
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.y = np.tanh(x, out=tape.array("y", x.shape, x.dtype))  # (3)
-        return tape.y
+    formula: ClassVar[str] = "y = tanh(x)"
 
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        if not need_dx:
-            return None
-        return np.multiply(dy, 1 - tape.y**2, out=tape.array("dx", dy.shape, dy.dtype))  # (3)
+    def value(self, x: Array, out: Array) -> Array:
+        return np.tanh(x, out=out)  # (7)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return 1 - y * y  # (7)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        return -2 * y * self.slope(x, y)  # (7)
 
 
 @dataclass(frozen=True, eq=False)
-class Sigmoid(Layer):
-    """Any shape -> the same shape, in [0, 1].
+class Sigmoid(Activation):
+    """Any number -> [0, 1].
 
     >>> Sigmoid().out_shape((28, 28, 1))
     (28, 28, 1)
     """
 
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.y = kernels.sigmoid(x, out=tape.array("y", x.shape, x.dtype))  # (4)
-        return tape.y
+    formula: ClassVar[str] = "y = 1 / (1 + exp(-x))"
 
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        if not need_dx:
-            return None
-        y = tape.y
-        return np.multiply(dy, y * (1 - y), out=tape.array("dx", dy.shape, dy.dtype))  # (4)
+    def value(self, x: Array, out: Array) -> Array:
+        return kernels.sigmoid(x, out=out)  # (8)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return y * (1 - y)  # (8)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        return self.slope(x, y) * (1 - 2 * y)  # (8)
+
+
+@dataclass(frozen=True, eq=False)
+class Softplus(Activation):
+    """A smooth ReLU, positive everywhere.
+
+    >>> Softplus().out_shape((128,))
+    (128,)
+    """
+
+    formula: ClassVar[str] = "y = log(1 + exp(x))"
+
+    def value(self, x: Array, out: Array) -> Array:
+        out[...] = kernels.softplus(x)  # (9)
+        return out
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return kernels.sigmoid(x)  # (9)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        s = kernels.sigmoid(x)
+        return s * (1 - s)  # (9)
+
+
+@dataclass(frozen=True, eq=False)
+class SiLU(Activation):
+    """x times its own sigmoid; also called swish.
+
+    >>> SiLU().out_shape((128,))
+    (128,)
+    """
+
+    formula: ClassVar[str] = "y = x / (1 + exp(-x))"
+
+    def value(self, x: Array, out: Array) -> Array:
+        return np.multiply(x, kernels.sigmoid(x), out=out)  # (10)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        s = kernels.sigmoid(x)
+        return s + y * (1 - s)  # (10)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        s = kernels.sigmoid(x)
+        return s * (1 - s) * (2 + x - 2 * y)  # (10)
+
+
+@dataclass(frozen=True, eq=False)
+class GELU(Activation):
+    """x times the share of a normal distribution below it, exactly (no tanh in its place).
+
+    >>> GELU().out_shape((128,))
+    (128,)
+    """
+
+    formula: ClassVar[str] = "y = x Phi(x)"
+
+    def value(self, x: Array, out: Array) -> Array:
+        return np.multiply(x, kernels.normal_cdf(x), out=out)  # (11)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return kernels.normal_cdf(x) + x * kernels.normal_density(x)  # (11)
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        return kernels.normal_density(x) * (2 - x * x)  # (11)

@@ -49,6 +49,14 @@ class Layout:
         met: set[Layer] = set()
         for name, network in networks.items():
             self._visit(name, network, met)
+        self.borrowers = [leaf for leaf in met if leaf.borrows()]
+        for leaf in self.borrowers:
+            for of, _ in leaf.borrows().values():
+                if of not in met:
+                    raise OptionError(
+                        f"{leaf} uses the weights of a {of} that is not trained with it: put that "
+                        f"layer object into a network of {', '.join(networks)} too"
+                    )
 
     def _visit(self, path: str, layer: Layer, met: set[Layer]) -> None:
         if layer in met:  # a layer used twice has one set of parameters
@@ -70,8 +78,9 @@ class Layout:
     def views(self, vector: Array, state: Array | None = None) -> Views:
         """The tree of windows into `vector` and, where it is given, `state`.
 
-        First a namespace for each layer with arrays; then the tree of the networks, in which a
-        layer that stands in two places has its one namespace in both.
+        First a namespace for each layer with arrays, transposed windows for weights that are
+        borrowed; then the tree of the networks, in which a layer that stands in two places has its
+        one namespace in both.
         """
         windows: dict[Layer, SimpleNamespace] = {}
         for entry in self.entries:
@@ -79,6 +88,11 @@ class Layout:
             here = windows.setdefault(entry.layer, SimpleNamespace())
             if source is not None:
                 setattr(here, entry.key, entry.view(source))
+
+        for leaf in self.borrowers:
+            here = windows.setdefault(leaf, SimpleNamespace())
+            for key, (of, its_key) in leaf.borrows().items():
+                setattr(here, key, getattr(windows[of], its_key).T)
 
         trees: dict[Layer, Views] = dict(windows)
 

@@ -4,22 +4,29 @@
     dL/dx = dL/dy w^T                                (2)
     dL/dw = x^T dL/dy,   dL/db = sum_n dL/dy_n       (3)
 
+    v = u w                                          (4)
+    dL'/du = dL'/dv w^T,   dL'/dw also u^T dL'/dv    (5)
+
 The products themselves are in kernels/products.py.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, Shape, one_of, whole
+from ..checks import Array, Shape, whole
 from ..errors import ShapeError
-from .initialisers import INITIALISERS, Initialiser, zeros
+from .initialisers import Initial, Initialiser, bound, check_initialiser
 from .layer import Layer, Views
 from .tape import Tape
 
 
 @dataclass(frozen=True, eq=False)
 class Dense(Layer):
-    """x (N, n_in) -> y (N, n_out). `weights` names the initialiser of w; b starts at zero.
+    """x (N, n_in) -> y (N, n_out), with w (n_in, n_out) and b (n_out,).
+
+    `weights` and `bias` are initialisers, by name or as objects; bias=None leaves b out.
 
     >>> Dense(784, 256).out_shape((784,))
     (256,)
@@ -29,29 +36,36 @@ class Dense(Layer):
 
     n_in: int
     n_out: int
-    weights: str = "glorot"
+    weights: str | Initialiser = "glorot_uniform"
+    bias: str | Initialiser | None = "zeros"
+    formula: ClassVar[str] = "y = x w + b"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
         object.__setattr__(self, "n_out", whole(self.n_out, "Dense: n_out", least=1))
-        one_of(self.weights, INITIALISERS, "initialiser")
+        check_initialiser(self.weights, "Dense: weights")
+        if self.bias is not None:
+            check_initialiser(self.bias, "Dense: bias")
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape != (self.n_in,):
             raise ShapeError(self._misfit(("N", *shape)))
         return (self.n_out,)
 
-    def parameters(self) -> dict[str, tuple[Shape, Initialiser]]:
-        return {
-            "w": ((self.n_in, self.n_out), INITIALISERS[self.weights]),
-            "b": ((self.n_out,), zeros),
-        }
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        fans = (self.n_in, self.n_out)
+        wanted: dict[str, tuple[Shape, Initial]] = {"w": (fans, bound(self.weights, fans))}
+        if self.bias is not None:
+            wanted["b"] = ((self.n_out,), bound(self.bias, fans))
+        return wanted
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         if x.shape[1:] != (self.n_in,):
             raise ShapeError(self._misfit(x.shape))
         tape.x = x  # (N, I)
         y = tape.array("y", (len(x), self.n_out), x.dtype)  # (N, O)
+        if self.bias is None:
+            return kernels.times(x, p.w, out=y)
         return kernels.affine(x, p.w, p.b, out=y)  # (1)
 
     def backward(
@@ -60,11 +74,28 @@ class Dense(Layer):
         x = tape.x
         if g is not None:
             kernels.add_outer(x, dy, into=g.w)  # (3)
-            kernels.add_rows(dy, into=g.b)  # (3)
+            if self.bias is not None:
+                kernels.add_rows(dy, into=g.b)  # (3)
         if not need_dx:
             return None
         dx = tape.array("dx", x.shape, x.dtype)  # (N, I)
         return kernels.times_transpose(dy, p.w, out=dx)  # (2)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        tape.u = u  # (N, I)
+        return kernels.times(u, p.w, out=tape.array("v", (len(u), self.n_out), u.dtype))  # (4)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        dx = self.backward(p, dy, tape, g, need_dx)
+        u = tape.u
+        if g is not None:
+            kernels.add_outer(u, dv, into=g.w)  # (5)
+        if not need_dx:
+            return None
+        du = kernels.times_transpose(dv, p.w, out=tape.array("du", u.shape, u.dtype))  # (5)
+        return SimpleNamespace(x=dx, u=du)
 
     def _misfit(self, shape: tuple[int | str, ...]) -> str:
         if len(shape) > 2:

@@ -4,7 +4,8 @@
     {"layer": "Network", "in_shape": [784], "layers": [..., {"again": 0}]}
 
 `{"again": k}` stands for a layer object that was met before: the k-th, counted from 0 in the order
-in which descriptions are completed.
+in which descriptions are completed. `{"initialiser": "Normal", "std": 0.1}` is an initialiser that
+was given as an object.
 """
 
 import dataclasses
@@ -12,24 +13,50 @@ from typing import Any
 
 from ..checks import one_of
 from ..errors import OptionError
-from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from .dense import Dense
+from .dropout import Dropout
+from .initialisers import KINDS
+from .joins import JoinLabels, JoinParameters
 from .layer import Layer
+from .maxout import Maxout
 from .network import Network
 from .noise import GaussianNoise
+from .normalisation import BatchNorm, LayerNorm
 from .reshape import Flatten, Reshape
+from .residual import Residual
+from .tied import Tied
 
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
-    for kind in (Dense, ReLU, LeakyReLU, Tanh, Sigmoid, Reshape, Flatten, GaussianNoise, Network)
+    for kind in (
+        Dense,
+        Tied,
+        ReLU,
+        LeakyReLU,
+        ELU,
+        Tanh,
+        Sigmoid,
+        Softplus,
+        SiLU,
+        GELU,
+        Maxout,
+        LayerNorm,
+        BatchNorm,
+        Dropout,
+        GaussianNoise,
+        JoinLabels,
+        JoinParameters,
+        Reshape,
+        Flatten,
+        Residual,
+        Network,
+    )
 }
 
 
 def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
-    """The description of `layer`, made of plain numbers, strings, lists and dicts.
-
-    Every layer is a dataclass (see Layer), which mypy cannot know of the base class.
-    """
+    """The description of `layer`, made of plain numbers, strings, lists and dicts."""
     met = [] if met is None else met
     if layer in met:
         return {"again": met.index(layer)}
@@ -38,10 +65,7 @@ def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
             f"{type(layer).__name__} is not one of scratchgen's layers, so no file can hold it: "
             f"add the class to scratchgen.nn.LAYERS, here and where the file is loaded"
         )
-    fields = {
-        field.name: _plain(getattr(layer, field.name), met)
-        for field in dataclasses.fields(layer)  # type: ignore[arg-type]
-    }
+    fields = {name: _plain(getattr(layer, name), met) for name in _fields(type(layer))}
     met.append(layer)
     return {"layer": type(layer).__name__, **fields}
 
@@ -51,6 +75,13 @@ def _plain(value: Any, met: list[Layer]) -> Any:
         return describe(value, met)
     if isinstance(value, tuple):
         return [_plain(item, met) for item in value]
+    if type(value) in KINDS.values():
+        return {"initialiser": type(value).__name__, **dataclasses.asdict(value)}
+    if callable(value):
+        raise OptionError(
+            f"{value!r} is not one of scratchgen's initialisers, so no file can hold it: take one "
+            f"of {', '.join(KINDS)} instead"
+        )
     return value
 
 
@@ -65,18 +96,31 @@ def build(description: Any, met: list[Layer] | None = None) -> Layer:
             raise OptionError(f"the description {description!r} names a layer not met before it")
         return met[place]
     kind = LAYERS[one_of(description.get("layer"), LAYERS, "layer")]
-    fields = {name: value for name, value in description.items() if name != "layer"}
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    if set(fields) != known:
-        raise OptionError(
-            f"a {kind.__name__} is described by {sorted(fields)}: wants {sorted(known)}"
-        )
+    known, given = _fields(kind), {name for name in description if name != "layer"}
+    if given != set(known):
+        raise OptionError(f"a {kind.__name__} is described by {sorted(given)}: wants {known}")
+    fields = {name: _from_plain(description[name], met) for name in known}
     if kind is Network:
         if not isinstance(fields["layers"], list):
             raise OptionError("the layers of a Network are described by a list")
-        layers = [build(item, met) for item in fields["layers"]]
-        layer: Layer = Network(fields["in_shape"], *layers)
+        layer: Layer = Network(fields["in_shape"], *fields["layers"])
     else:
         layer = kind(**fields)
     met.append(layer)
     return layer
+
+
+def _from_plain(value: Any, met: list[Layer]) -> Any:
+    if isinstance(value, dict) and "initialiser" in value:
+        fields = {name: item for name, item in value.items() if name != "initialiser"}
+        return KINDS[one_of(value["initialiser"], KINDS, "initialiser")](**fields)
+    if isinstance(value, dict):
+        return build(value, met)
+    if isinstance(value, list):
+        return [_from_plain(item, met) for item in value]
+    return value
+
+
+def _fields(kind: type[Layer]) -> list[str]:
+    """What a layer of that kind is made of; every layer is a dataclass (see Layer)."""
+    return [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]

@@ -1,47 +1,165 @@
 """What a parameter is before anything was learnt.
 
-An initialiser is a function (rng, shape) -> array. A weight of shape (I, O) has I inputs and O
-outputs.
+An initialiser is a function (rng, shape, fans) -> array, where fans = (I, O) are the inputs and the
+outputs of the layer, so that a bias may depend on them too.
 
-    zeros     0                                                                    (1)
-    glorot    U(-a, a), a = sqrt(6 / (I + O))      Glorot and Bengio 2010          (2)
-    he        N(0, 2 / I), for what a ReLU follows  He et al. 2015                  (3)
-    normal    N(0, 0.02^2), for what should begin near 0                           (4)
+    Constant         c
+    Normal           N(0, std^2)
+    FanInUniform     U(-a, a), a = 1 / sqrt(I)             PyTorch's default, weights and biases (1)
+    GlorotUniform    U(-a, a), a = sqrt(6 / (I + O))       Glorot and Bengio 2010               (2)
+    GlorotNormal     N(0, 2 / (I + O))                     the same variance                    (3)
+    HeUniform        U(-a, a), a = sqrt(6 / I)             the same variance as (5)             (4)
+    HeNormal         N(0, 2 / I)                           He et al. 2015                       (5)
+    Orthogonal       gain Q, Q^T Q = 1 or Q Q^T = 1        Saxe et al. 2014                     (6)
+
+Signals keep their variance through a layer when that of a weight is 1 / I, gradients when it is
+1 / O: (2) and (3) lie between the two. A ReLU cuts half of a signal away, for which (4) and (5)
+make up. QR leaves signs open: (6) takes those that make every Q equally likely.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape
+from ..checks import Array, Shape, one_of, real
+from ..errors import KindError, ShapeError
 
-Initialiser = Callable[[np.random.Generator, Shape], Array]
-
-
-def zeros(_rng: np.random.Generator, shape: Shape) -> Array:
-    """All zero: biases."""
-    return np.zeros(shape)  # (1)
+Fans = tuple[int, int]
+Initialiser = Callable[[np.random.Generator, Shape, Fans], Array]
+Initial = Callable[[np.random.Generator, Shape], Array]  # an initialiser that knows its fans
 
 
-def glorot(rng: np.random.Generator, shape: Shape) -> Array:
-    """Between what keeps the variance of signals, 1 / I, and that of gradients, 1 / O."""
-    bound = np.sqrt(6 / (shape[0] + shape[1]))
-    return rng.uniform(-bound, bound, shape)  # (2)
+@dataclass(frozen=True)
+class Constant:
+    """The same number everywhere.
+
+    >>> Constant(0.5)(np.random.default_rng(0), (2,), (1, 2))
+    array([0.5, 0.5])
+    """
+
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        value = real(self.value, "Constant: value", least=-np.inf)
+        object.__setattr__(self, "value", value)
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return np.full(shape, self.value)
 
 
-def he(rng: np.random.Generator, shape: Shape) -> Array:
-    """Keeps the variance of signals through a layer of which a ReLU cuts half away."""
-    return rng.standard_normal(shape) * np.sqrt(2 / shape[0])  # (3)
+@dataclass(frozen=True)
+class Normal:
+    """Normal with a spread that does not depend on the layer: N(0, std^2)."""
+
+    std: float = 0.02
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "std", real(self.std, "Normal: std"))
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return self.std * rng.standard_normal(shape)
 
 
-def normal(rng: np.random.Generator, shape: Shape) -> Array:
-    """Small, whatever the size of the layer."""
-    return 0.02 * rng.standard_normal(shape)  # (4)
+@dataclass(frozen=True)
+class FanInUniform:
+    """What PyTorch's linear layers begin with, weights and biases alike."""
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return _uniform(rng, shape, 1 / math.sqrt(fans[0]))  # (1)
+
+
+@dataclass(frozen=True)
+class GlorotUniform:
+    """For layers that nothing cuts: tanh, sigmoid, or the last one."""
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return _uniform(rng, shape, math.sqrt(6 / sum(fans)))  # (2)
+
+
+@dataclass(frozen=True)
+class GlorotNormal:
+    """GlorotUniform's variance, without its bounds."""
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return math.sqrt(2 / sum(fans)) * rng.standard_normal(shape)  # (3)
+
+
+@dataclass(frozen=True)
+class HeUniform:
+    """HeNormal's variance, within bounds."""
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return _uniform(rng, shape, math.sqrt(6 / fans[0]))  # (4)
+
+
+@dataclass(frozen=True)
+class HeNormal:
+    """For layers that a ReLU follows."""
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        return math.sqrt(2 / fans[0]) * rng.standard_normal(shape)  # (5)
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """A rotation, times `gain`: it keeps lengths where it can; for weights (I, O) only.
+
+    >>> q = Orthogonal()(np.random.default_rng(0), (3, 2), (3, 2))
+    >>> (q.T @ q).round(6) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gain", real(self.gain, "Orthogonal: gain", above=True))
+
+    def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
+        if len(shape) != 2:
+            raise ShapeError(
+                f"Orthogonal() got shape {shape}, wants that of a matrix (I, O): take another "
+                f"initialiser, such as 'zeros', for biases"
+            )
+        tall = rng.standard_normal((max(shape), min(shape)))
+        q, r = np.linalg.qr(tall)  # q (max, min)
+        q = q * np.where(np.diag(r) < 0, -1, 1)
+        return self.gain * (q if shape[0] >= shape[1] else q.T)  # (6)
 
 
 INITIALISERS: dict[str, Initialiser] = {
-    "zeros": zeros,
-    "glorot": glorot,
-    "he": he,
-    "normal": normal,
+    "zeros": Constant(0.0),
+    "ones": Constant(1.0),
+    "normal": Normal(),
+    "fan_in_uniform": FanInUniform(),
+    "glorot_uniform": GlorotUniform(),
+    "glorot_normal": GlorotNormal(),
+    "he_uniform": HeUniform(),
+    "he_normal": HeNormal(),
+    "orthogonal": Orthogonal(),
 }
+KINDS: dict[str, type[Any]] = {type(one).__name__: type(one) for one in INITIALISERS.values()}
+
+
+def check_initialiser(value: Any, what: str) -> None:
+    """OptionError or KindError unless `value` is a name, or a function (rng, shape, fans)."""
+    if isinstance(value, str):
+        one_of(value, INITIALISERS, "initialiser")
+    elif not callable(value) or isinstance(value, type):
+        raise KindError(
+            f"{what}={value!r}: wants the name of an initialiser, such as 'he_normal', or an "
+            f"object, such as sg.nn.Normal(0.02)"
+        )
+
+
+def bound(value: str | Initialiser, fans: Fans) -> Initial:
+    """The initialiser of that name, or `value` itself, told the fans of its layer."""
+    initialiser = INITIALISERS[value] if isinstance(value, str) else value
+    return lambda rng, shape: initialiser(rng, shape, fans)
+
+
+def _uniform(rng: np.random.Generator, shape: Shape, most: float) -> Array:
+    return rng.uniform(-most, most, shape)

@@ -4,16 +4,27 @@
     dx = backward(p, dy, tape, g, need_dx)      dL/dx from dL/dy, and g += dL/dp      (2)
 
 p holds the layer's parameters and state by name (p.w, p.b), g the places its gradients are added
-into. State is what is kept but not trained, as the running mean of a batch norm would be; no layer
-in this package has any yet. Forward writes nothing but its tape; what a pass learns about the state
-waits there until `settle` writes it, once, when the step is the layer's own.
+into. State is what is kept but not trained, as the running mean of a batch norm. Forward writes
+nothing but its tape; what a pass learns about the state waits there until `settle` writes it, once,
+when the step is the layer's own.
+
+A gradient penalty is a function of dL/dx, and its own gradient is of second order. For that a layer
+has two more verbs, on the tape of the same pass. With J = dy/dx, the Jacobian at x,
+
+    v = tangent(p, u, tape)                                  v = J u                  (3)
+    tangent_backward(p, dy, dv, tape, g, need_dx)            with L' = <dy, y> + <dv, v>:
+        .x = dL'/dx,   .u = dL'/du,   g += dL'/dp                                     (4)
+
+docs/derivations.md shows why these suffice, exactly, without differentiating a backward pass.
 """
 
 import dataclasses
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 from ..checks import Array, Shape
-from .initialisers import Initialiser
+from ..errors import OptionError
+from .initialisers import Initial
 from .tape import Tape
 
 Views = Any  # a namespace of arrays (p.w, p.b) for a layer, a list of such for a network
@@ -25,6 +36,8 @@ class Layer:
     Layers are frozen dataclasses: their fields are all that a file must hold to build them again.
     """
 
+    formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
+
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of one output example for that of one input example, or ShapeError."""
         return shape
@@ -33,8 +46,12 @@ class Layer:
         """The layers within this one; a layer with children has no parameters of its own."""
         return ()
 
-    def parameters(self) -> dict[str, tuple[Shape, Initialiser]]:
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         """What is trained: name -> (shape, initialiser)."""
+        return {}
+
+    def borrows(self) -> dict[str, tuple["Layer", str]]:
+        """Weights of other layers that are used here, transposed: name -> (layer, its name)."""
         return {}
 
     def state(self) -> dict[str, tuple[Shape, float]]:
@@ -51,10 +68,29 @@ class Layer:
         """dL/dx for dL/dy; with g, dL/dp is added into it; without need_dx, no dx is computed."""
         raise NotImplementedError
 
+    def why_no_tangent(self) -> str:
+        """Why the layer cannot stand in a discriminator under a gradient penalty; "" if it can."""
+        if type(self).tangent is Layer.tangent:
+            return "it has no tangent(): write it and tangent_backward(), or leave the layer out"
+        return ""
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        """How y moves when x moves by u: J u, on the tape of the pass that gave y."""
+        raise OptionError(
+            f"{self} cannot stand in a discriminator under a gradient penalty, because "
+            f"{self.why_no_tangent()}"
+        )
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        """`.x` and `.u`: (4) for the u that tangent was given; None without need_dx."""
+        raise NotImplementedError
+
     def settle(self, p: Views, tape: Tape) -> None:
         """Write into the state what the pass on this tape has learnt about it."""
 
     def __str__(self) -> str:
-        """`Dense(784 -> 256)` and the like, for networks and error texts."""
+        """`Dropout(0.2)` and the like, for networks and error texts."""
         values = vars(self).values() if dataclasses.is_dataclass(self) else ()
         return f"{type(self).__name__}({', '.join(map(str, values))})"

@@ -3,14 +3,17 @@
     x_1 = x,   x_{k+1} = f_k(x_k; p_k),   y = x_{K+1}           for layers k = 1 ... K      (1)
     dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1}                         for k = K ... 1
     dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                         added into g[k]              (2)
+    u_1 = u,   u_{k+1} = (df_k/dx_k) u_k,   v = u_{K+1}         tangent, forward             (3)
+    the cotangents of x_k and u_k, and those of p_k             tangent_backward, K ... 1    (4)
 
-Without need_dx, (2) ends at the first layer that has something to learn.
+Without need_dx, (2) and (4) end at the first layer that has something to learn.
 """
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 from ..checks import Array, Shape, sizes
 from ..errors import KindError, ShapeError
@@ -36,6 +39,7 @@ class Network(Layer):
 
     in_shape: Shape
     layers: tuple[Layer, ...]
+    formula: ClassVar[str] = "y = one layer after the other"
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         for layer in layers:
@@ -54,7 +58,7 @@ class Network(Layer):
 
     @cached_property
     def _first_trained(self) -> int:
-        trained = (i for i, layer in enumerate(self.layers) if parameter_count(layer))
+        trained = (i for i, layer in enumerate(self.layers) if learns(layer))
         return next(trained, len(self.layers))
 
     def out_shape(self, shape: Shape) -> Shape:
@@ -89,6 +93,27 @@ class Network(Layer):
             dx = self.layers[i].backward(p[i], dy, tape.inner(i), g_i, need_dx or i > first)  # (2)
             dy = dy if dx is None else dx
         return dy if need_dx else None
+
+    def why_no_tangent(self) -> str:
+        reasons = ((layer, layer.why_no_tangent()) for layer in self.layers)
+        return next((f"of {layer}: {reason}" for layer, reason in reasons if reason), "")
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        for i, layer in enumerate(self.layers):
+            u = layer.tangent(p[i], u, tape.inner(i))  # (3)
+        return u
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        d = SimpleNamespace(x=dy, u=dv)
+        first = 0 if need_dx else self._first_trained
+        for i in reversed(range(first, len(self.layers))):
+            g_i = None if g is None else g[i]
+            needed = need_dx or i > first
+            below = self.layers[i].tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)
+            d = d if below is None else below  # (4)
+        return d if need_dx else None
 
     def settle(self, p: Views, tape: Tape) -> None:
         for i, layer in enumerate(self.layers):
@@ -125,6 +150,11 @@ def distinct_leaves(layer: Layer) -> list[Layer]:
 
     visit(layer)
     return [one for one in met if not one.children()]
+
+
+def learns(layer: Layer) -> bool:
+    """Whether backward through `layer` adds to any gradient."""
+    return any(leaf.parameters() or leaf.borrows() for leaf in distinct_leaves(layer))
 
 
 def parameter_count(layer: Layer) -> int:

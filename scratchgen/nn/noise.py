@@ -1,13 +1,15 @@
 """GaussianNoise blurs what passes in training, and nothing in evaluation.
 
     y = x + std noise,   noise ~ N(0, I)                   (1)
-    dL/dx = dL/dy                                          (2)
+    dx = dy,   v = u,   du = dv                            (2)
 
 In front of a discriminator it is the instance noise of Sønderby et al. 2017: real and fake examples
 then overlap, so that a discriminator cannot tell them apart by details too small to see.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
 
 from ..checks import Array, real
 from ..rng import standard_normal
@@ -24,6 +26,7 @@ class GaussianNoise(Layer):
     """
 
     std: float
+    formula: ClassVar[str] = "y = x + std noise"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "std", real(self.std, "GaussianNoise: std"))
@@ -31,10 +34,19 @@ class GaussianNoise(Layer):
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         if not tape.training:
             return x
-        noise = standard_normal(tape.rng, x.shape, x.dtype)  # as x
+        rng = tape.given("rng", f"{self} draws its noise from it in training")
+        noise = standard_normal(rng, x.shape, x.dtype)  # as x
         return x + x.dtype.type(self.std) * noise  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         return dy if need_dx else None  # (2)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        return u  # (2)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        return SimpleNamespace(x=dy, u=dv) if need_dx else None  # (2)

@@ -2,11 +2,14 @@
 
     y_n = x_n read in C order into another shape,    dx = dy read back into the first     (1)
 
-Both give views: what is borrowed is borrowed on.
+A tangent is laid out like its y, and a cotangent like its x. All are views: what is borrowed is
+borrowed on.
 """
 
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
 
 from ..checks import Array, Shape, sizes
 from ..errors import ShapeError
@@ -14,8 +17,31 @@ from .layer import Layer, Views
 from .tape import Tape
 
 
+class Relayout(Layer):
+    """(N, ...) -> (N, *out_shape), a view: what both have in common."""
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        tape.x_shape = x.shape
+        return x.reshape(len(x), *self.out_shape(x.shape[1:]))  # (1)
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        return dy.reshape(tape.x_shape) if need_dx else None  # (1)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        return u.reshape(len(u), *self.out_shape(tape.x_shape[1:]))
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        if not need_dx:
+            return None
+        return SimpleNamespace(x=dy.reshape(tape.x_shape), u=dv.reshape(tape.x_shape))
+
+
 @dataclass(frozen=True, eq=False)
-class Reshape(Layer):
+class Reshape(Relayout):
     """(N, ...) -> (N, *shape), a view.
 
     >>> Reshape((28, 28, 1)).out_shape((784,))
@@ -23,6 +49,7 @@ class Reshape(Layer):
     """
 
     shape: Shape
+    formula: ClassVar[str] = "y = x in another shape"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", sizes(self.shape, "Reshape: shape"))
@@ -35,32 +62,16 @@ class Reshape(Layer):
             )
         return self.shape
 
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.x_shape = x.shape
-        return x.reshape(len(x), *self.shape)  # (1)
-
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        return dy.reshape(tape.x_shape) if need_dx else None  # (1)
-
 
 @dataclass(frozen=True, eq=False)
-class Flatten(Layer):
+class Flatten(Relayout):
     """(N, ...) -> (N, product of the rest), a view.
 
     >>> Flatten().out_shape((28, 28, 1))
     (784,)
     """
 
+    formula: ClassVar[str] = "y = x in one row"
+
     def out_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)
-
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.x_shape = x.shape
-        return x.reshape(len(x), math.prod(x.shape[1:]))  # (1)
-
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        return dy.reshape(tape.x_shape) if need_dx else None  # (1)

@@ -29,7 +29,7 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        self._given: dict[str, Any] = {}
+        self._given: dict[str, Any] = {"training": False}
         self._notes: dict[str, Any] = {}
         self._arrays: dict[str, Array] = {}
         self._inner: dict[Hashable, Tape] = {}
@@ -47,6 +47,16 @@ class Tape:
         if name not in self._inner:
             self._inner[name] = Tape().begin(**self._given)
         return self._inner[name]
+
+    def given(self, name: str, reason: str) -> Any:
+        """What the pass was given by that name, or TapeError with the reason why it is needed."""
+        value = self._given.get(name)
+        if value is None:
+            raise TapeError(
+                f"the pass was given no {name}, and {reason}: start it with "
+                f"tape.begin(training={self._given['training']}, {name}={name})"
+            )
+        return value
 
     def array(self, name: str, shape: Shape, dtype: Any) -> Array:
         """Uninitialised memory of that shape: the leading rows of what is there, if it suffices."""

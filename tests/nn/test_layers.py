@@ -1,80 +1,47 @@
 """Every layer: its gradients against differences, and the contract."""
 
 import dataclasses
+import math
+import pickle
 
 import numpy as np
 import pytest
 from differences import assert_close, numeric_gradient
 from hypothesis import given
 from hypothesis import strategies as st
+from layer_cases import Case, away_from_zero, layer_cases
 
 from scratchgen import errors
 from scratchgen.nn import (
-    LAYERS,
+    ELU,
+    GELU,
+    BatchNorm,
     Block,
     Dense,
+    Dropout,
     Flatten,
     GaussianNoise,
-    Layer,
+    JoinLabels,
+    JoinParameters,
+    LayerNorm,
     Layout,
     LeakyReLU,
+    Maxout,
     Network,
     ReLU,
     Reshape,
+    Residual,
     Sigmoid,
+    SiLU,
+    Softplus,
     Tanh,
     Tape,
+    Tied,
+    build,
+    describe,
 )
 
-sizes = st.integers(1, 5)
-shapes = st.lists(sizes, min_size=1, max_size=3).map(tuple)
-
-
-@st.composite
-def layer_cases(draw):
-    """A layer, and the shape of one example that it takes."""
-    kind = draw(st.sampled_from(sorted(LAYERS)))
-    shape = draw(shapes)
-    if kind == "Dense":
-        n_in = draw(sizes)
-        return Dense(n_in, draw(sizes), draw(st.sampled_from(["zeros", "glorot", "he"]))), (n_in,)
-    if kind == "LeakyReLU":
-        return LeakyReLU(draw(st.floats(0, 0.9))), shape
-    if kind == "GaussianNoise":
-        return GaussianNoise(draw(st.floats(0, 2))), shape
-    if kind == "Reshape":
-        return Reshape(shape[::-1]), shape
-    if kind == "Network":
-        a, b, c = draw(st.tuples(sizes, sizes, sizes))
-        twice = Dense(b, b)
-        inner = Network((b,), Tanh(), twice)
-        return Network((a,), Dense(a, b), inner, Sigmoid(), twice, Dense(b, c)), (a,)
-    return LAYERS[kind](), shape
-
-
-class Case:
-    """A layer with drawn parameters, inputs and cotangents, all float64, away from kinks."""
-
-    def __init__(self, layer: Layer, shape: tuple[int, ...], n: int, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        self.layer, self.block = layer, Block(Layout(it=layer), np.float64, rng)
-        self.block.vector[:] = away_from_zero(rng, self.block.vector.shape)
-        self.p = self.block.views.it
-        self.x = away_from_zero(rng, (n, *shape))
-        self.dy = rng.standard_normal((n, *layer.out_shape(shape)))
-
-    def value(self) -> float:
-        """<dy, forward(x)>."""
-        y = self.layer.forward(self.p, self.x, begin(Tape()))
-        return float((y * self.dy).sum())
-
-    def gradients(self, tape: Tape | None = None):
-        """dx and the gradient of the parameters, by backward."""
-        tape = begin(tape or Tape())
-        self.layer.forward(self.p, self.x, tape)
-        gradient = self.block.zeros_like()
-        dx = self.layer.backward(self.p, self.dy, tape, gradient.views.it)
-        return dx.copy(), gradient.vector
+in_training = st.booleans()
 
 
 def begin(tape: Tape) -> Tape:
@@ -82,14 +49,9 @@ def begin(tape: Tape) -> Tape:
     return tape.begin(training=True, rng=np.random.default_rng(5))
 
 
-def away_from_zero(rng: np.random.Generator, shape) -> np.ndarray:
-    """Numbers of size 0.05 to 1.5 with random signs: 1e-2 and more from the kink of a ReLU."""
-    return rng.uniform(0.05, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
-
-
-@given(layer_cases(), st.integers(1, 5), st.integers(0, 2**32))
-def test_backward_is_the_derivative_of_forward(case, n, seed):
-    case = Case(*case, n, seed)
+@given(layer_cases(), st.integers(1, 5), st.integers(0, 2**32), in_training)
+def test_backward_is_the_derivative_of_forward(case, n, seed, training):
+    case = Case(*case, n, seed, training)
     dx, dtheta = case.gradients()
     assert_close(dx, numeric_gradient(case.value, case.x), "dx")
     assert_close(dtheta, numeric_gradient(case.value, case.block.vector), "dtheta")
@@ -99,7 +61,7 @@ def test_backward_is_the_derivative_of_forward(case, n, seed):
 def test_gradients_add_to_what_is_there(case, n, seed):
     case = Case(*case, n, seed)
     _, once = case.gradients()
-    tape = begin(Tape())
+    tape = case.begin()
     case.layer.forward(case.p, case.x, tape)
     gradient = case.block.zeros_like()
     gradient.vector[:] = 1
@@ -132,34 +94,36 @@ def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(case, seed):
 def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients(case, n, seed):
     case = Case(*case, n, seed)
     _, wanted = case.gradients()
-    tape = begin(Tape())
+    tape = case.begin()
     case.layer.forward(case.p, case.x, tape)
     gradient = case.block.zeros_like()
     assert case.layer.backward(case.p, case.dy, tape, gradient.views.it, need_dx=False) is None
     assert np.array_equal(gradient.vector, wanted)
 
 
-@given(layer_cases(), st.integers(1, 4), st.integers(0, 2**32))
-def test_float32_stays_float32(case, n, seed):
+@given(layer_cases(), st.integers(1, 4), st.integers(0, 2**32), in_training)
+def test_float32_stays_float32(case, n, seed, training):
     layer, shape = case
     block = Block(Layout(it=layer), np.float32, rng=seed)
     x = np.random.default_rng(seed).standard_normal((n, *shape), dtype=np.float32)
-    tape = Tape().begin()
+    tape = Tape().begin(training=training, rng=np.random.default_rng(0), labels=[0] * n)
     y = layer.forward(block.views.it, x, tape)
     dx = layer.backward(block.views.it, y, tape, block.zeros_like().views.it)
     assert y.dtype == dx.dtype == np.float32
 
 
-@given(layer_cases())
-def test_a_batch_of_no_examples_passes_through(case):
+@given(layer_cases(), in_training)
+def test_a_batch_of_no_examples_passes_through(case, training):
     layer, shape = case
-    block = Block(Layout(it=layer), rng=0)
-    y = layer.forward(block.views.it, np.zeros((0, *shape), np.float32), Tape().begin())
+    block, tape = Block(Layout(it=layer), rng=0), Tape()
+    tape.begin(training=training, rng=np.random.default_rng(0), labels=np.zeros(0, int))
+    y = layer.forward(block.views.it, np.zeros((0, *shape), np.float32), tape)
     assert y.shape == (0, *layer.out_shape(shape))
 
 
 def test_backward_without_forward_names_the_call_that_is_missing():
-    for layer, shape in ((Dense(3, 2), (3,)), (ReLU(), (3,)), (Tanh(), (3,)), (Flatten(), (3,))):
+    layers = (Dense(3, 2), ReLU(), Tanh(), Flatten(), LayerNorm(3), Maxout(3), Dropout(0.1))
+    for layer, shape in ((layer, (3,)) for layer in layers):
         block = Block(Layout(it=layer), rng=0)
         x, tape = np.ones((4, *shape), np.float32), Tape().begin()
         dy = layer.forward(block.views.it, x, tape)
@@ -235,3 +199,232 @@ def test_sizes_must_be_whole_numbers_of_at_least_one(bad):
 def test_layers_are_settings_that_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Dense(2, 3).n_in = 4
+
+
+def outputs(layer, x, **given):
+    """The output of a layer without parameters."""
+    return layer.forward(None, np.asarray(x, float), Tape().begin(**given))
+
+
+def test_smooth_activations_at_published_numbers():
+    phi = 0.8413447460685429  # the normal distribution at 1
+    assert outputs(GELU(), [[1.0, -1.0]])[0] == pytest.approx([phi, phi - 1], rel=1e-14)
+    assert outputs(SiLU(), np.log([[3.0]]))[0, 0] == pytest.approx(0.75 * math.log(3))
+    assert outputs(Softplus(), np.log([[3.0]]))[0, 0] == pytest.approx(math.log(4))
+    assert outputs(ELU(2.0), [[math.log(0.5), 3.0]])[0].tolist() == pytest.approx([-1, 3])
+
+
+def test_activations_are_finite_and_without_warning_far_out():
+    x = np.array([[-1e30, -800.0, 0.0, 800.0, 1e30]])
+    for dtype in (np.float32, np.float64):
+        for layer in (ELU(), Softplus(), SiLU(), GELU(), Tanh(), Sigmoid(), LayerNorm(5)):
+            block, tape = Block(Layout(it=layer), dtype, 0), Tape().begin()
+            scaled = x.astype(dtype) if not isinstance(layer, LayerNorm) else x.astype(dtype) / 1e20
+            y = layer.forward(block.views.it, scaled, tape)
+            dx = layer.backward(block.views.it, np.ones_like(y), tape)
+            assert np.isfinite(y).all(), layer
+            assert np.isfinite(dx).all(), layer
+
+
+def test_maxout_takes_the_largest_of_neighbours_and_sends_the_gradient_there():
+    tape = Tape().begin()
+    y = Maxout(2).forward(None, np.array([[1.0, 5.0, -3.0, -4.0]]), tape)
+    assert y.tolist() == [[5, -3]]
+    assert Maxout(2).backward(None, np.array([[10.0, 20.0]]), tape).tolist() == [[0, 10, 20, 0]]
+
+
+def test_dropout_drops_its_share_keeps_the_mean_and_is_absent_in_evaluation():
+    x = np.full((400, 500), 2.0)
+    y = outputs(Dropout(0.3), x, training=True, rng=np.random.default_rng(0))
+    assert (y == 0).mean() == pytest.approx(0.3, abs=0.005)
+    assert np.unique(y) == pytest.approx([0, 2 / 0.7])
+    assert y.mean() == pytest.approx(2, rel=0.01)
+    assert np.array_equal(outputs(Dropout(0.3), x), x)
+
+
+def test_dropout_draws_a_new_mask_in_each_pass_and_keeps_it_for_its_backward():
+    tape, rng, x = Tape(), np.random.default_rng(0), np.ones((20, 20))
+    masks = []
+    for _ in range(2):
+        masks.append(Dropout(0.5).forward(None, x, tape.begin(training=True, rng=rng)))
+        assert np.array_equal(masks[-1], Dropout(0.5).backward(None, x, tape))
+    assert not np.array_equal(*masks)
+
+
+def test_a_layer_without_what_it_needs_says_what_and_how_to_give_it():
+    tape = Tape().begin(training=True)
+    with pytest.raises(errors.TapeError, match=r"no rng, and Dropout\(0.5\).*rng=rng"):
+        Dropout(0.5).forward(None, np.ones((2, 3)), tape)
+    joined = JoinLabels(3, 2)
+    p = Block(Layout(it=joined), rng=0).views.it
+    with pytest.raises(errors.TapeError, match=r"no labels, and JoinLabels.*labels=labels"):
+        joined.forward(p, np.ones((2, 3)), tape)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        ([0, 3], errors.DataError),
+        ([-1, 0], errors.DataError),
+        ([0, 1, 2], errors.ShapeError),
+        ([[0], [1]], errors.ShapeError),
+        ([0.0, 1.0], errors.KindError),
+        (["a", "b"], errors.KindError),
+    ],
+)
+def test_labels_that_fit_neither_the_batch_nor_the_table_are_refused(labels, error):
+    joined = JoinLabels(3, 2)
+    p = Block(Layout(it=joined), rng=0).views.it
+    with pytest.raises(error):
+        joined.forward(p, np.ones((2, 4)), Tape().begin(labels=labels))
+
+
+def test_a_label_that_comes_twice_adds_its_gradient_twice():
+    joined = JoinLabels(3, 1)
+    block = Block(Layout(it=joined), np.float64, 0)
+    tape, gradient = Tape().begin(labels=[2, 2, 0]), block.zeros_like()
+    y = joined.forward(block.views.it, np.zeros((3, 1)), tape)
+    assert np.array_equal(y[:, 1:], block.views.it.table[[2, 2, 0]])
+    joined.backward(
+        block.views.it, np.array([[0, 1.0], [0, 10.0], [0, 100.0]]), tape, gradient.views.it
+    )
+    assert gradient.vector.tolist() == [100, 0, 11]
+
+
+def test_layer_norm_gives_each_example_mean_zero_and_spread_one_by_itself():
+    x = np.random.default_rng(0).standard_normal((5, 200)) * 3 + 7
+    layer = LayerNorm(200)
+    p = Block(Layout(it=layer), np.float64, 0).views.it
+    y = layer.forward(p, x, Tape().begin(training=True))
+    np.testing.assert_allclose(y.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(y.std(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(y[:1], layer.forward(p, x[:1], Tape().begin()))
+
+
+def trained_batch_norm(batches, keep=0.9):
+    """A BatchNorm that has settled on each of the batches."""
+    layer = BatchNorm(batches[0].shape[-1], keep=keep)
+    block, tape = Block(Layout(it=layer), np.float64, 0), Tape()
+    for x in batches:
+        layer.forward(block.views.it, x, tape.begin(training=True))
+        layer.settle(block.views.it, tape)
+    return layer, block
+
+
+def test_batch_norm_gives_each_feature_mean_zero_and_spread_one_over_the_batch():
+    x = np.random.default_rng(0).standard_normal((300, 2)) * [3, 0.1] + [7, -2]
+    layer = BatchNorm(2)
+    p = Block(Layout(it=layer), np.float64, 0).views.it
+    y = layer.forward(p, x, Tape().begin(training=True))
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(y.std(axis=0), 1, rtol=1e-2)
+
+
+def test_batch_norm_in_evaluation_uses_the_running_mean_and_variance():
+    rng = np.random.default_rng(0)
+    layer, block = trained_batch_norm([rng.standard_normal((500, 3)) * 2 + 5 for _ in range(80)])
+    assert block.views.it.mean == pytest.approx([5, 5, 5], abs=0.1)
+    assert block.views.it.var == pytest.approx([4, 4, 4], rel=0.1)
+    y = layer.forward(block.views.it, np.full((1, 3), 7.0), Tape().begin())
+    assert y[0] == pytest.approx([1, 1, 1], abs=0.1)  # (7 - 5) / 2
+
+
+def test_keep_is_the_share_of_the_old_statistics_that_stays():
+    _, block = trained_batch_norm([np.array([[0.0], [8.0]])], keep=0.75)
+    assert block.views.it.mean == pytest.approx(0.25 * 4)
+    assert block.views.it.var == pytest.approx(0.75 * 1 + 0.25 * 16)
+
+
+def test_only_settle_writes_the_state_and_not_in_evaluation():
+    layer, block = trained_batch_norm([np.ones((4, 2))])
+    before, tape, x = block.state.copy(), Tape(), np.random.default_rng(0).standard_normal((4, 2))
+    layer.forward(block.views.it, x, tape.begin(training=True))
+    assert np.array_equal(before, block.state)
+    layer.forward(block.views.it, x, tape.begin(training=False))
+    layer.settle(block.views.it, tape)
+    assert np.array_equal(before, block.state)
+
+
+def test_a_batch_of_one_leaves_the_statistics_alone_and_gives_beta():
+    layer, block = trained_batch_norm([np.ones((1, 2)) * 50])
+    assert block.state.tolist() == [0, 0, 1, 1]
+    block.views.it.beta[:] = [3, 4]
+    y = layer.forward(block.views.it, np.ones((1, 2)) * 50, Tape().begin(training=True))
+    assert y.tolist() == [[3, 4]]
+
+
+def test_a_tied_layer_is_the_transpose_of_the_other_and_learns_with_it():
+    dense = Dense(3, 2)
+    tied = Tied(dense, bias=None)
+    block = Block(Layout(it=Network((3,), dense, tied)), np.float64, 0)
+    assert block.vector.size == 3 * 2 + 2
+    assert np.shares_memory(block.views.it[1].w, block.views.it[0].w)
+    y = tied.forward(block.views.it[1], np.eye(2), Tape().begin())
+    assert np.array_equal(y, block.views.it[0].w.T)
+
+
+def test_a_tied_layer_without_its_other_half_is_refused():
+    with pytest.raises(errors.OptionError, match="put that layer object into a network"):
+        Block(Layout(it=Network((2,), Tied(Dense(3, 2)))), rng=0)
+    with pytest.raises(errors.KindError, match="wants the Dense layer"):
+        Tied(ReLU())
+
+
+def test_a_tied_layer_stays_tied_in_copies_and_descriptions():
+    dense = Dense(3, 2)
+    network = Network((3,), dense, Tied(dense))
+    again = build(describe(network))
+    assert again.layers[1].of is again.layers[0]
+    block = pickle.loads(pickle.dumps(Block(Layout(it=network), np.float64, 0)))
+    block.views.it[0].w[:] = 7
+    assert (block.views.it[1].w == 7).all()
+
+
+def test_a_residual_block_adds_its_input_and_must_keep_the_shape():
+    block = Block(Layout(it=Residual(Dense(2, 2))), np.float64, 0)
+    block.vector[:] = 0
+    x = away_from_zero(np.random.default_rng(0), (3, 2))
+    y = Residual(Dense(2, 2)).forward(block.views.it, x, Tape().begin())
+    assert np.array_equal(y, x)
+    with pytest.raises(errors.ShapeError, match=r"end it in \(2,\)"):
+        Residual(Dense(2, 3)).out_shape((2,))
+    with pytest.raises(errors.KindError, match="wants a layer"):
+        Residual(3)
+
+
+def test_joined_parameters_are_the_same_for_every_example():
+    layer = JoinParameters(2)
+    block = Block(Layout(it=layer), np.float64, 0)
+    block.vector[:] = [5, 6]
+    y = layer.forward(block.views.it, np.zeros((3, 1)), Tape().begin())
+    assert y.tolist() == [[0, 5, 6]] * 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: Dropout(1.0),
+        lambda: Dropout(-0.1),
+        lambda: Dropout("some"),
+        lambda: BatchNorm(3, keep=1.0),
+        lambda: LayerNorm(0),
+        lambda: LayerNorm(3, eps=0),
+        lambda: Maxout(0),
+        lambda: JoinLabels(0, 2),
+        lambda: JoinParameters(-1),
+        lambda: ELU(float("nan")),
+        lambda: Dense(2, 2, weights="he"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(bad):
+    with pytest.raises(errors.OptionError, match="wants"):
+        bad()
+
+
+def test_layers_that_do_not_fit_say_what_would():
+    with pytest.raises(errors.ShapeError, match=r"LayerNorm\(5\) would take it"):
+        LayerNorm(4).out_shape((5,))
+    with pytest.raises(errors.ShapeError, match="a multiple of 3"):
+        Maxout(3).out_shape((10,))
+    with pytest.raises(errors.ShapeError, match=r"put Flatten\(\) before it"):
+        JoinLabels(3, 2).out_shape((2, 2))

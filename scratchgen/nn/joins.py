@@ -1,0 +1,148 @@
+"""Layers that join something to every example: a label's vector, or learned numbers.
+
+    JoinLabels        y_n = (x_n, table[label_n])                                       (1)
+                      dx_n = the first part of dy_n,   dtable[label_n] += the rest      (2)
+    JoinParameters    y_n = (x_n, b)                                                    (3)
+                      dx_n = the first part of dy_n,   db += the rest                   (4)
+
+What is joined does not depend on x: (1) and (3) have the tangent v = (u, 0), and tangent_backward
+is backward twice, without a gradient of dv for the table or b.
+"""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+
+from ..checks import Array, Shape, labels, whole
+from ..errors import ShapeError
+from .initialisers import Initial, Initialiser, bound, check_initialiser
+from .layer import Layer, Views
+from .tape import Tape
+
+
+class Join(Layer):
+    """(N, D) -> (N, D + size): what both have in common."""
+
+    def size(self) -> int:
+        """How many numbers are joined to an example."""
+        raise NotImplementedError
+
+    def joined(self, p: Views, n: int, tape: Tape) -> Array:
+        """What is joined to n examples: (n, size), or (size,) for all alike."""
+        raise NotImplementedError
+
+    def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
+        """Add the gradients of the parameters, for djoined (N, size)."""
+        raise NotImplementedError
+
+    def out_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise ShapeError(
+                f"{self} got examples of shape {shape}, wants (D,): put Flatten() before it."
+            )
+        return (shape[0] + self.size(),)
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        n, width = x.shape
+        tape.width = width
+        y = tape.array("y", (n, width + self.size()), x.dtype)  # (N, D + size)
+        y[:, :width] = x
+        y[:, width:] = self.joined(p, n, tape)
+        return y
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        if g is not None:
+            self.add_gradient(dy[:, tape.width :], tape, g)
+        return dy[:, : tape.width] if need_dx else None
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        v = tape.array("v", (len(u), tape.width + self.size()), u.dtype)  # (N, D + size)
+        v[:, : tape.width] = u
+        v[:, tape.width :] = 0
+        return v
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        dx = self.backward(p, dy, tape, g, need_dx)
+        return SimpleNamespace(x=dx, u=dv[:, : tape.width]) if need_dx else None
+
+
+@dataclass(frozen=True, eq=False)
+class JoinLabels(Join):
+    """(N, D) -> (N, D + width): to each example the vector of its label, from a learned table.
+
+    It needs `labels` on its tape, whole numbers (N,) from 0 to n_labels - 1: TapeError, KindError,
+    ShapeError or DataError without.
+
+    >>> JoinLabels(n_labels=10, width=4).out_shape((128,))
+    (132,)
+    """
+
+    n_labels: int
+    width: int
+    table: str | Initialiser = "glorot_normal"
+    formula: ClassVar[str] = "y = (x, table[label])"
+
+    def __post_init__(self) -> None:
+        n_labels = whole(self.n_labels, "JoinLabels: n_labels", least=1)
+        object.__setattr__(self, "n_labels", n_labels)
+        object.__setattr__(self, "width", whole(self.width, "JoinLabels: width", least=1))
+        check_initialiser(self.table, "JoinLabels: table")
+
+    def size(self) -> int:
+        return self.width
+
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        shape = (self.n_labels, self.width)
+        return {"table": (shape, bound(self.table, shape))}
+
+    def joined(self, p: Views, n: int, tape: Tape) -> Array:
+        given = tape.given("labels", f"{self} joins one to each example")
+        tape.checked = labels(given, n, self.n_labels)  # (N,)
+        return p.table[tape.checked]  # (N, width)   (1)
+
+    def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
+        np.add.at(g.table, tape.checked, djoined)  # (2): a label that comes twice adds twice
+
+    def __str__(self) -> str:
+        return f"JoinLabels({self.n_labels} labels, width {self.width})"
+
+
+@dataclass(frozen=True, eq=False)
+class JoinParameters(Join):
+    """(N, D) -> (N, D + n): to every example the same n numbers, which are learned.
+
+    The log-variance of an encoder whose posterior has one spread for all x, for instance, or the
+    one variance of a SharedGaussian.
+
+    >>> JoinParameters(1).out_shape((784,))
+    (785,)
+    """
+
+    n: int
+    values: str | Initialiser = "zeros"
+    formula: ClassVar[str] = "y = (x, b)"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n", whole(self.n, "JoinParameters: n", least=1))
+        check_initialiser(self.values, "JoinParameters: values")
+
+    def size(self) -> int:
+        return self.n
+
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        return {"b": ((self.n,), bound(self.values, (1, self.n)))}
+
+    def joined(self, p: Views, n: int, tape: Tape) -> Array:
+        return p.b  # (n,)   (3)
+
+    def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
+        g.b += djoined.sum(axis=0)  # (4)
+
+    def __str__(self) -> str:
+        return f"JoinParameters({self.n})"

@@ -1,0 +1,76 @@
+"""A residual block adds what it computes to what it was given (He et al. 2016).
+
+    y = x + f(x)                        f(x) of x's shape       (1)
+    dx = dy + f's dx for dy                                     (2)
+    v = u + f's v for u                                         (3)
+    dx = dy + f's dx,   du = dv + f's du                        (4)
+
+Gradients reach what lies before it undiminished, by the first term of (2).
+"""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
+
+from ..checks import Array, Shape
+from ..errors import KindError, ShapeError
+from .layer import Layer, Views
+from .tape import Tape
+
+
+@dataclass(frozen=True, eq=False)
+class Residual(Layer):
+    """Any shape -> the same shape; `inner` is a layer or a network that keeps the shape.
+
+    >>> from scratchgen.nn import Dense, Network, ReLU
+    >>> Residual(Network((8,), Dense(8, 32), ReLU(), Dense(32, 8))).out_shape((8,))
+    (8,)
+    """
+
+    inner: Layer
+    formula: ClassVar[str] = "y = x + inner(x)"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inner, Layer):
+            raise KindError(f"Residual got {self.inner!r}, wants a layer, such as a Network")
+
+    def out_shape(self, shape: Shape) -> Shape:
+        out = self.inner.out_shape(shape)
+        if out != shape:
+            raise ShapeError(
+                f"Residual got examples of shape {shape} and its inner layer gives {out}: the two "
+                f"are added, so end it in {shape}."
+            )
+        return shape
+
+    def children(self) -> tuple[Layer, ...]:
+        return (self.inner,)
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        return x + self.inner.forward(p[0], x, tape.inner(0))  # (1)
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        g_inner = None if g is None else g[0]
+        dx = self.inner.backward(p[0], dy, tape.inner(0), g_inner, need_dx)
+        return None if dx is None else dy + dx  # (2)
+
+    def why_no_tangent(self) -> str:
+        return self.inner.why_no_tangent()
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        return u + self.inner.tangent(p[0], u, tape.inner(0))  # (3)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        g_inner = None if g is None else g[0]
+        d = self.inner.tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
+        return None if d is None else SimpleNamespace(x=dy + d.x, u=dv + d.u)  # (4)
+
+    def settle(self, p: Views, tape: Tape) -> None:
+        self.inner.settle(p[0], tape.inner(0))
+
+    def __str__(self) -> str:
+        return f"Residual({self.inner})"

@@ -1,0 +1,71 @@
+"""A tied layer is the way back through another dense layer: the same weights, transposed.
+
+    y = x w^T + b,   w of the other layer                          (1)
+    dL/dw also (dL/dy)^T x                                         (2)
+
+What the block hands out as p.w and g.w is a transposed window into the other layer's place, so that
+all else is what a dense layer does: (2) is its dL/dw, transposed. Such a decoder has half the
+weights of one with its own.
+"""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import ClassVar
+
+from ..checks import Array, Shape
+from ..errors import KindError
+from .dense import Dense
+from .initialisers import Initial, Initialiser
+from .layer import Layer, Views
+from .tape import Tape
+
+
+@dataclass(frozen=True, eq=False)
+class Tied(Layer):
+    """x (N, of.n_out) -> y (N, of.n_in), with the weights of `of` and a bias of its own.
+
+    Both layers must be trained by the same player.
+
+    >>> tied = Tied(Dense(784, 256))
+    >>> tied.out_shape((256,)), list(tied.parameters())
+    ((784,), ['b'])
+    """
+
+    of: Dense
+    bias: str | Initialiser | None = "zeros"
+    _back: Dense = field(init=False, repr=False)
+    formula: ClassVar[str] = "y = x w^T + b, w of another layer"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.of, Dense):
+            raise KindError(f"Tied got {self.of!r}, wants the Dense layer whose weights it shares")
+        back = Dense(self.of.n_out, self.of.n_in, bias=self.bias)
+        object.__setattr__(self, "_back", back)
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return self._back.out_shape(shape)
+
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        return {name: one for name, one in self._back.parameters().items() if name != "w"}
+
+    def borrows(self) -> dict[str, tuple[Layer, str]]:
+        return {"w": (self.of, "w")}
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        return self._back.forward(p, x, tape)  # (1)
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        return self._back.backward(p, dy, tape, g, need_dx)  # (2)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        return self._back.tangent(p, u, tape)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        return self._back.tangent_backward(p, dy, dv, tape, g, need_dx)
+
+    def __str__(self) -> str:
+        return f"Tied({self._back.n_in} -> {self._back.n_out})"

@@ -1,0 +1,38 @@
+"""The normal distribution function, against the standard library's erfc."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scratchgen.kernels import normal_cdf, normal_density
+
+
+def test_the_normal_distribution_is_that_of_the_standard_library():
+    x = np.linspace(-37, 9, 4001)
+    wanted = [math.erfc(-value / math.sqrt(2)) / 2 for value in x]
+    np.testing.assert_allclose(normal_cdf(x), wanted, rtol=1e-12)
+    near = np.abs(x) < 5
+    np.testing.assert_allclose(normal_cdf(x[near]), np.array(wanted)[near], rtol=4e-15)
+
+
+def test_in_float32_it_is_right_to_a_few_roundings():
+    x = np.linspace(-5, 5, 1001, dtype=np.float32)
+    ours = normal_cdf(x)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, normal_cdf(x.astype(float)), rtol=1e-5)
+
+
+def test_far_out_it_is_0_and_1_and_what_is_no_number_stays_none():
+    far = np.array([-np.inf, -1e200, 1e200, np.inf, np.nan])
+    with np.errstate(all="raise", under="ignore"):
+        assert normal_cdf(far).tolist()[:4] == [0, 0, 1, 1]
+        assert normal_density(far).tolist()[:4] == [0, 0, 0, 0]
+    assert np.isnan(normal_cdf(far)[4])
+
+
+def test_the_density_is_the_slope_of_the_distribution():
+    x, h = np.linspace(-6, 6, 101), 1e-4
+    slope = (normal_cdf(x + h) - normal_cdf(x - h)) / (2 * h)
+    np.testing.assert_allclose(normal_density(x), slope, atol=1e-8)
+    assert normal_density(np.zeros(1))[0] == pytest.approx(1 / math.sqrt(2 * math.pi), rel=1e-15)
