@@ -1,16 +1,23 @@
-"""Data: built in (digits, ring, grid), or from disk."""
+"""Data: built in (digits, ring, grid, swiss_roll, two_moons, spiral), or from disk."""
 
 from .batching import batches
+from .curves import SPIRAL, SWISS_ROLL, TOYS, TWO_MOONS, Curves, spiral, swiss_roll, two_moons
 from .handwriting import digits
 from .sources import NAMES, fashion_mnist, load, mnist
-from .toys import GRID, MIXTURES, RING, Mixture, grid, ring
+from .toys import GRID, MIXTURES, RING, Mixture, Toy, grid, ring
 
 __all__ = [
     "GRID",
     "MIXTURES",
     "NAMES",
     "RING",
+    "SPIRAL",
+    "SWISS_ROLL",
+    "TOYS",
+    "TWO_MOONS",
+    "Curves",
     "Mixture",
+    "Toy",
     "batches",
     "digits",
     "fashion_mnist",
@@ -18,4 +25,7 @@ __all__ = [
     "load",
     "mnist",
     "ring",
+    "spiral",
+    "swiss_roll",
+    "two_moons",
 ]

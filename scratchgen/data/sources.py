@@ -12,6 +12,7 @@ import numpy as np
 
 from ..checks import Array, nearest, numbers, one_of, user_path
 from ..errors import DataError, FileError, OptionError, ShapeError
+from .curves import spiral, swiss_roll, two_moons
 from .handwriting import digits
 from .idx import read_idx
 from .npy import PICKLE, open_zip, read_array, read_member
@@ -24,9 +25,13 @@ DRAWN: dict[str, tuple[Callable[..., Any], int]] = {
     "digits": (digits, 10_000),
     "ring": (ring, 50_000),
     "grid": (grid, 50_000),
+    "swiss_roll": (swiss_roll, 50_000),
+    "two_moons": (two_moons, 50_000),
+    "spiral": (spiral, 50_000),
 }
 FOLDERS = ("mnist", "fashion-mnist")
 NAMES = (*DRAWN, *FOLDERS)
+SPELLINGS = {name.replace("-", "_"): name for name in NAMES}  # - and _ are as good as each other
 SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # split -> how its files are called
 
 
@@ -36,11 +41,11 @@ def load(
     """The data of a name or a path: (N, ...) float32, or (data, labels) with `return_labels`.
 
     Args:
-        path_or_name: "digits", "ring" or "grid", always the same examples; "mnist" or
-            "fashion-mnist", see `mnist`; a folder with IDX files (MNIST, Fashion-MNIST, KMNIST,
-            EMNIST; plain or .gz); one IDX file; an .npy file; an .npz file with one array, or with
-            one called x, images or data (labels: y or labels), or, as Keras does, x_train and
-            x_test (y_train and y_test).
+        path_or_name: "digits", "ring", "grid", "swiss_roll", "two_moons" or "spiral", always the
+            same examples; "mnist" or "fashion-mnist", see `mnist`; a folder with IDX files (MNIST,
+            Fashion-MNIST, KMNIST, EMNIST; plain or .gz); one IDX file; an .npy file; an .npz file
+            with one array, or with one called x, images or data (labels: y or labels), or, as Keras
+            does, x_train and x_test (y_train and y_test).
         return_labels: also the labels (N,) int64, or None where there are none.
         split: "train" or "test", where there are both.
 
@@ -69,7 +74,7 @@ def fashion_mnist(split: str = "train", return_labels: bool = False) -> Any:
 def _load(path_or_name: Any, split: str) -> tuple[Array, Labels]:
     if not isinstance(path_or_name, str | os.PathLike):
         raise OptionError(f"data={path_or_name!r}: wants a name ({', '.join(NAMES)}) or a path")
-    name = str(path_or_name).replace("_", "-")
+    name = SPELLINGS.get(str(path_or_name).replace("-", "_"), str(path_or_name))
     if name in DRAWN:
         draw, n = DRAWN[name]
         return draw(n, rng=0 if split == "train" else 1, return_labels=True)

@@ -1,23 +1,22 @@
 """Distributions: draws, log-densities and divergences, each with its gradients by name."""
 
-from . import bernoulli, gaussian
-from .likelihoods import (
-    LIKELIHOODS,
-    Bernoulli,
-    Gaussian,
-    Likelihood,
-    build_likelihood,
-    describe_likelihood,
-    likelihood_for,
-)
+from . import bernoulli, categorical, gaussian
+from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
+from .likelihoods import Bernoulli, Categorical, Likelihood
+from .named import LIKELIHOODS, build_likelihood, describe_likelihood, likelihood_for
 
 __all__ = [
     "LIKELIHOODS",
     "Bernoulli",
+    "Categorical",
+    "FixedGaussian",
     "Gaussian",
     "Likelihood",
+    "MeanSquaredError",
+    "SharedGaussian",
     "bernoulli",
     "build_likelihood",
+    "categorical",
     "describe_likelihood",
     "gaussian",
     "likelihood_for",

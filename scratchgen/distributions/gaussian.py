@@ -31,9 +31,14 @@ def draw_gradients(log_var: Array, noise: Array, dz: Array) -> SimpleNamespace:
     return SimpleNamespace(mu=dz, log_var=dz * noise * np.exp(log_var / 2) / 2)  # (2)
 
 
+def kl_terms(mu: Array, log_var: Array) -> Array:
+    """The KL to N(0, 1) of each number, nats: mu, log_var (N, Z) -> (N, Z)."""
+    return (mu**2 + np.expm1(log_var) - log_var) / 2  # (3)
+
+
 def kl_to_standard(mu: Array, log_var: Array) -> Array:
     """KL to N(0, I), nats per example: mu, log_var (N, Z) -> (N,)."""
-    return ((mu**2 + np.expm1(log_var) - log_var) / 2).sum(axis=1)  # (3)
+    return kl_terms(mu, log_var).sum(axis=1)  # (3)
 
 
 def kl_to_standard_gradients(mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
@@ -43,13 +48,19 @@ def kl_to_standard_gradients(mu: Array, log_var: Array, dvalue: Array) -> Simple
 
 
 def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
-    """The log-density of x, nats per example: x, mu, log_var (N, ...) -> (N,)."""
+    """The log-density of x, nats per example: x, mu, log_var (N, ...) -> (N,).
+
+    Numbers may share a log_var: a scalar, or (N, 1, ...), does as well.
+    """
     terms = LOG_TWO_PI + log_var + (x - mu) ** 2 * np.exp(-log_var)  # (N, ...)
     return -terms.sum(axis=tuple(range(1, terms.ndim))) / 2  # (5)
 
 
 def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
-    """`.x`, `.mu` and `.log_var` (N, ...), for dvalue (N,)."""
+    """`.x`, `.mu` and `.log_var` (N, ...), for dvalue (N,).
+
+    Where numbers share a log_var, its gradient is the sum of theirs.
+    """
     scale = dvalue.reshape(-1, *[1] * (x.ndim - 1))  # (N, 1, ...)
     scaled = (x - mu) * np.exp(-log_var)  # (N, ...)
     dmu = scale * scaled

@@ -1,29 +1,57 @@
 """What a decoder's numbers mean: the likelihood p(x|z) reads them, scores x, and draws.
 
-    Bernoulli    the decoder gives a logit per pixel
-    Gaussian     the decoder gives (mu, s) per number, and log_var = log(exp(s) + least)     (1)
+    Bernoulli      the decoder gives a logit per pixel
+    Categorical    the decoder gives a logit per number and class
 
-The least variance keeps a density from growing without bound where the data lie on a surface. The
-chain rule through (1) needs
-
-    dlog_var/ds = exp(s) / (exp(s) + least)                                                  (2)
+The Gaussian kinds are in gaussian_likelihoods.py.
 """
 
-import dataclasses
-import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, one_of, real, within
-from ..rng import standard_normal
-from . import bernoulli, gaussian
+from ..checks import Array, Shape, whole, within
+from ..errors import DataError
+from . import bernoulli, categorical
 
 
 @dataclass(frozen=True)
-class Bernoulli:
+class Likelihood:
+    """What every likelihood does: x (N, *shape), and raw (N, *raw_shape(shape)) from a decoder.
+
+    Likelihoods are frozen dataclasses: their fields are all that a file must hold.
+    """
+
+    name: ClassVar[str]
+
+    def raw_shape(self, shape: Shape) -> Shape:
+        """What a decoder must give for examples of `shape`: as many numbers, where no other."""
+        return shape
+
+    def check(self, x: Array, what: str = "x") -> None:
+        """DataError unless x, called `what`, can be scored: by most, every real number can."""
+
+    def log_prob(self, x: Array, raw: Array) -> Array:
+        """log p(x|z) in nats per example (N,)."""
+        raise NotImplementedError
+
+    def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
+        """d log p(x|z) / d raw, in raw's shape, each example weighed by dvalue (N,)."""
+        raise NotImplementedError
+
+    def mean(self, raw: Array) -> Array:
+        """E[x|z], with as many numbers as x."""
+        raise NotImplementedError
+
+    def draw(self, raw: Array, rng: np.random.Generator) -> Array:
+        """A draw of x given z, with as many numbers as x."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Bernoulli(Likelihood):
     """Pixels in [0, 1], scored by the cross-entropy with sigmoid(raw); see bernoulli.py.
 
     >>> Bernoulli().raw_shape((28, 28, 1))
@@ -32,101 +60,66 @@ class Bernoulli:
 
     name: ClassVar[str] = "bernoulli"
 
-    def raw_shape(self, shape: Shape) -> Shape:
-        """What a decoder must give for examples of `shape`: as many logits."""
-        return shape
-
     def check(self, x: Array, what: str = "x") -> None:
-        """DataError unless x, called `what`, lies in [0, 1]."""
         within(x, 0, 1, "the likelihood is Bernoulli", what)
 
     def log_prob(self, x: Array, raw: Array) -> Array:
-        """log p(x|z) in nats per example: x (N, ...), raw (N, ...) -> (N,)."""
         return bernoulli.log_prob(x, raw)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
-        """d log p(x|z) / d raw (N, ...), each example weighed by dvalue (N,)."""
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
     def mean(self, raw: Array) -> Array:
-        """E[x|z] (N, ...)."""
         return kernels.sigmoid(raw)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
-        """A draw of x given z (N, ...)."""
         return bernoulli.draw(raw, rng)
 
 
 @dataclass(frozen=True)
-class Gaussian:
-    """Real numbers, each with a mean and a variance that the decoder gives; see gaussian.py.
+class Categorical(Likelihood):
+    """Whole numbers 0 ... classes - 1, held as floats, each from its softmax; see categorical.py.
 
-    >>> Gaussian().raw_shape((2,))
-    (4,)
+    Raises OptionError for fewer than two classes.
+
+    >>> Categorical(classes=10).raw_shape((28, 28, 1))
+    (28, 28, 1, 10)
     """
 
-    least_variance: float = 1e-6
-    name: ClassVar[str] = "gaussian"
+    classes: int
+    name: ClassVar[str] = "categorical"
 
     def __post_init__(self) -> None:
-        least = real(self.least_variance, "Gaussian: least_variance", above=True)
-        object.__setattr__(self, "least_variance", least)
+        object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))
 
     def raw_shape(self, shape: Shape) -> Shape:
-        """What a decoder must give for examples of `shape`: mu and s, side by side."""
-        return (*shape[:-1], 2 * shape[-1])
+        """A logit for each number and class."""
+        return (*shape, self.classes)
 
     def check(self, x: Array, what: str = "x") -> None:
-        """Every real number will do."""
+        """DataError unless each number of x is one of the classes."""
+        bad = (x != np.floor(x)) | (x < 0) | (x >= self.classes)  # (N, *shape)
+        if not bad.any():
+            return
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        last = self.classes - 1
+        advice = f"shares in [0, 1] become classes with np.round({last} * {what})"
+        if x.min() < 0 or x.max() > 1:
+            advice = "number the classes from 0, or set classes to the largest number plus 1"
+        raise DataError(
+            f"{what}{list(where)} is {x[where]:g}, wants whole numbers 0 ... {last}, because the "
+            f"likelihood is Categorical(classes={self.classes}): {advice}"
+        )
 
     def log_prob(self, x: Array, raw: Array) -> Array:
-        """log p(x|z) in nats per example: x (N, ..., C), raw (N, ..., 2C) -> (N,)."""
-        mu, _, log_var = self._read(raw)
-        return gaussian.log_prob(x, mu, log_var)
+        return categorical.log_prob(x.astype(np.int64), raw)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
-        """d log p(x|z) / d raw (N, ..., 2C), each example weighed by dvalue (N,)."""
-        mu, s, log_var = self._read(raw)
-        d = gaussian.log_prob_gradients(x, mu, log_var, dvalue)
-        ds = d.log_var * np.exp(s - log_var)  # (N, ..., C)   (2)
-        return np.concatenate([d.mu, ds], axis=-1)  # (N, ..., 2C)
+        return categorical.log_prob_gradients(x, raw, dvalue).logits
 
     def mean(self, raw: Array) -> Array:
-        """E[x|z] (N, ..., C)."""
-        mu, _, _ = self._read(raw)
-        return np.ascontiguousarray(mu)
+        """The most probable class of each number: classes have no order, and so no mean."""
+        return raw.argmax(axis=-1).astype(raw.dtype)  # (N, *shape)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
-        """A draw of x given z (N, ..., C)."""
-        mu, _, log_var = self._read(raw)
-        return gaussian.draw(mu, log_var, standard_normal(rng, mu.shape, mu.dtype))
-
-    def _read(self, raw: Array) -> tuple[Array, Array, Array]:
-        """mu, s and log_var (N, ..., C) of raw (N, ..., 2C)."""
-        mu, s = np.split(raw, 2, axis=-1)  # (N, ..., C) each
-        log_least = raw.dtype.type(math.log(self.least_variance))
-        return mu, s, np.logaddexp(s, log_least)  # (1)
-
-
-Likelihood = Bernoulli | Gaussian
-LIKELIHOODS: dict[str, type[Likelihood]] = {kind.name: kind for kind in (Bernoulli, Gaussian)}
-
-
-def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
-    """`choice` itself, or by name; None is Bernoulli for pictures (H, W, C), else Gaussian."""
-    if choice is None:
-        return Bernoulli() if len(shape) == 3 else Gaussian()
-    if isinstance(choice, Bernoulli | Gaussian):
-        return choice
-    return LIKELIHOODS[one_of(choice, LIKELIHOODS, "likelihood")]()
-
-
-def describe_likelihood(likelihood: Likelihood) -> dict[str, Any]:
-    """`{"name": "gaussian", "least_variance": 1e-06}`: what a file holds of a likelihood."""
-    return {"name": likelihood.name, **dataclasses.asdict(likelihood)}
-
-
-def build_likelihood(description: dict[str, Any]) -> Likelihood:
-    """The likelihood of a description."""
-    fields = dict(description)
-    return LIKELIHOODS[one_of(fields.pop("name"), LIKELIHOODS, "likelihood")](**fields)
+        return categorical.draw(raw, rng).astype(raw.dtype)

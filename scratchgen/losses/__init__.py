@@ -1,5 +1,39 @@
 """Losses: a value per example, and gradients by name."""
 
-from .adversarial import LOSSES, MINIMAX, NON_SATURATING, AdversarialLoss
+from .adversarial import (
+    HINGE,
+    LEAST_SQUARES,
+    LOSSES,
+    MINIMAX,
+    NON_SATURATING,
+    WASSERSTEIN,
+    AdversarialLoss,
+)
+from .penalties import (
+    PENALTIES,
+    R1,
+    GradientPenalty,
+    Penalty,
+    build_penalty,
+    describe_penalty,
+    penalise,
+    penalty_for,
+)
 
-__all__ = ["LOSSES", "MINIMAX", "NON_SATURATING", "AdversarialLoss"]
+__all__ = [
+    "HINGE",
+    "LEAST_SQUARES",
+    "LOSSES",
+    "MINIMAX",
+    "NON_SATURATING",
+    "PENALTIES",
+    "R1",
+    "WASSERSTEIN",
+    "AdversarialLoss",
+    "GradientPenalty",
+    "Penalty",
+    "build_penalty",
+    "describe_penalty",
+    "penalise",
+    "penalty_for",
+]

@@ -1,61 +1,124 @@
-"""What the two players of a GAN minimise, per example, from the discriminator's logits.
+"""What the two players of a GAN minimise, per example, from the discriminator's scores.
 
-D(x) = sigmoid(r) for a real example with logit r, D(G(z)) = sigmoid(f) for a fake one with logit f.
-With softplus(l) = log(1 + exp(l)), -log sigmoid(l) is softplus(-l) and -log(1 - sigmoid(l)) is
-softplus(l).
+The discriminator gives a score r for a real example x and f for a fake one G(z). In the first two
+games a score is a logit: D(x) = sigmoid(r), D(G(z)) = sigmoid(f). Then, with the softplus function
+log(1 + exp(l)), -log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is softplus(l).
 
-The discriminator, in both games, minimises -[log D(x) + log(1 - D(G(z)))]:
+    game              the discriminator's value            dr                  df
+    minimax           softplus(-r) + softplus(f)           -sigmoid(-r)        sigmoid(f)      (1)
+    non-saturating    the same
+    least squares     (r - 1)^2 / 2 + f^2 / 2              r - 1               f               (2)
+    hinge             max(0, 1 - r) + max(0, 1 + f)        -[r < 1]            [f > -1]        (3)
+    Wasserstein       f - r                                -1                  1               (4)
 
-    value = softplus(-r) + softplus(f)               dr = -sigmoid(-r),   df = sigmoid(f)      (1)
+    game              the generator's value                                    df
+    minimax           -softplus(f)                                             -sigmoid(f)     (5)
+    non-saturating    softplus(-f)                                             -sigmoid(-f)    (6)
+    least squares     (f - 1)^2 / 2                                            f - 1           (7)
+    hinge             -f                                                       -1              (8)
+    Wasserstein       -f                                                       -1              (8)
 
-The generator minimises, in the minimax game, log(1 - D(G(z))), which is flat where D(G(z)) is near
-0, as it is early in training:
-
-    value = -softplus(f)                             df = -sigmoid(f)                          (2)
-
-and, in the non-saturating game, -log D(G(z)), which is steep there:
-
-    value = softplus(-f)                             df = -sigmoid(-f)                         (3)
-
-Source: Goodfellow et al. 2014, equation 1, and the remark below algorithm 1.
+(5), log(1 - D(G(z))), is flat where D(G(z)) is near 0, as it is early in training; (6) is steep
+there. (4) is the Wasserstein distance only for a discriminator whose slope is bounded: it needs
+clipped weights, or a gradient penalty. Sources: (1, 5, 6) Goodfellow et al. 2014; (2, 7) Mao et al.
+2017 with a = 0, b = c = 1; (3) Lim and Ye 2017; (4) Arjovsky et al. 2017.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numpy as np
+
 from ..checks import Array
 from ..kernels import sigmoid, softplus
 
+# Every discriminator takes scores (N,) of real and of fake examples and gives values (N,), every
+# generator takes those of fake ones; gradients are `.real` and `.fake` (N,), for dvalue (N,).
 
-def discriminator(real: Array, fake: Array) -> Array:
-    """Logits (N,) of real and of fake examples -> values (N,)."""
+
+def logistic_discriminator(real: Array, fake: Array) -> Array:
+    """-log D(x) - log(1 - D(G(z)))."""
     return softplus(-real) + softplus(fake)  # (1)
 
 
-def discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.real` and `.fake` (N,), for dvalue (N,)."""
+def logistic_discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
+    """Of (1)."""
     return SimpleNamespace(real=-dvalue * sigmoid(-real), fake=dvalue * sigmoid(fake))  # (1)
 
 
 def minimax_generator(fake: Array) -> Array:
-    """Logits (N,) of fake examples -> values (N,)."""
-    return -softplus(fake)  # (2)
+    """log(1 - D(G(z)))."""
+    return -softplus(fake)  # (5)
 
 
 def minimax_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(fake=-dvalue * sigmoid(fake))  # (2)
+    """Of (5)."""
+    return SimpleNamespace(fake=-dvalue * sigmoid(fake))  # (5)
 
 
 def non_saturating_generator(fake: Array) -> Array:
-    """Logits (N,) of fake examples -> values (N,)."""
-    return softplus(-fake)  # (3)
+    """-log D(G(z))."""
+    return softplus(-fake)  # (6)
 
 
 def non_saturating_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(fake=-dvalue * sigmoid(-fake))  # (3)
+    """Of (6)."""
+    return SimpleNamespace(fake=-dvalue * sigmoid(-fake))  # (6)
+
+
+def least_squares_discriminator(real: Array, fake: Array) -> Array:
+    """Scores are to be 1 for real and 0 for fake examples."""
+    return (real - 1) ** 2 / 2 + fake**2 / 2  # (2)
+
+
+def least_squares_discriminator_gradients(
+    real: Array, fake: Array, dvalue: Array
+) -> SimpleNamespace:
+    """Of (2)."""
+    return SimpleNamespace(real=dvalue * (real - 1), fake=dvalue * fake)  # (2)
+
+
+def least_squares_generator(fake: Array) -> Array:
+    """Scores are to be 1 for fake examples too."""
+    return (fake - 1) ** 2 / 2  # (7)
+
+
+def least_squares_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
+    """Of (7)."""
+    return SimpleNamespace(fake=dvalue * (fake - 1))  # (7)
+
+
+def hinge_discriminator(real: Array, fake: Array) -> Array:
+    """Scores above 1 for real and below -1 for fake examples are good enough."""
+    return np.maximum(0, 1 - real) + np.maximum(0, 1 + fake)  # (3)
+
+
+def hinge_discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
+    """Of (3)."""
+    return SimpleNamespace(real=-dvalue * (real < 1), fake=dvalue * (fake > -1))  # (3)
+
+
+def wasserstein_discriminator(real: Array, fake: Array) -> Array:
+    """Scores as high as can be for real, and as low for fake examples."""
+    return fake - real  # (4)
+
+
+def wasserstein_discriminator_gradients(
+    _real: Array, _fake: Array, dvalue: Array
+) -> SimpleNamespace:
+    """Of (4)."""
+    return SimpleNamespace(real=-dvalue, fake=dvalue)  # (4)
+
+
+def linear_generator(fake: Array) -> Array:
+    """Scores as high as can be for fake examples: the hinge and the Wasserstein game."""
+    return -fake  # (8)
+
+
+def linear_generator_gradients(_fake: Array, dvalue: Array) -> SimpleNamespace:
+    """Of (8)."""
+    return SimpleNamespace(fake=-dvalue)  # (8)
 
 
 @dataclass(frozen=True)
@@ -71,16 +134,37 @@ class AdversarialLoss:
 
 MINIMAX = AdversarialLoss(
     "minimax",
-    discriminator,
-    discriminator_gradients,
+    logistic_discriminator,
+    logistic_discriminator_gradients,
     minimax_generator,
     minimax_generator_gradients,
 )
 NON_SATURATING = AdversarialLoss(
     "non_saturating",
-    discriminator,
-    discriminator_gradients,
+    logistic_discriminator,
+    logistic_discriminator_gradients,
     non_saturating_generator,
     non_saturating_generator_gradients,
 )
-LOSSES = {game.name: game for game in (MINIMAX, NON_SATURATING)}
+LEAST_SQUARES = AdversarialLoss(
+    "least_squares",
+    least_squares_discriminator,
+    least_squares_discriminator_gradients,
+    least_squares_generator,
+    least_squares_generator_gradients,
+)
+HINGE = AdversarialLoss(
+    "hinge",
+    hinge_discriminator,
+    hinge_discriminator_gradients,
+    linear_generator,
+    linear_generator_gradients,
+)
+WASSERSTEIN = AdversarialLoss(
+    "wasserstein",
+    wasserstein_discriminator,
+    wasserstein_discriminator_gradients,
+    linear_generator,
+    linear_generator_gradients,
+)
+LOSSES = {game.name: game for game in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)}

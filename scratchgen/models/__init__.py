@@ -3,8 +3,20 @@
 from .adversarial import GAN
 from .autoencoder import VAE
 from .model import Model
-from .named import gan, vae
+from .named import RECIPES, beta_vae, gan, lsgan, vae, wgan, wgan_gp
 
 MODELS: dict[str, type[Model]] = {model.kind: model for model in (VAE, GAN)}
 
-__all__ = ["GAN", "MODELS", "VAE", "Model", "gan", "vae"]
+__all__ = [
+    "GAN",
+    "MODELS",
+    "RECIPES",
+    "VAE",
+    "Model",
+    "beta_vae",
+    "gan",
+    "lsgan",
+    "vae",
+    "wgan",
+    "wgan_gp",
+]

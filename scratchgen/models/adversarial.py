@@ -11,6 +11,11 @@ Backward, with dreal and dfake (N,) the derivatives of (3), or of (4), with resp
             + D.backward(dfake), on the tape of the fake pass                            (5)
     dmade = D.backward(dfake), nothing added for D;   dL/dw_G = G.backward(dmade)        (6)
 
+The Wasserstein game needs a bound on the slope of D. There are two ways: a penalty on the slope is
+added to (3), with its gradient (losses/penalties.py), or, when D has moved,
+
+    every weight of D is cut to [-c, c]                                                  (7)
+
 So the discriminator's turn runs G forward and never back, and the generator's turn runs through D
 with the weights that D has and leaves them alone. Every turn draws its own z.
 
@@ -22,9 +27,17 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, one_of, whole, within
+from ..checks import Array, one_of, real, whole, within
 from ..errors import OptionError
-from ..losses import LOSSES, AdversarialLoss
+from ..losses import (
+    LOSSES,
+    AdversarialLoss,
+    Penalty,
+    build_penalty,
+    describe_penalty,
+    penalise,
+    penalty_for,
+)
 from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer
 from ..rng import Rng
@@ -40,13 +53,14 @@ class GAN(Model):
         discriminator: examples (N, *shape) -> a logit each (N, 1), positive for real.
         loss: the game, by name or as an AdversarialLoss.
         discriminator_steps: the discriminator's moves for each move of the generator.
+        penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
+        weight_clip: c of (7), or None.
 
     Raises ShapeError or OptionError where the parts do not fit.
     """
 
     kind = "GAN"
     network_names = ("generator", "discriminator")
-    numbers = ("discriminator", "generator")
 
     def __init__(
         self,
@@ -54,6 +68,8 @@ class GAN(Model):
         discriminator: Network,
         loss: str | AdversarialLoss = "non_saturating",
         discriminator_steps: int = 1,
+        penalty: str | Penalty | None = None,
+        weight_clip: float | None = None,
         dtype: Any = "float32",
         rng: Rng = None,
     ) -> None:
@@ -68,6 +84,14 @@ class GAN(Model):
             loss = LOSSES[one_of(loss, LOSSES, "loss")]
         self.loss = loss
         self.discriminator_steps = whole(discriminator_steps, "discriminator_steps", least=1)
+        self.penalty = penalty_for(penalty)
+        self.weight_clip = weight_clip
+        if weight_clip is not None:
+            self.weight_clip = real(weight_clip, "weight_clip", above=True)
+        reason = discriminator.why_no_tangent()
+        if self.penalty and reason:
+            raise OptionError(f"a discriminator cannot have a {self.penalty.name} because {reason}")
+        self.numbers = ("discriminator", "generator", *(["penalty"] if self.penalty else []))
         networks = {"generator": generator, "discriminator": discriminator}
         players = {"discriminator": ("discriminator",), "generator": ("generator",)}
         super().__init__(networks, players, dtype, rng)
@@ -80,18 +104,18 @@ class GAN(Model):
         gradient: Gradient | None = None,
         tape: Tape | None = None,
         training: bool = True,
+        step: int | None = None,
+        labels: Array | None = None,
     ) -> float:
         """(3) or (4); see `Model.objective`. The generator needs of the batch only its size."""
         one_of(player, self.players, "player")
         rng = as_generator(rng)
-        tape = (tape or Tape()).begin(training=training, rng=rng)
+        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
         z = self.draw_latents(len(batch), rng)  # (N, Z)
         p = self.players["generator"].views.generator
         made = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
         turn = self._discriminator if player == "discriminator" else self._generator
-        value = turn(batch, made, gradient, tape)
-        tape.parts = {player: value}
-        return value
+        return turn(batch, made, gradient, tape)
 
     def _discriminator(
         self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape
@@ -105,15 +129,28 @@ class GAN(Model):
             g = gradient.views.discriminator
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
-        return float(self.loss.discriminator(real, fake).mean(dtype=np.float64))  # (3)
+        value = float(self.loss.discriminator(real, fake).mean(dtype=np.float64))  # (3)
+        tape.parts = {"discriminator": value}
+        if self.penalty:
+            x = self.penalty.points(batch, made, tape.rng)  # (N, ...)
+            penalty = self._penalise(self.penalty, x, gradient, tape)
+            tape.parts = {"discriminator": value + penalty, "penalty": penalty}
+        return tape.parts["discriminator"]
+
+    def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> float:
+        network, dvalue = self.networks["discriminator"], self._dvalue(x)
+        p = self.players["discriminator"].views.discriminator
+        g = None if gradient is None else gradient.views.discriminator
+        each = penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)
+        return float(each.mean(dtype=np.float64))
 
     def _generator(self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape) -> float:
         network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
-        fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
+        fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
         if gradient is not None:
             d = self.loss.generator_gradients(fake, self._dvalue(batch))
-            dmade: Any = network.backward(p, d.fake[:, None], tape.inner("fake"), g=None)  # (6)
+            dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"), g=None)  # (6)
             self.networks["generator"].backward(  # (6)
                 self.players["generator"].views.generator,
                 dmade,
@@ -121,7 +158,9 @@ class GAN(Model):
                 gradient.views.generator,
                 need_dx=False,
             )
-        return float(self.loss.generator(fake).mean(dtype=np.float64))  # (4)
+        value = float(self.loss.generator(fake).mean(dtype=np.float64))  # (4)
+        tape.parts = {"generator": value}
+        return value
 
     def _dvalue(self, batch: Array) -> Array:
         """What each example weighs in the means (3) and (4): (N,)."""
@@ -132,6 +171,9 @@ class GAN(Model):
         p = getattr(self.players[player].views, player)
         for name in passes:
             self.networks[player].settle(p, tape.inner(name))
+        if player == "discriminator" and self.weight_clip is not None:
+            vector, c = self.players[player].vector, self.weight_clip
+            np.clip(vector, -c, c, out=vector)  # (7)
 
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:
@@ -162,20 +204,27 @@ class GAN(Model):
             within(x, -1, 1, "the generator ends in Tanh and could give nothing else", what)
         return x
 
-    def decode(self, z: Any) -> Array:
-        """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError."""
-        return self.apply("generator", self.check_latents(z))
+    def decode(self, z: Any, labels: Any = None) -> Array:
+        """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
 
-    def sample(self, n: int, rng: Rng = None) -> Array:
-        """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
-        return self.decode(self.draw_latents(n, as_generator(rng)))
-
-    def score(self, x: Any) -> Array:
-        """The discriminator's logits: x (N, *shape) -> (N,), positive where it believes x real.
-
-        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        Here and below, labels (N,) are for networks with JoinLabels, and missing ones an
+        OptionError.
         """
-        return self.apply("discriminator", self.check(x))[:, 0]
+        z = self.check_latents(z)
+        return self.apply("generator", z, self.check_labels(labels, len(z)))
+
+    def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
+        """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
+        return self.decode(self.draw_latents(n, as_generator(rng)), labels)
+
+    def score(self, x: Any, labels: Any = None) -> Array:
+        """The discriminator's scores: x (N, *shape) -> (N,), high where x seems real to it.
+
+        They are logits in the logistic games. Raises ShapeError, KindError or DataError for x that
+        is no data of this model.
+        """
+        x = self.check(x)
+        return self.apply("discriminator", x, self.check_labels(labels, len(x)))[:, 0]
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -183,16 +232,30 @@ class GAN(Model):
             "latent": self.latent,
             "loss": self.loss.name,
             "discriminator_steps": self.discriminator_steps,
+            "penalty": describe_penalty(self.penalty),
+            "weight_clip": self.weight_clip,
         }
 
     @classmethod
     def from_settings(
         cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
     ) -> "GAN":
-        steps = settings["discriminator_steps"]
-        return cls(**networks, loss=settings["loss"], discriminator_steps=steps, dtype=dtype, rng=0)
+        return cls(
+            **networks,
+            loss=settings["loss"],
+            discriminator_steps=settings["discriminator_steps"],
+            penalty=build_penalty(settings["penalty"]),
+            weight_clip=settings["weight_clip"],
+            dtype=dtype,
+            rng=0,
+        )
 
     def __str__(self) -> str:
         steps = self.discriminator_steps
-        k = f", {steps} discriminator steps" if steps > 1 else ""
-        return f"GAN of {self.shape}: latent {self.latent}, {self.loss.name} loss{k}"
+        more = [f"{steps} discriminator steps"] if steps > 1 else []
+        if self.penalty:
+            more.append(f"{self.penalty.name} {self.penalty.weight:g}")
+        if self.weight_clip is not None:
+            more.append(f"weights within {self.weight_clip:g}")
+        head = f"GAN of {self.shape}: latent {self.latent}, {self.loss.name} loss"
+        return ", ".join([head, *more])

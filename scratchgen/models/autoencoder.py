@@ -15,14 +15,24 @@ chain rule, read from (4) up to (1), with dvalue_n = 1/N for each example n of t
     (dmu, dlog_var), back through the encoder; nobody needs dx                               (8)
 
 On the way back each network adds the gradients of its own parameters.
+
+Two ways to keep the KL term from emptying z early in training, before the decoder has learnt to
+read it. In step t of a run, (4) takes
+
+    beta_t = beta min(1, (t + 1) / warm_up)                 KL warm-up                       (9)
+    sum_j max(free_bits, mean over the batch of KL_j)       free bits, in nats per latent    (10)
+
+for beta and for the KL (Bowman et al. 2016; Kingma et al. 2016). The gradient of (10) leaves out
+the latents j whose KL is below free_bits.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from ..checks import Array, one_of, real
+from ..checks import Array, one_of, real, whole
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -45,13 +55,15 @@ class VAE(Model):
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
+        warm_up: the steps of `fit` over which beta rises from 0; 0 is none.
+        free_bits: nats that the KL of each latent is free to have; 0 is none.
 
     Raises ShapeError or OptionError where the parts do not fit.
     """
 
     kind = "VAE"
     network_names = ("encoder", "decoder")
-    numbers = ("loss", "reconstruction", "kl")
+    numbers: tuple[str, ...] = ("loss", "reconstruction", "kl")
 
     def __init__(
         self,
@@ -59,6 +71,8 @@ class VAE(Model):
         decoder: Network,
         likelihood: str | Likelihood | None = None,
         beta: float = 1.0,
+        warm_up: int = 0,
+        free_bits: float = 0.0,
         dtype: Any = "float32",
         rng: Rng = None,
     ) -> None:
@@ -69,6 +83,8 @@ class VAE(Model):
         self.latent = decoder.in_shape[0]
         self.likelihood = likelihood_for(likelihood, self.shape)
         self.beta = real(beta, "beta")
+        self.warm_up = whole(warm_up, "warm_up")
+        self.free_bits = real(free_bits, "free_bits")
         heads = f"latent={self.latent} wants a mu and a log_var each"
         expect_output(encoder, "encoder", (2 * self.latent,), heads)
         raw = f"the likelihood of {self.shape} is {self.likelihood.name}"
@@ -84,11 +100,13 @@ class VAE(Model):
         gradient: Gradient | None = None,
         tape: Tape | None = None,
         training: bool = True,
+        step: int | None = None,
+        labels: Array | None = None,
     ) -> float:
-        """The loss (4); see `Model.objective`. Its parts are reconstruction and kl."""
+        """The loss (4); see `Model.objective`. Its parts are reconstruction and the true kl."""
         one_of(player, self.players, "player")
         rng = generator(rng)
-        tape = (tape or Tape()).begin(training=training, rng=rng)
+        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
         heads = encoder.forward(p.encoder, batch, tape.inner("encoder"))  # (N, 2Z)   (1)
         mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
@@ -96,23 +114,30 @@ class VAE(Model):
         z = gaussian.draw(mu, log_var, noise)  # (N, Z)   (2)
         raw = decoder.forward(p.decoder, z, tape.inner("decoder"))  # (N, ...)   (3)
         reconstruction = float(-self.likelihood.log_prob(batch, raw).mean(dtype=np.float64))
-        kl = float(gaussian.kl_to_standard(mu, log_var).mean(dtype=np.float64))
-        loss = reconstruction + self.beta * kl  # (4)
-        tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+        kl = gaussian.kl_terms(mu, log_var).mean(axis=0, dtype=np.float64)  # (Z,)
+        beta = self.beta_at(step)
+        loss = reconstruction + beta * float(np.maximum(kl, self.free_bits).sum())  # (4, 10)
+        tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
         if gradient is not None:
             dvalue = np.full(len(batch), 1 / len(batch), self.dtype)  # (N,): of the mean in (4)
             d_raw = self.likelihood.raw_gradient(batch, raw, -dvalue)  # (N, ...)   (5)
             g = gradient.views
             dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
-            beta = self.dtype.type(self.beta)
             of_draw = gaussian.draw_gradients(log_var, noise, dz)
-            of_kl = gaussian.kl_to_standard_gradients(mu, log_var, beta * dvalue)
-            dmu = of_draw.mu + of_kl.mu  # (N, Z)   (7)
-            dlog_var = of_draw.log_var + of_kl.log_var  # (N, Z)   (7)
+            of_kl = gaussian.kl_to_standard_gradients(mu, log_var, dvalue)
+            weights = np.where(kl > self.free_bits, beta, 0).astype(self.dtype)  # (Z,)   (10)
+            dmu = of_draw.mu + weights * of_kl.mu  # (N, Z)   (7)
+            dlog_var = of_draw.log_var + weights * of_kl.log_var  # (N, Z)   (7)
             dheads = np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
             tape_e = tape.inner("encoder")
             encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
         return loss
+
+    def beta_at(self, step: int | None) -> float:
+        """beta in that step of a run (9); for None, beta itself."""
+        if step is None or not self.warm_up:
+            return self.beta
+        return self.beta * min(1.0, (step + 1) / self.warm_up)  # (9)
 
     def settle(self, player: str, tape: Tape) -> None:
         for name, network in self.networks.items():
@@ -127,27 +152,30 @@ class VAE(Model):
         self.likelihood.check(x, what)
         return x
 
-    def posterior(self, x: Any) -> SimpleNamespace:
+    def posterior(self, x: Any, labels: Any = None) -> SimpleNamespace:
         """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent).
 
-        Raises, as everything that takes x, ShapeError, KindError or DataError.
+        Raises, as everything that takes x, ShapeError, KindError or DataError. Here and below,
+        labels (N,) are for networks with JoinLabels, and missing ones an OptionError.
         """
-        mu, log_var = np.split(self.apply("encoder", self.check(x)), 2, axis=1)
+        x = self.check(x)
+        heads = self.apply("encoder", x, self.check_labels(labels, len(x)))  # (N, 2Z)
+        mu, log_var = np.split(heads, 2, axis=1)
         return SimpleNamespace(mu=mu.copy(), log_var=log_var.copy())
 
-    def encode(self, x: Any) -> Array:
+    def encode(self, x: Any, labels: Any = None) -> Array:
         """The posterior's mean: x (N, *shape) -> mu (N, latent)."""
-        return self.posterior(x).mu
+        return self.posterior(x, labels).mu
 
-    def decode(self, z: Any) -> Array:
+    def decode(self, z: Any, labels: Any = None) -> Array:
         """The likelihood's mean: z (N, latent) -> (N, *shape)."""
-        return by_chunks(self.likelihood.mean, self.apply("decoder", self.check_latents(z)))
+        return self._read(self.likelihood.mean, self.check_latents(z), labels)
 
-    def reconstruct(self, x: Any) -> Array:
+    def reconstruct(self, x: Any, labels: Any = None) -> Array:
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
-        return self.decode(self.encode(x))
+        return self.decode(self.encode(x, labels), labels)
 
-    def sample(self, n: int, rng: Rng = None, noise: bool = False) -> Array:
+    def sample(self, n: int, rng: Rng = None, labels: Any = None, noise: bool = False) -> Array:
         """n new examples (n, *shape): E[x|z] for z ~ N(0, I), or, with noise, draws of p(x|z).
 
         Raises OptionError for a bad n or rng.
@@ -155,26 +183,34 @@ class VAE(Model):
         rng = generator(rng)
         z = self.draw_latents(n, rng)
         if not noise:
-            return self.decode(z)
-        return by_chunks(lambda raw: self.likelihood.draw(raw, rng), self.apply("decoder", z))
+            return self.decode(z, labels)
+        return self._read(lambda raw: self.likelihood.draw(raw, rng), z, labels)
 
-    def elbo(self, x: Any, rng: Rng = None) -> Array:
+    def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 
         On average over the draws a lower bound of log p(x).
         """
         x = self.check(x)
         rng = generator(rng)
-        q = self.posterior(x)
+        q = self.posterior(x, labels)
         noise = standard_normal(rng, q.mu.shape, self.dtype)  # (N, Z)
-        raw = self.apply("decoder", gaussian.draw(q.mu, q.log_var, noise))  # (N, ...)
+        z = gaussian.draw(q.mu, q.log_var, noise)  # (N, Z)
+        raw = self.apply("decoder", z, self.check_labels(labels, len(x)))  # (N, ...)
         return self.likelihood.log_prob(x, raw) - gaussian.kl_to_standard(q.mu, q.log_var)
+
+    def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
+        """What the likelihood reads in the decoder's numbers: z (N, Z) -> (N, *shape)."""
+        raw = self.apply("decoder", z, self.check_labels(labels, len(z)))  # (N, ...)
+        return by_chunks(reading, raw).reshape(len(z), *self.shape)
 
     def settings(self) -> dict[str, Any]:
         return {
             "shape": self.shape,
             "latent": self.latent,
             "beta": self.beta,
+            "warm_up": self.warm_up,
+            "free_bits": self.free_bits,
             "likelihood": describe_likelihood(self.likelihood),
         }
 
@@ -182,12 +218,23 @@ class VAE(Model):
     def from_settings(
         cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
     ) -> "VAE":
-        likelihood = build_likelihood(settings["likelihood"])
-        return cls(**networks, likelihood=likelihood, beta=settings["beta"], dtype=dtype, rng=0)
+        return cls(
+            **networks,
+            likelihood=build_likelihood(settings["likelihood"]),
+            beta=settings["beta"],
+            warm_up=settings["warm_up"],
+            free_bits=settings["free_bits"],
+            dtype=dtype,
+            rng=0,
+        )
 
     def __str__(self) -> str:
         likelihood = self.likelihood.name
-        return f"VAE of {self.shape}: latent {self.latent}, {likelihood}, beta {self.beta:g}"
+        more = [f"warm-up {self.warm_up:,} steps"] if self.warm_up else []
+        if self.free_bits:
+            more.append(f"free bits {self.free_bits:g}")
+        head = f"VAE of {self.shape}: latent {self.latent}, {likelihood}, beta {self.beta:g}"
+        return ", ".join([head, *more])
 
     @property
     def _p(self) -> Any:

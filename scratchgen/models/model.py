@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..checks import Array, Shape, count, examples, float_type
+from ..checks import labels as checked_labels
 from ..errors import KindError, OptionError, ShapeError
-from ..nn import Block, Gradient, Layer, Layout, Network, Tape, distinct_leaves
+from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..optim import Optimizer
 from ..rng import Rng, standard_normal
 
@@ -38,10 +39,10 @@ class Model:
 
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
-    numbers: ClassVar[tuple[str, ...]]  # what a history holds, and objectives leave as tape.parts
 
     shape: Shape
     latent: int
+    numbers: tuple[str, ...]  # what a history holds, and objectives leave as tape.parts
 
     def __init__(
         self,
@@ -67,16 +68,22 @@ class Model:
         gradient: Gradient | None = None,
         tape: Tape | None = None,
         training: bool = True,
+        step: int | None = None,
+        labels: Array | None = None,
     ) -> float:
         """What `player` minimises, mean per example in nats; its gradient is added into `gradient`.
 
-        batch (N, *shape) as `check` returns it. Leaves the parts of the number, by the names that a
-        history has, on the tape as `tape.parts`. Updates nothing.
+        batch (N, *shape) as `check` returns it; labels (N,) are for networks with JoinLabels.
+        Leaves the parts of the number, by the names that a history has, on the tape as
+        `tape.parts`. Updates nothing.
+
+        `step` is that of the run, counted from 0, for what changes in its course, such as a KL term
+        that warms up; None is the end of it.
         """
         raise NotImplementedError
 
     def settle(self, player: str, tape: Tape) -> None:
-        """Write the state that the pass on `tape` has learnt about the player's networks."""
+        """End the player's step: write what the pass on `tape` has learnt about its state."""
         raise NotImplementedError
 
     def turns(self, step: int) -> tuple[str, ...]:
@@ -98,16 +105,39 @@ class Model:
         """The model of `settings()`, untrained."""
         raise NotImplementedError
 
-    def sample(self, n: int, rng: Rng = None) -> Array:
-        """n new examples (n, *shape)."""
+    def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
+        """n new examples (n, *shape); with JoinLabels, of those labels (n,)."""
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:
         """x as (N, *shape) of the model's dtype, or ShapeError, KindError or DataError."""
         return examples(x, self.shape, self.dtype, what)
 
-    def apply(self, name: str, x: Array) -> Array:
+    def check_labels(self, labels: Any, n: int) -> Array | None:
+        """labels (n,) as int64, for a model whose networks join them; None for one that does not.
+
+        Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
+        where they do not fit.
+        """
+        networks = self.networks.values()
+        joins = [leaf for net in networks for leaf in distinct_leaves(net)]
+        classes = [leaf.n_labels for leaf in joins if isinstance(leaf, JoinLabels)]
+        if classes and labels is None:
+            raise OptionError(
+                f"this {self.kind} joins a label to each example: give labels=, {n:,} whole "
+                f"numbers from 0 to {min(classes) - 1}"
+            )
+        if not classes and labels is not None:
+            raise OptionError(
+                f"this {self.kind} has no JoinLabels layer to join labels with: leave labels out, "
+                f"or build it with n_labels"
+            )
+        return checked_labels(labels, n, min(classes)) if classes else None
+
+    def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
         """The network of that name in evaluation, x (N, ...) -> an array of the caller's own.
+
+        labels (N,) as `check_labels` returns them.
 
         Works on tapes of its own, so that any number of threads may call it.
         """
@@ -117,7 +147,8 @@ class Model:
         out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
         tape = Tape()
         for rows in chunks(len(x)):
-            out[rows] = network.forward(p, x[rows], tape.begin(training=False))
+            tape.begin(training=False, labels=None if labels is None else labels[rows])
+            out[rows] = network.forward(p, x[rows], tape)
         return out
 
     def check_latents(self, z: Any) -> Array:

@@ -1,15 +1,17 @@
-"""Models by name: from sizes to parts. Each says only how it is made."""
+"""Models by name: from sizes to parts. Each says only how it is made, or how it differs."""
 
 import math
 from typing import Any
 
 from ..checks import Shape, example_shape, one_of, real, sizes, whole
-from ..distributions import Gaussian, Likelihood, likelihood_for
-from ..losses import AdversarialLoss
+from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
+from ..losses import AdversarialLoss, Penalty
 from ..nn import (
     Dense,
     Flatten,
     GaussianNoise,
+    JoinLabels,
+    JoinParameters,
     Layer,
     LeakyReLU,
     Network,
@@ -27,6 +29,7 @@ OUTPUTS: dict[str, tuple[type[Layer], ...]] = {
     "sigmoid": (Sigmoid,),
     "tanh": (Tanh,),
 }
+LABEL_WIDTH = 16  # numbers that stand for a label
 
 
 def vae(
@@ -35,7 +38,10 @@ def vae(
     latent: int = 20,
     hidden: Any = (128,),
     beta: float = 1.0,
+    warm_up: int = 0,
+    free_bits: float = 0.0,
     likelihood: str | Likelihood | None = None,
+    n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
 ) -> VAE:
@@ -45,8 +51,10 @@ def vae(
         shape: of one example, (H, W, C) or (D,).
         latent: the size of z.
         hidden: the widths of the encoder's hidden layers, each followed by ReLU.
-        beta: the weight of the KL term in training.
-        likelihood: "bernoulli", "gaussian", or None: Bernoulli for pictures, Gaussian for vectors.
+        beta, warm_up, free_bits: of the KL term in training, see VAE.
+        likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
+            pictures, Gaussian for vectors.
+        n_labels: classes whose label both networks are told, from then on; 0 is none.
         dtype: "float32" or "float64".
         rng: for the first weights.
 
@@ -60,18 +68,30 @@ def vae(
     likelihood = likelihood_for(likelihood, shape)
     raw_shape = likelihood.raw_shape(shape)
     # where a variance is learnt, one that begins far from 1 makes the first losses explode
-    last = "normal" if isinstance(likelihood, Gaussian) else "glorot_uniform"
-    n_raw = math.prod(raw_shape)
-    encoder = (*_flat(shape), *_hidden(math.prod(shape), hidden, ReLU, 2 * latent, last))
-    decoder = (*_hidden(latent, hidden[::-1], ReLU, n_raw, last), *_shaped(raw_shape))
+    last = "normal" if isinstance(likelihood, Gaussian | SharedGaussian) else "glorot_uniform"
+    end = [JoinParameters(1)] if isinstance(likelihood, SharedGaussian) else []
+    n_raw = math.prod(raw_shape) - len(end)
+    encoder = _stack(math.prod(shape), hidden, ReLU, 2 * latent, last, n_labels)
+    decoder = _stack(latent, hidden[::-1], ReLU, n_raw, last, n_labels)
     return VAE(
-        encoder=Network(shape, *encoder),
-        decoder=Network((latent,), *decoder),
+        encoder=Network(shape, *_flat(shape), *encoder),
+        decoder=Network((latent,), *decoder, *end, *_shaped(raw_shape)),
         likelihood=likelihood,
         beta=beta,
+        warm_up=warm_up,
+        free_bits=free_bits,
         dtype=dtype,
         rng=rng,
     )
+
+
+def beta_vae(shape: Any, *, beta: float = 4.0, **settings: Any) -> VAE:
+    """A VAE whose KL term weighs more (Higgins et al. 2017); settings as for `vae`.
+
+    >>> beta_vae((2,), rng=0).beta
+    4.0
+    """
+    return vae(shape, beta=beta, **settings)
 
 
 def gan(
@@ -81,8 +101,11 @@ def gan(
     hidden: Any = (128, 128),
     loss: str | AdversarialLoss = "non_saturating",
     discriminator_steps: int = 1,
+    penalty: str | Penalty | None = None,
+    weight_clip: float | None = None,
     output: str | None = None,
     instance_noise: float | None = None,
+    n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
 ) -> GAN:
@@ -92,12 +115,15 @@ def gan(
         shape: of one example, (H, W, C) or (D,).
         latent: the size of z.
         hidden: the widths of the generator's hidden layers; the discriminator has them reversed.
-        loss: "non_saturating" or "minimax".
+        loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
         discriminator_steps: the discriminator's moves for each move of the generator.
+        penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
+        weight_clip: what the discriminator's weights are cut to after its moves, or None.
         output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
             linear for vectors.
         instance_noise: the standard deviation of the noise that is added to whatever the
             discriminator sees in training; None: 0.5 for pictures, 0 for vectors.
+        n_labels: classes whose label both networks are told, from then on; 0 is none.
         dtype: "float32" or "float64".
         rng: for the first weights.
 
@@ -112,25 +138,74 @@ def gan(
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
     if instance_noise is None:
         instance_noise = 0.5 if len(shape) == 3 else 0.0
-    made = (*_hidden(latent, hidden, ReLU, math.prod(shape)), *_shaped(shape))
-    judged = (*_flat(shape), *_hidden(math.prod(shape), hidden[::-1], LeakyReLU, 1))
-    if real(instance_noise, "instance_noise"):
-        judged = (GaussianNoise(instance_noise), *judged)
+    blur = [GaussianNoise(instance_noise)] if real(instance_noise, "instance_noise") else []
+    n = math.prod(shape)
+    made = _stack(latent, hidden, ReLU, n, "glorot_uniform", n_labels)
+    judged = _stack(n, hidden[::-1], LeakyReLU, 1, "glorot_uniform", n_labels)
     return GAN(
-        generator=Network((latent,), *made, *(layer() for layer in end)),
-        discriminator=Network(shape, *judged),
+        generator=Network((latent,), *made, *_shaped(shape), *(layer() for layer in end)),
+        discriminator=Network(shape, *blur, *_flat(shape), *judged),
         loss=loss,
         discriminator_steps=discriminator_steps,
+        penalty=penalty,
+        weight_clip=weight_clip,
         dtype=dtype,
         rng=rng,
     )
 
 
-def _hidden(
-    n_in: int, widths: Shape, activation: type[Layer], n_out: int, last: str = "glorot_uniform"
+def lsgan(shape: Any, **settings: Any) -> GAN:
+    """A GAN with the least-squares game (Mao et al. 2017); settings as for `gan`.
+
+    >>> lsgan((2,), rng=0).loss.name
+    'least_squares'
+    """
+    return gan(shape, loss="least_squares", **settings)
+
+
+def wgan(
+    shape: Any, *, weight_clip: float = 0.01, discriminator_steps: int = 5, **settings: Any
+) -> GAN:
+    """A GAN with the Wasserstein game and clipped weights (Arjovsky et al. 2017).
+
+    >>> wgan((2,), rng=0).weight_clip
+    0.01
+    """
+    settings |= {"weight_clip": weight_clip, "discriminator_steps": discriminator_steps}
+    return gan(shape, loss="wasserstein", **settings)
+
+
+def wgan_gp(
+    shape: Any,
+    *,
+    penalty: str | Penalty = "gradient_penalty",
+    discriminator_steps: int = 5,
+    **settings: Any,
+) -> GAN:
+    """A GAN with the Wasserstein game and the gradient penalty (Gulrajani et al. 2017).
+
+    >>> wgan_gp((2,), rng=0).penalty
+    GradientPenalty(weight=10.0, target=1.0)
+    """
+    settings |= {"penalty": penalty, "discriminator_steps": discriminator_steps}
+    return gan(shape, loss="wasserstein", **settings)
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (vae, beta_vae, gan, lsgan, wgan, wgan_gp)}
+
+
+def _stack(
+    n_in: int,
+    widths: Shape,
+    activation: type[Layer],
+    n_out: int,
+    last: str,
+    n_labels: int,
 ) -> list[Layer]:
-    """Dense and activation for each width, and a last Dense to n_out with `last` weights."""
+    """Labels joined, if any; Dense and activation for each width; Dense with `last` weights."""
     layers: list[Layer] = []
+    if whole(n_labels, "n_labels"):
+        layers, n_in = [JoinLabels(n_labels, LABEL_WIDTH)], n_in + LABEL_WIDTH
     for a, b in zip((n_in, *widths), widths, strict=False):
         layers += [Dense(a, b, weights="he_normal"), activation()]
     return [*layers, Dense((n_in, *widths)[-1], n_out, weights=last)]

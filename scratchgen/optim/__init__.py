@@ -1,6 +1,47 @@
-"""Optimizers on flat vectors, and schedules of their learning rate."""
+"""Optimizers on flat vectors, schedules of their learning rate, and averages of the weights."""
 
-from .optimizers import Adam, Optimizer, settings
-from .schedules import LinearDecay, Schedule
+from .averaging import MovingAverage
+from .optimizers import (
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    ClipNorm,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSProp,
+    settings,
+)
+from .schedules import (
+    SCHEDULES,
+    Chain,
+    Constant,
+    Cosine,
+    LinearDecay,
+    Schedule,
+    StepDecay,
+    WarmUp,
+)
 
-__all__ = ["Adam", "LinearDecay", "Optimizer", "Schedule", "settings"]
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Chain",
+    "ClipNorm",
+    "Constant",
+    "Cosine",
+    "LinearDecay",
+    "Momentum",
+    "MovingAverage",
+    "Nesterov",
+    "Optimizer",
+    "RMSProp",
+    "Schedule",
+    "StepDecay",
+    "WarmUp",
+    "settings",
+]

@@ -1,23 +1,38 @@
-"""Optimizers turn a gradient into a step, on one flat vector.
+"""Optimizers turn a gradient into a step, on one flat vector, each a little cleverer than the last.
 
     memory = optimizer.memory(theta)
     optimizer.update(theta, gradient, memory)        writes theta and memory in place
 
-The optimizer itself is a set of constants and never changes; what it remembers is the caller's.
+With g the gradient, and `rate` the learning rate of this step:
+
+    SGD         theta = theta - rate g                                        (1)
+    Momentum    velocity = momentum velocity + g                              (2)
+                theta = theta - rate velocity                                 (3)
+    Nesterov    theta = theta - rate (g + momentum velocity), after (2)       (4)
+    RMSProp     v = keep v + (1 - keep) g^2                                   (5)
+                theta = theta - rate g / (sqrt(v) + eps)                      (6)
+    centred     mean = keep mean + (1 - keep) g                               (7)
+                theta = theta - rate g / (sqrt(max(v - mean^2, 0)) + eps)     (8)
+    Adam        theta = theta - rate m^ / (sqrt(v^) + eps), see kernels/adam.py
+    AdamW       theta = theta - rate weight_decay theta, and Adam's step      (9)
+    ClipNorm    g = g min(1, norm / |g|), before any of them                  (10)
+
+An optimizer is a set of constants and never changes; what it remembers is the caller's. `memory` is
+made once, before the first step, for one vector, which is then written in place.
 """
 
 import dataclasses
 import math
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, real
-from ..errors import OptionError
-from .schedules import Schedule
+from ..checks import Array, real, share
+from ..errors import KindError, OptionError
+from .memory import Memory, check_gradient, check_update, remember
+from .schedules import Schedule, is_schedule, rate_at
 
 
 class Optimizer(Protocol):
@@ -31,13 +46,188 @@ class Optimizer(Protocol):
 
 
 @dataclass(frozen=True)
-class Adam:
+class Descent:
+    """What the optimizers below share: a learning rate, a memory, and the checks before a step.
+
+    `learning_rate` is a number above 0, or a schedule: step, counted from 0 -> number.
+    """
+
+    learning_rate: float | Schedule
+    arrays: ClassVar[tuple[str, ...]] = ("work",)  # what is remembered; work is scratch
+
+    def __post_init__(self) -> None:
+        if not is_schedule(self.learning_rate):
+            self._keep("learning_rate", real, above=True)
+
+    def _keep(self, name: str, check: Any, **bounds: Any) -> None:
+        """Check a setting, and write it in the form the inside wants."""
+        value = check(getattr(self, name), f"{type(self).__name__}: {name}", **bounds)
+        object.__setattr__(self, name, value)
+
+    def owner(self) -> str:
+        """Who a memory says that it belongs to."""
+        return type(self).__name__
+
+    def memory(self, theta: Array) -> Memory:
+        """Steps done, t = 0, and zeros (P,) by the names in `arrays`.
+
+        Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
+        """
+        return remember(self.owner(), theta, *self.arrays, t=0)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0; OptionError if a schedule gives none."""
+        rate = self.learning_rate
+        return rate_at(rate, step, self.owner()) if callable(rate) else rate
+
+    def update(self, theta: Array, gradient: Array, memory: Memory) -> None:
+        """One step on theta (P,) by its gradient (P,): writes theta and memory in place.
+
+        Raises, before anything is written, KindError or OptionError for a memory that was not made
+        here for this vector, KindError or ShapeError for a gradient that does not fit, and
+        OptionError for a schedule that gives no rate.
+        """
+        check_update(self.owner(), theta, memory)
+        check_gradient(self.owner(), theta, gradient)
+        rate = self.rate(memory.t)
+        memory.t += 1
+        self.move(theta, gradient, rate, memory)
+
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
+        """The step itself, number `memory.t`, counted from 1."""
+        raise NotImplementedError(f"{type(self).__name__} has no move")
+
+
+@dataclass(frozen=True)
+class SGD(Descent):
+    """Stochastic gradient descent (Robbins and Monro 1951): downhill.
+
+    >>> theta, sgd = np.zeros(1), SGD(learning_rate=0.1)
+    >>> sgd.update(theta, np.array([2.0]), sgd.memory(theta))
+    >>> theta
+    array([-0.2])
+    """
+
+    learning_rate: float | Schedule = 1e-2
+
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
+        theta -= np.multiply(g, rate, out=memory.work)  # (1)
+
+
+@dataclass(frozen=True)
+class Momentum(Descent):
+    """The heavy ball (Polyak 1964): steps that agree add up, steps that quarrel cancel.
+
+    A constant gradient ends up 1 / (1 - momentum) times as fast as by SGD. The velocity is one of
+    gradients, as in PyTorch: a new learning rate is felt at once.
+
+    >>> theta, ball = np.zeros(1), Momentum(learning_rate=0.1, momentum=0.5)
+    >>> memory = ball.memory(theta)
+    >>> for _ in range(2):                             # -0.1 (2), then -0.1 (0.5 * 2 + 2)
+    ...     ball.update(theta, np.array([2.0]), memory)
+    >>> theta
+    array([-0.5])
+    """
+
+    learning_rate: float | Schedule = 1e-2
+    momentum: float = 0.9
+    arrays: ClassVar[tuple[str, ...]] = ("velocity", "work")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._keep("momentum", share)
+
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
+        velocity = memory.velocity
+        velocity *= self.momentum
+        velocity += g  # (2)
+        theta -= np.multiply(velocity, rate, out=memory.work)  # (3)
+
+
+@dataclass(frozen=True)
+class Nesterov(Momentum):
+    """Nesterov's accelerated gradient (1983): the heavy ball that looks where it is rolling.
+
+    Sutskever et al. 2013 (equations 3 and 4) take the gradient ahead of the parameters, where the
+    velocity is about to carry them. Here, as in PyTorch, theta is that place ahead, so that the
+    gradient is taken at theta; for a constant learning rate both walk the same path.
+
+    >>> theta, ball = np.zeros(1), Nesterov(learning_rate=0.1, momentum=0.5)
+    >>> ball.update(theta, np.array([2.0]), ball.memory(theta))
+    >>> theta                                          # -0.1 (2 + 0.5 * 2)
+    array([-0.3])
+    """
+
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
+        velocity, work = memory.velocity, memory.work
+        velocity *= self.momentum
+        velocity += g  # (2)
+        np.multiply(velocity, self.momentum, out=work)
+        work += g
+        work *= rate
+        theta -= work  # (4)
+
+
+@dataclass(frozen=True)
+class RMSProp(Descent):
+    """A step of its own size for each parameter (Tieleman and Hinton 2012, lecture 6.5).
+
+    g is divided by the root of its mean square; `centred` by its standard deviation instead (Graves
+    2013, equations 38 to 40, without his momentum). eps stands outside the root, as in PyTorch;
+    Graves has it inside. Moments start at 0 and are not corrected for it, so the first step is
+    1 / sqrt(1 - keep) learning rates: ten, with the default.
+
+    >>> theta, rmsprop = np.zeros(2), RMSProp(learning_rate=0.1, keep=0.75)
+    >>> rmsprop.update(theta, np.array([1.0, 1000.0]), rmsprop.memory(theta))
+    >>> theta.round(6)                                 # 0.1 / sqrt(0.25), however large g is
+    array([-0.2, -0.2])
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    keep: float = 0.99
+    eps: float = 1e-8
+    centred: bool = False
+    arrays: ClassVar[tuple[str, ...]] = ("v", "mean", "work")  # mean stays 0 unless centred
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._keep("keep", share)
+        self._keep("eps", real, above=True)
+        if not isinstance(self.centred, bool):
+            raise OptionError(f"RMSProp: centred={self.centred!r}: wants True or False")
+
+    def owner(self) -> str:
+        return "RMSProp(centred=True)" if self.centred else "RMSProp"
+
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
+        v, mean, work = memory.v, memory.mean, memory.work
+        _follow(v, np.square(g, out=work), self.keep, work)  # (5)
+        if self.centred:
+            _follow(mean, g, self.keep, work)  # (7)
+            np.subtract(v, np.square(mean, out=work), out=work)
+            np.sqrt(np.maximum(work, 0, out=work), out=work)  # rounding could take it below 0
+        else:
+            np.sqrt(v, out=work)
+        work += self.eps
+        np.divide(g, work, out=work)
+        work *= rate
+        theta -= work  # (6), (8)
+
+
+def _follow(average: Array, value: Array, keep: float, work: Array) -> None:
+    """average = keep average + (1 - keep) value, all (P,); `value` may lie in `work`."""
+    np.subtract(value, average, out=work)
+    work *= 1 - keep
+    average += work
+
+
+@dataclass(frozen=True)
+class Adam(Descent):
     """Adaptive moment estimation (Kingma and Ba 2015, algorithm 1); equations in kernels/adam.py.
 
-    `learning_rate` is a number or a schedule, step -> number.
+    Momentum (b1) over RMSProp (b2), both corrected for moments that start at 0.
 
-    >>> theta = np.zeros(1)
-    >>> adam = Adam(learning_rate=0.1)
+    >>> theta, adam = np.zeros(1), Adam(learning_rate=0.1)
     >>> adam.update(theta, np.array([123.0]), adam.memory(theta))
     >>> theta.round(6)         # the first step is the learning rate, however large the gradient
     array([-0.1])
@@ -47,51 +237,141 @@ class Adam:
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-8
+    arrays: ClassVar[tuple[str, ...]] = ("m", "v")
 
     def __post_init__(self) -> None:
-        if not callable(self.learning_rate):
-            rate = real(self.learning_rate, "Adam: learning_rate", above=True)
-            object.__setattr__(self, "learning_rate", rate)
-        for name in ("b1", "b2"):
-            value = real(getattr(self, name), f"Adam: {name}")
-            if value >= 1:
-                raise OptionError(f"Adam: {name}={value!r}: wants a number in [0, 1), such as 0.9")
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "eps", real(self.eps, "Adam: eps", above=True))
+        super().__post_init__()
+        self._keep("b1", share)
+        self._keep("b2", share)
+        self._keep("eps", real, above=True)
 
-    def memory(self, theta: Array) -> SimpleNamespace:
-        """Steps done, and the two moments (P,)."""
-        return SimpleNamespace(t=0, m=np.zeros_like(theta), v=np.zeros_like(theta))
-
-    def update(self, theta: Array, gradient: Array, memory: SimpleNamespace) -> None:
-        """One step: theta, gradient (P,)."""
-        rate = self.learning_rate
-        rate = rate(memory.t) if callable(rate) else rate
-        memory.t += 1
-        b1, b2 = self.b1, self.b2
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
         number = theta.dtype.type
         kernels.adam_step(
             theta,
-            gradient,
+            g,
             memory.m,
             memory.v,
-            *map(number, (rate, b1, b2, self.eps)),
-            number(1 / (1 - b1**memory.t)),
-            number(1 / (1 - b2**memory.t)),
+            *map(number, (rate, self.b1, self.b2, self.eps)),
+            number(1 / (1 - self.b1**memory.t)),
+            number(1 / (1 - self.b2**memory.t)),
             np.finfo(theta.dtype).tiny,
         )
 
 
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam, and a pull towards 0 that is not divided by anything (Loshchilov and Hutter 2019).
+
+    Adding weight_decay * theta to the gradient instead would have Adam divide it by sqrt(v), and
+    leave the parameters with the largest gradients with the least decay. As in PyTorch the decay
+    is multiplied by the learning rate, so it follows the schedule.
+
+    >>> theta, adamw = np.ones(1), AdamW(learning_rate=0.1, weight_decay=0.5)
+    >>> adamw.update(theta, np.zeros(1), adamw.memory(theta))
+    >>> theta                                          # 1 - 0.1 * 0.5
+    array([0.95])
+    """
+
+    weight_decay: float = 0.01
+    arrays: ClassVar[tuple[str, ...]] = ("m", "v", "work")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._keep("weight_decay", real)
+
+    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
+        theta -= np.multiply(theta, rate * self.weight_decay, out=memory.work)  # (9)
+        super().move(theta, g, rate, memory)
+
+
+@dataclass(frozen=True)
+class ClipNorm:
+    """Another optimizer, given gradients no longer than `norm` (Pascanu et al. 2013, algorithm 1).
+
+    The length is that of the whole vector, so the direction stays. A gradient that is short enough
+    goes on as it is; so does one that holds NaN or infinity, for the caller to notice.
+
+    >>> theta, short = np.zeros(2), ClipNorm(SGD(learning_rate=1.0), norm=1.0)
+    >>> short.update(theta, np.array([30.0, 40.0]), short.memory(theta))
+    >>> theta
+    array([-0.6, -0.8])
+    """
+
+    optimizer: Optimizer
+    norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        one = self.optimizer
+        if not (hasattr(one, "update") and hasattr(one, "memory")) or isinstance(one, type):
+            raise KindError(f"ClipNorm got {one!r}: wants an optimizer, such as Adam(1e-3)")
+        object.__setattr__(self, "norm", real(self.norm, "ClipNorm: norm", above=True))
+
+    def memory(self, theta: Array) -> Memory:
+        """Room for a clipped gradient (P,), and the memory of the optimizer inside.
+
+        Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
+        """
+        return remember("ClipNorm", theta, "work", inner=self.optimizer.memory(theta))
+
+    def update(self, theta: Array, gradient: Array, memory: Memory) -> None:
+        """One step of the optimizer inside; the gradient (P,) itself is left as it is.
+
+        Raises what `Descent.update` raises.
+        """
+        check_update("ClipNorm", theta, memory)
+        check_gradient("ClipNorm", theta, gradient)
+        short = clipped(gradient, self.norm, memory.work)
+        self.optimizer.update(theta, short, memory.inner)
+
+
+def clipped(g: Array, norm: float, work: Array) -> Array:
+    """g (P,) if it is no longer than `norm`; otherwise `work`, in g's direction, of that length.
+
+    g is divided by its largest entry first: squares of large float32 numbers would overflow.
+    """
+    largest = float(max(g.max(initial=0), -g.min(initial=0)))
+    if largest == 0 or not math.isfinite(largest):
+        return g
+    np.divide(g, largest, out=work)  # (P,), in [-1, 1]
+    length = math.sqrt(np.square(work, dtype=np.float64).sum())  # |g| / largest, at least 1
+    if largest * length <= norm:
+        return g
+    work *= norm / length
+    return work  # (10)
+
+
+OPTIMIZERS: dict[str, type[Descent]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+
+
 def settings(optimizer: Any) -> dict[str, Any]:
-    """An optimizer's name and settings, as plain numbers and strings, for a run's records."""
+    """An optimizer's name and settings, as plain numbers, strings and dicts, for a run's records.
 
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value):
-            return settings(value)
-        if isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)):
-            return value
-        return str(value) if isinstance(value, float) else type(value).__name__
+    A setting of several parts is spread over its indices; one that is None is left out.
 
-    fields = dataclasses.fields(optimizer) if dataclasses.is_dataclass(optimizer) else ()
-    named = {field.name: plain(getattr(optimizer, field.name)) for field in fields}
-    return {"name": type(optimizer).__name__, **named}
+    >>> settings(SGD(0.1))
+    {'name': 'SGD', 'learning_rate': 0.1}
+    """
+    named: dict[str, Any] = {"name": type(optimizer).__name__}
+    for field in dataclasses.fields(optimizer) if dataclasses.is_dataclass(optimizer) else ():
+        value = getattr(optimizer, field.name)
+        if isinstance(value, tuple):
+            named |= {f"{field.name}.{i}": _plain(part) for i, part in enumerate(value)}
+        elif value is not None:
+            named[field.name] = _plain(value)
+    return named
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return settings(value)
+    if isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value) if isinstance(value, float) else type(value).__name__

@@ -1,16 +1,51 @@
 """A schedule is a function from the step, counted from 0, to a learning rate.
 
-    LinearDecay     rate (1 - t / T) for t < T, then 0     (1)
+    Constant        rate                                                        (1)
+    LinearDecay     rate (1 - t / T) for t < T, then 0                          (2)
+    StepDecay       rate factor^floor(t / every)                                (3)
+    Cosine          least + (rate - least) (1 + cos(pi t / T)) / 2 for t < T,
+                    then least                                                  (4)
+    WarmUp          rate (t + 1) / T for t < T, then rate                       (5)
+    Chain           one after the other, each counting from its own beginning   (6)
 
-Any function of a step will do as one.
+t is the step, T is `steps`. Any function of a step will do as a schedule; the rate that it gives
+has to be a finite number of at least 0.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
 
 from ..checks import real, whole
+from ..errors import OptionError
 
 Schedule = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same `rate` at every step; 0 holds still.
+
+    `steps` says how long it lasts as a part of a Chain; None is for ever.
+
+    >>> Constant(0.1)(1000)
+    0.1
+    """
+
+    rate: float
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        _keep(self, rate=real(self.rate, "Constant: rate"))
+        if self.steps is not None:
+            _keep(self, steps=whole(self.steps, "Constant: steps", least=1))
+
+    def __call__(self, step: int) -> float:
+        return self.rate  # (1)
 
 
 @dataclass(frozen=True)
@@ -25,8 +60,180 @@ class LinearDecay:
     steps: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", real(self.rate, "LinearDecay: rate", above=True))
-        object.__setattr__(self, "steps", whole(self.steps, "LinearDecay: steps", least=1))
+        _keep(self, rate=real(self.rate, "LinearDecay: rate", above=True))
+        _keep(self, steps=whole(self.steps, "LinearDecay: steps", least=1))
 
     def __call__(self, step: int) -> float:
-        return self.rate * max(0.0, 1 - step / self.steps)  # (1)
+        return self.rate * max(0.0, 1 - step / self.steps)  # (2)
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """`rate`, multiplied by `factor`, a number in (0, 1], after every `every` steps.
+
+    >>> [StepDecay(1.0, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+
+    rate: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        _keep(self, rate=real(self.rate, "StepDecay: rate", above=True))
+        _keep(self, every=whole(self.every, "StepDecay: every", least=1))
+        _keep(self, factor=real(self.factor, "StepDecay: factor", above=True))
+        if self.factor > 1:
+            raise OptionError(
+                f"StepDecay: factor={self.factor!r}: wants a number in (0, 1], such as 0.1"
+            )
+
+    def __call__(self, step: int) -> float:
+        return self.rate * self.factor ** (step // self.every)  # (3)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From `rate` at step 0 down to `least` at step `steps`, along half a wave; then `least`.
+
+    Loshchilov and Hutter 2017 (SGDR), equation 5, without the restarts.
+
+    >>> [round(Cosine(0.1, 4)(step), 3) for step in (0, 1, 2, 3, 4, 5)]
+    [0.1, 0.085, 0.05, 0.015, 0.0, 0.0]
+    """
+
+    rate: float
+    steps: int
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        _keep(self, rate=real(self.rate, "Cosine: rate", above=True))
+        _keep(self, steps=whole(self.steps, "Cosine: steps", least=1))
+        _keep(self, least=real(self.least, "Cosine: least"))
+        if self.least > self.rate:
+            raise OptionError(
+                f"Cosine: least={self.least!r}: wants at most the rate, which is {self.rate!r}"
+            )
+
+    def __call__(self, step: int) -> float:
+        if step >= self.steps:
+            return self.least
+        wave = (1 + math.cos(math.pi * step / self.steps)) / 2  # from 1 to 0
+        return self.least + (self.rate - self.least) * wave  # (4)
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """In a straight line up to `rate`, which the last of the `steps` has; then `rate`.
+
+    The gradual warm-up of Goyal et al. 2017. The first step already moves: its rate is not 0.
+
+    >>> [WarmUp(1.0, 4)(step) for step in (0, 1, 2, 3, 4)]
+    [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+
+    rate: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        _keep(self, rate=real(self.rate, "WarmUp: rate", above=True))
+        _keep(self, steps=whole(self.steps, "WarmUp: steps", least=1))
+
+    def __call__(self, step: int) -> float:
+        return self.rate * (min(step + 1, self.steps) / self.steps)  # (5)
+
+
+@dataclass(frozen=True, init=False)
+class Chain:
+    """Schedules one after the other; each but the last lasts its own `steps`.
+
+    Any function with an attribute `steps` may stand before the last, so chains nest.
+
+    >>> chain = Chain(WarmUp(1.0, 2), Cosine(1.0, 4))
+    >>> [round(chain(step), 3) for step in range(7)]
+    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+    >>> chain.steps
+    6
+    """
+
+    schedules: tuple[Schedule, ...]
+
+    def __init__(self, *schedules: Schedule) -> None:
+        """Raises OptionError for no schedules, for what is none, and for a part without end."""
+        _keep(self, schedules=schedules)
+        if not schedules:
+            raise OptionError(
+                "Chain() of no schedules: wants at least one, as in "
+                "Chain(WarmUp(1e-3, 500), Cosine(1e-3, 4500))"
+            )
+        for part in schedules:
+            if not is_schedule(part):
+                raise OptionError(
+                    f"Chain got {part!r}: wants schedules one by one, as in "
+                    f"Chain(WarmUp(1e-3, 500), Cosine(1e-3, 4500))"
+                )
+        for part in schedules[:-1]:
+            if _steps_of(part) is None:
+                raise OptionError(
+                    f"Chain: {_name_of(part)} has no steps and is not the last, so that what "
+                    f"follows would never begin: put it last, or give it steps, as in "
+                    f"Constant(1e-3, steps=500)"
+                )
+            whole(_steps_of(part), f"Chain: steps of {_name_of(part)}", least=1)
+
+    @property
+    def steps(self) -> int | None:
+        """How long all of it lasts; None where the last part has no end."""
+        steps = [_steps_of(part) for part in self.schedules]
+        return None if steps[-1] is None else sum(steps)
+
+    def __call__(self, step: int) -> float:
+        for part in self.schedules[:-1]:
+            if step < _steps_of(part):
+                return part(step)  # (6)
+            step -= _steps_of(part)
+        return self.schedules[-1](step)
+
+
+def is_schedule(value: Any) -> bool:
+    """Whether `value` can be called with a step; `Cosine` without its settings cannot."""
+    return callable(value) and not isinstance(value, type)
+
+
+def rate_at(schedule: Schedule, step: int, what: str) -> float:
+    """The rate of a step (counted from 0), which has to be a finite number of at least 0.
+
+    Raises OptionError, which names the schedule, what it gave, and the step.
+    """
+    given: Any = schedule(step)
+    rate = given[()] if isinstance(given, np.ndarray) and given.ndim == 0 else given  # np.where's
+    try:
+        return real(rate if isinstance(rate, Real) else None, "rate")
+    except OptionError:
+        raise OptionError(
+            f"{what}: the schedule {_name_of(schedule)} gave {given!r} at step {step}: wants a "
+            f"finite number of at least 0; mend the schedule, or take one of those in "
+            f"scratchgen.optim, such as LinearDecay(1e-3, 1000)"
+        ) from None
+
+
+SCHEDULES: dict[str, type] = {
+    "constant": Constant,
+    "linear": LinearDecay,
+    "step": StepDecay,
+    "cosine": Cosine,
+}
+
+
+def _keep(schedule: Any, **checked: Any) -> None:
+    """Write checked settings into a frozen schedule that is being made."""
+    for name, value in checked.items():
+        object.__setattr__(schedule, name, value)
+
+
+def _steps_of(schedule: Schedule) -> Any:
+    return getattr(schedule, "steps", None)
+
+
+def _name_of(schedule: Schedule) -> str:
+    return getattr(schedule, "__name__", repr(schedule))

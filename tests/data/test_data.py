@@ -105,7 +105,13 @@ def test_true_densities_integrate_to_one_around_each_mode(mixture):
     assert mass * len(mixture.means) == pytest.approx(1, rel=1e-6)
 
 
-@pytest.mark.parametrize("draw", [sg.data.digits, sg.data.ring, sg.data.grid])
+DRAWS = [
+    getattr(sg.data, name)
+    for name in ("digits", "ring", "grid", "swiss_roll", "two_moons", "spiral")
+]
+
+
+@pytest.mark.parametrize("draw", DRAWS)
 @pytest.mark.parametrize("n", [-3, 2.5, "many", True, None])
 def test_a_count_that_makes_no_sense_is_refused(draw, n):
     with pytest.raises(errors.OptionError, match="wants a whole number"):

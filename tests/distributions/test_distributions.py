@@ -12,9 +12,14 @@ from scratchgen import errors
 from scratchgen.distributions import (
     LIKELIHOODS,
     Bernoulli,
+    Categorical,
+    FixedGaussian,
     Gaussian,
+    MeanSquaredError,
+    SharedGaussian,
     bernoulli,
     build_likelihood,
+    categorical,
     describe_likelihood,
     gaussian,
     likelihood_for,
@@ -22,6 +27,22 @@ from scratchgen.distributions import (
 
 seeds = st.integers(0, 2**32)
 counts = st.integers(1, 5)
+CLASSES = 3
+SETTINGS = {"categorical": {"classes": CLASSES}, "gaussian_fixed": {"variance": 0.3}}
+each_likelihood = pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+
+
+def made(name: str):
+    """A likelihood of that name."""
+    return LIKELIHOODS[name](**SETTINGS.get(name, {}))
+
+
+def some_x(name: str, seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Examples that the likelihood of that name can score."""
+    rng = np.random.default_rng(seed)
+    if name == "categorical":
+        return rng.integers(CLASSES, size=shape).astype(float)
+    return rng.random(shape)
 
 
 def drawn(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
@@ -77,22 +98,42 @@ def test_gradients_of_the_bernoulli_log_probability(n, size, seed):
     assert_close(d.logits, numeric_gradient(value, logits), "logits")
 
 
-@given(st.sampled_from(sorted(LIKELIHOODS)), counts, counts, seeds)
-def test_gradients_of_every_likelihood_with_respect_to_what_the_decoder_gives(name, n, size, seed):
-    likelihood = LIKELIHOODS[name]()
-    shape = (size, 2)
+@given(counts, counts, st.integers(2, 4), seeds)
+def test_gradients_of_the_categorical_log_probability(n, size, classes, seed):
+    logits, dvalue = drawn(seed, (n, size, 2, classes), (n,))
+    labels = np.random.default_rng(seed).integers(classes, size=(n, size, 2))
+
+    def value():
+        return float(dvalue @ categorical.log_prob(labels, logits))
+
+    d = categorical.log_prob_gradients(labels, logits, dvalue)
+    assert_close(d.logits, numeric_gradient(value, logits), "logits")
+
+
+@given(
+    st.sampled_from(sorted(LIKELIHOODS)),
+    counts,
+    st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple),
+    seeds,
+)
+def test_gradients_of_every_likelihood_with_respect_to_what_the_decoder_gives(name, n, shape, seed):
+    likelihood = made(name)
     raw, dvalue = drawn(seed, (n, *likelihood.raw_shape(shape)), (n,))
-    x = np.random.default_rng(seed).random((n, *shape))
+    x = some_x(name, seed, (n, *shape))
 
     def value():
         return float(dvalue @ likelihood.log_prob(x, raw))
 
+    assert likelihood.log_prob(x, raw).shape == (n,)
     assert_close(likelihood.raw_gradient(x, raw, dvalue), numeric_gradient(value, raw), "raw")
 
 
-def test_gaussian_gradient_where_the_least_variance_rules():
-    likelihood = Gaussian(least_variance=0.5)
-    x, raw = np.array([[0.3, -0.2]]), np.array([[0.1, 0.4, -1.0, -6.0]])
+@pytest.mark.parametrize(
+    ("likelihood", "raw"),
+    [(Gaussian(0.5), [[0.1, 0.4, -1.0, -6.0]]), (SharedGaussian(0.5), [[0.1, 0.4, -2.0]])],
+)
+def test_gaussian_gradient_where_the_least_variance_rules(likelihood, raw):
+    x, raw = np.array([[0.3, -0.2]]), np.array(raw)
 
     def value():
         return float(likelihood.log_prob(x, raw)[0])
@@ -145,13 +186,160 @@ def test_the_gaussian_density_integrates_to_one():
     assert density.sum() * 1e-3 == pytest.approx(1, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
-def test_draws_have_the_mean_that_the_likelihood_states(name):
-    likelihood = LIKELIHOODS[name]()
-    raw = np.tile(np.array([[-1.0, 0.5, 2.0, -0.3]], np.float32), (100_000, 1))
-    draws = likelihood.draw(raw, np.random.default_rng(0))
-    assert draws.dtype == np.float32
-    np.testing.assert_allclose(draws.mean(axis=0), likelihood.mean(raw)[0], atol=0.02)
+def test_categorical_probabilities_sum_to_one_over_all_examples():
+    logits = np.array([[0.3, -2.0, 1.7], [40.0, 0.0, -3.0]])
+    x = np.array(list(itertools.product(range(3), repeat=2)))
+    total = np.exp(categorical.log_prob(x, np.tile(logits, (9, 1, 1)))).sum()
+    assert total == pytest.approx(1, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "likelihood", [FixedGaussian(0.7), MeanSquaredError(), SharedGaussian(0.2), Gaussian(0.2)]
+)
+def test_gaussian_likelihoods_integrate_to_one_over_the_plane(likelihood):
+    raw = np.array([[0.5, -0.3, 0.4, 0.1]])[:, : likelihood.raw_shape((2,))[0]]
+    side = np.arange(-20, 20, 0.2)
+    x = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    density = np.exp(likelihood.log_prob(x, np.tile(raw, (len(x), 1))))
+    assert density.sum() * 0.2**2 == pytest.approx(1, rel=1e-9)
+
+
+def test_log_probabilities_at_hand_computed_numbers():
+    logits = np.log([[[1.0, 1.0, 2.0], [8.0, 1.0, 1.0]]])
+    assert categorical.log_prob(np.array([[2, 0]]), logits)[0] == pytest.approx(np.log(0.5 * 0.8))
+    x = np.array([[1.0, 3.0]])
+    tau = np.log(2 * np.pi)
+    # squares 1 and 4 about the means 0 and 1
+    fixed = FixedGaussian(variance=2).log_prob(x, np.array([[0.0, 1.0]]))[0]
+    assert fixed == pytest.approx(-tau - np.log(2) - 5 / 4)
+    shared = SharedGaussian(0.5).log_prob(x, np.array([[0.0, 1.0, np.log(1.5)]]))[0]
+    assert shared == pytest.approx(fixed)
+    mse = MeanSquaredError().log_prob(x, np.array([[0.0, 1.0]]))[0]
+    assert mse == pytest.approx(-tau - 5 / 2)
+    each = Gaussian(0.5).log_prob(x, np.array([[0.0, 1.0, np.log(0.5), np.log(3.5)]]))[0]
+    assert each == pytest.approx(-tau - np.log(4) / 2 - 1 / 2 - 4 / 8)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple), seeds)
+def test_the_mean_squared_error_is_a_likelihood_up_to_a_constant(shape, seed):
+    x, mu = drawn(seed, (3, *shape), (3, *shape))
+    d = x[0].size
+    squares = ((x - mu) ** 2).reshape(3, -1).mean(axis=1)
+    wanted = squares + d / 2 * np.log(np.pi * d)
+    np.testing.assert_allclose(-MeanSquaredError().log_prob(x, mu), wanted, rtol=1e-12)
+    assert MeanSquaredError().variance_for(shape) == d / 2
+
+
+@given(counts, st.floats(-8, 3), seeds)
+def test_one_variance_that_is_shared_by_all_is_a_fixed_one(n, s, seed):
+    x, mu, dvalue = drawn(seed, (n, 2, 3, 1), (n, 6), (n,))
+    raw = np.concatenate([mu, np.full((n, 1), s)], axis=1)
+    shared, fixed = SharedGaussian(0.01), FixedGaussian(np.exp(s) + 0.01)
+    flat = x.reshape(n, 6)
+    np.testing.assert_allclose(shared.log_prob(x, raw), fixed.log_prob(flat, mu), rtol=1e-10)
+    ours, theirs = shared.raw_gradient(x, raw, dvalue), fixed.raw_gradient(flat, mu, dvalue)
+    np.testing.assert_allclose(ours[:, :6], theirs, rtol=1e-10)
+    draws = [one.draw(r, np.random.default_rng(seed)) for one, r in ((shared, raw), (fixed, mu))]
+    np.testing.assert_allclose(*draws, rtol=1e-10)
+
+
+@given(counts, counts, seeds)
+def test_two_classes_are_bernoulli_with_the_difference_of_their_logits(n, size, seed):
+    logits, dvalue = drawn(seed, (n, size, 2), (n,))
+    x = np.random.default_rng(seed).integers(2, size=(n, size)).astype(float)
+    two, difference = Categorical(2), logits[..., 1] - logits[..., 0]
+    np.testing.assert_allclose(two.log_prob(x, logits), bernoulli.log_prob(x, difference))
+    ours = two.raw_gradient(x, logits, dvalue)
+    theirs = bernoulli.log_prob_gradients(x, difference, dvalue).logits
+    np.testing.assert_allclose(ours[..., 1], theirs, atol=1e-14)
+    np.testing.assert_allclose(ours[..., 0], -theirs, atol=1e-14)
+
+
+@each_likelihood
+def test_draws_have_the_moments_that_the_likelihood_states(name):
+    """Within five standard errors; for an example of three numbers."""
+    likelihood, n = made(name), 100_000
+    size = likelihood.raw_shape((3,))
+    one = np.random.default_rng(7).standard_normal(size).astype(np.float32)
+    raw = np.broadcast_to(one, (n, *size)).copy()
+    draws = likelihood.draw(raw, np.random.default_rng(0)).astype(np.float64)
+    mean, variance = stated_moments(name, likelihood, one.astype(np.float64))
+    assert draws.shape == (n, 3)
+    assert (np.abs(draws.mean(axis=0) - mean) < 5 * np.sqrt(variance / n)).all()
+    squares = (draws - mean) ** 2
+    allowed = 5 * squares.std(axis=0) / np.sqrt(n) + 1e-4
+    assert (np.abs(squares.mean(axis=0) - variance) < allowed).all()
+    if name != "categorical":
+        np.testing.assert_allclose(likelihood.mean(raw)[0], mean, rtol=1e-5)
+
+
+def stated_moments(name, likelihood, raw):
+    """The mean and the variance of each of three numbers."""
+    if name == "bernoulli":
+        p = 1 / (1 + np.exp(-raw))
+        return p, p * (1 - p)
+    if name == "categorical":
+        p = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+        mean = p @ np.arange(CLASSES)
+        return mean, p @ np.arange(CLASSES) ** 2 - mean**2
+    variance = {
+        "gaussian_fixed": lambda: np.full(3, 0.3),
+        "mse": lambda: np.full(3, 1.5),
+        "gaussian_shared": lambda: np.full(3, np.exp(raw[3]) + 1e-6),
+        "gaussian": lambda: np.exp(raw[3:]) + 1e-6,
+    }
+    return raw[:3], variance[name]()
+
+
+@each_likelihood
+def test_float32_stays_float32(name):
+    likelihood = made(name)
+    raw = np.zeros((4, *likelihood.raw_shape((2, 2, 1))), np.float32)
+    x = np.ones((4, 2, 2, 1), np.float32)
+    found = {
+        "log_prob": likelihood.log_prob(x, raw),
+        "raw_gradient": likelihood.raw_gradient(x, raw, np.ones(4, np.float32)),
+        "mean": likelihood.mean(raw),
+        "draw": likelihood.draw(raw, np.random.default_rng(0)),
+    }
+    assert {key: value.dtype for key, value in found.items()} == dict.fromkeys(found, np.float32)
+    assert found["raw_gradient"].shape == raw.shape
+    assert found["mean"].size == found["draw"].size == x.size
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["bernoulli", "categorical"])
+def test_far_logits_are_scored_and_drawn_without_overflow(name, dtype):
+    likelihood = made(name)
+    raw = np.array([[-1e4, 1e4, 0.0], [1e4, -1e4, 1e4]], dtype)
+    raw = raw if name == "categorical" else raw[:, :1]
+    raw = raw.reshape(2, *likelihood.raw_shape((1,)))
+    for label in (0.0, 1.0):
+        x = np.full((2, 1), label, dtype)
+        assert np.isfinite(likelihood.log_prob(x, raw)).all()
+        assert np.isfinite(likelihood.raw_gradient(x, raw, np.ones(2, dtype))).all()
+    assert np.isfinite(likelihood.draw(raw, np.random.default_rng(0))).all()
+
+
+def test_a_far_logit_costs_its_distance():
+    logits = np.array([[-1e4, 1e4, 0.0]])
+    assert categorical.log_prob(np.array([1]), logits)[0] == 0
+    assert categorical.log_prob(np.array([0]), logits)[0] == -2e4
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gaussian_shared"])
+def test_far_variances_are_scored_without_overflow(name):
+    likelihood = made(name)
+    raw = np.zeros((2, *likelihood.raw_shape((1,))))
+    raw[:, -1] = [-1e4, 1e4]
+    assert np.isfinite(likelihood.log_prob(np.ones((2, 1)), raw)).all()
+    assert np.isfinite(likelihood.raw_gradient(np.ones((2, 1)), raw, np.ones(2))).all()
+
+
+def test_the_mean_of_categories_is_the_most_probable_one():
+    raw = np.array([[[0.0, 3.0, 1.0], [2.0, -1.0, 0.0]]])
+    assert Categorical(3).mean(raw).tolist() == [[1.0, 0.0]]
+    np.testing.assert_allclose(categorical.probabilities(raw).sum(axis=-1), 1)
 
 
 def test_a_gaussian_draw_has_the_variance_that_the_decoder_states():
@@ -179,7 +367,58 @@ def test_none_is_bernoulli_for_pictures_and_gaussian_for_vectors():
         likelihood_for("bernouli", (2,))
 
 
-def test_a_likelihood_is_described_with_all_its_settings():
-    assert build_likelihood(describe_likelihood(Gaussian(0.25))) == Gaussian(0.25)
-    with pytest.raises(errors.OptionError, match="above 0"):
-        Gaussian(0)
+@each_likelihood
+def test_a_likelihood_is_described_with_all_its_settings(name):
+    likelihood = made(name)
+    description = describe_likelihood(likelihood)
+    assert description == {"name": name, **vars(likelihood)}
+    assert build_likelihood(description) == likelihood
+
+
+@each_likelihood
+def test_every_likelihood_but_the_categorical_needs_no_more_than_its_name(name):
+    if name == "categorical":
+        with pytest.raises(errors.OptionError, match=r"likelihood=Categorical\(classes=10\)"):
+            likelihood_for(name, (2,))
+    else:
+        assert likelihood_for(name, (2,)) == LIKELIHOODS[name]()
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "one", None])
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [
+        (FixedGaussian, "FixedGaussian: variance"),
+        (SharedGaussian, "SharedGaussian: least_variance"),
+        (Gaussian, "Gaussian: least_variance"),
+    ],
+)
+def test_a_variance_that_is_none_is_refused_with_what_to_do(kind, setting, value):
+    words = f"^{setting}=.*wants a number above 0; .*infinite: take a small one, such as 1e-3"
+    with pytest.raises(errors.OptionError, match=words):
+        kind(value)
+
+
+@pytest.mark.parametrize("classes", [1, 0, -2, 2.5, True, None])
+def test_fewer_than_two_classes_are_refused(classes):
+    with pytest.raises(errors.OptionError, match="wants a whole number of at least 2"):
+        Categorical(classes)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ([[0, 1], [0, 0.5]], r"images\[1, 1\] is 0.5, .*np.round\(3 \* images\)"),
+        ([[0, 4], [-1, 0]], r"images\[0, 1\] is 4, wants whole numbers 0 ... 3, .*from 0"),
+        ([[0, 3], [-1, 7]], r"images\[1, 0\] is -1"),
+        ([[2.5, 3], [1, 0]], r"images\[0, 0\] is 2.5"),
+    ],
+)
+def test_what_is_no_class_is_refused_with_what_to_do(bad, words):
+    with pytest.raises(errors.DataError, match=words):
+        Categorical(4).check(np.array(bad, np.float32), "images")
+
+
+def test_whole_numbers_below_the_number_of_classes_are_categories():
+    Categorical(4).check(np.array([[0.0, 3.0], [1.0, 2.0]]))
+    Categorical(4).check(np.zeros((0, 2)))

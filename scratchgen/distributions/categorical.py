@@ -1,0 +1,55 @@
+"""Independent categorical numbers: each is one of several classes, given by a logit l_k per class.
+
+    log p_k = l_k - log sum_i exp(l_i)                            the log-softmax            (1)
+    log p(x) = sum_j log p_j,x_j                                                             (2)
+    d log p / dl_jk = [x_j = k] - p_jk                                                       (3)
+    argmax_k (l_k + g_k), where P(g_k <= s) = exp(-exp(-s)), is a draw of p                  (4)
+
+j runs over the numbers of an example, k over the classes. The negative of (2) is the softmax
+cross-entropy with whole numbers as labels. The largest logit is taken away before (1), which
+changes nothing but the size of the exponents. Sources: Bridle 1990; (4) Gumbel 1954.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..checks import Array
+
+
+def log_probabilities(logits: Array) -> Array:
+    """log p_k, finite wherever the logits are: any shape (..., classes) -> the same shape."""
+    below = logits - logits.max(axis=-1, keepdims=True)  # (..., classes), <= 0
+    return below - np.log(np.exp(below).sum(axis=-1, keepdims=True))  # (1)
+
+
+def probabilities(logits: Array) -> Array:
+    """The softmax: (..., classes) -> the same shape, each row with the sum 1.
+
+    >>> probabilities(np.log([[1.0, 3.0]])).round(6)
+    array([[0.25, 0.75]])
+    """
+    return np.exp(log_probabilities(logits))
+
+
+def log_prob(labels: Array, logits: Array) -> Array:
+    """Nats per example: labels (N, ...) in 0 ... classes - 1, logits (N, ..., classes) -> (N,).
+
+    >>> log_prob(np.array([0, 1]), np.zeros((2, 4))).round(4)
+    array([-1.3863, -1.3863])
+    """
+    scores = log_probabilities(logits)  # (N, ..., classes)
+    chosen = np.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]  # (N, ...)
+    return chosen.sum(axis=tuple(range(1, chosen.ndim)))  # (2)
+
+
+def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
+    """`.logits` (N, ..., classes), for dvalue (N,)."""
+    scale = dvalue.reshape(-1, *[1] * (logits.ndim - 1))  # (N, 1, ...)
+    hit = labels[..., None] == np.arange(logits.shape[-1])  # (N, ..., classes)
+    return SimpleNamespace(logits=scale * (hit - probabilities(logits)))  # (3)
+
+
+def draw(logits: Array, rng: np.random.Generator) -> Array:
+    """Labels (N, ...) int64, class k with probability p_k: logits (N, ..., classes)."""
+    return (logits + rng.gumbel(size=logits.shape)).argmax(axis=-1)  # (4)

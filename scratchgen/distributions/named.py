@@ -1,0 +1,46 @@
+"""Likelihoods by name, and as plain words for a file."""
+
+import dataclasses
+from typing import Any
+
+from ..checks import Shape, one_of
+from ..errors import OptionError
+from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
+from .likelihoods import Bernoulli, Categorical, Likelihood
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    kind.name: kind
+    for kind in (Bernoulli, Categorical, FixedGaussian, MeanSquaredError, SharedGaussian, Gaussian)
+}
+
+
+def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
+    """`choice` itself, or by name; None is Bernoulli for pictures (H, W, C), else Gaussian.
+
+    Raises OptionError for an unknown name, and for one that says too little.
+
+    >>> likelihood_for("gaussian_fixed", (2,))
+    FixedGaussian(variance=1.0)
+    """
+    if choice is None:
+        return Bernoulli() if len(shape) == 3 else Gaussian()
+    if isinstance(choice, Likelihood):
+        return choice
+    kind = LIKELIHOODS[one_of(choice, LIKELIHOODS, "likelihood")]
+    if kind is Categorical:
+        raise OptionError(
+            "likelihood='categorical' does not say how many classes: wants "
+            "likelihood=Categorical(classes=10), from scratchgen.distributions"
+        )
+    return kind()
+
+
+def describe_likelihood(likelihood: Likelihood) -> dict[str, Any]:
+    """`{"name": "gaussian", "least_variance": 1e-06}`: what a file holds of a likelihood."""
+    return {"name": likelihood.name, **dataclasses.asdict(likelihood)}
+
+
+def build_likelihood(description: dict[str, Any]) -> Likelihood:
+    """The likelihood of a description."""
+    fields = dict(description)
+    return LIKELIHOODS[one_of(fields.pop("name"), LIKELIHOODS, "likelihood")](**fields)

@@ -1,0 +1,164 @@
+"""Penalties on the slope of a discriminator D: functions of g_n = dD(x_n)/dx_n, per example.
+
+    gradient penalty    weight (|g_n| - target)^2      at x = e real + (1 - e) fake           (1)
+    R1                  weight / 2 |g_n|^2             at x = real                            (2)
+
+|g_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example. With
+respect to g they have the gradients
+
+    2 weight (|g_n| - target) g_n / |g_n|              0 where g_n = 0                        (3)
+    weight g_n                                                                                (4)
+
+What is needed is the gradient with respect to the weights of D, which g depends on. With
+u_n = dP/dg_n, (3) or (4), held fixed, dP = <u, dg> = d sum_n <u_n, dD(x_n)/dx_n>: the derivative of
+a sum of tangents J u. So one pass forward, one back for g, one tangent with u, and one
+tangent_backward with dy = 0, dv = 1 give it exactly:
+
+    y = D(x),   g = D.backward(1),   v = D.tangent(u),   D.tangent_backward(dy=0, dv=1)       (5)
+
+It holds where D treats examples one by one, so that g_n is the slope at example n alone. Sources:
+(1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, one_of, real
+from ..errors import KindError, OptionError
+from ..nn import Network, Tape
+from ..nn.layer import Views
+
+
+class Penalty:
+    """What all penalties do."""
+
+    name: ClassVar[str]
+    weight: float
+
+    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+        """Where the slope is judged: (N, ...), from real and fake examples (N, ...)."""
+        raise NotImplementedError
+
+    def value(self, slope: Array) -> Array:
+        """The penalty of each example: slope g (N, ...) -> (N,)."""
+        raise NotImplementedError
+
+    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
+        """u = dP/dg (N, ...), for dvalue (N,)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class GradientPenalty(Penalty):
+    """(1): slopes are to be `target`, all along the way between real and fake examples."""
+
+    weight: float = 10.0
+    target: float = 1.0
+    name: ClassVar[str] = "gradient_penalty"
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
+        object.__setattr__(self, "target", real(self.target, "GradientPenalty: target"))
+
+    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+        e = as_column(rng.random(len(real), dtype=real.dtype), real)  # (N, 1, ...)
+        return e * real + (1 - e) * fake
+
+    def value(self, slope: Array) -> Array:
+        return self.weight * (norms(slope) - self.target) ** 2  # (N,)   (1)
+
+    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
+        norm = norms(slope)  # (N,)
+        unit = slope / as_column(np.where(norm > 0, norm, 1), slope)  # (N, ...), 0 where g is 0
+        return as_column(2 * self.weight * dvalue * (norm - self.target), slope) * unit  # (3)
+
+
+@dataclass(frozen=True)
+class R1(Penalty):
+    """(2): the discriminator is to be flat where the data are."""
+
+    weight: float = 10.0
+    name: ClassVar[str] = "r1"
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
+
+    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+        return real
+
+    def value(self, slope: Array) -> Array:
+        return self.weight / 2 * norms(slope) ** 2  # (N,)   (2)
+
+    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
+        return as_column(self.weight * dvalue, slope) * slope  # (4)
+
+
+PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty, R1)}
+
+
+def penalise(
+    penalty: Penalty,
+    network: Network,
+    p: Views,
+    x: Array,
+    dvalue: Array,
+    tape: Tape,
+    g: Views = None,
+) -> Array:
+    """The penalty of `network` (N, ...) -> (N, 1) at each of x (N, ...): (N,).
+
+    With g, the gradient of sum_n dvalue_n P_n with respect to p is added into it. The pass runs on
+    `tape`, which has begun.
+    """
+    y = network.forward(p, x, tape)  # (N, 1)
+    one = np.ones_like(y)
+    slope: Any = network.backward(p, one, tape)
+    slope = slope.copy()  # (N, ...), off the tape, which the tangent writes on   (5)
+    if g is not None:
+        u = penalty.slope_gradient(slope, dvalue)  # (N, ...)
+        network.tangent(p, u, tape)  # (5)
+        network.tangent_backward(p, np.zeros_like(one), one, tape, g, need_dx=False)  # (5)
+    return penalty.value(slope)
+
+
+def penalty_for(choice: Any) -> Penalty | None:
+    """`choice` itself, or by name; None is none. Raises OptionError or KindError."""
+    if choice is None or isinstance(choice, Penalty):
+        return choice
+    if not isinstance(choice, str):
+        raise KindError(f"penalty={choice!r}: wants a name, {' or '.join(PENALTIES)}, or an object")
+    return PENALTIES[one_of(choice, PENALTIES, "penalty")]()
+
+
+def describe_penalty(penalty: Penalty | None) -> dict[str, Any] | None:
+    """`{"name": "r1", "weight": 10.0}`: what a file holds of a penalty."""
+    if penalty is None:
+        return None
+    if type(penalty) not in PENALTIES.values():
+        raise OptionError(f"{penalty!r} is not one of scratchgen's penalties: no file can hold it")
+    return {"name": penalty.name, **vars(penalty)}
+
+
+def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
+    """The penalty of a description."""
+    if description is None:
+        return None
+    fields = dict(description)
+    return PENALTIES[one_of(fields.pop("name"), PENALTIES, "penalty")](**fields)
+
+
+def norms(slope: Array) -> Array:
+    """The length of each example's slope: (N, ...) -> (N,)."""
+    return np.sqrt((slope * slope).sum(axis=tuple(range(1, slope.ndim))))
+
+
+def as_column(values: Array, like: Array) -> Array:
+    """values (N,) with axes of length 1 behind, to be spread over `like` (N, ...)."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _check_weight(penalty: Any) -> None:
+    weight = real(penalty.weight, f"{type(penalty).__name__}: weight", above=True)
+    object.__setattr__(penalty, "weight", weight)

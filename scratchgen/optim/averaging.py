@@ -1,0 +1,74 @@
+"""The average of the weights over the last steps is calmer than the weights.
+
+    a_t = keep a_{t-1} + (1 - keep) theta_t,   a_0 = 0,   average_t = a_t / (1 - keep^t)      (1)
+
+The division makes the weights of theta_1 ... theta_t sum to one, as for Adam's moments, so that the
+first averages are right too. The same in one line, whose result needs no division, and in which the
+average of what never changes is exactly that:
+
+    average_t = average_{t-1} + (theta_t - average_{t-1}) (1 - keep) / (1 - keep^t)           (2)
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array, share
+from ..errors import DataError
+from .memory import Memory, check_owner, check_update, remember
+
+
+@dataclass(frozen=True)
+class MovingAverage:
+    """The exponential moving average of a vector (P,), over about 1 / (1 - keep) steps.
+
+    `keep`, a number in [0, 1), is what the old average counts. Generators are often judged with
+    averaged weights (Yazici et al. 2019, "The unusual effectiveness of averaging in GAN training").
+
+    >>> weights = np.zeros(1)
+    >>> moving = MovingAverage(keep=0.5)
+    >>> memory = moving.memory(weights)
+    >>> for value in (3.0, 6.0):
+    ...     weights[:] = value
+    ...     moving.update(weights, memory)
+    >>> moving.average(memory)         # (0.25 * 3 + 0.5 * 6) / 0.75
+    array([5.])
+    """
+
+    keep: float = 0.999
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keep", share(self.keep, "MovingAverage: keep"))
+
+    def memory(self, vector: Array) -> Memory:
+        """Vectors averaged so far, t = 0, and their average (P,) in the vector's dtype.
+
+        Raises KindError or ShapeError unless it is a flat array of float32 or float64.
+        """
+        return remember("MovingAverage", vector, "average", "work", t=0)
+
+    def update(self, vector: Array, memory: Memory) -> None:
+        """Count the vector (P,) as it is now; call it after each step of training.
+
+        Raises KindError or OptionError for a memory that was not made for this vector.
+        """
+        check_update("MovingAverage", vector, memory)
+        memory.t += 1
+        weight = (1 - self.keep) / (1 - self.keep**memory.t)
+        np.subtract(vector, memory.average, out=memory.work)
+        memory.work *= weight
+        memory.average += memory.work  # (2)
+
+    def average(self, memory: Memory) -> Array:
+        """The average (P,), an array of the caller's own.
+
+        Raises KindError for another's memory, DataError before the first update.
+        """
+        check_owner("MovingAverage", memory)
+        if not memory.t:
+            raise DataError(
+                "MovingAverage has averaged nothing yet: call update(vector, memory) first"
+            )
+        average: Any = memory.average
+        return average.copy()

@@ -1,0 +1,78 @@
+"""A memory is what is remembered of one vector between steps, and it knows which vector that is.
+
+    memory = remember("Adam", theta, "m", "v", t=0)        memory.m, memory.v are zeros (P,)
+
+What makes a memory refuses, before it writes anything, a memory that it did not make, a memory of
+another vector, and a gradient that does not fit: going on would train on another's moments.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..checks import FLOATS, Array, array_text
+from ..errors import KindError, OptionError, ShapeError
+
+
+class Memory(SimpleNamespace):
+    """`owner`, who made it; `theta`, the vector (P,) that it is of; and the owner's own notes.
+
+    The vector is known by identity, not by its values. A deepcopy or a pickle of theta and memory
+    together keeps them together.
+    """
+
+
+def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
+    """A memory of theta (P,) before the first step: zeros (P,) by those names, and notes.
+
+    Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
+    """
+    if not isinstance(theta, np.ndarray) or theta.dtype.name not in FLOATS:
+        raise KindError(
+            f"{owner}: theta is {array_text(theta)}, wants a NumPy array of float32 or float64, "
+            f"which is written in place: make it with np.asarray(theta, 'float32')"
+        )
+    if theta.ndim != 1:
+        raise ShapeError(
+            f"{owner}: theta has shape {theta.shape}, wants a flat vector (P,): keep one view "
+            f"flat = theta.reshape(-1), and use it each time"
+        )
+    zeros = {name: np.zeros(theta.shape, theta.dtype) for name in names}
+    return Memory(owner=owner, theta=theta, **zeros, **notes)
+
+
+def check_owner(owner: str, memory: Any) -> None:
+    """Raise KindError unless `owner` made `memory`."""
+    made_by = getattr(memory, "owner", None) if isinstance(memory, Memory) else None
+    if made_by != owner:
+        came = f"a memory that {made_by} made" if made_by else f"{type(memory).__name__} as memory"
+        raise KindError(
+            f"{owner} got {came}, wants one of its own: make it once, before the first step, with "
+            f"memory = optimizer.memory(theta)"
+        )
+
+
+def check_update(owner: str, theta: Array, memory: Any) -> None:
+    """Raise KindError or OptionError unless `owner` made `memory` for this very vector."""
+    check_owner(owner, memory)
+    if memory.theta is not theta:
+        raise OptionError(
+            f"{owner} got a memory of another vector than this one ({array_text(theta)}): make "
+            f"one for each vector, and write into that vector in place, theta[:] = ..., not "
+            f"theta = ..."
+        )
+
+
+def check_gradient(owner: str, theta: Array, gradient: Any) -> None:
+    """Raise KindError or ShapeError unless the gradient is an array like theta (P,)."""
+    if not isinstance(gradient, np.ndarray) or gradient.dtype != theta.dtype:
+        raise KindError(
+            f"{owner}: the gradient is {array_text(gradient)}, wants {theta.dtype} as theta has: "
+            f"make it with np.asarray(gradient, theta.dtype)"
+        )
+    if gradient.shape != theta.shape:
+        raise ShapeError(
+            f"{owner}: the gradient has shape {gradient.shape}, wants that of theta, "
+            f"{theta.shape}: it has one number for each parameter"
+        )

@@ -1,0 +1,216 @@
+"""Penalties on a discriminator's slope: their values, and gradients of second order."""
+
+import math
+
+import numpy as np
+import pytest
+from differences import assert_close, numeric_gradient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from layer_cases import away_from_zero
+
+from scratchgen import errors
+from scratchgen.losses import (
+    PENALTIES,
+    R1,
+    GradientPenalty,
+    build_penalty,
+    describe_penalty,
+    penalise,
+    penalty_for,
+)
+from scratchgen.nn import (
+    ELU,
+    GELU,
+    Block,
+    Dense,
+    Dropout,
+    Layout,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    Network,
+    ReLU,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    Tape,
+)
+
+BODIES = {
+    "ReLU": (ReLU(), Dense(4, 4), ReLU()),
+    "LeakyReLU": (LeakyReLU(), Dense(4, 4), LeakyReLU()),
+    "tanh": (Tanh(), Dense(4, 4), Tanh()),
+    "softplus": (Softplus(), Dense(4, 4), Softplus()),
+    "SiLU": (SiLU(), Dense(4, 4), SiLU()),
+    "GELU": (GELU(), Dense(4, 4), GELU()),
+    "LayerNorm": (LayerNorm(4), Tanh(), Dense(4, 4), LayerNorm(4), SiLU()),
+    "ELU": (ELU(), Dense(4, 4), ELU()),
+    "sigmoid": (Sigmoid(), Dense(4, 4), Sigmoid()),
+    "Maxout": (Maxout(2), Dense(2, 4), Tanh()),
+    "Residual": (Residual(Network((4,), Dense(4, 4), Tanh())), Tanh()),
+    "Dropout": (Dropout(0.3), Tanh(), Dense(4, 4), Dropout(0.3), Tanh()),
+}
+REQUIRED = ["ReLU", "LeakyReLU", "tanh", "softplus", "SiLU", "GELU", "LayerNorm"]
+H = 1e-3  # of the slope's differences: the error of (-f2 + 8 f1 - 8 f-1 + f-2) / 12h is O(h^4)
+
+
+class Critic:
+    """A discriminator of (2,) with drawn parameters, and examples far enough from its kinks."""
+
+    def __init__(self, body: str, n: int, seed: int) -> None:
+        self.network = Network((2,), Dense(2, 4), *BODIES[body], Dense(4, 1))
+        self.block = Block(Layout(it=self.network), np.float64, 0)
+        rng = np.random.default_rng(seed)
+        while True:
+            self.block.vector[:] = away_from_zero(rng, self.block.vector.shape)
+            self.x = rng.standard_normal((n, 2))
+            if self.is_far_from_kinks():
+                return
+
+    def is_far_from_kinks(self) -> bool:
+        """Whether differences see smooth functions: no sign changes, no spread or slope near 0."""
+        h, layers = self.x, self.network.layers
+        for layer, p in zip(layers, self.block.views.it, strict=True):
+            if isinstance(layer, ReLU | LeakyReLU | ELU) and np.abs(h).min() < 0.05:
+                return False
+            if isinstance(layer, Maxout) and np.abs(h[:, ::2] - h[:, 1::2]).min() < 0.05:
+                return False
+            if isinstance(layer, LayerNorm) and h.std(axis=1).min() < 0.5:
+                return False
+            h = layer.forward(p, h, self.begin(Tape()))
+        return bool(np.linalg.norm(self.slopes(), axis=1).min() > 0.3)
+
+    def begin(self, tape: Tape) -> Tape:
+        return tape.begin(training=True, rng=np.random.default_rng(3))
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """D(x), by the forward pass alone."""
+        return self.network.forward(self.block.views.it, x, self.begin(Tape()))[:, 0]
+
+    def slopes(self) -> np.ndarray:
+        """dD(x_n)/dx_n, by differences of the forward pass alone."""
+        slopes = np.empty_like(self.x)
+        for k in range(self.x.shape[1]):
+            step = np.zeros_like(self.x)
+            step[:, k] = H
+            near = self.scores(self.x + step) - self.scores(self.x - step)
+            far = self.scores(self.x + 2 * step) - self.scores(self.x - 2 * step)
+            slopes[:, k] = (8 * near - far) / (12 * H)
+        return slopes
+
+    def penalised(self, penalty, dvalue, g=None) -> np.ndarray:
+        p, tape = self.block.views.it, self.begin(Tape())
+        return penalise(penalty, self.network, p, self.x, dvalue, tape, g)
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(10.0), R1(3.0)], ids=["GP", "R1"])
+@pytest.mark.parametrize("body", BODIES)
+@settings(max_examples=settings().max_examples // 8)  # each takes thousands of forward passes
+@given(n=st.integers(1, 3), seed=st.integers(0, 2**32))
+def test_a_penalty_and_its_gradient_agree_with_differences_of_the_forward_alone(
+    penalty, body, n, seed
+):
+    critic = Critic(body, n, seed)
+    dvalue = np.random.default_rng(seed + 1).uniform(0.5, 1.5, n)
+
+    def from_the_forward_alone() -> float:
+        norm = np.sqrt((critic.slopes() ** 2).sum(axis=1))
+        each = 10 * (norm - 1) ** 2 if isinstance(penalty, GradientPenalty) else 1.5 * norm**2
+        return float(dvalue @ each)
+
+    gradient = critic.block.zeros_like()
+    value = float(dvalue @ critic.penalised(penalty, dvalue, gradient.views.it))
+    assert value == pytest.approx(from_the_forward_alone(), rel=1e-6)
+    numeric = numeric_gradient(from_the_forward_alone, critic.block.vector)
+    error = np.linalg.norm(numeric - gradient.vector)
+    assert error <= 1e-6 * np.linalg.norm(gradient.vector) + 1e-8
+
+
+def test_the_critics_that_were_asked_for_are_among_them():
+    assert set(REQUIRED) <= set(BODIES)
+
+
+def unit_slope_critic(size: int) -> tuple[Network, Block]:
+    """D(x) = <w, x> + b with |w| = 1."""
+    network = Network((size,), Dense(size, 1))
+    block = Block(Layout(it=network), np.float64, 0)
+    w = np.random.default_rng(0).standard_normal((size, 1))
+    block.views.it[0].w[:] = w / np.linalg.norm(w)
+    return network, block
+
+
+@pytest.mark.parametrize("n", [1, 16, 64])
+def test_the_gradient_penalty_of_a_linear_critic_of_unit_slope_is_0_at_every_batch_size(n):
+    network, block = unit_slope_critic(5)
+    x = np.random.default_rng(1).standard_normal((n, 5))
+    gradient, p = block.zeros_like(), block.views.it
+    dvalue, g = np.full(n, 1 / n), gradient.views.it
+    values = penalise(GradientPenalty(), network, p, x, dvalue, Tape().begin(training=True), g)
+    np.testing.assert_allclose(values, np.zeros(n), atol=1e-28)
+    np.testing.assert_allclose(gradient.vector, 0, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 16, 64])
+def test_the_penalties_of_a_linear_critic_are_the_same_at_every_batch_size(n):
+    network, block = unit_slope_critic(4)
+    block.views.it[0].w[:] *= 3
+    for penalty, wanted in ((GradientPenalty(10), 40), (R1(10), 45)):
+        x, tape = np.random.default_rng(1).standard_normal((n, 4)), Tape().begin()
+        values = penalise(penalty, network, block.views.it, x, np.ones(n), tape)
+        np.testing.assert_allclose(values, np.full(n, wanted), rtol=1e-12)
+
+
+@given(st.sampled_from(sorted(PENALTIES)), st.integers(1, 4), st.integers(0, 2**32))
+def test_u_is_the_derivative_of_a_penalty_by_the_slope(name, n, seed):
+    penalty, rng = PENALTIES[name](), np.random.default_rng(seed)
+    slope, dvalue = rng.standard_normal((n, 2, 3)) * 2, rng.standard_normal(n)
+
+    def value() -> float:
+        return float(dvalue @ penalty.value(slope))
+
+    assert_close(penalty.slope_gradient(slope, dvalue), numeric_gradient(value, slope))
+
+
+def test_a_slope_of_0_has_a_gradient_of_0_and_no_warning():
+    zero = np.zeros((2, 3))
+    with np.errstate(all="raise"):
+        assert not GradientPenalty().slope_gradient(zero, np.ones(2)).any()
+    assert GradientPenalty(10).value(zero).tolist() == [10, 10]
+
+
+def test_interpolates_are_drawn_uniformly_and_for_each_example_by_itself():
+    real, fake = np.ones((40_000, 2, 1)), np.zeros((40_000, 2, 1))
+    x = GradientPenalty().points(real, fake, np.random.default_rng(0))
+    e = x[:, 0, 0]
+    assert (x == e[:, None, None]).all()  # one number for all of an example
+    assert e.mean() == pytest.approx(0.5, abs=0.01)
+    assert e.var() == pytest.approx(1 / 12, abs=0.002)
+    assert len(np.unique(e)) == len(e)
+    assert np.array_equal(R1().points(real, fake, np.random.default_rng(0)), real)
+
+
+def test_penalties_at_the_published_numbers():
+    slope = np.array([[3.0, 4.0], [0.0, 1.0]])
+    assert GradientPenalty(10).value(slope).tolist() == [160, 0]
+    assert R1(10).value(slope) == pytest.approx([125, 5])
+
+
+def test_a_penalty_is_found_by_name_and_survives_its_description():
+    assert penalty_for("r1") == R1()
+    assert penalty_for(None) is None
+    for penalty in (R1(2.0), GradientPenalty(0.1, target=0.0), None):
+        assert build_penalty(describe_penalty(penalty)) == penalty
+    with pytest.raises(errors.OptionError, match="did you mean 'gradient_penalty'"):
+        penalty_for("gradient_penaltie")
+    with pytest.raises(errors.KindError, match="wants a name"):
+        penalty_for(10)
+
+
+@pytest.mark.parametrize("weight", [0, -1, math.nan, "much", None])
+def test_a_penalty_needs_a_weight_above_0(weight):
+    for kind in PENALTIES.values():
+        with pytest.raises(errors.OptionError, match="wants a number above 0"):
+            kind(weight)
