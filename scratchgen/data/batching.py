@@ -18,7 +18,8 @@ def batches(x: Array, batch_size: int, rng: Rng = None) -> Iterator[Array]:
     >>> [len(batch) for batch in batches(np.zeros((10, 2)), 4, rng=0)]
     [4, 4, 2]
     """
-    return _batches(x, checked_size(batch_size, len(x)), generator(rng))
+    rows = batch_rows(len(x), checked_size(batch_size, len(x)), generator(rng))
+    return (x[chosen] for chosen in rows)  # (at most batch_size, ...) each
 
 
 def checked_size(batch_size: int, n: int) -> int:
@@ -31,7 +32,8 @@ def checked_size(batch_size: int, n: int) -> int:
     return size
 
 
-def _batches(x: Array, size: int, rng: np.random.Generator) -> Iterator[Array]:
-    order = rng.permutation(len(x))  # (N,)
-    for start in range(0, len(x), size):
-        yield x[order[start : start + size]]  # (at most size, ...)
+def batch_rows(n: int, size: int, rng: np.random.Generator) -> Iterator[Array]:
+    """The numbers 0 ... n - 1, shuffled, `size` at a time: the places of each batch's examples."""
+    order = rng.permutation(n)  # (n,)
+    for start in range(0, n, size):
+        yield order[start : start + size]  # (at most size,)

@@ -99,7 +99,9 @@ def build(description: Any, met: list[Layer] | None = None) -> Layer:
     known, given = _fields(kind), {name for name in description if name != "layer"}
     if given != set(known):
         raise OptionError(f"a {kind.__name__} is described by {sorted(given)}: wants {known}")
-    fields = {name: _from_plain(description[name], met) for name in known}
+    fields = {}
+    for name in known:
+        fields[name] = _from_plain(description[name], met)
     if kind is Network:
         if not isinstance(fields["layers"], list):
             raise OptionError("the layers of a Network are described by a list")
@@ -117,7 +119,10 @@ def _from_plain(value: Any, met: list[Layer]) -> Any:
     if isinstance(value, dict):
         return build(value, met)
     if isinstance(value, list):
-        return [_from_plain(item, met) for item in value]
+        items = []
+        for item in value:
+            items.append(build(item, met) if isinstance(item, dict) else item)
+        return items
     return value
 
 

@@ -4,22 +4,25 @@
 
 One seed grows two streams, one for the order of the batches and one for the noise, so that more
 noise in a model does not change the batches it sees.
+
+With an average of weights, what the model gets at the end, and what is evaluated on the way, are
+averages; training itself goes on from the weights.
 """
 
 import math
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..checks import Array, nearest, whole
-from ..data import batches
-from ..data.batching import checked_size
+from ..data.batching import batch_rows, checked_size
 from ..errors import DataError, DivergedError, KindError, OptionError
 from ..models import Model
 from ..nn import Tape
-from ..optim import Optimizer, settings
+from ..optim import MovingAverage, Optimizer, settings
 from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
@@ -53,6 +56,18 @@ class Means:
         return {name: total / self.counts[name] for name, total in self.sums.items()}  # (1)
 
 
+@dataclass(frozen=True)
+class Examples:
+    """x (N, *shape), and labels (N,) where the model joins them."""
+
+    x: Array
+    labels: Array | None
+
+    def of(self, rows: Any) -> tuple[Array, Array | None]:
+        """Those rows of both."""
+        return self.x[rows], None if self.labels is None else self.labels[rows]
+
+
 def fit(
     model: Model,
     x: Any,
@@ -60,7 +75,9 @@ def fit(
     epochs: int,
     batch_size: int | None = None,
     seed: int | None = None,
+    labels: Any = None,
     optimizer: Optimizer | dict[str, Optimizer] | None = None,
+    average: float | None = None,
     validation: Any = None,
     callbacks: Any = (),
     progress: bool = False,
@@ -73,14 +90,19 @@ def fit(
         epochs: how often all examples are seen.
         batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
+        labels: (N,) whole numbers, for a model whose networks join them.
         optimizer: one for all players or a dict by player; None is the model's own choice.
-        validation: examples to evaluate after every epoch, as `val_...`, with the same noise.
+        average: end with the exponential moving average of the weights, of which each step leaves
+            this share, such as 0.999; None ends with the weights of the last step.
+        validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
+            pair (x, labels) for a model that joins labels.
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
 
     The history holds, by name, one number an epoch, in nats, mean per example: for a VAE loss,
     reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
-    (nan in an epoch in which the generator had no turn).
+    (nan in an epoch in which the generator had no turn), and penalty, the discriminator's share of
+    it.
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
@@ -90,13 +112,15 @@ def fit(
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
     x = _checked(model, x, "x")
+    data = Examples(x, model.check_labels(labels, len(x)))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
-    held_out = None if validation is None else _checked(model, validation, "validation")
+    held_out = None if validation is None else _held_out(model, validation)
+    moving = None if average is None else MovingAverage(average)
     seed = chosen_seed(seed)
     steps_per_epoch = math.ceil(len(x) / size)
     optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)
     told = as_callbacks(callbacks) + ([Progress()] if progress else [])
-    names = model.numbers if held_out is None else (*model.numbers, *map(_held_out, model.numbers))
+    names = model.numbers if held_out is None else (*model.numbers, *map(_held, model.numbers))
     history = History(names, seed)
     run = Run(model, seed, epochs, steps_per_epoch, history=history)
     record = {
@@ -104,13 +128,16 @@ def fit(
         "batch_size": size,
         "seed": seed,
         "optimizer": {player: settings(one) for player, one in optimizers.items()},
+        **({} if moving is None else {"average": moving.keep}),
     }
+    trainer = Trainer(model, optimizers, moving)
     try:
         with ExitStack() as ends:
             for callback in told:
                 callback.on_start(run)
                 ends.callback(callback.on_end, run)
-            _train(run, x, size, held_out, Trainer(model, optimizers), told)
+            ends.callback(trainer.finish)
+            _train(run, data, size, held_out, trainer, told)
     finally:
         if run.step:
             last = {name: values[-1] for name, values in history.items() if values}
@@ -122,56 +149,56 @@ def fit(
 
 def _train(
     run: Run,
-    x: Array,
+    data: Examples,
     size: int,
-    held_out: Array | None,
+    held_out: Examples | None,
     trainer: Trainer,
     told: list[Callback],
 ) -> None:
     model = run.model
     order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
-    good = _snapshot(model)
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
-            for batch in batches(x, size, order_stream):
+            for rows in batch_rows(len(data.x), size, order_stream):
+                x, labels = data.of(rows)
                 try:
-                    means.add(trainer.step(batch, noise_stream), len(batch))
+                    means.add(trainer.step(x, noise_stream, labels), len(rows))
                 except DivergedError as problem:
-                    raise _diverged(run, good, str(problem), run.step + 1, x) from None
+                    raise _diverged(run, trainer, str(problem), run.step + 1, data.x) from None
                 run.step, run.losses = trainer.steps, means.values()
                 for callback in told:
                     callback.on_step(run)
             if not all(block.is_finite() for block in model.players.values()):
-                raise _diverged(run, good, "a weight stopped being finite", run.step, x)
+                raise _diverged(run, trainer, "a weight stopped being finite", run.step, data.x)
+        trainer.keep()
+        with trainer.shown():
             if held_out is not None:
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
-        good = _snapshot(model)
-        for name, values in run.history.items():
-            values.append(run.losses.get(name, math.nan))  # nan where there was no turn
-        for callback in told:
-            callback.on_epoch(run)
+            for name, values in run.history.items():
+                values.append(run.losses.get(name, math.nan))  # nan where there was no turn
+            for callback in told:
+                callback.on_epoch(run)
 
 
-def _held_out(name: str) -> str:
+def _held(name: str) -> str:
     return f"val_{name}"
 
 
-def _evaluate(model: Model, x: Array, size: int, seed: int) -> dict[str, float]:
-    """Every player's number on x, in evaluation, with the same noise every time."""
+def _evaluate(model: Model, held_out: Examples, size: int, seed: int) -> dict[str, float]:
+    """Every player's number on what is held out, in evaluation, with the same noise every time."""
     noise_stream, means, tape = stream(seed, "validation"), Means(), Tape()
-    for start in range(0, len(x), size):
-        batch = x[start : start + size]
+    for start in range(0, len(held_out.x), size):
+        x, labels = held_out.of(slice(start, start + size))
         for player in model.players:
-            model.objective(player, batch, noise_stream, tape=tape, training=False)
-            means.add(tape.parts, len(batch))
-    return {_held_out(name): value for name, value in means.values().items()}
+            model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
+            means.add(tape.parts, len(x))
+    return {_held(name): value for name, value in means.values().items()}
 
 
-def _diverged(run: Run, good: Any, problem: str, step: int, x: Array) -> DivergedError:
-    """Restore the good weights; the error that says what happened in that step, of all so far."""
-    for player, block in run.model.players.items():
-        block.restore(good[player])
+def _diverged(run: Run, trainer: Trainer, problem: str, step: int, x: Array) -> DivergedError:
+    """Go back to good weights; the error that says what happened in that step, of all so far."""
+    trainer.go_back()
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = np.abs(x).max()
@@ -185,8 +212,11 @@ def _diverged(run: Run, good: Any, problem: str, step: int, x: Array) -> Diverge
     )
 
 
-def _snapshot(model: Model) -> dict[str, Any]:
-    return {player: block.snapshot() for player, block in model.players.items()}
+def _held_out(model: Model, validation: Any) -> Examples:
+    pair = isinstance(validation, tuple) and len(validation) == 2
+    x, labels = validation if pair else (validation, None)
+    x = _checked(model, x, "validation")
+    return Examples(x, model.check_labels(labels, len(x)))
 
 
 def _checked(model: Model, x: Any, what: str) -> Array:

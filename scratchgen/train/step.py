@@ -1,38 +1,56 @@
 """One step of training: for each player whose turn it is, objective, optimizer, settle.
 
-    value = objective(...)     and gradient = d value / d vector     (1)
-    update                     the vector, by the gradient           (2)
-    settle                     the state, by what the pass learnt    (3)
+    value = objective(...)     and gradient = d value / d vector           (1)
+    update                     the vector, by the gradient                 (2)
+    settle                     the state, by what the pass learnt          (3)
+    average                    of vector and state so far, where asked     (4)
 
 Players move one after the other, each against what the others are by then.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..checks import Array
 from ..errors import DivergedError
 from ..models import Model
 from ..nn import Tape
-from ..optim import Optimizer
+from ..optim import MovingAverage, Optimizer
 from ..rng import Rng, generator
 
 
 class Trainer:
-    """What training remembers of each player between steps: gradient, optimizer memory, tape."""
+    """What training remembers of each player between steps: gradient, optimizer memory, tape.
 
-    def __init__(self, model: Model, optimizers: dict[str, Optimizer]) -> None:
+    With `average`, also the average of its weights and state.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizers: dict[str, Optimizer],
+        average: MovingAverage | None = None,
+    ) -> None:
         self.model = model
         self.optimizers = optimizers
+        self.average = average
         self.steps = 0
         self.memories: dict[str, Any] = {}
+        self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
         for player, block in model.players.items():
             self.memories[player] = optimizers[player].memory(block.vector)
             self.gradients[player] = block.zeros_like()
             self.tapes[player] = Tape()
+            if average:
+                self.averages[player] = average.memory(block.vector), average.memory(block.state)
+        self.keep()
 
-    def step(self, batch: Array, rng: Rng) -> dict[str, float]:
+    def step(self, batch: Array, rng: Rng, labels: Array | None = None) -> dict[str, float]:
         """One step on batch (N, *shape): the parts of each moved player's number, before it moved.
+
+        labels (N,) are for networks with JoinLabels.
 
         Raises DivergedError where a player's number is not finite: that player does not move, the
         players before it have moved.
@@ -42,13 +60,61 @@ class Trainer:
         for player in self.model.turns(self.steps):
             gradient, tape = self.gradients[player], self.tapes[player]
             gradient.vector[:] = 0
-            value = self.model.objective(player, batch, rng, gradient, tape)  # (1)
+            value = self.model.objective(  # (1)
+                player, batch, rng, gradient, tape, step=self.steps, labels=labels
+            )
             if not abs(value) < float("inf"):
                 raise DivergedError(f"what the {player} minimises became {value}")
             self.optimizers[player].update(  # (2)
                 self.model.players[player].vector, gradient.vector, self.memories[player]
             )
             self.model.settle(player, tape)  # (3)
+            if self.average:
+                self._count(player, self.average)  # (4)
             parts |= tape.parts
         self.steps += 1
         return parts
+
+    def keep(self) -> None:
+        """Remember what training gives so far, to go back to."""
+        self.good = self._result()
+
+    def go_back(self) -> None:
+        """Give the model what was last kept."""
+        self._give(self.good)
+        self.averages.clear()
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Within its `with`, the model has the averages so far, where they are asked for."""
+        if not self.averages:
+            yield
+            return
+        training = {player: block.snapshot() for player, block in self.model.players.items()}
+        self.finish()
+        try:
+            yield
+        finally:
+            self._give(training)
+
+    def finish(self) -> None:
+        """Give the model what training gives."""
+        self._give(self._result())
+
+    def _result(self) -> dict[str, tuple[Array, Array]]:
+        """By player: its vector and state, or their averages."""
+        result = {player: block.snapshot() for player, block in self.model.players.items()}
+        for player, memories in self.averages.items():
+            if self.average and memories[0].t:
+                vector, state = map(self.average.average, memories)
+                result[player] = vector, state
+        return result
+
+    def _give(self, result: dict[str, tuple[Array, Array]]) -> None:
+        for player, block in self.model.players.items():
+            block.restore(result[player])
+
+    def _count(self, player: str, average: MovingAverage) -> None:
+        block, (of_vector, of_state) = self.model.players[player], self.averages[player]
+        average.update(block.vector, of_vector)
+        average.update(block.state, of_state)

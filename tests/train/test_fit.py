@@ -390,3 +390,130 @@ def test_a_schedule_is_given_the_step_counted_from_zero(points):
     sg.fit(vae(), points, epochs=2, batch_size=100, seed=0, optimizer=Adam(schedule))
     assert asked == list(range(6))
     assert LinearDecay(1.0, 4)(5) == 0
+
+
+def digits_by_label(n=60):
+    x, labels = sg.data.digits(n, rng=0, return_labels=True)
+    return x, labels
+
+
+@pytest.mark.parametrize("recipe", [sg.models.vae, sg.models.gan])
+def test_a_conditional_model_trains_with_labels_and_gives_examples_of_those_asked_for(recipe):
+    x, labels = digits_by_label()
+    model = recipe((28, 28, 1), hidden=(8,), latent=2, n_labels=10, rng=0)
+    before = vectors(model)
+    history = sg.fit(
+        model, x, labels=labels, validation=(x[:20], labels[:20]), epochs=2, batch_size=25, seed=0
+    )
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert (before != vectors(model)).mean() > 0.5
+    threes, eights = (model.sample(4, rng=0, labels=[label] * 4) for label in (3, 8))
+    assert threes.shape == (4, 28, 28, 1)
+    assert (threes != eights).any()
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "words"),
+    [
+        (None, errors.OptionError, "give labels=, 60 whole numbers from 0 to 9"),
+        ([0] * 59, errors.ShapeError, "60"),
+        ([0] * 59 + [10], errors.DataError, "10"),
+        ([0.5] * 60, errors.KindError, "whole"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused_before_any_work(labels, error, words):
+    x, _ = digits_by_label()
+    model = sg.models.vae((28, 28, 1), hidden=(8,), latent=2, n_labels=10, rng=0)
+    before = vectors(model)
+    with pytest.raises(error, match=words):
+        sg.fit(model, x, labels=labels, epochs=1, seed=0)
+    assert np.array_equal(before[0], vectors(model)[0])
+
+
+def test_labels_for_a_model_that_joins_none_are_refused():
+    x, labels = digits_by_label()
+    model = sg.models.vae((28, 28, 1), hidden=(8,), latent=2, rng=0)
+    with pytest.raises(errors.OptionError, match="no JoinLabels layer"):
+        sg.fit(model, x, labels=labels, epochs=1, seed=0)
+
+
+def test_the_average_is_that_of_the_weights_after_each_step(points):
+    seen = []
+
+    class Collect(sg.train.Callback):
+        def on_step(self, run):
+            seen.append(run.model.players["vae"].vector.astype(np.longdouble))
+
+    model = vae()
+    sg.fit(model, points, epochs=2, batch_size=100, seed=0, average=0.8, callbacks=[Collect()])
+    weights = np.longdouble(0.8) ** np.arange(len(seen))[::-1]
+    wanted = (weights[:, None] * seen).sum(axis=0) / weights.sum()
+    np.testing.assert_allclose(model.players["vae"].vector, wanted.astype(float), rtol=2e-5)
+    assert model.training_log[-1]["average"] == 0.8
+
+
+def test_averaging_does_not_change_training_itself(points):
+    ends = []
+
+    def last(run):
+        ends.append(run.losses["loss"])
+
+    for average in (None, 0.99):
+        sg.fit(vae(), points, epochs=3, batch_size=100, seed=0, average=average, callbacks=[last])
+    assert ends[:3] == ends[3:]
+
+
+def test_callbacks_and_validation_see_the_average_that_the_model_would_end_with(points):
+    seen = []
+    model = vae()
+    history = sg.fit(
+        model,
+        points,
+        epochs=1,
+        batch_size=100,
+        seed=0,
+        average=0.9,
+        validation=points,
+        callbacks=[lambda run: seen.append(run.model.players["vae"].vector.copy())],
+    )
+    assert np.array_equal(seen[0], model.players["vae"].vector)
+    again = sg.fit(model, points, epochs=0, seed=0)
+    assert again == {"loss": [], "reconstruction": [], "kl": []}
+    assert np.isfinite(history["val_loss"]).all()
+
+
+def test_a_loss_that_stops_being_finite_restores_the_average_of_the_epochs_before(points):
+    kept, model = [], vae()
+
+    class Sabotage(sg.train.Callback):
+        def on_epoch(self, run):
+            kept.append(run.model.players["vae"].vector.copy())
+
+        def on_step(self, run):
+            if run.epoch == 2:
+                run.model.players["vae"].vector[0] = np.nan
+
+    with pytest.raises(errors.DivergedError, match="epoch 2"):
+        sg.fit(model, points, epochs=3, seed=0, average=0.9, callbacks=[Sabotage()])
+    assert np.array_equal(model.players["vae"].vector, kept[0])
+
+
+@pytest.mark.parametrize("bad", [1.0, -0.1, "most", float("nan")])
+def test_an_average_that_makes_no_sense_is_refused(bad, points):
+    with pytest.raises(errors.OptionError, match="keep="):
+        sg.fit(vae(), points, epochs=1, average=bad)
+
+
+def test_a_schedule_that_gives_no_rate_is_named_with_its_step(points):
+    falls = sg.optim.Adam(lambda step: 1e-3 if step < 2 else float("nan"))
+    with pytest.raises(errors.OptionError, match=r"gave nan at step 2: wants a finite number"):
+        sg.fit(vae(), points, epochs=1, batch_size=100, seed=0, optimizer=falls)
+
+
+def test_the_kl_term_warms_up_over_the_steps_of_a_run(points):
+    """The first step weighs the KL by 1/6, the last by 1, so that a long warm-up keeps it large."""
+    kl = {}
+    for warm_up in (0, 10**6):
+        model = sg.models.vae((2,), hidden=(16,), latent=2, warm_up=warm_up, rng=0)
+        kl[warm_up] = sg.fit(model, points, epochs=30, batch_size=50, seed=0)["kl"][-1]
+    assert kl[10**6] > kl[0] + 0.5
