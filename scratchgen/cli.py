@@ -13,14 +13,23 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from . import commands, data
-from .checks import MOST_EXAMPLES, nearest, one_of, real, sizes, whole
+from . import commands, data, explain, training
+from .checks import MOST_EXAMPLES, nearest, one_of, real, share, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
-from .losses import LOSSES
+from .losses import LOSSES, PENALTIES
+from .optim import OPTIMIZERS, SCHEDULES
 from .versions import __version__
 
 WIDTH = 79
+MODELS = {
+    "vae": "a variational autoencoder",
+    "beta_vae": "a VAE whose KL term weighs more",
+    "gan": "a generative adversarial network",
+    "lsgan": "a GAN with the least-squares game",
+    "wgan": "a GAN with the Wasserstein game and clipped weights",
+    "wgan_gp": "a GAN with the Wasserstein game and a gradient penalty",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         complain("interrupted")
-        return commands.INTERRUPTED
+        return training.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
@@ -102,6 +111,7 @@ def number(check: Callable[..., Any], kind: Callable[[str], Any], **limits: Any)
     return parse
 
 
+positive = number(real, float, above=True)
 some = number(whole, int, least=1, most=MOST_EXAMPLES)
 
 
@@ -137,24 +147,19 @@ def parser() -> argparse.ArgumentParser:
         "train", help="train a model and leave a run folder", allow_abbrev=False
     )
     kinds = train.add_subparsers(metavar="MODEL", dest="model", required=True)
-    vae = kinds.add_parser("vae", help="a variational autoencoder", allow_abbrev=False)
-    _training(vae)
-    vae.add_argument("--beta", type=number(real, float), help="weight of the KL term (1)")
-    vae.add_argument("--likelihood", choices=LIKELIHOODS, metavar="NAME", help=_names(LIKELIHOODS))
-    gan = kinds.add_parser("gan", help="a generative adversarial network", allow_abbrev=False)
-    _training(gan)
-    gan.add_argument("--loss", choices=LOSSES, metavar="NAME", help=_names(LOSSES))
-    gan.add_argument(
-        "--discriminator-steps",
-        type=some,
-        metavar="K",
-        help="discriminator's moves for each move of the generator (1)",
-    )
+    for recipe, text in MODELS.items():
+        one = kinds.add_parser(recipe, help=text, description=text, allow_abbrev=False)
+        one.set_defaults(command=training.train, parser=one)
+        _run_options(one)
+        _optimizer_options(one)
+        (_gan_options if "gan" in recipe else _vae_options)(one, recipe)
 
     sample = _command(does, "sample", commands.sample, "draw new examples from a model")
     sample.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
     sample.add_argument("-n", type=some, default=64, help="how many (64)")
     sample.add_argument("--seed", type=number(whole, int), help="of the draws (a fresh one)")
+    label = "class of all of them, for a conditional model (each in turn)"
+    sample.add_argument("--label", type=number(whole, int), metavar="K", help=label)
     sample.add_argument("--noise", action="store_true", help="draws of p(x|z), not its means")
     _output(sample, "samples.png")
 
@@ -168,6 +173,13 @@ def parser() -> argparse.ArgumentParser:
 
     info = _command(does, "info", commands.info, "what a model is, and how it was trained")
     info.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
+
+    inside = _command(does, "explain", explain.explain, "a model, layer by layer")
+    inside.add_argument("run", type=name, metavar="MODEL", help="a run folder or a model file")
+    shown = "a name or path: what happens in the model on these"
+    inside.add_argument("--data", type=name, metavar="DATA", help=shown)
+    inside.add_argument("-n", type=some, help=f"how many of them ({explain.EXAMPLES})")
+    inside.add_argument("--seed", type=number(whole, int), help="of the choice (a fresh one)")
 
     look = _command(does, "data", commands.look, "look at a data set")
     look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
@@ -188,29 +200,61 @@ def _command(does: Any, name: str, command: Callable[..., int], text: str) -> An
     return made
 
 
-def _training(model: argparse.ArgumentParser) -> None:
-    model.set_defaults(command=commands.train, parser=model)
-    add = model.add_argument
+def _run_options(model: argparse.ArgumentParser) -> None:
+    add = model.add_argument_group("the run").add_argument
     names = f"{', '.join(data.NAMES)}, or a path (digits)"
     add("--data", type=name, default="digits", metavar="DATA", help=names)
     add("--epochs", type=number(whole, int), metavar="N", help="how often all data are seen")
     add("--batch-size", type=some, metavar="N", help="examples a step")
-    add(
-        "--lr",
-        dest="learning_rate",
-        type=number(real, float, above=True),
-        metavar="RATE",
-        help="learning rate of Adam",
-    )
-    add(
-        "--latent",
-        type=some,
-        metavar="N",
-        help="size of z",
-    )
-    add("--hidden", type=widths, metavar="N,N", help="widths of the hidden layers")
     add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
     add("--out", type=name, metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
+
+
+def _optimizer_options(model: argparse.ArgumentParser) -> None:
+    add = model.add_argument_group("the optimizer").add_argument
+    add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=_names(OPTIMIZERS))
+    add("--lr", dest="learning_rate", type=positive, metavar="RATE", help="learning rate")
+    add("--lr-schedule", choices=SCHEDULES, metavar="NAME", help=_names(SCHEDULES))
+    add("--lr-warm-up", type=some, metavar="STEPS", help="steps in which the rate rises from 0")
+    add("--clip-norm", type=positive, metavar="NORM", help="most that a gradient's norm may be")
+    average = "average the weights, of which each step leaves this share, as 0.999"
+    add("--average", type=number(share, float), metavar="KEEP", help=average)
+
+
+def _vae_options(model: argparse.ArgumentParser, recipe: str) -> None:
+    add = model.add_argument_group("the model").add_argument
+    _size_options(add)
+    beta = f"weight of the KL term ({4 if recipe == 'beta_vae' else 1})"
+    add("--beta", type=number(real, float), help=beta)
+    warm_up = "steps in which beta rises from 0 (0)"
+    add("--kl-warm-up", dest="warm_up", type=number(whole, int), metavar="STEPS", help=warm_up)
+    free = "nats that the KL of each latent is free to have (0)"
+    add("--free-bits", type=number(real, float), metavar="NATS", help=free)
+    add("--likelihood", choices=LIKELIHOODS, metavar="NAME", help=_names(LIKELIHOODS))
+    add("--variance", type=positive, metavar="V", help="of the likelihood gaussian_fixed (1)")
+    add("--classes", type=some, metavar="N", help="of the likelihood categorical")
+
+
+def _gan_options(model: argparse.ArgumentParser, recipe: str) -> None:
+    add = model.add_argument_group("the model").add_argument
+    _size_options(add)
+    if recipe == "gan":
+        add("--loss", choices=LOSSES, metavar="NAME", help=_names(LOSSES))
+    moves = "discriminator's moves for each move of the generator"
+    add("--discriminator-steps", type=some, metavar="K", help=moves)
+    if recipe != "wgan_gp":
+        add("--penalty", choices=PENALTIES, metavar="NAME", help=_names(PENALTIES))
+    add("--penalty-weight", type=positive, metavar="W", help="of the penalty")
+    clip = "bound that the discriminator's weights are cut to"
+    add("--weight-clip", type=positive, metavar="C", help=clip)
+    noise = "standard deviation of the noise that the discriminator sees"
+    add("--instance-noise", type=number(real, float), metavar="STD", help=noise)
+
+
+def _size_options(add: Callable[..., Any]) -> None:
+    add("--latent", type=some, metavar="N", help="size of z")
+    add("--hidden", type=widths, metavar="N,N", help="widths of the hidden layers")
+    add("--conditional", action="store_true", help="tell the model the labels of the data")
 
 
 def _output(command: argparse.ArgumentParser, default: str) -> None:
@@ -219,4 +263,4 @@ def _output(command: argparse.ArgumentParser, default: str) -> None:
 
 
 def _names(known: Any) -> str:
-    return " or ".join(known)
+    return ", ".join(known)

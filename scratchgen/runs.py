@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from .checks import Array, Shape, is_picture, user_path
-from .errors import FileError, ShapeError
+from .errors import FileError, OptionError, ShapeError
 from .export import load, save
 from .models import VAE, Model
 from .train import Callback, Run
@@ -148,7 +148,8 @@ def draw_pictures(
     if any(history.values()):
         plots.losses(history, folder / "losses.png", f"{name}: what was minimised")
     if is_picture(model.shape):
-        plots.sheet(model.sample(100, rng=SEED), folder / "samples.png", title="samples")
+        x_new = model.sample(100, rng=SEED, labels=labels_in_turn(model, 100))
+        plots.sheet(x_new, folder / "samples.png", title="samples")
     elif len(model.shape) == 1:
         drawn = draw_examples(model, 1_000)
         plots.show_data(drawn, folder / "samples.png", title="samples")
@@ -156,18 +157,38 @@ def draw_pictures(
         points = draw_examples(model, len(x))
         plots.density(x, points, folder / "density.png", f"{name}: real against generated")
     if isinstance(model, VAE):
-        if shows_reconstructions(model.shape):
-            draw_reconstructions(model, x[:50], folder / "reconstructions.png")
         seen = None if labels is None else labels[:PICTURED]
-        mu = model.encode(x[:PICTURED])
+        told = seen if model.n_labels else None
+        if shows_reconstructions(model.shape):
+            shown = None if told is None else told[:50]
+            draw_reconstructions(model, x[:50], folder / "reconstructions.png", shown)
+        mu = model.encode(x[:PICTURED], told)
         plots.latents(mu, folder / "latent.png", seen, "posterior means")
 
 
 def draw_examples(model: Model, n: int) -> Array:
     """n examples as the model believes they are: draws of p(x|z), not its means, for vectors."""
+    labels = labels_in_turn(model, n)
     if isinstance(model, VAE):
-        return model.sample(n, rng=SEED, noise=len(model.shape) == 1)
-    return model.sample(n, rng=SEED)
+        return model.sample(n, rng=SEED, labels=labels, noise=len(model.shape) == 1)
+    return model.sample(n, rng=SEED, labels=labels)
+
+
+def labels_in_turn(model: Model, n: int) -> Array | None:
+    """0, 1, 2 ... and 0 again: (n,) labels for samples; None for a model that joins none."""
+    return np.arange(n) % model.n_labels if model.n_labels else None
+
+
+def labels_of(model: Model, labels: Array | None, name: str, n: int) -> Array | None:
+    """The first n labels of the data called `name`, if the model joins them."""
+    if model.n_labels and labels is None:
+        raise OptionError(f"the model joins labels, and {name} has none: name other data")
+    return model.check_labels(labels[:n], n) if labels is not None and model.n_labels else None
+
+
+def learnt_from(model: Model) -> str:
+    """What the data that the model was last trained on were called, or ""."""
+    return next((str(log["data"]) for log in reversed(model.training_log) if "data" in log), "")
 
 
 def shows_reconstructions(shape: Shape) -> bool:
@@ -175,7 +196,7 @@ def shows_reconstructions(shape: Shape) -> bool:
     return is_picture(shape) or shape == (2,)
 
 
-def draw_reconstructions(model: VAE, x: Array, path: Path) -> None:
+def draw_reconstructions(model: VAE, x: Array, path: Path, labels: Array | None = None) -> None:
     """Data and their reconstructions: pictures in pairs, points joined by lines."""
     from . import plots
 
@@ -184,7 +205,8 @@ def draw_reconstructions(model: VAE, x: Array, path: Path) -> None:
             f"no picture is known for reconstructions of shape {model.shape}: write them as an "
             f"array, with -o {path.stem}.npy"
         )
+    again = model.reconstruct(x, labels)
     if is_picture(model.shape):
-        plots.pairs(x, model.reconstruct(x), path, "data above, reconstructions below")
+        plots.pairs(x, again, path, "data above, reconstructions below")
     else:
-        plots.cloud_pairs(x, model.reconstruct(x), path, "data and reconstructions")
+        plots.cloud_pairs(x, again, path, "data and reconstructions")

@@ -335,7 +335,7 @@ def test_ctrl_c_while_pictures_are_drawn_keeps_the_model(data, capsys, monkeypat
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scratchgen.commands._draw", interrupt)
+    monkeypatch.setattr("scratchgen.training._draw", interrupt)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 130
     assert "interrupted while drawing; the model is saved" in capsys.readouterr().out
     assert sg.load("run/model.npz").sample(2, rng=0).shape == (2, 2)
@@ -382,7 +382,7 @@ def test_without_matplotlib_training_works_and_pictures_name_the_extra(data, cap
     monkeypatch.setattr(
         "scratchgen.versions.is_installed", lambda name: installed.get(name, is_installed(name))
     )
-    monkeypatch.setattr("scratchgen.commands.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 0
     assert 'pip install "scratchgen[plot]"' in capsys.readouterr().out
     assert {path.name for path in (data / "run").iterdir()} == FILES

@@ -3,7 +3,7 @@
 from .batching import batches
 from .curves import SPIRAL, SWISS_ROLL, TOYS, TWO_MOONS, Curves, spiral, swiss_roll, two_moons
 from .handwriting import digits
-from .sources import NAMES, fashion_mnist, load, mnist
+from .sources import NAMES, builtin_name, fashion_mnist, load, mnist
 from .toys import GRID, MIXTURES, RING, Mixture, Toy, grid, ring
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Mixture",
     "Toy",
     "batches",
+    "builtin_name",
     "digits",
     "fashion_mnist",
     "grid",

@@ -58,6 +58,11 @@ def load(
     return (x, labels) if return_labels else x
 
 
+def builtin_name(name: Any) -> str:
+    """The built-in name that `name` spells, with - or _, or "" where it spells none."""
+    return SPELLINGS.get(str(name).replace("-", "_"), "")
+
+
 def mnist(split: str = "train", return_labels: bool = False) -> Any:
     """MNIST, (N, 28, 28, 1) float32 in [0, 1], from `$SCRATCHGEN_DATA/mnist/`; see `load`.
 
@@ -74,7 +79,7 @@ def fashion_mnist(split: str = "train", return_labels: bool = False) -> Any:
 def _load(path_or_name: Any, split: str) -> tuple[Array, Labels]:
     if not isinstance(path_or_name, str | os.PathLike):
         raise OptionError(f"data={path_or_name!r}: wants a name ({', '.join(NAMES)}) or a path")
-    name = SPELLINGS.get(str(path_or_name).replace("-", "_"), str(path_or_name))
+    name = builtin_name(path_or_name) or str(path_or_name)
     if name in DRAWN:
         draw, n = DRAWN[name]
         return draw(n, rng=0 if split == "train" else 1, return_labels=True)

@@ -25,6 +25,7 @@ class Likelihood:
     """
 
     name: ClassVar[str]
+    formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
 
     def raw_shape(self, shape: Shape) -> Shape:
         """What a decoder must give for examples of `shape`: as many numbers, where no other."""
@@ -59,6 +60,7 @@ class Bernoulli(Likelihood):
     """
 
     name: ClassVar[str] = "bernoulli"
+    formula: ClassVar[str] = "x_j ~ Bernoulli(sigmoid(raw_j))"
 
     def check(self, x: Array, what: str = "x") -> None:
         within(x, 0, 1, "the likelihood is Bernoulli", what)
@@ -88,6 +90,7 @@ class Categorical(Likelihood):
 
     classes: int
     name: ClassVar[str] = "categorical"
+    formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))

@@ -123,13 +123,15 @@ def linear_generator_gradients(_fake: Array, dvalue: Array) -> SimpleNamespace:
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """A game: what each of its two players minimises, and the gradients."""
+    """A game: what each of its two players minimises, the gradients, and both in words."""
 
     name: str
     discriminator: Callable[[Array, Array], Array]
     discriminator_gradients: Callable[[Array, Array, Array], SimpleNamespace]
     generator: Callable[[Array], Array]
     generator_gradients: Callable[[Array, Array], SimpleNamespace]
+    discriminator_formula: str = ""  # of r and f, in a line
+    generator_formula: str = ""
 
 
 MINIMAX = AdversarialLoss(
@@ -138,6 +140,8 @@ MINIMAX = AdversarialLoss(
     logistic_discriminator_gradients,
     minimax_generator,
     minimax_generator_gradients,
+    "-log sigmoid(r) - log(1 - sigmoid(f))",
+    "log(1 - sigmoid(f))",
 )
 NON_SATURATING = AdversarialLoss(
     "non_saturating",
@@ -145,6 +149,8 @@ NON_SATURATING = AdversarialLoss(
     logistic_discriminator_gradients,
     non_saturating_generator,
     non_saturating_generator_gradients,
+    "-log sigmoid(r) - log(1 - sigmoid(f))",
+    "-log sigmoid(f)",
 )
 LEAST_SQUARES = AdversarialLoss(
     "least_squares",
@@ -152,6 +158,8 @@ LEAST_SQUARES = AdversarialLoss(
     least_squares_discriminator_gradients,
     least_squares_generator,
     least_squares_generator_gradients,
+    "(r - 1)^2 / 2 + f^2 / 2",
+    "(f - 1)^2 / 2",
 )
 HINGE = AdversarialLoss(
     "hinge",
@@ -159,6 +167,8 @@ HINGE = AdversarialLoss(
     hinge_discriminator_gradients,
     linear_generator,
     linear_generator_gradients,
+    "max(0, 1 - r) + max(0, 1 + f)",
+    "-f",
 )
 WASSERSTEIN = AdversarialLoss(
     "wasserstein",
@@ -166,5 +176,7 @@ WASSERSTEIN = AdversarialLoss(
     wasserstein_discriminator_gradients,
     linear_generator,
     linear_generator_gradients,
+    "f - r",
+    "-f",
 )
 LOSSES = {game.name: game for game in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)}

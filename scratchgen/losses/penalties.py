@@ -35,6 +35,7 @@ class Penalty:
     """What all penalties do."""
 
     name: ClassVar[str]
+    formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     weight: float
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
@@ -57,6 +58,7 @@ class GradientPenalty(Penalty):
     weight: float = 10.0
     target: float = 1.0
     name: ClassVar[str] = "gradient_penalty"
+    formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
 
     def __post_init__(self) -> None:
         _check_weight(self)
@@ -81,6 +83,7 @@ class R1(Penalty):
 
     weight: float = 10.0
     name: ClassVar[str] = "r1"
+    formula: ClassVar[str] = "weight / 2 |dD/dx|^2 at real x"
 
     def __post_init__(self) -> None:
         _check_weight(self)

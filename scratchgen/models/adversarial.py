@@ -32,6 +32,7 @@ from ..errors import OptionError
 from ..losses import (
     LOSSES,
     AdversarialLoss,
+    GradientPenalty,
     Penalty,
     build_penalty,
     describe_penalty,
@@ -39,10 +40,10 @@ from ..losses import (
     penalty_for,
 )
 from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
-from ..optim import Adam, LinearDecay, Optimizer
+from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from ..rng import Rng
 from ..rng import generator as as_generator
-from .model import Model, expect_kind, expect_output
+from .model import Model, expect_kind, expect_output, with_values
 
 
 class GAN(Model):
@@ -175,24 +176,55 @@ class GAN(Model):
             vector, c = self.players[player].vector, self.weight_clip
             np.clip(vector, -c, c, out=vector)  # (7)
 
+    def passes(self, player: str) -> dict[str, str]:
+        if player == "generator":
+            return {"generator": "generator", "judged": "discriminator"}
+        names = ("real", "fake", *(["penalty"] if self.penalty else []))
+        return dict.fromkeys(names, "discriminator")
+
+    def minimises(self, player: str) -> list[str]:
+        scores = "D is the discriminator's score: r = D(x), f = D(G(z)), z ~ N(0, I)"
+        if player == "generator":
+            return [self.loss.generator_formula or f"the {self.loss.name} loss of f", scores]
+        formula = self.loss.discriminator_formula or f"the {self.loss.name} loss of r and f"
+        lines = [formula + (" + penalty" if self.penalty else ""), scores]
+        if self.penalty:
+            lines.append(f"penalty = {with_values(self.penalty)}")
+        if self.weight_clip is not None:
+            c = f"{self.weight_clip:g}"
+            lines.append(f"after each of its moves, its weights are cut to [-{c}, {c}]")
+        if self.discriminator_steps > 1:
+            lines.append(f"it moves {self.discriminator_steps} times for each generator's move")
+        return lines
+
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:
             return ("discriminator",)
         return ("discriminator", "generator")
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """Adam with b1 = 0.5, its rate falling in a straight line to 0 over the player's moves.
+        """RMSProp where weights are clipped, otherwise Adam with b1 = 0.5; rates that fall to 0.
 
         `learning_rate` is the generator's first rate, by default 4e-4 for pictures and 2e-3 for
-        vectors. The discriminator's is four times that, so that it keeps up (two time scales:
-        Heusel et al. 2017).
+        vectors, and a quarter of that in the least-squares game, whose gradients do not level off.
+        With Adam the discriminator's is four times that, so that it keeps up (two time scales:
+        Heusel et al. 2017). RMSProp is that of Arjovsky et al. 2017, who saw momentum do harm;
+        under a gradient penalty Adam has b2 = 0.9 (Gulrajani et al. 2017). Every rate falls in a
+        straight line over the player's moves.
         """
         own = 4e-4 if len(self.shape) == 3 else 2e-3
+        own = own / 4 if self.loss is LOSSES["least_squares"] else own
         rate = own if learning_rate is None else learning_rate
-        moves = max(1, steps // self.discriminator_steps)  # of the generator
+
+        def falling(player: str, first: float) -> LinearDecay:
+            return LinearDecay(first, max(1, self.moves(player, steps)))
+
+        if self.weight_clip is not None:
+            return {player: RMSProp(falling(player, rate)) for player in self.players}
+        b2 = 0.9 if isinstance(self.penalty, GradientPenalty) else 0.999
         return {
-            "discriminator": Adam(LinearDecay(4 * rate, max(1, steps)), b1=0.5),
-            "generator": Adam(LinearDecay(rate, moves), b1=0.5),
+            "discriminator": Adam(falling("discriminator", 4 * rate), b1=0.5, b2=b2),
+            "generator": Adam(falling("generator", rate), b1=0.5, b2=b2),
         }
 
     def check(self, x: Any, what: str = "x") -> Array:

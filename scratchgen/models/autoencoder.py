@@ -44,7 +44,7 @@ from ..errors import OptionError
 from ..nn import Gradient, Network, Tape
 from ..optim import Adam, Optimizer
 from ..rng import Rng, generator, standard_normal
-from .model import Model, by_chunks, expect_kind, expect_output
+from .model import Model, by_chunks, expect_kind, expect_output, with_values
 
 
 class VAE(Model):
@@ -132,6 +132,20 @@ class VAE(Model):
             tape_e = tape.inner("encoder")
             encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
         return loss
+
+    def minimises(self, player: str) -> list[str]:
+        beta = f"beta = {self.beta:g}"
+        if self.warm_up:
+            beta += f", to which it rises from 0 over {self.warm_up:,} steps"
+        lines = [
+            "-E[log p(x|z)] + beta KL(q(z|x) || N(0, I)),  z ~ q(z|x)",
+            "q(z|x) = N(mu, exp(log_var)),  (mu, log_var) = encoder(x)",
+            f"p(x|z): {with_values(self.likelihood)}, raw = decoder(z)",
+            beta,
+        ]
+        if self.free_bits:
+            lines.append(f"each latent's KL counts as at least {self.free_bits:g}: free bits")
+        return lines
 
     def beta_at(self, step: int | None) -> float:
         """beta in that step of a run (9); for None, beta itself."""

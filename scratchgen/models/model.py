@@ -11,6 +11,7 @@ for each player whose turn it is:
 gradient it adds.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -19,10 +20,12 @@ import numpy as np
 
 from ..checks import Array, Shape, count, examples, float_type
 from ..checks import labels as checked_labels
-from ..errors import KindError, OptionError, ShapeError
+from ..errors import DataError, KindError, OptionError, ShapeError
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
+from ..nn.layer import Views
 from ..optim import Optimizer
-from ..rng import Rng, standard_normal
+from ..rng import Rng, generator, standard_normal
+from .trace import Trace, spied
 
 CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
 
@@ -86,9 +89,24 @@ class Model:
         """End the player's step: write what the pass on `tape` has learnt about its state."""
         raise NotImplementedError
 
+    def passes(self, player: str) -> dict[str, str]:
+        """The passes of that player's objective that its number comes from, for `trace`.
+
+        The name of a pass on the objective's tape -> the network that it went through.
+        """
+        return {name: name for name in self.players[player].layout.networks}
+
+    def minimises(self, player: str) -> list[str]:
+        """What `player` minimises, as lines of mathematics, for `scratchgen explain`."""
+        return []
+
     def turns(self, step: int) -> tuple[str, ...]:
         """The players that move in that step, counted from 0."""
         return tuple(self.players)
+
+    def moves(self, player: str, steps: int) -> int:
+        """How often `player` moves in the first `steps` steps of a run."""
+        return sum(player in self.turns(step) for step in range(steps))
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
         """The optimizers that `fit` uses where it is given none, for a run of so many steps."""
@@ -119,20 +137,54 @@ class Model:
         Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
         where they do not fit.
         """
-        networks = self.networks.values()
-        joins = [leaf for net in networks for leaf in distinct_leaves(net)]
-        classes = [leaf.n_labels for leaf in joins if isinstance(leaf, JoinLabels)]
-        if classes and labels is None:
+        if self.n_labels and labels is None:
             raise OptionError(
                 f"this {self.kind} joins a label to each example: give labels=, {n:,} whole "
-                f"numbers from 0 to {min(classes) - 1}"
+                f"numbers from 0 to {self.n_labels - 1}"
             )
-        if not classes and labels is not None:
+        if not self.n_labels and labels is not None:
             raise OptionError(
                 f"this {self.kind} has no JoinLabels layer to join labels with: leave labels out, "
                 f"or build it with n_labels"
             )
-        return checked_labels(labels, n, min(classes)) if classes else None
+        return checked_labels(labels, n, self.n_labels) if self.n_labels else None
+
+    def trace(self, x: Any, rng: Rng = None, labels: Any = None, training: bool = True) -> Trace:
+        """What every layer gives for x (N, *shape), and the gradient that comes back to it.
+
+        One pass of each player's objective, all of x as its batch, in which nothing moves. In the
+        dict that is returned, names are those of the layers, `encoder.0` or, of a layer in a layer,
+        `encoder.2.0`; where a network is passed through more than once, they say in which pass:
+        `discriminator.real.0`, `discriminator.fake.0`. A record holds
+
+            .layer                       the layer itself
+            .activation (N, ...)         y, what it gave
+            .gradient (N, ...)           dL/dy for the mean over the batch, or None where nothing
+                                         before that layer learns; in a penalty's pass, dD/dy
+            .parameters, .gradients      by name; gradients are those of the player's number, from
+                                         all its passes, and empty if the layer is another player's
+
+        All arrays are copies. Printed, the dict is a table.
+
+        Raises ShapeError, KindError or DataError for x that is no data of this model, OptionError
+        for a bad rng, or for labels as `check_labels`.
+        """
+        x = self.check(x)
+        if not len(x):
+            raise DataError(f"x has shape {x.shape}, no examples: wants at least one")
+        labels, rng = self.check_labels(labels, len(x)), generator(rng)
+        double = copy.copy(self)
+        double.networks = {name: spied(network) for name, network in self.networks.items()}
+        trace = Trace()
+        for player, block in self.players.items():
+            gradient, tape = block.zeros_like(), Tape()
+            double.objective(player, x, rng, gradient, tape, training=training, labels=labels)
+            trace.numbers[player] = tape.parts
+            for name, of in self.passes(player).items():
+                full = name if name == of else f"{of}.{name}"
+                p, g = self._views(of), getattr(gradient.views, of, None)
+                trace.note(player, full, double.networks[of], p, g, tape.inner(name))
+        return trace
 
     def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
         """The network of that name in evaluation, x (N, ...) -> an array of the caller's own.
@@ -142,14 +194,18 @@ class Model:
         Works on tapes of its own, so that any number of threads may call it.
         """
         network = self.networks[name]
-        block = next(b for b in self.players.values() if name in b.layout.networks)
-        p = getattr(block.views, name)
+        p = self._views(name)
         out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
         tape = Tape()
         for rows in chunks(len(x)):
             tape.begin(training=False, labels=None if labels is None else labels[rows])
             out[rows] = network.forward(p, x[rows], tape)
         return out
+
+    def _views(self, name: str) -> Views:
+        """The parameters of the network of that name."""
+        block = next(b for b in self.players.values() if name in b.layout.networks)
+        return getattr(block.views, name)
 
     def check_latents(self, z: Any) -> Array:
         """z as (N, latent) of the model's dtype."""
@@ -159,6 +215,12 @@ class Model:
         """n draws of z ~ N(0, I): (n, latent)."""
         n = count(n)
         return standard_normal(rng, (n, self.latent), self.dtype)
+
+    @property
+    def n_labels(self) -> int:
+        """How many classes the networks are told apart by; 0 where none joins labels."""
+        leaves = (leaf for net in self.networks.values() for leaf in distinct_leaves(net))
+        return min((leaf.n_labels for leaf in leaves if isinstance(leaf, JoinLabels)), default=0)
 
     def parameter_count(self) -> int:
         """How many numbers are trained."""
@@ -192,6 +254,12 @@ def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> No
     if out != wanted:
         size = f"end it in {math.prod(wanted)} numbers"
         raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {size}")
+
+
+def with_values(part: Any) -> str:
+    """The formula of a likelihood or a penalty, and the values of the settings in it."""
+    values = [f"{name} = {value:g}" for name, value in vars(part).items()]
+    return ", ".join([part.formula or part.name, *values])
 
 
 def _expect_no_sharing(

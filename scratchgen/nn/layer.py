@@ -46,6 +46,14 @@ class Layer:
         """The layers within this one; a layer with children has no parameters of its own."""
         return ()
 
+    def with_children(self, *children: "Layer") -> "Layer":
+        """This layer around other layers than its own; where it is not written, as it is."""
+        return self
+
+    def child_shapes(self, shape: Shape) -> list[Shape]:
+        """The shape of an example that each of `children()` is given, for that of this layer."""
+        return [shape] * len(self.children())
+
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         """What is trained: name -> (shape, initialiser)."""
         return {}

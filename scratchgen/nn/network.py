@@ -79,6 +79,12 @@ class Network(Layer):
     def children(self) -> tuple[Layer, ...]:
         return self.layers
 
+    def with_children(self, *children: Layer) -> "Network":
+        return Network(self.in_shape, *children)
+
+    def child_shapes(self, shape: Shape) -> list[Shape]:
+        return self.shapes()[:-1]
+
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         for i, layer in enumerate(self.layers):
             x = layer.forward(p[i], x, tape.inner(i))  # (1)

@@ -46,6 +46,9 @@ class Residual(Layer):
     def children(self) -> tuple[Layer, ...]:
         return (self.inner,)
 
+    def with_children(self, *children: Layer) -> "Residual":
+        return Residual(*children)
+
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         return x + self.inner.forward(p[0], x, tape.inner(0))  # (1)
 

@@ -1,4 +1,6 @@
-"""The two games: published values, gradients, and what the players want."""
+"""The five games: published values, gradients, and what the players want."""
+
+import math
 
 import numpy as np
 import pytest
@@ -6,19 +8,28 @@ from differences import assert_close, numeric_gradient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchgen.losses import LOSSES, MINIMAX, NON_SATURATING
+from scratchgen.losses import HINGE, LEAST_SQUARES, LOSSES, MINIMAX, NON_SATURATING, WASSERSTEIN
 
-games = st.sampled_from(sorted(LOSSES))
+each_game = pytest.mark.parametrize("name", list(LOSSES))
+KINKS = {"hinge": (1.0, -1.0)}  # of the discriminator's value, in a real and in a fake score
 
 
 def log_sigmoid(logits):
     return -np.logaddexp(0, -logits)
 
 
-@given(games, st.integers(1, 5), st.integers(0, 2**32))
+def far_from(kink, rng, n):
+    """Scores (n,) of both signs, 0.05 and more from the kink."""
+    scores = rng.standard_normal(n) * 3
+    return scores + np.where(np.abs(scores - kink) < 0.05, 0.2, 0.0)
+
+
+@each_game
+@given(n=st.integers(1, 5), seed=st.integers(0, 2**32))
 def test_gradients_of_both_players(name, n, seed):
     game, rng = LOSSES[name], np.random.default_rng(seed)
-    real, fake, dvalue = rng.standard_normal((3, n)) * 3
+    at_real, at_fake = KINKS.get(name, (0.0, 0.0))
+    real, fake, dvalue = far_from(at_real, rng, n), far_from(at_fake, rng, n), rng.normal(size=n)
 
     def discriminator():
         return float(dvalue @ game.discriminator(real, fake))
@@ -33,15 +44,21 @@ def test_gradients_of_both_players(name, n, seed):
     assert_close(d.fake, numeric_gradient(generator, fake), "fake")
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_the_discriminator_minimises_minus_log_d_real_minus_log_one_minus_d_fake(name):
-    real, fake = (
-        np.array([0.0, 2.0]),
-        np.array([0.0, -1.0]),
-    )  # D = 1/2, sigmoid(2); 1/2, sigmoid(-1)
+def test_there_are_five_games_and_each_has_the_name_it_is_found_by():
+    games = [MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN]
+    assert {game.name: game for game in games} == LOSSES
+
+
+# published values
+
+
+@pytest.mark.parametrize("game", [MINIMAX, NON_SATURATING])
+def test_the_discriminator_minimises_minus_log_d_real_minus_log_one_minus_d_fake(game):
+    real = np.array([0.0, 2.0])  # D = 1/2, sigmoid(2)
+    fake = np.array([0.0, -1.0])  # D = 1/2, sigmoid(-1)
     wanted = -(log_sigmoid(real) + log_sigmoid(-fake))
-    np.testing.assert_allclose(LOSSES[name].discriminator(real, fake), wanted, rtol=1e-14)
-    assert LOSSES[name].discriminator(real, fake)[0] == pytest.approx(2 * np.log(2))
+    np.testing.assert_allclose(game.discriminator(real, fake), wanted, rtol=1e-14)
+    assert game.discriminator(real, fake)[0] == pytest.approx(2 * np.log(2))
 
 
 def test_generators_at_the_numbers_of_the_paper():
@@ -50,37 +67,95 @@ def test_generators_at_the_numbers_of_the_paper():
     np.testing.assert_allclose(NON_SATURATING.generator(fake), -np.log([0.5, 0.75, 0.25]))
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_both_generators_want_their_examples_believed(name):
-    fake = np.linspace(-5, 5, 11)
-    assert (np.diff(LOSSES[name].generator(fake)) < 0).all()
-    assert (LOSSES[name].generator_gradients(fake, np.ones(11)).fake < 0).all()
+def test_least_squares_is_half_the_squared_distance_to_one_for_real_and_to_zero_for_fake():
+    real, fake = np.array([1.0, 4.0, -1.0]), np.array([0.0, -2.0, 3.0])
+    assert LEAST_SQUARES.discriminator(real, fake).tolist() == [0, 4.5 + 2, 2 + 4.5]
+    assert LEAST_SQUARES.generator(fake).tolist() == [0.5, 4.5, 2]
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_hinge_asks_for_a_margin_of_one_on_either_side_and_for_no_more():
+    real, fake = np.array([1.0, 7.0, 0.0, -2.0, 0.5]), np.array([-1.0, -7.0, 0.0, 1.0, -3.0])
+    assert HINGE.discriminator(real, fake).tolist() == [0, 0, 2, 3 + 2, 0.5]
+    assert HINGE.generator(fake).tolist() == [1, 7, 0, -1, 3]
+
+
+def test_wasserstein_is_the_difference_of_the_scores():
+    real, fake = np.array([3.0, -1.0]), np.array([1.0, 2.5])
+    assert WASSERSTEIN.discriminator(real, fake).tolist() == [-2, 3.5]
+    assert WASSERSTEIN.generator(fake).tolist() == [-1, -2.5]
+
+
+# what the players want
+
+# Where the discriminator wants nothing more of a score: beyond it a generator's example, or a real
+# one, is good enough, or too good.
+ENOUGH = {"least_squares": (1.0, 0.0), "hinge": (1.0, -1.0)}
+
+
+@each_game
+def test_every_generator_wants_its_examples_believed(name):
+    """Its value falls as a fake's score rises, up to the score that real examples are to have."""
+    most = 1.0 if name == "least_squares" else math.inf
+    fake = np.linspace(-5, min(most, 5.0), 13)
+    game = LOSSES[name]
+    assert (np.diff(game.generator(fake)) < 0).all()
+    assert (game.generator_gradients(fake[:-1], np.ones(12)).fake < 0).all()
+
+
+@each_game
 def test_the_discriminator_wants_real_high_and_fake_low(name):
-    logits = np.linspace(-5, 5, 11)
-    d = LOSSES[name].discriminator_gradients(logits, logits, np.ones(11))
-    assert (d.real < 0).all()
-    assert (d.fake > 0).all()
+    """A higher real score, and a lower fake one, is a smaller value, until it is good enough."""
+    high, low = ENOUGH.get(name, (math.inf, -math.inf))
+    scores, one = np.linspace(-5, 5, 21), np.ones(21)
+    d = LOSSES[name].discriminator_gradients(scores, scores, one)
+    assert (d.real[scores < high] < 0).all()
+    assert (d.fake[scores > low] > 0).all()
+    assert (d.real[scores >= high] >= 0).all()
+    assert (d.fake[scores <= low] <= 0).all()
+    values = LOSSES[name].discriminator(scores, np.full(21, low if low > -math.inf else 0.0))
+    assert (np.diff(values[scores <= high]) < 0).all()
 
 
-def test_minimax_saturates_where_the_discriminator_is_sure_and_non_saturating_does_not():
+def test_minimax_saturates_where_the_discriminator_is_sure_and_the_other_games_do_not():
     sure = np.array([-20.0])
-    assert abs(MINIMAX.generator_gradients(sure, np.ones(1)).fake[0]) < 1e-8
-    assert NON_SATURATING.generator_gradients(sure, np.ones(1)).fake[0] == pytest.approx(-1)
+    slopes = {
+        n: abs(game.generator_gradients(sure, np.ones(1)).fake[0]) for n, game in LOSSES.items()
+    }
+    assert slopes.pop("minimax") < 1e-8
+    assert all(slope > 0.999 for slope in slopes.values())
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_fake_that_is_far_on_the_real_side_is_pulled_back_by_least_squares_alone():
+    fake = np.array([5.0])
+    back = [n for n, game in LOSSES.items() if game.generator_gradients(fake, np.ones(1)).fake > 0]
+    assert back == ["least_squares"]
+
+
+@each_game
 def test_values_and_gradients_are_finite_at_any_logit(name):
     far = np.array([-1e4, -800.0, 0.0, 800.0, 1e4])
     game, one = LOSSES[name], np.ones(5)
-    d = game.discriminator_gradients(far, far, one)
+    with np.errstate(all="raise", under="ignore"):
+        d = game.discriminator_gradients(far, far[::-1], one)
+        for array in (
+            game.discriminator(far, far[::-1]),
+            game.generator(far),
+            d.real,
+            d.fake,
+            game.generator_gradients(far, one).fake,
+        ):
+            assert np.isfinite(array).all()
+
+
+@each_game
+def test_games_in_float32_stay_float32(name):
+    game, score = LOSSES[name], np.array([-3.0, 0.5], np.float32)
+    d = game.discriminator_gradients(score, score, score)
     for array in (
-        game.discriminator(far, far),
-        game.generator(far),
+        game.discriminator(score, score),
+        game.generator(score),
         d.real,
         d.fake,
-        game.generator_gradients(far, one).fake,
+        game.generator_gradients(score, score).fake,
     ):
-        assert np.isfinite(array).all()
+        assert array.dtype == np.float32

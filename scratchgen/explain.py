@@ -1,0 +1,129 @@
+"""`scratchgen explain`: a network layer by layer, and, with data, what happens in it.
+
+The first part reads the model: layers, formulas, shapes, counts. The second is a trace of one batch
+in which nothing moves: the mean and the spread of what every layer gives, and the norms of the
+gradients that come back.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import data, runs
+from .checks import Array, Shape
+from .errors import OptionError
+from .models import Model, Trace
+from .models.diagnosis import symptoms
+from .models.trace import label
+from .nn import Layer
+from .nn.network import learns
+from .rng import chosen_seed, stream
+from .tables import columns, number, paragraph
+
+EXAMPLES = 256
+HEAD = ("", "layer", "formula", "gives", "parameters")
+LEGEND = (
+    "|dL/dy| is the norm of the gradient of what the player minimises with respect to what the "
+    "layer gives, |dL/dp| that with respect to its parameters, from all the player's passes."
+)
+HEALTHY = "no warnings: nothing is dead, saturated, vanishing, exploding, NaN or infinite"
+SLOPE = "In the penalty's pass, |dL/dy| is that of the score whose slope is judged, |dD/dy|."
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print a model layer by layer, and with --data what happens in it."""
+    model, _ = runs.find_model(options.run)
+    if options.data is None:
+        for value, word in ((options.seed, "--seed"), (options.n, "-n")):
+            if value is not None:
+                raise OptionError(f"{word} {value} is of the examples shown: name --data too")
+    lines = structure(model)
+    if options.data is not None:
+        seed = chosen_seed(options.seed)
+        x, labels = examples(
+            model, options.data, EXAMPLES if options.n is None else options.n, seed
+        )
+        lines += ["", *paragraph(f"On {len(x):,} examples of {options.data}, seed {seed}:")]
+        with np.errstate(all="ignore"):  # what is not finite is shown
+            lines += live(model.trace(x, stream(seed, "noise"), labels))
+    print("\n".join(lines))
+    return 0
+
+
+def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
+    """n examples of the data, drawn with that seed, and their labels if the model joins them."""
+    x, labels = data.load(source, return_labels=True)
+    x = model.check(x, source)
+    shown = stream(seed, "examples").permutation(len(x))[:n]  # (n,)
+    chosen = None if labels is None else labels[shown]
+    return x[shown], runs.labels_of(model, chosen, source, len(shown))
+
+
+def structure(model: Model) -> list[str]:
+    """What the model is: what each player minimises, and the table of each network."""
+    size = f"{model.parameter_count():,} parameters, {model.dtype}"
+    lines = [*paragraph(str(model)), size]
+    for player in model.players:
+        lines += ["", f"{player} minimises, mean per example in nats:"]
+        lines += [line for text in model.minimises(player) for line in paragraph(text, "  ")]
+    met: dict[Layer, str] = {}
+    for name, network in model.networks.items():
+        shape = network.in_shape
+        lines += ["", *paragraph(f"{name}: {shape} -> {network.out_shape(shape)}")]
+        lines += _table(name, list(places(network, shape, name)), met)
+    return lines
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer where it stands, and the shape of what it gives there."""
+
+    name: str
+    layer: Layer
+    gives: Shape
+
+
+def places(layer: Layer, shape: Shape, name: str) -> Iterator[Place]:
+    """Every layer within `layer`, which is given examples of `shape`, those within them too."""
+    children = zip(layer.children(), layer.child_shapes(shape), strict=True)
+    for i, (child, given) in enumerate(children):
+        yield Place(f"{name}.{i}", child, child.out_shape(given))
+        yield from places(child, given, f"{name}.{i}")
+
+
+def _table(network: str, rows: list[Place], met: dict[Layer, str]) -> list[str]:
+    """The table of one network; `met` holds the layers with rows so far, and gets these."""
+    cells, remarks, total = [HEAD], [], 0
+    for place in rows:
+        layer, count = place.layer, own_count(place.layer)
+        text = f"{count:,}" if count else ""
+        if layer in met and learns(layer):
+            text, count = "shared", 0
+            remarks.append(f"{place.name} is the same layer as {met[layer]}, counted there")
+        elif layer.borrows():
+            text = f"{text}, tied" if text else "tied"
+            owners = {met.get(of, str(of)) for of, _ in layer.borrows().values()}
+            remarks.append(f"{place.name} is tied: it uses weights of {', '.join(sorted(owners))}")
+        met.setdefault(layer, place.name)
+        total += count
+        short = place.name.removeprefix(f"{network}.")
+        cells.append((short, label(layer), layer.formula, str(place.gives), text))
+    cells.append(("", "in all", "", "", f"{total:,}"))
+    lines = columns(cells, "<<<<>")
+    return lines + [line for text in remarks for line in paragraph(text, "  ")]
+
+
+def own_count(layer: Layer) -> int:
+    """How many numbers are trained in the layer itself; those of layers within have own rows."""
+    return sum(math.prod(shape) for shape, _ in layer.parameters().values())
+
+
+def live(trace: Trace) -> list[str]:
+    """What happened in each player's turn: a table of each pass, and what is wrong."""
+    slopes = any(name.endswith(".penalty") for name in trace.passes)
+    lines = ["", *trace.lines(), "", *paragraph(LEGEND + (f" {SLOPE}" if slopes else ""))]
+    warnings = [f"warning: {text}" for text in symptoms(trace)] or [HEALTHY]
+    return [*lines, "", *(line for text in warnings for line in paragraph(text))]

@@ -1,0 +1,167 @@
+"""A trace is what one pass was: every layer's activation, and the gradient that came back to it.
+
+    y     what a layer gave, (N, ...)                                                    (1)
+    dy    dL/dy, L what the player minimises, a mean over the batch; in the shape of y   (2)
+
+No layer knows of it. `spied` builds a network again with a Spy in the place of each of its layers,
+and a Spy does what its layer does: it hands on every verb, and notes (1) and (2) on the tape. As
+the views of parameters are trees by position, those of the network serve its double too.
+"""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from ..checks import Array, Shape
+from ..errors import TapeError
+from ..nn import Layer, Network, Tape
+from ..nn.initialisers import Initial
+from ..nn.layer import Views
+from ..tables import columns, number, paragraph
+
+HEAD = ("", "layer", "mean y", "std y", "|dL/dy|", "|dL/dp|")
+
+
+class Spy(Layer):
+    """Does what `layer` does, and notes y and dy on the tape of each pass, as `spied`."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.inner = layer.with_children(*map(Spy, layer.children()))
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        y = self.inner.forward(p, x, tape)
+        tape.spied = SimpleNamespace(y=y.copy(), dy=None)  # (1)
+        return y
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        tape.spied.dy = dy.copy()  # (2)
+        return self.inner.backward(p, dy, tape, g, need_dx)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        return self.inner.tangent(p, u, tape)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        return self.inner.tangent_backward(p, dy, dv, tape, g, need_dx)
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return self.inner.out_shape(shape)
+
+    def children(self) -> tuple[Layer, ...]:
+        return self.inner.children()
+
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        return self.inner.parameters()
+
+    def borrows(self) -> dict[str, tuple[Layer, str]]:
+        return self.inner.borrows()
+
+    def __str__(self) -> str:
+        return str(self.layer)
+
+
+def spied(network: Network) -> Network:
+    """The network with a Spy in the place of each of its layers."""
+    return network.with_children(*map(Spy, network.layers))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Seen:
+    """What one layer did in one pass; every array is a copy."""
+
+    layer: Layer
+    activation: Array  # y (N, ...)
+    gradient: Array | None  # dL/dy (N, ...), or None where nobody asked for it
+    parameters: dict[str, Array] = field(default_factory=dict)
+    gradients: dict[str, Array] = field(default_factory=dict)  # of the player's whole number
+
+    def row(self, name: str) -> tuple[str, ...]:
+        """Its line in a table, by the columns of HEAD."""
+        y = self.activation.astype(np.float64)
+        with np.errstate(all="ignore"):  # what is not finite is shown, not warned of
+            numbers = [number(float(y.mean())), number(float(y.std()))]
+        back = [] if self.gradient is None else [self.gradient]
+        norms = [number(norm(*a)) if a else "" for a in (back, list(self.gradients.values()))]
+        return (name, label(self.layer), *numbers, *norms)
+
+    def __repr__(self) -> str:
+        came = "no gradient" if self.gradient is None else "with its gradient"
+        return f"<{label(self.layer)}: activation {self.activation.shape}, {came}>"
+
+
+class Trace(dict[str, Seen]):
+    """What every layer did, by name: `trace["encoder.1"].activation`; printed, it is a table.
+
+    Attributes:
+        numbers: what each player minimised, with its parts: player -> name -> number.
+        turns: the passes of each player's turn: player -> their names.
+        passes: the layers of each pass through a network: "encoder" -> ["encoder.0", ...].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[str, dict[str, float]] = {}
+        self.turns: dict[str, list[str]] = {}
+        self.passes: dict[str, list[str]] = {}
+
+    def note(self, player: str, name: str, network: Layer, p: Views, g: Views, tape: Tape) -> None:
+        """Read off `tape` what the Spies of `network` noted in a pass of the player's turn."""
+        self.turns.setdefault(player, []).append(name)
+        self.passes[name] = []
+        self._visit(name, network, p, g, tape, self.passes[name])
+
+    def _visit(
+        self, path: str, layer: Layer, p: Views, g: Views, tape: Tape, names: list[str]
+    ) -> None:
+        for i, child in enumerate(layer.children()):
+            name, at, g_i = f"{path}.{i}", tape.inner(i), None if g is None else g[i]
+            try:
+                spied = at.spied
+            except TapeError:  # a layer of the user's own that keeps its inner layers to itself
+                continue
+            original = child.layer if isinstance(child, Spy) else child
+            keys = [*original.parameters(), *original.borrows()]
+            self[name] = Seen(
+                original,
+                spied.y,
+                spied.dy,
+                {key: getattr(p[i], key).copy() for key in keys},
+                {} if g is None else {key: getattr(g_i, key).copy() for key in keys},
+            )
+            names.append(name)
+            self._visit(name, child, p[i], g_i, at, names)
+
+    def table(self, name: str) -> list[str]:
+        """The lines of a table of one pass."""
+        start = len(name) + 1
+        rows = [self[one].row(one[start:]) for one in self.passes[name]]
+        return columns([HEAD, *rows], "<<>>>>")
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The tables of each player's turn, under what that player minimised."""
+        lines: list[str] = []
+        for player, names in self.turns.items():
+            values = (f"{name} {number(value)}" for name, value in self.numbers[player].items())
+            lines += paragraph(f"{player}'s turn: {', '.join(values)}")
+            for name in names:
+                lines += ["", f"{name}:", *self.table(name)]
+            lines.append("")
+        return lines[:-1]
+
+
+def label(layer: Layer) -> str:
+    """A layer in a table: of one with layers within only its kind, as those have their own rows."""
+    return type(layer).__name__ if layer.children() else str(layer)
+
+
+def norm(*arrays: Array) -> float:
+    """The Euclidean norm of all numbers of the arrays together."""
+    return float(np.sqrt(sum(np.sum(np.square(a, dtype=np.float64)) for a in arrays)))

@@ -1,0 +1,65 @@
+"""Text in columns: numbers with three digits, rows that line up, and lines that fit a terminal.
+
+A table that is too wide gives way where it is widest: that column becomes narrower, and its texts
+go on in the next line.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 79
+INDENT, GAP = "  ", "  "
+PLAIN = 10**6  # below it, numbers are written without an exponent
+
+
+def number(value: float) -> str:
+    """Three significant digits; "0" is exactly 0.
+
+    >>> [number(value) for value in (0.5, -0.0, 123.4, 12345, 1.5e-7, float("nan"))]
+    ['0.500', '0', '123', '12,300', '1.50e-07', 'nan']
+    """
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.3g}")
+    if 1000 <= abs(rounded) < PLAIN:
+        return f"{rounded:,.0f}"
+    return f"{value:#.3g}".removesuffix(".")
+
+
+def columns(rows: Sequence[Sequence[str]], sides: str, width: int = WIDTH) -> list[str]:
+    """The lines of a table, indented; `sides` has "<" or ">" for each column.
+
+    >>> columns([("#", "layer", "shape"), ("0", "Dense(2 -> 128)", "(128,)")], "<<>", width=24)
+    ['  #  layer       shape', '  0  Dense(2 ->  (128,)', '     128)']
+    """
+    widths = _fitted(rows, width - len(INDENT) - len(GAP) * (len(sides) - 1))
+    return [line for row in rows for line in _lines(row, sides, widths)]
+
+
+def paragraph(text: str, indent: str = "") -> list[str]:
+    """The lines of `text`, wrapped; all but the first are indented two letters further."""
+    more = {"initial_indent": indent, "subsequent_indent": indent + "  "}
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False, **more)  # type: ignore[arg-type]
+
+
+def _fitted(rows: Sequence[Sequence[str]], space: int) -> list[int]:
+    """The width of each column: what it needs, or less where all together need too much."""
+    widths = [max(1, *map(len, column)) for column in zip(*rows, strict=True)]
+    while sum(widths) > max(space, len(widths)):
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _lines(row: Sequence[str], sides: str, widths: list[int]) -> list[str]:
+    wrapped = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    lines = []
+    for k in range(max(map(len, wrapped))):
+        cells = [
+            f"{cell[k] if k < len(cell) else '':{side}{width}}"
+            for cell, side, width in zip(wrapped, sides, widths, strict=True)
+        ]
+        lines.append((INDENT + GAP.join(cells)).rstrip())
+    return lines

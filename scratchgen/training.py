@@ -1,0 +1,278 @@
+"""`scratchgen train`: data, model and optimizers from the words of a command, and a run folder.
+
+Results go to stdout, progress to stderr.
+"""
+
+import argparse
+import dataclasses
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import data, runs
+from .checks import Array, Shape, is_picture
+from .distributions import Categorical, FixedGaussian
+from .errors import DivergedError, OptionError
+from .losses import PENALTIES
+from .metrics import coverage
+from .models import RECIPES, VAE, Model
+from .optim import (
+    OPTIMIZERS,
+    Chain,
+    ClipNorm,
+    Constant,
+    Cosine,
+    LinearDecay,
+    StepDecay,
+    WarmUp,
+)
+from .optim import settings as optimizer_settings
+from .rng import chosen_seed, stream
+from .train import fit, losses_text
+from .versions import is_installed
+
+INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
+
+# Options that are settings of a run, and those that are parts of a model.
+RUN = ("epochs", "batch_size", "average", "conditional")
+PARTS = (
+    "latent",
+    "hidden",
+    "beta",
+    "warm_up",
+    "free_bits",
+    "likelihood",
+    "variance",
+    "classes",
+    "loss",
+    "discriminator_steps",
+    "penalty",
+    "penalty_weight",
+    "weight_clip",
+    "instance_noise",
+)
+
+# What `train` does where it is not told; found by looking at what came out.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "vae of pictures": {
+        "epochs": 40,
+        "batch_size": 128,
+        "latent": 8,
+        "hidden": (256, 128),
+    },
+    "vae of vectors": {
+        "epochs": 20,
+        "batch_size": 128,
+        "latent": 2,
+        "hidden": (128, 128),
+    },
+    "gan of pictures": {
+        "epochs": 60,
+        "batch_size": 128,
+        "latent": 32,
+        "hidden": (256, 512),
+    },
+    "gan of vectors": {
+        "epochs": 20,
+        "batch_size": 256,
+        "latent": 2,
+        "hidden": (128, 128),
+    },
+}
+
+
+def say(text: str) -> None:
+    """Print a line at once; when nobody reads our output any more, work goes on in silence."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a model and leave a run folder."""
+    x, labels = data.load(options.data, return_labels=True)
+    name = _name_of(options.data)
+    settings = _settings(options, x, name)
+    model = _build(settings, x.shape[1:], _classes(options, labels, name))
+    settings |= _own_settings(model)
+    x = model.check(x, name)
+    told = runs.labels_of(model, labels, name, len(x))
+    if settings["batch_size"] > len(x):
+        raise OptionError(
+            f"--batch-size {settings['batch_size']} is above the {len(x)} examples of {name}"
+        )
+    steps = settings["epochs"] * -(-len(x) // settings["batch_size"])
+    optimizers = _optimizers(options, model, steps)
+    settings["optimizer"] = {player: optimizer_settings(one) for player, one in optimizers.items()}
+    folder = runs.make_folder(options.out, options.model)
+    say(f"{model}, {model.parameter_count():,} parameters")
+    say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
+    log, began = runs.Log(folder), time.perf_counter()
+    ended: DivergedError | KeyboardInterrupt | None = None
+    with runs.StopOnCtrlC() as stop:
+        try:
+            fit(
+                model,
+                x,
+                epochs=settings["epochs"],
+                batch_size=settings["batch_size"],
+                seed=settings["seed"],
+                labels=told,
+                optimizer=optimizers,
+                average=options.average,
+                callbacks=[log, stop],
+                progress=True,
+            )
+        except (DivergedError, KeyboardInterrupt) as problem:
+            ended = problem
+        if model.training_log:
+            model.training_log[-1]["data"] = name
+        runs.write_model(folder, model, settings)
+    if isinstance(ended, KeyboardInterrupt):
+        done = model.training_log[-1]["steps"] if model.training_log else 0
+        say(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
+    elif ended is None:
+        seconds = f"trained in {time.perf_counter() - began:.1f} s"
+        say(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
+        try:
+            _judge(model, name)
+            _draw(folder, model, log, x, labels)
+        except KeyboardInterrupt as problem:
+            ended = problem
+            say("interrupted while drawing; the model is saved")
+    _say_what_next(folder, model, options.data)
+    if isinstance(ended, DivergedError):
+        raise ended
+    return 0 if ended is None else INTERRUPTED
+
+
+def _name_of(source: str) -> str:
+    """What records call the data: a built-in name, or that of the file, never its folder."""
+    name = data.builtin_name(source) or Path(source).name
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> int:
+    """How many classes the model is to be told apart by: those of the data, or 0."""
+    if not options.conditional:
+        return 0
+    if labels is None:
+        raise OptionError(f"--conditional needs labels, and {name} has none: leave it out")
+    return int(labels.max()) + 1
+
+
+def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any]:
+    """All that decides how training goes, as plain numbers and strings: config.json."""
+    kind = "pictures" if x.ndim == 4 else "vectors"
+    family = "gan" if "gan" in options.model else "vae"
+    settings = DEFAULTS[f"{family} of {kind}"] | DEFAULTS.get(f"{options.model} of {kind}", {})
+    settings |= {"model": options.model, "data": name}
+    given = {key: value for key, value in vars(options).items() if value is not None}
+    settings |= {key: given[key] for key in (*RUN, *PARTS) if key in given}
+    if options.batch_size is None:
+        settings["batch_size"] = min(settings["batch_size"], len(x))
+    return settings | {"seed": chosen_seed(options.seed), "examples": len(x)}
+
+
+def _own_settings(model: Model) -> dict[str, Any]:
+    """What the model settled by itself, for config.json."""
+    own = model.settings()
+    return {key: own[key] for key in PARTS if key in own}
+
+
+def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
+    parts = {key: settings[key] for key in PARTS if key in settings}
+    weight = parts.pop("penalty_weight", None)
+    if weight is not None:
+        name = parts.get("penalty", "gradient_penalty")
+        parts["penalty"] = PENALTIES[name](weight)
+    for option, kind in (("variance", FixedGaussian), ("classes", Categorical)):
+        if option in parts:
+            if parts.get("likelihood", kind.name) != kind.name:
+                raise OptionError(f"--{option} is of --likelihood {kind.name}: leave one out")
+            parts["likelihood"] = kind(parts.pop(option))
+    weights = stream(settings["seed"], "weights")
+    recipe: Any = RECIPES[settings["model"]]
+    return recipe(shape, rng=weights, n_labels=n_labels, **parts)
+
+
+def _optimizers(options: argparse.Namespace, model: Model, steps: int) -> dict[str, Any]:
+    """The model's own optimizers, but for what was asked for."""
+    chosen: dict[str, Any] = dict(model.optimizers(steps, options.learning_rate))
+    for player, one in chosen.items():
+        if options.optimizer:
+            kind: Any = OPTIMIZERS[options.optimizer]
+            one = kind() if options.learning_rate is None else kind(options.learning_rate)
+        if options.lr_schedule or options.lr_warm_up:
+            moves = max(1, model.moves(player, steps))
+            one = dataclasses.replace(one, learning_rate=_schedule(options, one, moves))
+        if options.clip_norm:
+            one = ClipNorm(one, options.clip_norm)
+        chosen[player] = one
+    return chosen
+
+
+def _schedule(options: argparse.Namespace, optimizer: Any, moves: int) -> Any:
+    """From the optimizer's first rate: warm-up, if any, and then the schedule that was named."""
+    rate = getattr(optimizer.learning_rate, "rate", optimizer.learning_rate)
+    warm_up = options.lr_warm_up or 0
+    if warm_up >= moves:
+        raise OptionError(f"--lr-warm-up {warm_up} is not below the {moves:,} moves of the run")
+    rest = moves - warm_up
+    schedules: dict[str, Any] = {
+        "constant": Constant(rate),
+        "linear": LinearDecay(rate, rest),
+        "step": StepDecay(rate, max(1, rest // 3)),
+        "cosine": Cosine(rate, rest),
+    }
+    made = schedules[options.lr_schedule or "constant"]
+    return Chain(WarmUp(rate, warm_up), made) if warm_up else made
+
+
+def _judge(model: Model, name: str) -> None:
+    """Where the truth is known, say how much of it was found."""
+    if name in data.MIXTURES:
+        found = coverage(runs.draw_examples(model, 2_500), data.MIXTURES[name])
+        say(
+            f"of 2,500 samples {found.good:.1%} are within 3 std of a mode; "
+            f"{found.found} of {found.modes} modes found"
+        )
+    elif name in data.TOYS:
+        toy = data.TOYS[name]
+        ours = toy.log_prob(runs.draw_examples(model, 2_500))
+        theirs = toy.log_prob(toy.draw(2_500, rng=runs.SEED)[0])
+        say(
+            f"true log-density: {np.median(ours):.3g} nats at the median of 2,500 samples, "
+            f"{np.median(theirs):.3g} of data"
+        )
+
+
+def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | None) -> None:
+    if is_installed("matplotlib"):
+        runs.draw_pictures(folder, model, log.history, x, labels)
+    else:
+        say('no pictures without matplotlib: pip install "scratchgen[plot]"')
+
+
+def _say_what_next(folder: Path, model: Model, source: str) -> None:
+    say(f"\nin {folder}:")
+    for path in sorted(folder.iterdir()):
+        say(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
+    run = shlex.quote(str(folder))
+    say("\nnext:")
+    drawn = is_picture(model.shape) or len(model.shape) == 1
+    say(f"  scratchgen sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}")
+    if isinstance(model, VAE):
+        known = data.builtin_name(source) == runs.learnt_from(model)
+        which = "" if known else f" --data {shlex.quote(source)}"
+        kind = "png" if runs.shows_reconstructions(model.shape) else "npy"
+        say(f"  scratchgen reconstruct {run}{which} -o pairs.{kind}")
+    say(f"  scratchgen info {run}")
+
+
+__all__ = ["DEFAULTS", "INTERRUPTED", "train"]

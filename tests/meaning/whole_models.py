@@ -1,0 +1,274 @@
+"""A small model of every kind, with all that its objective is given; for tests of whole steps.
+
+In float64, with drawn parameters and state, none at its initial value, and smooth: what has a kink
+is drawn again until it is far enough from it for differences to be right.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import scratchgen as sg
+from scratchgen.distributions import Categorical, FixedGaussian, SharedGaussian, gaussian
+from scratchgen.losses import R1, GradientPenalty
+from scratchgen.nn import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    JoinLabels,
+    JoinParameters,
+    Layer,
+    LayerNorm,
+    Network,
+    Reshape,
+    Residual,
+    Tanh,
+    Tied,
+)
+
+NOISE = 7  # one seed for all calls of objective: the noise is frozen
+N_LABELS = 3
+SHAPE, LATENT = (3,), 2
+
+
+def network(*widths: int, first: tuple[Layer, ...] = (), last: tuple[Layer, ...] = ()) -> Network:
+    """Dense layers with tanh between them, after `first` and before `last`."""
+    n_in = widths[0] - sum(layer.size() for layer in first if isinstance(layer, JoinLabels))
+    layers: list[Layer] = []
+    for a, b in itertools.pairwise(widths):
+        layers += [Dense(a, b), Tanh()]
+    return Network((n_in,), *first, *layers[:-1], *last)
+
+
+def hidden(n_in: int, n_out: int, *middle: Layer) -> Network:
+    """Two dense layers with `middle` between them, which takes and gives four numbers."""
+    return Network((n_in,), Dense(n_in, 4), *middle, Dense(4, n_out))
+
+
+def vae(encoder=None, decoder=None, likelihood="bernoulli", **settings) -> sg.models.VAE:
+    encoder, decoder = encoder or network(3, 4, 4), decoder or network(2, 4, 3)
+    return sg.models.VAE(encoder, decoder, likelihood, dtype="float64", rng=0, **settings)
+
+
+def gan(loss="non_saturating", generator=None, discriminator=None, **settings) -> sg.models.GAN:
+    generator = generator or network(2, 4, 3)
+    discriminator = discriminator or network(3, 4, 1)
+    return sg.models.GAN(generator, discriminator, loss, dtype="float64", rng=0, **settings)
+
+
+def batch_norm() -> tuple[Layer, ...]:
+    """Its eps is so large that no drawn batch has a spread near a kink."""
+    return BatchNorm(4, eps=0.3), Tanh()
+
+
+def layer_norm() -> tuple[Layer, ...]:
+    return LayerNorm(4, eps=0.3), Tanh()
+
+
+def join() -> JoinLabels:
+    return JoinLabels(N_LABELS, 2)
+
+
+def residual() -> Residual:
+    return Residual(network(4, 3, 4))
+
+
+def tied_vae() -> sg.models.VAE:
+    shared = Dense(3, 4)
+    encoder = Network((3,), shared, Tanh(), Dense(4, 4))
+    return vae(encoder, Network((2,), Dense(2, 4), Tanh(), Tied(shared)))
+
+
+def twice_vae() -> sg.models.VAE:
+    """One layer stands twice in the encoder and once in the decoder."""
+    twice = Dense(3, 3)
+    encoder = Network((3,), twice, Tanh(), Network((3,), twice, Tanh()), Dense(3, 4))
+    return vae(encoder, Network((2,), Dense(2, 3), Tanh(), twice))
+
+
+def twice_gan() -> sg.models.GAN:
+    """Each network has a layer that stands in it twice; the discriminator's is penalised."""
+    made, judged = Dense(3, 3), Dense(3, 3)
+    generator = Network((2,), Dense(2, 3), Tanh(), made, Tanh(), made)
+    discriminator = Network((3,), judged, Tanh(), judged, Tanh(), Dense(3, 1))
+    return gan("least_squares", generator, discriminator, penalty=R1(2.0))
+
+
+def reals(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.standard_normal((n, *SHAPE))
+
+
+def zeros_and_ones(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.integers(2, size=(n, *SHAPE)).astype(float)
+
+
+def classes(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.integers(3, size=(n, *SHAPE)).astype(float)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How to build a model, and to draw its data; whether it wants labels, and which step it is."""
+
+    build: Callable[[], sg.models.Model]
+    data: Callable[[np.random.Generator, int], np.ndarray] = reals
+    labels: bool = False
+    step: int | None = None
+
+
+VAES = {
+    "bernoulli": Kind(lambda: vae(beta=0.7), zeros_and_ones),
+    "categorical": Kind(
+        lambda: vae(None, network(2, 4, 9, last=(Reshape((3, 3)),)), Categorical(3)), classes
+    ),
+    "gaussian_fixed": Kind(lambda: vae(likelihood=FixedGaussian(0.5), beta=4.0)),
+    "mse": Kind(lambda: vae(likelihood="mse")),
+    "gaussian_shared": Kind(
+        lambda: vae(None, network(2, 4, 3, last=(JoinParameters(1),)), SharedGaussian(0.1))
+    ),
+    "gaussian": Kind(lambda: vae(None, network(2, 4, 6), "gaussian", beta=0.7)),
+    "warm_up": Kind(lambda: vae(beta=2.0, warm_up=10), zeros_and_ones, step=3),
+    "free_bits": Kind(lambda: vae(beta=2.0, free_bits=1.0), zeros_and_ones),
+    "VAE with batch norm": Kind(
+        lambda: vae(hidden(3, 4, *batch_norm()), hidden(2, 3, *batch_norm())), zeros_and_ones
+    ),
+    "VAE with layer norm": Kind(
+        lambda: vae(hidden(3, 4, *layer_norm()), hidden(2, 3, *layer_norm())), zeros_and_ones
+    ),
+    "VAE with dropout": Kind(
+        lambda: vae(hidden(3, 4, Tanh(), Dropout(0.3)), hidden(2, 3, Dropout(0.3), Tanh())),
+        zeros_and_ones,
+    ),
+    "VAE with labels": Kind(
+        lambda: vae(network(5, 4, 4, first=(join(),)), network(4, 4, 3, first=(join(),))),
+        zeros_and_ones,
+        labels=True,
+    ),
+    "VAE with tied weights": Kind(tied_vae, zeros_and_ones),
+    "VAE with a layer used thrice": Kind(twice_vae, zeros_and_ones),
+    "VAE with residuals": Kind(
+        lambda: vae(hidden(3, 4, residual()), hidden(2, 3, residual())), zeros_and_ones
+    ),
+}
+GANS = {
+    "minimax": Kind(lambda: gan("minimax")),
+    "non_saturating": Kind(lambda: gan("non_saturating")),
+    "least_squares": Kind(lambda: gan("least_squares")),
+    "hinge": Kind(lambda: gan("hinge")),
+    "wasserstein": Kind(lambda: gan("wasserstein")),
+    "gradient_penalty": Kind(lambda: gan("wasserstein", penalty=GradientPenalty(10.0))),
+    "r1": Kind(lambda: gan("non_saturating", penalty=R1(3.0))),
+    "GAN with batch norm": Kind(
+        lambda: gan("minimax", hidden(2, 3, *batch_norm()), hidden(3, 1, *batch_norm()))
+    ),
+    "penalised GAN with batch norm in its generator": Kind(
+        lambda: gan("least_squares", hidden(2, 3, *batch_norm()), penalty=R1())
+    ),
+    "penalised GAN with layer norm": Kind(
+        lambda: gan(
+            "wasserstein",
+            hidden(2, 3, *layer_norm()),
+            hidden(3, 1, *layer_norm()),
+            penalty="gradient_penalty",
+        )
+    ),
+    "penalised GAN with dropout and noise": Kind(
+        lambda: gan(
+            "non_saturating",
+            hidden(2, 3, Tanh(), Dropout(0.3)),
+            Network((3,), GaussianNoise(0.3), Dense(3, 4), Dropout(0.3), Tanh(), Dense(4, 1)),
+            penalty="r1",
+        )
+    ),
+    "penalised GAN with labels": Kind(
+        lambda: gan(
+            "wasserstein",
+            network(4, 4, 3, first=(join(),)),
+            network(5, 4, 1, first=(join(),)),
+            penalty="gradient_penalty",
+        ),
+        labels=True,
+    ),
+    "penalised GAN with residuals": Kind(
+        lambda: gan("minimax", hidden(2, 3, residual()), hidden(3, 1, residual()), penalty="r1")
+    ),
+    "penalised GAN with layers used twice": Kind(twice_gan),
+}
+KINDS = VAES | GANS
+
+# What a step need not move, because the number does not depend on it but for rounding: a bias that
+# feeds a batch norm, which takes the mean away; the constant of a critic, where only the difference
+# of its scores counts.
+UNMOVED = {
+    "VAE with batch norm": {"encoder.0.b", "decoder.0.b"},
+    "GAN with batch norm": {"generator.0.b", "discriminator.0.b"},
+    "penalised GAN with batch norm in its generator": {"generator.0.b"},
+    "wasserstein": {"discriminator.2.b"},
+    "gradient_penalty": {"discriminator.2.b"},
+    "penalised GAN with layer norm": {"discriminator.3.b"},
+    "penalised GAN with labels": {"discriminator.3.b"},
+}
+
+
+class Whole:
+    """A model of that kind, drawn, with a batch of n examples and what else it is given."""
+
+    def __init__(self, kind: str, n: int, seed: int, training: bool = True) -> None:
+        made, rng = KINDS[kind], np.random.default_rng(seed)
+        self.model = made.build()
+        self.x = made.data(rng, n)
+        self.labels = rng.permutation(n) % N_LABELS if made.labels else None
+        self.given = {"training": training, "step": made.step, "labels": self.labels}
+        while True:
+            for block in self.model.players.values():
+                block.vector[:] = rng.standard_normal(block.vector.size) * 0.6
+                block.state[:] = rng.uniform(0.5, 1.5, block.state.size)
+            if self.is_far_from_kinks():
+                return
+
+    def objective(self, player, gradient=None, noise=NOISE, **changed) -> float:
+        return self.model.objective(player, self.x, noise, gradient, **(self.given | changed))
+
+    def made(self) -> np.ndarray:
+        """What the generator makes of the frozen noise, in evaluation."""
+        z = np.random.default_rng(NOISE).standard_normal((len(self.x), LATENT))
+        return self.model.decode(z, self.labels)
+
+    def slopes(self, x: np.ndarray) -> np.ndarray:
+        """dD(x_n)/dx_n, by differences of the scores alone, with an error of h^4."""
+        slopes, h = np.empty_like(x), 1e-3
+        for k in range(x.shape[1]):
+            step = np.zeros_like(x)
+            step[:, k] = h
+
+            def score(times, step=step):
+                return self.model.score(x + times * step, self.labels)
+
+            slopes[:, k] = (8 * (score(1) - score(-1)) - (score(2) - score(-2))) / (12 * h)
+        return slopes
+
+    def points(self) -> np.ndarray:
+        """Where the penalty judges the slope: its draws come after those of z."""
+        rng = np.random.default_rng(NOISE)
+        rng.standard_normal((len(self.x), LATENT))
+        return self.model.penalty.points(self.x, self.made(), rng)
+
+    def is_far_from_kinks(self) -> bool:
+        """Whether differences see a smooth function; sets free_bits between two latents' KL."""
+        model = self.model
+        if getattr(model, "free_bits", 0):
+            q = model.posterior(self.x)
+            kl = gaussian.kl_terms(q.mu, q.log_var).mean(axis=0)  # (2,)
+            model.free_bits = float(kl.mean())  # one below and one above
+            return abs(kl[0] - kl[1]) > 0.1
+        if isinstance(model, sg.models.VAE):
+            return True
+        if model.loss.name == "hinge":
+            r, f = model.score(self.x), model.score(self.made())
+            return min(np.abs(r - 1).min(), np.abs(f + 1).min()) > 0.05
+        if isinstance(model.penalty, GradientPenalty):
+            return np.linalg.norm(self.slopes(self.points()), axis=1).min() > 0.2
+        return True
