@@ -82,6 +82,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "latent": 2,
         "hidden": (128, 128),
     },
+    # two time scales do for few numbers what several moves of the discriminator do for many
+    "wgan of vectors": {"discriminator_steps": 1, "weight_clip": 0.1},
+    "wgan_gp of vectors": {"discriminator_steps": 1, "penalty_weight": 0.1},
 }
 
 

@@ -11,6 +11,7 @@ from .pictures import (  # noqa: E402 - only once it is known that matplotlib is
     latents,
     losses,
     pairs,
+    panels,
     sheet,
     show_data,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "latents",
     "losses",
     "pairs",
+    "panels",
     "sheet",
     "show_data",
 ]

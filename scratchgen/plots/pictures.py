@@ -104,7 +104,7 @@ def losses(history: Mapping[str, Sequence[float]], path: PathLike, title: str = 
                 epochs = np.arange(1, len(values) + 1)
                 axes.plot(epochs, values, style, color=f"C{number}", marker=".", label=key)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("nats, mean per example")
+    axes.set_ylabel("mean per example")
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
@@ -142,6 +142,27 @@ def density(real: Array, generated: Array, path: PathLike, title: str = "") -> N
         outside = 1 - counts.sum() / len(points)
         axes.set_title(f"{name}: {len(points):,} points" + _outside_text(outside))
         axes.set_aspect("equal")
+    figure.suptitle(title)
+    save_figure(figure, path)
+
+
+def panels(rows: Sequence[Sequence[tuple[str, Array]]], path: PathLike, title: str = "") -> None:
+    """Clouds of points (N, 2), each with its title, in rows; a row has the window of its first."""
+    columns = max(map(len, rows))
+    figure = Figure(figsize=(1.9 * columns, 2.2 * len(rows) + 0.3), layout="constrained")
+    for i, row in enumerate(rows):
+        first = row[0][1]
+        low, high = first.min(axis=0), first.max(axis=0)
+        margin = 0.15 * (high - low) + 1e-6
+        for j, (name, points) in enumerate(row):
+            axes = figure.add_subplot(len(rows), columns, i * columns + j + 1)
+            axes.scatter(points[:, 0], points[:, 1], color=FAKE if j else REAL, s=1, linewidths=0)
+            axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+            axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+            axes.set_aspect("equal")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_title(name, fontsize=8)
     figure.suptitle(title)
     save_figure(figure, path)
 
@@ -229,6 +250,7 @@ __all__ = [
     "latents",
     "losses",
     "pairs",
+    "panels",
     "sheet",
     "show_data",
 ]
