@@ -21,7 +21,7 @@ GAMES = {
     "least squares": {"loss": "least_squares"},
     "hinge": {"loss": "hinge"},
     "Wasserstein, clipped": {"loss": "wasserstein", "weight_clip": 0.1},
-    "Wasserstein, penalty": {"loss": "wasserstein", "penalty": sg.losses.GradientPenalty(0.1)},
+    "Wasserstein, penalty": {"loss": "wasserstein", "penalty": sg.losses.GradientPenalty(1.0)},
     "non-saturating, R1": {"loss": "non_saturating", "penalty": sg.losses.R1(0.1)},
 }
 

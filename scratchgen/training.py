@@ -84,7 +84,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     # two time scales do for few numbers what several moves of the discriminator do for many
     "wgan of vectors": {"discriminator_steps": 1, "weight_clip": 0.1},
-    "wgan_gp of vectors": {"discriminator_steps": 1, "penalty_weight": 0.1},
+    "wgan_gp of vectors": {"discriminator_steps": 1, "penalty_weight": 1.0},
 }
 
 
@@ -194,6 +194,8 @@ def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
     if weight is not None:
         name = parts.get("penalty", "gradient_penalty")
         parts["penalty"] = PENALTIES[name](weight)
+    if parts.get("likelihood") == Categorical.name and "classes" not in parts:
+        raise OptionError("--likelihood categorical wants the number of classes: add --classes N")
     for option, kind in (("variance", FixedGaussian), ("classes", Categorical)):
         if option in parts:
             if parts.get("likelihood", kind.name) != kind.name:

@@ -1,0 +1,196 @@
+"""`scratchgen train`: every variant and every setting that reaches the model and the optimizer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import cli
+from scratchgen.models import RECIPES
+
+TINY = ["--epochs", "2", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--seed", "1"]
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    """An empty folder with small data, and no pictures, which cost time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
+    x, labels = sg.data.digits(120, rng=0, return_labels=True)
+    np.savez("pictures.npz", x=x, labels=labels)
+    np.save("points.npy", sg.data.ring(200, rng=0))
+    np.save("classes.npy", np.random.default_rng(0).integers(0, 4, (100, 6)))
+
+
+def train(model: str, *words: str, source: str = "points.npy") -> int:
+    arguments = ["train", model, "--data", source, "--out", "run", *TINY, *words]
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+def trained(model: str, *words: str, source: str = "points.npy"):
+    """The model that a command trained, and its record."""
+    assert train(model, *words, source=source) == 0
+    loaded = sg.load("run/model.npz")
+    return loaded, loaded.training_log[-1]
+
+
+def error_of(capsys) -> str:
+    text = capsys.readouterr().err
+    assert 1 <= len(text.splitlines()) <= 3
+    assert "Traceback" not in text
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+@pytest.mark.parametrize("source", ["points.npy", "pictures.npz"])
+def test_every_variant_trains(recipe, source):
+    model, record = trained(recipe, source=source)
+    assert record["epochs"] == 2
+    assert model.kind == ("GAN" if "gan" in recipe else "VAE")
+
+
+def test_the_command_line_names_every_recipe():
+    assert set(cli.MODELS) == set(RECIPES)
+
+
+@pytest.mark.parametrize("optimizer", sorted(sg.optim.OPTIMIZERS))
+@pytest.mark.parametrize("model", ["vae", "gan"])
+def test_every_optimizer_is_reached(model, optimizer):
+    _, record = trained(model, "--optimizer", optimizer, "--lr", "1e-4")
+    kind = sg.optim.OPTIMIZERS[optimizer].__name__
+    for one in record["optimizer"].values():
+        assert one["name"] == kind
+        assert one["learning_rate"] == 1e-4
+
+
+@pytest.mark.parametrize("schedule", sorted(sg.optim.SCHEDULES))
+def test_every_schedule_is_reached_and_keeps_the_models_own_optimizer(schedule):
+    _, record = trained("gan", "--lr-schedule", schedule)
+    kind = sg.optim.SCHEDULES[schedule].__name__
+    for one in record["optimizer"].values():
+        assert one["learning_rate"]["name"] == kind
+        assert one["b1"] == 0.5
+    rates = [one["learning_rate"]["rate"] for one in record["optimizer"].values()]
+    assert rates == [4 * 2e-3, 2e-3]
+
+
+def test_a_warm_up_comes_before_the_schedule_and_both_fill_the_run():
+    _, record = trained("vae", "--lr-warm-up", "3", "--lr-schedule", "cosine", "--lr", "0.01")
+    rate = record["optimizer"]["vae"]["learning_rate"]
+    assert rate["name"] == "Chain"
+    first, second = rate["schedules.0"], rate["schedules.1"]
+    assert (first["name"], first["rate"], first["steps"]) == ("WarmUp", 0.01, 3)
+    assert (second["name"], second["rate"], second["steps"]) == ("Cosine", 0.01, 5)
+
+
+def test_clipping_and_averaging_are_recorded_and_printed(capsys):
+    _, record = trained("vae", "--clip-norm", "0.5", "--average", "0.9")
+    assert record["optimizer"]["vae"]["name"] == "ClipNorm"
+    assert record["optimizer"]["vae"]["norm"] == 0.5
+    assert record["average"] == 0.9
+    capsys.readouterr()
+    assert cli.main(["info", "run"]) == 0
+    text = capsys.readouterr().out
+    assert "ClipNorm" in text
+    assert "weights averaged, keep 0.9" in text
+    assert max(map(len, text.splitlines())) <= 79
+
+
+def test_the_parts_of_a_vae_are_reached():
+    model, _ = trained(
+        "vae", "--beta", "2", "--kl-warm-up", "7", "--free-bits", "0.1", "--variance", "0.2"
+    )
+    assert (model.beta, model.warm_up, model.free_bits) == (2, 7, 0.1)
+    assert model.likelihood == sg.distributions.FixedGaussian(0.2)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gaussian_fixed", "gaussian_shared", "mse"])
+def test_every_likelihood_of_real_numbers_is_reached(name):
+    model, _ = trained("vae", "--likelihood", name)
+    assert model.likelihood.name == name
+
+
+def test_categories_are_reached_by_their_number():
+    model, _ = trained("vae", "--classes", "4", source="classes.npy")
+    assert model.likelihood == sg.distributions.Categorical(4)
+    x = model.sample(50, rng=0, noise=True)
+    assert set(np.unique(x)) <= {0, 1, 2, 3}
+
+
+def test_the_parts_of_a_gan_are_reached():
+    words = ["--loss", "hinge", "--discriminator-steps", "2", "--penalty", "r1"]
+    model, _ = trained("gan", *words, "--penalty-weight", "0.5", "--instance-noise", "0.1")
+    assert model.loss.name == "hinge"
+    assert model.discriminator_steps == 2
+    assert model.penalty == sg.losses.R1(0.5)
+    assert model.networks["discriminator"].layers[0].std == 0.1
+
+
+def test_a_bound_on_weights_is_reached_and_kept():
+    model, _ = trained("wgan", "--weight-clip", "0.02")
+    assert np.abs(model.players["discriminator"].vector).max() <= np.float32(0.02)
+
+
+@pytest.mark.parametrize("recipe", ["vae", "gan"])
+def test_a_conditional_model_is_trained_sampled_and_shown(recipe, capsys):
+    model, _ = trained(recipe, "--conditional", source="pictures.npz")
+    assert model.n_labels == 10
+    assert cli.main(["sample", "run", "-n", "5", "--label", "3", "-o", "three.npy"]) == 0
+    assert cli.main(["sample", "run", "-n", "12", "-o", "all.npy"]) == 0
+    assert np.load("three.npy").shape == (5, 28, 28, 1)
+    if recipe == "vae":
+        words = ["reconstruct", "run", "--data", "pictures.npz", "-n", "5", "-o", "pairs.npy"]
+        assert cli.main(words) == 0
+        assert np.load("pairs.npy").shape == (5, 28, 28, 1)
+    capsys.readouterr()
+    assert cli.main(["sample", "run", "--label", "10", "-o", "ten.npy"]) == 1
+    assert "10" in error_of(capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["gan", "--penalty", "r2"], 2, "did you mean 'r1'"),
+        (["vae", "--optimizer", "adm"], 2, "did you mean 'adam'"),
+        (["vae", "--lr-schedule", "cos"], 2, "did you mean 'cosine'"),
+        (["vae", "--lr-warm-up", "1000"], 2, "not below the 8 moves"),
+        (["vae", "--average", "1"], 2, "[0, 1)"),
+        (["vae", "--clip-norm", "0"], 2, "above 0"),
+        (["vae", "--variance", "0"], 2, "above 0"),
+        (["vae", "--variance", "1", "--likelihood", "mse"], 2, "leave one out"),
+        (["vae", "--likelihood", "categorical"], 2, "--classes"),
+        (["vae", "--classes", "2"], 1, "classes"),
+        (["gan", "--weight-clip", "-1"], 2, "above 0"),
+        (["gan", "--conditional"], 2, "points.npy has none"),
+        (["lsgan", "--loss", "hinge"], 2, "no option --loss"),
+        (["wgan_gp", "--penalty-weight", "nan"], 2, "above 0"),
+        (["wgangp"], 2, "did you mean 'wgan_gp'"),
+    ],
+)
+def test_bad_settings_are_named_with_what_to_do(words, code, text, capsys):
+    assert train(words[0], *words[1:]) == code
+    assert text in error_of(capsys)
+
+
+def test_the_settings_of_a_run_are_in_its_config():
+    assert train("wgan_gp", "--average", "0.99") == 0
+    config = json.loads(Path("run/config.json").read_text())
+    assert config["penalty"] == {"name": "gradient_penalty", "target": 1.0, "weight": 1.0}
+    assert config["average"] == 0.99
+    assert config["discriminator_steps"] == 1
+
+
+@pytest.mark.parametrize("name", ["swiss_roll", "two-moons"])
+def test_a_toy_with_a_density_is_judged_by_it(name, capsys, monkeypatch):
+    small = {name.replace("-", "_"): (sg.data.TOYS[name.replace("-", "_")].draw, 100)}
+    monkeypatch.setattr(
+        "scratchgen.data.sources.DRAWN",
+        {key: (lambda n, rng, return_labels, d=d: d(n, rng), n) for key, (d, n) in small.items()},
+    )
+    assert train("gan", source=name) == 0
+    assert "true log-density" in capsys.readouterr().out
