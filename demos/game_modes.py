@@ -2,7 +2,7 @@
 
     python demos/game_modes.py          prints a table, leaves games.png
 
-All have the same networks (2-128-128-2 and 2-128-128-1), as many steps, and their models' own
+All have the same networks, three hidden layers of 128 each, as many steps, and their models' own
 optimizers. A sample is good when it lies within 3 standard deviations of a mode; a mode is found
 when a good sample is nearest to it. The Wasserstein game needs a bound on the discriminator's
 slope, and so stands here with each of the two; R1 is the other penalty.
@@ -27,7 +27,7 @@ GAMES = {
 
 
 def trained(x: np.ndarray, game: dict, seed: int) -> sg.models.GAN:
-    gan = sg.models.gan((2,), latent=2, hidden=(128, 128), rng=seed, **game)
+    gan = sg.models.gan((2,), latent=2, hidden=(128, 128, 128), rng=seed, **game)
     sg.fit(gan, x, epochs=EPOCHS, batch_size=256, seed=seed)
     return gan
 

@@ -15,42 +15,46 @@ import numpy as np
 from . import data, runs
 from .checks import Array, Shape
 from .errors import OptionError
-from .models import Model, Trace
-from .models.diagnosis import symptoms
+from .models import Model, Trace, symptoms
 from .models.trace import label
 from .nn import Layer
-from .nn.network import learns
 from .rng import chosen_seed, stream
-from .tables import columns, number, paragraph
+from .tables import columns, paragraph
 
 EXAMPLES = 256
-HEAD = ("", "layer", "formula", "gives", "parameters")
+HEAD = ("", "layer", "formula", "output", "parameters")
 LEGEND = (
-    "|dL/dy| is the norm of the gradient of what the player minimises with respect to what the "
-    "layer gives, |dL/dp| that with respect to its parameters, from all the player's passes."
+    "flat: share of units always 0 (ReLU), of numbers at the ends (Tanh, Sigmoid)",
+    "|dL/dy|: norm of the gradient of the player's number, by what the layer gives",
+    "|dL/dp|: the same by the layer's parameters, from all passes of the player",
 )
 HEALTHY = "no warnings: nothing is dead, saturated, vanishing, exploding, NaN or infinite"
-SLOPE = "In the penalty's pass, |dL/dy| is that of the score whose slope is judged, |dD/dy|."
+SLOPE = "in the penalty's pass |dL/dy| is |dD/dy|, of the slope that is judged"
 
 
 def explain(options: argparse.Namespace) -> int:
     """Print a model layer by layer, and with --data what happens in it."""
     model, _ = runs.find_model(options.run)
-    if options.data is None:
-        for value, word in ((options.seed, "--seed"), (options.n, "-n")):
-            if value is not None:
-                raise OptionError(f"{word} {value} is of the examples shown: name --data too")
     lines = structure(model)
     if options.data is not None:
         seed = chosen_seed(options.seed)
-        x, labels = examples(
-            model, options.data, EXAMPLES if options.n is None else options.n, seed
-        )
-        lines += ["", *paragraph(f"On {len(x):,} examples of {options.data}, seed {seed}:")]
-        with np.errstate(all="ignore"):  # what is not finite is shown
-            lines += live(model.trace(x, stream(seed, "noise"), labels))
+        lines += ["", *on_data(model, options.data, options.n or EXAMPLES, seed)]
+    else:
+        for value, word in ((options.seed, "--seed"), (options.n, "-n")):
+            if value is not None:
+                raise OptionError(f"{word} {value} is of the examples shown: name --data too")
     print("\n".join(lines))
     return 0
+
+
+def on_data(model: Model, source: str, n: int, seed: int) -> list[str]:
+    """What happens in the model on n examples of the data called `source`."""
+    x, labels = examples(model, source, n, seed)
+    with np.errstate(all="ignore"):  # what is not finite is shown
+        trace = model.trace(x, stream(seed, "noise"), labels)
+    shown = f"{len(x):,} examples of {source}, seed {seed}"
+    text = f"On {shown}, as in a step of training, but nothing moves:"
+    return [*paragraph(text), "", *live(trace)]
 
 
 def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
@@ -98,22 +102,28 @@ def _table(network: str, rows: list[Place], met: dict[Layer, str]) -> list[str]:
     """The table of one network; `met` holds the layers with rows so far, and gets these."""
     cells, remarks, total = [HEAD], [], 0
     for place in rows:
-        layer, count = place.layer, own_count(place.layer)
-        text = f"{count:,}" if count else ""
-        if layer in met and learns(layer):
-            text, count = "shared", 0
-            remarks.append(f"{place.name} is the same layer as {met[layer]}, counted there")
-        elif layer.borrows():
-            text = f"{text}, tied" if text else "tied"
-            owners = {met.get(of, str(of)) for of, _ in layer.borrows().values()}
-            remarks.append(f"{place.name} is tied: it uses weights of {', '.join(sorted(owners))}")
+        layer = place.layer
+        count, text, remark = _counted(place, met)
         met.setdefault(layer, place.name)
         total += count
         short = place.name.removeprefix(f"{network}.")
         cells.append((short, label(layer), layer.formula, str(place.gives), text))
-    cells.append(("", "in all", "", "", f"{total:,}"))
-    lines = columns(cells, "<<<<>")
-    return lines + [line for text in remarks for line in paragraph(text, "  ")]
+        remarks += paragraph(remark, "  ")
+    cells.append(("", "total", "", "", f"{total:,}"))
+    return columns(cells, "<<<<>") + remarks
+
+
+def _counted(place: Place, met: dict[Layer, str]) -> tuple[int, str, str]:
+    """What the layer adds to the count, the text of its cell, and a remark where one is due."""
+    layer, count = place.layer, own_count(place.layer)
+    text = f"{count:,}" if count else ""
+    if layer in met and (count or layer.borrows()):
+        return 0, "shared", f"{place.name} is the same layer as {met[layer]}, counted there"
+    if layer.borrows():
+        owners = sorted({met.get(of, str(of)) for of, _ in layer.borrows().values()})
+        remark = f"{place.name} is tied: it uses weights of {', '.join(owners)}"
+        return count, f"{text}, tied" if text else "tied", remark
+    return count, text, ""
 
 
 def own_count(layer: Layer) -> int:
@@ -124,6 +134,7 @@ def own_count(layer: Layer) -> int:
 def live(trace: Trace) -> list[str]:
     """What happened in each player's turn: a table of each pass, and what is wrong."""
     slopes = any(name.endswith(".penalty") for name in trace.passes)
-    lines = ["", *trace.lines(), "", *paragraph(LEGEND + (f" {SLOPE}" if slopes else ""))]
+    legend = [*LEGEND, SLOPE] if slopes else LEGEND
+    lines = [*trace.lines(), "", *(line for text in legend for line in paragraph(text))]
     warnings = [f"warning: {text}" for text in symptoms(trace)] or [HEALTHY]
     return [*lines, "", *(line for text in warnings for line in paragraph(text))]

@@ -29,11 +29,18 @@ def number(value: float) -> str:
 def columns(rows: Sequence[Sequence[str]], sides: str, width: int = WIDTH) -> list[str]:
     """The lines of a table, indented; `sides` has "<" or ">" for each column.
 
-    >>> columns([("#", "layer", "shape"), ("0", "Dense(2 -> 128)", "(128,)")], "<<>", width=24)
-    ['  #  layer       shape', '  0  Dense(2 ->  (128,)', '     128)']
+    >>> for line in columns([("layer", "shape"), ("Dense(2 -> 128)", "(128,)")], "<>", 21):
+    ...     print(line)
+      layer        shape
+      Dense(2 ->  (128,)
+      128)
     """
     widths = _fitted(rows, width - len(INDENT) - len(GAP) * (len(sides) - 1))
-    return [line for row in rows for line in _lines(row, sides, widths)]
+    wrapped = [[_wrapped(*cell) for cell in zip(row, widths, strict=True)] for row in rows]
+    widths = [
+        max(len(line) for cell in column for line in cell) for column in zip(*wrapped, strict=True)
+    ]
+    return [line for row in wrapped for line in _lines(row, sides, widths)]
 
 
 def paragraph(text: str, indent: str = "") -> list[str]:
@@ -43,23 +50,31 @@ def paragraph(text: str, indent: str = "") -> list[str]:
 
 
 def _fitted(rows: Sequence[Sequence[str]], space: int) -> list[int]:
-    """The width of each column: what it needs, or less where all together need too much."""
-    widths = [max(1, *map(len, column)) for column in zip(*rows, strict=True)]
+    """The width of each column: what it needs, or less where all together need too much.
+
+    Words are broken only where nothing else is left.
+    """
+    table = list(zip(*rows, strict=True))
+    widths = [max(1, *map(len, column)) for column in table]
+    words = [max(1, *(len(word) for cell in column for word in cell.split())) for column in table]
     while sum(widths) > max(space, len(widths)):
-        widths[widths.index(max(widths))] -= 1
+        loose = [k for k, width in enumerate(widths) if width > words[k]] or range(len(widths))
+        widest = max(loose, key=lambda k: widths[k])
+        widths[widest] -= 1
     return widths
 
 
-def _lines(row: Sequence[str], sides: str, widths: list[int]) -> list[str]:
-    wrapped = [
-        textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
-        for cell, width in zip(row, widths, strict=True)
-    ]
+def _wrapped(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+
+
+def _lines(row: list[list[str]], sides: str, widths: list[int]) -> list[str]:
+    """One row, its cells given line by line."""
     lines = []
-    for k in range(max(map(len, wrapped))):
+    for k in range(max(map(len, row))):
         cells = [
             f"{cell[k] if k < len(cell) else '':{side}{width}}"
-            for cell, side, width in zip(wrapped, sides, widths, strict=True)
+            for cell, side, width in zip(row, sides, widths, strict=True)
         ]
         lines.append((INDENT + GAP.join(cells)).rstrip())
     return lines

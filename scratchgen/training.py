@@ -80,9 +80,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "epochs": 20,
         "batch_size": 256,
         "latent": 2,
-        "hidden": (128, 128),
+        "hidden": (128, 128, 128),
     },
-    # two time scales do for few numbers what several moves of the discriminator do for many
+    # two time scales do what several moves of the discriminator would do, in fewer steps
+    "wgan_gp of pictures": {"discriminator_steps": 1, "instance_noise": 0.0, "epochs": 40},
     "wgan of vectors": {"discriminator_steps": 1, "weight_clip": 0.1},
     "wgan_gp of vectors": {"discriminator_steps": 1, "penalty_weight": 1.0},
 }

@@ -2,8 +2,10 @@
 
 from .adversarial import GAN
 from .autoencoder import VAE
+from .diagnosis import symptoms
 from .model import Model
 from .named import RECIPES, beta_vae, gan, lsgan, vae, wgan, wgan_gp
+from .trace import Trace
 
 MODELS: dict[str, type[Model]] = {model.kind: model for model in (VAE, GAN)}
 
@@ -13,9 +15,11 @@ __all__ = [
     "RECIPES",
     "VAE",
     "Model",
+    "Trace",
     "beta_vae",
     "gan",
     "lsgan",
+    "symptoms",
     "vae",
     "wgan",
     "wgan_gp",

@@ -183,18 +183,22 @@ class GAN(Model):
         return dict.fromkeys(names, "discriminator")
 
     def minimises(self, player: str) -> list[str]:
-        scores = "D is the discriminator's score: r = D(x), f = D(G(z)), z ~ N(0, I)"
         if player == "generator":
-            return [self.loss.generator_formula or f"the {self.loss.name} loss of f", scores]
+            formula = self.loss.generator_formula or f"the {self.loss.name} loss of f"
+            return [formula, "f = D(G(z)), z ~ N(0, I)"]
         formula = self.loss.discriminator_formula or f"the {self.loss.name} loss of r and f"
-        lines = [formula + (" + penalty" if self.penalty else ""), scores]
+        lines = [
+            formula + (" + penalty" if self.penalty else ""),
+            "r = D(x), f = D(G(z)), z ~ N(0, I): the discriminator's scores",
+        ]
         if self.penalty:
             lines.append(f"penalty = {with_values(self.penalty)}")
         if self.weight_clip is not None:
             c = f"{self.weight_clip:g}"
-            lines.append(f"after each of its moves, its weights are cut to [-{c}, {c}]")
+            lines.append(f"after each of its moves its weights are cut to [-{c}, {c}]")
         if self.discriminator_steps > 1:
-            lines.append(f"it moves {self.discriminator_steps} times for each generator's move")
+            moves = f"{self.discriminator_steps} moves"
+            lines.append(f"it makes {moves} for each move of the generator")
         return lines
 
     def turns(self, step: int) -> tuple[str, ...]:
@@ -206,14 +210,14 @@ class GAN(Model):
         """RMSProp where weights are clipped, otherwise Adam with b1 = 0.5; rates that fall to 0.
 
         `learning_rate` is the generator's first rate, by default 4e-4 for pictures and 2e-3 for
-        vectors, and a quarter of that in the least-squares game, whose gradients do not level off.
-        With Adam the discriminator's is four times that, so that it keeps up (two time scales:
-        Heusel et al. 2017). RMSProp is that of Arjovsky et al. 2017, who saw momentum do harm;
-        under a gradient penalty Adam has b2 = 0.9 (Gulrajani et al. 2017). Every rate falls in a
-        straight line over the player's moves.
+        vectors (5e-4 in the least-squares game, whose gradients do not level off). With Adam the
+        discriminator's is four times that, so that it keeps up (two time scales: Heusel et al.
+        2017). RMSProp is that of Arjovsky et al. 2017, who saw momentum do harm; under a gradient
+        penalty Adam has b2 = 0.9 (Gulrajani et al. 2017). Every rate falls in a straight line over
+        the player's moves.
         """
-        own = 4e-4 if len(self.shape) == 3 else 2e-3
-        own = own / 4 if self.loss is LOSSES["least_squares"] else own
+        for_vectors = 5e-4 if self.loss.name == "least_squares" else 2e-3
+        own = 4e-4 if len(self.shape) == 3 else for_vectors
         rate = own if learning_rate is None else learning_rate
 
         def falling(player: str, first: float) -> LinearDecay:

@@ -140,7 +140,7 @@ class VAE(Model):
         lines = [
             "-E[log p(x|z)] + beta KL(q(z|x) || N(0, I)),  z ~ q(z|x)",
             "q(z|x) = N(mu, exp(log_var)),  (mu, log_var) = encoder(x)",
-            f"p(x|z): {with_values(self.likelihood)}, raw = decoder(z)",
+            f"p(x|z), raw = decoder(z): {with_values(self.likelihood)}",
             beta,
         ]
         if self.free_bits:

@@ -258,7 +258,10 @@ def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> No
 
 def with_values(part: Any) -> str:
     """The formula of a likelihood or a penalty, and the values of the settings in it."""
-    values = [f"{name} = {value:g}" for name, value in vars(part).items()]
+    values = [
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in vars(part).items()
+    ]
     return ", ".join([part.formula or part.name, *values])
 
 

@@ -3,9 +3,14 @@
     y     what a layer gave, (N, ...)                                                    (1)
     dy    dL/dy, L what the player minimises, a mean over the batch; in the shape of y   (2)
 
-No layer knows of it. `spied` builds a network again with a Spy in the place of each of its layers,
-and a Spy does what its layer does: it hands on every verb, and notes (1) and (2) on the tape. As
-the views of parameters are trees by position, those of the network serve its double too.
+Where the slope of a layer is 0, or almost, no gradient passes it. `flat` is the share
+
+    of units that are 0 for every example, of ReLU: they are called dead                 (3)
+    of numbers with |y| > 0.97, of Tanh, or |2 y - 1| > 0.97, of Sigmoid: saturated      (4)
+
+No layer knows of a trace. `spied` builds a network again with a Spy in the place of each of its
+layers; a Spy does what its layer does, and notes (1) and (2) on the tape. As the views of
+parameters are trees by position, those of the network serve its double too.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +20,13 @@ import numpy as np
 
 from ..checks import Array, Shape
 from ..errors import TapeError
-from ..nn import Layer, Network, Tape
+from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape
 from ..nn.initialisers import Initial
 from ..nn.layer import Views
 from ..tables import columns, number, paragraph
 
-HEAD = ("", "layer", "mean y", "std y", "|dL/dy|", "|dL/dp|")
+HEAD = ("", "layer", "mean y", "std y", "flat", "|dL/dy|", "|dL/dp|")
+EDGE = 0.97  # where the flat parts of Tanh and Sigmoid begin
 
 
 class Spy(Layer):
@@ -80,14 +86,25 @@ class Seen:
     parameters: dict[str, Array] = field(default_factory=dict)
     gradients: dict[str, Array] = field(default_factory=dict)  # of the player's whole number
 
+    def flat(self) -> float | None:
+        """The share of (3) or (4); None for other layers."""
+        y = self.activation
+        if isinstance(self.layer, ReLU):
+            return float((y == 0).all(axis=0).mean())  # (3)
+        if isinstance(self.layer, Tanh | Sigmoid):
+            signed = y if isinstance(self.layer, Tanh) else 2 * y - 1
+            return float((np.abs(signed) > EDGE).mean())  # (4)
+        return None
+
     def row(self, name: str) -> tuple[str, ...]:
         """Its line in a table, by the columns of HEAD."""
-        y = self.activation.astype(np.float64)
+        y, flat = self.activation.astype(np.float64), self.flat()
         with np.errstate(all="ignore"):  # what is not finite is shown, not warned of
-            numbers = [number(float(y.mean())), number(float(y.std()))]
-        back = [] if self.gradient is None else [self.gradient]
-        norms = [number(norm(*a)) if a else "" for a in (back, list(self.gradients.values()))]
-        return (name, label(self.layer), *numbers, *norms)
+            mean, std = number(float(y.mean())), number(float(y.std()))
+        share = "" if flat is None else f"{flat:.0%}"
+        dy = "" if self.gradient is None else number(norm(self.gradient))
+        dp = number(norm(*self.gradients.values())) if self.gradients else ""
+        return (name, label(self.layer), mean, std, share, dy, dp)
 
     def __repr__(self) -> str:
         came = "no gradient" if self.gradient is None else "with its gradient"
@@ -121,15 +138,15 @@ class Trace(dict[str, Seen]):
         for i, child in enumerate(layer.children()):
             name, at, g_i = f"{path}.{i}", tape.inner(i), None if g is None else g[i]
             try:
-                spied = at.spied
+                noted = at.spied
             except TapeError:  # a layer of the user's own that keeps its inner layers to itself
                 continue
             original = child.layer if isinstance(child, Spy) else child
             keys = [*original.parameters(), *original.borrows()]
             self[name] = Seen(
                 original,
-                spied.y,
-                spied.dy,
+                noted.y,
+                noted.dy,
                 {key: getattr(p[i], key).copy() for key in keys},
                 {} if g is None else {key: getattr(g_i, key).copy() for key in keys},
             )
@@ -140,7 +157,7 @@ class Trace(dict[str, Seen]):
         """The lines of a table of one pass."""
         start = len(name) + 1
         rows = [self[one].row(one[start:]) for one in self.passes[name]]
-        return columns([HEAD, *rows], "<<>>>>")
+        return columns([HEAD, *rows], "<<>>>>>")
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())

@@ -14,6 +14,7 @@ from .pictures import (  # noqa: E402 - only once it is known that matplotlib is
     panels,
     sheet,
     show_data,
+    walks,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "panels",
     "sheet",
     "show_data",
+    "walks",
 ]

@@ -167,6 +167,22 @@ def panels(rows: Sequence[Sequence[tuple[str, Array]]], path: PathLike, title: s
     save_figure(figure, path)
 
 
+def walks(
+    steps: Mapping[str, Array], path: PathLike, title: str = "", names: Sequence[str] = ("x", "y")
+) -> None:
+    """Walks (T, 2) through a plane, by name, each up to its dot; `names` are those of the axes."""
+    figure, axes = _figure(6, 6, title)
+    for number, (name, walk) in enumerate(steps.items()):
+        axes.plot(walk[:, 0], walk[:, 1], color=f"C{number}", linewidth=1, label=name)
+        axes.scatter(*walk[-1], color=f"C{number}", s=30, zorder=3)
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
+    axes.set_aspect("equal")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right")
+    save_figure(figure, path)
+
+
 def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
     """A look at data: a sheet of pictures, a cloud of points, or a chart of wider vectors.
 
@@ -253,4 +269,5 @@ __all__ = [
     "panels",
     "sheet",
     "show_data",
+    "walks",
 ]

@@ -1,0 +1,380 @@
+"""A trace shows what a pass was, and changes nothing of it."""
+
+import math
+
+import numpy as np
+import pytest
+from differences import numeric_gradient
+
+import scratchgen as sg
+from scratchgen import errors
+from scratchgen.models import symptoms
+from scratchgen.nn import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    JoinLabels,
+    Layer,
+    Network,
+    ReLU,
+    Residual,
+    Sigmoid,
+    Tanh,
+    Tied,
+)
+
+NOISE = 3
+
+
+def vae(*encoder: Layer, decoder: tuple[Layer, ...] = (Dense(2, 3),), **settings) -> sg.models.VAE:
+    """A VAE of (3,) with a latent of 2, in float64, none of its parameters as it was made."""
+    settings = {"likelihood": "bernoulli", "dtype": "float64"} | settings
+    model = sg.models.VAE(Network((3,), *encoder), Network((2,), *decoder), rng=0, **settings)
+    block = model.players["vae"]
+    block.vector[:] = np.random.default_rng(1).standard_normal(block.vector.size)
+    return model
+
+
+def gan(penalty=None) -> sg.models.GAN:
+    generator = Network((2,), Dense(2, 4), Tanh(), Dense(4, 3))
+    discriminator = Network((3,), Dense(3, 5), Tanh(), Dense(5, 1))
+    return sg.models.GAN(generator, discriminator, penalty=penalty, dtype="float64", rng=0)
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).random((6, 3))
+
+
+def test_activations_are_those_of_a_forward_by_hand(x):
+    model = vae(Dense(3, 5), Tanh(), Dense(5, 4))
+    trace, p = model.trace(x, rng=NOISE), model.players["vae"].views
+    hidden = x @ p.encoder[0].w + p.encoder[0].b
+    heads = np.tanh(hidden) @ p.encoder[2].w + p.encoder[2].b
+    noise = np.random.default_rng(NOISE).standard_normal((6, 2))
+    raw = (heads[:, :2] + np.exp(heads[:, 2:] / 2) * noise) @ p.decoder[0].w + p.decoder[0].b
+    wanted = {
+        "encoder.0": hidden,
+        "encoder.1": np.tanh(hidden),
+        "encoder.2": heads,
+        "decoder.0": raw,
+    }
+    assert list(trace) == list(wanted)
+    for name, activation in wanted.items():
+        assert trace[name].activation == pytest.approx(activation, rel=1e-12), name
+
+
+class Shift(Layer):
+    """y = x + shift, a number for each number of the batch: what dL/dy is measured with."""
+
+    def __init__(self, shape):
+        self.shift = np.zeros(shape)
+
+    def forward(self, p, x, tape):
+        return x + self.shift
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return dy if need_dx else None
+
+
+def test_the_gradient_is_what_the_number_changes_by_when_the_activation_moves(x):
+    shifts = [Shift((6, 5)), Shift((6, 4))]
+    decoder = (Dense(2, 4), Shift((6, 4)), Tanh(), Dense(4, 3))
+    model = vae(Dense(3, 5), shifts[0], Tanh(), Dense(5, 4), shifts[1], decoder=decoder)
+    trace = model.trace(x, rng=NOISE)
+    for name, shift in (
+        ("encoder.1", shifts[0]),
+        ("encoder.4", shifts[1]),
+        ("decoder.1", decoder[1]),
+    ):
+        wanted = numeric_gradient(lambda: model.objective("vae", x, NOISE), shift.shift)
+        assert trace[name].gradient == pytest.approx(wanted, rel=1e-7, abs=1e-10), name
+    assert np.array_equal(trace["encoder.0"].gradient, trace["encoder.1"].gradient)
+
+
+def test_a_dense_layers_gradients_are_its_input_times_the_gradient_of_its_output(x):
+    model = vae(Dense(3, 5), Tanh(), Dense(5, 4))
+    trace = model.trace(x, rng=NOISE)
+    for name, before in (("encoder.0", x), ("encoder.2", trace["encoder.1"].activation)):
+        dy, gradients = trace[name].gradient, trace[name].gradients
+        assert gradients["w"] == pytest.approx(before.T @ dy, rel=1e-12)
+        assert gradients["b"] == pytest.approx(dy.sum(axis=0), rel=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [None, "r1", "gradient_penalty"])
+def test_parameter_gradients_and_numbers_are_those_of_objective(x, penalty):
+    for model in (gan(penalty), vae(Dense(3, 4))):
+        trace, rng = model.trace(x, rng=NOISE), np.random.default_rng(NOISE)
+        for player, block in model.players.items():
+            gradient = block.zeros_like()
+            value = model.objective(player, x, rng, gradient)
+            number = "loss" if player == "vae" else player
+            assert trace.numbers[player][number] == value
+            shown = {
+                f"{name.split('.')[0]}.{name.split('.')[-1]}.{key}": array
+                for one in trace.turns[player]
+                for name in trace.passes[one]
+                for key, array in trace[name].gradients.items()
+            }
+            assert set(shown) == {entry.name for entry in block.layout.entries}
+            for entry in block.layout.entries:
+                assert np.array_equal(shown[entry.name], entry.view(gradient.vector)), entry.name
+
+
+def test_a_gans_names_say_whose_turn_it_is(x):
+    layers = range(3)
+    judging = [f"discriminator.{one}.{i}" for one in ("real", "fake") for i in layers]
+    generating = [f"{one}.{i}" for one in ("generator", "discriminator.judged") for i in layers]
+    slopes = [f"discriminator.penalty.{i}" for i in layers]
+    assert list(gan().trace(x, rng=0)) == judging + generating
+    assert list(gan("r1").trace(x, rng=0)) == judging + slopes + generating
+    trace = gan("r1").trace(x, rng=0)
+    assert trace.turns["generator"] == ["generator", "discriminator.judged"]
+    assert np.array_equal(trace["discriminator.penalty.2"].gradient, np.ones((6, 1)))  # dD/dD
+    assert trace["discriminator.judged.0"].gradients == {}  # it is not the discriminator's turn
+    assert trace["discriminator.judged.0"].gradient.shape == (6, 5)
+    assert set(trace["discriminator.judged.0"].parameters) == {"w", "b"}
+
+
+def test_what_is_judged_is_what_the_generator_made(x):
+    model = gan()
+    trace = model.trace(x, rng=0)
+    made = trace["generator.2"].activation
+    assert trace["discriminator.judged.2"].activation[:, 0] == pytest.approx(model.score(made))
+    assert trace["discriminator.real.2"].activation[:, 0] == pytest.approx(model.score(x))
+    first = model.players["discriminator"].views.discriminator[0].w
+    dmade = trace["discriminator.judged.0"].gradient @ first.T
+    assert trace["generator.2"].gradient == pytest.approx(dmade)
+
+
+def test_layers_within_layers_have_names_by_their_places(x):
+    inner = Network((4,), Dense(4, 4), Network((4,), Tanh(), Dense(4, 4)))
+    model = vae(Dense(3, 4), Residual(inner))
+    trace = model.trace(x, rng=NOISE)
+    names = ["0", "1", "1.0", "1.0.0", "1.0.1", "1.0.1.0", "1.0.1.1"]
+    assert [name for name in trace if name.startswith("enc")] == [f"encoder.{n}" for n in names]
+    before, f = trace["encoder.0"].activation, trace["encoder.1.0"].activation
+    assert trace["encoder.1"].activation == pytest.approx(before + f)
+    assert isinstance(trace["encoder.1"].layer, Residual)
+    assert trace["encoder.1.0"].layer is inner
+    dense, inside = trace["encoder.1.0.1.1"], trace["encoder.1.0.1.0"]
+    assert dense.gradients["w"] == pytest.approx(inside.activation.T @ dense.gradient)
+
+
+def test_a_layer_used_twice_is_shown_at_both_places_with_the_sum_of_its_gradients(x):
+    again = Dense(4, 4)
+    model = vae(Dense(3, 4), again, Tanh(), again)
+    trace = model.trace(x, rng=NOISE)
+    first, second = trace["encoder.1"], trace["encoder.3"]
+    assert first.layer is second.layer is again
+    wanted = trace["encoder.0"].activation.T @ first.gradient
+    wanted += trace["encoder.2"].activation.T @ second.gradient
+    for one in (first, second):
+        assert one.gradients["w"] == pytest.approx(wanted)
+    assert not np.allclose(first.activation, second.activation)
+
+
+def test_a_tied_layer_shows_the_weights_that_it_borrows(x):
+    first = Dense(3, 2)
+    model = vae(first, Dense(2, 4), decoder=(Tied(first),))
+    trace = model.trace(x, rng=NOISE)
+    tied, owner = trace["decoder.0"], trace["encoder.0"]
+    assert np.array_equal(tied.parameters["w"], owner.parameters["w"].T)
+    assert np.array_equal(tied.gradients["w"], owner.gradients["w"].T)
+    assert tied.gradients["b"] == pytest.approx(tied.gradient.sum(axis=0))
+
+
+def test_nothing_moves_and_nothing_is_left_on_the_layers(x):
+    model = vae(Dense(3, 4), BatchNorm(4), Dropout(0.3), Dense(4, 4))
+    block = model.players["vae"]
+    before = [array.tobytes() for array in block.snapshot()]
+    layers = [dict(vars(layer)) for layer in model.networks["encoder"].layers]
+    network = model.networks["encoder"]
+    model.trace(x, rng=NOISE)
+    assert [array.tobytes() for array in block.snapshot()] == before
+    assert [dict(vars(layer)) for layer in model.networks["encoder"].layers] == layers
+    assert model.networks["encoder"] is network
+    assert model.training_log == []
+
+
+def test_one_mask_serves_the_pass_and_its_gradient_and_none_is_drawn_in_evaluation(x):
+    model = vae(Dense(3, 40), Dropout(0.5), Dense(40, 4))
+    trace = model.trace(x, rng=NOISE)
+    dropped = trace["encoder.1"].activation == 0
+    assert 0.3 < dropped.mean() < 0.7
+    assert np.array_equal(trace["encoder.0"].gradient == 0, dropped)
+    calm = model.trace(x, rng=NOISE, training=False)
+    assert np.array_equal(calm["encoder.0"].activation, calm["encoder.1"].activation)
+
+
+def test_one_rng_gives_one_trace_and_another_gives_another(x):
+    model = gan("gradient_penalty")
+    first, same, other = (model.trace(x, rng=seed) for seed in (1, 1, 2))
+    for name in first:
+        assert np.array_equal(first[name].activation, same[name].activation)
+    fake = "discriminator.fake.0"
+    assert not np.array_equal(first[fake].activation, other[fake].activation)
+    assert not np.array_equal(first[fake].activation, first["discriminator.judged.0"].activation)
+
+
+def test_labels_are_joined_and_wanted_only_where_a_layer_joins_them(x):
+    labels = np.arange(6) % 3
+    model = vae(JoinLabels(3, 2), Dense(5, 4))
+    trace = model.trace(x, rng=NOISE, labels=labels)
+    table = trace["encoder.0"].parameters["table"]
+    assert np.array_equal(trace["encoder.0"].activation[:, 3:], table[labels])
+    with pytest.raises(errors.OptionError, match="joins a label"):
+        model.trace(x, rng=NOISE)
+    with pytest.raises(errors.OptionError, match="leave labels out"):
+        gan().trace(x, rng=NOISE, labels=labels)
+
+
+def test_the_arrays_are_the_callers_own(x):
+    model = vae(Dropout(0.0), Dense(3, 4))
+    kept, before = x.copy(), model.players["vae"].vector.copy()
+    trace = model.trace(x, rng=NOISE, training=False)
+    for one in trace.values():
+        arrays = [one.activation, *one.parameters.values(), *one.gradients.values()]
+        for array in arrays if one.gradient is None else [*arrays, one.gradient]:
+            array[...] = 7
+    assert np.array_equal(x, kept)
+    assert np.array_equal(model.players["vae"].vector, before)
+    assert trace["encoder.0"].gradient is None  # nothing before Dense learns
+    first = model.trace(x, rng=NOISE)["encoder.1"].activation.copy()
+    model.trace(x[:2], rng=NOISE)
+    assert np.array_equal(model.trace(x, rng=NOISE)["encoder.1"].activation, first)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "text"),
+    [
+        (np.zeros((0, 3)), errors.DataError, "no examples: wants at least one"),
+        (np.zeros((2, 4)), errors.ShapeError, r"wants \(N, 3\)"),
+        (np.full((2, 3), np.nan), errors.DataError, "NaN"),
+        (np.full((2, 3), 2.0), errors.DataError, "Bernoulli"),
+        ("text", errors.KindError, "real numbers"),
+    ],
+)
+def test_x_is_checked_as_everywhere(bad, error, text):
+    with pytest.raises(error, match=text):
+        vae(Dense(3, 4)).trace(bad)
+
+
+def test_a_bad_rng_is_refused_by_name(x):
+    with pytest.raises(errors.OptionError, match="rng='x'"):
+        vae(Dense(3, 4)).trace(x, rng="x")
+
+
+class Twice(Layer):
+    """A user's container, which does not say how to be built around other layers."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def children(self):
+        return (self.inside,)
+
+    def forward(self, p, x, tape):
+        return 2 * self.inside.forward(p[0], x, tape.inner(0))
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return self.inside.backward(p[0], 2 * dy, tape.inner(0), None if g is None else g[0])
+
+
+def test_a_layer_that_keeps_its_inner_layers_to_itself_is_shown_as_one(x):
+    trace = vae(Twice(Dense(3, 3)), Dense(3, 4)).trace(x, rng=NOISE)
+    assert list(trace) == ["encoder.0", "encoder.1", "decoder.0"]
+    assert trace["encoder.0"].gradient.shape == (6, 3)
+
+
+def test_a_printed_trace_is_a_table_of_means_spreads_and_norms(x):
+    trace = vae(Dense(3, 5), ReLU(), Dense(5, 4)).trace(x, rng=NOISE)
+    lines = repr(trace).splitlines()
+    assert str(trace) == repr(trace)
+    assert lines[0].startswith("vae's turn: loss ")
+    assert max(map(len, lines)) <= 79
+    row = next(line for line in lines if "Dense(5 -> 4)" in line).split()
+    one = trace["encoder.2"]
+    wanted = [one.activation.mean(), one.activation.std(), math.sqrt((one.gradient**2).sum())]
+    wanted.append(math.sqrt(sum((g**2).sum() for g in one.gradients.values())))
+    assert [float(word) for word in row[4:]] == pytest.approx(wanted, rel=5e-3)
+    assert repr(one) == "<Dense(5 -> 4): activation (6, 4), with its gradient>"
+
+
+# symptoms
+
+
+def healthy(activation: Layer = ReLU(), depth: int = 1) -> sg.models.VAE:  # noqa: B008
+    hidden = [layer for _ in range(depth) for layer in (Dense(20, 20), activation)]
+    encoder = Network((3,), Dense(3, 20), activation, *hidden, Dense(20, 4))
+    return sg.models.VAE(encoder, Network((2,), Dense(2, 3)), "gaussian_fixed", rng=0)
+
+
+@pytest.fixture
+def many():
+    return np.random.default_rng(0).standard_normal((100, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("recipe", list(sg.models.RECIPES.values()))
+def test_a_new_model_has_no_symptoms(recipe):
+    for seed in range(3):
+        model = recipe((2,), latent=2, hidden=(32, 32), rng=seed)
+        assert symptoms(model.trace(sg.data.ring(200, rng=seed), rng=seed)) == []
+
+
+def test_dead_units_are_counted_and_told_of_from_half_of_a_layer_on(many):
+    model = healthy()
+    bias = model.players["vae"].views.encoder[0].b
+    bias[:9] = -1e3
+    trace = model.trace(many, rng=0)
+    assert trace["encoder.1"].flat() == pytest.approx(9 / 20)
+    assert symptoms(trace) == []
+    bias[:10] = -1e3
+    wanted = "encoder.1 ReLU(): 50% of its units are dead, 0 for all 100 examples"
+    assert symptoms(model.trace(many, rng=0)) == [wanted]
+    assert symptoms(model.trace(many[:20], rng=0)) == []  # too few to tell
+
+
+def test_a_gradient_of_exactly_zero_is_told_of_where_it_is_lost(many):
+    model = healthy()
+    model.players["vae"].views.encoder[2].b[:] = -1e3
+    found = symptoms(model.trace(many, rng=0))
+    assert found[0].startswith("encoder.3 ReLU(): 100%")
+    assert found[1].startswith("encoder.2 Dense(20 -> 20): its gradient is exactly 0")
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(("activation", "black"), [(Tanh(), -3), (Sigmoid(), -6)])
+def test_saturated_layers_are_told_of_unless_they_give_the_data(many, activation, black):
+    model = healthy(activation)
+    assert symptoms(model.trace(many, rng=0)) == []
+    model.players["vae"].views.encoder[0].w[:] *= 100
+    found = symptoms(model.trace(many, rng=0))
+    assert any(f"encoder.1 {activation}: " in text and "saturated" in text for text in found)
+    generator = Network((2,), Dense(2, 3), activation)
+    model = sg.models.GAN(generator, Network((3,), Dense(3, 1)), rng=0)
+    model.players["generator"].views.generator[0].b[:] = black
+    trace = model.trace(np.zeros((50, 3)), rng=0)
+    assert trace["generator.1"].flat() > 0.5
+    assert symptoms(trace) == []
+
+
+def test_gradients_that_vanish_or_explode_on_their_way_are_told_of(many):
+    for scale, word in ((0.1, "vanish"), (10, "explode")):
+        model = healthy(ReLU(), depth=6)
+        assert symptoms(model.trace(many, rng=0)) == []
+        for i in range(2, 14, 2):
+            model.players["vae"].views.encoder[i].w[:] *= scale
+        found = symptoms(model.trace(many / scale**6, rng=0))  # so that the heads stay as they are
+        assert [text.split(":")[0] for text in found] == [f"gradients {word}"]
+        assert "encoder.14 Dense(20 -> 4), and" in found[0]
+        assert found[0].endswith("at encoder.0 Dense(3 -> 20)")
+
+
+def test_nan_and_infinity_are_told_of_where_they_begin(many):
+    model = healthy()
+    model.players["vae"].views.encoder[2].w[0, 0] = np.nan
+    with np.errstate(all="ignore"):
+        found = symptoms(model.trace(many, rng=0))
+    assert found[0] == "encoder.2 Dense(20 -> 20): 5.0% of its activation is NaN or infinite"
+    assert any("gradient is NaN" in text for text in found)
