@@ -88,8 +88,8 @@ def test_ci_calls_the_test_command_of_readme():
 def test_every_command_that_readme_names_is_understood():
     from scratchgen.cli import parser
 
-    lines = re.findall(r"^\s*scratchgen ((?:train|sample|reconstruct|info|data) .*)$", README, re.M)
-    assert len(lines) >= 9
+    lines = re.findall(r"^\s*scratchgen ((?:train|sample|reconstruct|info|explain|data) .*)$", README, re.M)
+    assert len(lines) >= 11
     for line in lines:
         parser().parse_args(shlex.split(line.split("#")[0]))
 
