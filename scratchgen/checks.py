@@ -60,8 +60,9 @@ def count(value: Any, what: str = "n") -> int:
 
 def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> float:
     """`value` as a finite float of at least `least`, or strictly above it."""
+    foreign = isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating)
     try:
-        number = float(value) if not isinstance(value, str | bytes | bool | np.bool_) else np.nan
+        number = np.nan if foreign else float(value)
     except (TypeError, ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number) or number < least or (above and number == least):
@@ -72,8 +73,11 @@ def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> floa
 
 def share(value: Any, what: str) -> float:
     """`value` as a float in [0, 1)."""
-    number = real(value, what)
-    if number >= 1:
+    try:
+        number = real(value, what)
+    except OptionError:
+        number = np.nan
+    if not number < 1:
         raise OptionError(f"{what}={value!r}: wants a number in [0, 1), such as 0.9")
     return number
 

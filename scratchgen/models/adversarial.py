@@ -91,7 +91,9 @@ class GAN(Model):
             self.weight_clip = real(weight_clip, "weight_clip", above=True)
         reason = discriminator.why_no_tangent()
         if self.penalty and reason:
-            raise OptionError(f"a discriminator cannot have a {self.penalty.name} because {reason}")
+            raise OptionError(
+                f"penalty={self.penalty.name}: the discriminator cannot be penalised because {reason}"
+            )
         self.numbers = ("discriminator", "generator", *(["penalty"] if self.penalty else []))
         networks = {"generator": generator, "discriminator": discriminator}
         players = {"discriminator": ("discriminator",), "generator": ("generator",)}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, nearest, whole
+from ..checks import Array, nearest, share, whole
 from ..data.batching import batch_rows, checked_size
 from ..errors import DataError, DivergedError, KindError, OptionError
 from ..models import Model
@@ -115,7 +115,7 @@ def fit(
     data = Examples(x, model.check_labels(labels, len(x)))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
-    moving = None if average is None else MovingAverage(average)
+    moving = None if average is None else MovingAverage(share(average, "average"))
     seed = chosen_seed(seed)
     steps_per_epoch = math.ceil(len(x) / size)
     optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)

@@ -101,15 +101,16 @@ def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients
     assert np.array_equal(gradient.vector, wanted)
 
 
-@given(layer_cases(), st.integers(1, 4), st.integers(0, 2**32), in_training)
-def test_float32_stays_float32(case, n, seed, training):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(case=layer_cases(), n=st.integers(1, 4), seed=st.integers(0, 2**32), training=in_training)
+def test_every_array_has_the_dtype_that_was_asked_for(dtype, case, n, seed, training):
     layer, shape = case
-    block = Block(Layout(it=layer), np.float32, rng=seed)
-    x = np.random.default_rng(seed).standard_normal((n, *shape), dtype=np.float32)
+    block = Block(Layout(it=layer), dtype, rng=seed)
+    x = np.random.default_rng(seed).standard_normal((n, *shape), dtype=dtype)
     tape = Tape().begin(training=training, rng=np.random.default_rng(0), labels=[0] * n)
     y = layer.forward(block.views.it, x, tape)
     dx = layer.backward(block.views.it, y, tape, block.zeros_like().views.it)
-    assert y.dtype == dx.dtype == np.float32
+    assert y.dtype == dx.dtype == dtype
 
 
 @given(layer_cases(), in_training)
