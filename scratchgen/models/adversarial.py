@@ -92,7 +92,8 @@ class GAN(Model):
         reason = discriminator.why_no_tangent()
         if self.penalty and reason:
             raise OptionError(
-                f"penalty={self.penalty.name}: the discriminator cannot be penalised because {reason}"
+                f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
+                f"{reason}"
             )
         self.numbers = ("discriminator", "generator", *(["penalty"] if self.penalty else []))
         networks = {"generator": generator, "discriminator": discriminator}
