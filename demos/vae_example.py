@@ -2,9 +2,9 @@
 
     SCRATCHGEN_DATA=../shared/data python demos/vae_example.py      leaves vae_example.png
 
-784-400-(20, 20)-400-784 with ReLU, pixels in [0, 1] as the Bernoulli's targets, Adam at 1e-3, batch
-128, ten epochs. The example's two heads of 20 are here the columns of one Dense(400, 40): each is
-drawn from the same U(-a, a), a = 1 / sqrt(400), and so the first weights have the same distribution.
+784-400-(20, 20)-400-784 with ReLU, pixels in [0, 1] as the Bernoulli's targets, Adam at 1e-3,
+batch 128, ten epochs. The example's two heads of 20 are here the columns of one Dense(400, 40):
+both are drawn from U(-a, a), a = 1 / sqrt(400), so the first weights have the same distribution.
 
 The example takes the gradient of the sum over a batch, we that of the mean. Adam divides a factor
 out again, except for its eps: with eps / 128 every full batch gives the example's step.
@@ -71,9 +71,13 @@ def main() -> None:
     print(f"{'':24}{'ours, by seed':>{width}}{'mean':>8}{'std':>8}   theirs")
     for name, values in ours.items():
         each = "".join(f"{value:8.2f}" for value in values)
-        print(f"{name:24}{each}{np.mean(values):8.2f}{np.std(values, ddof=1):8.2f}   {THEIRS[name]}")
+        print(
+            f"{name:24}{each}{np.mean(values):8.2f}{np.std(values, ddof=1):8.2f}   {THEIRS[name]}"
+        )
     shown = test[:40]
-    sg.plots.pairs(shown, model.reconstruct(shown), "vae_example.png", "test digits, as z keeps them")
+    sg.plots.pairs(
+        shown, model.reconstruct(shown), "vae_example.png", "test digits and what comes back"
+    )
 
 
 if __name__ == "__main__":

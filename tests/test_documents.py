@@ -88,7 +88,9 @@ def test_ci_calls_the_test_command_of_readme():
 def test_every_command_that_readme_names_is_understood():
     from scratchgen.cli import parser
 
-    lines = re.findall(r"^\s*scratchgen ((?:train|sample|reconstruct|info|explain|data) .*)$", README, re.M)
+    lines = re.findall(
+        r"^\s*scratchgen ((?:train|sample|reconstruct|info|explain|data) .*)$", README, re.M
+    )
     assert len(lines) >= 11
     for line in lines:
         parser().parse_args(shlex.split(line.split("#")[0]))
@@ -144,6 +146,12 @@ DEMOS = {
         {"N": 200, "POINTS": 600, "EPOCHS": {"vae": 1, "gan": 1, "ring": 1}},
         ["portrait.png"],
     ),
+    "vae_example": (
+        {"DATA": "digits", "SEEDS": (0, 1), "EPOCHS": 1, "TRAIN": 300, "TEST": 200},
+        ["vae_example.png"],
+    ),
+    "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
+    "dirac": ({"STEPS": 10}, ["dirac.png"]),
 }
 
 

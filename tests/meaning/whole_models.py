@@ -139,8 +139,7 @@ VAES = {
         lambda: vae(hidden(3, 4, *layer_norm()), hidden(2, 3, *layer_norm())), zeros_and_ones
     ),
     "VAE with dropout": Kind(
-        lambda: vae(hidden(3, 4, Tanh(), Dropout(0.3)), hidden(2, 3, Dropout(0.3), Tanh())),
-        zeros_and_ones,
+        lambda: vae(hidden(3, 4, Tanh(), Dropout(0.3)), hidden(2, 3, Dropout(0.3), Tanh()), "mse")
     ),
     "VAE with labels": Kind(
         lambda: vae(network(5, 4, 4, first=(join(),)), network(4, 4, 3, first=(join(),))),
@@ -251,10 +250,13 @@ class Whole:
         return slopes
 
     def points(self) -> np.ndarray:
-        """Where the penalty judges the slope: its draws come after those of z."""
+        """Where the slope is to be judged: at x, or at e x + (1 - e) G(z), e drawn after z."""
+        if not isinstance(self.model.penalty, GradientPenalty):
+            return self.x
         rng = np.random.default_rng(NOISE)
         rng.standard_normal((len(self.x), LATENT))
-        return self.model.penalty.points(self.x, self.made(), rng)
+        e = rng.random(len(self.x))[:, None]
+        return e * self.x + (1 - e) * self.made()
 
     def is_far_from_kinks(self) -> bool:
         """Whether differences see a smooth function; sets free_bits between two latents' KL."""

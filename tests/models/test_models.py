@@ -1,6 +1,7 @@
 """Models from outside: shapes, randomness, threads, and what they refuse."""
 
 import copy
+import io
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,7 +11,10 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import errors
-from scratchgen.nn import Dense, Network
+from scratchgen.distributions import LIKELIHOODS, Categorical
+from scratchgen.losses import LOSSES, PENALTIES, R1, GradientPenalty
+from scratchgen.models import RECIPES
+from scratchgen.nn import BatchNorm, Dense, LayerNorm, Network, ReLU, Residual
 
 
 def test_every_public_method_of_a_vae_gives_the_shape_it_says(small_vae, pictures):
@@ -162,6 +166,27 @@ def test_hidden_layers_may_be_none_one_or_many():
         (lambda: sg.models.gan((2,), loss="minmax"), "did you mean 'minimax'"),
         (lambda: sg.models.gan((2,), discriminator_steps=0), "discriminator_steps=0"),
         (lambda: sg.models.gan((2,), output="sigmoidal"), "did you mean 'sigmoid'"),
+        (lambda: sg.models.vae((2,), warm_up=-1), "warm_up=-1: wants a whole number of at least 0"),
+        (lambda: sg.models.vae((2,), warm_up=0.5), "warm_up=0.5: wants a whole number"),
+        (lambda: sg.models.vae((2,), free_bits=-0.1), "free_bits=-0.1: wants a number of at least"),
+        (lambda: sg.models.vae((2,), free_bits=float("inf")), "free_bits=inf"),
+        (lambda: sg.models.vae((2,), likelihood="categorical"), "Categorical(classes=10)"),
+        (lambda: sg.models.vae((2,), n_labels=-1), "n_labels=-1: wants a whole number"),
+        (lambda: sg.models.gan((2,), n_labels=True), "n_labels=True"),
+        (lambda: sg.models.beta_vae((2,), beta=-4), "beta=-4"),
+        (lambda: sg.models.gan((2,), penalty="r2"), "did you mean 'r1'"),
+        (lambda: sg.models.gan((2,), penalty="gradient-penalty"), "mean 'gradient_penalty'"),
+        (lambda: sg.models.wgan((2,), weight_clip=0), "weight_clip=0: wants a number above 0"),
+        (
+            lambda: sg.models.wgan((2,), weight_clip=-0.01),
+            "weight_clip=-0.01: wants a number above",
+        ),
+        (lambda: sg.models.wgan((2,), weight_clip="0.01"), "weight_clip='0.01'"),
+        (lambda: sg.models.wgan((2,), weight_clip=float("nan")), "weight_clip=nan"),
+        (lambda: sg.models.wgan_gp((2,), penalty=GradientPenalty(0)), "weight=0: wants a number"),
+        (lambda: sg.models.wgan_gp((2,), penalty=R1(-1)), "R1: weight=-1"),
+        (lambda: sg.models.wgan_gp((2,), discriminator_steps=0), "discriminator_steps=0"),
+        (lambda: sg.models.gan((2,), instance_noise=-1), "instance_noise=-1"),
         (lambda: sg.models.vae((2,)).sample(-1), "n=-1"),
         (lambda: sg.models.vae((2,)).sample(2.0), "n=2.0"),
     ],
@@ -170,6 +195,139 @@ def test_a_setting_that_makes_no_sense_is_named(build, words):
     with pytest.raises(errors.OptionError) as caught:
         build()
     assert words in str(caught.value)
+
+
+def test_a_penalty_that_is_neither_a_name_nor_a_penalty_is_refused():
+    with pytest.raises(
+        errors.KindError, match="wants a name, gradient_penalty or r1, or an object"
+    ):
+        sg.models.gan((2,), penalty=10)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize(
+    "judge",
+    [
+        (Dense(2, 8), BatchNorm(8), ReLU()),
+        (Dense(2, 8), Residual(Network((8,), ReLU(), BatchNorm(8)))),
+        (Dense(2, 8), Network((8,), BatchNorm(8), ReLU())),
+    ],
+    ids=["plain", "in a residual", "in a network"],
+)
+def test_a_critic_with_batch_norm_under_a_penalty_is_refused_with_what_to_do(penalty, judge):
+    generator, critic = Network((2,), Dense(2, 2)), Network((2,), *judge, Dense(8, 1))
+    with pytest.raises(errors.OptionError) as caught:
+        sg.models.GAN(generator, critic, "wasserstein", penalty=penalty)
+    for words in ("BatchNorm(8)", penalty, "mixes the examples of a batch", "put LayerNorm(8)"):
+        assert words in str(caught.value)
+    sg.models.GAN(generator, critic, "wasserstein")  # without a penalty it may stand there
+
+
+def test_what_is_advised_in_the_place_of_batch_norm_is_taken(points):
+    generator = Network((2,), Dense(2, 8), BatchNorm(8), ReLU(), Dense(8, 2))  # here it may stand
+    critic = Network((2,), Dense(2, 8), LayerNorm(8), ReLU(), Dense(8, 1))
+    gan = sg.models.GAN(generator, critic, "wasserstein", penalty="gradient_penalty", rng=0)
+    assert np.isfinite(sg.fit(gan, points, epochs=1, seed=0)["penalty"][0])
+
+
+# names
+
+
+def setting(model, name):
+    value = getattr(model, name)
+    return getattr(value, "name", value)
+
+
+def test_each_name_differs_from_its_kind_as_published():
+    """Every setting of the model that its recipe gives, against that of `vae` or `gan`."""
+    published = {
+        "vae": {},
+        "beta_vae": {"beta": 4.0},
+        "gan": {},
+        "lsgan": {"loss": "least_squares"},
+        "wgan": {"loss": "wasserstein", "weight_clip": 0.01, "discriminator_steps": 5},
+        "wgan_gp": {
+            "loss": "wasserstein",
+            "penalty": "gradient_penalty",
+            "discriminator_steps": 5,
+        },
+    }
+    for name, difference in published.items():
+        model = RECIPES[name]((2,), latent=2, hidden=(4,), rng=0)
+        plain = (sg.models.vae if model.kind == "VAE" else sg.models.gan)(
+            (2,), latent=2, hidden=(4,), rng=0
+        )
+        found = {key: setting(model, key) for key in model.settings()}
+        assert found == {key: setting(plain, key) for key in plain.settings()} | difference, name
+        assert [repr(one) for one in model.networks.values()] == [
+            repr(one) for one in plain.networks.values()
+        ]
+
+
+def test_the_plain_recipes_have_the_plain_settings():
+    vae, gan = sg.models.vae((2,), rng=0), sg.models.gan((2,), rng=0)
+    assert (vae.beta, vae.warm_up, vae.free_bits, vae.n_labels) == (1, 0, 0, 0)
+    assert (gan.loss.name, gan.penalty, gan.weight_clip) == ("non_saturating", None, None)
+    assert (gan.discriminator_steps, gan.n_labels) == (1, 0)
+
+
+def test_wgan_gp_has_the_published_weight_and_target():
+    assert sg.models.wgan_gp((2,), rng=0).penalty == GradientPenalty(weight=10.0, target=1.0)
+
+
+def test_a_name_takes_other_values_than_its_own():
+    assert sg.models.beta_vae((2,), beta=0.5, rng=0).beta == 0.5
+    clipped = sg.models.wgan((2,), weight_clip=0.1, discriminator_steps=2, rng=0)
+    assert (clipped.weight_clip, clipped.discriminator_steps) == (0.1, 2)
+    assert sg.models.wgan_gp((2,), penalty=R1(2.0), rng=0).penalty == R1(2.0)
+
+
+@pytest.mark.parametrize("name", ["lsgan", "wgan", "wgan_gp"])
+def test_the_game_of_a_name_that_says_it_cannot_be_another(name):
+    with pytest.raises(TypeError, match="loss"):
+        RECIPES[name]((2,), loss="hinge")
+
+
+VARIANTS = {
+    "beta_vae": lambda **more: sg.models.beta_vae((2,), beta=3.0, **more),
+    "vae with warm-up": lambda **more: sg.models.vae((2,), warm_up=7, free_bits=0.25, **more),
+    "categorical": lambda **more: sg.models.vae((2,), likelihood=Categorical(3), **more),
+    "lsgan": lambda **more: sg.models.lsgan((2,), **more),
+    "hinge": lambda **more: sg.models.gan((2,), loss="hinge", instance_noise=0.1, **more),
+    "wgan": lambda **more: sg.models.wgan((2,), weight_clip=0.02, **more),
+    "wgan_gp": lambda **more: sg.models.wgan_gp((2,), penalty=GradientPenalty(5.0, 0.5), **more),
+    "r1": lambda **more: sg.models.gan((2,), penalty=R1(3.0), discriminator_steps=2, **more),
+} | {
+    name: lambda name=name, **more: sg.models.vae((2,), likelihood=name, **more)
+    for name in LIKELIHOODS
+    if name != "categorical"
+}
+
+
+@pytest.mark.parametrize("n_labels", [0, 3])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_comes_back_from_its_bytes_with_every_setting_and_trains_on_alike(name, n_labels):
+    model = VARIANTS[name](latent=2, hidden=(4,), n_labels=n_labels, rng=0)
+    file = io.BytesIO()
+    sg.save(model, file)
+    same = sg.load(file.getvalue())
+    assert same.settings() == model.settings()
+    for key in model.settings():
+        assert setting(same, key) == setting(model, key)
+    for part in ("penalty", "likelihood"):
+        assert getattr(same, part, None) == getattr(model, part, None)
+    assert same.n_labels == model.n_labels == n_labels
+    x = np.random.default_rng(0).integers(2, size=(12, 2)).astype(np.float32)
+    labels = {"labels": np.arange(12) % 3} if n_labels else {}
+    for one in (model, same):
+        sg.fit(one, x, epochs=2, batch_size=4, seed=0, **labels)
+    assert np.array_equal(model.sample(12, rng=1, **labels), same.sample(12, rng=1, **labels))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_game_is_taken_by_name_and_as_an_object(loss):
+    for game in (loss, LOSSES[loss]):
+        assert sg.models.gan((2,), loss=game, rng=0).loss is LOSSES[loss]
 
 
 def test_a_part_that_is_no_network_is_refused():

@@ -1,0 +1,182 @@
+"""Do a GAN's two players find their equilibrium? The smallest GAN, where the answer is known.
+
+    python demos/dirac.py               prints a table, leaves dirac.png
+
+The Dirac-GAN (Mescheder et al. 2018) has a number on each side: the data are all 0, the generator
+makes theta, whatever z is, and the discriminator's score is D(x) = psi x. At (theta, psi) = (0, 0)
+nobody can gain. Near it the players' gradient descent in continuous time,
+
+    (theta, psi)' = (-dL_G/dtheta, -dL_D/dpsi) = A (theta, psi) + ...                    (1)
+
+goes where the eigenvalues of A say. With s the slope of the game at a score of 0, 1/2 in the
+logistic games and 1 in Wasserstein's, and g the weight of R1, which here is g/2 psi^2,
+
+    A = [[0, s], [-s, -g]]        with the eigenvalues  -g/2 +- sqrt(g^2 / 4 - s^2)      (2)
+
+Without R1 these are +- s i, and the players circle; with it the real parts are below 0, and they
+arrive. A step of size h, both players at once, multiplies by I + h A: without R1 the distance grows
+in each step by the factor
+
+    |1 +- h s i| = sqrt(1 + h^2 s^2)                                                     (3)
+
+In `fit` the discriminator moves first, and the generator against what it has become. That step is
+[[1 - h^2 s^2, h s], [-h s, 1]], whose determinant is 1: for h s < 2 its eigenvalues are
+
+    1 - h^2 s^2 / 2 +- i sqrt(1 - (1 - h^2 s^2 / 2)^2)        of size 1                  (4)
+
+so the players go round an ellipse, and still do not arrive. All this is to first order. Beyond it,
+the flow of the minimax game keeps its distance exactly; that of the non-saturating game has
+d/dt (theta^2 + psi^2) / 2 = -theta psi tanh(theta psi / 2), and creeps inwards.
+"""
+
+import cmath
+from dataclasses import dataclass
+
+import numpy as np
+
+import scratchgen as sg
+
+SLOPES = {"minimax": 1 / 2, "non_saturating": 1 / 2, "wasserstein": 1.0}
+WEIGHTS = (0.1, 0.5, 1.0, 3.0)  # of R1
+SIZES = (0.1, 0.5)  # of steps
+STEPS, SIZE, WEIGHT = 120, 0.2, 0.3  # of the picture
+X = np.zeros((1, 1))  # the data
+TINY = 2.0**-10
+
+
+@dataclass(frozen=True, eq=False)
+class Theta(sg.nn.Layer):
+    """y = theta, whatever x is."""
+
+    def parameters(self):
+        return {"theta": ((1,), lambda *_: np.zeros(1))}
+
+    def forward(self, p, x, tape):
+        return np.zeros_like(x) + p.theta
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        if g is not None:
+            g.theta += dy.sum(axis=0)
+        return np.zeros_like(dy) if need_dx else None
+
+
+def dirac_gan(loss: str, weight: float = 0.0) -> sg.models.GAN:
+    """The Dirac-GAN in that game, with R1 of that weight, or, for 0, without."""
+    generator = sg.nn.Network((1,), Theta())
+    discriminator = sg.nn.Network((1,), sg.nn.Dense(1, 1, bias=None))
+    penalty = sg.losses.R1(weight) if weight else None
+    return sg.models.GAN(generator, discriminator, loss, penalty=penalty, dtype="float64", rng=0)
+
+
+def place(gan: sg.models.GAN, point) -> None:
+    """Write (theta, psi)."""
+    gan.players["generator"].vector[:], gan.players["discriminator"].vector[:] = point
+
+
+def where(gan: sg.models.GAN) -> np.ndarray:
+    """(theta, psi)."""
+    return np.concatenate([gan.players[name].vector for name in ("generator", "discriminator")])
+
+
+def gradients(gan: sg.models.GAN) -> dict[str, np.ndarray]:
+    """Each player's gradient, with the other where it is."""
+    found = {}
+    for player, block in gan.players.items():
+        gradient = block.zeros_like()
+        gan.objective(player, X, rng=0, gradient=gradient)
+        found[player] = gradient.vector
+    return found
+
+
+def field(gan: sg.models.GAN, point) -> np.ndarray:
+    """The right side of (1) at a point."""
+    place(gan, point)
+    found = gradients(gan)
+    return -np.concatenate([found["generator"], found["discriminator"]])
+
+
+def both_at_once(gan: sg.models.GAN, point, size: float) -> np.ndarray:
+    """Where a step of SGD by both leads, with gradients that are taken before either moves."""
+    place(gan, point)
+    found, sgd = gradients(gan), sg.optim.SGD(size)
+    for player, block in gan.players.items():
+        sgd.update(block.vector, found[player], sgd.memory(block.vector))
+    return where(gan)
+
+
+def one_by_one(gan: sg.models.GAN, point, size: float) -> np.ndarray:
+    """Where one step of `fit` leads."""
+    place(gan, point)
+    sg.fit(gan, X, epochs=1, seed=0, optimizer=sg.optim.SGD(size))
+    return where(gan)
+
+
+def eigenvalues(f) -> np.ndarray:
+    """Of the derivative at (0, 0) of f, from points to points, by differences; in order."""
+    columns = [(f(TINY * e) - f(-TINY * e)) / (2 * TINY) for e in np.eye(2)]
+    return in_order(np.linalg.eigvals(np.stack(columns, axis=1)))
+
+
+def in_order(pair) -> np.ndarray:
+    """By the imaginary part, then by the real part."""
+    return np.array(sorted(pair, key=lambda value: (round(value.imag, 6), value.real)))
+
+
+def theory_of_flow(s: float, g: float) -> np.ndarray:
+    """The eigenvalues of A."""
+    root = cmath.sqrt(g**2 / 4 - s**2)  # (2)
+    return in_order([-g / 2 + root, -g / 2 - root])
+
+
+def theory_one_by_one(s: float, h: float) -> np.ndarray:
+    """The eigenvalues of a step in which the discriminator moves first."""
+    real = 1 - (h * s) ** 2 / 2  # (4)
+    root = 1j * (1 - real**2) ** 0.5  # (4)
+    return in_order([real + root, real - root])
+
+
+def table() -> list[tuple[str, str, np.ndarray, np.ndarray]]:
+    """What is compared: the game, the quantity, ours and the theory's."""
+    rows = []
+    for loss, s in SLOPES.items():
+        for g in (0.0, *WEIGHTS):
+            gan = dirac_gan(loss, g)
+            ours = eigenvalues(lambda point, gan=gan: field(gan, point))
+            rows.append((loss, f"flow, R1 {g:g}", ours, theory_of_flow(s, g)))
+        gan = dirac_gan(loss)
+        for h in SIZES:
+            ours = eigenvalues(lambda point, gan=gan, h=h: both_at_once(gan, point, h))
+            growth = np.full(2, (1 + (h * s) ** 2) ** 0.5)  # (3)
+            rows.append((loss, f"growth at once, h {h:g}", abs(ours), growth))
+            ours = eigenvalues(lambda point, gan=gan, h=h: one_by_one(gan, point, h))
+            rows.append((loss, f"step one by one, h {h:g}", ours, theory_one_by_one(s, h)))
+    return rows
+
+
+def walk(step, gan: sg.models.GAN) -> np.ndarray:
+    """(theta, psi) from (1, 0) on: (STEPS + 1, 2)."""
+    points = [np.array([1.0, 0.0])]
+    for _ in range(STEPS):
+        points.append(step(gan, points[-1], SIZE))
+    return np.stack(points)
+
+
+def text(pair: np.ndarray) -> str:
+    """Two numbers, to six places."""
+    return "".join(f"{value:z21.6f}" for value in pair)
+
+
+def main() -> None:
+    print(f"{'game':15}{'eigenvalues of':24}{'ours':>42}{'theory':>42}  difference")
+    for loss, name, ours, theory in table():
+        print(f"{loss:15}{name:24}{text(ours)}{text(theory)}{abs(ours - theory).max():12.1e}")
+    walks = {
+        "both at once": walk(both_at_once, dirac_gan("minimax")),
+        "one by one": walk(one_by_one, dirac_gan("minimax")),
+        f"both at once, R1 {WEIGHT:g}": walk(both_at_once, dirac_gan("minimax", WEIGHT)),
+    }
+    sg.plots.walks(walks, "dirac.png", "a GAN of two numbers", ("theta", "psi"))
+
+
+if __name__ == "__main__":
+    main()
