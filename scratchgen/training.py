@@ -83,8 +83,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "hidden": (128, 128, 128),
     },
     # two time scales do what several moves of the discriminator would do, in fewer steps
-    "wgan of pictures": {"discriminator_steps": 2, "instance_noise": 0.0, "weight_clip": 0.03},
-    "wgan_gp of pictures": {"discriminator_steps": 1, "instance_noise": 0.0, "epochs": 40},
+    "wgan of pictures": {"discriminator_steps": 2, "weight_clip": 0.03},
+    "wgan_gp of pictures": {"discriminator_steps": 1, "epochs": 40},
     "wgan of vectors": {"discriminator_steps": 1, "weight_clip": 0.1},
     "wgan_gp of vectors": {"discriminator_steps": 1, "penalty_weight": 1.0},
 }

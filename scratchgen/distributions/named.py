@@ -36,7 +36,15 @@ def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
 
 
 def describe_likelihood(likelihood: Likelihood) -> dict[str, Any]:
-    """`{"name": "gaussian", "least_variance": 1e-06}`: what a file holds of a likelihood."""
+    """`{"name": "gaussian", "least_variance": 1e-06}`: what a file holds of a likelihood.
+
+    Raises OptionError for one of the user's own that is not in LIKELIHOODS.
+    """
+    if type(likelihood) is not LIKELIHOODS.get(likelihood.name):
+        raise OptionError(
+            f"{likelihood!r} is not one of scratchgen's likelihoods, so no file can hold it: add "
+            f"the class to scratchgen.distributions.LIKELIHOODS, here and where the file is loaded"
+        )
     return {"name": likelihood.name, **dataclasses.asdict(likelihood)}
 
 

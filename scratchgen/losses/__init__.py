@@ -8,6 +8,7 @@ from .adversarial import (
     NON_SATURATING,
     WASSERSTEIN,
     AdversarialLoss,
+    describe_loss,
 )
 from .penalties import (
     PENALTIES,
@@ -33,6 +34,7 @@ __all__ = [
     "GradientPenalty",
     "Penalty",
     "build_penalty",
+    "describe_loss",
     "describe_penalty",
     "penalise",
     "penalty_for",

@@ -31,6 +31,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..checks import Array
+from ..errors import OptionError
 from ..kernels import sigmoid, softplus
 
 # Every discriminator takes scores (N,) of real and of fake examples and gives values (N,), every
@@ -179,4 +180,16 @@ WASSERSTEIN = AdversarialLoss(
     "f - r",
     "-f",
 )
-LOSSES = {game.name: game for game in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)}
+LOSSES: dict[str, AdversarialLoss] = {
+    game.name: game for game in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
+}
+
+
+def describe_loss(loss: AdversarialLoss) -> str:
+    """The name of a game, which is all that a file holds of it; OptionError for one's own."""
+    if LOSSES.get(loss.name) is not loss:
+        raise OptionError(
+            f"the game {loss.name!r} is not one of scratchgen's, so no file can hold it: add it to "
+            f"scratchgen.losses.LOSSES, here and where the file is loaded"
+        )
+    return loss.name

@@ -35,6 +35,7 @@ from ..losses import (
     GradientPenalty,
     Penalty,
     build_penalty,
+    describe_loss,
     describe_penalty,
     penalise,
     penalty_for,
@@ -269,7 +270,7 @@ class GAN(Model):
         return {
             "shape": self.shape,
             "latent": self.latent,
-            "loss": self.loss.name,
+            "loss": describe_loss(self.loss),
             "discriminator_steps": self.discriminator_steps,
             "penalty": describe_penalty(self.penalty),
             "weight_clip": self.weight_clip,

@@ -122,7 +122,8 @@ def gan(
         output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
             linear for vectors.
         instance_noise: the standard deviation of the noise that is added to whatever the
-            discriminator sees in training; None: 0.5 for pictures, 0 for vectors.
+            discriminator sees in training; None: 0 for vectors, and where a penalty or a clip
+            bounds its slope, otherwise 0.5.
         n_labels: classes whose label both networks are told, from then on; 0 is none.
         dtype: "float32" or "float64".
         rng: for the first weights.
@@ -137,7 +138,8 @@ def gan(
     default = "sigmoid" if len(shape) == 3 else "linear"
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
     if instance_noise is None:
-        instance_noise = 0.5 if len(shape) == 3 else 0.0
+        steep = penalty is None and weight_clip is None
+        instance_noise = 0.5 if len(shape) == 3 and steep else 0.0
     blur = [GaussianNoise(instance_noise)] if real(instance_noise, "instance_noise") else []
     n = math.prod(shape)
     made = _stack(latent, hidden, ReLU, n, "glorot_uniform", n_labels)

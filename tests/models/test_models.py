@@ -1,6 +1,7 @@
 """Models from outside: shapes, randomness, threads, and what they refuse."""
 
 import copy
+import dataclasses
 import io
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import errors
 from scratchgen.distributions import LIKELIHOODS, Categorical
-from scratchgen.losses import LOSSES, PENALTIES, R1, GradientPenalty
+from scratchgen.losses import LOSSES, MINIMAX, PENALTIES, R1, GradientPenalty
 from scratchgen.models import RECIPES
 from scratchgen.nn import BatchNorm, Dense, LayerNorm, Network, ReLU, Residual
 
@@ -404,3 +405,43 @@ def test_whole_numbers_and_truth_values_are_data_too(small_vae, pictures):
     assert np.array_equal(small_vae.encode(binary), small_vae.encode(binary.astype(int)))
     fortran = np.asfortranarray(pictures.astype(np.float64))
     np.testing.assert_allclose(small_vae.encode(fortran), small_vae.encode(pictures), rtol=1e-5)
+
+
+class MyBernoulli(sg.distributions.Bernoulli):
+    """Another likelihood under a name that is taken."""
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (
+            lambda: sg.models.gan((2,), loss=dataclasses.replace(MINIMAX, name="mine"), rng=0),
+            r"add it to scratchgen\.losses\.LOSSES",
+        ),
+        (
+            lambda: sg.models.gan((2,), loss=dataclasses.replace(MINIMAX, name="hinge"), rng=0),
+            "the game 'hinge' is not one of scratchgen's",
+        ),
+        (
+            lambda: sg.models.vae((2,), likelihood=MyBernoulli(), rng=0),
+            r"add the class to scratchgen\.distributions\.LIKELIHOODS",
+        ),
+    ],
+)
+def test_parts_of_the_users_own_train_but_are_not_saved_as_something_else(build, words):
+    model = build()
+    sg.fit(model, np.full((8, 2), 0.5), epochs=1, seed=0)
+    with pytest.raises(errors.OptionError, match=words):
+        sg.save(model, io.BytesIO())
+
+
+def test_only_a_discriminator_whose_slope_nothing_bounds_gets_instance_noise():
+    def blurs(gan):
+        return isinstance(gan.networks["discriminator"].layers[0], sg.nn.GaussianNoise)
+
+    shape = (4, 4, 1)
+    assert blurs(sg.models.gan(shape, rng=0))
+    assert blurs(sg.models.lsgan(shape, rng=0))
+    assert not blurs(sg.models.wgan(shape, rng=0))
+    assert not blurs(sg.models.wgan_gp(shape, rng=0))
+    assert not blurs(sg.models.gan((16,), rng=0))

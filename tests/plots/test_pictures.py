@@ -30,6 +30,8 @@ PICTURES = {
     "latents of many": lambda path: plots.latents(RNG.standard_normal((50, 9)), path),
     "density": lambda path: plots.density(POINTS, POINTS + 1, path),
     "density of one point": lambda path: plots.density(np.zeros((9, 2)), POINTS, path),
+    "walks": lambda path: plots.walks({"a": POINTS}, path),
+    "panels": lambda path: plots.panels([[("a", POINTS), ("b", POINTS)]], path),
     "data of pictures": lambda path: plots.show_data(GREY, path),
     "data of points": lambda path: plots.show_data(POINTS, path),
     "data of wide vectors": lambda path: plots.show_data(RNG.random((20, 6)), path),

@@ -500,7 +500,7 @@ def test_a_loss_that_stops_being_finite_restores_the_average_of_the_epochs_befor
 
 @pytest.mark.parametrize("bad", [1.0, -0.1, "most", float("nan")])
 def test_an_average_that_makes_no_sense_is_refused(bad, points):
-    with pytest.raises(errors.OptionError, match="average=.*wants a number in"):
+    with pytest.raises(errors.OptionError, match=r"average=.*wants a number in"):
         sg.fit(vae(), points, epochs=1, average=bad)
 
 
