@@ -162,14 +162,17 @@ def walk(step, gan: sg.models.GAN) -> np.ndarray:
 
 
 def text(pair: np.ndarray) -> str:
-    """Two numbers, to six places."""
-    return "".join(f"{value:z21.6f}" for value in pair)
+    """Two numbers, real or conjugate, to six places."""
+    first, second = np.asarray(pair, complex)
+    if abs(second.imag) > 1e-9:
+        return f"{second.real:z.6f} +- {second.imag:.6f}i"
+    return f"{first.real:z.6f}, {second.real:z.6f}"
 
 
 def main() -> None:
-    print(f"{'game':15}{'eigenvalues of':24}{'ours':>42}{'theory':>42}  difference")
+    print(f"{'game':15}{'eigenvalues of':23}{'ours':24}from theory")
     for loss, name, ours, theory in table():
-        print(f"{loss:15}{name:24}{text(ours)}{text(theory)}{abs(ours - theory).max():12.1e}")
+        print(f"{loss:15}{name:23}{text(ours):24}{abs(ours - theory).max():11.1e}")
     walks = {
         "both at once": walk(both_at_once, dirac_gan("minimax")),
         "one by one": walk(one_by_one, dirac_gan("minimax")),

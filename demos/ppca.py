@@ -91,7 +91,7 @@ def exact_elbo(model: sg.models.VAE, x, variance: float | None) -> float:
 
 def main() -> None:
     x = data(SPECTRUM, N, rng=0)
-    print("variance   maximum      ours       std   gaps, by seed, nats           active  right")
+    print("variance  maximum     ours      std   gaps, by seed, nats        active right")
     for variance in VARIANCES:
         maximum, k = best(SPECTRUM, LATENT, variance)
         elbos, active = [], []
@@ -101,8 +101,8 @@ def main() -> None:
             elbos.append(exact_elbo(model, x, variance))
             active.append(str((kl_per_latent(model, x) > ACTIVE).sum()))
         gaps = "".join(f"{maximum - elbo:9.5f}" for elbo in elbos)
-        numbers = f"{maximum:10.4f}{np.mean(elbos):10.4f}{np.std(elbos, ddof=1):10.5f}"
-        print(f"{variance or 'learned'!s:8}{numbers}{gaps}{' '.join(active):>12}{k:7}")
+        numbers = f"{maximum:9.4f}{np.mean(elbos):9.4f}{np.std(elbos, ddof=1):9.5f}"
+        print(f"{variance or 'learned'!s:8}{numbers}{gaps}{' '.join(active):>9}{k:6}")
     sg.plots.losses(kl, "ppca.png", f"the KL of each latent, in nats: {k} of {LATENT} stay")
 
 

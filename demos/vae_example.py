@@ -27,7 +27,7 @@ THEIRS = {
     "seconds an epoch": "8.7 to 13.4",
 }
 DEVIATIONS = """deviations from the example:
-  the last batch of an epoch, of 96, counts as much in Adam as one of 128 (a mean, not a sum)
+  the last batch of an epoch, of 96, counts in Adam as much as one of 128
   other random numbers: NumPy's"""
 
 
@@ -67,13 +67,12 @@ def main() -> None:
         numbers = (drawn, loss_at_mean(model, test), history["loss"][-1], seconds)
         for values, number in zip(ours.values(), numbers, strict=True):
             values.append(number)
-    width = 8 * len(SEEDS)
-    print(f"{'':24}{'ours, by seed':>{width}}{'mean':>8}{'std':>8}   theirs")
+    width = 7 * len(SEEDS)
+    print(f"{'':23}{'ours, by seed':>{width}}{'mean':>7}{'std':>7}   theirs")
     for name, values in ours.items():
-        each = "".join(f"{value:8.2f}" for value in values)
-        print(
-            f"{name:24}{each}{np.mean(values):8.2f}{np.std(values, ddof=1):8.2f}   {THEIRS[name]}"
-        )
+        each = "".join(f"{value:7.2f}" for value in values)
+        spread = np.std(values, ddof=1)
+        print(f"{name:23}{each}{np.mean(values):7.2f}{spread:7.2f}   {THEIRS[name]}")
     shown = test[:40]
     sg.plots.pairs(
         shown, model.reconstruct(shown), "vae_example.png", "test digits and what comes back"
