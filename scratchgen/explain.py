@@ -71,7 +71,7 @@ def structure(model: Model) -> list[str]:
     size = f"{model.parameter_count():,} parameters, {model.dtype}"
     lines = [*paragraph(str(model)), size]
     for player in model.players:
-        lines += ["", f"{player} minimises, mean per example in nats:"]
+        lines += ["", f"{player} minimises, mean per example:"]
         lines += [line for text in model.minimises(player) for line in paragraph(text, "  ")]
     met: dict[Layer, str] = {}
     for name, network in model.networks.items():

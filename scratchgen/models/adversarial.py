@@ -48,7 +48,7 @@ from .model import Model, expect_kind, expect_output, with_values
 
 
 class GAN(Model):
-    """A generator, a discriminator and a game; each player's number is what it minimises, in nats.
+    """A generator, a discriminator and a game; each player's number is what it minimises.
 
     Args:
         generator: z (N, latent) -> fake examples (N, *shape).

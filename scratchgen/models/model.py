@@ -74,7 +74,7 @@ class Model:
         step: int | None = None,
         labels: Array | None = None,
     ) -> float:
-        """What `player` minimises, mean per example in nats; its gradient is added into `gradient`.
+        """What `player` minimises, mean per example; its gradient is added into `gradient`.
 
         batch (N, *shape) as `check` returns it; labels (N,) are for networks with JoinLabels.
         Leaves the parts of the number, by the names that a history has, on the tape as

@@ -18,6 +18,7 @@ from ..errors import FileError, ShapeError
 PathLike = str | os.PathLike[str]
 
 DOT = {"s": 9, "alpha": 0.7, "linewidths": 0}  # points of a cloud
+DOTTED = 100  # epochs up to which each is a dot on its line
 REAL, FAKE = "#1b6ca8", "#d1495b"
 
 
@@ -97,12 +98,13 @@ def losses(history: Mapping[str, Sequence[float]], path: PathLike, title: str = 
     """A line for each number of a history, over its epochs; `val_` lines are dashed."""
     figure, axes = _figure(7, 4.5, title)
     names = [name for name in history if not name.startswith("val_")]
+    marker = "." if max(map(len, history.values()), default=0) <= DOTTED else ""
     for number, name in enumerate(names):
         for key, style in ((name, "-"), (f"val_{name}", "--")):
             values = history.get(key)
             if values:
                 epochs = np.arange(1, len(values) + 1)
-                axes.plot(epochs, values, style, color=f"C{number}", marker=".", label=key)
+                axes.plot(epochs, values, style, color=f"C{number}", marker=marker, label=key)
     axes.set_xlabel("epoch")
     axes.set_ylabel("mean per example")
     axes.grid(alpha=0.3)
