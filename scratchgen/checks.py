@@ -58,7 +58,7 @@ def count(value: Any, what: str = "n") -> int:
     return whole(value, what, most=MOST_EXAMPLES)
 
 
-def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> float:
+def finite(value: Any, what: str, least: float = 0.0, above: bool = False) -> float:
     """`value` as a finite float of at least `least`, or strictly above it."""
     foreign = isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating)
     try:
@@ -71,10 +71,10 @@ def real(value: Any, what: str, least: float = 0.0, above: bool = False) -> floa
     return number
 
 
-def share(value: Any, what: str) -> float:
+def fraction(value: Any, what: str) -> float:
     """`value` as a float in [0, 1)."""
     try:
-        number = real(value, what)
+        number = finite(value, what)
     except OptionError:
         number = np.nan
     if not number < 1:

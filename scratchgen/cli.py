@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from . import commands, data, explain, training
-from .checks import MOST_EXAMPLES, nearest, one_of, real, share, sizes, whole
+from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
 from .losses import LOSSES, PENALTIES
@@ -22,7 +22,7 @@ from .optim import OPTIMIZERS, SCHEDULES
 from .versions import __version__
 
 WIDTH = 79
-MODELS = {
+HELP = {
     "vae": "a variational autoencoder",
     "beta_vae": "a VAE whose KL term weighs more",
     "gan": "a generative adversarial network",
@@ -111,7 +111,7 @@ def number(check: Callable[..., Any], kind: Callable[[str], Any], **limits: Any)
     return parse
 
 
-positive = number(real, float, above=True)
+positive = number(finite, float, above=True)
 some = number(whole, int, least=1, most=MOST_EXAMPLES)
 
 
@@ -144,13 +144,16 @@ def parser() -> argparse.ArgumentParser:
     does = root.add_subparsers(metavar="COMMAND", dest="what", required=True)
 
     train = does.add_parser(
-        "train", help="train a model and leave a run folder", allow_abbrev=False
+        "train",
+        help="train a model and leave a run folder",
+        epilog="scratchgen train MODEL --help lists what can be set.",
+        allow_abbrev=False,
     )
     kinds = train.add_subparsers(metavar="MODEL", dest="model", required=True)
-    for recipe, text in MODELS.items():
+    for recipe, text in HELP.items():
         one = kinds.add_parser(recipe, help=text, description=text, allow_abbrev=False)
         one.set_defaults(command=training.train, parser=one)
-        _run_options(one)
+        _run_options(one, recipe)
         _optimizer_options(one)
         (_gan_options if "gan" in recipe else _vae_options)(one, recipe)
 
@@ -200,12 +203,25 @@ def _command(does: Any, name: str, command: Callable[..., int], text: str) -> An
     return made
 
 
-def _run_options(model: argparse.ArgumentParser) -> None:
+def _default(recipe: str, key: str) -> str:
+    """What `train` takes where it is not told: `(40 for pictures, 20 for vectors)`."""
+    texts = [
+        ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+        for kind in ("pictures", "vectors")
+        for value in [training.defaults(recipe, kind)[key]]
+    ]
+    one = len(set(texts)) == 1
+    return f"({texts[0]})" if one else f"({texts[0]} for pictures, {texts[1]} for vectors)"
+
+
+def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add = model.add_argument_group("the run").add_argument
     names = f"{', '.join(data.NAMES)}, or a path (digits)"
     add("--data", type=name, default="digits", metavar="DATA", help=names)
-    add("--epochs", type=number(whole, int), metavar="N", help="how often all data are seen")
-    add("--batch-size", type=some, metavar="N", help="examples a step")
+    epochs = f"how often all data are seen {_default(recipe, 'epochs')}"
+    add("--epochs", type=number(whole, int), metavar="N", help=epochs)
+    size = f"examples a step {_default(recipe, 'batch_size')}"
+    add("--batch-size", type=some, metavar="N", help=size)
     add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
     add("--out", type=name, metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
 
@@ -215,21 +231,26 @@ def _optimizer_options(model: argparse.ArgumentParser) -> None:
     add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=_names(OPTIMIZERS))
     add("--lr", dest="learning_rate", type=positive, metavar="RATE", help="learning rate")
     add("--lr-schedule", choices=SCHEDULES, metavar="NAME", help=_names(SCHEDULES))
-    add("--lr-warm-up", type=some, metavar="STEPS", help="steps in which the rate rises from 0")
+    add(
+        "--lr-warm-up",
+        type=some,
+        metavar="STEPS",
+        help="steps in which the rate rises to its value",
+    )
     add("--clip-norm", type=positive, metavar="NORM", help="most that a gradient's norm may be")
     average = "average the weights, of which each step leaves this share, as 0.999"
-    add("--average", type=number(share, float), metavar="KEEP", help=average)
+    add("--average", type=number(fraction, float), metavar="KEEP", help=average)
 
 
 def _vae_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add = model.add_argument_group("the model").add_argument
-    _size_options(add)
+    _size_options(add, recipe)
     beta = f"weight of the KL term ({4 if recipe == 'beta_vae' else 1})"
-    add("--beta", type=number(real, float), help=beta)
-    warm_up = "steps in which beta rises from 0 (0)"
+    add("--beta", type=number(finite, float), help=beta)
+    warm_up = "steps in which beta rises to its value (0)"
     add("--kl-warm-up", dest="warm_up", type=number(whole, int), metavar="STEPS", help=warm_up)
     free = "nats that the KL of each latent is free to have (0)"
-    add("--free-bits", type=number(real, float), metavar="NATS", help=free)
+    add("--free-bits", type=number(finite, float), metavar="NATS", help=free)
     add("--likelihood", choices=LIKELIHOODS, metavar="NAME", help=_names(LIKELIHOODS))
     add("--variance", type=positive, metavar="V", help="of the likelihood gaussian_fixed (1)")
     add("--classes", type=some, metavar="N", help="of the likelihood categorical")
@@ -237,7 +258,7 @@ def _vae_options(model: argparse.ArgumentParser, recipe: str) -> None:
 
 def _gan_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add = model.add_argument_group("the model").add_argument
-    _size_options(add)
+    _size_options(add, recipe)
     if recipe == "gan":
         add("--loss", choices=LOSSES, metavar="NAME", help=_names(LOSSES))
     moves = "discriminator's moves for each move of the generator"
@@ -248,12 +269,13 @@ def _gan_options(model: argparse.ArgumentParser, recipe: str) -> None:
     clip = "bound that the discriminator's weights are cut to"
     add("--weight-clip", type=positive, metavar="C", help=clip)
     noise = "standard deviation of the noise that the discriminator sees"
-    add("--instance-noise", type=number(real, float), metavar="STD", help=noise)
+    add("--instance-noise", type=number(finite, float), metavar="STD", help=noise)
 
 
-def _size_options(add: Callable[..., Any]) -> None:
-    add("--latent", type=some, metavar="N", help="size of z")
-    add("--hidden", type=widths, metavar="N,N", help="widths of the hidden layers")
+def _size_options(add: Callable[..., Any], recipe: str) -> None:
+    add("--latent", type=some, metavar="N", help=f"size of z {_default(recipe, 'latent')}")
+    hidden = f"widths of the hidden layers {_default(recipe, 'hidden')}"
+    add("--hidden", type=widths, metavar="N,N", help=hidden)
     add("--conditional", action="store_true", help="tell the model the labels of the data")
 
 

@@ -25,11 +25,11 @@ EXAMPLES = 256
 HEAD = ("", "layer", "formula", "output", "parameters")
 LEGEND = (
     "flat: share of units always 0 (ReLU), of numbers at the ends (Tanh, Sigmoid)",
-    "|dL/dy|: norm of the gradient of the player's number, by what the layer gives",
-    "|dL/dp|: the same by the layer's parameters, from all passes of the player",
+    "|dL/dy|: norm of dL/d(what the layer gives), L being what the player minimises",
+    "|dL/dp|: norm of dL/d(the layer's parameters), all passes of the player together",
 )
 HEALTHY = "no warnings: nothing is dead, saturated, vanishing, exploding, NaN or infinite"
-SLOPE = "in the penalty's pass |dL/dy| is |dD/dy|, of the slope that is judged"
+SLOPE = "in the penalty's pass |dL/dy| is that of D itself, summed over the examples: its slope"
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -90,6 +90,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+def defaults(model: str, kind: str) -> dict[str, Any]:
+    """What `train` does for that model of pictures, or of vectors, where it is not told."""
+    family = "gan" if "gan" in model else "vae"
+    return DEFAULTS[f"{family} of {kind}"] | DEFAULTS.get(f"{model} of {kind}", {})
+
+
 def say(text: str) -> None:
     """Print a line at once; when nobody reads our output any more, work goes on in silence."""
     try:
@@ -173,9 +179,7 @@ def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> in
 
 def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any]:
     """All that decides how training goes, as plain numbers and strings: config.json."""
-    kind = "pictures" if x.ndim == 4 else "vectors"
-    family = "gan" if "gan" in options.model else "vae"
-    settings = DEFAULTS[f"{family} of {kind}"] | DEFAULTS.get(f"{options.model} of {kind}", {})
+    settings = defaults(options.model, "pictures" if x.ndim == 4 else "vectors")
     settings |= {"model": options.model, "data": name}
     given = {key: value for key, value in vars(options).items() if value is not None}
     settings |= {key: given[key] for key in (*RUN, *PARTS) if key in given}
@@ -282,4 +286,4 @@ def _say_what_next(folder: Path, model: Model, source: str) -> None:
     say(f"  scratchgen info {run}")
 
 
-__all__ = ["DEFAULTS", "INTERRUPTED", "train"]
+__all__ = ["INTERRUPTED", "defaults", "train"]

@@ -1,6 +1,6 @@
 """Curves: toys on one or two arms in the plane, with densities that have no closed form.
 
-A point is a place on one of J arms c_j, each as likely, and round noise:
+A point is a place on one of J arms c_j, equally likely, and round noise:
 
     x = c_j(a) + std noise,   noise ~ N(0, I)                                                (1)
     a = low + (high - low) u^(1/q),   u ~ U(0, 1)                                            (2)
@@ -49,7 +49,7 @@ class Curves:
     low: float
     high: float
     std: float
-    q: float = 1  # 1: all angles are as likely; 2: large ones more
+    q: float = 1  # 1: all angles are equally likely; 2: large ones more
     nodes: int = NODES
 
     def draw(self, n: int, rng: Rng = None) -> tuple[Array, Array]:

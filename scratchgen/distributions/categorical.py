@@ -3,7 +3,7 @@
     log p_k = l_k - log sum_i exp(l_i)                            the log-softmax            (1)
     log p(x) = sum_j log p_j,x_j                                                             (2)
     d log p / dl_jk = [x_j = k] - p_jk                                                       (3)
-    argmax_k (l_k + g_k), where P(g_k <= s) = exp(-exp(-s)), is a draw of p                  (4)
+    argmax_k (l_k + noise_k), where P(noise_k <= s) = exp(-exp(-s)), is a draw of p          (4)
 
 j runs over the numbers of an example, k over the classes. The negative of (2) is the softmax
 cross-entropy with whole numbers as labels. The largest logit is taken away before (1), which

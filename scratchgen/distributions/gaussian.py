@@ -7,8 +7,8 @@
     log N(x) = -1/2 sum_j (log 2 pi + lv_j + (x_j - mu_j)^2 exp(-lv_j))                 (5)
     dmu = (x - mu) exp(-lv),   dlog_var = ((x - mu)^2 exp(-lv) - 1) / 2,   dx = -dmu    (6)
 
-The noise is drawn by the caller, once: (1) and (2) are given the same. Sources: Kingma and Welling
-2014, section 2.4 and appendix B. All in nats.
+lv is short for log_var. The noise is drawn by the caller, once: (1) and (2) are given the same.
+Sources: Kingma and Welling 2014, section 2.4 and appendix B. All in nats.
 """
 
 import math

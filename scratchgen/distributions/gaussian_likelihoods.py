@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, real
+from ..checks import Array, Shape, finite
 from ..errors import OptionError
 from ..rng import standard_normal
 from . import gaussian
@@ -173,7 +173,7 @@ class Gaussian(_Normal):
 def _variance(value: Any, what: str) -> float:
     """`value` as a variance, which is above 0."""
     try:
-        return real(value, what, above=True)
+        return finite(value, what, above=True)
     except OptionError as problem:
         raise OptionError(
             f"{problem}; a variance of 0 would make the density infinite: take a small one, such "

@@ -28,11 +28,11 @@ class Likelihood:
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
 
     def raw_shape(self, shape: Shape) -> Shape:
-        """What a decoder must give for examples of `shape`: as many numbers, where no other."""
+        """What a decoder must give for examples of `shape`: by default their own."""
         return shape
 
     def check(self, x: Array, what: str = "x") -> None:
-        """DataError unless x, called `what`, can be scored: by most, every real number can."""
+        """DataError unless x, called `what`, can be scored; most score every real number."""
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         """log p(x|z) in nats per example (N,)."""
@@ -43,7 +43,7 @@ class Likelihood:
         raise NotImplementedError
 
     def mean(self, raw: Array) -> Array:
-        """E[x|z], with as many numbers as x."""
+        """E[x|z], with as many numbers as x; for categories the most probable one."""
         raise NotImplementedError
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:

@@ -7,7 +7,7 @@
 
 c1 = 1 / (1 - b1^t) and c2 = 1 / (1 - b2^t), the corrections for moments that started at zero, come
 from the caller; t counts steps from 1. `least` is the smallest normal number: moments of parameters
-that get no gradient decay below it, where every operation costs many times a normal one. Every
+that get no gradient decay below it, where arithmetic is many times slower. Every
 number arrives in the dtype of the arrays.
 """
 

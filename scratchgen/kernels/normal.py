@@ -1,14 +1,15 @@
 """The standard normal distribution function, which NumPy does not have.
 
-    Phi(x) = P(noise <= x) = exp(-x^2 / 2) M(|x|) for x <= 0,   1 - Phi(-x) for x > 0     (1)
+    Phi(x) = P(noise <= x) = exp(-x^2 / 2) R(|x|) for x <= 0,   1 - Phi(-x) for x > 0     (1)
     phi(x) = Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi)                                         (2)
 
-M(a) = exp(a^2 / 2) Phi(-a) falls slowly, like 1 / a, so that M(a) / t with t = 4 / (4 + a) is
+R(a) = exp(a^2 / 2) Phi(-a) falls slowly, like 1 / a, so that R(a) / t with t = 4 / (4 + a) is
 smooth on all of 0 <= t <= 1. The table holds the first 24 coefficients of its Chebyshev series
 
-    M(a) / t = sum_k c_k T_k(2 t - 1),                                                    (3)
+    R(a) / t = sum_k c_k T_k(2 t - 1),                                                    (3)
 
-found by interpolation in 40 digits; what is left out is below 2e-16 of the value. The sum is
+found by interpolation in 40 digits, by mpmath; what is left out is below 2e-16 of the value. (R is
+known as Mills' ratio, but for a factor.) The sum is
 Clenshaw's, from the last term to the first:
 
     s_k = c_k + 2 (2 t - 1) s_{k+1} - s_{k+2},   sum = c_0 + (2 t - 1) s_1 - s_2          (4)
@@ -57,7 +58,7 @@ def normal_cdf(x: Array) -> Array:
     last = before = np.zeros_like(t)
     for c in CHEBYSHEV[:0:-1]:
         last, before = c + twice * last - before, last  # (4)
-    ratio = CHEBYSHEV[0] + twice / 2 * last - before  # M / t   (3)
+    ratio = CHEBYSHEV[0] + twice / 2 * last - before  # R / t   (3)
     tail = np.exp(-a * a / 2) * ratio * t
     return np.where(x > 0, 1 - tail, tail)  # (1)
 

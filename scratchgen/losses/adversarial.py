@@ -1,8 +1,10 @@
 """What the two players of a GAN minimise, per example, from the discriminator's scores.
 
-The discriminator gives a score r for a real example x and f for a fake one G(z). In the first two
-games a score is a logit: D(x) = sigmoid(r), D(G(z)) = sigmoid(f). Then, with the softplus function
-log(1 + exp(l)), -log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is softplus(l).
+The discriminator gives scores: r = D(x) for a real example, f = D(G(z)) for a fake one. What both
+players make of them is a game, a pair of losses, and `loss=` names it. In the first two games a
+score is the logit of the probability, sigmoid(r), that an example is real (elsewhere D is often
+that probability itself). With softplus(l) = log(1 + exp(l)), -log sigmoid(l) is softplus(-l), and
+-log(1 - sigmoid(l)) is softplus(l).
 
     game              the discriminator's value            dr                  df
     minimax           softplus(-r) + softplus(f)           -sigmoid(-r)        sigmoid(f)      (1)
@@ -18,10 +20,10 @@ log(1 + exp(l)), -log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is so
     hinge             -f                                                       -1              (8)
     Wasserstein       -f                                                       -1              (8)
 
-(5), log(1 - D(G(z))), is flat where D(G(z)) is near 0, as it is early in training; (6) is steep
-there. (4) is the Wasserstein distance only for a discriminator whose slope is bounded: it needs
-clipped weights, or a gradient penalty. Sources: (1, 5, 6) Goodfellow et al. 2014; (2, 7) Mao et al.
-2017 with a = 0, b = c = 1; (3) Lim and Ye 2017; (4) Arjovsky et al. 2017.
+(5), log(1 - sigmoid(f)), is flat where sigmoid(f) is near 0, as it is early in training; (6) is
+steep there. (4) is the Wasserstein distance only for a discriminator whose slope is bounded: it
+needs clipped weights, or a gradient penalty. Sources: (1, 5, 6) Goodfellow et al. 2014; (2, 7) Mao
+et al. 2017 with a = 0, b = c = 1; (3) Lim and Ye 2017; (4) Arjovsky et al. 2017.
 """
 
 from collections.abc import Callable
@@ -39,32 +41,32 @@ from ..kernels import sigmoid, softplus
 
 
 def logistic_discriminator(real: Array, fake: Array) -> Array:
-    """-log D(x) - log(1 - D(G(z)))."""
+    """-log sigmoid(r) - log(1 - sigmoid(f))."""
     return softplus(-real) + softplus(fake)  # (1)
 
 
 def logistic_discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """Of (1)."""
+    """`.real` and `.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(real=-dvalue * sigmoid(-real), fake=dvalue * sigmoid(fake))  # (1)
 
 
 def minimax_generator(fake: Array) -> Array:
-    """log(1 - D(G(z)))."""
+    """log(1 - sigmoid(f))."""
     return -softplus(fake)  # (5)
 
 
 def minimax_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """Of (5)."""
+    """`.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(fake=-dvalue * sigmoid(fake))  # (5)
 
 
 def non_saturating_generator(fake: Array) -> Array:
-    """-log D(G(z))."""
+    """-log sigmoid(f)."""
     return softplus(-fake)  # (6)
 
 
 def non_saturating_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """Of (6)."""
+    """`.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(fake=-dvalue * sigmoid(-fake))  # (6)
 
 
@@ -76,7 +78,7 @@ def least_squares_discriminator(real: Array, fake: Array) -> Array:
 def least_squares_discriminator_gradients(
     real: Array, fake: Array, dvalue: Array
 ) -> SimpleNamespace:
-    """Of (2)."""
+    """`.real` and `.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(real=dvalue * (real - 1), fake=dvalue * fake)  # (2)
 
 
@@ -86,7 +88,7 @@ def least_squares_generator(fake: Array) -> Array:
 
 
 def least_squares_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """Of (7)."""
+    """`.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(fake=dvalue * (fake - 1))  # (7)
 
 
@@ -96,7 +98,7 @@ def hinge_discriminator(real: Array, fake: Array) -> Array:
 
 
 def hinge_discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """Of (3)."""
+    """`.real` and `.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(real=-dvalue * (real < 1), fake=dvalue * (fake > -1))  # (3)
 
 
@@ -108,7 +110,7 @@ def wasserstein_discriminator(real: Array, fake: Array) -> Array:
 def wasserstein_discriminator_gradients(
     _real: Array, _fake: Array, dvalue: Array
 ) -> SimpleNamespace:
-    """Of (4)."""
+    """`.real` and `.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(real=-dvalue, fake=dvalue)  # (4)
 
 
@@ -118,7 +120,7 @@ def linear_generator(fake: Array) -> Array:
 
 
 def linear_generator_gradients(_fake: Array, dvalue: Array) -> SimpleNamespace:
-    """Of (8)."""
+    """`.fake` (N,), for dvalue (N,)."""
     return SimpleNamespace(fake=-dvalue)  # (8)
 
 

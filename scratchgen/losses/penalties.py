@@ -1,31 +1,32 @@
-"""Penalties on the slope of a discriminator D: functions of g_n = dD(x_n)/dx_n, per example.
+"""Penalties on the slope of a discriminator D, per example: functions of slope_n = dD(x_n)/dx_n.
 
-    gradient penalty    weight (|g_n| - target)^2      at x = e real + (1 - e) fake           (1)
-    R1                  weight / 2 |g_n|^2             at x = real                            (2)
+    gradient penalty    weight (|slope_n| - target)^2      at x = e real + (1 - e) fake       (1)
+    R1                  weight / 2 |slope_n|^2             at x = real                        (2)
 
-|g_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example. With
-respect to g they have the gradients
+|slope_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example.
+With respect to slope_n they have the gradients u_n
 
-    2 weight (|g_n| - target) g_n / |g_n|              0 where g_n = 0                        (3)
-    weight g_n                                                                                (4)
+    2 weight (|slope_n| - target) slope_n / |slope_n|      0 where slope_n = 0                (3)
+    weight slope_n                                                                            (4)
 
-What is needed is the gradient with respect to the weights of D, which g depends on. With
-u_n = dP/dg_n, (3) or (4), held fixed, dP = <u, dg> = d sum_n <u_n, dD(x_n)/dx_n>: the derivative of
-a sum of tangents J u. So one pass forward, one back for g, one tangent with u, and one
-tangent_backward with dy = 0, dv = 1 give it exactly:
+What is needed is the gradient with respect to the weights of D, which the slopes depend on. With u
+held fixed, the penalty changes by sum_n <u_n, dslope_n>, as the sum of tangents <u_n, dD(x_n)/dx_n>
+does. So one pass forward, one back for the slopes, one tangent with u, and one tangent_backward
+with dy = 0, dv = 1 give the gradient exactly:
 
-    y = D(x),   g = D.backward(1),   v = D.tangent(u),   D.tangent_backward(dy=0, dv=1)       (5)
+    y = D(x),   slope = D.backward(dy=1),   v = D.tangent(u),   D.tangent_backward(0, 1)      (5)
 
-It holds where D treats examples one by one, so that g_n is the slope at example n alone. Sources:
-(1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
+This holds where D treats examples one by one, so that slope_n is the slope at example n alone.
+Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, one_of, real
+from ..checks import Array, finite, one_of
 from ..errors import KindError, OptionError
 from ..nn import Network, Tape
 from ..nn.layer import Views
@@ -43,11 +44,11 @@ class Penalty:
         raise NotImplementedError
 
     def value(self, slope: Array) -> Array:
-        """The penalty of each example: slope g (N, ...) -> (N,)."""
+        """The penalty of each example: slope (N, ...) -> (N,)."""
         raise NotImplementedError
 
     def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
-        """u = dP/dg (N, ...), for dvalue (N,)."""
+        """u, the penalty's gradient by the slope (N, ...), for dvalue (N,)."""
         raise NotImplementedError
 
 
@@ -62,7 +63,7 @@ class GradientPenalty(Penalty):
 
     def __post_init__(self) -> None:
         _check_weight(self)
-        object.__setattr__(self, "target", real(self.target, "GradientPenalty: target"))
+        object.__setattr__(self, "target", finite(self.target, "GradientPenalty: target"))
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         e = as_column(rng.random(len(real), dtype=real.dtype), real)  # (N, 1, ...)
@@ -73,7 +74,7 @@ class GradientPenalty(Penalty):
 
     def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
         norm = norms(slope)  # (N,)
-        unit = slope / as_column(np.where(norm > 0, norm, 1), slope)  # (N, ...), 0 where g is 0
+        unit = slope / as_column(np.where(norm > 0, norm, 1), slope)  # (N, ...), or 0
         return as_column(2 * self.weight * dvalue * (norm - self.target), slope) * unit  # (3)
 
 
@@ -112,13 +113,13 @@ def penalise(
 ) -> Array:
     """The penalty of `network` (N, ...) -> (N, 1) at each of x (N, ...): (N,).
 
-    With g, the gradient of sum_n dvalue_n P_n with respect to p is added into it. The pass runs on
-    `tape`, which has begun.
+    With g, the gradient of sum_n dvalue_n penalty_n with respect to p is added into it. The pass
+    runs on `tape`, which has begun.
     """
-    y = network.forward(p, x, tape)  # (N, 1)
+    y = network.forward(p, x, tape)  # (N, 1)   (5)
     one = np.ones_like(y)
-    slope: Any = network.backward(p, one, tape)
-    slope = slope.copy()  # (N, ...), off the tape, which the tangent writes on   (5)
+    slope: Any = network.backward(p, one, tape)  # (N, ...)   (5)
+    slope = slope.copy()  # off the tape, which the tangent writes on
     if g is not None:
         u = penalty.slope_gradient(slope, dvalue)  # (N, ...)
         network.tangent(p, u, tape)  # (5)
@@ -135,13 +136,19 @@ def penalty_for(choice: Any) -> Penalty | None:
     return PENALTIES[one_of(choice, PENALTIES, "penalty")]()
 
 
-def describe_penalty(penalty: Penalty | None) -> dict[str, Any] | None:
-    """`{"name": "r1", "weight": 10.0}`: what a file holds of a penalty."""
+def describe_penalty(penalty: Any) -> dict[str, Any] | None:
+    """`{"name": "r1", "weight": 10.0}`: what a file holds of a penalty.
+
+    Raises OptionError for one of the user's own that is not in PENALTIES.
+    """
     if penalty is None:
         return None
     if type(penalty) not in PENALTIES.values():
-        raise OptionError(f"{penalty!r} is not one of scratchgen's penalties: no file can hold it")
-    return {"name": penalty.name, **vars(penalty)}
+        raise OptionError(
+            f"{penalty!r} is not one of scratchgen's penalties, so no file can hold it: add the "
+            f"class to scratchgen.losses.PENALTIES, here and where the file is loaded"
+        )
+    return {"name": penalty.name, **dataclasses.asdict(penalty)}
 
 
 def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
@@ -163,5 +170,5 @@ def as_column(values: Array, like: Array) -> Array:
 
 
 def _check_weight(penalty: Any) -> None:
-    weight = real(penalty.weight, f"{type(penalty).__name__}: weight", above=True)
+    weight = finite(penalty.weight, f"{type(penalty).__name__}: weight", above=True)
     object.__setattr__(penalty, "weight", weight)

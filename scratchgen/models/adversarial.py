@@ -1,23 +1,24 @@
 """The generative adversarial network (Goodfellow et al. 2014): two players, taking turns.
 
     made = G(z),   z ~ N(0, I)                                                           (1)
-    real_n = D(x_n),   fake_n = D(made_n)               logits                           (2)
+    real_n = D(x_n),   fake_n = D(made_n)               scores                           (2)
     the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)            (3)
     the generator minimises      1/N sum_n loss.generator(fake_n)                        (4)
 
-Backward, with dreal and dfake (N,) the derivatives of (3), or of (4), with respect to the logits:
+docs/derivations.md says what the game is for. Backward, with dreal and dfake (N,) the derivatives
+of (3), or of (4), with respect to the scores:
 
     dL/dw_D = D.backward(dreal), on the tape of the real pass
             + D.backward(dfake), on the tape of the fake pass                            (5)
     dmade = D.backward(dfake), nothing added for D;   dL/dw_G = G.backward(dmade)        (6)
 
+So the discriminator's turn runs G forward and never back, and the generator's turn runs through D
+with the weights that D has and leaves them alone. Every turn draws its own z.
+
 The Wasserstein game needs a bound on the slope of D. There are two ways: a penalty on the slope is
 added to (3), with its gradient (losses/penalties.py), or, when D has moved,
 
-    every weight of D is cut to [-c, c]                                                  (7)
-
-So the discriminator's turn runs G forward and never back, and the generator's turn runs through D
-with the weights that D has and leaves them alone. Every turn draws its own z.
+    every parameter of D, biases too, is cut to [-c, c]                                  (7)
 
 In algorithm 1 of the paper the discriminator moves k times for each move of the generator, each
 time on fresh examples: here the generator moves in every k-th step.
@@ -27,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, one_of, real, whole, within
+from ..checks import Array, finite, one_of, whole, within
 from ..errors import OptionError
 from ..losses import (
     LOSSES,
@@ -52,13 +53,16 @@ class GAN(Model):
 
     Args:
         generator: z (N, latent) -> fake examples (N, *shape).
-        discriminator: examples (N, *shape) -> a logit each (N, 1), positive for real.
+        discriminator: examples (N, *shape) -> a score each (N, 1), the higher the more real.
         loss: the game, by name or as an AdversarialLoss.
         discriminator_steps: the discriminator's moves for each move of the generator.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
         weight_clip: c of (7), or None.
 
-    Raises ShapeError or OptionError where the parts do not fit.
+        dtype: "float32" or "float64".
+        rng: for the first weights.
+
+    Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
 
     kind = "GAN"
@@ -81,7 +85,7 @@ class GAN(Model):
             raise OptionError(f"the generator takes {generator.in_shape}: wants (latent,)")
         self.latent = generator.in_shape[0]
         expect_output(generator, "generator", self.shape, f"the discriminator takes {self.shape}")
-        expect_output(discriminator, "discriminator", (1,), "it gives one logit an example")
+        expect_output(discriminator, "discriminator", (1,), "it gives one score an example")
         if not isinstance(loss, AdversarialLoss):
             loss = LOSSES[one_of(loss, LOSSES, "loss")]
         self.loss = loss
@@ -89,14 +93,14 @@ class GAN(Model):
         self.penalty = penalty_for(penalty)
         self.weight_clip = weight_clip
         if weight_clip is not None:
-            self.weight_clip = real(weight_clip, "weight_clip", above=True)
+            self.weight_clip = finite(weight_clip, "weight_clip", above=True)
         reason = discriminator.why_no_tangent()
         if self.penalty and reason:
             raise OptionError(
                 f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
                 f"{reason}"
             )
-        self.numbers = ("discriminator", "generator", *(["penalty"] if self.penalty else []))
+        self.numbers = ("discriminator", *(["penalty"] if self.penalty else []), "generator")
         networks = {"generator": generator, "discriminator": discriminator}
         players = {"discriminator": ("discriminator",), "generator": ("generator",)}
         super().__init__(networks, players, dtype, rng)
@@ -172,6 +176,7 @@ class GAN(Model):
         return np.full(len(batch), 1 / len(batch), self.dtype)
 
     def settle(self, player: str, tape: Tape) -> None:
+        # two passes of the discriminator; in that of a penalty nothing has state to learn
         passes = ("real", "fake") if player == "discriminator" else ("generator",)
         p = getattr(self.players[player].views, player)
         for name in passes:

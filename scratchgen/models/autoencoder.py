@@ -5,8 +5,9 @@
     raw = decoder(z)                                                p(x|z)           (3)
     loss = mean over the batch of [-log p(x|z) + beta KL(q(z|x) || N(0, I))]         (4)
 
-(4) is the negative of what is maximised, so that it can be minimised. The backward pass is the
-chain rule, read from (4) up to (1), with dvalue_n = 1/N for each example n of the mean:
+(4) is the negative of what is maximised, so that it can be minimised; docs/derivations.md says
+where it comes from. The backward pass is the chain rule, read from (4) up to (1), with
+dvalue_n = 1/N for each example n of the mean:
 
     d_raw    = -dvalue d log p(x|z) / d raw       Bernoulli: (sigmoid(raw) - x) / N          (5)
     dz       = d_raw, back through the decoder                                               (6)
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, one_of, real, whole
+from ..checks import Array, finite, one_of, whole
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -55,10 +56,13 @@ class VAE(Model):
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
-        warm_up: the steps of `fit` over which beta rises from 0; 0 is none.
+        warm_up: the steps of `fit` over which beta rises to its value; 0 is none.
         free_bits: nats that the KL of each latent is free to have; 0 is none.
 
-    Raises ShapeError or OptionError where the parts do not fit.
+        dtype: "float32" or "float64".
+        rng: for the first weights.
+
+    Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
 
     kind = "VAE"
@@ -82,9 +86,9 @@ class VAE(Model):
             raise OptionError(f"the decoder takes {decoder.in_shape}: wants (latent,)")
         self.latent = decoder.in_shape[0]
         self.likelihood = likelihood_for(likelihood, self.shape)
-        self.beta = real(beta, "beta")
+        self.beta = finite(beta, "beta")
         self.warm_up = whole(warm_up, "warm_up")
-        self.free_bits = real(free_bits, "free_bits")
+        self.free_bits = finite(free_bits, "free_bits")
         heads = f"latent={self.latent} wants a mu and a log_var each"
         expect_output(encoder, "encoder", (2 * self.latent,), heads)
         raw = f"the likelihood of {self.shape} is {self.likelihood.name}"
@@ -103,7 +107,10 @@ class VAE(Model):
         step: int | None = None,
         labels: Array | None = None,
     ) -> float:
-        """The loss (4); see `Model.objective`. Its parts are reconstruction and the true kl."""
+        """The loss (4), under (9) and (10); its parts are reconstruction and the true kl.
+
+        See `Model.objective`.
+        """
         one_of(player, self.players, "player")
         rng = generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
@@ -113,7 +120,7 @@ class VAE(Model):
         noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
         z = gaussian.draw(mu, log_var, noise)  # (N, Z)   (2)
         raw = decoder.forward(p.decoder, z, tape.inner("decoder"))  # (N, ...)   (3)
-        reconstruction = float(-self.likelihood.log_prob(batch, raw).mean(dtype=np.float64))
+        reconstruction = float(-self.likelihood.log_prob(batch, raw).mean(dtype=np.float64))  # (4)
         kl = gaussian.kl_terms(mu, log_var).mean(axis=0, dtype=np.float64)  # (Z,)
         beta = self.beta_at(step)
         loss = reconstruction + beta * float(np.maximum(kl, self.free_bits).sum())  # (4, 10)
@@ -125,9 +132,9 @@ class VAE(Model):
             dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
             of_draw = gaussian.draw_gradients(log_var, noise, dz)
             of_kl = gaussian.kl_to_standard_gradients(mu, log_var, dvalue)
-            weights = np.where(kl > self.free_bits, beta, 0).astype(self.dtype)  # (Z,)   (10)
-            dmu = of_draw.mu + weights * of_kl.mu  # (N, Z)   (7)
-            dlog_var = of_draw.log_var + weights * of_kl.log_var  # (N, Z)   (7)
+            beta_j = np.where(kl > self.free_bits, beta, 0).astype(self.dtype)  # (Z,)   (10)
+            dmu = of_draw.mu + beta_j * of_kl.mu  # (N, Z)   (7)
+            dlog_var = of_draw.log_var + beta_j * of_kl.log_var  # (N, Z)   (7)
             dheads = np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
             tape_e = tape.inner("encoder")
             encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
@@ -136,7 +143,7 @@ class VAE(Model):
     def minimises(self, player: str) -> list[str]:
         beta = f"beta = {self.beta:g}"
         if self.warm_up:
-            beta += f", to which it rises from 0 over {self.warm_up:,} steps"
+            beta += f", to which it rises over {self.warm_up:,} steps"
         lines = [
             "-E[log p(x|z)] + beta KL(q(z|x) || N(0, I)),  z ~ q(z|x)",
             "q(z|x) = N(mu, exp(log_var)),  (mu, log_var) = encoder(x)",
@@ -182,7 +189,7 @@ class VAE(Model):
         return self.posterior(x, labels).mu
 
     def decode(self, z: Any, labels: Any = None) -> Array:
-        """The likelihood's mean: z (N, latent) -> (N, *shape)."""
+        """The likelihood's mean, or for categories its mode: z (N, latent) -> (N, *shape)."""
         return self._read(self.likelihood.mean, self.check_latents(z), labels)
 
     def reconstruct(self, x: Any, labels: Any = None) -> Array:

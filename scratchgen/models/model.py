@@ -271,7 +271,9 @@ def _expect_no_sharing(
     """OptionError where a layer with parameters or state stands in the networks of two players."""
     owner: dict[Layer, str] = {}
     for player, names in players.items():
-        for layer in {leaf for name in names for leaf in distinct_leaves(networks[name])}:
+        for layer in dict.fromkeys(
+            leaf for name in names for leaf in distinct_leaves(networks[name])
+        ):
             owns = layer.parameters() or layer.state()
             if owns and owner.setdefault(layer, player) != player:
                 raise OptionError(

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ..checks import Shape, example_shape, one_of, real, sizes, whole
+from ..checks import Shape, example_shape, finite, one_of, sizes, whole
 from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
 from ..losses import AdversarialLoss, Penalty
 from ..nn import (
@@ -54,11 +54,12 @@ def vae(
         beta, warm_up, free_bits: of the KL term in training, see VAE.
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors.
-        n_labels: classes whose label both networks are told, from then on; 0 is none.
+        n_labels: the number of classes; above 0 both networks are given the label of each example,
+            and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
         rng: for the first weights.
 
-    Raises OptionError.
+    Raises OptionError or KindError.
 
     >>> vae((28, 28, 1), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
     (3, 28, 28, 1)
@@ -86,7 +87,7 @@ def vae(
 
 
 def beta_vae(shape: Any, *, beta: float = 4.0, **settings: Any) -> VAE:
-    """A VAE whose KL term weighs more (Higgins et al. 2017); settings as for `vae`.
+    """A VAE whose KL term weighs more (Higgins et al. 2017); as `vae`.
 
     >>> beta_vae((2,), rng=0).beta
     4.0
@@ -124,11 +125,12 @@ def gan(
         instance_noise: the standard deviation of the noise that is added to whatever the
             discriminator sees in training; None: 0 for vectors, and where a penalty or a clip
             bounds its slope, otherwise 0.5.
-        n_labels: classes whose label both networks are told, from then on; 0 is none.
+        n_labels: the number of classes; above 0 both networks are given the label of each example,
+            and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
         rng: for the first weights.
 
-    Raises OptionError.
+    Raises OptionError or KindError.
 
     >>> gan((2,), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
     (3, 2)
@@ -140,7 +142,7 @@ def gan(
     if instance_noise is None:
         steep = penalty is None and weight_clip is None
         instance_noise = 0.5 if len(shape) == 3 and steep else 0.0
-    blur = [GaussianNoise(instance_noise)] if real(instance_noise, "instance_noise") else []
+    blur = [GaussianNoise(instance_noise)] if finite(instance_noise, "instance_noise") else []
     n = math.prod(shape)
     made = _stack(latent, hidden, ReLU, n, "glorot_uniform", n_labels)
     judged = _stack(n, hidden[::-1], LeakyReLU, 1, "glorot_uniform", n_labels)
@@ -157,7 +159,7 @@ def gan(
 
 
 def lsgan(shape: Any, **settings: Any) -> GAN:
-    """A GAN with the least-squares game (Mao et al. 2017); settings as for `gan`.
+    """A GAN with the least-squares game (Mao et al. 2017); as `gan`.
 
     >>> lsgan((2,), rng=0).loss.name
     'least_squares'
@@ -168,7 +170,7 @@ def lsgan(shape: Any, **settings: Any) -> GAN:
 def wgan(
     shape: Any, *, weight_clip: float = 0.01, discriminator_steps: int = 5, **settings: Any
 ) -> GAN:
-    """A GAN with the Wasserstein game and clipped weights (Arjovsky et al. 2017).
+    """A GAN with the Wasserstein game and clipped weights (Arjovsky et al. 2017); as `gan`.
 
     >>> wgan((2,), rng=0).weight_clip
     0.01
@@ -184,7 +186,7 @@ def wgan_gp(
     discriminator_steps: int = 5,
     **settings: Any,
 ) -> GAN:
-    """A GAN with the Wasserstein game and the gradient penalty (Gulrajani et al. 2017).
+    """A GAN with the Wasserstein game and the gradient penalty (Gulrajani et al. 2017); as `gan`.
 
     >>> wgan_gp((2,), rng=0).penalty
     GradientPenalty(weight=10.0, target=1.0)

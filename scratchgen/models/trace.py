@@ -30,7 +30,10 @@ EDGE = 0.97  # where the flat parts of Tanh and Sigmoid begin
 
 
 class Spy(Layer):
-    """Does what `layer` does, and notes y and dy on the tape of each pass, as `spied`."""
+    """Does what `layer` does, and notes y and dy on the tape of each pass, as `spied`.
+
+    A double is only passed through: it is never laid out in a block, settled or saved.
+    """
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer

@@ -5,22 +5,21 @@
     tangent_backward    dx = s'(x) dy + s''(x) u dv,   du = s'(x) dv               (3)
 
 So each activation is its value s, its slope s' and its curvature s''. With [.] = 1 where it holds
-and 0 elsewhere, and S(x) = 1 / (1 + exp(-x)):
+and 0 elsewhere, and sig = 1 / (1 + exp(-x)):
 
     ReLU         max(x, 0)                     [x > 0]                0              (4)
     LeakyReLU    x, or a x where x <= 0        1, or a                0              (5)
     ELU          x, or alpha (exp(x) - 1)      1, or y + alpha        0, or y + alpha (6)
     Tanh         tanh x                        1 - y^2                -2 y s'        (7)
-    Sigmoid      S(x)                          y (1 - y)              s' (1 - 2 y)   (8)
-    Softplus     log(1 + exp x)                S                      S (1 - S)      (9)
-    SiLU         x S                           S + y (1 - S)          r (2 + x - 2 y) (10)
+    Sigmoid      sig                           y (1 - y)              s' (1 - 2 y)   (8)
+    Softplus     log(1 + exp x)                sig                    r              (9)
+    SiLU         x sig                         sig + y (1 - sig)      r (2 + x - 2 y) (10)
     GELU         x Phi(x)                      Phi + x phi            phi (2 - x^2)  (11)
 
-with r = S (1 - S), and Phi, phi the normal distribution and density of kernels/normal.py.
-
-At the kink of (4) and (5) the slope is the one to the left of it: relu'(0) = 0, as everywhere in
-the field. Sources: (5) Maas et al. 2013, (6) Clevert et al. 2016, (10) Elfwing et al. 2018, (11)
-Hendrycks and Gimpel 2016, in its exact form.
+with a the negative slope, r = sig (1 - sig), and Phi, phi the normal distribution and density of
+kernels/normal.py. At the kink of (4), (5) and, unless alpha is 1, (6) the slope is the one to the
+left of it: relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Clevert et
+al. 2016, (10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, real
+from ..checks import Array, finite
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -107,10 +106,10 @@ class LeakyReLU(Activation):
     """
 
     negative_slope: float = 0.2
-    formula: ClassVar[str] = "y = x if x > 0 else a x"
+    formula: ClassVar[str] = "y = x if x > 0 else negative_slope x"
 
     def __post_init__(self) -> None:
-        slope = real(self.negative_slope, "LeakyReLU: negative_slope")
+        slope = finite(self.negative_slope, "LeakyReLU: negative_slope")
         object.__setattr__(self, "negative_slope", slope)
 
     def value(self, x: Array, out: Array) -> Array:
@@ -135,7 +134,7 @@ class ELU(Activation):
     formula: ClassVar[str] = "y = x if x > 0 else alpha (exp(x) - 1)"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", real(self.alpha, "ELU: alpha"))
+        object.__setattr__(self, "alpha", finite(self.alpha, "ELU: alpha"))
 
     def value(self, x: Array, out: Array) -> Array:
         out[...] = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (6)
@@ -240,7 +239,7 @@ class GELU(Activation):
     (128,)
     """
 
-    formula: ClassVar[str] = "y = x Phi(x)"
+    formula: ClassVar[str] = "y = x Phi(x), Phi the normal cdf"
 
     def value(self, x: Array, out: Array) -> Array:
         return np.multiply(x, kernels.normal_cdf(x), out=out)  # (11)

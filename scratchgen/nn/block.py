@@ -46,7 +46,7 @@ class Layout:
         self.networks = networks
         self.entries: list[Entry] = []
         self.size = self.state_size = 0
-        met: set[Layer] = set()
+        met: dict[Layer, None] = {}
         for name, network in networks.items():
             self._visit(name, network, met)
         self.borrowers = [leaf for leaf in met if leaf.borrows()]
@@ -58,10 +58,10 @@ class Layout:
                         f"layer object into a network of {', '.join(networks)} too"
                     )
 
-    def _visit(self, path: str, layer: Layer, met: set[Layer]) -> None:
+    def _visit(self, path: str, layer: Layer, met: dict[Layer, None]) -> None:
         if layer in met:  # a layer used twice has one set of parameters
             return
-        met.add(layer)
+        met[layer] = None
         for i, child in enumerate(layer.children()):
             self._visit(f"{path}.{i}", child, met)
         if not layer.children():

@@ -5,7 +5,7 @@
     dL/dw = x^T dL/dy,   dL/db = sum_n dL/dy_n       (3)
 
     v = u w                                          (4)
-    dL'/du = dL'/dv w^T,   dL'/dw also u^T dL'/dv    (5)
+    dL'/du = dL'/dv w^T,   dL'/dw = x^T dL'/dy + u^T dL'/dv    (5)
 
 The products themselves are in kernels/products.py.
 """

@@ -1,6 +1,6 @@
 """A layer and its description are two forms of one thing; the second can be written in a file.
 
-    {"layer": "Dense", "n_in": 784, "n_out": 128, "weights": "he"}
+    {"layer": "Dense", "n_in": 784, "n_out": 128, "weights": "he_normal", "bias": "zeros"}
     {"layer": "Network", "in_shape": [784], "layers": [..., {"again": 0}]}
 
 `{"again": k}` stands for a layer object that was met before: the k-th, counted from 0 in the order

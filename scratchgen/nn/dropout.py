@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
-from ..checks import Array, share
+from ..checks import Array, fraction
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -27,10 +27,10 @@ class Dropout(Layer):
     """
 
     drop: float = 0.5
-    formula: ClassVar[str] = "y = x kept / (1 - drop)"
+    formula: ClassVar[str] = "y = kept x, kept = 0 or 1 / (1 - drop)"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "drop", share(self.drop, "Dropout: drop"))
+        object.__setattr__(self, "drop", fraction(self.drop, "Dropout: drop"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         tape.kept = None  # all of them

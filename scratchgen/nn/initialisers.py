@@ -14,7 +14,7 @@ outputs of the layer, so that a bias may depend on them too.
 
 Signals keep their variance through a layer when that of a weight is 1 / I, gradients when it is
 1 / O: (2) and (3) lie between the two. A ReLU cuts half of a signal away, for which (4) and (5)
-make up. QR leaves signs open: (6) takes those that make every Q equally likely.
+make up. QR leaves signs open: (6) takes those that make every Q equally likely (Mezzadri 2007).
 """
 
 import math
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, one_of, real
+from ..checks import Array, Shape, finite, one_of
 from ..errors import KindError, ShapeError
 
 Fans = tuple[int, int]
@@ -43,7 +43,7 @@ class Constant:
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        value = real(self.value, "Constant: value", least=-np.inf)
+        value = finite(self.value, "Constant: value", least=-np.inf)
         object.__setattr__(self, "value", value)
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
@@ -57,7 +57,7 @@ class Normal:
     std: float = 0.02
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "std", real(self.std, "Normal: std"))
+        object.__setattr__(self, "std", finite(self.std, "Normal: std"))
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         return self.std * rng.standard_normal(shape)
@@ -116,7 +116,7 @@ class Orthogonal:
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gain", real(self.gain, "Orthogonal: gain", above=True))
+        object.__setattr__(self, "gain", finite(self.gain, "Orthogonal: gain", above=True))
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         if len(shape) != 2:

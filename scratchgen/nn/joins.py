@@ -45,39 +45,39 @@ class Join(Layer):
         return (shape[0] + self.size(),)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        n, width = x.shape
-        tape.width = width
-        y = tape.array("y", (n, width + self.size()), x.dtype)  # (N, D + size)
-        y[:, :width] = x
-        y[:, width:] = self.joined(p, n, tape)
+        n, d = x.shape
+        tape.d = d
+        y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)
+        y[:, :d] = x
+        y[:, d:] = self.joined(p, n, tape)
         return y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         if g is not None:
-            self.add_gradient(dy[:, tape.width :], tape, g)
-        return dy[:, : tape.width] if need_dx else None
+            self.add_gradient(dy[:, tape.d :], tape, g)
+        return dy[:, : tape.d] if need_dx else None
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        v = tape.array("v", (len(u), tape.width + self.size()), u.dtype)  # (N, D + size)
-        v[:, : tape.width] = u
-        v[:, tape.width :] = 0
+        v = tape.array("v", (len(u), tape.d + self.size()), u.dtype)  # (N, D + size)
+        v[:, : tape.d] = u
+        v[:, tape.d :] = 0
         return v
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         dx = self.backward(p, dy, tape, g, need_dx)
-        return SimpleNamespace(x=dx, u=dv[:, : tape.width]) if need_dx else None
+        return SimpleNamespace(x=dx, u=dv[:, : tape.d]) if need_dx else None
 
 
 @dataclass(frozen=True, eq=False)
 class JoinLabels(Join):
     """(N, D) -> (N, D + width): to each example the vector of its label, from a learned table.
 
-    It needs `labels` on its tape, whole numbers (N,) from 0 to n_labels - 1: TapeError, KindError,
-    ShapeError or DataError without.
+    It needs `labels` on its tape, whole numbers (N,) from 0 to n_labels - 1: TapeError without
+    them, KindError, ShapeError or DataError where they do not fit.
 
     >>> JoinLabels(n_labels=10, width=4).out_shape((128,))
     (132,)
@@ -117,8 +117,8 @@ class JoinLabels(Join):
 class JoinParameters(Join):
     """(N, D) -> (N, D + n): to every example the same n numbers, which are learned.
 
-    The log-variance of an encoder whose posterior has one spread for all x, for instance, or the
-    one variance of a SharedGaussian.
+    They can be, for instance, the log-variance of an encoder whose posterior has one spread for all
+    x, or the one variance of a SharedGaussian.
 
     >>> JoinParameters(1).out_shape((784,))
     (785,)

@@ -43,7 +43,7 @@ class Maxout(Layer):
         return (*shape[:-1], shape[-1] // self.pieces)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        groups = x.reshape(len(x), *self.out_shape(x.shape[1:]), self.pieces)  # (N, ..., O, K)
+        groups = x.reshape(len(x), *self.out_shape(x.shape[1:]), self.pieces)  # (N, ..., O, pieces)
         tape.best = groups.argmax(axis=-1)[..., None]  # (N, ..., O, 1)
         tape.x_shape = x.shape
         return np.take_along_axis(groups, tape.best, axis=-1)[..., 0]  # (N, ..., O)   (1)
@@ -54,7 +54,7 @@ class Maxout(Layer):
         return self._spread(dy, tape, "dx") if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        groups = u.reshape(*tape.best.shape[:-1], self.pieces)  # (N, ..., O, K)
+        groups = u.reshape(*tape.best.shape[:-1], self.pieces)  # (N, ..., O, pieces)
         return np.take_along_axis(groups, tape.best, axis=-1)[..., 0]  # (N, ..., O)   (3)
 
     def tangent_backward(
@@ -65,7 +65,7 @@ class Maxout(Layer):
         return SimpleNamespace(x=self._spread(dy, tape, "dx"), u=self._spread(dv, tape, "du"))
 
     def _spread(self, dy: Array, tape: Tape, name: str) -> Array:
-        """dy (N, ..., O) in the places of the largest, 0 in the others: (N, ..., O K)."""
+        """dy (N, ..., O) in the places of the largest, 0 in the others: (N, ..., O pieces)."""
         dx = tape.array(name, tape.x_shape, dy.dtype)
         dx[...] = 0
         groups = dx.reshape(*tape.best.shape[:-1], self.pieces)

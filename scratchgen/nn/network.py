@@ -1,10 +1,10 @@
 """A network does one layer after the other, and is itself a layer.
 
-    x_1 = x,   x_{k+1} = f_k(x_k; p_k),   y = x_{K+1}           for layers k = 1 ... K      (1)
-    dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1}                         for k = K ... 1
-    dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                         added into g[k]              (2)
-    u_1 = u,   u_{k+1} = (df_k/dx_k) u_k,   v = u_{K+1}         tangent, forward             (3)
-    the cotangents of x_k and u_k, and those of p_k             tangent_backward, K ... 1    (4)
+    x_0 = x,   x_{k+1} = f_k(x_k; p_k),   y = x_K              for layers k = 0 ... K - 1    (1)
+    dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1},                       for k = K - 1 ... 0
+    dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                        added into g[k]               (2)
+    u_0 = u,   u_{k+1} = (df_k/dx_k) u_k,   v = u_K            tangents, forward             (3)
+    the cotangents of x_k and u_k, and those of p_k            for k = K - 1 ... 0           (4)
 
 Without need_dx, (2) and (4) end at the first layer that has something to learn.
 """
@@ -97,7 +97,7 @@ class Network(Layer):
         for i in reversed(range(first, len(self.layers))):
             g_i = None if g is None else g[i]
             dx = self.layers[i].backward(p[i], dy, tape.inner(i), g_i, need_dx or i > first)  # (2)
-            dy = dy if dx is None else dx
+            dy = dy if dx is None else dx  # None at the last only, without need_dx
         return dy if need_dx else None
 
     def why_no_tangent(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
-from ..checks import Array, real
+from ..checks import Array, finite
 from ..rng import standard_normal
 from .layer import Layer, Views
 from .tape import Tape
@@ -29,7 +29,7 @@ class GaussianNoise(Layer):
     formula: ClassVar[str] = "y = x + std noise"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "std", real(self.std, "GaussianNoise: std"))
+        object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         if not tape.training:

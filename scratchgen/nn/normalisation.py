@@ -5,20 +5,20 @@
 
 LayerNorm (Ba et al. 2016) takes the means over the features of one example, BatchNorm (Ioffe and
 Szegedy 2015) over the examples of one feature; all else is alike. Every x moves r and mean(x), so
-that the Jacobian of h is not diagonal, but it is symmetric, and its product with any a is
+that the Jacobian of h is not diagonal, but it is symmetric, and its product with any q is
 
-    J a = r (a - mean(a) - h mean(a h))                                               (3)
-    dx = J (gamma dy),   dgamma = sum dy h,   dbeta = sum dy                          (4)
+    J q = r (q - mean(q) - h mean(q h))                                               (3)
+    dx = J (gamma dy),   dgamma = sum_n dy h,   dbeta = sum_n dy                      (4)
 
-Second order, for LayerNorm. The tangent is v = gamma k with k = J u. With w = gamma dv,
-a = mean(w h), b = mean(u h) and s = mean(w u) - mean(w) mean(u) - a b, the sum <w, J u> is
-n r s for n features, and its derivatives are
+Second order, for LayerNorm. The tangent is v = gamma k with k = J u. With dk = gamma dv,
+m_dk = mean(dk h), m_u = mean(u h) and s = mean(dk u) - mean(dk) mean(u) - m_dk m_u, the sum
+<dk, J u> is F r s for F features, and its derivatives are
 
-    du = J w                                                                          (5)
-    dx = J (gamma dy - r (b w + a u)) - r^2 s h                                       (6)
-    dgamma = sum dy h + dv k,   dbeta = sum dy                                        (7)
+    du = J dk                                                                         (5)
+    dx = J (gamma dy - r (m_u dk + m_dk u)) - r^2 s h                                 (6)
+    dgamma = sum_n dy h + dv k,   dbeta = sum_n dy                                    (7)
 
-In (6), the first term is how h moves, and the second how r does: dr/dx = -r^2 h / n.
+In (6), the first term is how h moves, and the second how r does: dr/dx = -r^2 h / F.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, real, share, whole
+from ..checks import Array, Shape, finite, fraction, whole
 from ..errors import ShapeError
 from .initialisers import Constant, Initial, bound
 from .layer import Layer, Views
 from .tape import Tape
 
-TINY = 1e-5  # eps in (1), as in PyTorch and the papers' successors
+TINY = 1e-5  # eps in (1), as in PyTorch
 
 
 class Normalisation(Layer):
@@ -45,7 +45,7 @@ class Normalisation(Layer):
     def _check(self) -> None:
         name = type(self).__name__
         object.__setattr__(self, "features", whole(self.features, f"{name}: features", least=1))
-        object.__setattr__(self, "eps", real(self.eps, f"{name}: eps", above=True))
+        object.__setattr__(self, "eps", finite(self.eps, f"{name}: eps", above=True))
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape[-1:] != (self.features,):
@@ -68,7 +68,7 @@ class Normalisation(Layer):
 
 @dataclass(frozen=True, eq=False)
 class LayerNorm(Normalisation):
-    """(N, ..., C) -> the same shape, each example normalised over its C features by itself.
+    """(N, ..., F) -> the same shape, each example normalised over its F features by itself.
 
     >>> LayerNorm(128).out_shape((128,))
     (128,)
@@ -76,15 +76,15 @@ class LayerNorm(Normalisation):
 
     features: int
     eps: float = TINY
-    formula: ClassVar[str] = "y = gamma (x - mean) / std + beta"
+    formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over features"
 
     def __post_init__(self) -> None:
         self._check()
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        c = x - x.mean(axis=-1, keepdims=True)  # (N, ..., C)
+        c = x - x.mean(axis=-1, keepdims=True)  # (N, ..., F)
         tape.r = 1 / np.sqrt((c * c).mean(axis=-1, keepdims=True) + self.eps)  # (N, ..., 1)   (1)
-        tape.h = tape.r * c  # (N, ..., C)   (2)
+        tape.h = tape.r * c  # (N, ..., F)   (2)
         return p.gamma * tape.h + p.beta  # (2)
 
     def backward(
@@ -97,7 +97,7 @@ class LayerNorm(Normalisation):
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u
-        tape.k = _jacobian(u, tape.h, tape.r, axis=-1)  # (N, ..., C)
+        tape.k = _jacobian(u, tape.h, tape.r, axis=-1)  # (N, ..., F)
         return p.gamma * tape.k
 
     def tangent_backward(
@@ -109,20 +109,20 @@ class LayerNorm(Normalisation):
             g.beta += over_examples(dy)  # (7)
         if not need_dx:
             return None
-        w = p.gamma * dv  # (N, ..., C)
-        a, b = _mean(w * h), _mean(u * h)  # (N, ..., 1) each
-        s = _mean(w * u) - _mean(w) * _mean(u) - a * b  # (N, ..., 1)
-        moved = p.gamma * dy - r * (b * w + a * u)  # (N, ..., C)
-        dx = _jacobian(moved, h, r, axis=-1) - r * r * s * h  # (6)
-        return SimpleNamespace(x=dx, u=_jacobian(w, h, r, axis=-1))  # (5)
+        dk = p.gamma * dv  # (N, ..., F)
+        m_dk, m_u = _mean(dk * h), _mean(u * h)  # (N, ..., 1) each
+        s = _mean(dk * u) - _mean(dk) * _mean(u) - m_dk * m_u  # (N, ..., 1)
+        dh = p.gamma * dy - r * (m_u * dk + m_dk * u)  # (N, ..., F)   (6)
+        dx = _jacobian(dh, h, r, axis=-1) - r * r * s * h  # (6)
+        return SimpleNamespace(x=dx, u=_jacobian(dk, h, r, axis=-1))  # (5)
 
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm(Normalisation):
-    """(N, ..., C) -> the same shape, each of C features normalised over all examples of the batch.
+    """(N, ..., F) -> the same shape, each of F features normalised over all examples of the batch.
 
     In evaluation the running mean and variance stand in for the batch's. They are the layer's
-    state: each step that trains it leaves `keep` of them, and takes the rest from its batch
+    state: each pass that trains it leaves `keep` of them, and takes the rest from its batch
     (keep=0.9 is PyTorch's momentum=0.1, and Keras' momentum=0.9). The running variance is that of
     (1), without a correction for the size of the batch. A batch of one number per feature has no
     spread: it gives beta, and leaves the state alone.
@@ -134,23 +134,23 @@ class BatchNorm(Normalisation):
     features: int
     keep: float = 0.9
     eps: float = TINY
-    formula: ClassVar[str] = "y = gamma (x - mean_n) / std_n + beta"
+    formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over the batch"
 
     def __post_init__(self) -> None:
         self._check()
-        object.__setattr__(self, "keep", share(self.keep, "BatchNorm: keep"))
+        object.__setattr__(self, "keep", fraction(self.keep, "BatchNorm: keep"))
 
     def state(self) -> dict[str, tuple[Shape, float]]:
         return {"mean": ((self.features,), 0.0), "var": ((self.features,), 1.0)}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.trained = tape.training and len(x) > 0
+        tape.of_batch = tape.training and len(x) > 0  # no examples have no mean
         rows = tuple(range(x.ndim - 1))  # every axis but that of the features
-        tape.mean = x.mean(axis=rows) if tape.trained else p.mean  # (C,)
-        c = x - tape.mean  # (N, ..., C)
-        tape.var = (c * c).mean(axis=rows) if tape.trained else p.var  # (C,)
-        tape.r = 1 / np.sqrt(tape.var + self.eps)  # (C,)   (1)
-        tape.h = tape.r * c  # (N, ..., C)   (2)
+        tape.mean = x.mean(axis=rows) if tape.of_batch else p.mean  # (F,)
+        c = x - tape.mean  # (N, ..., F)
+        tape.var = (c * c).mean(axis=rows) if tape.of_batch else p.var  # (F,)
+        tape.r = 1 / np.sqrt(tape.var + self.eps)  # (F,)   (1)
+        tape.h = tape.r * c  # (N, ..., F)   (2)
         return p.gamma * tape.h + p.beta  # (2)
 
     def backward(
@@ -161,7 +161,7 @@ class BatchNorm(Normalisation):
             g.beta += over_examples(dy)  # (4)
         if not need_dx:
             return None
-        if not tape.trained:  # mean and r are constants: J is r alone
+        if not tape.of_batch:  # mean and r are constants: J is r alone
             return p.gamma * tape.r * dy
         return _jacobian(p.gamma * dy, tape.h, tape.r, axis=tuple(range(dy.ndim - 1)))  # (4)
 
@@ -172,23 +172,23 @@ class BatchNorm(Normalisation):
         )
 
     def settle(self, p: Views, tape: Tape) -> None:
-        if tape.trained and tape.h.size > self.features:
+        if tape.of_batch and tape.h.size > self.features:  # more than one number per feature
             p.mean += (1 - self.keep) * (tape.mean - p.mean)
             p.var += (1 - self.keep) * (tape.var - p.var)
 
 
 def over_examples(x: Array) -> Array:
-    """The sum over all axes but the last: (N, ..., C) -> (C,)."""
+    """The sum over all axes but the last: (N, ..., F) -> (F,)."""
     return x.sum(axis=tuple(range(x.ndim - 1)))
 
 
-def _jacobian(a: Array, h: Array, r: Array, axis: Any) -> Array:
-    """J a of (3), the means taken over `axis`."""
-    mean_a = a.mean(axis=axis, keepdims=True)
-    mean_ah = (a * h).mean(axis=axis, keepdims=True)
-    return r * (a - mean_a - h * mean_ah)  # (3)
+def _jacobian(q: Array, h: Array, r: Array, axis: Any) -> Array:
+    """J q of (3), the means taken over `axis`."""
+    mean_q = q.mean(axis=axis, keepdims=True)
+    mean_qh = (q * h).mean(axis=axis, keepdims=True)
+    return r * (q - mean_q - h * mean_qh)  # (3)
 
 
-def _mean(a: Array) -> Array:
-    """Over the features of each example: (N, ..., C) -> (N, ..., 1)."""
-    return a.mean(axis=-1, keepdims=True)
+def _mean(q: Array) -> Array:
+    """Over the features of each example: (N, ..., F) -> (N, ..., 1)."""
+    return q.mean(axis=-1, keepdims=True)

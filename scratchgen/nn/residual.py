@@ -1,9 +1,9 @@
 """A residual block adds what it computes to what it was given (He et al. 2016).
 
     y = x + f(x)                        f(x) of x's shape       (1)
-    dx = dy + f's dx for dy                                     (2)
-    v = u + f's v for u                                         (3)
-    dx = dy + f's dx,   du = dv + f's du                        (4)
+    dx = dy + J^T dy                    J the Jacobian of f     (2)
+    v = u + J u                                                 (3)
+    dx = dy + what f gives for (dy, dv),   du = dv + J^T dv     (4)
 
 Gradients reach what lies before it undiminished, by the first term of (2).
 """

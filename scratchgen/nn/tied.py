@@ -1,7 +1,7 @@
 """A tied layer is the way back through another dense layer: the same weights, transposed.
 
     y = x w^T + b,   w of the other layer                          (1)
-    dL/dw also (dL/dy)^T x                                         (2)
+    dL/dw += (dL/dy)^T x, beside what the other layer adds         (2)
 
 What the block hands out as p.w and g.w is a transposed window into the other layer's place, so that
 all else is what a dense layer does: (2) is its dL/dw, transposed. Such a decoder has half the

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, share
+from ..checks import Array, fraction
 from ..errors import DataError
 from .memory import Memory, check_owner, check_update, remember
 
@@ -39,7 +39,7 @@ class MovingAverage:
     keep: float = 0.999
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "keep", share(self.keep, "MovingAverage: keep"))
+        object.__setattr__(self, "keep", fraction(self.keep, "MovingAverage: keep"))
 
     def memory(self, vector: Array) -> Memory:
         """Vectors averaged so far, t = 0, and their average (P,) in the vector's dtype.

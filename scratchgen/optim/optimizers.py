@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, real, share
+from ..checks import Array, finite, fraction
 from ..errors import KindError, OptionError
 from .memory import Memory, check_gradient, check_update, remember
 from .schedules import Schedule, is_schedule, rate_at
@@ -57,15 +57,15 @@ class Descent:
 
     def __post_init__(self) -> None:
         if not is_schedule(self.learning_rate):
-            self._keep("learning_rate", real, above=True)
+            self._set("learning_rate", finite, above=True)
 
-    def _keep(self, name: str, check: Any, **bounds: Any) -> None:
+    def _set(self, name: str, check: Any, **bounds: Any) -> None:
         """Check a setting, and write it in the form the inside wants."""
         value = check(getattr(self, name), f"{type(self).__name__}: {name}", **bounds)
         object.__setattr__(self, name, value)
 
     def owner(self) -> str:
-        """Who a memory says that it belongs to."""
+        """The name that its memories carry."""
         return type(self).__name__
 
     def memory(self, theta: Array) -> Memory:
@@ -135,7 +135,7 @@ class Momentum(Descent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._keep("momentum", share)
+        self._set("momentum", fraction)
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
         velocity = memory.velocity
@@ -191,8 +191,8 @@ class RMSProp(Descent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._keep("keep", share)
-        self._keep("eps", real, above=True)
+        self._set("keep", fraction)
+        self._set("eps", finite, above=True)
         if not isinstance(self.centred, bool):
             raise OptionError(f"RMSProp: centred={self.centred!r}: wants True or False")
 
@@ -241,9 +241,9 @@ class Adam(Descent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._keep("b1", share)
-        self._keep("b2", share)
-        self._keep("eps", real, above=True)
+        self._set("b1", fraction)
+        self._set("b2", fraction)
+        self._set("eps", finite, above=True)
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
         number = theta.dtype.type
@@ -278,7 +278,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._keep("weight_decay", real)
+        self._set("weight_decay", finite)
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
         theta -= np.multiply(theta, rate * self.weight_decay, out=memory.work)  # (9)
@@ -305,7 +305,7 @@ class ClipNorm:
         one = self.optimizer
         if not (hasattr(one, "update") and hasattr(one, "memory")) or isinstance(one, type):
             raise KindError(f"ClipNorm got {one!r}: wants an optimizer, such as Adam(1e-3)")
-        object.__setattr__(self, "norm", real(self.norm, "ClipNorm: norm", above=True))
+        object.__setattr__(self, "norm", finite(self.norm, "ClipNorm: norm", above=True))
 
     def memory(self, theta: Array) -> Memory:
         """Room for a clipped gradient (P,), and the memory of the optimizer inside.

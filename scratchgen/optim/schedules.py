@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import real, whole
+from ..checks import finite, whole
 from ..errors import OptionError
 
 Schedule = Callable[[int], float]
@@ -40,9 +40,9 @@ class Constant:
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        _keep(self, rate=real(self.rate, "Constant: rate"))
+        _set(self, rate=finite(self.rate, "Constant: rate"))
         if self.steps is not None:
-            _keep(self, steps=whole(self.steps, "Constant: steps", least=1))
+            _set(self, steps=whole(self.steps, "Constant: steps", least=1))
 
     def __call__(self, step: int) -> float:
         return self.rate  # (1)
@@ -60,8 +60,8 @@ class LinearDecay:
     steps: int
 
     def __post_init__(self) -> None:
-        _keep(self, rate=real(self.rate, "LinearDecay: rate", above=True))
-        _keep(self, steps=whole(self.steps, "LinearDecay: steps", least=1))
+        _set(self, rate=finite(self.rate, "LinearDecay: rate", above=True))
+        _set(self, steps=whole(self.steps, "LinearDecay: steps", least=1))
 
     def __call__(self, step: int) -> float:
         return self.rate * max(0.0, 1 - step / self.steps)  # (2)
@@ -80,9 +80,9 @@ class StepDecay:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _keep(self, rate=real(self.rate, "StepDecay: rate", above=True))
-        _keep(self, every=whole(self.every, "StepDecay: every", least=1))
-        _keep(self, factor=real(self.factor, "StepDecay: factor", above=True))
+        _set(self, rate=finite(self.rate, "StepDecay: rate", above=True))
+        _set(self, every=whole(self.every, "StepDecay: every", least=1))
+        _set(self, factor=finite(self.factor, "StepDecay: factor", above=True))
         if self.factor > 1:
             raise OptionError(
                 f"StepDecay: factor={self.factor!r}: wants a number in (0, 1], such as 0.1"
@@ -107,9 +107,9 @@ class Cosine:
     least: float = 0.0
 
     def __post_init__(self) -> None:
-        _keep(self, rate=real(self.rate, "Cosine: rate", above=True))
-        _keep(self, steps=whole(self.steps, "Cosine: steps", least=1))
-        _keep(self, least=real(self.least, "Cosine: least"))
+        _set(self, rate=finite(self.rate, "Cosine: rate", above=True))
+        _set(self, steps=whole(self.steps, "Cosine: steps", least=1))
+        _set(self, least=finite(self.least, "Cosine: least"))
         if self.least > self.rate:
             raise OptionError(
                 f"Cosine: least={self.least!r}: wants at most the rate, which is {self.rate!r}"
@@ -136,8 +136,8 @@ class WarmUp:
     steps: int
 
     def __post_init__(self) -> None:
-        _keep(self, rate=real(self.rate, "WarmUp: rate", above=True))
-        _keep(self, steps=whole(self.steps, "WarmUp: steps", least=1))
+        _set(self, rate=finite(self.rate, "WarmUp: rate", above=True))
+        _set(self, steps=whole(self.steps, "WarmUp: steps", least=1))
 
     def __call__(self, step: int) -> float:
         return self.rate * (min(step + 1, self.steps) / self.steps)  # (5)
@@ -160,7 +160,7 @@ class Chain:
 
     def __init__(self, *schedules: Schedule) -> None:
         """Raises OptionError for no schedules, for what is none, and for a part without end."""
-        _keep(self, schedules=schedules)
+        _set(self, schedules=schedules)
         if not schedules:
             raise OptionError(
                 "Chain() of no schedules: wants at least one, as in "
@@ -208,7 +208,7 @@ def rate_at(schedule: Schedule, step: int, what: str) -> float:
     given: Any = schedule(step)
     rate = given[()] if isinstance(given, np.ndarray) and given.ndim == 0 else given  # np.where's
     try:
-        return real(rate if isinstance(rate, Real) else None, "rate")
+        return finite(rate if isinstance(rate, Real) else None, "rate")
     except OptionError:
         raise OptionError(
             f"{what}: the schedule {_name_of(schedule)} gave {given!r} at step {step}: wants a "
@@ -225,7 +225,7 @@ SCHEDULES: dict[str, type] = {
 }
 
 
-def _keep(schedule: Any, **checked: Any) -> None:
+def _set(schedule: Any, **checked: Any) -> None:
     """Write checked settings into a frozen schedule that is being made."""
     for name, value in checked.items():
         object.__setattr__(schedule, name, value)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, nearest, share, whole
+from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
 from ..errors import DataError, DivergedError, KindError, OptionError
 from ..models import Model
@@ -99,7 +99,7 @@ def fit(
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
 
-    The history holds, by name, one number an epoch, in nats, mean per example: for a VAE loss,
+    The history holds, by name, one number an epoch, a mean per example: for a VAE loss,
     reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
     (nan in an epoch in which the generator had no turn), and penalty, the discriminator's share of
     it.
@@ -115,12 +115,12 @@ def fit(
     data = Examples(x, model.check_labels(labels, len(x)))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
-    moving = None if average is None else MovingAverage(share(average, "average"))
+    moving = None if average is None else MovingAverage(fraction(average, "average"))
     seed = chosen_seed(seed)
     steps_per_epoch = math.ceil(len(x) / size)
     optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)
     told = as_callbacks(callbacks) + ([Progress()] if progress else [])
-    names = model.numbers if held_out is None else (*model.numbers, *map(_held, model.numbers))
+    names = model.numbers if held_out is None else (*model.numbers, *map(_val, model.numbers))
     history = History(names, seed)
     run = Run(model, seed, epochs, steps_per_epoch, history=history)
     record = {
@@ -136,7 +136,7 @@ def fit(
             for callback in told:
                 callback.on_start(run)
                 ends.callback(callback.on_end, run)
-            ends.callback(trainer.finish)
+            ends.callback(trainer.finish)  # the last in is the first out: then on_end
             _train(run, data, size, held_out, trainer, told)
     finally:
         if run.step:
@@ -165,14 +165,16 @@ def _train(
                 try:
                     means.add(trainer.step(x, noise_stream, labels), len(rows))
                 except DivergedError as problem:
-                    raise _diverged(run, trainer, str(problem), run.step + 1, data.x) from None
+                    trainer.go_back()
+                    raise _diverged(run, str(problem), run.step + 1, data.x) from None
                 run.step, run.losses = trainer.steps, means.values()
                 for callback in told:
                     callback.on_step(run)
             if not all(block.is_finite() for block in model.players.values()):
-                raise _diverged(run, trainer, "a weight stopped being finite", run.step, data.x)
-        trainer.keep()
-        with trainer.shown():
+                trainer.go_back()
+                raise _diverged(run, "a weight stopped being finite", run.step, data.x)
+        trainer.remember()
+        with trainer.with_averages():
             if held_out is not None:
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
             for name, values in run.history.items():
@@ -181,7 +183,7 @@ def _train(
                 callback.on_epoch(run)
 
 
-def _held(name: str) -> str:
+def _val(name: str) -> str:
     return f"val_{name}"
 
 
@@ -193,12 +195,11 @@ def _evaluate(model: Model, held_out: Examples, size: int, seed: int) -> dict[st
         for player in model.players:
             model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
             means.add(tape.parts, len(x))
-    return {_held(name): value for name, value in means.values().items()}
+    return {_val(name): value for name, value in means.values().items()}
 
 
-def _diverged(run: Run, trainer: Trainer, problem: str, step: int, x: Array) -> DivergedError:
-    """Go back to good weights; the error that says what happened in that step, of all so far."""
-    trainer.go_back()
+def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
+    """The error for what happened in that step, of all so far; the run is back before its epoch."""
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = np.abs(x).max()

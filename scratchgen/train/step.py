@@ -45,7 +45,7 @@ class Trainer:
             self.tapes[player] = Tape()
             if average:
                 self.averages[player] = average.memory(block.vector), average.memory(block.state)
-        self.keep()
+        self.remember()
 
     def step(self, batch: Array, rng: Rng, labels: Array | None = None) -> dict[str, float]:
         """One step on batch (N, *shape): the parts of each moved player's number, before it moved.
@@ -75,17 +75,17 @@ class Trainer:
         self.steps += 1
         return parts
 
-    def keep(self) -> None:
+    def remember(self) -> None:
         """Remember what training gives so far, to go back to."""
         self.good = self._result()
 
     def go_back(self) -> None:
-        """Give the model what was last kept."""
+        """Give the model what was last remembered, for good."""
         self._give(self.good)
-        self.averages.clear()
+        self.averages.clear()  # or `finish` would give those
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
+    def with_averages(self) -> Iterator[None]:
         """Within its `with`, the model has the averages so far, where they are asked for."""
         if not self.averages:
             yield

@@ -349,7 +349,7 @@ def test_parts_that_do_not_fit_each_other_are_refused():
         sg.models.VAE(three, two)
     with pytest.raises(errors.ShapeError, match="generator gives"):
         sg.models.GAN(two, three)
-    with pytest.raises(errors.ShapeError, match="one logit an example"):
+    with pytest.raises(errors.ShapeError, match="one score an example"):
         sg.models.GAN(two, two)
 
 
