@@ -8,8 +8,8 @@ smooth on all of 0 <= t <= 1. The table holds the first 24 coefficients of its C
 
     R(a) / t = sum_k c_k T_k(2 t - 1),                                                    (3)
 
-found by interpolation in 40 digits; what is left out is below 2e-16 of the value. (Times sqrt(2 pi),
-R is known as Mills' ratio.) The sum is Clenshaw's, from the last term to the first:
+found by interpolation in 40 digits; what is left out is below 2e-16 of the value. R is known as
+Mills' ratio, but for a factor. The sum is Clenshaw's, from the last term to the first:
 
     s_k = c_k + 2 (2 t - 1) s_{k+1} - s_{k+2},   sum = c_0 + (2 t - 1) s_1 - s_2          (4)
 """
