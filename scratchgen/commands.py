@@ -4,7 +4,6 @@ Results go to stdout. Every function returns the exit code.
 """
 
 import argparse
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from .checks import Array, user_path
 from .errors import FileError, OptionError
 from .models import VAE, Model
 from .rng import chosen_seed, stream
+from .tables import paragraph
 from .train import losses_text
 from .versions import require
 
@@ -65,7 +65,8 @@ def info(options: argparse.Namespace) -> int:
     """Say what a model is and how it was trained."""
     model, path = runs.find_model(options.run)
     print(f"{path}: {path.stat().st_size:,} bytes, {model.dtype}")
-    print(repr(model))
+    head, *networks = repr(model).splitlines()
+    print("\n".join([*paragraph(head), *networks]))
     if not model.training_log:
         print("not trained yet")
     for log in model.training_log:
@@ -74,8 +75,8 @@ def info(options: argparse.Namespace) -> int:
         epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
         print(f"  {epochs}, {steps} of {log['batch_size']:,} examples")
         for player, optimizer in log["optimizer"].items():
-            text = f"  {player} by {_optimizer_text(optimizer)}"
-            print(textwrap.fill(text, 79, subsequent_indent="    "))
+            text = f"{player} by {_optimizer_text(optimizer)}"
+            print("\n".join(paragraph(text, "  ")))
         if "average" in log:
             print(f"  weights averaged, keep {log['average']:g}")
         if log["losses"]:

@@ -284,6 +284,7 @@ def _say_what_next(folder: Path, model: Model, source: str) -> None:
         kind = "png" if runs.shows_reconstructions(model.shape) else "npy"
         say(f"  scratchgen reconstruct {run}{which} -o pairs.{kind}")
     say(f"  scratchgen info {run}")
+    say(f"  scratchgen explain {run} --data {shlex.quote(source)}")
 
 
 __all__ = ["INTERRUPTED", "defaults", "train"]
