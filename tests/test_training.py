@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import cli
+from scratchgen import cli, runs
 from scratchgen.models import RECIPES
 
 TINY = ["--epochs", "2", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--seed", "1"]
@@ -194,3 +194,13 @@ def test_a_toy_with_a_density_is_judged_by_it(name, capsys, monkeypatch):
     )
     assert train("gan", source=name) == 0
     assert "true log-density" in capsys.readouterr().out
+
+
+def test_a_warm_up_of_the_whole_run_leaves_no_room_for_a_schedule(capsys):
+    assert train("vae", "--lr-warm-up", "8") == 2
+    assert "not below the 8 moves" in error_of(capsys)
+
+
+def test_vectors_are_judged_by_draws_and_not_by_means():
+    model = sg.models.vae((2,), likelihood=sg.distributions.FixedGaussian(100.0), rng=0)
+    assert runs.draw_examples(model, 1_000).std() > 5

@@ -190,6 +190,8 @@ def test_interpolates_are_drawn_uniformly_and_for_each_example_by_itself():
     assert e.var() == pytest.approx(1 / 12, abs=0.002)
     assert len(np.unique(e)) == len(e)
     assert np.array_equal(R1().points(real, fake, np.random.default_rng(0)), real)
+    half = real.astype(np.float32)
+    assert GradientPenalty().points(half, half, np.random.default_rng(0)).dtype == np.float32
 
 
 def test_penalties_at_the_published_numbers():

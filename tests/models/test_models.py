@@ -445,3 +445,53 @@ def test_only_a_discriminator_whose_slope_nothing_bounds_gets_instance_noise():
     assert not blurs(sg.models.wgan(shape, rng=0))
     assert not blurs(sg.models.wgan_gp(shape, rng=0))
     assert not blurs(sg.models.gan((16,), rng=0))
+
+
+def test_the_games_own_optimizers_are_the_published_kinds():
+    def of(recipe, shape=(2,), **settings):
+        return recipe(shape, rng=0, **settings).optimizers(100)
+
+    assert {type(one).__name__ for one in of(sg.models.wgan).values()} == {"RMSProp"}
+    betas = {(one.b1, one.b2) for one in of(sg.models.wgan_gp).values()}
+    assert betas == {(0.5, 0.9)}
+    assert {(one.b1, one.b2) for one in of(sg.models.gan).values()} == {(0.5, 0.999)}
+    rates = {
+        recipe: of(recipe, shape)["generator"].learning_rate.rate
+        for recipe, shape in ((sg.models.gan, (2,)), (sg.models.lsgan, (2,)))
+    }
+    assert rates == {sg.models.gan: 2e-3, sg.models.lsgan: 5e-4}
+    assert of(sg.models.lsgan, (4, 4, 1))["generator"].learning_rate.rate == 4e-4
+
+
+def test_data_that_a_tanh_could_never_give_are_refused():
+    gan = sg.models.gan((2,), output="tanh", rng=0)
+    with pytest.raises(errors.DataError, match="ends in Tanh"):
+        sg.fit(gan, np.full((4, 2), 1.5), epochs=1)
+
+
+def test_labels_must_fit_the_smallest_table():
+    networks = (
+        Network((2,), sg.nn.JoinLabels(5, 1), sg.nn.JoinLabels(3, 1), Dense(4, 2)),
+        Network((2,), Dense(2, 1)),
+    )
+    gan = sg.models.GAN(*networks, rng=0)
+    assert gan.n_labels == 3
+    with pytest.raises(errors.DataError, match="0 \\.\\.\\. 2"):
+        gan.sample(1, labels=[3])
+
+
+def test_a_layer_with_nothing_but_state_cannot_stand_in_two_players_either():
+    class Counting(sg.nn.Layer):
+        def state(self):
+            return {"count": ((1,), 0.0)}
+
+    both = Counting()
+    with pytest.raises(errors.OptionError, match="build a layer for each"):
+        sg.models.GAN(Network((2,), both), Network((2,), both, Dense(2, 1)), rng=0)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gaussian_shared"])
+def test_a_variance_that_is_learnt_begins_near_one(name):
+    model = sg.models.vae((4,), likelihood=name, rng=0)
+    raw = model.apply("decoder", model.draw_latents(100, np.random.default_rng(0)))
+    assert np.abs(raw).max() < 1

@@ -429,3 +429,33 @@ def test_layers_that_do_not_fit_say_what_would():
         Maxout(3).out_shape((10,))
     with pytest.raises(errors.ShapeError, match=r"put Flatten\(\) before it"):
         JoinLabels(3, 2).out_shape((2, 2))
+
+
+def test_what_stands_in_a_residual_block_settles_too():
+    network = Network((2,), Residual(Network((2,), BatchNorm(2))))
+    block, tape = Block(Layout(it=network), np.float64, 0), Tape()
+    network.forward(block.views.it, np.array([[0.0, 0.0], [4.0, 8.0]]), tape.begin(training=True))
+    network.settle(block.views.it, tape)
+    assert block.views.it[0][0][0].mean == pytest.approx([0.1 * 2, 0.1 * 4])
+
+
+def test_a_tied_layer_in_front_learns_though_it_has_no_parameters_of_its_own():
+    dense = Dense(3, 2)
+    network = Network((2,), Tied(dense, bias=None), Tanh(), dense)
+    block = Block(Layout(it=network), np.float64, 0)
+    x = away_from_zero(np.random.default_rng(0), (4, 2))
+    vectors = []
+    for need_dx in (True, False):
+        tape, gradient = Tape().begin(), block.zeros_like()
+        y = network.forward(block.views.it, x, tape)
+        network.backward(block.views.it, np.ones_like(y), tape, gradient.views.it, need_dx)
+        vectors.append(gradient.vector)
+    assert np.array_equal(*vectors)
+
+
+def test_batch_norm_passes_no_examples_in_training_and_learns_nothing_of_them():
+    layer, block = trained_batch_norm([np.ones((3, 2))])
+    before, tape = block.state.copy(), Tape().begin(training=True)
+    assert layer.forward(block.views.it, np.zeros((0, 2)), tape).shape == (0, 2)
+    layer.settle(block.views.it, tape)
+    assert np.array_equal(before, block.state)

@@ -122,11 +122,14 @@ def test_a_description_builds_the_same_network_again():
         {"layer": "Dense", "n_in": 3, "n_out": 2, "weights": {"initialiser": "X"}, "bias": None},
         {"layer": "Network", "in_shape": [3], "layers": 5},
         {"layer": "Network", "in_shape": [3], "layers": [{"again": 0}]},
+        {"layer": "Network", "in_shape": [3], "layers": [{"layer": "ReLU"}, {"again": -1}]},
+        {"layer": "Tied", "of": {"layer": "ReLU"}, "bias": None},
+        {"layer": "Residual", "inner": 3},
         {"again": "0"},
     ],
 )
 def test_a_bad_description_builds_nothing(bad):
-    with pytest.raises(errors.OptionError):
+    with pytest.raises((errors.OptionError, errors.KindError)):
         build(bad)
 
 
