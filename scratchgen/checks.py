@@ -84,6 +84,7 @@ def fraction(value: Any, what: str) -> float:
 
 def sizes(value: Any, what: str) -> Shape:
     """`value` as a tuple of whole numbers of at least 1; a single number is a tuple of one."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     try:
         return tuple(whole(size, what, least=1) for size in (value if several else [value]))

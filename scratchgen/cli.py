@@ -228,7 +228,11 @@ def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
 
 def _optimizer_options(model: argparse.ArgumentParser) -> None:
     add = model.add_argument_group("the optimizer").add_argument
-    add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=_names(OPTIMIZERS))
+    own = f"{_names(OPTIMIZERS)}; with its own settings and rate, in place of the model's choice"
+    add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=own)
+    add("--momentum", type=number(fraction, float), metavar="M", help="of momentum and nesterov")
+    add("--weight-decay", type=number(finite, float), metavar="W", help="of adamw")
+    add("--centred", action="store_true", help="rmsprop with the variance of gradients")
     add("--lr", dest="learning_rate", type=positive, metavar="RATE", help="learning rate")
     add("--lr-schedule", choices=SCHEDULES, metavar="NAME", help=_names(SCHEDULES))
     add(

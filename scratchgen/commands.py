@@ -100,6 +100,8 @@ def _labels(model: Model, options: argparse.Namespace) -> Array | None:
     """The labels of the samples: the one that was asked for, or all in turn."""
     if options.label is None:
         return runs.labels_in_turn(model, options.n)
+    if not model.n_labels:
+        raise OptionError("--label is of conditional models: train one with --conditional")
     return model.check_labels(np.full(options.n, options.label), options.n)
 
 

@@ -19,7 +19,7 @@ from .distributions import Categorical, FixedGaussian
 from .errors import DivergedError, OptionError
 from .losses import PENALTIES
 from .metrics import coverage
-from .models import RECIPES, VAE, Model
+from .models import GAN, RECIPES, VAE, Model
 from .optim import (
     OPTIMIZERS,
     Chain,
@@ -118,11 +118,17 @@ def train(options: argparse.Namespace) -> int:
             f"--batch-size {settings['batch_size']} is above the {len(x)} examples of {name}"
         )
     steps = settings["epochs"] * -(-len(x) // settings["batch_size"])
+    if settings.get("warm_up", 0) > steps > 0:
+        raise OptionError(
+            f"--kl-warm-up {settings['warm_up']} is above the {steps:,} steps of the run"
+        )
     optimizers = _optimizers(options, model, steps)
     settings["optimizer"] = {player: optimizer_settings(one) for player, one in optimizers.items()}
     folder = runs.make_folder(options.out, options.model)
     say(f"{model}, {model.parameter_count():,} parameters")
     say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
+    if isinstance(model, GAN) and model.loss.name == "wasserstein" and not model.is_bounded():
+        say("note: without --penalty or --weight-clip nothing bounds this game's scores")
     log, began = runs.Log(folder), time.perf_counter()
     ended: DivergedError | KeyboardInterrupt | None = None
     with runs.StopOnCtrlC() as stop:
@@ -198,7 +204,11 @@ def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
     parts = {key: settings[key] for key in PARTS if key in settings}
     weight = parts.pop("penalty_weight", None)
     if weight is not None:
-        name = parts.get("penalty", "gradient_penalty")
+        name = "gradient_penalty" if settings["model"] == "wgan_gp" else parts.get("penalty")
+        if name is None:
+            raise OptionError(
+                f"--penalty-weight {weight:g} is of a penalty: name it with --penalty"
+            )
         parts["penalty"] = PENALTIES[name](weight)
     if parts.get("likelihood") == Categorical.name and "classes" not in parts:
         raise OptionError("--likelihood categorical wants the number of classes: add --classes N")
@@ -219,6 +229,7 @@ def _optimizers(options: argparse.Namespace, model: Model, steps: int) -> dict[s
         if options.optimizer:
             kind: Any = OPTIMIZERS[options.optimizer]
             one = kind() if options.learning_rate is None else kind(options.learning_rate)
+        one = dataclasses.replace(one, **_rule(options, one))
         if options.lr_schedule or options.lr_warm_up:
             moves = max(1, model.moves(player, steps))
             one = dataclasses.replace(one, learning_rate=_schedule(options, one, moves))
@@ -228,9 +239,29 @@ def _optimizers(options: argparse.Namespace, model: Model, steps: int) -> dict[s
     return chosen
 
 
+def _rule(options: argparse.Namespace, optimizer: Any) -> dict[str, Any]:
+    """The settings of an optimizer's rule that were asked for; OptionError if it has no such."""
+    asked = {name: getattr(options, name) for name in ("momentum", "weight_decay", "centred")}
+    asked = {name: value for name, value in asked.items() if value not in (None, False)}
+    known = {field.name for field in dataclasses.fields(optimizer)}
+    for name in asked:
+        if name not in known:
+            having = [key for key, kind in OPTIMIZERS.items() if hasattr(kind, name)]
+            raise OptionError(
+                f"--{name.replace('_', '-')} is of --optimizer {' or '.join(having)}, not of "
+                f"{type(optimizer).__name__}"
+            )
+    return asked
+
+
 def _schedule(options: argparse.Namespace, optimizer: Any, moves: int) -> Any:
-    """From the optimizer's first rate: warm-up, if any, and then the schedule that was named."""
-    rate = getattr(optimizer.learning_rate, "rate", optimizer.learning_rate)
+    """From the optimizer's first rate: warm-up, if any, and then the schedule that was named.
+
+    Where none was named, the one that the optimizer has.
+    """
+    before = optimizer.learning_rate
+    rate = getattr(before, "rate", before)
+    own = "linear" if isinstance(before, LinearDecay) else "constant"
     warm_up = options.lr_warm_up or 0
     if warm_up >= moves:
         raise OptionError(f"--lr-warm-up {warm_up} is not below the {moves:,} moves of the run")
@@ -241,7 +272,7 @@ def _schedule(options: argparse.Namespace, optimizer: Any, moves: int) -> Any:
         "step": StepDecay(rate, max(1, rest // 3)),
         "cosine": Cosine(rate, rest),
     }
-    made = schedules[options.lr_schedule or "constant"]
+    made = schedules[options.lr_schedule or own]
     return Chain(WarmUp(rate, warm_up), made) if warm_up else made
 
 

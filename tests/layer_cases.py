@@ -89,8 +89,7 @@ class Case:
         self.block.vector[:] = away_from_zero(rng, self.block.vector.shape)
         self.block.state[:] = rng.uniform(0.5, 1.5, self.block.state.shape)
         self.p = self.block.views.it
-        draw = far_apart if isinstance(layer, Maxout) else away_from_zero
-        self.x = draw(rng, (n, *shape))
+        self.x = draw_inputs(layer, rng, (n, *shape))
         self.u = rng.standard_normal(self.x.shape)
         self.dy = rng.standard_normal((n, *layer.out_shape(shape)))
         self.dv = rng.standard_normal(self.dy.shape)
@@ -129,6 +128,23 @@ class Case:
         gradient = self.block.zeros_like()
         d = self.layer.tangent_backward(self.p, self.dy, self.dv, tape, gradient.views.it)
         return d.x.copy(), d.u.copy(), gradient.vector
+
+
+def draw_inputs(layer: Layer, rng: np.random.Generator, shape) -> np.ndarray:
+    """Inputs among which differences see no kink, and nothing is divided by a spread near 0."""
+    if isinstance(layer, Maxout):
+        return far_apart(rng, shape)
+    if isinstance(layer, LayerNorm):
+        return spread_out(rng, shape, axis=-1)
+    if isinstance(layer, BatchNorm):
+        return spread_out(rng, (math.prod(shape[:-1]), shape[-1]), axis=0).reshape(shape)
+    return away_from_zero(rng, shape)
+
+
+def spread_out(rng: np.random.Generator, shape, axis: int) -> np.ndarray:
+    """Numbers that are 0.6 and more from each other along the axis."""
+    places = rng.random(shape).argsort(axis=axis)
+    return places + rng.uniform(-0.2, 0.2, shape) - places.mean()
 
 
 def away_from_zero(rng: np.random.Generator, shape) -> np.ndarray:

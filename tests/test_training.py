@@ -204,3 +204,57 @@ def test_a_warm_up_of_the_whole_run_leaves_no_room_for_a_schedule(capsys):
 def test_vectors_are_judged_by_draws_and_not_by_means():
     model = sg.models.vae((2,), likelihood=sg.distributions.FixedGaussian(100.0), rng=0)
     assert runs.draw_examples(model, 1_000).std() > 5
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "setting", "value"),
+    [
+        (["--optimizer", "rmsprop", "--centred"], "RMSProp", "centred", True),
+        (["--optimizer", "nesterov", "--momentum", "0.5"], "Nesterov", "momentum", 0.5),
+        (["--optimizer", "adamw", "--weight-decay", "0.1"], "AdamW", "weight_decay", 0.1),
+    ],
+)
+def test_the_settings_of_an_optimizers_rule_are_reached(words, name, setting, value):
+    _, record = trained("vae", *words)
+    assert record["optimizer"]["vae"]["name"] == name
+    assert record["optimizer"]["vae"][setting] == value
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["vae", "--momentum", "0.5"], "of --optimizer momentum or nesterov, not of Adam"),
+        (["vae", "--optimizer", "sgd", "--centred"], "of --optimizer rmsprop, not of SGD"),
+        (["gan", "--penalty-weight", "3"], "name it with --penalty"),
+        (["wgan", "--penalty-weight", "3"], "name it with --penalty"),
+        (["vae", "--kl-warm-up", "9"], "above the 8 steps"),
+    ],
+)
+def test_settings_of_what_is_not_there_are_refused(words, text, capsys):
+    assert train(*words) == 2
+    assert text in error_of(capsys)
+
+
+def test_a_warm_up_alone_keeps_the_models_own_schedule():
+    _, record = trained("gan", "--lr-warm-up", "2")
+    for one in record["optimizer"].values():
+        assert one["learning_rate"]["schedules.1"]["name"] == "LinearDecay"
+
+
+def test_a_wasserstein_game_that_nothing_bounds_is_noted(capsys):
+    assert train("gan", "--loss", "wasserstein") == 0
+    assert "nothing bounds this game's scores" in capsys.readouterr().out
+
+
+def test_one_example_is_enough_for_pictures_of_a_run(monkeypatch):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
+    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: True)
+    np.save("one.npy", sg.data.digits(1, rng=0))
+    assert train("vae", "--batch-size", "1", source="one.npy") == 0
+
+
+def test_a_label_for_a_model_that_joins_none_is_refused_with_what_to_do(capsys):
+    assert train("vae") == 0
+    capsys.readouterr()
+    assert cli.main(["sample", "run", "--label", "3", "-o", "x.npy"]) == 2
+    assert "--conditional" in error_of(capsys)

@@ -28,6 +28,8 @@ from ..rng import standard_normal
 from . import gaussian
 from .likelihoods import Likelihood
 
+LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
+
 
 class _Normal(Likelihood):
     """What the Gaussian kinds share; they differ in where mu and log_var stand in raw."""
@@ -173,7 +175,7 @@ class Gaussian(_Normal):
 def _variance(value: Any, what: str) -> float:
     """`value` as a variance, which is above 0."""
     try:
-        return finite(value, what, above=True)
+        return finite(value, what, least=LEAST)
     except OptionError as problem:
         raise OptionError(
             f"{problem}; a variance of 0 would make the density infinite: take a small one, such "

@@ -23,9 +23,11 @@ from ..data.npy import PICKLE, member_header, open_zip, read_member
 from ..errors import DataError, FileError, KindError, ScratchgenError
 from ..models import MODELS, Model
 from ..nn import Layer, Layout, Network, build, describe
+from ..nn.network import places
 
-FORMAT = 1
+FORMAT = 2
 LONGEST_CONFIG = 2**24  # bytes
+MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
 RECORD_COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 
@@ -37,6 +39,11 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
     """
     if not isinstance(model, Model):
         raise KindError(f"save got {type(model).__name__} as its model: wants one of sg.models")
+    if MODELS.get(model.kind) is not type(model):
+        raise KindError(
+            f"save got a {type(model).__name__}, which is not one of scratchgen's models, so that "
+            f"no file can hold it: add the class to scratchgen.models.MODELS, under its own kind"
+        )
     blocks = model.players.values()
     if not all(block.is_finite() for block in blocks):
         raise DataError(
@@ -171,9 +178,9 @@ def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem
     if version != FORMAT:
-        raise FileError(
-            f"{what} has format {version!r}, this scratchgen reads {FORMAT}: update scratchgen"
-        )
+        earlier = type(version) is int and version < FORMAT
+        advice = "train the model again" if earlier else "update scratchgen"
+        raise FileError(f"{what} has format {version!r}, this scratchgen reads {FORMAT}: {advice}")
     return described
 
 
@@ -181,6 +188,8 @@ def _network(description: Any, met: list[Layer]) -> Network:
     network = build(description, met)
     if not isinstance(network, Network):
         raise TypeError(f"{network} is not a Network")
+    if places(network) > MOST_PLACES:
+        raise ValueError(f"a network of {places(network):,} layers, one after the other")
     return network
 
 

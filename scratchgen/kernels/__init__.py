@@ -5,10 +5,11 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 
 from .adam import adam_step
 from .elementwise import sigmoid, softplus
-from .normal import normal_cdf, normal_density
+from .normal import FAR, normal_cdf, normal_density
 from .products import add_outer, add_rows, affine, times, times_transpose
 
 __all__ = [
+    "FAR",
     "adam_step",
     "add_outer",
     "add_rows",

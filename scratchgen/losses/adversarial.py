@@ -189,7 +189,7 @@ LOSSES: dict[str, AdversarialLoss] = {
 
 def describe_loss(loss: AdversarialLoss) -> str:
     """The name of a game, which is all that a file holds of it; OptionError for one's own."""
-    if LOSSES.get(loss.name) is not loss:
+    if LOSSES.get(loss.name) != loss:
         raise OptionError(
             f"the game {loss.name!r} is not one of scratchgen's, so no file can hold it: add it to "
             f"scratchgen.losses.LOSSES, here and where the file is loaded"

@@ -94,7 +94,7 @@ class GAN(Model):
         self.weight_clip = weight_clip
         if weight_clip is not None:
             self.weight_clip = finite(weight_clip, "weight_clip", above=True)
-        reason = discriminator.why_no_tangent()
+        reason = discriminator.why_no_tangent() if self.penalty else ""
         if self.penalty and reason:
             raise OptionError(
                 f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
@@ -210,6 +210,9 @@ class GAN(Model):
             lines.append(f"it makes {moves} for each move of the generator")
         return lines
 
+    def moves(self, player: str, steps: int) -> int:
+        return steps // self.discriminator_steps if player == "generator" else steps
+
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:
             return ("discriminator",)
@@ -270,6 +273,10 @@ class GAN(Model):
         """
         x = self.check(x)
         return self.apply("discriminator", x, self.check_labels(labels, len(x)))[:, 0]
+
+    def is_bounded(self) -> bool:
+        """Whether a penalty or a clip bounds the slope of the discriminator."""
+        return self.penalty is not None or self.weight_clip is not None
 
     def settings(self) -> dict[str, Any]:
         return {

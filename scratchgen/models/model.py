@@ -105,8 +105,8 @@ class Model:
         return tuple(self.players)
 
     def moves(self, player: str, steps: int) -> int:
-        """How often `player` moves in the first `steps` steps of a run."""
-        return sum(player in self.turns(step) for step in range(steps))
+        """How often `player` moves in the first `steps` steps of a run, as `turns` has it."""
+        return steps
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
         """The optimizers that `fit` uses where it is given none, for a run of so many steps."""

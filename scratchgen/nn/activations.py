@@ -248,4 +248,5 @@ class GELU(Activation):
         return kernels.normal_cdf(x) + x * kernels.normal_density(x)  # (11)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return kernels.normal_density(x) * (2 - x * x)  # (11)
+        a = np.minimum(np.abs(x), kernels.FAR)  # where phi is 0; x^2 could overflow
+        return kernels.normal_density(x) * (2 - a * a)  # (11)

@@ -128,7 +128,7 @@ class Block:
         for entry, array in self.arrays():
             if entry.trained:
                 _, initialiser = entry.layer.parameters()[entry.key]
-                array[...] = initialiser(rng, entry.shape)
+                array[...] = _first(entry, initialiser(rng, entry.shape), self.vector.dtype)
             else:
                 _, value = entry.layer.state()[entry.key]
                 array[...] = value
@@ -161,6 +161,18 @@ class Block:
     def is_finite(self) -> bool:
         """Whether every parameter and every number of the state is finite."""
         return bool(np.isfinite(self.vector).all() and np.isfinite(self.state).all())
+
+
+def _first(entry: Entry, values: Array, dtype: Any) -> Array:
+    """First values of a parameter, or OptionError unless they fill it with finite numbers."""
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, dtype)
+    if values.shape != entry.shape or not np.isfinite(values).all():
+        raise OptionError(
+            f"the initialiser of {entry.name} gave shape {values.shape}, or numbers that are not "
+            f"finite in {values.dtype}: wants {entry.shape}, all finite"
+        )
+    return values
 
 
 class Gradient:

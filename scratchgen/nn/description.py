@@ -60,7 +60,7 @@ def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
     met = [] if met is None else met
     if layer in met:
         return {"again": met.index(layer)}
-    if type(layer).__name__ not in LAYERS:
+    if LAYERS.get(type(layer).__name__) is not type(layer):
         raise OptionError(
             f"{type(layer).__name__} is not one of scratchgen's layers, so no file can hold it: "
             f"add the class to scratchgen.nn.LAYERS, here and where the file is loaded"

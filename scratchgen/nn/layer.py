@@ -23,17 +23,30 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from ..checks import Array, Shape
-from ..errors import OptionError
+from ..errors import KindError, OptionError
 from .initialisers import Initial
 from .tape import Tape
 
 Views = Any  # a namespace of arrays (p.w, p.b) for a layer, a list of such for a network
 
 
+def check_layer(layer: Any, where: str) -> None:
+    """KindError unless `layer` is a layer, and one that is equal to itself alone."""
+    if not isinstance(layer, Layer):
+        raise KindError(f"{where} got {layer!r}, wants a layer, such as Dense(2, 3) or a Network")
+    if type(layer).__eq__ is not object.__eq__:
+        raise KindError(
+            f"{where} got {layer}, which compares by its fields, so that two alike would be one "
+            f"and share their parameters: declare {type(layer).__name__} with "
+            f"@dataclass(frozen=True, eq=False)"
+        )
+
+
 class Layer:
     """What every layer does. The defaults are those of a layer without parameters.
 
-    Layers are frozen dataclasses: their fields are all that a file must hold to build them again.
+    Layers are dataclasses, frozen and with eq=False: their fields are all that a file must hold to
+    build them again, and two of them are two, even where all fields are equal.
     """
 
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from ..checks import Array, Shape, sizes
-from ..errors import KindError, ShapeError
-from .layer import Layer, Views
+from ..errors import ShapeError
+from .layer import Layer, Views, check_layer
 from .tape import Tape
 
 
@@ -43,11 +43,7 @@ class Network(Layer):
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         for layer in layers:
-            if not isinstance(layer, Layer):
-                raise KindError(
-                    f"Network got {layer!r} among its layers, wants layers after the input shape: "
-                    f"Network((784,), Dense(784, 128), ReLU())"
-                )
+            check_layer(layer, "Network, after its input shape,")
         object.__setattr__(self, "in_shape", sizes(in_shape, "Network: in_shape"))
         object.__setattr__(self, "layers", layers)
         _ = self._out_shape  # layers that do not fit each other are refused here
@@ -101,8 +97,13 @@ class Network(Layer):
         return dy if need_dx else None
 
     def why_no_tangent(self) -> str:
-        reasons = ((layer, layer.why_no_tangent()) for layer in self.layers)
-        return next((f"of {layer}: {reason}" for layer, reason in reasons if reason), "")
+        for layer in distinct_layers(self):
+            # what has layers within has them in this list too, and is asked for itself alone
+            inner = bool(layer.children())
+            reason = Layer.why_no_tangent(layer) if inner else layer.why_no_tangent()
+            if reason:
+                return f"of {layer}: {reason}"
+        return ""
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         for i, layer in enumerate(self.layers):
@@ -144,8 +145,8 @@ class Network(Layer):
         return "\n".join([head, *lines])
 
 
-def distinct_leaves(layer: Layer) -> list[Layer]:
-    """The layers without children inside `layer`, each object once, in the order first met."""
+def distinct_layers(layer: Layer) -> list[Layer]:
+    """`layer` and all within it, each object once, in the order first met."""
     met: dict[Layer, None] = {}
 
     def visit(one: Layer) -> None:
@@ -155,7 +156,24 @@ def distinct_leaves(layer: Layer) -> list[Layer]:
                 visit(child)
 
     visit(layer)
-    return [one for one in met if not one.children()]
+    return list(met)
+
+
+def distinct_leaves(layer: Layer) -> list[Layer]:
+    """Those of the distinct layers that have none within."""
+    return [one for one in distinct_layers(layer) if not one.children()]
+
+
+def places(layer: Layer) -> int:
+    """How many layers a pass goes through; one that is used twice counts twice."""
+    counts: dict[Layer, int] = {}
+
+    def count(one: Layer) -> int:
+        if one not in counts:
+            counts[one] = sum(map(count, one.children())) or 1
+        return counts[one]
+
+    return count(layer)
 
 
 def learns(layer: Layer) -> bool:

@@ -34,6 +34,7 @@ from .layer import Layer, Views
 from .tape import Tape
 
 TINY = 1e-5  # eps in (1), as in PyTorch
+FLATTEN = "put Flatten() before it"
 
 
 class Normalisation(Layer):
@@ -42,16 +43,19 @@ class Normalisation(Layer):
     features: int
     eps: float
 
-    def _check(self) -> None:
+    def _check(self, least: int) -> None:
         name = type(self).__name__
-        object.__setattr__(self, "features", whole(self.features, f"{name}: features", least=1))
+        features = whole(self.features, f"{name}: features", least=least)
+        object.__setattr__(self, "features", features)
         object.__setattr__(self, "eps", finite(self.eps, f"{name}: eps", above=True))
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape[-1:] != (self.features,):
+            fits = shape and shape[-1] > 1
+            advice = f"{type(self).__name__}({shape[-1]}) would take it" if fits else FLATTEN
             raise ShapeError(
                 f"{self} got examples of shape {shape}, wants {self.features} features on the last "
-                f"axis: {type(self).__name__}({shape[-1] if shape else 1}) would take it."
+                f"axis: {advice}."
             )
         return shape
 
@@ -79,7 +83,7 @@ class LayerNorm(Normalisation):
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over features"
 
     def __post_init__(self) -> None:
-        self._check()
+        self._check(least=2)  # one number by itself has no spread
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         c = x - x.mean(axis=-1, keepdims=True)  # (N, ..., F)
@@ -137,7 +141,7 @@ class BatchNorm(Normalisation):
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over the batch"
 
     def __post_init__(self) -> None:
-        self._check()
+        self._check(least=1)
         object.__setattr__(self, "keep", fraction(self.keep, "BatchNorm: keep"))
 
     def state(self) -> dict[str, tuple[Shape, float]]:
@@ -168,8 +172,13 @@ class BatchNorm(Normalisation):
     def why_no_tangent(self) -> str:
         return (
             "it mixes the examples of a batch, and the penalty is on the gradient of each example "
-            f"by itself: put LayerNorm({self.features}) in its place (Gulrajani et al. 2017)"
+            f"by itself: {self._instead()} (Gulrajani et al. 2017)"
         )
+
+    def _instead(self) -> str:
+        if self.features > 1:
+            return f"put LayerNorm({self.features}) in its place"
+        return "leave it out, or put Flatten() and LayerNorm in its place"
 
     def settle(self, p: Views, tape: Tape) -> None:
         if tape.of_batch and tape.h.size > self.features:  # more than one number per feature

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from ..checks import Array, Shape
-from ..errors import KindError, ShapeError
-from .layer import Layer, Views
+from ..errors import ShapeError
+from .layer import Layer, Views, check_layer
 from .tape import Tape
 
 
@@ -31,8 +31,7 @@ class Residual(Layer):
     formula: ClassVar[str] = "y = x + inner(x)"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, Layer):
-            raise KindError(f"Residual got {self.inner!r}, wants a layer, such as a Network")
+        check_layer(self.inner, "Residual")
 
     def out_shape(self, shape: Shape) -> Shape:
         out = self.inner.out_shape(shape)

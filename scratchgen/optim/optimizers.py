@@ -341,6 +341,8 @@ def clipped(g: Array, norm: float, work: Array) -> Array:
     return work  # (10)
 
 
+PLAIN = 2**63  # numbers beyond it, and NaN, are recorded as text
+
 OPTIMIZERS: dict[str, type[Descent]] = {
     "sgd": SGD,
     "momentum": Momentum,
@@ -372,6 +374,7 @@ def settings(optimizer: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return settings(value)
-    if isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value) if isinstance(value, float) else type(value).__name__
+    if isinstance(value, float | int | str):
+        plain = value.isprintable() if isinstance(value, str) else abs(value) < PLAIN
+        return value if plain else ascii(value)
+    return type(value).__name__

@@ -212,7 +212,11 @@ def principal_plane(mu: Array) -> tuple[Array, Array]:
     """mu (N, Z) in its two principal directions (N, 2), and their shares of the variance (2,)."""
     centred = mu - mu.mean(axis=0)
     _, spread, directions = np.linalg.svd(centred, full_matrices=False)
-    return centred @ directions[:2].T, spread[:2] ** 2 / max((spread**2).sum(), 1e-30)
+    flat, share = np.zeros((len(mu), 2)), np.zeros(2)
+    k = min(2, len(spread))  # one example has one direction
+    flat[:, :k] = centred @ directions[:k].T
+    share[:k] = spread[:k] ** 2 / max((spread**2).sum(), 1e-30)
+    return flat, share
 
 
 def _figure(width: float, height: float, title: str) -> tuple[Figure, Any]:

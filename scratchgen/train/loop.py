@@ -91,7 +91,8 @@ def fit(
         batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
         labels: (N,) whole numbers, for a model whose networks join them.
-        optimizer: one for all players or a dict by player; None is the model's own choice.
+        optimizer: one for all players or a dict by player; None is the model's own choice. A
+            schedule counts the moves of its player, of which a generator may have fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
@@ -215,6 +216,11 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
 
 def _held_out(model: Model, validation: Any) -> Examples:
     pair = isinstance(validation, tuple) and len(validation) == 2
+    if model.n_labels and not pair:
+        raise OptionError(
+            f"validation={type(validation).__name__}: wants a pair (x, labels), because this "
+            f"{model.kind} joins a label to each example"
+        )
     x, labels = validation if pair else (validation, None)
     x = _checked(model, x, "validation")
     return Examples(x, model.check_labels(labels, len(x)))

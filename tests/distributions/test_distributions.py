@@ -394,7 +394,9 @@ def test_every_likelihood_but_the_categorical_needs_no_more_than_its_name(name):
     ],
 )
 def test_a_variance_that_is_none_is_refused_with_what_to_do(kind, setting, value):
-    words = f"^{setting}=.*wants a number above 0; .*infinite: take a small one, such as 1e-3"
+    words = (
+        f"^{setting}=.*wants a number of at least 1e-30; .*infinite: take a small one, such as 1e-3"
+    )
     with pytest.raises(errors.OptionError, match=words):
         kind(value)
 

@@ -76,7 +76,7 @@ def test_the_file_is_an_npz_that_numpy_reads_without_pickle(tmp_path):
     model = models()["vae"]
     sg.save(model, tmp_path / "model.npz")
     with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
-        assert json.loads(str(arrays["config"]))["format"] == 1
+        assert json.loads(str(arrays["config"]))["format"] == 2
         assert np.array_equal(arrays["encoder.1.w"], model.players["vae"].views.encoder[1].w)
 
 
@@ -220,7 +220,7 @@ HOSTILE = {
     ),
     "layers of absurd size": (with_config(DATA, huge), "wants (784, 1000000000000)"),
     "layers of some depth": (with_config(DATA, deep), "missing or odd"),
-    "layers of absurd number": (with_config(DATA, doubling), "missing or odd"),
+    "layers of absurd number": (with_config(DATA, doubling), "layers, one after the other"),
     "a config of absurd depth": (
         changed(DATA, "config.npy", lambda old: npy(np.array("[" * 100_000 + "]" * 100_000))),
         "cannot be read",
@@ -250,7 +250,8 @@ HOSTILE = {
         "cannot be read",
     ),
     "a config that is a list": (with_config(DATA, lambda c: [1]), "cannot be read"),
-    "a later format": (with_config(DATA, lambda c: {**c, "format": 2}), "update scratchgen"),
+    "a later format": (with_config(DATA, lambda c: {**c, "format": 3}), "update scratchgen"),
+    "an earlier format": (with_config(DATA, lambda c: {**c, "format": 1}), "train the model again"),
     "an unknown model": (with_config(DATA, lambda c: {**c, "model": "VEA"}), "did you mean 'VAE'"),
     "no settings": (with_config(DATA, lambda c: {**c, "settings": {}}), "describes no model"),
     "networks in the wrong place": (with_config(DATA, swap), "missing or odd"),

@@ -495,3 +495,59 @@ def test_a_variance_that_is_learnt_begins_near_one(name):
     model = sg.models.vae((4,), likelihood=name, rng=0)
     raw = model.apply("decoder", model.draw_latents(100, np.random.default_rng(0)))
     assert np.abs(raw).max() < 1
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_copies_of_a_model_can_be_saved(recipe):
+    model = RECIPES[recipe]((2,), rng=0)
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        file = io.BytesIO()
+        sg.save(again, file)
+        loaded = sg.load(file.getvalue())
+        assert np.array_equal(loaded.sample(3, rng=0), model.sample(3, rng=0))
+
+
+def test_a_class_of_the_users_own_is_not_saved_as_the_one_it_is_called_after():
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Tanh(sg.nn.Tanh):
+        """Another tanh."""
+
+    class MyVAE(sg.models.VAE):
+        """Another VAE."""
+
+    networks = (Network((2,), Dense(2, 2), Tanh()), Network((1,), Dense(1, 4)))
+    with pytest.raises(errors.OptionError, match=r"add the class to scratchgen\.nn\.LAYERS"):
+        sg.save(sg.models.VAE(*networks, rng=0), io.BytesIO())
+    networks = (Network((2,), Dense(2, 2)), Network((1,), Dense(1, 4)))
+    with pytest.raises(errors.KindError, match="MyVAE, which is not one of scratchgen's models"):
+        sg.save(MyVAE(*networks, rng=0), io.BytesIO())
+
+
+def test_layers_that_compare_by_their_fields_are_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Mine(sg.nn.Layer):
+        n: int
+
+    for build in (lambda: Network((3,), Mine(3), Mine(3)), lambda: Residual(Mine(3))):
+        with pytest.raises(errors.KindError, match="eq=False"):
+            build()
+
+
+def test_networks_of_networks_used_again_and_again_are_asked_for_tangents_at_once():
+    network = Network((2,), Dense(2, 2))
+    for _ in range(60):  # 2^60 places of one layer
+        network = Network((2,), network, network)
+    assert network.why_no_tangent() == ""
+    batch = Network((2,), network, BatchNorm(2))
+    assert batch.why_no_tangent().startswith("of BatchNorm(2)")
+
+
+def test_an_initialiser_that_gives_another_shape_or_nan_is_refused():
+    for bad in (
+        lambda rng, shape, fans: np.zeros(7),
+        lambda rng, shape, fans: np.full(shape, np.nan),
+    ):
+        with pytest.raises(errors.OptionError, match=r"the initialiser of .*\.w gave"):
+            sg.models.GAN(
+                Network((2,), Dense(2, 2, weights=bad)), Network((2,), Dense(2, 1)), rng=0
+            )

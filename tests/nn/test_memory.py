@@ -92,7 +92,7 @@ def test_inner_tapes_are_given_what_the_outer_is_given():
 def test_a_network_is_checked_when_it_is_built():
     with pytest.raises(errors.ShapeError, match=r"put Flatten\(\) before it"):
         Network((28, 28, 1), Dense(784, 10))
-    with pytest.raises(errors.KindError, match="wants layers after the input shape"):
+    with pytest.raises(errors.KindError, match="wants a layer, such as"):
         Network((784,), Dense)
     with pytest.raises(errors.ShapeError, match=r"wants \(784,\)"):
         Network((784,), Dense(784, 10)).out_shape((28, 28))
