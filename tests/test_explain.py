@@ -374,3 +374,11 @@ def test_a_layer_without_a_formula_has_an_empty_cell():
     gan = sg.models.GAN(Network((2,), Dense(2, 2), Unnamed()), Network((2,), Dense(2, 1)), rng=0)
     row = next(line for line in explain.structure(gan) if "Unnamed" in line)
     assert row.split() == ["1", "Unnamed()", "(2,)"]
+
+
+def test_a_tied_layer_without_a_bias_that_stands_twice_says_that_it_is_the_same(capsys):
+    dense = Dense(4, 4)
+    same = Tied(dense, bias=None)
+    encoder = Network((4,), dense, same, same, Dense(4, 2))
+    out = explained(VAE(encoder, Network((1,), Dense(1, 8)), "gaussian", rng=0), capsys)
+    assert "encoder.2 is the same layer as encoder.1" in out

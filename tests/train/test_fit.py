@@ -517,3 +517,10 @@ def test_the_kl_term_warms_up_over_the_steps_of_a_run(points):
         model = sg.models.vae((2,), hidden=(16,), latent=2, warm_up=warm_up, rng=0)
         kl[warm_up] = sg.fit(model, points, epochs=30, batch_size=50, seed=0)["kl"][-1]
     assert kl[10**6] > kl[0] + 0.5
+
+
+def test_validation_of_a_model_that_joins_labels_wants_a_pair():
+    x, labels = digits_by_label()
+    model = sg.models.vae((28, 28, 1), hidden=(8,), latent=2, n_labels=10, rng=0)
+    with pytest.raises(errors.OptionError, match=r"validation=ndarray: wants a pair \(x, labels\)"):
+        sg.fit(model, x, labels=labels, validation=x, epochs=1)
