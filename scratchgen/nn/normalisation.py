@@ -66,6 +66,10 @@ class Normalisation(Layer):
             "beta": (shape, bound(Constant(0.0), fans)),
         }
 
+    def _learn(self, dy: Array, h: Array, g: Views) -> None:
+        g.gamma += over_examples(dy * h)  # (4)
+        g.beta += over_examples(dy)  # (4)
+
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.features})"
 
@@ -95,8 +99,7 @@ class LayerNorm(Normalisation):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         if g is not None:
-            g.gamma += over_examples(dy * tape.h)  # (4)
-            g.beta += over_examples(dy)  # (4)
+            self._learn(dy, tape.h, g)
         return _jacobian(p.gamma * dy, tape.h, tape.r, axis=-1) if need_dx else None  # (4)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
@@ -161,8 +164,7 @@ class BatchNorm(Normalisation):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         if g is not None:
-            g.gamma += over_examples(dy * tape.h)  # (4)
-            g.beta += over_examples(dy)  # (4)
+            self._learn(dy, tape.h, g)
         if not need_dx:
             return None
         if not tape.of_batch:  # mean and r are constants: J is r alone
