@@ -232,7 +232,12 @@ def _optimizer_options(model: argparse.ArgumentParser) -> None:
     add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=own)
     add("--momentum", type=number(fraction, float), metavar="M", help="of momentum and nesterov")
     add("--weight-decay", type=number(finite, float), metavar="W", help="of adamw")
-    add("--centred", action="store_true", help="rmsprop with the variance of gradients")
+    add(
+        "--centred",
+        action="store_true",
+        default=None,
+        help="rmsprop with the variance of gradients",
+    )
     add("--lr", dest="learning_rate", type=positive, metavar="RATE", help="learning rate")
     add("--lr-schedule", choices=SCHEDULES, metavar="NAME", help=_names(SCHEDULES))
     add(

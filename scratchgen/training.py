@@ -242,7 +242,7 @@ def _optimizers(options: argparse.Namespace, model: Model, steps: int) -> dict[s
 def _rule(options: argparse.Namespace, optimizer: Any) -> dict[str, Any]:
     """The settings of an optimizer's rule that were asked for; OptionError if it has no such."""
     asked = {name: getattr(options, name) for name in ("momentum", "weight_decay", "centred")}
-    asked = {name: value for name, value in asked.items() if value not in (None, False)}
+    asked = {name: value for name, value in asked.items() if value is not None}
     known = {field.name for field in dataclasses.fields(optimizer)}
     for name in asked:
         if name not in known:

@@ -212,6 +212,7 @@ def test_vectors_are_judged_by_draws_and_not_by_means():
         (["--optimizer", "rmsprop", "--centred"], "RMSProp", "centred", True),
         (["--optimizer", "nesterov", "--momentum", "0.5"], "Nesterov", "momentum", 0.5),
         (["--optimizer", "adamw", "--weight-decay", "0.1"], "AdamW", "weight_decay", 0.1),
+        (["--optimizer", "adamw", "--weight-decay", "0"], "AdamW", "weight_decay", 0),
     ],
 )
 def test_the_settings_of_an_optimizers_rule_are_reached(words, name, setting, value):

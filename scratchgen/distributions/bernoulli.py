@@ -24,7 +24,7 @@ def log_prob(x: Array, logits: Array) -> Array:
 
 def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ...), for dvalue (N,)."""
-    scale = dvalue.reshape(-1, *[1] * (x.ndim - 1))  # (N, 1, ...)
+    scale = kernels.as_column(dvalue, x)  # (N, 1, ...)
     return SimpleNamespace(logits=scale * (x - kernels.sigmoid(logits)))  # (2)
 
 

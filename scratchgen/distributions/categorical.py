@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array
 
 
@@ -45,7 +46,7 @@ def log_prob(labels: Array, logits: Array) -> Array:
 
 def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ..., classes), for dvalue (N,)."""
-    scale = dvalue.reshape(-1, *[1] * (logits.ndim - 1))  # (N, 1, ...)
+    scale = kernels.as_column(dvalue, logits)  # (N, 1, ...)
     hit = labels[..., None] == np.arange(logits.shape[-1])  # (N, ..., classes)
     return SimpleNamespace(logits=scale * (hit - probabilities(logits)))  # (3)
 

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array
 
 LOG_TWO_PI = math.log(2 * math.pi)
@@ -61,7 +62,7 @@ def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> Si
 
     Where numbers share a log_var, its gradient is the sum of theirs.
     """
-    scale = dvalue.reshape(-1, *[1] * (x.ndim - 1))  # (N, 1, ...)
+    scale = kernels.as_column(dvalue, x)  # (N, 1, ...)
     scaled = (x - mu) * np.exp(-log_var)  # (N, ...)
     dmu = scale * scaled
     return SimpleNamespace(x=-dmu, mu=dmu, log_var=scale * (scaled * (x - mu) - 1) / 2)  # (6)

@@ -6,7 +6,7 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 from .adam import adam_step
 from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
-from .products import add_outer, add_rows, affine, times, times_transpose
+from .products import add_outer, add_rows, affine, as_column, times, times_transpose
 
 __all__ = [
     "FAR",
@@ -14,6 +14,7 @@ __all__ = [
     "add_outer",
     "add_rows",
     "affine",
+    "as_column",
     "normal_cdf",
     "normal_density",
     "sigmoid",

@@ -39,3 +39,8 @@ def add_rows(dy: Array, into: Array) -> None:
 def times_transpose(dy: Array, w: Array, out: Array) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
     return np.matmul(dy, w.T, out=out)  # (4)
+
+
+def as_column(values: Array, like: Array) -> Array:
+    """values (N,) with axes of length 1 behind, to multiply `like` (N, ...) example by example."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))

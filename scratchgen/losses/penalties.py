@@ -28,6 +28,7 @@ import numpy as np
 
 from ..checks import Array, finite, one_of
 from ..errors import KindError, OptionError
+from ..kernels import as_column
 from ..nn import Network, Tape
 from ..nn.layer import Views
 
@@ -162,11 +163,6 @@ def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
 def norms(slope: Array) -> Array:
     """The length of each example's slope: (N, ...) -> (N,)."""
     return np.sqrt((slope * slope).sum(axis=tuple(range(1, slope.ndim))))
-
-
-def as_column(values: Array, like: Array) -> Array:
-    """values (N,) with axes of length 1 behind, to be spread over `like` (N, ...)."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _check_weight(penalty: Any) -> None:

@@ -94,8 +94,7 @@ class GAN(Model):
         self.weight_clip = weight_clip
         if weight_clip is not None:
             self.weight_clip = finite(weight_clip, "weight_clip", above=True)
-        reason = discriminator.why_no_tangent() if self.penalty else ""
-        if self.penalty and reason:
+        if self.penalty and (reason := discriminator.why_no_tangent()):
             raise OptionError(
                 f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
                 f"{reason}"

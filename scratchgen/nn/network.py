@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from ..checks import Array, Shape, sizes
 from ..errors import ShapeError
+from ..tables import columns
 from .layer import Layer, Views, check_layer
 from .tape import Tape
 
@@ -136,11 +137,7 @@ class Network(Layer):
             for i, (layer, shape) in enumerate(zip(self.layers, shapes[1:], strict=True))
             for count in [parameter_count(layer)]
         ]
-        widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
-        lines = [
-            f"  {i:>{widths[0]}}  {layer:{widths[1]}}  {shape:{widths[2]}}  {count}".rstrip()
-            for i, layer, shape, count in rows
-        ]
+        lines = columns(rows, "><<<") if rows else []
         head = f"Network: {shapes[0]} -> {shapes[-1]}, {parameter_count(self):,} parameters"
         return "\n".join([head, *lines])
 
