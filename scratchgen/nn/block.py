@@ -8,7 +8,7 @@ and finite differences each work on one array.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -76,7 +76,15 @@ class Layout:
             self.state_size += math.prod(shape)
 
     def views(self, vector: Array, state: Array | None = None) -> Views:
-        """The tree of windows into `vector` and, where it is given, `state`.
+        """The tree of windows into `vector` and, where it is given, `state`."""
+        windows = {entry.name: entry.view(vector) for entry in self.entries if entry.trained}
+        if state is not None:
+            kept = [entry for entry in self.entries if not entry.trained]
+            windows |= {entry.name: entry.view(state) for entry in kept}
+        return self.tree(windows)
+
+    def tree(self, arrays: Mapping[str, Array]) -> Views:
+        """The tree of arrays that are given by the names of the entries; some may be missing.
 
         First a namespace for each layer with arrays, transposed windows for weights that are
         borrowed; then the tree of the networks, in which a layer that stands in two places has its
@@ -84,10 +92,9 @@ class Layout:
         """
         windows: dict[Layer, SimpleNamespace] = {}
         for entry in self.entries:
-            source = vector if entry.trained else state
             here = windows.setdefault(entry.layer, SimpleNamespace())
-            if source is not None:
-                setattr(here, entry.key, entry.view(source))
+            if entry.name in arrays:
+                setattr(here, entry.key, arrays[entry.name])
 
         for leaf in self.borrowers:
             here = windows.setdefault(leaf, SimpleNamespace())

@@ -1,0 +1,97 @@
+"""Random numbers that come again: every generator in reach of a function, found and put back.
+
+A function that draws has no derivative that differences could see, unless each call draws the same.
+So the generators that stand in its arguments, closure, defaults, globals or attributes are found,
+and put back to where they stood before each call.
+"""
+
+import functools
+import random
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+MOST_OBJECTS = 5_000  # that are looked into
+DEPTH = 6
+
+
+class Frozen:
+    """Generators, each with the state to which `restore` puts it back."""
+
+    def __init__(self, *roots: Any) -> None:
+        self.generators = generators_in(*roots)
+        self.states = [one.bit_generator.state for one in self.generators]
+        self.shared: tuple[Any, Any] | None = None  # states of np.random and random
+
+    def freeze_shared(self) -> None:
+        """Hold the module-wide generators of numpy and Python as well; slower, so not by default.
+
+        Reads and puts back the states that users of `np.random.rand()` share.
+        """
+        self.shared = (np.random.get_state(), random.getstate())  # noqa: NPY002 - a user's calls
+
+    def restore(self) -> None:
+        """Put every generator back."""
+        for one, state in zip(self.generators, self.states, strict=True):
+            one.bit_generator.state = state
+        if self.shared is not None:
+            np.random.set_state(self.shared[0])  # noqa: NPY002
+            random.setstate(self.shared[1])
+
+    def moved(self) -> bool:
+        """Whether any of the generators has drawn since."""
+        return any(
+            one.bit_generator.state != state
+            for one, state in zip(self.generators, self.states, strict=True)
+        )
+
+
+def generators_in(*roots: Any) -> list[np.random.Generator]:
+    """Every numpy Generator that can be reached from the objects, each once."""
+    found: dict[int, np.random.Generator] = {}
+    seen: set[int] = set()
+
+    def visit(one: Any, depth: int) -> None:
+        if id(one) in seen or depth > DEPTH or len(seen) > MOST_OBJECTS:
+            return
+        if isinstance(one, np.ndarray | str | bytes | int | float | types.ModuleType | type):
+            return
+        seen.add(id(one))
+        if isinstance(one, np.random.Generator):
+            found[id(one)] = one
+            return
+        for inner in _inside(one):
+            visit(inner, depth + 1)
+
+    for root in roots:
+        visit(root, 0)
+    return list(found.values())
+
+
+def _inside(one: Any) -> list[Any]:
+    """The objects that an object holds."""
+    if isinstance(one, Mapping):
+        return list(one.values())
+    if isinstance(one, list | tuple | set | frozenset):
+        return list(one)
+    if isinstance(one, functools.partial):
+        return [one.func, *one.args, *one.keywords.values()]
+    if isinstance(one, types.MethodType):
+        return [one.__self__, one.__func__]
+    if isinstance(one, types.FunctionType):
+        cells = [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
+        named = [one.__globals__.get(name) for name in one.__code__.co_names]
+        defaults = [*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
+        return [*cells, *defaults, *named, getattr(one, "__wrapped__", None)]
+    attributes = getattr(one, "__dict__", None)
+    return list(attributes.values()) if isinstance(attributes, dict) else []
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:  # a name that its function has not bound yet
+        return False
+    return True
