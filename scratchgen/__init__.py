@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         distributions,
         errors,
         export,
+        gradcheck,
         losses,
         metrics,
         models,
@@ -30,17 +31,32 @@ if TYPE_CHECKING:
     )
     from .errors import ScratchgenError
     from .export import load, save
+    from .gradcheck import (
+        assert_gradients,
+        check,
+        check_cached,
+        check_optimizer,
+        check_pair,
+        check_second_order,
+    )
     from .train import fit
     from .versions import __version__, show_versions
 
 __all__ = [
     "ScratchgenError",
     "__version__",
+    "assert_gradients",
+    "check",
+    "check_cached",
+    "check_optimizer",
+    "check_pair",
+    "check_second_order",
     "data",
     "distributions",
     "errors",
     "export",
     "fit",
+    "gradcheck",
     "load",
     "losses",
     "metrics",
@@ -56,6 +72,12 @@ __all__ = [
 _HOMES = {
     "ScratchgenError": "errors",
     "__version__": "versions",
+    "assert_gradients": "gradcheck",
+    "check": "gradcheck",
+    "check_cached": "gradcheck",
+    "check_optimizer": "gradcheck",
+    "check_pair": "gradcheck",
+    "check_second_order": "gradcheck",
     "fit": "train",
     "load": "export",
     "save": "export",

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from . import commands, data, explain, training
+from . import checking, commands, data, explain, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
@@ -132,6 +132,21 @@ def widths(text: str) -> Any:
         ) from None
 
 
+def arguments(text: str) -> Any:
+    """`4x5,3:int10,scalar` as the arguments of a function."""
+    try:
+        return signatures.wanted(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: wants shapes such as 4x5,5x3 or scalar,4:positive,4:int10"
+        ) from None
+
+
+def words(text: str) -> list[str]:
+    """`w,b` as a list of names."""
+    return [name(one.strip()) for one in text.split(",")]
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their words."""
     root = Parser(
@@ -184,6 +199,8 @@ def parser() -> argparse.ArgumentParser:
     inside.add_argument("-n", type=some, help=f"how many of them ({explain.EXAMPLES})")
     inside.add_argument("--seed", type=number(whole, int), help="of the choice (a fresh one)")
 
+    _check_options(_command(does, "check", checking.check, "check backward passes"))
+
     look = _command(does, "data", commands.look, "look at a data set")
     look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
     look.add_argument(
@@ -201,6 +218,47 @@ def _command(does: Any, name: str, command: Callable[..., int], text: str) -> An
     made = does.add_parser(name, help=text, description=text, allow_abbrev=False)
     made.set_defaults(command=command, parser=made)
     return made
+
+
+def _check_options(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Check backward passes against their forward passes: all that the library has, or a layer, "
+        "network, loss, likelihood, optimizer or model, or two functions."
+    )
+    command.epilog = (
+        "Two functions are f(*args) -> y and vjp(dy, *args), or forward(*args) -> (y, cache) and "
+        "backward(dy, cache)."
+    )
+    add = command.add_argument
+    what = "MODULE:NAME, MODULE:NAME() to call it, or MODULE:FORWARD,BACKWARD (the library)"
+    add("subject", type=name, nargs="?", metavar="SUBJECT", help=what)
+    add("--seed", type=number(whole, int), default=0, metavar="N", help="of what is drawn (0)")
+
+    add = command.add_argument_group("the library").add_argument
+    out = "where certificate.html and certificate.json go (here)"
+    add("--out", type=name, metavar="FOLDER", help=out)
+    add("--jit", action="store_true", default=None, help="check the compiled twins (needs numba)")
+
+    add = command.add_argument_group("a subject").add_argument
+    add("--x", type=widths, metavar="N,N", help="shape of a layer's input, its batch in front")
+    modes = command.add_mutually_exclusive_group()
+    for mode, value in (("training", True), ("evaluation", False)):
+        text = f"check a layer in {mode} only (both)"
+        modes.add_argument(
+            f"--{mode}", dest="training", action="store_const", const=value, help=text
+        )
+    shapes = "of two functions: 4x5 or scalar, 4x5:positive, 3:int10 for whole numbers below 10"
+    add("--args", type=arguments, metavar="SHAPE,SHAPE", help=shapes)
+    kinds = "vjp or cached (the one that their parameters fit)"
+    add("--kind", choices=signatures.KINDS, metavar="KIND", help=kinds)
+    names = "the arguments or parameters whose gradients are checked (all)"
+    add("--wrt", type=words, metavar="NAME,NAME", help=names)
+    axis = "the batch axis, where examples do not mix: checks that too"
+    add("--batch-axis", type=number(whole, int), metavar="AXIS", help=axis)
+    add("--seconds", type=positive, metavar="S", help="most that the check may take (10)")
+    add("--json", type=name, metavar="FILE", help="write the report as JSON")
+    add("--html", type=name, metavar="FILE", help="write the report as a page")
+    add("--plot", type=name, metavar="FILE", help="draw the report: .png, .pdf or .svg")
 
 
 def _default(recipe: str, key: str) -> str:

@@ -13,6 +13,7 @@ OPTIONAL = {
     "numba": ("fast", "compiled kernels"),
     "matplotlib": ("plot", "pictures"),
     "tqdm": ("all", "progress bars"),
+    "hypothesis": ("test", "drawn cases"),
 }
 
 

@@ -169,19 +169,26 @@ class Pair:
 
 
 class FunctionPair(Pair):
-    """Functions of a user's own: what `VJPPair` and `CachedPair` share."""
+    """Functions of a user's own: what `VJPPair` and `CachedPair` share.
 
-    def __init__(self, f: Callable[..., Any], others: Sequence[Any], args: Any, name: str) -> None:
-        if not callable(f) or not all(map(callable, others)):
-            wrong = next(one for one in (f, *others) if not callable(one))
-            raise KindError(f"a check got {wrong!r} as a function: wants something to call")
+    `surrogate` is a function whose derivative the backward pass is, where that is on purpose not
+    the derivative of f.
+    """
+
+    def __init__(self, f: Any, backward: Any, args: Any, name: str, surrogate: Any = None) -> None:
+        for one in (f, backward, surrogate or f):
+            if not callable(one):
+                raise KindError(f"a check got {one!r} as a function: wants something to call")
         args = args if isinstance(args, tuple | list) else (args,)
-        self.f, self.args = f, tuple(args)
+        self.f, self.function, self.surrogate, self.args = f, backward, surrogate, tuple(args)
         self.names = argument_names(f, len(self.args))
-        found = [leaf for arg, name in zip(self.args, self.names, strict=True)
-                 for leaf in leaves(arg, name)]
+        found = [
+            leaf
+            for arg, name in zip(self.args, self.names, strict=True)
+            for leaf in leaves(arg, name)
+        ]
         blocks = {name: block for name, one in found if (block := as_block(one)) is not None}
-        super().__init__(name, blocks, f, *others, self.args)
+        super().__init__(name or _called(f), blocks, f, backward, surrogate, self.args)
         self.constants = [name for name, _ in found if name not in blocks]
         self.structure: Any = None  # of the outputs, once they are seen
 
@@ -248,39 +255,42 @@ class FunctionPair(Pair):
         arg = self.args[self.names.index(floats[0])]
         if not is_container(arg):
             return isinstance(raw, list) and not is_container(raw) and len(raw) != 1
-        keys = [key for key, _ in parts(arg, "")]
-        return is_container(raw) and [key for key, _ in parts(raw, "")] == keys
+        known = [key for key, _ in parts(arg, "")]
+        given = [key for key, _ in parts(raw, "")] if is_container(raw) else []
+        return set(given) <= set(known) and (len(given) == len(known) or isinstance(arg, Mapping))
 
 
 class VJPPair(FunctionPair):
     """f(*args) -> y or a tuple of outputs, and vjp(dy, *args) -> the gradient of each argument."""
 
-    def __init__(self, f: Any, vjp: Any, args: Any, name: str = "") -> None:
-        super().__init__(f, [vjp], args, name or _called(f))
-        self.vjp = vjp
+    def __init__(self, f: Any, vjp: Any, args: Any, name: str = "", surrogate: Any = None) -> None:
+        super().__init__(f, vjp, args, name, surrogate)
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         args = self._call(blocks)
-        return self.f(*args), args
+        return (self.surrogate or self.f)(*args), args
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         self.frozen.restore()  # the backward pass draws what the forward pass drew
-        return self.vjp(self._cotangents(dy), *run.memory)
+        return self.function(self._cotangents(dy), *run.memory)
 
 
 class CachedPair(FunctionPair):
     """forward(*args) -> (y, cache), and backward(dy, cache) -> the gradient of each argument."""
 
-    def __init__(self, forward: Any, backward: Any, args: Any, name: str = "") -> None:
-        super().__init__(forward, [backward], args, name or _called(forward))
-        self.function = backward
+    def __init__(
+        self, forward: Any, backward: Any, args: Any, name: str = "", surrogate: Any = None
+    ) -> None:
+        super().__init__(forward, backward, args, name, surrogate)
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
-        given = self.f(*self._call(blocks))
+        args = self._call(blocks)
+        given = self.f(*args)
         if not isinstance(given, tuple | list) or len(given) != 2:
             came = f"{len(given)} things" if isinstance(given, tuple | list) else _kind(given)
             raise Stopped("count", f"forward returned {came}, wants (y, cache)")
-        return given[0], given[1]
+        y, cache = given
+        return (self.surrogate(*args) if self.surrogate else y), cache
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         return self.function(self._cotangents(dy), run.memory)

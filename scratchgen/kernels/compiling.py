@@ -7,12 +7,26 @@ be written. Without numba, or with SCRATCHGEN_JIT=0, the reference runs in its p
 import functools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ..versions import is_installed
 
 Kernel = Callable[..., Any]
+
+_references_only: ContextVar[bool] = ContextVar("references_only", default=False)
+
+
+@contextmanager
+def references() -> Iterator[None]:
+    """Within it the NumPy references run, in this thread, whatever is installed."""
+    before = _references_only.set(True)
+    try:
+        yield
+    finally:
+        _references_only.reset(before)
 
 
 def compiles() -> bool:
@@ -36,7 +50,7 @@ def compiled(loop: Kernel) -> Kernel:
 def twin_of(reference: Kernel) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
-    Which of the two runs is settled at the first call.
+    Which of the two runs is settled at the first call outside of `references()`.
     """
 
     def pair(loop: Kernel) -> Kernel:
@@ -46,7 +60,8 @@ def twin_of(reference: Kernel) -> Callable[[Kernel], Kernel]:
 
         @functools.wraps(reference)
         def kernel(*arrays_and_numbers: Any) -> Any:
-            return chosen()(*arrays_and_numbers)
+            run = reference if _references_only.get() else chosen()
+            return run(*arrays_and_numbers)
 
         # for the tests that compare them; mypy knows no attributes of functions
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]

@@ -37,6 +37,8 @@ from .tape import Tape
 class Activation(Layer):
     """Any shape -> the same shape: what all activations share. Each says what s, s', s'' are."""
 
+    example_wise: ClassVar[bool] = True
+
     def value(self, x: Array, out: Array) -> Array:
         """s(x), written into `out`."""
         raise NotImplementedError

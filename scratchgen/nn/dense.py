@@ -39,6 +39,7 @@ class Dense(Layer):
     weights: str | Initialiser = "glorot_uniform"
     bias: str | Initialiser | None = "zeros"
     formula: ClassVar[str] = "y = x w + b"
+    example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))

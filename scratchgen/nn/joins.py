@@ -25,6 +25,8 @@ from .tape import Tape
 class Join(Layer):
     """(N, D) -> (N, D + size): what both have in common."""
 
+    example_wise: ClassVar[bool] = True
+
     def size(self) -> int:
         """How many numbers are joined to an example."""
         raise NotImplementedError

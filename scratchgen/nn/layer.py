@@ -50,6 +50,7 @@ class Layer:
     """
 
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
+    example_wise: ClassVar[bool] = False  # whether examples do not mix: y_n comes from x_n alone
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of one output example for that of one input example, or ShapeError."""
@@ -88,6 +89,14 @@ class Layer:
     ) -> Array | None:
         """dL/dx for dL/dy; with g, dL/dp is added into it; without need_dx, no dx is computed."""
         raise NotImplementedError
+
+    def surrogate(self, p: Views, x: Array, tape: Tape) -> Array | None:
+        """Where backward is on purpose not the derivative of forward: what it is the derivative of.
+
+        A straight-through layer, which rounds on the way forward and is the identity on the way
+        back, gives x here, and is then checked against that.
+        """
+        return None
 
     def why_no_tangent(self) -> str:
         """Why the layer cannot stand in a discriminator under a gradient penalty; "" if it can."""

@@ -30,6 +30,7 @@ class Maxout(Layer):
 
     pieces: int = 2
     formula: ClassVar[str] = "y_j = max_k x_jk"
+    example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pieces", whole(self.pieces, "Maxout: pieces", least=1))

@@ -73,6 +73,10 @@ class Network(Layer):
             shapes.append(layer.out_shape(shapes[-1]))
         return shapes
 
+    @property
+    def example_wise(self) -> bool:  # type: ignore[override]
+        return all(layer.example_wise for layer in self.children())
+
     def children(self) -> tuple[Layer, ...]:
         return self.layers
 

@@ -27,6 +27,7 @@ class GaussianNoise(Layer):
 
     std: float
     formula: ClassVar[str] = "y = x + std noise"
+    example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))

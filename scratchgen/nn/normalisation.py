@@ -85,6 +85,7 @@ class LayerNorm(Normalisation):
     features: int
     eps: float = TINY
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over features"
+    example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._check(least=2)  # one number by itself has no spread

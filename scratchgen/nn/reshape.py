@@ -20,6 +20,8 @@ from .tape import Tape
 class Relayout(Layer):
     """(N, ...) -> (N, *out_shape), a view: what both have in common."""
 
+    example_wise: ClassVar[bool] = True
+
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         tape.x_shape = x.shape
         return x.reshape(len(x), *self.out_shape(x.shape[1:]))  # (1)

@@ -42,6 +42,10 @@ class Residual(Layer):
             )
         return shape
 
+    @property
+    def example_wise(self) -> bool:  # type: ignore[override]
+        return all(layer.example_wise for layer in self.children())
+
     def children(self) -> tuple[Layer, ...]:
         return (self.inner,)
 

@@ -35,6 +35,7 @@ class Tied(Layer):
     bias: str | Initialiser | None = "zeros"
     _back: Dense = field(init=False, repr=False)
     formula: ClassVar[str] = "y = x w^T + b, w of another layer"
+    example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.of, Dense):

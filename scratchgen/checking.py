@@ -1,0 +1,157 @@
+"""What `scratchgen check` does: the whole library's certificate, or a check of something else.
+
+    scratchgen check                                             the library
+    scratchgen check layers:Scale --x 4,5                        a layer, a loss, a model ...
+    scratchgen check layers:forward,backward --args 4x5,5x3      two functions
+
+The last line counts verdicts. The exit code is 0 when none of them is FAIL, and 1 otherwise.
+"""
+
+import argparse
+import inspect
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from . import gradcheck, lookup, signatures
+from .checks import user_path
+from .errors import FileError, OptionError
+from .gradcheck.certificate import certify
+from .gradcheck.pages import certificate_json, certificate_page, certificate_table
+from .gradcheck.report import Report
+from .gradcheck.results import FAIL, INCONCLUSIVE, PASS
+from .rng import stream
+from .versions import require
+
+CERTIFICATE = "certificate"
+PICTURES = (".png", ".pdf", ".svg")
+
+# the words of the command line that go with one use of it only
+LIBRARY_ONLY = {"jit": "--jit", "out": "--out"}
+SUBJECT_ONLY = {"x": "--x", "training": "--training or --evaluation"}
+FUNCTIONS_ONLY = {"args": "--args", "kind": "--kind"}
+ONE_ONLY = {
+    **SUBJECT_ONLY,
+    **FUNCTIONS_ONLY,
+    "wrt": "--wrt",
+    "batch_axis": "--batch-axis",
+    "seconds": "--seconds",
+    "json": "--json",
+    "html": "--html",
+    "plot": "--plot",
+}
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check the library, or what was named; 1 where something is FAIL."""
+    if options.subject is None:
+        _refuse(options, ONE_ONLY, "name what to check too, as layers:Scale")
+        reports = library(options)
+    else:
+        _refuse(options, LIBRARY_ONLY, "name nothing to check the library, or leave it out")
+        reports = [one(options)]
+    counts = Counter(report.verdict for report in reports)
+    print(", ".join(f"{counts[verdict]} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE)))
+    return 1 if counts[FAIL] else 0
+
+
+def library(options: argparse.Namespace) -> list[Report]:
+    """Check all that the library has: a table, and the certificate as a page and as JSON."""
+    folder = user_path("." if options.out is None else options.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise FileError(
+            f"the folder {folder} cannot be made ({problem.strerror}): name another with --out"
+        ) from problem
+    reports = certify(seed=options.seed, jit=bool(options.jit))
+    _show(certificate_table(reports))
+    for suffix, text in ((".html", certificate_page), (".json", certificate_json)):
+        path = folder / f"{CERTIFICATE}{suffix}"
+        _write(path, text(reports))
+    _show(f"{folder / CERTIFICATE}.html and .json: the same, with resolutions")
+    return reports
+
+
+def one(options: argparse.Namespace) -> Report:
+    """Check one thing of the user's, or two functions; print the report, and write it."""
+    for path in (options.json, options.html, options.plot):
+        if path is not None and not user_path(path).parent.is_dir():
+            raise FileError(f"there is no folder {user_path(path).parent}: make it first")
+    if options.plot is not None:
+        if user_path(options.plot).suffix not in PICTURES:
+            raise OptionError(f"--plot {options.plot}: wants a name that ends in .png, .pdf, .svg")
+        require("matplotlib", f"drawing {options.plot}")
+    found = lookup.find(options.subject)
+    if len(found) > 2:
+        raise OptionError(f"{options.subject}: wants one name, or forward,backward")
+    report = of_functions(found[0], found[1], options) if len(found) == 2 else of(found[0], options)
+    _show(str(report))
+    for path, text in ((options.json, report.to_json), (options.html, report.to_html)):
+        if path is not None:
+            _write(user_path(path), text())
+    if options.plot is not None:
+        report.plot(user_path(options.plot))
+    return report
+
+
+def of(subject: Any, options: argparse.Namespace) -> Report:
+    """The report of a layer, a loss, a model ..., or of the class of one."""
+    _refuse(options, FUNCTIONS_ONLY, "it is of two functions, as layers:forward,backward")
+    word = options.subject
+    if isinstance(subject, type):
+        if signatures.needs_arguments(subject):
+            raise OptionError(
+                f"{subject.__name__} cannot be made without arguments: write a function that makes "
+                f"one, and check {word.partition(':')[0]}:make()"
+            )
+        subject = lookup.made(subject, word)
+    elif inspect.isfunction(subject):
+        raise OptionError(
+            f"{word} is a function: name its backward pass too, as {word},backward; or, for what "
+            f"it makes, {word}()"
+        )
+    return gradcheck.check(subject, options.x, training=options.training, **_shared(options))
+
+
+def of_functions(forward: Any, backward: Any, options: argparse.Namespace) -> Report:
+    """The report of two functions of the user's."""
+    _refuse(options, SUBJECT_ONLY, "two functions take --args, as --args 4x5,5x3")
+    if options.args is None:
+        raise OptionError("two functions need the shapes of their arguments: --args 4x5,5x3")
+    rng = stream(options.seed, "arguments")
+    args = tuple(one.draw(rng) for one in options.args)
+    kind = options.kind or signatures.kind_of(forward, backward, args)
+    _show(f"checked as {signatures.KINDS[kind]} (--kind {kind})")
+    check = gradcheck.check_pair if kind == "vjp" else gradcheck.check_cached
+    return check(forward, backward, args, **_shared(options))
+
+
+def _shared(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that all checks take."""
+    seconds = {} if options.seconds is None else {"seconds": options.seconds}
+    return {
+        "wrt": options.wrt,
+        "batch_axis": options.batch_axis,
+        "seed": options.seed,
+        **seconds,
+    }
+
+
+def _refuse(options: argparse.Namespace, words: dict[str, str], advice: str) -> None:
+    """OptionError for an option that does not go with this use of the command."""
+    for key, word in words.items():
+        if getattr(options, key) is not None:
+            raise OptionError(f"{word} does not go with this: {advice}")
+
+
+def _show(text: str) -> None:
+    """Print it, with nothing that a terminal would obey."""
+    print("".join(one if one.isprintable() or one == "\n" else "?" for one in text))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise FileError(f"{path} cannot be written: {problem.strerror}") from problem

@@ -1,0 +1,214 @@
+"""The checks that users call; all of them end in a report.
+
+>>> import numpy as np
+>>> def f(x, w): return np.tanh(x @ w)
+>>> def vjp(dy, x, w):
+...     d = dy * (1 - np.tanh(x @ w) ** 2)
+...     return d @ w.T, x.T @ d
+>>> rng = np.random.default_rng(0)
+>>> check_pair(f, vjp, args=(rng.standard_normal((4, 5)), rng.standard_normal((5, 3)))).verdict
+'PASS'
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..checks import finite, whole
+from ..errors import KindError, OptionError, ScratchgenError
+from .engine import examine
+from .optimizers import check_optimizer, is_optimizer
+from .pair import CachedPair, FunctionPair, Pair, VJPPair
+from .report import Report
+from .results import FAIL, INCONCLUSIVE
+from .second_order import second_order_cases
+from .subjects import pairs_of
+
+SECONDS = 10.0
+Wrt = str | int | Sequence[str | int] | None
+
+
+class GradientError(ScratchgenError, AssertionError):
+    """A gradient that is wrong, or that could not be checked though `strict` asked for it."""
+
+
+class InconclusiveWarning(UserWarning):
+    """A gradient that could not be checked; the text says why."""
+
+
+def check(
+    subject: Any,
+    x: Any = None,
+    *,
+    wrt: Wrt = None,
+    batch_axis: int | None = None,
+    seed: int = 0,
+    seconds: float = SECONDS,
+    training: bool | None = None,
+    labels: Any = None,
+) -> Report:
+    """Check the gradients of anything of scratchgen's, or of a class of yours that keeps its rules.
+
+    Args:
+        subject: a layer or network, a likelihood, a game, a penalty, an optimizer, or a model, of
+            which each player's objective is checked.
+        x: where, as an array or as a shape with the batch in front; None is a shape that fits.
+        wrt: names of the blocks to check, such as "x" or "w"; None is all.
+        batch_axis: the axis along which examples do not mix, for layers that do not say so.
+        seed: of all that is drawn.
+        seconds: the most that it may take; what is not done by then is INCONCLUSIVE.
+        training: whether to check in training or in evaluation; None is both where they differ.
+        labels: for layers that join labels; None draws them.
+
+    Raises KindError, ShapeError or OptionError where the question makes no sense; what is wrong
+    with the subject stands in the report.
+    """
+    if is_optimizer(subject):
+        return check_optimizer(subject, seed=seed)
+    pairs = pairs_of(subject, x, seed=seed, training=training, labels=labels)
+    shown = f", x={_shape_text(x)}" if x is not None else ""
+    return run(pairs, str(subject), f"check({subject}{shown}", wrt, batch_axis, seed, seconds)
+
+
+def check_pair(
+    f: Callable[..., Any],
+    vjp: Callable[..., Any],
+    args: Any,
+    *,
+    wrt: Wrt = None,
+    batch_axis: int | None = None,
+    seed: int = 0,
+    seconds: float = SECONDS,
+    surrogate: Callable[..., Any] | None = None,
+) -> Report:
+    """Check f(*args) -> y, or a tuple of outputs, and vjp(dy, *args) -> a gradient per argument.
+
+    Arguments may be nested dicts and lists of arrays. Arrays of floats, and floats, are
+    differentiated; whole numbers, booleans and everything else are constants. The gradients come as
+    a tuple or list in the order of the arguments, or as a dict by their names; those of constants
+    may be None or left out.
+
+    Where vjp is on purpose not the derivative of f (straight-through), `surrogate` is the function
+    whose derivative it is. The other options are those of `check`.
+    """
+    pair = VJPPair(f, vjp, args, surrogate=surrogate)
+    replay = f"check_pair({_name(f)}, {_name(vjp)}, args=..."
+    return run([("", pair)], _name(f), replay, wrt, batch_axis, seed, seconds)
+
+
+def check_cached(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    args: Any,
+    *,
+    wrt: Wrt = None,
+    batch_axis: int | None = None,
+    seed: int = 0,
+    seconds: float = SECONDS,
+    surrogate: Callable[..., Any] | None = None,
+) -> Report:
+    """Check forward(*args) -> (y, cache) and backward(dy, cache) -> a gradient per argument.
+
+    Everything else is as in `check_pair`; a surrogate gives y alone.
+    """
+    pair = CachedPair(forward, backward, args, surrogate=surrogate)
+    replay = f"check_cached({_name(forward)}, {_name(backward)}, args=..."
+    return run([("", pair)], _name(forward), replay, wrt, batch_axis, seed, seconds)
+
+
+def check_second_order(
+    layer: Any, x: Any = None, *, wrt: Wrt = None, seed: int = 0, seconds: float = SECONDS
+) -> Report:
+    """Check a layer's tangent and tangent_backward, which gradient penalties need.
+
+    The options are those of `check`.
+    """
+    began = time.perf_counter()
+    cases = second_order_cases(layer, x, wrt=wrt, seed=seed, seconds=seconds)
+    shown = f", x={_shape_text(x)}" if x is not None else ""
+    replay = f"check_second_order({layer}{shown}, seed={seed})"
+    return Report(f"{layer}, second order", cases, seed, replay, time.perf_counter() - began)
+
+
+def assert_gradients(
+    subject: Any, x: Any = None, *, strict: bool = False, **options: Any
+) -> Report:
+    """`check`, as an assertion; returns the report.
+
+    Raises GradientError, an AssertionError, with the report's text on a FAIL. INCONCLUSIVE is a
+    warning, or with strict=True an error as well.
+    """
+    return settle(check(subject, x, **options), strict)
+
+
+def settle(report: Report, strict: bool = False) -> Report:
+    """The report itself, or GradientError or a warning, as `assert_gradients` has them."""
+    if report.verdict == FAIL or (strict and not report.ok):
+        raise GradientError(f"\n{report}")
+    if report.verdict == INCONCLUSIVE:
+        warnings.warn(f"\n{report}", InconclusiveWarning, stacklevel=3)
+    return report
+
+
+def run(
+    pairs: Sequence[tuple[str, Pair]],
+    subject: str,
+    replay: str,
+    wrt: Wrt = None,
+    batch_axis: int | None = None,
+    seed: int = 0,
+    seconds: float = SECONDS,
+) -> Report:
+    """Examine pairs, each with its label, and report."""
+    seed, seconds = whole(seed, "seed"), finite(seconds, "seconds", above=True)
+    began = time.perf_counter()
+    for _, pair in pairs:
+        pair.wanted = chosen(pair, wrt)
+        if batch_axis is not None:
+            pair.declare_batch(batch_axis)
+    cases = []
+    for label, pair in pairs:
+        left = max(seconds - (time.perf_counter() - began), 0.01)
+        cases.append(examine(pair, label, seed, left))
+    replay += "".join(
+        f", {name}={value!r}"
+        for name, value in (("wrt", wrt), ("batch_axis", batch_axis))
+        if value is not None
+    )
+    return Report(subject, cases, seed, f"{replay}, seed={seed})", time.perf_counter() - began)
+
+
+def chosen(pair: Pair, wrt: Wrt) -> list[str]:
+    """The names of the blocks that `wrt` means: an argument means all that it holds."""
+    if wrt is None:
+        return list(pair.blocks)
+    asked = [wrt] if isinstance(wrt, str | int) else list(wrt)
+    arguments = pair.names if isinstance(pair, FunctionPair) else list(pair.blocks)
+    found: list[str] = []
+    for one in asked:
+        if isinstance(one, bool) or not isinstance(one, str | int):
+            raise KindError(f"wrt={wrt!r}: wants names of arguments, or their numbers")
+        name = one
+        if isinstance(one, int):
+            name = arguments[one] if 0 <= one < len(arguments) else str(one)
+        here = [block for block in pair.blocks if block == name or _begins(block, str(name))]
+        if not here:
+            known = ", ".join(map(repr, pair.blocks)) or "none"
+            raise OptionError(f"wrt={one!r}: wants one of {known}, which can be differentiated")
+        found += [block for block in here if block not in found]
+    return found
+
+
+def _begins(block: str, name: str) -> bool:
+    """Whether `block` is a part of the argument, the layer or the network of that name."""
+    return block.startswith((f"{name}[", f"{name}."))
+
+
+def _name(f: Any) -> str:
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def _shape_text(x: Any) -> str:
+    shape = getattr(x, "shape", x)
+    return str(tuple(shape) if isinstance(shape, Sequence) else shape)

@@ -1,0 +1,56 @@
+"""One case from the first call to the last: look, keep the contracts, measure, and name the cause.
+
+The order is that in which answers are needed: what cannot even be called has no contracts, and a
+cause is looked for only where something is wrong.
+"""
+
+import numpy as np
+
+from .contracts import check_contracts
+from .hints import hints_for
+from .locate import entry_map
+from .oracle import claim, measure_all
+from .pair import Budget, OutOfTime, Pair, Stopped
+from .probe import look, quiet
+from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
+
+UNDECIDED = ("time", "stochastic", "empty", "finite")  # what ends a check without a FAIL
+
+
+def examine(pair: Pair, label: str = "", seed: int = 0, seconds: float = 10.0) -> CaseResult:
+    """Everything there is to know about one pair, within so many seconds.
+
+    Whatever the pair does, this returns: its exceptions become findings.
+    """
+    rng = np.random.default_rng(seed)
+    case = CaseResult(label)
+    pair.budget = Budget(seconds)
+    with quiet():
+        try:
+            case.findings += look(pair, rng)
+            case.findings += check_contracts(pair, rng)
+            results, notes = measure_all(pair, rng)
+            case.blocks += results
+            case.findings += notes
+            for result in results:
+                if result.verdict == FAIL and result.measurements:
+                    explain(pair, result, case.findings, rng)
+        except Stopped as stop:
+            verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
+            case.findings.append(Finding(stop.contract, verdict, stop.text))
+    case.forward_calls, case.backward_calls = pair.forward_calls, pair.backward_calls
+    return case
+
+
+def explain(
+    pair: Pair, result: BlockResult, findings: list[Finding], rng: np.random.Generator
+) -> None:
+    """Find the entries that are wrong in a block that failed, and causes that fit."""
+    try:
+        claimed = claim(pair, pair.blocks, rng)
+        result.entries = entry_map(pair, result.name, claimed, rng)
+    except OutOfTime:
+        return
+    if result.entries is not None:
+        dy = list(claimed.w)
+        result.hints = hints_for(pair, result.name, result.entries, dy, findings)

@@ -1,0 +1,265 @@
+"""A report as text: at most 15 lines of 79 letters, the worst first.
+
+    FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training
+      dx[2,3,0,1] = +0.3127   numeric +0.2893 +- 4e-13
+        60 of 300 entries wrong, all with index 1 in axis 3
+      cause (residual 1e-12): the error is constant over (N, H, W): ...
+      PASS  dgamma (would see 3e-13)   dbeta (2e-14)   linear in dy, pure, layout-free
+      replay: check(BatchNorm(3), x=(4, 5, 5, 3), seed=17)
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..tables import INDENT, WIDTH, paragraph
+from .results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, CaseResult, worst
+from .wording import (
+    as_ascii,
+    badness,
+    calls,
+    cut,
+    errors_of,
+    extent,
+    holds,
+    place,
+    resolution_of,
+    rough,
+    said,
+    told_apart,
+    worst_first,
+    worst_measurement,
+)
+
+MOST_LINES = 15
+MOST_LINES_OF_PASS = 5
+
+
+@dataclass(frozen=True)
+class Item:
+    """Lines that stand or fall together; `kind` is what they are one of, where they fall."""
+
+    kind: str
+    lines: list[str]
+
+
+def report_text(
+    subject: str, cases: Sequence[CaseResult], seed: int, replay: str, seconds: float
+) -> str:
+    """The whole text."""
+    cost = calls(*(sum(getattr(case, f"{way}_calls") for case in cases) for way in WAYS), seconds)
+    verdict = worst([case.verdict for case in cases])
+    head = [_header(verdict, subject, cases, seed)]
+    if verdict == PASS:
+        items, tail, most = _passed_items(cases), [INDENT + cost], MOST_LINES_OF_PASS
+    else:
+        replayed = _prose(f"replay: {replay}", INDENT, 3) if replay else []
+        items, tail, most = _items(cases), [INDENT + cost, *replayed], MOST_LINES
+    return "\n".join([*head, *_fitted(items, most - len(head) - len(tail)), *tail])
+
+
+WAYS = ("forward", "backward")
+
+
+def _header(verdict: str, subject: str, cases: Sequence[CaseResult], seed: int) -> str:
+    """`FAIL  BatchNorm(3)  dx   seed 17, case training`: what is long is cut."""
+    if len(cases) == 1:
+        where = f"seed {seed}, case {as_ascii(cases[0].label)}" if cases[0].label else f"seed {seed}"
+        blamed = ", ".join(_blamed(cases[0]))
+    else:
+        found = Counter(case.verdict for case in cases)
+        counts = ", ".join(f"{found[one]} {one}" for one in WORST_FIRST if found[one])
+        where, blamed = f"seed {seed}, {len(cases)} cases" + (f": {counts}" if counts else ""), ""
+    where = cut(where, 40)
+    space = WIDTH - len(verdict) - len(where) - 7
+    blamed = cut(blamed, min(len(blamed), space // 2))
+    what = cut(as_ascii(subject), space - len(blamed))
+    return f"{verdict}  {what}  {blamed}".rstrip() + f"   {where}"
+
+
+def _blamed(case: CaseResult) -> list[str]:
+    """The blocks that keep a case from PASS, or else the contracts that do."""
+    for verdict in (FAIL, INCONCLUSIVE):
+        blocks = [f"d{as_ascii(one.name)}" for one in case.blocks if one.verdict == verdict]
+        if blocks or verdict == case.verdict:
+            return blocks or list(said(case, verdict))
+    return []
+
+
+def _items(cases: Sequence[CaseResult]) -> list[Item]:
+    """What a report says that is no PASS."""
+    if not cases:
+        return [Item("case", [INDENT + "nothing was checked"])]
+    order = sorted(cases, key=lambda case: WORST_FIRST.index(case.verdict))
+    if len(order) == 1:
+        return [*_case_items(order[0], INDENT), *_note_items(cases, 2)]
+    found = []
+    for case in order:
+        label = as_ascii(case.label) or "unnamed case"
+        if case.verdict == PASS:
+            sees = f"   would see {rough(resolution_of(case.blocks))}"
+            found.append(Item("case", [cut(f"{INDENT}PASS  {label}", WIDTH - len(sees)) + sees]))
+            continue
+        blamed = cut(", ".join(_blamed(case)), 30)
+        space = WIDTH - len(blamed) - 3
+        header = cut(f"{INDENT}{case.verdict}  {label}", space) + f"   {blamed}" * bool(blamed)
+        found += [Item("case", [header]), *_case_items(case, 2 * INDENT)]
+    return [*found, *_note_items(cases, 2)]
+
+
+def _case_items(case: CaseResult, indent: str) -> list[Item]:
+    """What one case found, the worst first."""
+    items = [Item("block", _failed(one, indent)) for one in _sorted(case.blocks, FAIL)]
+    items += _contract_items(case, FAIL, indent)
+    for one in _sorted(case.blocks, INCONCLUSIVE):
+        text = f"INCONCLUSIVE  d{one.name}: {one.reason or 'no reason is known'}"
+        items.append(Item("block", _prose(text, indent, 3)))
+    items += _contract_items(case, INCONCLUSIVE, indent)
+    if passed := _passed(case, indent):
+        items.append(Item("block", passed))
+    return items or [Item("block", [indent + "no gradient was asked for"])]
+
+
+def _sorted(blocks: Sequence[BlockResult], verdict: str) -> list[BlockResult]:
+    """The blocks with this verdict, the one that is most error bars off first."""
+
+    def off(block: BlockResult) -> float:
+        measured = worst_measurement(block)
+        return badness(measured) if measured else math.inf
+
+    return sorted((one for one in blocks if one.verdict == verdict), key=off, reverse=True)
+
+
+def _failed(block: BlockResult, indent: str) -> list[str]:
+    """A block whose gradient is wrong: the worst entry, how many there are, and the cause."""
+    lines = _packed(_evidence(block), indent, 3)
+    if block.hints:
+        hint = block.hints[0]
+        fit = f" (residual {rough(hint.residual)})" if hint.residual else ""
+        lines += _prose(f"cause{fit}: {hint.text}", indent, 3)
+    elif block.reason:
+        lines += _prose(block.reason if lines else f"d{block.name}: {block.reason}", indent, 3)
+    return lines or [indent + cut(f"d{as_ascii(block.name)} is wrong", WIDTH - len(indent))]
+
+
+def _evidence(block: BlockResult) -> list[str]:
+    """`dx[2,1] = +0.3127`, `numeric +0.2893 +- 4e-13`, and how many entries are wrong."""
+    name, entries, measured = f"d{as_ascii(block.name)}", block.entries, worst_measurement(block)
+    if entries is not None and len(entries.index):
+        k = int(worst_first(entries)[0])
+        name = cut(name, 40) + place(entries.index[k], entries.shape)
+        pair = told_apart(float(entries.analytic[k]), float(entries.numeric[k]))
+        bar, more = float(entries.bar[k]), [f"({extent(entries)})"]
+        if not entries.wrong.any() and measured:
+            more.append(f"(but {badness(measured):.1g} error bars off along a direction)")
+    elif measured:
+        name = cut(name, 40) + " along a direction"
+        pair = told_apart(float(measured.analytic), float(measured.numeric))
+        bar, more = measured.bar, []
+    else:
+        return []
+    return [f"{name} = {pair[0]}", f"numeric {pair[1]} +- {rough(bar)}", *more]
+
+
+def _contract_items(case: CaseResult, verdict: str, indent: str) -> list[Item]:
+    """The contracts with this verdict, a line or two each."""
+    found = []
+    for name, texts in said(case, verdict).items():
+        text = f"{verdict}  {name}: {texts[0] or 'no reason is known'}"
+        text += f" (and {len(texts) - 1} more)" * (len(texts) > 1)
+        found.append(Item("contract", _prose(text, indent, 3)))
+    return found
+
+
+def _passed(case: CaseResult, indent: str) -> list[str]:
+    """What is right in a case that is not: blocks and how sharply they were seen, contracts."""
+    parts, say = ["PASS"], "would see "
+    for name, size in _seen(case.blocks):
+        parts.append(f"{name} ({say}{size})" if size else name)
+        say = "" if size else say
+    contracts = ", ".join(holds(name) for name in said(case, PASS))
+    if len(parts) == 1:
+        return _prose(f"PASS  {contracts}", indent, 2) if contracts else []
+    lines = _packed([f"{parts[0]}  {parts[1]}", *parts[2:]], indent, 1 if contracts else 2)
+    if contracts and len(lines[-1]) + 3 + len(contracts) <= WIDTH:
+        return [*lines[:-1], f"{lines[-1]}   {contracts}"]
+    return [*lines, *_prose(contracts, indent + "      ", 2)]
+
+
+def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
+    """What a report says that is all PASS: how sharply it looked, at what, and what to note."""
+    seen = [" ".join(one).strip() for one in _seen([b for case in cases for b in case.blocks])]
+    items, notes = [], _note_items(cases, 1)
+    if seen:
+        text = [f"would see one entry off by (relative): {seen[0]}", *seen[1:]]
+        items.append(Item("block", _packed(text, INDENT, 1)))
+    contracts = list({name: None for case in cases for name in said(case, PASS)})
+    if contracts:
+        words = ", ".join(holds(name) for name in contracts)
+        items.append(Item("contract", _prose(words, INDENT, 1 if notes else 2)))
+    return [*items, *notes]
+
+
+def _seen(blocks: Sequence[BlockResult]) -> list[tuple[str, str]]:
+    """Blocks that passed, each with its worst resolution, the coarsest first."""
+    passed = [one for one in blocks if one.verdict == PASS]
+    names = list({one.name: None for one in passed})
+    coarsest = {name: resolution_of([one for one in passed if one.name == name]) for name in names}
+    names.sort(key=lambda name: -(coarsest[name] or 0))
+    return [
+        (cut(f"d{as_ascii(name)}", 40), "" if coarsest[name] is None else rough(coarsest[name]))
+        for name in names
+    ]
+
+
+def _note_items(cases: Sequence[CaseResult], most: int) -> list[Item]:
+    """Notes, one line each, the last of them with how many more there are."""
+    notes: list[str] = []
+    for case in cases:
+        passed = [one for one in case.blocks if one.verdict == PASS and one.reason]
+        notes += [f"d{one.name}: {one.reason}" for one in passed]
+        notes += [f"{name}: {text}" for name, texts in said(case, NOTE).items() for text in texts]
+    found = [as_ascii(f"note  {text}") for text in dict.fromkeys(notes)]
+    more = f" ... and {len(found) - most} more notes"
+    if len(found) > most:
+        found = [*found[: most - 1], cut(found[most - 1], WIDTH - len(INDENT + more)) + more]
+    return [Item("note", [cut(INDENT + text, WIDTH)]) for text in found]
+
+
+def _fitted(items: Sequence[Item], space: int) -> list[str]:
+    """The lines of the items, or of as many as fit, and how many of what do not."""
+    kept, used = len(items), sum(len(one.lines) for one in items)
+    if used > space:
+        while used > space - 1:
+            kept -= 1
+            used -= len(items[kept].lines)
+    lines = [line for one in items[:kept] for line in one.lines]
+    fallen = Counter(one.kind for one in items[kept:])
+    texts = [f"{n} more {kind}{'s' * (n > 1)}" for kind, n in fallen.items()]
+    return [*lines, INDENT + "... and " + ", ".join(texts)] if texts else lines
+
+
+def _prose(text: str, indent: str, most: int) -> list[str]:
+    """Text in at most so many lines; "..." where it goes on."""
+    lines = paragraph(as_ascii(text), indent)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], cut(lines[most - 1], WIDTH - 4) + " ..."]
+    return lines
+
+
+def _packed(parts: Sequence[str], indent: str, most: int) -> list[str]:
+    """Parts side by side, three blanks apart, in at most so many lines; or how many more."""
+    lines: list[str] = []
+    for k, part in enumerate(parts):
+        left = len(parts) - k
+        more = f"   and {left} more"
+        room = WIDTH - (len(more) if len(lines) == most and left > 1 else 0)
+        if lines and len(lines[-1]) + 3 + len(part) <= room:
+            lines[-1] += "   " + part
+        elif len(lines) == most:
+            lines[-1] = cut(lines[-1], WIDTH - len(more)) + more
+            break
+        else:
+            lines.append(cut((indent + "  " if lines else indent) + part, WIDTH))
+    return lines
