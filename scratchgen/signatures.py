@@ -1,11 +1,12 @@
-"""Two functions of a user's: the arguments they are to be checked at, and what kind of pair they are.
+"""Two functions of a user's: the arguments they are checked at, and what kind of pair they are.
 
-    4x5,5x3            two arrays of numbers of size 0.1 to 1.5, with random signs
-    4x5:positive       the same without signs
-    4:int10,scalar     whole numbers below 10, and a single number
+4x5,5x3            two arrays of numbers of size 0.1 to 1.6, with random signs
+4x5:positive       the same without signs
+4:int10,scalar     whole numbers below 10, and a single number
 """
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import numpy as np
 
 from .checks import Array, Shape
 from .errors import OptionError
-from .gradcheck.points import signed
+from .gradcheck.pair import MOST_NUMBERS
+from .gradcheck.points import spread
 
 KINDS = {
     "vjp": "f(*args) -> y and vjp(dy, *args)",
@@ -34,11 +36,11 @@ class Wanted:
 
     def draw(self, rng: np.random.Generator) -> Array:
         """The argument."""
+        if math.prod(self.shape) > MOST_NUMBERS:
+            raise OptionError(f"--args: wants shapes of at most {MOST_NUMBERS:,} numbers")
         if self.kind == "int":
             return rng.integers(self.below, size=self.shape)
-        if self.kind == "positive":
-            return rng.uniform(0.1, 1.5, self.shape)
-        return signed(rng, self.shape)
+        return abs(spread(rng, self.shape)) if self.kind == "positive" else spread(rng, self.shape)
 
 
 def wanted(text: str) -> list[Wanted]:

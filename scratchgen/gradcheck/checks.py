@@ -182,9 +182,9 @@ def run(
 def chosen(pair: Pair, wrt: Wrt) -> list[str]:
     """The names of the blocks that `wrt` means: an argument means all that it holds."""
     if wrt is None:
-        return list(pair.blocks)
+        return pair.wanted
     asked = [wrt] if isinstance(wrt, str | int) else list(wrt)
-    arguments = pair.names if isinstance(pair, FunctionPair) else list(pair.blocks)
+    arguments = pair.names if isinstance(pair, FunctionPair) else pair.wanted
     found: list[str] = []
     for one in asked:
         if isinstance(one, bool) or not isinstance(one, str | int):
@@ -192,9 +192,9 @@ def chosen(pair: Pair, wrt: Wrt) -> list[str]:
         name = one
         if isinstance(one, int):
             name = arguments[one] if 0 <= one < len(arguments) else str(one)
-        here = [block for block in pair.blocks if block == name or _begins(block, str(name))]
+        here = [block for block in pair.wanted if block == name or _begins(block, str(name))]
         if not here:
-            known = ", ".join(map(repr, pair.blocks)) or "none"
+            known = ", ".join(map(repr, pair.wanted)) or "none"
             raise OptionError(f"wrt={one!r}: wants one of {known}, which can be differentiated")
         found += [block for block in here if block not in found]
     return found

@@ -6,10 +6,11 @@ cause is looked for only where something is wrong.
 
 import numpy as np
 
+from .claims import claim
 from .contracts import check_contracts
 from .hints import hints_for
 from .locate import entry_map
-from .oracle import claim, measure_all
+from .oracle import measure_all
 from .pair import Budget, OutOfTime, Pair, Stopped
 from .probe import look, quiet
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding

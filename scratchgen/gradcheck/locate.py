@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..checks import Array
+from .claims import Claim, along, direction, signs
 from .differences import best
 from .noise import EPS, forward_noise
-from .oracle import Claim, along, direction, signs
 from .pair import OutOfTime, Pair
 from .results import EntryMap
 
@@ -26,21 +26,21 @@ Along = Callable[[Array], tuple[float, float]]  # u -> derivative along u, and i
 
 def entry_map(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -> EntryMap | None:
     """Entries of the gradient of a block for the cotangents of `claimed`; None if time runs out."""
-    analytic = np.asarray(claimed.gradients[name]).reshape(-1)
+    analytic = claimed.gradient(name).reshape(-1)
     block = pair.blocks[name]
     rms = math.sqrt(float(np.mean(block * block))) or 1.0
     size = np.where(block == 0, rms, abs(block)).reshape(-1)
-    places = range(block.size) if block.size <= MOST_ENTRIES else None
     rows: dict[int, tuple[float, float]] = {}
     try:
         derivative = _derivative(pair, name, claimed, rng)
-        if places is None:
+        places = list(range(block.size))
+        if block.size > MOST_ENTRIES:
             places = _wrong_places(derivative, analytic, block, rng)
         for i in places:
             u = np.zeros(block.size)
             u[i] = max(size[i], 0.1 * rms)
-            value, bar = derivative(u.reshape(block.shape))
-            rows[i] = (value / u[i], bar / u[i])
+            value, error = derivative(u.reshape(block.shape))
+            rows[i] = (value / u[i], error / u[i])
     except OutOfTime:
         if not rows:
             return None

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..checks import Array, Shape
 from ..errors import KindError, OptionError
 from .arguments import Blocks, as_block, is_container, leaves, parts, rebuilt
 from .frozen import Frozen
@@ -30,10 +30,14 @@ MOST_NUMBERS = 2**28  # in all blocks of a pair together: 2 GiB
 
 @dataclass(frozen=True)
 class Odd:
-    """What came in place of a gradient: the name of the contract it breaks, and in words how."""
+    """What came in place of a gradient: the name of the contract it breaks, and in words how.
+
+    `shape` is that of the array that came, where the shape is what is odd.
+    """
 
     contract: str
     text: str
+    shape: Shape = ()
 
 
 class Stopped(Exception):
@@ -83,7 +87,11 @@ class Pair:
         constants: the names of arguments that have no gradient, such as labels.
         per_example: the blocks with a batch axis, name -> axis; empty where examples may mix.
         takes_cotangents: False for an objective, whose cotangent is always 1.
-        copies: True once it was seen to write into what it is given: it then gets copies.
+        copies: True once it was seen to write into what it is given, or has given: it then gets
+            copies, and copies are kept.
+        held: the arrays that it works with besides the blocks, such as labels, by name.
+        single: the names of the blocks that were given in float32.
+        came: block -> what the backward pass last gave for it, where that was no float64 array.
     """
 
     takes_cotangents = True
@@ -95,6 +103,9 @@ class Pair:
         self.constants: list[str] = []
         self.per_example: dict[str, int] = {}
         self.copies = False
+        self.held: dict[str, Array] = {}
+        self.single: list[str] = []
+        self.came: dict[str, str] = {}
         self.frozen = Frozen(*roots)
         self.budget = Budget(float("inf"))
         self.forward_calls = self.backward_calls = 0
@@ -110,13 +121,14 @@ class Pair:
         self.forward_calls += 1
         self.budget.check()
         if self.copies:
-            blocks = {name: array.copy(order="K") for name, array in blocks.items()}
+            blocks = {name: array.copy("K") for name, array in (self.held | blocks).items()}
         self.frozen.restore()
         try:
             y, memory = self._forward(blocks)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             raise Stopped("raises", told(problem, "forward")) from problem
-        return Run(self._outputs(y), memory)
+        outputs = self._outputs(y)
+        return Run(tuple(one.copy() for one in outputs) if self.copies else outputs, memory)
 
     def backward(self, run: Run, dy: Sequence[Array]) -> dict[str, Array | Odd]:
         """The gradient of each block, float64 and of its shape, or what is odd about it.
@@ -130,9 +142,31 @@ class Pair:
             dy = [one.copy(order="K") for one in dy]
         try:
             raw = self._backward(run, dy)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             raise Stopped("raises", told(problem, "backward")) from problem
-        return {name: self._gradient(name, one) for name, one in self._by_block(raw).items()}
+        given = {name: self._gradient(name, one) for name, one in self._by_block(raw).items()}
+        if self.copies:
+            given = {name: g if isinstance(g, Odd) else g.copy() for name, g in given.items()}
+        return given
+
+    def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
+        """The outputs for blocks of which one is complex; None where that does not work."""
+        self.forward_calls += 1
+        self.frozen.restore()
+        try:
+            y, _ = self._forward(blocks)
+            return [np.asarray(one) for _, one in leaves(y, "y")]
+        except (Exception, SystemExit):
+            return None
+
+    def declare_batch(self, axis: int) -> None:
+        """Say that the first block has examples along `axis`, and that they do not mix."""
+        name, block = next(iter(self.blocks.items()))
+        if not 0 <= axis < block.ndim:
+            raise OptionError(
+                f"batch_axis={axis}: wants an axis of {name}, which has shape {block.shape}"
+            )
+        self.per_example = {name: axis}
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         """What the forward pass gives, and what is remembered of it."""
@@ -155,6 +189,7 @@ class Pair:
         shape = self.blocks[name].shape
         if type(raw) is np.ndarray and raw.dtype == np.float64 and raw.shape == shape:
             return raw
+        self.came[name] = str(getattr(raw, "dtype", type(raw).__name__))
         if raw is None:
             return np.zeros(shape)
         try:
@@ -164,7 +199,8 @@ class Pair:
         if array.dtype.kind not in "biuf":
             return Odd("kind", f"d{name} is {_kind(raw, array)}, wants an array of floats")
         if array.shape != shape:
-            return Odd("shape", f"d{name} has shape {array.shape}, wants {name}'s, {shape}")
+            text = f"d{name} has shape {array.shape}, wants {name}'s, {shape}"
+            return Odd("shape", text, array.shape)
         return array.astype(np.float64)
 
 
@@ -190,6 +226,8 @@ class FunctionPair(Pair):
         blocks = {name: block for name, one in found if (block := as_block(one)) is not None}
         super().__init__(name or _called(f), blocks, f, backward, surrogate, self.args)
         self.constants = [name for name, _ in found if name not in blocks]
+        self.held = {n: one for n, one in found if n not in blocks and type(one) is np.ndarray}
+        self.single = [n for n, one in found if getattr(one, "dtype", None) == np.float32]
         self.structure: Any = None  # of the outputs, once they are seen
 
     def _call(self, blocks: Blocks) -> list[Any]:
@@ -220,6 +258,9 @@ class FunctionPair(Pair):
         for arg, name in zip(self.args, self.names, strict=True):
             if name in tops:
                 found |= _matched(arg, tops[name], name)
+        for name in self.constants:
+            if found.get(name) is not None:
+                self.came[name] = "a gradient"
         return {name: found.get(name) for name in self.blocks if name in wanted}
 
     def _top_level(self, raw: Any) -> dict[str, Any]:
@@ -232,9 +273,9 @@ class FunctionPair(Pair):
             known = {f"{d}{name}": name for name in self.names for d in ("", "d", "d_")}
             unknown = [key for key in given if key not in known]
             if unknown:
-                names = ", ".join(repr(name) for name in floats)
+                wanted = ", ".join(map(repr, floats))
                 raise Stopped(
-                    "count", f"backward gave a gradient for {unknown[0]!r}, wants {names}"
+                    "count", f"backward gave a gradient for {unknown[0]!r}, wants {wanted}"
                 )
             return {known[key]: one for key, one in given.items()}
         if isinstance(raw, tuple | list) and not self._is_the_only_one(raw, floats):

@@ -161,13 +161,14 @@ def tiles_of(block: BlockResult) -> Tiles | None:
     shape = entries.shape or (1,)
     at = np.stack(np.unravel_index(entries.index, shape))  # (ndim, M)
     down, across = _plane(shape)
-    steps = [math.ceil(shape[axis] / MOST_SIDE) if axis is not None else 1 for axis in _plane(shape)]
+    lengths = (shape[down] if down is not None else 1, shape[across])
+    steps = [math.ceil(length / MOST_SIDE) for length in lengths]
     order = worst_first(entries)[::-1]  # the last one written into a tile is the worst
     row = (at[down] // steps[0])[order] if down is not None else np.zeros_like(order)
     column = (at[across] // steps[1])[order]
     others = [axis for axis in range(len(shape)) if axis not in (down, across)]
     keys, slice_of = _slices(at[others][:, order])
-    sides = (len(keys), int(row.max()) + 1, int(column.max()) + 1)
+    sides = (len(keys), math.ceil(lengths[0] / steps[0]), math.ceil(lengths[1] / steps[1]))
     error, wrong = np.full(sides, np.nan), np.zeros(sides, dtype=bool)
     error[slice_of, row, column] = errors_of(entries)[order]
     wrong[slice_of, row, column] = entries.wrong[order]

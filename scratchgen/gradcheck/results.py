@@ -132,4 +132,5 @@ class CaseResult:
     @property
     def verdict(self) -> str:
         """The worst of its blocks and findings."""
-        return worst([one.verdict for one in (*self.blocks, *self.findings)])
+        found = [one.verdict for one in self.blocks] + [one.verdict for one in self.findings]
+        return worst(found)

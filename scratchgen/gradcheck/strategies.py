@@ -43,7 +43,7 @@ from ..nn import (
 from ..nn.layer import check_layer
 from ..versions import require
 from .cases import LayerCase
-from .subjects import signed
+from .points import spread
 
 require("hypothesis", "drawing cases")
 
@@ -109,8 +109,8 @@ shapes = st.lists(sizes, min_size=1, max_size=3).map(tuple)
 
 
 def drawn(shape: Shape, seed: int, dtype: Any, scale: float, layout: str) -> Array:
-    """An array of numbers of size 0.1 to 1.5 times `scale`, with random signs."""
-    x = scale * signed(np.random.default_rng(seed), shape)
+    """An array of numbers of size 0.1 to 1.6 times `scale`, with random signs."""
+    x = scale * spread(np.random.default_rng(seed), shape)
     return laid_out(np.asarray(x, float_type(dtype)), layout)
 
 

@@ -1,11 +1,11 @@
 """A report as text: at most 15 lines of 79 letters, the worst first.
 
-    FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training
-      dx[2,3,0,1] = +0.3127   numeric +0.2893 +- 4e-13
-        60 of 300 entries wrong, all with index 1 in axis 3
-      cause (residual 1e-12): the error is constant over (N, H, W): ...
-      PASS  dgamma (would see 3e-13)   dbeta (2e-14)   linear in dy, pure, layout-free
-      replay: check(BatchNorm(3), x=(4, 5, 5, 3), seed=17)
+FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training
+  dx[2,3,0,1] = +0.3127   numeric +0.2893 +- 4e-13
+    60 of 300 entries wrong, all with index 1 in axis 3
+  cause (residual 1e-12): the error is constant over (N, H, W): ...
+  PASS  dgamma (would see 3e-13)   dbeta (2e-14)   linear in dy, pure, layout-free
+  replay: check(BatchNorm(3), x=(4, 5, 5, 3), seed=17)
 """
 
 import math
@@ -65,7 +65,9 @@ WAYS = ("forward", "backward")
 def _header(verdict: str, subject: str, cases: Sequence[CaseResult], seed: int) -> str:
     """`FAIL  BatchNorm(3)  dx   seed 17, case training`: what is long is cut."""
     if len(cases) == 1:
-        where = f"seed {seed}, case {as_ascii(cases[0].label)}" if cases[0].label else f"seed {seed}"
+        where = (
+            f"seed {seed}, case {as_ascii(cases[0].label)}" if cases[0].label else f"seed {seed}"
+        )
         blamed = ", ".join(_blamed(cases[0]))
     else:
         found = Counter(case.verdict for case in cases)

@@ -23,6 +23,7 @@ LATEST: dict[str, Any] = {}  # note of a tape -> what the last forward pass left
 NOT_ARRAYS = ("self", "p", "g", "tape", "penalty", "network", "rate", "memory", "name", "axis")
 SHAPE_ATTRIBUTES = ("shape", "dtype", "ndim", "flags", "size", "reshape")
 PRODUCTS = ("matmul", "times", "times_transpose", "add_outer", "affine")
+RECORDED = ("x", "u", "mu", "log_var", "logits", "real", "fake")  # gradients, by name
 UNARY = ("abs", "exp", "expm1", "sqrt", "square", "log", "log1p", "sigmoid", "softplus")
 
 
@@ -322,12 +323,14 @@ def power(site: Site) -> list[Node]:
 
 @operator("wrong name")
 def wrong_name(site: Site) -> list[Node]:
-    """An array -> each other array of the same function that is known by then."""
+    """An array -> those before and after it in the list of the function's arrays known by then."""
     node = site.node
     if not _is_array_read(site):
         return []
     known = [one for one in site.arrays if site.bound.get(one, 0) < node.lineno]
-    return [parsed(one) for one in known if one != text_of(node)]
+    here = known.index(text_of(node)) if text_of(node) in known else 0
+    others = dict.fromkeys(known[(here + step) % len(known)] for step in (1, -1))
+    return [parsed(one) for one in others if one != text_of(node)]
 
 
 def _is_array_read(site: Site) -> bool:
@@ -371,9 +374,24 @@ def drop_function(site: Site) -> list[Node]:
     if called(node) not in UNARY or not node.args:
         return []
     found: list[Node] = [node.args[0]]
-    if called(node) in ("expm1", "log1p"):
-        found.append(ast.Call(parsed(f"np.{called(node)[:-1].replace('pm', 'p')}".replace("log1", "log")), node.args, node.keywords))
+    without_one = {"expm1": "exp", "log1p": "log"}.get(called(node))
+    if without_one:
+        found.append(ast.Call(parsed(f"np.{without_one}"), node.args, node.keywords))
     return found
+
+
+@operator("extra factor")
+def extra_factor(site: Site) -> list[Node]:
+    """What is added to a gradient, or recorded as one -> twice that; -> that, divided by N."""
+    node = site.node
+    if not isinstance(node, ast.expr) or not site.given:
+        return []
+    added = isinstance(site.parent, ast.AugAssign) and site.in_field("value")
+    recorded = isinstance(site.parent, ast.keyword) and site.parent.arg in RECORDED
+    if not (added or recorded) or (added and not isinstance(site.parent.op, ast.Add)):
+        return []
+    n = parsed(f"len({site.given[0]})")
+    return [binop(parsed("2"), ast.Mult(), node), binop(node, ast.Div(), n)]
 
 
 @operator("in place")
@@ -481,9 +499,7 @@ def path_missing(site: Site) -> list[Node]:
     node = site.node
     if not isinstance(node, ast.expr):
         return []
-    in_record = isinstance(site.parent, ast.keyword) and site.parent.arg in (
-        "x", "u", "mu", "log_var", "logits", "real", "fake",
-    )
+    in_record = isinstance(site.parent, ast.keyword) and site.parent.arg in RECORDED
     return [binop(parsed("0.0"), ast.Mult(), node)] if in_record else []
 
 

@@ -1,0 +1,94 @@
+"""One direction, judged: the derivative measured, the claim beside it, and a verdict on the two.
+
+    D = d/dt <w, f(x + t u)> at t = 0          measured, with an error bar (differences.py)      (1)
+    s = <backward(w), u>                       claimed                                           (2)
+    bar = 10 (error of D + noise of s)         error of D includes noise of f / h                (3)
+    scale = max(|g * u|_2, sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h)                       (4)
+
+    PASS           |D - s| <= bar, and bar / scale < 1e-4
+    FAIL           |D - s| > 10 bar, and the differences settle: 10 error < size of D / 10
+    INCONCLUSIVE   everything else
+
+One entry that is wrong by more than 10 bar / scale, relatively, would have failed: that is the
+*resolution* of a PASS. A derivative that is 0 has no relative error. It passes where D, s and all
+that their sums hold lie within the error bar, and that is less than 1e-7 of the function itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..checks import Array
+from .arguments import Blocks
+from .claims import Claim, along
+from .differences import FEW, MANY, Climb, Slope, Values
+from .noise import forward_noise
+from .pair import Pair
+from .results import FAIL, INCONCLUSIVE, PASS, Measurement
+
+GOOD = 1e-12  # error / scale that needs no more steps
+WANTED = 1e-4  # bar / scale that a PASS needs
+SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
+FLAT = 1e-7  # error bar, in units of |w * f|, below which a derivative may be called 0
+
+
+@dataclass
+class Judged:
+    """One measurement, the verdict on it, the reason where it is not plain, and its slope."""
+
+    measurement: Measurement
+    verdict: str
+    reason: str
+    slope: Slope
+
+
+def judged(
+    pair: Pair,
+    blocks: Blocks,
+    name: str,
+    u: Array,
+    claimed: Claim,
+    rng: np.random.Generator,
+    noise: float | None = None,
+) -> Judged:
+    """The verdict along u at the point `blocks`; the noise of f is measured unless it is given."""
+    f = along(pair, blocks, name, u)
+    if noise is None:
+        noise = forward_noise(pair, blocks, name, f, claimed.w, rng)
+    slope = climb(f, claimed, name, u, noise)
+    s, claim_noise, length = claimed.about(name, u)
+    bar = 10 * (slope.error + claim_noise)  # (3)
+    scale = max(length, slope.scale)  # (4)
+    measurement = Measurement(slope.value, s, bar, scale, slope.ladders)
+    verdict, reason = verdict_on(measurement, slope, claimed)
+    return Judged(measurement, verdict, reason, slope)
+
+
+def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope:
+    """(1) with few steps, and with many where these do not settle it."""
+    walk = Climb(f, claimed.w, claimed.outputs, noise)
+    slope = walk.slope(FEW)
+    s, _, _ = claimed.about(name, u)
+    if slope.error <= GOOD * slope.scale and abs(slope.value - s) <= 10 * slope.error:
+        return slope
+    return walk.slope(MANY)
+
+
+def verdict_on(one: Measurement, slope: Slope, claimed: Claim) -> tuple[str, str]:
+    """The verdict on one measurement, and the reason where it is not plain."""
+    if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
+        return INCONCLUSIVE, "forward is not finite around the point"
+    off, error = abs(one.numeric - one.analytic), 10 * slope.error
+    is_flat = error <= FLAT * claimed.size()
+    if off > 10 * one.bar and (is_flat or error <= SETTLED * slope.scale):
+        return FAIL, ""
+    if off <= one.bar:
+        if one.bar <= WANTED * one.scale:
+            return PASS, ""
+        if is_flat and max(abs(one.numeric), abs(one.analytic), one.scale) <= 10 * one.bar:
+            return PASS, "the derivative is 0, to within rounding"
+    if off > one.bar and error <= WANTED * slope.scale:
+        return INCONCLUSIVE, "the difference is too close to the error bar to call"
+    share = f"(the error bar is {one.bar / (slope.scale or 1):.0e} of the derivative)"
+    return INCONCLUSIVE, f"differences of forward do not settle: it is too rough or noisy {share}"

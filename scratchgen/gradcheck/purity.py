@@ -1,0 +1,97 @@
+"""What a pair is given it must leave as it was: compared byte by byte, and given read-only.
+
+A function that writes into its arguments works by itself, and spoils what its caller still needs:
+the input of a layer, kept for another's backward pass, or the gradient that two layers share.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..checks import Array
+from .arguments import Blocks
+from .pair import OutOfTime, Pair, Stopped
+from .results import FAIL, NOTE, PASS, Finding
+
+REFUSALS = ("read-only", "readonly", "not writeable", "WRITEABLE")  # in the texts of exceptions
+
+
+class Watch:
+    """Arrays as they are now, to see later whether something was written into them."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.arrays = {name: one for name, one in arrays.items() if one.dtype.kind in "biuf"}
+        self.before = {name: (one.shape, one.tobytes()) for name, one in self.arrays.items()}
+
+    def changed(self) -> list[str]:
+        """The names of those that are no longer what they were."""
+        return [
+            name
+            for name, one in self.arrays.items()
+            if (one.shape, one.tobytes()) != self.before[name]
+        ]
+
+    def put_back(self, names: Sequence[str]) -> None:
+        """What they were is written into them again."""
+        for name in names:
+            shape, before = self.before[name]
+            one = self.arrays[name]
+            one.shape = shape
+            one[...] = np.frombuffer(before, one.dtype).reshape(shape)
+
+    def findings(self, stage: str) -> list[Finding]:
+        """A FAIL for each array that `stage` wrote into; all are put back."""
+        names = self.changed()
+        found = [Finding("pure", FAIL, self._words(name, stage)) for name in names]
+        self.put_back(names)
+        return found
+
+    def _words(self, name: str, stage: str) -> str:
+        """`backward changed dy, in 12 of 12 entries`."""
+        shape, before = self.before[name]
+        now = self.arrays[name]
+        if now.shape != shape:
+            return f"{stage} changed the shape of {name} in place, from {shape} to {now.shape}"
+        was = np.frombuffer(before, now.dtype).reshape(shape)
+        n = int((was != now).sum()) or 1
+        return f"{stage} changed {name} in place, in {n} of {now.size} entries"
+
+
+def own(blocks: Mapping[str, Array]) -> Blocks:
+    """Copies, with the same layout."""
+    return {name: one.copy("K") for name, one in blocks.items()}
+
+
+def named(dy: Sequence[Array]) -> dict[str, Array]:
+    """Cotangents by name: `dy`, or `dy[0]`, `dy[1]` of several outputs."""
+    return {f"dy[{i}]" if len(dy) > 1 else "dy": one for i, one in enumerate(dy)}
+
+
+def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
+    """What a forward and a backward pass write into, of all that they are given."""
+    mine, cotangents = own(blocks), [one.copy("K") for one in dy]
+    before = Watch({**mine, **pair.held})
+    run = pair.forward(mine)
+    found = before.findings("forward")
+    outputs = Watch(named(run.outputs))
+    between = Watch({**mine, **pair.held, **named(cotangents)})
+    pair.backward(run, cotangents)
+    found += between.findings("backward")
+    for name in outputs.changed():
+        text = f"backward writes into what forward returned as {name.replace('dy', 'y')}"
+        found.append(Finding("pure", NOTE, text))
+    return found
+
+
+def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
+    """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
+    found = one_pass(pair, pair.blocks, dy)
+    impure = [one for one in found if one.verdict == FAIL]
+    refusal = _refused(pair, dy)
+    if refusal and impure:
+        first = impure[0]
+        found[found.index(first)] = Finding("pure", FAIL, f"{first.text} ({refusal})")
+    elif refusal:
+        found += impure = _elsewhere(pair, dy, refusal)
+    pair.copies = pair.copies or any(one.verdict == FAIL for one in found)
+    return found if impure else [*found, Finding("pure", PASS)]
