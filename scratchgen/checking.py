@@ -8,22 +8,26 @@ The last line counts verdicts. The exit code is 0 when none of them is FAIL, and
 """
 
 import argparse
+import datetime
 import inspect
-from collections import Counter
-from pathlib import Path
+import time
 from typing import Any
 
 from . import gradcheck, lookup, signatures
 from .checks import user_path
 from .errors import FileError, OptionError
 from .gradcheck.certificate import certify
-from .gradcheck.pages import certificate_json, certificate_page, certificate_table
+from .gradcheck.markup import written
+from .gradcheck.pages import certificate_json, certificate_page, certificate_table, counts_line
+from .gradcheck.pair import told
+from .gradcheck.plain import versions
 from .gradcheck.report import Report
-from .gradcheck.results import FAIL, INCONCLUSIVE, PASS
+from .gradcheck.results import FAIL
+from .gradcheck.wording import calls
 from .rng import stream
 from .versions import require
 
-CERTIFICATE = "certificate"
+TITLE = "Gradients of scratchgen"
 PICTURES = (".png", ".pdf", ".svg")
 
 # the words of the command line that go with one use of it only
@@ -48,11 +52,10 @@ def check(options: argparse.Namespace) -> int:
         _refuse(options, ONE_ONLY, "name what to check too, as layers:Scale")
         reports = library(options)
     else:
-        _refuse(options, LIBRARY_ONLY, "name nothing to check the library, or leave it out")
+        _refuse(options, LIBRARY_ONLY, "it is of the library, which is checked without a name")
         reports = [one(options)]
-    counts = Counter(report.verdict for report in reports)
-    print(", ".join(f"{counts[verdict]} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE)))
-    return 1 if counts[FAIL] else 0
+        _show(f"{reports[0]}\n{counts_line(reports)}")
+    return 1 if any(report.verdict == FAIL for report in reports) else 0
 
 
 def library(options: argparse.Namespace) -> list[Report]:
@@ -64,17 +67,31 @@ def library(options: argparse.Namespace) -> list[Report]:
         raise FileError(
             f"the folder {folder} cannot be made ({problem.strerror}): name another with --out"
         ) from problem
+    began = time.perf_counter()
     reports = certify(seed=options.seed, jit=bool(options.jit))
+    facts = _facts(reports, options, time.perf_counter() - began)
+    page, plain = folder / "certificate.html", folder / "certificate.json"
+    written(certificate_page(reports, TITLE, facts), page)
+    written(certificate_json(reports, facts), plain)
+    _show(f"{page} and {plain.name}: the resolution of every gradient")
     _show(certificate_table(reports))
-    for suffix, text in ((".html", certificate_page), (".json", certificate_json)):
-        path = folder / f"{CERTIFICATE}{suffix}"
-        _write(path, text(reports))
-    _show(f"{folder / CERTIFICATE}.html and .json: the same, with resolutions")
     return reports
 
 
+def _facts(reports: list[Report], options: argparse.Namespace, seconds: float) -> dict[str, str]:
+    """What the certificate rests on."""
+    forward = sum(report.forward_calls for report in reports)
+    backward = sum(report.backward_calls for report in reports)
+    return {
+        "date": datetime.date.today().isoformat(),
+        "command": f"scratchgen check --seed {options.seed}{' --jit' if options.jit else ''}",
+        "cost": calls(forward, backward, seconds),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
+    }
+
+
 def one(options: argparse.Namespace) -> Report:
-    """Check one thing of the user's, or two functions; print the report, and write it."""
+    """The report of one thing of the user's, or of two functions; also written where asked."""
     for path in (options.json, options.html, options.plot):
         if path is not None and not user_path(path).parent.is_dir():
             raise FileError(f"there is no folder {user_path(path).parent}: make it first")
@@ -85,13 +102,18 @@ def one(options: argparse.Namespace) -> Report:
     found = lookup.find(options.subject)
     if len(found) > 2:
         raise OptionError(f"{options.subject}: wants one name, or forward,backward")
-    report = of_functions(found[0], found[1], options) if len(found) == 2 else of(found[0], options)
-    _show(str(report))
-    for path, text in ((options.json, report.to_json), (options.html, report.to_html)):
+    try:
+        two = len(found) == 2
+        report = of_functions(found[0], found[1], options) if two else of(found[0], options)
+    except SystemExit as problem:
+        raise FileError(told(problem, options.subject)) from problem
+    for path, write in (
+        (options.json, report.to_json),
+        (options.html, report.to_html),
+        (options.plot, report.plot),
+    ):
         if path is not None:
-            _write(user_path(path), text())
-    if options.plot is not None:
-        report.plot(user_path(options.plot))
+            write(user_path(path))
     return report
 
 
@@ -148,10 +170,3 @@ def _refuse(options: argparse.Namespace, words: dict[str, str], advice: str) -> 
 def _show(text: str) -> None:
     """Print it, with nothing that a terminal would obey."""
     print("".join(one if one.isprintable() or one == "\n" else "?" for one in text))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        raise FileError(f"{path} cannot be written: {problem.strerror}") from problem

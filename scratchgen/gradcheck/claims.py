@@ -18,7 +18,7 @@ from .pair import Odd, Pair
 
 @dataclass
 class Claim:
-    """What the backward pass says for one draw of w: its gradients, and at two neighbours of x."""
+    """What the backward pass says for one draw of w: its gradients, and those at two neighbours."""
 
     w: tuple[Array, ...]
     outputs: tuple[Array, ...]
@@ -50,7 +50,7 @@ class Claim:
 
 
 def claim(pair: Pair, blocks: Blocks, rng: np.random.Generator) -> Claim:
-    """Draw w, and ask the backward pass at x and at two neighbours one ulp away."""
+    """Draw w, and ask the backward pass at x and w, and at two neighbours one ulp away."""
     run = pair.forward(blocks)
     w = tuple(cotangent(pair, y, rng) for y in run.outputs)
     outputs = tuple(y.copy() for y in run.outputs)
@@ -58,7 +58,8 @@ def claim(pair: Pair, blocks: Blocks, rng: np.random.Generator) -> Claim:
     neighbours = []
     for _ in range(2):
         moved = {name: one_ulp_off(block, rng) for name, block in blocks.items()}
-        neighbours.append(owned(pair.backward(pair.forward(moved), list(w))))
+        beside_w = [one_ulp_off(one, rng) if one.any() else one for one in w]
+        neighbours.append(owned(pair.backward(pair.forward(moved), beside_w)))
     return Claim(w, outputs, gradients, neighbours)
 
 

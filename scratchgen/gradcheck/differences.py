@@ -17,7 +17,7 @@ the finer steps, to within their noise and their curvature:
 
     excess = max over h < H of |D(h) - T| - 10 noise / h - 4 |D(H) - T| (h / H)^2              (5)
 
-with H the finest step that T uses.
+with H the finest step that T uses, and h / H in place of its square for one-sided differences.
 
 One-sided differences, (f(x + h u) - f(x)) / h and the like, have all powers of h in their error, so
 that their tableau divides by r^m - 1. Where the left and the right one disagree, x sits on a kink.
@@ -34,7 +34,8 @@ from .results import Ladder
 
 COLUMNS = 6  # of a tableau
 LADDERS = ((0.08, 2.0), (0.05, 1.6))  # first step and ratio
-FEW, MANY = (8, 10), (20, 20)  # steps of each ladder: to begin with, and where these do not do
+FEW, MANY = 10, 20  # steps of each ladder: to begin with, and where these do not do
+COARSER = 2  # steps above the first, beside the many: for functions that are all noise
 FINE = (1e-5, 1e-6)  # steps that are taken for (5) alone
 
 Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by output
@@ -103,43 +104,42 @@ class Climb:
 
     def ladder(self, first: float, ratio: float, levels: int) -> list[float]:
         """The steps of a ladder (2), all evaluated."""
-        steps = [first / ratio**k for k in range(levels)]
+        coarser = COARSER if levels == MANY else 0
+        steps = [first / ratio**k for k in range(-coarser, levels)]
         for h in steps:
             self.take(h)
         return steps
 
-    def slope(self, levels: tuple[int, int]) -> Slope:
-        """phi'(0) from so many steps of each ladder."""
+    def slope(self, levels: int) -> Slope:
+        """phi'(0) from FEW or MANY steps of each ladder."""
         for h in FINE:
             self.take(h)
-        climbed = [
-            (self.ladder(first, ratio, count), ratio)
-            for (first, ratio), count in zip(LADDERS, levels, strict=True)
-        ]
-        sides = [best(steps, self.central, ratio, 2, self.noise) for steps, ratio in climbed]
+        climbed = [(self.ladder(first, ratio, levels), ratio) for first, ratio in LADDERS]
+        sides = [self._side(steps, self.central, ratio, 2) for steps, ratio in climbed]
         one, other = sides
         chosen = min(sides, key=lambda side: side.error)
         error = max(one.error, other.error, abs(one.value - other.value))
-        error = max(error, self._excess(chosen))
         steps, ratio = climbed[0]
         return Slope(
             chosen.value,
             error,
             self.size[min(self.size, key=lambda h: abs(h - chosen.step))],
-            best(steps, self.left, ratio, 1, self.noise),
-            best(steps, self.right, ratio, 1, self.noise),
+            self._side(steps, self.left, ratio, 1),
+            self._side(steps, self.right, ratio, 1),
             tuple(
                 Ladder(np.array(steps), np.array([self.central[h] for h in steps]))
                 for steps, _ in climbed
             ),
         )
 
-    def _excess(self, chosen: Side) -> float:
-        """(5): by how much the finer steps contradict what was chosen."""
-        h, d = np.array(list(self.central.items())).T
-        curved = 4 * abs(self.central[chosen.step] - chosen.value) * (h / chosen.step) ** 2
-        excess = abs(d - chosen.value) - 10 * self.noise / h - curved  # (5)
-        return float(np.max(excess, where=h < chosen.step, initial=0.0))
+    def _side(self, steps: list[float], values: dict[float, float], r: float, power: int) -> Side:
+        """What a tableau has chosen, its error no less than what finer steps have against it."""
+        side = best(steps, values, r, power, self.noise)
+        h, d = np.array(list(values.items())).T
+        curved = 4 * abs(values[side.step] - side.value) * (h / side.step) ** power
+        excess = abs(d - side.value) - 10 * self.noise / h - curved  # (5)
+        against = float(np.max(excess, where=h < side.step, initial=0.0))
+        return Side(side.value, max(side.error, against), side.step)
 
 
 def best(

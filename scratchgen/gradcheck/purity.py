@@ -5,6 +5,7 @@ the input of a layer, kept for another's backward pass, or the gradient that two
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,8 +13,6 @@ from ..checks import Array
 from .arguments import Blocks
 from .pair import OutOfTime, Pair, Stopped
 from .results import FAIL, NOTE, PASS, Finding
-
-REFUSALS = ("read-only", "readonly", "not writeable", "WRITEABLE")  # in the texts of exceptions
 
 
 class Watch:
@@ -62,9 +61,9 @@ def own(blocks: Mapping[str, Array]) -> Blocks:
     return {name: one.copy("K") for name, one in blocks.items()}
 
 
-def named(dy: Sequence[Array]) -> dict[str, Array]:
-    """Cotangents by name: `dy`, or `dy[0]`, `dy[1]` of several outputs."""
-    return {f"dy[{i}]" if len(dy) > 1 else "dy": one for i, one in enumerate(dy)}
+def named(arrays: Sequence[Array], name: str) -> dict[str, Array]:
+    """Outputs, or cotangents, by name: `y`, or `y[0]`, `y[1]` where there are several."""
+    return {f"{name}[{i}]" if len(arrays) > 1 else name: one for i, one in enumerate(arrays)}
 
 
 def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
@@ -73,12 +72,12 @@ def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> li
     before = Watch({**mine, **pair.held})
     run = pair.forward(mine)
     found = before.findings("forward")
-    outputs = Watch(named(run.outputs))
-    between = Watch({**mine, **pair.held, **named(cotangents)})
+    outputs = Watch(named(run.outputs, "y"))
+    between = Watch({**mine, **pair.held, **named(cotangents, "dy")})
     pair.backward(run, cotangents)
     found += between.findings("backward")
     for name in outputs.changed():
-        text = f"backward writes into what forward returned as {name.replace('dy', 'y')}"
+        text = f"backward writes into what forward returned as {name}"
         found.append(Finding("pure", NOTE, text))
     return found
 
@@ -86,12 +85,43 @@ def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> li
 def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
     found = one_pass(pair, pair.blocks, dy)
-    impure = [one for one in found if one.verdict == FAIL]
-    refusal = _refused(pair, dy)
+    refusal = _refusal(pair, dy)
+    if refusal and not _failed(found):
+        found += _elsewhere(pair, dy)
+    impure = _failed(found)
     if refusal and impure:
-        first = impure[0]
-        found[found.index(first)] = Finding("pure", FAIL, f"{first.text} ({refusal})")
+        found[found.index(impure[0])] = replace(impure[0], text=f"{impure[0].text}; {refusal}")
     elif refusal:
-        found += impure = _elsewhere(pair, dy, refusal)
-    pair.copies = pair.copies or any(one.verdict == FAIL for one in found)
+        text = f"it refuses read-only arrays, though it changed none: {refusal}"
+        found.append(Finding("pure", NOTE, text))
+    pair.copies = bool(impure)
     return found if impure else [*found, Finding("pure", PASS)]
+
+
+def _failed(found: list[Finding]) -> list[Finding]:
+    return [one for one in found if one.verdict == FAIL]
+
+
+def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
+    """What is raised, and where, when nothing that is given can be written into; "" for nothing."""
+    mine, cotangents = own(pair.blocks), [one.copy("K") for one in dy]
+    for one in (*mine.values(), *cotangents):
+        one.flags.writeable = False
+    try:
+        pair.backward(pair.forward(mine), cotangents)
+    except OutOfTime:
+        raise
+    except Stopped as stop:
+        return f"given read-only arrays, {stop.text}"
+    return ""
+
+
+def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
+    """What is written into at the point with all signs turned: masks may be empty at the first."""
+    turned = {name: -one for name, one in pair.blocks.items()}
+    try:
+        return _failed(one_pass(pair, turned, [-one for one in dy]))
+    except OutOfTime:
+        raise
+    except Stopped:
+        return []

@@ -8,6 +8,8 @@ model. A *finding* is what one contract said (contracts.py).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..checks import Array, Shape
 
 PASS, FAIL, INCONCLUSIVE, NOTE = "PASS", "FAIL", "INCONCLUSIVE", "NOTE"
@@ -73,8 +75,9 @@ class EntryMap:
     @property
     def wrong(self) -> Array:
         """(M,) which of the entries lie more than ten error bars off."""
-        with_nan = abs(self.analytic - self.numeric) <= 10 * self.bar
-        wrong: Array = ~with_nan
+        with np.errstate(invalid="ignore"):  # inf - inf, which is wrong, too
+            right = abs(self.analytic - self.numeric) <= 10 * self.bar
+        wrong: Array = ~right
         return wrong
 
 

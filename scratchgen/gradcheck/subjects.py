@@ -60,19 +60,19 @@ class LayerPair(Pair):
     ) -> None:
         rng = np.random.default_rng(seed)
         super().__init__(str(layer), blocks, rng, layer)
-        self.layer, self.training, self.rng = layer, training, rng
-        self.state = {name: _read_only(array) for name, array in state.items()}
+        self.layer, self.training, self.rng, self.seed = layer, training, rng, seed
+        self.held = dict(state)
         self.layout = layer_layout(layer)
         self.block_names = {e.name: name for name, e in named_entries(self.layout, layer)}
         self.parameters = [name for name in self.block_names.values() if name in blocks]
         self.surrogate = StandIn(layer) if has_surrogate(layer) else None
         if labels is not None:
-            self.blocks = {**blocks, "labels": np.asarray(labels, np.float64)}
+            self.blocks = {**blocks, "labels": np.asarray(labels).astype(np.float64)}
             self.constants = ["labels"]
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         tape = self._tape(blocks)
-        p = self._tree({**blocks, **self.state})
+        p = self._tree({**self.held, **blocks})
         y = self.layer.forward(p, blocks["x"], tape)
         if self.surrogate is not None:
             self.frozen.restore()
@@ -84,6 +84,10 @@ class LayerPair(Pair):
         gradients = {name: np.zeros(self.blocks[name].shape) for name in self.parameters}
         dx = self.layer.backward(p, dy[0], tape, self._tree(gradients), "x" in self.wanted)
         return {"x": dx, **gradients}
+
+    def declare_batch(self, axis: int) -> None:
+        super().declare_batch(axis)
+        self.per_example |= {name: 0 for name in self.constants}
 
     def _tape(self, blocks: Blocks) -> Tape:
         labels = blocks.get("labels")
@@ -233,7 +237,7 @@ def _layer_pairs(
     if training is not None:
         return [(_label(x, training), made(training))]
     train, evaluate = made(True), made(False)
-    if _are_alike(train, evaluate) and not train.state:  # type: ignore[attr-defined]
+    if _are_alike(train, evaluate) and not train.held:
         return [(_label(x), train)]
     return [(_label(x, True), train), (_label(x, False), evaluate)]
 
@@ -302,7 +306,7 @@ def _likelihood_pairs(likelihood: Likelihood, x: Any, rng: np.random.Generator) 
         return {"raw": likelihood.raw_gradient(np.rint(x) if is_whole else x, raw, dvalue)}
 
     label, pair = _by_example(_label(x), likelihood, log_prob, raw_gradient, (x, raw))
-    pair.wanted = ["raw"]
+    pair.wanted, pair.constants = ["raw"], ["x"]
     return [(label, pair)]
 
 
@@ -325,13 +329,6 @@ def _by_example(
     pair = VJPPair(f, vjp, args, name=str(getattr(subject, "name", subject)))
     pair.per_example = dict.fromkeys(pair.blocks, 0)
     return label, pair
-
-
-def _read_only(array: Array) -> Array:
-    """A copy that raises where it is written into: a forward pass must leave the state alone."""
-    array = array.copy()
-    array.flags.writeable = False
-    return array
 
 
 def _label(x: Array, training: bool | None = None) -> str:

@@ -4,23 +4,23 @@ FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training
   dx[2,3,0,1] = +0.3127   numeric +0.2893 +- 4e-13
     60 of 300 entries wrong, all with index 1 in axis 3
   cause (residual 1e-12): the error is constant over (N, H, W): ...
-  PASS  dgamma (would see 3e-13)   dbeta (2e-14)   linear in dy, pure, layout-free
+  PASS  dgamma (would see 3e-13), dbeta (2e-14); linear in dy, pure, layout-free
   replay: check(BatchNorm(3), x=(4, 5, 5, 3), seed=17)
 """
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..tables import INDENT, WIDTH, paragraph
+from ..tables import INDENT, WIDTH
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, CaseResult, worst
 from .wording import (
     as_ascii,
     badness,
     calls,
     cut,
-    errors_of,
     extent,
     holds,
     place,
@@ -64,29 +64,28 @@ WAYS = ("forward", "backward")
 
 def _header(verdict: str, subject: str, cases: Sequence[CaseResult], seed: int) -> str:
     """`FAIL  BatchNorm(3)  dx   seed 17, case training`: what is long is cut."""
+    where, blamed = f"seed {seed}", ""
     if len(cases) == 1:
-        where = (
-            f"seed {seed}, case {as_ascii(cases[0].label)}" if cases[0].label else f"seed {seed}"
-        )
-        blamed = ", ".join(_blamed(cases[0]))
-    else:
+        where += f", case {as_ascii(cases[0].label)}" if cases[0].label else ""
+        blamed = _blamed(cases[0])
+    elif cases:
         found = Counter(case.verdict for case in cases)
         counts = ", ".join(f"{found[one]} {one}" for one in WORST_FIRST if found[one])
-        where, blamed = f"seed {seed}, {len(cases)} cases" + (f": {counts}" if counts else ""), ""
-    where = cut(where, 40)
-    space = WIDTH - len(verdict) - len(where) - 7
-    blamed = cut(blamed, min(len(blamed), space // 2))
-    what = cut(as_ascii(subject), space - len(blamed))
-    return f"{verdict}  {what}  {blamed}".rstrip() + f"   {where}"
+        where += f", {len(cases)} cases" + (f": {counts}" if len(found) > 1 else "")
+    space = WIDTH - len(verdict) - len(blamed) - 7
+    what = cut(as_ascii(subject), max(space // 2, space - len(where)))
+    return f"{verdict}  {what}  {blamed}".rstrip() + f"   {cut(where, space - len(what))}"
 
 
-def _blamed(case: CaseResult) -> list[str]:
+def _blamed(case: CaseResult) -> str:
     """The blocks that keep a case from PASS, or else the contracts that do."""
+    names: list[str] = []
     for verdict in (FAIL, INCONCLUSIVE):
-        blocks = [f"d{as_ascii(one.name)}" for one in case.blocks if one.verdict == verdict]
-        if blocks or verdict == case.verdict:
-            return blocks or list(said(case, verdict))
-    return []
+        if not names and verdict == case.verdict:
+            names = [f"d{one.name}" for one in _sorted(case.blocks, verdict)]
+            names = names or list(said(case, verdict))
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return cut(", ".join(as_ascii(name) for name in names[:2]), 20) + more
 
 
 def _items(cases: Sequence[CaseResult]) -> list[Item]:
@@ -103,7 +102,7 @@ def _items(cases: Sequence[CaseResult]) -> list[Item]:
             sees = f"   would see {rough(resolution_of(case.blocks))}"
             found.append(Item("case", [cut(f"{INDENT}PASS  {label}", WIDTH - len(sees)) + sees]))
             continue
-        blamed = cut(", ".join(_blamed(case)), 30)
+        blamed = _blamed(case)
         space = WIDTH - len(blamed) - 3
         header = cut(f"{INDENT}{case.verdict}  {label}", space) + f"   {blamed}" * bool(blamed)
         found += [Item("case", [header]), *_case_items(case, 2 * INDENT)]
@@ -112,11 +111,11 @@ def _items(cases: Sequence[CaseResult]) -> list[Item]:
 
 def _case_items(case: CaseResult, indent: str) -> list[Item]:
     """What one case found, the worst first."""
-    items = [Item("block", _failed(one, indent)) for one in _sorted(case.blocks, FAIL)]
-    items += _contract_items(case, FAIL, indent)
+    failed = [Item("block", _failed(one, indent)) for one in _sorted(case.blocks, FAIL)]
+    items = [*failed[:1], *_contract_items(case, FAIL, indent), *failed[1:]]
     for one in _sorted(case.blocks, INCONCLUSIVE):
-        text = f"INCONCLUSIVE  d{one.name}: {one.reason or 'no reason is known'}"
-        items.append(Item("block", _prose(text, indent, 3)))
+        text = f"d{one.name}: {one.reason or 'no reason is known'}"
+        items.append(Item("block", _prose(text, indent, 3, "INCONCLUSIVE  ")))
     items += _contract_items(case, INCONCLUSIVE, indent)
     if passed := _passed(case, indent):
         items.append(Item("block", passed))
@@ -135,7 +134,7 @@ def _sorted(blocks: Sequence[BlockResult], verdict: str) -> list[BlockResult]:
 
 def _failed(block: BlockResult, indent: str) -> list[str]:
     """A block whose gradient is wrong: the worst entry, how many there are, and the cause."""
-    lines = _packed(_evidence(block), indent, 3)
+    lines = _packed(_evidence(block), indent)
     if block.hints:
         hint = block.hints[0]
         fit = f" (residual {rough(hint.residual)})" if hint.residual else ""
@@ -168,39 +167,42 @@ def _contract_items(case: CaseResult, verdict: str, indent: str) -> list[Item]:
     """The contracts with this verdict, a line or two each."""
     found = []
     for name, texts in said(case, verdict).items():
-        text = f"{verdict}  {name}: {texts[0] or 'no reason is known'}"
+        text = f"{name}: {texts[0] or 'no reason is known'}"
         text += f" (and {len(texts) - 1} more)" * (len(texts) > 1)
-        found.append(Item("contract", _prose(text, indent, 3)))
+        found.append(Item("contract", _prose(text, indent, 3, f"{verdict}  ")))
     return found
 
 
 def _passed(case: CaseResult, indent: str) -> list[str]:
     """What is right in a case that is not: blocks and how sharply they were seen, contracts."""
-    parts, say = ["PASS"], "would see "
-    for name, size in _seen(case.blocks):
-        parts.append(f"{name} ({say}{size})" if size else name)
-        say = "" if size else say
-    contracts = ", ".join(holds(name) for name in said(case, PASS))
-    if len(parts) == 1:
-        return _prose(f"PASS  {contracts}", indent, 2) if contracts else []
-    lines = _packed([f"{parts[0]}  {parts[1]}", *parts[2:]], indent, 1 if contracts else 2)
-    if contracts and len(lines[-1]) + 3 + len(contracts) <= WIDTH:
-        return [*lines[:-1], f"{lines[-1]}   {contracts}"]
-    return [*lines, *_prose(contracts, indent + "      ", 2)]
+    seen = _seen(case.blocks)
+    parts = [f"{name} ({size})" if size else name for name, size in seen[:3]]
+    if parts and seen[0][1]:
+        parts[0] = f"{seen[0][0]} (would see {seen[0][1]})"
+    if len(seen) > 3:
+        parts.append(f"{len(seen) - 3} more gradients")
+    text = "; ".join(filter(None, [", ".join(parts), _kept([case])]))
+    return _prose(text, indent, 2, "PASS  ") if text else []
 
 
 def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
     """What a report says that is all PASS: how sharply it looked, at what, and what to note."""
-    seen = [" ".join(one).strip() for one in _seen([b for case in cases for b in case.blocks])]
     items, notes = [], _note_items(cases, 1)
+    seen = [one for one in _seen([block for case in cases for block in case.blocks]) if one[1]]
     if seen:
-        text = [f"would see one entry off by (relative): {seen[0]}", *seen[1:]]
-        items.append(Item("block", _packed(text, INDENT, 1)))
-    contracts = list({name: None for case in cases for name in said(case, PASS)})
-    if contracts:
-        words = ", ".join(holds(name) for name in contracts)
-        items.append(Item("contract", _prose(words, INDENT, 1 if notes else 2)))
+        text = f"{INDENT}would see one entry off by {seen[0][1]} of its size"
+        sizes = ", ".join([f" in {seen[0][0]}", *(f"{size} in {name}" for name, size in seen[1:])])
+        fits = len(text + sizes) <= WIDTH
+        items.append(Item("block", [text + (sizes if fits else f" in {len(seen)} gradients")]))
+    if contracts := _kept(cases):
+        items.append(Item("contract", _prose(contracts, INDENT, 1 if notes else 2)))
     return [*items, *notes]
+
+
+def _kept(cases: Sequence[CaseResult]) -> str:
+    """The contracts that hold, in words."""
+    names = {name: None for case in cases for name in said(case, PASS)}
+    return ", ".join(holds(name) for name in names)
 
 
 def _seen(blocks: Sequence[BlockResult]) -> list[tuple[str, str]]:
@@ -223,8 +225,9 @@ def _note_items(cases: Sequence[CaseResult], most: int) -> list[Item]:
         notes += [f"d{one.name}: {one.reason}" for one in passed]
         notes += [f"{name}: {text}" for name, texts in said(case, NOTE).items() for text in texts]
     found = [as_ascii(f"note  {text}") for text in dict.fromkeys(notes)]
-    more = f" ... and {len(found) - most} more notes"
-    if len(found) > most:
+    left = len(found) - most
+    more = f" ... and {left} more note{'s' * (left > 1)}"
+    if left > 0:
         found = [*found[: most - 1], cut(found[most - 1], WIDTH - len(INDENT + more)) + more]
     return [Item("note", [cut(INDENT + text, WIDTH)]) for text in found]
 
@@ -242,26 +245,25 @@ def _fitted(items: Sequence[Item], space: int) -> list[str]:
     return [*lines, INDENT + "... and " + ", ".join(texts)] if texts else lines
 
 
-def _prose(text: str, indent: str, most: int) -> list[str]:
-    """Text in at most so many lines; "..." where it goes on."""
-    lines = paragraph(as_ascii(text), indent)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], cut(lines[most - 1], WIDTH - 4) + " ..."]
-    return lines
+def _prose(text: str, indent: str, most: int, lead: str = "") -> list[str]:
+    """Text after its lead, in at most so many lines; "..." where it goes on."""
+    return textwrap.wrap(
+        as_ascii(text),
+        WIDTH,
+        initial_indent=indent + lead,
+        subsequent_indent=indent + "  ",
+        break_on_hyphens=False,
+        max_lines=most,
+        placeholder=" ...",
+    )
 
 
-def _packed(parts: Sequence[str], indent: str, most: int) -> list[str]:
-    """Parts side by side, three blanks apart, in at most so many lines; or how many more."""
+def _packed(parts: Sequence[str], indent: str) -> list[str]:
+    """Parts side by side, three blanks apart, in as many lines as they need."""
     lines: list[str] = []
-    for k, part in enumerate(parts):
-        left = len(parts) - k
-        more = f"   and {left} more"
-        room = WIDTH - (len(more) if len(lines) == most and left > 1 else 0)
-        if lines and len(lines[-1]) + 3 + len(part) <= room:
+    for part in parts:
+        if lines and len(lines[-1]) + 3 + len(part) <= WIDTH:
             lines[-1] += "   " + part
-        elif len(lines) == most:
-            lines[-1] = cut(lines[-1], WIDTH - len(more)) + more
-            break
         else:
             lines.append(cut((indent + "  " if lines else indent) + part, WIDTH))
     return lines

@@ -4,7 +4,8 @@ from ..versions import require
 
 require("matplotlib", "scratchgen.plots")
 
-from .pictures import (  # noqa: E402 - only once it is known that matplotlib is there
+from .checks import draw_report  # noqa: E402 - only once it is known that matplotlib is there
+from .pictures import (  # noqa: E402
     cloud,
     cloud_pairs,
     density,
@@ -21,6 +22,7 @@ __all__ = [
     "cloud",
     "cloud_pairs",
     "density",
+    "draw_report",
     "latents",
     "losses",
     "pairs",

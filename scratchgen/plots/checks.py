@@ -3,7 +3,6 @@
 It is given what gradcheck/pictured.py makes: arrays, with a few words.
 """
 
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ SIGNS = {
     "NOTE": ("i", "0.4"),
 }
 MOST_MARKS = 16
-WIDTHS = (34, 62)  # of a note, and of a contract's text
 
 
 def draw_report(picture: Any, path: PathLike) -> None:
@@ -36,3 +34,126 @@ def draw_report(picture: Any, path: PathLike) -> None:
     _draw_tiles(tiles, picture.tiles)
     _draw_marks(marks, picture.marks)
     save_figure(figure, path)
+
+
+def _draw_curves(panel: Any, curves: Any) -> None:
+    """One plane for each block: how the differences come closer to what is claimed."""
+    if not curves:
+        _say(panel, "no differences were taken")
+        return
+    panel.suptitle("differences: distance to what is claimed, by step h", fontsize=11)
+    for number, axes in enumerate(np.ravel(panel.subplots(1, len(curves)))):
+        curve = curves[number]
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for (h, distance), colour, marker in zip(
+            curve.families, (BLUE, ORANGE), ("o", "x"), strict=False
+        ):
+            shown = np.where(distance > 0, distance, np.nan)
+            axes.plot(h, shown, color=colour, marker=marker, markersize=4, linewidth=1)
+        _draw_band(axes, curve)
+        axes.set_title(_plain(f"{curve.title}: {curve.verdict}", 26), fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.set_xlabel("h", fontsize=9)
+
+
+def _draw_band(axes: Any, curve: Any) -> None:
+    """What decides: the distance of the extrapolated derivative, and one and ten error bars."""
+    low = axes.get_ylim()[0]
+    if curve.bar > 0 and np.isfinite(curve.bar):
+        low = min(low, curve.bar / 10)
+        axes.axhspan(low, curve.bar, color=BLUE, alpha=0.15, linewidth=0, label="PASS")
+        axes.axhspan(curve.bar, 10 * curve.bar, color=AMBER, alpha=0.2, linewidth=0,
+                     label="INCONCLUSIVE")  # fmt: skip
+    if 0 < curve.distance < np.inf:
+        low = min(low, curve.distance / 3)
+        axes.axhline(curve.distance, color="0.2", linestyle="--", linewidth=1, label="verdict")
+    axes.set_ylim(bottom=low)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7, loc="best", framealpha=0.7)
+
+
+def _draw_points(panel: Any, points: Any) -> None:
+    """Claimed against measured, with error bars."""
+    if points is None:
+        _say(panel, "nothing was measured")
+        return
+    panel.suptitle(_plain(points.title, 60), fontsize=11)
+    axes = panel.subplots()
+    axes.axline((points.numeric[0], points.numeric[0]), slope=1, color="0.6", linestyle="--")
+    for wrong, colour, marker in ((False, BLUE, "o"), (True, ORANGE, "x")):
+        here = points.wrong == wrong
+        if here.any():
+            axes.errorbar(
+                points.numeric[here],
+                points.analytic[here],
+                xerr=points.bar[here],
+                fmt=marker,
+                color=colour,
+                ecolor="0.5",
+                markersize=4,
+                label=f"{here.sum()} {'wrong' if wrong else 'right'}",
+            )
+    axes.set_xlabel("measured, with its error bar")
+    axes.set_ylabel("claimed")
+    axes.legend(fontsize=9)
+
+
+def _draw_tiles(panel: Any, tiles: Any) -> None:
+    """The error as a map in the block's own shape, slice by slice."""
+    if tiles is None:
+        _say(panel, "no map of the error: entries are measured\none by one only after a FAIL")
+        return
+    panel.suptitle(_plain(tiles.title, 60) + "\n" + _plain(tiles.note, 90), fontsize=10)
+    columns = min(4, len(tiles.slices))
+    grid = panel.subplots(-(-len(tiles.slices) // columns), columns, squeeze=False)
+    limit = tiles.largest or 1.0
+    for axes in grid.flat[len(tiles.slices) :]:
+        axes.set_axis_off()
+    for axes, (title, error, wrong) in zip(grid.flat, tiles.slices, strict=False):
+        image = axes.imshow(_finite(error, limit), cmap="PuOr_r", vmin=-limit, vmax=limit)
+        rows, across = np.nonzero(wrong)
+        axes.scatter(across, rows, s=5, color="k", linewidths=0)
+        axes.set_title(title, fontsize=9)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_facecolor("0.93")
+    bar = panel.colorbar(image, ax=grid, shrink=0.8)
+    bar.set_label("claimed - measured; a dot is wrong", fontsize=9)
+
+
+def _finite(error: Array, limit: float) -> Array:
+    """What is infinite, at the end of the scale."""
+    return np.where(np.isinf(error), np.sign(error) * limit, error)
+
+
+def _draw_marks(panel: Any, marks: Any) -> None:
+    """The contracts, one line each, with ticks and crosses."""
+    if not marks:
+        _say(panel, "no contract was checked")
+        return
+    panel.suptitle("contracts", fontsize=11)
+    axes = panel.subplots()
+    axes.set_axis_off()
+    rows = marks if len(marks) <= MOST_MARKS else marks[: MOST_MARKS - 1]
+    for number, mark in enumerate(rows):
+        sign, colour = SIGNS[mark.verdict]
+        y = 1 - (number + 0.5) / MOST_MARKS
+        line = {"va": "center", "transform": axes.transAxes, "parse_math": False}
+        axes.text(0.0, y, sign, color=colour, fontsize=13, fontweight="bold", **line)
+        axes.text(0.05, y, _plain(mark.words, 24), fontsize=10, **line)
+        axes.text(0.36, y, _plain(mark.text, 62), fontsize=8, color="0.3", **line)
+    if len(rows) < len(marks):
+        axes.text(0.05, 0.5 / MOST_MARKS, f"... and {len(marks) - len(rows)} more", fontsize=10)
+
+
+def _say(panel: Any, text: str) -> None:
+    """A panel without a picture says why."""
+    panel.text(0.5, 0.5, text, ha="center", va="center", color="0.4", fontsize=11)
+
+
+def _plain(text: str, width: int) -> str:
+    """Text that every font has and that is no formula, cut to a width."""
+    plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text)
+    short = plain if len(plain) <= width else plain[: width - 3] + "..."
+    return short.replace("$", r"\$")

@@ -613,10 +613,10 @@ def behaviour(subject: Subject, mutant: Mutant) -> tuple[str, str]:
             spoilt = _observe(subject, mutant)
         except Exception as problem:
             return "raises", f"{type(problem).__name__}: {problem}"
-        for name, a, b in zip(subject.names * len(whole), _flat(whole), _flat(spoilt), strict=False):
+        for name, a, b in zip(_names(subject), _flat(whole), _flat(spoilt), strict=True):
             if b is None or np.shape(b) != np.shape(a) or b.dtype.kind not in "fiub":
                 return "raises", f"{name}: {None if b is None else b.shape}"
-        for name, a, b in zip(subject.names * len(whole), _flat(whole), _flat(spoilt), strict=True):
+        for name, a, b in zip(_names(subject), _flat(whole), _flat(spoilt), strict=True):
             if not same(a, b):
                 return "derivative", name
         for contract, look in CONTRACTS.items():
@@ -646,6 +646,11 @@ def same(a: Any, b: Any, by: float = SAME) -> bool:
     return bool(abs(a - b).max() <= by * max(abs(a).max(), abs(b).max()) + 1e-300)
 
 
+def _names(subject: Subject) -> list[str]:
+    """The names of what `_observe` finds, in its order."""
+    return [*subject.names * 5, *(["y", "v"] if "second order" in subject.kind else [])]
+
+
 def _flat(rows: Any) -> list[Any]:
     return [one for row in rows for one in row]
 
@@ -658,7 +663,7 @@ def _observe(subject: Subject, mutant: Mutant | None) -> list[tuple[Any, ...]]:
         dys = draw_cotangents(subject, rng)
         with at_work(mutant):
             found.append(run_once(subject, dys))
-    if any("second order" in subject.kind for _ in [0]):
+    if "second order" in subject.kind:  # the mutant may be at work in v
         with at_work(mutant):
             found.append(tuple(one.copy() for one in subject.outputs(*subject.args)))
     return found

@@ -328,6 +328,8 @@ def wrong_name(site: Site) -> list[Node]:
     if not _is_array_read(site):
         return []
     known = [one for one in site.arrays if site.bound.get(one, 0) < node.lineno]
+    if not known:
+        return []
     here = known.index(text_of(node)) if text_of(node) in known else 0
     others = dict.fromkeys(known[(here + step) % len(known)] for step in (1, -1))
     return [parsed(one) for one in others if one != text_of(node)]

@@ -1,0 +1,210 @@
+"""The arrays that a gradient can be made of, and simple functions of them.
+
+A backward pass multiplies dy by what the forward pass had at hand: its arguments, its outputs, and
+exp, tanh and the like of them. `Factors` lists these, each with the digits that naming it costs.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ..checks import Array, Shape
+from .arguments import leaves
+from .pair import Pair, Stopped
+
+MOST_ARRAYS = 6  # at once
+MOST_NUMBERS = 10**6  # in an array that is looked at
+
+
+@dataclass(frozen=True)
+class Known:
+    """An array, what to call it, and whether it was made: the difference of two, or a softmax."""
+
+    name: str
+    values: Array
+    made: bool = False
+
+
+@dataclass(frozen=True)
+class Function:
+    """f, how to write it, the digits of choosing it, and whether it is a mask."""
+
+    text: str
+    of: Callable[[Array], Array]
+    choice: float
+    is_mask: bool = False
+
+
+def _sigmoid(v: Array) -> Array:
+    return 0.5 + 0.5 * np.tanh(0.5 * v)
+
+
+def _normal_cdf(v: Array) -> Array:
+    flat = [0.5 * math.erfc(-one / math.sqrt(2)) for one in v.ravel().tolist()]
+    return np.array(flat).reshape(v.shape)
+
+
+def _is(v: Array) -> Array:
+    return np.asarray(v, np.float64)
+
+
+BASIC = (
+    Function("{}", lambda v: v, 0.0),
+    Function("{}^2", lambda v: v * v, 0.5),
+    Function("1 / {}", lambda v: 1 / v, 0.5),
+    Function("|{}|", np.abs, 0.8),
+    Function("sign({})", np.sign, 0.8),
+    Function("1 / {}^2", lambda v: 1 / (v * v), 1.0),
+    Function("({} > 0)", lambda v: _is(v > 0), 1.5, is_mask=True),
+    Function("({} < 0)", lambda v: _is(v < 0), 1.5, is_mask=True),
+)
+SCALAR = (
+    Function("(1 - {})", lambda v: 1 - v, 0.5),
+    Function("(1 + {})", lambda v: 1 + v, 0.6),
+    Function("(1 - {}^2)", lambda v: 1 - v * v, 0.7),
+    Function("exp({})", np.exp, 0.6),
+    Function("exp(-{})", lambda v: np.exp(-v), 0.7),
+    Function("exp({} / 2)", lambda v: np.exp(v / 2), 0.7),
+    Function("exp(-{} / 2)", lambda v: np.exp(-v / 2), 0.8),
+    Function("(exp({}) - 1)", np.expm1, 0.9),
+    Function("tanh({})", np.tanh, 0.8),
+    Function("(1 - tanh({})^2)", lambda v: 1 - np.tanh(v) ** 2, 0.8),
+    Function("sigmoid({})", _sigmoid, 0.8),
+    Function("sigmoid(-{})", lambda v: _sigmoid(-v), 0.9),
+    Function("sigmoid'({})", lambda v: _sigmoid(v) * _sigmoid(-v), 0.9),
+    Function("{}^3", lambda v: v**3, 0.9),
+    Function("sqrt({})", np.sqrt, 0.9),
+    Function("1 / sqrt({})", lambda v: 1 / np.sqrt(v), 0.9),
+    Function("cos({})", np.cos, 1.0),
+    Function("sin({})", np.sin, 1.0),
+    Function("normal pdf({})", lambda v: np.exp(-v * v / 2) / math.sqrt(2 * math.pi), 1.2),
+    Function("normal cdf({})", _normal_cdf, 1.2),
+    Function("({} != 0)", lambda v: _is(v != 0), 1.8, is_mask=True),
+    Function("max({}, 0)", lambda v: np.maximum(v, 0), 1.8, is_mask=True),
+    Function("min({}, 0)", lambda v: np.minimum(v, 0), 1.8, is_mask=True),
+)
+EVERY = BASIC + SCALAR
+
+
+def known_arrays(pair: Pair, name: str) -> list[Known]:
+    """The block itself first, then outputs, softmax of the block, other blocks, and constants."""
+    try:
+        outputs = pair.forward(pair.blocks).outputs
+    except Stopped:
+        outputs = ()
+    block = pair.blocks[name]
+    found = [Known(name, block)]
+    names = ["y"] if len(outputs) == 1 else [f"y[{i}]" for i in range(len(outputs))]
+    found += [Known(one, np.asarray(y)) for one, y in zip(names, outputs, strict=True)]
+    if block.ndim > 1 and block.size <= MOST_NUMBERS:
+        found.append(Known(f"softmax({name})", _softmax(block), made=True))
+    found += [Known(other, one) for other, one in pair.blocks.items() if other != name]
+    found += _constants(pair, block.shape)
+    return [one for one in found if _is_of_use(one.values)]
+
+
+def at_level(arrays: Sequence[Known], shape: Shape) -> list[Known]:
+    """Those that broadcast to `shape`, broadcast; and differences of two that have one shape.
+
+    An array (N,) also stands for (N, 1), as the value of each example does to its row.
+    """
+    level: list[Known] = []
+    for one in arrays:
+        for name, values in spread(one.name, one.values, shape):
+            if len(level) < MOST_ARRAYS:
+                level.append(Known(name, values, one.made))
+    originals = [one for one in level if not one.made]
+    for a, b in combinations(originals, 2):
+        level.append(Known(f"({a.name} - {b.name})", a.values - b.values, made=True))
+    return level
+
+
+def spread(name: str, values: Array, shape: Shape) -> list[tuple[str, Array]]:
+    """An array broadcast to `shape` in the ways that it can be, none where it cannot."""
+    ways = []
+    if _broadcasts(values.shape, shape):
+        ways.append((name, np.broadcast_to(values, shape)))
+    extra = len(shape) - values.ndim
+    if 0 < values.ndim < len(shape) and values.shape == shape[: values.ndim]:
+        column = values.reshape(values.shape + (1,) * extra)
+        ways.append((f"{name}[{', '.join([':'] * values.ndim)}, None]" if ways else name,
+                     np.broadcast_to(column, shape)))
+    return ways
+
+
+class Factors:
+    """Every f(v), f a simple function and v a known array of one shape; the first of them is 1."""
+
+    def __init__(self, level: Sequence[Known]) -> None:
+        self.level = [Known("", np.ones(())), *level]
+        self.features = [(0, BASIC[0])]
+        for i, one in enumerate(level, start=1):
+            self.features += [(i, f) for f in (BASIC if one.made else EVERY)]
+        which = math.log10(max(len(level), 1))
+        choices = [f.choice + (which if i else 0.0) for i, f in self.features]
+        self.choice = np.array(choices)  # (F,)
+        self.flat = [np.ravel(one.values) for one in self.level]
+
+    def text(self, i: int) -> str:
+        """How to write the i-th; empty for 1."""
+        array, f = self.features[i]
+        return f.text.format(self.level[array].name) if array else ""
+
+    def is_mask(self, i: int) -> bool:
+        return self.features[i][1].is_mask
+
+    def values(self, i: int, positions: Array) -> Array:
+        """The i-th at flat positions."""
+        array, f = self.features[i]
+        return f.of(self._at(array, positions)) + np.zeros(positions.shape)
+
+    def table(self, positions: Array) -> Array:
+        """(F, *positions.shape) all of them; zeros where one is not finite throughout."""
+        arrays = np.stack([self._at(i, positions) for i in range(len(self.level))])
+        table = np.empty((len(self.features), *positions.shape))
+        rows: dict[str, tuple[Function, list[int], list[int]]] = {}
+        for row, (i, f) in enumerate(self.features):
+            _, places, sources = rows.setdefault(f.text, (f, [], []))
+            places.append(row)
+            sources.append(i)
+        for f, places, sources in rows.values():
+            table[places] = f.of(arrays[sources])
+        axes = tuple(range(1, table.ndim))
+        table[~np.isfinite(table).all(axis=axes)] = 0
+        return table
+
+    def _at(self, i: int, positions: Array) -> Array:
+        return self.flat[i][positions] if i else np.ones(positions.shape)
+
+
+def _constants(pair: Pair, shape: Shape) -> list[Known]:
+    """Labels and other arguments that are not differentiated, and the state of a layer."""
+    found = [Known(name, one) for name, one in getattr(pair, "state", {}).items()]
+    for arg, top in zip(getattr(pair, "args", ()), getattr(pair, "names", ()), strict=False):
+        for name, one in leaves(arg, top):
+            if isinstance(one, np.ndarray) and one.dtype.kind in "biu":
+                found.append(Known(name, one.astype(np.float64)))
+                if one.dtype.kind != "b" and one.shape == shape[:-1] and one.size:
+                    hot = one[..., None] == np.arange(shape[-1])
+                    found.insert(0, Known(f"one_hot({name})", hot.astype(np.float64), made=True))
+    return found
+
+
+def _softmax(v: Array) -> Array:
+    power = np.exp(v - v.max(axis=-1, keepdims=True))
+    share: Array = power / power.sum(axis=-1, keepdims=True)
+    return share
+
+
+def _broadcasts(small: Shape, large: Shape) -> bool:
+    padded = (1,) * (len(large) - len(small)) + small
+    return len(small) <= len(large) and all(
+        a in (1, b) for a, b in zip(padded, large, strict=True)
+    )
+
+
+def _is_of_use(values: Array) -> bool:
+    return 1 < values.size <= MOST_NUMBERS and bool(np.isfinite(values).all())

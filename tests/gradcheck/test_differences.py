@@ -1,0 +1,90 @@
+"""The derivative along a direction: near the truth, and never further from it than its bar."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchgen.gradcheck.differences import MANY, Climb, best
+from scratchgen.gradcheck.noise import EPS, table_noise
+
+FUNCTIONS = {  # name -> f and f'
+    "cube": (lambda t: t**3, lambda t: 3 * t**2),
+    "exp": (np.exp, np.exp),
+    "sin": (lambda t: np.sin(5 * t), lambda t: 5 * np.cos(5 * t)),
+    "log": (lambda t: np.log(2 + t), lambda t: 1 / (2 + t)),
+    "tanh": (np.tanh, lambda t: 1 - np.tanh(t) ** 2),
+}
+at = st.floats(-1.5, 1.5)
+functions = st.sampled_from(sorted(FUNCTIONS))
+
+
+def slope_of(f, x, u=1.0, noise=None):
+    """The slope of f at x along u, for a function of one number."""
+    values = lambda h: (np.atleast_1d(f(x + h * u)),)  # noqa: E731
+    centre = values(0.0)
+    noise = 4 * EPS * abs(centre[0][0]) if noise is None else noise
+    return Climb(values, (np.ones(1),), centre, noise).slope(MANY)
+
+
+@given(functions, at)
+def test_the_derivative_lies_within_its_error_bar(name, x):
+    f, slope = FUNCTIONS[name]
+    found = slope_of(f, x)
+    assert abs(found.value - slope(x)) <= 10 * found.error
+    assert found.error <= 1e-9 * (1 + abs(slope(x)))
+
+
+@given(functions, at)
+def test_it_is_a_thousand_times_sharper_than_one_difference_at_1e_5(name, x):
+    f, slope = FUNCTIONS[name]
+    plain = abs((f(x + 1e-5) - f(x - 1e-5)) / 2e-5 - slope(x))
+    assert abs(slope_of(f, x).value - slope(x)) <= plain / 1000 + 1e-12
+
+
+def test_a_kink_is_told_from_a_slope():
+    assert slope_of(abs, 0.0).is_kink()
+    assert slope_of(lambda t: np.maximum(t, 0), 0.0).is_kink()
+    assert not slope_of(np.tanh, 0.3).is_kink()
+    assert not slope_of(abs, 0.001).is_kink()
+
+
+def test_a_function_that_swings_within_every_step_has_a_huge_error():
+    found = slope_of(lambda t: np.sin(1e9 * t), 0.3)
+    assert 10 * found.error > 0.1 * found.scale
+
+
+def test_a_jump_beside_the_point_is_no_slope():
+    found = slope_of(lambda t: np.floor(t), 1.0)
+    assert 10 * found.error > 0.1 * found.scale
+
+
+def test_a_tableau_that_agrees_with_itself_by_chance_is_caught_by_the_finer_steps():
+    """D(h) = 0 at large steps, and 1 at small ones: a step of height h at |h| = 1e-4."""
+    found = slope_of(lambda t: t * (abs(t) < 1e-4), 0.0)
+    assert abs(found.value - 1) <= 10 * found.error
+
+
+@pytest.mark.parametrize("ratio", [1.6, 2.0])
+def test_a_tableau_takes_away_one_power_after_the_other(ratio):
+    steps = [0.1 / ratio**k for k in range(5)]
+    values = {h: 7 + 3 * h**2 - 2 * h**4 + h**6 for h in steps}
+    assert best(steps, values, ratio, 2, 0.0).value == pytest.approx(7, abs=1e-12)
+    one_sided = {h: 7 + 3 * h - 2 * h**2 + h**3 for h in steps}
+    assert best(steps, one_sided, ratio, 1, 0.0).value == pytest.approx(7, abs=1e-12)
+
+
+@given(st.integers(0, 2**32), st.floats(1e-12, 1e-6))
+def test_the_difference_table_sees_noise_of_any_size(seed, sigma):
+    rng = np.random.default_rng(seed)
+    noisy = lambda h: (np.array([np.exp(h) + sigma * rng.standard_normal()]),)  # noqa: E731
+    one = np.ones(1)
+    found = table_noise(noisy, (one,), (one,), 1e-7)
+    assert sigma / 10 < found < 10 * sigma
+
+
+def test_the_difference_table_sees_float32_inside():
+    x = np.random.default_rng(0).standard_normal(5)
+    f = lambda h: (np.square((x + h * x).astype(np.float32)).astype(float),)  # noqa: E731
+    found = table_noise(f, (np.ones(5),), f(0.0), 1e-7)
+    assert 1e-9 < found < 1e-5

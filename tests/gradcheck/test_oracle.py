@@ -1,0 +1,161 @@
+"""The verdict: right ones pass, wrong ones fail, and what cannot be told is said to be so."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchgen.gradcheck.oracle import measure_all
+from scratchgen.gradcheck.pair import VJPPair
+from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS
+
+seeds = st.integers(0, 2**32)
+
+
+def measured(f, vjp, *args, seed=0):
+    """The results of the oracle by block, and its notes."""
+    with np.errstate(all="ignore"):
+        results, notes = measure_all(VJPPair(f, vjp, args), np.random.default_rng(seed))
+    return {one.name: one for one in results}, notes
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def dense(x, w, b):
+    return np.tanh(x @ w + b)
+
+
+def dense_vjp(dy, x, w, b):
+    d = dy * (1 - np.tanh(x @ w + b) ** 2)
+    return d @ w.T, x.T @ d, d.sum(axis=0)
+
+
+@given(seeds)
+def test_a_right_pair_passes_block_by_block_and_says_what_it_would_have_seen(seed):
+    found, _ = measured(
+        dense, dense_vjp, normal(4, 5, seed=seed), normal(5, 3, seed=seed), normal(3), seed=seed
+    )
+    assert {one.verdict for one in found.values()} == {PASS}
+    assert all(one.resolution < 1e-8 for one in found.values())
+    assert all(one.exact < 1e-14 for one in found.values())  # the complex step agrees
+
+
+@given(seeds, st.integers(0, 14), st.sampled_from([1e-2, 1e-5, 1e-8, 1e-10]))
+def test_one_wrong_entry_fails_its_block_and_no_other(seed, place, size):
+    def wrong(dy, x, w, b):
+        dx, dw, db = dense_vjp(dy, x, w, b)
+        dw.flat[place] *= 1 + size
+        dw.flat[place] += size * np.abs(dw).max()
+        return dx, dw, db
+
+    found, _ = measured(dense, wrong, normal(4, 5), normal(5, 3), normal(3), seed=seed)
+    assert [found[name].verdict for name in "xwb"] == [PASS, FAIL, PASS]
+
+
+def test_a_tiny_block_is_not_drowned_by_a_large_one():
+    def f(x, c):
+        return 1e6 * x**2 + 1e-6 * c
+
+    def vjp(dy, x, c):
+        return dy * 2e6 * x, dy.sum() * 1.001e-6
+
+    found, _ = measured(f, vjp, normal(6), 0.3)
+    assert found["c"].verdict != PASS
+
+
+@pytest.mark.parametrize(
+    ("f", "slope", "x"),
+    [
+        (lambda x: np.sum(x**2) + 1e9, lambda x: 2 * x, normal(9)),
+        (np.log, lambda x: 1 / x, np.full(4, 1.3e-5)),
+        (np.sqrt, lambda x: 0.5 / np.sqrt(x), np.full(4, 0.7e-5)),
+        (lambda x: np.linalg.norm(x), lambda x: x / np.linalg.norm(x), 1e-6 * normal(5)),
+        (lambda x: np.logaddexp(0, x), lambda x: 1 / (1 + np.exp(-x)), 1e-8 * normal(5)),
+        (lambda x: np.square(x.astype("f4")), lambda x: 2 * x, normal(7)),
+        (lambda x: x.astype("f4"), np.ones_like, 100 * normal(50)),
+        (lambda x: np.maximum(x, 0), lambda x: x > 0, normal(10_000)),
+        (lambda x: 1e-6 * np.sum(x**2), lambda x: 2e-6 * x, normal(5)),
+        (np.exp, np.exp, 30 * normal(6)),
+    ],
+)
+def test_right_gradients_that_are_hard_for_differences_do_not_fail(f, slope, x):
+    for seed in range(20):
+        found, _ = measured(f, lambda dy, x: dy * slope(x), x, seed=seed)
+        assert found["x"].verdict == PASS, found["x"]
+
+
+@pytest.mark.parametrize(
+    ("f", "vjp", "x"),
+    [
+        (lambda x: 1e-6 * np.sum(x**2), lambda dy, x: 0 * x, normal(5)),
+        (lambda x: np.sum(x**2) + 1e9, lambda dy, x: 0 * x, normal(5)),
+        (lambda x: x**2, lambda dy, x: 2 * abs(dy) * x, normal(5)),
+        (lambda x: x**2, lambda dy, x: 2.02 * dy * x, normal(5).astype("f4").astype(float)),
+    ],
+)
+def test_wrong_gradients_that_others_let_pass_fail(f, vjp, x):
+    found, _ = measured(f, vjp, x)
+    assert found["x"].verdict == FAIL
+
+
+@given(seeds, st.integers(1, 6))
+def test_on_kinks_the_question_is_asked_beside_them(seed, zeros):
+    x = normal(8, seed=seed)
+    x[:zeros] = 0
+    for right in (lambda dy, x: dy * (x > 0), lambda dy, x: dy * (x >= 0)):
+        found, notes = measured(lambda x: np.maximum(x, 0), right, x, seed=seed)
+        assert found["x"].verdict == PASS
+        assert "kink" in notes[0].text
+    wrong = lambda dy, x: dy * (x >= -1)  # noqa: E731
+    x[-1] = -0.5
+    found, _ = measured(lambda x: np.maximum(x, 0), wrong, x, seed=seed)
+    assert found["x"].verdict == FAIL
+
+
+def test_ties_of_a_maximum_are_asked_beside_the_tie():
+    def vjp(dy, x):
+        return dy * (np.arange(4) == x.argmax())
+
+    found, notes = measured(lambda x: np.max(x), vjp, np.array([1.0, 2, 2, 0]))
+    assert found["x"].verdict == PASS
+    assert notes
+
+
+def test_a_gradient_that_is_not_a_number_fails_where_the_derivative_is_one():
+    x = np.array([0.0, 1.0, -2.0])
+    nan = lambda dy, x: dy * 2 * x**2 / x  # noqa: E731
+    found, _ = measured(lambda x: x**2, nan, x)
+    assert found["x"].verdict == FAIL
+    assert "nan" in found["x"].reason
+
+
+def test_a_slope_that_is_infinite_is_noted_and_the_rest_checked():
+    x = np.array([0.0, 1.0, 4.0])
+    right = lambda dy, x: dy * 0.5 / np.sqrt(abs(x)) * np.sign(x + (x == 0))  # noqa: E731
+    found, notes = measured(lambda x: np.sqrt(abs(x)), right, x)
+    assert found["x"].verdict == PASS
+    assert "infinite" in notes[0].text
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: np.sin(1e9 * x), lambda x: x + 1e-3 * np.sin(1e12 * x), lambda x: x + 1e13]
+)
+def test_what_differences_cannot_tell_is_inconclusive_with_a_reason(f):
+    for seed in range(20):
+        found, _ = measured(f, lambda dy, x: dy, normal(5), seed=seed)
+        assert found["x"].verdict == INCONCLUSIVE
+        assert found["x"].reason
+
+
+def test_a_derivative_that_is_zero_passes_and_says_so():
+    found, _ = measured(lambda x: np.floor(x), lambda dy, x: 0 * dy, normal(5))
+    assert found["x"].verdict == PASS
+    x, centre = normal(6, 3), lambda x: x - x.mean(axis=0)
+    for seed in range(20):  # a bias before a normalisation: both sides are rounding dust
+        found, _ = measured(
+            lambda b: centre(x + b), lambda dy, b: centre(dy).sum(axis=0), normal(3), seed=seed
+        )
+        assert found["b"].verdict == PASS
+        assert "0, to within rounding" in found["b"].reason

@@ -1,0 +1,187 @@
+"""The same pair of NumPy functions, given to each checker: ours, PyTorch's, JAX's, and a plain one.
+
+    ours(subject)         engine.examine on a CachedPair: its verdict, and the first hint
+    torch_slow, torch_fast    torch.autograd.gradcheck with its defaults, on a Function around NumPy
+    jax_check             jax.test_util.check_grads(order=1, modes=["rev"]), defaults, on a custom_vjp
+    central               central differences at h = 1e-5, entry by entry, for one random cotangent
+
+Every answer is "found", "passed" or "unsure" (only ours is ever unsure). An exception of the pair
+counts as found.
+"""
+
+import functools
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+STEP, ALLOWED = 1e-5, 1e-5  # of `central`: |a - n| / max(|a|, |n|) in the norm of each block
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one checker said of one pair; `cause` and `contracts` are those of ours."""
+
+    said: str
+    cause: str = ""
+    text: str = ""
+    contracts: tuple[str, ...] = ()
+    block: str = ""
+
+
+def ours(subject: Any, seed: int = 0) -> Answer:
+    """Our checker, as `check_cached` runs it."""
+    from scratchgen.gradcheck.engine import examine
+    from scratchgen.gradcheck.pair import CachedPair
+    from scratchgen.gradcheck.results import FAIL, PASS
+
+    pair = CachedPair(subject.forward, subject.backward, subject.args, subject.kind)
+    case = examine(pair, subject.label, seed, 30.0)
+    said = {PASS: "passed", FAIL: "found"}.get(case.verdict, "unsure")
+    broken = tuple(one.contract for one in case.findings if one.verdict == FAIL)
+    blocks = [one for one in case.blocks if one.verdict == FAIL]
+    hint = next((one.hints[0] for one in blocks if one.hints), None)
+    block = next((one.name for one in blocks if one.hints), blocks[0].name if blocks else "")
+    reasons = [f"{one.name}: {one.reason}" for one in case.blocks if one.verdict not in (PASS, FAIL)]
+    reasons += [f"{one.contract}: {one.text}" for one in case.findings if one.verdict not in (PASS, FAIL, "NOTE")]
+    text = hint.text if hint else "; ".join(reasons)
+    return Answer(said, hint.cause if hint else "", text, broken, block)
+
+
+def central(subject: Any, seed: int = 0) -> Answer:
+    """One fixed step, one fixed tolerance, and nothing else."""
+    rng = np.random.default_rng(seed)
+    try:
+        w = [rng.standard_normal(y.shape) for y in subject.outputs(*subject.args)]
+        _, cache = subject.forward(*[one.copy() for one in subject.args])
+        analytic = [np.array(g) for g in subject.call_backward([one.copy() for one in w], cache)]
+        for i, block in enumerate(subject.args):
+            numeric = np.zeros(block.shape)
+            for place in np.ndindex(block.shape):
+                ends = []
+                for step in (STEP, -STEP):
+                    moved = [one.copy() for one in subject.args]
+                    moved[i][place] += step
+                    ys = subject.outputs(*moved)
+                    ends.append(sum(float((a * b).sum()) for a, b in zip(w, ys, strict=True)))
+                numeric[place] = (ends[0] - ends[1]) / (2 * STEP)
+            if analytic[i].shape != block.shape:
+                return Answer("found", text="shape")
+            size = max(np.linalg.norm(analytic[i]), np.linalg.norm(numeric))
+            off = np.linalg.norm(analytic[i] - numeric)
+            if not off <= ALLOWED * max(size, 1e-3):
+                return Answer("found", text=f"{subject.names[i]}: {off / max(size, 1e-3):.1e}")
+    except Exception as problem:
+        return Answer("found", text=f"{type(problem).__name__}: {problem}")
+    return Answer("passed")
+
+
+@functools.cache
+def has(name: str) -> bool:
+    """Whether a peer can be imported."""
+    try:
+        __import__(name)
+    except ImportError:
+        return False
+    return True
+
+
+def torch_slow(subject: Any) -> Answer:
+    """torch.autograd.gradcheck(f, args), every default."""
+    return _torch(subject, fast=False)
+
+
+def torch_fast(subject: Any) -> Answer:
+    """torch.autograd.gradcheck(f, args, fast_mode=True)."""
+    return _torch(subject, fast=True)
+
+
+def torch_function(subject: Any) -> Any:
+    """The pair as a torch function of tensors."""
+    import torch
+
+    class Pair(torch.autograd.Function):
+        """forward and backward in NumPy."""
+
+        @staticmethod
+        def forward(ctx: Any, *tensors: Any) -> Any:
+            arrays = [one.detach().numpy() for one in tensors]
+            y, ctx.cache = subject.forward(*arrays)
+            several = isinstance(y, tuple)
+            # copies: a Function must not return what it keeps, or was given
+            found = tuple(torch.from_numpy(np.array(one)) for one in (y if several else (y,)))
+            return found if several else found[0]
+
+        @staticmethod
+        def backward(ctx: Any, *dys: Any) -> Any:
+            found = subject.call_backward([one.numpy() for one in dys], ctx.cache)
+            return tuple(None if g is None else torch.from_numpy(np.array(g)) for g in found)
+
+    return Pair.apply
+
+
+def _torch(subject: Any, fast: bool) -> Answer:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    tensors = [torch.from_numpy(one.copy()).requires_grad_() for one in subject.args]
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            torch.autograd.gradcheck(torch_function(subject), tensors, fast_mode=fast)
+    except Exception as problem:
+        return Answer("found", text=f"{type(problem).__name__}: {problem}"[:200])
+    return Answer("passed")
+
+
+def jax_check(subject: Any) -> Answer:
+    """jax.test_util.check_grads of a custom_vjp around pure_callback, in float64."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from jax import test_util
+
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            args = [jax.numpy.asarray(one) for one in subject.args]
+            test_util.check_grads(jax_function(subject), args, order=1, modes=["rev"])
+    except Exception as problem:
+        return Answer("found", text=f"{type(problem).__name__}: {problem}"[:200])
+    return Answer("passed")
+
+
+def jax_function(subject: Any) -> Any:
+    """The pair as a jax function: residuals are the arguments, as a pure function's must be."""
+    import jax
+
+    outputs = subject.outputs(*subject.args)
+    y_like = tuple(jax.ShapeDtypeStruct(y.shape, np.float64) for y in outputs)
+    x_like = tuple(jax.ShapeDtypeStruct(x.shape, np.float64) for x in subject.args)
+
+    def host_forward(*args: Any) -> Any:
+        return tuple(np.array(y) for y in subject.outputs(*[np.array(one) for one in args]))
+
+    def host_backward(args: Any, dys: Any) -> Any:
+        _, cache = subject.forward(*[np.array(one) for one in args])
+        found = subject.call_backward([np.array(one) for one in dys], cache)
+        return tuple(np.array(g, np.float64) for g in found)
+
+    @jax.custom_vjp
+    def f(*args: Any) -> Any:
+        return jax.pure_callback(host_forward, y_like, *args)
+
+    def forward(*args: Any) -> Any:
+        return f(*args), args
+
+    def backward(args: Any, dys: Any) -> Any:
+        return jax.pure_callback(host_backward, x_like, args, dys)
+
+    f.defvjp(forward, backward)
+    return f
+
+
+PEERS = {"torch slow": torch_slow, "torch fast": torch_fast, "jax": jax_check, "central": central}
+NEEDS = {"torch slow": "torch", "torch fast": "torch", "jax": "jax", "central": "numpy"}
