@@ -132,6 +132,11 @@ def widths(text: str) -> Any:
         ) from None
 
 
+def shape(text: str) -> Any:
+    """`4,5`, or `4x5`, as the shape of an input."""
+    return widths(text.replace("x", ","))
+
+
 def arguments(text: str) -> Any:
     """`4x5,3:int10,scalar` as the arguments of a function."""
     try:
@@ -240,7 +245,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     add("--jit", action="store_true", default=None, help="check the compiled twins (needs numba)")
 
     add = command.add_argument_group("a subject").add_argument
-    add("--x", type=widths, metavar="N,N", help="shape of a layer's input, its batch in front")
+    add("--x", type=shape, metavar="N,N", help="shape of a layer's input, its batch in front")
     modes = command.add_mutually_exclusive_group()
     for mode, value in (("training", True), ("evaluation", False)):
         text = f"check a layer in {mode} only (both)"

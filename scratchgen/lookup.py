@@ -39,6 +39,8 @@ def _module(name: str) -> ModuleType:
         sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
     try:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ModuleNotFoundError(name=name)
         return importlib.import_module(name)
     except SyntaxError as problem:
         line = f": {problem.text.strip()}" if problem.text else ""
@@ -47,9 +49,8 @@ def _module(name: str) -> ModuleType:
             f"importing {name} raised {type(problem).__name__}: {problem.msg}, in line "
             f"{problem.lineno} of {where}{line}"
         ) from problem
-    except (ModuleNotFoundError, TypeError, ValueError) as problem:
-        missing = getattr(problem, "name", None)
-        if missing is None or not f"{name}.".startswith(f"{missing}."):
+    except ModuleNotFoundError as problem:
+        if not f"{name}.".startswith(f"{problem.name}."):
             raise FileError(told(problem, f"importing {name}")) from problem
         raise OptionError(
             f"there is no module {name} in {os.getcwd()} or on Python's path: go to the folder "

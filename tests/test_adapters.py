@@ -4,11 +4,11 @@ import contextlib
 import io
 import re
 import shlex
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from own_modules import importable
 
 from scratchgen import cli
 from scratchgen.versions import is_installed
@@ -59,12 +59,11 @@ def file_name(listing: str) -> str | None:
 def files(tmp_path, monkeypatch):
     """A folder with the files that the page shows."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
     for listing in listings(None):
         if name := file_name(listing):
             (tmp_path / name).write_text(listing)
-    return tmp_path
+    with importable(tmp_path):
+        yield tmp_path
 
 
 def test_the_listings_run_in_order_and_print_what_the_page_shows(files):

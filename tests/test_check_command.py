@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from own_modules import importable
 
 from scratchgen import checking, cli, signatures
 from scratchgen.versions import is_installed
@@ -67,7 +68,7 @@ class Nothing:
 
 instance = Scale()
 network = sg.nn.Network((4,), sg.nn.Dense(4, 3), sg.nn.ReLU())
-loss = sg.losses.Minimax()
+loss = sg.losses.LOSSES["minimax"]
 adam = sg.optim.Adam(1e-3)
 model = sg.models.gan((2,), latent=2, hidden=(4,), rng=0)
 """
@@ -156,11 +157,10 @@ number = 3
 def folder(tmp_path, monkeypatch):
     """An empty folder with the user's files; what is imported from it is forgotten again."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
     (tmp_path / "own_layers.py").write_text(LAYERS)
     (tmp_path / "own_functions.py").write_text(FUNCTIONS)
-    return tmp_path
+    with importable(tmp_path):
+        yield tmp_path
 
 
 def run(*arguments: str) -> int:

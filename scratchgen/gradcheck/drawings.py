@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..checks import Array
-from .pictured import Curve, Points, Tiles
-from .wording import rough
+from .pictured import Curve, Points
+from .tiles import Tiles
+from .wording import cut, rough
 
 BLUE, ORANGE, AMBER, GREY = "#0072b2", "#d55e00", "#b07800", "#666"
 WIDTH, HEIGHT = 360, 250
@@ -32,7 +33,7 @@ class Plane:
         self.parts = [
             f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
             f'height="{HEIGHT - TOP - BOTTOM}" fill="#fff" stroke="#999"/>',
-            _text(LEFT, 15, title, "title"),
+            _text(LEFT, 15, cut(title, 48), "title"),
         ]
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -97,9 +98,9 @@ def ticks(low: float, high: float, log: bool) -> list[float]:
         first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
         step = max(1, math.ceil((last - first) / 5))
         return [10.0**power for power in range(first, last + 1, step)]
-    step = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step *= next(k for k in (1, 2, 5, 10) if (high - low) / (k * step) <= 5)
-    return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    unit = 10.0 ** math.floor(math.log10((high - low) / 3))
+    unit *= next(k for k in (1, 2, 5, 10) if (high - low) / (k * unit) <= 5)
+    return [k * unit for k in range(math.ceil(low / unit), math.floor(high / unit) + 1)]
 
 
 def curve_drawn(curve: Curve) -> str:
@@ -147,7 +148,7 @@ def points_drawn(points: Points) -> str:
 
 def tiles_drawn(tiles: Tiles) -> str:
     """Slices of the error, side by side: blue where negative, orange where positive."""
-    parts, x, y, deepest = [_text(0, 15, tiles.title, "title")], 0, 24, 0
+    parts, x, y, deepest = [_text(0, 15, cut(tiles.title, 56), "title")], 0, 24, 0
     for title, error, wrong in tiles.slices:
         rows, columns = error.shape
         size = max(3, min(CELL, WIDTH // columns))

@@ -103,20 +103,23 @@ def times(number: str, body: str, sign: float = 1) -> str:
 
 
 def all_sums(
-    arrays: Sequence[Known], shape: Shape, dy: Sequence[Array]
+    arrays: Sequence[Known], shape: Shape, dy: Sequence[Known], elementwise: bool = False
 ) -> Iterator[Sums]:
     """The ways in which a block of this shape can come from its cotangents."""
-    names = ["dy"] if len(dy) == 1 else [f"dy[{i}]" for i in range(len(dy))]
-    cotangents = [Known(name, one) for name, one in zip(names, dy, strict=True)]
-    yield _elementwise(arrays, shape, cotangents)
-    for one in cotangents:
+    yield _elementwise(arrays, shape, dy)
+    if elementwise:
+        return
+    for one in dy:
         yield from _reduced(arrays, shape, one)
         yield from _multiplied(arrays, shape, one)
 
 
 def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> Sums:
-    weights = [Weight(name, np.ravel(values), 0.3) for one in dy
-               for name, values in spread(one.name, one.values, shape)]
+    weights = [
+        Weight(name, np.ravel(values), 0.3)
+        for one in dy
+        for name, values in spread(one.name, one.values, shape)
+    ]
     if not any(np.ptp(one.values) == 0 for one in weights if one.values is not None):
         weights.append(Weight("", None, 1.0))
     own = [one for one in dy if one.values.shape == shape and one.values.size > 1]
@@ -135,8 +138,11 @@ def _reduced(arrays: Sequence[Known], shape: Shape, dy: Known) -> Iterator[Sums]
     level = at_level([*arrays], large)
     factors = Factors(level)
     weights = [Weight(dy.name, np.ravel(dy.values), 0.3)]
-    ways = [kept for kept in permutations(range(len(large)), len(lengths))
-            if [large[i] for i in kept] == lengths and list(kept) == sorted(kept)]
+    ways = [
+        kept
+        for kept in permutations(range(len(large)), len(lengths))
+        if [large[i] for i in kept] == lengths and list(kept) == sorted(kept)
+    ]
     ways.sort(reverse=True)  # the trailing axes first, as numpy broadcasts
     positions = np.arange(dy.values.size).reshape(large)
     for choice, kept in enumerate(ways):
@@ -176,7 +182,12 @@ def _multiplied(arrays: Sequence[Known], shape: Shape, dy: Known) -> Iterator[Su
 
 
 def _product(
-    a: Array, b: Array, turned: bool, texts: tuple[str, str], left: Factors, right: Factors,
+    a: Array,
+    b: Array,
+    turned: bool,
+    texts: tuple[str, str],
+    left: Factors,
+    right: Factors,
     weights: list[Weight],
 ) -> Sums:
     """a @ b, or its transpose, with arrays of positions in the place of numbers."""
@@ -186,8 +197,9 @@ def _product(
     if turned:
         at_left, at_right = at_left.swapaxes(0, 1), at_right.swapaxes(0, 1)
     text = " @ ".join(texts) if not turned else f"({' @ '.join(texts)})^T"
-    return Sums("matmul", text, left, right, at_left.reshape(-1, r), at_right.reshape(-1, r),
-                weights, 0.5)
+    return Sums(
+        "matmul", text, left, right, at_left.reshape(-1, r), at_right.reshape(-1, r), weights, 0.5
+    )
 
 
 def search(
@@ -197,7 +209,7 @@ def search(
     gradient: WrongGradient,
     names: Names,
 ) -> list[list[Formula]]:
-    """For each target (n,) the formulas that give it, to what the whole error allows, best first."""
+    """For each target (n,) the formulas that give it, as well as the floor asks, best first."""
     rows = _few_rows(gradient)
     at_left, at_right = sums.at_left[gradient.index[rows]], sums.at_right[gradient.index[rows]]
     features = len(sums.left.features) + len(sums.right.features)
@@ -212,13 +224,21 @@ def search(
         if sums.left is sums.right:
             table = np.triu(table)
         length = np.einsum("kij,kij->ij", table, table)
-        return [_proportional(sums, weight, one, rows, table, length, gradient, names)
-                for one in targets]
+        return [
+            _proportional(sums, weight, one, rows, table, length, gradient, names)
+            for one in targets
+        ]
 
 
 def _proportional(
-    sums: Sums, weight: Weight, target: Array, rows: Array, table: Array, length: Array,
-    gradient: WrongGradient, names: Names,
+    sums: Sums,
+    weight: Weight,
+    target: Array,
+    rows: Array,
+    table: Array,
+    length: Array,
+    gradient: WrongGradient,
+    names: Names,
 ) -> list[Formula]:
     some = target[rows]
     if not some.any():
@@ -229,8 +249,9 @@ def _proportional(
     left, right = np.nonzero(1 - near < allowed)
     price = sums.left.choice[left] + sums.right.choice[right]
     best = np.argsort(price, kind="stable")[:VERIFIED]
-    found = [_compared(sums, int(left[i]), int(right[i]), weight, target, gradient, names)
-             for i in best]
+    found = [
+        _compared(sums, int(left[i]), int(right[i]), weight, target, gradient, names) for i in best
+    ]
     good = [one for one in found if one.residual < 1e-3 + 3 * gradient.floor]
     return sorted(good, key=lambda one: one.choice + gradient.digits * one.free)
 

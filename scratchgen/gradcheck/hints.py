@@ -1,20 +1,19 @@
-"""Hints: what a gradient that failed has probably wrong, in one sentence, best first.
+"""Hints: what is probably wrong with a gradient that failed, in one sentence each, best first.
 
 The error E = analytic - numeric is compared with all that is known to happen: wrong factors, orders
 and means (shapes_of_error.py), formulas of the arrays at hand (formulas.py), conditions on where it
-is wrong (wrong_places.py). What explains most with the least freedom comes first (guesses.py). A
-contract that failed as well, and would make any gradient wrong, comes before all of them.
+is wrong (wrong_places.py). What tells most of it with the least freedom comes first (guesses.py). A
+contract that failed as well, and would make any gradient wrong, comes before that.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..checks import Array
-from .formulas import Formula, Weight, all_sums, search
+from ..checks import Array, Shape
+from .explained import formula_guesses
 from .guesses import Guess, WrongGradient, cheapest
-from .known_arrays import Known, at_level, known_arrays, spread
+from .known_arrays import Known, known_arrays, spread
 from .named_numbers import Names, names_for
 from .pair import Pair
 from .results import FAIL, EntryMap, Finding, Hint
@@ -25,24 +24,26 @@ from .shapes_of_error import (
     fits_mean_term,
     fits_order,
     fits_two_axes,
+    fits_whole_numbers,
     fits_zero,
 )
-from .wrong_places import named_entries, places
+from .wrong_places import Place, named_entries, places
 
 CAUSES = (
     "sign", "factor", "zero", "order", "mean term", "axis", "mask", "border", "last rows",
     "few entries", "missing factor", "missing term", "eps", "not linear", "stale", "impure",
     "shape", "dtype", "not finite", "unknown",
 )  # fmt: skip
-BROKEN = {  # contract: the cause that it is, and why it makes the gradient wrong
+BROKEN = {  # contract: the cause that it is, and why it makes gradients wrong; the first is worst
     "shape": ("shape", "it has not the shape of its block"),
     "kind": ("shape", "it is no array of floats"),
     "pure": ("impure", "the pass changes what it is given"),
-    "stale": ("stale", "the pass depends on calls before it: it keeps state that it should not"),
-    "linear": ("not linear", "the backward pass is not linear in dy, as any derivative is"),
+    "stale": ("stale", "the pass keeps state: it depends on the calls before it"),
+    "linear": ("not linear", "the backward pass is not linear in dy, as every derivative is"),
 }
+NOT_OF_STATE = ("sign", "order")  # causes that changed arrays and kept state do not imitate
 MOST_HINTS = 4
-MOST_ENTRIES = 256  # that formulas are compared with
+FEW_KNOWN = 8  # arrays, for the shapes that are fitted with each of them
 
 
 def hints_for(
@@ -57,13 +58,117 @@ def hints_for(
         dy: the cotangents that they were measured with.
         findings: what the contracts said.
     """
-    broken = [hint for one in findings if (hint := _from_finding(one, name)) is not None]
-    broken.sort(key=lambda hint: CAUSES.index(hint.cause) not in (15, 14))
-    odd = _not_finite(entries)
-    if odd is not None:
-        return [odd, *broken]
+    broken = [_of_contract(one, findings, name) for one in BROKEN]
+    first = [hint for hint in broken if hint is not None]
+    if not np.isfinite(entries.analytic).all():
+        return [_not_finite(entries), *first]
     gradient = WrongGradient.of(entries)
-    if not gradient.wrong.any() or gradient.size == 0:
-        return broken or [Hint("unknown", "none of the entries that were measured is wrong")]
-    guesses = cheapest(_guesses(pair, name, gradient, dy), gradient)
-    ...
+    if not gradient.wrong.any() or not gradient.size:
+        return first or [Hint("unknown", "none of the entries that were measured is wrong")]
+    guesses, should = _all_guesses(pair, name, gradient, dy)
+    found = [Hint(one.cause, one.text, one.residual) for one in _one_each(guesses)]
+    if not found:
+        found = [_unknown(gradient, should)]
+    if found[0].cause in NOT_OF_STATE and not any(one.cause == "not linear" for one in first):
+        return [found[0], *first, *found[1:]][:MOST_HINTS]
+    return [*first, *found][:MOST_HINTS]
+
+
+def _all_guesses(
+    pair: Pair, name: str, gradient: WrongGradient, dy: Sequence[Array]
+) -> tuple[list[Guess], str]:
+    """What fits, cheapest first; and a formula of the right gradient, empty if none is known."""
+    arrays = known_arrays(pair, name)
+    names = names_for(name, pair.blocks, list(dy))
+    cotangents = [
+        Known("dy" if len(dy) == 1 else f"dy[{i}]", np.asarray(one)) for i, one in enumerate(dy)
+    ]
+    own = _entries_of([Known(name, pair.blocks[name])], gradient)[0][1]
+    known = _entries_of([*arrays, *cotangents], gradient)
+    guesses, should = formula_guesses(arrays, cotangents, gradient, names)
+    guesses += _of_the_whole(gradient, names, own, known[1:FEW_KNOWN])
+    wrong = gradient.at(np.flatnonzero(gradient.wrong))
+    inner = [*fits_zero(wrong), *fits_factor(wrong, names)]
+    where = places(gradient, _compared(known))
+    if len(wrong.index) > 2 and any(one.cause != "few entries" for one in where):
+        inner += formula_guesses(arrays, cotangents, wrong, names, elementwise=True)[0]
+    there = next(iter(cheapest(inner, wrong)), None)
+    guesses += [_at_a_place(one, there, gradient) for one in where]
+    return cheapest(guesses, gradient), should
+
+
+def _of_the_whole(
+    gradient: WrongGradient, names: Names, own: Array, known: list[tuple[str, Array]]
+) -> list[Guess]:
+    """Every shape that the error as a whole may have."""
+    return [
+        *fits_zero(gradient),
+        *fits_factor(gradient, names),
+        *fits_whole_numbers(gradient),
+        *fits_order(gradient),
+        *fits_mean_term(gradient, own, known),
+        *fits_group_factor(gradient, own),
+        *fits_axis(gradient),
+        *fits_two_axes(gradient, own),
+    ]
+
+
+def _entries_of(arrays: Sequence[Known], gradient: WrongGradient) -> list[tuple[str, Array]]:
+    """The arrays that broadcast to the block, at the entries: (n,) each."""
+    every = [way for one in arrays for way in spread(one.name, one.values, gradient.shape)]
+    return [(name, np.ravel(values)[gradient.index]) for name, values in every]
+
+
+def _compared(known: list[tuple[str, Array]]) -> list[tuple[str, Array]]:
+    """Arrays, and what tells of two whether they are equal, or which is larger, or of one sign."""
+    few = known[:FEW_KNOWN]
+    found = list(few)
+    for i, (a, v) in enumerate(few):
+        for b, w in few[i + 1 :]:
+            found += [(f"({a} - {b})", v - w), (f"{a} * {b}", v * w)]
+    return found
+
+
+def _at_a_place(place: Place, there: Guess | None, gradient: WrongGradient) -> Guess:
+    """A guess from where the error is, and, if known, what it is there."""
+    text = f"it is wrong only {place.text}"
+    if there is not None:
+        whole = f"{text}: there {there.text}"
+        return Guess(place.cause, whole, place.choice + there.choice, there.free, there.residual)
+    outside = gradient.left(np.where(gradient.wrong, 0.0, gradient.error))
+    return Guess(place.cause, text, place.choice, float(gradient.wrong.sum()), outside)
+
+
+def _one_each(guesses: Sequence[Guess]) -> Iterator[Guess]:
+    """The best guess of each cause."""
+    seen = set()
+    for one in guesses:
+        if one.cause not in seen:
+            seen.add(one.cause)
+            yield one
+
+
+def _of_contract(contract: str, findings: Sequence[Finding], name: str) -> Hint | None:
+    """The hint that a failed contract is, if it failed for this block, or for all."""
+    for one in findings:
+        if one.contract == contract and one.verdict == FAIL and one.block in ("", name):
+            cause, text = BROKEN[contract]
+            return Hint(cause, f"{text}: {one.text}" if one.text else text)
+    return None
+
+
+def _not_finite(entries: EntryMap) -> Hint:
+    """How many entries are NaN or infinite, and where the first of them is."""
+    bad = np.flatnonzero(~np.isfinite(entries.analytic))
+    shape: Shape = entries.shape or (1,)
+    first = [int(i) for i in np.unravel_index(int(entries.index[bad[0]]), shape)]
+    text = f"{len(bad)} of {len(entries.index)} entries are not finite, the first at {first}"
+    return Hint("not finite", text)
+
+
+def _unknown(gradient: WrongGradient, should: str) -> Hint:
+    """No shape fits: how much is wrong, and where most."""
+    n, k = len(gradient.index), int(gradient.wrong.sum())
+    worst = named_entries(gradient, np.argsort(-abs(gradient.error), kind="stable")[:1])
+    text = f"no known shape fits: {k} of {n} entries are wrong, most of all {worst or 'the one'}"
+    return Hint("unknown", f"{text}; it should be {should}" if should else text, 1.0)

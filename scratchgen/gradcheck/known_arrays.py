@@ -62,10 +62,10 @@ BASIC = (
     Function("({} < 0)", lambda v: _is(v < 0), 1.5, is_mask=True),
 )
 SCALAR = (
-    Function("(1 - {})", lambda v: 1 - v, 0.5),
+    Function("(1 - {})", lambda v: 1 - v, 0.4),
     Function("(1 + {})", lambda v: 1 + v, 0.6),
-    Function("(1 - {}^2)", lambda v: 1 - v * v, 0.7),
-    Function("exp({})", np.exp, 0.6),
+    Function("(1 - {}^2)", lambda v: 1 - v * v, 0.4),
+    Function("exp({})", np.exp, 0.5),
     Function("exp(-{})", lambda v: np.exp(-v), 0.7),
     Function("exp({} / 2)", lambda v: np.exp(v / 2), 0.7),
     Function("exp(-{} / 2)", lambda v: np.exp(-v / 2), 0.8),
@@ -130,8 +130,12 @@ def spread(name: str, values: Array, shape: Shape) -> list[tuple[str, Array]]:
     extra = len(shape) - values.ndim
     if 0 < values.ndim < len(shape) and values.shape == shape[: values.ndim]:
         column = values.reshape(values.shape + (1,) * extra)
-        ways.append((f"{name}[{', '.join([':'] * values.ndim)}, None]" if ways else name,
-                     np.broadcast_to(column, shape)))
+        ways.append(
+            (
+                f"{name}[{', '.join([':'] * values.ndim)}, None]" if ways else name,
+                np.broadcast_to(column, shape),
+            )
+        )
     return ways
 
 
@@ -162,7 +166,7 @@ class Factors:
         return f.of(self._at(array, positions)) + np.zeros(positions.shape)
 
     def table(self, positions: Array) -> Array:
-        """(F, *positions.shape) all of them; zeros where one is not finite throughout."""
+        """(F, *positions.shape) all of them; zeros for what is of no use."""
         arrays = np.stack([self._at(i, positions) for i in range(len(self.level))])
         table = np.empty((len(self.features), *positions.shape))
         rows: dict[str, tuple[Function, list[int], list[int]]] = {}
@@ -174,6 +178,8 @@ class Factors:
             table[places] = f.of(arrays[sources])
         axes = tuple(range(1, table.ndim))
         table[~np.isfinite(table).all(axis=axes)] = 0
+        masks = np.array([f.is_mask for _, f in self.features])
+        table[masks & (np.ptp(table, axis=axes) == 0)] = 0  # it masks nothing, or all
         return table
 
     def _at(self, i: int, positions: Array) -> Array:
@@ -201,9 +207,7 @@ def _softmax(v: Array) -> Array:
 
 def _broadcasts(small: Shape, large: Shape) -> bool:
     padded = (1,) * (len(large) - len(small)) + small
-    return len(small) <= len(large) and all(
-        a in (1, b) for a, b in zip(padded, large, strict=True)
-    )
+    return len(small) <= len(large) and all(a in (1, b) for a, b in zip(padded, large, strict=True))
 
 
 def _is_of_use(values: Array) -> bool:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ..errors import FileError
 from .drawings import curve_drawn, escape, points_drawn, tiles_drawn
-from .pictured import Mark, blocks_worst_first, curve_of, marks_of, points_of, tiles_of
+from .pictured import Mark, blocks_worst_first, curve_of, marks_of, points_of
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, CaseResult
+from .tiles import tiles_of
 from .wording import extent, rough
 
 PathLike = str | os.PathLike[str]
@@ -22,7 +23,10 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff;
 h1 { font-size: 1.35rem; margin: .2rem 0; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
 p { margin: .4rem 0; } code, pre { font: .85em/1.4 ui-monospace, monospace; }
 pre { background: #f6f6f6; padding: .6rem; overflow-x: auto; white-space: pre-wrap; }
-table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+th:first-child { width: 8.5rem; } .blocks th:nth-child(-n+4) { width: 7rem; }
+.blocks th:first-child { width: 8.5rem; } .certificate th:nth-child(2) { width: 20%; }
+.certificate th:nth-child(4) { width: 28%; } .certificate th:nth-child(5) { width: 5rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0;
   border-bottom: 1px solid #ddd; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: .6rem 0; }
@@ -33,9 +37,10 @@ ul { list-style: none; padding: 0; margin: .4rem 0; } li { padding-left: 1.4rem;
 .PASS { color: #00577f; } .FAIL { color: #b04400; } .INCONCLUSIVE { color: #7a5300; }
 .NOTE, .quiet { color: #555; }
 .chips { display: flex; flex-wrap: wrap; gap: .25rem; }
-.chip { padding: 0 .4rem; border-radius: .2rem; border: 1px solid #0002; }
-.chip.FAIL { background: #f7c4a8; color: #1a1a1a; font-weight: 700; }
-.chip.INCONCLUSIVE { background: #fde9b5; color: #1a1a1a; }
+.chip { padding: 0 .4rem; border-radius: .2rem; border: 1px solid #0002;
+  color: #1a1a1a; font-size: .9rem; }
+.chip.FAIL { background: #f7c4a8; font-weight: 700; }
+.chip.INCONCLUSIVE { background: #fde9b5; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr));
   gap: .8rem; } figure { margin: 0; break-inside: avoid; }
 figcaption { font-size: .85rem; color: #444; }
@@ -50,13 +55,15 @@ svg .y { text-anchor: end; }
   tr { break-inside: avoid; } }
 """
 
-CURVE_TEXT = (
-    "Dots and crosses: central differences with step h, two families, and how far each lies from "
-    "the derivative that the backward pass claims. They fall until rounding takes over. Dashed: "
-    "the extrapolated derivative, which decides: PASS in the blue band, FAIL above the yellow one."
+BLOCK_HEADS = ("verdict", "gradient", "shape", "would see", "found")
+HOW_TO_READ = (
+    "Curves: central differences with step h, two families of them, and how far each lies from the "
+    "derivative that the backward pass claims. They fall until rounding takes over. Dashed: the "
+    "extrapolated derivative, which decides: PASS in the blue band, FAIL above the yellow one.",
+    "Entries: each as claimed and as measured; crosses are wrong, grey lines are error bars.",
+    "Maps: blue is claimed too small, orange too large, and a black dot marks what is wrong.",
+    "Would see: the relative error of one wrong entry that would have been called FAIL.",
 )
-POINTS_TEXT = "Each entry as claimed and as measured. Crosses are wrong; grey lines are error bars."
-TILES_TEXT = "Blue: claimed too small. Orange: too large. A black dot marks what is wrong"
 
 
 def page(title: str, body: Sequence[str]) -> str:
@@ -87,11 +94,11 @@ def verdict_badge(verdict: str) -> str:
     return f'<span class="verdict {verdict}">{verdict}</span>'
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; its cells are HTML already."""
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
+    """A table, whose kind has its widths in STYLE; its cells are HTML already."""
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def facts_list(facts: Mapping[str, str]) -> str:
@@ -109,7 +116,7 @@ def case_section(case: CaseResult) -> str:
         f"<h2>{verdict_badge(case.verdict)} {escape(case.label or 'the only case')}</h2>",
         f'<p class="quiet">{case.forward_calls:,} forward, {case.backward_calls:,} backward '
         f"calls</p>",
-        table(("verdict", "gradient", "shape", "would see", "found"), [_row(b) for b in blocks])
+        table(BLOCK_HEADS, [_row(one) for one in blocks], "blocks")
         if blocks
         else "<p>No gradient was asked for.</p>",
         f'<div class="figures">{"".join(figures)}</div>' if figures else "",
@@ -119,6 +126,12 @@ def case_section(case: CaseResult) -> str:
         marks_list(marks_of(case)),
     ]
     return f"<section>{''.join(parts)}</section>"
+
+
+def how_to_read() -> str:
+    """What the pictures and numbers of a report mean."""
+    lines = "".join(f"<p>{escape(one)}</p>" for one in HOW_TO_READ)
+    return f'<div class="quiet">{lines}</div>'
 
 
 def marks_list(marks: Sequence[Mark]) -> str:
@@ -150,11 +163,9 @@ def _row(block: BlockResult) -> list[str]:
 def _figures(block: BlockResult) -> list[str]:
     """The pictures of one block, each with what it shows."""
     curve, points, tiles = curve_of(block), points_of(block), tiles_of(block)
-    found = []
-    if curve:
-        found.append((curve_drawn(curve), CURVE_TEXT))
+    found = [curve_drawn(curve)] if curve else []
     if points:
-        found.append((points_drawn(points), POINTS_TEXT))
+        found.append(points_drawn(points))
     if tiles:
-        found.append((tiles_drawn(tiles), f"{TILES_TEXT}; {tiles.note}."))
-    return [f"<figure>{svg}<figcaption>{escape(text)}</figcaption></figure>" for svg, text in found]
+        found.append(f"{tiles_drawn(tiles)}<figcaption>{escape(tiles.note)}</figcaption>")
+    return [f"<figure>{one}</figure>" for one in found]

@@ -43,8 +43,10 @@ class Names:
                     Named(1 / value, f"1/{short(value)}", f"{short(value)} is {meaning}", choice)
                 )
         for value in ROUND:
-            self.known += [Named(value, short(value), "", 1.5), Named(1 / value, short(1 / value),
-                                                                      "", 1.5)]
+            self.known += [
+                Named(value, short(value), "", 1.5),
+                Named(1 / value, short(1 / value), "", 1.5),
+            ]
         self.values = np.array([one.value for one in self.known])
 
     def name(self, number: float, tolerance: float) -> Named | None:
@@ -63,12 +65,14 @@ class Names:
 def names_for(name: str, blocks: Blocks, cotangents: list[Array]) -> Names:
     """The lengths of the axes of a block and of the cotangents, and parameters of one entry."""
     meanings: dict[str, float] = {}
-    shapes = {name: blocks[name].shape} | {"dy": one.shape for one in cotangents[:1]}
+    shapes = {name: blocks[name].shape} | ({"dy": cotangents[0].shape} if cotangents else {})
     for array, shape in shapes.items():
         for n in range(2, len(shape) + 1):
             for axes in combinations(range(len(shape)), n):
                 what = "entries" if n == len(shape) else f"entries along axes {axes}"
-                _add(meanings, f"the number of {what} of {array}", math.prod(shape[i] for i in axes))
+                _add(
+                    meanings, f"the number of {what} of {array}", math.prod(shape[i] for i in axes)
+                )
         for axis, n in enumerate(shape):
             _add(meanings, f"the length of axis {axis} of {array}", n)
     for other, block in blocks.items():

@@ -13,6 +13,7 @@ from .report import Report, plain_report
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, worst
 from .wording import as_ascii, cut, resolution_of, rough
 
+MOST_CHIPS = 12  # of one subject
 DECADES = range(-14, -4)  # those that have a colour of their own
 LEGEND = (
     "A number is a resolution: the relative error of one wrong entry of that gradient that would "
@@ -36,7 +37,9 @@ def certificate_page(
     for kind in dict.fromkeys(report.kind for report in reports):
         rows = [_row(report) for report in reports if report.kind == kind]
         heads = ("verdict", kind or "subject", "gradients", "contracts", "cases")
-        body.append(f"<section><h2>{escape(kind)}</h2>{table(heads, rows)}</section>")
+        body.append(
+            f"<section><h2>{escape(kind)}</h2>{table(heads, rows, 'certificate')}</section>"
+        )
     body += [f"<pre>{escape(report)}</pre>" for report in _troubled(reports)]
     return page(title, body)
 
@@ -87,7 +90,7 @@ def _marks(report: Report) -> list[Mark]:
     order = WORST_FIRST.index
     marks = [mark for case in report.cases for mark in marks_of(case)]
     marks.sort(key=lambda mark: order(mark.verdict))
-    return list({mark.words: mark for mark in reversed(marks)}.values())[::-1]
+    return list({mark.contract: mark for mark in reversed(marks)}.values())[::-1]
 
 
 def _row(report: Report) -> list[str]:
@@ -95,7 +98,7 @@ def _row(report: Report) -> list[str]:
     by_name: dict[str, list[BlockResult]] = {}
     for block in blocks:
         by_name.setdefault(block.name, []).append(block)
-    chips = "".join(_chip(name, found) for name, found in by_name.items())
+    chips = _chips(by_name)
     return [
         verdict_badge(report.verdict),
         escape(report.subject),
@@ -105,12 +108,27 @@ def _row(report: Report) -> list[str]:
     ]
 
 
+def _chips(by_name: Mapping[str, Sequence[BlockResult]]) -> str:
+    """The gradients of a subject; of many only the coarsest, and how many more there are."""
+
+    def coarseness(name: str) -> tuple[int, float]:
+        verdict = worst([one.verdict for one in by_name[name]])
+        return WORST_FIRST.index(verdict), -(resolution_of(by_name[name]) or 0)
+
+    names = list(by_name)
+    if len(names) > MOST_CHIPS:
+        names = sorted(names, key=coarseness)[:MOST_CHIPS]
+    left = len(by_name) - len(names)
+    more = f'<span class="chip">and {left} sharper ones</span>' if left else ""
+    return "".join(_chip(f"d{name}", by_name[name]) for name in names) + more
+
+
 def _chip(name: str, blocks: Sequence[BlockResult]) -> str:
     """One gradient of a subject: its worst verdict and resolution, over all cases."""
-    verdict, resolution = worst([one.verdict for one in blocks]), resolution_of(list(blocks))
+    verdict, resolution = worst([one.verdict for one in blocks]), resolution_of(blocks)
     text = verdict if verdict != PASS else "" if resolution is None else rough(resolution)
     colour = f' style="background:{shade_of(resolution)}"' if verdict == PASS else ""
-    return f'<span class="chip {verdict}"{colour}>d{escape(name)} {text}</span>'
+    return f'<span class="chip {verdict}"{colour}>{escape(name)} {text}</span>'
 
 
 def _contracts(marks: Sequence[Mark]) -> str:

@@ -3,18 +3,16 @@
 Two hands draw them: drawings.py for pages, and plots/checks.py for files.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..checks import Array
-from .results import FAIL, WORST_FIRST, BlockResult, CaseResult, EntryMap
-from .wording import as_ascii, badness, errors_of, holds, worst_first, worst_measurement
+from .results import FAIL, PASS, WORST_FIRST, BlockResult, CaseResult
+from .tiles import Tiles, tiles_of
+from .wording import as_ascii, badness, holds, worst_first, worst_measurement
 
-MOST_SIDE = 32  # cells of a map, down and across; what is longer is joined into tiles
-MOST_SLICES = 8
 MOST_POINTS = 400
 MOST_CURVES = 3
 
@@ -46,25 +44,17 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Tiles:
-    """Errors in the block's own shape, as slices (rows, columns) with a title each.
-
-    `error` has NaN where nothing was measured, an infinity where something is no number.
-    """
-
-    title: str
-    note: str
-    slices: list[tuple[str, Array, Array]]  # title, error, wrong
-    largest: float
-
-
-@dataclass(frozen=True)
 class Mark:
-    """What one contract said: its words, a verdict, and what was seen."""
+    """What one contract said: its name, a verdict, and what was seen."""
 
-    words: str
+    contract: str
     verdict: str
     text: str
+
+    @property
+    def words(self) -> str:
+        """What holds, in words; the name of what does not."""
+        return holds(self.contract) if self.verdict == PASS else self.contract
 
 
 @dataclass(frozen=True)
@@ -139,7 +129,8 @@ def directions_of(blocks: Sequence[BlockResult]) -> Points | None:
         return None
     numbers = np.array([(one.numeric, one.analytic, one.bar) for one, _ in found[:MOST_POINTS]])
     wrong = np.array([is_wrong for _, is_wrong in found[:MOST_POINTS]])
-    return _points("derivatives along random directions", *numbers.T, wrong)
+    title = "derivatives along random directions"
+    return _points(title, numbers[:, 0], numbers[:, 1], numbers[:, 2], wrong)
 
 
 def _points(title: str, numeric: Array, analytic: Array, bar: Array, wrong: Array) -> Points | None:
@@ -153,74 +144,6 @@ def _points(title: str, numeric: Array, analytic: Array, bar: Array, wrong: Arra
     return Points(title, numeric[numbers], analytic[numbers], bar[numbers], wrong[numbers])
 
 
-def tiles_of(block: BlockResult) -> Tiles | None:
-    """The errors of a block's entries: slices along its two longest axes."""
-    entries = block.entries
-    if entries is None or not len(entries.index):
-        return None
-    shape = entries.shape or (1,)
-    at = np.stack(np.unravel_index(entries.index, shape))  # (ndim, M)
-    down, across = _plane(shape)
-    lengths = (shape[down] if down is not None else 1, shape[across])
-    steps = [math.ceil(length / MOST_SIDE) for length in lengths]
-    order = worst_first(entries)[::-1]  # the last one written into a tile is the worst
-    row = (at[down] // steps[0])[order] if down is not None else np.zeros_like(order)
-    column = (at[across] // steps[1])[order]
-    others = [axis for axis in range(len(shape)) if axis not in (down, across)]
-    keys, slice_of = _slices(at[others][:, order])
-    sides = (len(keys), math.ceil(lengths[0] / steps[0]), math.ceil(lengths[1] / steps[1]))
-    error, wrong = np.full(sides, np.nan), np.zeros(sides, dtype=bool)
-    error[slice_of, row, column] = errors_of(entries)[order]
-    wrong[slice_of, row, column] = entries.wrong[order]
-    finite = abs(error[np.isfinite(error)])
-    shown = np.sort(np.argsort(-_worst_of(error), kind="stable")[:MOST_SLICES])
-    slices = [(_slice_title(keys[k], others, shape), error[k], wrong[k]) for k in shown]
-    note = _note(entries, steps, len(shown), len(keys))
-    return Tiles(f"error of d{block.name}", note, slices, float(finite.max(initial=0.0)))
-
-
-def _plane(shape: Sequence[int]) -> tuple[int | None, int]:
-    """The axes that run down and across a slice: the two longest; of equals, the later."""
-    if len(shape) == 1:
-        return None, 0
-    longest = sorted(range(len(shape)), key=lambda axis: (shape[axis], axis))[-2:]
-    down, across = sorted(longest)
-    return down, across
-
-
-def _slices(at: Array) -> tuple[Array, Array]:
-    """The places (K, axes) at which there are entries, and which of them each entry has."""
-    if not len(at):
-        return np.zeros((1, 0), dtype=int), np.zeros(at.shape[1], dtype=int)
-    keys, which = np.unique(at.T, axis=0, return_inverse=True)
-    return keys, which.reshape(-1)
-
-
-def _worst_of(error: Array) -> Array:
-    """(K,) the largest error in each slice."""
-    size = np.where(np.isnan(error), 0.0, abs(error))
-    largest: Array = size.max(axis=(1, 2), initial=0.0)
-    return largest
-
-
-def _slice_title(key: Array, others: Sequence[int], shape: Sequence[int]) -> str:
-    """`[2,:,:,1]`."""
-    fixed = dict(zip(others, key, strict=True))
-    return f"[{','.join(str(fixed.get(axis, ':')) for axis in range(len(shape)))}]"
-
-
-def _note(entries: EntryMap, steps: Sequence[int], shown: int, n_slices: int) -> str:
-    """What is not to be seen in a map of errors."""
-    notes = [f"block of shape {tuple(entries.shape)}"]
-    if not entries.complete:
-        notes.append(f"{len(entries.index):,} entries measured, the others blank")
-    if shown < n_slices:
-        notes.append(f"the worst {shown} of {n_slices} slices")
-    if max(steps) > 1:
-        notes.append(f"a cell is the worst of {steps[0]} x {steps[1]} entries")
-    return "; ".join(notes)
-
-
 def marks_of(case: CaseResult) -> list[Mark]:
     """The contracts, each once with its worst verdict, the worst first."""
     found: dict[str, Mark] = {}
@@ -228,5 +151,5 @@ def marks_of(case: CaseResult) -> list[Mark]:
         known = found.get(one.contract)
         if known is None or WORST_FIRST.index(one.verdict) < WORST_FIRST.index(known.verdict):
             text = f"d{one.block}: {one.text}" if one.block and one.text else one.text
-            found[one.contract] = Mark(holds(one.contract), one.verdict, as_ascii(text))
+            found[one.contract] = Mark(one.contract, one.verdict, as_ascii(text))
     return sorted(found.values(), key=lambda mark: WORST_FIRST.index(mark.verdict))

@@ -60,7 +60,7 @@ def _plain_block(block: BlockResult, ladders: bool) -> dict[str, Any]:
 
 
 def _plain_measurement(one: Measurement, ladders: bool) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "numeric": one.numeric,
         "analytic": one.analytic,
         "bar": one.bar,

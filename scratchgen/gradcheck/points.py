@@ -88,9 +88,7 @@ def layer_layout(layer: Layer) -> Layout:
 
 def named_entries(layout: Layout, layer: Layer) -> Iterator[tuple[str, Any]]:
     """Each entry with the name of its block: `w`, `1.w`; `of.w` for a weight that is borrowed."""
-    borrowed = {
-        (of, key) for leaf in distinct_leaves(layer) for of, key in leaf.borrows().values()
-    }
+    borrowed = {(of, key) for leaf in distinct_leaves(layer) for of, key in leaf.borrows().values()}
     for entry in layout.entries:
         if entry.name.startswith("it."):
             yield entry.name.removeprefix("it."), entry

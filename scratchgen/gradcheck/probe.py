@@ -65,8 +65,8 @@ def look(
             run = first_forward(pair)
             found += outputs_of(pair, run)
             dy = [cotangent(pair, y, rng) for y in run.outputs]
-            found += repeated(pair, run)
             found += purity(pair, dy)
+            found += repeated(pair, run)
             found += gradients_of(pair, dy)
             found += in_single(pair, dy)
         finally:
@@ -151,6 +151,7 @@ def repeated(pair: Pair, run: Run) -> list[Finding]:
     if any(map(shares, run.outputs, again.outputs)):
         text = "forward gives the same memory each time: a later pass overwrites what it gave"
         found.append(Finding("alias", NOTE, text))
+        pair.copies = True
     off = distance(first, again.outputs)
     if off <= SAME:
         return found

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .drawings import escape
-from .markup import PathLike, case_section, facts_list, page, verdict_badge, written
+from .markup import PathLike, case_section, facts_list, how_to_read, page, verdict_badge, written
 from .pictured import picture_of
 from .plain import as_json, plain_case, versions
 from .results import PASS, WORST_FIRST, CaseResult, worst
 from .text import report_text
-from .wording import calls, resolution_of, rough
+from .wording import calls, resolution_of
 
 
 @dataclass(repr=False)
@@ -76,15 +76,15 @@ class Report:
         cost = calls(self.forward_calls, self.backward_calls, self.seconds)
         facts = {
             "seed": str(self.seed),
-            "would see": f"one entry off by {rough(self.resolution)} of its size",
             "cost": cost,
-            "again": self.replay,
+            "replay": self.replay,
             "versions": ", ".join(f"{name} {one}" for name, one in versions().items()),
         }
         body = [
             f"<h1>{verdict_badge(self.verdict)} {escape(self.subject)}</h1>",
             facts_list(facts),
             *[case_section(case) for case in cases_worst_first(self.cases)],
+            how_to_read(),
         ]
         return written(page(f"{self.verdict} {self.subject}", body), path)
 

@@ -2,7 +2,7 @@
 
     analytic = c numeric                     a sign, a factor counted twice, a batch size
     analytic = numeric in another order      transposed, flipped, rolled
-    E = a_g,   E = a_g + b_g x               one number per group g: a mean, or a variance, is missing
+    E = a_g,   E = a_g + b_g x               one number per group g: a mean or a variance is missing
     analytic = a_g, and numeric is not       summed over the wrong axis
     E = u_i v_j + s_i t_j                    two axes mixed up
 
@@ -46,8 +46,12 @@ def fits_factor(gradient: WrongGradient, names: Names) -> Iterator[Guess]:
     elif named.value == -1:
         yield Guess("sign", "it has the wrong sign", 0.0, residual=residual)
     else:
-        yield Guess("factor", _factor_text(named.value, named.text, named.meaning), named.choice,
-                    residual=residual)
+        yield Guess(
+            "factor",
+            _factor_text(named.value, named.text, named.meaning),
+            named.choice,
+            residual=residual,
+        )
 
 
 def _factor_text(c: float, text: str, meaning: str) -> str:
@@ -62,6 +66,21 @@ def _factor_text(c: float, text: str, meaning: str) -> str:
     return f"it is {plain} what it should be{reason}"
 
 
+def fits_whole_numbers(gradient: WrongGradient) -> Iterator[Guess]:
+    """The numbers were cut to whole ones, or rounded to float32 or float16."""
+    right = gradient.numeric
+    cuts = (("cut toward 0", np.trunc), ("rounded", np.rint), ("cut down", np.floor))
+    for text, cut in cuts:
+        text = f"it has whole numbers only: values were {text} to fit into integers"
+        yield Guess("dtype", text, 0.5, residual=gradient.left(gradient.analytic - cut(right)))
+    largest = float(np.max(abs(right), initial=0))
+    share = float(np.max(abs(gradient.error), initial=0)) / largest if largest else 1.0
+    for name, spacing in (("float32", 2.0**-23), ("float16", 2.0**-10)):
+        if 0.02 * spacing < share < spacing and len(right) > 2:
+            text = f"the error is as small as rounding to {name}: something is computed in {name}"
+            yield Guess("dtype", text, 1.0, 0.9 * len(right))
+
+
 def fits_order(gradient: WrongGradient) -> Iterator[Guess]:
     """The right numbers in the wrong places."""
     if not gradient.complete or len(gradient.index) < 2:
@@ -69,8 +88,12 @@ def fits_order(gradient: WrongGradient) -> Iterator[Guess]:
     right = gradient.numeric.reshape(gradient.shape)
     wrong = gradient.analytic.reshape(gradient.shape)
     for text, moved in _reordered(right):
-        yield Guess("order", f"it is the right gradient {text}", 1.0,
-                    residual=gradient.left((wrong - moved).ravel()))
+        yield Guess(
+            "order",
+            f"it is the right gradient {text}",
+            1.0,
+            residual=gradient.left((wrong - moved).ravel()),
+        )
     rest = np.sort(gradient.analytic) - np.sort(gradient.numeric)
     text = "it has the right numbers, in other places"
     yield Guess("order", text, ways(len(rest), len(rest) // 2), residual=gradient.left(rest))
@@ -83,8 +106,9 @@ def _reordered(right: Array) -> Iterator[tuple[str, Array]]:
             yield f"transposed{axes}", right.swapaxes(a, b)
     if right.ndim > 1:
         yield "in column order, where row order is wanted", right.ravel("F").reshape(right.shape)
-        yield "in row order, where column order is wanted", np.reshape(
-            right.ravel(), right.shape, order="F"
+        yield (
+            "in row order, where column order is wanted",
+            np.reshape(right.ravel(), right.shape, order="F"),
         )
         yield "backwards", right.ravel()[::-1].reshape(right.shape)
     for axis, n in enumerate(right.shape):
@@ -94,8 +118,9 @@ def _reordered(right: Array) -> Iterator[tuple[str, Array]]:
             yield f"moved by {by} along axis {axis}", np.roll(right, shift, axis)
 
 
-def fits_mean_term(gradient: WrongGradient, x: Array, others: Sequence[tuple[str, Array]]
-                   ) -> Iterator[Guess]:
+def fits_mean_term(
+    gradient: WrongGradient, x: Array, others: Sequence[tuple[str, Array]]
+) -> Iterator[Guess]:
     """E has one number, or a few, for each group of entries; x and the others are (n,)."""
     one = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
@@ -104,18 +129,34 @@ def fits_mean_term(gradient: WrongGradient, x: Array, others: Sequence[tuple[str
         text = f"the error is constant over {where}: a term that is a mean or a sum over it"
         yield _by_group(gradient, group, [one], "mean term", f"{text} is missing or wrong")
         text = f"along {where} the error is proportional to x - mean(x): the term with "
-        yield _by_group(gradient, group, [centred], "mean term",
-                        f"{text}mean(dy * x_hat), which comes from the variance, is missing or wrong")
+        yield _by_group(
+            gradient,
+            group,
+            [centred],
+            "mean term",
+            f"{text}mean(dy * x_hat), which comes from the variance, is missing or wrong",
+        )
         text = f"along {where} the error is a + b x: the terms that come from the mean and from"
-        yield _by_group(gradient, group, [one, x], "mean term",
-                        f"{text} the variance are missing or wrong")
+        yield _by_group(
+            gradient, group, [one, x], "mean term", f"{text} the variance are missing or wrong"
+        )
         for name, values in others:
             text = f"along {where} the error is proportional to {name}: a term with {name} times a"
-            yield _by_group(gradient, group, [values], "mean term",
-                            f"{text} mean or a sum over {where} is missing or wrong")
+            yield _by_group(
+                gradient,
+                group,
+                [values],
+                "mean term",
+                f"{text} mean or a sum over {where} is missing or wrong",
+            )
             text = f"along {where} the error is made of 1, x, {name} and x * {name}: {name} is"
-            yield _by_group(gradient, group, [one, x, values, values * x], "mean term",
-                            f"{text} inside of one mean, and outside of another")
+            yield _by_group(
+                gradient,
+                group,
+                [one, x, values, values * x],
+                "mean term",
+                f"{text} inside of one mean, and outside of another",
+            )
 
 
 def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
@@ -154,14 +195,17 @@ def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:
     one = [np.ones(len(gradient.index))]
     for axes in gradient.axis_sets():
         group = gradient.groups(axes)
-        pair = (("it is", "should not be", gradient.analytic, gradient.numeric),
-                ("it should be", "is not", gradient.numeric, gradient.analytic))
+        pair = (
+            ("it is", "should not be", gradient.analytic, gradient.numeric),
+            ("it should be", "is not", gradient.numeric, gradient.analytic),
+        )
         for has, lacks, flat, other in pair:
             rest, free = _without(flat, one, group)
             if _without(other, one, group)[0].any() and flat.any():
                 text = f"{has} constant over {listed_axes(axes)}, and {lacks}: a sum or a mean is"
-                yield Guess("axis", f"{text} taken over the wrong axis", 1.0, free,
-                            gradient.left(rest))
+                yield Guess(
+                    "axis", f"{text} taken over the wrong axis", 1.0, free, gradient.left(rest)
+                )
 
 
 def fits_two_axes(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
@@ -189,10 +233,14 @@ def fits_two_axes(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
 
 def _rank_text(rank: int) -> str:
     if rank == 1:
-        return ("the error is one number per row times one per column: a term that is a mean or "
-                "a sum along one of them is missing or wrong")
-    return ("the error is a term that is constant along the rows and one along the columns: a mean "
-            "is taken over the wrong axis")
+        return (
+            "the error is one number per row times one per column: a term that is a mean or "
+            "a sum along one of them is missing or wrong"
+        )
+    return (
+        "the error is a term that is constant along the rows and one along the columns: a mean "
+        "is taken over the wrong axis"
+    )
 
 
 def _by_group(
@@ -208,7 +256,7 @@ def _without(values: Array, basis: list[Array], group: Array) -> tuple[Array, fl
 
     The basis is made orthogonal on the way (Gram-Schmidt).
     """
-    free, done = 0.0, []
+    free, done = 0.0, list[Array]()
     for vector in basis:
         size = np.bincount(group, vector * vector)
         for other in done:

@@ -87,7 +87,7 @@ class LayerPair(Pair):
 
     def declare_batch(self, axis: int) -> None:
         super().declare_batch(axis)
-        self.per_example |= {name: 0 for name in self.constants}
+        self.per_example |= dict.fromkeys(self.constants, 0)
 
     def _tape(self, blocks: Blocks) -> Tape:
         labels = blocks.get("labels")
@@ -136,9 +136,7 @@ class ObjectivePair(Pair):
     def _objective(self, blocks: Blocks, gradient: Any) -> float:
         for name, view in self.views.items():
             np.copyto(view, blocks[name])
-        return self.model.objective(
-            self.player, self.x, self.rng, gradient, Tape(), **self.given
-        )
+        return self.model.objective(self.player, self.x, self.rng, gradient, Tape(), **self.given)
 
 
 def pairs_of(

@@ -9,12 +9,11 @@ FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training
 """
 
 import math
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..tables import INDENT, WIDTH
+from .fitting import Item, fitted, packed, prose
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, CaseResult, worst
 from .wording import (
     as_ascii,
@@ -36,30 +35,20 @@ MOST_LINES = 15
 MOST_LINES_OF_PASS = 5
 
 
-@dataclass(frozen=True)
-class Item:
-    """Lines that stand or fall together; `kind` is what they are one of, where they fall."""
-
-    kind: str
-    lines: list[str]
-
-
 def report_text(
     subject: str, cases: Sequence[CaseResult], seed: int, replay: str, seconds: float
 ) -> str:
     """The whole text."""
-    cost = calls(*(sum(getattr(case, f"{way}_calls") for case in cases) for way in WAYS), seconds)
+    forward = sum(case.forward_calls for case in cases)
+    cost = calls(forward, sum(case.backward_calls for case in cases), seconds)
     verdict = worst([case.verdict for case in cases])
     head = [_header(verdict, subject, cases, seed)]
     if verdict == PASS:
         items, tail, most = _passed_items(cases), [INDENT + cost], MOST_LINES_OF_PASS
     else:
-        replayed = _prose(f"replay: {replay}", INDENT, 3) if replay else []
+        replayed = prose(f"replay: {replay}", INDENT, 3) if replay else []
         items, tail, most = _items(cases), [INDENT + cost, *replayed], MOST_LINES
-    return "\n".join([*head, *_fitted(items, most - len(head) - len(tail)), *tail])
-
-
-WAYS = ("forward", "backward")
+    return "\n".join([*head, *fitted(items, most - len(head) - len(tail)), *tail])
 
 
 def _header(verdict: str, subject: str, cases: Sequence[CaseResult], seed: int) -> str:
@@ -115,7 +104,7 @@ def _case_items(case: CaseResult, indent: str) -> list[Item]:
     items = [*failed[:1], *_contract_items(case, FAIL, indent), *failed[1:]]
     for one in _sorted(case.blocks, INCONCLUSIVE):
         text = f"d{one.name}: {one.reason or 'no reason is known'}"
-        items.append(Item("block", _prose(text, indent, 3, "INCONCLUSIVE  ")))
+        items.append(Item("block", prose(text, indent, 3, "INCONCLUSIVE  ")))
     items += _contract_items(case, INCONCLUSIVE, indent)
     if passed := _passed(case, indent):
         items.append(Item("block", passed))
@@ -134,13 +123,13 @@ def _sorted(blocks: Sequence[BlockResult], verdict: str) -> list[BlockResult]:
 
 def _failed(block: BlockResult, indent: str) -> list[str]:
     """A block whose gradient is wrong: the worst entry, how many there are, and the cause."""
-    lines = _packed(_evidence(block), indent)
+    lines = packed(_evidence(block), indent)
     if block.hints:
         hint = block.hints[0]
         fit = f" (residual {rough(hint.residual)})" if hint.residual else ""
-        lines += _prose(f"cause{fit}: {hint.text}", indent, 3)
+        lines += prose(f"cause{fit}: {hint.text}", indent, 3)
     elif block.reason:
-        lines += _prose(block.reason if lines else f"d{block.name}: {block.reason}", indent, 3)
+        lines += prose(block.reason if lines else f"d{block.name}: {block.reason}", indent, 3)
     return lines or [indent + cut(f"d{as_ascii(block.name)} is wrong", WIDTH - len(indent))]
 
 
@@ -169,7 +158,7 @@ def _contract_items(case: CaseResult, verdict: str, indent: str) -> list[Item]:
     for name, texts in said(case, verdict).items():
         text = f"{name}: {texts[0] or 'no reason is known'}"
         text += f" (and {len(texts) - 1} more)" * (len(texts) > 1)
-        found.append(Item("contract", _prose(text, indent, 3, f"{verdict}  ")))
+        found.append(Item("contract", prose(text, indent, 3, f"{verdict}  ")))
     return found
 
 
@@ -182,7 +171,7 @@ def _passed(case: CaseResult, indent: str) -> list[str]:
     if len(seen) > 3:
         parts.append(f"{len(seen) - 3} more gradients")
     text = "; ".join(filter(None, [", ".join(parts), _kept([case])]))
-    return _prose(text, indent, 2, "PASS  ") if text else []
+    return prose(text, indent, 2, "PASS  ") if text else []
 
 
 def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
@@ -195,7 +184,7 @@ def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
         fits = len(text + sizes) <= WIDTH
         items.append(Item("block", [text + (sizes if fits else f" in {len(seen)} gradients")]))
     if contracts := _kept(cases):
-        items.append(Item("contract", _prose(contracts, INDENT, 1 if notes else 2)))
+        items.append(Item("contract", prose(contracts, INDENT, 1 if notes else 2)))
     return [*items, *notes]
 
 
@@ -230,40 +219,3 @@ def _note_items(cases: Sequence[CaseResult], most: int) -> list[Item]:
     if left > 0:
         found = [*found[: most - 1], cut(found[most - 1], WIDTH - len(INDENT + more)) + more]
     return [Item("note", [cut(INDENT + text, WIDTH)]) for text in found]
-
-
-def _fitted(items: Sequence[Item], space: int) -> list[str]:
-    """The lines of the items, or of as many as fit, and how many of what do not."""
-    kept, used = len(items), sum(len(one.lines) for one in items)
-    if used > space:
-        while used > space - 1:
-            kept -= 1
-            used -= len(items[kept].lines)
-    lines = [line for one in items[:kept] for line in one.lines]
-    fallen = Counter(one.kind for one in items[kept:])
-    texts = [f"{n} more {kind}{'s' * (n > 1)}" for kind, n in fallen.items()]
-    return [*lines, INDENT + "... and " + ", ".join(texts)] if texts else lines
-
-
-def _prose(text: str, indent: str, most: int, lead: str = "") -> list[str]:
-    """Text after its lead, in at most so many lines; "..." where it goes on."""
-    return textwrap.wrap(
-        as_ascii(text),
-        WIDTH,
-        initial_indent=indent + lead,
-        subsequent_indent=indent + "  ",
-        break_on_hyphens=False,
-        max_lines=most,
-        placeholder=" ...",
-    )
-
-
-def _packed(parts: Sequence[str], indent: str) -> list[str]:
-    """Parts side by side, three blanks apart, in as many lines as they need."""
-    lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + 3 + len(part) <= WIDTH:
-            lines[-1] += "   " + part
-        else:
-            lines.append(cut((indent + "  " if lines else indent) + part, WIDTH))
-    return lines

@@ -1,6 +1,7 @@
 """Words for what a check found: numbers, entries and their places, contracts, calls."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -55,7 +56,8 @@ def told_apart(a: float, b: float) -> tuple[str, str]:
     (('+0.3127', '+0.2893'), ('+1', '+1.000000001'))
     """
     pairs = [(f"{a:+.{digits}g}", f"{b:+.{digits}g}") for digits in range(4, 18)]
-    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    first, second = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    return first.replace("+nan", "nan"), second.replace("+nan", "nan")
 
 
 def duration(seconds: float) -> str:
@@ -135,7 +137,7 @@ def worst_measurement(block: BlockResult) -> Measurement | None:
     return max(block.measurements, key=badness, default=None)
 
 
-def resolution_of(blocks: list[BlockResult]) -> float | None:
+def resolution_of(blocks: Sequence[BlockResult]) -> float | None:
     """The worst of their resolutions; None where there is none."""
     found = [float(one.resolution) for one in blocks if one.resolution is not None]
     return max((math.inf if math.isnan(one) else one for one in found), default=None)

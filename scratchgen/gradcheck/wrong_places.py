@@ -54,13 +54,17 @@ def _conditions(name: str, v: Array, wrong: Array) -> Iterator[tuple[str, float]
     inside, outside = v[wrong], v[~wrong]
     low, high = outside[outside < inside.min()], outside[outside > inside.max()]
     if len(low) and len(high) and len(low) + len(high) == len(outside):
-        (a, more), (b, again) = (_threshold(low.max(), inside.min(), n),
-                                 _threshold(inside.max(), high.min(), n))
+        (a, more), (b, again) = (
+            _threshold(low.max(), inside.min(), n),
+            _threshold(inside.max(), high.min(), n),
+        )
         yield f"{a} < {name} < {b}", more + again + 0.5
     low, high = inside[inside < outside.min()], inside[inside > outside.max()]
     if len(low) and len(high) and len(low) + len(high) == len(inside):
-        (a, more), (b, again) = (_threshold(low.max(), outside.min(), n),
-                                 _threshold(outside.max(), high.min(), n))
+        (a, more), (b, again) = (
+            _threshold(low.max(), outside.min(), n),
+            _threshold(outside.max(), high.min(), n),
+        )
         yield f"{name} < {a} or {name} > {b}", more + again + 0.5
 
 

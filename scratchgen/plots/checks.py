@@ -3,9 +3,11 @@
 It is given what gradcheck/pictured.py makes: arrays, with a few words.
 """
 
+import textwrap
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from ..checks import Array
@@ -19,6 +21,7 @@ SIGNS = {
     "NOTE": ("i", "0.4"),
 }
 MOST_MARKS = 16
+SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 
 
 def draw_report(picture: Any, path: PathLike) -> None:
@@ -28,7 +31,8 @@ def draw_report(picture: Any, path: PathLike) -> None:
     """
     figure = Figure(figsize=(12, 9), layout="constrained")
     figure.suptitle(_plain(picture.title, 110), fontsize=13, x=0.01, ha="left")
-    curves, points, tiles, marks = figure.subfigures(2, 2, hspace=0.04, wspace=0.03).flat
+    panels: Any = figure.subfigures(2, 2, hspace=0.04, wspace=0.03)
+    curves, points, tiles, marks = panels.flat
     _draw_curves(curves, picture.curves)
     _draw_points(points, picture.points)
     _draw_tiles(tiles, picture.tiles)
@@ -42,8 +46,7 @@ def _draw_curves(panel: Any, curves: Any) -> None:
         _say(panel, "no differences were taken")
         return
     panel.suptitle("differences: distance to what is claimed, by step h", fontsize=11)
-    for number, axes in enumerate(np.ravel(panel.subplots(1, len(curves)))):
-        curve = curves[number]
+    for curve, axes in zip(curves, np.ravel(panel.subplots(1, len(curves))), strict=True):
         axes.set_xscale("log")
         axes.set_yscale("log")
         for (h, distance), colour, marker in zip(
@@ -52,6 +55,8 @@ def _draw_curves(panel: Any, curves: Any) -> None:
             shown = np.where(distance > 0, distance, np.nan)
             axes.plot(h, shown, color=colour, marker=marker, markersize=4, linewidth=1)
         _draw_band(axes, curve)
+        if curve is curves[0] and axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8, loc="best", framealpha=0.7)
         axes.set_title(_plain(f"{curve.title}: {curve.verdict}", 26), fontsize=9)
         axes.tick_params(labelsize=8)
         axes.set_xlabel("h", fontsize=9)
@@ -67,10 +72,8 @@ def _draw_band(axes: Any, curve: Any) -> None:
                      label="INCONCLUSIVE")  # fmt: skip
     if 0 < curve.distance < np.inf:
         low = min(low, curve.distance / 3)
-        axes.axhline(curve.distance, color="0.2", linestyle="--", linewidth=1, label="verdict")
+        axes.axhline(curve.distance, color="0.2", linestyle="--", linewidth=1, label="extrapolated")
     axes.set_ylim(bottom=low)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, loc="best", framealpha=0.7)
 
 
 def _draw_points(panel: Any, points: Any) -> None:
@@ -92,6 +95,7 @@ def _draw_points(panel: Any, points: Any) -> None:
                 color=colour,
                 ecolor="0.5",
                 markersize=4,
+                zorder=3 if wrong else 2,
                 label=f"{here.sum()} {'wrong' if wrong else 'right'}",
             )
     axes.set_xlabel("measured, with its error bar")
@@ -104,21 +108,21 @@ def _draw_tiles(panel: Any, tiles: Any) -> None:
     if tiles is None:
         _say(panel, "no map of the error: entries are measured\none by one only after a FAIL")
         return
-    panel.suptitle(_plain(tiles.title, 60) + "\n" + _plain(tiles.note, 90), fontsize=10)
+    panel.suptitle(_plain(tiles.title, 60) + "\n" + textwrap.fill(tiles.note, 75), fontsize=10)
     columns = min(4, len(tiles.slices))
     grid = panel.subplots(-(-len(tiles.slices) // columns), columns, squeeze=False)
     limit = tiles.largest or 1.0
     for axes in grid.flat[len(tiles.slices) :]:
         axes.set_axis_off()
     for axes, (title, error, wrong) in zip(grid.flat, tiles.slices, strict=False):
-        image = axes.imshow(_finite(error, limit), cmap="PuOr_r", vmin=-limit, vmax=limit)
+        image = axes.imshow(_finite(error, limit), cmap=SIGNED, vmin=-limit, vmax=limit)
         rows, across = np.nonzero(wrong)
         axes.scatter(across, rows, s=5, color="k", linewidths=0)
         axes.set_title(title, fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_facecolor("0.93")
-    bar = panel.colorbar(image, ax=grid, shrink=0.8)
+    bar = panel.colorbar(image, ax=grid, shrink=0.6)
     bar.set_label("claimed - measured; a dot is wrong", fontsize=9)
 
 

@@ -43,8 +43,14 @@ def ours(subject: Any, seed: int = 0) -> Answer:
     blocks = [one for one in case.blocks if one.verdict == FAIL]
     hint = next((one.hints[0] for one in blocks if one.hints), None)
     block = next((one.name for one in blocks if one.hints), blocks[0].name if blocks else "")
-    reasons = [f"{one.name}: {one.reason}" for one in case.blocks if one.verdict not in (PASS, FAIL)]
-    reasons += [f"{one.contract}: {one.text}" for one in case.findings if one.verdict not in (PASS, FAIL, "NOTE")]
+    reasons = [
+        f"{one.name}: {one.reason}" for one in case.blocks if one.verdict not in (PASS, FAIL)
+    ]
+    reasons += [
+        f"{one.contract}: {one.text}"
+        for one in case.findings
+        if one.verdict not in (PASS, FAIL, "NOTE")
+    ]
     text = hint.text if hint else "; ".join(reasons)
     return Answer(said, hint.cause if hint else "", text, broken, block)
 

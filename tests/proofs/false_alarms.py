@@ -97,7 +97,7 @@ def report(rows: list[dict[str, Any]], seconds: float) -> None:
     families = [*dict.fromkeys(row["family"] for row in rows)]
     lines = [("", "cases", "PASS", "FAIL", "INCONCLUSIVE", "share")]
     kinds = {one: [r for r in rows if r["family"] == one] for one in sorted(families)}
-    awkward = ("batch 1", "kink", "layout", "float32", "offset", "none of these")
+    awkward = ("scales", "batch 1", "kink", "layout", "float32", "offset", "none of these")
     kinds |= {f"... {one}": [r for r in rows if _is(r, one)] for one in awkward}
     for name, some in {**kinds, "all": rows}.items():
         count = Counter(row["verdict"] for row in some)

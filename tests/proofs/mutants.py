@@ -394,7 +394,8 @@ def _subjects() -> dict[str, list[Callable[[], Subject]]]:
         found[f"{kind_name} second order"] = [later(of_second_order, *one) for one in points]
     for way, suffix in ((of_layer, ""), (of_second_order, " second order")):
         found[f"JoinLabels{suffix}"] = [
-            later(way, JoinLabels(3, k), (n, d), labels=np.array(labels)) for n, d, k, labels in joined
+            later(way, JoinLabels(3, k), (n, d), labels=np.array(labels))
+            for n, d, k, labels in joined
         ]
     for name in ("Dropout", "GaussianNoise"):
         layer = two[name][2][0]
@@ -417,7 +418,9 @@ def _subjects() -> dict[str, list[Callable[[], Subject]]]:
         found[f"{game.name} discriminator"] = [later(_of_game, game, True, n) for n in sizes]
         found[f"{game.name} generator"] = [later(_of_game, game, False, n) for n in sizes]
     for penalty in (losses.GradientPenalty(3.0, 0.7), losses.R1(3.0)):
-        found[type(penalty).__name__] = [later(of_penalty, penalty, shape) for shape in (*flat, deep)]
+        found[type(penalty).__name__] = [
+            later(of_penalty, penalty, shape) for shape in (*flat, deep)
+        ]
     gp, r1 = losses.GradientPenalty(3.0, 0.7), losses.R1(3.0)
     found["penalise"] = [
         later(of_penalised, penalty, Network((d,), Dense(d, k), *mid, Dense(k, 1)), n)
@@ -542,8 +545,12 @@ def functions() -> dict[str, list[str]]:
     # a model's gradient comes with its value: what runs there alone is its forward pass
     plain = set().union(*(names for kind, names in by_kind.items() if kind not in WHOLE))
     for kind in WHOLE:
-        own = {name for name in by_kind[kind] if name.split(".")[-1] in (*WITH_VALUE, "_dvalue", "_join")
-               or name.endswith(":penalise")}
+        own = {
+            name
+            for name in by_kind[kind]
+            if name.split(".")[-1] in (*WITH_VALUE, "_dvalue", "_join")
+            or name.endswith(":penalise")
+        }
         by_kind[kind] = {name for name in by_kind[kind] if name in plain} | own
     order = sorted(by_kind, key=lambda kind: (len(by_kind[kind]), len(kind), kind))
     every = sorted({name for names in by_kind.values() for name in names})
@@ -693,10 +700,11 @@ def _twice(subject: Subject, mutant: Mutant | None) -> list[Any]:
 
 
 def _stale(subject: Subject, mutant: Mutant | None) -> list[Any]:
+    dys = _dys(subject)
     with at_work(mutant):
         _, cache = subject.forward(*[one.copy() for one in subject.args])
         subject.forward(*[-1.3 * one for one in subject.args])
-        return list(owned(subject.call_backward(_dys(subject), cache)))
+        return list(owned(subject.call_backward(dys, cache)))
 
 
 def _layout(subject: Subject, mutant: Mutant | None) -> list[Any]:

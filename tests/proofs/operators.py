@@ -173,9 +173,17 @@ def sign(site: Site) -> list[Node]:
         other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         return [ast.AugAssign(node.target, other, node.value)]
     returned = isinstance(site.parent, ast.Return) and isinstance(node, ast.expr)
-    of_record = isinstance(site.parent, ast.keyword) and site.parent.arg not in ("out", "into", "axis")
-    if (returned or of_record) and isinstance(node, ast.BinOp | ast.Name | ast.Call | ast.Subscript):
-        if called(node) in ("SimpleNamespace", "tuple", "range", "Network") or site.in_field("func"):
+    of_record = isinstance(site.parent, ast.keyword) and site.parent.arg not in (
+        "out",
+        "into",
+        "axis",
+    )
+    if (returned or of_record) and isinstance(
+        node, ast.BinOp | ast.Name | ast.Call | ast.Subscript
+    ):
+        if called(node) in ("SimpleNamespace", "tuple", "range", "Network") or site.in_field(
+            "func"
+        ):
             return []
         return [minus(node)]
     return []
@@ -192,7 +200,10 @@ def drop_factor(site: Site) -> list[Node]:
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult | ast.Div):
         return [ast.Pass()]
     if called(node) == "multiply" and len(node.args) >= 2:
-        return [recalled(node, [parsed("1.0"), node.args[1]]), recalled(node, [node.args[0], parsed("1.0")])]
+        return [
+            recalled(node, [parsed("1.0"), node.args[1]]),
+            recalled(node, [node.args[0], parsed("1.0")]),
+        ]
     if called(node) == "divide" and len(node.args) >= 2:
         return [recalled(node, [node.args[0], parsed("1.0")])]
     return []
@@ -232,7 +243,12 @@ def axis(site: Site) -> list[Node]:
         have = text_of(node.value)
         others = [one for one in ("0", "1", "-1", "None") if one != have]
         return [ast.keyword("axis", parsed(one)) for one in others]
-    if isinstance(node, ast.Subscript) and text_of(node.slice) in ("(:, None)", "(..., None)", "..., None", ":, None"):
+    if isinstance(node, ast.Subscript) and text_of(node.slice) in (
+        "(:, None)",
+        "(..., None)",
+        "..., None",
+        ":, None",
+    ):
         return [ast.Subscript(node.value, parsed("None"), ast.Load())]
     return []
 
@@ -314,7 +330,10 @@ def power(site: Site) -> list[Node]:
     if not isinstance(node, ast.BinOp):
         return []
     if isinstance(node.op, ast.Pow):
-        less, more = binop(node.right, ast.Sub(), parsed("1")), binop(node.right, ast.Add(), parsed("1"))
+        less, more = (
+            binop(node.right, ast.Sub(), parsed("1")),
+            binop(node.right, ast.Add(), parsed("1")),
+        )
         return [binop(node.left, node.op, less), binop(node.left, node.op, more)]
     if isinstance(node.op, ast.Mult) and text_of(node.left) == text_of(node.right):
         return [binop(node, ast.Mult(), node.right)]
@@ -409,7 +428,11 @@ def in_place(site: Site) -> list[Node]:
         if name:
             into = ast.keyword("out", node.left)
             return [ast.Call(parsed(f"np.{name}"), [node.left, node.right], [into])]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and text_of(node.right) in _borrowed(site):
+    if (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Mult)
+        and text_of(node.right) in _borrowed(site)
+    ):
         into = ast.keyword("out", node.right)
         return [ast.Call(parsed("np.multiply"), [node.left, node.right], [into])]
     if isinstance(node, ast.Call) and any(one.arg == "out" for one in node.keywords):
@@ -461,7 +484,11 @@ def drop_statement(site: Site) -> list[Node]:
     node = site.node
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return [ast.Pass()]
-    return [ast.Pass()] if isinstance(node, ast.AugAssign | ast.Assign) and _writes_inside(node) else []
+    return (
+        [ast.Pass()]
+        if isinstance(node, ast.AugAssign | ast.Assign) and _writes_inside(node)
+        else []
+    )
 
 
 def _writes_inside(node: Any) -> bool:
@@ -571,7 +598,8 @@ def _sites(definition: ast.FunctionDef, only_gradient: bool) -> Iterator[Site]:
     given = [
         arg.arg
         for arg in definition.args.args
-        if arg.arg not in NOT_ARRAYS and "Array" in (text_of(arg.annotation) if arg.annotation else "")
+        if arg.arg not in NOT_ARRAYS
+        and "Array" in (text_of(arg.annotation) if arg.annotation else "")
     ]
     bound: dict[str, int] = {}
     for node in ast.walk(definition):
@@ -585,7 +613,8 @@ def _sites(definition: ast.FunctionDef, only_gradient: bool) -> Iterator[Site]:
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Load)
         and text_of(node.value) == "tape"
-        and node.attr not in ("array", "inner", "given", "training", "rng", "x_shape", "d", "of_batch", "parts")
+        and node.attr
+        not in ("array", "inner", "given", "training", "rng", "x_shape", "d", "of_batch", "parts")
     ]
     skip = ("first", "g_i", "g_inner", "needed", "below", "number", "d", "tape_e", "read", "one")
     local = [name for name in bound if name not in skip]
@@ -595,7 +624,8 @@ def _sites(definition: ast.FunctionDef, only_gradient: bool) -> Iterator[Site]:
         starts = [
             (one, node, ("body", i))
             for node in ast.walk(definition)
-            if isinstance(node, ast.If) and text_of(node.test) in ("g is not None", "gradient is not None")
+            if isinstance(node, ast.If)
+            and text_of(node.test) in ("g is not None", "gradient is not None")
             for i, one in enumerate(node.body)
         ]
     for node, parent, place in starts:

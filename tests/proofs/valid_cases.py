@@ -4,11 +4,12 @@
 
 A case is a pair of one of the families, and what makes it awkward, each drawn by itself:
 
-    scale      x and every parameter block: half of them of size 1, half of 1e-3 to 1e3
+    scale      half of the cases have numbers of size 1; in the others x and every parameter block
+               have a size of their own, from 1e-3 to 1e3
     batch      1 example in one case of five, else 2 to 6
     layout     Fortran order, every second number, a negative stride; one case of three
     kink       exact zeros, ties, or whole numbers among the arguments; one case of five
-    float32    everything inside is computed in single precision; one case of ten
+    float32    everything inside is computed in single precision; one case of twenty
     offset     1e6 to 1e9 is added to all outputs; one case of twenty
 
 Nothing is known about the checker here. A case is drawn again, and counted, only where its forward
@@ -26,11 +27,12 @@ import scratchgen as sg
 from scratchgen import nn
 from scratchgen.distributions import bernoulli, categorical, gaussian
 from scratchgen.gradcheck.pair import Pair, Stopped, VJPPair
-from scratchgen.gradcheck.subjects import LayerPair, ObjectivePair
+from scratchgen.gradcheck.subjects import LayerPair, ObjectivePair, in_double
 from scratchgen.nn import Layout
 
 Array = np.ndarray
 Rng = np.random.Generator
+Scale = Callable[[], float]
 N_LABELS = 4
 SHARES = {"layer": 0.32, "network": 0.2, "function": 0.28, "likelihood": 0.08, "loss": 0.07,
           "distribution": 0.04, "model": 0.01}  # fmt: skip
@@ -64,25 +66,33 @@ def one_case(rng: Rng) -> Case:
     """Any case."""
     family = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     how: dict[str, Any] = {"n": 1 if rng.random() < 0.2 else int(rng.integers(2, 7))}
-    name, pair, zeros = FAMILIES[family](rng, how["n"])
+    scale = Scales(rng)
+    name, pair, zeros = FAMILIES[family](rng, how["n"], scale)
+    if not scale.is_one:
+        how["scales"] = True
     if family != "model":
         _awkward(rng, pair, how, zeros)
     return Case(family, name, pair, how)
 
 
-def scale(rng: Rng) -> float:
-    """1, or anything from 1e-3 to 1e3."""
-    return 1.0 if rng.random() < 0.5 else float(10 ** rng.uniform(-3, 3))
+class Scales:
+    """Draws the size of one array after the other: all of them 1, or from 1e-3 to 1e3."""
+
+    def __init__(self, rng: Rng) -> None:
+        self.rng, self.is_one = rng, bool(rng.random() < 0.5)
+
+    def __call__(self) -> float:
+        return 1.0 if self.is_one else float(10 ** self.rng.uniform(-3, 3))
 
 
-def a_layer(rng: Rng, n: int) -> tuple[str, Pair, bool]:
+def a_layer(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """One layer of any kind, its settings drawn."""
     kind = str(rng.choice(sorted(nn.LAYERS)))
     layer, shape = _layer(kind, rng)
-    return kind, _at_a_point(layer, (n, *shape), rng), True
+    return kind, _at_a_point(layer, (n, *shape), rng, scale), True
 
 
-def a_network(rng: Rng, n: int) -> tuple[str, Pair, bool]:
+def a_network(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """Two to six layers of any kinds that fit each other."""
     d = int(rng.integers(1, 6))
     layers: list[nn.Layer] = []
@@ -92,17 +102,21 @@ def a_network(rng: Rng, n: int) -> tuple[str, Pair, bool]:
         shape = layer.out_shape(shape)
         layers.append(layer)
     network = nn.Network((d,), *layers)
-    return "-".join(type(one).__name__ for one in layers), _at_a_point(network, (n, d), rng), True
+    return (
+        "-".join(type(one).__name__ for one in layers),
+        _at_a_point(network, (n, d), rng, scale),
+        True,
+    )
 
 
-def a_function(rng: Rng, n: int) -> tuple[str, Pair, bool]:
+def a_function(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """A pair of a user's own."""
     name = str(rng.choice(list(FUNCTIONS)))
     one = FUNCTIONS[name]
-    return name, VJPPair(one.f, one.vjp, one.draw(rng, n, scale(rng)), name), one.zeros
+    return name, VJPPair(one.f, one.vjp, one.draw(rng, n, scale()), name), one.zeros
 
 
-def a_likelihood(rng: Rng, n: int) -> tuple[str, Pair, bool]:
+def a_likelihood(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """A likelihood of data that it takes, as a function of raw."""
     d = int(rng.integers(1, 5))
     kinds: list[sg.distributions.Likelihood] = [
@@ -119,7 +133,7 @@ def a_likelihood(rng: Rng, n: int) -> tuple[str, Pair, bool]:
         x = rng.random((n, d)) if rng.random() < 0.5 else rng.integers(2, size=(n, d)).astype(float)
     if isinstance(kind, sg.distributions.Categorical):
         x = rng.integers(kind.classes, size=(n, d)).astype(float)
-    raw = scale(rng) * rng.standard_normal((n, *kind.raw_shape((d,))))
+    raw = scale() * rng.standard_normal((n, *kind.raw_shape((d,))))
 
     def f(raw: Array) -> Array:
         return kind.log_prob(x, raw)
@@ -130,16 +144,16 @@ def a_likelihood(rng: Rng, n: int) -> tuple[str, Pair, bool]:
     return kind.name, VJPPair(f, vjp, (raw,), kind.name), True
 
 
-def a_loss(rng: Rng, n: int) -> tuple[str, Pair, bool]:
+def a_loss(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """A player's loss, or a penalty as a function of the slope."""
     if rng.random() < 0.3:
         kind = (sg.losses.GradientPenalty, sg.losses.R1)[rng.integers(2)]
         penalty = kind(float(10 ** rng.uniform(-2, 2)))
-        slope = scale(rng) * rng.standard_normal((n, rng.integers(1, 6)))
+        slope = scale() * rng.standard_normal((n, rng.integers(1, 6)))
         pair = VJPPair(penalty.value, lambda dy, s: penalty.slope_gradient(s, dy), (slope,))
         return penalty.name, pair, True
     game = list(sg.losses.LOSSES.values())[rng.integers(len(sg.losses.LOSSES))]
-    real, fake = scale(rng) * rng.standard_normal(n), scale(rng) * rng.standard_normal(n)
+    real, fake = scale() * rng.standard_normal(n), scale() * rng.standard_normal(n)
     if rng.random() < 0.5:
 
         def both(dy: Array, real: Array, fake: Array) -> tuple[Array, Array]:
@@ -154,11 +168,11 @@ def a_loss(rng: Rng, n: int) -> tuple[str, Pair, bool]:
     return game.name, VJPPair(game.generator, one, (fake,)), True
 
 
-def a_distribution(rng: Rng, n: int) -> tuple[str, Pair, bool]:
+def a_distribution(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """A free function of the rooms of distributions."""
     d = int(rng.integers(1, 5))
     draw = rng.standard_normal
-    mu, log_var, x = (scale(rng) * draw((n, d)) for _ in range(3))
+    mu, log_var, x = (scale() * draw((n, d)) for _ in range(3))
     noise, labels = draw((n, d)), rng.integers(d, size=n)
 
     def grouped(d: Any, *names: str) -> tuple[Array, ...]:
@@ -197,17 +211,17 @@ def a_distribution(rng: Rng, n: int) -> tuple[str, Pair, bool]:
     return name, VJPPair(*pairs[name], name), True
 
 
-def a_model(rng: Rng, n: int) -> tuple[str, Pair, bool]:
-    """What a player of a small model minimises, at its first parameters."""
+def a_model(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
+    """What a player of a small model minimises, near its first parameters."""
     x = rng.standard_normal((n, 3))
     maker = (sg.models.vae, sg.models.gan, sg.models.wgan_gp)[rng.integers(3)]
-    model = maker((3,), latent=2, hidden=(4,), rng=int(rng.integers(1000)))
+    model = in_double(maker((3,), latent=2, hidden=(4,), rng=int(rng.integers(1000))), rng)
     player = list(model.players)[rng.integers(len(model.players))]
     pair = ObjectivePair(model, player, x, seed=int(rng.integers(1000)))
     return f"{model.kind}, {player}", pair, False
 
 
-FAMILIES: dict[str, Callable[[Rng, int], tuple[str, Pair, bool]]] = {
+FAMILIES: dict[str, Callable[[Rng, int, Scale], tuple[str, Pair, bool]]] = {
     "layer": a_layer,
     "network": a_network,
     "function": a_function,
@@ -231,7 +245,9 @@ def _layer(kind: str, rng: Rng) -> tuple[nn.Layer, tuple[int, ...]]:
     if kind in ("LayerNorm", "BatchNorm"):
         features = a + 1
         eps = float(10 ** rng.uniform(-8, -2))
-        made = nn.LayerNorm(features, eps) if kind == "LayerNorm" else nn.BatchNorm(features, 0.9, eps)
+        made = (
+            nn.LayerNorm(features, eps) if kind == "LayerNorm" else nn.BatchNorm(features, 0.9, eps)
+        )
         return made, (*shape[:-1], features)
     made_with: dict[str, Callable[[], tuple[nn.Layer, tuple[int, ...]]]] = {
         "LeakyReLU": lambda: (nn.LeakyReLU(float(rng.uniform(0, 0.9))), shape),
@@ -257,7 +273,16 @@ def _next(rng: Rng, shape: tuple[int, ...], before: list[nn.Layer]) -> nn.Layer:
     d = shape[0]
     if len(shape) > 1:
         return nn.Flatten()
-    activations = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.SiLU, nn.GELU)
+    activations = (
+        nn.ReLU,
+        nn.LeakyReLU,
+        nn.ELU,
+        nn.Tanh,
+        nn.Sigmoid,
+        nn.Softplus,
+        nn.SiLU,
+        nn.GELU,
+    )
     others: list[Callable[[], nn.Layer]] = [
         lambda: nn.Dropout(0.3),
         lambda: nn.GaussianNoise(0.5),
@@ -280,13 +305,13 @@ def _next(rng: Rng, shape: tuple[int, ...], before: list[nn.Layer]) -> nn.Layer:
     return others[rng.integers(len(others))]()
 
 
-def _at_a_point(layer: nn.Layer, shape: tuple[int, ...], rng: Rng) -> LayerPair:
+def _at_a_point(layer: nn.Layer, shape: tuple[int, ...], rng: Rng, scale: Scale) -> LayerPair:
     """The layer with everything drawn, in training or in evaluation."""
-    blocks, state = {"x": scale(rng) * rng.standard_normal(shape)}, {}
+    blocks, state = {"x": scale() * rng.standard_normal(shape)}, {}
     for entry in Layout(it=layer).entries:
         name = entry.name.removeprefix("it.")
         if entry.trained:
-            blocks[name] = scale(rng) * rng.standard_normal(entry.shape)
+            blocks[name] = scale() * rng.standard_normal(entry.shape)
         else:
             state[name] = rng.uniform(0.1, 2, entry.shape)
     labels = rng.integers(N_LABELS, size=shape[0])
@@ -308,7 +333,7 @@ def _awkward(rng: Rng, pair: Pair, how: dict[str, Any], zeros: bool) -> None:
         how["layout"] = str(rng.choice(["F", "every second", "backwards"]))
         for name, block in pair.blocks.items():
             pair.blocks[name] = _laid_out(block, how["layout"])
-    if rng.random() < 0.1:
+    if rng.random() < 0.05:
         how["float32"] = True
         _in_single(pair)
     if rng.random() < 0.05:

@@ -254,7 +254,11 @@ def approximate_gelu_vjp(dy: Array, x: Array) -> Array:
 
 def line(rng: np.random.Generator, n: int, scale: float) -> tuple[Any, ...]:
     """Two plain numbers and an array."""
-    return float(rng.standard_normal()), scale * rng.standard_normal(n), float(rng.standard_normal())
+    return (
+        float(rng.standard_normal()),
+        scale * rng.standard_normal(n),
+        float(rng.standard_normal()),
+    )
 
 
 add("sum of squares", rows, lambda x: (x * x).sum(), lambda dy, x: 2 * dy * x)

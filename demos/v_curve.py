@@ -1,0 +1,114 @@
+"""Why one fixed step is not enough: the error of a difference against its step, in four functions.
+
+    python demos/v_curve.py             prints a table, leaves v_curve.png
+
+The central difference D(h) = (f(x + h) - f(x - h)) / 2h is off by the curvature of f at large h,
+which falls as h^2, and by its rounding at small h, which grows as 1/h:
+
+    |D(h) - f'(x)| ~ |f'''(x)| h^2 / 6 + eps |f(x)| / h                          (1)
+
+The bottom of this V lies elsewhere in each function, up to a millionfold. What the checker makes of
+the same differences, by extrapolation and with an error bar of its own, is the band.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import scratchgen as sg
+from scratchgen.gradcheck.differences import MANY, Climb, Slope
+from scratchgen.gradcheck.noise import forward_noise
+from scratchgen.gradcheck.pair import VJPPair
+
+H = np.logspace(0, -10, 201)
+FIXED = 1e-5  # the step that many checkers take
+ONE = (np.ones(()),)
+
+
+@dataclass
+class Example:
+    """A function of one number, its derivative, and where they are compared."""
+
+    title: str
+    f: Any
+    slope: Any
+    x: float
+
+
+EXAMPLES = (
+    Example("a smooth function: exp at 1", np.exp, np.exp, 1.0),
+    Example("an offset: x^2 + 10^6 at 1", lambda x: x**2 + 1e6, lambda x: 2 * x, 1.0),
+    Example("a small scale: log at 0.0001", np.log, lambda x: 1 / x, 1e-4),
+    Example(
+        "float32 inside: exp at 1",
+        lambda x: np.exp(np.asarray(x, np.float32)).astype(float),
+        np.exp,
+        1.0,
+    ),
+)
+
+
+def central(f, x: float, h: float) -> float:
+    """D(h)."""
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+def measured(example: Example) -> Slope:
+    """What the checker makes of differences of the same function."""
+    pair = VJPPair(example.f, np.multiply, (example.x,))  # only its forward is used
+
+    def f(h: float):
+        return pair.forward({**pair.blocks, name: pair.blocks[name] * (1 + h)}).outputs
+
+    (name,) = pair.blocks
+    rng = np.random.default_rng(0)
+    noise = forward_noise(pair, pair.blocks, name, f, ONE, rng)
+    return Climb(f, ONE, f(0.0), noise).slope(MANY)
+
+
+def main() -> None:
+    """Print the table, and leave the picture."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    print(f"{'relative errors':30}{'h = 1e-5':>9}{'best h':>8}{'there':>8}{'checker':>9}{'bar':>8}")
+    with np.errstate(all="ignore"):
+        for axes, one in zip(figure.subplots(2, 2, sharey=True).flat, EXAMPLES, strict=True):
+            truth = float(one.slope(one.x))
+            errors = np.array([abs(central(one.f, one.x, h) / truth - 1) for h in H])
+            errors[~np.isfinite(errors)] = np.nan
+            slope = measured(one)
+            off = abs(slope.value / (truth * one.x) - 1)  # along u = x
+            bar = 10 * slope.error / abs(truth * one.x)
+            fixed = abs(central(one.f, one.x, FIXED) / truth - 1)
+            step, there = bottom(errors)
+            print(f"{one.title:30}{fixed:9.0e}{step:8.0e}{there:8.0e}{off:9.0e}{bar:8.0e}")
+            draw(axes, one, errors, fixed, bar)
+    figure.supxlabel("step h")
+    figure.supylabel("relative error of the derivative")
+    figure.savefig("v_curve.png", dpi=150)
+
+
+def bottom(errors: np.ndarray) -> tuple[float, float]:
+    """The step at the bottom of the V, and the error there: medians over nine steps."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(errors, nan=np.inf), 9)
+    medians = np.median(windows, axis=1)
+    best = int(medians.argmin())
+    return float(H[best + 4]), float(medians[best])
+
+
+def draw(axes, one: Example, errors: np.ndarray, fixed: float, bar: float) -> None:
+    """One V, the step that many checkers take, and the checker's error bar as a band."""
+    axes.loglog(H, np.maximum(errors, 1e-17), ".", color="#1b6ca8", ms=3, label="one difference")
+    axes.axhspan(1e-17, bar, color="#2a9d5c", alpha=0.25, lw=0, label="the checker's error bar")
+    axes.plot([FIXED], [max(fixed, 1e-17)], "o", color="#d1495b", ms=8, label="h = 0.00001")
+    axes.set(title=one.title, ylim=(1e-17, 1e2), xlim=(1.5, 6e-11))
+    axes.grid(alpha=0.2)
+    if one is EXAMPLES[0]:
+        axes.legend(loc="upper center", fontsize=8)
+
+
+if __name__ == "__main__":
+    print(f"scratchgen {sg.__version__}, NumPy {np.__version__}")
+    main()

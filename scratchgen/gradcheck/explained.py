@@ -1,0 +1,85 @@
+"""What formulas say of a wrong gradient: it lacks a term, or a factor, or is another formula.
+
+analytic = numeric + c T        the term -c T is missing, or has the wrong sign or factor
+numeric = c F analytic          the factor c F is missing
+analytic = P,  numeric = Q      two formulas: a wrong array, a transpose, another axis
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from .formulas import Formula, Sums, Weight, all_sums, search
+from .guesses import Guess, WrongGradient
+from .known_arrays import Known
+from .named_numbers import Names
+
+MOST_ENTRIES = 256  # that a formula is compared with
+
+
+def formula_guesses(
+    arrays: Sequence[Known],
+    dy: Sequence[Known],
+    gradient: WrongGradient,
+    names: Names,
+    elementwise: bool = False,
+) -> tuple[list[Guess], str]:
+    """Guesses from formulas; and the formula of the right gradient, empty if none is known."""
+    n = len(gradient.index)
+    if n > MOST_ENTRIES:
+        gradient = gradient.at(np.linspace(0, n - 1, MOST_ENTRIES).astype(int))
+    targets = (gradient.error, gradient.analytic, gradient.numeric)
+    terms: list[Formula] = []
+    now: list[Formula] = []
+    right: list[Formula] = []
+    guesses: list[Guess] = []
+    for sums in all_sums(arrays, gradient.shape, dy, elementwise):
+        for weight in sums.weights:
+            found = search(sums, weight, targets, gradient, names)
+            for into, some in zip((terms, now, right), found, strict=True):
+                into += some
+        if not sums.kind:
+            guesses += _factors(sums, gradient, names)
+    for one in (terms, now, right):
+        one.sort(key=lambda formula: formula.choice + gradient.digits * formula.free)
+    guesses += [_term(one) for one in terms]
+    guesses += [_replaced(a, b) for a in now[:3] for b in right[:3]]
+    return guesses, right[0].text() if right else ""
+
+
+def _term(one: Formula) -> Guess:
+    """E = c T."""
+    text = f"what it lacks is {one.text(-1)}: this term is missing, or has the wrong sign or factor"
+    cause = "mask" if one.is_mask else "missing term"
+    return Guess(cause, text, one.choice + 0.5, one.free, one.residual)
+
+
+def _factors(sums: Sums, gradient: WrongGradient, names: Names) -> Iterator[Guess]:
+    """One of the two is the other times a formula."""
+    ways = (
+        ("what it lacks is the factor", gradient.analytic, gradient.numeric, 0.0),
+        ("it has a factor too many:", gradient.numeric, gradient.analytic, 0.3),
+    )
+    for words, base, target, extra in ways:
+        full = np.zeros(len(sums.at_right))
+        full[gradient.index] = base
+        for one in search(sums, Weight("", full, 0.0), [target], gradient, names)[0]:
+            if one.left or one.right:
+                cause = "mask" if one.is_mask else "missing factor"
+                text = f"{words} {one.text()}"
+                yield Guess(cause, text, one.choice + extra, one.free, one.residual)
+
+
+def _replaced(now: Formula, right: Formula) -> Guess:
+    """The formula that it is, and the one that it should be."""
+    cause = "missing factor"
+    if now.is_mask != right.is_mask:
+        cause = "mask"
+    elif now.sums.kind and now.parts == right.parts and now.sums.text != right.sums.text:
+        cause = "order" if now.sums.kind == "matmul" else "axis"
+    text = f"it is {now.text()}, and should be {right.text()}"
+    residual = float(np.hypot(now.residual, right.residual))
+    both, free = now.choice + right.choice, now.free + right.free
+    if now.sums.text == right.sums.text and now.parts < right.parts:  # one factor was dropped
+        both, free = right.choice, right.free + now.free
+    return Guess(cause, text, both, free, residual)
