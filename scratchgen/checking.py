@@ -70,10 +70,9 @@ def library(options: argparse.Namespace) -> list[Report]:
     began = time.perf_counter()
     reports = certify(seed=options.seed, jit=bool(options.jit))
     facts = _facts(reports, options, time.perf_counter() - began)
-    page, plain = folder / "certificate.html", folder / "certificate.json"
-    written(certificate_page(reports, TITLE, facts), page)
-    written(certificate_json(reports, facts), plain)
-    _show(f"{page} and {plain.name}: the resolution of every gradient")
+    written(certificate_page(reports, TITLE, facts), folder / "certificate.html")
+    written(certificate_json(reports, facts), folder / "certificate.json")
+    _show(f"certificate.html and certificate.json are in {folder}\n")
     _show(certificate_table(reports))
     return reports
 

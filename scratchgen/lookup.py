@@ -35,7 +35,7 @@ def find(word: str) -> list[Any]:
 
 def _module(name: str) -> ModuleType:
     """The user's module of that name."""
-    if os.getcwd() not in sys.path:
+    if sys.path[:1] != [os.getcwd()]:
         sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
     try:

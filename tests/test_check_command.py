@@ -5,12 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from own_modules import importable
 
 from scratchgen import checking, cli, signatures
+from scratchgen.gradcheck.report import Report
+from scratchgen.gradcheck.results import CaseResult, Finding
 from scratchgen.versions import is_installed
 
 needs_plots = pytest.mark.skipif(
@@ -304,10 +305,11 @@ def test_a_file_in_the_way_of_the_folder_is_named_and_kept(folder, capsys, quick
 
 def test_a_failure_in_the_library_is_exit_code_1(capsys, monkeypatch):
     verdicts = ["PASS", "FAIL", "INCONCLUSIVE", "FAIL"]
-    reports = [SimpleNamespace(verdict=verdict) for verdict in verdicts]
+    reports = [
+        Report(f"f{i}", [CaseResult("", findings=[Finding("pure", verdict)])], 0, "f()", 0.1)
+        for i, verdict in enumerate(verdicts)
+    ]
     monkeypatch.setattr(checking, "certify", lambda **_: reports)
-    for name in ("certificate_table", "certificate_page", "certificate_json"):
-        monkeypatch.setattr(checking, name, lambda reports: "text")
     assert run("check") == 1
     assert capsys.readouterr().out.splitlines()[-1] == "1 PASS, 2 FAIL, 1 INCONCLUSIVE"
     reports[:] = reports[::2]

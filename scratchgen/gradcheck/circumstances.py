@@ -27,10 +27,13 @@ def stale(reference: Reference) -> list[Finding]:
         steps = {name: 2 * g - reference.gradients[name] for name, g in again.items()}
         adds_up = reference.apart(third, steps) is None
         how = "gradients add up from call to call" if adds_up else "it keeps state, or draws anew"
-        text = f"the same forward and backward pass once more gives another gradient, {gap[1]}: {how}"
+        text = (
+            f"the same forward and backward pass once more gives another gradient, {gap[1]}: {how}"
+        )
         return [Finding("stale", FAIL, text, gap[0])]
     first = pair.forward(pair.blocks)
     between = _elsewhere(reference)
+    _one_example(reference)
     if gap := reference.apart(reference.backward(first)):
         text = f"after another forward pass, backward of the first one is wrong: {gap[1]}"
         return [Finding("stale", FAIL, text, gap[0])]
@@ -74,6 +77,22 @@ def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
         if all(np.isfinite(y).all() for y in run.outputs):
             return blocks, run
     return None
+
+
+def _one_example(reference: Reference) -> None:
+    """A forward pass of one example, where it is known what that is, and where it works."""
+    pair = reference.pair
+    blocks = dict(pair.blocks)
+    for name, axis in pair.per_example.items():
+        if name in blocks:
+            blocks[name] = blocks[name].take([0], axis)
+    if pair.per_example:
+        try:
+            pair.forward(blocks)
+        except OutOfTime:
+            raise
+        except Stopped:
+            return
 
 
 def layout(reference: Reference) -> list[Finding]:

@@ -1,10 +1,10 @@
 """What every backward pass must keep, whatever it is the derivative of: each with a question.
 
-    linear      backward is linear in dy                                             laws.py
-    stale       what a pass gives depends on that pass alone                         circumstances.py
-    layout      nor does it depend on how its arrays lie in memory                   circumstances.py
-    extremes    gradients are finite where derivatives are                           extremes.py
-    batch       examples do not mix, where that was declared                         laws.py
+    linear      backward is linear in dy                                     laws.py
+    stale       what a pass gives depends on that pass alone                 circumstances.py
+    layout      nor does it depend on how its arrays lie in memory           circumstances.py
+    extremes    gradients are finite where derivatives are                   extremes.py
+    batch       examples do not mix, where that was declared                 laws.py
 
 Derivatives cannot tell: |dy| is right for a positive dy, and a stale cache for the first call.
 """

@@ -57,12 +57,14 @@ class Slope:
     Attributes:
         value, error: of the better ladder; the error is the worst that anything speaks for.
         scale: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h, at the finest step used.
+        reach: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| at the step where it is largest.
         left, right: one-sided derivatives, from all steps.
     """
 
     value: float
     error: float
     scale: float
+    reach: float
     left: Side
     right: Side
     ladders: tuple[Ladder, ...]
@@ -123,7 +125,8 @@ class Climb:
         return Slope(
             chosen.value,
             error,
-            self.size[min(self.size, key=lambda h: abs(h - chosen.step))],
+            self.size[chosen.step],
+            max(2 * h * size for h, size in self.size.items()),
             self._side(steps, self.left, ratio, 1),
             self._side(steps, self.right, ratio, 1),
             tuple(

@@ -49,22 +49,22 @@ def formula_guesses(
 
 def _term(one: Formula) -> Guess:
     """E = c T."""
-    text = f"what it lacks is {one.text(-1)}: this term is missing, or has the wrong sign or factor"
-    cause = "mask" if one.is_mask else "missing term"
+    text = f"it lacks {one.text(-1)}: this term is missing, or has the wrong sign or factor"
+    cause = "mask" if one.is_mask or one.is_sign else "missing term"
     return Guess(cause, text, one.choice + 0.5, one.free, one.residual)
 
 
 def _factors(sums: Sums, gradient: WrongGradient, names: Names) -> Iterator[Guess]:
     """One of the two is the other times a formula."""
     ways = (
-        ("what it lacks is the factor", gradient.analytic, gradient.numeric, 0.0),
+        ("it lacks the factor", gradient.analytic, gradient.numeric, 0.0),
         ("it has a factor too many:", gradient.numeric, gradient.analytic, 0.3),
     )
     for words, base, target, extra in ways:
         full = np.zeros(len(sums.at_right))
         full[gradient.index] = base
         for one in search(sums, Weight("", full, 0.0), [target], gradient, names)[0]:
-            if one.left or one.right:
+            if np.ptp(one.factor(gradient.index)) > 1e-9:  # else it is a number
                 cause = "mask" if one.is_mask else "missing factor"
                 text = f"{words} {one.text()}"
                 yield Guess(cause, text, one.choice + extra, one.free, one.residual)

@@ -63,6 +63,7 @@ class Formula:
     def choice(self) -> float:
         pair = self.sums.left.choice[self.left] + self.sums.right.choice[self.right]
         number = self.named.choice if self.named else 0.0
+        number += 0.5 * bool(self.left and self.right)
         return float(pair) + self.weight.choice + self.sums.choice + number
 
     @property
@@ -75,10 +76,20 @@ class Formula:
         return self.sums.left.is_mask(self.left) or self.sums.right.is_mask(self.right)
 
     @property
+    def is_sign(self) -> bool:
+        return any("sign(" in one for one in self.parts)
+
+    @property
     def parts(self) -> frozenset[str]:
         """The names of its factors."""
         both = (self.sums.left.text(self.left), self.sums.right.text(self.right))
         return frozenset(one for one in both if one)
+
+    def factor(self, entries: Array) -> Array:
+        """l q at these entries, relative to its size; only elementwise."""
+        left = self.sums.left.values(self.left, entries)
+        values: Array = left * self.sums.right.values(self.right, entries)
+        return values / max(float(abs(values).max(initial=0)), 1e-300)
 
     def text(self, sign: float = 1) -> str:
         """In words, `-2 * dy * x`; with `sign` -1 the opposite."""

@@ -12,7 +12,8 @@
 One entry that is wrong by more than 10 bar / scale, relatively, would have failed: that is the
 *resolution* of a PASS. A derivative that is 0 has no relative error. It passes where no difference
 of f is other than 0; and where D lies within a bar that is tiny beside f, if s is rounding dust, as
-small as its own noise. (The bias before a normalisation has such a gradient.)
+small as its own noise. (The bias before a normalisation has such a gradient.) Where f does not move
+at all, a claim that float32 inside f could hide is INCONCLUSIVE.
 """
 
 import math
@@ -32,6 +33,7 @@ GOOD = 1e-12  # error / scale that needs no more steps
 WANTED = 1e-4  # bar / scale that a PASS needs
 SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
 FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
+HIDDEN = 1e-5  # derivative, in units of |w * f|, that rounding to float32 can hide
 
 
 @dataclass
@@ -63,7 +65,8 @@ def judged(
     scale = max(length, slope.scale)  # (4)
     measurement = Measurement(slope.value, s, bar, scale, slope.ladders)
     is_dust = 0 < abs(s) <= 10 * claim_noise or s == slope.scale == 0
-    verdict, reason = verdict_on(measurement, slope, FLAT * claimed.size(), is_dust)
+    size = claimed.size() + slope.reach + np.finfo(float).tiny / FLAT
+    verdict, reason = verdict_on(measurement, slope, size, is_dust)
     return Judged(measurement, verdict, reason, slope)
 
 
@@ -77,14 +80,17 @@ def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope
     return walk.slope(MANY)
 
 
-def verdict_on(one: Measurement, slope: Slope, flat: float, is_dust: bool) -> tuple[str, str]:
+def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tuple[str, str]:
     """The verdict on one measurement, and the reason where it is not plain.
 
-    A bar below `flat` is tiny beside f; `is_dust` says that the claim is 0 but for rounding.
+    `size` is that of f, in the units of the bar; `is_dust` says that the claim is 0 but for
+    rounding.
     """
     if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
         return INCONCLUSIVE, "forward is not finite around the point"
-    off, error = abs(one.numeric - one.analytic), 10 * slope.error
+    off, error, flat = abs(one.numeric - one.analytic), 10 * slope.error, FLAT * size
+    if slope.reach == 0 < abs(one.analytic) <= HIDDEN * size:
+        return INCONCLUSIVE, "forward does not move at all, as if it were rounded to few digits"
     if off > 10 * one.bar and (error <= flat or error <= SETTLED * slope.scale):
         return FAIL, ""
     if off <= one.bar <= WANTED * one.scale:

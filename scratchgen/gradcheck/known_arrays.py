@@ -51,12 +51,16 @@ def _is(v: Array) -> Array:
     return np.asarray(v, np.float64)
 
 
+def _sign(v: Array) -> Array:
+    return np.where(v == 0, np.nan, np.sign(v))  # with zeros it would be a mask
+
+
 BASIC = (
     Function("{}", lambda v: v, 0.0),
     Function("{}^2", lambda v: v * v, 0.5),
     Function("1 / {}", lambda v: 1 / v, 0.5),
     Function("|{}|", np.abs, 0.8),
-    Function("sign({})", np.sign, 0.8),
+    Function("sign({})", _sign, 0.8),
     Function("1 / {}^2", lambda v: 1 / (v * v), 1.0),
     Function("({} > 0)", lambda v: _is(v > 0), 1.5, is_mask=True),
     Function("({} < 0)", lambda v: _is(v < 0), 1.5, is_mask=True),
@@ -122,6 +126,11 @@ def at_level(arrays: Sequence[Known], shape: Shape) -> list[Known]:
     return level
 
 
+def naming(rank: int) -> float:
+    """The digits of naming the array that stands at a place, from 1, of a list."""
+    return 0.2 + math.log10(rank)
+
+
 def spread(name: str, values: Array, shape: Shape) -> list[tuple[str, Array]]:
     """An array broadcast to `shape` in the ways that it can be, none where it cannot."""
     ways = []
@@ -147,8 +156,7 @@ class Factors:
         self.features = [(0, BASIC[0])]
         for i, one in enumerate(level, start=1):
             self.features += [(i, f) for f in (BASIC if one.made else EVERY)]
-        which = math.log10(max(len(level), 1))
-        choices = [f.choice + (which if i else 0.0) for i, f in self.features]
+        choices = [f.choice + (naming(i) if i else 0.0) for i, f in self.features]
         self.choice = np.array(choices)  # (F,)
         self.flat = [np.ravel(one.values) for one in self.level]
 

@@ -1,4 +1,4 @@
-"""Two laws that can be tested without any derivative: linearity in dy, and examples that do not mix.
+"""Laws that can be tested without any derivative: backward is linear, and examples do not mix.
 
     backward(a dy) = a backward(dy),   backward(dy + dy') = backward(dy) + backward(dy')         (1)
 
@@ -73,7 +73,7 @@ def batch(reference: Reference) -> list[Finding]:
 
 
 def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int]]:
-    """Which arrays may have the examples: those declared, and others with as many, such as labels."""
+    """Which arrays may have examples: those declared, and others with as many, such as labels."""
     pair = reference.pair
     declared = pair.per_example
     yield declared
@@ -130,7 +130,7 @@ def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list
             joined[name] = np.concatenate([part[name] for part in parts], axes[name])
             wanted[name] = g.take(i, axes[name])
         else:
-            joined[name], wanted[name] = sum(part[name] for part in parts), times * g
+            joined[name], wanted[name] = np.add.reduce([part[name] for part in parts]), times * g
     gap = reference.apart(joined, wanted)
     if not gap:
         return ""

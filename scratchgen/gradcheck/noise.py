@@ -2,7 +2,7 @@
 
 Three looks at the noise of phi(t) = <w, f(x + t u)>, of which the largest counts:
 
-    2 eps |w * f|_2                                      what float64 must have at least      (1)
+    2 eps |w * f|_2                                      what the type must have at least     (1)
     |phi at x moved by one ulp - phi|                    what rounding of x does              (2)
     sigma_k = sqrt(gamma_k mean (Delta^k phi)^2),   gamma_k = (k!)^2 / (2k)!                  (3)
 

@@ -1,15 +1,13 @@
 """Optimizers, checked against the plain loops of published.py, in long double.
 
-Fifty steps are walked side by side, by gradients of many sizes, zeros among them. Rounding takes
-the two apart by about
+Fifty steps are walked side by side, by gradients of many sizes, zeros among them. For each
+parameter, with u the rounding of its dtype, T steps and `moved` the sum of |step|, the two may be
 
-    e = noise + u (largest |theta| + (1 + sum over constants of c / (1 - c)) moved)      (1)
+    bar = 10 (noise + u (1 + sum over constants of c / (1 - c)) moved) + 2 u T |theta|    (1)
 
-for each parameter, with u the rounding of the dtype, `moved` the sum of |step|, and noise how far
-the formula itself strays when it is computed in that dtype, the gradients moved by an ulp:
-measured, as the largest of three. A constant c below 1 is rounded, and 1 - c the more so.
-
-    bar = 10 e,   PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE between         (2)
+apart: PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE between. `noise` is how far the
+formula itself strays when it is computed in that dtype, gradients and memory moved by an ulp: the
+largest of three such walks. The sum is there since a constant is rounded, and 1 - c the more so.
 
 What no formula says is asked besides: whether the gradient and the optimizer are left as they were,
 whether two vectors have two memories, whether a gradient's buffer may be used again.
@@ -46,7 +44,23 @@ from .results import (
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave
+TIE = 1e-6  # below it, a mistake fits as well as any, and named ones come first
 Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past, t -> next theta
+
+
+class Rounded(dict[str, Any]):
+    """What is remembered, moved by an ulp of itself and of what it was: steps are sums of both."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            half = value.dtype.type(np.finfo(value.dtype).eps / 2)
+            size = (np.abs(value) + np.abs(self.get(name, 0))) * half
+            moved = value + size * self.rng.choice(np.array([-1, 1], value.dtype), value.shape)
+            value = np.where(moved * value < 0, 0, moved).astype(value.dtype)  # as squares stay
+        super().__setitem__(name, value)
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Walk:
 
     def by(self, step: Reference, number: Any, nudge: np.random.Generator | None = None) -> Array:
         """Where `step` leads, theta by theta, (T + 1, P), in the arithmetic of `number`."""
-        theta, past = self.theta.astype(number), Past()
+        theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
         path = [theta]
         for t, g in enumerate(self.gradients, start=1):
             given = g if nudge is None else one_ulp_off(g, nudge)
@@ -112,10 +126,8 @@ def check_optimizer(
     began = time.perf_counter()
     seed = whole(seed, "seed")
     shape = (whole(steps, "steps", least=1), whole(size, "size", least=1))
-    cases = [
-        _case(one, _reference(one, reference), label, dtype, shape, seed)
-        for one, label, dtype in _settings(optimizer, reference)
-    ]
+    pairs = _settings(optimizer, optimizer if reference is None else reference)
+    cases = [_case(one, right, label, shape, seed) for one, right, label in pairs]
     with quiet():
         cases[0].findings += contracts(optimizer, drawn(shape, "float64", seed))
     given = "" if reference is None else ", reference=..."
@@ -138,12 +150,16 @@ def drawn(shape: tuple[int, int], dtype: str, seed: int) -> Walk:
     return Walk(theta.astype(dtype), gradients.astype(dtype))
 
 
-def _settings(optimizer: Any, reference: Any) -> Iterator[tuple[Any, str, str]]:
-    """As it is, in both dtypes, and with a learning rate that changes."""
-    yield optimizer, "float64", "float64"
-    if reference is None and published(optimizer) is not None:
-        yield _with_rate(optimizer, _falling), "float64, a rate that changes", "float64"
-    yield optimizer, "float32", "float32"
+def _settings(optimizer: Any, reference: Any) -> Iterator[tuple[Any, Any, str]]:
+    """As it is, in both dtypes, and with a learning rate that changes; each with its reference."""
+    right = published(reference) if is_optimizer(reference) else reference
+    yield optimizer, right, "float64"
+    try:
+        both = _with_rate(optimizer, _falling), published(_with_rate(reference, _falling))
+        yield *both, "float64, a rate that changes"
+    except TypeError:  # no dataclass, or one without a learning rate
+        pass
+    yield optimizer, right, "float32"
 
 
 def _falling(step: int) -> float:
@@ -156,22 +172,15 @@ def _with_rate(optimizer: Any, rate: Callable[[int], float]) -> Any:
     return replace(optimizer, learning_rate=rate)
 
 
-def _reference(optimizer: Any, reference: Any) -> Published | Reference | None:
-    if reference is None:
-        return published(optimizer)
-    return published(reference) if is_optimizer(reference) else reference
-
-
 def _case(
     optimizer: Any,
     reference: Published | Reference | None,
     label: str,
-    dtype: str,
     shape: tuple[int, int],
     seed: int,
 ) -> CaseResult:
     """One walk beside its reference."""
-    case, walk = CaseResult(label), drawn(shape, dtype, seed)
+    case, walk = CaseResult(label), drawn(shape, label.split(",")[0], seed)
     result = BlockResult("theta", walk.theta.shape, INCONCLUSIVE)
     case.blocks.append(result)
     if reference is None:
@@ -208,14 +217,15 @@ def _compare(
     amplified: float,
     seed: int,
 ) -> None:
-    """(1) and (2), and what a difference looks like."""
+    """The verdict on where the optimizer led, and what a difference looks like."""
     step = reference.step if isinstance(reference, Published) else reference
     right = walk.by(step, np.longdouble)
     wanted, moved = right[-1], np.abs(np.diff(right, axis=0)).sum(axis=0)
     rng, dtype = np.random.default_rng(seed), walk.theta.dtype
     stray = [np.abs(walk.by(step, dtype.type, rng)[-1] - wanted) for _ in range(3)]
-    rounding = np.finfo(dtype).eps / 2 * (np.abs(right).max(axis=0) + (1 + amplified) * moved)
-    bar = 10 * (np.max(stray, axis=0) + rounding)  # (1, 2)
+    u = np.finfo(dtype).eps / 2
+    bar = 10 * (np.max(stray, axis=0) + u * (1 + amplified) * moved)  # (1)
+    bar += 2 * u * np.abs(right).sum(axis=0)
     off = np.abs(got - wanted)
     bars = np.where(off > 0, off / np.maximum(bar, np.finfo(np.float64).tiny), 0)
     bars[~np.isfinite(off)] = np.inf
@@ -244,28 +254,29 @@ def _hints(got: Array, right: Array, walk: Walk, reference: Published | Referenc
     size = np.where(size > 0, size, size.max(initial=0) or 1)
     if (got == theta).all():
         return [Hint("zero", "theta stays where it was: update must write into it, in place")]
-    error = _length((got - wanted) / size)
+    error = _apart(got, wanted, size)
     found = []
+    if isinstance(reference, Published):
+        for cause, text, wrong in confused(reference):
+            there = walk.by(wrong.step, np.longdouble)[-1]
+            left = _apart(got, there, size) / error
+            if left < FITS:
+                found.append(Hint(cause, f"this walks where it leads: {text}", left))
     a, b = (wanted - theta) / size, (got - theta) / size
     factor = float(a @ b / max(float(a @ a), np.finfo(np.float64).tiny))
-    left = _length(b - factor * a) / error
+    left = _apart(b, factor * a, 1) / error
     if left < FITS:
         text = f"every step is {factor:.4g} times what it should be"
         text = "steps go uphill: the sign is wrong" if abs(factor + 1) < 1e-6 else text
         found.append(Hint("sign" if factor < 0 else "factor", text, left))
-    if isinstance(reference, Published):
-        for cause, text, wrong in confused(reference):
-            there = walk.by(wrong.step, np.longdouble)[-1]
-            left = _length((got - there) / size) / error
-            if left < FITS:
-                found.append(Hint(cause, f"this walks where it leads: {text}", left))
-    return sorted(found, key=lambda hint: hint.residual)
+    return sorted(found, key=lambda hint: hint.residual > TIE)
 
 
-def _length(x: Array) -> float:
-    """Its norm; infinite where it holds anything else than numbers."""
-    length = float(np.sqrt(np.sum(x * x)))
-    return length if np.isfinite(length) else np.inf
+def _apart(one: Array, other: Array, size: Any) -> float:
+    """The distance in units of `size`; numbers that neither has do not count, others as 1."""
+    away = np.where(np.isfinite(one) & np.isfinite(other), (one - other) / size, 1)
+    away[~np.isfinite(one) & ~np.isfinite(other)] = 0
+    return float(np.sqrt(np.sum(away * away)))
 
 
 # Contracts. Each returns what is wrong, in words, or "".

@@ -89,6 +89,7 @@ class Pair:
         takes_cotangents: False for an objective, whose cotangent is always 1.
         copies: True once it was seen to write into what it is given, or has given: it then gets
             copies, and copies are kept.
+        eps: of the coarsest float type that an output came in.
         held: the arrays that it works with besides the blocks, such as labels, by name.
         single: the names of the blocks that were given in float32.
         came: block -> what the backward pass last gave for it, where that was no float64 array.
@@ -103,6 +104,7 @@ class Pair:
         self.constants: list[str] = []
         self.per_example: dict[str, int] = {}
         self.copies = False
+        self.eps = float(np.finfo(np.float64).eps)
         self.held: dict[str, Array] = {}
         self.single: list[str] = []
         self.came: dict[str, str] = {}
@@ -239,10 +241,12 @@ class FunctionPair(Pair):
         self.structure = y
         if type(y) is np.ndarray and y.dtype == np.float64:
             return (y,)
-        outputs = tuple(_output(name, one) for name, one in leaves(y, "y"))
-        if not outputs:
+        arrays = [_output(name, one) for name, one in leaves(y, "y")]
+        if not arrays:
             raise Stopped("kind", "forward returned nothing to differentiate")
-        return outputs
+        floats = [one for one in arrays if one.dtype.kind == "f"]
+        self.eps = max([self.eps, *(float(np.finfo(one.dtype).eps) for one in floats)])
+        return tuple(one.astype(np.float64) if one.dtype.kind == "f" else one for one in arrays)
 
     def _cotangents(self, dy: Sequence[Array]) -> Any:
         """dy in the structure of what the forward pass gave."""
@@ -369,14 +373,14 @@ def told(problem: BaseException, stage: str) -> str:
 
 
 def _output(name: str, one: Any) -> Array:
-    """One output as an array: float64 where it is real, as it is where it is a constant."""
+    """One output as an array."""
     try:
         array = np.asarray(one)
     except (ValueError, TypeError):
         raise Stopped("kind", f"forward returned a ragged {type(one).__name__} as {name}") from None
     if array.dtype.kind not in "biuf" or one is None:
         raise Stopped("kind", f"forward returned {_kind(one, array)} as {name}, wants real numbers")
-    return array.astype(np.float64, copy=False) if array.dtype.kind == "f" else array
+    return array
 
 
 def _matched(arg: Any, gradient: Any, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A pair's gradients at its point, for the contracts to compare with, and how far rounding moves them.
+"""A pair's gradients at its point, to compare others with, and how far rounding moves them.
 
 What ought to be equal is equal but for rounding: sums in another order, a matrix product by another
 routine. How much that is, is measured, and only where something differs at all:
@@ -54,7 +54,7 @@ class Reference:
         return self.backward(self.pair.forward(self.pair.blocks if blocks is None else blocks), dy)
 
     def backward(self, run: Run, dy: Sequence[Array] | None = None) -> Gradients:
-        """The gradients of that pass, copied. Stopped for one that is none, though it was before."""
+        """The gradients of that pass, copied. Stopped where one no longer is any."""
         given = self.pair.backward(run, self.dy if dy is None else dy)
         return {name: _array(given[name]).copy() for name in self.gradients}
 

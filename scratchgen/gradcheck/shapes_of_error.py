@@ -26,7 +26,7 @@ def fits_zero(gradient: WrongGradient) -> Iterator[Guess]:
     """One of the two is 0."""
     residual = gradient.left(gradient.analytic)
     yield Guess("zero", "it is 0: this path is missing", 0.0, residual=residual)
-    text = "it should be 0: what it takes for an influence has none"
+    text = "it should be 0"
     yield Guess("zero", text, 0.5, residual=gradient.left(gradient.numeric))
 
 
@@ -171,8 +171,9 @@ def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         spread = np.bincount(group, centred**2) / np.bincount(group)
         if _falls(gradient, group, spread):
             text = f"the relative error grows as the variance over {where} falls: look at eps"
-            guess = _by_group(gradient, group, [gradient.numeric, centred], "eps", text)
-            yield Guess("eps", text, guess.choice - 1, 0.9 * guess.free, guess.residual)
+            for basis in ([gradient.numeric], [gradient.numeric, centred]):
+                guess = _by_group(gradient, group, basis, "eps", text)
+                yield Guess("eps", text, 0.5, 0.8 * guess.free, guess.residual)
 
 
 def _falls(gradient: WrongGradient, group: Array, spread: Array) -> bool:

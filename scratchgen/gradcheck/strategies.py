@@ -121,13 +121,13 @@ def laid_out(x: Array, layout: str) -> Array:
     ((48, 16), (-8,))
     """
     one_of(layout, LAYOUTS, "layout")
-    if layout == "F":
+    if layout == "F" and x.ndim:
         return np.asfortranarray(x)
     if layout == "strided" and x.ndim:
         wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
         wide[..., ::2] = x
         return wide[..., ::2]
-    if layout == "negative":
+    if layout == "negative" and x.ndim:
         return np.ascontiguousarray(np.flip(x))[(slice(None, None, -1),) * x.ndim]
     return x
 

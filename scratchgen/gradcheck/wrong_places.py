@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import Array
 from .guesses import WrongGradient, ways
+from .known_arrays import naming
 
 ROUND = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 6.0, -6.0)
 MOST_NAMED = 4  # single entries
@@ -26,15 +27,18 @@ class Place:
 
 
 def places(gradient: WrongGradient, values: Sequence[tuple[str, Array]]) -> list[Place]:
-    """What tells the wrong entries from the right ones, cheapest first; values are (n,)."""
+    """What tells the wrong entries from the right ones, cheapest first.
+
+    The values, (n,) each, stand in the order in which they are likely to be compared.
+    """
     wrong = gradient.wrong
     if not wrong.any() or wrong.all():
         return []
     found = [*_by_index(gradient), *_few(gradient)]
-    which = math.log10(max(len(values), 1))
-    for name, one in values:
+    counted = f" ({wrong.sum()} of {len(wrong)} entries)"
+    for rank, (name, one) in enumerate(values, start=1):
         for text, choice in _conditions(name, one, wrong):
-            found.append(Place("mask", text, choice + which))
+            found.append(Place("mask", f"where {text}{counted}", choice + naming(rank)))
     return sorted(found, key=lambda one: one.choice)
 
 

@@ -168,7 +168,7 @@ def mean(v, axis):
     return v.mean(axis=axis, keepdims=True)
 
 
-SIGMOID = sigmoid, of_x(lambda dy, x: dy * sigmoid(x) * sigmoid(-x)), X
+SIGMOID = (lambda x: sigmoid(x)), of_x(lambda dy, x: dy * sigmoid(x) * sigmoid(-x)), X
 TANH = (lambda x: np.tanh(x)), of_x(lambda dy, x: dy * (1 - np.tanh(x) ** 2)), X
 RELU = (lambda x: np.maximum(x, 0)), of_x(lambda dy, x: dy * (x > 0)), X
 LEAKY = (
@@ -184,7 +184,7 @@ SILU = (
 )
 HINGE = hinge, of_x(lambda dy, x: -dy * (x < 1)), X
 CLIP = clip, of_x(lambda dy, x: dy * (abs(x) < 0.8)), X
-SOFTMAX = softmax, of_x(lambda dy, x: softmax(x) * (dy - (dy * softmax(x)).sum(1)[:, None])), X
+SOFTMAX = (lambda x: softmax(x)), of_x(lambda dy, x: softmax(x) * (dy - (dy * softmax(x)).sum(1)[:, None])), X
 DROPOUT = dropout, of_x(lambda dy, x: KEPT * dy), X
 MEAN = (
     (lambda x: x.mean(0)),
@@ -229,8 +229,7 @@ def without_last_rows(right, *_):
 
 def border(right, *_):
     wrong = right.copy()
-    wrong[:, 0] *= 0.3
-    wrong[:, -1] *= 0.7
+    wrong[:, [0, -1]] += signed(np.random.default_rng(7), 6, 2)
     return wrong
 
 
