@@ -49,6 +49,11 @@ def printed_by(listing: str, names: dict) -> str:
     return out.getvalue()
 
 
+def words(text: str) -> list[str]:
+    """What a text says, whatever its numbers and wherever its lines end."""
+    return re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", "#", text).split()
+
+
 def file_name(listing: str) -> str | None:
     """The name of the file that a listing is, where it says so in its first line."""
     match = re.match(r"# (\w+\.py)\n", listing)
@@ -70,9 +75,8 @@ def test_the_listings_run_in_order_and_print_what_the_page_shows(files):
     names: dict = {"__name__": "page"}
     printed = [printed_by(one, names) for one in listings(None) if not file_name(one)]
     shown = re.findall(r"^```python\n.*?^```\n\n```\n(.*?)^```$", PAGE, re.M | re.S)
-    assert [text for text in printed if text] == shown
-    assert names["report"].verdict == "FAIL"
-    assert "1/4" in str(names["report"]) or "N" in str(names["report"])
+    assert [words(text) for text in printed if text] == [words(text) for text in shown] != []
+    assert "4 times what it should be" in str(names["report"])
 
 
 def test_every_command_on_the_page_passes(files, capsys):

@@ -59,7 +59,8 @@ class Rounded(dict[str, Any]):
             half = value.dtype.type(np.finfo(value.dtype).eps / 2)
             size = (np.abs(value) + np.abs(self.get(name, 0))) * half
             moved = value + size * self.rng.choice(np.array([-1, 1], value.dtype), value.shape)
-            value = np.where(moved * value < 0, 0, moved).astype(value.dtype)  # as squares stay
+            moved = np.where(moved * value < 0, 0, moved)  # a mean of squares is never below 0
+            value = np.where(value == 0, size, moved).astype(value.dtype)
         super().__setitem__(name, value)
 
 

@@ -122,7 +122,7 @@ def _array(g: Array | Odd) -> Array:
 
 def _largest(array: Any) -> float:
     """The largest size of an entry; infinite where one is NaN."""
-    top = float(np.max(np.abs(array), initial=0.0))
+    top = float(np.abs(array).max()) if np.size(array) else 0.0
     return top if top == top else np.inf
 
 

@@ -74,13 +74,13 @@ def test_a_tableau_takes_away_one_power_after_the_other(ratio):
     assert best(steps, one_sided, ratio, 1, 0.0).value == pytest.approx(7, abs=1e-12)
 
 
-@given(st.integers(0, 2**32), st.floats(1e-12, 1e-6))
-def test_the_difference_table_sees_noise_of_any_size(seed, sigma):
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("sigma", [1e-12, 1e-9, 1e-6])
+def test_the_difference_table_sees_noise_of_any_size(sigma):
+    rng, one = np.random.default_rng(0), (np.ones(1),)
     noisy = lambda h: (np.array([np.exp(h) + sigma * rng.standard_normal()]),)  # noqa: E731
-    one = np.ones(1)
-    found = table_noise(noisy, (one,), (one,), 1e-7)
-    assert sigma / 10 < found < 10 * sigma
+    found = [table_noise(noisy, one, one, 1e-7) for _ in range(200)]
+    assert np.median(found) == pytest.approx(sigma, rel=0.5)
+    assert np.quantile(found, 0.05) > sigma / 4
 
 
 def test_the_difference_table_sees_float32_inside():
