@@ -10,6 +10,7 @@ The last line counts verdicts. The exit code is 0 when none of them is FAIL, and
 import argparse
 import datetime
 import inspect
+import sys
 import time
 from typing import Any
 
@@ -25,6 +26,7 @@ from .gradcheck.report import Report
 from .gradcheck.results import FAIL
 from .gradcheck.wording import calls
 from .rng import stream
+from .tables import WIDTH
 from .versions import require
 
 TITLE = "Gradients of scratchgen"
@@ -67,14 +69,23 @@ def library(options: argparse.Namespace) -> list[Report]:
         raise FileError(
             f"the folder {folder} cannot be made ({problem.strerror}): name another with --out"
         ) from problem
+    if options.jit:
+        require("numba", "--jit")
     began = time.perf_counter()
-    reports = certify(seed=options.seed, jit=bool(options.jit))
+    progress = _progress if sys.stderr.isatty() else None
+    reports = certify(seed=options.seed, jit=bool(options.jit), progress=progress)
     facts = _facts(reports, options, time.perf_counter() - began)
     written(certificate_page(reports, TITLE, facts), folder / "certificate.html")
     written(certificate_json(reports, facts), folder / "certificate.json")
     _show(f"certificate.html and certificate.json are in {folder}\n")
     _show(certificate_table(reports))
     return reports
+
+
+def _progress(report: Report) -> None:
+    """What was checked last, on a line of the terminal that the next one overwrites."""
+    text = f"{report.kind} {report.subject}"[: WIDTH - 1]
+    print(f"\r{text:{WIDTH - 1}}", end="\r", file=sys.stderr, flush=True)
 
 
 def _facts(reports: list[Report], options: argparse.Namespace, seconds: float) -> dict[str, str]:

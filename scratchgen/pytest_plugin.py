@@ -71,7 +71,7 @@ class Gradcheck:
         self._draw(report)
         strict = self.strict if strict is None else strict
         if report.verdict == "FAIL" or (strict and not report.ok):
-            pytest.fail(str(report), pytrace=False)
+            pytest.fail(str(report))  # the frames of this file are hidden: see __tracebackhide__
         if not report.ok:
             warnings.warn(str(report), gradcheck.InconclusiveWarning, stacklevel=3)
         return report

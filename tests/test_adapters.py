@@ -50,8 +50,8 @@ def printed_by(listing: str, names: dict) -> str:
 
 
 def words(text: str) -> list[str]:
-    """What a text says, whatever its numbers and wherever its lines end."""
-    return re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", "#", text).split()
+    """The words of a text in alphabetical order, its numbers and line ends aside."""
+    return sorted(re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?|[,;:]", " ", text).split())
 
 
 def file_name(listing: str) -> str | None:

@@ -282,8 +282,8 @@ def quick_library(monkeypatch):
 
 
 def test_without_a_subject_the_library_is_checked_and_certified(folder, capsys, quick_library):
-    assert run("check", "--out", "new/folder", "--seed", "5", "--jit") == 0
-    assert quick_library == {"seed": 5, "jit": True}
+    assert run("check", "--out", "new/folder", "--seed", "5") == 0
+    assert quick_library == {"seed": 5, "jit": False}
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "2 PASS, 0 FAIL, 0 INCONCLUSIVE"
     assert max(map(len, lines)) <= 79
@@ -293,6 +293,27 @@ def test_without_a_subject_the_library_is_checked_and_certified(folder, capsys, 
     json.loads((folder / "new/folder/certificate.json").read_text())
     assert run("check") == 0
     assert (folder / "certificate.html").exists()
+
+
+def test_compiled_twins_are_checked_where_numba_is_and_asked_for_by_name_elsewhere(
+    capsys, quick_library, monkeypatch
+):
+    installed = {"numba": True}
+    monkeypatch.setattr("scratchgen.versions.is_installed", lambda name: installed[name])
+    assert run("check", "--jit") == 0
+    assert quick_library == {"seed": 0, "jit": True}
+    installed["numba"] = False
+    capsys.readouterr()
+    assert run("check", "--jit") == 1
+    assert 'pip install "scratchgen[fast]"' in error_of(capsys)
+
+
+def test_a_terminal_sees_what_was_checked_last(capsys, monkeypatch):
+    checking._progress(Report("Dense(3 -> 2)" * 9, [], 0, "", 0.1, "layer"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("\rlayer Dense(3 -> 2)")
+    assert len(captured.err) <= 81
 
 
 def test_a_file_in_the_way_of_the_folder_is_named_and_kept(folder, capsys, quick_library):

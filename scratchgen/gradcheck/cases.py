@@ -4,7 +4,6 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..checks import Array
 from ..nn import Layer
@@ -20,10 +19,6 @@ class LayerCase:
     seed: int
     layout: str = "C"
     scale: float = 1.0
-
-    def given(self) -> dict[str, Any]:
-        """What `check` is given with the layer."""
-        return {"x": self.x, "training": self.training, "seed": self.seed}
 
     def __repr__(self) -> str:
         mode = "training" if self.training else "evaluation"

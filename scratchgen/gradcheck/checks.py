@@ -13,10 +13,12 @@
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..checks import finite, whole
 from ..errors import KindError, OptionError, ScratchgenError
+from .cases import LayerCase
 from .engine import examine
 from .optimizers import check_optimizer, is_optimizer
 from .pair import CachedPair, FunctionPair, Pair, VJPPair
@@ -52,7 +54,8 @@ def check(
 
     Args:
         subject: a layer or network, a likelihood, a game, a penalty, an optimizer, or a model, of
-            which each player's objective is checked.
+            which each player's objective is checked; or a case that `strategies` drew, which
+            brings its own x, mode and seed.
         x: where, as an array or as a shape with the batch in front; None is a shape that fits.
         wrt: names of the blocks to check, such as "x" or "w"; None is all.
         batch_axis: the axis along which examples do not mix, for layers that do not say so.
@@ -64,6 +67,8 @@ def check(
     Raises KindError, ShapeError or OptionError where the question makes no sense; what is wrong
     with the subject stands in the report.
     """
+    if isinstance(subject, LayerCase):
+        subject, x, training, seed = subject.layer, subject.x, subject.training, subject.seed
     if is_optimizer(subject):
         return check_optimizer(subject, seed=seed)
     pairs = pairs_of(subject, x, seed=seed, training=training, labels=labels)
@@ -125,7 +130,8 @@ def check_second_order(
     The options are those of `check`.
     """
     began = time.perf_counter()
-    cases = second_order_cases(layer, x, wrt=wrt, seed=seed, seconds=seconds)
+    choose = partial(chosen, wrt=wrt)
+    cases = second_order_cases(layer, x, choose=choose, seed=seed, seconds=seconds)
     shown = f", x={_shape_text(x)}" if x is not None else ""
     replay = f"check_second_order({layer}{shown}, seed={seed})"
     return Report(f"{layer}, second order", cases, seed, replay, time.perf_counter() - began)

@@ -22,41 +22,39 @@ ELSEWHERE = (0.3, 0.003)  # how far another point lies, relatively; the next whe
 def stale(reference: Reference) -> list[Finding]:
     """Whether what a pass gives depends on that pass alone."""
     pair = reference.pair
-    if gap := reference.apart(again := reference.fresh()):
-        third = reference.fresh()
+    if gap := reference.apart(again := reference.fresh(), rounded="not"):
+        reference.repeats = False
         steps = {name: 2 * g - reference.gradients[name] for name, g in again.items()}
-        adds_up = reference.apart(third, steps) is None
+        adds_up = reference.apart(reference.fresh(), steps, "not") is None
         how = "gradients add up from call to call" if adds_up else "it keeps state, or draws anew"
-        text = (
-            f"the same forward and backward pass once more gives another gradient, {gap[1]}: {how}"
-        )
-        return [Finding("stale", FAIL, text, gap[0])]
+        return [_stale("the same passes once more give another gradient", gap, how)]
     first = pair.forward(pair.blocks)
     between = _elsewhere(reference)
     _one_example(reference)
-    if gap := reference.apart(reference.backward(first)):
-        text = f"after another forward pass, backward of the first one is wrong: {gap[1]}"
-        return [Finding("stale", FAIL, text, gap[0])]
+    if gap := reference.apart(reference.backward(first), rounded="not"):
+        return [_stale("after another forward pass, backward of the first one is wrong", gap)]
     notes = []
     try:
-        gap = reference.apart(reference.backward(first))
+        gap = reference.apart(reference.backward(first), rounded="not")
     except OutOfTime:
         raise
     except Stopped as stop:
-        gap = None
         notes.append(Finding("stale", NOTE, f"called a second time for one pass, {stop.text}"))
     if gap:
-        text = f"called a second time for one pass, backward gives another gradient: {gap[1]}"
-        return [Finding("stale", FAIL, text, gap[0])]
+        return [_stale("called a second time for one pass, backward gives something else", gap)]
     if between is not None:
         blocks, second = between
-        if gap := reference.apart(reference.backward(second), reference.fresh(blocks)):
-            text = f"of two forward passes, backward of the second one is wrong: {gap[1]}"
-            return [Finding("stale", FAIL, text, gap[0])]
+        if gap := reference.apart(reference.backward(second), reference.fresh(blocks), "not"):
+            return [_stale("of two forward passes, backward of the second one is wrong", gap)]
     if words := reference.outputs_apart(pair.forward(pair.blocks).outputs, reference.y):
-        text = f"after backward passes, forward gives another y at the same point: {words}"
-        return [Finding("stale", FAIL, text)]
+        gap = "", words
+        return [_stale("after backward passes, forward gives another y at the same point", gap)]
     return [Finding("stale", PASS), *notes]
+
+
+def _stale(text: str, gap: tuple[str, str], how: str = "") -> Finding:
+    block, words = gap
+    return Finding("stale", FAIL, f"{text}, {words}{how and ': '}{how}", block)
 
 
 def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
@@ -66,7 +64,7 @@ def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
         blocks = dict(pair.blocks)
         for name in pair.wanted:
             block = blocks[name]
-            blocks[name] = block * (1 + size * signs(rng, block.shape) / 1.5)
+            blocks[name] = np.asarray(block * (1 + size * signs(rng, block.shape) / 1.5))
             blocks[name][block == 0] = size / 10
         try:
             run = pair.forward(blocks)
@@ -98,7 +96,7 @@ def _one_example(reference: Reference) -> None:
 def layout(reference: Reference) -> list[Finding]:
     """Whether arrays in Fortran order, with gaps, or read backwards give the same."""
     pair = reference.pair
-    if not pair.takes_cotangents:
+    if not pair.takes_cotangents or not reference.repeats:
         return []  # an objective copies what it is given
     for words, lay in LAYOUTS.items():
         blocks = {name: lay(one) for name, one in pair.blocks.items()}
@@ -141,7 +139,7 @@ def _differ(one: Array, other: Array) -> bool:
 
 
 def _fortran(x: Array) -> Array:
-    return np.asfortranarray(x)
+    return np.asfortranarray(x) if x.ndim else x  # which would make a number an array of one
 
 
 def _last_axis_first(x: Array) -> Array:
@@ -161,7 +159,7 @@ def _with_gaps(x: Array) -> Array:
 def _backwards(x: Array) -> Array:
     """Read from the end, along every axis."""
     back = (slice(None, None, -1),) * x.ndim
-    return np.ascontiguousarray(x[back])[back]
+    return np.ascontiguousarray(x[back])[back] if x.ndim else x
 
 
 LAYOUTS: dict[str, Callable[[Array], Array]] = {

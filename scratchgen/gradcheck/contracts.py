@@ -1,7 +1,7 @@
 """What every backward pass must keep, whatever it is the derivative of: each with a question.
 
-    linear      backward is linear in dy                                     laws.py
     stale       what a pass gives depends on that pass alone                 circumstances.py
+    linear      backward is linear in dy                                     laws.py
     layout      nor does it depend on how its arrays lie in memory           circumstances.py
     extremes    gradients are finite where derivatives are                   extremes.py
     batch       examples do not mix, where that was declared                 laws.py
@@ -22,8 +22,8 @@ from .reference import Reference
 from .results import FAIL, Finding
 
 QUESTIONS: dict[str, Callable[[Reference], list[Finding]]] = {
-    "linear": linear,
     "stale": stale,
+    "linear": linear,
     "layout": layout,
     "extremes": at_extremes,
     "batch": batch,

@@ -131,7 +131,7 @@ def points_drawn(points: Points) -> str:
     """Claimed against measured: what is right lies on the diagonal."""
     both = np.concatenate([points.numeric, points.analytic])
     low, high = float(both.min()), float(both.max())
-    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+    margin = max(0.06 * (high - low), 1e-9 * max(-low, high), 1e-200)
     ends = (low - margin, high + margin)
     plane = Plane(points.title, ends, ends, log=False)
     plane.line(np.array(ends), np.array(ends), "#999", "4 3")

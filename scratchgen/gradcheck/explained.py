@@ -6,6 +6,7 @@ analytic = P,  numeric = Q      two formulas: a wrong array, a transpose, anothe
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,8 +14,18 @@ from .formulas import Formula, Sums, Weight, all_sums, search
 from .guesses import Guess, WrongGradient
 from .known_arrays import Known
 from .named_numbers import Names
+from .two_terms import two_terms
 
 MOST_ENTRIES = 256  # that a formula is compared with
+
+
+@dataclass
+class Explained:
+    """Guesses, and the formulas of the gradient as it is and as it should be; empty if unknown."""
+
+    guesses: list[Guess]
+    now: str = ""
+    right: str = ""
 
 
 def formula_guesses(
@@ -23,11 +34,9 @@ def formula_guesses(
     gradient: WrongGradient,
     names: Names,
     elementwise: bool = False,
-) -> tuple[list[Guess], str]:
-    """Guesses from formulas; and the formula of the right gradient, empty if none is known."""
-    n = len(gradient.index)
-    if n > MOST_ENTRIES:
-        gradient = gradient.at(np.linspace(0, n - 1, MOST_ENTRIES).astype(int))
+) -> Explained:
+    """All that formulas of one term have to say."""
+    gradient = _fewer(gradient)
     targets = (gradient.error, gradient.analytic, gradient.numeric)
     terms: list[Formula] = []
     now: list[Formula] = []
@@ -44,7 +53,36 @@ def formula_guesses(
         one.sort(key=lambda formula: formula.choice + gradient.digits * formula.free)
     guesses += [_term(one) for one in terms]
     guesses += [_replaced(a, b) for a in now[:3] for b in right[:3]]
-    return guesses, right[0].text() if right else ""
+    texts = [one[0].text() if one else "" for one in (now, right)]
+    return Explained(guesses, *texts)
+
+
+def two_term_guesses(
+    arrays: Sequence[Known], dy: Sequence[Known], gradient: WrongGradient, names: Names
+) -> Explained:
+    """What two terms have to say, elementwise; dearer, so for where one has nothing to say."""
+    gradient = _fewer(gradient)
+    sums = next(all_sums(arrays, gradient.shape, dy, elementwise=True))
+    words = "a term of it is wrong inside, or two are"
+    guesses = [
+        Guess(
+            "missing term",
+            f"it lacks {one.text(-1)}: {words}",
+            one.choice + 0.5,
+            one.free,
+            one.residual,
+        )
+        for one in two_terms(sums, gradient.error, gradient, names)
+    ]
+    right = [one for one in two_terms(sums, gradient.numeric, gradient, names) if not one.free]
+    return Explained(guesses, right=right[0].text() if right else "")
+
+
+def _fewer(gradient: WrongGradient) -> WrongGradient:
+    n = len(gradient.index)
+    if n <= MOST_ENTRIES:
+        return gradient
+    return gradient.at(np.linspace(0, n - 1, MOST_ENTRIES).astype(int))
 
 
 def _term(one: Formula) -> Guess:
@@ -73,7 +111,9 @@ def _factors(sums: Sums, gradient: WrongGradient, names: Names) -> Iterator[Gues
 def _replaced(now: Formula, right: Formula) -> Guess:
     """The formula that it is, and the one that it should be."""
     cause = "missing factor"
-    if now.is_mask != right.is_mask:
+    if "sum(" in right.text() and "sum(" not in now.text():
+        cause = "mean term"
+    elif now.is_mask != right.is_mask:
         cause = "mask"
     elif now.sums.kind and now.parts == right.parts and now.sums.text != right.sums.text:
         cause = "order" if now.sums.kind == "matmul" else "axis"

@@ -8,9 +8,10 @@ i, j are tried at once at a few entries, where a table of (1) is one product of 
 is proportional to the target there is then compared in full.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from .known_arrays import Factors, Known, at_level, spread
 from .named_numbers import Named, Names, short
 
 TRIED = 8  # entries in a table
+MOST_THIRDS = 2  # arrays that dy is multiplied by, before the two factors
 VERIFIED = 5  # formulas that are compared in full, for one target
 LARGEST = 4 * 10**6  # numbers in a table of factors
 
@@ -120,23 +122,53 @@ def all_sums(
     yield _elementwise(arrays, shape, dy)
     if elementwise:
         return
-    for one in dy:
+    for one in [*dy, *_differences(dy)]:
         yield from _reduced(arrays, shape, one)
         yield from _multiplied(arrays, shape, one)
 
 
+def _differences(dy: Sequence[Known]) -> list[Known]:
+    """What an error is made of where one cotangent was taken for another."""
+    return [
+        Known(f"({a.name} - {b.name})", a.values - b.values)
+        for a, b in combinations(dy[:3], 2)
+        if a.values.shape == b.values.shape
+    ]
+
+
 def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> Sums:
+    """Products at each entry; dy may be multiplied by another array of the block's shape."""
+    level = at_level(arrays, shape)
+    own = [one for one in dy if one.values.shape == shape and one.values.size > 1]
+    products = [_softmax_product(p, one) for p in level for one in own if _sums_to_one(p.values)]
+    factors = Factors([*level, *(Known(one.name, one.values, made=True) for one in own), *products])
     weights = [
         Weight(name, np.ravel(values), 0.3)
-        for one in dy
+        for one in [*dy, *_differences(dy)]
         for name, values in spread(one.name, one.values, shape)
     ]
     if not any(np.ptp(one.values) == 0 for one in weights if one.values is not None):
         weights.append(Weight("", None, 1.0))
-    own = [one for one in dy if one.values.shape == shape and one.values.size > 1]
-    factors = Factors([*at_level(arrays, shape), *(Known(o.name, o.values, True) for o in own)])
-    every = np.arange(int(np.prod(shape)))[:, None]
+    third = [one for one in level[1:] if not one.made and one.values.shape == shape]
+    weights += [
+        Weight(f"{one.name} * {other.name}", one.values * np.ravel(other.values), 1.5)
+        for one in weights
+        for other in third[:MOST_THIRDS]
+        if one.values is not None
+    ]
+    every = np.arange(math.prod(shape))[:, None]
     return Sums("", "{}", factors, factors, every, every, weights, 0.0)
+
+
+def _sums_to_one(p: Array) -> bool:
+    return p.ndim > 1 and p.shape[-1] > 1 and bool(np.allclose(p.sum(axis=-1), 1, atol=1e-12))
+
+
+def _softmax_product(p: Known, dy: Known) -> Known:
+    """The Jacobian of a softmax p, times dy."""
+    inner = (dy.values * p.values).sum(axis=-1, keepdims=True)
+    name = f"{p.name} * ({dy.name} - sum({dy.name} * {p.name}))"
+    return Known(name, p.values * (dy.values - inner), made=True)
 
 
 def _reduced(arrays: Sequence[Known], shape: Shape, dy: Known) -> Iterator[Sums]:
@@ -271,16 +303,23 @@ def _compared(
     sums: Sums, i: int, j: int, weight: Weight, target: Array, gradient: WrongGradient, names: Names
 ) -> Formula:
     """One formula against all entries."""
-    at_left, at_right = sums.at_left[gradient.index], sums.at_right[gradient.index]
-    parts = sums.left.values(i, at_left) * sums.right.values(j, at_right)
-    if weight.values is not None:
-        parts = parts * weight.values[at_right]
-    values = parts.sum(axis=1)
+    values = term_values(sums, i, j, weight, gradient.index)
     c = float(values @ target) / max(float(values @ values), 1e-300)
     scale = abs(c) * gradient.size / max(float(np.linalg.norm(target)), 1e-300)
     named = names.name(c, 3 * gradient.floor * min(scale, abs(c)) + 1e-13 * abs(c))
     fitted = c if named is None else named.value
     return Formula(sums, i, j, weight, c, named, gradient.left(target - fitted * values))
+
+
+def term_values(sums: Sums, i: int, j: int, weight: Weight, entries: Array) -> Array:
+    """(1) without c, for one i and j, at entries (n,)."""
+    at_left, at_right = sums.at_left[entries], sums.at_right[entries]
+    with np.errstate(all="ignore"):
+        parts = sums.left.values(i, at_left) * sums.right.values(j, at_right)
+    if weight.values is not None:
+        parts = parts * weight.values[at_right]
+    values: Array = parts.sum(axis=1)
+    return values
 
 
 def _few_rows(gradient: WrongGradient) -> Array:

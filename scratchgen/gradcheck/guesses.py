@@ -127,8 +127,8 @@ def ways(n: int, k: int) -> float:
 
 
 def cheapest(guesses: list[Guess], gradient: WrongGradient) -> list[Guess]:
-    """The guesses that tell the error by at least two digits less than no idea, best first."""
-    limit = gradient.unexplained() - 2
+    """The guesses that tell the error by at least one digit less than no idea, best first."""
+    limit = gradient.unexplained() - 1
     fits = [one for one in guesses if one.residual <= MOST_LEFT and one.price(gradient) < limit]
     return sorted(fits, key=lambda one: one.price(gradient))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..checks import Array, Shape
-from .explained import formula_guesses
+from .explained import Explained, formula_guesses, two_term_guesses
 from .guesses import Guess, WrongGradient, cheapest
 from .known_arrays import Known, known_arrays, spread
 from .named_numbers import Names, names_for
@@ -21,6 +21,7 @@ from .shapes_of_error import (
     fits_axis,
     fits_factor,
     fits_group_factor,
+    fits_inside_a_mean,
     fits_mean_term,
     fits_order,
     fits_two_axes,
@@ -31,8 +32,8 @@ from .wrong_places import Place, named_entries, places
 
 CAUSES = (
     "sign", "factor", "zero", "order", "mean term", "axis", "mask", "border", "last rows",
-    "few entries", "missing factor", "missing term", "eps", "not linear", "stale", "impure",
-    "shape", "dtype", "not finite", "unknown",
+    "few entries", "missing factor", "missing term", "formula", "eps", "not linear", "stale",
+    "impure", "shape", "dtype", "not finite", "unknown",
 )  # fmt: skip
 BROKEN = {  # contract: the cause that it is, and why it makes gradients wrong; the first is worst
     "shape": ("shape", "it has not the shape of its block"),
@@ -42,6 +43,7 @@ BROKEN = {  # contract: the cause that it is, and why it makes gradients wrong; 
     "linear": ("not linear", "the backward pass is not linear in dy, as every derivative is"),
 }
 NOT_OF_STATE = ("sign", "order")  # causes that changed arrays and kept state do not imitate
+OF_INDICES = ("border", "last rows", "few entries")
 MOST_HINTS = 4
 FEW_KNOWN = 8  # arrays, for the shapes that are fitted with each of them
 
@@ -65,52 +67,88 @@ def hints_for(
     gradient = WrongGradient.of(entries)
     if not gradient.wrong.any() or not gradient.size:
         return first or [Hint("unknown", "none of the entries that were measured is wrong")]
-    guesses, should = _all_guesses(pair, name, gradient, dy)
-    found = [Hint(one.cause, one.text, one.residual) for one in _one_each(guesses)]
-    if not found:
-        found = [_unknown(gradient, should)]
+    explained = _explained(pair, name, gradient, dy)
+    found = [Hint(one.cause, one.text, one.residual) for one in _one_each(explained.guesses)]
+    found = found or [_without_a_guess(gradient, explained)]
     if found[0].cause in NOT_OF_STATE and not any(one.cause == "not linear" for one in first):
         return [found[0], *first, *found[1:]][:MOST_HINTS]
     return [*first, *found][:MOST_HINTS]
 
 
-def _all_guesses(
-    pair: Pair, name: str, gradient: WrongGradient, dy: Sequence[Array]
-) -> tuple[list[Guess], str]:
-    """What fits, cheapest first; and a formula of the right gradient, empty if none is known."""
+def _explained(pair: Pair, name: str, gradient: WrongGradient, dy: Sequence[Array]) -> Explained:
+    """What fits, cheapest first, and the formulas that are known."""
     arrays = known_arrays(pair, name)
-    names = names_for(name, pair.blocks, list(dy))
     cotangents = [
         Known("dy" if len(dy) == 1 else f"dy[{i}]", np.asarray(one)) for i, one in enumerate(dy)
     ]
-    own = _entries_of([Known(name, pair.blocks[name])], gradient)[0][1]
-    known = _entries_of([*arrays, *cotangents], gradient)
-    guesses, should = formula_guesses(arrays, cotangents, gradient, names)
-    guesses += _of_the_whole(gradient, names, own, known[1:FEW_KNOWN])
-    wrong = gradient.at(np.flatnonzero(gradient.wrong))
-    inner = [*fits_zero(wrong), *fits_factor(wrong, names)]
-    where = places(gradient, _compared(known))
-    if len(wrong.index) > 2 and any(one.cause != "few entries" for one in where):
-        inner += formula_guesses(arrays, cotangents, wrong, names, elementwise=True)[0]
-    there = next(iter(cheapest(inner, wrong)), None)
-    guesses += [_at_a_place(one, there, gradient) for one in where]
-    return cheapest(guesses, gradient), should
+    names = names_for(name, pair.blocks, list(dy))
+    own = np.ravel(pair.blocks[name])[gradient.index]
+    known = _entries_of(arrays, gradient)
+    of_dy = _entries_of(cotangents, gradient)
+    found = formula_guesses(arrays, cotangents, gradient, names)
+    found.guesses += _of_the_whole(gradient, names, own, known, of_dy)
+    found.guesses += _of_a_part(gradient, names, arrays, cotangents, [*known, *of_dy])
+    fits = cheapest(found.guesses, gradient)
+    if not fits or fits[0].price(gradient) > gradient.unexplained() / 2:
+        more = two_term_guesses(arrays, cotangents, gradient, names)
+        fits = cheapest([*fits, *more.guesses], gradient)
+        found.right = found.right or more.right
+    return Explained(fits, found.now, found.right)
 
 
 def _of_the_whole(
-    gradient: WrongGradient, names: Names, own: Array, known: list[tuple[str, Array]]
+    gradient: WrongGradient,
+    names: Names,
+    own: Array,
+    known: list[tuple[str, Array]],
+    dy: list[tuple[str, Array]],
 ) -> list[Guess]:
-    """Every shape that the error as a whole may have."""
+    """Every shape that the error as a whole may have; `own` is the block, `known` the others."""
+    others = [*known, *dy][:FEW_KNOWN]
+    products = [(f"{a} * {b}", v * w) for a, v in dy for b, w in known[: FEW_KNOWN - 1]]
     return [
         *fits_zero(gradient),
         *fits_factor(gradient, names),
         *fits_whole_numbers(gradient),
         *fits_order(gradient),
-        *fits_mean_term(gradient, own, known),
+        *fits_mean_term(gradient, own, others),
         *fits_group_factor(gradient, own),
+        *fits_inside_a_mean(gradient, own, [*dy, *products]),
         *fits_axis(gradient),
         *fits_two_axes(gradient, own),
     ]
+
+
+def _of_a_part(
+    gradient: WrongGradient,
+    names: Names,
+    arrays: list[Known],
+    dy: list[Known],
+    known: list[tuple[str, Array]],
+) -> Iterator[Guess]:
+    """Where it is wrong, and what it is there."""
+    wrong = gradient.at(np.flatnonzero(gradient.wrong))
+    where = places(gradient, _compared(known))
+    inner = [*fits_zero(wrong), *fits_factor(wrong, names)]
+    if where and len(wrong.index) > 2:
+        inner += formula_guesses(arrays, dy, wrong, names, elementwise=True).guesses
+    there = next(iter(cheapest(inner, wrong)), None)
+    for place in where:
+        text = f"it is wrong only {place.text}"
+        if there is not None:
+            cause = there.cause if _says_more(there, place) else place.cause
+            choice = place.choice + there.choice
+            yield Guess(cause, f"{text}: there {there.text}", choice, there.free, there.residual)
+        elif place.alone:
+            outside = gradient.left(np.where(gradient.wrong, 0.0, gradient.error))
+            yield Guess(place.cause, text, place.choice, float(gradient.wrong.sum()), outside)
+
+
+def _says_more(there: Guess, place: Place) -> bool:
+    """Whether what is wrong at a place tells more of the cause than the place does."""
+    if there.cause == "missing term":
+        return not place.alone
+    return place.cause in OF_INDICES and there.cause in ("sign", "missing factor")
 
 
 def _entries_of(arrays: Sequence[Known], gradient: WrongGradient) -> list[tuple[str, Array]]:
@@ -127,16 +165,6 @@ def _compared(known: list[tuple[str, Array]]) -> list[tuple[str, Array]]:
         for b, w in few[i + 1 :]:
             found += [(f"({a} - {b})", v - w), (f"{a} * {b}", v * w)]
     return found
-
-
-def _at_a_place(place: Place, there: Guess | None, gradient: WrongGradient) -> Guess:
-    """A guess from where the error is, and, if known, what it is there."""
-    text = f"it is wrong only {place.text}"
-    if there is not None:
-        whole = f"{text}: there {there.text}"
-        return Guess(place.cause, whole, place.choice + there.choice, there.free, there.residual)
-    outside = gradient.left(np.where(gradient.wrong, 0.0, gradient.error))
-    return Guess(place.cause, text, place.choice, float(gradient.wrong.sum()), outside)
 
 
 def _one_each(guesses: Sequence[Guess]) -> Iterator[Guess]:
@@ -166,9 +194,18 @@ def _not_finite(entries: EntryMap) -> Hint:
     return Hint("not finite", text)
 
 
-def _unknown(gradient: WrongGradient, should: str) -> Hint:
-    """No shape fits: how much is wrong, and where most."""
+def _without_a_guess(gradient: WrongGradient, explained: Explained) -> Hint:
+    """No shape fits: which entries are wrong, if few are; else the right formula, if it is known."""
     n, k = len(gradient.index), int(gradient.wrong.sum())
+    for place in places(gradient, []):
+        if place.alone:
+            return Hint(place.cause, f"it is wrong only {place.text}")
+    if explained.right:
+        now = f" is {explained.now}, and" if explained.now else ""
+        return Hint("formula", f"{k} of {n} entries are wrong: it{now} should be {explained.right}")
+    if explained.now:
+        text = f"it is just {explained.now}: a term or a factor beside that is missing"
+        return Hint("missing term", text)
     worst = named_entries(gradient, np.argsort(-abs(gradient.error), kind="stable")[:1])
     text = f"no known shape fits: {k} of {n} entries are wrong, most of all {worst or 'the one'}"
-    return Hint("unknown", f"{text}; it should be {should}" if should else text, 1.0)
+    return Hint("unknown", text, 1.0)

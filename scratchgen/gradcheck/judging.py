@@ -10,10 +10,13 @@
     INCONCLUSIVE   everything else
 
 One entry that is wrong by more than 10 bar / scale, relatively, would have failed: that is the
-*resolution* of a PASS. A derivative that is 0 has no relative error. It passes where no difference
-of f is other than 0; and where D lies within a bar that is tiny beside f, if s is rounding dust, as
-small as its own noise. (The bias before a normalisation has such a gradient.) Where f does not move
-at all, a claim that float32 inside f could hide is INCONCLUSIVE.
+*resolution* of a PASS. A FAIL must be borne out by steps a thousand times smaller: where some
+entries are tiny beside others, large steps may see none of their curvature.
+
+A derivative that is 0 has no relative error. It passes where no difference of f is other than 0;
+and where D lies within a bar that is tiny beside f, if s is rounding dust, as small as its own
+noise. (The bias before a normalisation has such a gradient.) Where steps leave f exactly where it
+is, a claim that rounding inside f could hide there is INCONCLUSIVE.
 """
 
 import math
@@ -32,8 +35,9 @@ from .results import FAIL, INCONCLUSIVE, PASS, Measurement
 GOOD = 1e-12  # error / scale that needs no more steps
 WANTED = 1e-4  # bar / scale that a PASS needs
 SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
+FINER = 1e-3  # of the direction, along which a FAIL is measured once more
 FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
-HIDDEN = 1e-5  # derivative, in units of |w * f|, that rounding to float32 can hide
+HIDDEN, LEAST = 1e-6, 1e-15  # change of f, in its units and in absolute, that rounding can hide
 
 
 @dataclass
@@ -67,7 +71,25 @@ def judged(
     is_dust = 0 < abs(s) <= 10 * claim_noise or s == slope.scale == 0
     size = claimed.size() + slope.reach + np.finfo(float).tiny / FLAT
     verdict, reason = verdict_on(measurement, slope, size, is_dust)
+    if verdict == FAIL and _is_contradicted(pair, blocks, name, u, claimed, slope, rng):
+        verdict, reason = INCONCLUSIVE, "steps a thousand times smaller tell another slope"
     return Judged(measurement, verdict, reason, slope)
+
+
+def _is_contradicted(
+    pair: Pair,
+    blocks: Blocks,
+    name: str,
+    u: Array,
+    claimed: Claim,
+    slope: Slope,
+    rng: np.random.Generator,
+) -> bool:
+    """Whether (1) along FINER u, over u's length, is another number, beyond both error bars."""
+    f = along(pair, blocks, name, FINER * u)
+    noise = forward_noise(pair, blocks, name, f, claimed.w, rng)
+    finer = climb(f, claimed, name, FINER * u, noise)
+    return abs(finer.value / FINER - slope.value) > 10 * (slope.error + finer.error / FINER)
 
 
 def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope:
@@ -89,8 +111,9 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
     if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
         return INCONCLUSIVE, "forward is not finite around the point"
     off, error, flat = abs(one.numeric - one.analytic), 10 * slope.error, FLAT * size
-    if slope.reach == 0 < abs(one.analytic) <= HIDDEN * size:
-        return INCONCLUSIVE, "forward does not move at all, as if it were rounded to few digits"
+    hidden = slope.still * abs(one.analytic)
+    if one.numeric == 0 < hidden <= max(HIDDEN * size, LEAST) and not is_dust:
+        return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
     if off > 10 * one.bar and (error <= flat or error <= SETTLED * slope.scale):
         return FAIL, ""
     if off <= one.bar <= WANTED * one.scale:

@@ -82,6 +82,8 @@ SCALAR = (
     Function("{}^3", lambda v: v**3, 0.9),
     Function("sqrt({})", np.sqrt, 0.9),
     Function("1 / sqrt({})", lambda v: 1 / np.sqrt(v), 0.9),
+    Function("tanh''({})", lambda v: -2 * np.tanh(v) * (1 - np.tanh(v) ** 2), 1.2),
+    Function("sigmoid''({})", lambda v: _sigmoid(v) * _sigmoid(-v) * -np.tanh(v / 2), 1.2),
     Function("cos({})", np.cos, 1.0),
     Function("sin({})", np.sin, 1.0),
     Function("normal pdf({})", lambda v: np.exp(-v * v / 2) / math.sqrt(2 * math.pi), 1.2),
@@ -167,6 +169,14 @@ class Factors:
 
     def is_mask(self, i: int) -> bool:
         return self.features[i][1].is_mask
+
+    def plain(self) -> list[int]:
+        """The known arrays as they are, those aside that were made."""
+        return [
+            row
+            for row, (i, f) in enumerate(self.features)
+            if i and f is BASIC[0] and not self.level[i].made
+        ]
 
     def values(self, i: int, positions: Array) -> Array:
         """The i-th at flat positions."""

@@ -28,7 +28,7 @@ MOST_GUESSES = 3  # arguments of which it is tried whether they have examples as
 
 def linear(reference: Reference) -> list[Finding]:
     """(1), and that backward(0) is 0."""
-    if not reference.pair.takes_cotangents:
+    if not reference.pair.takes_cotangents or not reference.repeats:
         return []
     dy = reference.dy
     nothing = {name: np.zeros(g.shape) for name, g in reference.gradients.items()}
@@ -36,9 +36,10 @@ def linear(reference: Reference) -> list[Finding]:
         return [Finding("linear", FAIL, f"backward(0) is not 0: {gap[1]}", gap[0])]
     for a, words in SCALES.items():
         got = {name: g / a for name, g in reference.fresh(dy=[a * one for one in dy]).items()}
-        if gap := reference.apart(got, exactly=True):
+        if gap := reference.apart(got, rounded="alike"):
             text = f"backward({words}) is not {words.replace('dy', 'backward(dy)')}: {gap[1]}"
             return [Finding("linear", FAIL, text, gap[0])]
+    reference.scales = True
     other = [cotangent(reference.pair, y, reference.rng) for y in reference.y]
     one = reference.fresh(dy=other)
     both = reference.fresh(dy=[a + b for a, b in zip(dy, other, strict=True)])
@@ -52,7 +53,7 @@ def linear(reference: Reference) -> list[Finding]:
 def batch(reference: Reference) -> list[Finding]:
     """(2), where the pair has declared which blocks have examples, and does not draw for each."""
     pair = reference.pair
-    if not pair.per_example or pair.frozen.shared is not None:
+    if not pair.per_example or not reference.repeats or pair.frozen.shared is not None:
         return []
     pair.forward(pair.blocks)
     if pair.frozen.moved():

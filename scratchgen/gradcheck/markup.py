@@ -25,8 +25,8 @@ p { margin: .4rem 0; } code, pre { font: .85em/1.4 ui-monospace, monospace; }
 pre { background: #f6f6f6; padding: .6rem; overflow-x: auto; white-space: pre-wrap; }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; }
 th:first-child { width: 8.5rem; } .blocks th:nth-child(-n+4) { width: 7rem; }
-.blocks th:first-child { width: 8.5rem; } .certificate th:nth-child(2) { width: 20%; }
-.certificate th:nth-child(4) { width: 28%; } .certificate th:nth-child(5) { width: 5rem; }
+.blocks th:first-child { width: 8.5rem; } .certificate th:nth-child(2) { width: 17%; }
+.certificate th:nth-child(4) { width: 37%; } .certificate th:nth-child(5) { width: 4rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0;
   border-bottom: 1px solid #ddd; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: .6rem 0; }
@@ -43,14 +43,15 @@ ul { list-style: none; padding: 0; margin: .4rem 0; } li { padding-left: 1.4rem;
 .chip.INCONCLUSIVE { background: #fde9b5; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr));
   gap: .8rem; } figure { margin: 0; break-inside: avoid; }
-figcaption { font-size: .85rem; color: #444; }
+small { font-size: .78rem; } figcaption { font-size: .85rem; color: #444; }
 svg { width: 100%; max-width: 26rem; height: auto; display: block; }
 svg text { font: 11px system-ui, sans-serif; fill: #333; }
 svg .title { font-weight: 700; fill: #111; } svg .x { text-anchor: middle; }
 svg .y { text-anchor: end; }
 @media (max-width: 36rem) { table, tbody, tr, td { display: block; border: 0; padding: .1rem 0; }
   thead { display: none; } tr { border-bottom: 1px solid #ddd; padding: .4rem 0; }
-  td:empty { display: none; } }
+  td:empty { display: none; } td:nth-child(n+3)::before { content: attr(data-head) " ";
+  color: #555; } }
 @media print { body { font-size: 11px; max-width: none; padding: 0; } h2 { break-after: avoid; }
   tr { break-inside: avoid; } }
 """
@@ -97,8 +98,15 @@ def verdict_badge(verdict: str) -> str:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
     """A table, whose kind has its widths in STYLE; its cells are HTML already."""
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{_cells(heads, row)}</tr>" for row in rows)
     return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _cells(heads: Sequence[str], row: Sequence[str]) -> str:
+    """One line of a table; on a narrow page each cell says what it is."""
+    return "".join(
+        f'<td data-head="{escape(head)}">{cell}</td>' for head, cell in zip(heads, row, strict=True)
+    )
 
 
 def facts_list(facts: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ whether two vectors have two memories, whether a gradient's buffer may be used a
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,70 +24,17 @@ from ..checks import Array, whole
 from ..errors import KindError
 from ..optim import ClipNorm
 from .confusions import confused
-from .noise import one_ulp_off
+from .habits import contracts
 from .pair import told
-from .points import signed
 from .probe import quiet
-from .published import Past, Published, published
+from .published import Published, published
 from .report import Report
-from .results import (
-    FAIL,
-    INCONCLUSIVE,
-    NOTE,
-    PASS,
-    BlockResult,
-    CaseResult,
-    Finding,
-    Hint,
-    Measurement,
-)
+from .results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding, Hint, Measurement
+from .walks import Reference, Walk, drawn
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave
 TIE = 1e-6  # below it, a mistake fits as well as any, and named ones come first
-Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past, t -> next theta
-
-
-class Rounded(dict[str, Any]):
-    """What is remembered, moved by an ulp of itself and of what it was: steps are sums of both."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            half = value.dtype.type(np.finfo(value.dtype).eps / 2)
-            size = (np.abs(value) + np.abs(self.get(name, 0))) * half
-            moved = value + size * self.rng.choice(np.array([-1, 1], value.dtype), value.shape)
-            moved = np.where(moved * value < 0, 0, moved)  # a mean of squares is never below 0
-            value = np.where(value == 0, size, moved).astype(value.dtype)
-        super().__setitem__(name, value)
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What all walks of a case have in common: where they begin, and their gradients, (T, P)."""
-
-    theta: Array
-    gradients: Array
-
-    def by(self, step: Reference, number: Any, nudge: np.random.Generator | None = None) -> Array:
-        """Where `step` leads, theta by theta, (T + 1, P), in the arithmetic of `number`."""
-        theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
-        path = [theta]
-        for t, g in enumerate(self.gradients, start=1):
-            given = g if nudge is None else one_ulp_off(g, nudge)
-            theta = step(theta, given.astype(number), past, t)
-            path.append(theta)
-        return np.array(path)
-
-    def taken(self, optimizer: Any, gradients: Array | None = None) -> Array:
-        """Where the optimizer leads, (P,)."""
-        theta = self.theta.copy()
-        memory = optimizer.memory(theta)
-        for g in self.gradients if gradients is None else gradients:
-            optimizer.update(theta, g.copy(), memory)
-        return theta
 
 
 def is_optimizer(subject: Any) -> bool:
@@ -134,21 +81,6 @@ def check_optimizer(
     given = "" if reference is None else ", reference=..."
     replay = f"check_optimizer({optimizer}{given}, steps={steps}, size={size}, seed={seed})"
     return Report(str(optimizer), cases, seed, replay, time.perf_counter() - began)
-
-
-def drawn(shape: tuple[int, int], dtype: str, seed: int) -> Walk:
-    """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
-
-    Half of the parameters begin at 0, where their steps are not rounded beside them.
-    """
-    rng = np.random.default_rng(seed)
-    steps, size = shape
-    theta = 0.1 * signed(rng, (size,)) * (np.arange(size) % 2)
-    sizes = 10.0 ** (rng.uniform(-7, 2, size) + rng.uniform(-1, 1, (steps, 1)))
-    gradients = rng.standard_normal(shape) * sizes
-    gradients[:, 2::7] = 0
-    gradients[4::11] = 0
-    return Walk(theta.astype(dtype), gradients.astype(dtype))
 
 
 def _settings(optimizer: Any, reference: Any) -> Iterator[tuple[Any, Any, str]]:
@@ -231,8 +163,8 @@ def _compare(
     bars = np.where(off > 0, off / np.maximum(bar, np.finfo(np.float64).tiny), 0)
     bars[~np.isfinite(off)] = np.inf
     worst = int(np.argmax(bars))
-    numbers = (float(one[worst]) for one in (wanted, got, bar, moved))
-    result.measurements = [Measurement(*numbers)]
+    at = [float(one[worst]) for one in (wanted, got, bar, moved)]
+    result.measurements = [Measurement(at[0], at[1], at[2], at[3])]
     alone = (right[0] == 0) & (moved > 0)  # where steps are not rounded beside a first theta
     result.resolution = float(np.max(10 * bar[alone] / moved[alone], initial=0)) or None
     if bars[worst] <= 1:
@@ -278,101 +210,3 @@ def _apart(one: Array, other: Array, size: Any) -> float:
     away = np.where(np.isfinite(one) & np.isfinite(other), (one - other) / size, 1)
     away[~np.isfinite(one) & ~np.isfinite(other)] = 0
     return float(np.sqrt(np.sum(away * away)))
-
-
-# Contracts. Each returns what is wrong, in words, or "".
-
-
-def contracts(optimizer: Any, walk: Walk) -> list[Finding]:
-    """What is asked besides the path, each a finding."""
-    asked = {
-        "pure": _leaves_the_gradient,
-        "constants": _stays_the_same,
-        "stale": _begins_afresh,
-        "alias": _keeps_no_gradient,
-        "layout": _takes_any_layout,
-        "dtype": _keeps_the_dtype,
-    }
-    found = []
-    for contract, question in asked.items():
-        try:
-            text = question(optimizer, walk)
-        except Exception as problem:
-            text = told(problem, "update")
-        found.append(Finding(contract, FAIL if text else PASS, text))
-    return [*found, _refuses(optimizer, walk)]
-
-
-def _leaves_the_gradient(optimizer: Any, walk: Walk) -> str:
-    theta = walk.theta.copy()
-    memory = optimizer.memory(theta)
-    for g in walk.gradients:
-        given = g.copy()
-        optimizer.update(theta, given, memory)
-        if given.tobytes() != g.tobytes():
-            return "update changes the gradient that it is given"
-    return ""
-
-
-def _stays_the_same(optimizer: Any, walk: Walk) -> str:
-    before = repr(vars(optimizer)) if hasattr(optimizer, "__dict__") else repr(optimizer)
-    walk.taken(optimizer)
-    after = repr(vars(optimizer)) if hasattr(optimizer, "__dict__") else repr(optimizer)
-    return "" if after == before else "update changes the optimizer, not the memory"
-
-
-def _begins_afresh(optimizer: Any, walk: Walk) -> str:
-    """Two vectors with two memories, in turns, walk as each by itself."""
-    other = Walk(-walk.theta[::-1] + 1, walk.gradients[::-1, ::-1])
-    alone = walk.taken(optimizer), other.taken(optimizer)
-    thetas = walk.theta.copy(), other.theta.copy()
-    memories = [optimizer.memory(theta) for theta in thetas]
-    for both in zip(walk.gradients, other.gradients, strict=True):
-        for theta, g, memory in zip(thetas, both, memories, strict=True):
-            optimizer.update(theta, g.copy(), memory)
-    same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(alone, thetas, strict=True))
-    return "" if same else "two vectors with two memories are not independent of each other"
-
-
-def _keeps_no_gradient(optimizer: Any, walk: Walk) -> str:
-    theta, buffer = walk.theta.copy(), np.empty_like(walk.theta)
-    memory = optimizer.memory(theta)
-    for g in walk.gradients:
-        buffer[:] = g
-        optimizer.update(theta, buffer, memory)
-        buffer[:] = np.nan
-    same = np.array_equal(theta, walk.taken(optimizer), equal_nan=True)
-    return "" if same else "it keeps the gradient's array, which its caller may write into"
-
-
-def _takes_any_layout(optimizer: Any, walk: Walk) -> str:
-    wide = np.repeat(walk.theta, 2)
-    theta = wide[::2]
-    memory = optimizer.memory(theta)
-    for g in walk.gradients:
-        optimizer.update(theta, np.repeat(g, 3)[::3], memory)
-    tolerance = 100 * np.finfo(theta.dtype).eps
-    same = np.allclose(theta, walk.taken(optimizer), rtol=tolerance, atol=tolerance, equal_nan=True)
-    if not np.array_equal(wide[1::2], walk.theta):
-        return "update writes between the numbers of a theta with strides"
-    return "" if same else "a theta or gradient with strides goes elsewhere"
-
-
-def _keeps_the_dtype(optimizer: Any, walk: Walk) -> str:
-    theta = walk.theta.astype(np.float32)
-    memory = optimizer.memory(theta)
-    optimizer.update(theta, walk.gradients[0].astype(np.float32), memory)
-    held = vars(memory).values() if hasattr(memory, "__dict__") else ()
-    wide = [one.dtype for one in held if isinstance(one, np.ndarray) and one.dtype == np.float64]
-    return "what is remembered of a float32 vector is float64" if wide else ""
-
-
-def _refuses(optimizer: Any, walk: Walk) -> Finding:
-    """Whether the memory of another vector is refused: ours must, others may."""
-    memory = optimizer.memory(walk.theta.copy())
-    try:
-        optimizer.update(walk.theta.copy(), walk.gradients[0].copy(), memory)
-    except Exception:
-        return Finding("memory", PASS)
-    text = "it takes the memory of another vector, and goes on with its moments"
-    return Finding("memory", FAIL if published(optimizer) is not None else NOTE, text)

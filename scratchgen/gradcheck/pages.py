@@ -11,7 +11,7 @@ from .pictured import Mark, marks_of
 from .plain import as_json, versions
 from .report import Report, plain_report
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, worst
-from .wording import as_ascii, cut, resolution_of, rough
+from .wording import as_ascii, cut, holds, resolution_of, rough
 
 MOST_CHIPS = 12  # of one subject
 DECADES = range(-14, -4)  # those that have a colour of their own
@@ -32,7 +32,7 @@ def certificate_page(
         f"<h1>{escape(title)}</h1>",
         f"<p><b>{counts_line(reports)}</b></p>",
         facts_list(facts or {}),
-        f"<p>{escape(LEGEND)}</p>{_legend()}",
+        f"<p>{escape(LEGEND)}</p>{_legend()}<p>{escape(_contracts_named(reports))}</p>",
     ]
     for kind in dict.fromkeys(report.kind for report in reports):
         rows = [_row(report) for report in reports if report.kind == kind]
@@ -104,7 +104,7 @@ def _row(report: Report) -> list[str]:
         escape(report.subject),
         f'<div class="chips">{chips}</div>' if chips else "",
         _contracts(_marks(report)),
-        f"{len(report.cases)} case{'s' * (len(report.cases) != 1)}",
+        str(len(report.cases)),
     ]
 
 
@@ -132,13 +132,20 @@ def _chip(name: str, blocks: Sequence[BlockResult]) -> str:
 
 
 def _contracts(marks: Sequence[Mark]) -> str:
-    """What holds in a few words, what does not with its sign."""
+    """Their names, after a tick, a cross or another sign."""
     found = []
     for verdict in WORST_FIRST:
-        words = ", ".join(escape(mark.words) for mark in marks if mark.verdict == verdict)
-        if words:
-            found.append(f'<span class="{verdict}">{SIGNS[verdict]}</span> {words}')
-    return "<br>".join(found)
+        names = sorted(escape(mark.contract) for mark in marks if mark.verdict == verdict)
+        if names:
+            found.append(f'<b class="{verdict}">{SIGNS[verdict]}</b> {" ".join(names)}')
+    return f"<small>{' '.join(found)}</small>" if found else ""
+
+
+def _contracts_named(reports: Sequence[Report]) -> str:
+    """What the names of the contracts mean, of those that occur."""
+    names = sorted({mark.contract for report in reports for mark in _marks(report)})
+    words = [f"{name} ({holds(name)})" if holds(name) != name else name for name in names]
+    return f"Contracts, where they apply: {', '.join(words)}." if words else ""
 
 
 def _legend() -> str:

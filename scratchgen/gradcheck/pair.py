@@ -96,6 +96,7 @@ class Pair:
     """
 
     takes_cotangents = True
+    surrogate: Any = None  # what is differentiated in the place of forward, where that is declared
 
     def __init__(self, name: str, blocks: Blocks, *roots: Any) -> None:
         self.name = name
@@ -127,6 +128,8 @@ class Pair:
         self.frozen.restore()
         try:
             y, memory = self._forward(blocks)
+        except Stopped:
+            raise
         except (Exception, SystemExit) as problem:
             raise Stopped("raises", told(problem, "forward")) from problem
         outputs = self._outputs(y)

@@ -15,6 +15,7 @@ from .wording import as_ascii, badness, holds, worst_first, worst_measurement
 
 MOST_POINTS = 400
 MOST_CURVES = 3
+MOST_DRAWN = 1e300  # a number that is larger has no place in a plane
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def curve_of(block: BlockResult) -> Curve | None:
             (np.asarray(one.steps, dtype=float), abs(np.asarray(one.values, dtype=float) - claimed))
             for one in measured.ladders
         ]
+    if not any(np.isfinite(distances).any() for _, distances in families):
+        return None
     distance = abs(float(measured.numeric) - claimed)
     return Curve(f"d{block.name}", block.verdict, families, distance, float(measured.bar))
 
@@ -134,11 +137,11 @@ def directions_of(blocks: Sequence[BlockResult]) -> Points | None:
 
 
 def _points(title: str, numeric: Array, analytic: Array, bar: Array, wrong: Array) -> Points | None:
-    """Those of the points that are numbers; None where none is."""
-    numbers = np.isfinite(numeric) & np.isfinite(analytic)
+    """Those of the points that are numbers, and can be drawn; None where none is."""
+    numbers = (abs(numeric) < MOST_DRAWN) & (abs(analytic) < MOST_DRAWN)
     if not numbers.any():
         return None
-    bar = np.where(np.isfinite(bar), bar, 0.0)
+    bar = np.where(bar < MOST_DRAWN, bar, 0.0)
     left_out = len(numbers) - int(numbers.sum())
     title += f" ({left_out} not finite, left out)" * bool(left_out)
     return Points(title, numeric[numbers], analytic[numbers], bar[numbers], wrong[numbers])

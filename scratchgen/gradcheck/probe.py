@@ -58,7 +58,7 @@ def look(
 ) -> list[Finding]:
     """What the first calls show; added to `findings`, which then outlive a Stopped."""
     found = [] if findings is None else findings
-    pair.copies = False
+    pair.copies = True  # until it is known what it writes into
     with quiet() as said:
         try:
             found += arguments_of(pair)
@@ -81,6 +81,9 @@ def arguments_of(pair: Pair) -> list[Finding]:
     if pair.constants:
         names = ", ".join(pair.constants)
         found.append(Finding("constants", NOTE, f"taken as constants: {names}"))
+    if pair.surrogate is not None:
+        text = "checked against the surrogate that is declared, in the place of forward"
+        found.append(Finding("surrogate", NOTE, text))
     if not pair.wanted:
         text = "no argument holds floats: give 1.0 for 1, or an array of floats"
         raise Stopped("empty", text)
@@ -142,17 +145,16 @@ def outputs_of(pair: Pair, run: Run) -> list[Finding]:
 def repeated(pair: Pair, run: Run) -> list[Finding]:
     """Whether a second pass gives the same. Stopped where it does not, whatever is held still."""
     found = []
-    first = [y.copy() for y in run.outputs]
     began = time.perf_counter()
-    again = pair.forward(own(pair.blocks))
+    second = pair.forward(own(pair.blocks)).outputs
     seconds = time.perf_counter() - began
     if seconds > SLOW:
         found.append(Finding("slow", NOTE, f"one forward pass takes {seconds:.1f} s"))
-    if any(map(shares, run.outputs, again.outputs)):
+    off = distance(run.outputs, second)
+    if any(map(shares, second, pair.forward(own(pair.blocks)).outputs)):
         text = "forward gives the same memory each time: a later pass overwrites what it gave"
         found.append(Finding("alias", NOTE, text))
         pair.copies = True
-    off = distance(first, again.outputs)
     if off <= SAME:
         return found
     pair.frozen.freeze_shared()

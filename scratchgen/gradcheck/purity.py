@@ -84,17 +84,22 @@ def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> li
 
 def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
-    found = one_pass(pair, pair.blocks, dy)
-    refusal = _refusal(pair, dy)
-    if refusal and not _failed(found):
-        found += _elsewhere(pair, dy)
+    pair.copies = False
+    held = Watch(pair.held)
+    try:
+        found = one_pass(pair, pair.blocks, dy)
+        refusal = _refusal(pair, dy)
+        if refusal and not _failed(found):
+            found += _elsewhere(pair, dy)
+    finally:
+        held.put_back(held.changed())
     impure = _failed(found)
+    pair.copies = bool(impure)
     if refusal and impure:
         found[found.index(impure[0])] = replace(impure[0], text=f"{impure[0].text}; {refusal}")
     elif refusal:
         text = f"it refuses read-only arrays, though it changed none: {refusal}"
         found.append(Finding("pure", NOTE, text))
-    pair.copies = bool(impure)
     return found if impure else [*found, Finding("pure", PASS)]
 
 
@@ -118,7 +123,7 @@ def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
 
 def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """What is written into at the point with all signs turned: masks may be empty at the first."""
-    turned = {name: -one for name, one in pair.blocks.items()}
+    turned = {name: -one if name in pair.wanted else one for name, one in pair.blocks.items()}
     try:
         return _failed(one_pass(pair, turned, [-one for one in dy]))
     except OutOfTime:

@@ -4,8 +4,8 @@ What ought to be equal is equal but for rounding: sums in another order, a matri
 routine. How much that is, is measured, and only where something differs at all:
 
     backward at points one ulp away                                    (noise.py)                (1)
-    backward(0.7 dy) / 0.7 - backward(dy)      sees float32 inside the backward pass             (2)
-    f(x + d) - 2 f(x) + f(x - d),   d about 1e-7 x      sees float32 inside the forward pass     (3)
+    backward(a dy) / a - backward(dy)      sees float32 inside the backward pass                 (2)
+    f(x + d) - 2 f(x) + f(x - d),   d about 1e-7 x      sees it inside the forward pass          (3)
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from ..checks import Array
 from .arguments import Blocks
 from .claims import cotangent, signs
 from .comparing import portion
-from .noise import backward_noise
+from .noise import backward_noise, one_ulp_off
 from .pair import Odd, Pair, Run, Stopped
 
 Gradients = dict[str, Array]
 EQUAL = 1e-11  # of a gradient's largest entry: no question is asked below
 MARGIN = 100.0  # times the noise that was measured
-SMOOTH = 1e-3  # what (2) finds above this is no rounding
+DRAWS = 3  # of each look at the noise: by chance, one may see none
 
 
 class Reference:
@@ -33,10 +33,13 @@ class Reference:
         y: the outputs, copied.
         dy: the cotangents, one for each output.
         gradients: of the blocks whose gradient is an array without NaN or infinity.
+        repeats: whether the same pass gives the same again; else nothing can be compared.
+        scales: whether backward(a dy) = a backward(dy) for powers of two; else (2) says nothing.
     """
 
     def __init__(self, pair: Pair, rng: np.random.Generator) -> None:
         self.pair, self.rng = pair, rng
+        self.repeats, self.scales = True, False
         run = pair.forward(pair.blocks)
         self.y = [y.copy() for y in run.outputs]
         self.dy = [cotangent(pair, y, rng) for y in run.outputs]
@@ -59,18 +62,19 @@ class Reference:
         return {name: _array(given[name]).copy() for name in self.gradients}
 
     def apart(
-        self, got: Gradients, wanted: Gradients | None = None, exactly: bool = False
+        self, got: Gradients, wanted: Gradients | None = None, rounded: str = "anew"
     ) -> tuple[str, str] | None:
         """The block whose gradients differ most beyond rounding, and by how much, in words.
 
-        `exactly` leaves (2) out: what is scaled by a power of two is not rounded anew.
+        `rounded` is "anew" where sums may come in another order, "alike" where numbers differ by a
+        power of two, and "not" where the very same numbers went in.
         """
         wanted = self.gradients if wanted is None else wanted
         worst, block, words = 0.0, "", ""
         for name, reference in self.gradients.items():
             b = wanted[name]
             off, size = _largest(got[name] - b), max(_largest(b), _largest(reference))
-            if off <= EQUAL * size or off <= MARGIN * self._noise(name, exactly):
+            if off <= EQUAL * size or off <= self._allowed(name, rounded):
                 continue
             share = off / size if size else np.inf
             if not block or share > worst:
@@ -87,31 +91,43 @@ class Reference:
                 return _by_how_much(off, size)
         return ""
 
-    def _noise(self, name: str, exactly: bool) -> float:
-        """The largest rounding error of the gradient of a block: (1) and (2)."""
+    def _allowed(self, name: str, rounded: str) -> float:
+        """How far rounding may move the gradient of a block, by (1) and (2)."""
+        if rounded == "not":
+            return EQUAL * max(map(_largest, (*self.gradients.values(), *self.dy)))
         if not self._near:
-            found = backward_noise(self.pair, self.pair.blocks, self.dy, self.rng)
-            self._near = {block: _largest(found.get(block, 0.0)) for block in self.gradients}  # (1)
-        if exactly:
-            return self._near[name]
-        if not self._scaled:
-            scaled = self.fresh(dy=[0.7 * one for one in self.dy])
-            for block, g in self.gradients.items():
-                off = _largest(scaled[block] / 0.7 - g)  # (2)
-                self._scaled[block] = off if off <= SMOOTH * _largest(g) else 0.0
-        return max(self._near[name], self._scaled[name])
+            for _ in range(DRAWS):
+                found = backward_noise(self.pair, self.pair.blocks, self.dy, self.rng)
+                for block in self.gradients:
+                    near = _largest(found.get(block, 0.0))  # (1)
+                    self._near[block] = max(self._near.get(block, 0.0), near)
+        if rounded == "alike":
+            return MARGIN * self._near[name]
+        if self.scales and not self._scaled:
+            for a in (0.7, 1.3, 0.9):
+                scaled = self.fresh(dy=[a * one for one in self.dy])
+                for block, g in self.gradients.items():
+                    off = _largest(scaled[block] / a - g)  # (2)
+                    self._scaled[block] = max(self._scaled.get(block, 0.0), off)
+        return MARGIN * max(self._near[name], self._scaled.get(name, 0.0))
 
     def _wobble(self, k: int) -> float:
-        """The largest rounding error of output k: (3)."""
+        """The largest rounding error of output k: (3), and at points one ulp away."""
         if not self._bent:
             blocks = self.pair.blocks
-            step = {name: 1e-7 * b * signs(self.rng, b.shape) for name, b in blocks.items()}
-            above = self.pair.forward({n: b + step[n] for n, b in blocks.items()}).outputs
-            above = tuple(y.copy() for y in above)
-            below = self.pair.forward({n: b - step[n] for n, b in blocks.items()}).outputs
-            both = zip(above, self.y, below, strict=True)
-            self._bent = [_largest(1.0 * a - 2.0 * y + b) for a, y, b in both]  # (3)
+            self._bent = [0.0 for _ in self.y]
+            for _ in range(DRAWS):
+                steps = {n: 1e-7 * b * signs(self.rng, b.shape) for n, b in blocks.items()}
+                above = self._outputs({n: b + steps[n] for n, b in blocks.items()})
+                below = self._outputs({n: b - steps[n] for n, b in blocks.items()})
+                near = self._outputs({n: one_ulp_off(b, self.rng) for n, b in blocks.items()})
+                for i, y in enumerate(self.y):
+                    bent = _largest(above[i] - 2.0 * y + below[i])  # (3)
+                    self._bent[i] = max(self._bent[i], bent, _largest(near[i] - y))
         return self._bent[k]
+
+    def _outputs(self, blocks: Blocks) -> list[Array]:
+        return [y.astype(np.float64) for y in self.pair.forward(blocks).outputs]
 
 
 def _array(g: Array | Odd) -> Array:

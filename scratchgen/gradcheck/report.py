@@ -96,8 +96,8 @@ class Report:
         from ..plots.checks import draw_report
 
         case = (cases_worst_first(self.cases) or [CaseResult("nothing was checked")])[0]
-        title = f"{self.verdict}  {self.subject}   {case.label}   seed {self.seed}"
-        draw_report(picture_of(title, case), path)
+        words = [self.verdict, self.subject, case.label, f"seed {self.seed}"]
+        draw_report(picture_of("   ".join(filter(None, words)), case), path)
 
 
 def cases_worst_first(cases: Sequence[CaseResult]) -> list[CaseResult]:

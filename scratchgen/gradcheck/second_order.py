@@ -11,106 +11,31 @@ well, what it claims is also measured by the forward pass alone:
     <du, a> = d/dt <dv, f(x + t a)>                       for dy = 0                    (3)
     <dx, a> = d^2/ds dt <dv, f(x + s a + t u)>            for dy = 0; p likewise        (4)
 
-all at s = t = 0. (4) is measured by mixed differences, which, as central ones, have even powers of
-h in their error, so that the same tableau (differences.py) takes them away:
-
-    M(h) = <dv, f(++) - f(+-) - f(-+) + f(--)> / 4h^2,    f(+-) = f(x + h a - h u)      (5)
-
-And the dx of u is a Hessian times u, which is symmetric: <a, H b> = <b, H a>           (6)
+all at s = t = 0: (2) and (3) by tangents.py, (4) by mixed.py. And the dx of u is a Hessian times u,
+which is symmetric: <a, H b> = <b, H a>                                                 (5)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..checks import Array
-from .arguments import Blocks
-from .claims import Claim, along, direction, owned, signs
-from .differences import LADDERS, Slope, best
+from ..nn.layer import check_layer
+from .claims import direction, signs
 from .engine import UNDECIDED, examine
-from .judging import verdict_on
-from .noise import EPS, forward_noise, one_ulp_off
+from .mixed import mixed
+from .noise import EPS, one_ulp_off
 from .oracle import measure_all
-from .pair import Budget, Odd, Pair, Run, Stopped
+from .own_pairs import LayerPair
+from .pair import Budget, Odd, Pair, Stopped
 from .points import spread
 from .probe import quiet
-from .results import (
-    FAIL,
-    INCONCLUSIVE,
-    PASS,
-    BlockResult,
-    CaseResult,
-    Finding,
-    Ladder,
-    Measurement,
-)
-from .subjects import LayerPair, pairs_of
-
-STEPS = 9  # of each ladder of mixed differences
-DRAWS = 4  # of a, u and dv at most, for two that agree
+from .results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding
+from .subjects import pairs_of
+from .tangents import AlongPair, CotangentPair, TangentPair, floats, parts
 
 Choose = Callable[[Pair], list[str]]
-
-
-class TangentPair(LayerPair):
-    """(1): from x, u and the parameters to y and v."""
-
-    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
-        tape = self._tape(blocks)
-        p = self._tree({**self.held, **blocks})
-        y = self.layer.forward(p, blocks["x"], tape).copy()  # off the tape, which v is written on
-        return (y, self.layer.tangent(p, blocks["u"], tape)), (p, tape)
-
-    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
-        p, tape = run.memory
-        gradients = {name: np.zeros(self.blocks[name].shape) for name in self.parameters}
-        needed = "x" in self.wanted or "u" in self.wanted
-        g = self._tree(gradients)
-        d = self.layer.tangent_backward(p, dy[0], dy[1], tape, g, needed)
-        both = {} if d is None else {"x": d.x, "u": d.u}
-        return {**both, **gradients}
-
-    def _outputs(self, y: Any) -> tuple[Array, ...]:
-        return tuple(y)
-
-
-class AlongPair(TangentPair):
-    """(2): from t to f(x + t u), the tangent being its backward pass. The block is called v."""
-
-    def __init__(self, of: TangentPair) -> None:
-        super().__init__(**_parts(of))
-        self.at, self.blocks, self.wanted = self.blocks, {"v": np.zeros(())}, ["v"]
-
-    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
-        moved = {**self.at, "x": self.at["x"] + blocks["v"] * self.at["u"]}
-        return LayerPair._forward(self, moved)
-
-    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
-        p, tape = run.memory
-        return {"v": np.vdot(dy[0], self.layer.tangent(p, self.at["u"], tape))}
-
-    def _outputs(self, y: Any) -> tuple[Array, ...]:
-        return (y,)
-
-
-class CotangentPair(TangentPair):
-    """(3): from x to y, the du of tangent_backward being its backward pass."""
-
-    def __init__(self, of: TangentPair) -> None:
-        super().__init__(**_parts(of))
-        self.wanted = ["x"]
-
-    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
-        return LayerPair._forward(self, blocks)
-
-    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
-        p, tape = run.memory
-        self.layer.tangent(p, self.blocks["u"], tape)
-        return {"x": self.layer.tangent_backward(p, np.zeros_like(dy[0]), dy[0], tape).u}  # type: ignore[union-attr]
-
-    def _outputs(self, y: Any) -> tuple[Array, ...]:
-        return (y,)
 
 
 def second_order_cases(
@@ -122,11 +47,12 @@ def second_order_cases(
     training: bool | None = None,
     labels: Any = None,
 ) -> list[CaseResult]:
-    """(1) to (6) for a layer: for each mode a case of its own passes, and one of forward alone.
+    """(1) to (5) for a layer: for each mode a case of its own passes, and one of forward alone.
 
     `choose` names the blocks that are wanted; None is all. A layer that has no tangent is
     INCONCLUSIVE, with its reason. Raises as `pairs_of`.
     """
+    check_layer(layer, "check_second_order")
     pairs = second_order_pairs(layer, x, seed, training, labels)
     if reason := layer.why_no_tangent():
         return [CaseResult("", [BlockResult("tangent", (), INCONCLUSIVE, reason)])]
@@ -153,7 +79,7 @@ def second_order_pairs(
     for label, pair in pairs_of(layer, x, seed, training, labels):
         assert isinstance(pair, LayerPair), "second order is of layers"
         u = spread(np.random.default_rng(seed + 1), pair.blocks["x"].shape)
-        tangent = TangentPair(**{**_parts(pair), "blocks": {**_floats(pair), "u": u}})
+        tangent = TangentPair(**{**parts(pair), "blocks": {**floats(pair), "u": u}})
         if pair.per_example:
             tangent.per_example = {**pair.per_example, "u": 0}
         made.append((label, tangent))
@@ -161,10 +87,10 @@ def second_order_pairs(
 
 
 def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> CaseResult:
-    """(2) to (6) for one pair."""
+    """(2) to (5) for one pair."""
     rng = np.random.default_rng(seed)
     case = CaseResult(label)
-    along_u, cotangent, plain = AlongPair(pair), CotangentPair(pair), LayerPair(**_parts(pair))
+    along_u, cotangent, plain = AlongPair(pair), CotangentPair(pair), LayerPair(**parts(pair))
     others: list[Pair] = [along_u, cotangent, plain]
     for one in (pair, *others):
         one.budget = budget
@@ -185,92 +111,8 @@ def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> C
     return case
 
 
-def mixed(pair: TangentPair, plain: LayerPair, name: str, rng: np.random.Generator) -> BlockResult:
-    """(4) for one block: PASS or FAIL where two draws agree on it."""
-    result = BlockResult(name, pair.blocks[name].shape, INCONCLUSIVE)
-    reason = ""
-    for _ in range(DRAWS):
-        measurement, verdict, reason = _mixed_once(pair, plain, name, rng)
-        if measurement is None:
-            return BlockResult(name, result.shape, FAIL, reason)
-        result.measurements.append(measurement)
-        result.reason = reason
-        if verdict == result.verdict != INCONCLUSIVE:
-            break
-        result.verdict = verdict
-    else:
-        result.verdict = INCONCLUSIVE
-    sharp = [one.resolution for one in result.measurements if np.isfinite(one.resolution)]
-    result.resolution = max(sharp, default=None)
-    return result
-
-
-def _mixed_once(
-    pair: TangentPair, plain: LayerPair, name: str, rng: np.random.Generator
-) -> tuple[Any, str, str]:
-    """One draw of dv, u and a: the measurement, its verdict, and the reason."""
-    u, a = direction(pair.blocks["x"], "rms", rng), direction(pair.blocks[name], "rms", rng)
-    blocks = {**pair.blocks, "u": u}
-    y = plain.forward(blocks).outputs[0].copy()
-    w = signs(rng, y.shape)
-    claimed = _claim(pair, blocks, y, w, rng)
-    odd = claimed.gradients[name]
-    if isinstance(odd, Odd):
-        return None, FAIL, odd.text
-    noise = forward_noise(plain, blocks, "x", along(plain, blocks, "x", u), (w,), rng)
-    slope = _mixed_differences(plain, blocks, name, a, u, w, noise)
-    s, claim_noise, length = claimed.about(name, a)
-    bar, scale = 10 * (slope.error + claim_noise), max(length, slope.scale)
-    measurement = Measurement(slope.value, s, bar, scale, slope.ladders)
-    return measurement, *verdict_on(measurement, slope, claimed)
-
-
-def _claim(
-    pair: TangentPair, blocks: Blocks, y: Array, w: Array, rng: np.random.Generator
-) -> Claim:
-    """What tangent_backward says for dy = 0 and dv = w, at the point and two neighbours."""
-
-    def asked(at: Blocks) -> dict[str, Array | Odd]:
-        return owned(pair.backward(pair.forward(at), [np.zeros_like(w), w]))
-
-    neighbours = [
-        asked({name: one_ulp_off(block, rng) for name, block in blocks.items()}) for _ in range(2)
-    ]
-    return Claim((w,), (y,), asked(blocks), neighbours)
-
-
-def _mixed_differences(
-    plain: LayerPair, blocks: Blocks, name: str, a: Array, u: Array, w: Array, noise: float
-) -> Slope:
-    """(5) up two ladders, each through a tableau; the error is the worst that speaks for it."""
-    found: dict[float, float] = {}  # h^2 -> M(h)
-    sizes: dict[float, float] = {}
-
-    def at(s: float, t: float) -> Array:
-        moved = {**blocks, "x": blocks["x"] + t * u}
-        moved[name] = moved[name] + s * a
-        return plain.forward(moved).outputs[0].copy()
-
-    def climb(first: float, ratio: float) -> tuple[list[float], float]:
-        steps = [first / ratio**k for k in range(STEPS)]
-        for h in steps:
-            change = (at(h, h) - at(h, -h)) - (at(-h, h) - at(-h, -h))
-            found[h * h] = float(np.vdot(w, change)) / (4 * h * h)  # (5)
-            sizes[h * h] = float(np.vdot(abs(w), abs(change))) / (4 * h * h)
-        return [h * h for h in steps], ratio * ratio
-
-    climbed = [climb(*ladder) for ladder in LADDERS]
-    one, other = (best(squares, found, ratio, 1, noise) for squares, ratio in climbed)
-    chosen = min(one, other, key=lambda side: side.error)
-    error = max(one.error, other.error, abs(one.value - other.value))
-    ladders = tuple(
-        Ladder(np.sqrt(squares), np.array([found[h] for h in squares])) for squares, _ in climbed
-    )
-    return Slope(chosen.value, error, sizes[chosen.step], chosen, chosen, ladders)
-
-
 def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
-    """(6), to the noise of rounding."""
+    """(5), to the noise of rounding."""
     a, b = (direction(pair.blocks["x"], "rms", rng) for _ in range(2))
     w = signs(rng, pair.forward(pair.blocks).outputs[1].shape)
 
@@ -296,19 +138,3 @@ def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
         return Finding("symmetric", PASS, "")
     text = f"<a, H b> = {one:+.6g} and <b, H a> = {other:+.6g}, where H is d<dv, v>/dx by u"
     return Finding("symmetric", FAIL if off > 100 * noise else INCONCLUSIVE, text)
-
-
-def _floats(pair: LayerPair) -> Blocks:
-    return {name: block for name, block in pair.blocks.items() if name != "labels"}
-
-
-def _parts(pair: LayerPair) -> dict[str, Any]:
-    """What another pair of the same layer, at the same point, is made from."""
-    return {
-        "layer": pair.layer,
-        "blocks": _floats(pair),
-        "state": pair.held,
-        "training": pair.training,
-        "labels": pair.blocks.get("labels"),
-        "seed": pair.seed,
-    }

@@ -26,8 +26,8 @@ def fits_zero(gradient: WrongGradient) -> Iterator[Guess]:
     """One of the two is 0."""
     residual = gradient.left(gradient.analytic)
     yield Guess("zero", "it is 0: this path is missing", 0.0, residual=residual)
-    text = "it should be 0"
-    yield Guess("zero", text, 0.5, residual=gradient.left(gradient.numeric))
+    if not (abs(gradient.numeric) > gradient.bar).any():
+        yield Guess("zero", "it should be 0", 0.5)
 
 
 def fits_factor(gradient: WrongGradient, names: Names) -> Iterator[Guess]:
@@ -160,35 +160,71 @@ def fits_mean_term(
 
 
 def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
-    """analytic = c_g numeric, up to what a wrong variance adds; small and falling with it: eps."""
+    """analytic = c_g numeric + b_g (x - mean(x)): each group is divided by another spread."""
+    one = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
         group, where = gradient.groups(axes), listed_axes(axes)
         if group.max(initial=0) == 0 and len(gradient.shape) > 1:
             continue  # one factor for all
+        centred = _without(x, [one], group)[0]
         text = f"it is right up to a factor that is constant over {where}: such a factor is missing"
-        yield _by_group(gradient, group, [gradient.numeric], "missing factor", text)
-        centred = _without(x, [np.ones(len(x))], group)[0]
-        spread = np.bincount(group, centred**2) / np.bincount(group)
-        if _falls(gradient, group, spread):
-            text = f"the relative error grows as the variance over {where} falls: look at eps"
-            for basis in ([gradient.numeric], [gradient.numeric, centred]):
-                guess = _by_group(gradient, group, basis, "eps", text)
-                yield Guess("eps", text, 0.5, 0.8 * guess.free, guess.residual)
+        plain = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
+        yield plain
+        text = f"along {where} it is made of the right gradient and of x - mean(x): what it divides"
+        text = f"{text} by, a spread, is wrong"
+        bent = _by_group(gradient, group, [gradient.numeric, centred], "missing factor", text)
+        yield bent
+        if _falls(gradient, group, centred):
+            text = f"its relative error grows as the variance over {where} falls: look at eps"
+            for same in (plain, bent):
+                yield Guess("eps", text, 0.5, 0.8 * same.free, same.residual)
 
 
-def _falls(gradient: WrongGradient, group: Array, spread: Array) -> bool:
-    """Whether relative error * variance is about the same in all groups, and the error small."""
-    size = np.bincount(group, gradient.numeric**2) ** 0.5
-    off = np.bincount(group, gradient.error**2) ** 0.5
-    if len(size) < 2 or not size.all() or not off.all() or not spread.all():
+def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:
+    """Whether c_g is near 1, and c_g - 1 is smaller by a power of the spread where that is larger.
+
+    x - mean(x) is taken out of both gradients before c_g is fitted.
+    """
+    right = _less(gradient.numeric, centred, group)
+    off = _less(gradient.error, centred, group)
+    size = np.bincount(group, right * right)
+    spread = np.bincount(group, centred**2)
+    if len(size) < 2 or not size.all() or not spread.all():
         return False
-    relative = off / size
-    product = relative * spread
-    return bool(
-        relative.max() < 0.3
-        and product.max() < 3 * product.min()
-        and np.argmax(relative) == np.argmin(spread)
-    )
+    relative = abs(np.bincount(group, right * off)) / size
+    if not 0 < relative.min() <= relative.max() < 0.3 or np.ptp(spread) < 1e-3 * spread.max():
+        return False
+    a, b = np.log(spread), np.log(relative)
+    slope = float((a - a.mean()) @ (b - b.mean()) / ((a - a.mean()) @ (a - a.mean())))
+    rest = b - b.mean() - slope * (a - a.mean())
+    return -2 < slope < -0.3 and float(abs(rest).max()) < 0.3
+
+
+def fits_inside_a_mean(
+    gradient: WrongGradient, x: Array, products: Sequence[tuple[str, Array]]
+) -> Iterator[Guess]:
+    """Both are made of 1, x and a product of dy, as behind a normalisation, but not of the same."""
+    one = np.ones(len(gradient.index))
+    for axes in gradient.axis_sets():
+        group = gradient.groups(axes)
+        if group.max(initial=0) * 4 > len(group):
+            continue
+        rests: list[list[tuple[str, float, float]]] = [[], []]
+        for name, values in products:
+            for found, flat in zip(rests, (gradient.analytic, gradient.numeric), strict=True):
+                rest, free = _without(flat, [one, x, values], group)
+                found.append((name, gradient.left(rest), free))
+        for now, missed, free in rests[0]:
+            for right, also_missed, _ in rests[1]:
+                if now != right:
+                    text = f"along {listed_axes(axes)} it is made of 1, x and {now}, and should be"
+                    yield Guess(
+                        "missing factor",
+                        f"{text} made of 1, x and {right}",
+                        2.0,
+                        free,
+                        float(np.hypot(missed, also_missed)),
+                    )
 
 
 def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:

@@ -19,11 +19,15 @@ MOST_NAMED = 4  # single entries
 
 @dataclass(frozen=True)
 class Place:
-    """A condition in words, with the cause that it tells of, and the digits of choosing it."""
+    """A condition in words, with the cause that it tells of, and the digits of choosing it.
+
+    One that does not stand `alone` tells nothing, unless it is known what is wrong there.
+    """
 
     cause: str
     text: str
     choice: float
+    alone: bool = True
 
 
 def places(gradient: WrongGradient, values: Sequence[tuple[str, Array]]) -> list[Place]:
@@ -34,7 +38,7 @@ def places(gradient: WrongGradient, values: Sequence[tuple[str, Array]]) -> list
     wrong = gradient.wrong
     if not wrong.any() or wrong.all():
         return []
-    found = [*_by_index(gradient), *_few(gradient)]
+    found = [*_by_index(gradient), *_few(gradient), _anywhere(gradient)]
     counted = f" ({wrong.sum()} of {len(wrong)} entries)"
     for rank, (name, one) in enumerate(values, start=1):
         for text, choice in _conditions(name, one, wrong):
@@ -107,6 +111,10 @@ def _indices(at: Array, n: int) -> tuple[str, str, float]:
     k = len(at)
     if set(at) <= {0, n - 1} and (at[0] == 0 or k == 2):
         return "border", "at the first index" if k == 1 else "at the first and last index", 0.5
+    if k > n // 2 and k > 2:
+        rest = sorted(set(range(n)) - set(at.tolist()))
+        left = ", ".join(map(str, rest[:MOST_NAMED])) + (" ..." if len(rest) > MOST_NAMED else "")
+        return "mask", f"everywhere but at {left}", ways(n, k) + 0.5
     if at[0] == n - k:
         return "last rows", "at the last index" if k == 1 else f"at the last {k} indices", 0.7
     text = ", ".join(map(str, at[:MOST_NAMED])) + (" ..." if k > MOST_NAMED else "")
@@ -119,6 +127,17 @@ def _few(gradient: WrongGradient) -> Iterator[Place]:
     if k <= max(2, n // 50) and 2 * k <= n:
         text = "at " + named_entries(gradient, np.flatnonzero(gradient.wrong))
         yield Place("few entries", text, ways(n, k))
+
+
+def _anywhere(gradient: WrongGradient) -> Place:
+    """Wherever it is wrong, as with a mask that nobody can see; one entry of each row, for one."""
+    n, k = len(gradient.index), int(gradient.wrong.sum())
+    if gradient.complete and len(gradient.shape) > 1:
+        rows = np.bincount(gradient.groups((len(gradient.shape) - 1,)), gradient.wrong)
+        if (rows == 1).all():
+            choice = len(rows) * math.log10(n / len(rows)) + 0.5
+            return Place("mask", "at one entry of each row", choice, alone=False)
+    return Place("mask", f"at {k} of {n} entries", ways(n, k) + 0.5, alone=False)
 
 
 def named_entries(gradient: WrongGradient, rows: Array) -> str:

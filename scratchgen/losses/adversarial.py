@@ -136,6 +136,10 @@ class AdversarialLoss:
     discriminator_formula: str = ""  # of r and f, in a line
     generator_formula: str = ""
 
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
+
 
 MINIMAX = AdversarialLoss(
     "minimax",

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..checks import Array
 from .pictures import PathLike, save_figure
 
 BLUE, ORANGE, AMBER = "#0072b2", "#d55e00", "#b07800"  # told apart by the colour-blind
@@ -43,7 +42,7 @@ def draw_report(picture: Any, path: PathLike) -> None:
 def _draw_curves(panel: Any, curves: Any) -> None:
     """One plane for each block: how the differences come closer to what is claimed."""
     if not curves:
-        _say(panel, "no differences were taken")
+        _say(panel, "no differences to draw")
         return
     panel.suptitle("differences: distance to what is claimed, by step h", fontsize=11)
     for curve, axes in zip(curves, np.ravel(panel.subplots(1, len(curves))), strict=True):
@@ -79,7 +78,7 @@ def _draw_band(axes: Any, curve: Any) -> None:
 def _draw_points(panel: Any, points: Any) -> None:
     """Claimed against measured, with error bars."""
     if points is None:
-        _say(panel, "nothing was measured")
+        _say(panel, "no numbers to draw")
         return
     panel.suptitle(_plain(points.title, 60), fontsize=11)
     axes = panel.subplots()
@@ -115,20 +114,20 @@ def _draw_tiles(panel: Any, tiles: Any) -> None:
     for axes in grid.flat[len(tiles.slices) :]:
         axes.set_axis_off()
     for axes, (title, error, wrong) in zip(grid.flat, tiles.slices, strict=False):
-        image = axes.imshow(_finite(error, limit), cmap=SIGNED, vmin=-limit, vmax=limit)
-        rows, across = np.nonzero(wrong)
-        axes.scatter(across, rows, s=5, color="k", linewidths=0)
+        finite = np.where(np.isinf(error), np.nan, error)
+        image = axes.imshow(finite, cmap=SIGNED, vmin=-limit, vmax=limit)
+        for marked, marker, size in (
+            (wrong & ~np.isinf(error), ".", 9),
+            (np.isinf(error), "x", 25),
+        ):
+            rows, across = np.nonzero(marked)
+            axes.scatter(across, rows, s=size, color="k", marker=marker, linewidths=1)
         axes.set_title(title, fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_facecolor("0.93")
     bar = panel.colorbar(image, ax=grid, shrink=0.6)
-    bar.set_label("claimed - measured; a dot is wrong", fontsize=9)
-
-
-def _finite(error: Array, limit: float) -> Array:
-    """What is infinite, at the end of the scale."""
-    return np.where(np.isinf(error), np.sign(error) * limit, error)
+    bar.set_label("claimed - measured; dots are wrong, crosses no number", fontsize=9)
 
 
 def _draw_marks(panel: Any, marks: Any) -> None:
@@ -143,7 +142,7 @@ def _draw_marks(panel: Any, marks: Any) -> None:
     for number, mark in enumerate(rows):
         sign, colour = SIGNS[mark.verdict]
         y = 1 - (number + 0.5) / MOST_MARKS
-        line = {"va": "center", "transform": axes.transAxes, "parse_math": False}
+        line = {"va": "center", "transform": axes.transAxes}
         axes.text(0.0, y, sign, color=colour, fontsize=13, fontweight="bold", **line)
         axes.text(0.05, y, _plain(mark.words, 24), fontsize=10, **line)
         axes.text(0.36, y, _plain(mark.text, 62), fontsize=8, color="0.3", **line)

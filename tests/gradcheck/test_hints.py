@@ -184,7 +184,11 @@ SILU = (
 )
 HINGE = hinge, of_x(lambda dy, x: -dy * (x < 1)), X
 CLIP = clip, of_x(lambda dy, x: dy * (abs(x) < 0.8)), X
-SOFTMAX = (lambda x: softmax(x)), of_x(lambda dy, x: softmax(x) * (dy - (dy * softmax(x)).sum(1)[:, None])), X
+SOFTMAX = (
+    (lambda x: softmax(x)),
+    of_x(lambda dy, x: softmax(x) * (dy - (dy * softmax(x)).sum(1)[:, None])),
+    X,
+)
 DROPOUT = dropout, of_x(lambda dy, x: KEPT * dy), X
 MEAN = (
     (lambda x: x.mean(0)),

@@ -39,6 +39,7 @@ from scratchgen.gradcheck.tiles import MOST_SIDE, MOST_SLICES, tiles_of
 from scratchgen.gradcheck.wording import extent, told_apart
 
 REPORTS = records.every_report()
+ROW_2 = np.arange(12).reshape(3, 4) // 4 == 2
 EMPTY_TAGS = {"meta", "br"}
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
@@ -245,7 +246,7 @@ def test_a_report_without_entries_shows_the_numbers_along_the_worst_direction():
     [
         (np.ones((3, 4), dtype=bool), True, "all 12 entries wrong"),
         (np.eye(3, 4) > 0, True, "3 of 12 entries wrong"),
-        (np.arange(12).reshape(3, 4) // 4 == 2, True, "4 of 12 entries wrong, all with index 2 in axis 0"),
+        (ROW_2, True, "4 of 12 entries wrong, all with index 2 in axis 0"),
         (np.arange(12).reshape(3, 4) == 7, True, "1 of 12 entries wrong"),
         (np.eye(3, 4) > 0, False, "3 of 12 measured entries wrong"),
         (np.zeros((3, 4), dtype=bool), True, "none of 12 entries wrong"),
@@ -338,11 +339,12 @@ def test_a_page_shows_a_curve_for_each_block_and_a_map_of_the_wrong_entries():
 
 
 def test_the_curve_of_a_picture_never_leaves_its_frame():
-    for name in ("pass", "fail", "not finite"):
+    assert curve_of(records.special()) is None
+    for name in ("pass", "fail"):
         block = REPORTS[name].cases[0].blocks[0]
         drawn = curve_drawn(curve_of(block))
         places = re.findall(
-            r"(-?[\d.]+),(-?[\d.]+)", "".join(re.findall('points="([^"]*)"', drawn))
+            r"(-?[\d.]+),(-?[\d.]+)", " ".join(re.findall('points="([^"]*)"', drawn))
         )
         assert all(0 <= float(x) <= 360 and 0 <= float(y) <= 250 for x, y in places)
 
@@ -395,8 +397,8 @@ def test_points_that_are_no_numbers_are_left_out_of_a_picture_and_counted():
 
 
 def test_a_contract_has_one_mark_with_the_worst_that_was_said_of_it():
-    case = records.case("", findings=[Finding("pure", PASS), Finding("pure", FAIL, "x changed"), Finding("dtype", NOTE)])  # fmt: skip
-    marks = marks_of(case)
+    said = [Finding("pure", PASS), Finding("pure", FAIL, "x changed"), Finding("dtype", NOTE)]
+    marks = marks_of(records.case("", findings=said))
     assert [(mark.contract, mark.verdict) for mark in marks] == [("pure", FAIL), ("dtype", NOTE)]
 
 
@@ -407,8 +409,8 @@ def test_a_picture_shows_the_worst_blocks():
     assert len(picture.tiles.slices) == 3
 
 
-@pytest.mark.parametrize("name", sorted(REPORTS))
-def test_every_report_can_be_drawn(name, tmp_path):
+@pytest.mark.parametrize("name", ["pass", "fail", "nasty", "not finite", "no cases"])
+def test_a_report_can_be_drawn(name, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
     from matplotlib.image import imread
 
@@ -438,9 +440,10 @@ def test_a_certificate_has_a_row_for_each_subject_and_what_failed_in_full():
 
 
 def test_a_certificate_sorts_its_subjects_by_kind():
-    many = [records.report(subject=name, kind=kind) for name, kind in (("a", "layer"), ("b", "loss"), ("c", "layer"))]  # fmt: skip
+    kinds = {"a": "layer", "b": "loss", "c": "layer"}
+    many = [records.report(subject=name, kind=kind) for name, kind in kinds.items()]
     page = certificate_page(many, "all")
-    assert page.index("<td>a</td>") < page.index("<td>c</td>") < page.index("<td>b</td>")
+    assert page.index(">a</td>") < page.index(">c</td>") < page.index(">b</td>")
 
 
 def test_a_certificate_states_the_worst_resolution_over_all_cases():

@@ -1,8 +1,8 @@
 """The same pair of NumPy functions, given to each checker: ours, PyTorch's, JAX's, and a plain one.
 
     ours(subject)         engine.examine on a CachedPair: its verdict, and the first hint
-    torch_slow, torch_fast    torch.autograd.gradcheck with its defaults, on a Function around NumPy
-    jax_check             jax.test_util.check_grads(order=1, modes=["rev"]), defaults, on a custom_vjp
+    torch_slow, torch_fast    torch.autograd.gradcheck, with its defaults, of a Function
+    jax_check             jax.test_util.check_grads(order=1, modes=["rev"]) of a custom_vjp
     central               central differences at h = 1e-5, entry by entry, for one random cotangent
 
 Every answer is "found", "passed" or "unsure" (only ours is ever unsure). An exception of the pair
@@ -37,7 +37,10 @@ def ours(subject: Any, seed: int = 0) -> Answer:
     from scratchgen.gradcheck.results import FAIL, PASS
 
     pair = CachedPair(subject.forward, subject.backward, subject.args, subject.kind)
-    case = examine(pair, subject.label, seed, 30.0)
+    try:
+        case = examine(pair, subject.label, seed, 30.0)
+    except Exception as problem:  # a fault of ours, never of the pair: counted as not found
+        return Answer("unsure", text=f"our code raised {type(problem).__name__}: {problem}")
     said = {PASS: "passed", FAIL: "found"}.get(case.verdict, "unsure")
     broken = tuple(one.contract for one in case.findings if one.verdict == FAIL)
     blocks = [one for one in case.blocks if one.verdict == FAIL]

@@ -13,6 +13,7 @@ import os
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy comes
 
 import time
+import traceback
 import warnings
 from collections import Counter
 from functools import partial
@@ -73,7 +74,12 @@ def verdict_on(pair: Pair, seed: int, oracle_only: bool) -> CaseResult:
     if not oracle_only:
         from scratchgen.gradcheck.engine import examine
 
-        return examine(pair, seed=seed, seconds=SECONDS)
+        try:
+            return examine(pair, seed=seed, seconds=SECONDS)
+        except Exception as problem:  # it must never raise
+            last = traceback.extract_tb(problem.__traceback__)[-1]
+            text = f"{type(problem).__name__}: {problem}, {last.filename}:{last.lineno}"
+            return CaseResult("", findings=[Finding("crash", FAIL, text)])
     pair.budget = Budget(SECONDS)
     result = CaseResult("")
     with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -5,7 +5,8 @@ import sys
 from typing import Any
 
 import numpy as np
-from mutants import ROOM, function_of, same
+from behaviours import same
+from mutants import ROOM, function_of
 from operators import Mutant, mutants_of
 
 from scratchgen.optim import SGD, Adam, AdamW, ClipNorm, Momentum, Nesterov, RMSProp

@@ -1,0 +1,129 @@
+"""The certificate of the library: a report on everything that it has.
+
+Layers in five shapes, in training and in evaluation, with parameters that are drawn; likelihoods,
+games and penalties in five shapes; second order; optimizers beside their papers; models, each
+player's objective.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..checks import Shape, whole
+from ..kernels.compiling import references
+from ..losses import LOSSES
+from ..models import VAE, Model
+from ..nn import Layer
+from .engine import examine
+from .optimizers import check_optimizer
+from .report import Report
+from .results import CaseResult
+from .second_order import second_order_cases
+from .specimens import (
+    ALL_LIKELIHOODS,
+    ALL_OPTIMIZERS,
+    ALL_PENALTIES,
+    GAME_SHAPES,
+    LAYER_POINTS,
+    LIKELIHOOD_SHAPES,
+    PENALTY_SHAPES,
+    functions,
+    models,
+)
+from .subjects import ObjectivePair, Pairs, pairs_of
+
+WARMING = 3  # the step at which a VAE that warms up is checked as well
+EXAMPLES = 3  # in the batch of a model
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """Something to certify: what it is one of, its name, and how to check it with a seed."""
+
+    kind: str
+    name: str
+    cases: Callable[[int], list[CaseResult]]
+
+
+def certify(
+    seed: int = 0, jit: bool = False, progress: Callable[[Report], None] | None = None
+) -> list[Report]:
+    """A report on everything that the library has, kind by kind.
+
+    The NumPy references are what is checked; with jit, their compiled twins where there are any.
+    `progress` is told of each report as it comes.
+    """
+    seed, reports = whole(seed, "seed"), []
+    with nullcontext() if jit else references():
+        for one in specimens():
+            began = time.perf_counter()
+            cases = one.cases(seed)
+            flag = ", jit=True" if jit else ""
+            replay = f"certify(seed={seed}{flag})"
+            seconds = time.perf_counter() - began
+            reports.append(Report(one.name, cases, seed, replay, seconds, one.kind))
+            if progress is not None:
+                progress(reports[-1])
+    return reports
+
+
+def specimens() -> Iterator[Specimen]:
+    """All that is certified, in order."""
+    for name, points in LAYER_POINTS.items():
+        yield Specimen("layer", name, partial(_subjects, points))
+    for name, points in LAYER_POINTS.items():
+        if not points[0][0].why_no_tangent():
+            yield Specimen("second order", name, partial(_second_order, points[0]))
+    tables: tuple[tuple[str, dict[str, Any], Sequence[Shape]], ...] = (
+        ("likelihood", dict(ALL_LIKELIHOODS), LIKELIHOOD_SHAPES),
+        ("game", dict(LOSSES), GAME_SHAPES),
+        ("penalty", dict(ALL_PENALTIES), PENALTY_SHAPES),
+    )
+    for kind, table, shapes in tables:
+        for name, subject in table.items():
+            places = [(subject, shape) for shape in shapes]
+            yield Specimen(kind, name, partial(_subjects, places))
+    for name in functions(0):
+        yield Specimen("function", name, partial(_function, name))
+    for name, optimizer in ALL_OPTIMIZERS.items():
+        yield Specimen("optimizer", name, partial(_optimizer, optimizer))
+    for name, model in models().items():
+        yield Specimen("model", name, partial(_model, model))
+
+
+def _subjects(places: Sequence[tuple[Any, Shape]], seed: int) -> list[CaseResult]:
+    """Layers, likelihoods, games or penalties, at drawn points of these shapes."""
+    return [case for one, shape in places for case in _examined(pairs_of(one, shape, seed), seed)]
+
+
+def _second_order(point: tuple[Layer, Shape], seed: int) -> list[CaseResult]:
+    return second_order_cases(*point, seed=seed)
+
+
+def _function(name: str, seed: int) -> list[CaseResult]:
+    return [examine(functions(seed)[name], "", seed)]
+
+
+def _optimizer(optimizer: Any, seed: int) -> list[CaseResult]:
+    return check_optimizer(optimizer, seed=seed).cases
+
+
+def _model(model: Model, seed: int) -> list[CaseResult]:
+    """Each player in training; in evaluation where that differs; and in the course of a warm-up."""
+    shape = (EXAMPLES, *model.shape)
+    pairs = pairs_of(model, shape, seed, training=True)
+    if any(block.state.size for block in model.players.values()):
+        pairs += pairs_of(model, shape, seed, training=False)
+    if isinstance(model, VAE) and model.warm_up:
+        for label, pair in pairs_of(model, shape, seed):
+            assert isinstance(pair, ObjectivePair)
+            pair.given["step"] = WARMING
+            pairs.append((f"{label}, step {WARMING}", pair))
+    return _examined(pairs, seed)
+
+
+def _examined(pairs: Pairs, seed: int) -> list[CaseResult]:
+    return [examine(pair, label, seed) for label, pair in pairs]

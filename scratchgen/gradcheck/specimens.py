@@ -1,0 +1,275 @@
+"""One of everything that the library has, each in several shapes: what a certificate covers.
+
+Sizes are small and differ from each other, so that nothing is square by chance, and no batch is as
+large as a layer is wide. A kind that is missing here fails a test.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..checks import Shape
+from ..distributions import (
+    Bernoulli,
+    Categorical,
+    FixedGaussian,
+    Gaussian,
+    Likelihood,
+    MeanSquaredError,
+    SharedGaussian,
+    bernoulli,
+    categorical,
+    gaussian,
+    likelihood_for,
+)
+from ..kernels import normal_cdf, normal_density, sigmoid, softplus
+from ..losses import LOSSES, R1, GradientPenalty, Penalty
+from ..models import GAN, VAE, Model
+from ..nn import (
+    ELU,
+    GELU,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    JoinLabels,
+    JoinParameters,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    Network,
+    ReLU,
+    Reshape,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    Tied,
+)
+from ..optim import SGD, Adam, AdamW, ClipNorm, Momentum, Nesterov, RMSProp
+from .pair import Pair, VJPPair
+from .points import signed
+
+SHAPES = ((4, 5), (1, 3), (7, 1), (3, 2, 4), (2, 3, 4, 2))  # with the batch in front
+Points = Sequence[tuple[Layer, Shape]]
+
+
+def everywhere(make: Callable[[], Layer]) -> Points:
+    """A layer that takes every shape, in each of SHAPES."""
+    return [(make(), shape) for shape in SHAPES]
+
+
+def wide(make: Callable[[int], Layer], least: int = 1) -> Points:
+    """A layer of so many features, in each of SHAPES; of the least number where these have less."""
+    shapes = [(*shape[:-1], max(least, shape[-1])) for shape in SHAPES]
+    return [(make(shape[-1]), shape) for shape in shapes]
+
+
+def stack(*widths: int) -> Network:
+    """Dense layers with tanh between them."""
+    layers: list[Layer] = []
+    for a, b in itertools.pairwise(widths):
+        layers += [Dense(a, b), Tanh()]
+    return Network((widths[0],), *layers[:-1])
+
+
+def used_twice() -> Network:
+    """A network in which one layer stands twice, and once in a network within."""
+    twice = Dense(3, 3)
+    return Network((4,), Dense(4, 3), Network((3,), Tanh(), twice), Sigmoid(), twice, Dense(3, 2))
+
+
+LAYER_POINTS: dict[str, Points] = {
+    "Dense": [
+        (Dense(5, 3), (4, 5)),
+        (Dense(3, 7), (1, 3)),
+        (Dense(1, 4), (3, 1)),
+        (Dense(2, 1), (5, 2)),
+        (Dense(4, 4, bias=None), (3, 4)),
+    ],
+    "Tied": [
+        (Tied(Dense(5, 3)), (4, 3)),
+        (Tied(Dense(2, 4)), (1, 4)),
+        (Tied(Dense(3, 3), bias=None), (2, 3)),
+        (Tied(Dense(1, 2)), (3, 2)),
+        (Network((4,), one := Dense(4, 3), Tanh(), Tied(one), one), (2, 4)),
+    ],
+    "ReLU": everywhere(ReLU),
+    "LeakyReLU": everywhere(lambda: LeakyReLU(0.3)),
+    "ELU": everywhere(lambda: ELU(0.7)),
+    "Tanh": everywhere(Tanh),
+    "Sigmoid": everywhere(Sigmoid),
+    "Softplus": everywhere(Softplus),
+    "SiLU": everywhere(SiLU),
+    "GELU": everywhere(GELU),
+    "Maxout": [
+        (Maxout(pieces), (*shape[:-1], pieces * shape[-1]))
+        for pieces, shape in zip((3, 2, 4, 1, 2), SHAPES, strict=True)
+    ],
+    "LayerNorm": wide(LayerNorm, least=3),
+    "BatchNorm": wide(BatchNorm),
+    "Dropout": everywhere(lambda: Dropout(0.3)),
+    "GaussianNoise": everywhere(lambda: GaussianNoise(0.4)),
+    "JoinLabels": [(JoinLabels(4, 3), (n, d)) for n, d in ((4, 5), (1, 3), (7, 1), (2, 6), (5, 2))],
+    "JoinParameters": [
+        (JoinParameters(3), (n, d)) for n, d in ((4, 5), (1, 3), (7, 1), (2, 6), (5, 2))
+    ],
+    "Reshape": [
+        (Reshape((3, 2)), (4, 6)),
+        (Reshape((5,)), (1, 5)),
+        (Reshape((2, 3, 1)), (3, 6)),
+        (Reshape((8,)), (3, 2, 4)),
+        (Reshape((4, 6)), (2, 3, 4, 2)),
+    ],
+    "Flatten": everywhere(Flatten),
+    "Residual": [
+        (Residual(Dense(5, 5)), (4, 5)),
+        (Residual(Tanh()), (1, 3)),
+        (Residual(Residual(LayerNorm(4))), (3, 2, 4)),
+        (Residual(Network((3,), Dense(3, 2), Dropout(0.3), Dense(2, 3))), (2, 3)),
+        (Residual(stack(2, 3, 2)), (5, 2)),
+    ],
+    "Network": [
+        (stack(5, 4, 3), (4, 5)),
+        (Network((3,), LayerNorm(3), SiLU(), Dense(3, 2)), (1, 3)),
+        (Network((2, 3), Flatten(), Dense(6, 4), Maxout(2)), (3, 2, 3)),
+        (used_twice(), (2, 4)),
+        (Network((2,), Dense(2, 3), BatchNorm(3), GELU(), Dropout(0.2), Dense(3, 2)), (5, 2)),
+    ],
+}
+
+LIKELIHOOD_SHAPES = ((4, 3), (1, 2), (5, 1), (3, 2, 4), (2, 3, 2, 1))
+ALL_LIKELIHOODS: dict[str, Likelihood] = {
+    "bernoulli": Bernoulli(),
+    "categorical": Categorical(4),
+    "gaussian_fixed": FixedGaussian(0.3),
+    "mse": MeanSquaredError(),
+    "gaussian_shared": SharedGaussian(0.02),
+    "gaussian": Gaussian(0.05),
+}
+GAME_SHAPES = ((4,), (1,), (7,), (2,), (5,))
+PENALTY_SHAPES = ((4, 3), (1, 2), (5, 1), (3, 2, 4), (2, 3, 2, 1))
+ALL_PENALTIES: dict[str, Penalty] = {"gradient_penalty": GradientPenalty(7.0, 0.6), "r1": R1(3.0)}
+
+ALL_OPTIMIZERS = {
+    "sgd": SGD(),
+    "momentum": Momentum(),
+    "nesterov": Nesterov(),
+    "rmsprop": RMSProp(),
+    "rmsprop, centred": RMSProp(centred=True),
+    "adam": Adam(),
+    "adamw": AdamW(weight_decay=0.05),
+    "clipped": ClipNorm(Adam(b1=0.5, b2=0.9), norm=0.5),
+}
+
+
+def functions(seed: int) -> dict[str, Pair]:
+    """The functions of the distributions and kernels that have derivatives, at drawn points."""
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> Any:
+        return signed(rng, shape)
+
+    unit, labels = rng.uniform(0.1, 0.9, (4, 3)), rng.integers(5, size=(4, 3))
+    pairs: dict[str, Pair] = {
+        "gaussian.draw": VJPPair(
+            gaussian.draw,
+            lambda dz, _mu, log_var, noise: gaussian.draw_gradients(log_var, noise, dz),
+            (draw(4, 3), draw(4, 3), draw(4, 3)),
+        ),
+        "gaussian.kl_to_standard": VJPPair(
+            gaussian.kl_to_standard,
+            lambda dvalue, mu, log_var: gaussian.kl_to_standard_gradients(mu, log_var, dvalue),
+            (draw(4, 3), draw(4, 3)),
+        ),
+        "gaussian.log_prob": VJPPair(
+            gaussian.log_prob,
+            lambda dvalue, x, mu, log_var: gaussian.log_prob_gradients(x, mu, log_var, dvalue),
+            (draw(4, 3, 2), draw(4, 3, 2), draw(4, 3, 2)),
+        ),
+        "bernoulli.log_prob": VJPPair(
+            bernoulli.log_prob,
+            lambda dvalue, x, logits: bernoulli.log_prob_gradients(x, logits, dvalue),
+            (unit, draw(4, 3)),
+        ),
+        "categorical.log_prob": VJPPair(
+            categorical.log_prob,
+            lambda dvalue, x, logits: categorical.log_prob_gradients(x, logits, dvalue),
+            (labels, draw(4, 3, 5)),
+        ),
+        "kernels.softplus": VJPPair(softplus, lambda dy, x: dy * sigmoid(x), (4 * draw(4, 5),)),
+        "kernels.sigmoid": VJPPair(
+            sigmoid, lambda dy, x: dy * sigmoid(x) * sigmoid(-x), (4 * draw(4, 5),)
+        ),
+        "kernels.normal_cdf": VJPPair(
+            normal_cdf, lambda dy, x: dy * normal_density(x), (2 * draw(4, 5),)
+        ),
+    }
+    pairs["gaussian.draw"].wanted = ["mu", "log_var"]
+    pairs["bernoulli.log_prob"].wanted = ["logits"]
+    for pair in pairs.values():
+        pair.per_example = dict.fromkeys(pair.blocks, 0)
+    return pairs
+
+
+def vae(likelihood: str | Likelihood, shape: Shape = (3,), **settings: Any) -> VAE:
+    """A VAE with one dense layer on either side, which is all that its own backward needs."""
+    chosen = likelihood_for(likelihood, shape)
+    raw = chosen.raw_shape(shape)
+    n, n_raw = int(np.prod(shape)), int(np.prod(raw))
+    encoder = Network(shape, Flatten(), Dense(n, 4))
+    decoder = Network((2,), Dense(2, n_raw), Reshape(raw))
+    return VAE(encoder, decoder, chosen, dtype="float64", rng=0, **settings)
+
+
+def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings: Any) -> GAN:
+    """A GAN with one dense layer in its generator, and two in its discriminator."""
+    generator = generator or Network((2,), Dense(2, 3))
+    discriminator = discriminator or stack(3, 2, 1)
+    return GAN(generator, discriminator, loss, dtype="float64", rng=0, **settings)
+
+
+def models() -> dict[str, Model]:
+    """Every likelihood in a VAE, every game and penalty in a GAN, and what changes either."""
+    shared = Dense(3, 4)
+    join = [JoinLabels(3, 2) for _ in range(4)]
+    with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
+    noisy = Network((3,), GaussianNoise(0.3), Dense(3, 3), Dropout(0.3), SiLU(), Dense(3, 1))
+    return {
+        **{f"VAE, {name}": vae(one) for name, one in ALL_LIKELIHOODS.items()},
+        "VAE of pictures": vae("bernoulli", (2, 3, 1), beta=0.7),
+        "VAE, warm-up": vae("bernoulli", beta=2.0, warm_up=10),
+        "VAE, free bits": vae("gaussian", free_bits=0.8, beta=1.5),
+        "VAE, layers with state": VAE(with_state, stack(2, 3), "mse", dtype="float64", rng=0),
+        "VAE, labels": VAE(
+            Network((3,), join[0], Dense(5, 4)),
+            Network((2,), join[1], Dense(4, 3)),
+            "bernoulli",
+            dtype="float64",
+            rng=0,
+        ),
+        "VAE, tied weights": VAE(
+            Network((3,), shared, Tanh(), Dense(4, 4)),
+            Network((2,), Dense(2, 4), Tanh(), Tied(shared)),
+            "bernoulli",
+            dtype="float64",
+            rng=0,
+        ),
+        **{f"GAN, {name}": gan(name) for name in LOSSES},
+        **{f"GAN, {name}": gan("wasserstein", penalty=one) for name, one in ALL_PENALTIES.items()},
+        "GAN, labels": gan(
+            "hinge",
+            Network((2,), join[2], Dense(4, 3)),
+            Network((3,), join[3], Dense(5, 1)),
+            penalty="r1",
+        ),
+        "GAN, layers that draw": gan("least_squares", None, noisy, penalty="gradient_penalty"),
+        "GAN, batch norm": gan(
+            "minimax", Network((2,), Dense(2, 3), BatchNorm(3)), Network((3,), Dense(3, 1))
+        ),
+    }

@@ -1,0 +1,156 @@
+"""The mutation score as tables of at most 100 columns."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+
+def verdict(row: dict[str, Any], tool: str) -> str:
+    """found if at any of its points, unsure if ours was at any, otherwise passed."""
+    said = {
+        case.get(tool, "")
+        for case in row["cases"]
+        if case["class"] == row["class"] or row["room"] == "optimizers"
+    }
+    return "found" if "found" in said else "unsure" if "unsure" in said else "passed"
+
+
+def table(title: str, rows: list[dict[str, Any]], by: str, tools: list[str]) -> str:
+    """Found, by tool, of the mutants that change something; one line for each value of `by`."""
+    head = f"{'':<22}{'mutants':>8}{'ours':>7}{'unsure':>7}{'missed':>7}"
+    head += "".join(f"{tool:>12}" for tool in tools[1:])
+    lines = [title, head]
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row[by]].append(row)
+    for name, members in [*sorted(groups.items()), ("all", rows)]:
+        said = Counter(verdict(row, "ours") for row in members)
+        line = (
+            f"{name:<22}{len(members):>8}{said['found']:>7}{said['unsure']:>7}{said['passed']:>7}"
+        )
+        for tool in tools[1:]:
+            line += f"{sum(verdict(row, tool) == 'found' for row in members):>12}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def by_case(rows: list[dict[str, Any]], tools: list[str]) -> str:
+    """The same, counted by mutant and point."""
+    cases = [one for row in rows for one in row["cases"] if one["class"] == row["class"]]
+    said = Counter(one["ours"] for one in cases)
+    line = f"{'mutant x shape':<22}{len(cases):>8}{said['found']:>7}"
+    line += f"{said['unsure']:>7}{said['passed']:>7}"
+    return line + "".join(
+        f"{sum(one.get(tool) == 'found' for one in cases):>12}" for tool in tools[1:]
+    )
+
+
+def classes(rows: list[dict[str, Any]]) -> str:
+    """How many mutants there are of each class, by family."""
+    names = ("derivative", "contract", "optimizer", "raises", "kink", "same")
+    lines = ["mutants by operator", f"{'':<22}{'all':>7}" + "".join(f"{one:>12}" for one in names)]
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        groups[row["family"]][row["class"]] += 1
+    total: Counter[str] = sum(groups.values(), Counter())
+    for family, count in [*sorted(groups.items()), ("all", total)]:
+        cells = "".join(f"{count[one]:>12}" for one in names)
+        lines.append(f"{family:<22}{sum(count.values()):>7}{cells}")
+    return "\n".join(lines)
+
+
+def hint_table(rows: list[dict[str, Any]]) -> str:
+    """How often the first hint is right, by operator, and what the wrong ones said.
+
+    A hint is right if its cause is one of those that the operator can have (TRUE_CAUSES), or is
+    exactly true of the wrong gradient beside the right one; right for a mutant if it is right at
+    half of its points. `operator` counts the first kind alone. `formula` counts points whose cause
+    is not right, and whose text says what the gradient should be.
+    """
+    lines = [
+        "first hints, of mutants whose derivative is wrong and that were found",
+        f"{'':<18}{'mutants':>8}{'right':>7}{'share':>7}{'operator':>10}{'formula':>9}   wrong ones",
+    ]
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        cases = [one for one in row["cases"] if "true" in one and one["class"] == "derivative"]
+        if row["class"] == "derivative" and cases:
+            right = sum(one["true"] for one in cases) * 2 >= len(cases)
+            named = sum(one["named"] for one in cases) * 2 >= len(cases)
+            wrong = Counter(one["cause"] or "(none)" for one in cases if not one["true"])
+            formula = sum(one["formula"] for one in cases if not one["true"])
+            groups[row["family"]].append((right, named, wrong, formula))
+    every = [one for members in groups.values() for one in members]
+    for family, members in [*sorted(groups.items()), ("all", every)]:
+        right, named = sum(one[0] for one in members), sum(one[1] for one in members)
+        formula = sum(one[3] for one in members)
+        wrong: Counter[str] = sum((one[2] for one in members), Counter())
+        said = ", ".join(f"{cause} {n}" for cause, n in wrong.most_common(3))
+        share = right / max(len(members), 1)
+        line = f"{family:<18}{len(members):>8}{right:>7}{share:>7.0%}{named:>10}{formula:>9}"
+        lines.append(f"{line}   {said}"[:100])
+    contracts = [
+        one for row in rows if row["class"] == "contract" for one in row["cases"] if "true" in one
+    ]
+    lines.append(
+        f"contracts: named rightly in {sum(one['true'] for one in contracts)} of {len(contracts)}"
+    )
+    return "\n".join(lines)
+
+
+def catalogue_table(entries: list[dict[str, Any]], tools: list[str]) -> str:
+    """The catalogue, by what is expected, and what is not as it should be."""
+    groups = {
+        "wrong derivative": [
+            one for one in entries if one["must"] == "FAIL" and set(one["classes"]) & set("D2")
+        ],
+        "broken contract": [
+            one for one in entries if one["must"] == "FAIL" and not set(one["classes"]) & set("D2")
+        ],
+        "right, said to fail": [one for one in entries if one["must"] != "FAIL"],
+    }
+    lines = [
+        "the catalogue: FAIL, by tool",
+        f"{'':<22}{'entries':>8}" + "".join(f"{tool:>12}" for tool in tools),
+    ]
+    for name, members in groups.items():
+        cells = "".join(f"{sum(one[tool] == 'found' for one in members):>12}" for tool in tools)
+        lines.append(f"{name:<22}{len(members):>8}{cells}")
+    failed = [one for one in entries if one["must"] == "FAIL" and one["ours"] == "found"]
+    lines.append(
+        f"first hint or contract right: {sum(one['true'] for one in failed)} of {len(failed)}"
+    )
+    for one in entries:
+        right = {"FAIL": one["ours"] == "found", "PASS": one["ours"] == "passed"}.get(
+            one["must"], one["ours"] != "found"
+        )
+        if not right or one["right"] not in ("", "passed"):
+            lines.append(
+                f"  {one['id']} [{one['classes']}]: {one['ours']}; "
+                f"right: {one['right']}; {one['text']}"[:160]
+            )
+        elif one["must"] == "FAIL" and not one["true"]:
+            lines.append(
+                f"  {one['id']}: hint {one['cause']!r}, {one['contracts']}: {one['text']}"[:160]
+            )
+    return "\n".join(lines)
+
+
+def missed(rows: list[dict[str, Any]]) -> str:
+    """What ours did not find, with the point and the reason."""
+    lines = ["not found by ours (* at every point)"]
+    for row in rows:
+        points = [one for one in row["cases"] if one["ours"] != "found"]
+        if not points:
+            continue
+        star = "*" if verdict(row, "ours") != "found" else " "
+        one = points[0]
+        lines.append(
+            f"{star} {row['id']}  [{row['class']}; {row['kind']}; "
+            f"{len(points)} of {len(row['cases'])} points]"
+        )
+        lines.append(f"      {row['change']}"[:150])
+        lines.append(
+            f"      {one['ours']} at {one['label']} ({one['class']}: {one['where']}) "
+            f"{one.get('text', '')}"[:180]
+        )
+    return "\n".join(lines)
