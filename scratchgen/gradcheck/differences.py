@@ -20,7 +20,7 @@ the finer steps, to within their noise and their curvature:
 with H the finest step that T uses, and h / H in place of its square for one-sided differences. Two
 more things speak against T. The four finest steps agree with each other thirty times better than
 with T. Or T is 0 since small steps leave f where it is, to the bit, and the first change that is
-seen is no larger than what rounding to float32 inside f would make of a slope.
+seen is no larger than what rounding inside f would make of a slope.
 
 One-sided differences, (f(x + h u) - f(x)) / h and the like, have all powers of h in their error, so
 that their tableau divides by r^m - 1. Where the left and the right one disagree, x sits on a kink.
@@ -41,6 +41,7 @@ FEW, MANY = 10, 20  # steps of each ladder: to begin with, and where these do no
 COARSER = 2  # steps above the first, beside the many: for functions that are all noise
 FINEST, AGREEING = 4, 30  # so many steps, agreeing so many times better
 QUANTUM = 1e-6  # change of phi, in units of |w * f|, that rounding inside f can make
+LEAST = 1e-15  # change of phi that rounding of a 1 inside f can make
 FINE = (1e-5, 1e-6)  # steps that are taken for (5) alone
 
 Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by output
@@ -155,8 +156,10 @@ class Climb:
         """The slope that rounding inside f could hide where it does not move; 0 where it does."""
         still = [h for h, d in self.central.items() if d == 0]
         changes = [2 * h * abs(d) for h, d in self.central.items() if d != 0]
-        if value != 0 or not still or not changes:
+        if value != 0 or not still:
             return 0.0
+        if not changes:
+            return LEAST / (2 * max(still))
         squares = (float(np.sum((a * b) ** 2)) for a, b in zip(self.w, self.centre, strict=True))
         quantum = min(changes)
         return quantum / (2 * max(still)) if quantum <= QUANTUM * sum(squares) ** 0.5 else 0.0

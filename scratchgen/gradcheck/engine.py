@@ -28,8 +28,8 @@ def examine(pair: Pair, label: str = "", seed: int = 0, seconds: float = 10.0) -
     pair.budget = Budget(seconds)
     with quiet():
         try:
-            case.findings += look(pair, rng)
-            case.findings += check_contracts(pair, rng)
+            look(pair, rng, case.findings)
+            check_contracts(pair, rng, case.findings)
             results, notes = measure_all(pair, rng)
             case.blocks += results
             case.findings += notes

@@ -195,7 +195,7 @@ def _not_finite(entries: EntryMap) -> Hint:
 
 
 def _without_a_guess(gradient: WrongGradient, explained: Explained) -> Hint:
-    """No shape fits: which entries are wrong, if few are; else the right formula, if it is known."""
+    """No shape fits: which entries are wrong, if few are; else the right formula, if known."""
     n, k = len(gradient.index), int(gradient.wrong.sum())
     for place in places(gradient, []):
         if place.alone:

@@ -13,10 +13,10 @@ One entry that is wrong by more than 10 bar / scale, relatively, would have fail
 *resolution* of a PASS. A FAIL must be borne out by steps a thousand times smaller: where some
 entries are tiny beside others, large steps may see none of their curvature.
 
-A derivative that is 0 has no relative error. It passes where no difference of f is other than 0;
-and where D lies within a bar that is tiny beside f, if s is rounding dust, as small as its own
-noise. (The bias before a normalisation has such a gradient.) Where steps leave f exactly where it
-is, a claim that rounding inside f could hide there is INCONCLUSIVE.
+A derivative that is 0 has no relative error. It passes where f never moves; and where D lies within
+a bar that is tiny beside f, if s is rounding dust, as small as its own noise, or is 0 and f a
+constant. (The bias before a normalisation has such a gradient.) Where steps leave f exactly where
+it is, a claim that rounding inside f could hide there is INCONCLUSIVE.
 """
 
 import math
@@ -27,17 +27,18 @@ import numpy as np
 from ..checks import Array
 from .arguments import Blocks
 from .claims import Claim, along
-from .differences import FEW, MANY, Climb, Slope, Values
+from .differences import FEW, LEAST, MANY, Climb, Slope, Values
 from .noise import forward_noise
-from .pair import Pair
+from .pair import Pair, Stopped
 from .results import FAIL, INCONCLUSIVE, PASS, Measurement
 
 GOOD = 1e-12  # error / scale that needs no more steps
 WANTED = 1e-4  # bar / scale that a PASS needs
 SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
+FAR = 1e3  # a step that no constant minds
 FINER = 1e-3  # of the direction, along which a FAIL is measured once more
 FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
-HIDDEN, LEAST = 1e-6, 1e-15  # change of f, in its units and in absolute, that rounding can hide
+HIDDEN = 1e-6  # change of f, in its units, that rounding inside f can hide
 
 
 @dataclass
@@ -68,12 +69,22 @@ def judged(
     bar = 10 * (slope.error + claim_noise)  # (3)
     scale = max(length, slope.scale)  # (4)
     measurement = Measurement(slope.value, s, bar, scale, slope.ladders)
-    is_dust = 0 < abs(s) <= 10 * claim_noise or s == slope.scale == 0
+    is_dust = 0 < abs(s) <= 10 * claim_noise or (s == 0 and _is_constant(f, claimed, noise))
     size = claimed.size() + slope.reach + np.finfo(float).tiny / FLAT
     verdict, reason = verdict_on(measurement, slope, size, is_dust)
     if verdict == FAIL and _is_contradicted(pair, blocks, name, u, claimed, slope, rng):
         verdict, reason = INCONCLUSIVE, "steps a thousand times smaller tell another slope"
     return Judged(measurement, verdict, reason, slope)
+
+
+def _is_constant(f: Values, claimed: Claim, noise: float) -> bool:
+    """Whether f, moved a thousand times as far as any step does, changes by rounding alone."""
+    try:
+        above = tuple(y.copy() for y in f(FAR))
+        pairs = zip(claimed.w, above, f(-FAR), strict=True)
+        return abs(sum(float(np.vdot(w, a - b)) for w, a, b in pairs)) <= 10 * FAR * noise
+    except Stopped:
+        return False
 
 
 def _is_contradicted(
@@ -111,8 +122,10 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
     if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
         return INCONCLUSIVE, "forward is not finite around the point"
     off, error, flat = abs(one.numeric - one.analytic), 10 * slope.error, FLAT * size
+    if one.analytic == slope.reach == 0:
+        return PASS, "the derivative is 0: forward does not move"
     hidden = slope.still * abs(one.analytic)
-    if one.numeric == 0 < hidden <= max(HIDDEN * size, LEAST) and not is_dust:
+    if one.numeric == 0 < hidden <= HIDDEN * size + LEAST and not is_dust:
         return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
     if off > 10 * one.bar and (error <= flat or error <= SETTLED * slope.scale):
         return FAIL, ""

@@ -1,7 +1,7 @@
 """Second derivatives of the forward pass alone, by mixed differences.
 
-    d^2/ds dt <w, f(x + s a + t u)> at s = t = 0        measured, and claimed as <dx, a>          (1)
-    M(h) = <w, f(++) - f(+-) - f(-+) + f(--)> / 4h^2,   f(+-) = f(x + h a - h u)                  (2)
+    d^2/ds dt <w, f(x + s a + t u)> at s = t = 0        measured, and claimed as <dx, a>     (1)
+    M(h) = <w, f(++) - f(+-) - f(-+) + f(--)> / 4h^2,   f(+-) = f(x + h a - h u)             (2)
 
 dx comes from tangent_backward for dy = 0 and dv = w. As central differences, (2) has even powers of
 h in its error, so that the same tableau (differences.py) takes them away.

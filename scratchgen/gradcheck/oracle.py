@@ -9,8 +9,6 @@ where they are infinite, as that of a root at 0, there is none. Then the questio
 beside the point, with every number of the block moved by 1 %.
 """
 
-import math
-
 import numpy as np
 
 from ..checks import Array
@@ -63,8 +61,8 @@ def measure(
     result.verdict = worst([one.verdict for one in found])
     result.reason = next((one.reason for one in found if one.verdict == result.verdict), "")
     result.measurements = [one.measurement for one in found]
-    sharp = [one.resolution for one in result.measurements if math.isfinite(one.resolution)]
-    result.resolution = max(sharp, default=None)
+    if not any(one.reason for one in found):
+        result.resolution = max(one.resolution for one in result.measurements)
     if result.verdict == PASS and not notes:
         result.exact = complex_step(pair, name, claims[0], found[0].measurement, rng)
     return result, notes

@@ -303,6 +303,8 @@ class FunctionPair(Pair):
         arg = self.args[self.names.index(floats[0])]
         if not is_container(arg):
             return isinstance(raw, list) and not is_container(raw) and len(raw) != 1
+        if len(self.args) > 1 and isinstance(raw, tuple | list) and len(raw) == len(self.args):
+            return False
         known = [key for key, _ in parts(arg, "")]
         given = [key for key, _ in parts(raw, "")] if is_container(raw) else []
         return set(given) <= set(known) and (len(given) == len(known) or isinstance(arg, Mapping))

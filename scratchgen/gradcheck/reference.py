@@ -44,7 +44,7 @@ class Reference:
         self.y = [y.copy() for y in run.outputs]
         self.dy = [cotangent(pair, y, rng) for y in run.outputs]
         self.gradients: Gradients = {
-            name: g.copy()
+            name: g.astype(np.float64)
             for name, g in pair.backward(run, self.dy).items()
             if not isinstance(g, Odd) and g.size and np.isfinite(g).all()
         }
@@ -59,7 +59,7 @@ class Reference:
     def backward(self, run: Run, dy: Sequence[Array] | None = None) -> Gradients:
         """The gradients of that pass, copied. Stopped where one no longer is any."""
         given = self.pair.backward(run, self.dy if dy is None else dy)
-        return {name: _array(given[name]).copy() for name in self.gradients}
+        return {name: _array(given[name]).astype(np.float64) for name in self.gradients}
 
     def apart(
         self, got: Gradients, wanted: Gradients | None = None, rounded: str = "anew"

@@ -10,6 +10,7 @@ Each gives guesses (guesses.py), and does not ask whether they are any good.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -167,8 +168,10 @@ def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         if group.max(initial=0) == 0 and len(gradient.shape) > 1:
             continue  # one factor for all
         centred = _without(x, [one], group)[0]
-        text = f"it is right up to a factor that is constant over {where}: such a factor is missing"
-        plain = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
+        text = f"it is right up to a factor that is constant over {where}"
+        text += _like_a_statistic(gradient, group, x)
+        fit = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
+        plain = replace(fit, choice=0.5)
         yield plain
         text = f"along {where} it is made of the right gradient and of x - mean(x): what it divides"
         text = f"{text} by, a spread, is wrong"
@@ -178,6 +181,25 @@ def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
             text = f"its relative error grows as the variance over {where} falls: look at eps"
             for same in (plain, bent):
                 yield Guess("eps", text, 0.5, 0.8 * same.free, same.residual)
+
+
+def _like_a_statistic(gradient: WrongGradient, group: Array, x: Array) -> str:
+    """What the factor of each group is proportional to, if that is a statistic of x there."""
+    square = np.bincount(group, gradient.numeric**2)
+    along = np.bincount(group, gradient.numeric * gradient.analytic)
+    count = np.bincount(group)
+    mean = np.bincount(group, x) / count
+    known = {"|x|": np.bincount(group, x * x) ** 0.5, "sum(x)": count * mean}
+    known["std(x)"] = np.bincount(group, (x - mean[group]) ** 2) ** 0.5
+    if len(square) > 2 and square.all() and along.all():
+        for name, values in known.items():
+            for power, text in ((1, name), (2, f"{name}^2"), (-1, f"1 / {name}"),
+                                (-2, f"1 / {name}^2")):
+                with np.errstate(all="ignore"):
+                    quotient = along / square * values**power
+                if np.ptp(quotient) < 1e-3 * abs(quotient).min():
+                    return f": it lacks a factor like {text} there"
+    return ": such a factor is missing"
 
 
 def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:

@@ -7,15 +7,15 @@ import time
 
 import numpy as np
 import pytest
-from layer_cases import layer_cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_cases import layer_cases
 
 import scratchgen as sg
 from scratchgen.gradcheck.comparing import distance, portion, shares
 from scratchgen.gradcheck.contracts import check_contracts
-from scratchgen.gradcheck.pair import Budget, CachedPair, OutOfTime, VJPPair
-from scratchgen.gradcheck.results import FAIL, NOTE, PASS
+from scratchgen.gradcheck.pair import Budget, CachedPair, VJPPair
+from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, NOTE, PASS
 from scratchgen.gradcheck.subjects import pairs_of
 
 RNG = np.random.default_rng(7)
@@ -438,18 +438,19 @@ def test_a_mask_drawn_for_each_place_in_the_batch_is_not_asked_about():
 # All together
 
 
-def test_contracts_end_when_the_time_does_and_keep_what_they_found():
+def test_contracts_take_a_third_of_the_time_and_name_what_was_not_asked():
     def f(x):
         time.sleep(0.01)
         return np.sin(x)
 
     pair = VJPPair(f, lambda dy, x: dy * np.cos(x), (X,))
-    pair.budget = Budget(0.25)
-    found = []
-    with pytest.raises(OutOfTime):
-        check_contracts(pair, np.random.default_rng(0), found)
+    pair.budget = budget = Budget(0.75)
+    found = check_contracts(pair, np.random.default_rng(0))
     assert [one.contract for one in found][:2] == ["stale", "linear"]
-    assert "extremes" not in [one.contract for one in found]
+    assert (found[-1].contract, found[-1].verdict) == ("time", INCONCLUSIVE)
+    assert found[-1].text.endswith("extremes")
+    assert pair.budget is budget
+    assert budget.spent() < 0.75
 
 
 @given(layer_cases(), st.integers(0, 2**32), st.sampled_from([1e-3, 1.0, 1e3]))

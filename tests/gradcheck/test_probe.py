@@ -60,7 +60,12 @@ BAD_GRADIENTS = {
     "one too many": (lambda dy, x, b: (dy, dy, dy), "count", "Stopped", "3 gradients for 2"),
     "nothing": (lambda dy, x, b: None, "count", "Stopped", "None for 2 arguments"),
     "of a stranger": (lambda dy, x, b: {"y": dy}, "count", "Stopped", "'y'"),
-    "not summed": (lambda dy, x, b: (1 * dy, 1 * dy), "shape", FAIL, "(4, 3), wants b's, (3,): sum over"),
+    "not summed": (
+        lambda dy, x, b: (1 * dy, 1 * dy),
+        "shape",
+        FAIL,
+        "(4, 3), wants b's, (3,): sum over",
+    ),
     "with an axis": (
         lambda dy, x, b: (1 * dy, dy.sum(0, keepdims=True)),
         "shape",

@@ -1,0 +1,189 @@
+"""The certificate: everything that the library has is in it, and it passes."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from scratchgen import kernels
+from scratchgen.distributions import LIKELIHOODS
+from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS
+from scratchgen.gradcheck.certificate import certify, specimens
+from scratchgen.gradcheck.specimens import (
+    ALL_LIKELIHOODS,
+    ALL_OPTIMIZERS,
+    ALL_PENALTIES,
+    GAME_SHAPES,
+    LAYER_POINTS,
+    LIKELIHOOD_SHAPES,
+    PENALTY_SHAPES,
+    functions,
+    models,
+)
+from scratchgen.kernels.compiling import references, twin_of
+from scratchgen.losses import LOSSES, PENALTIES
+from scratchgen.models import MODELS
+from scratchgen.nn import LAYERS, Layer, distinct_leaves
+from scratchgen.optim import OPTIMIZERS, ClipNorm
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return certify(seed=0)
+
+
+# Complete by construction.
+
+
+def test_every_layer_is_there_in_five_shapes_with_a_batch_of_one_among_them():
+    assert set(LAYER_POINTS) == set(LAYERS)
+    for name, points in LAYER_POINTS.items():
+        assert len(points) == 5
+        assert 1 in {shape[0] for _, shape in points}
+        assert len({shape for _, shape in points}) == 5
+        for layer, shape in points:
+            kinds = {type(one) for one in (layer, *layer.children())}
+            assert LAYERS[name] in kinds
+            layer.out_shape(shape[1:])
+
+
+def test_every_layer_that_has_a_tangent_is_there_a_second_time():
+    second = {one.name for one in specimens() if one.kind == "second order"}
+    assert second == {name for name in LAYERS if LAYERS[name].tangent is not Layer.tangent} | {
+        name for name, points in LAYER_POINTS.items() if not points[0][0].why_no_tangent()
+    }
+    assert set(LAYERS) - second == {"BatchNorm"}
+
+
+def test_every_likelihood_game_penalty_and_optimizer_is_there():
+    assert {type(one) for one in ALL_LIKELIHOODS.values()} == set(LIKELIHOODS.values())
+    assert {type(one) for one in ALL_PENALTIES.values()} == set(PENALTIES.values())
+    assert {type(one) for one in ALL_OPTIMIZERS.values()} == {*OPTIMIZERS.values(), ClipNorm}
+    assert {one.name for one in specimens() if one.kind == "game"} == set(LOSSES)
+    for shapes in (LIKELIHOOD_SHAPES, GAME_SHAPES, PENALTY_SHAPES):
+        assert len(set(shapes)) == 5
+        assert 1 in {shape[0] for shape in shapes}
+
+
+def test_every_gradient_function_of_the_distributions_is_there():
+    from scratchgen.distributions import bernoulli, categorical, gaussian
+
+    rooms = {"gaussian": gaussian, "bernoulli": bernoulli, "categorical": categorical}
+    wanted = {
+        f"{name}.{function.removesuffix('_gradients')}"
+        for name, room in rooms.items()
+        for function in dir(room)
+        if function.endswith("_gradients")
+    }
+    assert wanted
+    assert wanted <= set(functions(0))
+
+
+def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step():
+    made = list(models().values())
+    assert {type(one) for one in made} == set(MODELS.values())
+    vaes = [one for one in made if hasattr(one, "likelihood")]
+    gans = [one for one in made if hasattr(one, "loss")]
+    assert {type(one.likelihood) for one in vaes} == set(LIKELIHOODS.values())
+    assert {one.loss.name for one in gans} == set(LOSSES)
+    assert {type(one.penalty) for one in gans} >= {*PENALTIES.values(), type(None)}
+    assert any(one.warm_up for one in vaes)
+    assert any(one.free_bits for one in vaes)
+    for kind in (vaes, gans):
+        assert any(one.n_labels for one in kind)
+        assert any(block.state.size for one in kind for block in one.players.values())
+        names = {
+            type(leaf).__name__
+            for one in kind
+            for network in one.networks.values()
+            for leaf in distinct_leaves(network)
+        }
+        assert {"BatchNorm", "Dropout", "JoinLabels"} <= names
+
+
+# What it says.
+
+
+def test_the_library_passes(reports):
+    assert [str(one) for one in reports if one.verdict == FAIL] == []
+    assert [one.subject for one in reports if one.verdict == INCONCLUSIVE] == []
+    assert {one.verdict for one in reports} == {PASS}
+
+
+def test_reports_come_kind_by_kind_one_for_each_subject(reports):
+    kinds = [one.kind for one in reports]
+    assert list(dict.fromkeys(kinds)) == [
+        "layer",
+        "second order",
+        "likelihood",
+        "game",
+        "penalty",
+        "function",
+        "optimizer",
+        "model",
+    ]
+    assert kinds == sorted(kinds, key=list(dict.fromkeys(kinds)).index)
+    assert max(Counter((one.kind, one.subject) for one in reports).values()) == 1
+    assert all(one.cases for one in reports)
+
+
+def test_layers_are_checked_in_both_modes_where_these_differ(reports):
+    layers = {one.subject: one for one in reports if one.kind == "layer"}
+    for name in ("BatchNorm", "Dropout", "GaussianNoise"):
+        modes = Counter(case.label.rsplit(", ")[-1] for case in layers[name].cases)
+        assert modes == {"training": 5, "evaluation": 5}
+    assert len(layers["Dense"].cases) == 5
+
+
+def test_first_order_is_resolved_to_1e_8_throughout(reports):
+    for report in reports:
+        if report.kind in ("layer", "likelihood", "game", "penalty", "function"):
+            for case in report.cases:
+                for block in case.blocks:
+                    if block.reason == "" and block.resolution is not None:
+                        assert block.resolution < 1e-8, f"{report.subject} {case.label}"
+
+
+def test_progress_is_told_of_each_report():
+    class Enough(Exception):
+        pass
+
+    seen = []
+
+    def stop_at_three(report):
+        seen.append(report.subject)
+        if len(seen) == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        certify(progress=stop_at_three)
+    assert seen == list(LAYERS)[:3]
+
+
+# References.
+
+
+def test_within_references_the_reference_runs_and_after_it_what_ran_before():
+    ran = []
+
+    def reference(x):
+        ran.append("reference")
+
+    kernel = twin_of(reference)(lambda x: ran.append("loop"))
+    with references():
+        kernel(np.ones(1))
+        with references():
+            kernel(np.ones(1))
+        kernel(np.ones(1))
+    assert ran == ["reference"] * 3
+
+
+def test_the_certificate_checks_the_references(monkeypatch):
+    def refuse(*args):
+        raise AssertionError("a twin was compiled")
+
+    monkeypatch.setattr("scratchgen.kernels.compiling.compiled", refuse)
+    monkeypatch.setattr("scratchgen.kernels.compiling.compiles", lambda: True)
+    with references():
+        theta = np.ones(2)
+        kernels.adam_step(theta, theta, theta, theta, *np.full(7, 0.5))

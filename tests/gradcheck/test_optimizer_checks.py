@@ -1,0 +1,291 @@
+"""Optimizers beside their papers: the right ones pass, and the known mistakes are named."""
+
+import dataclasses
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from scratchgen import errors
+from scratchgen.gradcheck import FAIL, INCONCLUSIVE, NOTE, PASS, check, check_optimizer
+from scratchgen.gradcheck.confusions import confused
+from scratchgen.gradcheck.published import FORMULAS, Published, published
+from scratchgen.gradcheck.walks import drawn
+from scratchgen.optim import (
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    ClipNorm,
+    Cosine,
+    LinearDecay,
+    Momentum,
+    Nesterov,
+    RMSProp,
+)
+
+OURS = [
+    SGD(0.1),
+    SGD(LinearDecay(0.1, 60)),
+    Momentum(0.1),
+    Momentum(0.1, momentum=0.0),
+    Nesterov(Cosine(0.1, 40)),
+    RMSProp(0.1),
+    RMSProp(0.1, keep=0.5, eps=1e-3, centred=True),
+    RMSProp(0.1, keep=0.0),
+    Adam(),
+    Adam(0.1, b1=0.0, b2=0.0),
+    Adam(0.1, b1=0.5, b2=0.9, eps=1e-4),
+    AdamW(0.1, weight_decay=0.2),
+    ClipNorm(SGD(0.1), norm=0.5),
+    ClipNorm(ClipNorm(AdamW(0.1), 3.0), norm=0.5),
+]
+
+
+class Walking:
+    """An optimizer that does what a formula says."""
+
+    def __init__(self, formula: Published) -> None:
+        self.formula = formula
+
+    def memory(self, theta):
+        return SimpleNamespace(theta=theta, past={}, t=0)
+
+    def update(self, theta, gradient, memory):
+        memory.t += 1
+        theta[:] = self.formula.step(theta, gradient, memory.past, memory.t)
+
+
+def findings(report):
+    return {one.contract: one for one in report.cases[0].findings}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("optimizer", OURS, ids=str)
+def test_ours_walk_as_their_papers_say(optimizer, seed):
+    report = check_optimizer(optimizer, seed=seed)
+    assert report.ok, str(report)
+    assert [case.label for case in report.cases] == [
+        "float64",
+        "float64, a rate that changes",
+        "float32",
+    ]
+
+
+def test_every_optimizer_has_a_formula():
+    assert set(FORMULAS) == set(OPTIMIZERS.values())
+    for kind in OPTIMIZERS.values():
+        assert published(kind()) is not None
+
+
+def test_a_pass_would_see_an_error_of_1e_9_in_a_step():
+    for optimizer in (SGD(), Momentum(), RMSProp(), Adam(), AdamW()):
+        assert check_optimizer(optimizer).cases[0].blocks[0].resolution < 1e-9
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 1.0, -2.0])
+def test_a_step_that_is_off_by_a_share_is_found(size):
+    class Longer(SGD):
+        def move(self, theta, g, rate, memory):
+            super().move(theta, g, rate * (1 + size), memory)
+
+    report = check_optimizer(Longer(0.01), reference=SGD(0.01))
+    assert report.verdict == FAIL
+    hint = report.cases[0].blocks[0].hints[0]
+    assert hint.cause == ("sign" if size < -1 else "factor")
+
+
+def changed(optimizer):
+    right = published(optimizer)
+    return [
+        pytest.param(optimizer, wrong, text, id=f"{type(optimizer).__name__}: {text}")
+        for _, text, wrong in confused(right)
+    ]
+
+
+MISTAKES = [
+    case
+    for optimizer in (
+        Momentum(LinearDecay(0.1, 60)),
+        Nesterov(LinearDecay(0.1, 60)),
+        RMSProp(LinearDecay(0.1, 60)),
+        RMSProp(LinearDecay(0.1, 60), centred=True),
+        Adam(LinearDecay(0.1, 60)),
+        AdamW(LinearDecay(0.1, 60), weight_decay=0.1),
+        ClipNorm(SGD(0.1), 0.5),
+    )
+    for case in changed(optimizer)
+]
+
+
+@pytest.mark.parametrize(("optimizer", "wrong", "text"), MISTAKES)
+def test_each_known_mistake_is_found_and_named_first(optimizer, wrong, text):
+    report = check_optimizer(Walking(wrong), reference=optimizer)
+    assert report.verdict == FAIL
+    case = report.cases[0]
+    assert case.blocks[0].verdict == FAIL
+    assert text in case.blocks[0].hints[0].text
+    assert case.blocks[0].hints[0].residual < 0.01
+    assert text in str(report)
+
+
+def test_the_walk_of_the_formula_itself_passes():
+    for optimizer in OURS:
+        assert check_optimizer(Walking(published(optimizer)), reference=optimizer).ok
+
+
+def test_gradients_are_of_many_sizes_with_zeros_among_them():
+    walk = drawn((50, 16), "float64", 0)
+    sizes = abs(walk.gradients[walk.gradients != 0])
+    assert sizes.min() < 1e-7
+    assert sizes.max() > 10
+    assert (walk.gradients == 0).all(axis=0).any()
+    assert (walk.gradients == 0).all(axis=1).any()
+    assert (walk.theta == 0).any()
+    assert (walk.theta != 0).any()
+
+
+# Optimizers of a user's own.
+
+
+@dataclass
+class Plain:
+    """Signs of gradients; `change` spoils one of its habits."""
+
+    rate: float = 0.01
+    change: str = ""
+
+    def memory(self, theta):
+        return SimpleNamespace(m=np.zeros_like(theta), last=None)
+
+    def update(self, theta, gradient, memory):
+        if self.change == "writes the gradient":
+            gradient *= 1.0 + 1e-3
+        if self.change == "writes itself":
+            self.rate *= 0.9
+        if self.change == "one memory for all":
+            memory = vars(self).setdefault("_shared", memory)
+        if self.change == "keeps the gradient" and memory.last is not None:
+            theta -= self.rate * np.sign(memory.last)
+        if self.change == "not in place":
+            theta = theta - self.rate * np.sign(gradient)
+            return
+        memory.last = gradient
+        memory.m += np.sign(gradient)
+        if self.change == "raises":
+            raise ArithmeticError("no more")
+        theta -= self.rate * (
+            memory.m if self.change == "one memory for all" else np.sign(gradient)
+        )
+
+    def __repr__(self):
+        return f"Plain({self.rate})"
+
+
+def plain(theta, gradient, state, t):
+    return theta - theta.dtype.type(0.01) * np.sign(gradient)
+
+
+def test_without_a_reference_there_is_no_verdict_but_the_contracts_are_asked():
+    report = check_optimizer(Plain())
+    assert report.verdict == INCONCLUSIVE
+    assert "no reference is known for Plain: give reference=" in str(report)
+    kept = findings(report)
+    assert {one.verdict for name, one in kept.items() if name != "memory"} == {PASS}
+    assert kept["memory"].verdict == NOTE
+
+
+def test_with_a_function_as_reference_it_passes_or_fails():
+    assert check_optimizer(Plain(), reference=plain).ok
+    assert check_optimizer(Plain(0.02), reference=plain).verdict == FAIL
+    text = check_optimizer(Plain(0.02), reference=plain).cases[0].blocks[0].hints[0].text
+    assert text == "every step is 2 times what it should be"
+    assert (
+        check_optimizer(Plain(-0.01), reference=plain).cases[0].blocks[0].hints[0].cause == "sign"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "contract"),
+    [
+        ("writes the gradient", "pure"),
+        ("writes itself", "constants"),
+        ("one memory for all", "stale"),
+        ("keeps the gradient", "alias"),
+    ],
+)
+def test_each_bad_habit_is_found(change, contract):
+    report = check_optimizer(Plain(change=change))
+    assert findings(report)[contract].verdict == FAIL
+    assert report.verdict == FAIL
+
+
+def test_a_theta_that_is_not_written_in_place_is_told_so():
+    report = check_optimizer(Plain(change="not in place"), reference=plain)
+    assert "in place" in report.cases[0].blocks[0].hints[0].text
+
+
+def test_an_optimizer_that_raises_is_a_verdict_with_its_own_line():
+    report = check_optimizer(Plain(change="raises"), reference=plain)
+    assert report.verdict == FAIL
+    assert "no more" in str(report)
+    assert "test_optimizer_checks.py" in str(report)
+
+
+def test_state_in_float64_for_a_vector_of_float32_is_found():
+    class Wide(Plain):
+        def memory(self, theta):
+            return SimpleNamespace(m=np.zeros(theta.shape), last=None)
+
+    assert findings(check_optimizer(Wide()))["dtype"].verdict == FAIL
+
+
+def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(monkeypatch):
+    assert findings(check_optimizer(Adam()))["memory"].verdict == PASS
+    monkeypatch.setattr("scratchgen.optim.optimizers.check_update", lambda *args: None)
+    assert findings(check_optimizer(Adam()))["memory"].verdict == FAIL
+
+
+def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch):
+    def spoilt(theta, g, m, v, rate, b1, b2, eps, c1, c2, least):
+        m += (1 - b1) * (g - m)
+        v += (1 - b2) * (g * g - v)
+        theta -= rate * (m * c1) / np.sqrt(v * c2 + eps)
+
+    monkeypatch.setattr("scratchgen.kernels.adam_step", spoilt)
+    for optimizer in (Adam(), AdamW(), ClipNorm(Adam(), 1.0)):
+        report = check_optimizer(optimizer)
+        assert report.verdict == FAIL
+        assert "eps inside the root" in str(report)
+
+
+# The call.
+
+
+def test_check_takes_optimizers_too():
+    assert check(SGD(0.1)).ok
+
+
+@pytest.mark.parametrize("bad", [SGD, 0.1, "adam", None, LinearDecay(0.1, 5)], ids=str)
+def test_what_is_no_optimizer_is_refused(bad):
+    with pytest.raises(errors.KindError, match=r"^check_optimizer got .*wants an optimizer"):
+        check_optimizer(bad)
+
+
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"size": 0}, {"seed": -1}, {"steps": 1.5}])
+def test_sizes_that_are_none_are_refused(bad):
+    with pytest.raises(errors.OptionError, match="wants a whole number"):
+        check_optimizer(SGD(), **bad)
+
+
+def test_one_step_of_one_parameter_can_be_checked():
+    assert check_optimizer(Adam(), steps=1, size=1).ok
+    assert check_optimizer(SGD(), steps=3, size=1000).ok
+
+
+def test_the_optimizer_itself_is_not_changed_by_being_checked():
+    optimizer = AdamW(0.1)
+    before = dataclasses.asdict(optimizer)
+    check_optimizer(optimizer)
+    assert dataclasses.asdict(optimizer) == before
