@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from . import checking, commands, data, explain, signatures, training
+from . import commands, data, explain, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
@@ -204,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     inside.add_argument("-n", type=some, help=f"how many of them ({explain.EXAMPLES})")
     inside.add_argument("--seed", type=number(whole, int), help="of the choice (a fresh one)")
 
-    _check_options(_command(does, "check", checking.check, "check backward passes"))
+    _check_options(_command(does, "check", _check, "check backward passes"))
 
     look = _command(does, "data", commands.look, "look at a data set")
     look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
@@ -223,6 +223,13 @@ def _command(does: Any, name: str, command: Callable[..., int], text: str) -> An
     made = does.add_parser(name, help=text, description=text, allow_abbrev=False)
     made.set_defaults(command=command, parser=made)
     return made
+
+
+def _check(options: argparse.Namespace) -> int:
+    """`scratchgen check`; the checker is imported for this command alone."""
+    from . import checking
+
+    return checking.check(options)
 
 
 def _check_options(command: argparse.ArgumentParser) -> None:

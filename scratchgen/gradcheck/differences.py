@@ -158,11 +158,10 @@ class Climb:
         changes = [2 * h * abs(d) for h, d in self.central.items() if d != 0]
         if value != 0 or not still:
             return 0.0
-        if not changes:
-            return LEAST / (2 * max(still))
         squares = (float(np.sum((a * b) ** 2)) for a, b in zip(self.w, self.centre, strict=True))
-        quantum = min(changes)
-        return quantum / (2 * max(still)) if quantum <= QUANTUM * sum(squares) ** 0.5 else 0.0
+        quantum = max(LEAST, min(changes, default=0.0))
+        allowed = LEAST + QUANTUM * sum(squares) ** 0.5
+        return quantum / (2 * max(still)) if quantum <= allowed else 0.0
 
     def _side(self, steps: list[float], values: dict[float, float], r: float, power: int) -> Side:
         """What a tableau has chosen, its error no less than what finer steps have against it."""

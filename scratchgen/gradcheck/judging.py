@@ -110,6 +110,8 @@ def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope
     s, _, _ = claimed.about(name, u)
     if slope.error <= GOOD * slope.scale and abs(slope.value - s) <= 10 * slope.error:
         return slope
+    if s == slope.reach == 0:
+        return slope
     return walk.slope(MANY)
 
 
@@ -122,7 +124,7 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
     if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
         return INCONCLUSIVE, "forward is not finite around the point"
     off, error, flat = abs(one.numeric - one.analytic), 10 * slope.error, FLAT * size
-    if one.analytic == slope.reach == 0:
+    if one.analytic == slope.reach == 0 or off == one.bar == one.scale == 0:
         return PASS, "the derivative is 0: forward does not move"
     hidden = slope.still * abs(one.analytic)
     if one.numeric == 0 < hidden <= HIDDEN * size + LEAST and not is_dust:

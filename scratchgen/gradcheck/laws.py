@@ -39,11 +39,13 @@ def linear(reference: Reference) -> list[Finding]:
         if gap := reference.apart(got, rounded="alike"):
             text = f"backward({words}) is not {words.replace('dy', 'backward(dy)')}: {gap[1]}"
             return [Finding("linear", FAIL, text, gap[0])]
-    reference.scales = True
+    reference.trust_scales()
     other = [cotangent(reference.pair, y, reference.rng) for y in reference.y]
     one = reference.fresh(dy=other)
     both = reference.fresh(dy=[a + b for a, b in zip(dy, other, strict=True)])
     total = {name: g + one[name] for name, g in reference.gradients.items()}
+    if reference.apart(both, total):
+        reference.listen(other)  # beside dy
     if gap := reference.apart(both, total):
         text = f"backward(dy + dy') is not backward(dy) + backward(dy'): {gap[1]}"
         return [Finding("linear", FAIL, text, gap[0])]

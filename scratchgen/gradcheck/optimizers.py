@@ -29,7 +29,17 @@ from .pair import told
 from .probe import quiet
 from .published import Published, published
 from .report import Report
-from .results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding, Hint, Measurement
+from .results import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    BlockResult,
+    CaseResult,
+    EntryMap,
+    Finding,
+    Hint,
+    Measurement,
+)
 from .walks import Reference, Walk, drawn
 
 STEPS, SIZE = 50, 16
@@ -173,10 +183,10 @@ def _compare(
         result.reason = "the difference is too close to the error bar to call"
     else:
         result.verdict = FAIL
-        many = int((bars > 10).sum())
-        result.reason = (
-            f"{many} of {got.size} parameters are elsewhere after {len(right) - 1} steps"
-        )
+        index, ours = np.arange(got.size), got.astype(np.float64)
+        numeric, bars = wanted.astype(np.float64), bar.astype(np.float64)
+        result.entries = EntryMap(got.shape, index, ours, numeric, bars, complete=True)
+        result.reason = f"theta is elsewhere after {len(right) - 1} steps"
         result.hints = _hints(got, right, walk, reference)
 
 

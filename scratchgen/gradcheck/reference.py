@@ -22,6 +22,7 @@ from .pair import Odd, Pair, Run, Stopped
 
 Gradients = dict[str, Array]
 EQUAL = 1e-11  # of a gradient's largest entry: no question is asked below
+DUST = 1e-13  # of the largest entry of all gradients: what may be left of terms that cancel
 MARGIN = 100.0  # times the noise that was measured
 DRAWS = 3  # of each look at the noise: by chance, one may see none
 
@@ -93,23 +94,32 @@ class Reference:
 
     def _allowed(self, name: str, rounded: str) -> float:
         """How far rounding may move the gradient of a block, by (1) and (2)."""
+        top = max(map(_largest, (*self.gradients.values(), *self.dy)))
         if rounded == "not":
-            return EQUAL * max(map(_largest, (*self.gradients.values(), *self.dy)))
+            return EQUAL * top
         if not self._near:
-            for _ in range(DRAWS):
-                found = backward_noise(self.pair, self.pair.blocks, self.dy, self.rng)
-                for block in self.gradients:
-                    near = _largest(found.get(block, 0.0))  # (1)
-                    self._near[block] = max(self._near.get(block, 0.0), near)
-        if rounded == "alike":
-            return MARGIN * self._near[name]
-        if self.scales and not self._scaled:
-            for a in (0.7, 1.3, 0.9):
-                scaled = self.fresh(dy=[a * one for one in self.dy])
-                for block, g in self.gradients.items():
-                    off = _largest(scaled[block] / a - g)  # (2)
-                    self._scaled[block] = max(self._scaled.get(block, 0.0), off)
-        return MARGIN * max(self._near[name], self._scaled.get(name, 0.0))
+            self.listen(self.dy)
+        noise = self._near[name] if rounded == "alike" else self._near[name] + self._scaled[name]
+        return MARGIN * noise + DUST * top
+
+    def trust_scales(self) -> None:
+        """From now on (2) counts; what was measured without it is forgotten."""
+        self.scales = True
+        self._near.clear()
+        self._scaled.clear()
+
+    def listen(self, dy: list[Array]) -> None:
+        """Measure (1) and (2) for these cotangents; the largest that was ever found counts."""
+        at = self.fresh(dy=dy)
+        for _ in range(DRAWS):
+            found = backward_noise(self.pair, self.pair.blocks, dy, self.rng)
+            a = self.rng.uniform(0.6, 1.7)
+            scaled = self.fresh(dy=[a * one for one in dy])
+            for block, g in at.items():
+                near = _largest(found.get(block, 0.0))  # (1)
+                self._near[block] = max(self._near.get(block, 0.0), near)
+                off = _largest(scaled[block] / a - g) if self.scales else 0.0  # (2)
+                self._scaled[block] = max(self._scaled.get(block, 0.0), off)
 
     def _wobble(self, k: int) -> float:
         """The largest rounding error of output k: (3), and at points one ulp away."""

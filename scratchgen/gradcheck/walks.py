@@ -42,7 +42,7 @@ class Walk:
         theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
         path = [theta]
         for t, g in enumerate(self.gradients, start=1):
-            given = g if nudge is None else one_ulp_off(g, nudge)
+            given = g if nudge is None else np.where(g == 0, g, one_ulp_off(g, nudge))
             theta = step(theta, given.astype(number), past, t)
             path.append(theta)
         return np.array(path)

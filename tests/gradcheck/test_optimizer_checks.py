@@ -57,6 +57,11 @@ class Walking:
         theta[:] = self.formula.step(theta, gradient, memory.past, memory.t)
 
 
+def words(report):
+    """The report's text, however its lines are broken."""
+    return " ".join(str(report).split())
+
+
 def findings(report):
     return {one.contract: one for one in report.cases[0].findings}
 
@@ -127,7 +132,7 @@ def test_each_known_mistake_is_found_and_named_first(optimizer, wrong, text):
     assert case.blocks[0].verdict == FAIL
     assert text in case.blocks[0].hints[0].text
     assert case.blocks[0].hints[0].residual < 0.01
-    assert text in str(report)
+    assert text in words(report)
 
 
 def test_the_walk_of_the_formula_itself_passes():
@@ -190,7 +195,7 @@ def plain(theta, gradient, state, t):
 def test_without_a_reference_there_is_no_verdict_but_the_contracts_are_asked():
     report = check_optimizer(Plain())
     assert report.verdict == INCONCLUSIVE
-    assert "no reference is known for Plain: give reference=" in str(report)
+    assert "no reference is known for Plain: give reference=" in words(report)
     kept = findings(report)
     assert {one.verdict for name, one in kept.items() if name != "memory"} == {PASS}
     assert kept["memory"].verdict == NOTE
@@ -229,8 +234,8 @@ def test_a_theta_that_is_not_written_in_place_is_told_so():
 def test_an_optimizer_that_raises_is_a_verdict_with_its_own_line():
     report = check_optimizer(Plain(change="raises"), reference=plain)
     assert report.verdict == FAIL
-    assert "no more" in str(report)
-    assert "test_optimizer_checks.py" in str(report)
+    assert "no more" in words(report)
+    assert "test_optimizer_checks.py" in words(report)
 
 
 def test_state_in_float64_for_a_vector_of_float32_is_found():
@@ -257,7 +262,7 @@ def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch)
     for optimizer in (Adam(), AdamW(), ClipNorm(Adam(), 1.0)):
         report = check_optimizer(optimizer)
         assert report.verdict == FAIL
-        assert "eps inside the root" in str(report)
+        assert "eps inside the root" in words(report)
 
 
 # The call.

@@ -1,4 +1,4 @@
-"""Every layer: its gradients against differences, and the contract."""
+"""Every layer: its gradients by the checker, the contract, and what layers compute."""
 
 import dataclasses
 import math
@@ -6,12 +6,14 @@ import pickle
 
 import numpy as np
 import pytest
-from differences import assert_close, numeric_gradient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_cases import Case, away_from_zero, layer_cases
+from layer_cases import Case, examples, in_training, kinds, layers, seeds
 
 from scratchgen import errors
+from scratchgen.gradcheck import assert_gradients
+from scratchgen.gradcheck.points import signed
+from scratchgen.gradcheck.strategies import layer_cases, own_layers
 from scratchgen.nn import (
     ELU,
     GELU,
@@ -41,70 +43,51 @@ from scratchgen.nn import (
     describe,
 )
 
-in_training = st.booleans()
-
 
 def begin(tape: Tape) -> Tape:
     """A pass in training, its randomness the same every time."""
     return tape.begin(training=True, rng=np.random.default_rng(5))
 
 
-@given(layer_cases(), st.integers(1, 5), st.integers(0, 2**32), in_training)
-def test_backward_is_the_derivative_of_forward(case, n, seed, training):
-    case = Case(*case, n, seed, training)
-    dx, dtheta = case.gradients()
-    assert_close(dx, numeric_gradient(case.value, case.x), "dx")
-    assert_close(dtheta, numeric_gradient(case.value, case.block.vector), "dtheta")
+@pytest.mark.parametrize("kind", kinds)
+@settings(max_examples=settings().max_examples // 8)  # of each kind
+@given(data=st.data())
+def test_backward_is_the_derivative_of_forward(kind, data):
+    """And it keeps all contracts of the checker: in either mode, any layout, small x or not."""
+    case = data.draw(layer_cases(own_layers([kind]), scales=(1.0, 1e-3)))
+    assert_gradients(case, strict=True)
 
 
-@given(layer_cases(), st.integers(1, 5), st.integers(0, 2**32))
-def test_gradients_add_to_what_is_there(case, n, seed):
-    case = Case(*case, n, seed)
+@given(layers, examples, seeds)
+def test_gradients_add_to_what_is_there(layer, n, seed):
+    case = Case(layer, n, seed)
     _, once = case.gradients()
-    tape = case.begin()
-    case.layer.forward(case.p, case.x, tape)
-    gradient = case.block.zeros_like()
-    gradient.vector[:] = 1
-    case.layer.backward(case.p, case.dy, tape, gradient.views.it)
-    np.testing.assert_allclose(gradient.vector, once + 1, rtol=1e-12, atol=1e-12)
+    _, onto_ones = case.gradients(before=1)
+    np.testing.assert_allclose(onto_ones, once + 1, rtol=1e-12, atol=1e-12)
 
 
-@given(layer_cases(), st.integers(1, 5), st.integers(0, 2**32))
-def test_forward_and_backward_write_into_nothing_they_were_given(case, n, seed):
-    case = Case(*case, n, seed)
-    case.x.flags.writeable = case.dy.flags.writeable = case.block.vector.flags.writeable = False
-    for view in vars(case.p).values() if not isinstance(case.p, list) else []:
-        view.flags.writeable = False
-    before = case.block.vector.copy()
-    case.gradients()
-    assert np.array_equal(before, case.block.vector)
-
-
-@given(layer_cases(), st.integers(0, 2**32))
-def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(case, seed):
-    layer, shape = case
-    long, short = Case(layer, shape, 5, seed), Case(layer, shape, 2, seed + 1)
+@given(layers, seeds)
+def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(layer, seed):
+    long, short = Case(layer, 5, seed), Case(layer, 2, seed + 1)
     tape = Tape()
     long.gradients(tape)
     for used, fresh in zip(short.gradients(tape), short.gradients(), strict=True):
         assert np.array_equal(used, fresh)
 
 
-@given(layer_cases(), st.integers(1, 4), st.integers(0, 2**32))
-def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients(case, n, seed):
-    case = Case(*case, n, seed)
+@given(layers, examples, seeds)
+def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients(layer, n, seed):
+    case = Case(layer, n, seed)
     _, wanted = case.gradients()
-    tape = case.begin()
-    case.layer.forward(case.p, case.x, tape)
-    gradient = case.block.zeros_like()
-    assert case.layer.backward(case.p, case.dy, tape, gradient.views.it, need_dx=False) is None
-    assert np.array_equal(gradient.vector, wanted)
+    dx, vector = case.gradients(need_dx=False)
+    assert dx is None
+    assert np.array_equal(vector, wanted)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@given(case=layer_cases(), n=st.integers(1, 4), seed=st.integers(0, 2**32), training=in_training)
-def test_every_array_has_the_dtype_that_was_asked_for(dtype, case, n, seed, training):
-    layer, shape = case
+@given(layer=layers, n=examples, seed=seeds, training=in_training)
+def test_every_array_has_the_dtype_that_was_asked_for(dtype, layer, n, seed, training):
+    layer, shape = layer
     block = Block(Layout(it=layer), dtype, rng=seed)
     x = np.random.default_rng(seed).standard_normal((n, *shape), dtype=dtype)
     tape = Tape().begin(training=training, rng=np.random.default_rng(0), labels=[0] * n)
@@ -113,9 +96,9 @@ def test_every_array_has_the_dtype_that_was_asked_for(dtype, case, n, seed, trai
     assert y.dtype == dx.dtype == dtype
 
 
-@given(layer_cases(), in_training)
-def test_a_batch_of_no_examples_passes_through(case, training):
-    layer, shape = case
+@given(layers, in_training)
+def test_a_batch_of_no_examples_passes_through(layer, training):
+    layer, shape = layer
     block, tape = Block(Layout(it=layer), rng=0), Tape()
     tape.begin(training=training, rng=np.random.default_rng(0), labels=np.zeros(0, int))
     y = layer.forward(block.views.it, np.zeros((0, *shape), np.float32), tape)
@@ -384,7 +367,7 @@ def test_a_tied_layer_stays_tied_in_copies_and_descriptions():
 def test_a_residual_block_adds_its_input_and_must_keep_the_shape():
     block = Block(Layout(it=Residual(Dense(2, 2))), np.float64, 0)
     block.vector[:] = 0
-    x = away_from_zero(np.random.default_rng(0), (3, 2))
+    x = signed(np.random.default_rng(0), (3, 2))
     y = Residual(Dense(2, 2)).forward(block.views.it, x, Tape().begin())
     assert np.array_equal(y, x)
     with pytest.raises(errors.ShapeError, match=r"end it in \(2,\)"):
@@ -443,7 +426,7 @@ def test_a_tied_layer_in_front_learns_though_it_has_no_parameters_of_its_own():
     dense = Dense(3, 2)
     network = Network((2,), Tied(dense, bias=None), Tanh(), dense)
     block = Block(Layout(it=network), np.float64, 0)
-    x = away_from_zero(np.random.default_rng(0), (4, 2))
+    x = signed(np.random.default_rng(0), (4, 2))
     vectors = []
     for need_dx in (True, False):
         tape, gradient = Tape().begin(), block.zeros_like()

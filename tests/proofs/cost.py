@@ -2,12 +2,11 @@
 
     python tests/proofs/cost.py                      --repeats 25 for medians of 25
 
-Each pair is a layer of ours, at a batch of 4 (Dense 30 -> 20 at 16), as two plain functions of NumPy
-arrays. All checkers get the same pair,
-turn by turn in one run, after one turn that does not count; times are medians. `ours` is all that
-`check` does: the first calls, the contracts, and every block's derivative. `derivatives` is the
-last part alone, which is what the others do. JAX's forward calls include one for each backward
-call, because a custom_vjp can keep only arrays for it.
+Each pair is a layer of ours as two plain functions of NumPy arrays, at a batch of 4 (Dense 30 -> 20
+at 16). All checkers get the same pair, turn by turn in one run, after one turn that does not count;
+times are medians. `ours` is all that `check` does: the first calls, the contracts, and every
+block's derivative. `derivatives` is the last part alone, which is what the others do. JAX's forward
+calls include one for each backward call, because a custom_vjp can keep only arrays for it.
 
 Then the certificate of the whole library, once.
 """

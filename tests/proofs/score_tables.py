@@ -68,7 +68,7 @@ def hint_table(rows: list[dict[str, Any]]) -> str:
     """
     lines = [
         "first hints, of mutants whose derivative is wrong and that were found",
-        f"{'':<18}{'mutants':>8}{'right':>7}{'share':>7}{'operator':>10}{'formula':>9}   wrong ones",
+        f"{'':<18}{'mutants':>8}{'right':>7}{'share':>7}{'operator':>10}{'formula':>9}   wrong",
     ]
     groups: dict[str, list[Any]] = defaultdict(list)
     for row in rows:

@@ -129,18 +129,21 @@ def _exp(rng: Rng) -> Known:
     return same(np.exp, points(rng, size(rng, -3, 1.5)))
 
 
-@family("log, near 0 too")
+@family("log")
 def _log(rng: Rng) -> Known:
+    """Also near its pole, 1e-8 away."""
     return same(np.log, abs(points(rng, size(rng, -6, 3))) + size(rng, -8, 0))
 
 
-@family("root, near 0 too")
+@family("root")
 def _root(rng: Rng) -> Known:
+    """Also near 0, where its slope has no bound."""
     return same(np.sqrt, abs(points(rng, size(rng, -6, 3))) + size(rng, -9, 0))
 
 
-@family("power 1.5 and 1/3")
+@family("powers")
 def _power(rng: Rng) -> Known:
+    """x^1.5 and the cube root, near 0 too."""
     power = (1.5, 1 / 3)[rng.integers(2)]
     return same(lambda x: np.exp(power * np.log(x)), abs(points(rng)) + size(rng, -6, 0))
 
@@ -150,13 +153,15 @@ def _tanh(rng: Rng) -> Known:
     return same(np.tanh, points(rng, size(rng, -3, 1)))
 
 
-@family("sigmoid and softplus, far out")
+@family("sigmoid, far")
 def _logistic(rng: Rng) -> Known:
+    """Sigmoid and a plain softplus, log(1 + exp(x)), far out."""
     return same((logistic, soft)[rng.integers(2)], points(rng, size(rng, -2, 2)))
 
 
-@family("sine, up to 30 waves")
+@family("sine")
 def _sine(rng: Rng) -> Known:
+    """Up to 30 waves in a unit."""
     k = size(rng, 0, 1.5)
     return same(lambda x: np.sin(k * x), points(rng))
 
@@ -166,13 +171,15 @@ def _length(rng: Rng) -> Known:
     return same(lambda x: np.sqrt((x * x).sum(-1)), points(rng, size(rng, -6, 3)))
 
 
-@family("softmax, log-sum-exp")
+@family("softmax")
 def _softmax(rng: Rng) -> Known:
+    """Softmax and log-sum-exp."""
     return same((softmax, log_sum_exp)[rng.integers(2)], points(rng, size(rng, -3, 1.5)))
 
 
-@family("layer norm, flat rows too")
+@family("layer norm")
 def _normalised(rng: Rng) -> Known:
+    """Rows that are nearly constant too."""
     x = points(rng, size(rng))
     flat = rng.random((len(x), 1)) < 0.2
     return same(normalised, np.where(flat, x[:, :1] + 1e-4 * x, x))
@@ -185,8 +192,9 @@ def _network(rng: Rng) -> Known:
     return same(lambda x: np.tanh(x @ a) @ b, rng.standard_normal((3, d)) * size(rng, -2, 1))
 
 
-@family("pole and narrow peak")
+@family("pole, peak")
 def _pole(rng: Rng) -> Known:
+    """1/x near its pole, or a peak as narrow as 1e-4."""
     width = size(rng, -4, 0)
     if rng.random() < 0.5:
         x = points(rng)
@@ -196,6 +204,7 @@ def _pole(rng: Rng) -> Known:
 
 @family("wide range")
 def _wide(rng: Rng) -> Known:
+    """Numbers from 1e-6 to 1e6 side by side in one block."""
     x = points(rng)
     x *= 10 ** rng.uniform(-6, 6, x.shape)
     return same((lambda x: np.tanh(x) + x * x, soft, normalised)[rng.integers(3)], x)
@@ -203,6 +212,7 @@ def _wide(rng: Rng) -> Known:
 
 @family("near kinks")
 def _kinks(rng: Rng) -> Known:
+    """Numbers down to 1e-9 from a kink."""
     x = points(rng)
     x *= 10 ** rng.uniform(-9, 0, x.shape)
     f = (positive_part, largest, huber, lambda x: np.where(x.real > 0, x, 0.2 * x) ** 2)
@@ -211,6 +221,7 @@ def _kinks(rng: Rng) -> Known:
 
 @family("cancellation")
 def _cancellation(rng: Rng) -> Known:
+    """Differences of large numbers, up to 1e6."""
     x, far = points(rng), size(rng, 2, 6)
     if rng.random() < 0.5:
         return Known(lambda x: ((x + far) - far) ** 2, x, lambda x: x * x)
@@ -221,14 +232,16 @@ def _cancellation(rng: Rng) -> Known:
     )
 
 
-@family("offset 1e6 to 1e9")
+@family("offset")
 def _offset(rng: Rng) -> Known:
+    """1e6 to 1e9 is added."""
     far, f = size(rng, 6, 9), (np.tanh, np.exp, horner(rng.standard_normal(4)))[rng.integers(3)]
     return Known(lambda x: f(x) + far, points(rng), f)
 
 
-@family("float32 inside")
+@family("float32")
 def _single(rng: Rng) -> Known:
+    """All is computed in float32."""
     a = rng.standard_normal((3, 4))
     f = (
         np.tanh,
@@ -242,7 +255,8 @@ def _single(rng: Rng) -> Known:
     return Known(in_single(f), x, exact)
 
 
-@family("float32 input")
+@family("single input")
 def _single_input(rng: Rng) -> Known:
+    """Only the argument is rounded to float32."""
     f = (np.tanh, np.exp, normalised, softmax)[rng.integers(4)]
     return Known(lambda x: f(x.astype(np.float32).astype(np.float64)), points(rng), f)
