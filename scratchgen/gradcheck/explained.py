@@ -14,7 +14,7 @@ from .formulas import Formula, Sums, Weight, all_sums, search
 from .guesses import Guess, WrongGradient
 from .known_arrays import Known
 from .named_numbers import Names
-from .two_terms import two_terms
+from .two_terms import TwoTerms, two_terms
 
 MOST_ENTRIES = 256  # that a formula is compared with
 
@@ -63,19 +63,19 @@ def two_term_guesses(
     """What two terms have to say, elementwise; dearer, so for where one has nothing to say."""
     gradient = _fewer(gradient)
     sums = next(all_sums(arrays, gradient.shape, dy, elementwise=True))
+    off, right = two_terms(sums, [gradient.error, gradient.numeric], gradient, names)
     words = "a term of it is wrong inside, or two are"
     guesses = [
-        Guess(
-            "missing term",
-            f"it lacks {one.text(-1)}: {words}",
-            one.choice + 0.5,
-            one.free,
-            one.residual,
-        )
-        for one in two_terms(sums, gradient.error, gradient, names)
+        Guess("missing term", f"{_lacks(one)}: {words}", one.choice + 0.5, one.free, one.residual)
+        for one in off
     ]
-    right = [one for one in two_terms(sums, gradient.numeric, gradient, names) if not one.free]
-    return Explained(guesses, right=right[0].text() if right else "")
+    return Explained(guesses, right=next((one.text() for one in right if not one.free), ""))
+
+
+def _lacks(one: Formula | TwoTerms) -> str:
+    """What E = c T says."""
+    text = one.text(-1)
+    return f"it has {one.text()} too many" if text.startswith("-") else f"it lacks {text}"
 
 
 def _fewer(gradient: WrongGradient) -> WrongGradient:
@@ -87,7 +87,7 @@ def _fewer(gradient: WrongGradient) -> WrongGradient:
 
 def _term(one: Formula) -> Guess:
     """E = c T."""
-    text = f"it lacks {one.text(-1)}: this term is missing, or has the wrong sign or factor"
+    text = f"{_lacks(one)}: this term is missing, or has the wrong sign or factor"
     cause = "mask" if one.is_mask or one.is_sign else "missing term"
     return Guess(cause, text, one.choice + 0.5, one.free, one.residual)
 

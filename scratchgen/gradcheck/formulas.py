@@ -21,7 +21,7 @@ from .known_arrays import Factors, Known, at_level, spread
 from .named_numbers import Named, Names, short
 
 TRIED = 8  # entries in a table
-MOST_THIRDS = 2  # arrays that dy is multiplied by, before the two factors
+MOST_THIRDS = 3  # arrays that dy is multiplied by, before the two factors
 VERIFIED = 5  # formulas that are compared in full, for one target
 LARGEST = 4 * 10**6  # numbers in a table of factors
 
@@ -139,6 +139,7 @@ def _differences(dy: Sequence[Known]) -> list[Known]:
 def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> Sums:
     """Products at each entry; dy may be multiplied by another array of the block's shape."""
     level = at_level(arrays, shape)
+    dy = [*dy, *(part for one in dy for part in _slices(one, shape))]
     own = [one for one in dy if one.values.shape == shape and one.values.size > 1]
     products = [_softmax_product(p, one) for p in level for one in own if _sums_to_one(p.values)]
     factors = Factors([*level, *(Known(one.name, one.values, made=True) for one in own), *products])
@@ -158,6 +159,16 @@ def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> 
     ]
     every = np.arange(math.prod(shape))[:, None]
     return Sums("", "{}", factors, factors, every, every, weights, 0.0)
+
+
+def _slices(dy: Known, shape: Shape) -> list[Known]:
+    """The first and the last columns of a dy that is wider than the block, as after a join."""
+    wide = dy.values.shape
+    if not shape or wide[:-1] != shape[:-1] or wide[-1:] <= shape[-1:]:
+        return []
+    n = shape[-1]
+    first, last = dy.values[..., :n], dy.values[..., -n:]
+    return [Known(f"{dy.name}[..., :{n}]", first), Known(f"{dy.name}[..., -{n}:]", last)]
 
 
 def _sums_to_one(p: Array) -> bool:

@@ -96,7 +96,7 @@ EVERY = BASIC + SCALAR
 
 
 def known_arrays(pair: Pair, name: str) -> list[Known]:
-    """The block itself first, then outputs, softmax of the block, other blocks, and constants."""
+    """The block itself first, then what is of its shape, then all else that has a name."""
     try:
         outputs = pair.forward(pair.blocks).outputs
     except Stopped:
@@ -105,10 +105,11 @@ def known_arrays(pair: Pair, name: str) -> list[Known]:
     found = [Known(name, block)]
     names = ["y"] if len(outputs) == 1 else [f"y[{i}]" for i in range(len(outputs))]
     found += [Known(one, np.asarray(y)) for one, y in zip(names, outputs, strict=True)]
-    if block.ndim > 1 and block.size <= MOST_NUMBERS:
-        found.append(Known(f"softmax({name})", _softmax(block), made=True))
     found += [Known(other, one) for other, one in pair.blocks.items() if other != name]
     found += _constants(pair, block.shape)
+    found.sort(key=lambda one: one.values.shape != block.shape)
+    if block.ndim > 1 and block.size <= MOST_NUMBERS:
+        found.insert(2, Known(f"softmax({name})", _softmax(block), made=True))
     return [one for one in found if _is_of_use(one.values)]
 
 
@@ -169,14 +170,6 @@ class Factors:
 
     def is_mask(self, i: int) -> bool:
         return self.features[i][1].is_mask
-
-    def plain(self) -> list[int]:
-        """The known arrays as they are, those aside that were made."""
-        return [
-            row
-            for row, (i, f) in enumerate(self.features)
-            if i and f is BASIC[0] and not self.level[i].made
-        ]
 
     def values(self, i: int, positions: Array) -> Array:
         """The i-th at flat positions."""

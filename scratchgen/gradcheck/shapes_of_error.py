@@ -75,11 +75,10 @@ def fits_whole_numbers(gradient: WrongGradient) -> Iterator[Guess]:
         text = f"it has whole numbers only: values were {text} to fit into integers"
         yield Guess("dtype", text, 0.5, residual=gradient.left(gradient.analytic - cut(right)))
     largest = float(np.max(abs(right), initial=0))
-    share = float(np.max(abs(gradient.error), initial=0)) / largest if largest else 1.0
-    for name, spacing in (("float32", 2.0**-23), ("float16", 2.0**-10)):
-        if 0.02 * spacing < share < spacing and len(right) > 2:
-            text = f"the error is as small as rounding to {name}: something is computed in {name}"
-            yield Guess("dtype", text, 1.0, 0.9 * len(right))
+    name, single = "float32", gradient.analytic.astype(np.float32)
+    if np.array_equal(single, gradient.analytic) and abs(gradient.error).max() < 1e-5 * largest:
+        text = f"it has numbers of {name} only: something is computed in {name}"
+        yield Guess("dtype", text, 0.5, 0.5 * len(right))
 
 
 def fits_order(gradient: WrongGradient) -> Iterator[Guess]:
@@ -193,8 +192,12 @@ def _like_a_statistic(gradient: WrongGradient, group: Array, x: Array) -> str:
     known["std(x)"] = np.bincount(group, (x - mean[group]) ** 2) ** 0.5
     if len(square) > 2 and square.all() and along.all():
         for name, values in known.items():
-            for power, text in ((1, name), (2, f"{name}^2"), (-1, f"1 / {name}"),
-                                (-2, f"1 / {name}^2")):
+            for power, text in (
+                (1, name),
+                (2, f"{name}^2"),
+                (-1, f"1 / {name}"),
+                (-2, f"1 / {name}^2"),
+            ):
                 with np.errstate(all="ignore"):
                     quotient = along / square * values**power
                 if np.ptp(quotient) < 1e-3 * abs(quotient).min():
@@ -273,8 +276,7 @@ def fits_two_axes(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         return
     columns = gradient.shape[-1]
     error = gradient.error.reshape(-1, columns)
-    if min(error.shape) < 3:
-        return
+    right = gradient.numeric.reshape(-1, columns)
     matrix = x.reshape(-1, columns)
     scaled = [np.ones_like(matrix), *(matrix - matrix.mean(axis=i, keepdims=True) for i in (0, 1))]
     for by in scaled:
@@ -285,9 +287,15 @@ def fits_two_axes(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         u, s, v = np.linalg.svd(quotient, full_matrices=False)
         for rank in (1, 2):
             rest = error - by * ((u[:, :rank] * s[:rank]) @ v[:rank])
+            if _rank(right) <= rank or _rank(right / by) <= rank:
+                continue  # the right gradient is such a matrix as well, so that this tells nothing
             free = rank * (sum(error.shape) - rank)
             cause = "mean term" if rank == 1 else "axis"
             yield Guess(cause, _rank_text(rank), 1.0 + rank, free, gradient.left(rest.ravel()))
+
+
+def _rank(matrix: Array) -> int:
+    return int((np.linalg.svd(matrix, compute_uv=False) > 1e-6 * abs(matrix).max()).sum())
 
 
 def _rank_text(rank: int) -> str:
@@ -306,6 +314,8 @@ def _by_group(
     gradient: WrongGradient, group: Array, basis: list[Array], cause: str, text: str
 ) -> Guess:
     """The error, fitted in each group by numbers of its own times the arrays of the basis."""
+    if (int(group.max(initial=0)) + 1) * len(basis) >= len(group):
+        return Guess(cause, text, 0.5 + len(basis), len(group), 0.0)  # it would fit anything
     rest, free = _without(gradient.error, basis, group)
     return Guess(cause, text, 0.5 + len(basis), free, gradient.left(rest))
 

@@ -7,6 +7,7 @@ With a the cosines of all terms with t, and g those of two with each other, the 
 of t, so that all pairs are compared in one go.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from .named_numbers import Names
 
 MOST_TERMS = 400  # the cheapest
 MOST_ROWS = 24  # that (1) is found from
-MOST_PARTNERS = 4  # arrays that stand as they are, beside any other factor
+MOST_PARTNERS = 12  # the cheapest factors, beside any other
 VERIFIED = 8
 APART = 1e-4  # 1 - g^2 below which two terms are the same
 
@@ -45,56 +46,75 @@ class TwoTerms:
         return f"{first} - {second[1:]}" if second.startswith("-") else f"{first} + {second}"
 
 
-def two_terms(sums: Sums, target: Array, gradient: WrongGradient, names: Names) -> list[TwoTerms]:
-    """The pairs of terms that give the target (n,) to what the error allows, best first."""
+def two_terms(
+    sums: Sums, targets: Sequence[Array], gradient: WrongGradient, names: Names
+) -> list[list[TwoTerms]]:
+    """For each target (n,) the pairs of terms that give it, to what the floor asks, best first."""
     n = len(gradient.index)
-    if n < 3 or not target.any():
-        return []
-    terms = _terms(sums)
+    if n < 3:
+        return [[] for _ in targets]
     rows = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int))
+    terms, choice = _cheapest_terms(sums)
     with np.errstate(all="ignore"):
         table = _table(sums, terms, gradient.index[rows])  # (T, K)
-        some = target[rows]
-        if not some.any():
-            return []
-        a = table @ (some / np.linalg.norm(some))  # (T,)
         g = table @ table.T  # (T, T)
         apart = 1 - g * g
-        left = 1 - (a[:, None] ** 2 + a**2 - 2 * g * a[:, None] * a) / apart  # (1)
-        share = gradient.size / float(np.linalg.norm(target))
-        good = (left < 1e-9 + (100 * gradient.floor * share) ** 2) & (apart > APART)
+        near = [_nearest(table, g, apart, one, rows, choice, gradient) for one in targets]
+    found = [
+        [_compared(sums, terms[i], terms[j], target, gradient, names) for i, j in pairs]
+        for target, pairs in zip(targets, near, strict=True)
+    ]
+    fits = [[one for one in some if one.residual < 1e-3 + 3 * gradient.floor] for some in found]
+    return [sorted(some, key=lambda one: one.choice + gradient.digits * one.free) for some in fits]
+
+
+Term = tuple[Weight, int, int]  # the weight, and both factors
+
+
+def _cheapest_terms(sums: Sums) -> tuple[list[Term], Array]:
+    """Terms, any factor by itself or times a cheap one, and (T,) the digits of choosing them."""
+    choice = sums.left.choice
+    partners = np.argsort(choice, kind="stable")[:MOST_PARTNERS]
+    both = choice[partners, None] + choice
+    masks = np.array([sums.left.is_mask(i) for i in range(len(choice))])
+    repeated = (partners[:, None] > np.arange(len(choice))) & np.isin(
+        np.arange(len(choice)), partners
+    )
+    both[masks[partners, None] | masks | repeated] = np.inf
+    weights = [one for one in sums.weights if one.choice <= 1]
+    price = np.stack([both + one.choice for one in weights])
+    best = np.argsort(price, axis=None, kind="stable")[:MOST_TERMS]
+    found = zip(*np.unravel_index(best, price.shape), strict=True)
+    return [(weights[w], int(partners[i]), int(j)) for w, i, j in found], price.ravel()[best]
+
+
+def _nearest(
+    table: Array,
+    g: Array,
+    apart: Array,
+    target: Array,
+    rows: Array,
+    choice: Array,
+    gradient: WrongGradient,
+) -> list[tuple[int, int]]:
+    """The cheapest pairs that (1) says may give the target."""
+    some = target[rows]
+    if not some.any():
+        return []
+    a = table @ (some / np.linalg.norm(some))  # (T,)
+    left = 1 - (a[:, None] ** 2 + a**2 - 2 * g * a[:, None] * a) / apart  # (1)
+    share = gradient.size / float(np.linalg.norm(target))
+    good = (left < 1e-9 + (100 * gradient.floor * share) ** 2) & (apart > APART)
     first, second = np.nonzero(np.triu(good, 1))
-    price = np.array([choice for *_, choice in terms])
-    best = np.argsort(price[first] + price[second], kind="stable")[:VERIFIED]
-    found = [
-        _compared(sums, terms[first[i]], terms[second[i]], target, gradient, names) for i in best
-    ]
-    fits = [one for one in found if one.residual < 1e-3 + 3 * gradient.floor]
-    return sorted(fits, key=lambda one: one.choice + gradient.digits * one.free)
-
-
-Term = tuple[Weight, int, int, float]  # the weight, both factors, and the digits of choosing them
-
-
-def _terms(sums: Sums) -> list[Term]:
-    """The cheapest terms: any factor, by itself or times an array as it is."""
-    factors = sums.left
-    partners = [0, *factors.plain()[:MOST_PARTNERS]]
-    found = [
-        (weight, i, j, weight.choice + float(factors.choice[i] + factors.choice[j]))
-        for weight in sums.weights
-        for i in partners
-        for j in range(len(factors.features))
-        if weight.choice <= 1 and (i == 0 or j > 0) and not factors.is_mask(j)
-    ]
-    return sorted(found, key=lambda term: term[3])[:MOST_TERMS]
+    best = np.argsort(choice[first] + choice[second], kind="stable")[:VERIFIED]
+    return [(int(first[i]), int(second[i])) for i in best]
 
 
 def _table(sums: Sums, terms: list[Term], entries: Array) -> Array:
     """(T, K) each term at these entries, of length 1, or 0 where it is of no use."""
     factors = sums.left.table(entries)  # (F, K)
-    left = factors[[i for _, i, _, _ in terms]]
-    right = factors[[j for _, _, j, _ in terms]]
+    left = factors[[i for _, i, _ in terms]]
+    right = factors[[j for _, _, j in terms]]
     weights = {id(one): _weight(one, entries) for one in sums.weights}
     table = left * right * np.stack([weights[id(weight)] for weight, *_ in terms])
     length = np.linalg.norm(table, axis=1, keepdims=True)
@@ -109,12 +129,12 @@ def _compared(
     sums: Sums, one: Term, other: Term, target: Array, gradient: WrongGradient, names: Names
 ) -> TwoTerms:
     """Two terms against all entries."""
-    columns = [term_values(sums, i, j, w, gradient.index) for w, i, j, _ in (one, other)]
+    columns = [term_values(sums, i, j, w, gradient.index) for w, i, j in (one, other)]
     table = np.stack(columns, axis=1)  # (n, 2)
     c = np.linalg.lstsq(table, target, rcond=None)[0]
     sizes = np.linalg.norm(table, axis=0)
     found = []
-    for (weight, i, j, _), number, size in zip((one, other), c, sizes, strict=True):
+    for (weight, i, j), number, size in zip((one, other), c, sizes, strict=True):
         tolerance = 30 * gradient.floor * gradient.size / max(float(size), 1e-300)
         named = names.name(float(number), min(tolerance, 1e-3 * abs(number)))
         found.append(Formula(sums, i, j, weight, float(number), named, 0.0))

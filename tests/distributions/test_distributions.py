@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from differences import assert_close, numeric_gradient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scratchgen as sg
 from scratchgen import errors
 from scratchgen.distributions import (
     LIKELIHOODS,
@@ -24,9 +24,11 @@ from scratchgen.distributions import (
     gaussian,
     likelihood_for,
 )
+from scratchgen.gradcheck import assert_gradients
 
 seeds = st.integers(0, 2**32)
 counts = st.integers(1, 5)
+few = settings(max_examples=settings().max_examples // 4)  # of those that take hundreds of passes
 CLASSES = 3
 SETTINGS = {"categorical": {"classes": CLASSES}, "gaussian_fixed": {"variance": 0.3}}
 each_likelihood = pytest.mark.parametrize("name", sorted(LIKELIHOODS))
@@ -50,66 +52,64 @@ def drawn(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [rng.standard_normal(shape) for shape in shapes]
 
 
+def passes(f, gradients, args, wrt=None):
+    """The checker says PASS; each of the values that f gives is that of one example."""
+    report = sg.check_pair(f, gradients, args, wrt=wrt, batch_axis=0)
+    assert report.ok, report
+
+
+@few
 @given(counts, counts, seeds)
 def test_gradients_of_a_reparameterised_draw(n, size, seed):
-    mu, log_var, noise, dz = drawn(seed, *[(n, size)] * 4)
-    d = gaussian.draw_gradients(log_var, noise, dz)
+    def draw_gradients(dz, mu, log_var, noise):
+        d = gaussian.draw_gradients(log_var, noise, dz)
+        return d.mu, d.log_var, None
 
-    def value():
-        return float((dz * gaussian.draw(mu, log_var, noise)).sum())
-
-    assert_close(d.mu, numeric_gradient(value, mu), "mu")
-    assert_close(d.log_var, numeric_gradient(value, log_var), "log_var")
+    args = drawn(seed, *[(n, size)] * 3)
+    passes(gaussian.draw, draw_gradients, args, wrt=("mu", "log_var"))
 
 
+@few
 @given(counts, counts, seeds)
 def test_gradients_of_the_kl_divergence(n, size, seed):
-    mu, log_var, dvalue = drawn(seed, (n, size), (n, size), (n,))
-    d = gaussian.kl_to_standard_gradients(mu, log_var, dvalue)
+    def gradients(dvalue, mu, log_var):
+        return gaussian.kl_to_standard_gradients(mu, log_var, dvalue)
 
-    def value():
-        return float(dvalue @ gaussian.kl_to_standard(mu, log_var))
-
-    assert_close(d.mu, numeric_gradient(value, mu), "mu")
-    assert_close(d.log_var, numeric_gradient(value, log_var), "log_var")
+    passes(gaussian.kl_to_standard, gradients, drawn(seed, (n, size), (n, size)))
 
 
+@few
 @given(counts, counts, seeds)
 def test_gradients_of_the_gaussian_log_density(n, size, seed):
-    x, mu, log_var, dvalue = drawn(seed, (n, size, 2), (n, size, 2), (n, size, 2), (n,))
-    d = gaussian.log_prob_gradients(x, mu, log_var, dvalue)
+    def gradients(dvalue, x, mu, log_var):
+        return gaussian.log_prob_gradients(x, mu, log_var, dvalue)
 
-    def value():
-        return float(dvalue @ gaussian.log_prob(x, mu, log_var))
-
-    for name, array in (("x", x), ("mu", mu), ("log_var", log_var)):
-        assert_close(getattr(d, name), numeric_gradient(value, array), name)
+    passes(gaussian.log_prob, gradients, drawn(seed, *[(n, size, 2)] * 3))
 
 
+@few
 @given(counts, counts, seeds)
 def test_gradients_of_the_bernoulli_log_probability(n, size, seed):
-    logits, dvalue = drawn(seed, (n, size, 2), (n,))
+    def gradients(dvalue, x, logits):
+        return bernoulli.log_prob_gradients(x, logits, dvalue)
+
+    (logits,) = drawn(seed, (n, size, 2))
     x = np.random.default_rng(seed).random((n, size, 2))
-
-    def value():
-        return float(dvalue @ bernoulli.log_prob(x, logits))
-
-    d = bernoulli.log_prob_gradients(x, logits, dvalue)
-    assert_close(d.logits, numeric_gradient(value, logits), "logits")
+    passes(bernoulli.log_prob, gradients, (x, logits), wrt="logits")
 
 
+@few
 @given(counts, counts, st.integers(2, 4), seeds)
 def test_gradients_of_the_categorical_log_probability(n, size, classes, seed):
-    logits, dvalue = drawn(seed, (n, size, 2, classes), (n,))
+    def gradients(dvalue, labels, logits):
+        return categorical.log_prob_gradients(labels, logits, dvalue)
+
+    (logits,) = drawn(seed, (n, size, 2, classes))
     labels = np.random.default_rng(seed).integers(classes, size=(n, size, 2))
-
-    def value():
-        return float(dvalue @ categorical.log_prob(labels, logits))
-
-    d = categorical.log_prob_gradients(labels, logits, dvalue)
-    assert_close(d.logits, numeric_gradient(value, logits), "logits")
+    passes(categorical.log_prob, gradients, (labels, logits))
 
 
+@few
 @given(
     st.sampled_from(sorted(LIKELIHOODS)),
     counts,
@@ -117,15 +117,10 @@ def test_gradients_of_the_categorical_log_probability(n, size, classes, seed):
     seeds,
 )
 def test_gradients_of_every_likelihood_with_respect_to_what_the_decoder_gives(name, n, shape, seed):
-    likelihood = made(name)
-    raw, dvalue = drawn(seed, (n, *likelihood.raw_shape(shape)), (n,))
-    x = some_x(name, seed, (n, *shape))
-
-    def value():
-        return float(dvalue @ likelihood.log_prob(x, raw))
-
+    likelihood, x = made(name), some_x(name, seed, (n, *shape))
+    assert_gradients(likelihood, x, seed=seed, strict=True)
+    (raw,) = drawn(seed, (n, *likelihood.raw_shape(shape)))
     assert likelihood.log_prob(x, raw).shape == (n,)
-    assert_close(likelihood.raw_gradient(x, raw, dvalue), numeric_gradient(value, raw), "raw")
 
 
 @pytest.mark.parametrize(
@@ -133,13 +128,10 @@ def test_gradients_of_every_likelihood_with_respect_to_what_the_decoder_gives(na
     [(Gaussian(0.5), [[0.1, 0.4, -1.0, -6.0]]), (SharedGaussian(0.5), [[0.1, 0.4, -2.0]])],
 )
 def test_gaussian_gradient_where_the_least_variance_rules(likelihood, raw):
-    x, raw = np.array([[0.3, -0.2]]), np.array(raw)
+    def gradient(dvalue, x, raw):
+        return None, likelihood.raw_gradient(x, raw, dvalue)
 
-    def value():
-        return float(likelihood.log_prob(x, raw)[0])
-
-    numeric = numeric_gradient(value, raw)
-    assert_close(likelihood.raw_gradient(x, raw, np.ones(1)), numeric, "raw")
+    passes(likelihood.log_prob, gradient, (np.array([[0.3, -0.2]]), np.array(raw)), wrt="raw")
 
 
 def test_the_declared_variance_is_the_drawn_variance():

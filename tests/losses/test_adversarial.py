@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchgen.gradcheck import assert_gradients
@@ -12,11 +12,13 @@ from scratchgen.losses import HINGE, LEAST_SQUARES, LOSSES, MINIMAX, NON_SATURAT
 
 each_game = pytest.mark.parametrize("name", list(LOSSES))
 
+
 def log_sigmoid(logits):
     return -np.logaddexp(0, -logits)
 
 
 @each_game
+@settings(max_examples=settings().max_examples // 4)
 @given(n=st.integers(1, 5), seed=st.integers(0, 2**32))
 def test_gradients_of_both_players(name, n, seed):
     assert_gradients(LOSSES[name], (n,), seed=seed, strict=True)
