@@ -1,8 +1,9 @@
 """What formulas say of a wrong gradient: it lacks a term, or a factor, or is another formula.
 
-analytic = numeric + c T        the term -c T is missing, or has the wrong sign or factor
-numeric = c F analytic          the factor c F is missing
-analytic = P,  numeric = Q      two formulas: a wrong array, a transpose, another axis
+analytic = numeric + c T           the term -c T is missing, or has the wrong sign or factor
+numeric = c F analytic             the factor c F is missing
+analytic = P,  numeric = Q           two formulas: a wrong array, a transpose, another axis
+analytic = K + c U, numeric = K + U   all but the known term K has a wrong sign or factor
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,12 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .formulas import Formula, Sums, Weight, all_sums, search
+from .formulas import Formula, search
 from .guesses import Guess, WrongGradient
 from .known_arrays import Known
 from .named_numbers import Names
-from .two_terms import TwoTerms, two_terms
+from .two_terms import TwoTerms, pairs_of_terms
+from .ways_to_sum import Sums, Weight, all_sums
 
+REST = {  # c, where all but a known term is c times what it should be
+    -1.0: ("sign", "has the wrong sign"),
+    2.0: ("factor", "is twice what it should be"),
+    0.5: ("factor", "is half of what it should be"),
+}
 MOST_ENTRIES = 256  # that a formula is compared with
 
 
@@ -37,22 +44,25 @@ def formula_guesses(
 ) -> Explained:
     """All that formulas of one term have to say."""
     gradient = _fewer(gradient)
-    targets = (gradient.error, gradient.analytic, gradient.numeric)
-    terms: list[Formula] = []
-    now: list[Formula] = []
-    right: list[Formula] = []
+    rests = [(gradient.analytic - c * gradient.numeric) / (1 - c) for c in REST]
+    targets = [gradient.error, gradient.analytic, gradient.numeric, *rests]
+    found: list[list[Formula]] = [[] for _ in targets]
     guesses: list[Guess] = []
     for sums in all_sums(arrays, gradient.shape, dy, elementwise):
         for weight in sums.weights:
-            found = search(sums, weight, targets, gradient, names)
-            for into, some in zip((terms, now, right), found, strict=True):
+            for into, some in zip(
+                found, search(sums, weight, targets, gradient, names), strict=True
+            ):
                 into += some
         if not sums.kind:
             guesses += _factors(sums, gradient, names)
-    for one in (terms, now, right):
+    for one in found:
         one.sort(key=lambda formula: formula.choice + gradient.digits * formula.free)
+    terms, now, right, *beside = found
     guesses += [_term(one) for one in terms]
     guesses += [_replaced(a, b) for a in now[:3] for b in right[:3]]
+    for (cause, words), some in zip(REST.values(), beside, strict=True):
+        guesses += [_all_but(one, cause, words) for one in some[:1]]
     texts = [one[0].text() if one else "" for one in (now, right)]
     return Explained(guesses, *texts)
 
@@ -63,13 +73,24 @@ def two_term_guesses(
     """What two terms have to say, elementwise; dearer, so for where one has nothing to say."""
     gradient = _fewer(gradient)
     sums = next(all_sums(arrays, gradient.shape, dy, elementwise=True))
-    off, right = two_terms(sums, [gradient.error, gradient.numeric], gradient, names)
+    off, right = pairs_of_terms(sums, [gradient.error, gradient.numeric], gradient, names)
     words = "a term of it is wrong inside, or two are"
     guesses = [
         Guess("missing term", f"{_lacks(one)}: {words}", one.choice + 0.5, one.free, one.residual)
         for one in off
     ]
     return Explained(guesses, right=next((one.text() for one in right if not one.free), ""))
+
+
+def _all_but(known: Formula, cause: str, words: str) -> Guess:
+    """analytic = K + c U, where K + U would be right, and K is known."""
+    return Guess(
+        cause,
+        f"but for the term {known.text()}, it {words}",
+        known.choice + 3.0,
+        known.free,
+        known.residual,
+    )
 
 
 def _lacks(one: Formula | TwoTerms) -> str:

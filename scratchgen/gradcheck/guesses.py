@@ -44,8 +44,9 @@ class WrongGradient:
         flat = [np.ravel(one) for one in (entries.analytic, entries.numeric, entries.bar)]
         good = np.isfinite(flat[0]) & np.isfinite(flat[1]) & np.isfinite(flat[2])
         every = (np.ravel(entries.index), *flat, np.ravel(entries.wrong))
-        parts = [one[good] for one in every]
-        return cls(tuple(entries.shape), *parts, complete=entries.complete and bool(good.all()))
+        index, analytic, numeric, bar, wrong = (one[good] for one in every)
+        complete = entries.complete and bool(good.all())
+        return cls(tuple(entries.shape), index, analytic, numeric, bar, wrong, complete)
 
     def at(self, rows: Array) -> "WrongGradient":
         """Some of the entries."""
@@ -81,8 +82,7 @@ class WrongGradient:
 
     def left(self, rest: Array) -> float:
         """The residual, where `rest` (n,) is E - fit."""
-        with np.errstate(all="ignore"):
-            share = float(np.linalg.norm(rest)) / self.size if self.size else math.inf
+        share = float(np.linalg.norm(rest)) / self.size if self.size else math.inf
         return share if math.isfinite(share) else math.inf
 
     def unexplained(self) -> float:

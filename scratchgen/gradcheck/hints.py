@@ -13,21 +13,18 @@ import numpy as np
 from ..checks import Array, Shape
 from .explained import Explained, formula_guesses, two_term_guesses
 from .guesses import Guess, WrongGradient, cheapest
-from .known_arrays import Known, known_arrays, spread
+from .known_arrays import Known, arrays_at_hand, spread
 from .named_numbers import Names, names_for
 from .pair import Pair
 from .results import FAIL, EntryMap, Finding, Hint
-from .shapes_of_error import (
+from .shapes_by_group import (
     fits_axis,
-    fits_factor,
     fits_group_factor,
     fits_inside_a_mean,
     fits_mean_term,
-    fits_order,
     fits_two_axes,
-    fits_whole_numbers,
-    fits_zero,
 )
+from .shapes_of_error import fits_factor, fits_order, fits_whole_numbers, fits_zero
 from .wrong_places import Place, named_entries, places
 
 CAUSES = (
@@ -67,7 +64,8 @@ def hints_for(
     gradient = WrongGradient.of(entries)
     if not gradient.wrong.any() or not gradient.size:
         return first or [Hint("unknown", "none of the entries that were measured is wrong")]
-    explained = _explained(pair, name, gradient, dy)
+    with np.errstate(all="ignore"):  # functions are tried where they may have no value
+        explained = _explained(pair, name, gradient, dy)
     found = [Hint(one.cause, one.text, one.residual) for one in _one_each(explained.guesses)]
     found = found or [_without_a_guess(gradient, explained)]
     if found[0].cause in NOT_OF_STATE and not any(one.cause == "not linear" for one in first):
@@ -77,7 +75,7 @@ def hints_for(
 
 def _explained(pair: Pair, name: str, gradient: WrongGradient, dy: Sequence[Array]) -> Explained:
     """What fits, cheapest first, and the formulas that are known."""
-    arrays = known_arrays(pair, name)
+    arrays = arrays_at_hand(pair, name)
     cotangents = [
         Known("dy" if len(dy) == 1 else f"dy[{i}]", np.asarray(one)) for i, one in enumerate(dy)
     ]

@@ -5,7 +5,7 @@ exp, tanh and the like of them. `Factors` lists these, each with the digits that
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,6 +14,7 @@ import numpy as np
 from ..checks import Array, Shape
 from .arguments import leaves
 from .pair import Pair, Stopped
+from .simple_functions import BASIC, EVERY, Function
 
 MOST_ARRAYS = 6  # at once
 MOST_NUMBERS = 10**6  # in an array that is looked at
@@ -28,74 +29,7 @@ class Known:
     made: bool = False
 
 
-@dataclass(frozen=True)
-class Function:
-    """f, how to write it, the digits of choosing it, and whether it is a mask."""
-
-    text: str
-    of: Callable[[Array], Array]
-    choice: float
-    is_mask: bool = False
-
-
-def _sigmoid(v: Array) -> Array:
-    return 0.5 + 0.5 * np.tanh(0.5 * v)
-
-
-def _normal_cdf(v: Array) -> Array:
-    flat = [0.5 * math.erfc(-one / math.sqrt(2)) for one in v.ravel().tolist()]
-    return np.array(flat).reshape(v.shape)
-
-
-def _is(v: Array) -> Array:
-    return np.asarray(v, np.float64)
-
-
-def _sign(v: Array) -> Array:
-    return np.where(v == 0, np.nan, np.sign(v))  # with zeros it would be a mask
-
-
-BASIC = (
-    Function("{}", lambda v: v, 0.0),
-    Function("{}^2", lambda v: v * v, 0.5),
-    Function("1 / {}", lambda v: 1 / v, 0.5),
-    Function("|{}|", np.abs, 0.8),
-    Function("sign({})", _sign, 0.8),
-    Function("1 / {}^2", lambda v: 1 / (v * v), 1.0),
-    Function("({} > 0)", lambda v: _is(v > 0), 1.5, is_mask=True),
-    Function("({} < 0)", lambda v: _is(v < 0), 1.5, is_mask=True),
-)
-SCALAR = (
-    Function("(1 - {})", lambda v: 1 - v, 0.4),
-    Function("(1 + {})", lambda v: 1 + v, 0.6),
-    Function("(1 - {}^2)", lambda v: 1 - v * v, 0.4),
-    Function("exp({})", np.exp, 0.5),
-    Function("exp(-{})", lambda v: np.exp(-v), 0.7),
-    Function("exp({} / 2)", lambda v: np.exp(v / 2), 0.7),
-    Function("exp(-{} / 2)", lambda v: np.exp(-v / 2), 0.8),
-    Function("(exp({}) - 1)", np.expm1, 0.9),
-    Function("tanh({})", np.tanh, 0.8),
-    Function("(1 - tanh({})^2)", lambda v: 1 - np.tanh(v) ** 2, 0.8),
-    Function("sigmoid({})", _sigmoid, 0.8),
-    Function("sigmoid(-{})", lambda v: _sigmoid(-v), 0.9),
-    Function("sigmoid'({})", lambda v: _sigmoid(v) * _sigmoid(-v), 0.9),
-    Function("{}^3", lambda v: v**3, 0.9),
-    Function("sqrt({})", np.sqrt, 0.9),
-    Function("1 / sqrt({})", lambda v: 1 / np.sqrt(v), 0.9),
-    Function("tanh''({})", lambda v: -2 * np.tanh(v) * (1 - np.tanh(v) ** 2), 1.2),
-    Function("sigmoid''({})", lambda v: _sigmoid(v) * _sigmoid(-v) * -np.tanh(v / 2), 1.2),
-    Function("cos({})", np.cos, 1.0),
-    Function("sin({})", np.sin, 1.0),
-    Function("normal pdf({})", lambda v: np.exp(-v * v / 2) / math.sqrt(2 * math.pi), 1.2),
-    Function("normal cdf({})", _normal_cdf, 1.2),
-    Function("({} != 0)", lambda v: _is(v != 0), 1.8, is_mask=True),
-    Function("max({}, 0)", lambda v: np.maximum(v, 0), 1.8, is_mask=True),
-    Function("min({}, 0)", lambda v: np.minimum(v, 0), 1.8, is_mask=True),
-)
-EVERY = BASIC + SCALAR
-
-
-def known_arrays(pair: Pair, name: str) -> list[Known]:
+def arrays_at_hand(pair: Pair, name: str) -> list[Known]:
     """The block itself first, then what is of its shape, then all else that has a name."""
     try:
         outputs = pair.forward(pair.blocks).outputs
@@ -171,6 +105,9 @@ class Factors:
     def is_mask(self, i: int) -> bool:
         return self.features[i][1].is_mask
 
+    def is_sign(self, i: int) -> bool:
+        return self.features[i][1].is_sign
+
     def values(self, i: int, positions: Array) -> Array:
         """The i-th at flat positions."""
         array, f = self.features[i]
@@ -189,8 +126,8 @@ class Factors:
             table[places] = f.of(arrays[sources])
         axes = tuple(range(1, table.ndim))
         table[~np.isfinite(table).all(axis=axes)] = 0
-        masks = np.array([f.is_mask for _, f in self.features])
-        table[masks & (np.ptp(table, axis=axes) == 0)] = 0  # it masks nothing, or all
+        steps = np.array([f.is_mask or f.is_sign for _, f in self.features])
+        table[steps & (np.ptp(table, axis=axes) == 0)] = 0  # one value only
         return table
 
     def _at(self, i: int, positions: Array) -> Array:

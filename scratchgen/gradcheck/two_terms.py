@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import Array
-from .formulas import Formula, Sums, Weight, term_values
+from .formulas import PAIR, Formula
 from .guesses import WrongGradient
 from .named_numbers import Names
+from .ways_to_sum import Sums, Weight, term_values
 
 MOST_TERMS = 400  # the cheapest
 MOST_ROWS = 24  # that (1) is found from
@@ -46,7 +47,7 @@ class TwoTerms:
         return f"{first} - {second[1:]}" if second.startswith("-") else f"{first} + {second}"
 
 
-def two_terms(
+def pairs_of_terms(
     sums: Sums, targets: Sequence[Array], gradient: WrongGradient, names: Names
 ) -> list[list[TwoTerms]]:
     """For each target (n,) the pairs of terms that give it, to what the floor asks, best first."""
@@ -55,11 +56,10 @@ def two_terms(
         return [[] for _ in targets]
     rows = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int))
     terms, choice = _cheapest_terms(sums)
-    with np.errstate(all="ignore"):
-        table = _table(sums, terms, gradient.index[rows])  # (T, K)
-        g = table @ table.T  # (T, T)
-        apart = 1 - g * g
-        near = [_nearest(table, g, apart, one, rows, choice, gradient) for one in targets]
+    table = _table(sums, terms, gradient.index[rows])  # (T, K)
+    g = table @ table.T  # (T, T)
+    apart = 1 - g * g
+    near = [_nearest(table, g, apart, one, rows, choice, gradient) for one in targets]
     found = [
         [_compared(sums, terms[i], terms[j], target, gradient, names) for i, j in pairs]
         for target, pairs in zip(targets, near, strict=True)
@@ -75,7 +75,7 @@ def _cheapest_terms(sums: Sums) -> tuple[list[Term], Array]:
     """Terms, any factor by itself or times a cheap one, and (T,) the digits of choosing them."""
     choice = sums.left.choice
     partners = np.argsort(choice, kind="stable")[:MOST_PARTNERS]
-    both = choice[partners, None] + choice
+    both = choice[partners, None] + choice + PAIR * np.outer(partners > 0, choice > 0)
     masks = np.array([sums.left.is_mask(i) for i in range(len(choice))])
     repeated = (partners[:, None] > np.arange(len(choice))) & np.isin(
         np.arange(len(choice)), partners

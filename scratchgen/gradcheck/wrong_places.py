@@ -49,8 +49,9 @@ def places(gradient: WrongGradient, values: Sequence[tuple[str, Array]]) -> list
 def _conditions(name: str, v: Array, wrong: Array) -> Iterator[tuple[str, float]]:
     """Conditions on v that hold exactly where `wrong` does."""
     n = math.log10(len(v)) + 0.5
-    if np.array_equal(v == 0, wrong):
-        yield _equal(name), 0.3
+    for sign, holds in (("==", v == 0), ("!=", v != 0)):
+        if np.array_equal(holds, wrong):
+            yield _compared_with_zero(name, sign), 0.3
     for text, one, extra in ((name, v, 0.0), (f"|{name}|", abs(v), 0.5)):
         inside, outside = one[wrong], one[~wrong]
         if inside.max() < outside.min():
@@ -76,11 +77,11 @@ def _conditions(name: str, v: Array, wrong: Array) -> Iterator[tuple[str, float]
         yield f"{name} < {a} or {name} > {b}", more + again + 0.5
 
 
-def _equal(name: str) -> str:
+def _compared_with_zero(name: str, sign: str) -> str:
     """`x == y` for a difference `(x - y)`."""
     if name.startswith("(") and " - " in name:
-        return name[1:-1].replace(" - ", " == ")
-    return f"{name} == 0"
+        return name[1:-1].replace(" - ", f" {sign} ")
+    return f"{name} {sign} 0"
 
 
 def _threshold(low: float, high: float, digits: float) -> tuple[str, float]:

@@ -128,9 +128,9 @@ def linspace_to_two_pi(patch):
     patch.setattr(toys, "RING", toys.Mixture("ring", means, 0.01))
 
 
-HANDED = (
-    "meaning/test_objectives.py::test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_"
-    "that_step_reports"
+CHECKED = (
+    "meaning/test_objectives.py::test_the_gradient_of_every_player_is_that_of_the_number_that_"
+    "objective_returns"
 )
 DRAWN_IS_DIFFERENTIATED = (
     "meaning/test_evidence.py::test_the_noise_that_is_drawn_is_the_noise_that_is_differentiated"
@@ -144,6 +144,12 @@ PENALTY = (
     "forward_alone"
 )
 
+
+def of(kind):
+    """What the test of a model's gradients is given."""
+    return {"kind": kind, "training": True, "seed": 0}
+
+
 # mutant: the test that kills it, and what that test is given
 MUTANTS = {
     caches_flushed_before_backward: (
@@ -155,13 +161,13 @@ MUTANTS = {
         "distributions/test_distributions.py::test_the_declared_variance_is_the_drawn_variance",
         dict,
     ),
-    both_signs_flipped: (HANDED, lambda: {"kind": "gradient_penalty"}),
+    both_signs_flipped: (CHECKED, lambda: of("gradient_penalty")),
     caches_of_fake_used_for_real: (
         "meaning/test_games.py::test_real_and_fake_passes_do_not_share_their_notes",
         dict,
     ),
     one_norm_over_the_batch: (UNIT_SLOPE, lambda: {"n": 16}),
-    no_curvature: (HANDED, lambda: {"kind": "gradient_penalty"}),
+    no_curvature: (CHECKED, lambda: of("gradient_penalty")),
     noise_drawn_twice: (DRAWN_IS_DIFFERENTIATED, dict),
     linspace_to_two_pi: (
         "data/test_data.py::test_toys_have_all_their_modes_and_their_spread",
@@ -170,8 +176,8 @@ MUTANTS = {
 }
 # mutant: a good test that it passes all the same
 UNSEEN = {
-    exp_of_log_var_as_standard_deviation: (HANDED, {"kind": "gaussian"}),
-    one_norm_over_the_batch: (HANDED, {"kind": "gradient_penalty"}),
+    exp_of_log_var_as_standard_deviation: (CHECKED, of("gaussian")),
+    one_norm_over_the_batch: (CHECKED, of("gradient_penalty")),
     no_curvature: (PENALTY, {"penalty": GradientPenalty(10.0), "body": "ReLU"}),
 }
 

@@ -29,9 +29,9 @@ def behaviour(subject: Subject, mutant: Mutant) -> tuple[str, str]:
 
     raises      an exception, or no array of the right shape
     derivative  a gradient, for fresh arrays and random cotangents
-    contract    the same gradients, but: writes, twice, stale, layout, scales, far (large, or tiny
-                arguments)
-    kink        the same gradients but at 0 exactly, where both are a convention
+    contract    the same gradients, but: writes, twice, stale, layout, scales, far (not finite where
+                arguments are large or tiny)
+    elsewhere   the same gradients at this point, others far from it, or at 0 exactly
     same        nothing
     """
     with np.errstate(all="ignore"):
@@ -52,8 +52,11 @@ def behaviour(subject: Subject, mutant: Mutant) -> tuple[str, str]:
                 seen = look(subject, mutant)
             except Exception as problem:
                 return "contract", f"{contract} ({type(problem).__name__})"
-            if not all(same(a, b) for a, b in zip(expected, seen, strict=True)):
-                return ("kink", "") if contract == "at 0" else ("contract", contract)
+            both = list(zip(expected, seen, strict=True))
+            if not all(same(a, b) for a, b in both):
+                finite = all(same(np.isfinite(a), np.isfinite(b)) for a, b in both)
+                away = contract == "at 0" or (contract == "far" and finite)
+                return ("elsewhere" if away else "contract"), contract
     return "same", ""
 
 

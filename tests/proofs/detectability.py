@@ -17,7 +17,8 @@ point, entry and sign. The checkers:
 
 torch slow and the central differences go through the entries one by one, and stop at n = 1,000;
 beyond it they are not asked. Where a checker misses three sizes in a row, it is not asked about
-smaller ones; about the right gradient it always is. PyTorch and JAX are left out where they are not installed.
+smaller ones; about the right gradient it always is. PyTorch and JAX are left out where they are not
+installed.
 """
 
 import os

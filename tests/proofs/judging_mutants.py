@@ -78,13 +78,13 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
         "id": mutant.id, "family": mutant.family, "change": f"{mutant.before} -> {mutant.after}",
         "kind": "", "class": "same", "cases": [],
     }  # fmt: skip
-    raised = kinked = ""
+    raised = elsewhere = ""
     for kind in gradients.kinds_for(mutant)[:MOST_KINDS]:
         points = [make() for make in proof_subjects.SUBJECTS[kind]]
         found = [behaviour(subject, mutant) for subject in points]
         classes = {one for one, _ in found}
         raised = raised or (kind if "raises" in classes else "")
-        kinked = kinked or (kind if "kink" in classes else "")
+        elsewhere = elsewhere or (kind if "elsewhere" in classes else "")
         if classes & {"derivative", "contract"}:
             row["kind"] = kind
             row["class"] = "derivative" if "derivative" in classes else "contract"
@@ -95,8 +95,8 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
             ]
             break
     else:
-        row["class"] = "raises" if raised else "kink" if kinked else "same"
-        row["kind"] = raised or kinked or gradients.kinds_for(mutant)[0]
+        row["class"] = "raises" if raised else "elsewhere" if elsewhere else "same"
+        row["kind"] = raised or elsewhere or gradients.kinds_for(mutant)[0]
     row["room"] = room_of(mutant, row["kind"])
     return row
 

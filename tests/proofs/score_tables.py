@@ -46,7 +46,7 @@ def by_case(rows: list[dict[str, Any]], tools: list[str]) -> str:
 
 def classes(rows: list[dict[str, Any]]) -> str:
     """How many mutants there are of each class, by family."""
-    names = ("derivative", "contract", "optimizer", "raises", "kink", "same")
+    names = ("derivative", "contract", "optimizer", "raises", "elsewhere", "same")
     lines = ["mutants by operator", f"{'':<22}{'all':>7}" + "".join(f"{one:>12}" for one in names)]
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
