@@ -1,8 +1,8 @@
 """What formulas say of a wrong gradient: it lacks a term, or a factor, or is another formula.
 
-analytic = numeric + c T           the term -c T is missing, or has the wrong sign or factor
-numeric = c F analytic             the factor c F is missing
-analytic = P,  numeric = Q           two formulas: a wrong array, a transpose, another axis
+analytic = numeric + c T              the term -c T is missing, or has a wrong sign or factor
+numeric = c F analytic                the factor c F is missing
+analytic = P,  numeric = Q            two formulas: a wrong array, a transpose, another axis
 analytic = K + c U, numeric = K + U   all but the known term K has a wrong sign or factor
 """
 

@@ -71,8 +71,8 @@ class Formula:
         left, right = self.sums.left.text(self.left), self.sums.right.text(self.right)
         if self.sums.kind == "matmul":
             inner = " * ".join(one for one in (self.weight.name, right) if one)
-            inner = f"({inner})" if " * " in inner else inner
-            body = self.sums.text.format(left or "1", inner or "1")
+            both = [f"({one})" if set(one) & set(" ^") else one for one in (left, inner)]
+            body = self.sums.text.format(*[one or "1" for one in both])
         else:
             inner = " * ".join(one for one in (self.weight.name, left, right) if one) or "1"
             body = self.sums.text.format(inner)

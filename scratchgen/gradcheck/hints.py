@@ -1,7 +1,7 @@
 """Hints: what is probably wrong with a gradient that failed, in one sentence each, best first.
 
 The error E = analytic - numeric is compared with all that is known to happen: wrong factors, orders
-and means (shapes_of_error.py), formulas of the arrays at hand (formulas.py), conditions on where it
+and means (shapes_of_error.py, shapes_by_group.py, mixed_axes.py), formulas of the arrays at hand (formulas.py), conditions on where it
 is wrong (wrong_places.py). What tells most of it with the least freedom comes first (guesses.py). A
 contract that failed as well, and would make any gradient wrong, comes before that.
 """
@@ -14,16 +14,11 @@ from ..checks import Array, Shape
 from .explained import Explained, formula_guesses, two_term_guesses
 from .guesses import Guess, WrongGradient, cheapest
 from .known_arrays import Known, arrays_at_hand, spread
+from .mixed_axes import fits_axis, fits_two_axes
 from .named_numbers import Names, names_for
 from .pair import Pair
 from .results import FAIL, EntryMap, Finding, Hint
-from .shapes_by_group import (
-    fits_axis,
-    fits_group_factor,
-    fits_inside_a_mean,
-    fits_mean_term,
-    fits_two_axes,
-)
+from .shapes_by_group import fits_group_factor, fits_inside_a_mean, fits_mean_term
 from .shapes_of_error import fits_factor, fits_order, fits_whole_numbers, fits_zero
 from .wrong_places import Place, named_entries, places
 

@@ -2,8 +2,6 @@
 
     E = a_g,   E = a_g + b_g (x - mean(x))   a term that is a mean, or one from a variance
     analytic = c_g numeric                   a spread, or a norm, that each group is divided by
-    analytic = a_g, and numeric is not       summed over the wrong axis
-    E = u_i v_j + s_i t_j                    two axes mixed up
 
 A group is what differs along some axes only; all sets of axes are tried.
 """
@@ -16,8 +14,6 @@ import numpy as np
 from ..checks import Array
 from .guesses import Guess, WrongGradient, listed_axes
 
-LARGEST_MATRIX = 10**5  # entries
-
 
 def fits_mean_term(
     gradient: WrongGradient, x: Array, others: Sequence[tuple[str, Array]]
@@ -26,7 +22,7 @@ def fits_mean_term(
     one = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
         group, where = gradient.groups(axes), listed_axes(axes)
-        centred = _without(x, [one], group)[0]
+        centred = without(x, [one], group)[0]
         text = f"the error is constant over {where}: a term that is a mean or a sum over it"
         yield _by_group(gradient, group, [one], "mean term", f"{text} is missing or wrong")
         text = f"along {where} the error is proportional to x - mean(x): the term with "
@@ -67,7 +63,7 @@ def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         group, where = gradient.groups(axes), listed_axes(axes)
         if group.max(initial=0) == 0 and len(gradient.shape) > 1:
             continue  # one factor for all
-        centred = _without(x, [one], group)[0]
+        centred = without(x, [one], group)[0]
         text = f"it is right up to a factor that is constant over {where}"
         text += _like_a_statistic(gradient, group, x)
         fit = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
@@ -110,8 +106,8 @@ def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:
 
     x - mean(x) is taken out of both gradients before c_g is fitted.
     """
-    right = _less(gradient.numeric, centred, group)
-    off = _less(gradient.error, centred, group)
+    right = less(gradient.numeric, centred, group)
+    off = less(gradient.error, centred, group)
     size = np.bincount(group, right * right)
     spread = np.bincount(group, centred**2)
     if len(size) < 2 or not size.all() or not spread.all():
@@ -137,7 +133,7 @@ def fits_inside_a_mean(
         rests: list[list[tuple[str, float, float]]] = [[], []]
         for name, values in products:
             for found, flat in zip(rests, (gradient.analytic, gradient.numeric), strict=True):
-                rest, free = _without(flat, [one, x, values], group)
+                rest, free = without(flat, [one, x, values], group)
                 found.append((name, gradient.left(rest), free))
         for now, missed, free in rests[0]:
             for right, also_missed, _ in rests[1]:
@@ -152,74 +148,17 @@ def fits_inside_a_mean(
                     )
 
 
-def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:
-    """One of the two is constant along an axis, and the other is not."""
-    one = [np.ones(len(gradient.index))]
-    for axes in gradient.axis_sets():
-        group = gradient.groups(axes)
-        pair = (
-            ("it is", "should not be", gradient.analytic, gradient.numeric),
-            ("it should be", "is not", gradient.numeric, gradient.analytic),
-        )
-        for has, lacks, flat, other in pair:
-            rest, free = _without(flat, one, group)
-            if _without(other, one, group)[0].any() and flat.any():
-                text = f"{has} constant over {listed_axes(axes)}, and {lacks}: a sum or a mean is"
-                yield Guess(
-                    "axis", f"{text} taken over the wrong axis", 1.0, free, gradient.left(rest)
-                )
-
-
-def fits_two_axes(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
-    """E, or E / (x - mean(x)), is a matrix of rank 1 or 2."""
-    if not gradient.complete or len(gradient.shape) < 2 or len(gradient.index) > LARGEST_MATRIX:
-        return
-    columns = gradient.shape[-1]
-    error = gradient.error.reshape(-1, columns)
-    right = gradient.numeric.reshape(-1, columns)
-    matrix = x.reshape(-1, columns)
-    scaled = [np.ones_like(matrix), *(matrix - matrix.mean(axis=i, keepdims=True) for i in (0, 1))]
-    for by in scaled:
-        quotient = error / by
-        if not np.isfinite(quotient).all():
-            continue
-        u, s, v = np.linalg.svd(quotient, full_matrices=False)
-        for rank in (1, 2):
-            rest = error - by * ((u[:, :rank] * s[:rank]) @ v[:rank])
-            if _rank(right) <= rank or _rank(right / by) <= rank:
-                continue  # the right gradient is such a matrix as well, so that this tells nothing
-            free = rank * (sum(error.shape) - rank)
-            cause = "mean term" if rank == 1 else "axis"
-            yield Guess(cause, _rank_text(rank), 1.0 + rank, free, gradient.left(rest.ravel()))
-
-
-def _rank(matrix: Array) -> int:
-    return int((np.linalg.svd(matrix, compute_uv=False) > 1e-6 * abs(matrix).max()).sum())
-
-
-def _rank_text(rank: int) -> str:
-    if rank == 1:
-        return (
-            "the error is one number per row times one per column: a term that is a mean or "
-            "a sum along one of them is missing or wrong"
-        )
-    return (
-        "the error is a term that is constant along the rows and one along the columns: a mean "
-        "is taken over the wrong axis"
-    )
-
-
 def _by_group(
     gradient: WrongGradient, group: Array, basis: list[Array], cause: str, text: str
 ) -> Guess:
     """The error, fitted in each group by numbers of its own times the arrays of the basis."""
     if (int(group.max(initial=0)) + 1) * len(basis) >= len(group):
         return Guess(cause, text, 0.5 + len(basis), len(group), 0.0)  # it would fit anything
-    rest, free = _without(gradient.error, basis, group)
+    rest, free = without(gradient.error, basis, group)
     return Guess(cause, text, 0.5 + len(basis), free, gradient.left(rest))
 
 
-def _without(values: Array, basis: list[Array], group: Array) -> tuple[Array, float]:
+def without(values: Array, basis: list[Array], group: Array) -> tuple[Array, float]:
     """`values` less their projections on the basis in each group, and how many numbers that took.
 
     The basis is made orthogonal on the way (Gram-Schmidt).
@@ -228,17 +167,17 @@ def _without(values: Array, basis: list[Array], group: Array) -> tuple[Array, fl
     for vector in basis:
         size = np.bincount(group, vector * vector)
         for other in done:
-            vector = _less(vector, other, group)
+            vector = less(vector, other, group)
         square = np.bincount(group, vector * vector)
         counts = square > 1e-18 * size
         vector = np.where(counts[group], vector, 0.0)
-        values = _less(values, vector, group)
+        values = less(values, vector, group)
         done.append(vector)
         free += float(counts.sum())
     return values, free
 
 
-def _less(values: Array, vector: Array, group: Array) -> Array:
+def less(values: Array, vector: Array, group: Array) -> Array:
     """`values` less their projection on one vector in each group."""
     square = np.bincount(group, vector * vector)
     along = np.bincount(group, vector * values)

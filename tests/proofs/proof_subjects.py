@@ -384,6 +384,10 @@ def _subjects() -> dict[str, list[Callable[[], Subject]]]:
     two["Tied"] = [
         (_tied(a, b), (n, a)) for n, a, b in ((1, 3, 2), (2, 4, 3), (5, 3, 4), (3, 3, 3), (4, 2, 5))
     ]
+    two["shared layers"] = [
+        (_shared(d, k), (n, d))
+        for n, d, k in ((1, 3, 2), (2, 4, 1), (5, 3, 4), (3, 3, 3), (4, 5, 2))
+    ]
     two["JoinParameters"] = [
         (JoinParameters(k), (n, d))
         for n, d, k in ((1, 3, 2), (2, 4, 1), (5, 3, 4), (3, 3, 3), (4, 2, 2))
@@ -481,6 +485,12 @@ def _subjects() -> dict[str, list[Callable[[], Subject]]]:
 def _network(a: int, b: int, c: int) -> Any:
     twice = Dense(b, b)
     return Network((a,), Dense(a, b), Tanh(), twice, Sigmoid(), twice, Dense(b, c))
+
+
+def _shared(d: int, k: int) -> Any:
+    """A normalisation, and joined parameters, that are used twice."""
+    norm, join = LayerNorm(d), JoinParameters(k)
+    return Network((d,), norm, Dense(d, d), Tanh(), norm, join, join)
 
 
 def _tied(a: int, b: int) -> Any:
