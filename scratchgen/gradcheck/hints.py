@@ -1,9 +1,10 @@
 """Hints: what is probably wrong with a gradient that failed, in one sentence each, best first.
 
-The error E = analytic - numeric is compared with all that is known to happen: wrong factors, orders
-and means (shapes_of_error.py, shapes_by_group.py, mixed_axes.py), formulas of the arrays at hand (formulas.py), conditions on where it
-is wrong (wrong_places.py). What tells most of it with the least freedom comes first (guesses.py). A
-contract that failed as well, and would make any gradient wrong, comes before that.
+The error E = analytic - numeric is compared with all that is known to happen: wrong factors and
+orders (shapes_of_error.py), means (shapes_by_group.py), axes (mixed_axes.py), formulas of the
+arrays at hand (explained.py), conditions on where it is wrong (wrong_places.py). What tells most of
+it with the least freedom comes first (guesses.py). A contract that failed as well, and would make
+any gradient wrong, comes before that.
 """
 
 from collections.abc import Iterator, Sequence
