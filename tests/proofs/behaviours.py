@@ -1,5 +1,6 @@
 """What a mutant changes at a point: nothing, a gradient, a contract, or it raises."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,10 @@ def owned(gradients: Any) -> tuple[Any, ...]:
     return tuple(None if g is None else np.array(g, copy=True) for g in gradients)
 
 
-def behaviour(subject: Subject, mutant: Mutant) -> tuple[str, str]:
+def behaviour(make: Callable[[], Subject], mutant: Mutant) -> tuple[str, str]:
     """What the mutant changes at this point, and in what: ("derivative", "x"), ("same", "") ...
+
+    Each look is at a subject made anew, since a mutant may write into what a subject holds.
 
     raises      an exception, or no array of the right shape
     derivative  a gradient, for fresh arrays and random cotangents
@@ -35,9 +38,10 @@ def behaviour(subject: Subject, mutant: Mutant) -> tuple[str, str]:
     same        nothing
     """
     with np.errstate(all="ignore"):
-        whole = _observe(subject, None)
+        subject = make()
+        whole = _observe(make, None)
         try:
-            spoilt = _observe(subject, mutant)
+            spoilt = _observe(make, mutant)
         except Exception as problem:
             return "raises", f"{type(problem).__name__}: {problem}"
         for name, a, b in zip(_names(subject), _flat(whole), _flat(spoilt), strict=True):
@@ -47,9 +51,9 @@ def behaviour(subject: Subject, mutant: Mutant) -> tuple[str, str]:
             if not same(a, b):
                 return "derivative", name
         for contract, look in CONTRACTS.items():
-            expected = look(subject, None)
+            expected = look(make(), None)
             try:
-                seen = look(subject, mutant)
+                seen = look(make(), mutant)
             except Exception as problem:
                 return "contract", f"{contract} ({type(problem).__name__})"
             both = list(zip(expected, seen, strict=True))
@@ -85,11 +89,12 @@ def _flat(rows: Any) -> list[Any]:
     return [one for row in rows for one in row]
 
 
-def _observe(subject: Subject, mutant: Mutant | None) -> list[tuple[Any, ...]]:
+def _observe(make: Callable[[], Subject], mutant: Mutant | None) -> list[tuple[Any, ...]]:
     """Gradients at the point for five random cotangents."""
     rng = np.random.default_rng(11)
     found = []
     for _ in range(5):
+        subject = make()
         dys = draw_cotangents(subject, rng)
         with at_work(mutant):
             found.append(run_once(subject, dys))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from proof_subjects import CURRENT
 
 STEP, ALLOWED = 1e-5, 1e-5  # of `central`: |a - n| / max(|a|, |n|) in the norm of each block
 
@@ -31,6 +32,19 @@ class Answer:
 
 
 def ours(subject: Any, seed: int = 0) -> Answer:
+    """Our checker, as `check_cached` runs it; then, of a second order, `check_second_order`."""
+    answer = of_pair(subject, seed)
+    if answer.said == "found" or subject.layer is None or not CURRENT:
+        return answer
+    from scratchgen.gradcheck.checks import check_second_order
+
+    with CURRENT[0].applied():
+        report = check_second_order(subject.layer, subject.args[0].shape, seed=seed)
+    failed = report.verdict == "FAIL"
+    return Answer("found", text="check_second_order") if failed else answer
+
+
+def of_pair(subject: Any, seed: int = 0) -> Answer:
     """Our checker, as `check_cached` runs it."""
     from scratchgen.gradcheck.engine import examine
     from scratchgen.gradcheck.pair import CachedPair

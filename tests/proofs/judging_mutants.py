@@ -79,8 +79,8 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
     }  # fmt: skip
     raised = elsewhere = ""
     for kind in gradients.kinds_for(mutant):
-        points = [make() for make in proof_subjects.SUBJECTS[kind]]
-        found = [behaviour(subject, mutant) for subject in points]
+        points = proof_subjects.SUBJECTS[kind]
+        found = [behaviour(make, mutant) for make in points]
         classes = {one for one, _ in found}
         raised = raised or (kind if "raises" in classes else "")
         elsewhere = elsewhere or (kind if "elsewhere" in classes else "")
@@ -88,8 +88,8 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
             row["kind"] = kind
             row["class"] = "derivative" if "derivative" in classes else "contract"
             row["cases"] = [
-                case(subject, mutant, *what, peers)
-                for subject, what in zip(points, found, strict=True)
+                case(make, mutant, *what, peers)
+                for make, what in zip(points, found, strict=True)
                 if what[0] in ("derivative", "contract")
             ]
             break
@@ -100,20 +100,18 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
     return row
 
 
-def case(
-    subject: Any, mutant: Any, what: str, where: str, peers: tuple[str, ...]
-) -> dict[str, Any]:
-    """What every tool says of the mutant at one point."""
-    found: dict[str, Any] = {"label": subject.label, "class": what, "where": where}
+def case(make: Any, mutant: Any, what: str, where: str, peers: tuple[str, ...]) -> dict[str, Any]:
+    """What every tool says of the mutant at one point; each has a subject of its own."""
+    found: dict[str, Any] = {"label": make().label, "class": what, "where": where}
     with at_work(mutant), np.errstate(all="ignore"):
-        answer = bridges.ours(subject)
+        answer = bridges.ours(make())
         found["ours"] = answer.said
         for peer in peers:
             if what == "derivative" or peer != "central":
-                found[peer] = bridges.PEERS[peer](subject).said
+                found[peer] = bridges.PEERS[peer](make()).said
     found |= {"cause": answer.cause, "text": answer.text, "contracts": list(answer.contracts)}
     if answer.said == "found" and what == "derivative":
-        found["facts"] = sorted(facts(subject, mutant, answer.block)) if answer.block else []
+        found["facts"] = sorted(facts(make, mutant, answer.block)) if answer.block else []
         found["named"] = answer.cause in TRUE_CAUSES[mutant.family]
         found["true"] = found["named"] or answer.cause in found["facts"]
         found["formula"] = "it should be" in answer.text
@@ -180,27 +178,27 @@ def _letters(entry: Any) -> set[str]:
     return set().union(*(names.get(letter, set()) for letter in entry.classes))
 
 
-def facts(subject: Any, mutant: Any, block: str) -> set[str]:
+def facts(make: Any, mutant: Any, block: str) -> set[str]:
     """Descriptions that are exactly true of the wrong gradient of a block, beside the right one."""
-    rng = np.random.default_rng(21)
+    rng, subject = np.random.default_rng(21), make()
     dys = draw_cotangents(subject, rng)
     place = subject.names.index(block) if block in subject.names else 0
     with np.errstate(all="ignore"):
-        n = np.asarray(run_once(subject, dys)[place], float)
+        n = np.asarray(run_once(make(), dys)[place], float)
         with at_work(mutant):
-            a = np.asarray(run_once(subject, dys)[place], float)
+            a = np.asarray(run_once(make(), dys)[place], float)
         found = _facts(a, n, [*subject.args, *dys])
         with at_work(mutant):
-            twice = run_once(subject, [2 * dy for dy in dys])[place]
+            twice = run_once(make(), [2 * dy for dy in dys])[place]
         if not same(2 * a, twice, 1e-9):
             found.add("not linear")
         with contextlib.suppress(Exception):
             look = CONTRACTS["writes"]
-            if not all(map(same, look(subject, None), look(subject, mutant))):
+            if not all(map(same, look(make(), None), look(make(), mutant))):
                 found.add("impure")
         with contextlib.suppress(Exception):
             first, _, third = np.array_split(np.arange(3 * len(subject.args)), 3)
-            seen = CONTRACTS["twice"](subject, mutant)
+            seen = CONTRACTS["twice"](make(), mutant)
             if not all(same(seen[i], seen[j]) for i, j in zip(first, third, strict=True)):
                 found.add("stale")
         return found

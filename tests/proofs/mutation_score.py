@@ -43,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--ours-only", action="store_true", help="no peers")
     parser.add_argument("--family", help="mutants of this operator only")
+    parser.add_argument("--id", default="", help="mutants whose id holds this text only")
     parser.add_argument("--limit", type=int, help="this many mutants, drawn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="a JSON file for all results")
@@ -64,7 +65,8 @@ def main() -> None:
     began = time.perf_counter()
 
     def wanted(every: Any) -> list[int]:
-        return [i for i, one in enumerate(every) if given.family in (None, one.family)]
+        here = [(i, one) for i, one in enumerate(every) if given.family in (None, one.family)]
+        return [i for i, one in here if given.id in one.id]
 
     numbers = sampled(wanted(gradients.mutants()), given.limit, given.seed)
     of_steps = sampled(wanted(steps.mutants()), given.limit, given.seed)
@@ -72,7 +74,7 @@ def main() -> None:
         rows = list(pool.map(judge, [(i, peers) for i in numbers], chunksize=8))
         rows += list(pool.map(judge_step, of_steps, chunksize=8))
         entries = []
-        if given.family is None:
+        if given.family is None and not given.id:
             tasks = [(name, peers) for name in catalogue.ENTRIES]
             entries = list(pool.map(judge_entry, tasks, chunksize=4))
     seconds = time.perf_counter() - began

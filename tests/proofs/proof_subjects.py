@@ -77,6 +77,7 @@ class Subject:
     args: list[np.ndarray]
     forward: Callable[..., Any] = field(repr=False)
     backward: Callable[[Any, Any], tuple[Any, ...]] = field(repr=False)
+    layer: Any = None  # of which this is the second order
 
     def __post_init__(self) -> None:
         plain = [name.replace(".", "_") for name in self.names]
@@ -94,8 +95,8 @@ class Subject:
         self.forward = forward
 
     def outputs(self, *args: Any) -> tuple[np.ndarray, ...]:
-        """What forward gives, as a tuple of arrays."""
-        y, _ = self.forward(*args)
+        """What forward gives, as a tuple of arrays; the arguments are copied."""
+        y, _ = self.forward(*[np.array(one) for one in args])
         return tuple(map(np.asarray, y)) if isinstance(y, tuple) else (np.asarray(y),)
 
     def call_backward(self, dys: list[np.ndarray], cache: Any) -> tuple[Any, ...]:
@@ -216,7 +217,8 @@ def of_second_order(
 
     kind = f"{type(layer).__name__} second order"
     names, args = ["x", "u", *names[1:]], [x, signed(rng, x.shape), *args[1:]]
-    return Subject(kind, f"{layer} {shape}, second order", names, args, forward, backward)
+    label = f"{layer} {shape}, second order"
+    return Subject(kind, label, names, args, forward, backward, layer)
 
 
 def of_functions(kind: str, label: str, names: Any, args: Any, f: Any, vjp: Any) -> Subject:
