@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 import scratchgen as sg
-from scratchgen.gradcheck.differences import MANY, Climb, Slope
-from scratchgen.gradcheck.noise import forward_noise
-from scratchgen.gradcheck.pair import VJPPair
+from scratchgen.gradcheck.measuring.differences import MANY, Climb, Slope
+from scratchgen.gradcheck.measuring.noise import forward_noise
+from scratchgen.gradcheck.pairs.pair import VJPPair
 
 H = np.logspace(0, -10, 201)
 FIXED = 1e-5  # the step that many checkers take

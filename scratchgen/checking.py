@@ -18,13 +18,18 @@ from . import gradcheck, lookup, signatures
 from .checks import user_path
 from .errors import FileError, OptionError
 from .gradcheck.certificate import certify
-from .gradcheck.markup import written
-from .gradcheck.pages import certificate_json, certificate_page, certificate_table, counts_line
-from .gradcheck.pair import told
-from .gradcheck.plain import versions
-from .gradcheck.report import Report
+from .gradcheck.pairs.pair import told
+from .gradcheck.reports.markup import written
+from .gradcheck.reports.pages import (
+    certificate_json,
+    certificate_page,
+    certificate_table,
+    counts_line,
+)
+from .gradcheck.reports.plain import versions
+from .gradcheck.reports.report import Report
+from .gradcheck.reports.wording import calls
 from .gradcheck.results import FAIL
-from .gradcheck.wording import calls
 from .rng import stream
 from .tables import WIDTH
 from .versions import require

@@ -14,7 +14,7 @@ from typing import Any
 
 from .checks import nearest
 from .errors import FileError, OptionError
-from .gradcheck.pair import told
+from .gradcheck.pairs.pair import told
 
 
 def find(word: str) -> list[Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .gradcheck.report import Report
+    from .gradcheck.reports.report import Report
 
 LONGEST = 120  # letters in the name of a picture
 

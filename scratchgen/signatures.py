@@ -16,8 +16,8 @@ import numpy as np
 
 from .checks import Array, Shape
 from .errors import OptionError
-from .gradcheck.pair import MOST_NUMBERS
-from .gradcheck.points import spread
+from .gradcheck.library.points import spread
+from .gradcheck.pairs.pair import MOST_NUMBERS
 
 KINDS = {
     "vjp": "f(*args) -> y and vjp(dy, *args)",

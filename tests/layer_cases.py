@@ -7,7 +7,7 @@ know of: tapes that are used again, gradients that add up, and gradients that no
 import numpy as np
 from hypothesis import strategies as st
 
-from scratchgen.gradcheck.points import draw_labels, signed, spread
+from scratchgen.gradcheck.library.points import draw_labels, signed, spread
 from scratchgen.gradcheck.strategies import own_layers
 from scratchgen.nn import LAYERS, Block, Layer, Layout, Tape
 

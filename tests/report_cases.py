@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scratchgen.gradcheck.report import Report
+from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import (
     FAIL,
     INCONCLUSIVE,

@@ -10,7 +10,7 @@ import pytest
 from own_modules import importable
 
 from scratchgen import checking, cli, signatures
-from scratchgen.gradcheck.report import Report
+from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import CaseResult, Finding
 from scratchgen.versions import is_installed
 

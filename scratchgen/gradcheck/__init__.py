@@ -9,9 +9,9 @@ from .checks import (
     check_pair,
     check_second_order,
 )
-from .optimizers import check_optimizer
-from .report import Report
+from .reports.report import Report
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS
+from .stepping.optimizers import check_optimizer
 
 __all__ = [
     "FAIL",

@@ -18,10 +18,10 @@ from ..losses import LOSSES
 from ..models import VAE, Model
 from ..nn import Layer
 from .engine import examine
-from .optimizers import check_optimizer
-from .report import Report
+from .library.second_order import second_order_cases
+from .library.subjects import ObjectivePair, Pairs, pairs_of
+from .reports.report import Report
 from .results import CaseResult
-from .second_order import second_order_cases
 from .specimens import (
     ALL_LIKELIHOODS,
     ALL_OPTIMIZERS,
@@ -33,7 +33,7 @@ from .specimens import (
     functions,
     models,
 )
-from .subjects import ObjectivePair, Pairs, pairs_of
+from .stepping.optimizers import check_optimizer
 
 WARMING = 3  # the step at which a VAE that warms up is checked as well
 EXAMPLES = 3  # in the batch of a model

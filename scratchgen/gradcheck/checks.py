@@ -20,12 +20,12 @@ from ..checks import finite, whole
 from ..errors import KindError, OptionError, ScratchgenError
 from .cases import LayerCase
 from .engine import examine
-from .optimizers import check_optimizer, is_optimizer
-from .pair import CachedPair, FunctionPair, Pair, VJPPair
-from .report import Report
+from .library.second_order import second_order_cases
+from .library.subjects import pairs_of
+from .pairs.pair import CachedPair, FunctionPair, Pair, VJPPair
+from .reports.report import Report
 from .results import FAIL, INCONCLUSIVE
-from .second_order import second_order_cases
-from .subjects import pairs_of
+from .stepping.optimizers import check_optimizer, is_optimizer
 
 SECONDS = 10.0
 Wrt = str | int | Sequence[str | int] | None

@@ -6,13 +6,13 @@ cause is looked for only where something is wrong.
 
 import numpy as np
 
-from .claims import claim
-from .contracts import check_contracts
-from .hints import hints_for
-from .locate import entry_map
-from .oracle import measure_all
-from .pair import Budget, OutOfTime, Pair, Stopped
-from .probe import look, quiet
+from .contracts.asking import check_contracts
+from .contracts.probe import look, quiet
+from .hints.naming import hints_for
+from .measuring.claims import claim
+from .measuring.locate import entry_map
+from .measuring.oracle import measure_all
+from .pairs.pair import Budget, OutOfTime, Pair, Stopped
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
 
 UNDECIDED = ("time", "stochastic", "empty", "finite")  # what ends a check without a FAIL

@@ -2,7 +2,7 @@
 
 A *block* is one array that a gradient is wanted for: an argument, or a parameter by its name. A
 *case* is one pass that was checked, at one point: a layer in training, say, or one player of a
-model. A *finding* is what one contract said (contracts.py).
+model. A *finding* is what one contract said (contracts/).
 """
 
 from collections.abc import Sequence

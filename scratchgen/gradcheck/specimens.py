@@ -52,8 +52,8 @@ from ..nn import (
     Tied,
 )
 from ..optim import SGD, Adam, AdamW, ClipNorm, Momentum, Nesterov, RMSProp
-from .pair import Pair, VJPPair
-from .points import signed
+from .library.points import signed
+from .pairs.pair import Pair, VJPPair
 
 SHAPES = ((4, 5), (1, 3), (7, 1), (3, 2, 4), (2, 3, 4, 2))  # with the batch in front
 Points = Sequence[tuple[Layer, Shape]]

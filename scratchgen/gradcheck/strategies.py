@@ -43,7 +43,7 @@ from ..nn import (
 from ..nn.layer import check_layer
 from ..versions import require
 from .cases import LayerCase
-from .points import spread
+from .library.points import spread
 
 require("hypothesis", "drawing cases")
 

@@ -1,6 +1,6 @@
 """A picture of a gradient check: curves, entries, the map of the error, contracts.
 
-It is given what gradcheck/pictured.py makes: arrays, with a few words.
+It is given what gradcheck/reports/pictured.py makes: arrays, with a few words.
 """
 
 import textwrap
@@ -26,7 +26,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 def draw_report(picture: Any, path: PathLike) -> None:
     """Four panels of one case; FileError where the path cannot be written.
 
-    `picture` has `title`, `curves`, `points`, `tiles` and `marks`: see gradcheck/pictured.py.
+    `picture` has `title`, `curves`, `points`, `tiles` and `marks`: see gradcheck/reports/pictured.py.
     """
     figure = Figure(figsize=(12, 9), layout="constrained")
     figure.suptitle(_plain(picture.title, 110), fontsize=13, x=0.01, ha="left")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from layer_cases import layers
 
 import scratchgen as sg
-from scratchgen.gradcheck.comparing import distance, portion, shares
-from scratchgen.gradcheck.contracts import check_contracts
-from scratchgen.gradcheck.pair import Budget, CachedPair, VJPPair
+from scratchgen.gradcheck.contracts.asking import check_contracts
+from scratchgen.gradcheck.contracts.comparing import distance, portion, shares
+from scratchgen.gradcheck.library.subjects import pairs_of
+from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, VJPPair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, NOTE, PASS
-from scratchgen.gradcheck.subjects import pairs_of
 
 RNG = np.random.default_rng(7)
 X, W, B = RNG.uniform(0.2, 1.5, (4, 5)), RNG.uniform(-1, 1, (5, 3)), RNG.uniform(-1, 1, 3)

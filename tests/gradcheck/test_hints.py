@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from scratchgen.gradcheck.hints import CAUSES, hints_for
-from scratchgen.gradcheck.pair import VJPPair
+from scratchgen.gradcheck.hints.naming import CAUSES, hints_for
+from scratchgen.gradcheck.pairs.pair import VJPPair
 from scratchgen.gradcheck.results import FAIL, PASS, EntryMap, Finding
 
 EPS = 1e-5

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from scratchgen.gradcheck.claims import claim
-from scratchgen.gradcheck.locate import MOST_ENTRIES, MOST_WRONG, entry_map
-from scratchgen.gradcheck.pair import VJPPair
+from scratchgen.gradcheck.measuring.claims import claim
+from scratchgen.gradcheck.measuring.locate import MOST_ENTRIES, MOST_WRONG, entry_map
+from scratchgen.gradcheck.pairs.pair import VJPPair
 
 
 def located(n, wrong, size=1e-3, seed=0):

@@ -9,9 +9,9 @@ import pytest
 
 from scratchgen import errors
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, NOTE, PASS, check, check_optimizer
-from scratchgen.gradcheck.confusions import confused
-from scratchgen.gradcheck.published import FORMULAS, Published, published
-from scratchgen.gradcheck.walks import drawn
+from scratchgen.gradcheck.stepping.confusions import confused
+from scratchgen.gradcheck.stepping.published import FORMULAS, Published, published
+from scratchgen.gradcheck.stepping.walks import drawn
 from scratchgen.optim import (
     OPTIMIZERS,
     SGD,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchgen.gradcheck.oracle import measure_all
-from scratchgen.gradcheck.pair import VJPPair
+from scratchgen.gradcheck.measuring.oracle import measure_all
+from scratchgen.gradcheck.pairs.pair import VJPPair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS
 
 seeds = st.integers(0, 2**32)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from scratchgen import errors
-from scratchgen.gradcheck.arguments import as_block, leaves, rebuilt
-from scratchgen.gradcheck.frozen import Frozen, generators_in
-from scratchgen.gradcheck.pair import CachedPair, Odd, Stopped, VJPPair
+from scratchgen.gradcheck.pairs.arguments import as_block, leaves, rebuilt
+from scratchgen.gradcheck.pairs.frozen import Frozen, generators_in
+from scratchgen.gradcheck.pairs.pair import CachedPair, Odd, Stopped, VJPPair
 
 X, W = np.arange(6.0).reshape(2, 3) + 0.5, np.array([0.3, -0.2, 0.7])
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.gradcheck.given_back import advice
-from scratchgen.gradcheck.pair import Budget, CachedPair, OutOfTime, Stopped, VJPPair
-from scratchgen.gradcheck.probe import look, quiet
+from scratchgen.gradcheck.contracts.given_back import advice
+from scratchgen.gradcheck.contracts.probe import look, quiet
+from scratchgen.gradcheck.library.subjects import pairs_of
+from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, OutOfTime, Stopped, VJPPair
 from scratchgen.gradcheck.results import FAIL, NOTE, PASS
-from scratchgen.gradcheck.subjects import pairs_of
 
 RNG = np.random.default_rng(3)
 X, B = RNG.uniform(0.2, 1.5, (4, 3)), RNG.uniform(-1, 1, 3)

@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen.errors import FileError
-from scratchgen.gradcheck.drawings import curve_drawn, ticks
-from scratchgen.gradcheck.pages import (
+from scratchgen.gradcheck.reports.drawings import curve_drawn, ticks
+from scratchgen.gradcheck.reports.pages import (
     certificate_json,
     certificate_page,
     certificate_table,
     counts_line,
 )
-from scratchgen.gradcheck.pictured import curve_of, marks_of, picture_of, points_of
-from scratchgen.gradcheck.plain import MOST_ENTRIES
-from scratchgen.gradcheck.report import Report
+from scratchgen.gradcheck.reports.pictured import curve_of, marks_of, picture_of, points_of
+from scratchgen.gradcheck.reports.plain import MOST_ENTRIES
+from scratchgen.gradcheck.reports.report import Report
+from scratchgen.gradcheck.reports.tiles import MOST_SIDE, MOST_SLICES, tiles_of
+from scratchgen.gradcheck.reports.wording import extent, told_apart
 from scratchgen.gradcheck.results import (
     FAIL,
     INCONCLUSIVE,
@@ -35,8 +37,6 @@ from scratchgen.gradcheck.results import (
     Ladder,
     Measurement,
 )
-from scratchgen.gradcheck.tiles import MOST_SIDE, MOST_SLICES, tiles_of
-from scratchgen.gradcheck.wording import extent, told_apart
 
 REPORTS = records.every_report()
 ROW_2 = np.arange(12).reshape(3, 4) // 4 == 2

@@ -7,10 +7,10 @@ import pytest
 
 from scratchgen import errors
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, check_second_order
-from scratchgen.gradcheck.mixed import mixed
-from scratchgen.gradcheck.own_pairs import LayerPair
-from scratchgen.gradcheck.second_order import second_order_cases, second_order_pairs
-from scratchgen.gradcheck.tangents import parts
+from scratchgen.gradcheck.library.mixed import mixed
+from scratchgen.gradcheck.library.own_pairs import LayerPair
+from scratchgen.gradcheck.library.second_order import second_order_cases, second_order_pairs
+from scratchgen.gradcheck.library.tangents import parts
 from scratchgen.nn import (
     GELU,
     BatchNorm,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import scratchgen as sg
 from scratchgen import errors
-from scratchgen.gradcheck.points import signed
+from scratchgen.gradcheck.library.points import signed
 from scratchgen.losses import (
     PENALTIES,
     R1,

@@ -12,7 +12,7 @@ from layer_cases import Case, examples, in_training, kinds, layers, seeds
 
 from scratchgen import errors
 from scratchgen.gradcheck import assert_gradients
-from scratchgen.gradcheck.points import signed
+from scratchgen.gradcheck.library.points import signed
 from scratchgen.gradcheck.strategies import layer_cases, own_layers
 from scratchgen.nn import (
     ELU,

@@ -24,9 +24,9 @@ import numpy as np
 from shared import arguments, heading, spread_out, table, write
 from smooth_functions import FAMILIES, true_derivative
 
-from scratchgen.gradcheck.claims import Claim, direction, signs
-from scratchgen.gradcheck.judging import judged
-from scratchgen.gradcheck.pair import VJPPair
+from scratchgen.gradcheck.measuring.claims import Claim, direction, signs
+from scratchgen.gradcheck.measuring.judging import judged
+from scratchgen.gradcheck.pairs.pair import VJPPair
 
 CASES = 30_000
 

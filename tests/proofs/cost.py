@@ -30,9 +30,9 @@ from shared import arguments, heading, table, thread_limits, write
 from scratchgen import nn
 from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.engine import examine
-from scratchgen.gradcheck.oracle import measure_all
-from scratchgen.gradcheck.pair import CachedPair
-from scratchgen.gradcheck.subjects import layer_pair
+from scratchgen.gradcheck.library.subjects import layer_pair
+from scratchgen.gradcheck.measuring.oracle import measure_all
+from scratchgen.gradcheck.pairs.pair import CachedPair
 
 WANTED_MS, WANTED_S = 20, 10
 LAYERS: dict[str, tuple[nn.Layer, tuple[int, ...]]] = {

@@ -36,8 +36,8 @@ from bridges import NEEDS, has, jax_check, torch_fast, torch_slow
 from proof_subjects import Subject
 from shared import arguments, heading, spread_out, table, write
 
-from scratchgen.gradcheck.oracle import measure_all
-from scratchgen.gradcheck.pair import CachedPair
+from scratchgen.gradcheck.measuring.oracle import measure_all
+from scratchgen.gradcheck.pairs.pair import CachedPair
 from scratchgen.gradcheck.results import FAIL, worst
 
 SIZES = (10, 30, 100, 300, 1_000, 10_000, 100_000)

@@ -23,8 +23,8 @@ import numpy as np
 from shared import arguments, heading, spread_out, table, write
 from valid_cases import draw_case
 
-from scratchgen.gradcheck.oracle import measure_all
-from scratchgen.gradcheck.pair import Budget, Pair, Stopped
+from scratchgen.gradcheck.measuring.oracle import measure_all
+from scratchgen.gradcheck.pairs.pair import Budget, Pair, Stopped
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS, CaseResult, Finding
 
 CASES = 10_000

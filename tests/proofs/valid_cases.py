@@ -26,8 +26,8 @@ from valid_functions import FUNCTIONS
 import scratchgen as sg
 from scratchgen import nn
 from scratchgen.distributions import bernoulli, categorical, gaussian
-from scratchgen.gradcheck.pair import Pair, Stopped, VJPPair
-from scratchgen.gradcheck.subjects import LayerPair, ObjectivePair, in_double
+from scratchgen.gradcheck.library.subjects import LayerPair, ObjectivePair, in_double
+from scratchgen.gradcheck.pairs.pair import Pair, Stopped, VJPPair
 from scratchgen.nn import Layout
 
 Array = np.ndarray

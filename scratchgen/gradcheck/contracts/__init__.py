@@ -1,0 +1,1 @@
+"""What no derivative shows: exact questions to a forward and a backward pass."""

@@ -1,0 +1,67 @@
+"""What every backward pass must keep, whatever it is the derivative of: each with a question.
+
+    stale       what a pass gives depends on that pass alone                 circumstances.py
+    linear      backward is linear in dy                                     laws.py
+    layout      nor does it depend on how its arrays lie in memory           circumstances.py
+    batch       examples do not mix, where that was declared                 laws.py
+    extremes    gradients are finite where derivatives are                   extremes.py
+
+Derivatives cannot tell: |dy| is right for a positive dy, and a stale cache for the first call.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..pairs.pair import Budget, OutOfTime, Pair, Stopped
+from ..results import FAIL, INCONCLUSIVE, Finding
+from .circumstances import layout, stale
+from .extremes import at_extremes
+from .laws import batch, linear
+from .probe import quiet
+from .reference import Reference
+
+QUESTIONS: dict[str, Callable[[Reference], list[Finding]]] = {
+    "stale": stale,
+    "linear": linear,
+    "layout": layout,
+    "batch": batch,
+    "extremes": at_extremes,
+}
+SHARE = 1 / 3  # of the seconds that are left, for all contracts together
+
+
+def check_contracts(
+    pair: Pair, rng: np.random.Generator, findings: list[Finding] | None = None
+) -> list[Finding]:
+    """A finding for each contract that applies, added to `findings`."""
+    found = [] if findings is None else findings
+    budget = pair.budget
+    pair.budget = Budget(SHARE * (budget.seconds - budget.spent()))
+    unasked = list(QUESTIONS)
+    try:
+        with quiet():
+            reference = Reference(pair, rng)
+            if not reference.gradients or not any(y.size for y in reference.y):
+                return found
+            for contract, ask in QUESTIONS.items():
+                found += _answers(contract, ask, reference)
+                unasked.remove(contract)
+    except OutOfTime:
+        text = f"a third of the seconds did not suffice to ask for: {', '.join(unasked)}"
+        found.append(Finding("time", INCONCLUSIVE, text))
+    finally:
+        pair.budget = budget
+    return found
+
+
+def _answers(
+    contract: str, ask: Callable[[Reference], list[Finding]], reference: Reference
+) -> list[Finding]:
+    """What the question found; a FAIL for what is raised on the way."""
+    try:
+        return ask(reference)
+    except OutOfTime:
+        raise
+    except Stopped as stop:
+        return [Finding(contract, FAIL, stop.text)]

@@ -1,0 +1,170 @@
+"""What a gradient must not depend on: other passes, the number of calls, how arrays lie in memory.
+
+A pass at x' between the forward and the backward pass at x; a second backward pass; a layer used
+twice: a cache that is shared by passes gives the gradient of another one. And a backward pass that
+reads memory in the order it happens to have is right for arrays in C order only.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...checks import Array
+from ..measuring.claims import signs
+from ..pairs.arguments import Blocks
+from ..pairs.pair import OutOfTime, Run, Stopped
+from ..results import FAIL, NOTE, PASS, Finding
+from .reference import Reference
+
+ELSEWHERE = (0.3, 0.003)  # how far another point lies, relatively; the next where one fails
+
+
+def stale(reference: Reference) -> list[Finding]:
+    """Whether what a pass gives depends on that pass alone."""
+    pair = reference.pair
+    if gap := reference.apart(again := reference.fresh(), rounded="not"):
+        reference.repeats = False
+        steps = {name: 2 * g - reference.gradients[name] for name, g in again.items()}
+        adds_up = reference.apart(reference.fresh(), steps, "not") is None
+        how = "gradients add up from call to call" if adds_up else "it keeps state, or draws anew"
+        return [_stale("the same passes once more give another gradient", gap, how)]
+    first = pair.forward(pair.blocks)
+    between = _elsewhere(reference)
+    _one_example(reference)
+    if gap := reference.apart(reference.backward(first), rounded="not"):
+        return [_stale("after another forward pass, backward of the first one is wrong", gap)]
+    notes = []
+    try:
+        gap = reference.apart(reference.backward(first), rounded="not")
+    except OutOfTime:
+        raise
+    except Stopped as stop:
+        notes.append(Finding("stale", NOTE, f"called a second time for one pass, {stop.text}"))
+    if gap:
+        return [_stale("called a second time for one pass, backward gives something else", gap)]
+    if between is not None:
+        blocks, second = between
+        if gap := reference.apart(reference.backward(second), reference.fresh(blocks), "not"):
+            return [_stale("of two forward passes, backward of the second one is wrong", gap)]
+    if words := reference.outputs_apart(pair.forward(pair.blocks).outputs, reference.y):
+        gap = "", words
+        return [_stale("after backward passes, forward gives another y at the same point", gap)]
+    return [Finding("stale", PASS), *notes]
+
+
+def _stale(text: str, gap: tuple[str, str], how: str = "") -> Finding:
+    block, words = gap
+    return Finding("stale", FAIL, f"{text}, {words}{how and ': '}{how}", block)
+
+
+def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
+    """A forward pass at other values of every wanted block, and these values; None if all fail."""
+    pair, rng = reference.pair, reference.rng
+    for size in ELSEWHERE:
+        blocks = dict(pair.blocks)
+        for name in pair.wanted:
+            block = blocks[name]
+            blocks[name] = np.asarray(block * (1 + size * signs(rng, block.shape) / 1.5))
+            blocks[name][block == 0] = size / 10
+        try:
+            run = pair.forward(blocks)
+        except OutOfTime:
+            raise
+        except Stopped:
+            continue
+        if all(np.isfinite(y).all() for y in run.outputs):
+            return blocks, run
+    return None
+
+
+def _one_example(reference: Reference) -> None:
+    """A forward pass of one example, where it is known what that is, and where it works."""
+    pair = reference.pair
+    blocks = dict(pair.blocks)
+    for name, axis in pair.per_example.items():
+        if name in blocks:
+            blocks[name] = blocks[name].take([0], axis)
+    if pair.per_example:
+        try:
+            pair.forward(blocks)
+        except OutOfTime:
+            raise
+        except Stopped:
+            return
+
+
+def layout(reference: Reference) -> list[Finding]:
+    """Whether arrays in Fortran order, with gaps, or read backwards give the same."""
+    pair = reference.pair
+    if not pair.takes_cotangents or not reference.repeats:
+        return []  # an objective copies what it is given
+    for words, lay in LAYOUTS.items():
+        blocks = {name: lay(one) for name, one in pair.blocks.items()}
+        dy = [lay(one) for one in reference.dy]
+        if not any(map(_differ, (*blocks.values(), *dy), (*pair.blocks.values(), *reference.dy))):
+            continue
+        if _problem(reference, blocks, dy):
+            problem = _problem(reference, pair.blocks, dy)
+            if problem:
+                return [_failed(f"with dy {words}", problem)]
+            problem = _problem(reference, blocks, reference.dy)
+            return [_failed(f"with arguments {words}", problem or ("", "it is not the same"))]
+    ones = [np.ones(one.shape) for one in reference.dy]
+    spread_out = [np.lib.stride_tricks.as_strided(np.ones(1), y.shape, (0,) * y.ndim) for y in ones]
+    wanted = reference.fresh(dy=ones)
+    if gap := reference.apart(reference.fresh(dy=spread_out), wanted):
+        return [_failed("with one number broadcast as dy (strides 0)", gap)]
+    return [Finding("layout", PASS)]
+
+
+def _problem(reference: Reference, blocks: Blocks, dy: list[Array]) -> tuple[str, str] | None:
+    """The block, "" for y, and by how much it is off, for arrays that lie otherwise in memory."""
+    try:
+        run = reference.pair.forward(blocks)
+        words = reference.outputs_apart(run.outputs, reference.y)
+        return ("", f"y: {words}") if words else reference.apart(reference.backward(run, dy))
+    except OutOfTime:
+        raise
+    except Stopped as stop:
+        return "", stop.text
+
+
+def _failed(circumstance: str, problem: tuple[str, str]) -> Finding:
+    block, words = problem
+    return Finding("layout", FAIL, f"{circumstance}: {words}", block)
+
+
+def _differ(one: Array, other: Array) -> bool:
+    return one.strides != other.strides
+
+
+def _fortran(x: Array) -> Array:
+    return np.asfortranarray(x) if x.ndim else x  # which would make a number an array of one
+
+
+def _last_axis_first(x: Array) -> Array:
+    """In an order that is neither C nor Fortran; of three axes or more."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, -1, 0)), 0, -1) if x.ndim > 2 else x
+
+
+def _with_gaps(x: Array) -> Array:
+    """Every second number of a larger array, with NaN between."""
+    if not x.ndim:
+        return x
+    wide = np.full((*x.shape[:-1], 2 * x.shape[-1]), np.nan, dtype=x.dtype)
+    wide[..., ::2] = x
+    return wide[..., ::2]
+
+
+def _backwards(x: Array) -> Array:
+    """Read from the end, along every axis."""
+    back = (slice(None, None, -1),) * x.ndim
+    return np.ascontiguousarray(x[back])[back] if x.ndim else x
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "in Fortran order": _fortran,
+    "with their last axis outermost in memory": _last_axis_first,
+    "as every second number of a larger array": _with_gaps,
+    "with negative strides": _backwards,
+}

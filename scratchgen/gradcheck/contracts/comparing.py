@@ -1,0 +1,43 @@
+"""Arrays that ought to be equal: how far apart they are, and whether they are one in memory."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...checks import Array
+
+
+def distance(one: Sequence[Array], other: Sequence[Array]) -> float:
+    """The largest difference between two lists of arrays, relative to each array's largest entry.
+
+    Infinite where shapes differ, or where one of them alone holds NaN.
+
+    >>> distance([np.array([1.0, 4.0])], [np.array([1.0, 3.0])])
+    0.25
+    """
+    if [a.shape for a in one] != [b.shape for b in other]:
+        return np.inf
+    return max(map(_apart, one, other), default=0.0)
+
+
+def _apart(a: Array, b: Array) -> float:
+    if not a.size or np.array_equal(a, b, equal_nan=True):
+        return 0.0
+    off = float(np.abs(np.subtract(a, b, dtype=np.float64)).max())
+    return off / (float(abs(a).max()) or 1.0) if np.isfinite(off) else np.inf
+
+
+def shares(a: Array, b: Array) -> bool:
+    """Whether two arrays lie in the same memory, at least in part."""
+    return bool(np.may_share_memory(a, b) and np.shares_memory(a, b))
+
+
+def portion(share: float) -> str:
+    """A share in words, exact to two digits.
+
+    >>> portion(2.0), portion(0.0123), portion(1.2e-9), portion(np.inf)
+    ('200 %', '1.2 %', '1.2e-09', 'all of it')
+    """
+    if not np.isfinite(share):
+        return "all of it"
+    return f"{float(f'{100 * share:.2g}'):g} %" if 1e-4 <= share < 1e6 else f"{share:.1e}"

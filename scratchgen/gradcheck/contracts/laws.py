@@ -1,0 +1,159 @@
+"""Laws that can be tested without any derivative: backward is linear, and examples do not mix.
+
+    backward(a dy) = a backward(dy),   backward(dy + dy') = backward(dy) + backward(dy')         (1)
+
+A |dy| or a clipped dy keeps to the derivative wherever it happens to be positive, or small. For a
+batch whose examples do not mix, for any choice i of examples
+
+    f(x[i]) = f(x)[i],   dx of x[i] = dx[i],   and other gradients add up over the choices       (2)
+
+A choice that permutes, one that splits in two, and one that takes every example twice are tried.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from ...checks import Array
+from ..measuring.claims import cotangent
+from ..pairs.arguments import Blocks
+from ..pairs.pair import OutOfTime, Stopped
+from ..results import FAIL, NOTE, PASS, Finding
+from .reference import Gradients, Reference
+
+SCALES = {2.0**-10: "dy / 1024", -1.0: "-dy", 2.0**10: "1024 dy"}  # powers of 2: never rounded
+MOST_GUESSES = 3  # arguments of which it is tried whether they have examples as well
+
+
+def linear(reference: Reference) -> list[Finding]:
+    """(1), and that backward(0) is 0."""
+    if not reference.pair.takes_cotangents or not reference.repeats:
+        return []
+    dy = reference.dy
+    nothing = {name: np.zeros(g.shape) for name, g in reference.gradients.items()}
+    if gap := reference.apart(reference.fresh(dy=[0.0 * one for one in dy]), nothing):
+        return [Finding("linear", FAIL, f"backward(0) is not 0: {gap[1]}", gap[0])]
+    for a, words in SCALES.items():
+        got = {name: g / a for name, g in reference.fresh(dy=[a * one for one in dy]).items()}
+        if gap := reference.apart(got, rounded="alike"):
+            text = f"backward({words}) is not {words.replace('dy', 'backward(dy)')}: {gap[1]}"
+            return [Finding("linear", FAIL, text, gap[0])]
+    reference.trust_scales()
+    other = [cotangent(reference.pair, y, reference.rng) for y in reference.y]
+    one = reference.fresh(dy=other)
+    both = reference.fresh(dy=[a + b for a, b in zip(dy, other, strict=True)])
+    total = {name: g + one[name] for name, g in reference.gradients.items()}
+    if reference.apart(both, total):
+        reference.listen(other)  # beside dy
+    if gap := reference.apart(both, total):
+        text = f"backward(dy + dy') is not backward(dy) + backward(dy'): {gap[1]}"
+        return [Finding("linear", FAIL, text, gap[0])]
+    return [Finding("linear", PASS)]
+
+
+def batch(reference: Reference) -> list[Finding]:
+    """(2), where the pair has declared which blocks have examples, and does not draw for each."""
+    pair = reference.pair
+    if not pair.per_example or not reference.repeats or pair.frozen.shared is not None:
+        return []
+    pair.forward(pair.blocks)
+    if pair.frozen.moved():
+        return []
+    name, axis = next(iter(pair.per_example.items()))
+    n = pair.blocks[name].shape[axis]
+    if any(y.ndim <= axis or y.shape[axis] != n for y in reference.y):
+        shapes = ", ".join(str(y.shape) for y in reference.y)
+        text = f"batch laws do not apply: y {shapes} has no axis {axis} of the {n} examples"
+        return [Finding("batch", NOTE, text)]
+    first = ""
+    for axes in _readings(reference, axis, n):
+        words = _broken(reference, axes, axis, n)
+        if not words:
+            return [Finding("batch", PASS)]
+        first = first or words
+    return [Finding("batch", FAIL, first)]
+
+
+def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int]]:
+    """Which arrays may have examples: those declared, and others with as many, such as labels."""
+    pair = reference.pair
+    declared = pair.per_example
+    yield declared
+    others = [
+        name
+        for name, one in {**pair.blocks, **pair.held}.items()
+        if name not in declared and one.ndim > axis and one.shape[axis] == n
+    ][:MOST_GUESSES]
+    for count in range(len(others), 0, -1):
+        for some in combinations(others, count):
+            yield {**declared, **dict.fromkeys(some, axis)}
+
+
+def _broken(reference: Reference, axes: dict[str, int], axis: int, n: int) -> str:
+    """Which law is broken, in words; "" where they hold."""
+    order = reference.rng.permutation(n)
+    cuts = [np.arange(1), np.arange(1, n)] if n > 1 else []
+    trials = {
+        "permuted": [order] if n > 1 else [],
+        "split into the first and the others": cuts,
+        "taken twice": [np.arange(2 * n) % n],
+    }
+    for words, choices in trials.items():
+        try:
+            problem = _chosen(reference, axes, axis, choices) if choices else ""
+        except OutOfTime:
+            raise
+        except Stopped as stop:
+            problem = stop.text
+        if problem:
+            return f"with the examples {words}, {problem}"
+    return ""
+
+
+def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list[Array]) -> str:
+    """(2) for choices that have every example equally often."""
+    pair = reference.pair
+    outputs: list[list[Array]] = []
+    parts: list[Gradients] = []
+    for i in choices:
+        y, gradients = _pass(reference, axes, axis, i)
+        outputs.append(y)
+        parts.append(gradients)
+    i = np.concatenate(choices)
+    times = len(i) // pair.blocks[next(iter(axes))].shape[axis]
+    got = [np.concatenate(ys, axis) for ys in zip(*outputs, strict=True)]
+    words = reference.outputs_apart(got, [y.take(i, axis) for y in reference.y])
+    if words:
+        return f"y is not the same, example by example: {words}"
+    joined: Gradients = {}
+    wanted: Gradients = {}
+    for name, g in reference.gradients.items():
+        if name in axes:
+            joined[name] = np.concatenate([part[name] for part in parts], axes[name])
+            wanted[name] = g.take(i, axes[name])
+        else:
+            joined[name], wanted[name] = np.add.reduce([part[name] for part in parts]), times * g
+    gap = reference.apart(joined, wanted)
+    if not gap:
+        return ""
+    how = "is not the same, example by example" if gap[0] in axes else "does not add up"
+    return f"d{gap[0]} {how}: {gap[1]}"
+
+
+def _pass(
+    reference: Reference, axes: dict[str, int], axis: int, i: Array
+) -> tuple[list[Array], Gradients]:
+    """Outputs and gradients for the examples i."""
+    pair = reference.pair
+    everything = {**pair.blocks, **{name: pair.held[name] for name in axes if name in pair.held}}
+    some: Blocks = {
+        name: one.take(i, axes[name]) if name in axes else one for name, one in everything.items()
+    }
+    before, pair.blocks = pair.blocks, {name: some[name] for name in pair.blocks}
+    try:
+        run = pair.forward(some)
+        outputs = [y.copy() for y in run.outputs]
+        return outputs, reference.backward(run, [one.take(i, axis) for one in reference.dy])
+    finally:
+        pair.blocks = before

@@ -1,0 +1,184 @@
+"""The first calls of a pair: what it gives, and whether it gives that again.
+
+Nothing is measured here. Where nothing more can be asked, `Stopped` says why; everything else that
+is worth a word is a finding.
+"""
+
+import contextlib
+import io
+import time
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...checks import Array
+from ..measuring.claims import cotangent
+from ..pairs.pair import OutOfTime, Pair, Run, Stopped
+from ..results import NOTE, Finding
+from .comparing import distance, portion, shares
+from .given_back import NARROW, gradients_of, in_single, raw_kinds
+from .purity import named, own, purity
+
+SLOW = 0.2  # seconds of one forward pass
+HUGE = 10**7  # numbers in one block
+SAME = 1e-12  # a relative difference between two equal passes, that threads may make
+CALLS = 8  # that show whether results drift or jump
+KEPT = 200  # letters of what is printed
+
+
+class Sink(io.TextIOBase):
+    """Takes whatever is printed, and keeps the beginning."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        if len(self.text) < KEPT:
+            self.text += text[:KEPT]
+        return len(text)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[Sink]:
+    """Nothing that is called herein prints or warns; yields what it would have printed."""
+    sink = Sink()
+    with (
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield sink
+
+
+def look(
+    pair: Pair, rng: np.random.Generator, findings: list[Finding] | None = None
+) -> list[Finding]:
+    """What the first calls show; added to `findings`, which then outlive a Stopped."""
+    found = [] if findings is None else findings
+    pair.copies = True  # until it is known what it writes into
+    with quiet() as said:
+        try:
+            found += arguments_of(pair)
+            run = first_forward(pair)
+            found += outputs_of(pair, run)
+            dy = [cotangent(pair, y, rng) for y in run.outputs]
+            found += purity(pair, dy)
+            found += repeated(pair, run)
+            found += gradients_of(pair, dy)
+            found += in_single(pair, dy)
+        finally:
+            if lines := said.text.strip().splitlines():
+                found.append(Finding("prints", NOTE, f"it prints {lines[0]!r}"))
+    return found
+
+
+def arguments_of(pair: Pair) -> list[Finding]:
+    """Notes on what is differentiated, and what is not. Stopped where there is nothing."""
+    found = []
+    if pair.constants:
+        names = ", ".join(pair.constants)
+        found.append(Finding("constants", NOTE, f"taken as constants: {names}"))
+    if pair.surrogate is not None:
+        text = "checked against the surrogate that is declared, in the place of forward"
+        found.append(Finding("surrogate", NOTE, text))
+    if not pair.wanted:
+        text = "no argument holds floats: give 1.0 for 1, or an array of floats"
+        raise Stopped("empty", text)
+    for name, block in pair.blocks.items():
+        if not block.size:
+            found.append(Finding("empty", NOTE, f"{name} {block.shape} holds no numbers"))
+        if block.size > HUGE:
+            text = f"{name} holds {block.size:,} numbers: the seconds may not suffice"
+            found.append(Finding("slow", NOTE, text))
+        if name in pair.wanted and (text := _not_finite(name, block)):
+            raise Stopped("finite", f"{text}: nothing can be differentiated there")
+    return found
+
+
+def first_forward(pair: Pair) -> Run:
+    """A forward pass on copies. Stopped for what is not finite, whole numbers, a refused batch."""
+    try:
+        run = pair.forward(own(pair.blocks))
+    except OutOfTime:
+        raise
+    except Stopped as stop:
+        if all(block.size for block in pair.blocks.values()):
+            raise
+        raise Stopped("empty", f"it takes no empty arrays: {stop.text}") from stop
+    for name, y in named(run.outputs, "y").items():
+        if text := _not_finite(name, y):
+            raise Stopped("finite", f"{text}, as forward gives it: it has no derivative there")
+    if not any(y.dtype.kind == "f" for y in run.outputs):
+        kinds = ", ".join(str(y.dtype) for y in run.outputs)
+        raise Stopped("empty", f"forward gives whole numbers only ({kinds}): no derivative")
+    return run
+
+
+def _not_finite(name: str, array: Array) -> str:
+    """Where an array holds NaN or infinity, in words; "" where it does not."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return ""
+    bad = np.argwhere(~np.isfinite(array))
+    at = f"{name}{list(map(int, bad[0]))}" if array.ndim else name
+    return f"{at} is {array[tuple(bad[0])]} ({len(bad)} of {array.size} entries are not finite)"
+
+
+def outputs_of(pair: Pair, run: Run) -> list[Finding]:
+    """Notes on outputs: constants, empty ones, float32 where float64 went in."""
+    found = []
+    for name, y in named(run.outputs, "y").items():
+        if y.dtype.kind != "f":
+            text = f"{name} holds whole numbers ({y.dtype}), which have no derivative"
+            found.append(Finding("constants", NOTE, text))
+        elif not y.size:
+            found.append(Finding("empty", NOTE, f"{name} {y.shape} holds no numbers"))
+    kinds = raw_kinds(pair, run)
+    for kind in NARROW:
+        if kind in kinds:
+            found.append(Finding("dtype", NOTE, f"y is {kind}, though all arguments are float64"))
+    return found
+
+
+def repeated(pair: Pair, run: Run) -> list[Finding]:
+    """Whether a second pass gives the same. Stopped where it does not, whatever is held still."""
+    found = []
+    began = time.perf_counter()
+    second = pair.forward(own(pair.blocks)).outputs
+    seconds = time.perf_counter() - began
+    if seconds > SLOW:
+        found.append(Finding("slow", NOTE, f"one forward pass takes {seconds:.1f} s"))
+    off = distance(run.outputs, second)
+    if any(map(shares, second, pair.forward(own(pair.blocks)).outputs)):
+        text = "forward gives the same memory each time: a later pass overwrites what it gave"
+        found.append(Finding("alias", NOTE, text))
+        pair.copies = True
+    if off <= SAME:
+        return found
+    pair.frozen.freeze_shared()
+    first = [y.copy() for y in pair.forward(own(pair.blocks)).outputs]
+    if distance(first, pair.forward(own(pair.blocks)).outputs) > SAME:
+        pair.frozen.shared = None
+        raise _unsteady(pair, off)
+    text = "it draws from a generator that all of Python or NumPy share; that is held still"
+    return [*found, Finding("stochastic", NOTE, text)]
+
+
+def _unsteady(pair: Pair, off: float) -> Stopped:
+    """What to say of a forward pass that gives something else each time: does it drift, or jump?"""
+    rows = []
+    for _ in range(CALLS):
+        outputs = pair.forward(own(pair.blocks)).outputs
+        rows.append(np.concatenate([np.ravel(y).astype(np.float64) for y in outputs]))
+    text = f"two forward passes at the same point differ by {portion(off)}"
+    if len({row.size for row in rows}) == 1:
+        steps = np.diff(np.array(rows), axis=0)
+        drifts = ((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all()
+        alternates = (steps[1:] == -steps[:-1]).all()
+        if drifts or alternates:
+            how = "more go on in the same direction" if drifts else "more alternate"
+            return Stopped("stale", f"{text}, and {how}: forward keeps state from call to call")
+    how = "it draws random numbers that could not be held still: give it a Generator"
+    return Stopped("stochastic", f"{text}: {how}")

@@ -1,0 +1,132 @@
+"""What a pair is given it must leave as it was: compared byte by byte, and given read-only.
+
+A function that writes into its arguments works by itself, and spoils what its caller still needs:
+the input of a layer, kept for another's backward pass, or the gradient that two layers share.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...checks import Array
+from ..pairs.arguments import Blocks
+from ..pairs.pair import OutOfTime, Pair, Stopped
+from ..results import FAIL, NOTE, PASS, Finding
+
+
+class Watch:
+    """Arrays as they are now, to see later whether something was written into them."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.arrays = {name: one for name, one in arrays.items() if one.dtype.kind in "biuf"}
+        self.before = {name: (one.shape, one.tobytes()) for name, one in self.arrays.items()}
+
+    def changed(self) -> list[str]:
+        """The names of those that are no longer what they were."""
+        return [
+            name
+            for name, one in self.arrays.items()
+            if (one.shape, one.tobytes()) != self.before[name]
+        ]
+
+    def put_back(self, names: Sequence[str]) -> None:
+        """What they were is written into them again."""
+        for name in names:
+            shape, before = self.before[name]
+            one = self.arrays[name]
+            one.shape = shape
+            one[...] = np.frombuffer(before, one.dtype).reshape(shape)
+
+    def findings(self, stage: str) -> list[Finding]:
+        """A FAIL for each array that `stage` wrote into; all are put back."""
+        names = self.changed()
+        found = [Finding("pure", FAIL, self._words(name, stage)) for name in names]
+        self.put_back(names)
+        return found
+
+    def _words(self, name: str, stage: str) -> str:
+        """`backward changed dy, in 12 of 12 entries`."""
+        shape, before = self.before[name]
+        now = self.arrays[name]
+        if now.shape != shape:
+            return f"{stage} changed the shape of {name} in place, from {shape} to {now.shape}"
+        was = np.frombuffer(before, now.dtype).reshape(shape)
+        n = int((was != now).sum()) or 1
+        return f"{stage} changed {name} in place, in {n} of {now.size} entries"
+
+
+def own(blocks: Mapping[str, Array]) -> Blocks:
+    """Copies, with the same layout."""
+    return {name: one.copy("K") for name, one in blocks.items()}
+
+
+def named(arrays: Sequence[Array], name: str) -> dict[str, Array]:
+    """Outputs, or cotangents, by name: `y`, or `y[0]`, `y[1]` where there are several."""
+    return {f"{name}[{i}]" if len(arrays) > 1 else name: one for i, one in enumerate(arrays)}
+
+
+def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
+    """What a forward and a backward pass write into, of all that they are given."""
+    mine, cotangents = own(blocks), [one.copy("K") for one in dy]
+    before = Watch({**mine, **pair.held})
+    run = pair.forward(mine)
+    found = before.findings("forward")
+    outputs = Watch(named(run.outputs, "y"))
+    between = Watch({**mine, **pair.held, **named(cotangents, "dy")})
+    pair.backward(run, cotangents)
+    found += between.findings("backward")
+    for name in outputs.changed():
+        text = f"backward writes into what forward returned as {name}"
+        found.append(Finding("pure", NOTE, text))
+    return found
+
+
+def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
+    """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
+    pair.copies = False
+    held = Watch(pair.held)
+    try:
+        found = one_pass(pair, pair.blocks, dy)
+        refusal = _refusal(pair, dy)
+        if refusal and not _failed(found):
+            found += _elsewhere(pair, dy)
+    finally:
+        held.put_back(held.changed())
+    impure = _failed(found)
+    pair.copies = bool(impure)
+    if refusal and impure:
+        found[found.index(impure[0])] = replace(impure[0], text=f"{impure[0].text}; {refusal}")
+    elif refusal:
+        text = f"it refuses read-only arrays, though it changed none: {refusal}"
+        found.append(Finding("pure", NOTE, text))
+    return found if impure else [*found, Finding("pure", PASS)]
+
+
+def _failed(found: list[Finding]) -> list[Finding]:
+    return [one for one in found if one.verdict == FAIL]
+
+
+def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
+    """What is raised, and where, when nothing that is given can be written into; "" for nothing."""
+    mine, cotangents = own(pair.blocks), [one.copy("K") for one in dy]
+    for one in (*mine.values(), *cotangents):
+        one.flags.writeable = False
+    try:
+        pair.backward(pair.forward(mine), cotangents)
+    except OutOfTime:
+        raise
+    except Stopped as stop:
+        return f"given read-only arrays, {stop.text}"
+    return ""
+
+
+def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
+    """What is written into at the point with all signs turned: masks may be empty at the first."""
+    turned = {name: -one if name in pair.wanted else one for name, one in pair.blocks.items()}
+    try:
+        return _failed(one_pass(pair, turned, [-one for one in dy]))
+    except OutOfTime:
+        raise
+    except Stopped:
+        return []

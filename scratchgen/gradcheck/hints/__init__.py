@@ -1,0 +1,1 @@
+"""Which mistake would make a gradient wrong in just this way."""

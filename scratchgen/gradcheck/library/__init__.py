@@ -1,0 +1,1 @@
+"""Everything of scratchgen's own as pairs: layers, losses, models, second order."""

@@ -1,0 +1,111 @@
+"""Layers and models as pairs: their passes as functions of named arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from ...models import Model
+from ...nn import Block, Layer, Tape
+from ..pairs.arguments import Blocks
+from ..pairs.pair import Pair, Run
+from .points import layer_layout, named_entries
+from .surrogates import StandIn, has_surrogate
+
+
+class LayerPair(Pair):
+    """A layer: the blocks are x (N, *shape) and its parameters, `w` or, in a network, `1.w`.
+
+    Each pass has a tape of its own, and draws the same random numbers. Labels are a block as well,
+    of which no gradient is wanted.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        blocks: Blocks,
+        state: dict[str, Array],
+        training: bool,
+        labels: Array | None = None,
+        seed: int = 0,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        super().__init__(str(layer), blocks, rng, layer)
+        self.layer, self.training, self.rng, self.seed = layer, training, rng, seed
+        self.held = dict(state)
+        self.layout = layer_layout(layer)
+        self.block_names = {e.name: name for name, e in named_entries(self.layout, layer)}
+        self.parameters = [name for name in self.block_names.values() if name in blocks]
+        self.surrogate = StandIn(layer) if has_surrogate(layer) else None
+        if labels is not None:
+            self.blocks = {**blocks, "labels": np.asarray(labels).astype(np.float64)}
+            self.constants = ["labels"]
+
+    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
+        tape = self._tape(blocks)
+        p = self._tree({**self.held, **blocks})
+        y = self.layer.forward(p, blocks["x"], tape)
+        if self.surrogate is not None:
+            self.frozen.restore()
+            y = self.surrogate.forward(p, blocks["x"], self._tape(blocks))
+        return y, (p, tape)
+
+    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
+        p, tape = run.memory
+        gradients = {name: np.zeros(self.blocks[name].shape) for name in self.parameters}
+        dx = self.layer.backward(p, dy[0], tape, self._tree(gradients), "x" in self.wanted)
+        return {"x": dx, **gradients}
+
+    def declare_batch(self, axis: int) -> None:
+        super().declare_batch(axis)
+        self.per_example |= dict.fromkeys(self.constants, 0)
+
+    def _tape(self, blocks: Blocks) -> Tape:
+        labels = blocks.get("labels")
+        if labels is not None:
+            labels = np.rint(labels).astype(np.int64)
+        return Tape().begin(training=self.training, labels=labels, rng=self.rng)
+
+    def _tree(self, arrays: dict[str, Array]) -> Any:
+        names = self.block_names
+        return self.layout.tree({e: arrays[name] for e, name in names.items() if name in arrays}).it
+
+
+class ObjectivePair(Pair):
+    """What one player of a model minimises, as a function of the arrays that it trains."""
+
+    takes_cotangents = False
+
+    def __init__(
+        self,
+        model: Model,
+        player: str,
+        x: Array,
+        labels: Array | None = None,
+        seed: int = 0,
+        training: bool = True,
+        step: int | None = None,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self.model, self.player, self.x, self.rng = model, player, x, rng
+        self.given: dict[str, Any] = {"training": training, "step": step, "labels": labels}
+        self.block: Block = model.players[player]
+        self.views = {entry.name: view for entry, view in self.block.arrays() if entry.trained}
+        blocks = {name: view.copy() for name, view in self.views.items()}
+        super().__init__(f"{model.kind}, {player}", blocks, rng)
+
+    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
+        return np.float64(self._objective(blocks, None)), blocks
+
+    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
+        self.frozen.restore()
+        gradient = self.block.zeros_like()
+        self._objective(run.memory, gradient)
+        entries = (entry for entry in self.block.layout.entries if entry.trained)
+        return {entry.name: dy[0] * entry.view(gradient.vector) for entry in entries}
+
+    def _objective(self, blocks: Blocks, gradient: Any) -> float:
+        for name, view in self.views.items():
+            np.copyto(view, blocks[name])
+        return self.model.objective(self.player, self.x, self.rng, gradient, Tape(), **self.given)

@@ -1,0 +1,140 @@
+"""Tangents, and the way back through them: what gradient penalties need, checked.
+
+With v = J u the tangent of y = f(x), and L' = <dy, y> + <dv, v>, tangent_backward claims
+
+    dx = dL'/dx,   du = dL'/du,   dp = dL'/dp                                           (1)
+
+which is a pair: blocks x, u and p forward to (y, v), and back. As the code of v may be wrong as
+well, what it claims is also measured by the forward pass alone:
+
+    v = d/dt f(x + t u)                                                                 (2)
+    <du, a> = d/dt <dv, f(x + t a)>                       for dy = 0                    (3)
+    <dx, a> = d^2/ds dt <dv, f(x + s a + t u)>            for dy = 0; p likewise        (4)
+
+all at s = t = 0: (2) and (3) by tangents.py, (4) by mixed.py. And the dx of u is a Hessian times u,
+which is symmetric: <a, H b> = <b, H a>                                                 (5)
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from ...nn.layer import check_layer
+from ..contracts.probe import quiet
+from ..engine import UNDECIDED, examine
+from ..measuring.claims import direction, signs
+from ..measuring.noise import EPS, one_ulp_off
+from ..measuring.oracle import measure_all
+from ..pairs.pair import Budget, Odd, Pair, Stopped
+from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding
+from .mixed import mixed
+from .own_pairs import LayerPair
+from .points import spread
+from .subjects import pairs_of
+from .tangents import AlongPair, CotangentPair, TangentPair, floats, parts
+
+Choose = Callable[[Pair], list[str]]
+
+
+def second_order_cases(
+    layer: Any,
+    x: Any = None,
+    choose: Choose | None = None,
+    seed: int = 0,
+    seconds: float = 10.0,
+    training: bool | None = None,
+    labels: Any = None,
+) -> list[CaseResult]:
+    """(1) to (5) for a layer: for each mode a case of its own passes, and one of forward alone.
+
+    `choose` names the blocks that are wanted; None is all. A layer that has no tangent is
+    INCONCLUSIVE, with its reason. Raises as `pairs_of`.
+    """
+    check_layer(layer, "check_second_order")
+    pairs = second_order_pairs(layer, x, seed, training, labels)
+    if reason := layer.why_no_tangent():
+        return [CaseResult("", [BlockResult("tangent", (), INCONCLUSIVE, reason)])]
+    cases, budget = [], Budget(seconds)
+    for label, pair in pairs:
+        if choose is not None:
+            pair.wanted = choose(pair)
+        case = examine(pair, label, seed, max(0.01, seconds - budget.spent()))
+        cases.append(case)
+        if not any(one.contract == "raises" and one.verdict == FAIL for one in case.findings):
+            cases.append(forward_alone(pair, f"{label}, by forward alone", seed, budget))
+    return cases
+
+
+def second_order_pairs(
+    layer: Any,
+    x: Any = None,
+    seed: int = 0,
+    training: bool | None = None,
+    labels: Any = None,
+) -> list[tuple[str, TangentPair]]:
+    """The pair (1) for each mode of a layer, with its label."""
+    made = []
+    for label, pair in pairs_of(layer, x, seed, training, labels):
+        assert isinstance(pair, LayerPair), "second order is of layers"
+        u = spread(np.random.default_rng(seed + 1), pair.blocks["x"].shape)
+        tangent = TangentPair(**{**parts(pair), "blocks": {**floats(pair), "u": u}})
+        if pair.per_example:
+            tangent.per_example = {**pair.per_example, "u": 0}
+        made.append((label, tangent))
+    return made
+
+
+def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> CaseResult:
+    """(2) to (5) for one pair."""
+    rng = np.random.default_rng(seed)
+    case = CaseResult(label)
+    along_u, cotangent, plain = AlongPair(pair), CotangentPair(pair), LayerPair(**parts(pair))
+    others: list[Pair] = [along_u, cotangent, plain]
+    for one in (pair, *others):
+        one.budget = budget
+    with quiet():
+        try:
+            case.blocks += measure_all(along_u, rng)[0]
+            du = measure_all(cotangent, rng)[0]
+            for result in du:
+                result.name = "u"
+            case.blocks += du
+            case.blocks += [mixed(pair, plain, name, rng) for name in pair.wanted if name != "u"]
+            case.findings.append(symmetry(pair, rng))
+        except Stopped as stop:
+            verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
+            case.findings.append(Finding(stop.contract, verdict, stop.text))
+    case.forward_calls = sum(one.forward_calls for one in others)
+    case.backward_calls = sum(one.backward_calls for one in others)
+    return case
+
+
+def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
+    """(5), to the noise of rounding."""
+    a, b = (direction(pair.blocks["x"], "rms", rng) for _ in range(2))
+    w = signs(rng, pair.forward(pair.blocks).outputs[1].shape)
+
+    def product(left: Array, right: Array, x: Array) -> tuple[float, float]:
+        """<left, H right>, and the sum of its terms without their signs."""
+        run = pair.forward({**pair.blocks, "x": x, "u": right})
+        gradient = pair.backward(run, [np.zeros_like(w), w]).get("x", np.zeros(x.shape))
+        if isinstance(gradient, Odd):
+            raise Stopped(gradient.contract, gradient.text)
+        terms = left * gradient
+        return float(terms.sum()), float(abs(terms).sum())
+
+    if "x" not in pair.wanted:
+        return Finding("symmetric", PASS, "")
+    x = pair.blocks["x"]
+    (one, size), (other, other_size) = product(a, b, x), product(b, a, x)
+    noise = 4 * EPS * (size + other_size)
+    for _ in range(2):
+        near = one_ulp_off(x, rng)
+        noise = max(noise, abs(product(a, b, near)[0] - one), abs(product(b, a, near)[0] - other))
+    off = abs(one - other)
+    if off <= 10 * noise:
+        return Finding("symmetric", PASS, "")
+    text = f"<a, H b> = {one:+.6g} and <b, H a> = {other:+.6g}, where H is d<dv, v>/dx by u"
+    return Finding("symmetric", FAIL if off > 100 * noise else INCONCLUSIVE, text)

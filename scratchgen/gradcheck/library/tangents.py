@@ -1,0 +1,93 @@
+"""A layer's tangent as pairs: with its own way back, and beside the forward pass alone.
+
+x, u, p -> y, v         tangent_backward is its backward pass                (1)
+t -> f(x + t u)         its derivative at any t is the tangent v             (2)
+x -> y                  for dy = 0, the du of tangent_backward is J^T dv     (3)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from ..pairs.arguments import Blocks
+from ..pairs.pair import Run
+from .own_pairs import LayerPair
+
+
+class TangentPair(LayerPair):
+    """(1): from x, u and the parameters to y and v."""
+
+    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
+        tape = self._tape(blocks)
+        p = self._tree({**self.held, **blocks})
+        y = self.layer.forward(p, blocks["x"], tape).copy()  # off the tape, which v is written on
+        return (y, self.layer.tangent(p, blocks["u"], tape)), (p, tape)
+
+    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
+        p, tape = run.memory
+        gradients = {name: np.zeros(self.blocks[name].shape) for name in self.parameters}
+        needed = "x" in self.wanted or "u" in self.wanted
+        g = self._tree(gradients)
+        d = self.layer.tangent_backward(p, dy[0], dy[1], tape, g, needed)
+        both = {} if d is None else {"x": d.x, "u": d.u}
+        return {**both, **gradients}
+
+    def _outputs(self, y: Any) -> tuple[Array, ...]:
+        return tuple(y)
+
+
+class AlongPair(TangentPair):
+    """(2): from t to f(x + t u), the tangent being its backward pass. The block is called v."""
+
+    def __init__(self, of: TangentPair) -> None:
+        super().__init__(**parts(of))
+        self.at, self.blocks, self.wanted = self.blocks, {"v": np.zeros(())}, ["v"]
+
+    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
+        moved = {**self.at, "x": self.at["x"] + blocks["v"] * self.at["u"]}
+        return LayerPair._forward(self, moved)
+
+    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
+        p, tape = run.memory
+        return {"v": np.vdot(dy[0], self.layer.tangent(p, self.at["u"], tape))}
+
+    def _outputs(self, y: Any) -> tuple[Array, ...]:
+        return (y,)
+
+
+class CotangentPair(TangentPair):
+    """(3): from x to y, the du of tangent_backward being its backward pass."""
+
+    def __init__(self, of: TangentPair) -> None:
+        super().__init__(**parts(of))
+        self.wanted = ["x"]
+
+    def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
+        return LayerPair._forward(self, blocks)
+
+    def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
+        p, tape = run.memory
+        self.layer.tangent(p, self.blocks["u"], tape)
+        return {"x": self.layer.tangent_backward(p, np.zeros_like(dy[0]), dy[0], tape).u}  # type: ignore[union-attr]
+
+    def _outputs(self, y: Any) -> tuple[Array, ...]:
+        return (y,)
+
+
+def floats(pair: LayerPair) -> Blocks:
+    """The blocks that may be differentiated."""
+    return {name: block for name, block in pair.blocks.items() if name != "labels"}
+
+
+def parts(pair: LayerPair) -> dict[str, Any]:
+    """What another pair of the same layer, at the same point, is made from."""
+    return {
+        "layer": pair.layer,
+        "blocks": floats(pair),
+        "state": pair.held,
+        "training": pair.training,
+        "labels": pair.blocks.get("labels"),
+        "seed": pair.seed,
+    }

@@ -1,0 +1,134 @@
+"""One direction, judged: the derivative measured, the claim beside it, and a verdict on the two.
+
+    D = d/dt <w, f(x + t u)> at t = 0          measured, with an error bar (differences.py)      (1)
+    s = <backward(w), u>                       claimed                                           (2)
+    bar = 10 (error of D + noise of s)         error of D includes noise of f / h                (3)
+    scale = max(|g * u|_2, sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h)                       (4)
+
+    PASS           |D - s| <= bar, and bar / scale < 1e-4
+    FAIL           |D - s| > 10 bar, and the differences settle: 10 error < size of D / 10
+    INCONCLUSIVE   everything else
+
+One entry that is wrong by more than 10 bar / scale, relatively, would have failed: that is the
+*resolution* of a PASS. A FAIL must be borne out by steps a thousand times smaller: where some
+entries are tiny beside others, large steps may see none of their curvature.
+
+A derivative that is 0 has no relative error. It passes where f never moves; and where D lies within
+a bar that is tiny beside f, if s is rounding dust, as small as its own noise or that of f, or is 0
+and f moves by noise alone. (The bias before a normalisation has such a gradient.) Where steps leave
+f exactly where it is, a claim that rounding inside f could hide there is INCONCLUSIVE.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...checks import Array
+from ..pairs.arguments import Blocks
+from ..pairs.pair import Pair
+from ..results import FAIL, INCONCLUSIVE, PASS, Measurement
+from .claims import Claim, along
+from .differences import FEW, LEAST, MANY, Climb, Slope, Values
+from .noise import EPS, forward_noise
+
+GOOD = 1e-12  # error / scale that needs no more steps
+WANTED = 1e-4  # bar / scale that a PASS needs
+SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
+MODEST = 1e6  # times as large as what is moved, f would hide a slope of 1
+FINER = 1e-3  # of the direction, along which a FAIL is measured once more
+FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
+DUST = 30 * EPS  # claim, in units of |w * f|, that may be rounding of f
+HIDDEN = 1e-6  # change of f, in its units, that rounding inside f can hide
+
+
+@dataclass
+class Judged:
+    """One measurement, the verdict on it, the reason where it is not plain, and its slope."""
+
+    measurement: Measurement
+    verdict: str
+    reason: str
+    slope: Slope
+
+
+def judged(
+    pair: Pair,
+    blocks: Blocks,
+    name: str,
+    u: Array,
+    claimed: Claim,
+    rng: np.random.Generator,
+    noise: float | None = None,
+) -> Judged:
+    """The verdict along u at the point `blocks`; the noise of f is measured unless it is given."""
+    f = along(pair, blocks, name, u)
+    if noise is None:
+        noise = forward_noise(pair, blocks, name, f, claimed.w, rng)
+    slope = climb(f, claimed, name, u, noise)
+    s, claim_noise, length = claimed.about(name, u)
+    bar = 10 * (slope.error + claim_noise)  # (3)
+    scale = max(length, slope.scale)  # (4)
+    measurement = Measurement(slope.value, s, bar, scale, slope.ladders)
+    size = claimed.size() + slope.reach + np.finfo(float).tiny / FLAT
+    is_dust = 0 < abs(s) <= max(10 * claim_noise, DUST * size)
+    is_modest = claimed.size() <= MODEST * float(np.linalg.norm(u))
+    is_dust = is_dust or (s == 0 and slope.reach <= 10 * noise and is_modest)
+    verdict, reason = verdict_on(measurement, slope, size, is_dust)
+    if verdict == FAIL and _is_contradicted(pair, blocks, name, u, claimed, slope, rng):
+        verdict, reason = INCONCLUSIVE, "steps a thousand times smaller tell another slope"
+    return Judged(measurement, verdict, reason, slope)
+
+
+def _is_contradicted(
+    pair: Pair,
+    blocks: Blocks,
+    name: str,
+    u: Array,
+    claimed: Claim,
+    slope: Slope,
+    rng: np.random.Generator,
+) -> bool:
+    """Whether (1) along FINER u, over u's length, is another number, beyond both error bars."""
+    f = along(pair, blocks, name, FINER * u)
+    noise = forward_noise(pair, blocks, name, f, claimed.w, rng)
+    finer = climb(f, claimed, name, FINER * u, noise)
+    return abs(finer.value / FINER - slope.value) > 10 * (slope.error + finer.error / FINER)
+
+
+def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope:
+    """(1) with few steps, and with many where these do not settle it."""
+    walk = Climb(f, claimed.w, claimed.outputs, noise)
+    slope = walk.slope(FEW)
+    s, _, _ = claimed.about(name, u)
+    if slope.error <= GOOD * slope.scale and abs(slope.value - s) <= 10 * slope.error:
+        return slope
+    if s == slope.reach == 0:
+        return slope
+    return walk.slope(MANY)
+
+
+def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tuple[str, str]:
+    """The verdict on one measurement, and the reason where it is not plain.
+
+    `size` is that of f, in the units of the bar; `is_dust` says that the claim is 0 but for
+    rounding.
+    """
+    if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
+        return INCONCLUSIVE, "forward is not finite around the point"
+    off, error, flat = abs(one.numeric - one.analytic), 10 * slope.error, FLAT * size
+    if one.analytic == slope.reach == 0 or off == one.bar == one.scale == 0:
+        return PASS, "the derivative is 0: forward does not move"
+    hidden = slope.still * abs(one.analytic)
+    if one.numeric == 0 < hidden <= HIDDEN * size + LEAST and not is_dust:
+        return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
+    if off > 10 * one.bar and (error <= flat or error <= SETTLED * slope.scale):
+        return FAIL, ""
+    if off <= one.bar <= WANTED * one.scale:
+        return PASS, ""
+    if off <= one.bar <= flat and is_dust:
+        return PASS, "the derivative is 0, to within rounding"
+    if off > one.bar and error <= WANTED * slope.scale:
+        return INCONCLUSIVE, "the difference is too close to the error bar to call"
+    share = f"(the error bar is {one.bar / (slope.scale or 1):.0e} of the derivative)"
+    return INCONCLUSIVE, f"differences of forward do not settle: it is too rough or noisy {share}"

@@ -1,0 +1,1 @@
+"""What is checked: a forward and a backward pass, as functions of named arrays."""

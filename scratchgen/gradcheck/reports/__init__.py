@@ -1,0 +1,1 @@
+"""What was found out, as text, JSON, a page and a picture."""

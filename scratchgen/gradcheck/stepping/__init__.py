@@ -1,0 +1,1 @@
+"""Optimizers beside the formulas of their papers."""

@@ -1,0 +1,213 @@
+"""Optimizers, checked against the plain loops of published.py, in long double.
+
+Fifty steps are walked side by side, by gradients of many sizes, zeros among them. For each
+parameter, with u the rounding of its dtype, T steps and `moved` the sum of |step|, the two may be
+
+    bar = 10 (noise + u moved) + 2 u T |theta|                                          (1)
+
+apart: PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE between. `noise` is how far the
+formula itself strays when it is computed in that dtype, gradients and memory moved by an ulp: the
+largest of three such walks. Constants stay exact in it: 1 - c is to be computed before it is
+rounded, and an optimizer that rounds c first is off by u / (1 - c).
+
+What no formula says is asked besides: whether the gradient and the optimizer are left as they were,
+whether two vectors have two memories, whether a gradient's buffer may be used again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array, whole
+from ...errors import KindError
+from ...optim import ClipNorm
+from ..contracts.probe import quiet
+from ..pairs.pair import told
+from ..reports.report import Report
+from ..results import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    BlockResult,
+    CaseResult,
+    EntryMap,
+    Finding,
+    Hint,
+    Measurement,
+)
+from .confusions import confused
+from .habits import contracts
+from .published import Published, published
+from .walks import Reference, Walk, drawn
+
+STEPS, SIZE = 50, 16
+FITS = 0.01  # share of the error that a named mistake may leave
+TIE = 1e-6  # below it, a mistake fits as well as any, and named ones come first
+
+
+def is_optimizer(subject: Any) -> bool:
+    """Whether it is an object with a memory and an update."""
+    if isinstance(subject, type):
+        return False
+    return callable(getattr(subject, "memory", None)) and callable(getattr(subject, "update", None))
+
+
+def check_optimizer(
+    optimizer: Any,
+    reference: Any = None,
+    *,
+    steps: int = STEPS,
+    size: int = SIZE,
+    seed: int = 0,
+) -> Report:
+    """Check an optimizer against the formula of its paper, or against a reference of yours.
+
+    Args:
+        optimizer: one of scratchgen.optim, or an object with `memory(theta)` and
+            `update(theta, gradient, memory)`.
+        reference: what it ought to do: a function (theta, gradient, state, t) -> the next theta,
+            with `state` a dict that is empty at first, and t counted from 1; or an optimizer of
+            scratchgen.optim. None is the optimizer's own paper; one that no paper is known of is
+            INCONCLUSIVE.
+        steps, size: how many steps are walked, by how many parameters.
+        seed: of all that is drawn.
+
+    Raises KindError for what is no optimizer, OptionError for a size that is none.
+    """
+    if not is_optimizer(optimizer):
+        raise KindError(
+            f"check_optimizer got {optimizer!r}: wants an optimizer, such as Adam(1e-3), or an "
+            f"object with memory(theta) and update(theta, gradient, memory)"
+        )
+    began = time.perf_counter()
+    seed = whole(seed, "seed")
+    shape = (whole(steps, "steps", least=1), whole(size, "size", least=1))
+    pairs = _settings(optimizer, optimizer if reference is None else reference)
+    cases = [_case(one, right, label, shape, seed) for one, right, label in pairs]
+    with quiet():
+        cases[0].findings += contracts(optimizer, drawn(shape, "float64", seed))
+    given = "" if reference is None else ", reference=..."
+    replay = f"check_optimizer({optimizer}{given}, steps={steps}, size={size}, seed={seed})"
+    return Report(str(optimizer), cases, seed, replay, time.perf_counter() - began)
+
+
+def _settings(optimizer: Any, reference: Any) -> Iterator[tuple[Any, Any, str]]:
+    """As it is, in both dtypes, and with a learning rate that changes; each with its reference."""
+    right = published(reference) if is_optimizer(reference) else reference
+    yield optimizer, right, "float64"
+    try:
+        both = _with_rate(optimizer, _falling), published(_with_rate(reference, _falling))
+        yield *both, "float64, a rate that changes"
+    except TypeError:  # no dataclass, or one without a learning rate
+        pass
+    yield optimizer, right, "float32"
+
+
+def _falling(step: int) -> float:
+    return 0.1 / (1 + step) ** 0.7
+
+
+def _with_rate(optimizer: Any, rate: Callable[[int], float]) -> Any:
+    if isinstance(optimizer, ClipNorm):
+        return replace(optimizer, optimizer=_with_rate(optimizer.optimizer, rate))
+    return replace(optimizer, learning_rate=rate)
+
+
+def _case(
+    optimizer: Any,
+    reference: Published | Reference | None,
+    label: str,
+    shape: tuple[int, int],
+    seed: int,
+) -> CaseResult:
+    """One walk beside its reference."""
+    case, walk = CaseResult(label), drawn(shape, label.split(",")[0], seed)
+    result = BlockResult("theta", walk.theta.shape, INCONCLUSIVE)
+    case.blocks.append(result)
+    if reference is None:
+        result.reason = (
+            f"no reference is known for {type(optimizer).__name__}: give reference=, a function "
+            f"(theta, gradient, state, t) -> the next theta"
+        )
+        return case
+    case.backward_calls = shape[0]
+    with quiet():
+        try:
+            got = walk.taken(optimizer)
+        except Exception as problem:
+            case.findings.append(Finding("raises", FAIL, told(problem, "update")))
+            return case
+        _compare(result, got, walk, reference, seed)
+    return case
+
+
+def _compare(
+    result: BlockResult,
+    got: Array,
+    walk: Walk,
+    reference: Published | Reference,
+    seed: int,
+) -> None:
+    """The verdict on where the optimizer led, and what a difference looks like."""
+    step = reference.step if isinstance(reference, Published) else reference
+    right = walk.by(step, np.longdouble)
+    wanted, moved = right[-1], np.abs(np.diff(right, axis=0)).sum(axis=0)
+    rng, dtype = np.random.default_rng(seed), walk.theta.dtype
+    stray = [np.abs(walk.by(step, dtype.type, rng)[-1] - wanted) for _ in range(3)]
+    u = np.finfo(dtype).eps / 2
+    bar = 10 * (np.max(stray, axis=0) + u * moved)  # (1)
+    bar += 2 * u * np.abs(right).sum(axis=0)
+    off = np.abs(got - wanted)
+    bars = np.where(off > 0, off / np.maximum(bar, np.finfo(np.float64).tiny), 0)
+    bars[~np.isfinite(off)] = np.inf
+    worst = int(np.argmax(bars))
+    at = [float(one[worst]) for one in (wanted, got, bar, moved)]
+    result.measurements = [Measurement(at[0], at[1], at[2], at[3])]
+    alone = (right[0] == 0) & (moved > 0)  # where steps are not rounded beside a first theta
+    result.resolution = float(np.max(10 * bar[alone] / moved[alone], initial=0)) or None
+    if bars[worst] <= 1:
+        result.verdict = PASS
+    elif bars[worst] <= 10:
+        result.reason = "the difference is too close to the error bar to call"
+    else:
+        result.verdict = FAIL
+        index, ours = np.arange(got.size), got.astype(np.float64)
+        numeric, bars = wanted.astype(np.float64), bar.astype(np.float64)
+        result.entries = EntryMap(got.shape, index, ours, numeric, bars, complete=True)
+        result.reason = f"theta is elsewhere after {len(right) - 1} steps"
+        result.hints = _hints(got, right, walk, reference)
+
+
+def _hints(got: Array, right: Array, walk: Walk, reference: Published | Reference) -> list[Hint]:
+    """Mistakes that lead where the optimizer led, the best first."""
+    theta, wanted = right[0], right[-1]
+    size = np.abs(np.diff(right, axis=0)).sum(axis=0)
+    size = np.where(size > 0, size, size.max(initial=0) or 1)
+    if (got == theta).all():
+        return [Hint("zero", "theta stays where it was: update must write into it, in place")]
+    error = _apart(got, wanted, size)
+    found = []
+    if isinstance(reference, Published):
+        for cause, text, wrong in confused(reference):
+            there = walk.by(wrong.step, np.longdouble)[-1]
+            left = _apart(got, there, size) / error
+            if left < FITS:
+                found.append(Hint(cause, f"this walks where it leads: {text}", left))
+    a, b = (wanted - theta) / size, (got - theta) / size
+    factor = float(a @ b / max(float(a @ a), np.finfo(np.float64).tiny))
+    left = _apart(b, factor * a, 1) / error
+    if left < FITS:
+        text = f"every step is {factor:.4g} times what it should be"
+        text = "steps go uphill: the sign is wrong" if abs(factor + 1) < 1e-6 else text
+        found.append(Hint("sign" if factor < 0 else "factor", text, left))
+    return sorted(found, key=lambda hint: hint.residual > TIE)
+
+
+def _apart(one: Array, other: Array, size: Any) -> float:
+    """The distance in units of `size`; numbers that neither has do not count, others as 1."""
+    away = np.where(np.isfinite(one) & np.isfinite(other), (one - other) / size, 1)
+    away[~np.isfinite(one) & ~np.isfinite(other)] = 0
+    return float(np.sqrt(np.sum(away * away)))

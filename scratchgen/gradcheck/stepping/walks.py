@@ -1,0 +1,71 @@
+"""Walks of many steps, by an optimizer or by the formula that it ought to follow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...checks import Array
+from ..library.points import signed
+from ..measuring.noise import one_ulp_off
+from .published import Past
+
+Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past, t -> next theta
+
+
+class Rounded(dict[str, Any]):
+    """What is remembered, moved by an ulp of itself and of what it was: steps are sums of both."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            half = value.dtype.type(np.finfo(value.dtype).eps / 2)
+            size = (np.abs(value) + np.abs(self.get(name, 0))) * half
+            moved = value + size * self.rng.choice(np.array([-1, 1], value.dtype), value.shape)
+            moved = np.where(moved * value < 0, 0, moved)  # a mean of squares is never below 0
+            value = np.where(value == 0, size, moved).astype(value.dtype)
+        super().__setitem__(name, value)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What all walks of a case have in common: where they begin, and their gradients, (T, P)."""
+
+    theta: Array
+    gradients: Array
+
+    def by(self, step: Reference, number: Any, nudge: np.random.Generator | None = None) -> Array:
+        """Where `step` leads, theta by theta, (T + 1, P), in the arithmetic of `number`."""
+        theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
+        path = [theta]
+        for t, g in enumerate(self.gradients, start=1):
+            given = g if nudge is None else np.where(g == 0, g, one_ulp_off(g, nudge))
+            theta = step(theta, given.astype(number), past, t)
+            path.append(theta)
+        return np.array(path)
+
+    def taken(self, optimizer: Any, gradients: Array | None = None) -> Array:
+        """Where the optimizer leads, (P,)."""
+        theta = self.theta.copy()
+        memory = optimizer.memory(theta)
+        for g in self.gradients if gradients is None else gradients:
+            optimizer.update(theta, g.copy(), memory)
+        return theta
+
+
+def drawn(shape: tuple[int, int], dtype: str, seed: int) -> Walk:
+    """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
+
+    Half of the parameters begin at 0, where their steps are not rounded beside them.
+    """
+    rng = np.random.default_rng(seed)
+    steps, size = shape
+    theta = 0.1 * signed(rng, (size,)) * (np.arange(size) % 2)
+    sizes = 10.0 ** (rng.uniform(-7, 2, size) + rng.uniform(-1, 1, (steps, 1)))
+    gradients = rng.standard_normal(shape) * sizes
+    gradients[:, 2::7] = 0
+    gradients[4::11] = 0
+    return Walk(theta.astype(dtype), gradients.astype(dtype))
