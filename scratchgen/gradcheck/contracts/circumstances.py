@@ -16,7 +16,7 @@ from ..pairs.pair import OutOfTime, Run, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
-ELSEWHERE = (0.3, 0.003)  # how far another point lies, relatively; the next where one fails
+ELSEWHERE = ((-1, 0.3), (1, 0.3), (1, 0.003))  # another point: a multiple, moved by a share of it
 
 
 def stale(reference: Reference) -> list[Finding]:
@@ -58,13 +58,16 @@ def _stale(text: str, gap: tuple[str, str], how: str = "") -> Finding:
 
 
 def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
-    """A forward pass at other values of every wanted block, and these values; None if all fail."""
+    """A forward pass at other values of every wanted block, and these values; None if all fail.
+
+    The first to be tried has other signs, and another largest entry: masks differ there.
+    """
     pair, rng = reference.pair, reference.rng
-    for size in ELSEWHERE:
+    for multiple, size in ELSEWHERE:
         blocks = dict(pair.blocks)
         for name in pair.wanted:
             block = blocks[name]
-            blocks[name] = np.asarray(block * (1 + size * signs(rng, block.shape) / 1.5))
+            blocks[name] = np.asarray(block * (multiple + size * signs(rng, block.shape) / 1.5))
             blocks[name][block == 0] = size / 10
         try:
             run = pair.forward(blocks)

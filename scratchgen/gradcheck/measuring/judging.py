@@ -122,7 +122,8 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
     hidden = slope.still * abs(one.analytic)
     if one.numeric == 0 < hidden <= HIDDEN * size + LEAST and not is_dust:
         return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
-    if off > 10 * one.bar and (error <= flat or error <= SETTLED * slope.scale):
+    is_settled = error <= max(flat, SETTLED * slope.scale) or one.numeric == 0 < slope.still
+    if off > 10 * one.bar and is_settled:
         return FAIL, ""
     if off <= one.bar <= WANTED * one.scale:
         return PASS, ""

@@ -76,9 +76,9 @@ def contracted(w: tuple[Array, ...], y: tuple[Array, ...], centre: tuple[Array, 
 
 
 def one_ulp_off(x: Array, rng: np.random.Generator) -> Array:
-    """x with each number moved to its neighbour above or below, by chance."""
+    """x with each number moved to its neighbour above or below, by chance; 0 stays, it is exact."""
     away = np.where(rng.random(x.shape) < 0.5, -np.inf, np.inf)
-    return np.nextafter(x, away)
+    return np.nextafter(x, np.where(x == 0, 0, away).astype(x.dtype))
 
 
 def backward_noise(

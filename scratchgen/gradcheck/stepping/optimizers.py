@@ -124,7 +124,8 @@ def _case(
     seed: int,
 ) -> CaseResult:
     """One walk beside its reference."""
-    case, walk = CaseResult(label), drawn(shape, label.split(",")[0], seed)
+    norm = min(getattr(reference, "norms", ()), default=None)
+    case, walk = CaseResult(label), drawn(shape, label.split(",")[0], seed, norm)
     result = BlockResult("theta", walk.theta.shape, INCONCLUSIVE)
     case.blocks.append(result)
     if reference is None:

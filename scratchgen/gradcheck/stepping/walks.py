@@ -56,16 +56,21 @@ class Walk:
         return theta
 
 
-def drawn(shape: tuple[int, int], dtype: str, seed: int) -> Walk:
+def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = None) -> Walk:
     """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
 
-    Half of the parameters begin at 0, where their steps are not rounded beside them.
+    Half of the parameters begin at 0, where their steps are not rounded beside them. With `norm`,
+    the limit of an optimizer that clips, every other gradient is about that long.
     """
     rng = np.random.default_rng(seed)
     steps, size = shape
     theta = 0.1 * signed(rng, (size,)) * (np.arange(size) % 2)
     sizes = 10.0 ** (rng.uniform(-7, 2, size) + rng.uniform(-1, 1, (steps, 1)))
     gradients = rng.standard_normal(shape) * sizes
+    if norm is not None:
+        near = gradients[::2]
+        lengths = np.linalg.norm(near, axis=1, keepdims=True)
+        near *= norm * 10.0 ** rng.uniform(-0.3, 0.3, lengths.shape) / lengths
     gradients[:, 2::7] = 0
     gradients[4::11] = 0
     return Walk(theta.astype(dtype), gradients.astype(dtype))
