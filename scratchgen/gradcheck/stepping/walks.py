@@ -60,7 +60,7 @@ def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = No
     """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
 
     Half of the parameters begin at 0, where their steps are not rounded beside them. With `norm`,
-    the limit of an optimizer that clips, every other gradient is about that long.
+    the limit of an optimizer that clips, every other gradient is about that long, with entries of one size.
     """
     rng = np.random.default_rng(seed)
     steps, size = shape
@@ -68,9 +68,9 @@ def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = No
     sizes = 10.0 ** (rng.uniform(-7, 2, size) + rng.uniform(-1, 1, (steps, 1)))
     gradients = rng.standard_normal(shape) * sizes
     if norm is not None:
-        near = gradients[::2]
+        near = rng.standard_normal(gradients[::2].shape)
         lengths = np.linalg.norm(near, axis=1, keepdims=True)
-        near *= norm * 10.0 ** rng.uniform(-0.3, 0.3, lengths.shape) / lengths
+        gradients[::2] = near * norm * 10.0 ** rng.uniform(-0.3, 0.3, lengths.shape) / lengths
     gradients[:, 2::7] = 0
     gradients[4::11] = 0
     return Walk(theta.astype(dtype), gradients.astype(dtype))
