@@ -75,7 +75,7 @@ BAD_GRADIENTS = {
     "transposed": (lambda dy, x, b: (dy.T, dy.sum(0)), "shape", FAIL, "transpose it"),
     "text": (lambda dy, x, b: ("dy", dy.sum(0)), "kind", FAIL, "str"),
     "complex": (lambda dy, x, b: (dy * 1j, dy.sum(0)), "kind", FAIL, "complex"),
-    "ragged": (lambda dy, x, b: ([[1.0], [1.0, 2.0]], dy.sum(0)), "kind", FAIL, "ragged"),
+    "ragged": (lambda dy, x, b: ([[1.0], [1.0, 2.0]], dy.sum(0)), "kind", FAIL, "inhomogeneous"),
     "an error": (lambda dy, x, b: b @ dy, "raises", "Stopped", "test_probe.py"),
     "the end": (lambda dy, x, b: sys.exit(3), "raises", "Stopped", "SystemExit"),
 }

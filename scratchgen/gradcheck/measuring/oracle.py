@@ -45,7 +45,7 @@ def measure(
     shape, notes = pair.blocks[name].shape, list[Finding]()
     odd = claims[0].gradients[name]
     if isinstance(odd, Odd):
-        return BlockResult(name, shape, FAIL, odd.text), []
+        return BlockResult(name, shape, FAIL, f"it is no gradient: its {odd.contract} is wrong"), []
     if not odd.size:
         return BlockResult(name, shape, PASS, "it holds no numbers"), []
     result = BlockResult(name, shape, INCONCLUSIVE)

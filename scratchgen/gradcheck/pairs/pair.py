@@ -25,6 +25,7 @@ from ...errors import KindError, OptionError
 from .arguments import Blocks, as_block, is_container, leaves, parts, rebuilt
 from .frozen import Frozen
 
+MOST_LETTERS = 200  # of a line or a message that is quoted
 MOST_NUMBERS = 2**28  # in all blocks of a pair together: 2 GiB
 
 
@@ -199,8 +200,9 @@ class Pair:
             return np.zeros(shape)
         try:
             array = np.asarray(raw)
-        except (ValueError, TypeError):
-            return Odd("kind", f"d{name} is a ragged {type(raw).__name__}, wants an array")
+        except Exception as problem:  # of a ragged list, or of a type's own __array__
+            what = f"d{name} is {_kind(raw)} that is no array"
+            return Odd("kind", f"{what} ({_cut(_said(problem))}), wants an array")
         if array.dtype.kind not in "biuf":
             return Odd("kind", f"d{name} is {_kind(raw, array)}, wants an array of floats")
         if array.shape != shape:
@@ -360,7 +362,7 @@ def argument_names(f: Callable[..., Any], n: int) -> list[str]:
 def told(problem: BaseException, stage: str) -> str:
     """An exception of the user's code, with the line that raised it.
 
-    `backward raised ValueError: no such axis, in line 12 of layers.py: dx = dy.sum(axis=3)`
+    `backward raised ValueError in line 12 of layers.py, dx = dy.sum(axis=3): no such axis`
     """
     if isinstance(problem, Stopped):
         return problem.text
@@ -369,20 +371,34 @@ def told(problem: BaseException, stage: str) -> str:
     theirs = [one for one in frames if room not in Path(one.filename).parents]
     packages = ("site-packages", "dist-packages")
     outside = [one for one in theirs if not any(name in one.filename for name in packages)]
-    text = f"{stage} raised {type(problem).__name__}: {problem}".rstrip(": ")
-    if not theirs:
-        return text
-    frame = (outside or theirs)[-1]
-    line = f": {frame.line}" if frame.line else ""
-    return f"{text}, in line {frame.lineno} of {Path(frame.filename).name}{line}"
+    text = f"{stage} raised {type(problem).__name__}"
+    if theirs:
+        frame = (outside or theirs)[-1]
+        text += f" in line {frame.lineno} of {Path(frame.filename).name}"
+        text += f", {_cut(frame.line)}" if frame.line else ""
+    message = _said(problem)
+    return f"{text}: {_cut(message)}" if message else text
+
+
+def _said(problem: BaseException) -> str:
+    """The message of an exception, whatever its own code does."""
+    try:
+        return str(problem)
+    except Exception:
+        return "and its message cannot be had"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 4] + " ..."
 
 
 def _output(name: str, one: Any) -> Array:
     """One output as an array."""
     try:
         array = np.asarray(one)
-    except (ValueError, TypeError):
-        raise Stopped("kind", f"forward returned a ragged {type(one).__name__} as {name}") from None
+    except Exception as problem:  # of a ragged list, or of a type's own __array__
+        what = f"forward returned {_kind(one)} as {name}, which is no array"
+        raise Stopped("kind", f"{what}: {_cut(_said(problem))}") from None
     if array.dtype.kind not in "biuf" or one is None:
         raise Stopped("kind", f"forward returned {_kind(one, array)} as {name}, wants real numbers")
     return array
@@ -428,4 +444,6 @@ def _kind(one: Any, array: Any = None) -> str:
         return "None"
     if array is not None and array.dtype.kind == "c":
         return "an array of complex numbers"
+    if isinstance(one, np.ndarray):
+        return f"an array of dtype {one.dtype}"
     return f"an object of type {type(one).__name__}"
