@@ -10,14 +10,18 @@
 'PASS'
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ..checks import finite, whole
+import numpy as np
+
+from ..checks import finite
 from ..errors import KindError, OptionError, ScratchgenError
+from ..rng import chosen_seed
 from .cases import LayerCase
 from .engine import examine
 from .library.second_order import second_order_cases
@@ -45,7 +49,7 @@ def check(
     *,
     wrt: Wrt = None,
     batch_axis: int | None = None,
-    seed: int = 0,
+    seed: int | None = 0,
     seconds: float = SECONDS,
     training: bool | None = None,
     labels: Any = None,
@@ -59,7 +63,7 @@ def check(
         x: where, as an array or as a shape with the batch in front; None is a shape that fits.
         wrt: names of the blocks to check, such as "x" or "w"; None is all.
         batch_axis: the axis along which examples do not mix, for layers that do not say so.
-        seed: of all that is drawn.
+        seed: of all that is drawn; None draws one, which the report names.
         seconds: the most that it may take; what is not done by then is INCONCLUSIVE.
         training: whether to check in training or in evaluation; None is both where they differ.
         labels: for layers that join labels; None draws them.
@@ -71,6 +75,7 @@ def check(
         subject, x, training, seed = subject.layer, subject.x, subject.training, subject.seed
     if is_optimizer(subject):
         return check_optimizer(subject, seed=seed)
+    seed = chosen_seed(seed)
     pairs = pairs_of(subject, x, seed=seed, training=training, labels=labels)
     shown = f", x={_shape_text(x)}" if x is not None else ""
     return run(pairs, str(subject), f"check({subject}{shown}", wrt, batch_axis, seed, seconds)
@@ -83,7 +88,7 @@ def check_pair(
     *,
     wrt: Wrt = None,
     batch_axis: int | None = None,
-    seed: int = 0,
+    seed: int | None = 0,
     seconds: float = SECONDS,
     surrogate: Callable[..., Any] | None = None,
 ) -> Report:
@@ -109,7 +114,7 @@ def check_cached(
     *,
     wrt: Wrt = None,
     batch_axis: int | None = None,
-    seed: int = 0,
+    seed: int | None = 0,
     seconds: float = SECONDS,
     surrogate: Callable[..., Any] | None = None,
 ) -> Report:
@@ -123,13 +128,14 @@ def check_cached(
 
 
 def check_second_order(
-    layer: Any, x: Any = None, *, wrt: Wrt = None, seed: int = 0, seconds: float = SECONDS
+    layer: Any, x: Any = None, *, wrt: Wrt = None, seed: int | None = 0, seconds: float = SECONDS
 ) -> Report:
     """Check a layer's tangent and tangent_backward, which gradient penalties need.
 
     The options are those of `check`.
     """
     began = time.perf_counter()
+    seed, seconds = chosen_seed(seed), checked_seconds(seconds)
     choose = partial(chosen, wrt=wrt)
     cases = second_order_cases(layer, x, choose=choose, seed=seed, seconds=seconds)
     shown = f", x={_shape_text(x)}" if x is not None else ""
@@ -163,11 +169,11 @@ def run(
     replay: str,
     wrt: Wrt = None,
     batch_axis: int | None = None,
-    seed: int = 0,
+    seed: int | None = 0,
     seconds: float = SECONDS,
 ) -> Report:
     """Examine pairs, each with its label, and report."""
-    seed, seconds = whole(seed, "seed"), finite(seconds, "seconds", above=True)
+    seed, seconds = chosen_seed(seed), checked_seconds(seconds)
     began = time.perf_counter()
     for _, pair in pairs:
         pair.wanted = chosen(pair, wrt)
@@ -185,18 +191,25 @@ def run(
     return Report(subject, cases, seed, f"{replay}, seed={seed})", time.perf_counter() - began)
 
 
+def checked_seconds(value: Any) -> float:
+    """`value` as a number of seconds above 0; infinity is no limit."""
+    return value if value == math.inf else finite(value, "seconds", above=True)
+
+
 def chosen(pair: Pair, wrt: Wrt) -> list[str]:
     """The names of the blocks that `wrt` means: an argument means all that it holds."""
     if wrt is None:
         return pair.wanted
-    asked = [wrt] if isinstance(wrt, str | int) else list(wrt)
+    asked = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
+    if not asked:
+        raise OptionError("wrt=[]: wants at least one name; leave it out to check them all")
     arguments = pair.names if isinstance(pair, FunctionPair) else pair.wanted
     found: list[str] = []
     for one in asked:
-        if isinstance(one, bool) or not isinstance(one, str | int):
+        if isinstance(one, bool) or not isinstance(one, str | int | np.integer):
             raise KindError(f"wrt={wrt!r}: wants names of arguments, or their numbers")
         name = one
-        if isinstance(one, int):
+        if not isinstance(one, str):
             name = arguments[one] if 0 <= one < len(arguments) else str(one)
         here = [block for block in pair.wanted if block == name or _begins(block, str(name))]
         if not here:

@@ -15,7 +15,7 @@ from .measuring.oracle import measure_all
 from .pairs.pair import Budget, OutOfTime, Pair, Stopped
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
 
-UNDECIDED = ("time", "stochastic", "empty", "finite")  # what ends a check without a FAIL
+UNDECIDED = ("time", "stochastic", "empty", "finite", "varying")  # what ends a check without a FAIL
 
 
 def examine(pair: Pair, label: str = "", seed: int = 0, seconds: float = 10.0) -> CaseResult:
@@ -39,6 +39,7 @@ def examine(pair: Pair, label: str = "", seed: int = 0, seconds: float = 10.0) -
         except Stopped as stop:
             verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
             case.findings.append(Finding(stop.contract, verdict, stop.text))
+    pair.frozen.restore()  # a user's generators stand where they stood
     case.forward_calls, case.backward_calls = pair.forward_calls, pair.backward_calls
     return case
 

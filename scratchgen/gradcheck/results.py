@@ -136,4 +136,6 @@ class CaseResult:
     def verdict(self) -> str:
         """The worst of its blocks and findings."""
         found = [one.verdict for one in self.blocks] + [one.verdict for one in self.findings]
+        if self.blocks and all(one.verdict == NOTE for one in self.blocks):
+            found.append(INCONCLUSIVE)  # contracts alone are no PASS
         return worst(found)

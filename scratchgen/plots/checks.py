@@ -26,7 +26,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 def draw_report(picture: Any, path: PathLike) -> None:
     """Four panels of one case; FileError where the path cannot be written.
 
-    `picture` has `title`, `curves`, `points`, `tiles` and `marks`: see gradcheck/reports/pictured.py.
+    `picture` has `title`, `curves`, `points`, `tiles`, `marks`: gradcheck/reports/pictured.py.
     """
     figure = Figure(figsize=(12, 9), layout="constrained")
     figure.suptitle(_plain(picture.title, 110), fontsize=13, x=0.01, ha="left")

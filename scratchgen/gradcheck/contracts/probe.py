@@ -85,7 +85,8 @@ def arguments_of(pair: Pair) -> list[Finding]:
         text = "checked against the surrogate that is declared, in the place of forward"
         found.append(Finding("surrogate", NOTE, text))
     if not pair.wanted:
-        text = "no argument holds floats: give 1.0 for 1, or an array of floats"
+        came = ", ".join(f"{name} is {kind}" for name, kind in pair.kinds.items())
+        text = f"no argument holds floats ({came}): give 1.0 for 1, or an array of floats"
         raise Stopped("empty", text)
     for name, block in pair.blocks.items():
         if not block.size:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...checks import Array
-from ..pairs.pair import OutOfTime, Pair
+from ..pairs.pair import Odd, OutOfTime, Pair
 from ..results import EntryMap
 from .claims import Claim, along, direction, signs
 from .differences import best
@@ -25,7 +25,9 @@ Along = Callable[[Array], tuple[float, float]]  # u -> derivative along u, and i
 
 
 def entry_map(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -> EntryMap | None:
-    """Entries of the gradient of a block for the cotangents of `claimed`; None if time runs out."""
+    """Entries of the gradient of a block for the cotangents of `claimed`; None without any."""
+    if isinstance(claimed.gradients[name], Odd):
+        return None
     analytic = claimed.gradient(name).reshape(-1)
     block = pair.blocks[name]
     rms = math.sqrt(float(np.mean(block * block))) or 1.0

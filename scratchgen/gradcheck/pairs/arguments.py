@@ -15,36 +15,47 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
+from ...errors import KindError
 
 Blocks = dict[str, Array]
+DEEPEST = 40  # containers within containers
 
 
-def is_container(value: Any) -> bool:
+def is_container(value: Any, depth: int = 0) -> bool:
     """Whether `value` holds arguments rather than being one."""
     if isinstance(value, Mapping | SimpleNamespace | tuple):
         return True
-    if not isinstance(value, list):
-        return False
+    if not isinstance(value, list) or depth > DEEPEST:
+        return isinstance(value, list)
     return any(
-        one is None or isinstance(one, np.ndarray) or (is_container(one) and one is not value)
-        for one in value
+        one is None or isinstance(one, np.ndarray) or is_container(one, depth + 1) for one in value
     )
+
+
+def keys(value: Any) -> list[Any]:
+    """What the parts of a container are called in it: keys, names or numbers."""
+    if isinstance(value, Mapping):
+        return list(value)
+    return list(vars(value)) if isinstance(value, SimpleNamespace) else list(range(len(value)))
 
 
 def parts(value: Any, name: str) -> list[tuple[str, Any]]:
     """What a container holds, with a name for each: `p['w']`, `p[0]`, `p.w`."""
-    if isinstance(value, Mapping):
-        return [(f"{name}[{key!r}]", one) for key, one in value.items()]
     if isinstance(value, SimpleNamespace):
         return [(f"{name}.{key}", one) for key, one in vars(value).items()]
-    return [(f"{name}[{i}]", one) for i, one in enumerate(value)]
+    return [(f"{name}[{key!r}]", value[key]) for key in keys(value)]
 
 
-def leaves(value: Any, name: str) -> list[tuple[str, Any]]:
-    """All that stands in `value`, containers opened: name -> what is there, in order."""
+def leaves(value: Any, name: str, depth: int = 0) -> list[tuple[str, Any]]:
+    """All that stands in `value`, containers opened: name -> what is there, in order.
+
+    Raises KindError for what is nested too deep, as a list that holds itself is.
+    """
+    if depth > DEEPEST:
+        raise KindError(f"{name[:40]} ... is nested more than {DEEPEST} deep, or holds itself")
     if not is_container(value):
         return [(name, value)]
-    return [leaf for part, one in parts(value, name) for leaf in leaves(one, part)]
+    return [leaf for part, one in parts(value, name) for leaf in leaves(one, part, depth + 1)]
 
 
 def rebuilt(value: Any, name: str, blocks: Mapping[str, Any]) -> Any:

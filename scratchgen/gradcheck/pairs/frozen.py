@@ -15,6 +15,7 @@ import numpy as np
 
 MOST_OBJECTS = 5_000  # that are looked into
 DEPTH = 6
+GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
 class Frozen:
@@ -22,7 +23,7 @@ class Frozen:
 
     def __init__(self, *roots: Any) -> None:
         self.generators = generators_in(*roots)
-        self.states = [one.bit_generator.state for one in self.generators]
+        self.states = [_state(one) for one in self.generators]
         self.shared: tuple[Any, Any] | None = None  # states of np.random and random
 
     def freeze_shared(self) -> None:
@@ -35,7 +36,12 @@ class Frozen:
     def restore(self) -> None:
         """Put every generator back."""
         for one, state in zip(self.generators, self.states, strict=True):
-            one.bit_generator.state = state
+            if isinstance(one, np.random.Generator):
+                one.bit_generator.state = state
+            elif isinstance(one, random.Random):
+                one.setstate(state)
+            else:
+                one.set_state(state)
         if self.shared is not None:
             np.random.set_state(self.shared[0])  # noqa: NPY002
             random.setstate(self.shared[1])
@@ -43,14 +49,21 @@ class Frozen:
     def moved(self) -> bool:
         """Whether any of the generators has drawn since."""
         return any(
-            one.bit_generator.state != state
+            str(_state(one)) != str(state)
             for one, state in zip(self.generators, self.states, strict=True)
         )
 
 
-def generators_in(*roots: Any) -> list[np.random.Generator]:
-    """Every numpy Generator that can be reached from the objects, each once."""
-    found: dict[int, np.random.Generator] = {}
+def _state(one: Any) -> Any:
+    """Where a generator stands."""
+    if isinstance(one, np.random.Generator):
+        return one.bit_generator.state
+    return one.getstate() if isinstance(one, random.Random) else one.get_state()
+
+
+def generators_in(*roots: Any) -> list[Any]:
+    """Every generator of numpy or Python that can be reached from the objects, each once."""
+    found: dict[int, Any] = {}
     seen: set[int] = set()
 
     def visit(one: Any, depth: int) -> None:
@@ -59,7 +72,7 @@ def generators_in(*roots: Any) -> list[np.random.Generator]:
         if isinstance(one, np.ndarray | str | bytes | int | float | types.ModuleType | type):
             return
         seen.add(id(one))
-        if isinstance(one, np.random.Generator):
+        if isinstance(one, GENERATORS):
             found[id(one)] = one
             return
         for inner in _inside(one):
@@ -86,7 +99,19 @@ def _inside(one: Any) -> list[Any]:
         defaults = [*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
         return [*cells, *defaults, *named, getattr(one, "__wrapped__", None)]
     attributes = getattr(one, "__dict__", None)
-    return list(attributes.values()) if isinstance(attributes, dict) else []
+    own = list(attributes.values()) if isinstance(attributes, dict) else []
+    slots = [name for kind in type(one).__mro__ for name in _slots(kind)]
+    shared = [value for kind in type(one).__mro__ for value in vars(kind).values()]
+    return [
+        *own,
+        *(getattr(one, name, None) for name in slots),
+        *(value for value in shared if isinstance(value, GENERATORS)),
+    ]
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    names = vars(kind).get("__slots__", ())
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _is_filled(cell: Any) -> bool:

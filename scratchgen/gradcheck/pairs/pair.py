@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...checks import Array, Shape, whole
 from ...errors import KindError, OptionError
-from .arguments import Blocks, as_block, is_container, leaves, parts, rebuilt
+from .arguments import Blocks, as_block, is_container, keys, leaves, parts, rebuilt
 from .frozen import Frozen
 
 MOST_LETTERS = 200  # of a line or a message that is quoted
@@ -67,7 +67,7 @@ class Budget:
     def check(self) -> None:
         """OutOfTime once it is spent."""
         if self.spent() > self.seconds:
-            raise OutOfTime("time", f"the budget of {self.seconds:g} s is spent")
+            raise OutOfTime("time", f"the budget of {self.seconds:.3g} s is spent")
 
 
 @dataclass
@@ -86,6 +86,7 @@ class Pair:
         blocks: name -> float64 array, the point at which the pair is checked.
         wanted: the names of the blocks whose gradients are checked.
         constants: the names of arguments that have no gradient, such as labels.
+        kinds: of the constants, in words.
         per_example: the blocks with a batch axis, name -> axis; empty where examples may mix.
         takes_cotangents: False for an objective, whose cotangent is always 1.
         copies: True once it was seen to write into what it is given, or has given: it then gets
@@ -93,6 +94,7 @@ class Pair:
         eps: of the coarsest float type that an output came in.
         held: the arrays that it works with besides the blocks, such as labels, by name.
         single: the names of the blocks that were given in float32.
+        shapes: of the outputs, for every combination of shapes of the blocks that was given.
         came: block -> what the backward pass last gave for it, where that was no float64 array.
     """
 
@@ -104,12 +106,14 @@ class Pair:
         self.blocks = blocks
         self.wanted = list(blocks)
         self.constants: list[str] = []
+        self.kinds: dict[str, str] = {}
         self.per_example: dict[str, int] = {}
         self.copies = False
         self.eps = float(np.finfo(np.float64).eps)
         self.held: dict[str, Array] = {}
         self.single: list[str] = []
         self.came: dict[str, str] = {}
+        self.shapes: dict[tuple[Shape, ...], list[Shape]] = {}
         self.frozen = Frozen(*roots)
         self.budget = Budget(float("inf"))
         self.forward_calls = self.backward_calls = 0
@@ -134,6 +138,7 @@ class Pair:
         except (Exception, SystemExit) as problem:
             raise Stopped("raises", told(problem, "forward")) from problem
         outputs = self._outputs(y)
+        self._expect_shapes(blocks, outputs)
         return Run(tuple(one.copy() for one in outputs) if self.copies else outputs, memory)
 
     def backward(self, run: Run, dy: Sequence[Array]) -> dict[str, Array | Odd]:
@@ -155,6 +160,15 @@ class Pair:
             given = {name: g if isinstance(g, Odd) else g.copy() for name, g in given.items()}
         return given
 
+    def _expect_shapes(self, blocks: Blocks, outputs: tuple[Array, ...]) -> None:
+        """Stopped where blocks of the same shapes have given outputs of other shapes before."""
+        given = tuple([block.shape for block in blocks.values()])
+        now = [y.shape for y in outputs]
+        before = self.shapes.setdefault(given, now)
+        if now != before:
+            text = f"forward gives outputs of shapes {before}, and then of {now}"
+            raise Stopped("varying", f"{text}: what depends on values has no derivative")
+
     def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
         """The outputs for blocks of which one is complex; None where that does not work."""
         self.forward_calls += 1
@@ -167,8 +181,11 @@ class Pair:
 
     def declare_batch(self, axis: int) -> None:
         """Say that the first block has examples along `axis`, and that they do not mix."""
+        axis = whole(axis, "batch_axis")
+        if not self.blocks:
+            return
         name, block = next(iter(self.blocks.items()))
-        if not 0 <= axis < block.ndim:
+        if axis >= block.ndim:
             raise OptionError(
                 f"batch_axis={axis}: wants an axis of {name}, which has shape {block.shape}"
             )
@@ -222,6 +239,7 @@ class FunctionPair(Pair):
         for one in (f, backward, surrogate or f):
             if not callable(one):
                 raise KindError(f"a check got {one!r} as a function: wants something to call")
+        args = by_name(f, args) if isinstance(args, Mapping) else args
         args = args if isinstance(args, tuple | list) else (args,)
         self.f, self.function, self.surrogate, self.args = f, backward, surrogate, tuple(args)
         self.names = argument_names(f, len(self.args))
@@ -233,6 +251,7 @@ class FunctionPair(Pair):
         blocks = {name: block for name, one in found if (block := as_block(one)) is not None}
         super().__init__(name or _called(f), blocks, f, backward, surrogate, self.args)
         self.constants = [name for name, _ in found if name not in blocks]
+        self.kinds = {name: kind_of(one) for name, one in found if name not in blocks}
         self.held = {n: one for n, one in found if n not in blocks and type(one) is np.ndarray}
         self.single = [n for n, one in found if getattr(one, "dtype", None) == np.float32]
         self.structure: Any = None  # of the outputs, once they are seen
@@ -246,7 +265,10 @@ class FunctionPair(Pair):
         self.structure = y
         if type(y) is np.ndarray and y.dtype == np.float64:
             return (y,)
-        arrays = [_output(name, one) for name, one in leaves(y, "y")]
+        try:
+            arrays = [_output(name, one) for name, one in leaves(y, "y")]
+        except KindError as problem:
+            raise Stopped("kind", f"forward returned what cannot be read: {problem}") from problem
         if not arrays:
             raise Stopped("kind", "forward returned nothing to differentiate")
         floats = [one for one in arrays if one.dtype.kind == "f"]
@@ -307,8 +329,7 @@ class FunctionPair(Pair):
             return isinstance(raw, list) and not is_container(raw) and len(raw) != 1
         if len(self.args) > 1 and isinstance(raw, tuple | list) and len(raw) == len(self.args):
             return False
-        known = [key for key, _ in parts(arg, "")]
-        given = [key for key, _ in parts(raw, "")] if is_container(raw) else []
+        known, given = keys(arg), keys(raw) if is_container(raw) else []
         return set(given) <= set(known) and (len(given) == len(known) or isinstance(arg, Mapping))
 
 
@@ -357,6 +378,12 @@ def argument_names(f: Callable[..., Any], n: int) -> list[str]:
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [one.name for one in parameters if one.kind in plain]
     return names[:n] if len(names) >= n else [f"args[{i}]" for i in range(n)]
+
+
+def by_name(f: Callable[..., Any], args: Mapping[str, Any]) -> Any:
+    """The arguments in f's order, where a dict has the first of its names; otherwise the dict."""
+    names = argument_names(f, len(args))
+    return tuple(args[name] for name in names) if set(names) == set(args) else args
 
 
 def told(problem: BaseException, stage: str) -> str:
@@ -409,9 +436,8 @@ def _matched(arg: Any, gradient: Any, name: str) -> dict[str, Any]:
     if not is_container(arg):
         return {name: gradient}
     found: dict[str, Any] = {}
-    keys = list(arg) if isinstance(arg, Mapping) else list(getattr(arg, "__dict__", ()) or ())
-    for i, (path, one) in enumerate(parts(arg, name)):
-        found |= _matched(one, _part(gradient, keys[i] if keys else i), path)
+    for key, (path, one) in zip(keys(arg), parts(arg, name), strict=True):
+        found |= _matched(one, _part(gradient, key), path)
     return found
 
 
@@ -436,6 +462,13 @@ def _listed(names: list[str]) -> str:
 
 def _called(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
+
+
+def kind_of(one: Any) -> str:
+    """What a constant is: `an array of int64`, `None`, `of type str`."""
+    if isinstance(one, np.ndarray):
+        return f"an array of {one.dtype}"
+    return "None" if one is None else f"of type {type(one).__name__}"
 
 
 def _kind(one: Any, array: Any = None) -> str:

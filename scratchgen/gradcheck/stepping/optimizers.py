@@ -24,6 +24,7 @@ import numpy as np
 from ...checks import Array, whole
 from ...errors import KindError
 from ...optim import ClipNorm
+from ...rng import chosen_seed
 from ..contracts.probe import quiet
 from ..pairs.pair import told
 from ..reports.report import Report
@@ -61,7 +62,7 @@ def check_optimizer(
     *,
     steps: int = STEPS,
     size: int = SIZE,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> Report:
     """Check an optimizer against the formula of its paper, or against a reference of yours.
 
@@ -83,7 +84,7 @@ def check_optimizer(
             f"object with memory(theta) and update(theta, gradient, memory)"
         )
     began = time.perf_counter()
-    seed = whole(seed, "seed")
+    seed = chosen_seed(seed)
     shape = (whole(steps, "steps", least=1), whole(size, "size", least=1))
     pairs = _settings(optimizer, optimizer if reference is None else reference)
     cases = [_case(one, right, label, shape, seed) for one, right, label in pairs]

@@ -60,7 +60,8 @@ def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = No
     """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
 
     Half of the parameters begin at 0, where their steps are not rounded beside them. With `norm`,
-    the limit of an optimizer that clips, every other gradient is about that long, with entries of one size.
+    the limit of an optimizer that clips, every other gradient is about that long, and its entries
+    are of one size.
     """
     rng = np.random.default_rng(seed)
     steps, size = shape
