@@ -74,7 +74,13 @@ def check(
     if isinstance(subject, LayerCase):
         subject, x, training, seed = subject.layer, subject.x, subject.training, subject.seed
     if is_optimizer(subject):
-        return check_optimizer(subject, seed=seed)
+        given = {"x": x, "wrt": wrt, "batch_axis": batch_axis, "training": training}
+        for name, value in {**given, "labels": labels}.items():
+            if value is not None:
+                raise OptionError(f"{name}={value!r}: an optimizer has no {name}; leave it out")
+        return check_optimizer(subject, seed=seed, seconds=checked_seconds(seconds))
+    if not (training is None or isinstance(training, bool)):
+        raise OptionError(f"training={training!r}: wants True, False or None, which is both")
     seed = chosen_seed(seed)
     pairs = pairs_of(subject, x, seed=seed, training=training, labels=labels)
     shown = f", x={_shape_text(x)}" if x is not None else ""

@@ -49,8 +49,9 @@ def measure(
             notes.append(Finding(odd.contract, FAIL, f"in a later call, {odd.text}", name))
         reason = f"it is no gradient: its {odd.contract} is wrong"
         return BlockResult(name, shape, FAIL, reason), notes
-    if 0 in shape:
-        return BlockResult(name, shape, NOTE, "it holds no numbers: nothing was checked"), []
+    if 0 in shape or not any(y.size for y in claims[0].outputs):
+        what = "it holds" if 0 in shape else "forward gives"
+        return BlockResult(name, shape, NOTE, f"{what} no numbers: nothing was checked"), []
     result = BlockResult(name, shape, INCONCLUSIVE)
     try:
         infinite = [one for one in claims if not np.isfinite(one.gradient(name)).all()]

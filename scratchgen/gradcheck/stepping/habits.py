@@ -3,17 +3,15 @@
 Each question returns what is wrong, in words, or "".
 """
 
-from typing import Any
-
 import numpy as np
 
-from ..pairs.pair import told
-from ..results import FAIL, NOTE, PASS, Finding
+from ..pairs.pair import OutOfTime, told
+from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, Finding
 from .published import published
-from .walks import Walk
+from .walks import Timed, Walk
 
 
-def contracts(optimizer: Any, walk: Walk) -> list[Finding]:
+def contracts(optimizer: Timed, walk: Walk) -> list[Finding]:
     """What is asked besides the path, each a finding."""
     asked = {
         "pure": _leaves_the_gradient,
@@ -23,17 +21,26 @@ def contracts(optimizer: Any, walk: Walk) -> list[Finding]:
         "layout": _takes_any_layout,
         "dtype": _keeps_the_dtype,
     }
-    found = []
+    found: list[Finding] = []
     for contract, question in asked.items():
         try:
             text = question(optimizer, walk)
-        except Exception as problem:
+        except OutOfTime as problem:
+            return [*found, stopped(problem, "update")]
+        except (Exception, SystemExit) as problem:
             text = told(problem, "update")
         found.append(Finding(contract, FAIL if text else PASS, text))
     return [*found, _refuses(optimizer, walk)]
 
 
-def _leaves_the_gradient(optimizer: Any, walk: Walk) -> str:
+def stopped(problem: BaseException, stage: str) -> Finding:
+    """An exception on the way, as a finding; time that is spent is no fault."""
+    if isinstance(problem, OutOfTime):
+        return Finding("time", INCONCLUSIVE, problem.text)
+    return Finding("raises", FAIL, told(problem, stage))
+
+
+def _leaves_the_gradient(optimizer: Timed, walk: Walk) -> str:
     theta = walk.theta.copy()
     memory = optimizer.memory(theta)
     for g in walk.gradients:
@@ -44,14 +51,15 @@ def _leaves_the_gradient(optimizer: Any, walk: Walk) -> str:
     return ""
 
 
-def _stays_the_same(optimizer: Any, walk: Walk) -> str:
-    before = repr(vars(optimizer)) if hasattr(optimizer, "__dict__") else repr(optimizer)
+def _stays_the_same(optimizer: Timed, walk: Walk) -> str:
+    inner = optimizer.inner
+    before = repr(vars(inner)) if hasattr(inner, "__dict__") else repr(inner)
     walk.taken(optimizer)
-    after = repr(vars(optimizer)) if hasattr(optimizer, "__dict__") else repr(optimizer)
+    after = repr(vars(inner)) if hasattr(inner, "__dict__") else repr(inner)
     return "" if after == before else "update changes the optimizer, not the memory"
 
 
-def _begins_afresh(optimizer: Any, walk: Walk) -> str:
+def _begins_afresh(optimizer: Timed, walk: Walk) -> str:
     """Two vectors with two memories, in turns, walk as each by itself."""
     other = Walk(-walk.theta[::-1] + 1, walk.gradients[::-1, ::-1])
     alone = walk.taken(optimizer), other.taken(optimizer)
@@ -64,7 +72,7 @@ def _begins_afresh(optimizer: Any, walk: Walk) -> str:
     return "" if same else "two vectors with two memories are not independent of each other"
 
 
-def _keeps_no_gradient(optimizer: Any, walk: Walk) -> str:
+def _keeps_no_gradient(optimizer: Timed, walk: Walk) -> str:
     theta, buffer = walk.theta.copy(), np.empty_like(walk.theta)
     memory = optimizer.memory(theta)
     for g in walk.gradients:
@@ -75,7 +83,7 @@ def _keeps_no_gradient(optimizer: Any, walk: Walk) -> str:
     return "" if same else "it keeps the gradient's array, which its caller may write into"
 
 
-def _takes_any_layout(optimizer: Any, walk: Walk) -> str:
+def _takes_any_layout(optimizer: Timed, walk: Walk) -> str:
     wide = np.repeat(walk.theta, 2)
     theta = wide[::2]
     memory = optimizer.memory(theta)
@@ -88,7 +96,7 @@ def _takes_any_layout(optimizer: Any, walk: Walk) -> str:
     return "" if same else "a theta or gradient with strides goes elsewhere"
 
 
-def _keeps_the_dtype(optimizer: Any, walk: Walk) -> str:
+def _keeps_the_dtype(optimizer: Timed, walk: Walk) -> str:
     theta = walk.theta.astype(np.float32)
     memory = optimizer.memory(theta)
     optimizer.update(theta, walk.gradients[0].astype(np.float32), memory)
@@ -97,12 +105,12 @@ def _keeps_the_dtype(optimizer: Any, walk: Walk) -> str:
     return "what is remembered of a float32 vector is float64" if wide else ""
 
 
-def _refuses(optimizer: Any, walk: Walk) -> Finding:
+def _refuses(optimizer: Timed, walk: Walk) -> Finding:
     """Whether the memory of another vector is refused: ours must, others may."""
-    memory = optimizer.memory(walk.theta.copy())
     try:
+        memory = optimizer.memory(walk.theta.copy())
         optimizer.update(walk.theta.copy(), walk.gradients[0].copy(), memory)
-    except Exception:
+    except (Exception, SystemExit):
         return Finding("memory", PASS)
     text = "it takes the memory of another vector, and goes on with its moments"
-    return Finding("memory", FAIL if published(optimizer) is not None else NOTE, text)
+    return Finding("memory", FAIL if published(optimizer.inner) is not None else NOTE, text)

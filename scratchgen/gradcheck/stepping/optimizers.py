@@ -26,7 +26,7 @@ from ...errors import KindError
 from ...optim import ClipNorm
 from ...rng import chosen_seed
 from ..contracts.probe import quiet
-from ..pairs.pair import told
+from ..pairs.pair import Budget, told
 from ..reports.report import Report
 from ..results import (
     FAIL,
@@ -35,14 +35,13 @@ from ..results import (
     BlockResult,
     CaseResult,
     EntryMap,
-    Finding,
     Hint,
     Measurement,
 )
 from .confusions import confused
-from .habits import contracts
+from .habits import contracts, stopped
 from .published import Published, published
-from .walks import Reference, Walk, drawn
+from .walks import Reference, Timed, Walk, drawn
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave
@@ -63,6 +62,7 @@ def check_optimizer(
     steps: int = STEPS,
     size: int = SIZE,
     seed: int | None = 0,
+    seconds: float = 10.0,
 ) -> Report:
     """Check an optimizer against the formula of its paper, or against a reference of yours.
 
@@ -75,21 +75,28 @@ def check_optimizer(
             INCONCLUSIVE.
         steps, size: how many steps are walked, by how many parameters.
         seed: of all that is drawn.
+        seconds: the most that it may take; what is not done by then is INCONCLUSIVE.
 
-    Raises KindError for what is no optimizer, OptionError for a size that is none.
+    Raises KindError for what is no optimizer or no reference, OptionError for a size that is none.
     """
     if not is_optimizer(optimizer):
         raise KindError(
             f"check_optimizer got {optimizer!r}: wants an optimizer, such as Adam(1e-3), or an "
             f"object with memory(theta) and update(theta, gradient, memory)"
         )
+    if not (reference is None or callable(reference) or is_optimizer(reference)):
+        raise KindError(
+            f"reference={reference!r}: wants a function (theta, gradient, state, t) -> the next "
+            f"theta, or an optimizer of scratchgen.optim"
+        )
     began = time.perf_counter()
-    seed = chosen_seed(seed)
+    seed, budget = chosen_seed(seed), Budget(seconds)
     shape = (whole(steps, "steps", least=1), whole(size, "size", least=1))
     pairs = _settings(optimizer, optimizer if reference is None else reference)
-    cases = [_case(one, right, label, shape, seed) for one, right, label in pairs]
+    cases = [_case(Timed(one, budget), right, label, shape, seed) for one, right, label in pairs]
     with quiet():
-        cases[0].findings += contracts(optimizer, drawn(shape, "float64", seed))
+        walk = drawn(shape, "float64", seed)
+        cases[0].findings += contracts(Timed(optimizer, budget), walk)
     given = "" if reference is None else ", reference=..."
     replay = f"check_optimizer({optimizer}{given}, steps={steps}, size={size}, seed={seed})"
     return Report(str(optimizer), cases, seed, replay, time.perf_counter() - began)
@@ -118,7 +125,7 @@ def _with_rate(optimizer: Any, rate: Callable[[int], float]) -> Any:
 
 
 def _case(
-    optimizer: Any,
+    optimizer: Timed,
     reference: Published | Reference | None,
     label: str,
     shape: tuple[int, int],
@@ -131,18 +138,21 @@ def _case(
     case.blocks.append(result)
     if reference is None:
         result.reason = (
-            f"no reference is known for {type(optimizer).__name__}: give reference=, a function "
-            f"(theta, gradient, state, t) -> the next theta"
+            f"no reference is known for {type(optimizer.inner).__name__}: give reference=, a "
+            f"function (theta, gradient, state, t) -> the next theta"
         )
         return case
     case.backward_calls = shape[0]
     with quiet():
         try:
             got = walk.taken(optimizer)
-        except Exception as problem:
-            case.findings.append(Finding("raises", FAIL, told(problem, "update")))
+        except (Exception, SystemExit) as problem:
+            case.findings.append(stopped(problem, "update"))
             return case
-        _compare(result, got, walk, reference, seed)
+        try:
+            _compare(result, got, walk, reference, seed)
+        except (Exception, SystemExit) as problem:
+            result.reason = f"the reference cannot be walked: {told(problem, 'reference')}"
     return case
 
 
@@ -201,8 +211,8 @@ def _hints(got: Array, right: Array, walk: Walk, reference: Published | Referenc
     a, b = (wanted - theta) / size, (got - theta) / size
     factor = float(a @ b / max(float(a @ a), np.finfo(np.float64).tiny))
     left = _apart(b, factor * a, 1) / error
-    if left < FITS:
-        text = f"every step is {factor:.4g} times what it should be"
+    if left < FITS and np.isfinite(factor):
+        text = f"every step is {factor:.10g} times what it should be"
         text = "steps go uphill: the sign is wrong" if abs(factor + 1) < 1e-6 else text
         found.append(Hint("sign" if factor < 0 else "factor", text, left))
     return sorted(found, key=lambda hint: hint.residual > TIE)

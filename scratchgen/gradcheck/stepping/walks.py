@@ -9,6 +9,7 @@ import numpy as np
 from ...checks import Array
 from ..library.points import signed
 from ..measuring.noise import one_ulp_off
+from ..pairs.pair import Budget, Stopped
 from .published import Past
 
 Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past, t -> next theta
@@ -31,6 +32,23 @@ class Rounded(dict[str, Any]):
 
 
 @dataclass(frozen=True)
+class Timed:
+    """An optimizer, which raises OutOfTime once the budget is spent."""
+
+    inner: Any
+    budget: Budget
+
+    def memory(self, theta: Array) -> Any:
+        """What the optimizer remembers."""
+        return self.inner.memory(theta)
+
+    def update(self, theta: Array, gradient: Array, memory: Any) -> None:
+        """One step of the optimizer."""
+        self.budget.check()
+        self.inner.update(theta, gradient, memory)
+
+
+@dataclass(frozen=True)
 class Walk:
     """What all walks of a case have in common: where they begin, and their gradients, (T, P)."""
 
@@ -43,7 +61,10 @@ class Walk:
         path = [theta]
         for t, g in enumerate(self.gradients, start=1):
             given = g if nudge is None else np.where(g == 0, g, one_ulp_off(g, nudge))
-            theta = step(theta, given.astype(number), past, t)
+            theta = np.asarray(step(theta, given.astype(number), past, t))
+            if theta.shape != self.theta.shape:
+                text = f"gives shape {theta.shape} for a theta of {self.theta.shape}"
+                raise Stopped("reference", f"{text}: wants the next theta")
             path.append(theta)
         return np.array(path)
 
