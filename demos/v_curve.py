@@ -63,7 +63,7 @@ def measured(example: Example) -> Slope:
 
     (name,) = pair.blocks
     rng = np.random.default_rng(0)
-    noise = forward_noise(pair, pair.blocks, name, f, ONE, rng)
+    noise = forward_noise(pair, pair.blocks, name, pair.blocks[name], ONE, rng)
     return Climb(f, ONE, f(0.0), noise).slope(MANY)
 
 

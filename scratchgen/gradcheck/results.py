@@ -40,6 +40,7 @@ class Measurement:
         bar: the largest error that the measurement is taken to have; the stated error bar.
         scale: how large the derivative would be if nothing in its sum cancelled.
         ladders: the differences that `numeric` comes from, two families of steps.
+        typical: the root mean square of what single entries contribute; None is `scale`.
     """
 
     numeric: float
@@ -47,11 +48,13 @@ class Measurement:
     bar: float
     scale: float
     ladders: tuple[Ladder, ...] = ()
+    typical: float | None = None
 
     @property
     def resolution(self) -> float:
-        """The relative error of one wrong entry that would have been called FAIL."""
-        return 10 * self.bar / self.scale if self.scale else float("inf")
+        """The relative error of one entry of typical size that would have been called FAIL."""
+        size = self.scale if self.typical is None else self.typical
+        return 10 * self.bar / size if size else float("inf")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from ..measuring.claims import Claim, along, direction, owned, signs
+from ..measuring.claims import Claim, direction, owned, signs
 from ..measuring.differences import LADDERS, best
 from ..measuring.judging import FLAT, SETTLED, WANTED
 from ..measuring.noise import forward_noise, one_ulp_off
@@ -69,7 +69,7 @@ def _mixed_once(
     odd = claimed.gradients[name]
     if isinstance(odd, Odd):
         return None, FAIL, odd.text
-    noise = forward_noise(plain, blocks, "x", along(plain, blocks, "x", u), (w,), rng)
+    noise = forward_noise(plain, blocks, "x", u, (w,), rng)
     found = _mixed_differences(plain, blocks, name, a, u, w, noise)
     s, claim_noise, length = claimed.about(name, a)
     bar, scale = 10 * (found.error + claim_noise), max(length, found.scale)

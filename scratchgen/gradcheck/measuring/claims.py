@@ -12,8 +12,9 @@ import numpy as np
 from ...checks import Array, Shape
 from ..pairs.arguments import Blocks
 from ..pairs.pair import Odd, Pair
-from .differences import Values
 from .noise import EPS, one_ulp_off
+
+CLOSE = 30  # times as far from 0 as they are spread, numbers are close together
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Claim:
         g = self.gradient(name)
         s = float(np.vdot(g, u))
         length = float(np.linalg.norm(g * u))
-        noise = 2 * EPS * length
+        noise = 2 * precision(g) * length
         for there in self.neighbours:
             other = there[name]
             if isinstance(other, np.ndarray):
@@ -47,6 +48,12 @@ class Claim:
         """|w * f|_2, over all outputs."""
         pairs = zip(self.w, self.outputs, strict=True)
         return math.sqrt(sum(float(np.sum((w * y) ** 2)) for w, y in pairs))
+
+
+def precision(g: Array) -> float:
+    """The rounding of a gradient's numbers: that of float32 where all of them fit into it."""
+    fits = np.array_equal(g, g.astype(np.float32)) and not np.array_equal(g, np.rint(g))
+    return float(np.finfo(np.float32).eps) if fits else EPS
 
 
 def claim(pair: Pair, blocks: Blocks, rng: np.random.Generator) -> Claim:
@@ -83,17 +90,13 @@ def signs(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def direction(block: Array, scaled: str, rng: np.random.Generator) -> Array:
-    """A random u: every entry in [0.5, 1.5] times the block's rms, or times the entry's size."""
+    """A random u: every entry in [0.5, 1.5] times the block's size, or times its own.
+
+    The size of a block is its rms; of numbers that lie close together far from 0, their spread.
+    """
     rms = math.sqrt(float(np.mean(block * block))) or 1.0
+    spread = float(block.std())
+    if 0 < spread < rms / CLOSE:
+        return signs(rng, block.shape) * spread
     size = abs(block) if scaled == "own" else rms
     return signs(rng, block.shape) * np.where(size == 0, rms, size)
-
-
-def along(pair: Pair, blocks: Blocks, name: str, u: Array) -> Values:
-    """h -> f with that block moved by h u."""
-    block = blocks[name]
-
-    def f(h: float) -> tuple[Array, ...]:
-        return pair.forward({**blocks, name: block + h * u}).outputs
-
-    return f

@@ -19,8 +19,8 @@ the finer steps, to within their noise and their curvature:
 
 with H the finest step that T uses, and h / H in place of its square for one-sided differences. Two
 more things speak against T. The four finest steps agree with each other thirty times better than
-with T. Or T is 0 since small steps leave f where it is, to the bit, and the first change that is
-seen is no larger than what rounding inside f would make of a slope.
+with T. Or, unless 0 is what is claimed, T is 0 since small steps leave f where it is, to the bit,
+and the first change that is seen is no larger than what rounding inside f would make of a slope.
 
 One-sided differences, (f(x + h u) - f(x)) / h and the like, have all powers of h in their error, so
 that their tableau divides by r^m - 1. Where the left and the right one disagree, x sits on a kink.
@@ -40,7 +40,7 @@ LADDERS = ((0.08, 2.0), (0.05, 1.6))  # first step and ratio
 FEW, MANY = 10, 20  # steps of each ladder: to begin with, and where these do not do
 COARSER = 2  # steps above the first, beside the many: for functions that are all noise
 FINEST, AGREEING = 4, 30  # so many steps, agreeing so many times better
-QUANTUM = 1e-6  # change of phi, in units of |w * f|, that rounding inside f can make
+QUANTUM = 2e-3  # change of phi, in units of |w * f|, that rounding inside f can make: float16
 LEAST = 1e-15  # change of phi that rounding of a 1 inside f can make
 FINE = (1e-5, 1e-6)  # steps that are taken for (5) alone
 
@@ -64,7 +64,8 @@ class Slope:
         value, error: of the better ladder; the error is the worst that anything speaks for.
         scale: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h, at the finest step used.
         reach: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| at the step where it is largest.
-        still: the distance 2h of the largest step at which D(h) is exactly 0; 0 without any.
+        still: the distance 2h up to which all steps have D(h) = 0, exactly; 0 without any.
+        hidden: the slope that rounding inside f could hide, where `value` is 0 for that reason.
         left, right: one-sided derivatives, from all steps.
     """
 
@@ -73,6 +74,7 @@ class Slope:
     scale: float
     reach: float
     still: float
+    hidden: float
     left: Side
     right: Side
     ladders: tuple[Ladder, ...]
@@ -129,14 +131,15 @@ class Climb:
         one, other = sides
         chosen = min(sides, key=lambda side: side.error)
         error = max(one.error, other.error, abs(one.value - other.value))
-        error = max(error, self._against(chosen.value), self._hidden(chosen.value))
+        error = max(error, self._against(chosen.value))
         steps, ratio = climbed[0]
         return Slope(
             chosen.value,
             error,
             self.size[chosen.step],
-            max(2 * h * size for h, size in self.size.items()),
-            max((2 * h for h, d in self.central.items() if d == 0), default=0.0),
+            max((2 * h * size for h, size in self.size.items() if size == size), default=0.0),
+            self._still(),
+            self._hidden(chosen.value),
             self._side(steps, self.left, ratio, 1),
             self._side(steps, self.right, ratio, 1),
             tuple(
@@ -154,14 +157,23 @@ class Climb:
 
     def _hidden(self, value: float) -> float:
         """The slope that rounding inside f could hide where it does not move; 0 where it does."""
-        still = [h for h, d in self.central.items() if d == 0]
         changes = [2 * h * abs(d) for h, d in self.central.items() if d != 0]
+        still = self._still()
         if value != 0 or not still:
             return 0.0
         squares = (float(np.sum((a * b) ** 2)) for a, b in zip(self.w, self.centre, strict=True))
         quantum = max(LEAST, min(changes, default=0.0))
         allowed = LEAST + QUANTUM * sum(squares) ** 0.5
-        return quantum / (2 * max(still)) if quantum <= allowed else 0.0
+        return quantum / still if quantum <= allowed else 0.0
+
+    def _still(self) -> float:
+        """The distance 2h up to which all steps have D(h) = 0."""
+        reached = 0.0
+        for h in sorted(self.central):
+            if self.central[h] != 0:
+                break
+            reached = 2 * h
+        return reached
 
     def _side(self, steps: list[float], values: dict[float, float], r: float, power: int) -> Side:
         """What a tableau has chosen, its error no less than what finer steps have against it."""

@@ -9,14 +9,15 @@
     FAIL           |D - s| > 10 bar, and the differences settle: 10 error < size of D / 10
     INCONCLUSIVE   everything else
 
-One entry that is wrong by more than 10 bar / scale, relatively, would have failed: that is the
-*resolution* of a PASS. A FAIL must be borne out by steps a thousand times smaller: where some
-entries are tiny beside others, large steps may see none of their curvature.
+One entry of typical size, |g * u|_2 / sqrt(n), that is wrong by more than 10 bar / typical,
+relatively, would have failed: that is the *resolution* of a PASS. A FAIL must be borne out by steps
+a thousand times smaller: where some entries are tiny beside others, large steps may see none of
+their curvature.
 
-A derivative that is 0 has no relative error. It passes where f never moves; and where D lies within
-a bar that is tiny beside f, if s is rounding dust, as small as its own noise or that of f, or is 0
-and f moves by noise alone. (The bias before a normalisation has such a gradient.) Where steps leave
-f exactly where it is, a claim that rounding inside f could hide there is INCONCLUSIVE.
+A derivative that is 0 has no relative error. It passes where f stays where it is; and where D lies
+within a bar that is tiny beside f, if s is rounding dust, as small as its own noise or that of f,
+or is 0 and f moves by noise alone. (The bias before a normalisation has such a gradient.) Where
+steps leave f exactly where it is, a claim that rounding inside f could hide there is INCONCLUSIVE.
 """
 
 import math
@@ -28,9 +29,9 @@ from ...checks import Array
 from ..pairs.arguments import Blocks
 from ..pairs.pair import Pair
 from ..results import FAIL, INCONCLUSIVE, PASS, Measurement
-from .claims import Claim, along
-from .differences import FEW, LEAST, MANY, Climb, Slope, Values
-from .noise import EPS, forward_noise
+from .claims import Claim
+from .differences import FEW, LEAST, MANY, QUANTUM, Climb, Slope, Values
+from .noise import EPS, along, forward_noise
 
 GOOD = 1e-12  # error / scale that needs no more steps
 WANTED = 1e-4  # bar / scale that a PASS needs
@@ -39,7 +40,7 @@ MODEST = 1e6  # times as large as what is moved, f would hide a slope of 1
 FINER = 1e-3  # of the direction, along which a FAIL is measured once more
 FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
 DUST = 30 * EPS  # claim, in units of |w * f|, that may be rounding of f
-HIDDEN = 1e-6  # change of f, in its units, that rounding inside f can hide
+STILL = 0.02  # distance, in units of the direction, over which f must stay for a slope of 0
 
 
 @dataclass
@@ -64,12 +65,14 @@ def judged(
     """The verdict along u at the point `blocks`; the noise of f is measured unless it is given."""
     f = along(pair, blocks, name, u)
     if noise is None:
-        noise = forward_noise(pair, blocks, name, f, claimed.w, rng)
+        noise = forward_noise(pair, blocks, name, u, claimed.w, rng)
     slope = climb(f, claimed, name, u, noise)
     s, claim_noise, length = claimed.about(name, u)
+    slope.error = max(slope.error, slope.hidden if s else 0.0)
     bar = 10 * (slope.error + claim_noise)  # (3)
     scale = max(length, slope.scale)  # (4)
-    measurement = Measurement(slope.value, s, bar, scale, slope.ladders)
+    typical = length / math.sqrt(max(u.size, 1))
+    measurement = Measurement(slope.value, s, bar, scale, slope.ladders, typical)
     size = claimed.size() + slope.reach + np.finfo(float).tiny / FLAT
     is_dust = 0 < abs(s) <= max(10 * claim_noise, DUST * size)
     is_modest = claimed.size() <= MODEST * float(np.linalg.norm(u))
@@ -91,7 +94,7 @@ def _is_contradicted(
 ) -> bool:
     """Whether (1) along FINER u, over u's length, is another number, beyond both error bars."""
     f = along(pair, blocks, name, FINER * u)
-    noise = forward_noise(pair, blocks, name, f, claimed.w, rng)
+    noise = forward_noise(pair, blocks, name, FINER * u, claimed.w, rng)
     finer = climb(f, claimed, name, FINER * u, noise)
     return abs(finer.value / FINER - slope.value) > 10 * (slope.error + finer.error / FINER)
 
@@ -117,10 +120,12 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
     if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
         return INCONCLUSIVE, "forward is not finite around the point"
     off, error, flat = abs(one.numeric - one.analytic), 10 * slope.error, FLAT * size
-    if one.analytic == slope.reach == 0 or off == one.bar == one.scale == 0:
+    if one.analytic == one.numeric == 0 and (slope.reach == 0 or slope.still >= STILL):
         return PASS, "the derivative is 0: forward does not move"
     hidden = slope.still * abs(one.analytic)
-    if one.numeric == 0 < hidden <= HIDDEN * size + LEAST and not is_dust:
+    if one.numeric == 0 < hidden <= QUANTUM * size + LEAST:
+        if is_dust:
+            return PASS, "the derivative is 0, to within rounding"
         return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
     is_settled = error <= max(flat, SETTLED * slope.scale) or one.numeric == 0 < slope.still
     if off > 10 * one.bar and is_settled:

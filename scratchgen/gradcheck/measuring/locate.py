@@ -13,9 +13,9 @@ import numpy as np
 from ...checks import Array
 from ..pairs.pair import Odd, OutOfTime, Pair
 from ..results import EntryMap
-from .claims import Claim, along, direction, signs
+from .claims import Claim, direction, signs
 from .differences import best
-from .noise import EPS, forward_noise
+from .noise import EPS, along, forward_noise
 
 MOST_ENTRIES = 1_024  # up to which all entries are measured
 MOST_WRONG = 64  # that are looked for in a larger block
@@ -56,9 +56,7 @@ def entry_map(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -
 def _derivative(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -> Along:
     """The derivative of <w, f> along directions, by one ladder of steps each."""
     u = direction(pair.blocks[name], "rms", rng)
-    noise = forward_noise(
-        pair, pair.blocks, name, along(pair, pair.blocks, name, u), claimed.w, rng
-    )
+    noise = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
 
     def derivative(u: Array) -> tuple[float, float]:
         f = along(pair, pair.blocks, name, u)

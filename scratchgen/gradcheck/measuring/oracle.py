@@ -2,7 +2,8 @@
 
 Blocks are measured one by one, because one direction over all would drown the small ones. Each has
 three directions, two scaled by its root mean square and one by each entry's own size. All must
-pass; a FAIL at the given point is final, and only INCONCLUSIVE is tried again.
+pass; a FAIL at the given point is final, and only INCONCLUSIVE is tried again, with steps a
+thousand times smaller, and then along another direction.
 
 Where left and right derivatives differ, x sits on a kink, and the derivative there is a convention;
 where they are infinite, as that of a root at 0, there is none. Then the question is asked a little
@@ -14,13 +15,13 @@ import numpy as np
 from ...checks import Array
 from ..pairs.pair import Odd, OutOfTime, Pair
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, Finding, worst
-from .claims import Claim, along, claim, direction
+from .claims import Claim, claim, direction
 from .exact import complex_step
 from .judging import Judged, climb, judged
-from .noise import forward_noise
+from .noise import along, forward_noise
 
 REPEATS = ("rms", "rms", "own")  # how the directions of the three repeats are scaled
-RETRIES = 2
+TRIES = (1.0, 1e-3, 1.0)  # lengths of the directions that are tried until one tells
 
 
 def measure_all(pair: Pair, rng: np.random.Generator) -> tuple[list[BlockResult], list[Finding]]:
@@ -75,14 +76,11 @@ def measure(
 def _repeats(
     pair: Pair, name: str, claims: list[Claim], notes: list[Finding], rng: np.random.Generator
 ) -> list[Judged]:
-    """One measurement for each repeat; the noise of f is measured once for each way to scale."""
-    noise: dict[str, float] = {}
+    """One measurement for each repeat."""
+    noise: dict[tuple[str, float], float] = {}
     found = []
     for claimed, scaled in zip(claims, REPEATS, strict=True):
-        if scaled not in noise:
-            f = along(pair, pair.blocks, name, direction(pair.blocks[name], scaled, rng))
-            noise[scaled] = forward_noise(pair, pair.blocks, name, f, claimed.w, rng)
-        found.append(_repeat(pair, name, claimed, scaled, noise[scaled], notes, rng))
+        found.append(_repeat(pair, name, claimed, scaled, noise, notes, rng))
     return found
 
 
@@ -91,18 +89,25 @@ def _repeat(
     name: str,
     claimed: Claim,
     scaled: str,
-    noise: float,
+    noise: dict[tuple[str, float], float],
     notes: list[Finding],
     rng: np.random.Generator,
 ) -> Judged:
-    """One repeat: along as many directions as it takes to be sure, or 1 + RETRIES."""
-    for _ in range(1 + RETRIES):
-        u = direction(pair.blocks[name], scaled, rng)
-        one = judged(pair, pair.blocks, name, u, claimed, rng, noise)
+    """One repeat: along as many directions as it takes to be sure.
+
+    The noise of f is measured once for each way to scale directions.
+    """
+    for share in TRIES:
+        u = share * direction(pair.blocks[name], scaled, rng)
+        if (scaled, share) not in noise:
+            noise[scaled, share] = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
+        one = judged(pair, pair.blocks, name, u, claimed, rng, noise[scaled, share])
         if one.verdict != PASS and one.slope.is_kink():
             left, right = one.slope.left.value, one.slope.right.value
             text = f"sits on a kink: left and right slopes are {left:.4g} and {right:.4g}"
             one = beside(pair, name, scaled, text, notes, rng)
+        if share != 1 and one.verdict == PASS and one.reason:
+            one.verdict = INCONCLUSIVE  # what looks like 0 over so short a way need not be 0
         if one.verdict != INCONCLUSIVE:
             break
     return one
@@ -152,7 +157,7 @@ def _is_finite(
     """Whether the derivatives along the entries in `mask` are numbers, on both sides."""
     u = np.where(mask, direction(pair.blocks[name], "rms", rng), 0.0)
     f = along(pair, pair.blocks, name, u)
-    noise = forward_noise(pair, pair.blocks, name, f, claimed.w, rng)
+    noise = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
     zeros = {**claimed.gradients, name: np.zeros(mask.shape)}
     slope = climb(f, Claim(claimed.w, claimed.outputs, zeros, []), name, u, noise)
     allowed = 1e-3 * slope.scale + 1e3 * noise

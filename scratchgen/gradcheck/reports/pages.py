@@ -16,7 +16,7 @@ from .wording import as_ascii, cut, holds, resolution_of, rough
 MOST_CHIPS = 12  # of one subject
 DECADES = range(-14, -4)  # those that have a colour of their own
 LEGEND = (
-    "A number is a resolution: the relative error of one wrong entry of that gradient that would "
+    "A number is a resolution: the relative error of one entry of typical size that would "
     "have been called FAIL, at the worst of all shapes and modes. The smaller, the sharper: "
 )
 

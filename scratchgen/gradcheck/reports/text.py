@@ -179,7 +179,7 @@ def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
     items, notes = [], _note_items(cases, 1)
     seen = [one for one in _seen([block for case in cases for block in case.blocks]) if one[1]]
     if seen:
-        text = f"{INDENT}would see one entry off by {seen[0][1]} of its size"
+        text = f"{INDENT}would see a typical entry off by {seen[0][1]}"
         sizes = ", ".join([f" in {seen[0][0]}", *(f"{size} in {name}" for name, size in seen[1:])])
         fits = len(text + sizes) <= WIDTH
         items.append(Item("block", [text + (sizes if fits else f" in {len(seen)} gradients")]))
