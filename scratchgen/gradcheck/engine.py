@@ -7,12 +7,13 @@ cause is looked for only where something is wrong.
 import numpy as np
 
 from .contracts.asking import check_contracts
-from .contracts.probe import look, quiet
-from .hints.naming import hints_for
+from .contracts.probe import look
+from .hints.naming import hints_for, point_to_known
 from .measuring.claims import claim
 from .measuring.locate import entry_map
 from .measuring.oracle import measure_all
 from .pairs.pair import Budget, OutOfTime, Pair, Stopped
+from .pairs.silence import quiet
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
 
 UNDECIDED = ("time", "stochastic", "empty", "finite", "varying")  # what ends a check without a FAIL
@@ -33,9 +34,10 @@ def examine(pair: Pair, label: str = "", seed: int = 0, seconds: float = 10.0) -
             results, notes = measure_all(pair, rng)
             case.blocks += results
             case.findings += notes
-            for result in results:
-                if result.verdict == FAIL and result.measurements:
-                    explain(pair, result, case.findings, rng)
+            failed = [one for one in results if one.verdict == FAIL and one.measurements]
+            for result in failed:
+                explain(pair, result, case.findings, rng)
+            point_to_known(failed)
         except Stopped as stop:
             verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
             case.findings.append(Finding(stop.contract, verdict, stop.text))

@@ -11,9 +11,10 @@ import pytest
 
 import scratchgen as sg
 from scratchgen.gradcheck.contracts.given_back import advice
-from scratchgen.gradcheck.contracts.probe import look, quiet
+from scratchgen.gradcheck.contracts.probe import look
 from scratchgen.gradcheck.library.subjects import pairs_of
 from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, OutOfTime, Stopped, VJPPair
+from scratchgen.gradcheck.pairs.silence import quiet
 from scratchgen.gradcheck.results import FAIL, NOTE, PASS
 
 RNG = np.random.default_rng(3)

@@ -3,6 +3,7 @@
     stale       what a pass gives depends on that pass alone                 circumstances.py
     linear      backward is linear in dy                                     laws.py
     layout      nor does it depend on how its arrays lie in memory           circumstances.py
+    places      gradients add to what is there, and need no dx beside them   circumstances.py
     batch       examples do not mix, where that was declared                 laws.py
     extremes    gradients are finite where derivatives are                   extremes.py
 
@@ -14,11 +15,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ..pairs.pair import Budget, OutOfTime, Pair, Stopped
+from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, Finding
-from .circumstances import layout, stale
+from .circumstances import layout, places, stale
 from .extremes import at_extremes
 from .laws import batch, linear
-from .probe import quiet
 from .reference import Reference
 
 QUESTIONS: dict[str, Callable[[Reference], list[Finding]]] = {
@@ -26,6 +27,7 @@ QUESTIONS: dict[str, Callable[[Reference], list[Finding]]] = {
     "linear": linear,
     "layout": layout,
     "batch": batch,
+    "places": places,
     "extremes": at_extremes,
 }
 SHARE = 1 / 3  # of the seconds that are left, for all contracts together

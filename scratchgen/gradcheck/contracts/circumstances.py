@@ -12,7 +12,7 @@ import numpy as np
 from ...checks import Array
 from ..measuring.claims import signs
 from ..pairs.arguments import Blocks
-from ..pairs.pair import OutOfTime, Run, Stopped
+from ..pairs.pair import OutOfTime, Run, Stopped, told
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
@@ -171,3 +171,21 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "as every second number of a larger array": _with_gaps,
     "with negative strides": _backwards,
 }
+
+
+def places(reference: Reference) -> list[Finding]:
+    """Whether all ways to ask for gradients give the same: a layer has several."""
+    pair = reference.pair
+    try:
+        variants = pair.variants(pair.blocks, reference.dy)
+    except Exception as problem:
+        return [Finding("places", FAIL, told(problem, "backward without g, or without dx,"))]
+    for words, raw in variants.items():
+        got = {name: np.zeros(()) if g is None else np.asarray(g) for name, g in raw.items()}
+        for name, g in reference.gradients.items():
+            if got[name].shape != g.shape:
+                text = f"d{name} {words} has shape {got[name].shape}, wants {g.shape}"
+                return [Finding("places", FAIL, text, name)]
+        if gap := reference.apart(got):
+            return [Finding("places", FAIL, f"d{gap[0]} {words}: {gap[1]}", gap[0])]
+    return [Finding("places", PASS)] if variants else []

@@ -84,7 +84,10 @@ def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int
         name
         for name, one in {**pair.blocks, **pair.held}.items()
         if name not in declared and one.ndim > axis and one.shape[axis] == n
-    ][:MOST_GUESSES]
+    ]
+    if len(others) > MOST_GUESSES:
+        yield {**declared, **dict.fromkeys(others, axis)}
+    others = others[:MOST_GUESSES]
     for count in range(len(others), 0, -1):
         for some in combinations(others, count):
             yield {**declared, **dict.fromkeys(some, axis)}

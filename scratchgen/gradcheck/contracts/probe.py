@@ -4,17 +4,14 @@ Nothing is measured here. Where nothing more can be asked, `Stopped` says why; e
 is worth a word is a finding.
 """
 
-import contextlib
-import io
 import time
-import warnings
-from collections.abc import Iterator
 
 import numpy as np
 
 from ...checks import Array
 from ..measuring.claims import cotangent
 from ..pairs.pair import OutOfTime, Pair, Run, Stopped
+from ..pairs.silence import quiet
 from ..results import NOTE, Finding
 from .comparing import distance, portion, shares
 from .given_back import NARROW, gradients_of, in_single, raw_kinds
@@ -24,33 +21,6 @@ SLOW = 0.2  # seconds of one forward pass
 HUGE = 10**7  # numbers in one block
 SAME = 1e-12  # a relative difference between two equal passes, that threads may make
 CALLS = 8  # that show whether results drift or jump
-KEPT = 200  # letters of what is printed
-
-
-class Sink(io.TextIOBase):
-    """Takes whatever is printed, and keeps the beginning."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> int:
-        if len(self.text) < KEPT:
-            self.text += text[:KEPT]
-        return len(text)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[Sink]:
-    """Nothing that is called herein prints or warns; yields what it would have printed."""
-    sink = Sink()
-    with (
-        contextlib.redirect_stdout(sink),
-        contextlib.redirect_stderr(sink),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-    ):
-        warnings.simplefilter("ignore")
-        yield sink
 
 
 def look(

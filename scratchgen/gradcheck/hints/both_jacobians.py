@@ -1,7 +1,8 @@
 """What each entry of dy adds to each entry of a gradient: as claimed, and as it should be.
 
     claimed[o, e] = backward(1 at o, else 0)_e
-    measured[o, e] = (4 D(h / 2) - D(h)) / 3,    D(h) = (y_o(x + h u_e) - y_o(x - h u_e)) / 2 h   (1)
+    measured[o, e] = (4 D(h / 2) - D(h)) / 3                                          (1)
+    D(h) = (y_o(x + h at e) - y_o(x - h at e)) / 2 h
 
 (1) is one step of Richardson's from central differences, too coarse for a verdict, and enough to
 see where an error comes from: from which output, from the entry's own place, or from a mean.

@@ -72,6 +72,8 @@ def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         text = f"along {where} it is made of the right gradient and of x - mean(x): what it divides"
         text = f"{text} by, a spread, is wrong"
         bent = _by_group(gradient, group, [gradient.numeric, centred], "missing factor", text)
+        if _sums_to_zero(gradient, group):  # so that each group has one entry less to tell
+            bent = replace(bent, free=bent.free + len(np.unique(group)))
         yield bent
         if _falls(gradient, group, centred):
             text = f"its relative error grows as the variance over {where} falls: look at eps"
@@ -99,6 +101,12 @@ def _like_a_statistic(gradient: WrongGradient, group: Array, x: Array) -> str:
                 if np.ptp(quotient) < 1e-3 * abs(quotient).min():
                     return f": it lacks a factor like {text} there"
     return ": such a factor is missing"
+
+
+def _sums_to_zero(gradient: WrongGradient, group: Array) -> bool:
+    """Whether the error does, in each group."""
+    total, size = np.bincount(group, gradient.error), np.bincount(group, abs(gradient.error))
+    return bool((abs(total) <= 1e-6 * size).all())
 
 
 def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:

@@ -20,6 +20,7 @@ from .ways_to_sum import Weight, all_sums
 def fits_sides(both: Jacobians, arrays: Sequence[Known], names: Names) -> Iterator[Guess]:
     """One is the other with each row, or each column, times a number of its own."""
     flat = both.flat()
+    arrays = [*arrays, *_centred(arrays[0], both.block)]
     sides = (
         (1, both.shape, "dy lacks the factor", "dy has a factor too many:"),
         (0, both.block, "it lacks the factor", "it has a factor too many:"),
@@ -39,6 +40,16 @@ def fits_sides(both: Jacobians, arrays: Sequence[Known], names: Names) -> Iterat
             named = _named(values, used, shape, arrays, names) if residual < 1e-3 else ""
             if named:
                 yield Guess("missing factor", f"{words} {named}", 2.0, 0, residual)
+
+
+def _centred(x: Known, shape: Shape) -> Iterator[Known]:
+    """x less its mean along one axis, or all but one; only for a block like x itself."""
+    n = x.values.ndim
+    axes = {(i,) for i in range(n)} | {tuple(j for j in range(n) if j != i) for i in range(n)}
+    if n > 1 and x.values.shape == shape:
+        for one in sorted(axes):
+            mean = x.values.mean(axis=one, keepdims=True)
+            yield Known(f"({x.name} - its mean over {listed_axes(one)})", x.values - mean)
 
 
 def _named(c: Array, used: Array, shape: Shape, arrays: Sequence[Known], names: Names) -> str:

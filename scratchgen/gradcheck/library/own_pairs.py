@@ -57,6 +57,32 @@ class LayerPair(Pair):
         dx = self.layer.backward(p, dy[0], tape, self._tree(gradients), "x" in self.wanted)
         return {"x": dx, **gradients}
 
+    def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:
+        """As networks ask: adding to what is there, without dx, and for dx alone."""
+        first = self._asked(blocks, dy, {name: np.zeros(b.shape) for name, b in blocks.items()})
+        twice = {name: np.array(g) for name, g in first.items() if name != "x"}
+        added = self._asked(blocks, dy, twice)
+        halves = {name: added[name] / 2 for name in self.parameters}
+        found = {
+            "added to gradients that are there": {**first, **halves},
+            "with g=None": {**first, "x": self._asked(blocks, dy, None)["x"]},
+        }
+        if self.parameters:
+            without = self._asked(blocks, dy, {n: 0 * g for n, g in twice.items()}, need_dx=False)
+            found["with need_dx=False"] = {**without, "x": first["x"]}
+        return found
+
+    def _asked(
+        self, blocks: Blocks, dy: Sequence[Array], gradients: Any, need_dx: bool = True
+    ) -> dict[str, Any]:
+        """The gradients, added into arrays; None asks for dx alone."""
+        self.frozen.restore()
+        _, (p, tape) = self._forward(blocks)
+        if gradients is None:
+            return {"x": self.layer.backward(p, dy[0], tape)}
+        dx = self.layer.backward(p, dy[0], tape, self._tree(gradients), need_dx)
+        return {**gradients, "x": None if dx is None else dx.copy()}
+
     def declare_batch(self, axis: int) -> None:
         super().declare_batch(axis)
         self.per_example |= dict.fromkeys(self.constants, 0)

@@ -22,12 +22,12 @@ import numpy as np
 
 from ...checks import Array
 from ...nn.layer import check_layer
-from ..contracts.probe import quiet
 from ..engine import UNDECIDED, examine
 from ..measuring.claims import direction, signs
 from ..measuring.noise import EPS, one_ulp_off
 from ..measuring.oracle import measure_all
 from ..pairs.pair import Budget, Odd, Pair, Stopped
+from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding
 from .mixed import mixed
 from .own_pairs import LayerPair

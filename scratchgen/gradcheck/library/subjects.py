@@ -234,15 +234,20 @@ def _label(x: Array, training: bool | None = None) -> str:
     return f"x {x.shape}{mode}"
 
 
-def _run(pair: Pair) -> tuple[Array, ...] | None:
-    """The outputs at the pair's point, at a copy of it; None where there are none."""
+def _run(pair: Pair, back: bool = False) -> list[Array] | None:
+    """The outputs at the pair's point, with `back` the gradients too; None where there are none."""
     try:
         with np.errstate(all="ignore"):
             run = pair.forward({name: block.copy() for name, block in pair.blocks.items()})
+            found = [y.copy() for y in run.outputs]
+            if back:
+                ones = [np.ones(y.shape) for y in found]
+                given = pair.backward(run, ones).values()
+                found += [g for g in given if isinstance(g, np.ndarray)]
     except Stopped:
         return None
-    pair.forward_calls = 0
-    return run.outputs
+    pair.forward_calls = pair.backward_calls = 0
+    return found
 
 
 def _is_finite(pair: Pair) -> bool:
@@ -251,8 +256,8 @@ def _is_finite(pair: Pair) -> bool:
 
 
 def _are_alike(train: Pair, evaluate: Pair) -> bool:
-    """Whether both modes give the same, and neither draws."""
-    one, other = _run(train), _run(evaluate)
+    """Whether both modes give the same, and the same gradients, and neither draws."""
+    one, other = _run(train, back=True), _run(evaluate, back=True)
     if one is None or other is None or train.frozen.moved():
         return one is other
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))

@@ -34,8 +34,12 @@ class TangentPair(LayerPair):
         both = {} if d is None else {"x": d.x, "u": d.u}
         return {**both, **gradients}
 
+    def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:
+        return {}
+
     def _outputs(self, y: Any) -> tuple[Array, ...]:
-        return tuple(y)
+        both = y if isinstance(y, tuple) else (y,)
+        return tuple(array for one in both for array in super(TangentPair, self)._outputs(one))
 
 
 class AlongPair(TangentPair):
@@ -54,7 +58,7 @@ class AlongPair(TangentPair):
         return {"v": np.vdot(dy[0], self.layer.tangent(p, self.at["u"], tape))}
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
-        return (y,)
+        return LayerPair._outputs(self, y)
 
 
 class CotangentPair(TangentPair):
@@ -73,7 +77,7 @@ class CotangentPair(TangentPair):
         return {"x": self.layer.tangent_backward(p, np.zeros_like(dy[0]), dy[0], tape).u}  # type: ignore[union-attr]
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
-        return (y,)
+        return LayerPair._outputs(self, y)
 
 
 def floats(pair: LayerPair) -> Blocks:

@@ -45,12 +45,16 @@ STILL = 0.02  # distance, in units of the direction, over which f must stay for 
 
 @dataclass
 class Judged:
-    """One measurement, the verdict on it, the reason where it is not plain, and its slope."""
+    """One measurement, the verdict on it, the reason where it is not plain, and its slope.
+
+    `is_kink` says that the point sits on a kink, where no slope is that of a gradient.
+    """
 
     measurement: Measurement
     verdict: str
     reason: str
     slope: Slope
+    is_kink: bool = False
 
 
 def judged(
@@ -78,25 +82,41 @@ def judged(
     is_modest = claimed.size() <= MODEST * float(np.linalg.norm(u))
     is_dust = is_dust or (s == 0 and slope.reach <= 10 * noise and is_modest)
     verdict, reason = verdict_on(measurement, slope, size, is_dust)
-    if verdict == FAIL and _is_contradicted(pair, blocks, name, u, claimed, slope, rng):
-        verdict, reason = INCONCLUSIVE, "steps a thousand times smaller tell another slope"
-    return Judged(measurement, verdict, reason, slope)
+    is_kink = verdict != PASS and slope.is_kink()
+    if verdict == FAIL and not is_kink:
+        finer = _along(FINER * u, pair, blocks, name, claimed, rng)
+        if abs(finer.value / FINER - slope.value) > 10 * (slope.error + finer.error / FINER):
+            verdict, reason = INCONCLUSIVE, "steps a thousand times smaller tell another slope"
+        is_kink = finer.is_kink() or not _adds_up(u, slope, pair, blocks, name, claimed, rng)
+    return Judged(measurement, verdict, reason, slope, is_kink)
 
 
-def _is_contradicted(
+def _along(
+    u: Array, pair: Pair, blocks: Blocks, name: str, claimed: Claim, rng: np.random.Generator
+) -> Slope:
+    """(1) along another direction."""
+    noise = forward_noise(pair, blocks, name, u, claimed.w, rng)
+    return climb(along(pair, blocks, name, u), claimed, name, u, noise)
+
+
+def _adds_up(
+    u: Array,
+    slope: Slope,
     pair: Pair,
     blocks: Blocks,
     name: str,
-    u: Array,
     claimed: Claim,
-    slope: Slope,
     rng: np.random.Generator,
 ) -> bool:
-    """Whether (1) along FINER u, over u's length, is another number, beyond both error bars."""
-    f = along(pair, blocks, name, FINER * u)
-    noise = forward_noise(pair, blocks, name, FINER * u, claimed.w, rng)
-    finer = climb(f, claimed, name, FINER * u, noise)
-    return abs(finer.value / FINER - slope.value) > 10 * (slope.error + finer.error / FINER)
+    """Whether D along u is the sum of those along two parts of u, as every gradient has it.
+
+    Where kinks meet, a slope may be the same on both sides, and yet not be that of a gradient.
+    """
+    mask = rng.random(u.shape) < 0.5
+    one = _along(np.where(mask, u, 0.0), pair, blocks, name, claimed, rng)
+    other = _along(np.where(mask, 0.0, u), pair, blocks, name, claimed, rng)
+    gap = abs(one.value + other.value - slope.value)
+    return gap <= 10 * (one.error + other.error + slope.error)
 
 
 def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope:

@@ -102,9 +102,10 @@ def _repeat(
         if (scaled, share) not in noise:
             noise[scaled, share] = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
         one = judged(pair, pair.blocks, name, u, claimed, rng, noise[scaled, share])
-        if one.verdict != PASS and one.slope.is_kink():
+        if one.is_kink:
             left, right = one.slope.left.value, one.slope.right.value
-            text = f"sits on a kink: left and right slopes are {left:.4g} and {right:.4g}"
+            claim = f"{one.measurement.analytic:.4g} is claimed"
+            text = f"sits on a kink: slopes {left:.4g} and {right:.4g} beside it, {claim}"
             one = beside(pair, name, scaled, text, notes, rng)
         if share != 1 and one.verdict == PASS and one.reason:
             one.verdict = INCONCLUSIVE  # what looks like 0 over so short a way need not be 0

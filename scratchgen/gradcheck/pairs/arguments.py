@@ -8,6 +8,7 @@ Arrays of floats, and floats, are to be differentiated; whole numbers, booleans,
 other objects are constants.
 """
 
+import copy
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -63,6 +64,11 @@ def rebuilt(value: Any, name: str, blocks: Mapping[str, Any]) -> Any:
     if not is_container(value):
         return blocks.get(name, value)
     inner = [rebuilt(one, part, blocks) for part, one in parts(value, name)]
+    if type(value) not in (dict, list, tuple, SimpleNamespace) and hasattr(value, "__setitem__"):
+        same = copy.copy(value)  # a class of the user's own
+        for key, one in zip(keys(value), inner, strict=True):
+            same[key] = one
+        return same
     if isinstance(value, Mapping):
         return dict(zip(value, inner, strict=True))
     if isinstance(value, SimpleNamespace):

@@ -26,7 +26,7 @@ from .arguments import Blocks, as_block, is_container, keys, leaves, parts, rebu
 from .frozen import Frozen
 
 MOST_LETTERS = 200  # of a line or a message that is quoted
-MOST_NUMBERS = 2**28  # in all blocks of a pair together: 2 GiB
+MOST_NUMBERS = 2**24  # in all blocks of a pair together: 2 GiB
 
 
 @dataclass(frozen=True)
@@ -200,12 +200,19 @@ class Pair:
         raise NotImplementedError
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
-        """What the forward pass gave, as arrays."""
-        return (y,)
+        """What the forward pass gave, as arrays. Stopped for what is no array of numbers."""
+        if type(y) is np.ndarray and y.dtype == np.float64:
+            return (y,)
+        return (_output("y", y),)
+
+    def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:
+        """Gradients by other ways to ask for them, in words: each ought to be the same."""
+        return {}
 
     def _by_block(self, raw: Any) -> dict[str, Any]:
         """What the backward pass gave, by block; only blocks that are wanted."""
-        return {name: raw[name] for name in self.wanted}
+        given = raw if isinstance(raw, Mapping) else {}
+        return {name: given.get(name) for name in self.wanted}
 
     def _gradient(self, name: str, raw: Any) -> Array | Odd:
         """One gradient, as a float64 array of its block's shape."""
@@ -252,7 +259,8 @@ class FunctionPair(Pair):
         super().__init__(name or _called(f), blocks, f, backward, surrogate, self.args)
         self.constants = [name for name, _ in found if name not in blocks]
         self.kinds = {name: kind_of(one) for name, one in found if name not in blocks}
-        self.held = {n: one for n, one in found if n not in blocks and type(one) is np.ndarray}
+        rest = {name: labels_of(one) for name, one in found if name not in blocks}
+        self.held = {name: one for name, one in rest.items() if type(one) is np.ndarray}
         self.single = [n for n, one in found if getattr(one, "dtype", None) == np.float32]
         self.structure: Any = None  # of the outputs, once they are seen
 
@@ -301,7 +309,7 @@ class FunctionPair(Pair):
         asked = {_first_word(name) for name in self.wanted}
         if isinstance(raw, Mapping | SimpleNamespace) and not self._is_the_only_one(raw, floats):
             given = dict(raw) if isinstance(raw, Mapping) else vars(raw)
-            known = {f"{d}{name}": name for name in self.names for d in ("", "d", "d_")}
+            known = {f"{d}{name}": name for d in ("d_", "d", "") for name in self.names}
             unknown = [key for key in given if key not in known]
             if unknown:
                 wanted = ", ".join(map(repr, floats))
@@ -462,6 +470,12 @@ def _listed(names: list[str]) -> str:
 
 def _called(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
+
+
+def labels_of(one: Any) -> Any:
+    """A list of whole numbers as an array; everything else as it is."""
+    is_whole = isinstance(one, list) and one and all(type(label) is int for label in one)
+    return np.array(one) if is_whole else one
 
 
 def kind_of(one: Any) -> str:

@@ -10,6 +10,7 @@ from ..results import BlockResult, CaseResult, EntryMap, Measurement
 
 HOLDS = {  # a contract that holds, in words; others are called by their name
     "linear": "linear in dy",
+    "places": "adds to what is there",
     "stale": "no stale state",
     "layout": "layout-free",
     "shape": "shapes",

@@ -25,8 +25,8 @@ from ...checks import Array, whole
 from ...errors import KindError
 from ...optim import ClipNorm
 from ...rng import chosen_seed
-from ..contracts.probe import quiet
 from ..pairs.pair import Budget, told
+from ..pairs.silence import quiet
 from ..reports.report import Report
 from ..results import (
     FAIL,
