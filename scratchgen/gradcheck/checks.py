@@ -84,6 +84,10 @@ def check(
     seed = chosen_seed(seed)
     pairs = pairs_of(subject, x, seed=seed, training=training, labels=labels)
     shown = f", x={_shape_text(x)}" if x is not None else ""
+    if training is not None:
+        shown += f", training={training}"
+    if labels is not None:
+        shown += ", labels=..."
     return run(pairs, str(subject), f"check({subject}{shown}", wrt, batch_axis, seed, seconds)
 
 
@@ -109,7 +113,7 @@ def check_pair(
     whose derivative it is. The other options are those of `check`.
     """
     pair = VJPPair(f, vjp, args, surrogate=surrogate)
-    replay = f"check_pair({_name(f)}, {_name(vjp)}, args=..."
+    replay = f"check_pair({_name(f)}, {_name(vjp)}, args=...{_beside(surrogate)}"
     return run([("", pair)], _name(f), replay, wrt, batch_axis, seed, seconds)
 
 
@@ -129,7 +133,7 @@ def check_cached(
     Everything else is as in `check_pair`; a surrogate gives y alone.
     """
     pair = CachedPair(forward, backward, args, surrogate=surrogate)
-    replay = f"check_cached({_name(forward)}, {_name(backward)}, args=..."
+    replay = f"check_cached({_name(forward)}, {_name(backward)}, args=...{_beside(surrogate)}"
     return run([("", pair)], _name(forward), replay, wrt, batch_axis, seed, seconds)
 
 
@@ -145,6 +149,7 @@ def check_second_order(
     choose = partial(chosen, wrt=wrt)
     cases = second_order_cases(layer, x, choose=choose, seed=seed, seconds=seconds)
     shown = f", x={_shape_text(x)}" if x is not None else ""
+    shown += "" if wrt is None else f", wrt={wrt!r}"
     replay = f"check_second_order({layer}{shown}, seed={seed})"
     return Report(f"{layer}, second order", cases, seed, replay, time.perf_counter() - began)
 
@@ -228,6 +233,10 @@ def chosen(pair: Pair, wrt: Wrt) -> list[str]:
 def _begins(block: str, name: str) -> bool:
     """Whether `block` is a part of the argument, the layer or the network of that name."""
     return block.startswith((f"{name}[", f"{name}."))
+
+
+def _beside(surrogate: Any) -> str:
+    return "" if surrogate is None else f", surrogate={_name(surrogate)}"
 
 
 def _name(f: Any) -> str:

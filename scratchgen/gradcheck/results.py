@@ -88,7 +88,7 @@ class EntryMap:
 class Hint:
     """A cause that fits the error, in words, and how well: the share of the error it leaves.
 
-    `cause` is one of hints.CAUSES, for programs.
+    `cause` is one of CAUSES in hints/naming.py, for programs.
     """
 
     cause: str

@@ -1,7 +1,7 @@
 """What a backward pass claims: its gradients for a cotangent that is drawn, and how sure they are.
 
 Directions and cotangents have entries in [0.5, 1.5] with random signs, so that every entry of a
-gradient has weight; of normal draws, one in eleven would weigh less than 0.1 of the spread.
+gradient has weight; of normal draws, one in twelve would weigh less than 0.1 of the spread.
 """
 
 import math

@@ -5,7 +5,7 @@ Of phi(t) = <w, f(x + t u)>, the derivative at t = 0 is wanted.
     D(h) = <w, f(x + h u) - f(x - h u)> / 2h           = phi'(0) + c_1 h^2 + c_2 h^4 + ...     (1)
     T_k0 = D(h_k),   h_k = h_0 / r^k                                                           (2)
     T_km = T_k,m-1 + (T_k,m-1 - T_k-1,m-1) / (r^2m - 1)     takes c_m h^2m away                (3)
-    error of T_km: max(|T_km - T_k,m-1|, |T_km - T_k-1,m-1|) + noise of T_km                   (4)
+    error of T_km: max(|T_km - T_k,m-1|, |T_km - T_k-1,m-1|) + noise of T_km + eps |T_km|      (4)
 
 Small steps drown in rounding, |noise of phi| / h; large ones in curvature. The tableau (3) makes
 large steps exact enough, and (4) chooses among all. The difference in (1) is taken entry by entry,
@@ -38,12 +38,13 @@ from ..results import Ladder
 COLUMNS = 6  # of a tableau
 LADDERS = ((0.08, 2.0), (0.05, 1.6))  # first step and ratio
 FEW, MANY = 10, 20  # steps of each ladder: to begin with, and where these do not do
-COARSER = 2  # steps above the first, beside the many: for functions that are all noise
+COARSER = 3  # steps above the first, beside the many: for functions that are all noise
 FINEST, AGREEING = 4, 30  # so many steps, agreeing so many times better
 QUANTUM = 2e-3  # change of phi, in units of |w * f|, that rounding inside f can make: float16
 LEAST = 1e-15  # change of phi that rounding of a 1 inside f can make
-FINE = (1e-5, 1e-6)  # steps that are taken for (5) alone
+FINE = (1e-5, 1e-6)  # steps that are taken to contradict, not to measure
 
+EPS = float(np.finfo(np.float64).eps)
 Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by output
 
 
@@ -198,7 +199,7 @@ def best(
             (left, its_noise), (before, old_noise) = row[-1], above[m - 1]
             value = left + (left - before) / (q - 1)  # (3)
             row.append((value, (q * its_noise + old_noise) / (q - 1)))
-            error = max(abs(value - left), abs(value - before)) + row[-1][1]  # (4)
+            error = max(abs(value - left), abs(value - before)) + row[-1][1] + EPS * abs(value)
             if error < found.error:
                 found = Side(value, error, h)
         above = row

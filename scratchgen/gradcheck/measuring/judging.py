@@ -6,7 +6,8 @@
     scale = max(|g * u|_2, sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h)                       (4)
 
     PASS           |D - s| <= bar, and bar / scale < 1e-4
-    FAIL           |D - s| > 10 bar, and the differences settle: 10 error < size of D / 10
+    FAIL           |D - s| > 10 bar, and the differences settle: 10 error is less than a tenth of
+                   the sum in (4), or nothing beside f itself
     INCONCLUSIVE   everything else
 
 One entry of typical size, |g * u|_2 / sqrt(n), that is wrong by more than 10 bar / typical,
@@ -156,5 +157,6 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
         return PASS, "the derivative is 0, to within rounding"
     if off > one.bar and error <= WANTED * slope.scale:
         return INCONCLUSIVE, "the difference is too close to the error bar to call"
-    share = f"(the error bar is {one.bar / (slope.scale or 1):.0e} of the derivative)"
-    return INCONCLUSIVE, f"differences of forward do not settle: it is too rough or noisy {share}"
+    reason = "differences of forward do not settle: it is too rough or noisy"
+    share = f" (the error bar is {one.bar / one.scale:.0e} of the derivative)" if one.scale else ""
+    return INCONCLUSIVE, reason + share

@@ -1,4 +1,4 @@
-"""How far rounding moves a function's values, and a backward pass: measured, never assumed.
+"""How far rounding moves a function's values, and a backward pass: measured, from a floor up.
 
 Three looks at the noise of phi(t) = <w, f(x + t u)>, of which the largest counts:
 
@@ -20,9 +20,8 @@ import numpy as np
 from ...checks import Array
 from ..pairs.arguments import Blocks
 from ..pairs.pair import Odd, Pair
-from .differences import Values
+from .differences import EPS, Values
 
-EPS = float(np.finfo(np.float64).eps)
 SPACINGS = (1e-8, 1e-7, 1e-6)  # in units of the direction
 CURVED = 100  # times as much at a wider spacing is not noise
 POINTS = 8

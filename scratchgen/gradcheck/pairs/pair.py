@@ -79,7 +79,7 @@ class Run:
 
 
 class Pair:
-    """What all pairs share; the four methods that begin with `_` differ.
+    """What all pairs share; `_forward`, `_backward`, `_outputs` and `_by_block` differ.
 
     Attributes:
         name: of what is checked, as `Dense(3 -> 2)`.

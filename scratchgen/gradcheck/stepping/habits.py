@@ -110,6 +110,8 @@ def _refuses(optimizer: Timed, walk: Walk) -> Finding:
     try:
         memory = optimizer.memory(walk.theta.copy())
         optimizer.update(walk.theta.copy(), walk.gradients[0].copy(), memory)
+    except OutOfTime as problem:
+        return stopped(problem, "update")
     except (Exception, SystemExit):
         return Finding("memory", PASS)
     text = "it takes the memory of another vector, and goes on with its moments"

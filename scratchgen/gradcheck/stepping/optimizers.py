@@ -3,7 +3,7 @@
 Fifty steps are walked side by side, by gradients of many sizes, zeros among them. For each
 parameter, with u the rounding of its dtype, T steps and `moved` the sum of |step|, the two may be
 
-    bar = 10 (noise + u moved) + 2 u T |theta|                                          (1)
+    bar = 10 (noise + u moved) + 2 u sum over steps of |theta|                          (1)
 
 apart: PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE between. `noise` is how far the
 formula itself strays when it is computed in that dtype, gradients and memory moved by an ulp: the
