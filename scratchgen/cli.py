@@ -134,7 +134,11 @@ def widths(text: str) -> Any:
 
 def shape(text: str) -> Any:
     """`4,5`, or `4x5`, as the shape of an input."""
-    return widths(text.replace("x", ","))
+    try:
+        return widths(text.replace("x", ","))
+    except argparse.ArgumentTypeError:
+        wants = "wants a shape with the batch in front, such as 4,5"
+        raise argparse.ArgumentTypeError(f"{text!r}: {wants}") from None
 
 
 def arguments(text: str) -> Any:

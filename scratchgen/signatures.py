@@ -82,7 +82,7 @@ def kind_of(forward: Callable[..., Any], backward: Callable[..., Any], args: Seq
         return "vjp"
     try:
         given = forward(*(one.copy() for one in args))
-    except Exception:  # the check itself will say what is wrong
+    except (Exception, SystemExit):  # the check itself will say what is wrong
         return "vjp"
     return "cached" if isinstance(given, tuple | list) and len(given) == 2 else "vjp"
 

@@ -76,7 +76,8 @@ def specimens() -> Iterator[Specimen]:
         yield Specimen("layer", name, partial(_subjects, points))
     for name, points in LAYER_POINTS.items():
         if not points[0][0].why_no_tangent():
-            yield Specimen("second order", name, partial(_second_order, points[0]))
+            twice = f"{name}, second order"
+            yield Specimen("second order", twice, partial(_second_order, points[:2]))
     tables: tuple[tuple[str, dict[str, Any], Sequence[Shape]], ...] = (
         ("likelihood", dict(ALL_LIKELIHOODS), LIKELIHOOD_SHAPES),
         ("game", dict(LOSSES), GAME_SHAPES),
@@ -99,8 +100,8 @@ def _subjects(places: Sequence[tuple[Any, Shape]], seed: int) -> list[CaseResult
     return [case for one, shape in places for case in _examined(pairs_of(one, shape, seed), seed)]
 
 
-def _second_order(point: tuple[Layer, Shape], seed: int) -> list[CaseResult]:
-    return second_order_cases(*point, seed=seed)
+def _second_order(points: Sequence[tuple[Layer, Shape]], seed: int) -> list[CaseResult]:
+    return [case for point in points for case in second_order_cases(*point, seed=seed)]
 
 
 def _function(name: str, seed: int) -> list[CaseResult]:

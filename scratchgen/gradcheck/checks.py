@@ -62,7 +62,8 @@ def check(
             brings its own x, mode and seed.
         x: where, as an array or as a shape with the batch in front; None is a shape that fits.
         wrt: names of the blocks to check, such as "x" or "w"; None is all.
-        batch_axis: the axis along which examples do not mix, for layers that do not say so.
+        batch_axis: the axis of the first argument, or of x, along which examples do not mix, for
+            layers that do not say so.
         seed: of all that is drawn; None draws one, which the report names.
         seconds: the most that it may take; what is not done by then is INCONCLUSIVE.
         training: whether to check in training or in evaluation; None is both where they differ.

@@ -52,7 +52,7 @@ def arguments_of(pair: Pair) -> list[Finding]:
         names = ", ".join(pair.constants)
         found.append(Finding("constants", NOTE, f"taken as constants: {names}"))
     if pair.surrogate is not None:
-        text = "checked against the surrogate that is declared, in the place of forward"
+        text = "the derivative is that of the declared surrogate, not of forward"
         found.append(Finding("surrogate", NOTE, text))
     if not pair.wanted:
         came = ", ".join(f"{name} is {kind}" for name, kind in pair.kinds.items())

@@ -59,12 +59,13 @@ class Jacobians:
         return WrongGradient(self.block, np.arange(n), claimed, measured, bar, wrong, True)
 
     def flat(self) -> WrongGradient:
-        """All their entries, as if they were a gradient."""
-        m, n = self.claimed.shape
-        wrong = abs(self.error).ravel() > self.tolerance
-        bar = np.full(m * n, 0.1 * self.tolerance)
+        """All their entries that are not 0 in both, as if they were a gradient."""
         claimed, measured = self.claimed.ravel(), self.measured.ravel()
-        return WrongGradient((m, n), np.arange(m * n), claimed, measured, bar, wrong, True)
+        used = np.flatnonzero(abs(claimed) + abs(measured) > self.tolerance)
+        wrong = abs(claimed - measured)[used] > self.tolerance
+        bar = np.full(len(used), 0.1 * self.tolerance)
+        shape = self.claimed.shape
+        return WrongGradient(shape, used, claimed[used], measured[used], bar, wrong, False)
 
     def mixes(self, matrix: Array, axis: int) -> bool:
         """Whether an entry depends on what stands elsewhere along an axis."""

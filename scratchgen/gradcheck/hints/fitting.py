@@ -60,10 +60,9 @@ def with_two_terms(found: Explained, gradient: WrongGradient, at_hand: AtHand) -
     return Explained(fits, found.now, found.right or more.right)
 
 
-def is_convincing(found: Explained, gradient: WrongGradient) -> bool:
-    """Whether the best guess costs no more than half of what no idea costs."""
-    best = found.guesses[0].price(gradient) if found.guesses else np.inf
-    return bool(best <= gradient.unexplained() / 2)
+def is_convincing(guess: Guess, gradient: WrongGradient) -> bool:
+    """Whether a guess costs no more than half of what no idea costs."""
+    return guess.price(gradient) <= gradient.unexplained() / 2
 
 
 def _of_the_whole(

@@ -22,7 +22,7 @@ def explain_gradient(
     """The best guesses, and the formulas that are known."""
     at_hand = AtHand.of(pair, name, dy)
     found = fits_of(gradient, at_hand)
-    if is_convincing(found, gradient):
+    if _is_known(found, gradient):
         return found
     both = both_jacobians(pair, name, gradient, dy)
     wrong = both.wrong_outputs() if both is not None else []
@@ -44,17 +44,21 @@ def _of_a_part(both: Jacobians, at_hand: AtHand) -> Explained:
     """What one output's part says by itself, with its Jacobians."""
     gradient = both.gradient()
     found = with_two_terms(fits_of(gradient, at_hand), gradient, at_hand)
-    if is_convincing(found, gradient):
+    if _is_known(found, gradient):
         return found
     axis = mixed_axis(both)
-    flat = both.flat()
     fits = [*fits_sides(both, at_hand.arrays, at_hand.names), *fits_mean(both, at_hand.arrays)]
-    guesses = [*([axis] if axis else []), *cheapest(fits, flat), *found.guesses]
+    fits = [one for one in cheapest(fits, both.flat()) if is_convincing(one, both.flat())]
+    guesses = [*([axis] if axis else []), *fits, *found.guesses]
     if not guesses and is_elementwise(both):
         right = f": it should be {found.right}" if found.right else ""
         dy = at_hand.dy[0].name
         guesses = [Guess("missing factor", f"{dy} is multiplied by a wrong factor{right}", 1.0)]
     return replace(found, guesses=guesses)
+
+
+def _is_known(found: Explained, gradient: WrongGradient) -> bool:
+    return bool(found.guesses) and is_convincing(found.guesses[0], gradient)
 
 
 def _said_of(found: Explained, name: str) -> Explained:

@@ -30,7 +30,7 @@ def fits_sides(both: Jacobians, arrays: Sequence[Known], names: Names) -> Iterat
         along = (both.measured * both.claimed).sum(axis=axis)
         c = np.divide(along, square, out=np.ones_like(along), where=square > both.tolerance**2)
         fit = both.measured * (c[:, None] if axis else c)
-        residual = flat.left((both.claimed - fit).ravel())
+        residual = flat.left((both.claimed - fit).ravel()[flat.index])
         free = float((abs(both.error) > both.tolerance).any(axis=axis).sum())
         side = "each entry of dy" if axis else "each of its entries"
         text = f"{side} is right up to a factor of its own: such a factor is missing"
@@ -56,9 +56,9 @@ def _named(c: Array, used: Array, shape: Shape, arrays: Sequence[Known], names: 
     """What these factors are of the arrays at hand, "" if that is not known."""
     if len(used) < 3 or not np.isfinite(c).all() or np.ptp(c[used]) < 1e-6 * abs(c[used]).max():
         return ""
-    bar = np.full(len(used), 1e-8 * abs(c[used]).max())
-    wrong = np.ones(len(used), bool)
-    target = WrongGradient(shape, used, c[used], np.zeros(len(used)), bar, wrong, False)
+    one = np.ones(len(used))
+    bar = 1e-8 * abs(c[used]).max() * one
+    target = WrongGradient(shape, used, c[used], one, bar, one > 0, False)
     sums = next(all_sums(arrays, shape, [], elementwise=True))
     found = search(sums, Weight("", None, 0.0), [c[used]], target, names)[0]
     return found[0].text() if found and len(used) > 1 + found[0].free else ""
@@ -87,7 +87,7 @@ def fits_mean(both: Jacobians, arrays: Sequence[Known]) -> Iterator[Guess]:
         mean += "" if b else ", each with a weight,"
         text = f"{mean} {'' if a == '1' else f'times {a} ' if a else 'times an array '}"
         text = f"{' '.join(text.split())} is missing or wrong: the error is of that form"
-        yield Guess("mean term", text, 2.0, free, flat.left(rest.ravel()))
+        yield Guess("mean term", text, 2.0, free, flat.left(rest.ravel()[flat.index]))
 
 
 def _like(vector: Array, group: Array, gradient: WrongGradient, arrays: Sequence[Known]) -> str:

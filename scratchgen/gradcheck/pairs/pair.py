@@ -403,7 +403,10 @@ def told(problem: BaseException, stage: str) -> str:
         return problem.text
     room = Path(__file__).parent.parent
     frames = traceback.extract_tb(problem.__traceback__)
-    theirs = [one for one in frames if room not in Path(one.filename).parents]
+    ours = (room, *room.parent.glob("*.py"))  # and the command line's files
+    theirs = [
+        one for one in frames if not {Path(one.filename), *Path(one.filename).parents} & set(ours)
+    ]
     packages = ("site-packages", "dist-packages")
     outside = [one for one in theirs if not any(name in one.filename for name in packages)]
     text = f"{stage} raised {type(problem).__name__}"
