@@ -50,11 +50,12 @@ Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by outp
 
 @dataclass
 class Side:
-    """A derivative and its error, as one tableau has it."""
+    """A derivative and its error, as one tableau has it; the finest and widest step it uses."""
 
     value: float
     error: float
-    step: float  # the finest that it uses
+    step: float
+    widest: float
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Slope:
         reach: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| at the step where it is largest.
         still: the distance 2h up to which all steps have D(h) = 0, exactly; 0 without any.
         hidden: the slope that rounding inside f could hide, where `value` is 0 for that reason.
+        widest: the largest step that `value` was made from.
         left, right: one-sided derivatives, from all steps.
     """
 
@@ -76,6 +78,7 @@ class Slope:
     reach: float
     still: float
     hidden: float
+    widest: float
     left: Side
     right: Side
     ladders: tuple[Ladder, ...]
@@ -141,6 +144,7 @@ class Climb:
             max((2 * h * size for h, size in self.size.items() if size == size), default=0.0),
             self._still(),
             self._hidden(chosen.value),
+            chosen.widest,
             self._side(steps, self.left, ratio, 1),
             self._side(steps, self.right, ratio, 1),
             tuple(
@@ -183,14 +187,14 @@ class Climb:
         curved = 4 * abs(values[side.step] - side.value) * (h / side.step) ** power
         excess = abs(d - side.value) - 10 * self.noise / h - curved  # (5)
         against = float(np.max(excess, where=h < side.step, initial=0.0))
-        return Side(side.value, max(side.error, against), side.step)
+        return Side(side.value, max(side.error, against), side.step, side.widest)
 
 
 def best(
     steps: list[float], values: dict[float, float], ratio: float, power: int, noise: float
 ) -> Side:
     """The entry of the tableau (3) whose error (4) is smallest; powers of h go up by `power`."""
-    found = Side(values[steps[-1]], np.inf, steps[-1])
+    found = Side(values[steps[-1]], np.inf, steps[-1], steps[-1])
     above: list[tuple[float, float]] = []  # the row before: value and noise
     for h in steps:
         row = [(values[h], noise / h)]
@@ -201,6 +205,6 @@ def best(
             row.append((value, (q * its_noise + old_noise) / (q - 1)))
             error = max(abs(value - left), abs(value - before)) + row[-1][1] + EPS * abs(value)
             if error < found.error:
-                found = Side(value, error, h)
+                found = Side(value, error, h, h * ratio**m)
         above = row
     return found

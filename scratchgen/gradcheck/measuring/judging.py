@@ -41,6 +41,8 @@ MODEST = 1e6  # times as large as what is moved, f would hide a slope of 1
 FINER = 1e-3  # of the direction, along which a FAIL is measured once more
 FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
 DUST = 30 * EPS  # claim, in units of |w * f|, that may be rounding of f
+NARROW = 0.01  # a step so small that float32 inside f may have no part in a slope
+SINGLE = 1e-6  # change of f, in its units, that rounding to float32 can make
 STILL = 0.02  # distance, in units of the direction, over which f must stay for a slope of 0
 
 
@@ -149,6 +151,8 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
             return PASS, "the derivative is 0, to within rounding"
         return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
     is_settled = error <= max(flat, SETTLED * slope.scale) or one.numeric == 0 < slope.still
+    if off > one.bar and slope.widest < NARROW and 2 * slope.widest * off <= SINGLE * size:
+        return INCONCLUSIVE, "rounding to float32 inside forward could make this difference"
     if off > 10 * one.bar and is_settled:
         return FAIL, ""
     if off <= one.bar <= WANTED * one.scale:
