@@ -6,6 +6,7 @@ analytic = P,  numeric = Q            two formulas: a wrong array, a transpose, 
 analytic = K + c U, numeric = K + U   all but the known term K has a wrong sign or factor
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -129,13 +130,20 @@ def _factors(sums: Sums, gradient: WrongGradient, names: Names) -> Iterator[Gues
                 yield Guess(cause, text, one.choice + extra, one.free, one.residual)
 
 
+def _without_places(one: Formula) -> str:
+    """A formula without the slices in it, `dy` for `dy[..., :3]`."""
+    return re.sub(r"\[\.\.\., [-:\d]+\]", "", one.text())
+
+
 def _replaced(now: Formula, right: Formula) -> Guess:
     """The formula that it is, and the one that it should be."""
     cause = "missing factor"
     if "sum(" in right.text() and "sum(" not in now.text():
         cause = "mean term"
-    elif now.is_mask != right.is_mask:
+    elif now.is_mask != right.is_mask and (now.parts < right.parts or right.parts < now.parts):
         cause = "mask"
+    elif _without_places(now) == _without_places(right):
+        cause = "order"
     elif now.sums.kind and now.parts == right.parts and now.sums.text != right.sums.text:
         cause = "order" if now.sums.kind == "matmul" else "axis"
     text = f"it is {now.text()}, and should be {right.text()}"

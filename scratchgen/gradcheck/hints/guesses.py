@@ -23,7 +23,7 @@ from ..results import EntryMap
 
 FINEST = 1e-9  # nothing is taken to fit better than this: D is 9 at most
 COARSEST = 0.1
-MOST_LEFT = 0.02  # a guess that leaves more of the error than this is none
+MOST_LEFT = 1e-3  # a guess that leaves more of the error is none, unless the floor is higher
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ def ways(n: int, k: int) -> float:
 
 def cheapest(guesses: list[Guess], gradient: WrongGradient) -> list[Guess]:
     """The guesses that tell the error by at least one digit less than no idea, best first."""
-    limit = gradient.unexplained() - 1
-    fits = [one for one in guesses if one.residual <= MOST_LEFT and one.price(gradient) < limit]
+    limit, left = gradient.unexplained() - 1, max(MOST_LEFT, min(gradient.floor, 0.02))
+    fits = [one for one in guesses if one.residual <= left and one.price(gradient) < limit]
     return sorted(fits, key=lambda one: one.price(gradient))
 
 

@@ -33,7 +33,7 @@ def explain_gradient(
             k, best = wrong[0], parts[0]
             return _said_of(best, at_hand.dy[k].name) if several else best
     found = with_two_terms(found, gradient, at_hand)
-    if several and len(wrong) == 1 and not found.guesses:
+    if several and len(wrong) == 1 and not found.guesses and _is_wrong_all_over(gradient):
         name = at_hand.dy[wrong[0]].name
         text = f"the term that comes from {name} is wrong, and all else is right"
         found.guesses.append(Guess("missing term", text, 1.0))
@@ -50,7 +50,7 @@ def _of_a_part(both: Jacobians, at_hand: AtHand) -> Explained:
     fits = [*fits_sides(both, at_hand.arrays, at_hand.names), *fits_mean(both, at_hand.arrays)]
     fits = [one for one in cheapest(fits, both.flat()) if is_convincing(one, both.flat())]
     guesses = [*([axis] if axis else []), *fits, *found.guesses]
-    if not guesses and is_elementwise(both):
+    if not guesses and _is_wrong_all_over(gradient) and is_elementwise(both):
         right = f": it should be {found.right}" if found.right else ""
         dy = at_hand.dy[0].name
         guesses = [Guess("missing factor", f"{dy} is multiplied by a wrong factor{right}", 1.0)]
@@ -59,6 +59,10 @@ def _of_a_part(both: Jacobians, at_hand: AtHand) -> Explained:
 
 def _is_known(found: Explained, gradient: WrongGradient) -> bool:
     return bool(found.guesses) and is_convincing(found.guesses[0], gradient)
+
+
+def _is_wrong_all_over(gradient: WrongGradient) -> bool:
+    return 2 * int(gradient.wrong.sum()) > len(gradient.index)
 
 
 def _said_of(found: Explained, name: str) -> Explained:

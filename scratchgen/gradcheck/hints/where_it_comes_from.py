@@ -114,11 +114,11 @@ def mixed_axis(both: Jacobians) -> Guess | None:
             continue
         now, right = (both.mixes(one, axis) for one in (both.claimed, both.measured))
         if now and not right:
-            text = f"what stands at one index of axis {axis} depends on dy at another, and should"
-            return Guess("axis", f"{text} not: a sum or a mean is taken over the wrong axis", 1.0)
+            text = f"an entry depends on dy at other places along axis {axis}, and should not"
+            return Guess("axis", f"{text}: a sum or a mean is taken over the wrong axis", 1.0)
         if right and not now:
-            text = f"what stands at one index of axis {axis} should depend on dy at others, and"
-            return Guess("mean term", f"{text} does not: a sum or a mean is missing", 1.0)
+            text = f"an entry should depend on dy at other places along axis {axis}, and does not"
+            return Guess("mean term", f"{text}: a sum or a mean over it is missing", 1.0)
     return None
 
 

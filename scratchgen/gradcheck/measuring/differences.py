@@ -83,10 +83,10 @@ class Slope:
     right: Side
     ladders: tuple[Ladder, ...]
 
-    def is_kink(self) -> bool:
-        """Whether left and right derivatives differ by far more than their errors."""
+    def is_kink(self, surely: bool = True) -> bool:
+        """Whether left and right derivatives differ by more than their errors; surely, by far."""
         apart = abs(self.left.value - self.right.value)
-        return apart > 10 * (self.left.error + self.right.error)
+        return apart > (10 if surely else 1) * (self.left.error + self.right.error)
 
 
 @dataclass

@@ -50,7 +50,7 @@ STILL = 0.02  # distance, in units of the direction, over which f must stay for 
 class Judged:
     """One measurement, the verdict on it, the reason where it is not plain, and its slope.
 
-    `is_kink` says that the point sits on a kink, where no slope is that of a gradient.
+    `is_kink` says that the point may sit on a kink, where no slope is that of a gradient.
     """
 
     measurement: Measurement
@@ -68,8 +68,12 @@ def judged(
     claimed: Claim,
     rng: np.random.Generator,
     noise: float | None = None,
+    share: float = 1.0,
 ) -> Judged:
-    """The verdict along u at the point `blocks`; the noise of f is measured unless it is given."""
+    """The verdict along u at the point `blocks`; the noise of f is measured unless it is given.
+
+    `share` is the length of u in units of a direction.
+    """
     f = along(pair, blocks, name, u)
     if noise is None:
         noise = forward_noise(pair, blocks, name, u, claimed.w, rng)
@@ -84,8 +88,8 @@ def judged(
     is_dust = 0 < abs(s) <= max(10 * claim_noise, DUST * size)
     is_modest = claimed.size() <= MODEST * float(np.linalg.norm(u))
     is_dust = is_dust or (s == 0 and slope.reach <= 10 * noise and is_modest)
-    verdict, reason = verdict_on(measurement, slope, size, is_dust)
-    is_kink = verdict != PASS and slope.is_kink()
+    verdict, reason = verdict_on(measurement, slope, size, is_dust, share * slope.widest < NARROW)
+    is_kink = verdict != PASS and slope.is_kink(surely=False)
     if verdict == FAIL and not is_kink:
         finer = _along(FINER * u, pair, blocks, name, claimed, rng)
         if abs(finer.value / FINER - slope.value) > 10 * (slope.error + finer.error / FINER):
@@ -134,11 +138,13 @@ def climb(f: Values, claimed: Claim, name: str, u: Array, noise: float) -> Slope
     return walk.slope(MANY)
 
 
-def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tuple[str, str]:
+def verdict_on(
+    one: Measurement, slope: Slope, size: float, is_dust: bool, is_narrow: bool
+) -> tuple[str, str]:
     """The verdict on one measurement, and the reason where it is not plain.
 
     `size` is that of f, in the units of the bar; `is_dust` says that the claim is 0 but for
-    rounding.
+    rounding, `is_narrow` that the slope comes from small steps alone.
     """
     if not math.isfinite(one.numeric) or not math.isfinite(one.bar):
         return INCONCLUSIVE, "forward is not finite around the point"
@@ -151,7 +157,7 @@ def verdict_on(one: Measurement, slope: Slope, size: float, is_dust: bool) -> tu
             return PASS, "the derivative is 0, to within rounding"
         return INCONCLUSIVE, "forward does not move, as if it were rounded to few digits"
     is_settled = error <= max(flat, SETTLED * slope.scale) or one.numeric == 0 < slope.still
-    if off > one.bar and slope.widest < NARROW and 2 * slope.widest * off <= SINGLE * size:
+    if off > one.bar and is_narrow and 2 * slope.widest * off <= SINGLE * size:
         return INCONCLUSIVE, "rounding to float32 inside forward could make this difference"
     if off > 10 * one.bar and is_settled:
         return FAIL, ""

@@ -101,12 +101,13 @@ def _repeat(
         u = share * direction(pair.blocks[name], scaled, rng)
         if (scaled, share) not in noise:
             noise[scaled, share] = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
-        one = judged(pair, pair.blocks, name, u, claimed, rng, noise[scaled, share])
-        if one.is_kink:
+        one = judged(pair, pair.blocks, name, u, claimed, rng, noise[scaled, share], share)
+        if one.is_kink:  # believed at once if it surely is one; else if all is well beside it
             left, right = one.slope.left.value, one.slope.right.value
             claim = f"{one.measurement.analytic:.4g} is claimed"
             text = f"sits on a kink: slopes {left:.4g} and {right:.4g} beside it, {claim}"
-            one = beside(pair, name, scaled, text, notes, rng)
+            there = beside(pair, name, scaled, text, notes, rng)
+            one = there if there.verdict == PASS or one.slope.is_kink() else one
         if share != 1 and one.verdict == PASS and one.reason:
             one.verdict = INCONCLUSIVE  # what looks like 0 over so short a way need not be 0
         if one.verdict != INCONCLUSIVE:
