@@ -65,9 +65,7 @@ def _named(module: ModuleType, name: str) -> Any:
     value: Any = module
     for part in name.removesuffix("()").split("."):
         if not hasattr(value, part):
-            known = (
-                [one for one in vars(value) if not one.startswith("_")] if value is module else []
-            )
+            known = [one for one in dir(value) if not one.startswith("_")]
             where = f" ({module.__file__})" if getattr(module, "__file__", None) else ""
             raise OptionError(
                 f"the module {module.__name__}{where} has no {name!r}{nearest(part, known)}"

@@ -159,6 +159,7 @@ DEMOS = {
     ),
     "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
     "dirac": ({"STEPS": 10}, ["dirac.png"]),
+    "v_curve": ({}, ["v_curve.png"]),
 }
 
 

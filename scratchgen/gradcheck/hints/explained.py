@@ -3,7 +3,6 @@
 analytic = numeric + c T              the term -c T is missing, or has a wrong sign or factor
 numeric = c F analytic                the factor c F is missing
 analytic = P,  numeric = Q            two formulas: a wrong array, a transpose, another axis
-analytic = K + c U, numeric = K + U   all but the known term K has a wrong sign or factor
 """
 
 import re
@@ -19,11 +18,6 @@ from .named_numbers import Names
 from .two_terms import TwoTerms, pairs_of_terms
 from .ways_to_sum import Sums, Weight, all_sums
 
-REST = {  # c, where all but a known term is c times what it should be
-    -1.0: ("sign", "has the wrong sign"),
-    2.0: ("factor", "is twice what it should be"),
-    0.5: ("factor", "is half of what it should be"),
-}
 MOST_ENTRIES = 256  # that a formula is compared with
 
 
@@ -45,8 +39,7 @@ def formula_guesses(
 ) -> Explained:
     """All that formulas of one term have to say."""
     gradient = _fewer(gradient)
-    rests = [(gradient.analytic - c * gradient.numeric) / (1 - c) for c in REST]
-    targets = [gradient.error, gradient.analytic, gradient.numeric, *rests]
+    targets = [gradient.error, gradient.analytic, gradient.numeric]
     found: list[list[Formula]] = [[] for _ in targets]
     guesses: list[Guess] = []
     for sums in all_sums(arrays, gradient.shape, dy, elementwise):
@@ -59,11 +52,9 @@ def formula_guesses(
             guesses += _factors(sums, gradient, names)
     for one in found:
         one.sort(key=lambda formula: formula.choice + gradient.digits * formula.free)
-    terms, now, right, *beside = found
+    terms, now, right = found
     guesses += [_term(one) for one in terms]
     guesses += [_replaced(a, b) for a in now[:3] for b in right[:3]]
-    for (cause, words), some in zip(REST.values(), beside, strict=True):
-        guesses += [_all_but(one, cause, words) for one in some[:1]]
     texts = [one[0].text() if one else "" for one in (now, right)]
     return Explained(guesses, *texts)
 
@@ -81,17 +72,6 @@ def two_term_guesses(
         for one in off
     ]
     return Explained(guesses, right=next((one.text() for one in right if not one.free), ""))
-
-
-def _all_but(known: Formula, cause: str, words: str) -> Guess:
-    """analytic = K + c U, where K + U would be right, and K is known."""
-    return Guess(
-        cause,
-        f"but for the term {known.text()}, it {words}",
-        known.choice + 3.0,
-        known.free,
-        known.residual,
-    )
 
 
 def _lacks(one: Formula | TwoTerms) -> str:

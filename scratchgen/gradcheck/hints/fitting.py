@@ -10,14 +10,13 @@ from ..pairs.pair import Pair
 from .explained import Explained, formula_guesses, two_term_guesses
 from .guesses import Guess, WrongGradient, cheapest
 from .known_arrays import Known, arrays_at_hand, spread
-from .mixed_axes import fits_axis, fits_two_axes
 from .named_numbers import Names, names_for
-from .shapes_by_group import fits_group_factor, fits_inside_a_mean, fits_mean_term
+from .shapes_by_group import fits_axis, fits_group_factor, fits_mean_term
 from .shapes_of_error import fits_factor, fits_order, fits_whole_numbers, fits_zero
 from .wrong_places import Place, places
 
 OF_INDICES = ("border", "last rows", "few entries")
-FEW_KNOWN = 8  # arrays, for the shapes that are fitted with each of them
+FEW_KNOWN = 8  # arrays, whose values are compared with each other
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,15 @@ class AtHand:
 def fits_of(gradient: WrongGradient, at_hand: AtHand) -> Explained:
     """What fits, cheapest first, and the formulas that are known."""
     own = np.ravel(at_hand.own)[gradient.index]
-    known = _entries_of(at_hand.arrays, gradient)
-    of_dy = _entries_of(at_hand.dy, gradient)
     found = formula_guesses(at_hand.arrays, at_hand.dy, gradient, at_hand.names)
-    found.guesses += _of_the_whole(gradient, at_hand.names, own, known, of_dy)
-    found.guesses += _where_it_is_wrong(gradient, at_hand, [*known, *of_dy])
+    found.guesses += fits_zero(gradient)
+    found.guesses += fits_factor(gradient, at_hand.names)
+    found.guesses += fits_whole_numbers(gradient)
+    found.guesses += fits_order(gradient)
+    found.guesses += fits_mean_term(gradient, own)
+    found.guesses += fits_group_factor(gradient, own)
+    found.guesses += fits_axis(gradient)
+    found.guesses += _where_it_is_wrong(gradient, at_hand)
     return replace(found, guesses=cheapest(found.guesses, gradient))
 
 
@@ -65,35 +68,10 @@ def is_convincing(guess: Guess, gradient: WrongGradient) -> bool:
     return guess.price(gradient) <= gradient.unexplained() / 2
 
 
-def _of_the_whole(
-    gradient: WrongGradient,
-    names: Names,
-    own: Array,
-    known: list[tuple[str, Array]],
-    dy: list[tuple[str, Array]],
-) -> list[Guess]:
-    """Every shape that the error as a whole may have; `own` is the block, `known` the others."""
-    others = [*known, *dy][:FEW_KNOWN]
-    products = [(f"{a} * {b}", v * w) for a, v in dy for b, w in known[: FEW_KNOWN - 1]]
-    return [
-        *fits_zero(gradient),
-        *fits_factor(gradient, names),
-        *fits_whole_numbers(gradient),
-        *fits_order(gradient),
-        *fits_mean_term(gradient, own, others),
-        *fits_group_factor(gradient, own),
-        *fits_inside_a_mean(gradient, own, [*dy, *products]),
-        *fits_axis(gradient),
-        *fits_two_axes(gradient, own),
-    ]
-
-
-def _where_it_is_wrong(
-    gradient: WrongGradient, at_hand: AtHand, known: list[tuple[str, Array]]
-) -> Iterator[Guess]:
+def _where_it_is_wrong(gradient: WrongGradient, at_hand: AtHand) -> Iterator[Guess]:
     """Where it is wrong, and what it is there."""
     wrong = gradient.at(np.flatnonzero(gradient.wrong))
-    where = places(gradient, _compared(known))
+    where = places(gradient, _compared(_entries_of([*at_hand.arrays, *at_hand.dy], gradient)))
     inner = [*fits_zero(wrong), *fits_factor(wrong, at_hand.names)]
     if where and len(wrong.index) > 2:
         every = (at_hand.arrays, at_hand.dy, wrong, at_hand.names)

@@ -13,7 +13,7 @@ from .both_jacobians import Jacobians, both_jacobians
 from .explained import Explained
 from .fitting import AtHand, fits_of, is_convincing, with_two_terms
 from .guesses import Guess, WrongGradient, cheapest
-from .where_it_comes_from import fits_mean, fits_sides, is_elementwise, mixed_axis
+from .where_it_comes_from import fits_sides, is_elementwise, mixed_axis
 
 
 def explain_gradient(
@@ -47,8 +47,8 @@ def _of_a_part(both: Jacobians, at_hand: AtHand) -> Explained:
     if _is_known(found, gradient):
         return found
     axis = mixed_axis(both)
-    fits = [*fits_sides(both, at_hand.arrays, at_hand.names), *fits_mean(both, at_hand.arrays)]
-    fits = [one for one in cheapest(fits, both.flat()) if is_convincing(one, both.flat())]
+    sides = [*fits_sides(both, at_hand.arrays, at_hand.names)]
+    fits = [one for one in cheapest(sides, both.flat()) if is_convincing(one, both.flat())]
     guesses = [*([axis] if axis else []), *fits, *found.guesses]
     if not guesses and _is_wrong_all_over(gradient) and is_elementwise(both):
         right = f": it should be {found.right}" if found.right else ""

@@ -2,11 +2,12 @@
 
     E = a_g,   E = a_g + b_g (x - mean(x))   a term that is a mean, or one from a variance
     analytic = c_g numeric                   a spread, or a norm, that each group is divided by
+    analytic = a_g, and numeric is not       a sum over the wrong axis
 
 A group is what differs along some axes only; all sets of axes are tried.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,8 @@ from ...checks import Array
 from .guesses import Guess, WrongGradient, listed_axes
 
 
-def fits_mean_term(
-    gradient: WrongGradient, x: Array, others: Sequence[tuple[str, Array]]
-) -> Iterator[Guess]:
-    """E has one number, or a few, for each group of entries; x and the others are (n,)."""
+def fits_mean_term(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
+    """E has one number, or two, for each group of entries; x (n,) is the block."""
     one = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
         group, where = gradient.groups(axes), listed_axes(axes)
@@ -37,23 +36,6 @@ def fits_mean_term(
         yield _by_group(
             gradient, group, [one, x], "mean term", f"{text} the variance are missing or wrong"
         )
-        for name, values in others:
-            text = f"along {where} the error is proportional to {name}: a term with {name} times a"
-            yield _by_group(
-                gradient,
-                group,
-                [values],
-                "mean term",
-                f"{text} mean or a sum over {where} is missing or wrong",
-            )
-            text = f"along {where} the error is made of 1, x, {name} and x * {name}: {name} is"
-            yield _by_group(
-                gradient,
-                group,
-                [one, x, values, values * x],
-                "mean term",
-                f"{text} inside of one mean, and outside of another",
-            )
 
 
 def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
@@ -118,7 +100,7 @@ def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:
     off = less(gradient.error, centred, group)
     size = np.bincount(group, right * right)
     spread = np.bincount(group, centred**2)
-    if len(size) < 2 or not size.all() or not spread.all():
+    if len(size) < 4 or not size.all() or not spread.all():
         return False
     relative = abs(np.bincount(group, right * off)) / size
     if not 0 < relative.min() <= relative.max() < 0.3 or np.ptp(spread) < 1e-3 * spread.max():
@@ -129,31 +111,22 @@ def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:
     return -2 < slope < -0.3 and float(abs(rest).max()) < 0.3
 
 
-def fits_inside_a_mean(
-    gradient: WrongGradient, x: Array, products: Sequence[tuple[str, Array]]
-) -> Iterator[Guess]:
-    """Both are made of 1, x and a product of dy, as behind a normalisation, but not of the same."""
-    one = np.ones(len(gradient.index))
+def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:
+    """One of the two is constant along an axis, and the other is not."""
+    one = [np.ones(len(gradient.index))]
     for axes in gradient.axis_sets():
         group = gradient.groups(axes)
-        if group.max(initial=0) * 4 > len(group):
-            continue
-        rests: list[list[tuple[str, float, float]]] = [[], []]
-        for name, values in products:
-            for found, flat in zip(rests, (gradient.analytic, gradient.numeric), strict=True):
-                rest, free = without(flat, [one, x, values], group)
-                found.append((name, gradient.left(rest), free))
-        for now, missed, free in rests[0]:
-            for right, also_missed, _ in rests[1]:
-                if now != right:
-                    text = f"along {listed_axes(axes)} it is made of 1, x and {now}, and should be"
-                    yield Guess(
-                        "missing factor",
-                        f"{text} made of 1, x and {right}",
-                        2.0,
-                        free,
-                        float(np.hypot(missed, also_missed)),
-                    )
+        pair = (
+            ("it is", "should not be", gradient.analytic, gradient.numeric),
+            ("it should be", "is not", gradient.numeric, gradient.analytic),
+        )
+        for has, lacks, flat, other in pair:
+            rest, free = without(flat, one, group)
+            if without(other, one, group)[0].any() and flat.any():
+                text = f"{has} constant over {listed_axes(axes)}, and {lacks}: a sum or a mean is"
+                yield Guess(
+                    "axis", f"{text} taken over the wrong axis", 1.0, free, gradient.left(rest)
+                )
 
 
 def _by_group(

@@ -9,7 +9,7 @@ has one part; for a bias it runs over the batch; for `x^T dy` over what is contr
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import permutations
 
 import numpy as np
 
@@ -60,18 +60,9 @@ def all_sums(
     yield _elementwise(arrays, shape, dy)
     if elementwise:
         return
-    for one in [*dy, *_differences(dy)]:
+    for one in dy:
         yield from _reduced(arrays, shape, one)
         yield from _multiplied(arrays, shape, one)
-
-
-def _differences(dy: Sequence[Known]) -> list[Known]:
-    """What an error is made of where one cotangent was taken for another."""
-    return [
-        Known(f"({a.name} - {b.name})", a.values - b.values)
-        for a, b in combinations(dy[:3], 2)
-        if a.values.shape == b.values.shape
-    ]
 
 
 def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> Sums:
@@ -83,7 +74,7 @@ def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> 
     factors = Factors([*level, *(Known(one.name, one.values, made=True) for one in own), *products])
     weights = [
         Weight(name, np.ravel(values), 0.3)
-        for one in [*dy, *_differences(dy)]
+        for one in dy
         for name, values in spread(one.name, one.values, shape)
     ]
     if not any(np.ptp(one.values) == 0 for one in weights if one.values is not None):
