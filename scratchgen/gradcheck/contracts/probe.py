@@ -19,6 +19,7 @@ from .purity import named, own, purity
 
 SLOW = 0.2  # seconds of one forward pass
 HUGE = 10**7  # numbers in one block
+COPIES = 10  # of a block that are held at a time
 SAME = 1e-12  # a relative difference between two equal passes, that threads may make
 CALLS = 8  # that show whether results drift or jump
 
@@ -62,7 +63,8 @@ def arguments_of(pair: Pair) -> list[Finding]:
         if not block.size:
             found.append(Finding("empty", NOTE, f"{name} {block.shape} holds no numbers"))
         if block.size > HUGE:
-            text = f"{name} holds {block.size:,} numbers: the seconds may not suffice"
+            memory = f"about {COPIES * block.nbytes / 2**30:.1f} GiB are used at a time"
+            text = f"{name} holds {block.size:,} numbers: {memory}, and the seconds may not suffice"
             found.append(Finding("slow", NOTE, text))
         if name in pair.wanted and (text := _not_finite(name, block)):
             raise Stopped("finite", f"{text}: nothing can be differentiated there")

@@ -349,7 +349,8 @@ class VJPPair(FunctionPair):
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         args = self._call(blocks)
-        return (self.surrogate or self.f)(*args), args
+        y = self.f(*args)
+        return (self.surrogate(*args) if self.surrogate else y), args
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         self.frozen.restore()  # the backward pass draws what the forward pass drew
