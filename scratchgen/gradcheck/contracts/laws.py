@@ -21,7 +21,8 @@ from ..pairs.pair import OutOfTime, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Gradients, Reference
 
-SCALES = {2.0**-40: "dy / 2^40", -1.0: "-dy", 2.0**40: "2^40 dy"}  # powers of 2: never rounded
+# Powers of 2 round nothing. Beside a smaller dy, terms that cancel but for rounding would show.
+SCALES = {2.0**-10: "dy / 1024", -1.0: "-dy", 2.0**40: "2^40 dy"}
 MOST_GUESSES = 3  # arguments of which it is tried whether they have examples as well
 
 
