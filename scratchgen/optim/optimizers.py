@@ -252,7 +252,7 @@ class Adam(Descent):
             g,
             memory.m,
             memory.v,
-            *map(number, (rate, 1 - self.b1, 1 - self.b2, self.eps)),
+            *map(number, (rate, self.b1, self.b2, self.eps)),
             number(1 / (1 - self.b1**memory.t)),
             number(1 / (1 - self.b2**memory.t)),
             np.finfo(theta.dtype).tiny,

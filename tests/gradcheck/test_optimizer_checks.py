@@ -253,9 +253,9 @@ def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(mon
 
 
 def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch):
-    def spoilt(theta, g, m, v, rate, new1, new2, eps, c1, c2, least):
-        m += new1 * (g - m)
-        v += new2 * (g * g - v)
+    def spoilt(theta, g, m, v, rate, b1, b2, eps, c1, c2, least):
+        m += (1 - b1) * (g - m)
+        v += (1 - b2) * (g * g - v)
         theta -= rate * (m * c1) / np.sqrt(v * c2 + eps)
 
     monkeypatch.setattr("scratchgen.kernels.adam_step", spoilt)

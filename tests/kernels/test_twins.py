@@ -25,7 +25,7 @@ def adam_case(size: int, dtype: str, seed: int) -> list:
     rng, number = np.random.default_rng(seed), np.dtype(dtype).type
     theta, g, m = (rng.standard_normal(size).astype(dtype) for _ in range(3))
     v = rng.random(size).astype(dtype)
-    numbers = (1e-2, 0.1, 1e-3, 1e-8, 10.0, 1000.0, np.finfo(dtype).tiny)
+    numbers = (1e-2, 0.9, 0.999, 1e-8, 10.0, 1000.0, np.finfo(dtype).tiny)
     return [theta, g, m, v, *map(number, numbers)]
 
 

@@ -3,12 +3,12 @@
 Fifty steps are walked side by side, by gradients of many sizes, zeros among them. For each
 parameter, with u the rounding of its dtype, T steps and `moved` the sum of |step|, the two may be
 
-    bar = 10 (noise + u moved) + 2 u sum over steps of |theta|                          (1)
+    bar = 10 (noise + u (1 + sum over constants of c / (1 - c)) moved)
+          + 2 u sum over steps of |theta|                                               (1)
 
 apart: PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE between. `noise` is how far the
 formula itself strays when it is computed in that dtype, gradients and memory moved by an ulp: the
-largest of three such walks. Constants stay exact in it: 1 - c is to be computed before it is
-rounded, and an optimizer that rounds c first is off by u / (1 - c).
+largest of three such walks. The sum is there since a constant is rounded, and 1 - c the more so.
 
 What no formula says is asked besides: whether the gradient and the optimizer are left as they were,
 whether two vectors have two memories, whether a gradient's buffer may be used again.
@@ -150,10 +150,20 @@ def _case(
             case.findings.append(stopped(problem, "update"))
             return case
         try:
-            _compare(result, got, walk, reference, seed)
+            amplified = sum(c / (1 - c) for c in below_one(optimizer.inner))
+            _compare(result, got, walk, reference, amplified, seed)
         except (Exception, SystemExit) as problem:
             result.reason = f"the reference cannot be walked: {told(problem, 'reference')}"
     return case
+
+
+def below_one(optimizer: Any) -> Iterator[float]:
+    """The constants of an optimizer, and of one within it, that lie between 0 and 1."""
+    for value in getattr(optimizer, "__dict__", {}).values():
+        if isinstance(value, float) and 0 < value < 1:
+            yield value
+        elif is_optimizer(value):
+            yield from below_one(value)
 
 
 def _compare(
@@ -161,6 +171,7 @@ def _compare(
     got: Array,
     walk: Walk,
     reference: Published | Reference,
+    amplified: float,
     seed: int,
 ) -> None:
     """The verdict on where the optimizer led, and what a difference looks like."""
@@ -170,7 +181,7 @@ def _compare(
     rng, dtype = np.random.default_rng(seed), walk.theta.dtype
     stray = [np.abs(walk.by(step, dtype.type, rng)[-1] - wanted) for _ in range(3)]
     u = np.finfo(dtype).eps / 2
-    bar = 10 * (np.max(stray, axis=0) + u * moved)  # (1)
+    bar = 10 * (np.max(stray, axis=0) + u * (1 + amplified) * moved)  # (1)
     bar += 2 * u * np.abs(right).sum(axis=0)
     off = np.abs(got - wanted)
     bars = np.where(off > 0, off / np.maximum(bar, np.finfo(np.float64).tiny), 0)

@@ -120,11 +120,10 @@ class Published:
         number = theta.dtype.type
         for norm in self.norms:
             g = clipped(g, number(norm))
-        # long double from here on; in a narrower type each constant is rounded where it is used
-        constants = dict(self.constants)
-        if number is np.longdouble:
-            reals = {n: v for n, v in constants.items() if not isinstance(v, bool)}
-            constants |= {name: number(value) for name, value in reals.items()}
+        constants = {
+            name: value if isinstance(value, bool) else number(value)
+            for name, value in self.constants.items()
+        }
         return self.formula(theta, g, past, t, number(self.rate(t - 1)), **constants)
 
 
