@@ -16,7 +16,7 @@ from .shapes_of_error import fits_factor, fits_order, fits_whole_numbers, fits_z
 from .wrong_places import Place, places
 
 OF_INDICES = ("border", "last rows", "few entries")
-FEW_KNOWN = 8  # arrays, that errors and places are compared with
+FEW_KNOWN = 8  # arrays, whose values are compared with each other
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,15 @@ class AtHand:
 def fits_of(gradient: WrongGradient, at_hand: AtHand) -> Explained:
     """What fits, cheapest first, and the formulas that are known."""
     own = np.ravel(at_hand.own)[gradient.index]
-    known = _entries_of([*at_hand.arrays, *at_hand.dy], gradient)
     found = formula_guesses(at_hand.arrays, at_hand.dy, gradient, at_hand.names)
     found.guesses += fits_zero(gradient)
     found.guesses += fits_factor(gradient, at_hand.names)
     found.guesses += fits_whole_numbers(gradient)
     found.guesses += fits_order(gradient)
-    found.guesses += fits_mean_term(gradient, own, known[:FEW_KNOWN])
+    found.guesses += fits_mean_term(gradient, own)
     found.guesses += fits_group_factor(gradient, own)
     found.guesses += fits_axis(gradient)
-    found.guesses += _where_it_is_wrong(gradient, at_hand, _compared(known))
+    found.guesses += _where_it_is_wrong(gradient, at_hand)
     return replace(found, guesses=cheapest(found.guesses, gradient))
 
 
@@ -69,12 +68,10 @@ def is_convincing(guess: Guess, gradient: WrongGradient) -> bool:
     return guess.price(gradient) <= gradient.unexplained() / 2
 
 
-def _where_it_is_wrong(
-    gradient: WrongGradient, at_hand: AtHand, values: list[tuple[str, Array]]
-) -> Iterator[Guess]:
+def _where_it_is_wrong(gradient: WrongGradient, at_hand: AtHand) -> Iterator[Guess]:
     """Where it is wrong, and what it is there."""
     wrong = gradient.at(np.flatnonzero(gradient.wrong))
-    where = places(gradient, values)
+    where = places(gradient, _compared(_entries_of([*at_hand.arrays, *at_hand.dy], gradient)))
     inner = [*fits_zero(wrong), *fits_factor(wrong, at_hand.names)]
     if where and len(wrong.index) > 2:
         every = (at_hand.arrays, at_hand.dy, wrong, at_hand.names)

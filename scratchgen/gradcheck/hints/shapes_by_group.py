@@ -7,7 +7,7 @@
 A group is what differs along some axes only; all sets of axes are tried.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +16,8 @@ from ...checks import Array
 from .guesses import Guess, WrongGradient, listed_axes
 
 
-def fits_mean_term(
-    gradient: WrongGradient, x: Array, others: Sequence[tuple[str, Array]]
-) -> Iterator[Guess]:
-    """E has one number, or two, for each group of entries; x and the others are (n,)."""
+def fits_mean_term(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
+    """E has one number, or two, for each group of entries; x (n,) is the block."""
     one = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
         group, where = gradient.groups(axes), listed_axes(axes)
@@ -38,10 +36,6 @@ def fits_mean_term(
         yield _by_group(
             gradient, group, [one, x], "mean term", f"{text} the variance are missing or wrong"
         )
-        for name, values in others:
-            text = f"along {where} the error is proportional to {name}: a term with {name} times a"
-            text = f"{text} mean or a sum over {where} is missing or wrong"
-            yield _by_group(gradient, group, [values], "mean term", text)
 
 
 def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
