@@ -28,7 +28,9 @@ from scratchgen.gradcheck import assert_gradients
 
 seeds = st.integers(0, 2**32)
 counts = st.integers(1, 5)
-few = settings(max_examples=settings().max_examples // 4)  # of those that take hundreds of passes
+few = settings(
+    max_examples=max(3, settings().max_examples // 4)
+)  # of what takes hundreds of passes
 CLASSES = 3
 SETTINGS = {"categorical": {"classes": CLASSES}, "gaussian_fixed": {"variance": 0.3}}
 each_likelihood = pytest.mark.parametrize("name", sorted(LIKELIHOODS))

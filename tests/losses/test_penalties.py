@@ -110,8 +110,8 @@ class Critic:
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(10.0), R1(3.0)], ids=["GP", "R1"])
 @pytest.mark.parametrize("body", BODIES)
-@settings(max_examples=settings().max_examples // 12)  # each takes thousands of forward passes
-@given(n=st.integers(1, 3), seed=st.integers(0, 2**32))
+@settings(max_examples=max(1, settings().max_examples // 12))  # each takes thousands of passes
+@given(n=st.sampled_from([3, 1, 2]), seed=st.integers(0, 2**32))
 def test_a_penalty_and_its_gradient_agree_with_differences_of_the_forward_alone(
     penalty, body, n, seed
 ):
@@ -169,9 +169,11 @@ def test_the_penalties_of_a_linear_critic_are_the_same_at_every_batch_size(n):
         np.testing.assert_allclose(values, np.full(n, wanted), rtol=1e-12)
 
 
-@given(st.sampled_from(sorted(PENALTIES)), st.integers(1, 4), st.integers(0, 2**32))
-def test_u_is_the_derivative_of_a_penalty_by_the_slope(name, n, seed):
-    sg.assert_gradients(PENALTIES[name](), (n, 2, 3), seed=seed, strict=True)
+@pytest.mark.parametrize("penalty", [GradientPenalty(7.0, target=0.6), R1(3.0)], ids=str)
+@settings(max_examples=max(3, settings().max_examples // 4))
+@given(n=st.integers(1, 4), seed=st.integers(0, 2**32))
+def test_u_is_the_derivative_of_a_penalty_by_the_slope(penalty, n, seed):
+    sg.assert_gradients(penalty, (n, 2, 3), seed=seed, strict=True)
 
 
 def test_a_slope_of_0_has_a_gradient_of_0_and_no_warning():

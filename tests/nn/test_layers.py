@@ -6,9 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from layer_cases import Case, examples, in_training, kinds, layers, seeds
+from layer_cases import Case, examples, in_training, kinds, layers, of_each_kind, seeds
 
 from scratchgen import errors
 from scratchgen.gradcheck import assert_gradients
@@ -43,14 +43,16 @@ from scratchgen.nn import (
     describe,
 )
 
+each_kind = pytest.mark.parametrize("kind", kinds)
+
 
 def begin(tape: Tape) -> Tape:
     """A pass in training, its randomness the same every time."""
     return tape.begin(training=True, rng=np.random.default_rng(5))
 
 
-@pytest.mark.parametrize("kind", kinds)
-@settings(max_examples=settings().max_examples // 8)  # of each kind
+@each_kind
+@of_each_kind
 @given(data=st.data())
 def test_backward_is_the_derivative_of_forward(kind, data):
     """And it keeps all contracts of the checker: in either mode, any layout, small x or not."""
@@ -58,16 +60,21 @@ def test_backward_is_the_derivative_of_forward(kind, data):
     assert_gradients(case, strict=True)
 
 
-@given(layers, examples, seeds)
-def test_gradients_add_to_what_is_there(layer, n, seed):
-    case = Case(layer, n, seed)
+@each_kind
+@of_each_kind
+@given(data=st.data(), n=examples, seed=seeds)
+def test_gradients_add_to_what_is_there(kind, data, n, seed):
+    case = Case(data.draw(own_layers([kind])), n, seed)
     _, once = case.gradients()
     _, onto_ones = case.gradients(before=1)
     np.testing.assert_allclose(onto_ones, once + 1, rtol=1e-12, atol=1e-12)
 
 
-@given(layers, seeds)
-def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(layer, seed):
+@each_kind
+@of_each_kind
+@given(data=st.data(), seed=seeds)
+def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(kind, data, seed):
+    layer = data.draw(own_layers([kind]))
     long, short = Case(layer, 5, seed), Case(layer, 2, seed + 1)
     tape = Tape()
     long.gradients(tape)
@@ -75,9 +82,13 @@ def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(layer, seed)
         assert np.array_equal(used, fresh)
 
 
-@given(layers, examples, seeds)
-def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients(layer, n, seed):
-    case = Case(layer, n, seed)
+@each_kind
+@of_each_kind
+@given(data=st.data(), n=examples, seed=seeds)
+def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients(
+    kind, data, n, seed
+):
+    case = Case(data.draw(own_layers([kind])), n, seed)
     _, wanted = case.gradients()
     dx, vector = case.gradients(need_dx=False)
     assert dx is None

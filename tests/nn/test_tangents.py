@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from layer_cases import Case, examples, layers_with_tangent, seeds
+from hypothesis import given
+from hypothesis import strategies as st
+from layer_cases import Case, examples, kinds_with_tangent, of_each_kind, seeds
 
 import scratchgen as sg
 from scratchgen import errors
-from scratchgen.gradcheck.strategies import layer_cases
+from scratchgen.gradcheck.strategies import layer_cases, own_layers
 from scratchgen.nn import (
     LAYERS,
     BatchNorm,
@@ -23,25 +24,26 @@ from scratchgen.nn import (
     Tape,
 )
 
+each_kind = pytest.mark.parametrize("kind", kinds_with_tangent)
 MOST = 12  # numbers of an example: the more, the nearer two that Maxout compares
 
 
-@settings(max_examples=settings().max_examples // 2)  # each takes hundreds of passes
-@given(
-    layer_cases(
-        layers_with_tangent.filter(lambda layer: math.prod(layer[1]) <= MOST),
-        batches=(1, 2),
-        scales=(1.0,),
-    )
-)
-def test_the_tangent_and_the_way_back_through_it_are_derivatives(case):
+@each_kind
+@of_each_kind
+@given(data=st.data())
+def test_the_tangent_and_the_way_back_through_it_are_derivatives(kind, data):
     """Of forward alone, too: mixed differences of values, and a Hessian that is symmetric."""
+    small = own_layers([kind]).filter(lambda layer: math.prod(layer[1]) <= MOST)
+    case = data.draw(layer_cases(small, batches=(2, 1), scales=(1.0,)))
     report = sg.check_second_order(case.layer, case.x, seed=case.seed)
     assert report.ok, report
 
 
-@given(layers_with_tangent, seeds)
-def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(layer, seed):
+@each_kind
+@of_each_kind
+@given(data=st.data(), seed=seeds)
+def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(kind, data, seed):
+    layer = data.draw(own_layers([kind]))
     long, short = Case(layer, 5, seed), Case(layer, 2, seed + 1)
     tape = Tape()
     long.second_gradients(tape)
@@ -49,16 +51,18 @@ def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(layer, seed)
         assert np.array_equal(used, fresh)
 
 
-@given(layers_with_tangent, examples, seeds)
-def test_without_need_of_dx_the_gradients_of_parameters_are_the_same_and_add(layer, n, seed):
-    case = Case(layer, n, seed)
+@each_kind
+@of_each_kind
+@given(data=st.data(), n=examples, seed=seeds)
+def test_without_need_of_dx_the_gradients_of_parameters_are_the_same_and_add(kind, data, n, seed):
+    case = Case(data.draw(own_layers([kind])), n, seed)
     *_, wanted = case.second_gradients()
     dx, du, vector = case.second_gradients(before=1, need_dx=False)
     assert dx is du is None
     np.testing.assert_allclose(vector, wanted + 1, rtol=1e-12, atol=1e-12)
 
 
-@given(layers_with_tangent, examples, seeds)
+@given(own_layers(kinds_with_tangent), examples, seeds)
 def test_tangents_in_float32_stay_float32(layer, n, seed):
     layer, shape = layer
     block = Block(Layout(it=layer), np.float32, rng=seed)

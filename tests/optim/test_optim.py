@@ -88,7 +88,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.func.__name__} {kind.keywords}")
-@hypothesis.settings(max_examples=hypothesis.settings().max_examples // 8)  # of each kind
+@hypothesis.settings(max_examples=max(3, hypothesis.settings().max_examples // 8))
 @given(
     schedule=st.sampled_from(SCHEDULES),
     limit=st.none() | st.floats(0.1, 10),
