@@ -23,6 +23,7 @@ from .reference import Gradients, Reference
 
 # Powers of 2 round nothing. Beside a smaller dy, terms that cancel but for rounding would show.
 SCALES = {2.0**-10: "dy / 1024", -1.0: "-dy", 2.0**40: "2^40 dy"}
+MOST = 1e300  # beyond it gradients may overflow
 MOST_GUESSES = 3  # arguments of which it is tried whether they have examples as well
 
 
@@ -34,7 +35,10 @@ def linear(reference: Reference) -> list[Finding]:
     nothing = {name: np.zeros(g.shape) for name, g in reference.gradients.items()}
     if gap := reference.apart(reference.fresh(dy=[0.0 * one for one in dy]), nothing):
         return [Finding("linear", FAIL, f"backward(0) is not 0: {gap[1]}", gap[0])]
+    largest = max((float(abs(g).max(initial=0.0)) for g in reference.gradients.values()), default=0)
     for a, words in SCALES.items():
+        if abs(a) * largest > MOST:
+            continue
         got = {name: g / a for name, g in reference.fresh(dy=[a * one for one in dy]).items()}
         if gap := reference.apart(got, rounded="alike"):
             text = f"backward({words}) is not {words.replace('dy', 'backward(dy)')}: {gap[1]}"
