@@ -1,7 +1,7 @@
 """Hypothesis profiles, and fixtures that several rooms share.
 
 python -m pytest                                    the loaded profile: no deadline
-HYPOTHESIS_PROFILE=thorough python -m pytest        twenty times the examples
+HYPOTHESIS_PROFILE=thorough python -m pytest        thirty times the examples
 CI=true python -m pytest                            the same examples every time
 """
 
@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 import scratchgen as sg
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=12, **COMMON)
-settings.register_profile("ci", max_examples=12, derandomize=True, **COMMON)
+settings.register_profile("default", max_examples=8, **COMMON)
+settings.register_profile("ci", max_examples=8, derandomize=True, **COMMON)
 settings.register_profile("thorough", max_examples=250, **COMMON)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
