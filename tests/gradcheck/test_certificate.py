@@ -7,8 +7,8 @@ import pytest
 
 from scratchgen import kernels
 from scratchgen.distributions import LIKELIHOODS
-from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS
-from scratchgen.gradcheck.certificate import certify, specimens
+from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, certificate
+from scratchgen.gradcheck.certificate import WARMING, Specimen, certify, specimens
 from scratchgen.gradcheck.specimens import (
     ALL_LIKELIHOODS,
     ALL_OPTIMIZERS,
@@ -161,6 +161,21 @@ def test_progress_is_told_of_each_report():
     assert seen == list(LAYERS)[:3]
 
 
+def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_way(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        certificate, "examine", lambda pair, label, seed: seen.setdefault(label, pair)
+    )
+    for model in models().values():
+        seen.clear()
+        certificate._model(model, 0)
+        has_state = any(block.state.size for block in model.players.values())
+        modes = {pair.given["training"] for pair in seen.values()}
+        assert modes == ({True, False} if has_state else {True})
+        steps = {pair.given["step"] for pair in seen.values()}
+        assert steps == ({None, WARMING} if getattr(model, "warm_up", 0) else {None})
+
+
 # References.
 
 
@@ -188,3 +203,15 @@ def test_the_certificate_checks_the_references(monkeypatch):
     with references():
         theta = np.ones(2)
         kernels.adam_step(theta, theta, theta, theta, *np.full(7, 0.5))
+
+
+@pytest.mark.parametrize(("jit", "wanted"), [(False, "reference"), (True, "loop")])
+def test_a_certificate_is_one_of_references_and_with_jit_of_their_twins(monkeypatch, jit, wanted):
+    ran = []
+    kernel = twin_of(lambda: ran.append("reference"))(lambda: ran.append("loop"))
+    monkeypatch.setattr("scratchgen.kernels.compiling.compiles", lambda: True)
+    monkeypatch.setattr("scratchgen.kernels.compiling.compiled", lambda loop: loop)
+    one = Specimen("layer", "kernel", lambda seed: kernel() or [])
+    monkeypatch.setattr(certificate, "specimens", lambda: [one])
+    certify(jit=jit)
+    assert ran == [wanted]

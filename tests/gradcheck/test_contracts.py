@@ -58,6 +58,10 @@ NOT_LINEAR = {
     "square": np.square,
     "relu": lambda dy: np.maximum(dy, 0),
     "clip": lambda dy: np.clip(dy, -2, 2),
+    "clip of what is far beyond any dy here": lambda dy: np.clip(dy, -100, 100),
+    "dead zone": lambda dy: np.where(abs(dy) < 0.01, 0, dy),
+    "a hundred-millionth of abs": lambda dy: dy + 1e-8 * abs(dy),
+    "a little abs, in float32": lambda dy: (dy + 1e-4 * abs(dy)).astype("f4").astype(float),
     "sign": np.sign,
     "plus a little": lambda dy: dy + 1e-6,
     "largest only": lambda dy: np.where(abs(dy) == abs(dy).max(), dy, 0),
@@ -72,6 +76,11 @@ def test_what_is_not_linear_in_dy_fails(name):
         return dense_vjp(NOT_LINEAR[name](dy), x, w, b)
 
     assert list(failures(VJPPair(dense, vjp, (X, W, B)))) == ["linear"]
+
+
+def test_a_gradient_that_would_overflow_for_a_larger_dy_is_linear():
+    pair = VJPPair(lambda x: 1e297 * np.tanh(x), lambda dy, x: 1e297 * dy / np.cosh(x) ** 2, (X,))
+    assert failures(pair) == {}
 
 
 def test_a_few_entries_that_are_not_linear_in_dy_fail():
@@ -132,6 +141,29 @@ def test_a_buffer_that_is_added_to_and_never_cleared_fails_with_that_cause():
 
     found = failures(VJPPair(dense, vjp, (X, W, B)))
     assert "add up from call to call" in found["stale"]
+
+
+def test_a_cache_that_is_shared_by_a_hundred_millionth_fails():
+    last = {}
+
+    def forward(x):
+        last["x"] = x
+        return np.sin(x)
+
+    pair = VJPPair(forward, lambda dy, x: dy * (np.cos(x) + 1e-8 * last["x"]), (X,))
+    assert list(failures(pair)) == ["stale"]
+
+
+def test_a_batch_size_that_is_shared_by_all_passes_fails():
+    last = {}
+
+    def mean(x):
+        last["n"] = len(x)
+        return x.sum(axis=0) / len(x)
+
+    pair = VJPPair(mean, lambda dy, x: np.tile(dy / last["n"], (len(x), 1)), (X,))
+    pair.declare_batch(0)
+    assert list(failures(pair)) == ["stale"]
 
 
 def test_a_backward_that_spoils_its_cache_fails():
@@ -227,6 +259,15 @@ def test_three_axes_in_an_order_that_is_neither_c_nor_fortran_fail_too():
 
     x = RNG.uniform(0, 1, (2, 3, 4))
     assert list(failures(VJPPair(np.sin, vjp, (x,)))) == ["layout"]
+
+
+def test_a_backward_that_takes_no_negative_strides_fails():
+    def vjp(dy, x):
+        if min(dy.strides) < 0:
+            raise ValueError("negative strides are not supported")
+        return dy * np.cos(x)
+
+    assert "negative strides" in failures(VJPPair(np.sin, vjp, (X,)))["layout"]
 
 
 def test_a_broadcast_dy_that_is_taken_for_a_whole_array_fails():
@@ -345,6 +386,24 @@ def test_where_the_derivative_itself_is_not_finite_nothing_fails(name):
         assert failures(VJPPair(f, vjp, args), seed) == {}
 
 
+def test_a_softmax_that_takes_away_the_least_is_nan_only_where_numbers_are_mixed():
+    def f(x):
+        return np.log(np.exp(x - x.max()).sum()) + x.max()
+
+    def vjp(dy, x):
+        e = np.exp(x - x.min())
+        return dy * e / e.sum()
+
+    assert "in some places" in failures(VJPPair(f, vjp, (X,)))["extremes"]
+
+
+def test_no_question_is_asked_of_values_beyond_1e100_nor_of_what_rounding_hides():
+    power = lambda dy, x: dy * 60 * (x**59 * (x**60 + 1)) / (x**60 + 1)  # noqa: E731
+    assert failures(VJPPair(lambda x: x**60, power, (X,))) == {}
+    root = lambda dy, x: dy * 0.5 * np.sign(x) / np.sqrt(abs(x))  # noqa: E731
+    assert failures(VJPPair(lambda x: np.sqrt(abs(x)) + 1e12, root, (X,))) == {}
+
+
 def test_an_infinite_derivative_is_noted():
     f, vjp, args = INFINITE["a root"]
     assert "no finite derivative" in asked(VJPPair(f, vjp, args))["extremes"][1]
@@ -415,6 +474,19 @@ def test_a_second_input_goes_with_the_first():
     assert asked(pair)["batch"] == (PASS, "")
 
 
+def test_of_three_arguments_that_may_have_examples_two_do():
+    w = RNG.uniform(-1, 1, (4, 4))
+    x, y, z = RNG.uniform(0.2, 1.5, (3, 4, 4))
+
+    def vjp(dy, x, y, z, w):
+        d = dy @ w.T
+        return d * y * z, d * x * z, d * x * y, (x * y * z).T @ dy
+
+    pair = VJPPair(lambda x, y, z, w: (x * y * z) @ w, vjp, (x, y, z, w))
+    pair.declare_batch(0)
+    assert failures(pair) == {}
+
+
 def test_an_output_without_examples_is_noted():
     pair = VJPPair(lambda x: x.sum(), lambda dy, x: dy + 0 * x, (X,))
     pair.declare_batch(0)
@@ -436,6 +508,16 @@ def test_a_mask_drawn_for_each_place_in_the_batch_is_not_asked_about():
 
 
 # All together
+
+
+def test_a_mask_that_numpy_draws_for_all_of_python_is_not_asked_about_examples():
+    def masked(x):
+        return x * (np.random.rand(*x.shape) < 0.5)  # noqa: NPY002
+
+    pair = VJPPair(masked, lambda dy, x: masked(dy), (X,))
+    pair.declare_batch(0)
+    pair.frozen.freeze_shared()
+    assert failures(pair) == {}
 
 
 def test_contracts_take_a_third_of_the_time_and_name_what_was_not_asked():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scratchgen.gradcheck.measuring.differences import MANY, Climb, best
@@ -12,7 +12,7 @@ FUNCTIONS = {  # name -> f and f'
     "cube": (lambda t: t**3, lambda t: 3 * t**2),
     "exp": (np.exp, np.exp),
     "sin": (lambda t: np.sin(5 * t), lambda t: 5 * np.cos(5 * t)),
-    "log": (lambda t: np.log(2 + t), lambda t: 1 / (2 + t)),
+    "log": (lambda t: np.log(3 + t), lambda t: 1 / (3 + t)),
     "tanh": (np.tanh, lambda t: 1 - np.tanh(t) ** 2),
 }
 at = st.floats(-1.5, 1.5)
@@ -28,6 +28,7 @@ def slope_of(f, x, u=1.0, noise=None):
 
 
 @given(functions, at)
+@example("sin", 1e-16)  # where nothing but the rounding of D itself is left
 def test_the_derivative_lies_within_its_error_bar(name, x):
     f, slope = FUNCTIONS[name]
     found = slope_of(f, x)

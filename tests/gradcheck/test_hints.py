@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from scratchgen.gradcheck.hints.naming import CAUSES, hints_for
+from scratchgen.gradcheck.engine import examine
+from scratchgen.gradcheck.hints.naming import CAUSES, hints_for, point_to_known
 from scratchgen.gradcheck.pairs.pair import VJPPair
-from scratchgen.gradcheck.results import FAIL, PASS, EntryMap, Finding
+from scratchgen.gradcheck.results import FAIL, PASS, BlockResult, EntryMap, Finding, Hint
 
 EPS = 1e-5
 
@@ -558,6 +559,135 @@ def test_wrong_entries_of_a_large_block_are_enough_to_see_a_sign():
     parts = [one[rows] for one in (entries.index, entries.analytic, entries.numeric, entries.bar)]
     hints = hints_for(pair, block, EntryMap(entries.shape, *parts, complete=False), dy, [])
     assert hints[0].cause == "sign"
+
+
+# Several outputs, and blocks that are wrong for one reason.
+
+
+def examined(f, vjp, *args):
+    """The blocks that fail, by name."""
+    case = examine(VJPPair(f, vjp, args), seed=3)
+    return {one.name: one for one in case.blocks if one.verdict == FAIL}
+
+
+W = np.random.default_rng(9).normal(size=(3, 3))  # that the hints do not know
+
+
+def two_outputs(x, u):
+    return np.tanh(x @ W), u * np.sinh(x)
+
+
+def for_two(of_first=1.0, of_second=np.cosh):
+    def vjp(dy, x, u):
+        of_y = of_first * (dy[0] * (1 - np.tanh(x @ W) ** 2)) @ W.T
+        return of_y + of_second(x) * u * dy[1], np.sinh(x) * dy[1]
+
+    return vjp
+
+
+def points(*shape):
+    rng = np.random.default_rng(4)
+    return signed(rng, *shape), signed(rng, *shape)
+
+
+PARTS = {
+    "sign": (for_two(of_first=-1.0), "sign", "in what comes from dy[0]: it has the wrong sign"),
+    "twice": (for_two(of_first=2.0), "factor", "in what comes from dy[0]: it is exactly twice"),
+    "zero": (for_two(of_first=0.0), "zero", "in what comes from dy[0]: it is 0"),
+    "strange": (
+        for_two(of_second=lambda x: np.arctan(x) / (1.3 + x**4)),
+        "missing factor",
+        "in what comes from dy[1]: dy[1] is multiplied by a wrong factor",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_of_several_outputs_the_one_whose_part_is_wrong_is_named(name):
+    vjp, cause, text = PARTS[name]
+    hint = examined(two_outputs, vjp, *points(4, 3))["x"].hints[0]
+    assert hint.cause == cause
+    assert text in hint.text
+
+
+MIX = np.random.default_rng(8).normal(size=(15, 15))
+
+
+def test_a_part_that_fits_nothing_is_named_all_the_same():
+    x, u = points(5, 3)
+
+    def vjp(dy, x, u):
+        wrong = (MIX.T @ dy[1].ravel()).reshape(x.shape)
+        return dy[0] / 2 + wrong, dy[1] * 2 * u
+
+    def f(x, u):
+        return x / 2, u**2 + np.sin(MIX.T @ x.ravel()).reshape(x.shape)
+
+    hint = examined(f, vjp, x, u)["x"].hints[0]
+    assert hint.cause == "missing term"
+    assert "dy[1] is wrong, and all else is right" in hint.text
+
+
+def test_a_factor_that_dy_lacks_before_a_mean_is_named():
+    rng = np.random.default_rng(1)
+    x, gamma, beta = signed(rng, 6, 5), signed(rng, 5), signed(rng, 5)
+
+    def vjp(dy, x, gamma, beta):
+        h, r = normalised(x, 1)
+        right = layer_norm_backward(dy, x, gamma, beta)
+        return jacobian(dy, h, r, 1), right["gamma"], right["beta"]
+
+    hint = examined(layer_norm, vjp, x, gamma, beta)["x"].hints[0]
+    assert hint.cause == "missing factor"
+    assert "dy lacks the factor gamma" in hint.text
+
+
+def test_a_mean_over_the_wrong_axis_mixes_what_should_not_mix():
+    rng = np.random.default_rng(1)
+    x, gamma, beta = signed(rng, 5, 3), signed(rng, 3), signed(rng, 3)
+
+    def vjp(dy, x, gamma, beta):
+        h, r = normalised(x, 0)
+        right, q = batch_norm_backward(dy, x, gamma, beta), gamma * dy
+        return r * (q - mean(q, 0) - h * mean(q * h, 1)), right["gamma"], right["beta"]
+
+    hint = examined(batch_norm, vjp, x, gamma, beta)["x"].hints[0]
+    assert hint.cause == "axis"
+    assert "depends on dy at other places along axis 1" in hint.text
+
+
+def test_one_wrong_entry_is_no_wrong_slope():
+    def vjp(dy, x):
+        wrong = dy * np.cos(x)
+        wrong[2, 1] *= 1.01
+        return (wrong,)
+
+    hint = examined(lambda x: np.sin(x), vjp, points(5, 4)[0])["x"].hints[0]
+    assert hint.cause == "few entries"
+
+
+def test_a_pass_that_is_not_linear_is_so_for_every_block():
+    pair, block, entries, dy = posed(CASES["relu no mask"], 0)
+    finding = Finding("linear", FAIL, "says linear", block="another")
+    assert hints_for(pair, block, entries, dy, [finding])[0].cause == "not linear"
+
+
+def block_of(name, *causes):
+    return BlockResult(name, (2,), FAIL, hints=[Hint(cause, f"of {name}") for cause in causes])
+
+
+def test_a_block_without_a_cause_points_to_one_nearer_to_the_output():
+    blocks = [block_of("a", "unknown"), block_of("b", "sign"), block_of("c", "factor", "sign")]
+    point_to_known([*blocks, block_of("d", "unknown")])
+    assert [one.hints[0].cause for one in blocks] == ["factor", "sign", "factor"]
+    assert blocks[0].hints[0].text == "look at c first, which is wrong as well: of c"
+    assert blocks[0].hints[1].cause == "unknown"
+
+
+def test_blocks_after_the_only_known_one_get_no_pointer():
+    blocks = [block_of("a", "sign"), block_of("b", "unknown"), block_of("c")]
+    point_to_known(blocks)
+    assert [len(one.hints) for one in blocks] == [1, 1, 0]
 
 
 NUMBERS = {

@@ -158,3 +158,13 @@ def test_a_derivative_that_is_zero_passes_and_says_so():
         )
         assert found["b"].verdict == PASS
         assert "0, to within rounding" in found["b"].reason
+
+
+def test_a_mask_that_backward_draws_again_is_the_one_that_forward_drew():
+    def dropout(x, rng):
+        return x * (rng.random(x.shape) < 0.5)
+
+    found, _ = measured(
+        dropout, lambda dy, x, rng: dropout(dy, rng), normal(20), np.random.default_rng(0)
+    )
+    assert found["x"].verdict == PASS

@@ -230,6 +230,13 @@ def test_random_numbers_out_of_reach_end_the_check_by_that_name():
     assert the_one(VJPPair(forward, lambda dy, x: dy, (X,)))[:2] == ("stochastic", "Stopped")
 
 
+def test_a_forward_that_jitters_by_a_millionth_ends_the_check():
+    def forward(x):
+        return x + 1e-6 * np.random.default_rng().normal(size=x.shape)
+
+    assert the_one(VJPPair(forward, lambda dy, x: 1 * dy, (X,)))[:2] == ("stochastic", "Stopped")
+
+
 @pytest.mark.parametrize("step", [lambda n: 0.1 * n, lambda n: n % 2, lambda n: -(n**2)])
 def test_state_that_is_kept_from_call_to_call_is_not_taken_for_chance(step):
     calls = []
@@ -290,6 +297,15 @@ def test_a_label_that_is_changed_fails_and_is_put_back():
     pair = VJPPair(shifted, lambda dy, x, labels: dy * (labels[:, None] > 1), (X, labels))
     assert ("pure", FAIL) in [found[:2] for found in seen(pair)]
     np.testing.assert_array_equal(labels, [0, 2, 1, 1])
+
+
+def test_a_label_that_backward_changes_fails():
+    def writes(dy, x, labels):
+        labels += 1
+        return dy * labels[:, None] - dy * (labels - 1)[:, None]
+
+    pair = VJPPair(lambda x, labels: 1 * x, writes, (X, np.array([0, 2, 1, 1])))
+    assert ("pure", FAIL) in [found[:2] for found in seen(pair)]
 
 
 def test_a_shape_that_is_changed_in_place_fails():

@@ -1,0 +1,163 @@
+"""The calls that users make: what they raise, how they share seconds, and what they say."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from scratchgen import errors
+from scratchgen.gradcheck import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    GradientError,
+    InconclusiveWarning,
+    assert_gradients,
+    check,
+    check_cached,
+    check_pair,
+    check_second_order,
+)
+from scratchgen.gradcheck.checks import run
+from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.nn import Dropout, Tanh
+
+X, W = np.random.default_rng(0).uniform(0.5, 1.5, (2, 4, 3))
+
+
+def product(x, w):
+    return x * w
+
+
+def product_vjp(dy, x, w):
+    return dy * w, dy * x
+
+
+class Halved(Tanh):
+    """Its gradient is half of what it should be."""
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return 0.5 * super().backward(p, dy, tape, g, need_dx)
+
+
+class Restless(Tanh):
+    """Its forward pass gives something else each time."""
+
+    def forward(self, p, x, tape):
+        return super().forward(p, x, tape) + np.random.default_rng().normal(size=x.shape)
+
+
+# Assertions
+
+
+def test_a_wrong_gradient_is_an_assertion_that_fails_with_the_text_of_the_report():
+    with pytest.raises(AssertionError, match="FAIL") as problem:
+        assert_gradients(Halved(), x=(2, 3))
+    assert isinstance(problem.value, GradientError)
+    assert "replay: check(" in str(problem.value)
+
+
+def test_what_is_not_known_is_a_warning_and_with_strict_an_error():
+    with pytest.warns(InconclusiveWarning, match="INCONCLUSIVE") as seen:
+        report = assert_gradients(Restless(), x=(2, 3))
+    assert seen[0].filename == __file__
+    assert report.verdict == INCONCLUSIVE
+    assert not report.ok
+    with pytest.raises(GradientError, match="INCONCLUSIVE"):
+        assert_gradients(Restless(), x=(2, 3), strict=True)
+
+
+def test_what_is_right_is_reported_without_a_word():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert assert_gradients(Tanh(), x=(2, 3), strict=True).ok
+
+
+# Seconds
+
+
+def test_all_pairs_share_the_seconds():
+    pairs = [(str(k), VJPPair(product, product_vjp, (X, W))) for k in range(3)]
+    report = run(pairs, "three", "three(", seconds=60)
+    first, second, third = (pair.budget.seconds for _, pair in pairs)
+    assert 60 >= first > second > third
+    assert first - third < report.seconds
+    assert [one.label for one in report.cases] == ["0", "1", "2"]
+
+
+def test_seconds_must_be_more_than_none_and_may_be_infinite():
+    assert check_pair(product, product_vjp, (X, W), seconds=np.inf).ok
+    for seconds in (0, -1, np.nan):
+        with pytest.raises(errors.OptionError, match="seconds"):
+            check_pair(product, product_vjp, (X, W), seconds=seconds)
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("wrt", "blocks"),
+    [(None, "xw"), ("w", "w"), (0, "x"), ([1, "x"], "wx"), (("x", 0), "x"), (np.int64(1), "w")],
+)
+def test_wrt_names_or_counts_arguments(wrt, blocks):
+    (case,) = check_pair(product, product_vjp, (X, W), wrt=wrt).cases
+    assert [one.name for one in case.blocks] == list(blocks)
+
+
+@pytest.mark.parametrize(
+    ("wrt", "error"),
+    [
+        ("v", errors.OptionError),
+        (2, errors.OptionError),
+        (-1, errors.OptionError),
+        ([], errors.OptionError),
+        (True, errors.KindError),
+        (1.0, errors.KindError),
+    ],
+)
+def test_wrt_that_means_nothing_is_refused(wrt, error):
+    with pytest.raises(error, match="wrt="):
+        check_pair(product, product_vjp, (X, W), wrt=wrt)
+
+
+def test_wrt_of_an_argument_means_all_that_it_holds():
+    def vjp(dy, p):
+        return {"a": dy * p["b"], "b": dy * p["a"]}
+
+    report = check_pair(lambda p: p["a"] * p["b"], vjp, ({"a": X, "b": W},), wrt="p")
+    assert [one.name for one in report.cases[0].blocks] == ["p['a']", "p['b']"]
+
+
+def test_a_wrong_block_that_was_not_asked_for_is_no_fail():
+    half = lambda dy, x, w: (dy * w, 0.5 * dy * x)  # noqa: E731
+    assert check_pair(product, half, (X, W), wrt="x").verdict == PASS
+    assert check_pair(product, half, (X, W)).verdict == FAIL
+
+
+# Replays
+
+
+def test_without_a_seed_one_is_drawn_and_named():
+    one, other = (check(Tanh(), x=(2, 3), seed=None) for _ in range(2))
+    assert one.seed != other.seed
+    again = check(Tanh(), x=(2, 3), seed=one.seed)
+    assert again.replay == one.replay == f"check(Tanh(), x=(2, 3), seed={one.seed})"
+    measurements = [r.cases[0].blocks[0].measurements[0].numeric for r in (one, again, other)]
+    assert measurements[0] == measurements[1] != measurements[2]
+
+
+def test_replays_say_all_that_was_asked():
+    texts = [
+        check(Dropout(0.5), x=(4, 3), training=True, seed=3).replay,
+        check(Tanh(), x=np.ones((4, 3)), wrt="x", batch_axis=0).replay,
+        check_pair(product, product_vjp, (X, W), wrt=["x"], surrogate=product).replay,
+        check_cached(lambda x: (x, None), lambda dy, cache: dy, X).replay,
+        check_second_order(Tanh(), (2, 3), wrt="x").replay,
+    ]
+    assert texts == [
+        "check(Dropout(0.5), x=(4, 3), training=True, seed=3)",
+        "check(Tanh(), x=(4, 3), wrt='x', batch_axis=0, seed=0)",
+        "check_pair(product, product_vjp, args=..., surrogate=product, wrt=['x'], seed=0)",
+        "check_cached(<lambda>, <lambda>, args=..., seed=0)",
+        "check_second_order(Tanh(), x=(2, 3), wrt='x', seed=0)",
+    ]

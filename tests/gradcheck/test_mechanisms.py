@@ -1,0 +1,281 @@
+"""Each part of the oracle, beside a function that made it necessary.
+
+Without the part, that function would get a wrong verdict, or a wrong error bar.
+"""
+
+import numpy as np
+import pytest
+from test_differences import slope_of
+from test_oracle import measured, normal
+
+from scratchgen.gradcheck.library.mixed import mixed
+from scratchgen.gradcheck.library.own_pairs import LayerPair
+from scratchgen.gradcheck.library.second_order import second_order_pairs
+from scratchgen.gradcheck.library.tangents import parts
+from scratchgen.gradcheck.measuring.claims import claim
+from scratchgen.gradcheck.measuring.differences import FEW, Climb, Side, Slope
+from scratchgen.gradcheck.measuring.judging import verdict_on
+from scratchgen.gradcheck.measuring.locate import entry_map
+from scratchgen.gradcheck.measuring.noise import forward_noise
+from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS, Measurement
+from scratchgen.nn import Tanh
+
+# Differences
+
+
+def waves(t):
+    """A thousandth, in waves that steps halved from 0.08 always meet at the top."""
+    return 0.001 * np.cos(2 * np.pi * np.log2(abs(t) / 0.08 + (t == 0))) * (abs(t) > 2e-3)
+
+
+def test_two_ladders_see_what_one_meets_in_step():
+    """Along 0.08 / 2^k, the waves are a slope of their own; small steps drown in noise."""
+
+    def f(t):
+        return t * (1 + 1000 * t**2 + waves(t)) + 1e-7 * np.sin(1e9 * t)
+
+    found = slope_of(f, 0.0, noise=1e-7)
+    assert abs(found.value - 1) <= 10 * found.error
+
+
+def test_few_steps_are_contradicted_by_two_that_are_finer():
+    """With ten steps to a ladder, none is below 1e-4: D(h) = 0 there, and the slope is 1."""
+    values = lambda h: (np.atleast_1d(h * (abs(h) < 1e-4)),)  # noqa: E731
+    found = Climb(values, (np.ones(1),), values(0.0), 0.0).slope(FEW)
+    assert abs(found.value - 1) <= 10 * found.error
+
+
+def test_finest_steps_that_agree_speak_even_where_the_noise_is_overstated():
+    found = slope_of(lambda t: t * (abs(t) < 1e-4), 0.0, noise=1e-5)
+    assert abs(found.value - 1) <= 10 * found.error
+
+
+def test_finer_steps_speak_even_where_the_finest_drown_in_noise():
+    found = slope_of(lambda t: t * (abs(t) < 1e-3) + 1e-8 * np.sin(1e12 * t), 0.0, noise=1e-8)
+    assert abs(found.value - 1) <= 10 * found.error
+
+
+def test_a_slope_that_rounding_to_float16_could_hide_is_counted_and_that_of_a_staircase_is_not():
+    hidden = slope_of(lambda t: float(np.float16(100 + t / 9)), 0.0)
+    assert hidden.value == 0
+    assert hidden.hidden > 1 / 9
+    assert slope_of(np.floor, 0.5).hidden == 0
+
+
+def test_a_kink_is_seen_where_it_is_small_beside_the_slope():
+    assert slope_of(lambda t: np.exp(t) + 1e-9 * abs(t), 0.0).is_kink()
+
+
+# Noise
+
+ONES = np.ones(20)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "least", "most"),
+    [
+        (lambda x: 0 * x + 5, ONES, 1e-16, 1e-13),  # what the type must have at least
+        (np.floor, ONES, 0.1, 100),  # a jump between a point and its neighbour
+        (lambda x: np.square(x.astype("f4")).astype(float), 1.1 * ONES, 1e-9, 1e-5),  # the table
+        (lambda x: np.sin(1e6 * x), ONES, 1e-12, 1e-5),  # curvature, which is no noise
+    ],
+)
+def test_each_look_at_the_noise_has_a_function_that_it_alone_sees(f, x, least, most):
+    pair = VJPPair(f, lambda dy, x: dy, (x,))
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        noise = forward_noise(pair, pair.blocks, "x", x, (ONES,), rng)
+        assert least < noise < most
+
+
+def test_a_backward_that_cancels_is_as_noisy_as_its_neighbours_show():
+    def cancels(dy, x):
+        return dy * ((2 + 1e8) * x - 1e8 * x)
+
+    found, _ = measured(lambda x: x**2, cancels, normal(6))
+    assert found["x"].verdict == PASS
+
+
+# The verdict
+
+
+@pytest.mark.parametrize(
+    ("bar", "off", "verdict"),
+    [
+        (1e-6, 0.9e-6, PASS),
+        (1e-6, 1.1e-6, INCONCLUSIVE),
+        (1e-6, 4e-6, INCONCLUSIVE),
+        (1e-6, 9e-6, INCONCLUSIVE),
+        (1e-6, 11e-6, FAIL),
+        (1e-3, 0, INCONCLUSIVE),  # too wide to say that anything is right
+        (0.2, 3.0, INCONCLUSIVE),  # and the differences have not settled
+        (0.02, 3.0, FAIL),
+    ],
+)
+def test_between_one_bar_and_ten_nothing_is_said_nor_with_a_bar_that_is_wide(bar, off, verdict):
+    side = Side(1.0, bar / 10, 0.01, 0.08)
+    slope = Slope(1.0, bar / 10, 1.0, 0.08, 0.0, 0.0, 0.08, side, side, ())
+    one = Measurement(1.0, 1.0 + off, bar, 1.0)
+    assert verdict_on(one, slope, 1.0, False, False)[0] == verdict
+
+
+@pytest.mark.parametrize(("off", "verdict"), [(1e-5, INCONCLUSIVE), (1e-2, FAIL)])
+def test_of_a_slope_from_small_steps_float32_inside_may_be_the_cause(off, verdict):
+    """A number that is rounded to float32 makes a slope of 1e-6 / 2h, and no larger one."""
+    side = Side(1.0, 1e-9, 1e-3, 5e-3)
+    slope = Slope(1.0, 1e-9, 1.0, 0.08, 0.0, 0.0, 5e-3, side, side, ())
+    one = Measurement(1.0, 1.0 + off, 1e-8, 1.0)
+    assert verdict_on(one, slope, 1.0, False, True)[0] == verdict
+    assert verdict_on(one, slope, 1.0, False, False)[0] == FAIL
+
+
+def test_ripples_that_pass_for_noise_are_asked_again_with_smaller_steps():
+    f = lambda x: x + 1e-7 * np.sin(2e7 * x)  # noqa: E731
+    for seed in range(6):
+        right = lambda dy, x: dy * (1 + 2 * np.cos(2e7 * x))  # noqa: E731
+        found, _ = measured(f, right, normal(4, seed=seed), seed=seed)
+        assert found["x"].verdict == PASS
+
+
+def test_a_claim_for_what_does_not_move_fails_or_is_not_told_where_rounding_could_hide_it():
+    claims_one = lambda dy, x: dy  # noqa: E731
+    assert measured(lambda x: np.floor(x), claims_one, normal(5))[0]["x"].verdict == FAIL
+    hides = lambda x: (1 + 1e-17 * x) - 1  # noqa: E731
+    found, _ = measured(hides, lambda dy, x: 1e-17 * dy, normal(5))
+    assert found["x"].verdict == INCONCLUSIVE
+
+
+def test_a_claim_of_zero_is_right_where_f_moves_by_rounding_alone_and_not_known_where_f_is_huge():
+    centre = lambda x: x - x.mean(axis=0)  # noqa: E731
+    x = normal(6, 3)
+    found, _ = measured(lambda b: centre(x + b), lambda dy, b: 0 * b, normal(3))
+    assert found["b"].verdict == PASS
+    found, _ = measured(lambda x: x + 1e15, lambda dy, x: 0 * dy, normal(5))
+    assert found["x"].verdict == INCONCLUSIVE
+
+
+def test_a_claim_that_is_dust_beside_f_is_zero():
+    x = normal(6, 3)
+    centre = lambda b: (x + b) - (x + b).mean(axis=0)  # noqa: E731
+    found, _ = measured(centre, lambda dy, b: np.full(3, 1e-16), normal(3))
+    assert found["b"].verdict == PASS
+
+
+def test_what_swings_within_every_step_is_no_fail_for_its_right_gradient():
+    for seed in range(5):
+        x = normal(5, seed=seed)
+        right = lambda dy, x: dy * 1e13 * np.cos(1e13 * x)  # noqa: E731
+        found, _ = measured(lambda x: np.sin(1e13 * x), right, x, seed=seed)
+        assert found["x"].verdict == INCONCLUSIVE
+
+
+def test_what_stays_for_a_short_way_only_is_not_said_to_have_a_slope_of_zero():
+    found, _ = measured(lambda x: np.round(x, 2), lambda dy, x: 0 * dy, normal(5))
+    assert found["x"].verdict == INCONCLUSIVE
+
+
+def test_more_steps_are_taken_where_few_would_be_blunt():
+    right = lambda dy, x: dy * 300 * np.cos(300 * x)  # noqa: E731
+    found, _ = measured(lambda x: np.sin(300 * x), right, normal(9))
+    assert found["x"].verdict == PASS
+    assert found["x"].resolution < 1e-8
+
+
+def test_the_slope_at_a_kink_that_passes_is_not_asked_beside_it():
+    found, notes = measured(abs, lambda dy, x: dy * np.sign(x), np.array([0.0, 1, -2]))
+    assert found["x"].verdict == PASS
+    assert notes == []
+
+
+def test_where_kinks_meet_slopes_do_not_add_up_and_the_question_is_asked_beside_them():
+    """A median of zeros has the same slope on both sides, along every direction."""
+
+    def median_vjp(dy, x):
+        return dy * (np.arange(25) == np.argsort(x)[12])
+
+    for seed in range(5):
+        found, notes = measured(lambda x: np.sort(x)[12], median_vjp, np.zeros(25), seed=seed)
+        assert found["x"].verdict == PASS
+        assert "kink" in notes[0].text
+
+
+def test_the_resolution_is_the_worst_of_the_measurements():
+    found, _ = measured(lambda x: x**3, lambda dy, x: 3 * x**2 * dy, 10.0 ** np.arange(-5, 3))
+    each = [one.resolution for one in found["x"].measurements]
+    assert found["x"].resolution == max(each) > min(each)
+
+
+def test_a_gradient_that_is_not_a_number_leaves_no_note_of_a_slope_that_is_infinite():
+    nan = lambda dy, x: dy * 2 * x**2 / x  # noqa: E731
+    found, notes = measured(lambda x: x**2, nan, np.array([0.0, 1.0, -2.0]))
+    assert found["x"].verdict == FAIL
+    assert notes == []
+
+
+# The claim
+
+
+def test_an_output_of_whole_numbers_gets_zeros_for_its_cotangent():
+    f = lambda x: (x**2, np.array(x.argmax()))  # noqa: E731
+    found, _ = measured(f, lambda dy, x: 2 * x * dy[0] + dy[1], normal(5))
+    assert found["x"].verdict == PASS
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"), [(abs, np.sign), (lambda x: x * abs(x), lambda x: 2 * abs(x))]
+)
+def test_the_complex_step_counts_only_where_it_agrees(f, slope):
+    found, _ = measured(f, lambda dy, x: dy * slope(x), normal(5))
+    assert found["x"].verdict == PASS
+    assert found["x"].exact is None
+
+
+# The map
+
+
+def mapped(f, vjp, x, seed=0):
+    rng = np.random.default_rng(seed)
+    pair = VJPPair(f, vjp, (x,))
+    return entry_map(pair, "x", claim(pair, pair.blocks, rng), rng)
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+        (lambda x: np.square(x.astype("f4")).astype(float), lambda x: 2 * x),
+        (lambda x: np.sin(5 * x) + 1e4, lambda x: 5 * np.cos(5 * x)),
+    ],
+)
+def test_no_entry_that_is_right_is_called_wrong_and_bars_hold(f, slope):
+    found = mapped(f, lambda dy, x: dy * slope(x), normal(300))
+    assert not found.wrong.any()
+    assert (abs(found.analytic - found.numeric) <= found.bar).all()
+
+
+def test_a_tiny_entry_beside_large_ones_is_measured_as_sharply():
+    x = normal(5)
+    x[2] = 1e-12
+    found = mapped(np.tanh, lambda dy, x: dy * (1 - np.tanh(x) ** 2), x)
+    assert found.bar.max() < 1e-7
+
+
+# Second order
+
+
+class Steep(Tanh):
+    """A tanh whose tangent is too large by 1e-4, and so is what tangent_backward makes of it."""
+
+    def tangent(self, p, u, tape):
+        return 1.0001 * super().tangent(p, u, tape)
+
+    def tangent_backward(self, p, dy, dv, tape, g=None, need_dx=True):
+        return super().tangent_backward(p, dy, 1.0001 * dv, tape, g, need_dx)
+
+
+@pytest.mark.parametrize(("layer", "verdict"), [(Tanh(), PASS), (Steep(), FAIL)])
+def test_mixed_differences_see_what_tangent_and_tangent_backward_have_wrong_alike(layer, verdict):
+    ((_, pair),) = second_order_pairs(layer, (3, 4))
+    plain = LayerPair(**parts(pair))
+    assert mixed(pair, plain, "x", np.random.default_rng(0)).verdict == verdict
