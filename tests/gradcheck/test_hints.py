@@ -258,6 +258,7 @@ CASES = {
     "rolled": (CUBE, "x", lambda g, *a: np.roll(g, 1, axis=2), "order"),
     "transpose removed": (SQUARE_CASE, "x", lambda g, dy, x, w, b: dy @ w, "order"),
     "cut to integers": (CUBE, "x", lambda g, *a: np.trunc(g), "dtype"),
+    "cut to float32": (CUBE, "x", lambda g, *a: g.astype("f4").astype(float), "dtype"),
     "nan": (CUBE, "x", lambda g, *a: np.where(g > 1, np.nan, g), "not finite"),
     # terms and factors of dense layers
     "no activation": (TANH_DENSE, "b", lambda g, dy, *a: dy.sum(0), "missing factor"),

@@ -12,11 +12,12 @@ from scratchgen.gradcheck.library.mixed import mixed
 from scratchgen.gradcheck.library.own_pairs import LayerPair
 from scratchgen.gradcheck.library.second_order import second_order_pairs
 from scratchgen.gradcheck.library.tangents import parts
-from scratchgen.gradcheck.measuring.claims import claim
-from scratchgen.gradcheck.measuring.differences import FEW, Climb, Side, Slope
+from scratchgen.gradcheck.measuring import oracle
+from scratchgen.gradcheck.measuring.claims import claim, direction
+from scratchgen.gradcheck.measuring.differences import FEW, MANY, Climb, Side, Slope
 from scratchgen.gradcheck.measuring.judging import verdict_on
 from scratchgen.gradcheck.measuring.locate import entry_map
-from scratchgen.gradcheck.measuring.noise import forward_noise
+from scratchgen.gradcheck.measuring.noise import EPS, forward_noise
 from scratchgen.gradcheck.pairs.pair import VJPPair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS, Measurement
 from scratchgen.nn import Tanh
@@ -65,6 +66,31 @@ def test_a_slope_that_rounding_to_float16_could_hide_is_counted_and_that_of_a_st
 
 def test_a_kink_is_seen_where_it_is_small_beside_the_slope():
     assert slope_of(lambda t: np.exp(t) + 1e-9 * abs(t), 0.0).is_kink()
+
+
+@pytest.mark.parametrize(
+    ("apart", "slightly", "surely"), [(0.1, False, False), (0.5, True, False), (3, True, True)]
+)
+def test_slopes_that_differ_by_more_than_their_errors_may_be_a_kink_and_by_far_are_one(
+    apart, slightly, surely
+):
+    left, right = Side(1.0, 0.1, 0.01, 0.08), Side(1.0 + apart, 0.1, 0.01, 0.08)
+    slope = Slope(1.0, 0.1, 1.0, 0.08, 0.0, 0.0, 0.08, left, right, ())
+    assert slope.is_kink(surely=False) == slightly
+    assert slope.is_kink() == surely
+
+
+def test_what_is_small_is_not_rounded_away_beside_what_is_large_and_does_not_move():
+    values = lambda h: (np.array([np.sin(h), 1e9]),)  # noqa: E731
+    found = Climb(values, (np.ones(2),), values(0.0), 0.0).slope(MANY)
+    assert abs(found.value - 1) < 1e-14
+
+
+def test_the_scale_of_a_slope_is_what_it_would_be_if_nothing_cancelled():
+    values = lambda h: (np.array([h, -h]),)  # noqa: E731
+    found = Climb(values, (np.ones(2),), values(0.0), 0.0).slope(MANY)
+    assert found.value == 0
+    assert found.scale == pytest.approx(2)
 
 
 # Noise
@@ -120,6 +146,31 @@ def test_between_one_bar_and_ten_nothing_is_said_nor_with_a_bar_that_is_wide(bar
     assert verdict_on(one, slope, 1.0, False, False)[0] == verdict
 
 
+def test_what_stays_where_it_is_has_settled_however_noisy_it_is_beside_the_point():
+    side = Side(0.0, 1.0, 0.01, 0.08)
+    slope = Slope(0.0, 1.0, 0.0, 0.0, 0.08, 0.0, 0.08, side, side, ())
+    one = Measurement(0.0, 1e3, 10.0, 1e3)
+    assert verdict_on(one, slope, 1.0, False, False)[0] == FAIL
+
+
+@pytest.mark.parametrize(
+    ("bar", "still", "is_dust", "verdict"),
+    [
+        (1e-12, 0.0, True, PASS),
+        (1e-12, 0.0, False, INCONCLUSIVE),
+        (1e-5, 0.0, True, INCONCLUSIVE),  # too wide beside f to say that it is 0
+        (1e-12, 0.08, True, PASS),
+        (1e-12, 0.08, False, INCONCLUSIVE),  # rounding inside f could hide the claim
+    ],
+)
+def test_what_is_0_but_for_rounding_passes_as_that_alone(bar, still, is_dust, verdict):
+    side = Side(0.0, bar / 10, 0.01, 0.08)
+    slope = Slope(0.0, bar / 10, 0.0, 0.0, still, 0.0, 0.08, side, side, ())
+    found, reason = verdict_on(Measurement(0.0, 1e-15, bar, 1e-15), slope, 1.0, is_dust, False)
+    assert found == verdict
+    assert ("to within rounding" in reason) == (verdict == PASS)
+
+
 @pytest.mark.parametrize(("off", "verdict"), [(1e-5, INCONCLUSIVE), (1e-2, FAIL)])
 def test_of_a_slope_from_small_steps_float32_inside_may_be_the_cause(off, verdict):
     """A number that is rounded to float32 makes a slope of 1e-6 / 2h, and no larger one."""
@@ -144,6 +195,39 @@ def test_a_claim_for_what_does_not_move_fails_or_is_not_told_where_rounding_coul
     hides = lambda x: (1 + 1e-17 * x) - 1  # noqa: E731
     found, _ = measured(hides, lambda dy, x: 1e-17 * dy, normal(5))
     assert found["x"].verdict == INCONCLUSIVE
+
+
+def test_the_bar_covers_what_rounding_to_float16_hides():
+    f = lambda x: (100 + x / 9).astype(np.float16).astype(float)  # noqa: E731
+    found, _ = measured(f, lambda dy, x: dy / 9, normal(5))
+    for one in found["x"].measurements:
+        assert one.numeric == 0
+        assert abs(one.analytic) <= one.bar
+
+
+def test_another_direction_is_tried_where_two_lengths_of_one_do_not_tell(monkeypatch):
+    shares = []
+
+    def unsure(*given):
+        shares.append(given[-1])
+        one = judged(*given)
+        one.verdict = INCONCLUSIVE if len(shares) % 3 else one.verdict
+        return one
+
+    judged = oracle.judged
+    monkeypatch.setattr(oracle, "judged", unsure)
+    found, _ = measured(np.tanh, lambda dy, x: dy / np.cosh(x) ** 2, normal(5))
+    assert found["x"].verdict == PASS
+    assert shares == 3 * [1.0, 1e-3, 1.0]
+
+
+def test_an_entry_is_not_drowned_by_one_whose_gradient_is_huge():
+    def tenth_too_large(dy, x):
+        return -dy / x**2 * np.array([1, 1.1, 1])
+
+    for seed in range(3):
+        found, _ = measured(lambda x: 1 / x, tenth_too_large, np.array([1e-5, 1, 2]), seed=seed)
+        assert found["x"].verdict == FAIL
 
 
 def test_a_claim_of_zero_is_right_where_f_moves_by_rounding_alone_and_not_known_where_f_is_huge():
@@ -216,6 +300,32 @@ def test_a_gradient_that_is_not_a_number_leaves_no_note_of_a_slope_that_is_infin
 # The claim
 
 
+@pytest.mark.parametrize(
+    ("block", "scaled", "size"),
+    [
+        ([3.0, 4, 0, 0], "rms", [2.5, 2.5, 2.5, 2.5]),
+        ([3.0, 4, 0, 0], "own", [3, 4, 2.5, 2.5]),
+        ([0.0, 0], "own", [1, 1]),
+        ([1000.0, 1002], "rms", [1, 1]),  # far from 0, the spread is what counts
+        ([1000.0, 1002], "own", [1, 1]),
+    ],
+)
+def test_directions_are_of_the_size_of_their_block_or_of_its_entries(block, scaled, size):
+    for seed in range(5):
+        u = direction(np.array(block), scaled, np.random.default_rng(seed))
+        assert (abs(u) >= 0.5 * np.array(size)).all()
+        assert (abs(u) <= 1.5 * np.array(size)).all()
+
+
+def test_a_gradient_in_float32_is_no_sharper_than_float32():
+    single = lambda dy, x: (2 * x * dy).astype("f4").astype(float)  # noqa: E731
+    found, _ = measured(lambda x: x**2, single, normal(6))
+    assert found["x"].verdict == PASS
+    assert found["x"].resolution > 1e-6
+    wrong = lambda dy, x: single(1.001 * dy, x)  # noqa: E731
+    assert measured(lambda x: x**2, wrong, normal(6))[0]["x"].verdict == FAIL
+
+
 def test_an_output_of_whole_numbers_gets_zeros_for_its_cotangent():
     f = lambda x: (x**2, np.array(x.argmax()))  # noqa: E731
     found, _ = measured(f, lambda dy, x: 2 * x * dy[0] + dy[1], normal(5))
@@ -252,6 +362,12 @@ def test_no_entry_that_is_right_is_called_wrong_and_bars_hold(f, slope):
     found = mapped(f, lambda dy, x: dy * slope(x), normal(300))
     assert not found.wrong.any()
     assert (abs(found.analytic - found.numeric) <= found.bar).all()
+
+
+def test_bars_of_a_map_are_ten_times_what_rounding_of_f_makes_of_the_widest_step():
+    found = mapped(lambda x: x + 1e4, lambda dy, x: dy, np.ones(1))
+    least = 10 * (2 * EPS * 0.5 * 1e4) / 0.05  # where the cotangent is 0.5
+    assert least <= found.bar[0] <= 10 * least
 
 
 def test_a_tiny_entry_beside_large_ones_is_measured_as_sharply():

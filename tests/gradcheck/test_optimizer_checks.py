@@ -9,9 +9,11 @@ import pytest
 
 from scratchgen import errors
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, NOTE, PASS, check, check_optimizer
+from scratchgen.gradcheck.pairs.pair import Budget
 from scratchgen.gradcheck.stepping.confusions import confused
+from scratchgen.gradcheck.stepping.habits import _refuses
 from scratchgen.gradcheck.stepping.published import FORMULAS, Published, published
-from scratchgen.gradcheck.stepping.walks import drawn
+from scratchgen.gradcheck.stepping.walks import Timed, drawn
 from scratchgen.optim import (
     OPTIMIZERS,
     SGD,
@@ -244,6 +246,23 @@ def test_state_in_float64_for_a_vector_of_float32_is_found():
             return SimpleNamespace(m=np.zeros(theta.shape), last=None)
 
     assert findings(check_optimizer(Wide()))["dtype"].verdict == FAIL
+
+
+def test_a_step_that_theta_is_too_large_to_show_may_round_theta():
+    """Nine tenths of theta and one tenth of it are theta, but for its last digit."""
+
+    class Blended(Plain):
+        def update(self, theta, gradient, memory):
+            theta[:] = (0.9 * theta + 0.1 * theta) - 1e-20 * np.sign(gradient)
+
+    def tiny(theta, gradient, state, t):
+        return theta - theta.dtype.type(1e-20) * np.sign(gradient)
+
+    assert [one.verdict for one in check_optimizer(Blended(), tiny).cases] == [PASS, PASS]
+
+
+def test_time_that_is_spent_is_no_refusal_of_a_memory():
+    assert _refuses(Timed(Adam(), Budget(-1)), drawn((3, 4), "float64", 0)).contract == "time"
 
 
 def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(monkeypatch):

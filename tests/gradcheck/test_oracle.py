@@ -151,6 +151,7 @@ def test_what_differences_cannot_tell_is_inconclusive_with_a_reason(f):
 def test_a_derivative_that_is_zero_passes_and_says_so():
     found, _ = measured(lambda x: np.floor(x), lambda dy, x: 0 * dy, normal(5))
     assert found["x"].verdict == PASS
+    assert found["x"].resolution is None
     x, centre = normal(6, 3), lambda x: x - x.mean(axis=0)
     for seed in range(20):  # a bias before a normalisation: both sides are rounding dust
         found, _ = measured(
