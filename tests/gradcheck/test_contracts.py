@@ -14,6 +14,7 @@ from layer_cases import layers
 import scratchgen as sg
 from scratchgen.gradcheck.contracts.asking import check_contracts
 from scratchgen.gradcheck.contracts.comparing import distance, portion, shares
+from scratchgen.gradcheck.contracts.reference import Reference
 from scratchgen.gradcheck.library.subjects import pairs_of
 from scratchgen.gradcheck.pairs import pair as pair_room
 from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, VJPPair
@@ -117,6 +118,23 @@ def test_a_backward_that_cancels_may_be_off_by_its_rounding_and_not_by_ten_thous
 
     for seed in range(3):
         assert list(failures(VJPPair(lambda x: x**2, vjp, (X,)), seed)) == names
+
+
+def test_a_gradient_of_zero_may_come_as_dust_beside_the_largest_of_all():
+    pair = VJPPair(lambda x, b: 1 * x, lambda dy, x, b: (1 * dy, 0 * b), (X, B))
+    reference = Reference(pair, np.random.default_rng(0))
+    g = reference.gradients
+    top = abs(g["x"]).max()
+    assert reference.apart({**g, "b": g["b"] + 0.5e-13 * top}) is None
+    assert reference.apart({**g, "b": g["b"] + 2e-13 * top})[0] == "b"
+
+
+def test_rounding_that_one_look_may_miss_is_looked_for_again():
+    """Below 1 by an ulp, this gradient is 0: of two neighbours, one in four times none is below."""
+    pair = VJPPair(lambda x: x**2 / 2, lambda dy, x: dy * np.floor(x), (np.ones(1),))
+    for seed in range(20):
+        reference = Reference(pair, np.random.default_rng(seed))
+        assert reference.apart({"x": np.zeros(1)}, rounded="alike") is None
 
 
 def test_a_bias_before_a_batch_norm_whose_gradient_is_rounding_dust_passes():
