@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         check_pair,
         check_second_order,
     )
+    from .kernels import set_threads, threads
     from .train import fit
     from .versions import __version__, show_versions
 
@@ -65,7 +66,9 @@ __all__ = [
     "optim",
     "plots",
     "save",
+    "set_threads",
     "show_versions",
+    "threads",
     "train",
 ]
 
@@ -81,7 +84,9 @@ _HOMES = {
     "fit": "train",
     "load": "export",
     "save": "export",
+    "set_threads": "kernels",
     "show_versions": "versions",
+    "threads": "kernels",
 }
 
 

@@ -17,6 +17,7 @@ ORDER = re.findall(
 )
 FILES = sorted(str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.py"))
 ALONE = {
+    "llvmlite": "scratchgen/kernels/",
     "numba": "scratchgen/kernels/",
     "matplotlib": "scratchgen/plots/",
     "hypothesis": "scratchgen/gradcheck/strategies.py",

@@ -7,6 +7,7 @@ from .adam import adam_step
 from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
+from .sharing import set_threads, threads
 
 __all__ = [
     "FAR",
@@ -17,8 +18,10 @@ __all__ = [
     "as_column",
     "normal_cdf",
     "normal_density",
+    "set_threads",
     "sigmoid",
     "softplus",
+    "threads",
     "times",
     "times_transpose",
 ]

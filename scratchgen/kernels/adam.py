@@ -15,6 +15,7 @@ import numpy as np
 
 from ..checks import Array
 from .compiling import twin_of
+from .sharing import share
 
 
 def adam_step_reference(
@@ -40,8 +41,10 @@ def adam_step_reference(
 
 @twin_of(adam_step_reference)
 # the loop has the types of its reference
-def adam_step(theta, g, m, v, rate, b1, b2, eps, c1, c2, least):  # type: ignore[no-untyped-def]
+def adam_step(part, parts, theta, g, m, v, rate, b1, b2, eps, c1, c2, least):  # type: ignore[no-untyped-def]
     one = theta.dtype.type(1)
+    start, stop = share(theta.size, part, parts)
+    theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
     for i in range(theta.size):
         mi = m[i] + (one - b1) * (g[i] - m[i])  # (1)
         vi = v[i] + (one - b2) * (g[i] * g[i] - v[i])  # (2)

@@ -1,22 +1,56 @@
 """A kernel has a NumPy reference, which defines it, and may have a Numba twin, which is fast.
 
-The twin is compiled at its first call, never at import, and kept on disk where a cache folder can
-be written. Without numba, or with SCRATCHGEN_JIT=0, the reference runs in its place.
+    @twin_of(reference)
+    def loop(part, parts, ...):        its share of the work, 0 <= part < parts, in plain loops
+
+The twin is compiled when training first calls it, never at import, and kept on disk; see
+caching.py. `part` marks the functions of numbers that loops call. Where numba is not installed, in
+a process that only loads models and draws from them, and with SCRATCHGEN_JIT=0, the reference runs.
 """
 
 import functools
 import os
+import sys
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from ..versions import is_installed
+from . import sharing
 
 Kernel = Callable[..., Any]
+Twin = Any  # a dispatcher of numba
 
+GRAIN = 20_000  # numbers, about: below it, waking a second thread costs more than it saves
+EXACT = frozenset({"contract"})  # x y + z may be rounded once
+SUMS = frozenset({"contract", "reassoc", "nsz"})  # and a sum over a row may be one of lanes
+
+_parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT}
+_twins_are_wanted = False
 _references_only: ContextVar[bool] = ContextVar("references_only", default=False)
+
+
+@dataclass(frozen=True)
+class FromLLVM:
+    """The name of something in tiles.py, in the place of what only numba can make."""
+
+    name: str
+
+
+def part(function: Kernel) -> Kernel:
+    """Mark a function that loops call; it is compiled with them."""
+    _parts[function] = EXACT
+    return function
+
+
+def want_twins() -> None:
+    """From now on kernels run as their twins: training calls this."""
+    global _twins_are_wanted
+    _twins_are_wanted = True
 
 
 @contextmanager
@@ -30,56 +64,134 @@ def references() -> Iterator[None]:
 
 
 def compiles() -> bool:
-    """Whether twins are used: numba is installed and SCRATCHGEN_JIT is not 0."""
+    """Whether there are twins: numba is installed and SCRATCHGEN_JIT is not 0."""
     return os.environ.get("SCRATCHGEN_JIT", "1") != "0" and is_installed("numba")
 
 
-def compiled(loop: Kernel) -> Kernel:
-    """`loop` compiled by numba.
-
-    error_model="numpy" divides by zero as NumPy does; no fastmath, which would forget NaN.
-    """
-    import numba
-
-    try:
-        return numba.njit(loop, cache=True, error_model="numpy", nogil=True)
-    except RuntimeError:  # no folder to keep the compiled code in
-        return numba.njit(loop, error_model="numpy", nogil=True)
+def twins_run() -> bool:
+    """Whether kernels run as their twins, here and now."""
+    return _twins_are_wanted and not _references_only.get() and numba_works()
 
 
-def twin_of(reference: Kernel) -> Callable[[Kernel], Kernel]:
-    """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
-
-    Which of the two runs is settled at the first call outside of `references()`.
-    """
-
-    def pair(loop: Kernel) -> Kernel:
-        @functools.cache
-        def chosen() -> Kernel:
-            return _choose(reference, loop)
-
-        @functools.wraps(reference)
-        def kernel(*arrays_and_numbers: Any) -> Any:
-            run = reference if _references_only.get() else chosen()
-            return run(*arrays_and_numbers)
-
-        # for the tests that compare them; mypy knows no attributes of functions
-        kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
-        return kernel
-
-    return pair
-
-
-def _choose(reference: Kernel, loop: Kernel) -> Kernel:
+@functools.cache
+def numba_works() -> bool:
     if not compiles():
-        return reference
+        return False
     try:
-        return compiled(loop)
+        import numba
     except ImportError as problem:  # numba refuses versions of NumPy that it does not know yet
         warnings.warn(
             f"numba is installed and cannot be imported ({problem}): training goes on with NumPy, "
             f"more slowly; SCRATCHGEN_JIT=0 says that this is meant",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-        return reference
+        return False
+    return not numba.config.DISABLE_JIT
+
+
+def twin_of(
+    reference: Kernel, weight: float = 1.0, flags: frozenset[str] = EXACT
+) -> Callable[[Kernel], Kernel]:
+    """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
+
+    Work is counted in numbers of the first argument, each `weight` times as long as a sum of two.
+    """
+
+    def pair(loop: Kernel) -> Kernel:
+        @functools.wraps(reference)
+        def kernel(*args: Any) -> None:
+            if twins_run() and args[0].dtype.char in "fd":
+                call(loop, args[0].size * weight, args, flags)
+            else:
+                reference(*args)
+
+        # for the tests that compare them; mypy knows no attributes of functions
+        kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
+        kernel.flags = flags  # type: ignore[attr-defined]
+        return kernel
+
+    return pair
+
+
+def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str] = EXACT) -> None:
+    """Run a compiled loop on as many threads as the work is worth."""
+    parts = sharing.threads_now() if work >= GRAIN else 1
+    sharing.run(in_parts(loop, flags), parts, args)
+
+
+@functools.cache
+def in_parts(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
+    """The twin: (parts, *args) -> loop(part, parts, *args) for each part, all at once."""
+    names = ", ".join(loop.__code__.co_varnames[2 : loop.__code__.co_argcount])
+    source = IN_PARTS.format(args=names)  # numba's parallel loops take no *args
+    scope: dict[str, Any] = {"__name__": __name__}
+    exec(compile(source, __file__, "exec"), scope)
+    known = {"loop": compiled(loop, flags)}
+    return _jit(scope["in_parts"], f"{loop.__name__}_in_parts", known, parallel=True)
+
+
+IN_PARTS = """
+def in_parts(parts, {args}):
+    if parts == 1:
+        loop(parts - 1, parts, {args})  # not 0 and 1, which numba would take for other types
+    else:
+        for part in prange(parts):
+            loop(intp(part), parts, {args})  # numba counts in unsigned numbers
+"""
+
+
+def for_types(loop: Kernel, types_of_arguments: Callable[[Any], tuple[Any, ...]]) -> Twin:
+    """The twin for arguments of those types alone; arrays of others are read as such."""
+    import numba
+
+    twin = in_parts.__wrapped__(loop)  # a new one for each call
+    twin.compile((numba.intp, *types_of_arguments(numba.types)))
+    twin.disable_compile()
+    return twin
+
+
+@functools.cache
+def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
+    """`loop` compiled by numba, with the parts that it calls.
+
+    error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
+    forget NaN and infinity.
+    """
+    found = {}
+    for name in loop.__code__.co_names:
+        value = loop.__globals__.get(name)
+        if isinstance(value, FromLLVM):
+            from . import tiles
+
+            found[name] = getattr(tiles, value.name)
+        elif isinstance(value, types.FunctionType) and value in _parts:
+            found[name] = compiled(value, _parts[value])
+    return _jit(loop, loop.__name__, found, fastmath=set(flags))
+
+
+def _jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Twin:
+    """A copy of `function` that knows those names, compiled when it is called, kept on disk."""
+    import numba
+
+    from .caching import KernelCache, folder
+
+    scope = {**function.__globals__, "prange": numba.prange, "intp": numba.intp, **known}
+    copy = types.FunctionType(function.__code__, scope, name, function.__defaults__)
+    copy.__qualname__ = name  # by which, and its file, it is kept
+    twin = numba.njit(copy, error_model="numpy", nogil=True, **options)
+    if folder():
+        KernelCache.on_miss = _tell
+        twin._cache = KernelCache(copy)
+    return twin
+
+
+@functools.cache
+def _tell() -> None:
+    """Say, once in a process, what the first step waits for."""
+    print(
+        "scratchgen: compiling kernels for this CPU, a few seconds, once "
+        "(SCRATCHGEN_JIT=0 does without)",
+        file=sys.stderr,
+        flush=True,
+    )

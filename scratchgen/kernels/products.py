@@ -7,38 +7,269 @@
 
 N examples, I inputs, O outputs. `out` is overwritten and returned,
 `into` is added to.
+
+The twin of (1), (2) and (4) is one function, c = first + a b. It cuts c into tiles, whose sums stay
+in registers (tiles.py), and takes them in an order in which what a tile reads is already near:
+
+    for each DEPTH numbers k                                                  (5)
+        for each panel of b, as wide as a tile                                (6)
+            copy the panel, rows side by side: it stays in the first cache    (7)
+            for each tile of these columns of c, from top to bottom           (8)
+                sums += a panel
+
+(7) is left out where rows of b lie side by side already and few tiles would read them. A
+product with a single row or column has no tile to fill, and is taken in long vectors. Threads
+share the columns of c, or its rows; each number of c is one thread's, and one sum over k in one
+order, so that no result depends on how many they are.
 """
+
+import functools
+import os
+import threading
+from typing import Any
 
 import numpy as np
 
 from ..checks import Array
+from ..errors import OptionError
+from . import sharing
+from .compiling import FromLLVM, Kernel, for_types, part, twin_of, twins_run
+from .sharing import share
+
+DEPTH = 256
+COPY_FROM = 192  # rows of c
+SHARED_FROM = 1_000_000  # multiply-adds; below, a second thread costs more than it saves
+NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
+
+# the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
+HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
+VECTOR = FromLLVM("VECTOR")
+multiply_tile, multiply_row, dot_rows = map(FromLLVM, ("multiply_tile", "multiply_row", "dot_rows"))
+copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 
 
 def times(x: Array, w: Array, out: Array) -> Array:
     """x (N, I), w (I, O) -> out (N, O)."""
-    return np.matmul(x, w, out=out)  # (1)
+    if not _multiplied(x, w, None, out, NOTHING):
+        np.matmul(x, w, out=out)  # (1)
+    return out
 
 
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
-    times(x, w, out)
-    out += b  # (1)
+    if not _multiplied(x, w, b, out, BIAS):
+        np.matmul(x, w, out=out)
+        out += b  # (1)
     return out
 
 
 def add_outer(x: Array, dy: Array, into: Array) -> None:
     """x (N, I), dy (N, O), added into (I, O)."""
-    into += x.T @ dy  # (2)
-
-
-def add_rows(dy: Array, into: Array) -> None:
-    """dy (N, O), added into (O,)."""
-    into += dy.sum(axis=0)  # (3)
+    if not _multiplied(x.T, dy, None, into, ITSELF):
+        into += x.T @ dy  # (2)
 
 
 def times_transpose(dy: Array, w: Array, out: Array) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
-    return np.matmul(dy, w.T, out=out)  # (4)
+    if not _multiplied(dy, w.T, None, out, NOTHING):
+        np.matmul(dy, w.T, out=out)  # (4)
+    return out
+
+
+def add_rows_reference(dy: Array, into: Array) -> None:
+    """dy (N, O), added into (O,)."""
+    into += dy.sum(axis=0)  # (3)
+
+
+@twin_of(add_rows_reference)
+def add_rows(part, parts, dy, into):  # type: ignore[no-untyped-def]
+    left, right = share(into.size, part, parts)
+    into = into[left:right]
+    for n in range(len(dy)):
+        row = dy[n, left:right]
+        for j in range(into.size):
+            into[j] += row[j]  # (3)
+
+
+def _multiplied(a: Array, b: Array, bias: Array | None, c: Array, start: int) -> bool:
+    """c = first + a b by the twin, unless NumPy is the one to do it: then False."""
+    if not twins_run() or not ours_are_faster():
+        return False
+    dtype, item = c.dtype, c.itemsize
+    if dtype.char not in "fd" or a.dtype != dtype or b.dtype != dtype:
+        return False
+    if c.strides[1] != item and c.shape[1] != 1:
+        return False
+    if item not in b.strides and 1 not in b.shape:
+        return False
+    if bias is not None and (bias.dtype != dtype or bias.strides != (item,)):
+        return False
+    work = c.size * a.shape[1]
+    parts = sharing.threads_now() if work >= SHARED_FROM else 1
+    first = _zeros(dtype.char) if bias is None else bias
+    sharing.run(_twin(dtype.char), parts, (a, b, first, c, start, _panels(parts)))
+    return True
+
+
+def multiply(part, parts, a, b, bias, c, start, panels):  # type: ignore[no-untyped-def]
+    """c = first + a b, this part of it."""
+    item, (rows, depth), columns = c.itemsize, a.shape, b.shape[1]
+    at_a, (a_row, a_k) = a.ctypes.data, a.strides
+    at_b, (b_k, b_j) = b.ctypes.data, b.strides
+    at_c, c_row = c.ctypes.data, c.strides[0]
+    b_k = item if depth == 1 else b_k  # where there is no next one, its place is free
+    b_j = item if columns == 1 else b_j
+    c_row = item if rows == 1 else c_row
+    at_first, first_row, first_j = bias.ctypes.data, 0, item
+    if start == NOTHING:
+        first_j = 0
+    elif start == ITSELF:
+        at_first, first_row = at_c, c_row
+
+    along_k = a_k == item and b_k == item
+    if rows == 1 and along_k:
+        _dots(c, part, parts, columns, depth, at_b, b_j, at_a, at_c, item, at_first, first_j)
+    elif columns == 1 and along_k:
+        _dots(c, part, parts, rows, depth, at_a, a_row, at_b, at_c, c_row, at_first, first_row)
+    elif rows == 1 and b_j == item:
+        _row(c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j)
+    elif columns == 1 and a_row == item and c_row == item and start != BIAS:
+        _row(c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_row)
+    else:
+        _tiles(
+            c, part, parts, rows, columns, depth, at_a, a_row, a_k, at_b, b_k, b_j,
+            at_c, c_row, at_first, first_row, first_j, panels[part].ctypes.data,
+        )  # fmt: skip
+
+
+@part
+def _tiles(  # type: ignore[no-untyped-def]
+    like, part, parts, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
+    c, c_row, first, first_row, first_j, panel,
+):  # fmt: skip
+    item = like.itemsize
+    lanes = VECTOR // item
+    top, bottom, left, right = 0, rows, 0, columns
+    if columns >= 4 * parts * lanes or columns >= rows:
+        vectors = -(-columns // lanes)
+        left, right = share(vectors, part, parts)
+        left, right = left * lanes, min(columns, right * lanes)
+    else:
+        top, bottom = share(rows, part, parts)
+    copies = b_j != item or bottom - top >= COPY_FROM
+    at_k = 0
+    while True:  # once for depth = 0, to write `first`
+        few = min(DEPTH, depth - at_k)  # (5)
+        for j in range(left, right, WIDTH * lanes):  # (6)
+            width = min(WIDTH * lanes, right - j)
+            at_b, next_k = b + at_k * b_k + j * b_j, b_k
+            if copies:  # (7)
+                if b_j == item:
+                    copy_panel(like, width, few, at_b, b_k, panel)
+                else:
+                    transpose_panel(like, width, few, at_b, b_j, panel)
+                at_b, next_k = panel, WIDTH * VECTOR
+            i = top
+            while i < bottom:  # (8)
+                height = _height(bottom - i)
+                at_a, at_c = a + i * a_row + at_k * a_k, c + i * c_row + j * item
+                at_first, next_first = first + i * first_row + j * first_j, first_row
+                if at_k > 0:  # what came before is in c
+                    at_first, next_first = at_c, c_row
+                multiply_tile(
+                    like, height, width, few, at_a, a_row, a_k, at_b, next_k,
+                    at_c, c_row, at_first, next_first,
+                )  # fmt: skip
+                i += height
+        at_k += few
+        if at_k >= depth:
+            break
+
+
+@part
+def _height(left):  # type: ignore[no-untyped-def]
+    """Rows of the next tile: no tile of a few rows is left, which would be slow."""
+    if left <= HEIGHT:
+        return left
+    return HEIGHT if left >= HEIGHT + 4 else (left + 1) // 2
+
+
+@part
+def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j):  # type: ignore[no-untyped-def]
+    item = like.itemsize
+    width = BROAD * VECTOR // item
+    left, right = share(-(-columns // width), part, parts)
+    for j in range(left * width, min(columns, right * width), width):
+        count = min(width, columns - j)
+        multiply_row(
+            like, count, depth, a, a_k, b + j * item, b_k, c + j * item, first + j * first_j
+        )
+
+
+@part
+def _dots(like, part, parts, rows, depth, a, a_row, b, c, c_row, first, first_row):  # type: ignore[no-untyped-def]
+    top, bottom = share(rows, part, parts)
+    for i in range(top, bottom, DOTS):
+        count = min(DOTS, bottom - i)
+        dot_rows(
+            like, count, depth, a + i * a_row, a_row, b, c + i * c_row, c_row,
+            first + i * first_row, first_row,
+        )  # fmt: skip
+
+
+@functools.cache
+def ours_are_faster() -> bool:
+    """Whether the twins beat the products of NumPy here; SCRATCHGEN_PRODUCTS=ours or numpy says so.
+
+    Measured (docs/performance.md): with AVX-512 or AVX2 they do, beside OpenBLAS. Intel's and
+    Apple's libraries know their CPUs, and a CPU without those vectors has no tiles.
+    """
+    asked = os.environ.get("SCRATCHGEN_PRODUCTS")
+    if asked not in (None, "ours", "numpy"):
+        raise OptionError(f"SCRATCHGEN_PRODUCTS={asked}: wants ours or numpy")
+    from .vectors import BITS
+
+    if asked == "numpy" or not BITS:
+        return False
+    return asked == "ours" or "openblas" in _blas()
+
+
+def _blas() -> str:
+    """The library that NumPy multiplies with, as its build says."""
+    config = np.show_config(mode="dicts")
+    return str(config.get("Build Dependencies", {}).get("blas", {}).get("name", "")).lower()
+
+
+@functools.cache
+def _twin(char: str) -> Kernel:
+    """The compiled `multiply` of that dtype, for matrices of any strides."""
+
+    def types_of_arguments(types: Any) -> tuple[Any, ...]:
+        dtype = types.float32 if char == "f" else types.float64
+        any_strides = {"layout": "A", "aligned": False}
+        read = types.Array(dtype, 2, readonly=True, **any_strides)
+        bias = types.Array(dtype, 1, "C", readonly=True, aligned=False)
+        written = types.Array(dtype, 2, **any_strides)
+        return read, read, bias, written, types.intp, types.Array(types.uint8, 2, "C")
+
+    return for_types(multiply, types_of_arguments)
+
+
+@functools.cache
+def _zeros(char: str) -> Array:
+    """What a sum starts from where there is nothing: as many zeros as any tile reads."""
+    return np.zeros(512, char)
+
+
+_mine = threading.local()
+
+
+def _panels(parts: int) -> Array:
+    """A panel for each part, (parts, bytes), this thread's own, to write in again and again."""
+    have = getattr(_mine, "panels", None)
+    if have is None or len(have) < parts:
+        have = _mine.panels = np.empty((parts, DEPTH * 2 * 64), np.uint8)
+    return have
 
 
 def as_column(values: Array, like: Array) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..checks import Array, Shape, float_type
 from ..errors import OptionError
+from ..kernels.compiling import want_twins
 from ..rng import Rng, generator
 from .layer import Layer, Views
 
@@ -186,5 +187,6 @@ class Gradient:
     """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`."""
 
     def __init__(self, layout: Layout, dtype: Any) -> None:
+        want_twins()  # who asks for gradients is training, or is about to
         self.vector = np.zeros(layout.size, dtype)  # (P,)
         self.views = layout.views(self.vector)

@@ -76,7 +76,7 @@ class Dense(Layer):
         if g is not None:
             kernels.add_outer(x, dy, into=g.w)  # (3)
             if self.bias is not None:
-                kernels.add_rows(dy, into=g.b)  # (3)
+                kernels.add_rows(dy, g.b)  # (3)
         if not need_dx:
             return None
         dx = tape.array("dx", x.shape, x.dtype)  # (N, I)

@@ -1,0 +1,126 @@
+"""How many threads a kernel may take, and when it may take more than one.
+
+    SCRATCHGEN_THREADS=4        for the process, from its start
+    set_threads(4)              for the process, from now on
+    with threads(4): ...        for this thread of Python, within the block
+
+By default it is the number of CPUs that the process may use, 8 at the most: the matrices of small
+models keep no more busy. No result depends on the number, because threads share out rows and
+columns, and never the terms of a sum.
+
+A parallel region is entered under one lock, and without waiting for it: whoever does not get it
+runs serially, which is right, and at worst slower. In a child of fork() the threads of the parent
+are gone, and numba's OpenMP would end the process: there everything runs serially.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from ..checks import whole
+
+MOST = 256
+DEFAULT_MOST = 8
+
+_of_process: int | None = None
+_of_block: ContextVar[int | None] = ContextVar("threads", default=None)
+_lock = threading.Lock()
+_serial_for_good = False  # in a child of fork
+
+
+def threads_now() -> int:
+    """How many threads a large kernel may take here and now."""
+    global _of_process
+    if (here := _of_block.get()) is not None:
+        return here
+    if _of_process is None:
+        _of_process = _from_environment()
+    return _of_process
+
+
+def set_threads(n: int) -> None:
+    """Let kernels take n threads, 1 ... 256, in the whole process. Raises OptionError."""
+    global _of_process
+    _of_process = whole(n, "set_threads", least=1, most=MOST)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let kernels take n threads, 1 ... 256, within the block. Raises OptionError.
+
+    >>> with threads(1):
+    ...     threads_now()
+    1
+    """
+    before = _of_block.set(whole(n, "threads", least=1, most=MOST))
+    try:
+        yield
+    finally:
+        _of_block.reset(before)
+
+
+def share(count, part, parts):  # type: ignore[no-untyped-def]
+    """Which of `count` things that part takes: from, to. All together take each once."""
+    return count * part // parts, count * (part + 1) // parts
+
+
+def _from_environment() -> int:
+    given = os.environ.get("SCRATCHGEN_THREADS")
+    if given is not None:
+        number = int(given) if given.isascii() and given.isdigit() else given
+        return whole(number, "SCRATCHGEN_THREADS", least=1, most=MOST)
+    return min(_usable_cpus(), DEFAULT_MOST)
+
+
+def _usable_cpus() -> int:
+    """The CPUs that this process may run on, and may use up: containers can be given less."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        return max(1, min(cpus, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max"
+        return cpus
+
+
+def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
+    """twin(parts, *args), in as many parts as may run at once just now, at most `parts`."""
+    if parts == 1 or _serial_for_good or not _lock.acquire(blocking=False):
+        twin(1, *args)
+        return
+    try:
+        _in_parallel(twin, parts, args)
+    finally:
+        _lock.release()
+
+
+def _in_parallel(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
+    """With no more of numba's threads awake than there are parts; the user's own choice is kept."""
+    import numba
+
+    parts = min(parts, numba.config.NUMBA_NUM_THREADS)
+    before = numba.get_num_threads()
+    if before == parts:
+        twin(parts, *args)
+        return
+    numba.set_num_threads(parts)
+    try:
+        twin(parts, *args)
+    finally:
+        numba.set_num_threads(before)
+
+
+def _after_fork() -> None:
+    global _lock, _serial_for_good
+    _lock = threading.Lock()  # another thread of the parent may have held it
+    pool = sys.modules.get("numba.np.ufunc.parallel")
+    _serial_for_good = bool(getattr(pool, "_is_initialized", False))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,171 @@
+"""A tile is a piece of a matrix product so small that all its sums stay in registers.
+
+    c[i, j] = first[i, j] + sum_k a[i, k] b[k, j]      a few rows i, one or two vectors of j    (1)
+    c[i] = first[i] + sum_k a[i, k] b[k]               eight rows i                             (2)
+
+For each k of (1), one number of each row of `a` is spread over a vector and multiplied with the
+vectors in row k of b, which are read once for all rows; a fused multiply-add puts the product on
+the sum. A multiply-add takes 4 cycles, and the CPU starts two in each: 8 sums keep it busy, and 12
+rows of two vectors, 24 sums in 32 registers, leave room for what is read. (1) is summed in one
+order, from k = 0 up, whatever the size of the tile: how a matrix is cut does not show in the
+result. docs/performance.md has the picture.
+
+In (2) k runs along the vectors, and each sum is one over lanes at the end.
+
+Matrices are given by the address of their first number and the bytes from one row, and from one k,
+to the next. What stands in a row of b and of c lies side by side.
+"""
+
+import functools
+
+from .vectors import BITS, Value, Vectors, instructions
+
+HEIGHT = 12 if BITS == 512 else 6  # rows of the largest tile; AVX2 has 16 registers, not 32
+WIDTH = 2  # its vectors
+BROAD = 8  # vectors of the tile for one row alone, again 8 sums
+DOTS = 8  # rows of (2)
+VECTOR = BITS // 8  # bytes
+
+
+@instructions
+def multiply_tile(
+    v: Vectors,
+    height: Value,
+    width: Value,
+    depth: Value,
+    a: Value,
+    a_row: Value,
+    a_k: Value,
+    b: Value,
+    b_k: Value,
+    c: Value,
+    c_row: Value,
+    first: Value,
+    first_row: Value,
+) -> None:
+    """(1) for `height` rows, 1 ... HEIGHT, `width` columns, and `depth` numbers k.
+
+    `first` is what the sums start from: a bias, with first_row = 0, or c itself.
+    """
+
+    def tile(rows: int, vectors: int) -> None:
+        matrices = (a, a_row, a_k, b, b_k, c, c_row, first, first_row)
+        _emit_tile(v, rows, vectors, width, depth, *matrices)
+
+    one_vector = v.builder.icmp_signed("<=", width, v.whole(v.lanes))
+    tiles = {
+        rows + HEIGHT * (vectors - 1): functools.partial(tile, rows, vectors)
+        for rows in range(1, HEIGHT + 1)
+        for vectors in (1, WIDTH)
+    }
+    broader = v.builder.add(height, v.whole(HEIGHT))
+    v.switch(v.builder.select(one_vector, height, broader), tiles)
+
+
+@instructions
+def multiply_row(
+    v: Vectors, width: Value, depth: Value, a: Value, a_k: Value, b: Value, b_k: Value,
+    c: Value, first: Value,
+) -> None:  # fmt: skip
+    """(1) for one row and as many columns as BROAD vectors have."""
+    zero = v.whole(0)
+    _emit_tile(v, 1, BROAD, width, depth, a, zero, a_k, b, b_k, c, zero, first, zero)
+
+
+def _emit_tile(
+    v: Vectors, rows: int, vectors: int, width: Value, depth: Value,
+    a: Value, a_row: Value, a_k: Value, b: Value, b_k: Value,
+    c: Value, c_row: Value, first: Value, first_row: Value,
+) -> None:  # fmt: skip
+    b_ = v.builder
+    columns = [v.whole(j * v.size) for j in range(vectors)]
+    masks = [v.first(width, skip=j * v.lanes) for j in range(vectors)]
+    rows_of_a, rows_of_c = v.multiples(a_row, rows), v.multiples(c_row, rows)
+
+    def row(address: Value) -> list[Value]:
+        return [v.load(address, j, mask) for j, mask in zip(columns, masks, strict=True)]
+
+    def next_k(_k: Value, carried: list[Value]) -> list[Value]:
+        a, b, *sums = carried
+        right = row(b)
+        for i, offset in enumerate(rows_of_a):
+            left = v.load_everywhere(a, offset)
+            for j in range(vectors):
+                sums[i * vectors + j] = v.fma(left, right[j], sums[i * vectors + j])
+        return [b_.add(a, a_k), b_.add(b, b_k), *sums]
+
+    start = [x for i in v.multiples(first_row, rows) for x in row(b_.add(first, i))]
+    _, _, *sums = v.loop(depth, 1, [a, b, *start], next_k)  # (1)
+    for i, offset in enumerate(rows_of_c):
+        for j, mask in enumerate(masks):
+            v.store(sums[i * vectors + j], b_.add(c, offset), columns[j], mask)
+
+
+@instructions
+def dot_rows(
+    v: Vectors, rows: Value, depth: Value, a: Value, a_row: Value, b: Value,
+    c: Value, c_row: Value, first: Value, first_row: Value,
+) -> None:  # fmt: skip
+    """(2) for `rows` rows, 1 ... DOTS; rows that are not there repeat the last."""
+    b_ = v.builder
+    last = b_.sub(rows, v.whole(1))
+    places = [v.least(v.whole(i), last) for i in range(DOTS)]
+    rows_of_a = [b_.mul(i, a_row) for i in places]
+    whole_vectors = b_.and_(depth, v.whole(-v.lanes))
+    size = v.whole(v.size)
+
+    def next_vector(carried: list[Value], mask: Value = None) -> list[Value]:
+        a, b, *sums = carried
+        right = v.load(b, v.whole(0), mask)
+        new = [v.fma(v.load(a, i, mask), right, s) for i, s in zip(rows_of_a, sums, strict=True)]
+        return [b_.add(a, size), b_.add(b, size), *new]
+
+    carried = [a, b, *[v.zero] * DOTS]
+    carried = v.loop(whole_vectors, v.lanes, carried, lambda _k, now: next_vector(now))
+    rest = v.first(b_.sub(depth, whole_vectors))
+    _, _, *sums = next_vector(carried, rest)
+    starts = [v.load_number(first, b_.mul(i, first_row)) for i in places]  # all, before any store
+    for place, start, one in zip(places, starts, sums, strict=True):
+        total = b_.fadd(start, v.sum(one))  # (2)
+        v.store_number(total, c, b_.mul(place, c_row))
+
+
+@instructions
+def copy_panel(v: Vectors, width: Value, depth: Value, b: Value, b_k: Value, panel: Value) -> None:
+    """panel[k, j] = b[k, j] for the columns of a tile, each row next to the last."""
+    columns = [v.whole(j * v.size) for j in range(WIDTH)]
+    masks = [v.first(width, skip=j * v.lanes) for j in range(WIDTH)]
+
+    def next_k(_k: Value, carried: list[Value]) -> list[Value]:
+        b, panel = carried
+        for j, mask in zip(columns, masks, strict=True):
+            v.store(v.load(b, j, mask), panel, j)
+        return [v.builder.add(b, b_k), v.builder.add(panel, v.whole(WIDTH * v.size))]
+
+    v.loop(depth, 1, [b, panel], next_k)
+
+
+@instructions
+def transpose_panel(
+    v: Vectors, width: Value, depth: Value, b: Value, b_j: Value, panel: Value
+) -> None:
+    """panel[k, j] = b[k, j] where columns of b lie side by side, b_j bytes from one to the next.
+
+    A square of numbers at a time; columns that are not there repeat the last.
+    """
+    b_ = v.builder
+    last = b_.sub(width, v.whole(1))
+    places = [v.least(v.whole(j), last) for j in range(WIDTH * v.lanes)]
+    columns = [b_.mul(j, b_j) for j in places]
+    row = WIDTH * v.size
+
+    def next_square(k: Value, carried: list[Value]) -> list[Value]:
+        b, panel = carried
+        mask = v.first(b_.sub(depth, k))
+        for n in range(WIDTH):
+            square = [v.load(b, j, mask) for j in columns[n * v.lanes : (n + 1) * v.lanes]]
+            for i, turned in enumerate(v.transpose(square)):
+                v.store(turned, panel, v.whole(i * row + n * v.size))
+        return [b_.add(b, v.whole(v.size)), b_.add(panel, v.whole(v.lanes * row))]
+
+    v.loop(depth, v.lanes, [b, panel], next_square)

@@ -1,0 +1,218 @@
+"""Vectors of numbers in a CPU's registers, written down as LLVM's instructions.
+
+    v = Vectors(builder, dtype)         a vocabulary: v.load, v.store, v.fma, v.loop ...
+    @instructions(n)                    a function that emits instructions, for loops of numba
+
+numba compiles loops over single numbers, and leaves it to LLVM to find vectors in them. In a matrix
+product what matters is which numbers stay in which registers, so the innermost loops say so
+themselves. Addresses and strides are whole numbers, in bytes. Only code that is being compiled
+imports this file.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ..errors import OptionError
+
+BIT, INT32, INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+Value = Any  # what LLVM computes: a number or a vector; llvmlite has no types to check
+
+
+def _bits() -> int:
+    """The length of a register: 512 with AVX-512, 256 with AVX2, and 0 for any other CPU."""
+    features = llvmlite.binding.get_host_cpu_features()
+    have = {512: "avx512f", 256: "fma"}
+    longest = next((bits for bits, name in have.items() if features.get(name)), 0)
+    asked = os.environ.get("SCRATCHGEN_VECTOR_BITS", str(longest))
+    if asked not in ("0", "256", "512"):
+        raise OptionError(f"SCRATCHGEN_VECTOR_BITS={asked}: wants 0, 256 or 512")
+    return min(int(asked), longest)
+
+
+BITS = _bits()
+
+
+class Vectors:
+    """The instructions for vectors of one dtype, "float32" or "float64"."""
+
+    def __init__(self, builder: Any, dtype: str) -> None:
+        self.builder = builder
+        self.number = ir.FloatType() if dtype == "float32" else ir.DoubleType()
+        self.itemsize = 4 if dtype == "float32" else 8
+        self.size = BITS // 8  # bytes
+        self.lanes = self.size // self.itemsize  # numbers in a vector
+        self.type = ir.VectorType(self.number, self.lanes)
+        self.zero = ir.Constant(self.type, None)
+        self._mask = ir.VectorType(BIT, self.lanes)
+        self._align = ir.Constant(INT32, self.itemsize)
+
+    def whole(self, n: int) -> Value:
+        """n itself, a constant."""
+        return ir.Constant(INT64, n)
+
+    def multiples(self, stride: Value, n: int) -> list[Value]:
+        """0, stride, 2 stride ... (n - 1) stride."""
+        return [self.builder.mul(stride, self.whole(i)) for i in range(n)]
+
+    def first(self, count: Value, skip: int = 0) -> Value:
+        """The mask of those lanes whose number, plus `skip`, is below `count`."""
+        kind = ir.VectorType(INT64, self.lanes)
+        lane = ir.Constant(kind, list(range(skip, skip + self.lanes)))
+        return self.builder.icmp_signed("<", lane, self._spread(count, kind))
+
+    def load(self, address: Value, offset: Value, mask: Value = None) -> Value:
+        """The vector at address + offset; with a mask, zeros where it is not set."""
+        place = self._at(address, offset, self.type)
+        if mask is None:
+            vector = self.builder.load(place)
+            vector.align = self.itemsize
+            return vector
+        name = f"llvm.masked.load.{self._name}.p0"
+        load = self._function(name, self.type, [place.type, INT32, self._mask, self.type])
+        return self.builder.call(load, [place, self._align, mask, self.zero])
+
+    def load_everywhere(self, address: Value, offset: Value) -> Value:
+        """The number at address + offset, in every lane."""
+        return self._spread(self.load_number(address, offset), self.type)
+
+    def store(self, vector: Value, address: Value, offset: Value, mask: Value = None) -> None:
+        """Write a vector at address + offset; with a mask, only where it is set."""
+        place = self._at(address, offset, self.type)
+        if mask is None:
+            self.builder.store(vector, place).align = self.itemsize
+            return
+        name = f"llvm.masked.store.{self._name}.p0"
+        store = self._function(name, ir.VoidType(), [self.type, place.type, INT32, self._mask])
+        self.builder.call(store, [vector, place, self._align, mask])
+
+    def load_number(self, address: Value, offset: Value) -> Value:
+        """The one number at address + offset."""
+        return self.builder.load(self._at(address, offset, self.number))
+
+    def store_number(self, number: Value, address: Value, offset: Value) -> None:
+        """Write one number at address + offset."""
+        self.builder.store(number, self._at(address, offset, self.number))
+
+    def sum(self, vector: Value) -> Value:
+        """The sum of the lanes: halves put on halves, in the same order for every caller."""
+        n = self.lanes
+        while n > 2:
+            n //= 2
+            low = self.shuffle(vector, vector, range(n))
+            high = self.shuffle(vector, vector, range(n, 2 * n))
+            vector = self.builder.fadd(low, high)
+        last = [self.builder.extract_element(vector, ir.Constant(INT32, i)) for i in (0, 1)]
+        return self.builder.fadd(*last)
+
+    def least(self, a: Value, b: Value) -> Value:
+        """The smaller of two whole numbers."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
+        """x y + z, rounded once."""
+        fma = self._function(f"llvm.fma.{self._name}", self.type, [self.type] * 3)
+        return self.builder.call(fma, [x, y, z])
+
+    def shuffle(self, x: Value, y: Value, order: Sequence[int]) -> Value:
+        """The lanes of x and y, numbered on, in that order."""
+        lanes = ir.Constant(ir.VectorType(INT32, len(order)), list(order))
+        return self.builder.shuffle_vector(x, y, lanes)
+
+    def transpose(self, rows: list[Value]) -> list[Value]:
+        """As many vectors as lanes, read as a square, transposed.
+
+        A perfect shuffle deals two halves of a pack alternately, card by card. One round does that
+        with the rows, and with the lanes of each pair of rows; after log2(lanes) rounds rows and
+        lanes have changed places.
+        """
+        n = len(rows)
+        low = [i // 2 + (i % 2) * n for i in range(n)]  # 0, n, 1, n + 1 ...
+        high = [i + n // 2 for i in low]
+        for _ in range(n.bit_length() - 1):
+            pairs = zip(rows[: n // 2], rows[n // 2 :], strict=True)
+            rows = [self.shuffle(a, b, half) for a, b in pairs for half in (low, high)]
+        return rows
+
+    def loop(
+        self,
+        count: Value,
+        step: int,
+        carried: list[Value],
+        body: Callable[[Value, list[Value]], list[Value]],
+    ) -> list[Value]:
+        """for n in range(0, count, step): carried = body(n, carried). Returns the last carried."""
+        b = self.builder
+        before, head, inside, after = b.block, *(b.append_basic_block() for _ in range(3))
+        b.branch(head)
+        b.position_at_end(head)
+        n, *values = [b.phi(value.type) for value in (count, *carried)]
+        b.cbranch(b.icmp_signed("<", n, count), inside, after)
+        b.position_at_end(inside)
+        new = [b.add(n, self.whole(step)), *body(n, values)]
+        for value, first, next_one in zip(
+            [n, *values], [self.whole(0), *carried], new, strict=True
+        ):
+            value.add_incoming(first, before)
+            value.add_incoming(next_one, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return values
+
+    def switch(self, value: Value, bodies: Mapping[int, Callable[[], None]]) -> None:
+        """Emit every body, and a jump to that of `value`."""
+        b = self.builder
+        after = b.append_basic_block()
+        jump = b.switch(value, after)
+        for n, body in bodies.items():
+            case = b.append_basic_block()
+            jump.add_case(self.whole(n), case)
+            b.position_at_end(case)
+            body()
+            b.branch(after)
+        b.position_at_end(after)
+
+    @property
+    def _name(self) -> str:
+        """How LLVM calls the type: v16f32."""
+        return f"v{self.lanes}f{8 * self.itemsize}"
+
+    def _spread(self, value: Value, kind: Any) -> Value:
+        undefined, first = ir.Constant(kind, ir.Undefined), ir.Constant(INT32, 0)
+        one = self.builder.insert_element(undefined, value, first)
+        lanes = ir.Constant(ir.VectorType(INT32, kind.count), None)
+        return self.builder.shuffle_vector(one, undefined, lanes)
+
+    def _at(self, address: Value, offset: Value, kind: Any) -> Value:
+        return self.builder.inttoptr(self.builder.add(address, offset), kind.as_pointer())
+
+    def _function(self, name: str, result: Any, args: list[Any]) -> Any:
+        known = self.builder.module.globals.get(name)
+        return known or ir.Function(self.builder.module, ir.FunctionType(result, args), name)
+
+
+def instructions(emit: Callable[..., None]) -> Any:
+    """A function for numba's loops, from one that emits instructions.
+
+    emit(v, a, b ...) is given a Vectors and whole numbers; the function is called f(like, a, b ...)
+    with an array, whose dtype the vectors have.
+    """
+    n = emit.__code__.co_argcount - 1
+
+    def typed(like: Any) -> Any:
+        def code(context: Any, builder: Any, _signature: Any, values: list[Any]) -> Any:
+            emit(Vectors(builder, like.dtype.name), *values[1:])
+            return context.get_dummy_value()
+
+        return types.void(like, *[types.intp] * n), code
+
+    # numba counts the arguments of what it is given, and takes no *args
+    names = ", ".join(["like", *emit.__code__.co_varnames[1 : n + 1]])
+    scope: dict[str, Any] = {"typed": typed}
+    exec(f"def {emit.__name__}(typing_context, {names}): return typed(like)", scope)
+    return intrinsic(scope[emit.__name__])
