@@ -23,17 +23,25 @@ TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2"]
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
+def in_an_empty_folder(tmp_path, monkeypatch, few_digits):
+    """And training without pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
     return tmp_path
 
 
 @pytest.fixture
-def data(tmp_path):
+def with_pictures(monkeypatch, in_an_empty_folder):
+    """Training ends in its pictures, as it does for users."""
+    monkeypatch.setattr("scratchgen.training.is_installed", is_installed)
+
+
+@pytest.fixture
+def data(tmp_path, pictures_with_labels, points):
     """A small .npz of pictures with labels, and one of points."""
-    x, labels = sg.data.digits(120, rng=0, return_labels=True)
+    x, labels = pictures_with_labels
     np.savez(tmp_path / "pictures.npz", x=x, labels=labels)
-    np.save(tmp_path / "points.npy", sg.data.ring(200, rng=0))
+    np.save(tmp_path / "points.npy", points[:200])
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).standard_normal((60, 5)))
     return tmp_path
 
@@ -61,6 +69,7 @@ FILES = {"model.npz", "config.json", "log.csv"}
 
 
 @needs_plots
+@pytest.mark.usefixtures("with_pictures")
 @pytest.mark.parametrize(
     ("model", "source", "more"),
     [
@@ -331,6 +340,7 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
     assert json.loads((data / "run" / "config.json").read_text())["epochs"] == 1000000
 
 
+@pytest.mark.usefixtures("with_pictures")
 def test_ctrl_c_while_pictures_are_drawn_keeps_the_model(data, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -352,7 +362,7 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
 
 @pytest.mark.parametrize("closed", ["1", "2"])
 def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
-    words = f"{sys.executable} -m scratchgen train vae --data points.npy --epochs 3 --out run"
+    words = f"{sys.executable} -m scratchgen train gan --data wide.npy --epochs 3 --out run"
     pipe = "| true" if closed == "1" else "2>&1 >/dev/null | true"
     subprocess.run(f"{words} {pipe}; sleep 0", shell=True, check=True, capture_output=True)
     for _ in range(200):
@@ -382,7 +392,6 @@ def test_without_matplotlib_training_works_and_pictures_name_the_extra(data, cap
     monkeypatch.setattr(
         "scratchgen.versions.is_installed", lambda name: installed.get(name, is_installed(name))
     )
-    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 0
     assert 'pip install "scratchgen[plot]"' in capsys.readouterr().out
     assert {path.name for path in (data / "run").iterdir()} == FILES

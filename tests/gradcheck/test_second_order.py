@@ -39,7 +39,7 @@ CRITICS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("critic", CRITICS)
 def test_right_tangents_pass(critic, seed):
     report = check_second_order(CRITICS[critic](), x=(3, 3), seed=seed)
@@ -99,6 +99,9 @@ def test_every_change_of_a_term_is_found(change):
     layer = type("Changed", (Spoilt,), {"change": change})()
     for x in ((3, 4), (1, 2)):
         assert check_second_order(layer, x=x).verdict == FAIL
+
+
+def test_without_a_change_no_term_is_wrong():
     assert check_second_order(Spoilt(), x=(3, 4)).ok
 
 
