@@ -19,6 +19,7 @@ needs_plots = pytest.mark.skipif(
     not is_installed("matplotlib"), reason="matplotlib is not installed: no pictures are made"
 )
 
+QUICK = {"SCRATCHGEN_JIT": "0"}  # a process that starts without compiling
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2"]
 
 
@@ -321,7 +322,7 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **QUICK, "PYTHONUNBUFFERED": "1"},
     )
     log = data / "run" / "log.csv"
     for _ in range(600):
@@ -364,7 +365,8 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
 def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
     words = f"{sys.executable} -m scratchgen train gan --data wide.npy --epochs 3 --out run"
     pipe = "| true" if closed == "1" else "2>&1 >/dev/null | true"
-    subprocess.run(f"{words} {pipe}; sleep 0", shell=True, check=True, capture_output=True)
+    command, env = f"{words} {pipe}; sleep 0", {**os.environ, **QUICK}
+    subprocess.run(command, shell=True, check=True, capture_output=True, env=env)
     for _ in range(200):
         if (data / "run" / "model.npz").exists():
             break

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-import scratchgen.gradcheck  # noqa: F401 - before the runs within this one, which forget theirs
-from scratchgen import pytest_plugin
+import scratchgen as sg
+from scratchgen import gradcheck, pytest_plugin
 from scratchgen.versions import is_installed
 
+# Imported before the runs within this one, which forget what they import.
+IMPORTED = [gradcheck, sg.plots if is_installed("matplotlib") else None]
 pytest_plugins = "pytester"
 ROOT = Path(__file__).parent.parent
 MINE = "scratchgen.pytest_plugin"

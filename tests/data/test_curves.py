@@ -33,8 +33,8 @@ def arms(name: str, u: np.ndarray) -> np.ndarray:
 @cache
 def lattice(toy, pitch: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Points (n, 2) on all that the toy covers, `pitch` standard deviations apart, their
-    log-densities (n,), and the area of a cell. The midpoint rule on a density that is smoothed by a Gaussian of std is off by
-    exp(-2 (pi / pitch)^2), which for a pitch of 0.8 is 4e-14."""
+    log-densities (n,), and the area of a cell. The midpoint rule on a density that is smoothed by
+    a Gaussian of std is off by exp(-2 (pi / pitch)^2), which for a pitch of 0.8 is 4e-14."""
     centres = arms(toy.name, np.linspace(0, 1, 1001)).reshape(-1, 2)
     step = pitch * toy.std
     low, high = centres.min(axis=0) - 9 * toy.std, centres.max(axis=0) + 9 * toy.std
@@ -116,7 +116,7 @@ def test_draws_fall_into_boxes_as_often_as_the_density_says(toy):
 @each_curve
 def test_points_lie_on_the_arm_that_their_label_names(toy):
     x, labels = toy.draw(2_000, rng=0)
-    paths = arms(toy.name, np.linspace(0, 1, 2_001))
+    paths = arms(toy.name, np.linspace(0, 1, 501))
     assert set(labels) == set(range(len(paths)))
     distance = np.stack(
         [np.linalg.norm(x[:, None] - path, axis=2).min(axis=1) for path in paths]

@@ -213,7 +213,7 @@ def test_wrt_leaves_the_other_blocks_out():
 def test_mixed_differences_never_fail_what_is_right():
     rng = np.random.default_rng(0)
     found = []
-    for seed in range(16):
+    for seed in range(12):
         layer = CRITICS[("kinks", "maxout", "norms", "smooth")[seed % 4]]()
         (_, pair), *_ = second_order_pairs(layer, (2, 3), seed, training=True)
         plain = LayerPair(**parts(pair))

@@ -17,7 +17,7 @@ GREY, COLOUR = RNG.random((7, 5, 4, 1)), RNG.random((7, 5, 4, 3))
 
 PICTURES = {
     "grey sheet": lambda path: plots.sheet(GREY, path, title="a"),
-    "colour sheet": lambda path: plots.sheet(COLOUR, path, columns=2),
+    "colour sheet": lambda path: plots.sheet(COLOUR, path, columns=4),
     "one pixel": lambda path: plots.sheet(RNG.random((1, 1, 1, 1)), path),
     "pairs": lambda path: plots.pairs(GREY, GREY, path),
     "cloud pairs": lambda path: plots.cloud_pairs(POINTS, POINTS, path),
