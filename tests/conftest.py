@@ -28,9 +28,16 @@ settings.load_profile(
 )
 
 
-def pytest_collection_finish():
-    """What stands until the end of the run is never searched for garbage."""
+@pytest.fixture(scope="module", autouse=True)
+def what_stands_is_not_searched_for_garbage() -> None:
+    """Modules, fixtures and reports stand until the end: to search them takes seconds."""
     gc.freeze()
+
+
+@pytest.fixture
+def coarse(monkeypatch) -> None:
+    """Pictures of few pixels, which are written sooner."""
+    monkeypatch.setattr("scratchgen.plots.pictures.DPI", 40)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def in_an_empty_folder(tmp_path, monkeypatch, few_digits):
 
 
 @pytest.fixture
-def with_pictures(monkeypatch, in_an_empty_folder):
+def with_pictures(monkeypatch, in_an_empty_folder, coarse):
     """Training ends in its pictures, as it does for users."""
     monkeypatch.setattr("scratchgen.training.is_installed", is_installed)
 
@@ -153,6 +153,7 @@ def test_modes_are_counted_where_they_are_known(capsys):
 
 
 @needs_plots
+@pytest.mark.usefixtures("coarse")
 def test_sample_and_reconstruct_make_pictures_and_arrays(data, capsys):
     run("train", "vae", "--data", "pictures.npz", "--out", "run", *TINY)
     assert run("sample", "run", "-n", "4", "-o", "s.png") == 0
@@ -188,6 +189,7 @@ def test_info_says_what_a_model_is_and_how_it_was_trained(data, capsys):
 
 
 @needs_plots
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("name", ["digits", "grid", "pictures.npz", "wide.npy"])
 def test_data_shows_what_a_data_set_holds(data, name, capsys):
     assert run("data", name, "-n", "30", "-o", "look.png") == 0
@@ -341,7 +343,6 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
     assert json.loads((data / "run" / "config.json").read_text())["epochs"] == 1000000
 
 
-@pytest.mark.usefixtures("with_pictures")
 def test_ctrl_c_while_pictures_are_drawn_keeps_the_model(data, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt

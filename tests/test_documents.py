@@ -167,8 +167,9 @@ def test_every_demo_is_tried():
 
 
 @needs_plots
+@pytest.mark.usefixtures("coarse", "few_digits")
 @pytest.mark.parametrize("name", sorted(DEMOS))
-def test_a_demo_runs_and_ends_in_its_picture(name, tmp_path, monkeypatch, capsys, few_digits):
+def test_a_demo_runs_and_ends_in_its_picture(name, tmp_path, monkeypatch, capsys):
     small, pictures = DEMOS[name]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "SCRATCHGEN_DATA", os.environ.get("SCRATCHGEN_DATA", ""))

@@ -39,12 +39,10 @@ CRITICS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("critic", CRITICS)
-def test_right_tangents_pass(critic, seed):
-    report = check_second_order(CRITICS[critic](), x=(3, 3), seed=seed)
-    assert report.verdict != FAIL, str(report)
-    assert report.verdict == PASS or seed, str(report)
+def test_right_tangents_pass(critic):
+    report = check_second_order(CRITICS[critic](), x=(3, 3))
+    assert report.ok, report
 
 
 def test_curvature_is_resolved_by_the_forward_alone():
