@@ -54,7 +54,7 @@ def pictures_with_labels() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def few_digits(monkeypatch) -> None:
-    """ "digits" by name are 300, in the place of 10,000."""
+    """The digits that are loaded by name are 300, in the place of 10,000."""
     monkeypatch.setitem(sources.DRAWN, "digits", (sg.data.digits, 300))
 
 
