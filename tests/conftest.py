@@ -5,6 +5,7 @@ HYPOTHESIS_PROFILE=thorough python -m pytest        thirty times the examples
 CI=true python -m pytest                            the same examples every time
 """
 
+import gc
 import os
 
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import scratchgen as sg
+from scratchgen.data import sources
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=8, **COMMON)
@@ -26,10 +28,34 @@ settings.load_profile(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_stands_is_not_searched_for_garbage() -> None:
+    """Modules, fixtures and reports stand until the end: to search them takes seconds."""
+    gc.freeze()
+
+
+@pytest.fixture
+def coarse(monkeypatch) -> None:
+    """Pictures of few pixels, which are written sooner."""
+    monkeypatch.setattr("scratchgen.plots.pictures.DPI", 40)
+
+
 @pytest.fixture(scope="session")
 def pictures() -> np.ndarray:
     """200 digits (200, 28, 28, 1)."""
     return sg.data.digits(200, rng=0)
+
+
+@pytest.fixture(scope="session")
+def pictures_with_labels() -> tuple[np.ndarray, np.ndarray]:
+    """120 digits (120, 28, 28, 1), and which they are (120,)."""
+    return sg.data.digits(120, rng=0, return_labels=True)
+
+
+@pytest.fixture
+def few_digits(monkeypatch) -> None:
+    """The digits that are loaded by name are 300, in the place of 10,000."""
+    monkeypatch.setitem(sources.DRAWN, "digits", (sg.data.digits, 300))
 
 
 @pytest.fixture(scope="session")

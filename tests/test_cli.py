@@ -19,21 +19,30 @@ needs_plots = pytest.mark.skipif(
     not is_installed("matplotlib"), reason="matplotlib is not installed: no pictures are made"
 )
 
+QUICK = {"SCRATCHGEN_JIT": "0"}  # a process that starts without compiling
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2"]
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
+def in_an_empty_folder(tmp_path, monkeypatch, few_digits):
+    """And training without pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
     return tmp_path
 
 
 @pytest.fixture
-def data(tmp_path):
+def with_pictures(monkeypatch, in_an_empty_folder, coarse):
+    """Training ends in its pictures, as it does for users."""
+    monkeypatch.setattr("scratchgen.training.is_installed", is_installed)
+
+
+@pytest.fixture
+def data(tmp_path, pictures_with_labels, points):
     """A small .npz of pictures with labels, and one of points."""
-    x, labels = sg.data.digits(120, rng=0, return_labels=True)
+    x, labels = pictures_with_labels
     np.savez(tmp_path / "pictures.npz", x=x, labels=labels)
-    np.save(tmp_path / "points.npy", sg.data.ring(200, rng=0))
+    np.save(tmp_path / "points.npy", points[:200])
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).standard_normal((60, 5)))
     return tmp_path
 
@@ -61,6 +70,7 @@ FILES = {"model.npz", "config.json", "log.csv"}
 
 
 @needs_plots
+@pytest.mark.usefixtures("with_pictures")
 @pytest.mark.parametrize(
     ("model", "source", "more"),
     [
@@ -143,6 +153,7 @@ def test_modes_are_counted_where_they_are_known(capsys):
 
 
 @needs_plots
+@pytest.mark.usefixtures("coarse")
 def test_sample_and_reconstruct_make_pictures_and_arrays(data, capsys):
     run("train", "vae", "--data", "pictures.npz", "--out", "run", *TINY)
     assert run("sample", "run", "-n", "4", "-o", "s.png") == 0
@@ -178,6 +189,7 @@ def test_info_says_what_a_model_is_and_how_it_was_trained(data, capsys):
 
 
 @needs_plots
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("name", ["digits", "grid", "pictures.npz", "wide.npy"])
 def test_data_shows_what_a_data_set_holds(data, name, capsys):
     assert run("data", name, "-n", "30", "-o", "look.png") == 0
@@ -312,7 +324,7 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **QUICK, "PYTHONUNBUFFERED": "1"},
     )
     log = data / "run" / "log.csv"
     for _ in range(600):
@@ -352,9 +364,10 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
 
 @pytest.mark.parametrize("closed", ["1", "2"])
 def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
-    words = f"{sys.executable} -m scratchgen train vae --data points.npy --epochs 3 --out run"
+    words = f"{sys.executable} -m scratchgen train gan --data wide.npy --epochs 3 --out run"
     pipe = "| true" if closed == "1" else "2>&1 >/dev/null | true"
-    subprocess.run(f"{words} {pipe}; sleep 0", shell=True, check=True, capture_output=True)
+    command, env = f"{words} {pipe}; sleep 0", {**os.environ, **QUICK}
+    subprocess.run(command, shell=True, check=True, capture_output=True, env=env)
     for _ in range(200):
         if (data / "run" / "model.npz").exists():
             break
@@ -382,7 +395,6 @@ def test_without_matplotlib_training_works_and_pictures_name_the_extra(data, cap
     monkeypatch.setattr(
         "scratchgen.versions.is_installed", lambda name: installed.get(name, is_installed(name))
     )
-    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 0
     assert 'pip install "scratchgen[plot]"' in capsys.readouterr().out
     assert {path.name for path in (data / "run").iterdir()} == FILES

@@ -35,10 +35,9 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_the_examples_in_docstrings_print_what_they_say(module):
-    failed, _ = doctest.testmod(importlib.import_module(module))
-    assert not failed
+def test_the_examples_in_docstrings_print_what_they_say():
+    failed = {name: doctest.testmod(importlib.import_module(name)).failed for name in MODULES}
+    assert {name: n for name, n in failed.items() if n} == {}
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +167,7 @@ def test_every_demo_is_tried():
 
 
 @needs_plots
+@pytest.mark.usefixtures("coarse", "few_digits")
 @pytest.mark.parametrize("name", sorted(DEMOS))
 def test_a_demo_runs_and_ends_in_its_picture(name, tmp_path, monkeypatch, capsys):
     small, pictures = DEMOS[name]

@@ -31,7 +31,7 @@ from scratchgen.tables import columns, number
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
+def in_an_empty_folder(tmp_path, monkeypatch, few_digits):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

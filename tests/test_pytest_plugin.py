@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-import scratchgen.gradcheck  # noqa: F401 - before the runs within this one, which forget theirs
-from scratchgen import pytest_plugin
+import scratchgen as sg
+from scratchgen import gradcheck, pytest_plugin
 from scratchgen.versions import is_installed
 
+# Imported before the runs within this one, which forget what they import.
+IMPORTED = [gradcheck, sg.plots if is_installed("matplotlib") else None]
 pytest_plugins = "pytester"
 ROOT = Path(__file__).parent.parent
 MINE = "scratchgen.pytest_plugin"
@@ -58,13 +60,13 @@ def test_seed(gradcheck):
 
 @pytest.fixture
 def run(pytester):
-    """Run a test file with the plugin, in this process or in another."""
+    """Run a test file with the plugin."""
     plugin = ["-W", "default", *([] if INSTALLED else ["-p", MINE])]
 
-    def start(source, *options, way="inprocess"):
+    def start(source, *options):
         pytester.makepyfile(test_own=source)
         pytester.syspathinsert(ROOT)
-        return getattr(pytester, f"runpytest_{way}")(*plugin, *options)
+        return pytester.runpytest_inprocess(*plugin, *options)
 
     return start
 
@@ -94,7 +96,7 @@ def test_the_seed_of_the_command_line_is_that_of_the_checks(run):
 @pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
 def test_pictures_go_into_a_folder_under_the_name_of_their_test(run, pytester):
     options = ("--gradcheck-pictures", "new/pictures", "-k", "wrong or seed")
-    run(TESTS, *options, way="subprocess").assert_outcomes(passed=1, failed=1)
+    run(TESTS, *options).assert_outcomes(passed=1, failed=1)
     names = sorted(path.name for path in (pytester.path / "new" / "pictures").iterdir())
     assert names == ["test_own.py-test_seed-f.png", "test_own.py-test_wrong-a-b-c-f.png"]
 
@@ -116,21 +118,23 @@ def test_pictures_without_matplotlib_name_the_extra(run, monkeypatch):
 
 def test_tests_that_hypothesis_draws_may_use_the_fixture(run):
     source = """
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from scratchgen.gradcheck.strategies import layer_cases
 from scratchgen.nn import Dense, Tanh
+
+quick = settings(max_examples=3, deadline=None, phases=[Phase.generate])
 
 class Wrong(Tanh):
     def backward(self, p, dy, tape, g=None, need_dx=True):
         dx = super().backward(p, dy, tape, g, need_dx)
         return None if dx is None else 2 * dx
 
-@settings(max_examples=3, deadline=None)
+@quick
 @given(case=layer_cases(Dense(3, 2), (3,)))
 def test_right(gradcheck, case):
     gradcheck(case)
 
-@settings(max_examples=3, deadline=None)
+@quick
 @given(case=layer_cases(Wrong(), (3,)))
 def test_wrong(gradcheck, case):
     gradcheck(case)

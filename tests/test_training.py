@@ -14,13 +14,13 @@ TINY = ["--epochs", "2", "--batch-size", "50", "--hidden", "8", "--latent", "2",
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path, monkeypatch):
+def data(tmp_path, monkeypatch, pictures_with_labels, points):
     """An empty folder with small data, and no pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
-    x, labels = sg.data.digits(120, rng=0, return_labels=True)
+    x, labels = pictures_with_labels
     np.savez("pictures.npz", x=x, labels=labels)
-    np.save("points.npy", sg.data.ring(200, rng=0))
+    np.save("points.npy", points[:200])
     np.save("classes.npy", np.random.default_rng(0).integers(0, 4, (100, 6)))
 
 

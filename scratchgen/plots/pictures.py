@@ -17,6 +17,7 @@ from ..errors import FileError, ShapeError
 
 PathLike = str | os.PathLike[str]
 
+DPI = 150
 DOT = {"s": 9, "alpha": 0.7, "linewidths": 0}  # points of a cloud
 DOTTED = 100  # epochs up to which each is a dot on its line
 REAL, FAKE = "#1b6ca8", "#d1495b"
@@ -25,7 +26,7 @@ REAL, FAKE = "#1b6ca8", "#d1495b"
 def save_figure(figure: Figure, path: PathLike) -> None:
     """Write a figure; FileError where that cannot be done."""
     try:
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=DPI)
     except (OSError, ValueError) as problem:
         raise FileError(
             f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or .svg, "

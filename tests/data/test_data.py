@@ -55,11 +55,17 @@ def nearest_neighbour_reads(train, labels, test):
     return labels[((a**2).sum(1) - 2 * b @ a.T).argmin(axis=1)]
 
 
-def test_a_nearest_neighbour_reader_reads_digits_well_but_not_perfectly():
+@pytest.fixture(scope="module")
+def digits_by_name():
+    """The built-in digits and their labels."""
+    return sg.data.load("digits", return_labels=True)
+
+
+def test_a_nearest_neighbour_reader_reads_digits_well_but_not_perfectly(digits_by_name):
     """Handwriting, not a font: between 90 and 99.5 % are read."""
-    train, labels = sg.data.digits(5_000, rng=0, return_labels=True)
+    x, labels = digits_by_name
     test, truth = sg.data.digits(1_000, rng=1, return_labels=True)
-    read = (nearest_neighbour_reads(train, labels, test) == truth).mean()
+    read = (nearest_neighbour_reads(x[:5_000], labels[:5_000], test) == truth).mean()
     assert 0.90 <= read <= 0.995
 
 
@@ -198,9 +204,9 @@ def test_one_idx_file_is_read_alone(folder):
     assert sg.data.load(folder / "train-images-idx3-ubyte.gz").shape == (6, 4, 3, 1)
 
 
-def test_built_in_names_give_the_same_examples_every_time_and_others_to_test_on():
+def test_built_in_names_give_the_same_examples_every_time_and_others_to_test_on(digits_by_name):
     assert np.array_equal(sg.data.load("ring"), sg.data.ring(50_000, rng=0))
-    assert np.array_equal(sg.data.load("digits"), sg.data.digits(10_000, rng=0))
+    assert np.array_equal(digits_by_name[0], sg.data.digits(10_000, rng=0))
     assert not np.array_equal(sg.data.load("grid"), sg.data.load("grid", split="test"))
 
 

@@ -39,12 +39,10 @@ CRITICS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("critic", CRITICS)
-def test_right_tangents_pass(critic, seed):
-    report = check_second_order(CRITICS[critic](), x=(3, 3), seed=seed)
-    assert report.verdict != FAIL, str(report)
-    assert report.verdict == PASS or seed, str(report)
+def test_right_tangents_pass(critic):
+    report = check_second_order(CRITICS[critic](), x=(3, 3))
+    assert report.ok, report
 
 
 def test_curvature_is_resolved_by_the_forward_alone():
@@ -99,6 +97,9 @@ def test_every_change_of_a_term_is_found(change):
     layer = type("Changed", (Spoilt,), {"change": change})()
     for x in ((3, 4), (1, 2)):
         assert check_second_order(layer, x=x).verdict == FAIL
+
+
+def test_without_a_change_no_term_is_wrong():
     assert check_second_order(Spoilt(), x=(3, 4)).ok
 
 
@@ -210,7 +211,7 @@ def test_wrt_leaves_the_other_blocks_out():
 def test_mixed_differences_never_fail_what_is_right():
     rng = np.random.default_rng(0)
     found = []
-    for seed in range(16):
+    for seed in range(12):
         layer = CRITICS[("kinks", "maxout", "norms", "smooth")[seed % 4]]()
         (_, pair), *_ = second_order_pairs(layer, (2, 3), seed, training=True)
         plain = LayerPair(**parts(pair))

@@ -43,10 +43,9 @@ def test_the_gradient_of_every_player_is_that_of_the_number_that_objective_retur
         assert report.ok, f"{player}: {report}"
 
 
-@pytest.mark.parametrize("kind", ["gaussian", "penalised GAN with labels", "GAN with batch norm"])
-def test_the_gradient_of_each_array_is_that_of_the_number_that_objective_returns(kind):
-    """As `check` has it: a small bias is not measured beside a large matrix."""
-    whole = Whole(kind, 3, 0)
+def test_the_gradient_of_each_array_is_that_of_the_number_that_objective_returns():
+    """As `check` has it, which asks small models of every kind so in its certificate."""
+    whole = Whole("penalised GAN with labels", 3, 0)
     sg.assert_gradients(whole.model, whole.x, labels=whole.labels, strict=True)
 
 

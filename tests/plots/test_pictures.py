@@ -11,13 +11,14 @@ import scratchgen as sg
 from scratchgen import errors, plots
 from scratchgen.plots.pictures import _side_by_side, principal_plane
 
+pytestmark = pytest.mark.usefixtures("coarse")
 RNG = np.random.default_rng(0)
 POINTS = RNG.standard_normal((50, 2))
 GREY, COLOUR = RNG.random((7, 5, 4, 1)), RNG.random((7, 5, 4, 3))
 
 PICTURES = {
     "grey sheet": lambda path: plots.sheet(GREY, path, title="a"),
-    "colour sheet": lambda path: plots.sheet(COLOUR, path, columns=2),
+    "colour sheet": lambda path: plots.sheet(COLOUR, path, columns=4),
     "one pixel": lambda path: plots.sheet(RNG.random((1, 1, 1, 1)), path),
     "pairs": lambda path: plots.pairs(GREY, GREY, path),
     "cloud pairs": lambda path: plots.cloud_pairs(POINTS, POINTS, path),
@@ -72,17 +73,15 @@ def test_what_cannot_be_drawn_or_written_is_named(tmp_path):
         plots.cloud(POINTS, tmp_path / "x.docx")
 
 
-def test_a_run_of_any_shape_is_pictured(tmp_path):
+def test_a_run_of_an_odd_shape_is_pictured(tmp_path):
+    """Those of points and of grey pictures are pictured where `scratchgen train` is tested."""
     from scratchgen import runs
 
-    for shape in ((1,), (3,), (2,), (4, 4, 1), (4, 4, 2), (2, 2, 3)):
+    for shape in ((1,), (3,), (4, 4, 2), (2, 2, 3)):
         folder = tmp_path / "-".join(map(str, shape))
         folder.mkdir()
         x = RNG.random((30, *shape)).astype(np.float32)
-        for model in (
-            sg.models.vae(shape, latent=2, hidden=(4,), rng=0),
-            sg.models.gan(shape, latent=2, hidden=(4,), rng=0),
-        ):
-            runs.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
+        model = sg.models.vae(shape, latent=2, hidden=(4,), rng=0)
+        runs.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
         assert (folder / "losses.png").exists()
-        assert (folder / "density.png").exists() == (shape == (2,))
+        assert not (folder / "density.png").exists()
