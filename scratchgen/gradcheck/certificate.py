@@ -7,13 +7,12 @@ player's objective.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..checks import Shape, whole
-from ..kernels.compiling import references
+from ..kernels.compiling import references, twins
 from ..losses import LOSSES
 from ..models import VAE, Model
 from ..nn import Layer
@@ -57,7 +56,7 @@ def certify(
     `progress` is told of each report as it comes.
     """
     seed, reports = whole(seed, "seed"), []
-    with nullcontext() if jit else references():
+    with twins() if jit else references():
         for one in specimens():
             began = time.perf_counter()
             cases = one.cases(seed)

@@ -31,7 +31,7 @@ SUMS = frozenset({"contract", "reassoc", "nsz"})  # and a sum over a row may be 
 
 _parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT}
 _twins_are_wanted = False
-_references_only: ContextVar[bool] = ContextVar("references_only", default=False)
+_twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,21 @@ def want_twins() -> None:
 @contextmanager
 def references() -> Iterator[None]:
     """Within it the NumPy references run, in this thread, whatever is installed."""
-    before = _references_only.set(True)
+    before = _twins_in_block.set(False)
     try:
         yield
     finally:
-        _references_only.reset(before)
+        _twins_in_block.reset(before)
+
+
+@contextmanager
+def twins() -> Iterator[None]:
+    """Within it the twins run, in this thread, where there are any."""
+    before = _twins_in_block.set(True)
+    try:
+        yield
+    finally:
+        _twins_in_block.reset(before)
 
 
 def compiles() -> bool:
@@ -70,7 +80,8 @@ def compiles() -> bool:
 
 def twins_run() -> bool:
     """Whether kernels run as their twins, here and now."""
-    return _twins_are_wanted and not _references_only.get() and numba_works()
+    here = _twins_in_block.get()
+    return (_twins_are_wanted if here is None else here) and numba_works()
 
 
 @functools.cache

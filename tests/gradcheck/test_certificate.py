@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from scratchgen import kernels
 from scratchgen.distributions import LIKELIHOODS
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, certificate
 from scratchgen.gradcheck.certificate import WARMING, Specimen, certify, specimens
@@ -20,7 +19,7 @@ from scratchgen.gradcheck.specimens import (
     functions,
     models,
 )
-from scratchgen.kernels.compiling import references, twin_of
+from scratchgen.kernels.compiling import references, twin_of, twins
 from scratchgen.losses import LOSSES, PENALTIES
 from scratchgen.models import MODELS
 from scratchgen.nn import LAYERS, Layer, distinct_leaves
@@ -179,39 +178,36 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
 # References.
 
 
-def test_within_references_the_reference_runs_and_after_it_what_ran_before():
+@pytest.fixture
+def told(monkeypatch):
+    """A kernel, and what it ran as; its twin is not compiled."""
     ran = []
+    kernel = twin_of(lambda x: ran.append("reference"))(lambda part, parts, x: None)
+    monkeypatch.setattr("scratchgen.kernels.compiling.call", lambda *_: ran.append("twin"))
+    monkeypatch.setattr("scratchgen.kernels.compiling.numba_works", lambda: True)
+    return kernel, ran
 
-    def reference(x):
-        ran.append("reference")
 
-    kernel = twin_of(reference)(lambda x: ran.append("loop"))
+def test_within_references_the_reference_runs_and_after_it_what_ran_before(told):
+    kernel, ran = told
     with references():
         kernel(np.ones(1))
         with references():
             kernel(np.ones(1))
+            with twins():
+                kernel(np.ones(1))
         kernel(np.ones(1))
-    assert ran == ["reference"] * 3
+    with twins():
+        kernel(np.ones(1))
+    assert ran == ["reference"] * 2 + ["twin", "reference", "twin"]
 
 
-def test_the_certificate_checks_the_references(monkeypatch):
-    def refuse(*args):
-        raise AssertionError("a twin was compiled")
-
-    monkeypatch.setattr("scratchgen.kernels.compiling.compiled", refuse)
-    monkeypatch.setattr("scratchgen.kernels.compiling.compiles", lambda: True)
-    with references():
-        theta = np.ones(2)
-        kernels.adam_step(theta, theta, theta, theta, *np.full(7, 0.5))
-
-
-@pytest.mark.parametrize(("jit", "wanted"), [(False, "reference"), (True, "loop")])
-def test_a_certificate_is_one_of_references_and_with_jit_of_their_twins(monkeypatch, jit, wanted):
-    ran = []
-    kernel = twin_of(lambda: ran.append("reference"))(lambda: ran.append("loop"))
-    monkeypatch.setattr("scratchgen.kernels.compiling.compiles", lambda: True)
-    monkeypatch.setattr("scratchgen.kernels.compiling.compiled", lambda loop: loop)
-    one = Specimen("layer", "kernel", lambda seed: kernel() or [])
+@pytest.mark.parametrize(("jit", "wanted"), [(False, "reference"), (True, "twin")])
+def test_a_certificate_is_one_of_references_and_with_jit_of_their_twins(
+    monkeypatch, told, jit, wanted
+):
+    kernel, ran = told
+    one = Specimen("layer", "kernel", lambda seed: kernel(np.ones(1)) or [])
     monkeypatch.setattr(certificate, "specimens", lambda: [one])
     certify(jit=jit)
     assert ran == [wanted]

@@ -135,8 +135,8 @@ class Factors:
 
 
 def _constants(pair: Pair, shape: Shape) -> list[Known]:
-    """Labels and other arguments that are not differentiated, and the state of a layer."""
-    found = [Known(name, one) for name, one in getattr(pair, "state", {}).items()]
+    """Labels and other arguments that are not differentiated."""
+    found: list[Known] = []
     for arg, top in zip(getattr(pair, "args", ()), getattr(pair, "names", ()), strict=False):
         for name, one in leaves(arg, top):
             if isinstance(one, np.ndarray) and one.dtype.kind in "biu":
