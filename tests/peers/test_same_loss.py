@@ -74,11 +74,12 @@ def test_a_peer_takes_our_step(peer, task):
     np.testing.assert_allclose(one.step(batch, noise), values, rtol=CLOSE)
     for network, arrays in one.weights().items():
         for theirs, ours, first in zip(arrays, after[network], before[network], strict=True):
-            move = ours - first
-            np.testing.assert_allclose(theirs - first, move, atol=CLOSE * np.abs(move).max())
+            allowed = CLOSE * task.rate[0]  # the size of Adam's first move
+            np.testing.assert_allclose(theirs - first, ours - first, rtol=0, atol=allowed)
     moved = {"vae": {"encoder", "decoder"}, "gan": {"generator", "discriminator"}}
     for network in moved.get(task.game, {"discriminator"}):
-        assert all((a != b).any() for a, b in zip(after[network], before[network], strict=True))
+        weights = zip(after[network][::2], before[network][::2], strict=True)  # without biases,
+        assert all((a != b).any() for a, b in weights)  # the last of which no critic can feel
 
 
 def test_onnxruntime_decodes_as_we_do():
