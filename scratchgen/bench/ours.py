@@ -1,7 +1,7 @@
 """Our own process of the bench: epochs of `fit`, or decoding, when it is our turn.
 
-    python -m scratchgen.bench.ours fit "vae 784-128-20, batch 20" [EXAMPLES]
-    python -m scratchgen.bench.ours decode model|decoder COUNT
+python -m scratchgen.bench.ours fit "vae 784-128-20, batch 20" [EXAMPLES]
+python -m scratchgen.bench.ours decode model|decoder COUNT
 """
 
 import sys
@@ -79,4 +79,4 @@ def decode(turns: Turns, how: str, count: str) -> None:
 
 
 if __name__ == "__main__":
-    {"fit": fit, "decode": decode}[sys.argv[1]](Turns(), *sys.argv[2:])
+    (fit if sys.argv[1] == "fit" else decode)(Turns(), *sys.argv[2:])

@@ -18,12 +18,13 @@ class Result:
     rows: list[Row] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    sides: str = ""  # of the columns; by default the first to the left
 
     def text(self) -> str:
         """As it is printed: at most 79 columns."""
         found = [self.title, ""]
         if self.rows:
-            sides = "<" + ">" * (len(self.rows[0]) - 1)
+            sides = self.sides or "<" + ">" * (len(self.rows[0]) - 1)
             found += columns([*([self.head] if self.head else []), *self.rows], sides)
         if self.rows and self.lines:
             found.append("")
@@ -55,12 +56,3 @@ def spread_text(least: float, most: float) -> str:
     size = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
     low = f"{least / size:#.3g}".removesuffix(".")
     return f"{low}-{number} {unit}"
-
-
-def percent(values: Sequence[float]) -> list[str]:
-    """Shares as whole percents.
-
-    >>> percent([0.856, 1.2])
-    ['86 %', '120 %']
-    """
-    return [f"{100 * value:.0f} %" for value in values]

@@ -109,19 +109,15 @@ def model(of: Task, dtype: str = "float32") -> models.Model:
     """Our model, with the first weights that every tool begins with."""
     if of.game == "vae":
         kind = {"relu": nn.ReLU, "tanh": nn.Tanh}[of.activation]
-        return models.VAE(
-            *(nn.Network(widths[:1], *_dense(widths, kind)) for widths in of.widths().values()),
-            likelihood="bernoulli",
-            dtype=dtype,
-            rng=0,
+        encoder, decoder = (
+            nn.Network(widths[:1], *_dense(widths, kind)) for widths in of.widths().values()
         )
+        return models.VAE(encoder, decoder, "bernoulli", dtype=dtype, rng=0)
     settings: dict[str, Any] = {"latent": of.latent, "hidden": of.hidden, "dtype": dtype, "rng": 0}
     if of.game == "gan":
         return models.gan((of.size,), **settings)
     never = 10**9  # the generator's turn
-    return models.wgan_gp(
-        (of.size,), output="sigmoid", discriminator_steps=never, **settings
-    )
+    return models.wgan_gp((of.size,), output="sigmoid", discriminator_steps=never, **settings)
 
 
 def _dense(widths: Shape, activation: type[nn.Layer]) -> list[nn.Layer]:

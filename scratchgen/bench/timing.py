@@ -56,9 +56,7 @@ def fastest(times: Mapping[str, Times]) -> str:
     return min(times, key=lambda name: times[name].median, default="")
 
 
-def in_turns(
-    calls: Mapping[str, Call], rounds: int, least: float = LEAST
-) -> dict[str, Times]:
+def in_turns(calls: Mapping[str, Call], rounds: int, least: float = LEAST) -> dict[str, Times]:
     """Seconds a call of each, measured in turns of at least `least` seconds.
 
     The order of the turns is another one in each round.

@@ -10,6 +10,7 @@ and counts bytes as STREAM does. Only code that measures imports this file.
 
 import time
 
+import llvmlite.binding
 import numpy as np
 
 from ..checks import Array
@@ -48,6 +49,11 @@ def triad(part, parts, a, b, c, s):  # type: ignore[no-untyped-def]
     a, b, c = a[start:stop], b[start:stop], c[start:stop]
     for i in range(a.size):
         a[i] = b[i] + s * c[i]
+
+
+def cpu() -> str:
+    """What LLVM calls this CPU: znver5, say."""
+    return str(llvmlite.binding.get_host_cpu_name())
 
 
 def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:

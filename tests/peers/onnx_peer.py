@@ -1,6 +1,6 @@
 """Our decoder as an ONNX graph, run by onnxruntime: latents -> probabilities of pixels.
 
-    python -m peers.onnx_peer COUNT
+python -m peers.onnx_peer COUNT
 """
 
 import sys

@@ -26,6 +26,11 @@ def forward(variables: Any, x: Any, activation: Any) -> Any:
     return x
 
 
+def leaky_relu(x: Any) -> Any:
+    """Theirs rounds the slope to float32, which shows in a check in float64."""
+    return tf.nn.leaky_relu(x, SLOPE) if x.dtype == tf.float32 else tf.where(x > 0, x, SLOPE * x)
+
+
 class Peer:
     """One task, with first weights {network: [w, b, w, b ...]}."""
 
@@ -40,7 +45,8 @@ class Peer:
         }[task.game]
         self.players = []
         for player, loss in losses.items():
-            moved = sum(self.p.values(), []) if player == "all" else self.p[player]
+            own = self.p.values() if player == "all" else [self.p[player]]
+            moved = [one for variables in own for one in variables]
             m, v = ([tf.Variable(tf.zeros_like(one)) for one in moved] for _ in range(2))
             self.players.append((loss, moved, m, v))
         self.powers = [tf.Variable(tf.ones((), dtype)) for _ in range(2)]  # b1^t, b2^t
@@ -48,8 +54,7 @@ class Peer:
         self.drawn = tf.function(self.gathered, jit_compile=how == "XLA")
 
     def judge(self, x: Any) -> Any:
-        leaky = lambda x: tf.nn.leaky_relu(x, SLOPE)  # noqa: E731
-        return forward(self.p["discriminator"], x, leaky)[:, 0]
+        return forward(self.p["discriminator"], x, leaky_relu)[:, 0]
 
     def vae(self, x: Any, noise: Any) -> Any:
         mu, log_var = tf.split(forward(self.p["encoder"], x, self.inner), 2, axis=1)

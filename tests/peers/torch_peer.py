@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from scratchgen.bench.tasks import PENALTY, SLOPE, Task
 
-VARIANTS = ("eager", "compile")
+VARIANTS = ("eager", "eager, 1 thread", "compile")
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
 
 
@@ -34,6 +34,8 @@ class Peer:
 
     def __init__(self, task: Task, weights: Any, dtype: str = "float32", how: str = "eager"):
         self.task, self.dtype = task, getattr(torch, dtype)
+        self.compiles = how == "compile"
+        self.threads = 1 if how == "eager, 1 thread" else torch.get_num_threads()
         inner = ACTIVATIONS[task.activation]
         self.networks = {}
         for name, widths in task.widths().items():
@@ -50,7 +52,7 @@ class Peer:
             own = self.networks.values() if player == "all" else [self.networks[player]]
             moved = [p for one in own for p in one.parameters()]
             adam = torch.optim.Adam(moved, lr=rate, betas=(b1, b2), fused=True)
-            compiled = torch.compile(loss, dynamic=False) if how == "compile" else loss
+            compiled = torch.compile(loss, dynamic=False) if self.compiles else loss
             self.players.append((compiled, moved, adam))
 
     def vae(self, x: Any, noise: Any) -> Any:
@@ -72,8 +74,11 @@ class Peer:
         with torch.no_grad():
             made = torch.sigmoid(self.networks["generator"](z))
             between = e[:, None] * x + (1 - e[:, None]) * made
-        between.requires_grad_()
-        (slope,) = torch.autograd.grad(judge(between).sum(), between, create_graph=True)
+        if self.compiles:  # no second order through autograd there
+            slope = torch.func.grad(lambda at: judge(at).sum())(between)
+        else:
+            between.requires_grad_()
+            (slope,) = torch.autograd.grad(judge(between).sum(), between, create_graph=True)
         penalty = PENALTY * ((slope.norm(dim=1) - 1) ** 2).mean()
         return judge(made).mean() - judge(x).mean() + penalty
 
@@ -109,6 +114,7 @@ class Peer:
 
     def epoch(self) -> float:
         """All examples once, shuffled: the mean of what the last player minimised."""
+        torch.set_num_threads(self.threads)
         total = torch.zeros((), dtype=self.dtype)
         for rows in torch.randperm(len(self.x)).split(self.task.batch):
             x = self.x[rows]

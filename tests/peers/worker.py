@@ -1,6 +1,6 @@
 """A peer's process in the bench: its fastest way of working, an epoch in each turn.
 
-    python -m peers.worker torch "vae 784-128-20, batch 20" [EXAMPLES]
+python -m peers.worker torch "vae 784-128-20, batch 20" [EXAMPLES]
 """
 
 import importlib
