@@ -1,5 +1,6 @@
 """One latent vector decoded, 20-128-784: ours with numba and without, and onnxruntime."""
 
+from .. import models
 from .peers import ours, python_for, why_not
 from .result import Result, Row, spread_text, time_text
 from .settings import Settings
@@ -18,21 +19,21 @@ WAYS = {  # what is called, and the environment
 def measure(settings: Settings) -> Result:
     """A row for each way."""
     count = settings.some(COUNT, 50)
+    prepared = hasattr(models.VAE, "decoder")
     workers: list[Worker] = [
         ours(settings, name, "decode", how, str(count), **environment)
         for name, (how, environment) in WAYS.items()
+        if how == "model" or prepared
     ]
-    missing = why_not(settings, *NEEDS)
-    if not missing:
+    lines = [] if prepared else ["model.decoder: this scratchgen does not have it"]
+    if missing := why_not(settings, *NEEDS):
+        lines.append(missing)
+    else:
         command = [python_for(settings.pythons, *NEEDS), "-m", "peers.onnx_peer", str(count)]
         workers.append(Worker("onnxruntime", command, settings.environment()))
-    try:
-        turns, failed = take_turns(workers, settings.rounds)
-    finally:
-        for worker in workers:
-            worker.close()
+    turns, failed = take_turns(workers, settings.rounds)
     times = {name: Times(tuple(t / count for t in one.seconds)) for name, one in turns.items()}
-    return report(times, [*failed.values(), *([missing] if missing else [])])
+    return report(times, [*lines, *failed.values()])
 
 
 def report(times: dict[str, Times], lines: list[str]) -> Result:

@@ -64,10 +64,8 @@ def decode(turns: Turns, how: str, count: str) -> None:
     z = tasks.examples(tasks.STEP[0], 1)[:, : model.latent]  # (1, Z)
     if how == "model":
         call: Callable[[Any], Any] = model.decode
-    elif hasattr(model, "decoder"):
-        call = model.decoder(batch=1)
     else:
-        raise NotImplementedError("this scratchgen has no model.decoder")
+        call = model.decoder(batch=1)
 
     def work() -> None:
         for _ in range(int(count)):

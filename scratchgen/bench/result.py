@@ -1,6 +1,5 @@
 """What a part of the bench found: a table, a few lines, and the numbers themselves."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 

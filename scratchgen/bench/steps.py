@@ -24,11 +24,9 @@ def measure(settings: Settings, chosen: Sequence[tasks.Task] = tasks.TASKS) -> R
     """A row for each task and tool, and the ratios."""
     missing = [why for tool in TOOLS if (why := why_not(settings, tool))]
     there = [tool for tool in TOOLS if not why_not(settings, tool)]
-    found: dict[str, Any] = {}
-    for task in chosen:
-        found[task.name] = one_task(settings, task, there if task.compared else [])
-    rate = peak_rate(settings)
-    return report(found, rate, missing)
+    before = peak_rate(settings)
+    found = {task.name: one_task(settings, task, there if task.compared else []) for task in chosen}
+    return report(found, max(before, peak_rate(settings)), missing)
 
 
 def one_task(settings: Settings, task: tasks.Task, there: Sequence[str]) -> dict[str, Any]:
@@ -37,11 +35,7 @@ def one_task(settings: Settings, task: tasks.Task, there: Sequence[str]) -> dict
     steps = tasks.shortened(task, 4 * task.batch).steps if settings.quick else task.steps
     workers: list[Worker] = [ours(settings, OURS, "fit", task.name, *few)]
     workers += [peer(settings, tool, task.name, *few) for tool in there]
-    try:
-        epochs, failed = take_turns(workers, settings.rounds)
-    finally:
-        for worker in workers:
-            worker.close()
+    epochs, failed = take_turns(workers, settings.rounds)
     each = {
         worker.name: {
             **Times(tuple(t / steps for t in epochs[worker.name].seconds)).record(),  # (1)

@@ -34,38 +34,42 @@ class Worker:
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
         self.name = name
-        self.complaints = tempfile.TemporaryFile()
+        self.command = command
+        self.environment = environment
+        self.facts: dict[str, Any] = {}
+        self.complaints: Any = None
+        self.process: Any = None
+
+    def start(self) -> None:
+        """Start the process, and wait until it is ready: what it says about itself is in facts."""
+        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self.process = subprocess.Popen(
-            command,
+            self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.complaints,
-            env=environment,
+            env=self.environment,
             text=True,
         )
-        self.facts: dict[str, Any] = {}
-
-    def ready(self) -> dict[str, Any]:
-        """Wait until it is; what it says about itself."""
         self.facts = self._answer()
-        return self.facts
 
     def turn(self) -> float:
         """Let it work once: seconds, as it measured them."""
-        assert self.process.stdin
         with contextlib.suppress(BrokenPipeError):  # it ended; its answer says why
             self.process.stdin.write("go\n")
             self.process.stdin.flush()
         return float(self._answer()["seconds"])
 
     def close(self) -> None:
-        """End it."""
+        """End it, where it was started."""
+        if self.process is None:
+            return
         with contextlib.suppress(BrokenPipeError):
             self.process.communicate()
         self.complaints.close()
+        self.process = None
 
     def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout
         line = self.process.stdout.readline()
         if line:
             return dict(json.loads(line))
@@ -79,24 +83,31 @@ class Worker:
 def take_turns(
     workers: Sequence[Worker], rounds: int, pause: float = PAUSE
 ) -> tuple[dict[str, Times], dict[str, str]]:
-    """Seconds of each worker's turns, by name; and why those that failed did."""
+    """Seconds of each worker's turns, by name; and why those that failed did.
+
+    They get ready one after the other, so that what one tries out is not slowed by another.
+    """
     failed: dict[str, str] = {}
     seconds: dict[str, list[float]] = {}
-    for worker in workers:
-        try:
-            worker.ready()
-            seconds[worker.name] = []
-        except WorkerError as problem:
-            failed[worker.name] = str(problem)
-    running = {worker.name: worker for worker in workers if worker.name in seconds}
-    for number in range(rounds):
-        for name in rotated(list(running), number):
-            time.sleep(pause)
+    try:
+        for worker in workers:
             try:
-                seconds[name].append(running[name].turn())
+                worker.start()
+                seconds[worker.name] = []
             except WorkerError as problem:
-                failed[name] = str(problem)
-        running = {name: one for name, one in running.items() if name not in failed}
+                failed[worker.name] = str(problem)
+        running = {worker.name: worker for worker in workers if worker.name in seconds}
+        for number in range(rounds):
+            for name in rotated(list(running), number):
+                time.sleep(pause)
+                try:
+                    seconds[name].append(running[name].turn())
+                except WorkerError as problem:
+                    failed[name] = str(problem)
+            running = {name: one for name, one in running.items() if name not in failed}
+    finally:
+        for worker in workers:
+            worker.close()
     return {name: Times(tuple(seconds[name])) for name in running}, failed
 
 

@@ -38,7 +38,7 @@ def multiply_add(v: Vectors, count: Value, at: Value) -> None:
         v.store(one, at, place)
 
 
-def multiply_adds(part, parts, like, work, count):  # type: ignore[no-untyped-def]
+def multiply_adds(part, parts, like, work, count):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Each part does (1) in a place of its own: work (parts, ROOM) bytes, numbers as in `like`."""
     multiply_add(like, count, work[part].ctypes.data)
 
