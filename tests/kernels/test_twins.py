@@ -11,32 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import kernels
+from scratchgen.bench.cases import CASES, adam_step, twins
 from scratchgen.kernels import compiling
 from scratchgen.kernels.compiling import compiles, in_parts
 from scratchgen.versions import is_installed
 
-TWINS = {name: getattr(kernels, name) for name in kernels.__all__}
-TWINS = {name: kernel for name, kernel in TWINS.items() if hasattr(kernel, "loop")}
+TWINS = twins()
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
 )
-
-
-def adam_case(size: int, dtype: str, seed: int) -> list:
-    rng, number = np.random.default_rng(seed), np.dtype(dtype).type
-    theta, g, m = (rng.standard_normal(size).astype(dtype) for _ in range(3))
-    v = rng.random(size).astype(dtype)
-    numbers = (1e-2, 0.9, 0.999, 1e-8, 10.0, 1000.0, np.finfo(dtype).tiny)
-    return [theta, g, m, v, *map(number, numbers)]
-
-
-def add_rows_case(size: int, dtype: str, seed: int) -> list:
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(dtype) for shape in ((size % 7, size), size)]
-
-
-CASES = {"adam_step": adam_case, "add_rows": add_rows_case}
 
 
 def test_every_twin_has_a_case():
@@ -63,7 +47,7 @@ def test_adam_and_its_twin_flush_moments_that_would_become_denormal(dtype):
     least = np.finfo(dtype).tiny
     adam = TWINS["adam_step"]
     for step in (functools.partial(in_parts(adam.loop), 1), adam.reference):
-        theta, g, m, v, *numbers = adam_case(3, dtype, 0)
+        theta, g, m, v, *numbers = adam_step(3, dtype, 0)
         g[:], m[:], v[:] = 0, [least, -least, 2 * least], [least, 0, 2 * least]
         step(theta, g, m, v, *numbers)
         assert (m != 0).tolist() == [False, False, True]
