@@ -20,10 +20,11 @@ from scratchgen.versions import is_installed
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NEEDS = {"plots": "matplotlib", "native": "numba"}  # room -> package
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "scratchgen").rglob("*.py"))
-    if path.name != "__main__.py" and (path.parent.name != "plots" or is_installed("matplotlib"))
+    if path.name != "__main__.py" and is_installed(NEEDS.get(path.parent.name, "numpy"))
 ]
 
 

@@ -4,10 +4,12 @@
     def loop(part, parts, ...):        its share of the work, 0 <= part < parts, in plain loops
 
 The twin is compiled when training first calls it, never at import, and kept on disk; see
-caching.py. `part` marks the functions of numbers that loops call. Where numba is not installed, in
-a process that only loads models and draws from them, and with SCRATCHGEN_JIT=0, the reference runs.
+native/caching.py. `part` marks the functions of numbers that loops call. Where numba is not
+installed, in a process that only loads models and draws from them, and with SCRATCHGEN_JIT=0, the
+reference runs.
 """
 
+import dis
 import functools
 import os
 import sys
@@ -36,7 +38,7 @@ _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=
 
 @dataclass(frozen=True)
 class FromLLVM:
-    """The name of something in tiles.py, in the place of what only numba can make."""
+    """The name of something in native/tiles.py, in the place of what only numba can make."""
 
     name: str
 
@@ -102,20 +104,29 @@ def numba_works() -> bool:
 
 
 def twin_of(
-    reference: Kernel, weight: float = 1.0, flags: frozenset[str] = EXACT
+    reference: Kernel, weight: float = 1.0, of: int = 0, flags: frozenset[str] = EXACT
 ) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
-    Work is counted in numbers of the first argument, each `weight` times as long as a sum of two.
+    Work is counted in numbers of argument `of`, each `weight` times as long as a sum of two.
     """
 
     def pair(loop: Kernel) -> Kernel:
+        twin: Twin = None
+
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
-            if twins_run() and args[0].dtype.char in "fd":
-                call(loop, args[0].size * weight, args, flags)
-            else:
+            nonlocal twin
+            worker = args[of]
+            if not twins_run() or worker.dtype.char not in "fd":
                 reference(*args)
+                return
+            if twin is None:
+                twin = in_parts(loop, flags)
+            if worker.size * weight < GRAIN:
+                twin(1, *args)
+            else:
+                sharing.run(twin, sharing.threads_now(), args)
 
         # for the tests that compare them; mypy knows no attributes of functions
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
@@ -123,12 +134,6 @@ def twin_of(
         return kernel
 
     return pair
-
-
-def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str] = EXACT) -> None:
-    """Run a compiled loop on as many threads as the work is worth."""
-    parts = sharing.threads_now() if work >= GRAIN else 1
-    sharing.run(in_parts(loop, flags), parts, args)
 
 
 @functools.cache
@@ -170,10 +175,10 @@ def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
     forget NaN and infinity.
     """
     found = {}
-    for name in loop.__code__.co_names:
+    for name in _globals(loop):
         value = loop.__globals__.get(name)
         if isinstance(value, FromLLVM):
-            from . import tiles
+            from .native import tiles
 
             found[name] = getattr(tiles, value.name)
         elif isinstance(value, types.FunctionType) and value in _parts:
@@ -181,11 +186,16 @@ def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
     return _jit(loop, loop.__name__, found, fastmath=set(flags))
 
 
+def _globals(loop: Kernel) -> set[str]:
+    """The names from outside that a function reads."""
+    return {one.argval for one in dis.get_instructions(loop) if one.opname == "LOAD_GLOBAL"}
+
+
 def _jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Twin:
     """A copy of `function` that knows those names, compiled when it is called, kept on disk."""
     import numba
 
-    from .caching import KernelCache, folder
+    from .native.caching import KernelCache, folder
 
     scope = {**function.__globals__, "prange": numba.prange, "intp": numba.intp, **known}
     copy = types.FunctionType(function.__code__, scope, name, function.__defaults__)
