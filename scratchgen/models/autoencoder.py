@@ -127,8 +127,7 @@ class VAE(Model):
         share.fill(-1 / examples)
         log_prob, d_raw = self.likelihood.both(batch, raw, share, tape)  # (N,), and (5)
         reconstruction, beta = -kernels.mean(log_prob), self.beta_at(step)  # (4)
-        counted = np.maximum(kl, self.free_bits)  # (Z,)   (10)
-        loss = reconstruction + beta * float(counted.sum())  # (4)
+        loss = reconstruction + beta * float(np.maximum(kl, self.free_bits).sum())  # (4, 10)
         tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
         if gradient is not None:
             g = gradient.views
