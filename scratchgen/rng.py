@@ -48,6 +48,11 @@ def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]
     return rng.standard_normal(shape, dtype=dtype.type)
 
 
+def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
+    """The same draws, written into `out`."""
+    rng.standard_normal(dtype=out.dtype.type, out=out)
+
+
 def chosen_seed(seed: int | None) -> int:
     """`seed` itself, or, for None, a fresh one that can be written down."""
     if seed is None:

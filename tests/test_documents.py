@@ -20,10 +20,11 @@ from scratchgen.versions import is_installed
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NEEDS = {"plots": "matplotlib", "native": "numba"}  # room -> package
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "scratchgen").rglob("*.py"))
-    if path.name != "__main__.py" and (path.parent.name != "plots" or is_installed("matplotlib"))
+    if path.name != "__main__.py" and is_installed(NEEDS.get(path.parent.name, "numpy"))
 ]
 
 
@@ -72,10 +73,14 @@ def test_readme_listings_print_what_readme_shows(readme_names):
         )
 
 
-def test_the_vae_trained_without_fit_is_the_one_trained_with_it(readme_names):
+def test_the_vae_trained_without_fit_is_but_for_rounding_the_one_trained_with_it(readme_names):
     names, _ = readme_names
-    with_fit, by_hand = names["model"].players["vae"].vector, names["byhand"].players["vae"].vector
-    assert np.array_equal(with_fit, by_hand)
+    with_fit, by_hand = names["model"], names["byhand"]
+    weights = [one.players["vae"].vector for one in (with_fit, by_hand)]
+    apart, size = np.linalg.norm(weights[0] - weights[1]), np.linalg.norm(weights[0])
+    assert apart < 0.01 * size
+    bounds = [one.elbo(names["x"][:1000], rng=0).mean() for one in (with_fit, by_hand)]
+    assert bounds[0] == pytest.approx(bounds[1], abs=0.02)
 
 
 def test_the_lines_of_code_that_readme_quotes_are_in_the_source():

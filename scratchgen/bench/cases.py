@@ -1,6 +1,6 @@
 """Arguments for every kernel that has a twin: what the bench times, and the tests compare.
 
-case(size, dtype, seed) -> its arguments, `size` numbers in the first of them, about
+case(rows, columns, dtype, seed) -> the kernel's arguments, rows x columns numbers in the first
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import kernels
 
-Case = Callable[[int, str, int], list[Any]]
+Case = Callable[[int, int, str, int], list[Any]]
 
 
 def twins() -> dict[str, Any]:
@@ -19,19 +19,52 @@ def twins() -> dict[str, Any]:
     return {name: kernel for name, kernel in known.items() if hasattr(kernel, "loop")}
 
 
-def adam_step(size: int, dtype: str, seed: int) -> list[Any]:
-    rng, number = np.random.default_rng(seed), np.dtype(dtype).type
-    theta, g, m = (rng.standard_normal(size).astype(dtype) for _ in range(3))
-    v = rng.random(size).astype(dtype)
+def normal(seed: int, dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
+    """Arrays of draws of N(0, 1)."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def adam_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    size, number = rows * columns, np.dtype(dtype).type
+    theta, g, m = normal(seed, dtype, (size,), (size,), (size,))
+    v = np.random.default_rng(seed).random(size).astype(dtype)
     numbers = (1e-2, 0.9, 0.999, 1e-8, 10.0, 1000.0, np.finfo(dtype).tiny)
     return [theta, g, m, v, *map(number, numbers)]
 
 
-def add_rows(size: int, dtype: str, seed: int) -> list[Any]:
-    rng = np.random.default_rng(seed)
-    rows = 128 if size > 10_000 else size % 7
-    across = size // 128 if size > 10_000 else size
-    return [rng.standard_normal(shape).astype(dtype) for shape in ((rows, across), across)]
+def add_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return normal(seed, dtype, (rows, columns), (columns,))
 
 
-CASES: dict[str, Case] = {"adam_step": adam_step, "add_rows": add_rows}
+def draw_and_kl(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    n, latents = max(rows, 1), max(columns // 2, 1)
+    heads, noise, z = normal(seed, dtype, (n, 2 * latents), (n, latents), (n, latents))
+    return [heads, noise, z, np.zeros(latents)]
+
+
+def draw_and_kl_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    half = max(columns // 2, 1)
+    shapes = [(rows, 2 * half), (rows, half), (rows, half), (half,), (rows, 2 * half)]
+    return normal(seed, dtype, *shapes)
+
+
+def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x = np.random.default_rng(seed).random((rows, columns)).astype(dtype)
+    return [x, *normal(seed, dtype, x.shape, x.shape[:1], x.shape[:1], x.shape)]
+
+
+def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    many = rows + 9
+    x, out = normal(seed, dtype, (many, columns), (rows, columns))
+    return [x, np.random.default_rng(seed).integers(0, many, rows), out]
+
+
+CASES: dict[str, Case] = {
+    "adam_step": adam_step,
+    "add_rows": add_rows,
+    "bernoulli_pass": bernoulli_pass,
+    "draw_and_kl": draw_and_kl,
+    "draw_and_kl_back": draw_and_kl_back,
+    "take_rows": take_rows,
+}

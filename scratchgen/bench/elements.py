@@ -11,7 +11,7 @@ from .result import Result, Row, time_text
 from .settings import Settings
 from .timing import in_turns
 
-SIZE = 128 * 784
+ROWS, COLUMNS = 128, 784
 
 
 def measure(settings: Settings) -> Result:
@@ -20,12 +20,13 @@ def measure(settings: Settings) -> Result:
         return Result("Kernels", lines=["numba is not at work here, so no kernel has a twin"])
     want_twins()
     counts = thread_counts(settings.threads)
-    size = settings.some(SIZE, SIZE // 16)
+    many = settings.some(ROWS, 8)
+    size = many * COLUMNS
     data: dict[str, Any] = {"size": size, "measured": {}}
     rows: list[Row] = []
     without = [name for name in twins() if name not in CASES]
     for name in (name for name in twins() if name in CASES):
-        times = one_kernel(name, size, counts, settings.rounds)
+        times = one_kernel(name, many, counts, settings.rounds)
         data["measured"][name] = times
         reference, best = times["reference"], times[str(counts[-1])]
         each = [time_text(times[str(n)]) for n in counts]
@@ -40,17 +41,17 @@ def measure(settings: Settings) -> Result:
     return Result("Kernels", head, rows, lines, data)
 
 
-def one_kernel(name: str, size: int, counts: list[int], rounds: int) -> dict[str, float]:
+def one_kernel(name: str, n: int, counts: list[int], rounds: int) -> dict[str, float]:
     """Median seconds of its reference, and of the twin by number of threads."""
     kernel = twins()[name]
 
-    def on(n: int, args: list[Any]) -> None:
-        with threads(n):
+    def on(count: int, args: list[Any]) -> None:
+        with threads(count):
             kernel(*args)
 
     calls: dict[str, Any] = {
-        "reference": functools.partial(kernel.reference, *CASES[name](size, "float32", 0))
+        "reference": functools.partial(kernel.reference, *CASES[name](n, COLUMNS, "float32", 0))
     }
-    for n in counts:
-        calls[str(n)] = functools.partial(on, n, CASES[name](size, "float32", 0))
+    for count in counts:
+        calls[str(count)] = functools.partial(on, count, CASES[name](n, COLUMNS, "float32", 0))
     return {key: one.median for key, one in in_turns(calls, rounds).items()}

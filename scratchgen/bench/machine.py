@@ -1,4 +1,4 @@
-"""The machine: its name, its caches, and what it can do at best (kernels/peak.py)."""
+"""The machine: its name, its caches, and what it can do at best (kernels/native/peak.py)."""
 
 import datetime
 import os
@@ -53,7 +53,7 @@ def measure(settings: Settings) -> Result:
 
 def peaks(settings: Settings) -> dict[str, dict[str, float]]:
     """Operations a second by number of threads, then by dtype; {} without vectors."""
-    from ..kernels import peak
+    from ..kernels.native import peak
 
     rounds = settings.some(7, 1)
     found = {
@@ -65,7 +65,7 @@ def peaks(settings: Settings) -> dict[str, dict[str, float]]:
 
 def bandwidths(settings: Settings) -> dict[str, float]:
     """Bytes a second by number of threads."""
-    from ..kernels import peak
+    from ..kernels.native import peak
 
     size, rounds = settings.some(MEGABYTES, 12), settings.some(7, 1)
     return {str(n): peak.bandwidth(n, size, rounds) for n in thread_counts(settings.threads)}
@@ -89,7 +89,7 @@ def cpu_name() -> str:
         name = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), name)
     if not numba_works():
         return name
-    from ..kernels import peak
+    from ..kernels.native import peak
 
     return f"{name} ({peak.cpu()})"
 

@@ -14,6 +14,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, Shape, whole, within
 from ..errors import DataError
+from ..nn import Tape
 from . import bernoulli, categorical
 
 
@@ -41,6 +42,10 @@ class Likelihood:
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         """d log p(x|z) / d raw, in raw's shape, each example weighed by dvalue (N,)."""
         raise NotImplementedError
+
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        """`log_prob` and `raw_gradient`, which a kind may have from one pass, on the tape."""
+        return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
     def mean(self, raw: Array) -> Array:
         """E[x|z], with as many numbers as x; for categories the most probable one."""
@@ -70,6 +75,15 @@ class Bernoulli(Likelihood):
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
+
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
+        d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
+        flat = (len(raw), -1)
+        kernels.bernoulli_pass(
+            x.reshape(flat), raw.reshape(flat), dvalue, log_prob, d_raw.reshape(flat)
+        )
+        return log_prob, d_raw
 
     def mean(self, raw: Array) -> Array:
         return kernels.sigmoid(raw)

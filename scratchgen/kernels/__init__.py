@@ -5,8 +5,11 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 
 from .adam import adam_step
 from .elementwise import sigmoid, softplus
+from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
+from .pixels import bernoulli_pass
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
+from .rows import mean, take_rows
 from .sharing import set_threads, threads
 
 __all__ = [
@@ -16,11 +19,16 @@ __all__ = [
     "add_rows",
     "affine",
     "as_column",
+    "bernoulli_pass",
+    "draw_and_kl",
+    "draw_and_kl_back",
+    "mean",
     "normal_cdf",
     "normal_density",
     "set_threads",
     "sigmoid",
     "softplus",
+    "take_rows",
     "threads",
     "times",
     "times_transpose",

@@ -4,20 +4,24 @@
     def loop(part, parts, ...):        its share of the work, 0 <= part < parts, in plain loops
 
 The twin is compiled when training first calls it, never at import, and kept on disk; see
-caching.py. `part` marks the functions of numbers that loops call. Where numba is not installed, in
-a process that only loads models and draws from them, and with SCRATCHGEN_JIT=0, the reference runs.
+native/caching.py. `part` marks the functions of numbers that loops call. Where numba is not
+installed, in a process that only loads models and draws from them, and with SCRATCHGEN_JIT=0, the
+reference runs.
 """
 
+import dis
 import functools
 import os
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ..versions import is_installed
 from . import sharing
@@ -36,7 +40,7 @@ _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=
 
 @dataclass(frozen=True)
 class FromLLVM:
-    """The name of something in tiles.py, in the place of what only numba can make."""
+    """The name of something in native/tiles.py, in the place of what only numba can make."""
 
     name: str
 
@@ -45,6 +49,41 @@ def part(function: Kernel) -> Kernel:
     """Mark a function that loops call; it is compiled with them."""
     _parts[function] = EXACT
     return function
+
+
+def with_names(function: Kernel, name: str, names: Mapping[str, Any]) -> Kernel:
+    """The same text, called `name`, in which those names mean something else."""
+    scope = {**function.__globals__, **names}
+    copy = types.FunctionType(function.__code__, scope, name, function.__defaults__)
+    copy.__qualname__ = name
+    return copy
+
+
+class ByDtype:
+    """A function of one number, or of a few of one dtype, that loops call: two texts in one name.
+
+    A loop calls the text of its first number's dtype.
+    """
+
+    def __init__(self, double: Kernel, single: Kernel) -> None:
+        self.double, self.single = double, single
+
+    def __call__(self, x: Any, *others: Any) -> Any:
+        return (self.single if isinstance(x, np.float32) else self.double)(x, *others)
+
+
+def by_dtype(single: Mapping[str, Any]) -> Callable[[Kernel], ByDtype]:
+    """From a text for float64 also one for float32.
+
+    That has `single` in the place of those names, and all other numbers of float64 rounded.
+    """
+
+    def pair(double: Kernel) -> ByDtype:
+        known = {**double.__globals__, **single}
+        names = {name: np.float32(x) if type(x) is np.float64 else x for name, x in known.items()}
+        return ByDtype(double, with_names(double, f"{double.__name__}_single", names))
+
+    return pair
 
 
 def want_twins() -> None:
@@ -102,20 +141,29 @@ def numba_works() -> bool:
 
 
 def twin_of(
-    reference: Kernel, weight: float = 1.0, flags: frozenset[str] = EXACT
+    reference: Kernel, weight: float = 1.0, of: int = 0, flags: frozenset[str] = EXACT
 ) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
-    Work is counted in numbers of the first argument, each `weight` times as long as a sum of two.
+    Work is counted in numbers of argument `of`, each `weight` times as long as a sum of two.
     """
 
     def pair(loop: Kernel) -> Kernel:
+        twin: Twin = None
+
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
-            if twins_run() and args[0].dtype.char in "fd":
-                call(loop, args[0].size * weight, args, flags)
-            else:
+            nonlocal twin
+            worker = args[of]
+            if not twins_run() or worker.dtype.char not in "fd":
                 reference(*args)
+                return
+            if twin is None:
+                twin = in_parts(loop, flags)
+            if worker.size * weight < GRAIN:
+                twin(1, *args)
+            else:
+                sharing.run(twin, sharing.threads_now(), args)
 
         # for the tests that compare them; mypy knows no attributes of functions
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
@@ -123,12 +171,6 @@ def twin_of(
         return kernel
 
     return pair
-
-
-def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str] = EXACT) -> None:
-    """Run a compiled loop on as many threads as the work is worth."""
-    parts = sharing.threads_now() if work >= GRAIN else 1
-    sharing.run(in_parts(loop, flags), parts, args)
 
 
 @functools.cache
@@ -169,27 +211,57 @@ def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
     forget NaN and infinity.
     """
+    return _jit(loop, loop.__name__, _found(loop), fastmath=set(flags))
+
+
+def _found(function: Kernel) -> dict[str, Any]:
+    """What numba is given for the names in `function` that mean nothing to it."""
     found = {}
-    for name in loop.__code__.co_names:
-        value = loop.__globals__.get(name)
+    for name in _globals(function):
+        value = function.__globals__.get(name)
         if isinstance(value, FromLLVM):
-            from . import tiles
+            from .native import tiles
 
             found[name] = getattr(tiles, value.name)
+        elif isinstance(value, ByDtype):
+            found[name] = _overloaded(value)
         elif isinstance(value, types.FunctionType) and value in _parts:
             found[name] = compiled(value, _parts[value])
-    return _jit(loop, loop.__name__, found, fastmath=set(flags))
+    return found
+
+
+@functools.cache
+def _overloaded(function: ByDtype) -> Kernel:
+    """A name that numba takes for the text of the right dtype, and compiles into each loop."""
+    from numba import types as numba_types
+    from numba.extending import overload
+
+    def name(*args: Any) -> Any:
+        return function(*args)  # where numba compiles nothing
+
+    def text(x: Any, *_others: Any) -> Kernel:
+        chosen = function.single if x == numba_types.float32 else function.double
+        return with_names(chosen, chosen.__name__, _found(chosen))
+
+    # forceinline: what is called from a loop must not stay a call
+    options = {"fastmath": set(EXACT), "error_model": "numpy", "forceinline": True}
+    overload(name, jit_options=options, strict=False)(text)
+    return name
+
+
+def _globals(loop: Kernel) -> set[str]:
+    """The names from outside that a function reads."""
+    return {one.argval for one in dis.get_instructions(loop) if one.opname == "LOAD_GLOBAL"}
 
 
 def _jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Twin:
     """A copy of `function` that knows those names, compiled when it is called, kept on disk."""
     import numba
 
-    from .caching import KernelCache, folder
+    from .native.caching import KernelCache, folder
 
-    scope = {**function.__globals__, "prange": numba.prange, "intp": numba.intp, **known}
-    copy = types.FunctionType(function.__code__, scope, name, function.__defaults__)
-    copy.__qualname__ = name  # by which, and its file, it is kept
+    # by that name, and its file, it is kept
+    copy = with_names(function, name, {"prange": numba.prange, "intp": numba.intp, **known})
     twin = numba.njit(copy, error_model="numpy", nogil=True, **options)
     if folder():
         KernelCache.on_miss = _tell

@@ -8,8 +8,8 @@
 N examples, I inputs, O outputs. `out` is overwritten and returned,
 `into` is added to.
 
-The twin of (1), (2) and (4) is one function, c = first + a b. It cuts c into tiles, whose sums stay
-in registers (tiles.py), and takes them in an order in which what a tile reads is already near:
+The twin of (1), (2) and (4) is one function, c = first + a b. It cuts c into tiles, whose sums
+stay in registers (native/tiles.py), and takes them in an order in which what a tile reads is near:
 
     for each DEPTH numbers k                                                  (5)
         for each panel of b, as wide as a tile                                (6)
@@ -227,7 +227,7 @@ def ours_are_faster() -> bool:
     asked = os.environ.get("SCRATCHGEN_PRODUCTS")
     if asked not in (None, "ours", "numpy"):
         raise OptionError(f"SCRATCHGEN_PRODUCTS={asked}: wants ours or numpy")
-    from .vectors import BITS
+    from .native.vectors import BITS
 
     if asked == "numpy" or not BITS:
         return False

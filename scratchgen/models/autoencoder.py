@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, finite, one_of, whole
 from ..distributions import (
     Likelihood,
@@ -44,7 +45,7 @@ from ..distributions import (
 from ..errors import OptionError
 from ..nn import Gradient, Network, Tape
 from ..optim import Adam, Optimizer
-from ..rng import Rng, generator, standard_normal
+from ..rng import Rng, fill_standard_normal, generator, standard_normal
 from .model import Model, by_chunks, expect_kind, expect_output, with_values
 
 
@@ -115,27 +116,26 @@ class VAE(Model):
         rng = generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
+        examples, latents = len(batch), (len(batch), self.latent)  # N, (N, Z)
         heads = encoder.forward(p.encoder, batch, tape.inner("encoder"))  # (N, 2Z)   (1)
-        mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
-        noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
-        z = gaussian.draw(mu, log_var, noise)  # (N, Z)   (2)
+        noise = tape.array("noise", latents, self.dtype)
+        fill_standard_normal(rng, noise)
+        z, kl = tape.array("z", latents, self.dtype), tape.array("kl", latents[1:], np.float64)
+        kernels.draw_and_kl(heads, noise, z, kl)  # (2), and the KL (Z,) of (4)
         raw = decoder.forward(p.decoder, z, tape.inner("decoder"))  # (N, ...)   (3)
-        reconstruction = float(-self.likelihood.log_prob(batch, raw).mean(dtype=np.float64))  # (4)
-        kl = gaussian.kl_terms(mu, log_var).mean(axis=0, dtype=np.float64)  # (Z,)
-        beta = self.beta_at(step)
+        share = tape.array("share", (examples,), self.dtype)  # of each example in the mean (4)
+        share.fill(-1 / examples)
+        log_prob, d_raw = self.likelihood.both(batch, raw, share, tape)  # (N,), and (5)
+        reconstruction, beta = -kernels.mean(log_prob), self.beta_at(step)  # (4)
         loss = reconstruction + beta * float(np.maximum(kl, self.free_bits).sum())  # (4, 10)
         tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
         if gradient is not None:
-            dvalue = np.full(len(batch), 1 / len(batch), self.dtype)  # (N,): of the mean in (4)
-            d_raw = self.likelihood.raw_gradient(batch, raw, -dvalue)  # (N, ...)   (5)
             g = gradient.views
             dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
-            of_draw = gaussian.draw_gradients(log_var, noise, dz)
-            of_kl = gaussian.kl_to_standard_gradients(mu, log_var, dvalue)
-            beta_j = np.where(kl > self.free_bits, beta, 0).astype(self.dtype)  # (Z,)   (10)
-            dmu = of_draw.mu + beta_j * of_kl.mu  # (N, Z)   (7)
-            dlog_var = of_draw.log_var + beta_j * of_kl.log_var  # (N, Z)   (7)
-            dheads = np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
+            weight = tape.array("weight", latents[1:], self.dtype)  # (Z,)
+            np.multiply(kl > self.free_bits, beta / examples, out=weight)  # (10)
+            dheads = tape.array("dheads", heads.shape, self.dtype)  # (N, 2Z)
+            kernels.draw_and_kl_back(heads, noise, dz, weight, dheads)  # (7)
             tape_e = tape.inner("encoder")
             encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
         return loss

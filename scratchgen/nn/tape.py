@@ -36,16 +36,20 @@ class Tape:
 
     def begin(self, *, training: bool = False, **given: Any) -> Self:
         """Start a pass: forget the notes of the last one, keep its arrays to write in again."""
-        self._given = {"training": training, **given}
+        self._start({"training": training, **given})
+        return self
+
+    def _start(self, given: dict[str, Any]) -> None:
+        self._given = given
         self._notes.clear()
         for tape in self._inner.values():
-            tape.begin(**self._given)
-        return self
+            tape._start(given)
 
     def inner(self, name: Hashable) -> "Tape":
         """The tape of a part, given what this tape was given."""
         if name not in self._inner:
-            self._inner[name] = Tape().begin(**self._given)
+            self._inner[name] = Tape()
+            self._inner[name]._start(self._given)
         return self._inner[name]
 
     def given(self, name: str, reason: str) -> Any:

@@ -14,12 +14,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from scratchgen import kernels
 from scratchgen.data import toys
 from scratchgen.distributions import gaussian
 from scratchgen.losses import LOSSES, GradientPenalty, penalties
-from scratchgen.models import GAN, autoencoder
+from scratchgen.models import GAN
 from scratchgen.nn import Tanh
-from scratchgen.rng import standard_normal
 
 TESTS = Path(__file__).parents[1]
 
@@ -108,17 +108,12 @@ def no_curvature(patch):
 
 def noise_drawn_twice(patch):
     """A VAE that draws noise to store for backward, and draws again to sample with."""
-    rngs, draw = [], gaussian.draw
+    draw = kernels.draw_and_kl
 
-    def stored(rng, shape, dtype):
-        rngs.append(rng)
-        return standard_normal(rng, shape, dtype)
+    def drawn_again(heads, noise, z, kl):
+        draw(heads, noise[::-1].copy(), z, kl)  # other noise than what is stored
 
-    def drawn_again(mu, log_var, noise):
-        return draw(mu, log_var, standard_normal(rngs[-1], noise.shape, noise.dtype))
-
-    patch.setattr(autoencoder, "standard_normal", stored)
-    patch.setattr(gaussian, "draw", drawn_again)
+    patch.setattr(kernels, "draw_and_kl", drawn_again)
 
 
 def linspace_to_two_pi(patch):

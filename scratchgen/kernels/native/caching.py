@@ -57,7 +57,7 @@ def _homes() -> list[Path]:
 def _key() -> str:
     """The hash in (1)."""
     hashed = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(__file__).parent.parent.rglob("*.py")):
         hashed.update(source.read_bytes())
     cpu = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()

@@ -13,10 +13,10 @@ import time
 import llvmlite.binding
 import numpy as np
 
-from ..checks import Array
-from . import sharing
-from .compiling import in_parts
-from .sharing import share
+from ...checks import Array
+from .. import sharing
+from ..compiling import in_parts
+from ..sharing import share
 from .vectors import BITS, Value, Vectors, instructions
 
 SUMS = 24 if BITS == 512 else 12  # and x and y: AVX2 has 16 registers, AVX-512 has 32

@@ -1,0 +1,40 @@
+"""The Bernoulli likelihood of a batch and its gradient by the logits l, in one pass.
+
+    log p(x_n) = sum_j [x_nj l_nj - softplus(l_nj)]                          (1)
+    dl_nj = dvalue_n (x_nj - sigmoid(l_nj))                                  (2)
+
+Both need e = exp(-|l|) alone: softplus(l) = max(l, 0) + log(1 + e), and sigmoid(l) = 1 / (1 + e)
+for l >= 0, e / (1 + e) for l < 0. distributions/bernoulli.py says what (1) is.
+"""
+
+import numpy as np
+
+from ..checks import Array
+from .compiling import SUMS, twin_of
+from .elementwise import sigmoid, softplus
+from .functions import exp, log1p
+from .sharing import share
+
+
+def bernoulli_pass_reference(
+    x: Array, logits: Array, dvalue: Array, log_prob: Array, dlogits: Array
+) -> None:
+    """x, logits (N, D), dvalue (N,): writes log_prob (N,), nats, and dlogits (N, D)."""
+    log_prob[...] = (x * logits - softplus(logits)).sum(axis=1)  # (1)
+    np.multiply(dvalue[:, None], x - sigmoid(logits), out=dlogits)  # (2)
+
+
+@twin_of(bernoulli_pass_reference, weight=4, flags=SUMS)
+def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits):  # type: ignore[no-untyped-def]
+    zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, l_n, d_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
+        total = zero
+        for j in range(x_n.size):
+            logit = l_n[j]
+            e = exp(-abs(logit))
+            total += x_n[j] * logit - max(logit, zero) - log1p(e)  # (1)
+            p = one / (one + e)
+            d_n[j] = scale * (x_n[j] - (p if logit >= zero else e * p))  # (2)
+        log_prob[n] = total

@@ -1,0 +1,30 @@
+"""A batch is gathered from a data set into memory that is used again, and its values are averaged.
+
+out_i = x_{rows_i}                                                     (1)
+mean = sum_n value_n / N, in float64                                   (2)
+"""
+
+import numpy as np
+
+from ..checks import Array
+from .compiling import twin_of
+from .sharing import share
+
+
+def take_rows_reference(x: Array, rows: Array, out: Array) -> None:
+    """x (M, D), rows (N,) in 0 ... M - 1: writes out (N, D)."""
+    np.take(x, rows, axis=0, out=out, mode="clip")  # (1); "clip" writes without a detour
+
+
+@twin_of(take_rows_reference, of=2)
+def take_rows(part, parts, x, rows, out):  # type: ignore[no-untyped-def]
+    top, bottom = share(len(rows), part, parts)
+    for i in range(top, bottom):
+        from_row, to_row = x[rows[i]], out[i]
+        for j in range(to_row.size):
+            to_row[j] = from_row[j]  # (1)
+
+
+def mean(values: Array) -> float:
+    """values (N,) -> one number."""
+    return float(np.add.reduce(values, dtype=np.float64)) / len(values)  # (2)

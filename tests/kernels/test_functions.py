@@ -1,0 +1,149 @@
+"""Functions of one number, in loops, against more digits than they have."""
+
+import functools
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchgen.kernels import functions
+from scratchgen.kernels.compiling import compiled, with_names
+from scratchgen.versions import is_installed
+
+pytestmark = pytest.mark.skipif(
+    not is_installed("numba"), reason="numba is not installed: no loop calls these functions"
+)
+
+MOST_ULP = {"float32": 2, "float64": 4}
+MORE_DIGITS = {"float32": np.float64, "float64": np.longdouble}
+
+
+def sigmoid(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def softplus(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+WANTED = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "log": np.log,
+    "log1p": np.log1p,
+    "softplus": softplus,
+}
+
+
+def loop(part, parts, x, out):
+    for i in range(x.size):
+        out[i] = function(x[i])  # noqa: F821 - see `ours`
+
+
+@functools.cache
+def loop_of(name):
+    return compiled(with_names(loop, f"test_{name}", {"function": getattr(functions, name)}))
+
+
+def ours(name, x):
+    """The function of every number in x, compiled unless numba is told not to."""
+    out = np.empty_like(x)
+    with np.errstate(all="ignore"):
+        loop_of(name)(0, 1, x, out)
+    return out
+
+
+def domain(name, x):
+    """Those of x that the function is for."""
+    if name == "log":
+        return x[x >= np.finfo(x.dtype).tiny]
+    return x[(x >= 0) & (x <= 1)] if name == "log1p" else x
+
+
+def distance(a, b):
+    """How many floating-point numbers lie between a and b, and on b."""
+    whole = np.dtype(f"i{a.itemsize}")
+    places = []
+    for x in (a, b):
+        bits = x.view(whole)
+        places.append(np.where(bits < 0, np.iinfo(whole).min - bits, bits).astype(np.longdouble))
+    apart = np.abs(places[0] - places[1])
+    return np.where(
+        np.isnan(a) | np.isnan(b), np.where(np.isnan(a) & np.isnan(b), 0, np.inf), apart
+    )
+
+
+def assert_right(name, x):
+    """Right to so many units in the last place of the correctly rounded value."""
+    x = domain(name, x)
+    with np.errstate(all="ignore"):
+        wanted = WANTED[name](x.astype(MORE_DIGITS[x.dtype.name])).astype(x.dtype)
+    found = ours(name, x)
+    assert found.dtype == x.dtype
+    wrong = distance(found, wanted) > MOST_ULP[x.dtype.name]
+    wrong &= (found != 0) | (np.abs(wanted) >= np.finfo(x.dtype).tiny)  # flushed
+    assert not wrong.any(), (name, x[wrong][0], found[wrong][0], wanted[wrong][0])
+
+
+def spread(dtype):
+    """Numbers of all sizes, and many where a function changes how it computes."""
+    limits = np.finfo(dtype)
+    rng = np.random.default_rng(0)
+    n = 20_000 if compiles_here() else 300
+    sizes = 2.0 ** rng.uniform(np.log2(float(limits.smallest_subnormal)), limits.maxexp, n)
+    usual = rng.uniform(-3, 3, n), rng.uniform(-40, 40, n), 1 + rng.uniform(-0.01, 0.01, n)
+    seams = (
+        (np.arange(-300, 300) + 0.5)[:, None] * np.log(2) / 4 * (1 + np.arange(-2, 3) * limits.eps)
+    )
+    edges = [np.log(float(limits.max)), np.log(float(limits.tiny)), -44, 2**0.5, 0.5**0.5]
+    near = np.array(edges)[:, None] * (1 + np.arange(-20, 21) * limits.eps / 2)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0]
+    special += [limits.max, -limits.max, limits.tiny, limits.smallest_subnormal]
+    with np.errstate(over="ignore", under="ignore"):
+        parts = [sizes, -sizes, *usual, seams.ravel(), near.ravel(), -near.ravel(), special]
+        return np.concatenate([np.asarray(part).astype(dtype) for part in parts])
+
+
+def compiles_here():
+    import numba
+
+    return not numba.config.DISABLE_JIT
+
+
+def has_more_digits(dtype):
+    return np.finfo(MORE_DIGITS[dtype]).nmant > np.finfo(dtype).nmant + 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", sorted(WANTED))
+def test_a_function_is_right_to_a_few_units_in_the_last_place(name, dtype):
+    if not has_more_digits(dtype):
+        pytest.skip("longdouble has no more digits than float64 here")
+    assert_right(name, spread(dtype))
+
+
+@given(st.lists(st.floats(width=32), min_size=1), st.sampled_from(sorted(WANTED)))
+def test_a_function_is_right_wherever_hypothesis_looks(numbers, name):
+    assert_right(name, np.array(numbers, "float32"))
+    if has_more_digits("float64"):
+        assert_right(name, np.array(numbers, "float64"))
+
+
+def test_a_loop_of_functions_is_made_of_vectors():
+    """A call of the C library's exp, or a number at a time, takes ten times as long."""
+    if not compiles_here():
+        pytest.skip("NUMBA_DISABLE_JIT: nothing is compiled")
+    from scratchgen.kernels.vectors import BITS
+
+    if not BITS:
+        pytest.skip("this CPU has no long vectors")
+    x = np.zeros(16, np.float32)
+    for name in WANTED:
+        ours(name, x)
+        code = "".join(loop_of(name).inspect_asm().values())
+        assert re.search(r"fn?madd\d+ps.*[yz]mm", code), name
