@@ -44,7 +44,7 @@ def bench(options: argparse.Namespace) -> int:
         **({"rounds": rounds} if rounds else {}),
         threads=options.threads,
         quick=options.quick,
-        pythons=tuple(options.peers_python or [sys.executable]),
+        pythons=(*(options.peers_python or ()), sys.executable),
     )
     found: dict[str, Any] = {"rounds": settings.rounds, "threads": settings.threads}
     from ..kernels import threads

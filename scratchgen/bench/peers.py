@@ -31,8 +31,7 @@ def why_not(settings: Settings, *packages: str) -> str:
     if not PEERS.is_dir():
         return f"{names}: not compared, because the models are with the tests, in a checkout"
     if not python_for(settings.pythons, *packages):
-        where = "here" if settings.pythons == (sys.executable,) else "for any interpreter given"
-        return f"{names}: not installed {where} (--peers-python names an interpreter that has it)"
+        return f"{names}: not installed here; --peers-python names an interpreter that has it"
     return ""
 
 

@@ -18,6 +18,7 @@ from .timing import Times, fastest, geometric_mean
 from .workers import Worker, take_turns
 
 OURS = "scratchgen"
+WIDE = 1.5  # from the least to the most
 
 
 def measure(settings: Settings, chosen: Sequence[tasks.Task] = tasks.TASKS) -> Result:
@@ -62,6 +63,7 @@ def report(found: dict[str, Any], peak: float, missing: Sequence[str]) -> Result
     lines = [*missing]
     ratios: dict[str, float] = {}
     shares: dict[str, float] = {}
+    wide: list[str] = []
     for name, one in found.items():
         task, tools = tasks.task(name), one["tools"]
         times = {tool: Times(tuple(facts["all"])) for tool, facts in tools.items()}
@@ -74,9 +76,15 @@ def report(found: dict[str, Any], peak: float, missing: Sequence[str]) -> Result
             rows.append((first, _tool(tool, tools[tool]), time_text(time.median), spread,
                          f"{100 * share:.0f} %" if share else "-"))  # fmt: skip
         lines += [f"{name}: {why}" for why in one["failed"].values()]
+        wide += [f"{name}, {tool}" for tool, time in times.items() if time.most > WIDE * time.least]
         others = {tool: time for tool, time in times.items() if tool != OURS}
         if others and OURS in times:
             ratios[name] = others[fastest(others)].median / times[OURS].median
+    if wide:
+        lines.append(
+            f"{len(wide)} of {len(rows)} rows vary by more than half: other programs run here, "
+            f"and the ratios say little"
+        )
     lines += summary(ratios, shares, found)
     head = ("", "tool", "a step", "from - to", "of peak")
     data = {"tasks": found, "ratios": ratios, "of_peak": shares, "peak": peak,

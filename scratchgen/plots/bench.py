@@ -99,7 +99,8 @@ def _draw_bars(axes: Any, measured: dict[str, Any], title: str) -> None:
 def _draw_steps(axes: Any, tasks: dict[str, Any]) -> None:
     """Each tool's time over ours, by task; the thin lines are from least to most."""
     tools = list(dict.fromkeys(tool for one in tasks.values() for tool in one["tools"]))
-    names, height = list(tasks), 0.8 / max(1, len(tools))
+    names = [name for name, one in tasks.items() if len(one["tools"]) > 1] or list(tasks)
+    height = 0.8 / max(1, len(tools))
     for k, tool in enumerate(tools):
         for row, name in enumerate(names):
             facts, ours = (tasks[name]["tools"].get(one) for one in (tool, "scratchgen"))

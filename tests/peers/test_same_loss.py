@@ -12,6 +12,7 @@ from scratchgen.versions import is_installed
 
 PEERS = ("torch", "jax", "tensorflow")
 TASKS = [task for task in tasks.TASKS if task.compared and "batch 512" not in task.name]
+COMPILED = {"torch": "compile", "tensorflow": "XLA"}  # and jax always
 CLOSE = 1e-5
 
 
@@ -63,14 +64,17 @@ def test_a_peer_computes_our_loss(peer, task):
     np.testing.assert_allclose(theirs[0], values[0], rtol=CLOSE)
 
 
+WAYS = [(peer, None, task) for peer in PEERS for task in TASKS]
+WAYS += [(peer, how, task) for peer, how in COMPILED.items() for task in tasks.OTHERS[1:]]
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-@pytest.mark.parametrize("peer", PEERS)
-def test_a_peer_takes_our_step(peer, task):
+@pytest.mark.parametrize(("peer", "how", "task"), WAYS, ids=lambda one: getattr(one, "name", one))
+def test_a_peer_takes_our_step(peer, how, task):
     """In float64, where Adam sees the same sign in a gradient that is nearly 0."""
     module = peer_for(peer)
     batch, noise, values, before, after = our_step(task, "float64")
-    one = module.Peer(task, before, "float64")
+    one = module.Peer(task, before, "float64", how or module.VARIANTS[0])
     np.testing.assert_allclose(one.step(batch, noise), values, rtol=CLOSE)
     for network, arrays in one.weights().items():
         for theirs, ours, first in zip(arrays, after[network], before[network], strict=True):
