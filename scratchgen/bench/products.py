@@ -25,7 +25,7 @@ import numpy as np
 from .. import kernels
 from ..kernels.compiling import numba_works, want_twins
 from .machine import peaks, thread_counts, threads_text
-from .result import Result, Row
+from .result import Result, Row, progress
 from .settings import Settings
 from .timing import in_turns
 from .workers import WorkerError
@@ -110,6 +110,7 @@ def measure(settings: Settings) -> Result:
     """The table of the products, a row for each list and number of threads."""
     found: dict[str, Any] = {}
     for threads in thread_counts(settings.threads):
+        progress(f"products, {threads_text(threads)}")
         few = "few" if settings.quick else "all"
         command = [sys.executable, "-m", __name__, str(threads), str(settings.rounds), few]
         own = Settings(threads=threads)
@@ -117,6 +118,7 @@ def measure(settings: Settings) -> Result:
         if done.returncode:
             raise WorkerError(f"products: {done.stderr.strip().splitlines()[-1]}")
         found[str(threads)] = json.loads(done.stdout)
+    progress("")
     return report(found)
 
 

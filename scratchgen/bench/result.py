@@ -1,9 +1,10 @@
 """What a part of the bench found: a table, a few lines, and the numbers themselves."""
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..tables import columns, paragraph
+from ..tables import WIDTH, columns, paragraph
 
 Row = tuple[str, ...]
 
@@ -30,6 +31,12 @@ class Result:
         for line in self.lines:
             found += paragraph(line, "  ")
         return "\n".join(found)
+
+
+def progress(text: str) -> None:
+    """What is being measured, on a line of the terminal that the next one overwrites."""
+    if sys.stderr.isatty():
+        print(f"\r{text[: WIDTH - 1]:{WIDTH - 1}}", end="\r", file=sys.stderr, flush=True)
 
 
 def time_text(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from . import tasks
 from .machine import peaks
 from .peers import TOOLS, ours, peer, why_not
-from .result import Result, Row, spread_text, time_text
+from .result import Result, Row, progress, spread_text, time_text
 from .settings import Settings
 from .timing import Times, fastest, geometric_mean
 from .workers import Worker, take_turns
@@ -26,7 +26,11 @@ def measure(settings: Settings, chosen: Sequence[tasks.Task] = tasks.TASKS) -> R
     missing = [why for tool in TOOLS if (why := why_not(settings, tool))]
     there = [tool for tool in TOOLS if not why_not(settings, tool)]
     before = peak_rate(settings)
-    found = {task.name: one_task(settings, task, there if task.compared else []) for task in chosen}
+    found = {}
+    for task in chosen:
+        progress(task.name)
+        found[task.name] = one_task(settings, task, there if task.compared else [])
+    progress("")
     return report(found, max(before, peak_rate(settings)), missing)
 
 
