@@ -10,7 +10,8 @@ from .normal import FAR, normal_cdf, normal_density
 from .pixels import bernoulli_pass
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
 from .rows import mean, take_rows
-from .sharing import set_threads, threads
+from .sharing import set_threads, threads, threads_now
+from .slopes import between, row_norms, scale_rows
 
 __all__ = [
     "FAR",
@@ -20,16 +21,20 @@ __all__ = [
     "affine",
     "as_column",
     "bernoulli_pass",
+    "between",
     "draw_and_kl",
     "draw_and_kl_back",
     "mean",
     "normal_cdf",
     "normal_density",
+    "row_norms",
+    "scale_rows",
     "set_threads",
     "sigmoid",
     "softplus",
     "take_rows",
     "threads",
+    "threads_now",
     "times",
     "times_transpose",
 ]

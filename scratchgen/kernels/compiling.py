@@ -30,8 +30,7 @@ Kernel = Callable[..., Any]
 Twin = Any  # a dispatcher of numba
 
 GRAIN = 20_000  # numbers, about: below it, waking a second thread costs more than it saves
-EXACT = frozenset({"contract"})  # x y + z may be rounded once
-SUMS = frozenset({"contract", "reassoc", "nsz"})  # and a sum over a row may be one of lanes
+EXACT = frozenset({"contract"})  # x y + z may be rounded once; sums keep their order
 
 _parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT}
 _twins_are_wanted = False
