@@ -3,7 +3,9 @@
 The NumPy reference is the definition; where it has a Numba twin, the twin stands below it.
 """
 
+from .activations import ACTIVATIONS, Twins
 from .adam import adam_step
+from .compiling import call_flat
 from .elementwise import sigmoid, softplus
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
@@ -14,7 +16,9 @@ from .sharing import set_threads, threads, threads_now
 from .slopes import between, row_norms, scale_rows
 
 __all__ = [
+    "ACTIVATIONS",
     "FAR",
+    "Twins",
     "adam_step",
     "add_outer",
     "add_rows",
@@ -22,6 +26,7 @@ __all__ = [
     "as_column",
     "bernoulli_pass",
     "between",
+    "call_flat",
     "draw_and_kl",
     "draw_and_kl_back",
     "mean",
