@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels
 
+MOST_PARTS = 256
 Case = Callable[[int, int, str, int], list[Any]]
 
 
@@ -23,6 +24,11 @@ def normal(seed: int, dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
     """Arrays of draws of N(0, 1)."""
     rng = np.random.default_rng(seed)
     return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def room(columns: int, dtype: str) -> Any:
+    """What a twin needs to write in: a row for each of its parts."""
+    return np.empty((MOST_PARTS, columns), dtype)
 
 
 def adam_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -51,7 +57,8 @@ def draw_and_kl_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any
 
 def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     x = np.random.default_rng(seed).random((rows, columns)).astype(dtype)
-    return [x, *normal(seed, dtype, x.shape, x.shape[:1], x.shape[:1], x.shape)]
+    arrays = normal(seed, dtype, x.shape, x.shape[:1], x.shape[:1], x.shape)
+    return [x, *arrays, room(columns, dtype)]
 
 
 def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -60,11 +67,26 @@ def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return [x, np.random.default_rng(seed).integers(0, many, rows), out]
 
 
+def between(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return normal(seed, dtype, (rows, columns), (rows, columns), (rows,), (rows, columns))
+
+
+def row_norms(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return [*normal(seed, dtype, (rows, columns), (rows,)), room(columns, dtype)]
+
+
+def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return normal(seed, dtype, (rows, columns), (rows,), (rows, columns))
+
+
 CASES: dict[str, Case] = {
     "adam_step": adam_step,
     "add_rows": add_rows,
     "bernoulli_pass": bernoulli_pass,
+    "between": between,
     "draw_and_kl": draw_and_kl,
     "draw_and_kl_back": draw_and_kl_back,
+    "row_norms": row_norms,
+    "scale_rows": scale_rows,
     "take_rows": take_rows,
 }

@@ -6,6 +6,7 @@
 The Gaussian kinds are in gaussian_likelihoods.py.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -79,9 +80,10 @@ class Bernoulli(Likelihood):
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
         log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
         d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
-        flat = (len(raw), -1)
+        flat = (len(raw), math.prod(raw.shape[1:]))
+        terms = tape.array("terms", (kernels.threads_now(), flat[1]), raw.dtype)
         kernels.bernoulli_pass(
-            x.reshape(flat), raw.reshape(flat), dvalue, log_prob, d_raw.reshape(flat)
+            x.reshape(flat), raw.reshape(flat), dvalue, log_prob, d_raw.reshape(flat), terms
         )
         return log_prob, d_raw
 

@@ -3,33 +3,43 @@
 The NumPy reference is the definition; where it has a Numba twin, the twin stands below it.
 """
 
+from .activations import ACTIVATIONS, Twins
 from .adam import adam_step
+from .compiling import call_flat
 from .elementwise import sigmoid, softplus
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
 from .pixels import bernoulli_pass
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
 from .rows import mean, take_rows
-from .sharing import set_threads, threads
+from .sharing import set_threads, threads, threads_now
+from .slopes import between, row_norms, scale_rows
 
 __all__ = [
+    "ACTIVATIONS",
     "FAR",
+    "Twins",
     "adam_step",
     "add_outer",
     "add_rows",
     "affine",
     "as_column",
     "bernoulli_pass",
+    "between",
+    "call_flat",
     "draw_and_kl",
     "draw_and_kl_back",
     "mean",
     "normal_cdf",
     "normal_density",
+    "row_norms",
+    "scale_rows",
     "set_threads",
     "sigmoid",
     "softplus",
     "take_rows",
     "threads",
+    "threads_now",
     "times",
     "times_transpose",
 ]

@@ -15,7 +15,7 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,8 +30,7 @@ Kernel = Callable[..., Any]
 Twin = Any  # a dispatcher of numba
 
 GRAIN = 20_000  # numbers, about: below it, waking a second thread costs more than it saves
-EXACT = frozenset({"contract"})  # x y + z may be rounded once
-SUMS = frozenset({"contract", "reassoc", "nsz"})  # and a sum over a row may be one of lanes
+EXACT = frozenset({"contract"})  # x y + z may be rounded once; sums keep their order
 
 _parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT}
 _twins_are_wanted = False
@@ -141,11 +140,16 @@ def numba_works() -> bool:
 
 
 def twin_of(
-    reference: Kernel, weight: float = 1.0, of: int = 0, flags: frozenset[str] = EXACT
+    reference: Kernel,
+    weight: float = 1.0,
+    of: int = 0,
+    flat: bool = False,
+    flags: frozenset[str] = EXACT,
 ) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
     Work is counted in numbers of argument `of`, each `weight` times as long as a sum of two.
+    flat=True is for loops that take arrays of any shape as rows; see `call_flat`.
     """
 
     def pair(loop: Kernel) -> Kernel:
@@ -154,6 +158,10 @@ def twin_of(
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
             nonlocal twin
+            if flat:
+                if not call_flat(loop, args, weight=weight, flags=flags):
+                    reference(*args)
+                return
             worker = args[of]
             if not twins_run() or worker.dtype.char not in "fd":
                 reference(*args)
@@ -171,6 +179,32 @@ def twin_of(
         return kernel
 
     return pair
+
+
+def call_flat(
+    loop: Kernel,
+    arrays: Sequence[np.ndarray],
+    *others: Any,
+    weight: float = 1.0,
+    flags: frozenset[str] = EXACT,
+) -> bool:
+    """Run a loop on arrays of one shape and dtype, each as one long row, if twins run them.
+
+    False says that nothing was done. The last array is written, and others whose memory is in
+    order; of the rest a copy may be what is read.
+    """
+    last = arrays[-1]
+    dtype, shape = last.dtype, last.shape
+    if not twins_run() or dtype.char not in "fd" or not last.flags.c_contiguous:
+        return False
+    rows = []
+    for array in arrays:
+        if array.shape != shape or array.dtype != dtype:
+            return False
+        rows.append(array.ravel())  # a view where it can be one
+    parts = sharing.threads_now() if last.size * weight >= GRAIN else 1
+    sharing.run(in_parts(loop, flags), parts, (*rows, *others))
+    return True
 
 
 @functools.cache

@@ -12,14 +12,52 @@ Both take only e = exp(-|l|), which cannot overflow. They are what the losses ar
 import numpy as np
 
 from ..checks import Array
+from .compiling import twin_of
+from .functions import sigmoid as sigmoid_of_one
+from .functions import softplus as softplus_of_one
+from .sharing import share
 
 
 def sigmoid(logits: Array, out: Array | None = None) -> Array:
     """Any shape -> the same shape, in [0, 1]; right in both tails until e underflows."""
-    e = np.exp(-np.abs(logits))  # in (0, 1]
-    return np.divide(np.where(logits >= 0, 1, e), 1 + e, out=out)  # (1)
+    out = _like(logits) if out is None else out
+    write_sigmoid(logits, out)
+    return out
 
 
-def softplus(logits: Array) -> Array:
+def softplus(logits: Array, out: Array | None = None) -> Array:
     """Any shape -> the same shape, >= 0."""
-    return np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))  # (2)
+    out = _like(logits) if out is None else out
+    write_softplus(logits, out)
+    return out
+
+
+def sigmoid_reference(logits: Array, out: Array) -> None:
+    e = np.exp(-np.abs(logits))  # in (0, 1]
+    np.divide(np.where(logits >= 0, 1, e), 1 + e, out=out)  # (1)
+
+
+@twin_of(sigmoid_reference, weight=4, flat=True)
+def write_sigmoid(part, parts, logits, out):  # type: ignore[no-untyped-def]
+    start, stop = share(out.size, part, parts)
+    logits, out = logits[start:stop], out[start:stop]
+    for i in range(out.size):
+        out[i] = sigmoid_of_one(logits[i])  # (1)
+
+
+def softplus_reference(logits: Array, out: Array) -> None:
+    np.log1p(np.exp(-np.abs(logits)), out=out)
+    out += np.maximum(logits, 0)  # (2)
+
+
+@twin_of(softplus_reference, weight=4, flat=True)
+def write_softplus(part, parts, logits, out):  # type: ignore[no-untyped-def]
+    start, stop = share(out.size, part, parts)
+    logits, out = logits[start:stop], out[start:stop]
+    for i in range(out.size):
+        out[i] = softplus_of_one(logits[i])  # (2)
+
+
+def _like(logits: Array) -> Array:
+    """Memory for a result of that shape; whole numbers give float64."""
+    return np.empty(np.shape(logits), np.result_type(logits, 1.0))

@@ -11,12 +11,21 @@ no tables and no branches, so that LLVM makes vectors of them, and 0.2 ns. With 
     log(2^n (1 + f)) = n ln 2 + f - (f^2 / 2 - s (f^2 / 2 + w L(w)))               (6)
         s = f / (2 + f),   w = s^2,   L(w) = (2 atanh(s) - 2 s) / s^3
     softplus x = max(x, 0) + log(1 + e)                                            (7)
+    Phi(-a)   = 1/2 - a C(a^2) for 0 <= a < 1,   exp(-a^2 / 2) t M(2 t - 1) beyond (8)
+        t = 4 / (4 + a),   so that 2 t - 1 = (4 - a) / (4 + a)
+    exp(-x^2 / 2) = exp(-h^2 / 2 - (x - h) (x + h) / 2),   h: the first bits of x  (9)
 
-E and L are polynomials, interpolated at Chebyshev's points in 60 digits and rounded: they are right
-to 3e-9 and 3e-7 of their value for float32, and to 3e-18 and 5e-16 for float64, on the r of (1) and
-for 1 / sqrt(2) < 1 + f < sqrt(2). ln 2 is the sum of LN2, which has so few bits that n LN2 is
-exact, and LN2_REST. So results are within 2 units in the last place for float32, and 4 for float64.
-Those below the smallest normal number may be 0.
+E, L, C and M are smooth, and here polynomials: interpolated at Chebyshev's points, in 50 digits, on
+the r of (1), for 1 / sqrt(2) < 1 + f < sqrt(2), and for a < 1 and a > 0.99. What the
+interpolation leaves out is, in parts of the value,
+
+              E        L        C        M
+    float32   3e-9     3e-7     8e-10    7e-9
+    float64   3e-18    5e-16    3e-17    2e-17
+
+ln 2 is the sum of LN2, which has so few bits that n LN2 is exact, and LN2_REST; h^2 in (9) is exact
+too. So results are within 2 units in the last place for float32, and 4 for float64; those below the
+smallest normal number may be 0. All of it holds whether or not a CPU rounds x y + z once.
 
 Each text is written for float64. SINGLE says what its names mean for float32; see `by_dtype`.
 """
@@ -28,10 +37,11 @@ from .compiling import by_dtype, part
 # mypy: disable-error-code="no-untyped-def"
 
 FLOAT, WHOLE = np.float64, np.int64
-ZERO, HALF, ONE, TWO = np.float64(0), np.float64(0.5), np.float64(1), np.float64(2)
+ZERO, HALF, ONE, TWO, FOUR = map(np.float64, (0, 0.5, 1, 2, 4))
 
 PLACES = np.int64(52)  # of a number's bits that are not its sign and its exponent
 FRACTION = np.int64(2**52 - 1)  # those bits
+FIRST_BITS = np.int64(-(2**27))  # the first half of them, and all else
 ROOT_HALF = np.float64(0.5**0.5).view(np.int64)  # the bits of sqrt(1/2)
 SHIFT = np.float64(1.5 * 2**52)  # x + SHIFT has the nearest whole number in its last bits
 
@@ -53,7 +63,24 @@ L = (
     0.666666666666667, 0.3999999999989889, 0.28571428626253836, 0.22222211089379496,
     0.1818289243253687, 0.15331611722055008, 0.14617807153417325,
 )  # fmt: skip
-FAR = np.float64(2**0.5 - 1)  # beyond, (6) for 1 + e has n = 1
+C = (
+    0.39894228040143265, -0.06649038006690386, 0.009973557009983383, -0.0011873282148079404,
+    0.00011543468323083616, -9.444639808676774e-06, 6.659316904081042e-07, -4.117308931965184e-08,
+    2.2270765391721188e-09, -9.026109904565583e-11,
+)  # fmt: skip
+M = (
+    0.18882128260393788, 0.15197416049297308, 0.09678435018555358, 0.04663046448990832,
+    0.01509914372273824, 0.001885047241947145, -0.0008699230919243811, -0.0004077046197662482,
+    3.3336078036015076e-05, 5.777379311148419e-05,
+)  # fmt: skip
+M_ON = (  # from the 10th power on; numba makes no vectors of longer sums
+    -4.770490821013797e-07, -8.786560505057044e-06, 1.7898028093644163e-07, 1.4816037325634121e-06,
+    -1.5637630548727687e-07, -2.591654141918826e-07, 6.475269746477633e-08, 4.3874292896348833e-08,
+    -1.6139247444101458e-08, -6.531940410999427e-09, 1.0539444987080162e-09,
+)  # fmt: skip
+AT_0 = np.float64(0.3989422804014327)  # phi(0) = 1 / sqrt(2 pi)
+TURN = np.float64(2**0.5 - 1)  # beyond, (6) for 1 + e has n = 1
+GONE = np.float64(37.62)  # phi of more is no normal number
 
 
 def _single(*coefficients):
@@ -72,9 +99,20 @@ SINGLE = {
     "MOST": np.float32(88.72283),
     "LEAST": np.float32(-87.33654),
     "LARGEST": np.finfo(np.float32).max,
+    "FIRST_BITS": np.int32(-(2**12)),
+    "GONE": np.float32(13.2),
     "E": _single(0.5, 0.16666667, 0.041666463, 0.0083333105, 0.0013933731, 0.0001989108),
     "L": _single(0.66666687, 0.3998876, 0.29580986),
-}
+    "C": (
+        0.39894228013, -0.066490360567, 0.0099733284813, -0.0011863439888, 0.00011350229619,
+        -7.6605381714e-06,
+    ),
+    "M": (
+        0.18882128263, 0.15197415433, 0.09678435313, 0.046630673133, 0.015099049859,
+        0.0018830550242, -0.00086931419376, -0.00039989970413,
+    ),
+    "M_ON": (3.2150427508e-05, 4.4366853255e-05),
+}  # fmt: skip
 
 
 @part
@@ -153,10 +191,41 @@ def log(x):
 @by_dtype(SINGLE)
 def log1p(e):
     """log(1 + e) for 0 <= e <= 1."""
-    far = e > FAR
+    far = e > TURN
     return log_of_parts(ONE if far else ZERO, (e - ONE) * HALF if far else e)
 
 
 @by_dtype(SINGLE)
 def softplus(x):
     return (x if x > ZERO else ZERO) + log1p(exp(-abs(x)))  # (7)
+
+
+@by_dtype(SINGLE)
+def bell(x, scale):
+    """scale exp(-x^2 / 2), for a scale between 0.04 and 0.4."""
+    first = WHOLE(FLOAT(x).view(WHOLE) & FIRST_BITS)
+    h = WHOLE(first).view(FLOAT)
+    rest = HALF * (x - h) * (x + h)
+    exponent = -HALF * h * h  # (9)
+    shifted = (exponent - rest) * PER_LN2 + SHIFT
+    n = shifted - SHIFT
+    r = exponent - n * LN2 - (n * LN2_REST + rest)  # (1)
+    y = scale + scale * (r + r * r * polynomial(r, E))
+    return ZERO if abs(x) > GONE else y * times_power(ONE, shifted)  # (2)
+
+
+@by_dtype(SINGLE)
+def normal_density(x):
+    """phi."""
+    return bell(x, AT_0)
+
+
+@by_dtype(SINGLE)
+def normal_cdf(x):
+    """Phi; float32, which has no digits to spare for (8), is taken in float64."""
+    a = abs(np.float64(x))
+    z = (FOUR - a) / (FOUR + a)
+    m = polynomial(z, (*M, polynomial(z, M_ON)))
+    tail = bell(a, m) * FOUR / (FOUR + a)
+    below = HALF - a * polynomial(a * a, C) if a < ONE else tail  # (8)
+    return FLOAT(ONE - below if x > ZERO else below)

@@ -10,31 +10,35 @@ for l >= 0, e / (1 + e) for l < 0. distributions/bernoulli.py says what (1) is.
 import numpy as np
 
 from ..checks import Array
-from .compiling import SUMS, twin_of
+from .compiling import twin_of
 from .elementwise import sigmoid, softplus
 from .functions import exp, log1p
+from .rows import sum_of
 from .sharing import share
 
 
 def bernoulli_pass_reference(
-    x: Array, logits: Array, dvalue: Array, log_prob: Array, dlogits: Array
+    x: Array, logits: Array, dvalue: Array, log_prob: Array, dlogits: Array, _terms: Array
 ) -> None:
-    """x, logits (N, D), dvalue (N,): writes log_prob (N,), nats, and dlogits (N, D)."""
+    """x, logits (N, D), dvalue (N,): writes log_prob (N,), nats, and dlogits (N, D).
+
+    _terms (parts, D) is room for the terms of an example, which only the twin needs.
+    """
     log_prob[...] = (x * logits - softplus(logits)).sum(axis=1)  # (1)
     np.multiply(dvalue[:, None], x - sigmoid(logits), out=dlogits)  # (2)
 
 
-@twin_of(bernoulli_pass_reference, weight=4, flags=SUMS)
-def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits):  # type: ignore[no-untyped-def]
+@twin_of(bernoulli_pass_reference, weight=4)
+def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):  # type: ignore[no-untyped-def]
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    mine = _terms[part]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
-        x_n, l_n, d_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
-        total = zero
-        for j in range(x_n.size):
-            logit = l_n[j]
+        x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
+        for j in range(mine.size):
+            logit = logits_n[j]
             e = exp(-abs(logit))
-            total += x_n[j] * logit - max(logit, zero) - log1p(e)  # (1)
+            mine[j] = x_n[j] * logit - max(logit, zero) - log1p(e)  # (1)
             p = one / (one + e)
-            d_n[j] = scale * (x_n[j] - (p if logit >= zero else e * p))  # (2)
-        log_prob[n] = total
+            dlogits_n[j] = scale * (x_n[j] - (p if logit >= zero else e * p))  # (2)
+        log_prob[n] = sum_of(mine)

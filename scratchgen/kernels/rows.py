@@ -7,7 +7,7 @@ mean = sum_n value_n / N, in float64                                   (2)
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
+from .compiling import part, twin_of
 from .sharing import share
 
 
@@ -28,3 +28,15 @@ def take_rows(part, parts, x, rows, out):  # type: ignore[no-untyped-def]
 def mean(values: Array) -> float:
     """values (N,) -> one number."""
     return float(np.add.reduce(values, dtype=np.float64)) / len(values)  # (2)
+
+
+@part
+def sum_of(terms):  # type: ignore[no-untyped-def]
+    """The sum of terms (D,), in halves, which are written over: many at a time, in one order."""
+    count = terms.size
+    while count > 1:
+        half = (count + 1) // 2
+        for j in range(count - half):
+            terms[j] += terms[half + j]
+        count = half
+    return terms[0] if terms.size else terms.dtype.type(0)

@@ -21,34 +21,37 @@ Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, finite, one_of
 from ..errors import KindError, OptionError
-from ..kernels import as_column
 from ..nn import Network, Tape
 from ..nn.layer import Views
 
 
 class Penalty:
-    """What all penalties do."""
+    """What all penalties do. Given a tape, they write into its memory."""
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     weight: float
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+    def points(
+        self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
+    ) -> Array:
         """Where the slope is judged: (N, ...), from real and fake examples (N, ...)."""
         raise NotImplementedError
 
-    def value(self, slope: Array) -> Array:
+    def value(self, slope: Array, tape: Tape | None = None) -> Array:
         """The penalty of each example: slope (N, ...) -> (N,)."""
         raise NotImplementedError
 
-    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
+    def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
         """u, the penalty's gradient by the slope (N, ...), for dvalue (N,)."""
         raise NotImplementedError
 
@@ -66,17 +69,23 @@ class GradientPenalty(Penalty):
         _check_weight(self)
         object.__setattr__(self, "target", finite(self.target, "GradientPenalty: target"))
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
-        e = as_column(rng.random(len(real), dtype=real.dtype), real)  # (N, 1, ...)
-        return e * real + (1 - e) * fake
+    def points(
+        self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
+    ) -> Array:
+        tape = tape or Tape()
+        e = tape.array("e", (len(real),), real.dtype)
+        rng.random(out=e, dtype=e.dtype.type)
+        x = tape.array("between", real.shape, real.dtype)
+        kernels.between(rows(real), rows(fake), e, rows(x))
+        return x
 
-    def value(self, slope: Array) -> Array:
-        return self.weight * (norms(slope) - self.target) ** 2  # (N,)   (1)
+    def value(self, slope: Array, tape: Tape | None = None) -> Array:
+        return self.weight * (norms(slope, tape) - self.target) ** 2  # (N,)   (1)
 
-    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
-        norm = norms(slope)  # (N,)
-        unit = slope / as_column(np.where(norm > 0, norm, 1), slope)  # (N, ...), or 0
-        return as_column(2 * self.weight * dvalue * (norm - self.target), slope) * unit  # (3)
+    def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
+        norm = norms(slope, tape)  # (N,)
+        length = np.where(norm > 0, norm, 1)  # where it is 0, slope is too
+        return scaled(slope, 2 * self.weight * dvalue * (norm - self.target) / length, tape)  # (3)
 
 
 @dataclass(frozen=True)
@@ -90,14 +99,16 @@ class R1(Penalty):
     def __post_init__(self) -> None:
         _check_weight(self)
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+    def points(
+        self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
+    ) -> Array:
         return real
 
-    def value(self, slope: Array) -> Array:
-        return self.weight / 2 * norms(slope) ** 2  # (N,)   (2)
+    def value(self, slope: Array, tape: Tape | None = None) -> Array:
+        return self.weight / 2 * norms(slope, tape) ** 2  # (N,)   (2)
 
-    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
-        return as_column(self.weight * dvalue, slope) * slope  # (4)
+    def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
+        return scaled(slope, self.weight * dvalue, tape)  # (4)
 
 
 PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty, R1)}
@@ -118,14 +129,17 @@ def penalise(
     runs on `tape`, which has begun.
     """
     y = network.forward(p, x, tape)  # (N, 1)   (5)
-    one = np.ones_like(y)
+    one, zero = (tape.array(name, y.shape, y.dtype) for name in ("one", "zero"))
+    one.fill(1)
+    zero.fill(0)
     slope: Any = network.backward(p, one, tape)  # (N, ...)   (5)
-    slope = slope.copy()  # off the tape, which the tangent writes on
     if g is not None:
-        u = penalty.slope_gradient(slope, dvalue)  # (N, ...)
+        u = penalty.slope_gradient(slope, dvalue, tape)  # (N, ...)
+    each = penalty.value(slope, tape)  # (N,), before the tangent writes where the slope is
+    if g is not None:
         network.tangent(p, u, tape)  # (5)
-        network.tangent_backward(p, np.zeros_like(one), one, tape, g, need_dx=False)  # (5)
-    return penalty.value(slope)
+        network.tangent_backward(p, zero, one, tape, g, need_dx=False)  # (5)
+    return each
 
 
 def penalty_for(choice: Any) -> Penalty | None:
@@ -160,9 +174,25 @@ def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
     return PENALTIES[one_of(fields.pop("name"), PENALTIES, "penalty")](**fields)
 
 
-def norms(slope: Array) -> Array:
+def norms(slope: Array, tape: Tape | None = None) -> Array:
     """The length of each example's slope: (N, ...) -> (N,)."""
-    return np.sqrt((slope * slope).sum(axis=tuple(range(1, slope.ndim))))
+    tape, flat = tape or Tape(), rows(slope)
+    norm = tape.array("norm", (len(slope),), slope.dtype)
+    terms = tape.array("terms", (kernels.threads_now(), flat.shape[1]), slope.dtype)
+    kernels.row_norms(flat, norm, terms)
+    return norm
+
+
+def scaled(slope: Array, factor: Array, tape: Tape | None = None) -> Array:
+    """factor_n slope_n: slope (N, ...), factor (N,) -> (N, ...)."""
+    out = (tape or Tape()).array("u", slope.shape, slope.dtype)
+    kernels.scale_rows(rows(slope), factor, rows(out))
+    return out
+
+
+def rows(x: Array) -> Array:
+    """x (N, ...) with the numbers of each example in a row: (N, D)."""
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def _check_weight(penalty: Any) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, finite, one_of, whole, within
 from ..errors import OptionError
 from ..losses import (
@@ -43,7 +44,7 @@ from ..losses import (
 )
 from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
-from ..rng import Rng
+from ..rng import Rng, fill_standard_normal
 from ..rng import generator as as_generator
 from .model import Model, expect_kind, expect_output, with_values
 
@@ -119,7 +120,8 @@ class GAN(Model):
         one_of(player, self.players, "player")
         rng = as_generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
-        z = self.draw_latents(len(batch), rng)  # (N, Z)
+        z = tape.array("z", (len(batch), self.latent), self.dtype)  # (N, Z)
+        fill_standard_normal(rng, z)
         p = self.players["generator"].views.generator
         made = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
         turn = self._discriminator if player == "discriminator" else self._generator
@@ -133,31 +135,31 @@ class GAN(Model):
         real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
         fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
         if gradient is not None:
-            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch))
+            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch, tape))
             g = gradient.views.discriminator
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
-        value = float(self.loss.discriminator(real, fake).mean(dtype=np.float64))  # (3)
+        value = kernels.mean(self.loss.discriminator(real, fake))  # (3)
         tape.parts = {"discriminator": value}
         if self.penalty:
-            x = self.penalty.points(batch, made, tape.rng)  # (N, ...)
+            x = self.penalty.points(batch, made, tape.rng, tape)  # (N, ...)
             penalty = self._penalise(self.penalty, x, gradient, tape)
             tape.parts = {"discriminator": value + penalty, "penalty": penalty}
         return tape.parts["discriminator"]
 
     def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> float:
-        network, dvalue = self.networks["discriminator"], self._dvalue(x)
+        network, dvalue = self.networks["discriminator"], self._dvalue(x, tape)
         p = self.players["discriminator"].views.discriminator
         g = None if gradient is None else gradient.views.discriminator
         each = penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)
-        return float(each.mean(dtype=np.float64))
+        return kernels.mean(each)
 
     def _generator(self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape) -> float:
         network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
         fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
         if gradient is not None:
-            d = self.loss.generator_gradients(fake, self._dvalue(batch))
+            d = self.loss.generator_gradients(fake, self._dvalue(batch, tape))
             dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"), g=None)  # (6)
             self.networks["generator"].backward(  # (6)
                 self.players["generator"].views.generator,
@@ -166,13 +168,15 @@ class GAN(Model):
                 gradient.views.generator,
                 need_dx=False,
             )
-        value = float(self.loss.generator(fake).mean(dtype=np.float64))  # (4)
+        value = kernels.mean(self.loss.generator(fake))  # (4)
         tape.parts = {"generator": value}
         return value
 
-    def _dvalue(self, batch: Array) -> Array:
+    def _dvalue(self, batch: Array, tape: Tape) -> Array:
         """What each example weighs in the means (3) and (4): (N,)."""
-        return np.full(len(batch), 1 / len(batch), self.dtype)
+        dvalue = tape.array("dvalue", (len(batch),), self.dtype)
+        dvalue.fill(1 / len(batch))
+        return dvalue
 
     def settle(self, player: str, tape: Tape) -> None:
         # two passes of the discriminator; in that of a penalty nothing has state to learn

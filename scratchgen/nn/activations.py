@@ -38,6 +38,11 @@ class Activation(Layer):
     """Any shape -> the same shape: what all activations share. Each says what s, s', s'' are."""
 
     example_wise: ClassVar[bool] = True
+    twins: ClassVar[type[kernels.Twins] | None] = None
+
+    def __init_subclass__(cls) -> None:
+        """The activations of this file have twins; formulas of others run as they are written."""
+        cls.twins = kernels.ACTIVATIONS[cls.__name__] if cls.__module__ == __name__ else None
 
     def value(self, x: Array, out: Array) -> Array:
         """s(x), written into `out`."""
@@ -51,23 +56,24 @@ class Activation(Layer):
         """s''(x), for y = s(x): an array, or 0.0 where s is made of straight lines."""
         raise NotImplementedError
 
+    def settings(self) -> tuple[float, ...]:
+        """The numbers in the formulas, for the twins."""
+        return ()
+
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.x = x
-        tape.y = self.value(x, out=tape.array("y", x.shape, x.dtype))
+        tape.x, tape.y = x, tape.array("y", x.shape, x.dtype)
+        if not self._by_twin("bend", x, tape.y):
+            self.value(x, out=tape.y)
         return tape.y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        if not need_dx:
-            return None
-        slope = self.slope(tape.x, tape.y)
-        return np.multiply(slope, dy, out=tape.array("dx", dy.shape, dy.dtype))  # (1)
+        return self._pull(dy, tape, "dx") if need_dx else None  # (1)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u
-        slope = self.slope(tape.x, tape.y)
-        return np.multiply(slope, u, out=tape.array("v", u.shape, u.dtype))  # (2)
+        return self._pull(u, tape, "v")  # (2)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
@@ -75,8 +81,26 @@ class Activation(Layer):
         if not need_dx:
             return None
         x, y, u = tape.x, tape.y, tape.u
-        slope, curvature = self.slope(x, y), self.curvature(x, y)
-        return SimpleNamespace(x=slope * dy + curvature * u * dv, u=slope * dv)  # (3)
+        dx, du = (tape.array(name, dy.shape, dy.dtype) for name in ("dx", "du"))
+        if not self._by_twin("pull_both", x, y, u, dy, dv, dx, du):
+            slope, curvature = self.slope(x, y), self.curvature(x, y)
+            dx[...] = slope * dy + curvature * u * dv  # (3)
+            np.multiply(slope, dv, out=du)  # (3)
+        return SimpleNamespace(x=dx, u=du)
+
+    def _pull(self, dy: Array, tape: Tape, name: str) -> Array:
+        """s'(x) dy, which is (1), and (2) for u in the place of dy."""
+        dx = tape.array(name, dy.shape, dy.dtype)
+        if not self._by_twin("pull", tape.x, tape.y, dy, dx):
+            np.multiply(self.slope(tape.x, tape.y), dy, out=dx)
+        return dx
+
+    def _by_twin(self, loop: str, *arrays: Array) -> bool:
+        """Whether that loop of kernels/activations.py has done it."""
+        if self.twins is None:
+            return False
+        settings = tuple(map(arrays[-1].dtype.type, self.settings()))
+        return kernels.call_flat(getattr(self.twins, loop), arrays, settings, weight=4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +138,9 @@ class LeakyReLU(Activation):
         slope = finite(self.negative_slope, "LeakyReLU: negative_slope")
         object.__setattr__(self, "negative_slope", slope)
 
+    def settings(self) -> tuple[float, ...]:
+        return (self.negative_slope,)
+
     def value(self, x: Array, out: Array) -> Array:
         return np.multiply(x, self.slope(x, x), out=out)  # (5)
 
@@ -137,6 +164,9 @@ class ELU(Activation):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", finite(self.alpha, "ELU: alpha"))
+
+    def settings(self) -> tuple[float, ...]:
+        return (self.alpha,)
 
     def value(self, x: Array, out: Array) -> Array:
         out[...] = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (6)
@@ -200,8 +230,7 @@ class Softplus(Activation):
     formula: ClassVar[str] = "y = log(1 + exp(x))"
 
     def value(self, x: Array, out: Array) -> Array:
-        out[...] = kernels.softplus(x)  # (9)
-        return out
+        return kernels.softplus(x, out=out)  # (9)
 
     def slope(self, x: Array, y: Array) -> Array:
         return kernels.sigmoid(x)  # (9)

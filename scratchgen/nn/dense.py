@@ -89,8 +89,12 @@ class Dense(Layer):
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        dx = self.backward(p, dy, tape, g, need_dx)
         u = tape.u
+        if dy.any():
+            dx = self.backward(p, dy, tape, g, need_dx)
+        elif need_dx:  # as at the top of a penalty, which y itself is no part of
+            dx = tape.array("dx", tape.x.shape, dy.dtype)
+            dx.fill(0)
         if g is not None:
             kernels.add_outer(u, dv, into=g.w)  # (5)
         if not need_dx:

@@ -1,6 +1,7 @@
 """Every Numba twin against the NumPy reference above it."""
 
 import functools
+import inspect
 import os
 import subprocess
 import sys
@@ -27,6 +28,11 @@ def test_every_twin_has_a_case():
     assert set(CASES) == set(TWINS)
 
 
+def roles(name: str) -> list[str]:
+    """The names of a kernel's arguments."""
+    return list(inspect.signature(TWINS[name].reference).parameters)
+
+
 @needs_numba
 @given(
     st.sampled_from(sorted(CASES)),
@@ -42,8 +48,9 @@ def test_a_twin_gives_what_its_reference_gives(dtype, name, rows, columns, seed)
     TWINS[name].reference(*reference)
     # a few roundings apart: relative to what the numbers were made of, which is of order 1
     tolerance = 8 * np.finfo(dtype).eps
-    for a, b in zip(ours, reference, strict=True):
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+    for role, a, b in zip(roles(name), ours, reference, strict=True):
+        if role != "_terms":  # room for the twin alone
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 @needs_numba

@@ -33,7 +33,7 @@ def caches_flushed_before_backward(patch):
         caches = list(range(len(generator.layers)))  # a note for each layer, from forward
         fake = judge.forward(p.discriminator, made, tape.inner("judged"))[:, 0]
         if gradient is not None:
-            d = self.loss.generator_gradients(fake, self._dvalue(batch))
+            d = self.loss.generator_gradients(fake, self._dvalue(batch, tape))
             dy = judge.backward(p.discriminator, d.fake[:, None], tape.inner("judged"))
             caches.clear()  # the mistake
             for i in reversed(caches):
@@ -78,7 +78,7 @@ def caches_of_fake_used_for_real(patch):
         real = network.forward(p.discriminator, batch, only)[:, 0].copy()
         fake = network.forward(p.discriminator, made, only)[:, 0].copy()
         if gradient is not None:
-            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch))
+            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch, tape))
             for dy in (d.real, d.fake):
                 network.backward(p.discriminator, dy[:, None], only, gradient.views.discriminator)
         tape.parts = {"discriminator": float(self.loss.discriminator(real, fake).mean())}
@@ -91,10 +91,10 @@ def one_norm_over_the_batch(patch):
     """torchgan: |g| of all examples together, with the gradient that belongs to it."""
     of_each = GradientPenalty.slope_gradient
 
-    def norms(slope):
+    def norms(slope, tape=None):
         return np.full(len(slope), np.sqrt((slope * slope).sum()))
 
-    def slope_gradient(self, slope, dvalue):
+    def slope_gradient(self, slope, dvalue, tape=None):
         return of_each(self, slope, np.full_like(dvalue, dvalue.sum()))
 
     patch.setattr(penalties, "norms", norms)

@@ -1,0 +1,61 @@
+"""What a penalty on slopes does with examples, each a row of D numbers.
+
+between       out_n = weight_n real_n + (1 - weight_n) fake_n         (1)
+row_norms     out_n = sqrt(sum_j x_nj^2)                              (2)
+scale_rows    out_n = factor_n x_n                                    (3)
+"""
+
+import numpy as np
+
+from ..checks import Array
+from .compiling import twin_of
+from .rows import sum_of
+from .sharing import share
+
+
+def between_reference(real: Array, fake: Array, weight: Array, out: Array) -> None:
+    """real, fake (N, D), weight (N,): writes out (N, D)."""
+    np.multiply(weight[:, None], real, out=out)
+    out += (1 - weight)[:, None] * fake  # (1)
+
+
+@twin_of(between_reference)
+def between(part, parts, real, fake, weight, out):  # type: ignore[no-untyped-def]
+    one = weight.dtype.type(1)
+    top, bottom = share(len(out), part, parts)
+    for n in range(top, bottom):
+        real_n, fake_n, out_n, w = real[n], fake[n], out[n], weight[n]
+        rest = one - w
+        for j in range(out_n.size):
+            of_real = w * real_n[j]
+            out_n[j] = rest * fake_n[j] + of_real  # (1)
+
+
+def row_norms_reference(x: Array, out: Array, _terms: Array) -> None:
+    """x (N, D): writes out (N,). _terms (parts, D) is room that only the twin needs."""
+    np.sqrt(np.einsum("nj,nj->n", x, x), out=out)  # (2)
+
+
+@twin_of(row_norms_reference)
+def row_norms(part, parts, x, out, _terms):  # type: ignore[no-untyped-def]
+    mine = _terms[part]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n = x[n]
+        for j in range(mine.size):
+            mine[j] = x_n[j] * x_n[j]
+        out[n] = np.sqrt(sum_of(mine))  # (2)
+
+
+def scale_rows_reference(x: Array, factor: Array, out: Array) -> None:
+    """x (N, D), factor (N,): writes out (N, D)."""
+    np.multiply(factor[:, None], x, out=out)  # (3)
+
+
+@twin_of(scale_rows_reference)
+def scale_rows(part, parts, x, factor, out):  # type: ignore[no-untyped-def]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, out_n, scale = x[n], out[n], factor[n]
+        for j in range(out_n.size):
+            out_n[j] = scale * x_n[j]  # (3)
