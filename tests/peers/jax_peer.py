@@ -1,6 +1,7 @@
 """The benchmark's models in JAX: jit with donated buffers, step by step or a whole epoch at once.
 
-Batches are gathered and noise is drawn within what is compiled.
+Batches are gathered and noise is drawn within what is compiled; of its generators the default,
+threefry, draws fastest on a CPU.
 """
 
 from functools import partial
