@@ -31,7 +31,7 @@ GRAIN = 20_000  # numbers, about: below it, waking a second thread costs more th
 EXACT = frozenset({"contract"})  # x y + z may be rounded once
 SUMS = frozenset({"contract", "reassoc", "nsz"})  # and a sum over a row may be one of lanes
 
-_parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT}
+_parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT, sharing.share_row: EXACT}
 _twins_are_wanted = False
 _references_only: ContextVar[bool] = ContextVar("references_only", default=False)
 
