@@ -158,7 +158,10 @@ def twin_of(
 def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str] = EXACT) -> None:
     """Run a compiled loop on as many threads as the work is worth."""
     parts = sharing.threads_now() if work >= GRAIN else 1
-    sharing.run(in_parts(loop, flags), parts, args)
+    if parts == 1:
+        compiled(loop, flags)(0, 1, *args)  # small models never wait for the other to compile
+    else:
+        sharing.run(in_parts(loop, flags), parts, args)
 
 
 def call_flat(
