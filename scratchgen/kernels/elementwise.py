@@ -16,7 +16,7 @@ from ..checks import Array
 from .compiling import twin_of
 from .functions import sigmoid as sigmoid_of_one
 from .functions import softplus as softplus_of_one
-from .sharing import share
+from .sharing import share_row
 
 
 def sigmoid(logits: Array, out: Array | None = None) -> Array:
@@ -43,7 +43,7 @@ def sigmoid_reference(logits: Array, out: Array) -> None:
 
 @twin_of(sigmoid_reference, weight=4, flat=True)
 def write_sigmoid(part, parts, logits, out):  # type: ignore[no-untyped-def]
-    start, stop = share(out.size, part, parts)
+    start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
     for i in range(out.size):
         out[i] = sigmoid_of_one(logits[i])  # (1)
@@ -56,7 +56,7 @@ def softplus_reference(logits: Array, out: Array) -> None:
 
 @twin_of(softplus_reference, weight=4, flat=True)
 def write_softplus(part, parts, logits, out):  # type: ignore[no-untyped-def]
-    start, stop = share(out.size, part, parts)
+    start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
     for i in range(out.size):
         out[i] = softplus_of_one(logits[i])  # (2)
