@@ -24,7 +24,9 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-40, -1e-40]
 @pytest.fixture
 def twins(monkeypatch):
     """Twins run, but not within references(); as plain loops where NUMBA_DISABLE_JIT says so."""
-    monkeypatch.setattr(compiling, "twins_run", lambda: not compiling._references_only.get())
+    monkeypatch.setattr(
+        compiling, "twins_run", lambda: compiling._twins_in_block.get() is not False
+    )
 
 
 def passes(layer, x, u, dy, dv):
