@@ -22,6 +22,7 @@ from .optim import OPTIMIZERS, SCHEDULES
 from .versions import __version__
 
 WIDTH = 79
+MOST_THREADS = 256
 HELP = {
     "vae": "a variational autoencoder",
     "beta_vae": "a VAE whose KL term weighs more",
@@ -210,6 +211,8 @@ def parser() -> argparse.ArgumentParser:
 
     _check_options(_command(does, "check", _check, "check backward passes"))
 
+    _bench_options(_command(does, "bench", _bench, "measure this machine, and us beside others"))
+
     look = _command(does, "data", commands.look, "look at a data set")
     look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
     look.add_argument(
@@ -275,6 +278,32 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     add("--json", type=name, metavar="FILE", help="write the report as JSON")
     add("--html", type=name, metavar="FILE", help="write the report as a page")
     add("--plot", type=name, metavar="FILE", help="draw the report: .png, .pdf or .svg")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    """`scratchgen bench`; what measures is imported for this command alone."""
+    from .bench import command
+
+    return command.bench(options)
+
+
+def _bench_options(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Measure the machine, the kernels, and training through sg.fit beside torch, jax and "
+        "tensorflow, where they are installed: each in a process of its own, in turns, on the "
+        "same CPUs."
+    )
+    add = command.add_argument
+    parts = ("machine", "products", "kernels", "decoding", "start", "steps")
+    add("part", nargs="?", choices=parts, metavar="PART", help=f"{', '.join(parts)} (all)")
+    add("--rounds", type=some, metavar="N", help="turns of each, of which the median counts (7)")
+    threads = "threads, and CPUs, of each (2)"
+    count = number(whole, int, least=1, most=MOST_THREADS)
+    add("--threads", type=count, default=2, metavar="N", help=threads)
+    add("--out", type=name, metavar="FOLDER", help="where bench.json and bench.png go (nowhere)")
+    add("--quick", action="store_true", help="small sizes and two rounds, to see that it works")
+    python = "an interpreter that has other tools; may be given more than once (this one)"
+    add("--peers-python", type=name, action="append", metavar="PATH", help=python)
 
 
 def _default(recipe: str, key: str) -> str:

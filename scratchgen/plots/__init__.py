@@ -4,7 +4,8 @@ from ..versions import require
 
 require("matplotlib", "scratchgen.plots")
 
-from .checks import draw_report  # noqa: E402 - only once it is known that matplotlib is there
+from .bench import draw_bench  # noqa: E402 - only once it is known that matplotlib is there
+from .checks import draw_report  # noqa: E402
 from .pictures import (  # noqa: E402
     cloud,
     cloud_pairs,
@@ -22,6 +23,7 @@ __all__ = [
     "cloud",
     "cloud_pairs",
     "density",
+    "draw_bench",
     "draw_report",
     "latents",
     "losses",

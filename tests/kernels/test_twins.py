@@ -5,7 +5,6 @@ import inspect
 import os
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -13,85 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import kernels
+from scratchgen.bench.cases import CASES, adam_step, twins
 from scratchgen.kernels import compiling
 from scratchgen.kernels.compiling import compiles, in_parts
 from scratchgen.versions import is_installed
 
-ROOM = [module for name, module in sys.modules.items() if name.startswith("scratchgen.kernels.")]
-TWINS = {
-    kernel.loop.__name__: kernel
-    for module in ROOM
-    for kernel in vars(module).values()
-    if isinstance(kernel, types.FunctionType) and hasattr(kernel, "loop")
-}
+TWINS = twins()
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
 )
-
-
-def adam_case(size: int, dtype: str, seed: int) -> list:
-    rng, number = np.random.default_rng(seed), np.dtype(dtype).type
-    theta, g, m = (rng.standard_normal(size).astype(dtype) for _ in range(3))
-    v = rng.random(size).astype(dtype)
-    numbers = (1e-2, 0.9, 0.999, 1e-8, 10.0, 1000.0, np.finfo(dtype).tiny)
-    return [theta, g, m, v, *map(number, numbers)]
-
-
-def add_rows_case(size: int, dtype: str, seed: int) -> list:
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(dtype) for shape in ((size % 7, size), size)]
-
-
-def logits_case(size: int, dtype: str, seed: int) -> list:
-    rng = np.random.default_rng(seed)
-    return [4 * rng.standard_normal(size).astype(dtype), np.zeros(size, dtype)]
-
-
-def normal(seed: int, dtype: str, *shapes: tuple[int, ...]) -> list:
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
-
-
-def draw_and_kl_case(size: int, dtype: str, seed: int) -> list:
-    heads, noise, z = normal(seed, dtype, (size, 40), (size, 20), (size, 20))
-    return [heads, noise, z, np.zeros(20)]
-
-
-def draw_and_kl_back_case(size: int, dtype: str, seed: int) -> list:
-    return normal(seed, dtype, (size, 40), (size, 20), (size, 20), (20,), (size, 40))
-
-
-def bernoulli_pass_case(size: int, dtype: str, seed: int) -> list:
-    x = np.random.default_rng(seed).random((size % 5, size)).astype(dtype)
-    arrays = normal(seed, dtype, x.shape, x.shape[:1], x.shape[:1], x.shape)
-    return [x, *arrays, np.empty((5, size), dtype)]
-
-
-def take_rows_case(size: int, dtype: str, seed: int) -> list:
-    x, out = normal(seed, dtype, (9, size), (size % 7, size))
-    return [x, np.random.default_rng(seed).integers(0, 9, len(out)), out]
-
-
-def rows_case(size: int, dtype: str, seed: int, names: tuple[str, ...]) -> list:
-    n = seed % 6
-    shapes = {"x": (n, size), "number": (n,), "terms": (5, size)}
-    return normal(seed, dtype, *(shapes[name] for name in names))
-
-
-CASES = {
-    "between": functools.partial(rows_case, names=("x", "x", "number", "x")),
-    "row_norms": functools.partial(rows_case, names=("x", "number", "terms")),
-    "scale_rows": functools.partial(rows_case, names=("x", "number", "x")),
-    "adam_step": adam_case,
-    "add_rows": add_rows_case,
-    "bernoulli_pass": bernoulli_pass_case,
-    "draw_and_kl": draw_and_kl_case,
-    "draw_and_kl_back": draw_and_kl_back_case,
-    "take_rows": take_rows_case,
-    "write_sigmoid": logits_case,
-    "write_softplus": logits_case,
-}
 
 
 def test_every_twin_has_a_case():
@@ -111,13 +41,13 @@ def test_a_twin_takes_what_its_reference_takes(name):
 
 
 @needs_numba
-@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1000])
+@pytest.mark.parametrize(("rows", "columns"), [(0, 1), (5, 1), (3, 15), (7, 17), (4, 1000)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(TWINS))
-def test_the_number_of_parts_does_not_show(name, dtype, size):
+def test_the_number_of_parts_does_not_show(name, dtype, rows, columns):
     outcomes = []
     for parts in (1, 2, 3):
-        case = CASES[name](size, dtype, 0)
+        case = CASES[name](rows, columns, dtype, 0)
         in_parts(TWINS[name].loop, TWINS[name].flags)(parts, *case)
         written = (a for role, a in zip(roles(name), case, strict=True) if role != "_terms")
         outcomes.append(b"".join(array.tobytes() for array in written))
@@ -125,11 +55,16 @@ def test_the_number_of_parts_does_not_show(name, dtype, size):
 
 
 @needs_numba
-@given(st.sampled_from(sorted(CASES)), st.integers(1, 300), st.integers(0, 2**32))
+@given(
+    st.sampled_from(sorted(CASES)),
+    st.integers(0, 7),
+    st.integers(1, 300),
+    st.integers(0, 2**32),
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_twin_gives_what_its_reference_gives(dtype, name, size, seed):
+def test_a_twin_gives_what_its_reference_gives(dtype, name, rows, columns, seed):
     case, twin = CASES[name], in_parts(TWINS[name].loop, TWINS[name].flags)
-    ours, reference = case(size, dtype, seed), case(size, dtype, seed)
+    ours, reference = (case(rows, columns, dtype, seed) for _ in range(2))
     twin(2, *ours)
     TWINS[name].reference(*reference)
     # a few roundings apart: relative to what the numbers were made of, which is of order 1
@@ -145,7 +80,7 @@ def test_adam_and_its_twin_flush_moments_that_would_become_denormal(dtype):
     least = np.finfo(dtype).tiny
     adam = TWINS["adam_step"]
     for step in (functools.partial(in_parts(adam.loop), 1), adam.reference):
-        theta, g, m, v, *numbers = adam_case(3, dtype, 0)
+        theta, g, m, v, *numbers = adam_step(1, 3, dtype, 0)
         g[:], m[:], v[:] = 0, [least, -least, 2 * least], [least, 0, 2 * least]
         step(theta, g, m, v, *numbers)
         assert (m != 0).tolist() == [False, False, True]

@@ -1,0 +1,1 @@
+"""What `scratchgen bench` measures: the machine, the kernels, and training beside other tools."""

@@ -1,0 +1,64 @@
+"""What `scratchgen bench` does: all its parts or one, as text, and, with --out, JSON and a picture.
+
+scratchgen bench                     everything; a quarter of an hour with all other tools
+scratchgen bench products            one part
+scratchgen bench --out FOLDER        bench.json and bench.png too
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..checks import user_path
+from ..errors import FileError
+from ..versions import require
+from . import decoding, elements, machine, products, start, steps
+from .result import Result
+from .settings import Settings, pinned
+
+PARTS: dict[str, Callable[[Settings], Result]] = {
+    "machine": machine.measure,
+    "products": products.measure,
+    "kernels": elements.measure,
+    "decoding": decoding.measure,
+    "start": start.measure,
+    "steps": steps.measure,
+}
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure, print part by part, and write what was asked for."""
+    folder = None if options.out is None else user_path(options.out)
+    if folder is not None:
+        require("matplotlib", "--out")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise FileError(
+                f"the folder {folder} cannot be made ({problem.strerror}): name another"
+            ) from problem
+    rounds = options.rounds or (2 if options.quick else None)
+    settings = Settings(
+        **({"rounds": rounds} if rounds else {}),
+        threads=options.threads,
+        quick=options.quick,
+        pythons=(*(options.peers_python or ()), sys.executable),
+    )
+    found: dict[str, Any] = {"rounds": settings.rounds, "threads": settings.threads}
+    from ..kernels import threads
+
+    with pinned(settings.threads) as cpus, threads(settings.threads):
+        found["pinned"] = cpus
+        for name in [options.part] if options.part else PARTS:
+            result = PARTS[name](settings)
+            found[name] = result.data
+            print(result.text() + "\n", flush=True)
+    if folder is not None:
+        from .. import plots
+
+        (folder / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
+        plots.draw_bench(found, folder / "bench.png")
+        print(f"bench.json and bench.png are in {folder}")
+    return 0

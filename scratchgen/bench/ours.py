@@ -1,0 +1,80 @@
+"""Our own process of the bench: epochs of `fit`, or decoding, when it is our turn.
+
+python -m scratchgen.bench.ours fit "vae 784-128-20, batch 20" [EXAMPLES]
+python -m scratchgen.bench.ours decode model|decoder COUNT
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .. import train
+from . import tasks
+from .workers import Turns
+
+FOREVER = 10**9  # epochs
+
+
+class NoMoreTurns(Exception):
+    """The bench has seen enough."""
+
+
+class ByTurns(train.Callback):
+    """Holds `fit` after each epoch until the next is asked for."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.began: float | None = None  # the first epoch is for warming up
+
+    def on_epoch(self, run: train.Run) -> None:
+        now = time.perf_counter()
+        if self.began is None:
+            self.turns.say(how="sg.fit", loss=run.losses)
+        else:
+            self.turns.say(seconds=now - self.began)
+        if not self.turns.wait():
+            raise NoMoreTurns
+        self.began = time.perf_counter()
+
+
+def fit(turns: Turns, name: str, examples: str = "") -> None:
+    """One epoch of `sg.fit` in each turn."""
+    task = tasks.task(name)
+    if examples:
+        task = tasks.shortened(task, int(examples))
+    x = tasks.examples(task)
+    try:
+        train.fit(
+            tasks.model(task),
+            x,
+            epochs=FOREVER,
+            batch_size=task.batch,
+            seed=0,
+            optimizer=tasks.optimizers(task),
+            callbacks=[ByTurns(turns)],
+        )
+    except NoMoreTurns:
+        return
+
+
+def decode(turns: Turns, how: str, count: str) -> None:
+    """Decode one latent vector `count` times in each turn."""
+    model: Any = tasks.model(tasks.STEP[0])
+    z = tasks.examples(tasks.STEP[0], 1)[:, : model.latent]  # (1, Z)
+    if how == "model":
+        call: Callable[[Any], Any] = model.decode
+    else:
+        call = model.decoder(batch=1)
+
+    def work() -> None:
+        for _ in range(int(count)):
+            call(z)
+
+    work()
+    turns.say(how=how)
+    turns.serve(work)
+
+
+if __name__ == "__main__":
+    (fit if sys.argv[1] == "fit" else decode)(Turns(), *sys.argv[2:])

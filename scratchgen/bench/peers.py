@@ -1,0 +1,47 @@
+"""The other tools: which are installed, and for which interpreter."""
+
+import functools
+import subprocess
+import sys
+
+from .settings import PEERS, Settings
+from .workers import Worker
+
+TOOLS = ("torch", "jax", "tensorflow")
+ASK = "import importlib.util as u, sys; sys.exit(any(u.find_spec(p) is None for p in sys.argv[1:]))"
+
+
+@functools.cache
+def has(python: str, *packages: str) -> bool:
+    """Whether that interpreter can import them all, found out without importing them."""
+    try:
+        return not subprocess.run([python, "-c", ASK, *packages], capture_output=True).returncode
+    except OSError:
+        return False
+
+
+def python_for(pythons: tuple[str, ...], *packages: str) -> str:
+    """The first interpreter that has the packages; "" if none has."""
+    return next((python for python in pythons if has(python, *packages)), "")
+
+
+def why_not(settings: Settings, *packages: str) -> str:
+    """A sentence where those packages cannot be compared with; "" where they can."""
+    names = " and ".join(packages)
+    if not PEERS.is_dir():
+        return f"{names}: not compared, because the models are with the tests, in a checkout"
+    if not python_for(settings.pythons, *packages):
+        return f"{names}: not installed here; --peers-python names an interpreter that has it"
+    return ""
+
+
+def peer(settings: Settings, tool: str, *arguments: str) -> Worker:
+    """A process of that tool, which gets ready to train."""
+    command = [python_for(settings.pythons, tool), "-m", "peers.worker", tool, *arguments]
+    return Worker(tool, command, settings.environment())
+
+
+def ours(settings: Settings, name: str, *arguments: str, **environment: str) -> Worker:
+    """A process of ours."""
+    command = [sys.executable, "-m", "scratchgen.bench.ours", *arguments]
+    return Worker(name, command, settings.environment(**environment))

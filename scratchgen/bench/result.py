@@ -1,0 +1,64 @@
+"""What a part of the bench found: a table, a few lines, and the numbers themselves."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..tables import WIDTH, columns, paragraph
+
+Row = tuple[str, ...]
+
+
+@dataclass
+class Result:
+    """One part: `rows` under `head`, `lines` below, `data` for programs."""
+
+    title: str
+    head: Row = ()
+    rows: list[Row] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    sides: str = ""  # of the columns; by default the first to the left
+
+    def text(self) -> str:
+        """As it is printed: at most 79 columns."""
+        found = [self.title, ""]
+        if self.rows:
+            sides = self.sides or "<" + ">" * (len(self.rows[0]) - 1)
+            found += columns([*([self.head] if self.head else []), *self.rows], sides)
+        if self.rows and self.lines:
+            found.append("")
+        for line in self.lines:
+            found += paragraph(line, "  ")
+        return "\n".join(found)
+
+
+def progress(text: str) -> None:
+    """What is being measured, on a line of the terminal that the next one overwrites."""
+    if sys.stderr.isatty():
+        print(f"\r{text[: WIDTH - 1]:{WIDTH - 1}}", end="\r", file=sys.stderr, flush=True)
+
+
+def time_text(seconds: float) -> str:
+    """Seconds in a unit that fits, with three digits.
+
+    >>> [time_text(t) for t in (2.5e-8, 1.234e-4, 0.0123, 3.21)]
+    ['25.0 ns', '123 us', '12.3 ms', '3.21 s']
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:#.3g}".removesuffix(".") + f" {unit}"
+    return f"{seconds * 1e9:#.3g}".removesuffix(".") + " ns"
+
+
+def spread_text(least: float, most: float) -> str:
+    """`121-130 us`: from the least to the most, in the unit of the most.
+
+    >>> spread_text(1.21e-4, 1.3e-4)
+    '121-130 us'
+    """
+    most_text = time_text(most)
+    number, unit = most_text.split()
+    size = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
+    low = f"{least / size:#.3g}".removesuffix(".")
+    return f"{low}-{number} {unit}"

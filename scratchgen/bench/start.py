@@ -1,0 +1,95 @@
+"""The first training step, from the start of the process, and what an import costs.
+
+cold      nothing is compiled yet: XDG_CACHE_HOME is an empty folder
+warm      the same once more
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from .result import Result, Row, spread_text, time_text
+from .settings import Settings
+from .timing import Times
+
+FIRST = """
+import time, numpy as np, scratchgen as sg
+x = np.random.default_rng(0).random((128, 784), dtype=np.float32)
+model = sg.models.vae((784,), latent=20, hidden=(128,), likelihood="bernoulli", rng=0)
+sg.fit(model, x, epochs=1, batch_size=128, seed=0)
+print(time.time())
+"""
+IMPORT = """
+import time, numpy
+began = time.perf_counter()
+import scratchgen
+print(time.perf_counter() - began)
+"""
+
+
+def measure(settings: Settings) -> Result:
+    """A row for each way to start."""
+    times: dict[str, Times] = {}
+    rounds = settings.some(settings.rounds, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        env = settings.environment(XDG_CACHE_HOME=folder)
+        env.pop("NUMBA_CACHE_DIR", None)
+        if not settings.quick:
+            times["first step, cold cache"] = Times((run(FIRST, env),))
+        else:
+            env = settings.environment()
+        times["first step, warm cache"] = Times(tuple(run(FIRST, env) for _ in range(rounds)))
+    without = settings.environment(SCRATCHGEN_JIT="0")
+    times["first step, no numba"] = Times(tuple(run(FIRST, without) for _ in range(rounds)))
+    imports = [float(printed(IMPORT, os.environ)) for _ in range(rounds)]
+    times["import scratchgen, after numpy"] = Times(tuple(imports))
+    if not settings.quick and has_warmup():
+        times["scratchgen warmup, cold cache"] = Times((warmup(settings),))
+    return report(times)
+
+
+def report(times: dict[str, Times]) -> Result:
+    """As a table."""
+    rows: list[Row] = [
+        (name, time_text(one.median), spread_text(one.least, one.most))
+        for name, one in times.items()
+    ]
+    lines = ["first step: from the start of the process, imports and making the model included"]
+    data = {name: one.record() for name, one in times.items()}
+    return Result("From the start", ("", "time", "from - to"), rows, lines, data)
+
+
+def run(code: str, env: dict[str, str]) -> float:
+    """Seconds from before a fresh interpreter starts to the time that the code prints."""
+    began = time.time()
+    return float(printed(code, env)) - began
+
+
+def printed(code: str, env: "os._Environ[str] | dict[str, str]") -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=dict(env), capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def command(*words: str) -> Sequence[str]:
+    return [sys.executable, "-m", "scratchgen", *words]
+
+
+def has_warmup() -> bool:
+    """Whether this scratchgen has `scratchgen warmup`."""
+    return not subprocess.run(command("warmup", "--help"), capture_output=True).returncode
+
+
+def warmup(settings: Settings) -> float:
+    """Seconds to compile everything once."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = settings.environment(XDG_CACHE_HOME=folder)
+        env.pop("NUMBA_CACHE_DIR", None)
+        began = time.perf_counter()
+        subprocess.run(command("warmup"), env=env, capture_output=True, check=True)
+        return time.perf_counter() - began

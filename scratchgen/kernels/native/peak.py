@@ -1,0 +1,91 @@
+"""What the machine can do at best: multiply-adds in registers, and numbers to and from memory.
+
+    flops = 2 lanes SUMS count / seconds         SUMS sums, independent, count terms each     (1)
+    bytes = 3 itemsize n / seconds               a[i] = b[i] + s c[i], i = 0 ... n - 1        (2)
+
+A fused multiply-add is two operations on each lane. It takes some cycles, and the next one on the
+same sum has to wait for it: 24 sums keep any CPU busy. (2) is the triad of STREAM (McCalpin 1995)
+and counts bytes as STREAM does. Only code that measures imports this file.
+"""
+
+import time
+
+import llvmlite.binding
+import numpy as np
+
+from ...checks import Array
+from .. import sharing
+from ..compiling import in_parts
+from ..sharing import share
+from .vectors import BITS, Value, Vectors, instructions
+
+SUMS = 24 if BITS == 512 else 12  # and x and y: AVX2 has 16 registers, AVX-512 has 32
+ROOM = 4096  # bytes apart, so that no two threads write to one line of a cache
+SECONDS = 0.02  # a measurement
+
+
+@instructions
+def multiply_add(v: Vectors, count: Value, at: Value) -> None:
+    """sum += x y in SUMS vectors, `count` times; x and y are the first two vectors at `at`."""
+    x, y = v.load(at, v.whole(0)), v.load(at, v.whole(v.size))
+    places = [v.whole((2 + i) * v.size) for i in range(SUMS)]
+
+    def again(_n: Value, sums: list[Value]) -> list[Value]:
+        return [v.fma(x, y, one) for one in sums]
+
+    sums = v.loop(count, 1, [v.load(at, place) for place in places], again)
+    for one, place in zip(sums, places, strict=True):
+        v.store(one, at, place)
+
+
+def multiply_adds(part, parts, like, work, count):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Each part does (1) in a place of its own: work (parts, ROOM) bytes, numbers as in `like`."""
+    multiply_add(like, count, work[part].ctypes.data)
+
+
+def triad(part, parts, a, b, c, s):  # type: ignore[no-untyped-def]
+    """(2), each part its share."""
+    start, stop = share(a.size, part, parts)
+    a, b, c = a[start:stop], b[start:stop], c[start:stop]
+    for i in range(a.size):
+        a[i] = b[i] + s * c[i]
+
+
+def cpu() -> str:
+    """What LLVM calls this CPU: znver5, say."""
+    return str(llvmlite.binding.get_host_cpu_name())
+
+
+def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:
+    """Operations a second on that many threads, the best of some rounds; 0 without vectors."""
+    if not BITS:
+        return 0.0
+    like = np.zeros(1, dtype)
+    work = np.zeros((threads, ROOM), np.uint8)
+    twin = in_parts(multiply_adds)
+
+    def seconds(parts: int, count: int) -> float:
+        began = time.perf_counter()
+        sharing.run(twin, parts, (like, work, count))
+        return time.perf_counter() - began
+
+    seconds(threads, 1)
+    count = 1000
+    while (took := seconds(1, count)) < SECONDS / 4:
+        count *= 2
+    count = int(count * SECONDS / took)
+    operations = 2 * threads * (BITS // 8 // like.itemsize) * SUMS * count
+    return operations / min(seconds(threads, count) for _ in range(rounds))  # (1)
+
+
+def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
+    """Bytes a second to and from memory, the best of some rounds, over so many megabytes."""
+    n = megabytes * 1_000_000 // 12
+    arrays: list[Array] = [np.zeros(n, np.float32) for _ in range(3)]
+    twin, s = in_parts(triad), np.float32(2)
+    best = float("inf")
+    for _ in range(rounds + 1):  # in the first, pages are handed out
+        began = time.perf_counter()
+        sharing.run(twin, threads, (*arrays, s))
+        best = min(best, time.perf_counter() - began)
+    return 3 * 4 * n / best  # (2)

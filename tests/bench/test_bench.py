@@ -1,0 +1,245 @@
+"""The bench: what it computes is right, and what it prints can be read. No time is asserted."""
+
+import json
+import math
+import sys
+
+import pytest
+
+from scratchgen import cli
+from scratchgen.bench import decoding, elements, peers, products, start, steps, tasks
+from scratchgen.bench.cases import CASES, twins
+from scratchgen.bench.command import PARTS
+from scratchgen.bench.settings import Settings, pinned
+from scratchgen.bench.timing import Times, fastest, geometric_mean, in_turns, rotated
+from scratchgen.bench.workers import Worker, take_turns
+from scratchgen.kernels.compiling import compiles
+from scratchgen.versions import is_installed
+
+QUICK = Settings(rounds=1, quick=True)
+
+
+def within_a_terminal(text: str) -> bool:
+    return max(map(len, text.splitlines())) <= 79
+
+
+def test_the_median_is_of_all_rounds_and_the_spread_from_the_least_to_the_most():
+    times = Times((3.0, 1.0, 10.0, 2.0))
+    assert (times.median, times.least, times.most) == (2.5, 1.0, 10.0)
+
+
+def test_the_geometric_mean_of_a_ratio_and_its_inverse_is_one():
+    assert geometric_mean([4.0, 0.25]) == 1.0
+    assert geometric_mean([1.0, 8.0]) == pytest.approx(math.sqrt(8))
+    assert math.isnan(geometric_mean([]))
+
+
+def test_the_fastest_is_the_one_with_the_least_median():
+    assert fastest({"a": Times((1.0, 9.0, 9.0)), "b": Times((5.0, 5.0, 5.0))}) == "b"
+    assert fastest({}) == ""
+
+
+def test_every_call_has_as_many_turns_and_each_goes_first_in_turn():
+    calls = []
+    times = in_turns({name: lambda n=name: calls.append(n) for name in "ab"}, 3, least=1e-9)
+    assert {name: len(one.seconds) for name, one in times.items()} == {"a": 3, "b": 3}
+    assert [rotated("ab", number)[0] for number in range(3)] == ["a", "b", "a"]
+
+
+def worker(name: str, code: str) -> Worker:
+    """A process that runs `code` with `turns`."""
+    start = "from scratchgen.bench.workers import Turns; turns = Turns()\n"
+    return Worker(name, [sys.executable, "-c", start + code], Settings().environment())
+
+
+def test_a_worker_gets_ready_and_works_when_it_is_told_and_what_it_prints_is_no_answer():
+    told = "turns.say(how='fast'); print('noise')\nwhile turns.wait(): turns.say(seconds=0.5)"
+    ends = "turns.say(how='once')\nturns.wait()\nraise SystemExit('out of fuel')"
+    workers = [worker("told", told), worker("ends", ends), worker("never", "raise OSError('no')")]
+    times, failed = take_turns(workers, rounds=2, pause=0)
+    assert times == {"told": Times((0.5, 0.5))}
+    assert workers[0].facts == {"how": "fast"}
+    assert failed == {"ends": "ends: out of fuel", "never": "never: OSError: no"}
+
+
+def measured(**tools: float) -> dict:
+    """What one task's processes told, with these medians of a step."""
+    return {
+        "steps": 469,
+        "tools": {
+            tool: {**Times((0.9 * t, t, 1.1 * t)).record(), "how": "best"}
+            for tool, t in tools.items()
+        },
+        "failed": {},
+    }
+
+
+def test_ratios_are_those_of_the_fastest_peer_and_their_mean_is_over_four_tasks():
+    names = [task.name for task in tasks.OTHERS]
+    found = {name: measured(scratchgen=1e-3, torch=8e-3, jax=2e-3) for name in names[:2]}
+    found |= {name: measured(scratchgen=1e-3, torch=8e-3, jax=9e-3) for name in names[2:]}
+    found[tasks.STEP[0].name] = measured(scratchgen=1e-3, torch=3e-3)
+    result = steps.report(found, 0.0, ["tensorflow: not installed"])
+    assert result.data["geometric_mean"] == pytest.approx(4.0)
+    assert result.data["ratios"][names[0]] == pytest.approx(2.0)
+    text = " ".join(result.text().split())
+    assert within_a_terminal(result.text())
+    assert "tensorflow: not installed" in text
+    assert "2.00 times as fast as jax" in text
+    assert "8.00 times as fast as torch" in text
+    assert f"{tasks.STEP[0].name}: 3.00 times" in text
+    assert "an epoch of 469 steps in 0.47 s" in text
+    assert text.endswith("vae-example, iwae, gan, critic (4 of 4 measured): 4.00")
+
+
+def test_the_efficiency_of_sizes_that_fit_no_vector_is_told_beside_that_of_those_that_do():
+    even, odd = tasks.STEP[2], tasks.ODD[2]
+    found = {even.name: measured(scratchgen=1e-3), odd.name: measured(scratchgen=1e-3)}
+    result = steps.report(found, even.operations() / 1e-3 / 0.5, [])
+    assert result.data["of_peak"][even.name] == pytest.approx(0.5)
+    ratio = odd.operations() / even.operations()
+    assert f"{ratio:.2f} times the efficiency of {even.name}" in " ".join(result.text().split())
+
+
+def test_the_operations_of_a_step_are_those_of_its_products():
+    """784-128-40 and 20-128-784: forward, two products back, but one in the first layer."""
+    layers = [784 * 128, 128 * 40, 20 * 128, 128 * 784]
+    assert tasks.STEP[2].operations() == 2 * 512 * (3 * sum(layers) - layers[0])
+
+
+def test_the_sixty_shapes_and_the_two_hundred_are_within_their_bounds_and_always_the_same():
+    sixty, many = products.sixty(), products.two_hundred()
+    assert (len(sixty), len(many)) == (60, 200)
+    assert all(128 <= side <= 1024 for shape in sixty for side in shape)
+    assert all(1 <= side <= 2048 for shape in many for side in shape)
+    assert sixty == products.sixty()
+    assert many == products.two_hundred()
+    assert len({*sixty}) == 60
+    assert min(map(min, many)) < 4
+    assert max(map(max, many)) > 1500
+
+
+def test_the_summary_of_products_names_the_worst_shape():
+    good = {"shape": [128, 128, 128], **{kind: [1e-5, 2e-5] for kind in products.KINDS}}
+    bad = {**good, "shape": [200, 300, 400], "x w": [4e-4, 3e-4]}
+    peak = 2.0 * 128**3 / 1e-5
+    one = products.summary([good, bad], peak)
+    assert one["ratio"]["median"] == pytest.approx(2.0)
+    assert one["ratio"]["worst"] == pytest.approx(0.75)
+    assert (one["ratio"]["shape"], one["ratio"]["kind"]) == ([200, 300, 400], "x w")
+    assert one["of_peak"]["worst"] == pytest.approx(2.0 * 200 * 300 * 400 / 4e-4 / peak)
+    result = products.report({"1": {"peak": peak, "60": [good, bad], "200": [good]}})
+    assert within_a_terminal(result.text())
+    assert "worst 0.75 at N 200, I 300, O 400, x w" in " ".join(result.text().split())
+
+
+def test_the_products_that_are_timed_are_those_of_numpy():
+    import numpy as np
+
+    for kind, (ours, theirs) in products.calls((5, 3, 4)).items():
+        out = theirs.keywords["out"]
+        theirs()
+        wanted = out.copy()
+        out[:] = 0
+        ours()
+        np.testing.assert_allclose(out, wanted, rtol=1e-5, err_msg=kind)
+
+
+def test_every_kernel_with_a_twin_is_timed():
+    assert set(CASES) == set(twins())
+    result = elements.measure(QUICK)
+    assert within_a_terminal(result.text())
+    if compiles():
+        layers = {
+            f"{kind.__name__}{back}" for kind in elements.ACTIVATIONS for back in ("", " back")
+        }
+        assert set(result.data["measured"]) == set(twins()) | layers
+    else:
+        assert "no kernel has a twin" in result.text()
+
+
+def test_a_peer_that_is_not_installed_is_named():
+    why = peers.why_not(Settings(), "no_such_package")
+    assert why.startswith("no_such_package: not installed here")
+    assert "--peers-python" in why
+    assert peers.has(sys.executable, "numpy")
+    assert not peers.has("no/such/python", "numpy")
+
+
+def test_a_step_is_measured_through_fit(monkeypatch):
+    monkeypatch.setenv("SCRATCHGEN_JIT", "0")
+    monkeypatch.setattr(steps, "TOOLS", ("no_such_package",))
+    result = steps.measure(QUICK, [tasks.OTHERS[2]])
+    (one,) = result.data["tasks"].values()
+    assert one["failed"] == {}
+    assert one["steps"] == 4
+    assert one["tools"]["scratchgen"]["median"] > 0
+    assert "no_such_package: not installed here" in result.text()
+
+
+def test_decoding_is_told_beside_onnxruntime():
+    times = {"model.decode": Times((4e-6,)), "onnxruntime": Times((8e-6,))}
+    text = decoding.report(times, []).text()
+    assert "2.00" in text
+    assert within_a_terminal(text)
+
+
+def test_starts_are_told_with_their_spread():
+    text = start.report({"import": Times((0.0011, 0.0012, 0.0021))}).text()
+    assert "1.20 ms  1.10-2.10 ms" in text
+
+
+def test_the_command_measures_the_machine(capsys):
+    assert cli.main(["bench", "--quick", "machine"]) == 0
+    text = capsys.readouterr().out
+    assert within_a_terminal(text)
+    assert "CPU" in text
+    assert "NumPy" in text
+    if not compiles():
+        assert "no peak is measured" in text
+
+
+def test_the_command_knows_its_parts_and_takes_no_other(capsys):
+    for part in PARTS:
+        assert cli.parser().parse_args(["bench", part]).part == part
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "kernel"])
+    assert "did you mean 'kernels'?" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
+def test_out_leaves_the_numbers_and_a_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SCRATCHGEN_JIT", "0")
+    assert cli.main(["bench", "--quick", "kernels", "--out", str(tmp_path / "b")]) == 0
+    found = json.loads((tmp_path / "b" / "bench.json").read_text())
+    assert found["threads"] == 2
+    assert (tmp_path / "b" / "bench.png").stat().st_size > 1000
+    assert "bench.json and bench.png are in" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
+def test_everything_measured_can_be_drawn(tmp_path):
+    from scratchgen import plots
+
+    one = {"shape": [8, 8, 8], **{kind: [1e-6, 2e-6] for kind in products.KINDS}}
+    tools = measured(scratchgen=1e-3, torch=2e-3, another=3e-3)
+    found = {
+        "products": {"measured": {"1": {"peak": 1e11, "60": [one], "200": [one]}}},
+        "kernels": {"measured": {"adam_step": {"reference": 2e-6, "1": 1e-6, "2": 5e-7}}},
+        "decoding": {"onnxruntime": Times((1e-5, 2e-5)).record()},
+        "steps": {"tasks": {"vae": tools, "gan": measured(torch=1e-3)}},
+    }
+    plots.draw_bench(found, tmp_path / "bench.png")
+    assert (tmp_path / "bench.png").stat().st_size > 10_000
+
+
+def test_a_process_is_pinned_only_while_the_bench_runs():
+    import os
+
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this system pins no process")
+    before = os.sched_getaffinity(0)
+    with pinned(1) as cpus:
+        assert os.sched_getaffinity(0) == set(cpus)
+        assert len(cpus) == 1
+    assert os.sched_getaffinity(0) == before
