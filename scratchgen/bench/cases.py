@@ -88,7 +88,7 @@ def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
 
 
 def logits(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return normal(seed, dtype, (rows, columns), (rows, columns))
+    return normal(seed, dtype, (rows * columns,), (rows * columns,))
 
 
 CASES: dict[str, Case] = {
