@@ -3,6 +3,8 @@
 case(rows, columns, dtype, seed) -> the kernel's arguments, rows x columns numbers in the first
 """
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +17,15 @@ Case = Callable[[int, int, str, int], list[Any]]
 
 
 def twins() -> dict[str, Any]:
-    """The kernels with a reference and a loop, by name."""
-    known = {name: getattr(kernels, name) for name in kernels.__all__}
-    return {name: kernel for name, kernel in known.items() if hasattr(kernel, "loop")}
+    """The kernels with a reference and a loop, by name, in every file of the room."""
+    names = [one.name for one in pkgutil.iter_modules(kernels.__path__) if not one.ispkg]
+    files = [importlib.import_module(f"{kernels.__name__}.{name}") for name in names]
+    return {
+        name: kernel
+        for file in files
+        for name, kernel in vars(file).items()
+        if hasattr(kernel, "loop")
+    }
 
 
 def normal(seed: int, dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
@@ -79,6 +87,10 @@ def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows, columns), (rows,), (rows, columns))
 
 
+def logits(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return normal(seed, dtype, (rows * columns,), (rows * columns,))
+
+
 CASES: dict[str, Case] = {
     "adam_step": adam_step,
     "add_rows": add_rows,
@@ -89,4 +101,6 @@ CASES: dict[str, Case] = {
     "row_norms": row_norms,
     "scale_rows": scale_rows,
     "take_rows": take_rows,
+    "write_sigmoid": logits,
+    "write_softplus": logits,
 }

@@ -26,7 +26,7 @@ from ..checks import Array, Shape, finite
 from ..errors import OptionError
 from ..rng import standard_normal
 from . import gaussian
-from .likelihoods import Likelihood
+from .likelihoods import Likelihood, into
 
 LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
 
@@ -52,8 +52,8 @@ class _Normal(Likelihood):
         d = gaussian.log_prob_gradients(x, read.mu, read.log_var, dvalue)
         return self._join(d, read)
 
-    def mean(self, raw: Array) -> Array:
-        return np.ascontiguousarray(self._read(raw).mu)
+    def mean(self, raw: Array, out: Array | None = None) -> Array:
+        return into(np.ascontiguousarray(self._read(raw).mu), out)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         read = self._read(raw)

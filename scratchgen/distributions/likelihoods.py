@@ -48,13 +48,24 @@ class Likelihood:
         """`log_prob` and `raw_gradient`, which a kind may have from one pass, on the tape."""
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
-    def mean(self, raw: Array) -> Array:
-        """E[x|z], with as many numbers as x; for categories the most probable one."""
+    def mean(self, raw: Array, out: Array | None = None) -> Array:
+        """E[x|z], with as many numbers as x; for categories the most probable one.
+
+        With out, of the shape of x, it is written there.
+        """
         raise NotImplementedError
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         """A draw of x given z, with as many numbers as x."""
         raise NotImplementedError
+
+
+def into(x: Array, out: Array | None) -> Array:
+    """x, or, where it is given, `out` of as many numbers, with x written there."""
+    if out is None:
+        return x
+    out[...] = x.reshape(out.shape)
+    return out
 
 
 @dataclass(frozen=True)
@@ -87,8 +98,8 @@ class Bernoulli(Likelihood):
         )
         return log_prob, d_raw
 
-    def mean(self, raw: Array) -> Array:
-        return kernels.sigmoid(raw)
+    def mean(self, raw: Array, out: Array | None = None) -> Array:
+        return kernels.sigmoid(raw, out=out)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         return bernoulli.draw(raw, rng)
@@ -136,9 +147,9 @@ class Categorical(Likelihood):
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         return categorical.log_prob_gradients(x, raw, dvalue).logits
 
-    def mean(self, raw: Array) -> Array:
+    def mean(self, raw: Array, out: Array | None = None) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""
-        return raw.argmax(axis=-1).astype(raw.dtype)  # (N, *shape)
+        return into(raw.argmax(axis=-1).astype(raw.dtype), out)  # (N, *shape)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         return categorical.draw(raw, rng).astype(raw.dtype)

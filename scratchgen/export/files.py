@@ -21,9 +21,11 @@ import numpy as np
 from ..checks import float_type, one_of, user_path
 from ..data.npy import PICKLE, member_header, open_zip, read_member
 from ..errors import DataError, FileError, KindError, ScratchgenError
+from ..kernels.compiling import want_twins
 from ..models import MODELS, Model
 from ..nn import Layer, Layout, Network, build, describe
 from ..nn.network import places
+from ..versions import require
 
 FORMAT = 2
 LONGEST_CONFIG = 2**24  # bytes
@@ -68,12 +70,19 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
         raise KindError(f"save got file={file!r}: wants a path or a binary file object")
 
 
-def load(file: str | os.PathLike[str] | bytes | IO[bytes]) -> Model:
+def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) -> Model:
     """The model that `save` wrote to a path, or that is in bytes or in a binary file object.
+
+    NumPy alone runs a loaded model, unless this process trains too; with jit, numba's twins of the
+    kernels do, after the second that it takes to import numba. Raises MissingExtraError where
+    that is asked for and numba is not installed.
 
     Safe on files from strangers: nothing is unpickled or run, and no memory is taken that the file
     does not fill. Raises FileError for what is missing, truncated, foreign, or fits itself badly.
     """
+    if jit:
+        require("numba", "load(..., jit=True)")
+        want_twins()
     stream, size, what = _open(file)
     with stream:
         start = stream.read(2)

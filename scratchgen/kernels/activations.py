@@ -24,7 +24,7 @@ from .functions import (
     softplus,
     tanh,
 )
-from .sharing import share
+from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -36,21 +36,21 @@ curvature: Any = None
 
 
 def bend(part, parts, x, y, settings):
-    start, stop = share(x.size, part, parts)
+    start, stop = share_row(x.size, part, parts)
     x, y = x[start:stop], y[start:stop]
     for i in range(x.size):
         y[i] = value(x[i], *settings)  # (1)
 
 
 def pull(part, parts, x, y, dy, dx, settings):
-    start, stop = share(x.size, part, parts)
+    start, stop = share_row(x.size, part, parts)
     x, y, dy, dx = x[start:stop], y[start:stop], dy[start:stop], dx[start:stop]
     for i in range(x.size):
         dx[i] = slope(x[i], y[i], *settings) * dy[i]  # (2)
 
 
 def pull_both(part, parts, x, y, u, dy, dv, dx, du, settings):
-    start, stop = share(x.size, part, parts)
+    start, stop = share_row(x.size, part, parts)
     x, y, u = x[start:stop], y[start:stop], u[start:stop]
     dy, dv, dx, du = dy[start:stop], dv[start:stop], dx[start:stop], du[start:stop]
     for i in range(x.size):

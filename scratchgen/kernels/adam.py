@@ -15,7 +15,7 @@ import numpy as np
 
 from ..checks import Array
 from .compiling import twin_of
-from .sharing import share
+from .sharing import share_row
 
 
 def adam_step_reference(
@@ -43,7 +43,7 @@ def adam_step_reference(
 # the loop has the types of its reference
 def adam_step(part, parts, theta, g, m, v, rate, b1, b2, eps, c1, c2, least):  # type: ignore[no-untyped-def]
     one = theta.dtype.type(1)
-    start, stop = share(theta.size, part, parts)
+    start, stop = share_row(theta.size, part, parts)
     theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
     for i in range(theta.size):
         mi = m[i] + (one - b1) * (g[i] - m[i])  # (1)

@@ -32,7 +32,7 @@ Twin = Any  # a dispatcher of numba
 GRAIN = 20_000  # numbers, about: below it, waking a second thread costs more than it saves
 EXACT = frozenset({"contract"})  # x y + z may be rounded once; sums keep their order
 
-_parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT}
+_parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT, sharing.share_row: EXACT}
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 

@@ -1,9 +1,10 @@
 """Sigmoid and softplus of a logit, safe at any size.
 
-    sigmoid(l)  = 1 / (1 + exp(-l)) = 1 / (1 + e) for l >= 0, e / (1 + e) for l < 0     (1)
-    softplus(l) = log(1 + exp(l))   = max(l, 0) + log(1 + e)                            (2)
+    sigmoid(l)  = 1 / (1 + exp(-l))                                            (1)
+    softplus(l) = log(1 + exp(l)) = max(l, 0) + log(1 + exp(-|l|))             (2)
 
-Both take only e = exp(-|l|), which cannot overflow. They are what the losses are made of:
+Where exp(-l) overflows, (1) is 0, as it should be; exp(-|l|) cannot overflow. They are what the
+losses are made of:
 
     log sigmoid(l) = -softplus(-l),    log(1 - sigmoid(l)) = -softplus(l)      (3)
     softplus'(l) = sigmoid(l)                                                  (4)
@@ -15,7 +16,7 @@ from ..checks import Array
 from .compiling import twin_of
 from .functions import sigmoid as sigmoid_of_one
 from .functions import softplus as softplus_of_one
-from .sharing import share
+from .sharing import share_row
 
 
 def sigmoid(logits: Array, out: Array | None = None) -> Array:
@@ -33,13 +34,16 @@ def softplus(logits: Array, out: Array | None = None) -> Array:
 
 
 def sigmoid_reference(logits: Array, out: Array) -> None:
-    e = np.exp(-np.abs(logits))  # in (0, 1]
-    np.divide(np.where(logits >= 0, 1, e), 1 + e, out=out)  # (1)
+    np.negative(logits, out=out)
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1
+    np.reciprocal(out, out=out)  # (1)
 
 
 @twin_of(sigmoid_reference, weight=4, flat=True)
 def write_sigmoid(part, parts, logits, out):  # type: ignore[no-untyped-def]
-    start, stop = share(out.size, part, parts)
+    start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
     for i in range(out.size):
         out[i] = sigmoid_of_one(logits[i])  # (1)
@@ -52,7 +56,7 @@ def softplus_reference(logits: Array, out: Array) -> None:
 
 @twin_of(softplus_reference, weight=4, flat=True)
 def write_softplus(part, parts, logits, out):  # type: ignore[no-untyped-def]
-    start, stop = share(out.size, part, parts)
+    start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
     for i in range(out.size):
         out[i] = softplus_of_one(logits[i])  # (2)

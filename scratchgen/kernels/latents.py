@@ -15,7 +15,7 @@ import numpy as np
 from ..checks import Array
 from .compiling import twin_of
 from .functions import exp, expm1
-from .sharing import share
+from .sharing import share_row
 
 
 def draw_and_kl_reference(heads: Array, noise: Array, z: Array, kl: Array) -> None:
@@ -29,7 +29,7 @@ def draw_and_kl_reference(heads: Array, noise: Array, z: Array, kl: Array) -> No
 def draw_and_kl(part, parts, heads, noise, z, kl):  # type: ignore[no-untyped-def]
     count, latents = z.shape
     half = heads.dtype.type(0.5)
-    left, right = share(latents, part, parts)
+    left, right = share_row(latents, part, parts)
     kl = kl[left:right]
     kl[:] = 0
     for n in range(count):
@@ -56,7 +56,7 @@ def draw_and_kl_back_reference(
 def draw_and_kl_back(part, parts, heads, noise, dz, weight, dheads):  # type: ignore[no-untyped-def]
     count, latents = dz.shape
     half = heads.dtype.type(0.5)
-    left, right = share(latents, part, parts)
+    left, right = share_row(latents, part, parts)
     weight = weight[left:right]
     for n in range(count):
         mu, lv = heads[n, left:right], heads[n, latents + left : latents + right]

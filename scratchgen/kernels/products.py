@@ -34,7 +34,7 @@ from ..checks import Array
 from ..errors import OptionError
 from . import sharing
 from .compiling import FromLLVM, Kernel, for_types, part, twin_of, twins_run
-from .sharing import share
+from .sharing import share, share_row
 
 DEPTH = 256
 COPY_FROM = 192  # rows of c
@@ -83,7 +83,7 @@ def add_rows_reference(dy: Array, into: Array) -> None:
 
 @twin_of(add_rows_reference)
 def add_rows(part, parts, dy, into):  # type: ignore[no-untyped-def]
-    left, right = share(into.size, part, parts)
+    left, right = share_row(into.size, part, parts)
     into = into[left:right]
     for n in range(len(dy)):
         row = dy[n, left:right]

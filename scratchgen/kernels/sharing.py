@@ -25,6 +25,7 @@ from ..checks import whole
 
 MOST = 256
 DEFAULT_MOST = 8
+BLOCK = 256  # numbers
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
@@ -66,6 +67,16 @@ def threads(n: int) -> Iterator[None]:
 def share(count, part, parts):  # type: ignore[no-untyped-def]
     """Which of `count` things that part takes: from, to. All together take each once."""
     return count * part // parts, count * (part + 1) // parts
+
+
+def share_row(size, part, parts):  # type: ignore[no-untyped-def]
+    """Which of `size` numbers in a row that part takes, in whole blocks: from, to.
+
+    What is computed in a vector and what is left over at the end may be rounded in other places.
+    With blocks longer than any vector, each number is in the same vector whatever `parts` is.
+    """
+    start, stop = share((size + BLOCK - 1) // BLOCK, part, parts)
+    return start * BLOCK, min(stop * BLOCK, size)
 
 
 def _from_environment() -> int:

@@ -24,6 +24,7 @@ In algorithm 1 of the paper the discriminator moves k times for each move of the
 time on fresh examples: here the generator moves in every k-th step.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,9 @@ class GAN(Model):
     def is_bounded(self) -> bool:
         """Whether a penalty or a clip bounds the slope of the discriminator."""
         return self.penalty is not None or self.weight_clip is not None
+
+    def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
+        return "generator", lambda made, _out: made
 
     def settings(self) -> dict[str, Any]:
         return {

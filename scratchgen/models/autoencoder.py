@@ -225,6 +225,9 @@ class VAE(Model):
         raw = self.apply("decoder", z, self.check_labels(labels, len(z)))  # (N, ...)
         return by_chunks(reading, raw).reshape(len(z), *self.shape)
 
+    def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
+        return "decoder", self.likelihood.mean
+
     def settings(self) -> dict[str, Any]:
         return {
             "shape": self.shape,

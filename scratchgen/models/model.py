@@ -18,13 +18,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, count, examples, float_type
+from ..checks import MOST_EXAMPLES, Array, Shape, count, examples, float_type, whole
 from ..checks import labels as checked_labels
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
 from ..optim import Optimizer
 from ..rng import Rng, generator, standard_normal
+from .decoding import PreparedDecoder
 from .trace import Trace, spied
 
 CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
@@ -125,6 +126,35 @@ class Model:
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
         """n new examples (n, *shape); with JoinLabels, of those labels (n,)."""
+        raise NotImplementedError
+
+    def decoder(self, batch: int = 1) -> PreparedDecoder:
+        """`decode` for `batch` latents at a time, in the same memory at every call.
+
+        For programs that embed a model: no call takes memory, and few lines of Python run. What a
+        call returns is written over by the next; two threads take two decoders. It decodes with
+        the weights that the model has at the call. Raises OptionError unless batch is at least 1.
+
+        >>> from scratchgen.models import vae
+        >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).decoder(batch=1)
+        >>> decode([[0.0, 0.0, 0.0]]).shape
+        (1, 2)
+        """
+        batch = whole(batch, "batch", least=1, most=MOST_EXAMPLES)
+        name, reading = self._decoding()
+        return PreparedDecoder(
+            self.networks[name],
+            self._views(name),
+            self.shape,
+            batch,
+            self.dtype,
+            reading,
+            self.check_labels,
+            joins_labels=self.n_labels > 0,
+        )
+
+    def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
+        """The network that turns z into x, and what writes its examples into an array."""
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:

@@ -33,6 +33,27 @@ def roles(name: str) -> list[str]:
     return list(inspect.signature(TWINS[name].reference).parameters)
 
 
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_a_twin_takes_what_its_reference_takes(name):
+    code = TWINS[name].loop.__code__
+    names = code.co_varnames[: code.co_argcount]
+    assert names == ("part", "parts", *inspect.signature(TWINS[name].reference).parameters)
+
+
+@needs_numba
+@pytest.mark.parametrize(("rows", "columns"), [(0, 1), (5, 1), (3, 15), (7, 17), (4, 1000)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_the_number_of_parts_does_not_show(name, dtype, rows, columns):
+    outcomes = []
+    for parts in (1, 2, 3):
+        case = CASES[name](rows, columns, dtype, 0)
+        in_parts(TWINS[name].loop, TWINS[name].flags)(parts, *case)
+        written = (a for role, a in zip(roles(name), case, strict=True) if role != "_terms")
+        outcomes.append(b"".join(array.tobytes() for array in written))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
 @needs_numba
 @given(
     st.sampled_from(sorted(CASES)),
@@ -118,3 +139,25 @@ def test_sigmoid_and_softplus_are_right_at_any_size():
     log2 = np.log(2)
     wanted = [0, np.log1p(e), log2 - 5e-10, log2, log2 + 5e-10, 30 + np.log1p(e), 1000]
     np.testing.assert_allclose(softplus, wanted, rtol=1e-14)
+
+
+@needs_numba
+@pytest.mark.parametrize("name", ["sigmoid", "softplus"])
+def test_sigmoid_and_softplus_take_arrays_of_any_kind(name, monkeypatch):
+    monkeypatch.setattr(compiling, "twins_run", lambda: True)
+    kernel, whole = getattr(kernels, name), np.linspace(-9, 9, 120).reshape(6, 5, 4)
+    whole.flags.writeable = False
+    for x in (whole, whole[::2, :, 1:], whole.T, whole[0, 0, 0:1], whole[:0], np.array(1.5)):
+        with compiling.references():
+            wanted = kernel(np.array(x, order="C").astype(np.float32).astype(np.longdouble))
+        y = kernel(x.astype(np.float32, copy=False))
+        assert (y.shape, y.dtype) == (x.shape, np.float32)
+        np.testing.assert_allclose(y, wanted.astype(np.float32), rtol=4e-7)
+        with compiling.references():
+            wanted = kernel(x)
+        out = np.full(x.shape, np.nan)
+        assert kernel(x, out=out) is out
+        np.testing.assert_allclose(out, wanted, rtol=1e-15)
+        backwards = np.full((*x.shape, 2), np.nan)[..., 0]  # not in order: NumPy writes it
+        np.testing.assert_allclose(kernel(x, out=backwards), wanted, rtol=1e-15)
+        assert kernel(x, out=backwards) is backwards

@@ -1,0 +1,79 @@
+"""A decoder prepared for calls of one size, which all work in the same memory.
+
+    decode = model.decoder(batch=1)
+    x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
+
+What a call returns is written over by the next. Two threads take two decoders.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array, Shape, array_text
+from ..errors import KindError, ShapeError
+from ..nn import Layer, Network, Tape
+from ..nn.layer import Views
+
+
+class PreparedDecoder:
+    """z (batch, latent) -> x (batch, *shape), without new memory; see the top of this file."""
+
+    def __init__(
+        self,
+        network: Network,
+        p: Views,
+        shape: Shape,
+        batch: int,
+        dtype: np.dtype[Any],
+        reading: Callable[[Array, Array], Array],
+        check_labels: Callable[[Any, int], Array | None],
+        joins_labels: bool,
+    ) -> None:
+        self._z = np.zeros((batch, *network.in_shape), dtype)
+        self._out = np.zeros((batch, *shape), dtype)
+        self._tape = Tape().begin(training=False)
+        self._passes = list(_passes(network, p, self._tape))
+        self._reading, self._check_labels = reading, check_labels
+        self._joins_labels = joins_labels
+
+    def __call__(self, z: Any, labels: Any = None) -> Array:
+        """The batch of examples for z (batch, latent), numbers of any kind; (1).
+
+        labels (batch,) are for a model whose networks join them. Raises ShapeError, KindError or
+        OptionError.
+        """
+        x = self._z
+        if getattr(z, "shape", None) != x.shape:
+            z = self._array(z)
+        np.copyto(x, z, casting="unsafe")
+        if self._joins_labels or labels is not None:
+            self._tape.begin(training=False, labels=self._check_labels(labels, len(x)))
+        for forward, p, tape in self._passes:
+            x = forward(p, x, tape)
+        return self._reading(x, self._out)
+
+    def _array(self, z: Any) -> Array:
+        """z as an array of the size that was prepared for, or an error."""
+        try:
+            z = np.asarray(z, self._z.dtype)
+        except (TypeError, ValueError):
+            raise KindError(f"z is {array_text(z)}: wants numbers {self._z.shape}") from None
+        if z.shape != self._z.shape:
+            raise ShapeError(
+                f"z has shape {z.shape}, wants {self._z.shape}, for which this decoder was "
+                f"prepared: model.decoder(batch=...) prepares another"
+            )
+        return z
+
+
+def _passes(
+    layer: Layer, p: Views, tape: Tape
+) -> Iterator[tuple[Callable[..., Array], Views, Tape]]:
+    """The forward passes of a network's layers, one after the other, with what each is given."""
+    if not isinstance(layer, Network):
+        yield layer.forward, p, tape
+        return
+    for i, child in enumerate(layer.layers):
+        yield from _passes(child, p[i], tape.inner(i))

@@ -1,0 +1,149 @@
+"""The twins of activations, against what NumPy makes of the formulas."""
+
+import tracemalloc
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from scratchgen import nn
+from scratchgen.kernels import ACTIVATIONS, compiling
+from scratchgen.kernels.compiling import in_parts, references
+from scratchgen.nn import Tape
+from scratchgen.nn.activations import Activation
+from scratchgen.versions import is_installed
+
+needs_numba = pytest.mark.skipif(
+    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+)
+LAYERS = [nn.LeakyReLU(0.3), nn.ELU(0.7)]
+LAYERS += [getattr(nn, name)() for name in ACTIVATIONS if name not in ("LeakyReLU", "ELU")]
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-40, -1e-40]
+
+
+@pytest.fixture
+def twins(monkeypatch):
+    """Twins run, but not within references(); as plain loops where NUMBA_DISABLE_JIT says so."""
+    monkeypatch.setattr(
+        compiling, "twins_run", lambda: compiling._twins_in_block.get() is not False
+    )
+
+
+def passes(layer, x, u, dy, dv):
+    """All that an activation computes."""
+    tape = Tape().begin()
+    with np.errstate(all="ignore"):
+        y = layer.forward(None, x, tape)
+        dx = layer.backward(None, dy, tape).copy()
+        v = layer.tangent(None, u, tape).copy()
+        both = layer.tangent_backward(None, dy, dv, tape)
+    return {"y": y, "dx": dx, "v": v, "both.x": both.x, "both.u": both.u}
+
+
+def assert_same(layer, x, u, dy, dv):
+    ours = passes(layer, x, u, dy, dv)
+    with references():
+        wanted = passes(layer, x, u, dy, dv)
+    tolerance = 64 * np.finfo(x.dtype).eps
+    for name, array in ours.items():
+        assert array.shape == x.shape
+        assert array.dtype == x.dtype
+        about = f"{layer} {name}"
+        np.testing.assert_allclose(array, wanted[name], tolerance, tolerance, err_msg=about)
+
+
+def test_every_activation_has_twins_and_every_twin_an_activation():
+    layers = [value for value in vars(nn).values() if isinstance(value, type)]
+    ours = {layer for layer in layers if issubclass(layer, Activation) and layer is not Activation}
+    assert {layer.__name__: layer.twins for layer in ours} == ACTIVATIONS
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_a_twin_gives_what_the_formulas_give(layer, dtype, twins):
+    rng = np.random.default_rng(0)
+    for size in (0, 1, 15, 16, 17, 1000):
+        x, u, dy, dv = rng.standard_normal((4, size)).astype(dtype)
+        assert_same(layer, 3 * x, u, dy, dv)
+    special = np.array(SPECIAL, dtype)
+    assert_same(layer, special, *np.ones((3, special.size), dtype))
+
+
+@needs_numba
+@pytest.mark.parametrize("layer", LAYERS[:3], ids=lambda layer: type(layer).__name__)
+def test_a_twin_takes_arrays_of_any_axes_and_strides_and_those_that_cannot_be_written(layer, twins):
+    rng = np.random.default_rng(0)
+    x, u, dy, dv = rng.standard_normal((4, 6, 5, 4))
+    assert_same(layer, x, u, dy, dv)
+    assert_same(layer, x[::2, :, 1:], u[::2, :, 1:], dy[::2, :, 1:], dv[::2, :, 1:])
+    assert_same(layer, x.T, u.T, dy.T, np.ascontiguousarray(dv.T))
+    if layer is LAYERS[0]:
+        x.flags.writeable = dy.flags.writeable = False
+        assert_same(layer, x, u, dy, dv)
+
+
+@needs_numba
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_the_number_of_parts_does_not_show(layer):
+    rng = np.random.default_rng(0)
+    settings = tuple(map(np.float64, layer.settings()))
+    for size in (1, 17, 1000):
+        x, y, u, dy, dv = rng.standard_normal((5, size))
+        for loop, given, written in (
+            (layer.twins.bend, [x], 1),
+            (layer.twins.pull, [x, y, dy], 1),
+            (layer.twins.pull_both, [x, y, u, dy, dv], 2),
+        ):
+            found = []
+            for parts in (1, 2, 3):
+                out = np.zeros((written, size))
+                in_parts(loop)(parts, *given, *out, settings)
+                found.append(out.tobytes())
+            assert found[0] == found[1] == found[2]
+
+
+@needs_numba
+def test_a_warm_pass_allocates_nothing(twins):
+    if not compiling.numba_works():
+        pytest.skip("NUMBA_DISABLE_JIT: plain loops make numbers, one by one")
+    layer, tape = nn.Tanh(), Tape().begin()
+    x, u, dy, dv = np.ones((4, 100, 200))
+
+    def a_pass():
+        layer.forward(None, x, tape)
+        layer.backward(None, dy, tape)
+        layer.tangent(None, u, tape)
+        layer.tangent_backward(None, dy, dv, tape)
+
+    a_pass()
+    tracemalloc.start()
+    try:
+        a_pass()
+        assert tracemalloc.get_traced_memory()[1] < x.nbytes / 10
+    finally:
+        tracemalloc.stop()
+
+
+class Square(Activation):
+    def value(self, x, out):
+        return np.multiply(x, x, out=out)
+
+    def slope(self, x, y):
+        return 2 * x
+
+    def curvature(self, x, y):
+        return 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Shifted(nn.ReLU):
+    def value(self, x, out):
+        return np.maximum(x, 1, out=out)
+
+
+def test_formulas_of_others_run_as_they_are_written(twins):
+    x, u, dy, dv = np.random.default_rng(0).standard_normal((4, 3, 2))
+    found = passes(Square(), x, u, dy, dv)
+    np.testing.assert_allclose(found["both.x"], 2 * x * dy + 2 * u * dv)
+    assert passes(Shifted(), np.zeros(2), *np.ones((3, 2)))["y"].tolist() == [1, 1]

@@ -1,0 +1,88 @@
+"""The prepared decoder: the same examples as `decode`, in the same memory every time."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen.errors import KindError, OptionError, ShapeError
+
+
+def models():
+    yield sg.models.vae((28, 28, 1), latent=3, hidden=(8,), rng=0)
+    yield sg.models.vae((2,), latent=3, hidden=(8,), rng=0)
+    yield sg.models.vae((4, 4, 1), latent=3, hidden=(8,), likelihood="gaussian_shared", rng=0)
+    yield sg.models.gan((2,), latent=3, hidden=(8,), rng=0)
+    yield sg.models.gan((6, 6, 1), latent=3, hidden=(8,), rng=0)
+
+
+@pytest.mark.parametrize("model", list(models()), ids=str)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_it_decodes_as_decode_does_in_memory_that_is_used_again(model, batch):
+    decode, rng = model.decoder(batch=batch), np.random.default_rng(0)
+    places = set()
+    for _ in range(3):
+        z = rng.standard_normal((batch, 3))
+        x = decode(z)
+        places.add(x.__array_interface__["data"][0])
+        np.testing.assert_allclose(x, model.decode(z.astype(np.float32)), rtol=1e-6, atol=1e-7)
+        assert x.shape == (batch, *model.shape)
+    assert len(places) == 1
+
+
+def test_it_joins_labels_and_asks_for_them():
+    model = sg.models.vae((2,), latent=3, hidden=(8,), n_labels=4, rng=0)
+    decode, z = model.decoder(batch=2), np.ones((2, 3), np.float32)
+    for labels in ([0, 3], [1, 1]):
+        np.testing.assert_array_equal(decode(z, labels=labels), model.decode(z, labels=labels))
+    with pytest.raises(OptionError, match="joins a label"):
+        decode(z)
+    with pytest.raises(OptionError, match="no JoinLabels"):
+        sg.models.vae((2,), latent=3, hidden=(8,), rng=0).decoder(2)(z, labels=[0, 1])
+
+
+def test_it_follows_the_weights():
+    model = sg.models.gan((2,), latent=3, hidden=(8,), rng=0)
+    decode, z = model.decoder(), np.ones((1, 3), np.float32)
+    before = decode(z).copy()
+    model.players["generator"].vector *= 2
+    assert not np.allclose(decode(z), before)
+    np.testing.assert_allclose(decode(z), model.decode(z), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("z", "error", "words"),
+    [
+        (np.ones((2, 3)), ShapeError, r"\(2, 3\), wants \(1, 3\)"),
+        (np.ones(3), ShapeError, r"\(3,\), wants \(1, 3\)"),
+        ([["a", "b", "c"]], KindError, "wants numbers"),
+    ],
+)
+def test_a_wrong_call_is_explained(z, error, words):
+    with pytest.raises(error, match=words):
+        sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder()(z)
+
+
+def test_a_batch_of_none_is_refused():
+    with pytest.raises(OptionError, match="batch=0"):
+        sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder(batch=0)
+
+
+def test_threads_with_a_decoder_each_do_not_disturb_each_other():
+    model = sg.models.vae((28, 28, 1), latent=3, hidden=(8,), rng=0)
+    wrong = []
+
+    def work(seed):
+        decode, rng = model.decoder(), np.random.default_rng(seed)
+        for _ in range(50):
+            z = rng.standard_normal((1, 3)).astype(np.float32)
+            if not np.allclose(decode(z), model.decode(z), atol=1e-6):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
