@@ -48,7 +48,7 @@ def adam_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
 
 
 def add_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return normal(seed, dtype, (rows, columns), (columns,))
+    return [*normal(seed, dtype, (rows, columns), (columns,)), bool(seed % 2)]
 
 
 def draw_and_kl(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:

@@ -5,8 +5,8 @@
     db = db + sum_n dy_n         add_rows                          (3)
     dx = dy w^T                  times_transpose                   (4)
 
-N examples, I inputs, O outputs. `out` is overwritten and returned,
-`into` is added to.
+N examples, I inputs, O outputs. `out` is overwritten and returned, `into` is
+added to.
 
 The twin of (1), (2) and (4) is one function, c = first + a b. It cuts c into tiles, whose sums
 stay in registers (native/tiles.py), and takes them in an order in which what a tile reads is near:
@@ -38,7 +38,7 @@ from .sharing import share, share_row
 
 DEPTH = 256
 COPY_FROM = 192  # rows of c
-SHARED_FROM = 1_000_000  # multiply-adds; below, a second thread costs more than it saves
+SHARED_FROM = 400_000  # multiply-adds; below, a second thread costs more than it saves
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
@@ -63,9 +63,13 @@ def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     return out
 
 
-def add_outer(x: Array, dy: Array, into: Array) -> None:
-    """x (N, I), dy (N, O), added into (I, O)."""
-    if not _multiplied(x.T, dy, None, into, ITSELF):
+def add_outer(x: Array, dy: Array, into: Array, new: bool = False) -> None:
+    """x (N, I), dy (N, O), added into (I, O); with new, written there."""
+    if _multiplied(x.T, dy, None, into, NOTHING if new else ITSELF):
+        return
+    if new:
+        np.matmul(x.T, dy, out=into)
+    else:
         into += x.T @ dy  # (2)
 
 
@@ -76,15 +80,19 @@ def times_transpose(dy: Array, w: Array, out: Array) -> Array:
     return out
 
 
-def add_rows_reference(dy: Array, into: Array) -> None:
-    """dy (N, O), added into (O,)."""
+def add_rows_reference(dy: Array, into: Array, new: bool) -> None:
+    """dy (N, O), added into (O,); with new, written there."""
+    if new:
+        into.fill(0)
     into += dy.sum(axis=0)  # (3)
 
 
 @twin_of(add_rows_reference)
-def add_rows(part, parts, dy, into):  # type: ignore[no-untyped-def]
+def add_rows(part, parts, dy, into, new):  # type: ignore[no-untyped-def]
     left, right = share_row(into.size, part, parts)
     into = into[left:right]
+    if new:
+        into[:] = 0
     for n in range(len(dy)):
         row = dy[n, left:right]
         for j in range(into.size):

@@ -137,8 +137,9 @@ class GAN(Model):
         fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
         if gradient is not None:
             d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch, tape))
-            g = gradient.views.discriminator
+            g = gradient.opened().discriminator
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
+            g = gradient.views.discriminator
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
         value = kernels.mean(self.loss.discriminator(real, fake))  # (3)
         tape.parts = {"discriminator": value}
@@ -166,7 +167,7 @@ class GAN(Model):
                 self.players["generator"].views.generator,
                 dmade,
                 tape.inner("generator"),
-                gradient.views.generator,
+                gradient.opened().generator,
                 need_dx=False,
             )
         value = kernels.mean(self.loss.generator(fake))  # (4)

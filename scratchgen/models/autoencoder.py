@@ -130,7 +130,7 @@ class VAE(Model):
         loss = reconstruction + beta * float(np.maximum(kl, self.free_bits).sum())  # (4, 10)
         tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
         if gradient is not None:
-            g = gradient.views
+            g = gradient.opened()
             dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
             weight = tape.array("weight", latents[1:], self.dtype)  # (Z,)
             np.multiply(kl > self.free_bits, beta / examples, out=weight)  # (10)

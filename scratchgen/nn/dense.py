@@ -40,6 +40,7 @@ class Dense(Layer):
     bias: str | Initialiser | None = "zeros"
     formula: ClassVar[str] = "y = x w + b"
     example_wise: ClassVar[bool] = True
+    overwrites: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
@@ -74,9 +75,10 @@ class Dense(Layer):
     ) -> Array | None:
         x = tape.x
         if g is not None:
-            kernels.add_outer(x, dy, into=g.w)  # (3)
+            new = getattr(g, "new", False)
+            kernels.add_outer(x, dy, g.w, new)  # (3)
             if self.bias is not None:
-                kernels.add_rows(dy, g.b)  # (3)
+                kernels.add_rows(dy, g.b, new)  # (3)
         if not need_dx:
             return None
         dx = tape.array("dx", x.shape, x.dtype)  # (N, I)

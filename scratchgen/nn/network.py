@@ -41,6 +41,7 @@ class Network(Layer):
     in_shape: Shape
     layers: tuple[Layer, ...]
     formula: ClassVar[str] = "y = one layer after the other"
+    passes_all: ClassVar[bool] = True
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         for layer in layers:

@@ -59,7 +59,7 @@ class Trainer:
         parts: dict[str, float] = {}
         for player in self.model.turns(self.steps):
             gradient, tape = self.gradients[player], self.tapes[player]
-            gradient.vector[:] = 0
+            gradient.clear()
             value = self.model.objective(  # (1)
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )

@@ -50,7 +50,7 @@ def test_the_number_of_parts_does_not_show(name, dtype, rows, columns):
         case = CASES[name](rows, columns, dtype, 0)
         in_parts(TWINS[name].loop, TWINS[name].flags)(parts, *case)
         written = (a for role, a in zip(roles(name), case, strict=True) if role != "_terms")
-        outcomes.append(b"".join(array.tobytes() for array in written))
+        outcomes.append(b"".join(np.asarray(one).tobytes() for one in written))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 

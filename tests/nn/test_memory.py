@@ -9,11 +9,13 @@ from scratchgen.nn import (
     Dense,
     Flatten,
     Layer,
+    LayerNorm,
     Layout,
     Network,
     ReLU,
     Reshape,
     Tape,
+    Tied,
     build,
     describe,
     parameter_count,
@@ -139,3 +141,39 @@ def test_a_layer_that_no_file_can_hold_says_so():
 
     with pytest.raises(errors.OptionError, match=r"add the class to scratchgen\.nn\.LAYERS"):
         describe(Mine())
+
+
+class OneOfTwo(Layer):
+    """Passes through one of its layers only: what the other had learnt must not stay."""
+
+    def __init__(self, *layers):
+        self.layers, self.chosen = layers, 0
+
+    def children(self):
+        return self.layers
+
+    def forward(self, p, x, tape):
+        return self.layers[self.chosen].forward(p[self.chosen], x, tape)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        k = self.chosen
+        return self.layers[k].backward(p[k], dy, tape, g[k], need_dx)
+
+
+def test_a_cleared_gradient_keeps_nothing_of_the_pass_before():
+    shared = Dense(2, 2)
+    either = OneOfTwo(Dense(2, 2), Dense(2, 2))
+    network = Network((2,), Dense(2, 2), shared, either, LayerNorm(2), shared, Tied(shared))
+    layout = Layout(it=network)
+    block, x, dy = Block(layout, rng=0), np.ones((3, 2), np.float32), np.eye(3, 2, dtype=np.float32)
+    assert [leaf for leaf in layout.once] == [network.layers[0]]
+    gradient, fresh = block.zeros_like(), block.zeros_like()
+    for either.chosen in (0, 1):
+        tape = Tape().begin()
+        network.forward(block.views.it, x, tape)
+        gradient.clear()
+        network.backward(block.views.it, dy, tape, gradient.opened().it)
+    network.backward(block.views.it, dy, tape, fresh.views.it)
+    assert np.array_equal(gradient.vector, fresh.vector)
+    network.backward(block.views.it, dy, tape, gradient.opened().it)  # cleared once, opened twice
+    np.testing.assert_allclose(gradient.vector, 2 * fresh.vector, rtol=1e-5)
