@@ -39,12 +39,29 @@ def room(columns: int, dtype: str) -> Any:
     return np.empty((MOST_PARTS, columns), dtype)
 
 
-def adam_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    size, number = rows * columns, np.dtype(dtype).type
-    theta, g, m = normal(seed, dtype, (size,), (size,), (size,))
-    v = np.random.default_rng(seed).random(size).astype(dtype)
-    numbers = (1e-2, 0.9, 0.999, 1e-8, 10.0, 1000.0, np.finfo(dtype).tiny)
-    return [theta, g, m, v, *map(number, numbers)]
+def step_of(arrays: int, positive: int | None, *numbers: float) -> Case:
+    """The case of an optimizer: so many arrays, one of them without minus signs, and numbers."""
+
+    def case(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+        vectors = normal(seed, dtype, *[(rows * columns,)] * arrays)
+        if positive is not None:
+            np.abs(vectors[positive], out=vectors[positive])
+        return [*vectors, *map(np.dtype(dtype).type, numbers), np.finfo(dtype).tiny]
+
+    return case
+
+
+adam_step = step_of(4, 3, 1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3)
+
+
+def centred_rmsprop_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    theta, g, v, mean, *numbers = step_of(4, 2, 1e-2, 0.01, 1e-8)(rows, columns, dtype, seed)
+    v += 1 + mean * mean  # a mean square is no smaller than the square of the mean
+    return [theta, g, v, mean, *numbers]
+
+
+def sgd_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return [*normal(seed, dtype, *[(rows * columns,)] * 2), np.dtype(dtype).type(1e-2)]
 
 
 def add_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -96,10 +113,15 @@ CASES: dict[str, Case] = {
     "add_rows": add_rows,
     "bernoulli_pass": bernoulli_pass,
     "between": between,
+    "centred_rmsprop_step": centred_rmsprop_step,
     "draw_and_kl": draw_and_kl,
     "draw_and_kl_back": draw_and_kl_back,
+    "momentum_step": step_of(3, None, 1e-2, 0.9),
+    "nesterov_step": step_of(3, None, 1e-2, 0.9),
+    "rmsprop_step": step_of(3, 2, 1e-2, 0.01, 1e-8),
     "row_norms": row_norms,
     "scale_rows": scale_rows,
+    "sgd_step": sgd_step,
     "take_rows": take_rows,
     "write_sigmoid": logits,
     "write_softplus": logits,

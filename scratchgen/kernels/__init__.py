@@ -6,6 +6,13 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 from .activations import ACTIVATIONS, Twins
 from .adam import adam_step
 from .compiling import call_flat
+from .descent import (
+    centred_rmsprop_step,
+    momentum_step,
+    nesterov_step,
+    rmsprop_step,
+    sgd_step,
+)
 from .elementwise import sigmoid, softplus
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
@@ -27,14 +34,19 @@ __all__ = [
     "bernoulli_pass",
     "between",
     "call_flat",
+    "centred_rmsprop_step",
     "draw_and_kl",
     "draw_and_kl_back",
     "mean",
+    "momentum_step",
+    "nesterov_step",
     "normal_cdf",
     "normal_density",
+    "rmsprop_step",
     "row_norms",
     "scale_rows",
     "set_threads",
+    "sgd_step",
     "sigmoid",
     "softplus",
     "take_rows",

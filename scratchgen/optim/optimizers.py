@@ -53,7 +53,7 @@ class Descent:
     """
 
     learning_rate: float | Schedule
-    arrays: ClassVar[tuple[str, ...]] = ("work",)  # what is remembered; work is scratch
+    arrays: ClassVar[tuple[str, ...]] = ()  # what is remembered
 
     def __post_init__(self) -> None:
         if not is_schedule(self.learning_rate):
@@ -111,7 +111,7 @@ class SGD(Descent):
     learning_rate: float | Schedule = 1e-2
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        theta -= np.multiply(g, rate, out=memory.work)  # (1)
+        kernels.sgd_step(theta, g, theta.dtype.type(rate))  # (1)
 
 
 @dataclass(frozen=True)
@@ -131,17 +131,15 @@ class Momentum(Descent):
 
     learning_rate: float | Schedule = 1e-2
     momentum: float = 0.9
-    arrays: ClassVar[tuple[str, ...]] = ("velocity", "work")
+    arrays: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set("momentum", fraction)
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        velocity = memory.velocity
-        velocity *= self.momentum
-        velocity += g  # (2)
-        theta -= np.multiply(velocity, rate, out=memory.work)  # (3)
+        numbers = numbers_for(theta, rate, self.momentum)
+        kernels.momentum_step(theta, g, memory.velocity, *numbers)  # (2), (3)
 
 
 @dataclass(frozen=True)
@@ -159,13 +157,8 @@ class Nesterov(Momentum):
     """
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        velocity, work = memory.velocity, memory.work
-        velocity *= self.momentum
-        velocity += g  # (2)
-        np.multiply(velocity, self.momentum, out=work)
-        work += g
-        work *= rate
-        theta -= work  # (4)
+        numbers = numbers_for(theta, rate, self.momentum)
+        kernels.nesterov_step(theta, g, memory.velocity, *numbers)  # (2), (4)
 
 
 @dataclass(frozen=True)
@@ -187,7 +180,7 @@ class RMSProp(Descent):
     keep: float = 0.99
     eps: float = 1e-8
     centred: bool = False
-    arrays: ClassVar[tuple[str, ...]] = ("v", "mean", "work")  # mean stays 0 unless centred
+    arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,25 +193,11 @@ class RMSProp(Descent):
         return "RMSProp(centred=True)" if self.centred else "RMSProp"
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        v, mean, work = memory.v, memory.mean, memory.work
-        _follow(v, np.square(g, out=work), self.keep, work)  # (5)
+        numbers = numbers_for(theta, rate, 1 - self.keep, self.eps)
         if self.centred:
-            _follow(mean, g, self.keep, work)  # (7)
-            np.subtract(v, np.square(mean, out=work), out=work)
-            np.sqrt(np.maximum(work, 0, out=work), out=work)  # rounding could take it below 0
+            kernels.centred_rmsprop_step(theta, g, memory.v, memory.mean, *numbers)  # (5, 7, 8)
         else:
-            np.sqrt(v, out=work)
-        work += self.eps
-        np.divide(g, work, out=work)
-        work *= rate
-        theta -= work  # (6), (8)
-
-
-def _follow(average: Array, value: Array, keep: float, work: Array) -> None:
-    """average = keep average + (1 - keep) value, all (P,); `value` may lie in `work`."""
-    np.subtract(value, average, out=work)
-    work *= 1 - keep
-    average += work
+            kernels.rmsprop_step(theta, g, memory.v, *numbers)  # (5), (6)
 
 
 @dataclass(frozen=True)
@@ -246,17 +225,14 @@ class Adam(Descent):
         self._set("eps", finite, above=True)
 
     def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        number = theta.dtype.type
-        kernels.adam_step(
-            theta,
-            g,
-            memory.m,
-            memory.v,
-            *map(number, (rate, self.b1, self.b2, self.eps)),
-            number(1 / (1 - self.b1**memory.t)),
-            number(1 / (1 - self.b2**memory.t)),
-            np.finfo(theta.dtype).tiny,
-        )
+        c1, c2 = 1 / (1 - self.b1**memory.t), 1 / (1 - self.b2**memory.t)
+        rests, decay = (1 - self.b1, 1 - self.b2), rate * self.decay()
+        numbers = numbers_for(theta, rate, *rests, self.eps, c1, c2, decay)
+        kernels.adam_step(theta, g, memory.m, memory.v, *numbers)
+
+    def decay(self) -> float:
+        """The share of theta that is taken away in a step of rate 1."""
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -274,15 +250,24 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 0.01
-    arrays: ClassVar[tuple[str, ...]] = ("m", "v", "work")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set("weight_decay", finite)
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        theta -= np.multiply(theta, rate * self.weight_decay, out=memory.work)  # (9)
-        super().move(theta, g, rate, memory)
+    def decay(self) -> float:
+        return self.weight_decay  # (9)
+
+
+def numbers_for(theta: Array, *numbers: float) -> list[Any]:
+    """The numbers of a step in theta's dtype, and, last, its smallest normal number."""
+    number, least = KINDS[theta.dtype.char]
+    return [*map(number, numbers), least]
+
+
+KINDS: dict[str, tuple[Any, Any]] = {
+    np.dtype(kind).char: (kind, np.finfo(kind).tiny) for kind in (np.float32, np.float64)
+}
 
 
 @dataclass(frozen=True)

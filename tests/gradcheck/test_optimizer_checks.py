@@ -272,10 +272,10 @@ def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(mon
 
 
 def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch):
-    def spoilt(theta, g, m, v, rate, b1, b2, eps, c1, c2, least):
-        m += (1 - b1) * (g - m)
-        v += (1 - b2) * (g * g - v)
-        theta -= rate * (m * c1) / np.sqrt(v * c2 + eps)
+    def spoilt(theta, g, m, v, rate, rest1, rest2, eps, c1, c2, decay, least):
+        m += rest1 * (g - m)
+        v += rest2 * (g * g - v)
+        theta -= decay * theta + rate * (m * c1) / np.sqrt(v * c2 + eps)
 
     monkeypatch.setattr("scratchgen.kernels.adam_step", spoilt)
     for optimizer in (Adam(), AdamW(), ClipNorm(Adam(), 1.0)):

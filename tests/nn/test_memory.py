@@ -166,7 +166,7 @@ def test_a_cleared_gradient_keeps_nothing_of_the_pass_before():
     network = Network((2,), Dense(2, 2), shared, either, LayerNorm(2), shared, Tied(shared))
     layout = Layout(it=network)
     block, x, dy = Block(layout, rng=0), np.ones((3, 2), np.float32), np.eye(3, 2, dtype=np.float32)
-    assert [leaf for leaf in layout.once] == [network.layers[0]]
+    assert list(layout.once) == [network.layers[0]]
     gradient, fresh = block.zeros_like(), block.zeros_like()
     for either.chosen in (0, 1):
         tape = Tape().begin()

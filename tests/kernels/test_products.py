@@ -1,0 +1,153 @@
+"""The products of a dense layer: right, whatever the shape, the strides and the number of threads.
+
+With u the unit roundoff, a sum of k products lies within (k + 2) u (|x| |w| + |b|) of the exact
+one (Higham 2002, section 3.1), and on normal draws within 4 sqrt(k) u of it: signs differ.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import scratchgen as sg
+from scratchgen import kernels
+from scratchgen.kernels import products
+from scratchgen.kernels.compiling import references, twins
+from scratchgen.versions import is_installed
+
+needs_numba = pytest.mark.skipif(
+    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+)
+SIZES = st.one_of(st.integers(0, 40), st.sampled_from([64, 127, 128, 255, 256, 257, 300, 520]))
+DTYPES = st.sampled_from(["float32", "float64"])
+
+
+def laid_out(x: np.ndarray, layout: str) -> np.ndarray:
+    """The same numbers, in memory of another kind."""
+    if layout == "columns":
+        return np.asfortranarray(x)
+    if layout == "part of a larger array":
+        larger = np.full((x.shape[0] + 1, x.shape[1] + 3), np.nan, x.dtype)
+        larger[1:, 2:-1] = x
+        return larger[1:, 2:-1]
+    if layout == "backwards":
+        return np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1]
+    if layout == "every second":
+        return np.repeat(np.repeat(x, 2, axis=0), 2, axis=1)[::2, ::2]
+    if layout == "unaligned":
+        raw = np.empty(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
+        raw[...] = x
+        return raw
+    x = x.copy()
+    x.flags.writeable = layout != "read-only"
+    return x
+
+
+LAYOUTS = st.sampled_from(
+    ["rows", "columns", "part of a larger array", "backwards", "every second", "unaligned",
+     "read-only"]
+)  # fmt: skip
+
+
+def product(name: str, x, w, b, out) -> np.ndarray:
+    """One product of kernels/products.py for y = x w, or x w + b, or out + x w."""
+    if name == "affine":
+        return kernels.affine(x, w, b, out)
+    if name == "times":
+        return kernels.times(x, w, out)
+    if name == "times_transpose":
+        return kernels.times_transpose(x, w.T, out)
+    kernels.add_outer(x.T, w, out, name == "new outer")
+    return out
+
+
+NAMES = ["affine", "times", "times_transpose", "add_outer", "new outer"]
+
+
+@needs_numba
+@pytest.mark.parametrize("name", NAMES)
+@given(SIZES, SIZES, SIZES, DTYPES, LAYOUTS, LAYOUTS, st.integers(1, 3), st.integers(0, 2**32))
+@example(1, 300, 40, "float32", "rows", "columns", 2, 0)
+@example(300, 256, 1, "float32", "columns", "rows", 2, 0)
+@example(200, 513, 33, "float64", "rows", "rows", 3, 0)
+def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of_w, threads, seed):
+    rng, u = np.random.default_rng(seed), np.finfo(dtype).eps / 2
+    x, w, b = (rng.standard_normal(shape).astype(dtype) for shape in ((n, k), (k, m), (m,)))
+    first = rng.standard_normal((n, m)).astype(dtype)
+    start = {"affine": b, "add_outer": first}.get(name, np.zeros((), dtype))
+    wide = np.full((n, m + 2), 7, dtype)
+    out = wide[:, 1:-1]
+    out[...] = first
+    with twins(), sg.threads(threads):
+        assert product(name, laid_out(x, of_x), laid_out(w, of_w), b, out) is out
+    assert (wide[:, [0, -1]] == 7).all()  # nothing is written beside it
+    exact = x.astype(np.longdouble) @ w.astype(np.longdouble) + start
+    size = np.abs(x).astype(np.longdouble) @ np.abs(w) + np.abs(start)
+    error = np.abs(out - exact)
+    assert (error <= (k + 2) * u * size).all()
+    assert (error <= 4 * max(k, 1) ** 0.5 * u * size).all()
+
+
+@needs_numba
+@pytest.mark.parametrize("name", NAMES)
+@given(SIZES, SIZES, SIZES, DTYPES, st.integers(0, 2**32))
+def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x, w, b, first = (
+        rng.standard_normal(shape).astype(dtype) for shape in ((n, k), (k, m), (m,), (n, m))
+    )
+    outs = []
+    for threads in (1, 2, 3):
+        with pytest.MonkeyPatch.context() as patch, twins(), sg.threads(threads):
+            patch.setattr(products, "SHARED_FROM", 0)
+            outs.append(product(name, x, w, b, first.copy()).tobytes())
+    assert outs[0] == outs[1] == outs[2]
+
+
+@needs_numba
+def test_what_is_not_finite_passes_through():
+    x, w = np.ones((20, 5), np.float32), np.ones((5, 40), np.float32)
+    x[3, 2], w[1, 7] = np.nan, np.inf
+    y = np.empty((20, 40), np.float32)
+    with twins():
+        kernels.times(x, w, y)
+    assert np.isnan(y[3]).all()
+    assert np.isinf(np.delete(y, 3, axis=0)[:, 7]).all()
+    assert np.isfinite(np.delete(np.delete(y, 3, axis=0), 7, axis=1)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_numbers_are_left_to_numpy(name):
+    x, w = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    for dtype in (np.longdouble, np.complex128):
+        with twins():
+            y = product(name, *(one.astype(dtype) for one in (x, w, np.zeros(4), np.zeros((2, 4)))))
+        np.testing.assert_array_equal(y, x @ w)
+
+
+@needs_numba
+def test_a_setting_says_which_products_run(monkeypatch):
+    def ours(**environment):
+        for name in ("SCRATCHGEN_PRODUCTS",):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return products.ours_are_faster.__wrapped__()
+
+    assert not ours(SCRATCHGEN_PRODUCTS="numpy")
+    monkeypatch.setattr(products, "_blas", lambda: "mkl-sdl")
+    assert not ours()
+    from scratchgen.kernels.native import vectors
+
+    assert ours(SCRATCHGEN_PRODUCTS="ours") == bool(vectors.BITS)
+    monkeypatch.setattr(products, "_blas", lambda: "scipy-openblas")
+    assert ours() == bool(vectors.BITS)
+    with pytest.raises(sg.errors.OptionError, match="SCRATCHGEN_PRODUCTS=mine: wants ours or"):
+        ours(SCRATCHGEN_PRODUCTS="mine")
+
+
+def test_references_are_numpys_own_products():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((5, 3)), rng.standard_normal((3, 4))
+    with references():
+        assert np.array_equal(kernels.times(x, w, np.empty((5, 4))), x @ w)
