@@ -211,6 +211,7 @@ def parser() -> argparse.ArgumentParser:
 
     _check_options(_command(does, "check", _check, "check backward passes"))
 
+    _command(does, "warmup", _warmup, "compile all kernels now, before a first step waits for it")
     _bench_options(_command(does, "bench", _bench, "measure this machine, and us beside others"))
 
     look = _command(does, "data", commands.look, "look at a data set")
@@ -278,6 +279,13 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     add("--json", type=name, metavar="FILE", help="write the report as JSON")
     add("--html", type=name, metavar="FILE", help="write the report as a page")
     add("--plot", type=name, metavar="FILE", help="draw the report: .png, .pdf or .svg")
+
+
+def _warmup(options: argparse.Namespace) -> int:
+    """`scratchgen warmup`; what it calls is imported for this command alone."""
+    from .warming import warmup
+
+    return warmup(options)
 
 
 def _bench(options: argparse.Namespace) -> int:

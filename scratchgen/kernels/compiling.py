@@ -210,12 +210,14 @@ def call_flat(
 @functools.cache
 def in_parts(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
     """The twin: (parts, *args) -> loop(part, parts, *args) for each part, all at once."""
+    sharing.launch()
     names = ", ".join(loop.__code__.co_varnames[2 : loop.__code__.co_argcount])
     source = IN_PARTS.format(args=names)  # numba's parallel loops take no *args
     scope: dict[str, Any] = {"__name__": __name__}
     exec(compile(source, __file__, "exec"), scope)
     known = {"loop": compiled(loop, flags)}
-    return _jit(scope["in_parts"], f"{loop.__name__}_in_parts", known, parallel=True)
+    # what it calls is compiled into it, so that it alone need be kept
+    return _kept(_jit(scope["in_parts"], f"{loop.__name__}_in_parts", known, parallel=True))
 
 
 IN_PARTS = """
@@ -245,7 +247,8 @@ def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
     forget NaN and infinity.
     """
-    return _jit(loop, loop.__name__, _found(loop), fastmath=set(flags))
+    inside = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python never calls it
+    return _jit(loop, loop.__name__, _found(loop), fastmath=set(flags), **inside)
 
 
 def _found(function: Kernel) -> dict[str, Any]:
@@ -289,17 +292,20 @@ def _globals(loop: Kernel) -> set[str]:
 
 
 def _jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Twin:
-    """A copy of `function` that knows those names, compiled when it is called, kept on disk."""
+    """A copy of `function` that knows those names, compiled when it is called."""
     import numba
 
+    copy = with_names(function, name, {"prange": numba.prange, "intp": numba.intp, **known})
+    return numba.njit(copy, error_model="numpy", nogil=True, **options)
+
+
+def _kept(twin: Twin) -> Twin:
+    """The same, kept on disk by its name where a place can be found."""
     from .native.caching import KernelCache, folder
 
-    # by that name, and its file, it is kept
-    copy = with_names(function, name, {"prange": numba.prange, "intp": numba.intp, **known})
-    twin = numba.njit(copy, error_model="numpy", nogil=True, **options)
     if folder():
         KernelCache.on_miss = _tell
-        twin._cache = KernelCache(copy)
+        twin._cache = KernelCache(twin.py_func)
     return twin
 
 

@@ -13,6 +13,7 @@ runs serially, which is right, and at worst slower. In a child of fork() the thr
 are gone, and numba's OpenMP would end the process: there everything runs serially.
 """
 
+import functools
 import os
 import sys
 import threading
@@ -26,6 +27,7 @@ from ..checks import whole
 MOST = 256
 DEFAULT_MOST = 8
 BLOCK = 256  # numbers
+SPINS = "GOMP_SPINCOUNT"
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
@@ -108,6 +110,25 @@ def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
         _in_parallel(twin, parts, args)
     finally:
         _lock.release()
+
+
+@functools.cache
+def launch() -> None:
+    """Start numba's threads, once, before the first kernel that has parts is compiled.
+
+    With OpenMP, a thread that waits for work looks for it all the time, GNU's for milliseconds.
+    Where other programs want the CPU too, that makes a step many times slower; a tenth of a
+    millisecond is as good as more between the kernels of a step.
+    """
+    import numba
+
+    given = os.environ.get(SPINS)
+    os.environ.setdefault(SPINS, "10000")  # read once, when OpenMP is loaded
+    try:
+        numba.get_num_threads()
+    finally:
+        if given is None:
+            del os.environ[SPINS]
 
 
 def _in_parallel(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:

@@ -110,13 +110,6 @@ def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched
 
 
 @needs_numba
-def test_compiling_works_where_no_cache_can_be_written(tmp_path):
-    (tmp_path / "file").touch()
-    no_folder = str(tmp_path / "file" / "below")
-    assert run(TRAIN, SCRATCHGEN_JIT="1", NUMBA_CACHE_DIR=no_folder) == "True"
-
-
-@needs_numba
 def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.compiling.compiles", lambda: True)
     monkeypatch.setitem(sys.modules, "numba", None)  # as where it refuses a newer NumPy

@@ -9,6 +9,7 @@ LOCALAPPDATA). Where nothing can be written, kernels are compiled in every proce
 file is damaged, again.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -100,6 +101,8 @@ class KernelCache(caching.FunctionCache):
             found = super().load_overload(sig, target_context)
         except Exception:  # a damaged file can fail in as many ways as there are bytes
             found = None
+            with contextlib.suppress(OSError):
+                self.flush()  # it is forgotten, and written anew
         if found is None:
             type(self).on_miss()
         return found

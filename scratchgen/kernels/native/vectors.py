@@ -206,7 +206,7 @@ def instructions(emit: Callable[..., None]) -> Any:
 
     def typed(like: Any) -> Any:
         def code(context: Any, builder: Any, _signature: Any, values: list[Any]) -> Any:
-            emit(Vectors(builder, like.dtype.name), *values[1:])
+            builder.call(_emitted(builder.module, emit, like.dtype.name, n), values[1:])
             return context.get_dummy_value()
 
         return types.void(like, *[types.intp] * n), code
@@ -216,3 +216,20 @@ def instructions(emit: Callable[..., None]) -> Any:
     scope: dict[str, Any] = {"typed": typed}
     exec(f"def {emit.__name__}(typing_context, {names}): return typed(like)", scope)
     return intrinsic(scope[emit.__name__])
+
+
+def _emitted(module: Any, emit: Callable[..., None], dtype: str, n: int) -> Any:
+    """The function of the module that holds those instructions: once, however often it is called.
+
+    Inlined, they would be translated anew for every caller, which takes a second each time.
+    """
+    name = f"scratchgen_{emit.__name__}_{dtype}"
+    if known := module.globals.get(name):
+        return known
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [INT64] * n), name)
+    function.linkage = "linkonce_odr"  # as other modules have it too
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    emit(Vectors(builder, dtype), *function.args)
+    builder.ret_void()
+    return function

@@ -1,0 +1,45 @@
+"""`scratchgen warmup`: compile every kernel now, so that no first step waits for it later."""
+
+import argparse
+import time
+
+import numpy as np
+
+from . import kernels, nn
+from .bench.cases import CASES, normal, twins
+from .bench.elements import ACTIVATIONS
+from .kernels.compiling import compiles
+from .kernels.compiling import twins as run_twins
+from .versions import require
+
+
+def warmup(_options: argparse.Namespace) -> int:
+    """Compile, or find compiled, the twins of all kernels, and say where they are kept."""
+    require("numba", "warmup")
+    if not compiles():
+        print("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
+        return 0
+    from .kernels.native.caching import folder
+
+    start = time.perf_counter()
+    with run_twins():
+        for dtype in ("float32", "float64"):
+            call_all(dtype)
+    print(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
+    kept = folder()
+    print(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
+    return 0
+
+
+def call_all(dtype: str) -> None:
+    """Each kernel once, on little."""
+    for name, kernel in twins().items():
+        kernel(*CASES[name](2, 4, dtype, 0))
+    x, w, y, dy, dv = normal(0, dtype, *[(2, 2)] * 5)
+    kernels.times(x, w, np.empty_like(y))
+    for kind in ACTIVATIONS:
+        layer, tape = kind(), nn.Tape().begin(training=True)
+        layer.forward(None, x, tape)
+        layer.backward(None, dy, tape)
+        layer.tangent(None, dy, tape)
+        layer.tangent_backward(None, dy, dv, tape)
