@@ -153,11 +153,8 @@ def twin_of(
     """
 
     def pair(loop: Kernel) -> Kernel:
-        twin: Twin = None
-
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
-            nonlocal twin
             if flat:
                 if not call_flat(loop, args, weight=weight, flags=flags):
                     reference(*args)
@@ -166,12 +163,7 @@ def twin_of(
             if not twins_run() or worker.dtype.char not in "fd":
                 reference(*args)
                 return
-            if twin is None:
-                twin = in_parts(loop, flags)
-            if worker.size * weight < GRAIN:
-                twin(1, *args)
-            else:
-                sharing.run(twin, sharing.threads_now(), args)
+            call(loop, worker.size * weight, args, flags)
 
         # for the tests that compare them; mypy knows no attributes of functions
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
@@ -179,6 +171,23 @@ def twin_of(
         return kernel
 
     return pair
+
+
+def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str] = EXACT) -> None:
+    """Run a compiled loop on as many threads as the work is worth.
+
+    The twin for one thread compiles in half the time: small models never wait for the other.
+    """
+    if work < GRAIN or (parts := sharing.threads_now()) == 1:
+        alone(loop, flags)(0, 1, *args)
+    else:
+        sharing.run(in_parts(loop, flags), parts, args)
+
+
+@functools.cache
+def alone(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
+    """The twin for one thread: (0, 1, *args) -> loop(0, 1, *args)."""
+    return _kept(compiled(loop, flags))
 
 
 def call_flat(
@@ -202,8 +211,7 @@ def call_flat(
         if array.shape != shape or array.dtype != dtype:
             return False
         rows.append(array.ravel())  # a view where it can be one
-    parts = sharing.threads_now() if last.size * weight >= GRAIN else 1
-    sharing.run(in_parts(loop, flags), parts, (*rows, *others))
+    call(loop, last.size * weight, (*rows, *others), flags)
     return True
 
 
@@ -247,8 +255,7 @@ def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
     forget NaN and infinity.
     """
-    inside = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # Python never calls it
-    return _jit(loop, loop.__name__, _found(loop), fastmath=set(flags), **inside)
+    return _jit(loop, loop.__name__, _found(loop), fastmath=set(flags))
 
 
 def _found(function: Kernel) -> dict[str, Any]:

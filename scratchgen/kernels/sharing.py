@@ -26,7 +26,7 @@ from ..checks import whole
 
 MOST = 256
 DEFAULT_MOST = 8
-BLOCK = 256  # numbers
+BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
 
 _of_process: int | None = None

@@ -184,7 +184,7 @@ def told(monkeypatch):
     ran = []
     kernel = twin_of(lambda x: ran.append("reference"))(lambda part, parts, x: None)
     twin = lambda *_: ran.append("twin")  # noqa: E731
-    monkeypatch.setattr("scratchgen.kernels.compiling.in_parts", lambda *_: twin)
+    monkeypatch.setattr("scratchgen.kernels.compiling.alone", lambda *_: twin)
     monkeypatch.setattr("scratchgen.kernels.compiling.numba_works", lambda: True)
     return kernel, ran
 
