@@ -87,17 +87,71 @@ def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows, columns), (rows,), (rows, columns))
 
 
+def apart(rows: int, columns: int, dtype: str, seed: int) -> Any:
+    """x (rows, columns) for norms: no two neighbours are alike, whose roundings would show."""
+    signs = (-1) ** np.add.outer(np.arange(rows), np.arange(columns))  # 1 and -1 by turns
+    x = signs + np.random.default_rng(seed).random((rows, columns)) / 2
+    return x.astype(dtype)
+
+
+def layer_norm(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x = apart(rows, columns, dtype, seed)
+    arrays = normal(seed, dtype, (columns,), (columns,), (rows,), x.shape, x.shape)
+    return [x, np.dtype(dtype).type(1e-5), *arrays, room(columns, dtype)]
+
+
+def layer_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    dy = apart(rows, columns, dtype, seed)
+    arrays = normal(seed, dtype, (columns,), (rows,), dy.shape, dy.shape)
+    return [dy, *arrays, room(columns, dtype)]
+
+
+def layer_norm_bend(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    u, dk, h, k, du, dx = (apart(rows, columns, dtype, seed + i) for i in range(6))
+    r = np.random.default_rng(seed).random(rows).astype(dtype)
+    return [u, dk, r, h, k, du, dx, room(columns, dtype)]
+
+
+def column_moments(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x = apart(max(rows, 1), columns, dtype, seed)
+    return [x, *normal(seed, dtype, (columns,), (columns,))]
+
+
+def batch_norm(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x, var = apart(rows, columns, dtype, seed), apart(1, columns, dtype, seed)[0] ** 2
+    mean, gamma, beta, r = normal(seed, dtype, *[(columns,)] * 4)
+    y, h = normal(seed, dtype, x.shape, x.shape)
+    return [x, mean, var, np.dtype(dtype).type(1e-5), gamma, beta, r, h, y]
+
+
+def batch_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    each, column = (max(rows, 1), columns), (columns,)
+    return normal(seed, dtype, each, column, column, each, column, column, each)
+
+
+def add_norm_sums(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    dy, h = (apart(rows, columns, dtype, seed + i) for i in range(2))
+    return [dy, h, *normal(seed, dtype, (columns,), (columns,))]
+
+
 def logits(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows * columns,), (rows * columns,))
 
 
 CASES: dict[str, Case] = {
     "adam_step": adam_step,
+    "add_norm_sums": add_norm_sums,
     "add_rows": add_rows,
+    "batch_norm": batch_norm,
+    "batch_norm_back": batch_norm_back,
     "bernoulli_pass": bernoulli_pass,
     "between": between,
+    "column_moments": column_moments,
     "draw_and_kl": draw_and_kl,
     "draw_and_kl_back": draw_and_kl_back,
+    "layer_norm": layer_norm,
+    "layer_norm_back": layer_norm_back,
+    "layer_norm_bend": layer_norm_bend,
     "row_norms": row_norms,
     "scale_rows": scale_rows,
     "take_rows": take_rows,

@@ -9,6 +9,15 @@ from .compiling import call_flat
 from .elementwise import sigmoid, softplus
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
+from .norms import (
+    add_norm_sums,
+    batch_norm,
+    batch_norm_back,
+    column_moments,
+    layer_norm,
+    layer_norm_back,
+    layer_norm_bend,
+)
 from .pixels import bernoulli_pass
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
 from .rows import mean, take_rows
@@ -20,15 +29,22 @@ __all__ = [
     "FAR",
     "Twins",
     "adam_step",
+    "add_norm_sums",
     "add_outer",
     "add_rows",
     "affine",
     "as_column",
+    "batch_norm",
+    "batch_norm_back",
     "bernoulli_pass",
     "between",
     "call_flat",
+    "column_moments",
     "draw_and_kl",
     "draw_and_kl_back",
+    "layer_norm",
+    "layer_norm_back",
+    "layer_norm_bend",
     "mean",
     "normal_cdf",
     "normal_density",
