@@ -69,6 +69,34 @@ def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return [x, *arrays, room(columns, dtype)]
 
 
+def categorical_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    classes = 2 + seed % 9
+    x = np.random.default_rng(seed).integers(0, classes, (rows, columns)).astype(dtype)
+    logits = (rows, columns, classes)
+    return [x, *normal(seed, dtype, logits, (rows,), (rows,), logits), room(columns, dtype)]
+
+
+def fixed_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    each = (rows, columns)
+    x, mu, *others = normal(seed, dtype, each, each, (rows,), (rows,), each)
+    return [x, mu, np.dtype(dtype).type(0.3), *others, room(columns, dtype)]
+
+
+def shared_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    wide = (rows, columns + 1)
+    x, raw, *others = normal(seed, dtype, (rows, columns), wide, (rows,), (rows,), wide)
+    raw[:, -1] /= 2
+    return [x, raw, np.dtype(dtype).type(-0.5), *others, room(columns, dtype)]
+
+
+def gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    width = 2 if columns % 2 == 0 and seed % 2 else 1  # pictures of one or two colours
+    width = columns if seed % 3 == 0 else width
+    each, wide = (rows, columns // width, width), (rows, columns // width, 2 * width)
+    x, raw, *others = normal(seed, dtype, each, wide, (rows,), (rows,), wide)
+    return [x / 2, raw / 2, np.dtype(dtype).type(-0.5), *others, room(columns, dtype)]
+
+
 def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     many = rows + 9
     x, out = normal(seed, dtype, (many, columns), (rows, columns))
@@ -146,14 +174,18 @@ CASES: dict[str, Case] = {
     "batch_norm_back": batch_norm_back,
     "bernoulli_pass": bernoulli_pass,
     "between": between,
+    "categorical_pass": categorical_pass,
     "column_moments": column_moments,
     "draw_and_kl": draw_and_kl,
     "draw_and_kl_back": draw_and_kl_back,
+    "fixed_gaussian_pass": fixed_gaussian_pass,
+    "gaussian_pass": gaussian_pass,
     "layer_norm": layer_norm,
     "layer_norm_back": layer_norm_back,
     "layer_norm_bend": layer_norm_bend,
     "row_norms": row_norms,
     "scale_rows": scale_rows,
+    "shared_gaussian_pass": shared_gaussian_pass,
     "take_rows": take_rows,
     "write_sigmoid": logits,
     "write_softplus": logits,

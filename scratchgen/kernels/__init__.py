@@ -6,7 +6,9 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 from .activations import ACTIVATIONS, Twins
 from .adam import adam_step
 from .compiling import call_flat
+from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
 from .elementwise import sigmoid, softplus
+from .labels import categorical_pass
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
 from .norms import (
@@ -39,9 +41,12 @@ __all__ = [
     "bernoulli_pass",
     "between",
     "call_flat",
+    "categorical_pass",
     "column_moments",
     "draw_and_kl",
     "draw_and_kl_back",
+    "fixed_gaussian_pass",
+    "gaussian_pass",
     "layer_norm",
     "layer_norm_back",
     "layer_norm_bend",
@@ -51,6 +56,7 @@ __all__ = [
     "row_norms",
     "scale_rows",
     "set_threads",
+    "shared_gaussian_pass",
     "sigmoid",
     "softplus",
     "take_rows",
