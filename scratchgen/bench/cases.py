@@ -72,8 +72,8 @@ def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
 def categorical_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     classes = 2 + seed % 9
     x = np.random.default_rng(seed).integers(0, classes, (rows, columns)).astype(dtype)
-    logits = (rows, columns, classes)
-    return [x, *normal(seed, dtype, logits, (rows,), (rows,), logits), room(columns, dtype)]
+    wide = (rows, columns * classes)
+    return [x, *normal(seed, dtype, wide, (rows,), (rows,), wide), room(2 * columns, dtype)]
 
 
 def fixed_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -90,11 +90,11 @@ def shared_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list
 
 
 def gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    width = 2 if columns % 2 == 0 and seed % 2 else 1  # pictures of one or two colours
-    width = columns if seed % 3 == 0 else width
-    each, wide = (rows, columns // width, width), (rows, columns // width, 2 * width)
-    x, raw, *others = normal(seed, dtype, each, wide, (rows,), (rows,), wide)
-    return [x / 2, raw / 2, np.dtype(dtype).type(-0.5), *others, room(columns, dtype)]
+    width = columns if seed % 2 else 1  # a vector, or a picture
+    wide = (rows, 2 * columns)
+    x, raw, *others = normal(seed, dtype, (rows, columns), wide, (rows,), (rows,), wide)
+    settings = np.dtype(dtype).type(-0.5), np.intp(width)
+    return [x / 2, raw / 2, *settings, *others, room(3 * columns, dtype)]
 
 
 def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:

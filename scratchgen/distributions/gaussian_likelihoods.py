@@ -58,10 +58,8 @@ class _Normal(Likelihood):
         self, variance: float, x: Array, raw: Array, dvalue: Array, tape: Tape
     ) -> tuple[Array, Array]:
         """`both`, where all numbers have that variance, and raw is mu."""
-        flat = (len(raw), math.prod(raw.shape[1:]))
         log_var = _log(variance, raw.dtype)
-        kernel = kernels.fixed_gaussian_pass
-        return one_pass(kernel, x.reshape(flat), raw, flat, dvalue, tape, log_var)
+        return one_pass(kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return into(np.ascontiguousarray(self._read(raw).mu), out)
@@ -157,9 +155,8 @@ class SharedGaussian(_Normal):
         return np.concatenate([d.mu, ds], axis=1)  # (N, D + 1)
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        flat, least = (len(x), raw.shape[1] - 1), _log(self.least_variance, raw.dtype)
-        kernel = kernels.shared_gaussian_pass
-        return one_pass(kernel, x.reshape(flat), raw, raw.shape, dvalue, tape, least)
+        least = _log(self.least_variance, raw.dtype)
+        return one_pass(kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
 
 
 @dataclass(frozen=True)
@@ -194,10 +191,8 @@ class Gaussian(_Normal):
         return np.concatenate([d.mu, ds], axis=-1)  # (N, ..., 2C)
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        places, least = math.prod(x.shape[1:-1]), _log(self.least_variance, raw.dtype)
-        x = x.reshape(len(x), places, x.shape[-1])  # (N, P, C)
-        side_by_side = (len(x), places, raw.shape[-1])  # (N, P, 2C)
-        return one_pass(kernels.gaussian_pass, x, raw, side_by_side, dvalue, tape, least)
+        least, width = _log(self.least_variance, raw.dtype), x.shape[-1]
+        return one_pass(kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
 
 
 def _variance(value: Any, what: str) -> float:

@@ -73,19 +73,22 @@ def one_pass(
     kernel: Callable[..., None],
     x: Array,
     raw: Array,
-    shape: Shape,
     dvalue: Array,
     tape: Tape,
     *settings: Any,
+    room: int = 1,
 ) -> tuple[Array, Array]:
     """log p(x|z) (N,) and its gradient by raw, in raw's shape, on the tape, from a kernel.
 
-    The kernel takes x as it is here, and raw and its gradient in `shape`.
+    The kernel gets the numbers of an example in a row, and for each number of x `room` to write in.
     """
+    size = math.prod(x.shape[1:])
     log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
     d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
-    terms = tape.array("terms", (kernels.threads_now(), math.prod(x.shape[1:])), raw.dtype)
-    kernel(x, raw.reshape(shape), *settings, dvalue, log_prob, d_raw.reshape(shape), terms)
+    terms = tape.array("terms", (kernels.threads_now(), room * size), raw.dtype)
+    flat = (len(raw), math.prod(raw.shape[1:]))
+    x, d_flat = x.reshape(len(x), size), d_raw.reshape(flat)
+    kernel(x, raw.reshape(flat), *settings, dvalue, log_prob, d_flat, terms)
     return log_prob, d_raw
 
 
@@ -110,8 +113,7 @@ class Bernoulli(Likelihood):
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        flat = (len(raw), math.prod(raw.shape[1:]))
-        return one_pass(kernels.bernoulli_pass, x.reshape(flat), raw, flat, dvalue, tape)
+        return one_pass(kernels.bernoulli_pass, x, raw, dvalue, tape)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return kernels.sigmoid(raw, out=out)
@@ -163,9 +165,7 @@ class Categorical(Likelihood):
         return categorical.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        flat = (len(raw), math.prod(raw.shape[1:-1]))  # (N, D)
-        by_class = (*flat, self.classes)
-        return one_pass(kernels.categorical_pass, x.reshape(flat), raw, by_class, dvalue, tape)
+        return one_pass(kernels.categorical_pass, x, raw, dvalue, tape, room=2)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""

@@ -91,40 +91,51 @@ def shared_gaussian_pass(part, parts, x, raw, least, dvalue, log_prob, draw, _te
 
 
 def gaussian_pass_reference(
-    x: Array, raw: Array, least: Any, dvalue: Array, log_prob: Array, draw: Array, _terms: Array
+    x: Array,
+    raw: Array,
+    least: Any,
+    width: int,
+    dvalue: Array,
+    log_prob: Array,
+    draw: Array,
+    _terms: Array,
 ) -> None:
-    """x (N, P, C), raw (N, P, 2C), with mu and s side by side, dvalue (N,).
+    """x (N, D), raw (N, 2 D): `width` means, as many s, and so on. dvalue (N,).
 
-    Writes log_prob (N,) and draw (N, P, 2C). _terms is (parts, P C).
+    Writes log_prob (N,) and draw (N, 2 D). _terms is (parts, 3 D).
     """
-    mu, s = np.split(raw, 2, axis=2)  # (N, P, C) each
-    d, lv = x - mu, np.logaddexp(s, least)  # (N, P, C) each   (4)
-    scaled, scale = d * np.exp(-lv), dvalue[:, None, None]  # (N, P, C) and (N, 1, 1)
+    count, size = x.shape
+    mu, s = np.split(raw.reshape(count, size // width, 2 * width), 2, axis=2)  # (N, P, width)
+    d, lv = x.reshape(mu.shape) - mu, np.logaddexp(s, least)  # (N, P, width) each   (4)
+    scaled, scale = d * np.exp(-lv), dvalue[:, None, None]  # (N, P, width) and (N, 1, 1)
     log_prob[...] = -(x.dtype.type(LOG_TWO_PI) + lv + d * scaled).sum(axis=(1, 2)) / 2  # (1)
-    dmu, ds = np.split(draw, 2, axis=2)
-    np.multiply(scale, scaled, out=dmu)  # (2)
-    ds[...] = scale * (d * scaled - 1) / 2 * sigmoid(s - least)  # (3, 5)
+    dmu = scale * scaled  # (2)
+    ds = scale * (d * scaled - 1) / 2 * sigmoid(s - least)  # (3, 5)
+    draw[...] = np.concatenate([dmu, ds], axis=2).reshape(raw.shape)
 
 
 @twin_of(gaussian_pass_reference, weight=6)
-def gaussian_pass(part, parts, x, raw, least, dvalue, log_prob, draw, _terms):  # type: ignore[no-untyped-def]
-    number, mine = x.dtype.type, _terms[part]
+def gaussian_pass(part, parts, x, raw, least, width, dvalue, log_prob, draw, _terms):  # type: ignore[no-untyped-def]
+    number, size = x.dtype.type, x.shape[1]
     one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
-    places, width = x.shape[1], x.shape[2]
+    mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
-        scale = dvalue[n]
-        for i in range(places):
-            x_i, mu, s = x[n, i], raw[n, i, :width], raw[n, i, width:]
-            dmu, ds, terms = draw[n, i, :width], draw[n, i, width:], mine[i * width :]
+        x_n, raw_n, draw_n, scale = x[n], raw[n], draw[n], dvalue[n]
+        for i in range(0, size, width):
             for j in range(width):
-                t = s[j] - least
-                e = exp(-abs(t))
-                lv = max(s[j], least) + log1p(e)  # (4)
-                d, precision = x_i[j] - mu[j], exp(-lv)
-                square = d * (d * precision)
-                terms[j] = log_two_pi + lv + square
-                dmu[j] = scale * (d * precision)  # (2)
-                slope = (one if t >= number(0) else e) / (one + e)
-                ds[j] = half * scale * (square - one) * slope  # (3, 5)
-        log_prob[n] = -half * sum_of(mine)  # (1)
+                mu[i + j], s[i + j] = raw_n[2 * i + j], raw_n[2 * i + width + j]
+        for j in range(size):
+            t = s[j] - least
+            e = exp(-abs(t))
+            lv = max(s[j], least) + log1p(e)  # (4)
+            d, precision = x_n[j] - mu[j], exp(-lv)
+            square = d * (d * precision)
+            terms[j] = log_two_pi + lv + square
+            slope = (one if t >= number(0) else e) / (one + e)
+            mu[j] = scale * (d * precision)  # (2): dmu and ds, from here on
+            s[j] = half * scale * (square - one) * slope  # (3, 5)
+        log_prob[n] = -half * sum_of(terms)  # (1)
+        for i in range(0, size, width):
+            for j in range(width):
+                draw_n[2 * i + j], draw_n[2 * i + width + j] = mu[i + j], s[i + j]
