@@ -166,6 +166,16 @@ def logits(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows * columns,), (rows * columns,))
 
 
+def judged(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    """Scores of real and fake examples, dvalue, and what is written."""
+    return normal(seed, dtype, *[(rows * columns,)] * 6)
+
+
+def made(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    """Scores of fake examples, dvalue, and what is written."""
+    return normal(seed, dtype, *[(rows * columns,)] * 4)
+
+
 CASES: dict[str, Case] = {
     "adam_step": adam_step,
     "add_norm_sums": add_norm_sums,
@@ -180,13 +190,21 @@ CASES: dict[str, Case] = {
     "draw_and_kl_back": draw_and_kl_back,
     "fixed_gaussian_pass": fixed_gaussian_pass,
     "gaussian_pass": gaussian_pass,
+    "hinge_pass": judged,
     "layer_norm": layer_norm,
     "layer_norm_back": layer_norm_back,
     "layer_norm_bend": layer_norm_bend,
+    "least_squares_generator_pass": made,
+    "least_squares_pass": judged,
+    "linear_generator_pass": made,
+    "logistic_pass": judged,
+    "minimax_generator_pass": made,
+    "non_saturating_generator_pass": made,
     "row_norms": row_norms,
     "scale_rows": scale_rows,
     "shared_gaussian_pass": shared_gaussian_pass,
     "take_rows": take_rows,
+    "wasserstein_pass": judged,
     "write_sigmoid": logits,
     "write_softplus": logits,
 }

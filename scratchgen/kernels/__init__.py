@@ -8,6 +8,16 @@ from .adam import adam_step
 from .compiling import call_flat
 from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
 from .elementwise import sigmoid, softplus
+from .games import (
+    hinge_pass,
+    least_squares_generator_pass,
+    least_squares_pass,
+    linear_generator_pass,
+    logistic_pass,
+    minimax_generator_pass,
+    non_saturating_generator_pass,
+    wasserstein_pass,
+)
 from .labels import categorical_pass
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
@@ -47,10 +57,17 @@ __all__ = [
     "draw_and_kl_back",
     "fixed_gaussian_pass",
     "gaussian_pass",
+    "hinge_pass",
     "layer_norm",
     "layer_norm_back",
     "layer_norm_bend",
+    "least_squares_generator_pass",
+    "least_squares_pass",
+    "linear_generator_pass",
+    "logistic_pass",
     "mean",
+    "minimax_generator_pass",
+    "non_saturating_generator_pass",
     "normal_cdf",
     "normal_density",
     "row_norms",
@@ -64,4 +81,5 @@ __all__ = [
     "threads_now",
     "times",
     "times_transpose",
+    "wasserstein_pass",
 ]
