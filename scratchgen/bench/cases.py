@@ -86,6 +86,34 @@ def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return [x, *arrays, room(columns, dtype)]
 
 
+def categorical_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    classes = 2 + seed % 9
+    x = np.random.default_rng(seed).integers(0, classes, (rows, columns)).astype(dtype)
+    wide = (rows, columns * classes)
+    return [x, *normal(seed, dtype, wide, (rows,), (rows,), wide), room(2 * columns, dtype)]
+
+
+def fixed_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    each = (rows, columns)
+    x, mu, *others = normal(seed, dtype, each, each, (rows,), (rows,), each)
+    return [x, mu, np.dtype(dtype).type(0.3), *others, room(columns, dtype)]
+
+
+def shared_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    wide = (rows, columns + 1)
+    x, raw, *others = normal(seed, dtype, (rows, columns), wide, (rows,), (rows,), wide)
+    raw[:, -1] /= 2
+    return [x, raw, np.dtype(dtype).type(-0.5), *others, room(columns, dtype)]
+
+
+def gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    width = columns if seed % 2 else 1  # a vector, or a picture
+    wide = (rows, 2 * columns)
+    x, raw, *others = normal(seed, dtype, (rows, columns), wide, (rows,), (rows,), wide)
+    settings = np.dtype(dtype).type(-0.5), np.intp(width)
+    return [x / 2, raw / 2, *settings, *others, room(3 * columns, dtype)]
+
+
 def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     many = rows + 9
     x, out = normal(seed, dtype, (many, columns), (rows, columns))
@@ -104,13 +132,73 @@ def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows, columns), (rows,), (rows, columns))
 
 
+def apart(rows: int, columns: int, dtype: str, seed: int) -> Any:
+    """x (rows, columns) for norms: no two neighbours are alike, whose roundings would show."""
+    signs = (-1) ** np.add.outer(np.arange(rows), np.arange(columns))  # 1 and -1 by turns
+    x = signs + np.random.default_rng(seed).random((rows, columns)) / 2
+    return x.astype(dtype)
+
+
+def layer_norm(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x = apart(rows, columns, dtype, seed)
+    arrays = normal(seed, dtype, (columns,), (columns,), (rows,), x.shape, x.shape)
+    return [x, np.dtype(dtype).type(1e-5), *arrays, room(columns, dtype)]
+
+
+def layer_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    dy = apart(rows, columns, dtype, seed)
+    arrays = normal(seed, dtype, (columns,), (rows,), dy.shape, dy.shape)
+    return [dy, *arrays, room(columns, dtype)]
+
+
+def layer_norm_bend(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    u, dk, h, k, du, dx = (apart(rows, columns, dtype, seed + i) for i in range(6))
+    r = np.random.default_rng(seed).random(rows).astype(dtype)
+    return [u, dk, r, h, k, du, dx, room(columns, dtype)]
+
+
+def column_moments(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x = apart(max(rows, 1), columns, dtype, seed)
+    return [x, *normal(seed, dtype, (columns,), (columns,))]
+
+
+def batch_norm(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x, var = apart(rows, columns, dtype, seed), apart(1, columns, dtype, seed)[0] ** 2
+    mean, gamma, beta, r = normal(seed, dtype, *[(columns,)] * 4)
+    y, h = normal(seed, dtype, x.shape, x.shape)
+    return [x, mean, var, np.dtype(dtype).type(1e-5), gamma, beta, r, h, y]
+
+
+def batch_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    each, column = (max(rows, 1), columns), (columns,)
+    return normal(seed, dtype, each, column, column, each, column, column, each)
+
+
+def add_norm_sums(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    dy, h = (apart(rows, columns, dtype, seed + i) for i in range(2))
+    return [dy, h, *normal(seed, dtype, (columns,), (columns,))]
+
+
 def logits(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows * columns,), (rows * columns,))
 
 
+def judged(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    """Scores of real and fake examples, dvalue, and what is written."""
+    return normal(seed, dtype, *[(rows * columns,)] * 6)
+
+
+def made(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    """Scores of fake examples, dvalue, and what is written."""
+    return normal(seed, dtype, *[(rows * columns,)] * 4)
+
+
 CASES: dict[str, Case] = {
     "adam_step": adam_step,
+    "add_norm_sums": add_norm_sums,
     "add_rows": add_rows,
+    "batch_norm": batch_norm,
+    "batch_norm_back": batch_norm_back,
     "bernoulli_pass": bernoulli_pass,
     "between": between,
     "centred_rmsprop_step": centred_rmsprop_step,
@@ -122,7 +210,23 @@ CASES: dict[str, Case] = {
     "row_norms": row_norms,
     "scale_rows": scale_rows,
     "sgd_step": sgd_step,
+    "categorical_pass": categorical_pass,
+    "column_moments": column_moments,
+    "fixed_gaussian_pass": fixed_gaussian_pass,
+    "gaussian_pass": gaussian_pass,
+    "hinge_pass": judged,
+    "layer_norm": layer_norm,
+    "layer_norm_back": layer_norm_back,
+    "layer_norm_bend": layer_norm_bend,
+    "least_squares_generator_pass": made,
+    "least_squares_pass": judged,
+    "linear_generator_pass": made,
+    "logistic_pass": judged,
+    "minimax_generator_pass": made,
+    "non_saturating_generator_pass": made,
+    "shared_gaussian_pass": shared_gaussian_pass,
     "take_rows": take_rows,
+    "wasserstein_pass": judged,
     "write_sigmoid": logits,
     "write_softplus": logits,
 }

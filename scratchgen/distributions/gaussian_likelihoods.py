@@ -22,11 +22,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, Shape, finite
 from ..errors import OptionError
+from ..nn import Tape
 from ..rng import standard_normal
 from . import gaussian
-from .likelihoods import Likelihood, into
+from .likelihoods import Likelihood, into, one_pass
 
 LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
 
@@ -51,6 +53,13 @@ class _Normal(Likelihood):
         x = x.reshape(read.mu.shape)
         d = gaussian.log_prob_gradients(x, read.mu, read.log_var, dvalue)
         return self._join(d, read)
+
+    def _with_variance(
+        self, variance: float, x: Array, raw: Array, dvalue: Array, tape: Tape
+    ) -> tuple[Array, Array]:
+        """`both`, where all numbers have that variance, and raw is mu."""
+        log_var = _log(variance, raw.dtype)
+        return one_pass(kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return into(np.ascontiguousarray(self._read(raw).mu), out)
@@ -81,6 +90,9 @@ class FixedGaussian(_Normal):
     def _read(self, raw: Array) -> SimpleNamespace:
         return SimpleNamespace(mu=raw, log_var=_log(self.variance, raw.dtype))
 
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        return self._with_variance(self.variance, x, raw, dvalue, tape)
+
 
 @dataclass(frozen=True)
 class MeanSquaredError(_Normal):
@@ -103,6 +115,9 @@ class MeanSquaredError(_Normal):
 
     def _read(self, raw: Array) -> SimpleNamespace:
         return SimpleNamespace(mu=raw, log_var=_log(self.variance_for(raw.shape[1:]), raw.dtype))
+
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        return self._with_variance(self.variance_for(raw.shape[1:]), x, raw, dvalue, tape)
 
 
 @dataclass(frozen=True)
@@ -139,6 +154,10 @@ class SharedGaussian(_Normal):
         ds = dlog_var * np.exp(read.s - read.log_var)  # (N, 1)   (3)
         return np.concatenate([d.mu, ds], axis=1)  # (N, D + 1)
 
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        least = _log(self.least_variance, raw.dtype)
+        return one_pass(kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
+
 
 @dataclass(frozen=True)
 class Gaussian(_Normal):
@@ -170,6 +189,10 @@ class Gaussian(_Normal):
     def _join(self, d: SimpleNamespace, read: SimpleNamespace) -> Array:
         ds = d.log_var * np.exp(read.s - read.log_var)  # (N, ..., C)   (3)
         return np.concatenate([d.mu, ds], axis=-1)  # (N, ..., 2C)
+
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        least, width = _log(self.least_variance, raw.dtype), x.shape[-1]
+        return one_pass(kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
 
 
 def _variance(value: Any, what: str) -> float:

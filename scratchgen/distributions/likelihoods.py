@@ -7,8 +7,9 @@ The Gaussian kinds are in gaussian_likelihoods.py.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -68,6 +69,29 @@ def into(x: Array, out: Array | None) -> Array:
     return out
 
 
+def one_pass(
+    kernel: Callable[..., None],
+    x: Array,
+    raw: Array,
+    dvalue: Array,
+    tape: Tape,
+    *settings: Any,
+    room: int = 1,
+) -> tuple[Array, Array]:
+    """log p(x|z) (N,) and its gradient by raw, in raw's shape, on the tape, from a kernel.
+
+    The kernel gets the numbers of an example in a row, and for each number of x `room` to write in.
+    """
+    size = math.prod(x.shape[1:])
+    log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
+    d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
+    terms = tape.array("terms", (kernels.threads_now(), room * size), raw.dtype)
+    flat = (len(raw), math.prod(raw.shape[1:]))
+    x, d_flat = x.reshape(len(x), size), d_raw.reshape(flat)
+    kernel(x, raw.reshape(flat), *settings, dvalue, log_prob, d_flat, terms)
+    return log_prob, d_raw
+
+
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
     """Pixels in [0, 1], scored by the cross-entropy with sigmoid(raw); see bernoulli.py.
@@ -89,14 +113,7 @@ class Bernoulli(Likelihood):
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
-        d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
-        flat = (len(raw), math.prod(raw.shape[1:]))
-        terms = tape.array("terms", (kernels.threads_now(), flat[1]), raw.dtype)
-        kernels.bernoulli_pass(
-            x.reshape(flat), raw.reshape(flat), dvalue, log_prob, d_raw.reshape(flat), terms
-        )
-        return log_prob, d_raw
+        return one_pass(kernels.bernoulli_pass, x, raw, dvalue, tape)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return kernels.sigmoid(raw, out=out)
@@ -146,6 +163,9 @@ class Categorical(Likelihood):
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         return categorical.log_prob_gradients(x, raw, dvalue).logits
+
+    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        return one_pass(kernels.categorical_pass, x, raw, dvalue, tape, room=2)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""

@@ -6,6 +6,7 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 from .activations import ACTIVATIONS, Twins
 from .adam import adam_step
 from .compiling import call_flat
+from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
 from .descent import (
     centred_rmsprop_step,
     momentum_step,
@@ -14,8 +15,28 @@ from .descent import (
     sgd_step,
 )
 from .elementwise import sigmoid, softplus
+from .games import (
+    hinge_pass,
+    least_squares_generator_pass,
+    least_squares_pass,
+    linear_generator_pass,
+    logistic_pass,
+    minimax_generator_pass,
+    non_saturating_generator_pass,
+    wasserstein_pass,
+)
+from .labels import categorical_pass
 from .latents import draw_and_kl, draw_and_kl_back
 from .normal import FAR, normal_cdf, normal_density
+from .norms import (
+    add_norm_sums,
+    batch_norm,
+    batch_norm_back,
+    column_moments,
+    layer_norm,
+    layer_norm_back,
+    layer_norm_bend,
+)
 from .pixels import bernoulli_pass
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
 from .rows import mean, take_rows
@@ -27,19 +48,36 @@ __all__ = [
     "FAR",
     "Twins",
     "adam_step",
+    "add_norm_sums",
     "add_outer",
     "add_rows",
     "affine",
     "as_column",
+    "batch_norm",
+    "batch_norm_back",
     "bernoulli_pass",
     "between",
     "call_flat",
+    "categorical_pass",
     "centred_rmsprop_step",
+    "column_moments",
     "draw_and_kl",
     "draw_and_kl_back",
+    "fixed_gaussian_pass",
+    "gaussian_pass",
+    "hinge_pass",
+    "layer_norm",
+    "layer_norm_back",
+    "layer_norm_bend",
+    "least_squares_generator_pass",
+    "least_squares_pass",
+    "linear_generator_pass",
+    "logistic_pass",
     "mean",
+    "minimax_generator_pass",
     "momentum_step",
     "nesterov_step",
+    "non_saturating_generator_pass",
     "normal_cdf",
     "normal_density",
     "rmsprop_step",
@@ -47,6 +85,7 @@ __all__ = [
     "scale_rows",
     "set_threads",
     "sgd_step",
+    "shared_gaussian_pass",
     "sigmoid",
     "softplus",
     "take_rows",
@@ -54,4 +93,5 @@ __all__ = [
     "threads_now",
     "times",
     "times_transpose",
+    "wasserstein_pass",
 ]

@@ -29,12 +29,15 @@ et al. 2017 with a = 0, b = c = 1; (3) Lim and Ye 2017; (4) Arjovsky et al. 2017
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array
 from ..errors import OptionError
 from ..kernels import sigmoid, softplus
+from ..nn import Tape
 
 # Every discriminator takes scores (N,) of real and of fake examples and gives values (N,), every
 # generator takes those of fake ones; gradients are `.real` and `.fake` (N,), for dvalue (N,).
@@ -124,6 +127,25 @@ def linear_generator_gradients(_fake: Array, dvalue: Array) -> SimpleNamespace:
     return SimpleNamespace(fake=-dvalue)  # (8)
 
 
+# A pair of functions above that kernels/games.py has in one pass.
+PASSES: dict[tuple[Callable[..., Any], Callable[..., Any]], Callable[..., None]] = {
+    (logistic_discriminator, logistic_discriminator_gradients): kernels.logistic_pass,
+    (least_squares_discriminator, least_squares_discriminator_gradients): (
+        kernels.least_squares_pass
+    ),
+    (hinge_discriminator, hinge_discriminator_gradients): kernels.hinge_pass,
+    (wasserstein_discriminator, wasserstein_discriminator_gradients): kernels.wasserstein_pass,
+    (minimax_generator, minimax_generator_gradients): kernels.minimax_generator_pass,
+    (non_saturating_generator, non_saturating_generator_gradients): (
+        kernels.non_saturating_generator_pass
+    ),
+    (least_squares_generator, least_squares_generator_gradients): (
+        kernels.least_squares_generator_pass
+    ),
+    (linear_generator, linear_generator_gradients): kernels.linear_generator_pass,
+}
+
+
 @dataclass(frozen=True)
 class AdversarialLoss:
     """A game: what each of its two players minimises, the gradients, and both in words."""
@@ -135,6 +157,30 @@ class AdversarialLoss:
     generator_gradients: Callable[[Array, Array], SimpleNamespace]
     discriminator_formula: str = ""  # of r and f, in a line
     generator_formula: str = ""
+
+    def discriminator_pass(
+        self, real: Array, fake: Array, dvalue: Array, tape: Tape
+    ) -> SimpleNamespace:
+        """`.value`, `.real` and `.fake` (N,): the value and its gradients, on the tape."""
+        kernel = PASSES.get((self.discriminator, self.discriminator_gradients))
+        if kernel is None:
+            d = self.discriminator_gradients(real, fake, dvalue)
+            return SimpleNamespace(value=self.discriminator(real, fake), real=d.real, fake=d.fake)
+        value, dreal, dfake = (
+            tape.array(name, fake.shape, fake.dtype) for name in ("value", "dreal", "dfake")
+        )
+        kernel(real, fake, dvalue, value, dreal, dfake)
+        return SimpleNamespace(value=value, real=dreal, fake=dfake)
+
+    def generator_pass(self, fake: Array, dvalue: Array, tape: Tape) -> SimpleNamespace:
+        """`.value` and `.fake` (N,): the value and its gradient, on the tape."""
+        kernel = PASSES.get((self.generator, self.generator_gradients))
+        if kernel is None:
+            d = self.generator_gradients(fake, dvalue)
+            return SimpleNamespace(value=self.generator(fake), fake=d.fake)
+        value, dfake = (tape.array(name, fake.shape, fake.dtype) for name in ("value", "dfake"))
+        kernel(fake, dvalue, value, dfake)
+        return SimpleNamespace(value=value, fake=dfake)
 
     def __str__(self) -> str:
         """Its name."""

@@ -135,13 +135,13 @@ class GAN(Model):
         p = self.players["discriminator"].views.discriminator
         real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
         fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
+        d = self.loss.discriminator_pass(real, fake, self._dvalue(batch, tape), tape)
         if gradient is not None:
-            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch, tape))
             g = gradient.opened().discriminator
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
             g = gradient.views.discriminator
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
-        value = kernels.mean(self.loss.discriminator(real, fake))  # (3)
+        value = kernels.mean(d.value)  # (3)
         tape.parts = {"discriminator": value}
         if self.penalty:
             x = self.penalty.points(batch, made, tape.rng, tape)  # (N, ...)
@@ -160,8 +160,8 @@ class GAN(Model):
         network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
         fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
+        d = self.loss.generator_pass(fake, self._dvalue(batch, tape), tape)
         if gradient is not None:
-            d = self.loss.generator_gradients(fake, self._dvalue(batch, tape))
             dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"), g=None)  # (6)
             self.networks["generator"].backward(  # (6)
                 self.players["generator"].views.generator,
@@ -170,7 +170,7 @@ class GAN(Model):
                 gradient.opened().generator,
                 need_dx=False,
             )
-        value = kernels.mean(self.loss.generator(fake))  # (4)
+        value = kernels.mean(d.value)  # (4)
         tape.parts = {"generator": value}
         return value
 

@@ -10,15 +10,17 @@ that the Jacobian of h is not diagonal, but it is symmetric, and its product wit
     J q = r (q - mean(q) - h mean(q h))                                               (3)
     dx = J (gamma dy),   dgamma = sum_n dy h,   dbeta = sum_n dy                      (4)
 
-Second order, for LayerNorm. The tangent is v = gamma k with k = J u. With dk = gamma dv,
-m_dk = mean(dk h), m_u = mean(u h) and s = mean(dk u) - mean(dk) mean(u) - m_dk m_u, the sum
-<dk, J u> is F r s for F features, and its derivatives are
+Second order, for LayerNorm. The tangent is v = gamma k with k = J u. With dk = gamma dv, and <.>
+for the mean over the features of an example, the derivatives of <dk, J u> are
 
     du = J dk                                                                         (5)
-    dx = J (gamma dy - r (m_u dk + m_dk u)) - r^2 s h                                 (6)
+    dx = J (gamma dy) - r (<u h> du + <dk h> k + <dk k> h)                            (6)
     dgamma = sum_n dy h + dv k,   dbeta = sum_n dy                                    (7)
 
-In (6), the first term is how h moves, and the second how r does: dr/dx = -r^2 h / F.
+<dk, J u> moves with x through h, which moves by J (the first two terms in the brackets), and
+through r, whose derivative is dr/dx = -r^2 h / F (the third).
+
+The arithmetic is in kernels/norms.py, on arrays of rows: (N, ..., F) as (N ..., F).
 """
 
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, Shape, finite, fraction, whole
 from ..errors import ShapeError
 from .initialisers import Constant, Initial, bound
@@ -66,10 +69,6 @@ class Normalisation(Layer):
             "beta": (shape, bound(Constant(0.0), fans)),
         }
 
-    def _learn(self, dy: Array, h: Array, g: Views) -> None:
-        g.gamma += over_examples(dy * h)  # (4)
-        g.beta += over_examples(dy)  # (4)
-
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.features})"
 
@@ -91,38 +90,56 @@ class LayerNorm(Normalisation):
         self._check(least=2)  # one number by itself has no spread
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        c = x - x.mean(axis=-1, keepdims=True)  # (N, ..., F)
-        tape.r = 1 / np.sqrt((c * c).mean(axis=-1, keepdims=True) + self.eps)  # (N, ..., 1)   (1)
-        tape.h = tape.r * c  # (N, ..., F)   (2)
-        return p.gamma * tape.h + p.beta  # (2)
+        self.out_shape(x.shape[1:])
+        tape.r = tape.array("r", (*x.shape[:-1], 1), x.dtype)  # (N, ..., 1)
+        tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
+        eps, r = x.dtype.type(self.eps), tape.r.reshape(-1)
+        kernels.layer_norm(
+            rows(x), eps, p.gamma, p.beta, r, rows(tape.h), rows(y), self._terms(tape)
+        )  # (1, 2)
+        return y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         if g is not None:
-            self._learn(dy, tape.h, g)
-        return _jacobian(p.gamma * dy, tape.h, tape.r, axis=-1) if need_dx else None  # (4)
+            kernels.add_norm_sums(rows(dy), rows(tape.h), g.gamma, g.beta)  # (4)
+        return self._jacobian(p.gamma, dy, tape, "dx") if need_dx else None  # (4)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        tape.u = u
-        tape.k = _jacobian(u, tape.h, tape.r, axis=-1)  # (N, ..., F)
-        return p.gamma * tape.k
+        one, v = tape.array("one", p.gamma.shape, u.dtype), tape.array("v", u.shape, u.dtype)
+        one.fill(1)
+        tape.u, tape.k = u, self._jacobian(one, u, tape, "k")  # (N, ..., F)
+        return np.multiply(p.gamma, tape.k, out=v)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        h, r, u = tape.h, tape.r, tape.u
+        h, k = rows(tape.h), rows(tape.k)
         if g is not None:
-            g.gamma += over_examples(dy * h + dv * tape.k)  # (7)
-            g.beta += over_examples(dy)  # (7)
+            kernels.add_norm_sums(rows(dy), h, g.gamma, g.beta)  # (7)
+            no_beta = tape.array("no_beta", g.beta.shape, dv.dtype)
+            no_beta.fill(0)
+            kernels.add_norm_sums(rows(dv), k, g.gamma, no_beta)  # (7)
         if not need_dx:
             return None
-        dk = p.gamma * dv  # (N, ..., F)
-        m_dk, m_u = _mean(dk * h), _mean(u * h)  # (N, ..., 1) each
-        s = _mean(dk * u) - _mean(dk) * _mean(u) - m_dk * m_u  # (N, ..., 1)
-        dh = p.gamma * dy - r * (m_u * dk + m_dk * u)  # (N, ..., F)   (6)
-        dx = _jacobian(dh, h, r, axis=-1) - r * r * s * h  # (6)
-        return SimpleNamespace(x=dx, u=_jacobian(dk, h, r, axis=-1))  # (5)
+        dx = self._jacobian(p.gamma, dy, tape, "dx")  # (N, ..., F), the first term of (6)
+        du = self._jacobian(p.gamma, dv, tape, "du")  # (N, ..., F)   (5)
+        dk = np.multiply(p.gamma, dv, out=tape.array("dk", dv.shape, dv.dtype))  # (N, ..., F)
+        kernels.layer_norm_bend(
+            rows(tape.u), rows(dk), tape.r.reshape(-1), h, k, rows(du), rows(dx), self._terms(tape)
+        )  # (6)
+        return SimpleNamespace(x=dx, u=du)
+
+    def _jacobian(self, gamma: Array, q: Array, tape: Tape, name: str) -> Array:
+        """J (gamma q) of (3), in the tape's memory of that name."""
+        out, r = tape.array(name, q.shape, q.dtype), tape.r.reshape(-1)
+        kernels.layer_norm_back(rows(q), gamma, r, rows(tape.h), rows(out), self._terms(tape))
+        return out
+
+    def _terms(self, tape: Tape) -> Array:
+        """Room for the terms of a sum over features, for each thread."""
+        return tape.array("terms", (kernels.threads_now(), self.features), tape.h.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,25 +169,46 @@ class BatchNorm(Normalisation):
         return {"mean": ((self.features,), 0.0), "var": ((self.features,), 1.0)}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        self.out_shape(x.shape[1:])
         tape.of_batch = tape.training and len(x) > 0  # no examples have no mean
-        rows = tuple(range(x.ndim - 1))  # every axis but that of the features
-        tape.mean = x.mean(axis=rows) if tape.of_batch else p.mean  # (F,)
-        c = x - tape.mean  # (N, ..., F)
-        tape.var = (c * c).mean(axis=rows) if tape.of_batch else p.var  # (F,)
-        tape.r = 1 / np.sqrt(tape.var + self.eps)  # (F,)   (1)
-        tape.h = tape.r * c  # (N, ..., F)   (2)
-        return p.gamma * tape.h + p.beta  # (2)
+        tape.mean, tape.var = p.mean, p.var  # (F,) each
+        if tape.of_batch:
+            tape.mean, tape.var = self._two(tape, "mean", "var", x.dtype)
+            kernels.column_moments(rows(x), tape.mean, tape.var)  # (1)
+        tape.r = tape.array("r", p.gamma.shape, x.dtype)  # (F,)
+        tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
+        eps, h = x.dtype.type(self.eps), rows(tape.h)
+        kernels.batch_norm(
+            rows(x), tape.mean, tape.var, eps, p.gamma, p.beta, tape.r, h, rows(y)
+        )  # (1, 2)
+        return y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
+        dgamma, dbeta = self._two(tape, "dgamma", "dbeta", dy.dtype)  # (F,) each
+        dgamma.fill(0)
+        dbeta.fill(0)
+        if tape.of_batch or g is not None:
+            kernels.add_norm_sums(rows(dy), rows(tape.h), dgamma, dbeta)  # (4)
         if g is not None:
-            self._learn(dy, tape.h, g)
+            g.gamma += dgamma
+            g.beta += dbeta
         if not need_dx:
             return None
-        if not tape.of_batch:  # mean and r are constants: J is r alone
-            return p.gamma * tape.r * dy
-        return _jacobian(p.gamma * dy, tape.h, tape.r, axis=tuple(range(dy.ndim - 1)))  # (4)
+        if not tape.of_batch:  # mean and r are constants: J is r alone, as (4) is without sums
+            dgamma.fill(0)
+            dbeta.fill(0)
+        dx = tape.array("dx", dy.shape, dy.dtype)  # (N, ..., F)
+        kernels.batch_norm_back(
+            rows(dy), p.gamma, tape.r, rows(tape.h), dgamma, dbeta, rows(dx)
+        )  # (4)
+        return dx
+
+    def _two(self, tape: Tape, first: str, second: str, dtype: Any) -> tuple[Array, Array]:
+        """Memory for two rows of features."""
+        shape = (self.features,)
+        return tape.array(first, shape, dtype), tape.array(second, shape, dtype)
 
     def why_no_tangent(self) -> str:
         return (
@@ -189,18 +227,6 @@ class BatchNorm(Normalisation):
             p.var += (1 - self.keep) * (tape.var - p.var)
 
 
-def over_examples(x: Array) -> Array:
-    """The sum over all axes but the last: (N, ..., F) -> (F,)."""
-    return x.sum(axis=tuple(range(x.ndim - 1)))
-
-
-def _jacobian(q: Array, h: Array, r: Array, axis: Any) -> Array:
-    """J q of (3), the means taken over `axis`."""
-    mean_q = q.mean(axis=axis, keepdims=True)
-    mean_qh = (q * h).mean(axis=axis, keepdims=True)
-    return r * (q - mean_q - h * mean_qh)  # (3)
-
-
-def _mean(q: Array) -> Array:
-    """Over the features of each example: (N, ..., F) -> (N, ..., 1)."""
-    return q.mean(axis=-1, keepdims=True)
+def rows(x: Array) -> Array:
+    """x (N, ..., F) with the features of each place in a row: (N ..., F)."""
+    return x.reshape(-1, x.shape[-1])

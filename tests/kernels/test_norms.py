@@ -1,0 +1,106 @@
+"""What is special about the norms: equal numbers, no examples, second order, and memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from scratchgen.kernels.compiling import numba_works, references, twins
+from scratchgen.nn import BatchNorm, Block, LayerNorm, Layout, Tape
+
+both_ways = pytest.mark.parametrize("way", [references, twins])
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def ready(layer, dtype, training=True):
+    """Its parameters, none of them 0 or 1, a gradient of zeros, and a tape."""
+    block = Block(Layout(it=layer), rng=0, dtype=dtype)
+    block.vector[:] = np.linspace(0.5, 2, block.vector.size)
+    return block.views.it, block.zeros_like().views.it, Tape().begin(training=training)
+
+
+@both_ways
+@each_dtype
+@pytest.mark.parametrize("layer", [LayerNorm(4), BatchNorm(4)])
+def test_equal_numbers_have_no_spread_and_give_beta(layer, dtype, way):
+    p, g, tape = ready(layer, dtype)
+    x = np.full((3, 4), 7, dtype)
+    with way():
+        y = layer.forward(p, x, tape)
+        dx = layer.backward(p, np.ones_like(x), tape, g)
+    np.testing.assert_array_equal(y, np.tile(p.beta, (3, 1)))
+    assert np.isfinite(dx).all()
+    assert g.gamma.tolist() == [0] * 4
+    assert g.beta.tolist() == [3] * 4
+
+
+@both_ways
+@each_dtype
+@pytest.mark.parametrize("n", [0, 1])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layer", [LayerNorm(4), BatchNorm(4)])
+def test_none_and_one_example(layer, training, n, dtype, way):
+    p, g, tape = ready(layer, dtype, training)
+    x = np.arange(n * 8, dtype=dtype).reshape(n, 2, 4)
+    with way():
+        y = layer.forward(p, x, tape)
+        dx = layer.backward(p, np.ones_like(x), tape, g)
+        layer.settle(p, tape)
+    assert y.shape == dx.shape == x.shape
+    assert y.dtype == dx.dtype == np.dtype(dtype)
+    assert np.isfinite(y).all()
+    assert np.isfinite(dx).all()
+    assert g.beta.tolist() == [2 * n] * 4
+
+
+@each_dtype
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
+def test_a_layer_gives_the_same_by_its_twins(layer, training, dtype):
+    rng, found = np.random.default_rng(0), []
+    x, dy, u, dv = rng.standard_normal((4, 3, 7, 5)).astype(dtype)
+    for way in (references, twins):
+        p, g, tape = ready(layer, dtype, training)
+        with way():
+            given = [layer.forward(p, x, tape), layer.backward(p, dy, tape, g)]
+            given[1] = given[1].copy()
+            if isinstance(layer, LayerNorm):
+                given.append(layer.tangent(p, u, tape))
+                d = layer.tangent_backward(p, dy, dv, tape, g)
+                given += [d.x, d.u]
+        found.append([*given, g.gamma, g.beta])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(
+            a, b, rtol=50 * np.finfo(dtype).eps, atol=50 * np.finfo(dtype).eps
+        )
+
+
+@pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
+def test_a_shape_that_does_not_fit_is_refused_before_a_loop_reads_it(layer):
+    p, _, tape = ready(layer, "float32")
+    with pytest.raises(ValueError, match="wants 5 features"):
+        layer.forward(p, np.zeros((2, 10), "float32"), tape)
+
+
+@pytest.mark.skipif(not numba_works(), reason="NumPy works in memory of its own")
+@pytest.mark.parametrize("layer", [LayerNorm(64), BatchNorm(64)])
+def test_a_warm_pass_takes_no_new_memory_for_examples(layer):
+    p, g, tape = ready(layer, "float32")
+    x = np.random.default_rng(0).standard_normal((4096, 64)).astype("float32")
+
+    def one_pass():
+        tape.begin(training=True)
+        layer.forward(p, x, tape)
+        layer.backward(p, x, tape, g)
+        if isinstance(layer, LayerNorm):
+            layer.tangent(p, x, tape)
+            layer.tangent_backward(p, x, x, tape, g)
+
+    with twins():
+        one_pass()
+        tracemalloc.start()
+        try:
+            one_pass()
+            assert tracemalloc.get_traced_memory()[1] < x.nbytes / 16
+        finally:
+            tracemalloc.stop()
