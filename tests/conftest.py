@@ -11,6 +11,7 @@ import os
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
 # programs run. It must be said before NumPy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("SCRATCHGEN_THREADS", "1")
 
 import numpy as np
 import pytest

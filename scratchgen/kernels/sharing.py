@@ -11,12 +11,17 @@ columns, and never the terms of a sum.
 A parallel region is entered under one lock, and without waiting for it: whoever does not get it
 runs serially, which is right, and at worst slower. In a child of fork() the threads of the parent
 are gone, and numba's OpenMP would end the process: there everything runs serially.
+
+Where other programs want the same CPUs, a part may wait milliseconds for one, and the others for
+it. A call that takes far longer than it did before is taken for that, and the next hundreds run
+serially: on a busy machine one thread is faster than two.
 """
 
 import functools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,11 +33,14 @@ MOST = 256
 DEFAULT_MOST = 8
 BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
+LONG, FAR_LONGER, ALONE = 1e-3, 20, 500  # seconds, times, calls
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
+_alone_for = 0  # calls to come that run serially, because the CPUs are not ours alone
+_usual: dict[Callable[..., None], float] = {}  # the shortest time that a twin took, seconds
 
 
 def threads_now() -> int:
@@ -103,13 +111,24 @@ def _usable_cpus() -> int:
 
 def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
     """twin(parts, *args), in as many parts as may run at once just now, at most `parts`."""
-    if parts == 1 or _serial_for_good or not _lock.acquire(blocking=False):
+    global _alone_for
+    if parts == 1 or _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
+        _alone_for = max(0, _alone_for - 1)
         twin(1, *args)
         return
     try:
+        start = time.perf_counter()
         _in_parallel(twin, parts, args)
+        seconds = time.perf_counter() - start
     finally:
         _lock.release()
+    usual = _usual.get(twin)
+    if usual is None:  # it may have been compiled
+        _usual[twin] = LONG
+    else:
+        if seconds > LONG + FAR_LONGER * usual:
+            _alone_for = ALONE
+        _usual[twin] = min(usual, seconds)
 
 
 @functools.cache

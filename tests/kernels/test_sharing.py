@@ -113,6 +113,23 @@ def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
     assert ran == [(1, "inner"), (4, "outer"), (1, "small")]
 
 
+def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
+    ran, clock = [], iter(range(10**6))
+    lasts = {"seconds": 0.0}
+    monkeypatch.setattr(sharing, "_in_parallel", lambda twin, parts, args: twin(parts))
+    times = (now + half * lasts["seconds"] for now in clock for half in (0, 1))
+    monkeypatch.setattr(sharing.time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(sharing, "_alone_for", 0)
+    monkeypatch.setattr(sharing, "ALONE", 3)
+    twin = ran.append
+    for lasts["seconds"] in (2.0, 1e-4, 1e-4, 2e-3, 5e-3):  # the first may have been compiled
+        sharing.run(twin, 2, ())
+    assert ran == [2, 2, 2, 2, 2]
+    for lasts["seconds"] in (1e-4,) * 5:
+        sharing.run(twin, 2, ())
+    assert ran[5:] == [1, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 1000, 1023])
 @pytest.mark.parametrize("parts", [1, 2, 3, 8])
 @pytest.mark.parametrize("share", [sharing.share, sharing.share_row])
