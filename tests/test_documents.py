@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
+from scratchgen import kernels
 from scratchgen.versions import is_installed
 
 ROOT = Path(__file__).parent.parent
@@ -128,6 +129,28 @@ def test_the_layer_that_contributors_are_shown_works(monkeypatch):
         sg.nn.LAYERS.pop("Scale", None)
 
 
+def test_the_listings_about_performance_print_what_is_shown(capsys):
+    names: dict = {}
+    shown = []
+    for language, content in blocks((ROOT / "docs" / "performance.md").read_text()):
+        if language == "python":
+            exec(compile(content, "performance.md", "exec"), names)
+        else:
+            shown.append(content)
+    assert len(shown) == 2
+    assert capsys.readouterr().out == "".join(shown)
+
+
+def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
+    drawn = runpy.run_path(str(ROOT / "demos" / "blocking.py"))
+    assert drawn["DEPTH"] == kernels.products.DEPTH
+    if is_installed("numba"):
+        from scratchgen.kernels.native import tiles
+
+        assert drawn["WIDTH"] == tiles.WIDTH
+        assert tiles.BITS != 512 or drawn["HEIGHT"] == tiles.HEIGHT
+
+
 def test_the_configuration_that_the_file_format_shows_is_the_real_one():
     from scratchgen.export.files import config
 
@@ -164,6 +187,7 @@ DEMOS = {
     "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
     "dirac": ({"STEPS": 10}, ["dirac.png"]),
     "v_curve": ({}, ["v_curve.png"]),
+    "blocking": ({}, ["blocking.png", "roofline.png"]),
 }
 
 
