@@ -16,6 +16,8 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import kernels
+from scratchgen.kernels.compiling import references, twin_of
+from scratchgen.kernels.sharing import share_row
 from scratchgen.versions import is_installed
 
 ROOT = Path(__file__).parent.parent
@@ -127,6 +129,20 @@ def test_the_layer_that_contributors_are_shown_works(monkeypatch):
         assert np.array_equal(same.sample(3, rng=0), names["gan"].sample(3, rng=0))
     finally:
         sg.nn.LAYERS.pop("Scale", None)
+
+
+def test_the_kernel_that_contributors_are_shown_does_what_its_reference_does():
+    text = (ROOT / "docs" / "contributing.md").read_text().split("## A kernel of your own")[1]
+    listing = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    names = {"np": np, "twin_of": twin_of, "share_row": share_row}
+    exec(compile(listing, "contributing.md", "exec"), names)
+    x = np.arange(600.0)
+    ours, reference = np.zeros(600), np.zeros(600)
+    for part in (0, 1):
+        names["double"].loop(part, 2, x, ours)
+    with references():  # numba keeps no kernel that was not in a file
+        names["double"](x, reference)
+    assert ours.tolist() == reference.tolist() == (x + x).tolist()
 
 
 def test_the_listings_about_performance_print_what_is_shown(capsys):
