@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
+from scratchgen import kernels
+from scratchgen.kernels.compiling import references, twin_of
+from scratchgen.kernels.sharing import share_row
 from scratchgen.versions import is_installed
 
 ROOT = Path(__file__).parent.parent
@@ -125,6 +128,42 @@ def test_the_layer_that_contributors_are_shown_works(monkeypatch):
         sg.nn.LAYERS.pop("Scale", None)
 
 
+def test_the_kernel_that_contributors_are_shown_does_what_its_reference_does():
+    text = (ROOT / "docs" / "contributing.md").read_text().split("## A kernel of your own")[1]
+    listing = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    names = {"np": np, "twin_of": twin_of, "share_row": share_row}
+    exec(compile(listing, "contributing.md", "exec"), names)
+    x = np.arange(600.0)
+    ours, reference = np.zeros(600), np.zeros(600)
+    for part in (0, 1):
+        names["double"].loop(part, 2, x, ours)
+    with references():  # numba keeps no kernel that was not in a file
+        names["double"](x, reference)
+    assert ours.tolist() == reference.tolist() == (x + x).tolist()
+
+
+def test_the_listings_about_performance_print_what_is_shown(capsys):
+    names: dict = {}
+    shown = []
+    for language, content in blocks((ROOT / "docs" / "performance.md").read_text()):
+        if language == "python":
+            exec(compile(content, "performance.md", "exec"), names)
+        else:
+            shown.append(content)
+    assert len(shown) == 2
+    assert capsys.readouterr().out == "".join(shown)
+
+
+def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
+    drawn = runpy.run_path(str(ROOT / "demos" / "blocking.py"))
+    assert drawn["DEPTH"] == kernels.products.DEPTH
+    if is_installed("numba"):
+        from scratchgen.kernels.native import tiles
+
+        assert drawn["WIDTH"] == tiles.WIDTH
+        assert tiles.BITS != 512 or drawn["HEIGHT"] == tiles.HEIGHT
+
+
 def test_the_configuration_that_the_file_format_shows_is_the_real_one():
     from scratchgen.export.files import config
 
@@ -161,6 +200,7 @@ DEMOS = {
     "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
     "dirac": ({"STEPS": 10}, ["dirac.png"]),
     "v_curve": ({}, ["v_curve.png"]),
+    "blocking": ({}, ["blocking.png", "roofline.png"]),
 }
 
 
