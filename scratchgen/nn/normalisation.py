@@ -95,7 +95,7 @@ class LayerNorm(Normalisation):
         tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
         eps, r = x.dtype.type(self.eps), tape.r.reshape(-1)
         kernels.layer_norm(
-            rows(x), eps, p.gamma, p.beta, r, rows(tape.h), rows(y), self._terms(tape)
+            rows(x), eps, plain(p.gamma), plain(p.beta), r, rows(tape.h), rows(y), self._terms(tape)
         )  # (1, 2)
         return y
 
@@ -134,7 +134,9 @@ class LayerNorm(Normalisation):
     def _jacobian(self, gamma: Array, q: Array, tape: Tape, name: str) -> Array:
         """J (gamma q) of (3), in the tape's memory of that name."""
         out, r = tape.array(name, q.shape, q.dtype), tape.r.reshape(-1)
-        kernels.layer_norm_back(rows(q), gamma, r, rows(tape.h), rows(out), self._terms(tape))
+        kernels.layer_norm_back(
+            rows(q), plain(gamma), r, rows(tape.h), rows(out), self._terms(tape)
+        )
         return out
 
     def _terms(self, tape: Tape) -> Array:
@@ -179,7 +181,7 @@ class BatchNorm(Normalisation):
         tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
         eps, h = x.dtype.type(self.eps), rows(tape.h)
         kernels.batch_norm(
-            rows(x), tape.mean, tape.var, eps, p.gamma, p.beta, tape.r, h, rows(y)
+            rows(x), tape.mean, tape.var, eps, plain(p.gamma), plain(p.beta), tape.r, h, rows(y)
         )  # (1, 2)
         return y
 
@@ -201,7 +203,7 @@ class BatchNorm(Normalisation):
             dbeta.fill(0)
         dx = tape.array("dx", dy.shape, dy.dtype)  # (N, ..., F)
         kernels.batch_norm_back(
-            rows(dy), p.gamma, tape.r, rows(tape.h), dgamma, dbeta, rows(dx)
+            rows(dy), plain(p.gamma), tape.r, rows(tape.h), dgamma, dbeta, rows(dx)
         )  # (4)
         return dx
 
@@ -229,4 +231,12 @@ class BatchNorm(Normalisation):
 
 def rows(x: Array) -> Array:
     """x (N, ..., F) with the features of each place in a row: (N ..., F)."""
-    return x.reshape(-1, x.shape[-1])
+    return plain(x).reshape(-1, x.shape[-1])
+
+
+def plain(x: Array) -> Array:
+    """x, or a copy where its memory is not in order, or read-only.
+
+    For each kind of memory a twin would have to be compiled anew, which takes a second.
+    """
+    return x if x.flags.c_contiguous and x.flags.writeable else x.copy()
