@@ -181,7 +181,7 @@ def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str]
     if work < GRAIN or (parts := sharing.threads_now()) == 1:
         alone(loop, flags)(0, 1, *args)
     else:
-        sharing.run(in_parts(loop, flags), parts, args)
+        sharing.run(in_parts(loop, flags), parts, args, work)
 
 
 @functools.cache

@@ -115,7 +115,8 @@ def _multiplied(a: Array, b: Array, bias: Array | None, c: Array, start: int) ->
     work = c.size * a.shape[1]
     parts = sharing.threads_now() if work >= SHARED_FROM else 1
     first = _zeros(dtype.char) if bias is None else bias
-    sharing.run(_twin(dtype.char), parts, (a, b, first, c, start, _panels(parts)))
+    args = (a, b, first, c, start, _panels(parts))
+    sharing.run(_twin(dtype.char), parts, args, work)
     return True
 
 

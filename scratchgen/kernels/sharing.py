@@ -18,6 +18,7 @@ serially: on a busy machine one thread is faster than two.
 """
 
 import functools
+import math
 import os
 import sys
 import threading
@@ -40,7 +41,7 @@ _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
 _alone_for = 0  # calls to come that run serially, because the CPUs are not ours alone
-_usual: dict[Callable[..., None], float] = {}  # the shortest time that a twin took, seconds
+_usual: dict[Callable[..., None], float] = {}  # the shortest time of a twin, seconds for its work
 
 
 def threads_now() -> int:
@@ -109,8 +110,11 @@ def _usable_cpus() -> int:
         return cpus
 
 
-def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
-    """twin(parts, *args), in as many parts as may run at once just now, at most `parts`."""
+def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...], work: float) -> None:
+    """twin(parts, *args), in as many parts as may run at once just now, at most `parts`.
+
+    `work` is above 0, in any unit that goes with the time that the twin takes.
+    """
     global _alone_for
     if parts == 1 or _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
         _alone_for = max(0, _alone_for - 1)
@@ -124,11 +128,11 @@ def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
         _lock.release()
     usual = _usual.get(twin)
     if usual is None:  # it may have been compiled
-        _usual[twin] = LONG
+        _usual[twin] = math.inf
     else:
-        if seconds > LONG + FAR_LONGER * usual:
+        if seconds > LONG + FAR_LONGER * usual * work:
             _alone_for = ALONE
-        _usual[twin] = min(usual, seconds)
+        _usual[twin] = min(usual, seconds / work)
 
 
 @functools.cache

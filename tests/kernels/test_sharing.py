@@ -105,11 +105,11 @@ def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
     twin = lambda parts, name: ran.append((parts, name))  # noqa: E731
 
     def within(parts, name):
-        sharing.run(twin, 4, ("inner",))
+        sharing.run(twin, 4, ("inner",), 1)
         ran.append((parts, name))
 
-    sharing.run(within, 4, ("outer",))
-    sharing.run(twin, 1, ("small",))
+    sharing.run(within, 4, ("outer",), 1)
+    sharing.run(twin, 1, ("small",), 1)
     assert ran == [(1, "inner"), (4, "outer"), (1, "small")]
 
 
@@ -122,12 +122,14 @@ def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
     monkeypatch.setattr(sharing, "_alone_for", 0)
     monkeypatch.setattr(sharing, "ALONE", 3)
     twin = ran.append
-    for lasts["seconds"] in (2.0, 1e-4, 1e-4, 2e-3, 5e-3):  # the first may have been compiled
-        sharing.run(twin, 2, ())
-    assert ran == [2, 2, 2, 2, 2]
-    for lasts["seconds"] in (1e-4,) * 5:
-        sharing.run(twin, 2, ())
-    assert ran[5:] == [1, 1, 1, 2, 2]
+    for lasts["seconds"] in (2.0, 1e-4, 1e-4, 2e-3, 1e-4):  # the first may have been compiled
+        sharing.run(twin, 2, (), 1000)
+    lasts["seconds"] = 5e-2
+    sharing.run(twin, 2, (), 10**6)  # long, but so is the work
+    assert ran == [2] * 6
+    for lasts["seconds"] in (5e-3, *(1e-4,) * 5):
+        sharing.run(twin, 2, (), 1000)
+    assert ran[6:] == [2, 1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 1000, 1023])
