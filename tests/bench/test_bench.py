@@ -145,18 +145,24 @@ def test_the_products_that_are_timed_are_those_of_numpy():
         np.testing.assert_allclose(out, wanted, rtol=1e-5, err_msg=kind)
 
 
-def test_kernels_with_a_twin_are_timed(monkeypatch):
-    assert set(CASES) == set(twins())
+@pytest.fixture
+def few_kernels(monkeypatch):
+    """What is timed of the kernels: all of them would take a minute to compile."""
     few = {name: twins()[name] for name in ("add_rows", "take_rows")}
     monkeypatch.setattr(elements, "twins", lambda: few)
     monkeypatch.setattr(elements, "ACTIVATIONS", elements.ACTIVATIONS[:1])
+    return few
+
+
+def test_kernels_with_a_twin_are_timed(few_kernels):
+    assert set(CASES) == set(twins())
     result = elements.measure(QUICK)
     assert within_a_terminal(result.text())
     if compiles():
         layers = {
             f"{kind.__name__}{back}" for kind in elements.ACTIVATIONS for back in ("", " back")
         }
-        assert set(result.data["measured"]) == set(few) | layers
+        assert set(result.data["measured"]) == set(few_kernels) | layers
     else:
         assert "no kernel has a twin" in result.text()
 
@@ -211,8 +217,7 @@ def test_the_command_knows_its_parts_and_takes_no_other(capsys):
 
 
 @pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
-def test_out_leaves_the_numbers_and_a_picture(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("SCRATCHGEN_JIT", "0")
+def test_out_leaves_the_numbers_and_a_picture(tmp_path, few_kernels, capsys):
     assert cli.main(["bench", "--quick", "kernels", "--out", str(tmp_path / "b")]) == 0
     found = json.loads((tmp_path / "b" / "bench.json").read_text())
     assert found["threads"] == 2

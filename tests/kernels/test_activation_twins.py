@@ -84,7 +84,7 @@ def test_a_twin_takes_arrays_of_any_axes_and_strides_and_those_that_cannot_be_wr
 
 
 @needs_numba
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("layer", [nn.GELU()], ids=lambda layer: type(layer).__name__)
 def test_the_number_of_parts_does_not_show(layer):
     rng = np.random.default_rng(0)
     settings = tuple(map(np.float64, layer.settings()))

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchgen import kernels
@@ -18,6 +18,9 @@ from scratchgen.kernels.compiling import alone, compiles, in_parts
 from scratchgen.versions import is_installed
 
 TWINS = twins()
+is_thorough = settings().max_examples > 100
+# a twin for several threads takes a second to compile; in the thorough profile it is all of them
+SHARED = ["adam_step", "bernoulli_pass", "draw_and_kl_back", "layer_norm_back", "take_rows"]
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
@@ -51,7 +54,7 @@ def test_a_twin_takes_what_its_reference_takes(name):
 
 @needs_numba
 @pytest.mark.parametrize(("rows", "columns"), [(0, 1), (5, 1), (3, 15), (7, 17), (4, 1000)])
-@pytest.mark.parametrize("name", sorted(TWINS))
+@pytest.mark.parametrize("name", sorted(TWINS) if is_thorough else SHARED)
 def test_the_number_of_parts_does_not_show(name, rows, columns):
     outcomes = []
     for parts in (1, 2, 3):

@@ -66,7 +66,7 @@ def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:
 
     def seconds(parts: int, count: int) -> float:
         began = time.perf_counter()
-        sharing.run(twin, parts, (like, work, count))
+        sharing.run(twin, parts, (like, work, count), count)
         return time.perf_counter() - began
 
     seconds(threads, 1)
@@ -86,6 +86,6 @@ def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
     best = float("inf")
     for _ in range(rounds + 1):  # in the first, pages are handed out
         began = time.perf_counter()
-        sharing.run(twin, threads, (*arrays, s))
+        sharing.run(twin, threads, (*arrays, s), n)
         best = min(best, time.perf_counter() - began)
     return 3 * 4 * n / best  # (2)
