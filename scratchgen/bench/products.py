@@ -33,6 +33,7 @@ from .workers import WorkerError
 Triple = tuple[int, int, int]
 KINDS = ("x w", "x^T dy", "dy w^T")
 FEW = 3  # shapes of a quick run, and none of them large
+PAUSE = 0.03  # seconds, after which the threads of NumPy's library sleep
 ASKED = {
     "60 shapes, sides 128 to 1,024": "60",
     "200 shapes, sides 1 to 2,048": "200",
@@ -81,7 +82,8 @@ def one_process(threads: int, rounds: int, few: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, shapes in (("60", sixty()), ("200", two_hundred())):
         chosen = sorted(shapes, key=operations)[: 3 * FEW : 3] if few else shapes
-        found[name] = [one_shape(shape, rounds) for shape in chosen]
+        pause = PAUSE if threads > 1 else 0.0
+        found[name] = [one_shape(shape, rounds, pause) for shape in chosen]
     return {**found, "peak": max(before, _peak(threads, few))}
 
 
@@ -91,11 +93,11 @@ def _peak(threads: int, few: bool) -> float:
     return peaks(Settings(threads=threads, quick=few)).get(str(threads), {}).get("float32", 0.0)
 
 
-def one_shape(shape: Triple, rounds: int) -> dict[str, Any]:
+def one_shape(shape: Triple, rounds: int, pause: float) -> dict[str, Any]:
     """Median seconds by kind: [ours, NumPy's]."""
     medians = {}
     for kind, (ours, numpy) in calls(shape).items():
-        times = in_turns({"ours": ours, "numpy": numpy}, rounds)
+        times = in_turns({"ours": ours, "numpy": numpy}, rounds, pause=pause)
         medians[kind] = [times["ours"].median, times["numpy"].median]
     return {"shape": list(shape), **medians}
 

@@ -56,15 +56,22 @@ def fastest(times: Mapping[str, Times]) -> str:
     return min(times, key=lambda name: times[name].median, default="")
 
 
-def in_turns(calls: Mapping[str, Call], rounds: int, least: float = LEAST) -> dict[str, Times]:
+def in_turns(
+    calls: Mapping[str, Call], rounds: int, least: float = LEAST, pause: float = 0.0
+) -> dict[str, Times]:
     """Seconds a call of each, measured in turns of at least `least` seconds.
 
-    The order of the turns is another one in each round.
+    The order of the turns is another one in each round. `pause` seconds before each turn let the
+    threads of the last one go to sleep, which else look for work on the CPUs of this one.
     """
-    counts = {name: repeats(call, least) for name, call in calls.items()}
+    counts = {}
+    for name, call in calls.items():
+        time.sleep(pause)
+        counts[name] = repeats(call, least)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds):
         for name in rotated(list(calls), number):
+            time.sleep(pause)
             seconds[name].append(timed(calls[name], counts[name]))
     return {name: Times(tuple(all_of)) for name, all_of in seconds.items()}
 

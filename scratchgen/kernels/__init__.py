@@ -39,7 +39,7 @@ from .norms import (
 )
 from .pixels import bernoulli_pass
 from .products import add_outer, add_rows, affine, as_column, times, times_transpose
-from .rows import mean, take_rows
+from .rows import mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
 from .slopes import between, row_norms, scale_rows
 
@@ -80,6 +80,7 @@ __all__ = [
     "non_saturating_generator_pass",
     "normal_cdf",
     "normal_density",
+    "plain",
     "rmsprop_step",
     "row_norms",
     "scale_rows",

@@ -210,7 +210,9 @@ def call_flat(
     for array in arrays:
         if array.shape != shape or array.dtype != dtype:
             return False
-        rows.append(array.ravel())  # a view where it can be one
+        row = array.ravel()  # a view where it can be one
+        # numba would compile anew for memory that cannot be written
+        rows.append(row if row.flags.writeable else row.copy())
     call(loop, last.size * weight, (*rows, *others), flags)
     return True
 

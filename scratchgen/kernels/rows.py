@@ -40,3 +40,11 @@ def sum_of(terms):  # type: ignore[no-untyped-def]
             terms[j] += terms[half + j]
         count = half
     return terms[0] if terms.size else terms.dtype.type(0)
+
+
+def plain(x: Array) -> Array:
+    """x, or a copy where its memory is not in order, or read-only.
+
+    For each kind of memory a twin would have to be compiled anew, which takes a second.
+    """
+    return x if x.flags.c_contiguous and x.flags.writeable else x.copy()

@@ -76,7 +76,7 @@ class GradientPenalty(Penalty):
         e = tape.array("e", (len(real),), real.dtype)
         rng.random(out=e, dtype=e.dtype.type)
         x = tape.array("between", real.shape, real.dtype)
-        kernels.between(rows(real), rows(fake), e, rows(x))
+        kernels.between(kernels.plain(rows(real)), kernels.plain(rows(fake)), e, rows(x))
         return x
 
     def value(self, slope: Array, tape: Tape | None = None) -> Array:
@@ -176,7 +176,7 @@ def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
 
 def norms(slope: Array, tape: Tape | None = None) -> Array:
     """The length of each example's slope: (N, ...) -> (N,)."""
-    tape, flat = tape or Tape(), rows(slope)
+    tape, flat = tape or Tape(), kernels.plain(rows(slope))
     norm = tape.array("norm", (len(slope),), slope.dtype)
     terms = tape.array("terms", (kernels.threads_now(), flat.shape[1]), slope.dtype)
     kernels.row_norms(flat, norm, terms)
@@ -186,7 +186,7 @@ def norms(slope: Array, tape: Tape | None = None) -> Array:
 def scaled(slope: Array, factor: Array, tape: Tape | None = None) -> Array:
     """factor_n slope_n: slope (N, ...), factor (N,) -> (N, ...)."""
     out = (tape or Tape()).array("u", slope.shape, slope.dtype)
-    kernels.scale_rows(rows(slope), factor, rows(out))
+    kernels.scale_rows(kernels.plain(rows(slope)), kernels.plain(factor), rows(out))
     return out
 
 

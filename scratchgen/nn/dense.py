@@ -78,7 +78,7 @@ class Dense(Layer):
             new = getattr(g, "new", False)
             kernels.add_outer(x, dy, g.w, new)  # (3)
             if self.bias is not None:
-                kernels.add_rows(dy, g.b, new)  # (3)
+                kernels.add_rows(kernels.plain(dy), g.b, new)  # (3)
         if not need_dx:
             return None
         dx = tape.array("dx", x.shape, x.dtype)  # (N, I)

@@ -32,6 +32,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, Shape, finite, fraction, whole
 from ..errors import ShapeError
+from ..kernels import plain
 from .initialisers import Constant, Initial, bound
 from .layer import Layer, Views
 from .tape import Tape
@@ -95,7 +96,14 @@ class LayerNorm(Normalisation):
         tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
         eps, r = x.dtype.type(self.eps), tape.r.reshape(-1)
         kernels.layer_norm(
-            rows(x), eps, plain(p.gamma), plain(p.beta), r, rows(tape.h), rows(y), self._terms(tape)
+            rows(x),
+            eps,
+            plain(p.gamma),
+            plain(p.beta),
+            r,
+            rows(tape.h),
+            rows(y),
+            self._terms(tape),
         )  # (1, 2)
         return y
 
@@ -181,7 +189,15 @@ class BatchNorm(Normalisation):
         tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
         eps, h = x.dtype.type(self.eps), rows(tape.h)
         kernels.batch_norm(
-            rows(x), tape.mean, tape.var, eps, plain(p.gamma), plain(p.beta), tape.r, h, rows(y)
+            rows(x),
+            tape.mean,
+            tape.var,
+            eps,
+            plain(p.gamma),
+            plain(p.beta),
+            tape.r,
+            h,
+            rows(y),
         )  # (1, 2)
         return y
 
@@ -232,11 +248,3 @@ class BatchNorm(Normalisation):
 def rows(x: Array) -> Array:
     """x (N, ..., F) with the features of each place in a row: (N ..., F)."""
     return plain(x).reshape(-1, x.shape[-1])
-
-
-def plain(x: Array) -> Array:
-    """x, or a copy where its memory is not in order, or read-only.
-
-    For each kind of memory a twin would have to be compiled anew, which takes a second.
-    """
-    return x if x.flags.c_contiguous and x.flags.writeable else x.copy()

@@ -89,6 +89,8 @@ class Descent:
         """
         check_update(self.owner(), theta, memory)
         check_gradient(self.owner(), theta, gradient)
+        if not gradient.flags.writeable:  # for which numba would compile anew
+            gradient = gradient.copy()
         rate = self.rate(memory.t)
         memory.t += 1
         self.move(theta, gradient, rate, memory)

@@ -89,7 +89,7 @@ def place(flat: int, shape: Shape) -> str:
 
 def errors_of(entries: EntryMap) -> Array:
     """(M,) analytic - numeric; infinite where that is no number."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         error = np.asarray(entries.analytic - entries.numeric, dtype=np.float64)
     return np.where(np.isnan(error), np.inf, error)
 
