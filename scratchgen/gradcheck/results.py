@@ -78,7 +78,7 @@ class EntryMap:
     @property
     def wrong(self) -> Array:
         """(M,) which of the entries lie more than ten error bars off."""
-        with np.errstate(invalid="ignore"):  # inf - inf, which is wrong, too
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is wrong, too
             right = abs(self.analytic - self.numeric) <= 10 * self.bar
         wrong: Array = ~right
         return wrong
