@@ -16,7 +16,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +30,9 @@ Kernel = Callable[..., Any]
 Twin = Any  # a dispatcher of numba
 
 GRAIN = 20_000  # numbers, about: below it, waking a second thread costs more than it saves
-EXACT = frozenset({"contract"})  # x y + z may be rounded once; sums keep their order
+EXACT = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; sums keep their order
 
-_parts: dict[Kernel, frozenset[str]] = {sharing.share: EXACT, sharing.share_row: EXACT}
+_parts: set[Kernel] = {sharing.share, sharing.share_row}
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
@@ -46,7 +46,7 @@ class FromLLVM:
 
 def part(function: Kernel) -> Kernel:
     """Mark a function that loops call; it is compiled with them."""
-    _parts[function] = EXACT
+    _parts.add(function)
     return function
 
 
@@ -91,20 +91,19 @@ def want_twins() -> None:
     _twins_are_wanted = True
 
 
-@contextmanager
-def references() -> Iterator[None]:
+def references() -> AbstractContextManager[None]:
     """Within it the NumPy references run, in this thread, whatever is installed."""
-    before = _twins_in_block.set(False)
-    try:
-        yield
-    finally:
-        _twins_in_block.reset(before)
+    return _in_block(twins=False)
+
+
+def twins() -> AbstractContextManager[None]:
+    """Within it the twins run, in this thread, where there are any."""
+    return _in_block(twins=True)
 
 
 @contextmanager
-def twins() -> Iterator[None]:
-    """Within it the twins run, in this thread, where there are any."""
-    before = _twins_in_block.set(True)
+def _in_block(twins: bool) -> Iterator[None]:
+    before = _twins_in_block.set(twins)
     try:
         yield
     finally:
@@ -144,7 +143,6 @@ def twin_of(
     weight: float = 1.0,
     of: int = 0,
     flat: bool = False,
-    flags: frozenset[str] = EXACT,
 ) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
@@ -156,38 +154,37 @@ def twin_of(
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
             if flat:
-                if not call_flat(loop, args, weight=weight, flags=flags):
+                if not call_flat(loop, args, weight=weight):
                     reference(*args)
                 return
             worker = args[of]
             if not twins_run() or worker.dtype.char not in "fd":
                 reference(*args)
                 return
-            call(loop, worker.size * weight, args, flags)
+            call(loop, worker.size * weight, args)
 
         # for the tests that compare them; mypy knows no attributes of functions
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
-        kernel.flags = flags  # type: ignore[attr-defined]
         return kernel
 
     return pair
 
 
-def call(loop: Kernel, work: float, args: tuple[Any, ...], flags: frozenset[str] = EXACT) -> None:
+def call(loop: Kernel, work: float, args: tuple[Any, ...]) -> None:
     """Run a compiled loop on as many threads as the work is worth.
 
     The twin for one thread compiles in half the time: small models never wait for the other.
     """
     if work < GRAIN or (parts := sharing.threads_now()) == 1:
-        alone(loop, flags)(0, 1, *args)
+        alone(loop)(0, 1, *args)
     else:
-        sharing.run(in_parts(loop, flags), parts, args, work)
+        sharing.run(in_parts(loop), parts, args, work)
 
 
 @functools.cache
-def alone(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
+def alone(loop: Kernel) -> Twin:
     """The twin for one thread: (0, 1, *args) -> loop(0, 1, *args)."""
-    return _kept(compiled(loop, flags))
+    return _kept(compiled(loop))
 
 
 def call_flat(
@@ -195,7 +192,6 @@ def call_flat(
     arrays: Sequence[np.ndarray],
     *others: Any,
     weight: float = 1.0,
-    flags: frozenset[str] = EXACT,
 ) -> bool:
     """Run a loop on arrays of one shape and dtype, each as one long row, if twins run them.
 
@@ -213,19 +209,19 @@ def call_flat(
         row = array.ravel()  # a view where it can be one
         # numba would compile anew for memory that cannot be written
         rows.append(row if row.flags.writeable else row.copy())
-    call(loop, last.size * weight, (*rows, *others), flags)
+    call(loop, last.size * weight, (*rows, *others))
     return True
 
 
 @functools.cache
-def in_parts(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
+def in_parts(loop: Kernel) -> Twin:
     """The twin: (parts, *args) -> loop(part, parts, *args) for each part, all at once."""
     sharing.launch()
     names = ", ".join(loop.__code__.co_varnames[2 : loop.__code__.co_argcount])
     source = IN_PARTS.format(args=names)  # numba's parallel loops take no *args
     scope: dict[str, Any] = {"__name__": __name__}
     exec(compile(source, __file__, "exec"), scope)
-    known = {"loop": compiled(loop, flags)}
+    known = {"loop": compiled(loop)}
     # what it calls is compiled into it, so that it alone need be kept
     return _kept(_jit(scope["in_parts"], f"{loop.__name__}_in_parts", known, parallel=True))
 
@@ -251,13 +247,13 @@ def for_types(loop: Kernel, types_of_arguments: Callable[[Any], tuple[Any, ...]]
 
 
 @functools.cache
-def compiled(loop: Kernel, flags: frozenset[str] = EXACT) -> Twin:
+def compiled(loop: Kernel) -> Twin:
     """`loop` compiled by numba, with the parts that it calls.
 
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
     forget NaN and infinity.
     """
-    return _jit(loop, loop.__name__, _found(loop), fastmath=set(flags))
+    return _jit(loop, loop.__name__, _found(loop), fastmath=set(EXACT))
 
 
 def _found(function: Kernel) -> dict[str, Any]:
@@ -272,7 +268,7 @@ def _found(function: Kernel) -> dict[str, Any]:
         elif isinstance(value, ByDtype):
             found[name] = _overloaded(value)
         elif isinstance(value, types.FunctionType) and value in _parts:
-            found[name] = compiled(value, _parts[value])
+            found[name] = compiled(value)
     return found
 
 

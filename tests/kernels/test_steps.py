@@ -21,6 +21,6 @@ def test_a_step_is_right_to_four_roundings(name, dtype, seed):
     wide = [np.asarray(one, np.longdouble) for one in case]
     before, u = wide[0].copy(), np.finfo(dtype).eps / 2
     kernel.reference(*wide)
-    alone(kernel.loop, kernel.flags)(0, 1, *case)
+    alone(kernel.loop)(0, 1, *case)
     error = np.abs(case[0] - wide[0])
     assert (error <= 4 * u * (np.abs(before) + np.abs(wide[0] - before))).all()

@@ -31,9 +31,9 @@ def run_twin(name: str, parts: int, case: list) -> None:
     """The twin on so many threads."""
     kernel = TWINS[name]
     if parts == 1:
-        alone(kernel.loop, kernel.flags)(0, 1, *case)
+        alone(kernel.loop)(0, 1, *case)
     else:
-        in_parts(kernel.loop, kernel.flags)(parts, *case)
+        in_parts(kernel.loop)(parts, *case)
 
 
 def test_every_twin_has_a_case():
