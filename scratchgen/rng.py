@@ -53,6 +53,11 @@ def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
     rng.standard_normal(dtype=out.dtype.type, out=out)
 
 
+def fill_uniform(rng: np.random.Generator, out: Array) -> None:
+    """Draws from [0, 1), written into `out`."""
+    rng.random(dtype=out.dtype.type, out=out)
+
+
 def chosen_seed(seed: int | None) -> int:
     """`seed` itself, or, for None, a fresh one that can be written down."""
     if seed is None:

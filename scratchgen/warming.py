@@ -8,8 +8,8 @@ import numpy as np
 from . import kernels, nn
 from .bench.cases import CASES, normal, twins
 from .bench.elements import ACTIVATIONS
-from .kernels.compiling import compiles
-from .kernels.compiling import twins as run_twins
+from .kernels.twins import compiles
+from .kernels.twins import twins as run_twins
 from .versions import require
 
 

@@ -16,8 +16,8 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import kernels
-from scratchgen.kernels.compiling import references, twin_of
 from scratchgen.kernels.sharing import share_row
+from scratchgen.kernels.twins import references, twin_of
 from scratchgen.versions import is_installed
 
 ROOT = Path(__file__).parent.parent

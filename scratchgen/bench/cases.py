@@ -40,13 +40,13 @@ def room(columns: int, dtype: str) -> Any:
 
 
 def step_of(arrays: int, positive: int | None, *numbers: float) -> Case:
-    """The case of an optimizer: so many arrays, one of them without minus signs, and numbers."""
+    """The case of an optimizer: arrays, one of them without minus signs, and its numbers."""
 
     def case(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
         vectors = normal(seed, dtype, *[(rows * columns,)] * arrays)
         if positive is not None:
             np.abs(vectors[positive], out=vectors[positive])
-        return [*vectors, *map(np.dtype(dtype).type, numbers), np.finfo(dtype).tiny]
+        return [*vectors, np.array([*numbers, np.finfo(dtype).tiny], dtype)]
 
     return case
 
@@ -55,17 +55,34 @@ adam_step = step_of(4, 3, 1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3)
 
 
 def centred_rmsprop_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    theta, g, v, mean, *numbers = step_of(4, 2, 1e-2, 0.01, 1e-8)(rows, columns, dtype, seed)
+    theta, g, v, mean, numbers = step_of(4, 2, 1e-2, 0.01, 1e-8)(rows, columns, dtype, seed)
     v += 1 + mean * mean  # a mean square is no smaller than the square of the mean
-    return [theta, g, v, mean, *numbers]
-
-
-def sgd_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return [*normal(seed, dtype, *[(rows * columns,)] * 2), np.dtype(dtype).type(1e-2)]
+    return [theta, g, v, mean, numbers]
 
 
 def add_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return [*normal(seed, dtype, (rows, columns), (columns,)), bool(seed % 2)]
+
+
+def add_scaled(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x, y, out = normal(seed, dtype, *[(rows * columns,)] * 3)
+    return [x, y, np.dtype(dtype).type(0.4), out]
+
+
+def drop_out(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x, out = normal(seed, dtype, *[(rows * columns,)] * 2)
+    uniform = np.random.default_rng(seed).random(rows * columns).astype(dtype)
+    return [x, uniform, np.dtype(dtype).type(0.3), out]
+
+
+def approach(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return [*normal(seed, dtype, *[(rows * columns,)] * 2), np.array([0.3], dtype)]
+
+
+def any_of(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    x = np.zeros((rows, columns), dtype)
+    x[rows // 2 :, seed % columns] = seed % 3  # 0 too
+    return [x, np.full(1, 9)]
 
 
 def draw_and_kl(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -76,8 +93,11 @@ def draw_and_kl(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
 
 def draw_and_kl_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     half = max(columns // 2, 1)
-    shapes = [(rows, 2 * half), (rows, half), (rows, half), (half,), (rows, 2 * half)]
-    return normal(seed, dtype, *shapes)
+    heads, noise, dz, dheads = normal(
+        seed, dtype, (rows, 2 * half), (rows, half), (rows, half), (rows, 2 * half)
+    )
+    kl = np.random.default_rng(seed).random(half)
+    return [heads, noise, dz, kl, np.array([0.3, 0.5], dtype), dheads]
 
 
 def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -120,6 +140,10 @@ def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return [x, np.random.default_rng(seed).integers(0, many, rows), out]
 
 
+def mean(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return [*normal(seed, dtype, (rows * columns + 1,)), np.zeros(1)]
+
+
 def between(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows, columns), (rows, columns), (rows,), (rows, columns))
 
@@ -130,6 +154,14 @@ def row_norms(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
 
 def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return normal(seed, dtype, (rows, columns), (rows,), (rows, columns))
+
+
+def slopes(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    """Norms and dvalue, weight and target, and what is written."""
+    number = np.dtype(dtype).type
+    norm, dvalue, value, factor = normal(seed, dtype, *[(rows * columns,)] * 4)
+    norm = np.maximum(norm, 0) + (norm > 0)  # many are 0, and none is next to it
+    return [norm.astype(dtype), dvalue, number(10), number(1.5), value, factor]
 
 
 def apart(rows: int, columns: int, dtype: str, seed: int) -> Any:
@@ -197,6 +229,10 @@ CASES: dict[str, Case] = {
     "adam_step": adam_step,
     "add_norm_sums": add_norm_sums,
     "add_rows": add_rows,
+    "add_scaled": add_scaled,
+    "any_of": any_of,
+    "approach": approach,
+    "drop_out": drop_out,
     "batch_norm": batch_norm,
     "batch_norm_back": batch_norm_back,
     "bernoulli_pass": bernoulli_pass,
@@ -204,12 +240,15 @@ CASES: dict[str, Case] = {
     "centred_rmsprop_step": centred_rmsprop_step,
     "draw_and_kl": draw_and_kl,
     "draw_and_kl_back": draw_and_kl_back,
+    "mean": mean,
     "momentum_step": step_of(3, None, 1e-2, 0.9),
     "nesterov_step": step_of(3, None, 1e-2, 0.9),
     "rmsprop_step": step_of(3, 2, 1e-2, 0.01, 1e-8),
+    "gradient_penalty_pass": slopes,
+    "r1_pass": slopes,
     "row_norms": row_norms,
     "scale_rows": scale_rows,
-    "sgd_step": sgd_step,
+    "sgd_step": step_of(2, None, 1e-2),
     "categorical_pass": categorical_pass,
     "column_moments": column_moments,
     "fixed_gaussian_pass": fixed_gaussian_pass,

@@ -4,8 +4,8 @@ from functools import partial
 from typing import Any
 
 from .. import nn
-from ..kernels.compiling import numba_works, references, want_twins
 from ..kernels.sharing import threads
+from ..kernels.twins import numba_works, references, want_twins
 from .cases import CASES, normal, twins
 from .machine import thread_counts, threads_text
 from .result import Result, Row, time_text

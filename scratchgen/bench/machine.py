@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.compiling import numba_works
+from ..kernels.twins import numba_works
 from ..versions import __version__, is_installed
 from .result import Result, Row
 from .settings import Settings

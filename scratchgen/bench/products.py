@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..kernels.compiling import numba_works, want_twins
+from ..kernels.twins import numba_works, want_twins
 from .machine import peaks, thread_counts, threads_text
 from .result import Result, Row, progress
 from .settings import Settings

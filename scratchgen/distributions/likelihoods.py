@@ -29,6 +29,7 @@ class Likelihood:
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
+    replays: ClassVar[bool] = False  # whether `both` is a kernel's work alone
 
     def raw_shape(self, shape: Shape) -> Shape:
         """What a decoder must give for examples of `shape`: by default their own."""
@@ -102,6 +103,7 @@ class Bernoulli(Likelihood):
 
     name: ClassVar[str] = "bernoulli"
     formula: ClassVar[str] = "x_j ~ Bernoulli(sigmoid(raw_j))"
+    replays: ClassVar[bool] = True
 
     def check(self, x: Array, what: str = "x") -> None:
         within(x, 0, 1, "the likelihood is Bernoulli", what)
@@ -135,6 +137,7 @@ class Categorical(Likelihood):
     classes: int
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))

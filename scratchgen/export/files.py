@@ -21,7 +21,7 @@ import numpy as np
 from ..checks import float_type, one_of, user_path
 from ..data.npy import PICKLE, member_header, open_zip, read_member
 from ..errors import DataError, FileError, KindError, ScratchgenError
-from ..kernels.compiling import want_twins
+from ..kernels.twins import want_twins
 from ..models import MODELS, Model
 from ..nn import Layer, Layout, Network, build, describe
 from ..nn.network import places

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..checks import Shape, whole
-from ..kernels.compiling import references, twins
+from ..kernels.twins import references, twins
 from ..losses import LOSSES
 from ..models import VAE, Model
 from ..nn import Layer

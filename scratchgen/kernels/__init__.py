@@ -5,7 +5,7 @@ The NumPy reference is the definition; where it has a Numba twin, the twin stand
 
 from .activations import ACTIVATIONS, Twins
 from .adam import adam_step
-from .compiling import call_flat
+from .arithmetic import add_scaled, approach, drop_out
 from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
 from .descent import (
     centred_rmsprop_step,
@@ -38,10 +38,12 @@ from .norms import (
     layer_norm_bend,
 )
 from .pixels import bernoulli_pass
-from .products import add_outer, add_rows, affine, as_column, times, times_transpose
-from .rows import mean, plain, take_rows
+from .plans import after, before, here, lasting
+from .products import add_outer, add_rows, affine, any_of, as_column, times, times_transpose
+from .rows import flat, mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
-from .slopes import between, row_norms, scale_rows
+from .slopes import between, gradient_penalty_pass, r1_pass, row_norms, scale_rows
+from .twins import call_flat
 
 __all__ = [
     "ACTIVATIONS",
@@ -51,10 +53,15 @@ __all__ = [
     "add_norm_sums",
     "add_outer",
     "add_rows",
+    "add_scaled",
     "affine",
+    "after",
+    "any_of",
+    "approach",
     "as_column",
     "batch_norm",
     "batch_norm_back",
+    "before",
     "bernoulli_pass",
     "between",
     "call_flat",
@@ -63,9 +70,14 @@ __all__ = [
     "column_moments",
     "draw_and_kl",
     "draw_and_kl_back",
+    "drop_out",
     "fixed_gaussian_pass",
+    "flat",
     "gaussian_pass",
+    "gradient_penalty_pass",
+    "here",
     "hinge_pass",
+    "lasting",
     "layer_norm",
     "layer_norm_back",
     "layer_norm_bend",
@@ -81,6 +93,7 @@ __all__ = [
     "normal_cdf",
     "normal_density",
     "plain",
+    "r1_pass",
     "rmsprop_step",
     "row_norms",
     "scale_rows",

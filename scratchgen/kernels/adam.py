@@ -10,31 +10,20 @@ rest1 = 1 - b1 and rest2 = 1 - b2 are rounded once, from double precision: in fl
 0.00100004. c1 = 1 / (1 - b1^t) and c2 = 1 / (1 - b2^t), the corrections for moments that started at
 zero, come from the caller; t counts steps from 1. decay is 0 for Adam. `least` is the smallest
 normal number: moments of parameters that get no gradient decay below it, where arithmetic is many
-times slower. Every number arrives in the dtype of the arrays.
+times slower. The numbers stand in an array, in the order rate, rest1, rest2, eps, c1, c2, decay,
+least, so that they can change from step to step.
 """
 
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .sharing import share_row
+from .twins import twin_of
 
 
-def adam_step_reference(
-    theta: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    rate: np.floating,
-    rest1: np.floating,
-    rest2: np.floating,
-    eps: np.floating,
-    c1: np.floating,
-    c2: np.floating,
-    decay: np.floating,
-    least: np.floating,
-) -> None:
-    """theta, g, m, v (P,): writes theta, m and v in place."""
+def adam_step_reference(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+    """theta, g, m, v (P,), numbers (8,) as above: writes theta, m and v in place."""
+    rate, rest1, rest2, eps, c1, c2, decay, least = numbers
     m += rest1 * (g - m)  # (1)
     v += rest2 * (g * g - v)  # (2)
     if decay:
@@ -45,8 +34,9 @@ def adam_step_reference(
 
 
 @twin_of(adam_step_reference)
-# the loop has the types of its reference
-def adam_step(part, parts, theta, g, m, v, rate, rest1, rest2, eps, c1, c2, decay, least):  # type: ignore[no-untyped-def]
+def adam_step(part, parts, theta, g, m, v, numbers):  # type: ignore[no-untyped-def]
+    rate, rest1, rest2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
+    c1, c2, decay, least = numbers[4], numbers[5], numbers[6], numbers[7]
     start, stop = share_row(theta.size, part, parts)
     theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
     for i in range(theta.size):

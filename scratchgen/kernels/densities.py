@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .elementwise import sigmoid
 from .functions import exp, log1p
 from .rows import sum_of
 from .sharing import share
+from .twins import twin_of
 
 LOG_TWO_PI = math.log(2 * math.pi)
 

@@ -10,41 +10,37 @@
                 theta = theta - rate g / (sqrt(max(v - mean^2, 0)) + eps)     (8)
 
 rest is 1 - keep, rounded once. What is remembered becomes 0 below `least`, the smallest normal
-number, where arithmetic is many times slower. Every number arrives in the dtype of the arrays;
-optim/optimizers.py has the sources.
+number, where arithmetic is many times slower. These numbers stand in an array, so that they can
+change from step to step; optim/optimizers.py has the sources.
 """
 
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .sharing import share_row
+from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
 
-def sgd_step_reference(theta: Array, g: Array, rate: np.floating) -> None:
-    """theta, g (P,): writes theta in place."""
+def sgd_step_reference(theta: Array, g: Array, numbers: Array) -> None:
+    """theta, g (P,), numbers (rate, least): writes theta in place."""
+    rate, _least = numbers
     theta -= rate * g  # (1)
 
 
 @twin_of(sgd_step_reference)
-def sgd_step(part, parts, theta, g, rate):
+def sgd_step(part, parts, theta, g, numbers):
+    rate = numbers[0]
     start, stop = share_row(theta.size, part, parts)
     theta, g = theta[start:stop], g[start:stop]
     for i in range(theta.size):
         theta[i] -= rate * g[i]  # (1)
 
 
-def momentum_step_reference(
-    theta: Array,
-    g: Array,
-    velocity: Array,
-    rate: np.floating,
-    momentum: np.floating,
-    least: np.floating,
-) -> None:
-    """theta, g, velocity (P,): writes theta and velocity in place."""
+def momentum_step_reference(theta: Array, g: Array, velocity: Array, numbers: Array) -> None:
+    """theta, g, velocity (P,), numbers (rate, momentum, least): writes theta and velocity."""
+    rate, momentum, least = numbers
     velocity *= momentum
     velocity += g  # (2)
     theta -= rate * velocity  # (3)
@@ -52,7 +48,8 @@ def momentum_step_reference(
 
 
 @twin_of(momentum_step_reference)
-def momentum_step(part, parts, theta, g, velocity, rate, momentum, least):
+def momentum_step(part, parts, theta, g, velocity, numbers):
+    rate, momentum, least = numbers[0], numbers[1], numbers[2]
     start, stop = share_row(theta.size, part, parts)
     theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
     for i in range(theta.size):
@@ -61,15 +58,9 @@ def momentum_step(part, parts, theta, g, velocity, rate, momentum, least):
         velocity[i] = 0 if abs(now) < least else now
 
 
-def nesterov_step_reference(
-    theta: Array,
-    g: Array,
-    velocity: Array,
-    rate: np.floating,
-    momentum: np.floating,
-    least: np.floating,
-) -> None:
-    """theta, g, velocity (P,): writes theta and velocity in place."""
+def nesterov_step_reference(theta: Array, g: Array, velocity: Array, numbers: Array) -> None:
+    """theta, g, velocity (P,), numbers (rate, momentum, least): writes theta and velocity."""
+    rate, momentum, least = numbers
     velocity *= momentum
     velocity += g  # (2)
     theta -= rate * (g + momentum * velocity)  # (4)
@@ -77,7 +68,8 @@ def nesterov_step_reference(
 
 
 @twin_of(nesterov_step_reference)
-def nesterov_step(part, parts, theta, g, velocity, rate, momentum, least):
+def nesterov_step(part, parts, theta, g, velocity, numbers):
+    rate, momentum, least = numbers[0], numbers[1], numbers[2]
     start, stop = share_row(theta.size, part, parts)
     theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
     for i in range(theta.size):
@@ -86,23 +78,17 @@ def nesterov_step(part, parts, theta, g, velocity, rate, momentum, least):
         velocity[i] = 0 if abs(now) < least else now
 
 
-def rmsprop_step_reference(
-    theta: Array,
-    g: Array,
-    v: Array,
-    rate: np.floating,
-    rest: np.floating,
-    eps: np.floating,
-    least: np.floating,
-) -> None:
-    """theta, g, v (P,): writes theta and v in place."""
+def rmsprop_step_reference(theta: Array, g: Array, v: Array, numbers: Array) -> None:
+    """theta, g, v (P,), numbers (rate, rest, eps, least): writes theta and v in place."""
+    rate, rest, eps, least = numbers
     v += rest * (g * g - v)  # (5)
     theta -= rate * g / (np.sqrt(v) + eps)  # (6)
     flush(v, least)
 
 
 @twin_of(rmsprop_step_reference)
-def rmsprop_step(part, parts, theta, g, v, rate, rest, eps, least):
+def rmsprop_step(part, parts, theta, g, v, numbers):
+    rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
     start, stop = share_row(theta.size, part, parts)
     theta, g, v = theta[start:stop], g[start:stop], v[start:stop]
     for i in range(theta.size):
@@ -112,16 +98,10 @@ def rmsprop_step(part, parts, theta, g, v, rate, rest, eps, least):
 
 
 def centred_rmsprop_step_reference(
-    theta: Array,
-    g: Array,
-    v: Array,
-    mean: Array,
-    rate: np.floating,
-    rest: np.floating,
-    eps: np.floating,
-    least: np.floating,
+    theta: Array, g: Array, v: Array, mean: Array, numbers: Array
 ) -> None:
-    """theta, g, v, mean (P,): writes theta, v and mean in place."""
+    """theta, g, v, mean (P,), numbers (rate, rest, eps, least): writes theta, v and mean."""
+    rate, rest, eps, least = numbers
     v += rest * (g * g - v)  # (5)
     mean += rest * (g - mean)  # (7)
     variance = np.maximum(v - mean * mean, 0)  # rounding could take it below 0
@@ -131,7 +111,8 @@ def centred_rmsprop_step_reference(
 
 
 @twin_of(centred_rmsprop_step_reference)
-def centred_rmsprop_step(part, parts, theta, g, v, mean, rate, rest, eps, least):
+def centred_rmsprop_step(part, parts, theta, g, v, mean, numbers):
+    rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
     zero = theta.dtype.type(0)
     start, stop = share_row(theta.size, part, parts)
     theta, g, v, mean = theta[start:stop], g[start:stop], v[start:stop], mean[start:stop]

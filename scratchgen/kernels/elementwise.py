@@ -13,10 +13,10 @@ losses are made of:
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .functions import sigmoid as sigmoid_of_one
 from .functions import softplus as softplus_of_one
 from .sharing import share_row
+from .twins import twin_of
 
 
 def sigmoid(logits: Array, out: Array | None = None) -> Array:

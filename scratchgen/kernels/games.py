@@ -23,11 +23,11 @@ losses/adversarial.py has each formula by itself, its slope, and its source.
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .elementwise import sigmoid, softplus
 from .functions import sigmoid as sigmoid_of_one
 from .functions import softplus as softplus_of_one
 from .sharing import share_row
+from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 

@@ -10,10 +10,10 @@ is. Labels are held as floats.
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .functions import exp, log
 from .rows import sum_of
 from .sharing import share
+from .twins import twin_of
 
 
 def categorical_pass_reference(

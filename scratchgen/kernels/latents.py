@@ -6,16 +6,17 @@
     dmu = dz + weight mu                                                                (3)
     dlv = dz noise exp(lv / 2) / 2 + weight (exp(lv) - 1) / 2                           (4)
 
-lv is short for log_var. weight_j is what the sum over n of the KL of latent j weighs in the loss:
-beta / N. distributions/gaussian.py has each formula by itself, and its source.
+lv is short for log_var. The sum over n of the KL of latent j has the weight beta / N in the loss,
+and none where kl_j is free: not above free_bits. distributions/gaussian.py has each formula by
+itself, and its source.
 """
 
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .functions import exp, expm1
 from .sharing import share_row
+from .twins import twin_of
 
 
 def draw_and_kl_reference(heads: Array, noise: Array, z: Array, kl: Array) -> None:
@@ -43,26 +44,29 @@ def draw_and_kl(part, parts, heads, noise, z, kl):  # type: ignore[no-untyped-de
 
 
 def draw_and_kl_back_reference(
-    heads: Array, noise: Array, dz: Array, weight: Array, dheads: Array
+    heads: Array, noise: Array, dz: Array, kl: Array, weighing: Array, dheads: Array
 ) -> None:
-    """heads (N, 2Z), noise and dz (N, Z), weight (Z,): writes dheads (N, 2Z)."""
+    """heads (N, 2Z), noise, dz (N, Z), kl (Z,), weighing = (beta / N, free_bits): writes dheads."""
     mu, lv = np.split(heads, 2, axis=1)  # (N, Z) each
     dmu, dlv = np.split(dheads, 2, axis=1)
+    weight = np.where(kl > weighing[1], weighing[0], heads.dtype.type(0))  # (Z,)
     dmu[...] = dz + weight * mu  # (3)
     dlv[...] = dz * noise * np.exp(lv / 2) / 2 + weight * np.expm1(lv) / 2  # (4)
 
 
 @twin_of(draw_and_kl_back_reference, weight=8)
-def draw_and_kl_back(part, parts, heads, noise, dz, weight, dheads):  # type: ignore[no-untyped-def]
+def draw_and_kl_back(part, parts, heads, noise, dz, kl, weighing, dheads):  # type: ignore[no-untyped-def]
     count, latents = dz.shape
-    half = heads.dtype.type(0.5)
+    half, zero = heads.dtype.type(0.5), heads.dtype.type(0)
     left, right = share_row(latents, part, parts)
-    weight = weight[left:right]
+    full, free = weighing[0], weighing[1]
+    kl = kl[left:right]
     for n in range(count):
         mu, lv = heads[n, left:right], heads[n, latents + left : latents + right]
         dmu, dlv = dheads[n, left:right], dheads[n, latents + left : latents + right]
         noise_n, dz_n = noise[n, left:right], dz[n, left:right]
-        for j in range(weight.size):
-            dmu[j] = dz_n[j] + weight[j] * mu[j]  # (3)
+        for j in range(kl.size):
+            weight = full if kl[j] > free else zero
+            dmu[j] = dz_n[j] + weight * mu[j]  # (3)
             of_draw = dz_n[j] * noise_n[j] * exp(half * lv[j])
-            dlv[j] = half * (of_draw + weight[j] * expm1(lv[j]))  # (4)
+            dlv[j] = half * (of_draw + weight * expm1(lv[j]))  # (4)

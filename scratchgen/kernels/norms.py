@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .rows import sum_of
 from .sharing import share, share_row
+from .twins import twin_of
 
 
 def layer_norm_reference(

@@ -10,11 +10,11 @@ for l >= 0, e / (1 + e) for l < 0. distributions/bernoulli.py says what (1) is.
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .elementwise import sigmoid, softplus
 from .functions import exp, log1p
 from .rows import sum_of
 from .sharing import share
+from .twins import twin_of
 
 
 def bernoulli_pass_reference(

@@ -5,8 +5,8 @@
     db = db + sum_n dy_n         add_rows                          (3)
     dx = dy w^T                  times_transpose                   (4)
 
-N examples, I inputs, O outputs. `out` is overwritten and returned, `into` is
-added to.
+N examples, I inputs, O outputs. `out` is overwritten and returned, `into` is added to. Where dy may
+be nothing but 0, `any_of(dy, some)` tells, and (2) and (4) with that `some` then multiply nothing.
 
 The twin of (1), (2) and (4) is one function, c = first + a b. It cuts c into tiles, whose sums
 stay in registers (native/tiles.py), and takes them in an order in which what a tile reads is near:
@@ -32,14 +32,17 @@ import numpy as np
 
 from ..checks import Array
 from ..errors import OptionError
-from . import sharing
-from .compiling import FromLLVM, Kernel, for_types, part, twin_of, twins_run
+from . import plans, sharing
+from .compiling import FromLLVM, Kernel, part, with_types
+from .plans import lasting
 from .sharing import share, share_row
+from .twins import call, twin_of, twins_run
 
 DEPTH = 256
 COPY_FROM = 192  # rows of c
-SHARED_FROM = 400_000  # multiply-adds; below, a second thread costs more than it saves
+AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
+ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
 HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
@@ -51,32 +54,37 @@ copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 def times(x: Array, w: Array, out: Array) -> Array:
     """x (N, I), w (I, O) -> out (N, O)."""
     if not _multiplied(x, w, None, out, NOTHING):
-        np.matmul(x, w, out=out)  # (1)
+        plans.here(np.matmul, x, w, out)  # (1)
     return out
 
 
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
     if not _multiplied(x, w, b, out, BIAS):
-        np.matmul(x, w, out=out)
-        out += b  # (1)
+        plans.here(np.matmul, x, w, out)
+        plans.here(np.add, out, b, out)  # (1)
     return out
 
 
-def add_outer(x: Array, dy: Array, into: Array, new: bool = False) -> None:
+def add_outer(
+    x: Array, dy: Array, into: Array, new: bool = False, some: Array | None = None
+) -> None:
     """x (N, I), dy (N, O), added into (I, O); with new, written there."""
-    if _multiplied(x.T, dy, None, into, NOTHING if new else ITSELF):
-        return
+    if not _multiplied(x.T, dy, None, into, NOTHING if new else ITSELF, some):
+        plans.here(_add_outer, x, dy, into, new)
+
+
+def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
     if new:
         np.matmul(x.T, dy, out=into)
     else:
         into += x.T @ dy  # (2)
 
 
-def times_transpose(dy: Array, w: Array, out: Array) -> Array:
+def times_transpose(dy: Array, w: Array, out: Array, some: Array | None = None) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
-    if not _multiplied(dy, w.T, None, out, NOTHING):
-        np.matmul(dy, w.T, out=out)  # (4)
+    if not _multiplied(dy, w.T, None, out, NOTHING, some):
+        plans.here(np.matmul, dy, w.T, out)  # (4)
     return out
 
 
@@ -99,7 +107,28 @@ def add_rows(part, parts, dy, into, new):  # type: ignore[no-untyped-def]
             into[j] += row[j]  # (3)
 
 
-def _multiplied(a: Array, b: Array, bias: Array | None, c: Array, start: int) -> bool:
+def any_of_reference(x: Array, some: Array) -> None:
+    """x (N, D): some (1,) whole numbers becomes 1 if any of x is not 0, else 0."""
+    some[0] = x.any()
+
+
+@twin_of(any_of_reference)
+def any_of(part, parts, x, some):  # type: ignore[no-untyped-def]
+    if part < parts - 1:  # the first rows are all that is read, as a rule
+        return
+    some[0] = 0
+    for n in range(len(x)):
+        found = False
+        for j in range(x.shape[1]):
+            found |= x[n, j] != 0
+        if found:
+            some[0] = 1
+            return
+
+
+def _multiplied(
+    a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array | None = None
+) -> bool:
     """c = first + a b by the twin, unless NumPy is the one to do it: then False."""
     if not twins_run() or not ours_are_faster():
         return False
@@ -112,17 +141,20 @@ def _multiplied(a: Array, b: Array, bias: Array | None, c: Array, start: int) ->
         return False
     if bias is not None and (bias.dtype != dtype or bias.strides != (item,)):
         return False
-    work = c.size * a.shape[1]
-    parts = sharing.threads_now() if work >= SHARED_FROM else 1
     first = _zeros(dtype.char) if bias is None else bias
-    args = (a, b, first, c, start, _panels(parts))
-    sharing.run(_twin(dtype.char), parts, args, work)
+    panels, some = _panels(sharing.threads_now()), ALWAYS if some is None else some
+    args = (a, b, first, c, start, panels, some)
+    call(_loop(dtype.char), c.size * a.shape[1] / AT_ONCE, args)
     return True
 
 
-def multiply(part, parts, a, b, bias, c, start, panels):  # type: ignore[no-untyped-def]
-    """c = first + a b, this part of it."""
+def multiply(part, parts, a, b, bias, c, start, panels, some):  # type: ignore[no-untyped-def]
+    """c = first + a b, this part of it; c = first where there is nothing to add."""
     item, (rows, depth), columns = c.itemsize, a.shape, b.shape[1]
+    if some[0] == 0:
+        if start == ITSELF:
+            return
+        depth = 0
     at_a, (a_row, a_k) = a.ctypes.data, a.strides
     at_b, (b_k, b_j) = b.ctypes.data, b.strides
     at_c, c_row = c.ctypes.data, c.strides[0]
@@ -250,8 +282,8 @@ def _blas() -> str:
 
 
 @functools.cache
-def _twin(char: str) -> Kernel:
-    """The compiled `multiply` of that dtype, for matrices of any strides."""
+def _loop(char: str) -> Kernel:
+    """`multiply` for that dtype and matrices of any strides."""
 
     def types_of_arguments(types: Any) -> tuple[Any, ...]:
         dtype = types.float32 if char == "f" else types.float64
@@ -259,15 +291,17 @@ def _twin(char: str) -> Kernel:
         read = types.Array(dtype, 2, readonly=True, **any_strides)
         bias = types.Array(dtype, 1, "C", readonly=True, aligned=False)
         written = types.Array(dtype, 2, **any_strides)
-        return read, read, bias, written, types.intp, types.Array(types.uint8, 2, "C")
+        some = types.Array(types.int64, 1, "C")
+        panels = types.Array(types.uint8, 2, "C")
+        return read, read, bias, written, types.intp, panels, some
 
-    return for_types(multiply, types_of_arguments)
+    return with_types(multiply, f"multiply_{char}", types_of_arguments)
 
 
 @functools.cache
 def _zeros(char: str) -> Array:
     """What a sum starts from where there is nothing: as many zeros as any tile reads."""
-    return np.zeros(512, char)
+    return lasting(np.zeros(512, char))
 
 
 _mine = threading.local()
@@ -277,7 +311,7 @@ def _panels(parts: int) -> Array:
     """A panel for each part, (parts, bytes), this thread's own, to write in again and again."""
     have = getattr(_mine, "panels", None)
     if have is None or len(have) < parts:
-        have = _mine.panels = np.empty((parts, DEPTH * 2 * 64), np.uint8)
+        have = _mine.panels = lasting(np.empty((parts, DEPTH * 2 * 64), np.uint8))
     return have
 
 

@@ -7,8 +7,9 @@ mean = sum_n value_n / N, in float64                                   (2)
 import numpy as np
 
 from ..checks import Array
-from .compiling import part, twin_of
+from .compiling import part
 from .sharing import share
+from .twins import twin_of
 
 
 def take_rows_reference(x: Array, rows: Array, out: Array) -> None:
@@ -25,9 +26,18 @@ def take_rows(part, parts, x, rows, out):  # type: ignore[no-untyped-def]
             to_row[j] = from_row[j]  # (1)
 
 
-def mean(values: Array) -> float:
-    """values (N,) -> one number."""
-    return float(np.add.reduce(values, dtype=np.float64)) / len(values)  # (2)
+def mean_reference(values: Array, out: Array) -> None:
+    """values (N,): writes out (1,), in float64."""
+    out[0] = np.add.reduce(values, dtype=np.float64) / len(values)  # (2)
+
+
+@twin_of(mean_reference)
+def mean(part, parts, values, out):  # type: ignore[no-untyped-def]
+    if part == parts - 1:  # the sum is in one order, whatever `parts` is
+        total = 0.0
+        for n in range(len(values)):
+            total += values[n]
+        out[0] = total / len(values)  # (2)
 
 
 @part
@@ -48,3 +58,8 @@ def plain(x: Array) -> Array:
     For each kind of memory a twin would have to be compiled anew, which takes a second.
     """
     return x if x.flags.c_contiguous and x.flags.writeable else x.copy()
+
+
+def flat(x: Array) -> Array:
+    """x in one row, a view where its memory is in order."""
+    return plain(x).reshape(-1)

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..checks import whole
 
@@ -41,7 +42,9 @@ _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
 _alone_for = 0  # calls to come that run serially, because the CPUs are not ours alone
-_usual: dict[Callable[..., None], float] = {}  # the shortest time of a twin, seconds for its work
+_usual: WeakKeyDictionary[Any, float] = (
+    WeakKeyDictionary()
+)  # the shortest seconds for work, by kind
 
 
 def threads_now() -> int:
@@ -110,29 +113,29 @@ def _usable_cpus() -> int:
         return cpus
 
 
-def run(twin: Callable[..., None], parts: int, args: tuple[Any, ...], work: float) -> None:
-    """twin(parts, *args), in as many parts as may run at once just now, at most `parts`.
+def run(task: Callable[[int], None], parts: int, work: float, kind: Any) -> None:
+    """task(parts), for as many parts as may run at once just now: that number, or 1.
 
-    `work` is above 0, in any unit that goes with the time that the twin takes.
+    `work` is above 0, in any unit that goes with the time that tasks of that kind take.
     """
     global _alone_for
-    if parts == 1 or _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
+    if _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
         _alone_for = max(0, _alone_for - 1)
-        twin(1, *args)
+        task(1)
         return
     try:
         start = time.perf_counter()
-        _in_parallel(twin, parts, args)
+        _in_parallel(task, parts)
         seconds = time.perf_counter() - start
     finally:
         _lock.release()
-    usual = _usual.get(twin)
-    if usual is None:  # it may have been compiled
-        _usual[twin] = math.inf
+    usual = _usual.get(kind)
+    if usual is None:  # something may have been compiled
+        _usual[kind] = math.inf
     else:
         if seconds > LONG + FAR_LONGER * usual * work:
             _alone_for = ALONE
-        _usual[twin] = min(usual, seconds / work)
+        _usual[kind] = min(usual, seconds / work)
 
 
 @functools.cache
@@ -154,18 +157,18 @@ def launch() -> None:
             del os.environ[SPINS]
 
 
-def _in_parallel(twin: Callable[..., None], parts: int, args: tuple[Any, ...]) -> None:
+def _in_parallel(task: Callable[[int], None], parts: int) -> None:
     """With no more of numba's threads awake than there are parts; the user's own choice is kept."""
     import numba
 
     parts = min(parts, numba.config.NUMBA_NUM_THREADS)
     before = numba.get_num_threads()
     if before == parts:
-        twin(parts, *args)
+        task(parts)
         return
     numba.set_num_threads(parts)
     try:
-        twin(parts, *args)
+        task(parts)
     finally:
         numba.set_num_threads(before)
 

@@ -1,16 +1,24 @@
 """What a penalty on slopes does with examples, each a row of D numbers.
 
-between       out_n = weight_n real_n + (1 - weight_n) fake_n         (1)
-row_norms     out_n = sqrt(sum_j x_nj^2)                              (2)
-scale_rows    out_n = factor_n x_n                                    (3)
+    between       out_n = weight_n real_n + (1 - weight_n) fake_n         (1)
+    row_norms     out_n = sqrt(sum_j x_nj^2)                              (2)
+    scale_rows    out_n = factor_n x_n                                    (3)
+
+and with the norms r_n of their slopes:
+
+    gradient penalty    value_n = weight (r_n - target)^2
+                        factor_n = 2 weight dvalue_n (r_n - target) / r_n, or 0 where r_n = 0   (4)
+    R1                  value_n = weight / 2 r_n^2,   factor_n = weight dvalue_n                (5)
+
+losses/penalties.py says what they are for.
 """
 
 import numpy as np
 
 from ..checks import Array
-from .compiling import twin_of
 from .rows import sum_of
-from .sharing import share
+from .sharing import share, share_row
+from .twins import twin_of
 
 
 def between_reference(real: Array, fake: Array, weight: Array, out: Array) -> None:
@@ -59,3 +67,49 @@ def scale_rows(part, parts, x, factor, out):  # type: ignore[no-untyped-def]
         x_n, out_n, scale = x[n], out[n], factor[n]
         for j in range(out_n.size):
             out_n[j] = scale * x_n[j]  # (3)
+
+
+def gradient_penalty_pass_reference(
+    norm: Array,
+    dvalue: Array,
+    weight: np.floating,
+    target: np.floating,
+    value: Array,
+    factor: Array,
+) -> None:
+    """norm, dvalue (N,): writes value and factor (N,)."""
+    value[...] = weight * (norm - target) ** 2  # (4)
+    length = np.where(norm > 0, norm, 1)
+    factor[...] = np.where(norm > 0, 2 * weight * dvalue * (norm - target) / length, 0)
+
+
+@twin_of(gradient_penalty_pass_reference)
+def gradient_penalty_pass(part, parts, norm, dvalue, weight, target, value, factor):  # type: ignore[no-untyped-def]
+    zero, two = norm.dtype.type(0), norm.dtype.type(2)
+    start, stop = share_row(norm.size, part, parts)
+    for n in range(start, stop):
+        over = norm[n] - target
+        value[n] = weight * over * over  # (4)
+        factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero
+
+
+def r1_pass_reference(
+    norm: Array,
+    dvalue: Array,
+    weight: np.floating,
+    _target: np.floating,
+    value: Array,
+    factor: Array,
+) -> None:
+    """norm, dvalue (N,): writes value and factor (N,)."""
+    value[...] = weight / 2 * norm**2  # (5)
+    factor[...] = weight * dvalue
+
+
+@twin_of(r1_pass_reference)
+def r1_pass(part, parts, norm, dvalue, weight, _target, value, factor):  # type: ignore[no-untyped-def]
+    half = norm.dtype.type(0.5)
+    start, stop = share_row(norm.size, part, parts)
+    for n in range(start, stop):
+        value[n] = half * weight * norm[n] * norm[n]  # (5)
+        factor[n] = weight * dvalue[n]

@@ -182,6 +182,14 @@ class AdversarialLoss:
         kernel(fake, dvalue, value, dfake)
         return SimpleNamespace(value=value, fake=dfake)
 
+    @property
+    def replays(self) -> bool:
+        """Whether both passes are kernels."""
+        return (self.discriminator, self.discriminator_gradients) in PASSES and (
+            self.generator,
+            self.generator_gradients,
+        ) in PASSES
+
     def __str__(self) -> str:
         """Its name."""
         return self.name

@@ -22,6 +22,7 @@ Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +33,7 @@ from ..checks import Array, finite, one_of
 from ..errors import KindError, OptionError
 from ..nn import Network, Tape
 from ..nn.layer import Views
+from ..rng import fill_uniform
 
 
 class Penalty:
@@ -39,6 +41,7 @@ class Penalty:
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
+    replays: ClassVar[bool] = False  # whether `points` and `both` are kernels' work alone
     weight: float
 
     def points(
@@ -55,6 +58,10 @@ class Penalty:
         """u, the penalty's gradient by the slope (N, ...), for dvalue (N,)."""
         raise NotImplementedError
 
+    def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        """`value` and `slope_gradient`, which a kind may have from one pass."""
+        return self.value(slope, tape), self.slope_gradient(slope, dvalue, tape)
+
 
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
@@ -64,6 +71,7 @@ class GradientPenalty(Penalty):
     target: float = 1.0
     name: ClassVar[str] = "gradient_penalty"
     formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_weight(self)
@@ -74,7 +82,7 @@ class GradientPenalty(Penalty):
     ) -> Array:
         tape = tape or Tape()
         e = tape.array("e", (len(real),), real.dtype)
-        rng.random(out=e, dtype=e.dtype.type)
+        kernels.before(fill_uniform, rng, e)
         x = tape.array("between", real.shape, real.dtype)
         kernels.between(kernels.plain(rows(real)), kernels.plain(rows(fake)), e, rows(x))
         return x
@@ -83,9 +91,11 @@ class GradientPenalty(Penalty):
         return self.weight * (norms(slope, tape) - self.target) ** 2  # (N,)   (1)
 
     def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
-        norm = norms(slope, tape)  # (N,)
-        length = np.where(norm > 0, norm, 1)  # where it is 0, slope is too
-        return scaled(slope, 2 * self.weight * dvalue * (norm - self.target) / length, tape)  # (3)
+        return self.both(slope, dvalue, tape or Tape())[1]
+
+    def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        kernel, settings = kernels.gradient_penalty_pass, (self.weight, self.target)
+        return one_pass(kernel, settings, slope, dvalue, tape)  # (1), (3)
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ class R1(Penalty):
     weight: float = 10.0
     name: ClassVar[str] = "r1"
     formula: ClassVar[str] = "weight / 2 |dD/dx|^2 at real x"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_weight(self)
@@ -108,7 +119,10 @@ class R1(Penalty):
         return self.weight / 2 * norms(slope, tape) ** 2  # (N,)   (2)
 
     def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
-        return scaled(slope, self.weight * dvalue, tape)  # (4)
+        return self.both(slope, dvalue, tape or Tape())[1]
+
+    def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        return one_pass(kernels.r1_pass, (self.weight, 0.0), slope, dvalue, tape)  # (2), (4)
 
 
 PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty, R1)}
@@ -130,12 +144,10 @@ def penalise(
     """
     y = network.forward(p, x, tape)  # (N, 1)   (5)
     one, zero = (tape.array(name, y.shape, y.dtype) for name in ("one", "zero"))
-    one.fill(1)
-    zero.fill(0)
+    kernels.before(one.fill, 1)
+    kernels.before(zero.fill, 0)
     slope: Any = network.backward(p, one, tape)  # (N, ...)   (5)
-    if g is not None:
-        u = penalty.slope_gradient(slope, dvalue, tape)  # (N, ...)
-    each = penalty.value(slope, tape)  # (N,), before the tangent writes where the slope is
+    each, u = penalty.both(slope, dvalue, tape)  # (N,) and (N, ...)
     if g is not None:
         network.tangent(p, u, tape)  # (5)
         network.tangent_backward(p, zero, one, tape, g, need_dx=False)  # (5)
@@ -183,11 +195,20 @@ def norms(slope: Array, tape: Tape | None = None) -> Array:
     return norm
 
 
-def scaled(slope: Array, factor: Array, tape: Tape | None = None) -> Array:
-    """factor_n slope_n: slope (N, ...), factor (N,) -> (N, ...)."""
-    out = (tape or Tape()).array("u", slope.shape, slope.dtype)
-    kernels.scale_rows(kernels.plain(rows(slope)), kernels.plain(factor), rows(out))
-    return out
+def one_pass(
+    kernel: Callable[..., None],
+    settings: tuple[float, float],
+    slope: Array,
+    dvalue: Array,
+    tape: Tape,
+) -> tuple[Array, Array]:
+    """The penalty (N,) and its gradient by the slope (N, ...), on the tape, from a kernel."""
+    norm, flat = norms(slope, tape), kernels.plain(rows(slope))
+    each, factor = (tape.array(name, norm.shape, norm.dtype) for name in ("each", "factor"))
+    kernel(norm, dvalue, *map(norm.dtype.type, settings), each, factor)
+    u = tape.array("u", slope.shape, slope.dtype)
+    kernels.scale_rows(flat, factor, rows(u))
+    return each, u
 
 
 def rows(x: Array) -> Array:

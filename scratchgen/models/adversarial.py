@@ -68,6 +68,7 @@ class GAN(Model):
     """
 
     kind = "GAN"
+    replays = True
     network_names = ("generator", "discriminator")
 
     def __init__(
@@ -122,15 +123,17 @@ class GAN(Model):
         rng = as_generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
         z = tape.array("z", (len(batch), self.latent), self.dtype)  # (N, Z)
-        fill_standard_normal(rng, z)
+        kernels.before(fill_standard_normal, rng, z)
         p = self.players["generator"].views.generator
         made = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
         turn = self._discriminator if player == "discriminator" else self._generator
-        return turn(batch, made, gradient, tape)
+        turn(batch, made, gradient, tape)
+        value: float = tape.parts[player]
+        return value
 
     def _discriminator(
         self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape
-    ) -> float:
+    ) -> None:
         network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
         real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
@@ -141,22 +144,32 @@ class GAN(Model):
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
             g = gradient.views.discriminator
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
-        value = kernels.mean(d.value)  # (3)
-        tape.parts = {"discriminator": value}
+        means = {"discriminator": self._mean(d.value, "value", tape)}  # (3)
         if self.penalty:
             x = self.penalty.points(batch, made, tape.rng, tape)  # (N, ...)
-            penalty = self._penalise(self.penalty, x, gradient, tape)
-            tape.parts = {"discriminator": value + penalty, "penalty": penalty}
-        return tape.parts["discriminator"]
+            each = self._penalise(self.penalty, x, gradient, tape)  # (N,)
+            means["penalty"] = self._mean(each, "penalty", tape)
+        kernels.after(self._tell, means, tape)
 
-    def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> float:
+    def _mean(self, values: Array, name: str, tape: Tape) -> Array:
+        """The mean of values (N,): (1,), on the tape."""
+        mean = tape.array(f"mean {name}", (1,), np.float64)
+        kernels.mean(values, mean)
+        return mean
+
+    def _tell(self, means: dict[str, Array], tape: Tape) -> None:
+        """What a player minimises, with its parts; the first of them includes the others."""
+        tape.parts = {name: float(mean[0]) for name, mean in means.items()}
+        if "penalty" in means:
+            tape.parts["discriminator"] += tape.parts["penalty"]
+
+    def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> Array:
         network, dvalue = self.networks["discriminator"], self._dvalue(x, tape)
         p = self.players["discriminator"].views.discriminator
         g = None if gradient is None else gradient.views.discriminator
-        each = penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)
-        return kernels.mean(each)
+        return penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)
 
-    def _generator(self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape) -> float:
+    def _generator(self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape) -> None:
         network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
         fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
@@ -170,14 +183,13 @@ class GAN(Model):
                 gradient.opened().generator,
                 need_dx=False,
             )
-        value = kernels.mean(d.value)  # (4)
-        tape.parts = {"generator": value}
-        return value
+        means = {"generator": self._mean(d.value, "value", tape)}  # (4)
+        kernels.after(self._tell, means, tape)
 
     def _dvalue(self, batch: Array, tape: Tape) -> Array:
         """What each example weighs in the means (3) and (4): (N,)."""
         dvalue = tape.array("dvalue", (len(batch),), self.dtype)
-        dvalue.fill(1 / len(batch))
+        kernels.before(dvalue.fill, 1 / len(batch))
         return dvalue
 
     def settle(self, player: str, tape: Tape) -> None:
@@ -188,7 +200,10 @@ class GAN(Model):
             self.networks[player].settle(p, tape.inner(name))
         if player == "discriminator" and self.weight_clip is not None:
             vector, c = self.players[player].vector, self.weight_clip
-            np.clip(vector, -c, c, out=vector)  # (7)
+            kernels.here(np.clip, vector, -c, c, vector)  # (7)
+
+    def parts(self) -> tuple[Any, ...]:
+        return (self.loss, *([self.penalty] if self.penalty else []))
 
     def passes(self, player: str) -> dict[str, str]:
         if player == "generator":

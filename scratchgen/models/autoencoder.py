@@ -67,6 +67,7 @@ class VAE(Model):
     """
 
     kind = "VAE"
+    replays = True
     network_names = ("encoder", "decoder")
     numbers: tuple[str, ...] = ("loss", "reconstruction", "kl")
 
@@ -114,31 +115,47 @@ class VAE(Model):
         """
         one_of(player, self.players, "player")
         rng = generator(rng)
-        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
+        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
         examples, latents = len(batch), (len(batch), self.latent)  # N, (N, Z)
-        heads = encoder.forward(p.encoder, batch, tape.inner("encoder"))  # (N, 2Z)   (1)
         noise = tape.array("noise", latents, self.dtype)
-        fill_standard_normal(rng, noise)
+        kernels.before(fill_standard_normal, rng, noise)
+        heads = encoder.forward(p.encoder, batch, tape.inner("encoder"))  # (N, 2Z)   (1)
         z, kl = tape.array("z", latents, self.dtype), tape.array("kl", latents[1:], np.float64)
         kernels.draw_and_kl(heads, noise, z, kl)  # (2), and the KL (Z,) of (4)
         raw = decoder.forward(p.decoder, z, tape.inner("decoder"))  # (N, ...)   (3)
         share = tape.array("share", (examples,), self.dtype)  # of each example in the mean (4)
-        share.fill(-1 / examples)
+        kernels.before(share.fill, -1 / examples)
         log_prob, d_raw = self.likelihood.both(batch, raw, share, tape)  # (N,), and (5)
-        reconstruction, beta = -kernels.mean(log_prob), self.beta_at(step)  # (4)
-        loss = reconstruction + beta * float(np.maximum(kl, self.free_bits).sum())  # (4, 10)
-        tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
+        mean = tape.array("mean", (1,), np.float64)
+        kernels.mean(log_prob, mean)
+        kernels.after(self._tell, mean, kl, tape)
         if gradient is not None:
             g = gradient.opened()
             dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
-            weight = tape.array("weight", latents[1:], self.dtype)  # (Z,)
-            np.multiply(kl > self.free_bits, beta / examples, out=weight)  # (10)
+            weight = tape.array("weight", (2,), self.dtype)
+            kernels.before(self._weigh, weight, examples, tape)
             dheads = tape.array("dheads", heads.shape, self.dtype)  # (N, 2Z)
-            kernels.draw_and_kl_back(heads, noise, dz, weight, dheads)  # (7)
+            kernels.draw_and_kl_back(heads, noise, dz, kl, weight, dheads)  # (7, 10)
             tape_e = tape.inner("encoder")
             encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
+        loss: float = tape.parts["loss"]
         return loss
+
+    def _tell(self, log_prob: Array, kl: Array, tape: Tape) -> None:
+        """The loss and its parts, from the mean of log p(x|z) (1,) and each latent's KL (Z,)."""
+        counted = tape.array("counted", kl.shape, kl.dtype)  # (Z,)
+        np.maximum(kl, self.free_bits, out=counted)  # (10)
+        reconstruction, beta = -float(log_prob[0]), self.beta_at(tape.step)
+        loss = reconstruction + beta * float(counted.sum())  # (4)
+        tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
+
+    def _weigh(self, weight: Array, examples: int, tape: Tape) -> None:
+        """(2,): what an example's KL weighs in the loss, and where that of a latent is free."""
+        weight[:] = self.beta_at(tape.step) / examples, self.free_bits
+
+    def parts(self) -> tuple[Any, ...]:
+        return (self.likelihood,)
 
     def minimises(self, player: str) -> list[str]:
         beta = f"beta = {self.beta:g}"

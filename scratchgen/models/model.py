@@ -43,6 +43,7 @@ class Model:
 
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
+    replays: ClassVar[bool] = False  # whether kernels do all that an objective does
 
     shape: Shape
     latent: int
@@ -89,6 +90,10 @@ class Model:
     def settle(self, player: str, tape: Tape) -> None:
         """End the player's step: write what the pass on `tape` has learnt about its state."""
         raise NotImplementedError
+
+    def parts(self) -> tuple[Any, ...]:
+        """What its objectives call, besides networks: a likelihood, a game, a penalty."""
+        return ()
 
     def passes(self, player: str) -> dict[str, str]:
         """The passes of that player's objective that its number comes from, for `trace`.

@@ -112,6 +112,7 @@ class ReLU(Activation):
     """
 
     formula: ClassVar[str] = "y = max(x, 0)"
+    replays: ClassVar[bool] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.maximum(x, 0, out=out)  # (4)
@@ -133,6 +134,7 @@ class LeakyReLU(Activation):
 
     negative_slope: float = 0.2
     formula: ClassVar[str] = "y = x if x > 0 else negative_slope x"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         slope = finite(self.negative_slope, "LeakyReLU: negative_slope")
@@ -161,6 +163,7 @@ class ELU(Activation):
 
     alpha: float = 1.0
     formula: ClassVar[str] = "y = x if x > 0 else alpha (exp(x) - 1)"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", finite(self.alpha, "ELU: alpha"))
@@ -188,6 +191,7 @@ class Tanh(Activation):
     """
 
     formula: ClassVar[str] = "y = tanh(x)"
+    replays: ClassVar[bool] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.tanh(x, out=out)  # (7)
@@ -208,6 +212,7 @@ class Sigmoid(Activation):
     """
 
     formula: ClassVar[str] = "y = 1 / (1 + exp(-x))"
+    replays: ClassVar[bool] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return kernels.sigmoid(x, out=out)  # (8)
@@ -228,6 +233,7 @@ class Softplus(Activation):
     """
 
     formula: ClassVar[str] = "y = log(1 + exp(x))"
+    replays: ClassVar[bool] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return kernels.softplus(x, out=out)  # (9)
@@ -249,6 +255,7 @@ class SiLU(Activation):
     """
 
     formula: ClassVar[str] = "y = x / (1 + exp(-x))"
+    replays: ClassVar[bool] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.multiply(x, kernels.sigmoid(x), out=out)  # (10)
@@ -271,6 +278,7 @@ class GELU(Activation):
     """
 
     formula: ClassVar[str] = "y = x Phi(x), Phi the normal cdf"
+    replays: ClassVar[bool] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.multiply(x, kernels.normal_cdf(x), out=out)  # (11)

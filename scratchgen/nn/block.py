@@ -19,7 +19,8 @@ import numpy as np
 
 from ..checks import Array, Shape, float_type
 from ..errors import OptionError
-from ..kernels.compiling import want_twins
+from ..kernels.plans import before, lasting
+from ..kernels.twins import want_twins
 from ..rng import Rng, generator
 from .layer import Layer, Views
 
@@ -150,8 +151,8 @@ class Block:
                 f"{MOST_PARAMETERS:,}: make their layers smaller"
             )
         self.layout = layout
-        self.vector = np.zeros(layout.size, float_type(dtype))  # (P,)   (1)
-        self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
+        self.vector = lasting(np.zeros(layout.size, float_type(dtype)))  # (P,)   (1)
+        self.state = lasting(np.zeros(layout.state_size, float_type(dtype)))  # (S,)
         self.views = layout.views(self.vector, self.state)
         rng = generator(rng)
         for entry, array in self.arrays():
@@ -168,6 +169,7 @@ class Block:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has windows into its own vector, not into copies of the old windows."""
         vars(self).update(state)
+        self.vector, self.state = lasting(self.vector), lasting(self.state)
         self.views = self.layout.views(self.vector, self.state)
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
@@ -214,7 +216,7 @@ class Gradient:
 
     def __init__(self, layout: Layout, dtype: Any) -> None:
         want_twins()  # who asks for gradients is training, or is about to
-        self.vector = np.zeros(layout.size, dtype)  # (P,)
+        self.vector = lasting(np.zeros(layout.size, dtype))  # (P,)
         self.views = layout.views(self.vector)
         self._new_views = layout.views(self.vector, new=True)
         added_to = [one for one in layout.entries if one.trained and one.layer not in layout.once]
@@ -224,7 +226,7 @@ class Gradient:
     def clear(self) -> None:
         """Forget what is here. The next pass is to take its views from `opened()`."""
         for array in self._added_to:
-            array.fill(0)
+            before(array.fill, 0)
         self._is_new = True
 
     def opened(self) -> Views:

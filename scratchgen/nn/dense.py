@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
+
 from .. import kernels
 from ..checks import Array, Shape, whole
 from ..errors import ShapeError
@@ -41,6 +43,7 @@ class Dense(Layer):
     formula: ClassVar[str] = "y = x w + b"
     example_wise: ClassVar[bool] = True
     overwrites: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
@@ -91,17 +94,19 @@ class Dense(Layer):
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        u = tape.u
-        if dy.any():
-            dx = self.backward(p, dy, tape, g, need_dx)
-        elif need_dx:  # as at the top of a penalty, which y itself is no part of
-            dx = tape.array("dx", tape.x.shape, dy.dtype)
-            dx.fill(0)
+        x, u = tape.x, tape.u
+        some = tape.array("some", (1,), np.int64)
+        kernels.any_of(kernels.plain(dy), some)  # at the top of a penalty, y is no part of it
         if g is not None:
+            kernels.add_outer(x, dy, into=g.w, some=some)
             kernels.add_outer(u, dv, into=g.w)  # (5)
+            if self.bias is not None:
+                kernels.add_rows(kernels.plain(dy), g.b, False)
         if not need_dx:
             return None
-        du = kernels.times_transpose(dv, p.w, out=tape.array("du", u.shape, u.dtype))  # (5)
+        dx, du = (tape.array(name, x.shape, x.dtype) for name in ("dx", "du"))  # (N, I)
+        kernels.times_transpose(dy, p.w, out=dx, some=some)
+        kernels.times_transpose(dv, p.w, out=du)  # (5)
         return SimpleNamespace(x=dx, u=du)
 
     def _misfit(self, shape: tuple[int | str, ...]) -> str:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
+from .. import kernels
 from ..checks import Array, fraction
+from ..kernels import flat
+from ..rng import fill_uniform
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -29,33 +32,39 @@ class Dropout(Layer):
     drop: float = 0.5
     formula: ClassVar[str] = "y = kept x, kept = 0 or 1 / (1 - drop)"
     example_wise: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drop", fraction(self.drop, "Dropout: drop"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        tape.kept = None  # all of them
+        tape.uniform = None  # nothing is dropped
         if not tape.training:
             return x
         rng = tape.given("rng", f"{self} draws its mask from it in training")
-        uniform = rng.random(x.shape, dtype=x.dtype)  # as x, in [0, 1)
-        tape.kept = (uniform >= self.drop) / x.dtype.type(1 - self.drop)  # as x   (1)
-        return self._mask(x, tape)  # (2)
+        tape.uniform = tape.array("uniform", x.shape, x.dtype)  # as x, in [0, 1)
+        kernels.before(fill_uniform, rng, tape.uniform)
+        return self._mask(x, tape, "y")  # (1), (2)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        return self._mask(dy, tape) if need_dx else None  # (2)
+        return self._mask(dy, tape, "dx") if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return self._mask(u, tape)  # (3)
+        return self._mask(u, tape, "v")  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         if not need_dx:
             return None
-        return SimpleNamespace(x=self._mask(dy, tape), u=self._mask(dv, tape))  # (3)
+        return SimpleNamespace(x=self._mask(dy, tape, "dx"), u=self._mask(dv, tape, "du"))  # (3)
 
-    def _mask(self, x: Array, tape: Tape) -> Array:
-        return x if tape.kept is None else x * tape.kept
+    def _mask(self, x: Array, tape: Tape, name: str) -> Array:
+        """kept x, in the tape's memory of that name."""
+        if tape.uniform is None:
+            return x
+        out, drop = tape.array(name, x.shape, x.dtype), x.dtype.type(self.drop)
+        kernels.drop_out(flat(x), flat(tape.uniform), drop, flat(out))
+        return out

@@ -53,6 +53,7 @@ class Layer:
     example_wise: ClassVar[bool] = False  # whether examples do not mix: y_n comes from x_n alone
     overwrites: ClassVar[bool] = False  # whether backward writes, not adds, where it finds g.new
     passes_all: ClassVar[bool] = False  # whether each pass goes through all children, once each
+    replays: ClassVar[bool] = False  # whether kernels do all that its passes do; train/routine.py
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of one output example for that of one input example, or ShapeError."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
+from .. import kernels
 from ..checks import Array, finite
-from ..rng import standard_normal
+from ..kernels import flat
+from ..rng import fill_standard_normal
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -28,6 +30,7 @@ class GaussianNoise(Layer):
     std: float
     formula: ClassVar[str] = "y = x + std noise"
     example_wise: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))
@@ -36,8 +39,10 @@ class GaussianNoise(Layer):
         if not tape.training:
             return x
         rng = tape.given("rng", f"{self} draws its noise from it in training")
-        noise = standard_normal(rng, x.shape, x.dtype)  # as x
-        return x + x.dtype.type(self.std) * noise  # (1)
+        noise, y = (tape.array(name, x.shape, x.dtype) for name in ("noise", "y"))  # as x
+        kernels.before(fill_standard_normal, rng, noise)
+        kernels.add_scaled(flat(x), flat(noise), x.dtype.type(self.std), flat(y))  # (1)
+        return y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True

@@ -86,6 +86,7 @@ class LayerNorm(Normalisation):
     eps: float = TINY
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over features"
     example_wise: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._check(least=2)  # one number by itself has no spread
@@ -116,9 +117,10 @@ class LayerNorm(Normalisation):
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         one, v = tape.array("one", p.gamma.shape, u.dtype), tape.array("v", u.shape, u.dtype)
-        one.fill(1)
+        kernels.before(one.fill, 1)
         tape.u, tape.k = u, self._jacobian(one, u, tape, "k")  # (N, ..., F)
-        return np.multiply(p.gamma, tape.k, out=v)
+        kernels.here(np.multiply, p.gamma, tape.k, v)
+        return v
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
@@ -127,13 +129,14 @@ class LayerNorm(Normalisation):
         if g is not None:
             kernels.add_norm_sums(rows(dy), h, g.gamma, g.beta)  # (7)
             no_beta = tape.array("no_beta", g.beta.shape, dv.dtype)
-            no_beta.fill(0)
+            kernels.before(no_beta.fill, 0)
             kernels.add_norm_sums(rows(dv), k, g.gamma, no_beta)  # (7)
         if not need_dx:
             return None
         dx = self._jacobian(p.gamma, dy, tape, "dx")  # (N, ..., F), the first term of (6)
         du = self._jacobian(p.gamma, dv, tape, "du")  # (N, ..., F)   (5)
-        dk = np.multiply(p.gamma, dv, out=tape.array("dk", dv.shape, dv.dtype))  # (N, ..., F)
+        dk = tape.array("dk", dv.shape, dv.dtype)  # (N, ..., F)
+        kernels.here(np.multiply, p.gamma, dv, dk)
         kernels.layer_norm_bend(
             rows(tape.u), rows(dk), tape.r.reshape(-1), h, k, rows(du), rows(dx), self._terms(tape)
         )  # (6)
@@ -170,6 +173,7 @@ class BatchNorm(Normalisation):
     keep: float = 0.9
     eps: float = TINY
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over the batch"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._check(least=1)
@@ -205,18 +209,19 @@ class BatchNorm(Normalisation):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         dgamma, dbeta = self._two(tape, "dgamma", "dbeta", dy.dtype)  # (F,) each
-        dgamma.fill(0)
-        dbeta.fill(0)
+        kernels.before(dgamma.fill, 0)
+        kernels.before(dbeta.fill, 0)
         if tape.of_batch or g is not None:
             kernels.add_norm_sums(rows(dy), rows(tape.h), dgamma, dbeta)  # (4)
         if g is not None:
-            g.gamma += dgamma
-            g.beta += dbeta
+            one = dy.dtype.type(1)
+            kernels.add_scaled(g.gamma, dgamma, one, g.gamma)
+            kernels.add_scaled(g.beta, dbeta, one, g.beta)
         if not need_dx:
             return None
         if not tape.of_batch:  # mean and r are constants: J is r alone, as (4) is without sums
-            dgamma.fill(0)
-            dbeta.fill(0)
+            kernels.here(dgamma.fill, 0)
+            kernels.here(dbeta.fill, 0)
         dx = tape.array("dx", dy.shape, dy.dtype)  # (N, ..., F)
         kernels.batch_norm_back(
             rows(dy), plain(p.gamma), tape.r, rows(tape.h), dgamma, dbeta, rows(dx)
@@ -241,8 +246,10 @@ class BatchNorm(Normalisation):
 
     def settle(self, p: Views, tape: Tape) -> None:
         if tape.of_batch and tape.h.size > self.features:  # more than one number per feature
-            p.mean += (1 - self.keep) * (tape.mean - p.mean)
-            p.var += (1 - self.keep) * (tape.var - p.var)
+            rest = tape.array("rest", (1,), p.mean.dtype)
+            kernels.before(rest.fill, 1 - self.keep)
+            kernels.approach(p.mean, tape.mean, rest)
+            kernels.approach(p.var, tape.var, rest)
 
 
 def rows(x: Array) -> Array:

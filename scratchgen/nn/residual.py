@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
+from .. import kernels
 from ..checks import Array, Shape
 from ..errors import ShapeError
+from ..kernels import flat
 from .layer import Layer, Views, check_layer
 from .tape import Tape
 
@@ -30,6 +32,7 @@ class Residual(Layer):
     inner: Layer
     formula: ClassVar[str] = "y = x + inner(x)"
     passes_all: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_layer(self.inner, "Residual")
@@ -54,30 +57,39 @@ class Residual(Layer):
         return Residual(*children)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        return x + self.inner.forward(p[0], x, tape.inner(0))  # (1)
+        return _sum(x, self.inner.forward(p[0], x, tape.inner(0)), tape, "y")  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         g_inner = None if g is None else g[0]
         dx = self.inner.backward(p[0], dy, tape.inner(0), g_inner, need_dx)
-        return None if dx is None else dy + dx  # (2)
+        return None if dx is None else _sum(dy, dx, tape, "dx")  # (2)
 
     def why_no_tangent(self) -> str:
         return self.inner.why_no_tangent()
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return u + self.inner.tangent(p[0], u, tape.inner(0))  # (3)
+        return _sum(u, self.inner.tangent(p[0], u, tape.inner(0)), tape, "v")  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         g_inner = None if g is None else g[0]
         d = self.inner.tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
-        return None if d is None else SimpleNamespace(x=dy + d.x, u=dv + d.u)  # (4)
+        if d is None:
+            return None
+        return SimpleNamespace(x=_sum(dy, d.x, tape, "dx"), u=_sum(dv, d.u, tape, "du"))  # (4)
 
     def settle(self, p: Views, tape: Tape) -> None:
         self.inner.settle(p[0], tape.inner(0))
 
     def __str__(self) -> str:
         return f"Residual({self.inner})"
+
+
+def _sum(x: Array, y: Array, tape: Tape, name: str) -> Array:
+    """x + y, in the tape's memory of that name."""
+    out = tape.array(name, x.shape, x.dtype)
+    kernels.add_scaled(flat(x), flat(y), x.dtype.type(1), flat(out))
+    return out

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..checks import Array, Shape
 from ..errors import TapeError
+from ..kernels.plans import lasting
 
 
 class Tape:
@@ -38,6 +39,10 @@ class Tape:
         """Start a pass: forget the notes of the last one, keep its arrays to write in again."""
         self._start({"training": training, **given})
         return self
+
+    def renew(self, **given: Any) -> None:
+        """Of what the pass was given, give something else to a replay of it."""
+        self._given.update(given)
 
     def _start(self, given: dict[str, Any]) -> None:
         self._given = given
@@ -73,7 +78,7 @@ class Tape:
             or len(have) < shape[0]
             or have.dtype != dtype
         ):
-            have = self._arrays[name] = np.empty(shape, dtype)
+            have = self._arrays[name] = lasting(np.empty(shape, dtype))
         return have[: shape[0]]
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -10,10 +10,11 @@ average of what never changes is exactly that:
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, fraction
 from ..errors import DataError
 from .memory import Memory, check_owner, check_update, remember
@@ -37,6 +38,7 @@ class MovingAverage:
     """
 
     keep: float = 0.999
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keep", fraction(self.keep, "MovingAverage: keep"))
@@ -46,7 +48,9 @@ class MovingAverage:
 
         Raises KindError or ShapeError unless it is a flat array of float32 or float64.
         """
-        return remember("MovingAverage", vector, "average", "work", t=0)
+        memory = remember("MovingAverage", vector, "average", t=0)
+        memory.weight = kernels.lasting(np.zeros(1, vector.dtype))
+        return memory
 
     def update(self, vector: Array, memory: Memory) -> None:
         """Count the vector (P,) as it is now; call it after each step of training.
@@ -54,11 +58,12 @@ class MovingAverage:
         Raises KindError or OptionError for a memory that was not made for this vector.
         """
         check_update("MovingAverage", vector, memory)
+        kernels.before(self._count, memory)
+        kernels.approach(memory.average, vector, memory.weight)  # (2)
+
+    def _count(self, memory: Memory) -> None:
         memory.t += 1
-        weight = (1 - self.keep) / (1 - self.keep**memory.t)
-        np.subtract(vector, memory.average, out=memory.work)
-        memory.work *= weight
-        memory.average += memory.work  # (2)
+        memory.weight[:] = (1 - self.keep) / (1 - self.keep**memory.t)
 
     def average(self, memory: Memory) -> Array:
         """The average (P,), an array of the caller's own.

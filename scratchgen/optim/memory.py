@@ -13,6 +13,7 @@ import numpy as np
 
 from ..checks import FLOATS, Array, array_text
 from ..errors import KindError, OptionError, ShapeError
+from ..kernels.plans import lasting
 
 
 class Memory(SimpleNamespace):
@@ -38,7 +39,7 @@ def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
             f"{owner}: theta has shape {theta.shape}, wants a flat vector (P,): keep one view "
             f"flat = theta.reshape(-1), and use it each time"
         )
-    zeros = {name: np.zeros(theta.shape, theta.dtype) for name in names}
+    zeros = {name: lasting(np.zeros(theta.shape, theta.dtype)) for name in names}
     return Memory(owner=owner, theta=theta, **zeros, **notes)
 
 

@@ -54,6 +54,7 @@ class Descent:
 
     learning_rate: float | Schedule
     arrays: ClassVar[tuple[str, ...]] = ()  # what is remembered
+    replays: ClassVar[bool] = False  # whether `move` is a kernel's work alone
 
     def __post_init__(self) -> None:
         if not is_schedule(self.learning_rate):
@@ -73,7 +74,9 @@ class Descent:
 
         Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
         """
-        return remember(self.owner(), theta, *self.arrays, t=0)
+        memory = remember(self.owner(), theta, *self.arrays, t=0)
+        memory.numbers = kernels.lasting(np.zeros(len(self.numbers(0.0, 1)) + 1, theta.dtype))
+        return memory
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0; OptionError if a schedule gives none."""
@@ -91,12 +94,21 @@ class Descent:
         check_gradient(self.owner(), theta, gradient)
         if not gradient.flags.writeable:  # for which numba would compile anew
             gradient = gradient.copy()
+        kernels.before(self._count, memory)
+        self.move(theta, gradient, memory)
+
+    def _count(self, memory: Memory) -> None:
+        """The numbers of the next step, in theta's dtype, and, last, its smallest normal number."""
         rate = self.rate(memory.t)
         memory.t += 1
-        self.move(theta, gradient, rate, memory)
+        memory.numbers[:] = *self.numbers(rate, memory.t), LEAST[memory.theta.dtype.char]
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        """The step itself, number `memory.t`, counted from 1."""
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        """What the kernel needs besides arrays, for step number t, counted from 1."""
+        return (rate,)
+
+    def move(self, theta: Array, g: Array, memory: Memory) -> None:
+        """The step itself, by `memory.numbers`."""
         raise NotImplementedError(f"{type(self).__name__} has no move")
 
 
@@ -111,9 +123,10 @@ class SGD(Descent):
     """
 
     learning_rate: float | Schedule = 1e-2
+    replays: ClassVar[bool] = True
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        kernels.sgd_step(theta, g, theta.dtype.type(rate))  # (1)
+    def move(self, theta: Array, g: Array, memory: Memory) -> None:
+        kernels.sgd_step(theta, g, memory.numbers)  # (1)
 
 
 @dataclass(frozen=True)
@@ -134,14 +147,17 @@ class Momentum(Descent):
     learning_rate: float | Schedule = 1e-2
     momentum: float = 0.9
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set("momentum", fraction)
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        numbers = numbers_for(theta, rate, self.momentum)
-        kernels.momentum_step(theta, g, memory.velocity, *numbers)  # (2), (3)
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        return rate, self.momentum
+
+    def move(self, theta: Array, g: Array, memory: Memory) -> None:
+        kernels.momentum_step(theta, g, memory.velocity, memory.numbers)  # (2), (3)
 
 
 @dataclass(frozen=True)
@@ -158,9 +174,10 @@ class Nesterov(Momentum):
     array([-0.3])
     """
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        numbers = numbers_for(theta, rate, self.momentum)
-        kernels.nesterov_step(theta, g, memory.velocity, *numbers)  # (2), (4)
+    replays: ClassVar[bool] = True
+
+    def move(self, theta: Array, g: Array, memory: Memory) -> None:
+        kernels.nesterov_step(theta, g, memory.velocity, memory.numbers)  # (2), (4)
 
 
 @dataclass(frozen=True)
@@ -183,6 +200,7 @@ class RMSProp(Descent):
     eps: float = 1e-8
     centred: bool = False
     arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -194,12 +212,15 @@ class RMSProp(Descent):
     def owner(self) -> str:
         return "RMSProp(centred=True)" if self.centred else "RMSProp"
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        numbers = numbers_for(theta, rate, 1 - self.keep, self.eps)
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        return rate, 1 - self.keep, self.eps
+
+    def move(self, theta: Array, g: Array, memory: Memory) -> None:
+        v, mean, numbers = memory.v, memory.mean, memory.numbers
         if self.centred:
-            kernels.centred_rmsprop_step(theta, g, memory.v, memory.mean, *numbers)  # (5, 7, 8)
+            kernels.centred_rmsprop_step(theta, g, v, mean, numbers)  # (5), (7), (8)
         else:
-            kernels.rmsprop_step(theta, g, memory.v, *numbers)  # (5), (6)
+            kernels.rmsprop_step(theta, g, v, numbers)  # (5), (6)
 
 
 @dataclass(frozen=True)
@@ -219,6 +240,7 @@ class Adam(Descent):
     b2: float = 0.999
     eps: float = 1e-8
     arrays: ClassVar[tuple[str, ...]] = ("m", "v")
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -226,11 +248,12 @@ class Adam(Descent):
         self._set("b2", fraction)
         self._set("eps", finite, above=True)
 
-    def move(self, theta: Array, g: Array, rate: float, memory: Memory) -> None:
-        c1, c2 = 1 / (1 - self.b1**memory.t), 1 / (1 - self.b2**memory.t)
-        rests, decay = (1 - self.b1, 1 - self.b2), rate * self.decay()
-        numbers = numbers_for(theta, rate, *rests, self.eps, c1, c2, decay)
-        kernels.adam_step(theta, g, memory.m, memory.v, *numbers)
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        c1, c2 = 1 / (1 - self.b1**t), 1 / (1 - self.b2**t)
+        return rate, 1 - self.b1, 1 - self.b2, self.eps, c1, c2, rate * self.decay()
+
+    def move(self, theta: Array, g: Array, memory: Memory) -> None:
+        kernels.adam_step(theta, g, memory.m, memory.v, memory.numbers)
 
     def decay(self) -> float:
         """The share of theta that is taken away in a step of rate 1."""
@@ -252,6 +275,7 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 0.01
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -261,15 +285,7 @@ class AdamW(Adam):
         return self.weight_decay  # (9)
 
 
-def numbers_for(theta: Array, *numbers: float) -> list[Any]:
-    """The numbers of a step in theta's dtype, and, last, its smallest normal number."""
-    number, least = KINDS[theta.dtype.char]
-    return [*map(number, numbers), least]
-
-
-KINDS: dict[str, tuple[Any, Any]] = {
-    np.dtype(kind).char: (kind, np.finfo(kind).tiny) for kind in (np.float32, np.float64)
-}
+LEAST = {np.dtype(kind).char: np.finfo(kind).tiny for kind in (np.float32, np.float64)}
 
 
 @dataclass(frozen=True)
@@ -287,6 +303,7 @@ class ClipNorm:
 
     optimizer: Optimizer
     norm: float = 1.0
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         one = self.optimizer
@@ -308,24 +325,23 @@ class ClipNorm:
         """
         check_update("ClipNorm", theta, memory)
         check_gradient("ClipNorm", theta, gradient)
-        short = clipped(gradient, self.norm, memory.work)
-        self.optimizer.update(theta, short, memory.inner)
+        kernels.here(clip, gradient, self.norm, memory.work)
+        self.optimizer.update(theta, memory.work, memory.inner)
 
 
-def clipped(g: Array, norm: float, work: Array) -> Array:
-    """g (P,) if it is no longer than `norm`; otherwise `work`, in g's direction, of that length.
+def clip(g: Array, norm: float, out: Array) -> None:
+    """Writes out (P,): g (P,) where it is no longer than `norm`, else of that length, like g.
 
     g is divided by its largest entry first: squares of large float32 numbers would overflow.
     """
     largest = float(max(g.max(initial=0), -g.min(initial=0)))
-    if largest == 0 or not math.isfinite(largest):
-        return g
-    np.divide(g, largest, out=work)  # (P,), in [-1, 1]
-    length = math.sqrt(np.square(work, dtype=np.float64).sum())  # |g| / largest, at least 1
-    if largest * length <= norm:
-        return g
-    work *= norm / length
-    return work  # (10)
+    if largest > 0 and math.isfinite(largest):
+        np.divide(g, largest, out=out)  # (P,), in [-1, 1]
+        length = math.sqrt(np.square(out, dtype=np.float64).sum())  # |g| / largest, at least 1
+        if largest * length > norm:
+            out *= norm / length  # (10)
+            return
+    out[:] = g
 
 
 PLAIN = 2**63  # numbers beyond it, and NaN, are recorded as text

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
 from ..errors import DataError, DivergedError, KindError, OptionError
@@ -27,6 +26,7 @@ from ..optim import MovingAverage, Optimizer, settings
 from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
+from .routine import Routine
 from .step import Trainer
 
 DEFAULT_BATCH = 128
@@ -67,13 +67,6 @@ class Examples:
     def of(self, rows: Any) -> tuple[Array, Array | None]:
         """Those rows of both."""
         return self.x[rows], None if self.labels is None else self.labels[rows]
-
-    def gather(self, rows: Array, tape: Tape) -> tuple[Array, Array | None]:
-        """`of`, in memory of the tape's, which the next batch writes over."""
-        x = tape.array("x", (len(rows), *self.x.shape[1:]), self.x.dtype)
-        flat = math.prod(self.x.shape[1:])
-        kernels.take_rows(self.x.reshape(-1, flat), rows, x.reshape(-1, flat))
-        return x, None if self.labels is None else self.labels[rows]
 
 
 def fit(
@@ -166,14 +159,13 @@ def _train(
 ) -> None:
     model = run.model
     order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
-    tape = Tape()
+    routine = Routine(trainer, data.x, data.labels, noise_stream)
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
             for rows in batch_rows(len(data.x), size, order_stream):
-                x, labels = data.gather(rows, tape)
                 try:
-                    means.add(trainer.step(x, noise_stream, labels), len(rows))
+                    means.add(routine.step(rows), len(rows))
                 except DivergedError as problem:
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..checks import Array
 from ..errors import DivergedError
+from ..kernels.plans import Plan
 from ..models import Model
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
@@ -57,14 +58,13 @@ class Trainer:
         """
         rng = generator(rng)
         parts: dict[str, float] = {}
-        for player in self.model.turns(self.steps):
+        for player in self.turns():
             gradient, tape = self.gradients[player], self.tapes[player]
             gradient.clear()
             value = self.model.objective(  # (1)
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )
-            if not abs(value) < float("inf"):
-                raise DivergedError(f"what the {player} minimises became {value}")
+            _check(player, value)
             self.optimizers[player].update(  # (2)
                 self.model.players[player].vector, gradient.vector, self.memories[player]
             )
@@ -72,6 +72,27 @@ class Trainer:
             if self.average:
                 self._count(player, self.average)  # (4)
             parts |= tape.parts
+        self.steps += 1
+        return parts
+
+    def turns(self) -> tuple[str, ...]:
+        """The players that move in the next step."""
+        return self.model.turns(self.steps)
+
+    def replay(self, plan: Plan) -> dict[str, float]:
+        """`step` by a plan that was recorded of one with the same turns.
+
+        Raises DivergedError after all players have moved.
+        """
+        turns = self.turns()
+        for player in turns:
+            self.tapes[player].renew(step=self.steps)
+        plan.run()
+        parts: dict[str, float] = {}
+        for player in turns:
+            numbers = self.tapes[player].parts
+            _check(player, next(iter(numbers.values())))
+            parts |= numbers
         self.steps += 1
         return parts
 
@@ -118,3 +139,8 @@ class Trainer:
         block, (of_vector, of_state) = self.model.players[player], self.averages[player]
         average.update(block.vector, of_vector)
         average.update(block.state, of_state)
+
+
+def _check(player: str, value: float) -> None:
+    if not abs(value) < float("inf"):
+        raise DivergedError(f"what the {player} minimises became {value}")

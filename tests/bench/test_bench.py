@@ -13,7 +13,7 @@ from scratchgen.bench.command import PARTS
 from scratchgen.bench.settings import Settings, pinned
 from scratchgen.bench.timing import Times, fastest, geometric_mean, in_turns, rotated
 from scratchgen.bench.workers import Worker, take_turns
-from scratchgen.kernels.compiling import compiles
+from scratchgen.kernels.twins import compiles
 from scratchgen.versions import is_installed
 
 QUICK = Settings(rounds=1, quick=True)

@@ -19,7 +19,7 @@ from scratchgen.gradcheck.specimens import (
     functions,
     models,
 )
-from scratchgen.kernels.compiling import references, twin_of, twins
+from scratchgen.kernels.twins import references, twin_of, twins
 from scratchgen.losses import LOSSES, PENALTIES
 from scratchgen.models import MODELS
 from scratchgen.nn import LAYERS, Layer, distinct_leaves
@@ -184,8 +184,8 @@ def told(monkeypatch):
     ran = []
     kernel = twin_of(lambda x: ran.append("reference"))(lambda part, parts, x: None)
     twin = lambda *_: ran.append("twin")  # noqa: E731
-    monkeypatch.setattr("scratchgen.kernels.compiling.alone", lambda *_: twin)
-    monkeypatch.setattr("scratchgen.kernels.compiling.numba_works", lambda: True)
+    monkeypatch.setattr("scratchgen.kernels.twins.alone", lambda *_: twin)
+    monkeypatch.setattr("scratchgen.kernels.twins.numba_works", lambda: True)
     return kernel, ran
 
 

@@ -94,8 +94,8 @@ def test_a_pass_would_see_an_error_of_1e_9_in_a_step():
 @pytest.mark.parametrize("size", [1e-9, 1e-6, 1.0, -2.0])
 def test_a_step_that_is_off_by_a_share_is_found(size):
     class Longer(SGD):
-        def move(self, theta, g, rate, memory):
-            super().move(theta, g, rate * (1 + size), memory)
+        def numbers(self, rate, t):
+            return super().numbers(rate * (1 + size), t)
 
     report = check_optimizer(Longer(0.01), reference=SGD(0.01))
     assert report.verdict == FAIL
@@ -272,7 +272,8 @@ def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(mon
 
 
 def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch):
-    def spoilt(theta, g, m, v, rate, rest1, rest2, eps, c1, c2, decay, least):
+    def spoilt(theta, g, m, v, numbers):
+        rate, rest1, rest2, eps, c1, c2, decay, _least = numbers
         m += rest1 * (g - m)
         v += rest2 * (g * g - v)
         theta -= decay * theta + rate * (m * c1) / np.sqrt(v * c2 + eps)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from scratchgen import nn
-from scratchgen.kernels import ACTIVATIONS, compiling
-from scratchgen.kernels.compiling import in_parts, references
+from scratchgen.kernels import ACTIVATIONS
+from scratchgen.kernels import twins as which
+from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation
 from scratchgen.versions import is_installed
@@ -24,9 +26,7 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-40, -1e-40]
 @pytest.fixture
 def twins(monkeypatch):
     """Twins run, but not within references(); as plain loops where NUMBA_DISABLE_JIT says so."""
-    monkeypatch.setattr(
-        compiling, "twins_run", lambda: compiling._twins_in_block.get() is not False
-    )
+    monkeypatch.setattr(which, "twins_run", lambda: which._twins_in_block.get() is not False)
 
 
 def passes(layer, x, u, dy, dv):
@@ -98,14 +98,14 @@ def test_the_number_of_parts_does_not_show(layer):
             found = []
             for parts in (1, 2, 3):
                 out = np.zeros((written, size))
-                in_parts(loop)(parts, *given, *out, settings)
+                at_once(loop, (*given, *out, settings), parts)
                 found.append(out.tobytes())
             assert found[0] == found[1] == found[2]
 
 
 @needs_numba
 def test_a_warm_pass_allocates_nothing(twins):
-    if not compiling.numba_works():
+    if not which.numba_works():
         pytest.skip("NUMBA_DISABLE_JIT: plain loops make numbers, one by one")
     layer, tape = nn.Tanh(), Tape().begin()
     x, u, dy, dv = np.ones((4, 100, 200))

@@ -9,7 +9,7 @@ from test_twins import needs_numba, run
 KERNEL = """
 import numpy as np, sys
 from scratchgen import kernels
-from scratchgen.kernels.compiling import twins
+from scratchgen.kernels.twins import twins
 x, into = np.ones((3, 4), np.float32), np.zeros(4, np.float32)
 with twins():
     kernels.add_rows(x, into, False)

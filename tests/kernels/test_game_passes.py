@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scratchgen.kernels.compiling import references, twins
+from scratchgen.kernels.twins import references, twins
 from scratchgen.losses import HINGE, LOSSES, MINIMAX, AdversarialLoss
 from scratchgen.losses.adversarial import PASSES
 from scratchgen.nn import Tape

@@ -14,7 +14,7 @@ from scratchgen.distributions import (
     MeanSquaredError,
     SharedGaussian,
 )
-from scratchgen.kernels.compiling import numba_works, references, twins
+from scratchgen.kernels.twins import numba_works, references, twins
 from scratchgen.nn import Tape
 
 EACH = [

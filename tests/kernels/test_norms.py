@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from scratchgen.kernels.compiling import numba_works, references, twins
+from scratchgen.kernels.twins import numba_works, references, twins
 from scratchgen.nn import BatchNorm, Block, LayerNorm, Layout, Tape
 
 both_ways = pytest.mark.parametrize("way", [references, twins])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.kernels import products
-from scratchgen.kernels.compiling import references, twins
+from scratchgen.kernels.twins import references, twins
 from scratchgen.versions import is_installed
 
 needs_numba = pytest.mark.skipif(
@@ -99,7 +99,7 @@ def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
     outs = []
     for threads in (1, 2, 3):
         with pytest.MonkeyPatch.context() as patch, twins(), sg.threads(threads):
-            patch.setattr(products, "SHARED_FROM", 0)
+            patch.setattr("scratchgen.kernels.twins.GRAIN", 0)
             outs.append(product(name, x, w, b, first.copy()).tobytes())
     assert outs[0] == outs[1] == outs[2]
 

@@ -101,34 +101,38 @@ def test_a_setting_that_is_no_number_is_refused(setting, given):
 
 def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
     ran = []
-    monkeypatch.setattr(sharing, "_in_parallel", lambda twin, parts, args: twin(parts, *args))
-    twin = lambda parts, name: ran.append((parts, name))  # noqa: E731
+    monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
 
-    def within(parts, name):
-        sharing.run(twin, 4, ("inner",), 1)
-        ran.append((parts, name))
+    def inner(parts):
+        ran.append(("inner", parts))
 
-    sharing.run(within, 4, ("outer",), 1)
-    sharing.run(twin, 1, ("small",), 1)
-    assert ran == [(1, "inner"), (4, "outer"), (1, "small")]
+    def outer(parts):
+        sharing.run(inner, 4, 1, inner)
+        ran.append(("outer", parts))
+
+    sharing.run(outer, 4, 1, outer)
+    assert ran == [("inner", 1), ("outer", 4)]
 
 
 def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
     ran, clock = [], iter(range(10**6))
     lasts = {"seconds": 0.0}
-    monkeypatch.setattr(sharing, "_in_parallel", lambda twin, parts, args: twin(parts))
+    monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
     times = (now + half * lasts["seconds"] for now in clock for half in (0, 1))
     monkeypatch.setattr(sharing.time, "perf_counter", lambda: next(times))
     monkeypatch.setattr(sharing, "_alone_for", 0)
     monkeypatch.setattr(sharing, "ALONE", 3)
-    twin = ran.append
+
+    def task(parts):
+        ran.append(parts)
+
     for lasts["seconds"] in (2.0, 1e-4, 1e-4, 2e-3, 1e-4):  # the first may have been compiled
-        sharing.run(twin, 2, (), 1000)
+        sharing.run(task, 2, 1000, task)
     lasts["seconds"] = 5e-2
-    sharing.run(twin, 2, (), 10**6)  # long, but so is the work
+    sharing.run(task, 2, 10**6, task)  # long, but so is the work
     assert ran == [2] * 6
     for lasts["seconds"] in (5e-3, *(1e-4,) * 5):
-        sharing.run(twin, 2, (), 1000)
+        sharing.run(task, 2, 1000, task)
     assert ran[6:] == [2, 1, 1, 1, 2, 2]
 
 

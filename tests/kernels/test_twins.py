@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from scratchgen import kernels
 from scratchgen.bench.cases import CASES, adam_step, twins
-from scratchgen.kernels import compiling
-from scratchgen.kernels.compiling import alone, compiles, in_parts
+from scratchgen.kernels import twins as which
+from scratchgen.kernels.compiling import alone
+from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.twins import compiles
 from scratchgen.versions import is_installed
 
 TWINS = twins()
@@ -33,7 +35,7 @@ def run_twin(name: str, parts: int, case: list) -> None:
     if parts == 1:
         alone(kernel.loop)(0, 1, *case)
     else:
-        in_parts(kernel.loop)(parts, *case)
+        at_once(kernel.loop, tuple(case), parts)
 
 
 def test_every_twin_has_a_case():
@@ -121,10 +123,10 @@ def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched
 
 @needs_numba
 def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(monkeypatch):
-    monkeypatch.setattr("scratchgen.kernels.compiling.compiles", lambda: True)
+    monkeypatch.setattr("scratchgen.kernels.twins.compiles", lambda: True)
     monkeypatch.setitem(sys.modules, "numba", None)  # as where it refuses a newer NumPy
     with pytest.warns(RuntimeWarning, match="numba is installed and cannot be imported"):
-        assert not compiling.numba_works.__wrapped__()
+        assert not which.numba_works.__wrapped__()
 
 
 def test_without_numba_the_reference_runs(monkeypatch):
@@ -147,16 +149,16 @@ def test_sigmoid_and_softplus_are_right_at_any_size():
 @needs_numba
 @pytest.mark.parametrize("name", ["sigmoid", "softplus"])
 def test_sigmoid_and_softplus_take_arrays_of_any_kind(name, monkeypatch):
-    monkeypatch.setattr(compiling, "twins_run", lambda: True)
+    monkeypatch.setattr(which, "twins_run", lambda: True)
     kernel, whole = getattr(kernels, name), np.linspace(-9, 9, 120).reshape(6, 5, 4)
     whole.flags.writeable = False
     for x in (whole, whole[::2, :, 1:], whole.T, whole[0, 0, 0:1], whole[:0], np.array(1.5)):
-        with compiling.references():
+        with which.references():
             wanted = kernel(np.array(x, order="C").astype(np.float32).astype(np.longdouble))
         y = kernel(x.astype(np.float32, copy=False))
         assert (y.shape, y.dtype) == (x.shape, np.float32)
         np.testing.assert_allclose(y, wanted.astype(np.float32), rtol=4e-7)
-        with compiling.references():
+        with which.references():
             wanted = kernel(x)
         out = np.full(x.shape, np.nan)
         assert kernel(x, out=out) is out

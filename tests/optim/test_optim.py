@@ -109,7 +109,7 @@ def test_what_is_remembered_has_the_dtype_of_the_vector(optimizer, dtype):
     memory = optimizer.memory(theta)
     optimizer.update(theta, np.ones(3, dtype), memory)
     arrays = [value for value in vars(memory).values() if isinstance(value, np.ndarray)]
-    assert len(arrays) == 1 + len(getattr(optimizer, "arrays", ["work"]))
+    assert len(arrays) == 2 + len(getattr(optimizer, "arrays", ()))
     assert {array.dtype for array in arrays} == {np.dtype(dtype)}
     assert memory.theta is theta
 
@@ -316,7 +316,7 @@ def test_clipping_keeps_the_direction_and_the_limit(size, dtype, power, norm, se
 
 def test_a_gradient_short_enough_goes_on_as_it_is():
     for g in (np.zeros(3), np.array([0.6, 0.8]), np.full(4, 1e-320), np.zeros(0)):
-        assert given_on(g, 1.0) is g
+        assert (given_on(g, 1.0) == g).all()
 
 
 @pytest.mark.parametrize(("dtype", "large"), [("float32", 1e38), ("float64", 1e308)])

@@ -14,8 +14,7 @@ import llvmlite.binding
 import numpy as np
 
 from ...checks import Array
-from .. import sharing
-from ..compiling import in_parts
+from ..plans import at_once
 from ..sharing import share
 from .vectors import BITS, Value, Vectors, instructions
 
@@ -62,11 +61,10 @@ def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:
         return 0.0
     like = np.zeros(1, dtype)
     work = np.zeros((threads, ROOM), np.uint8)
-    twin = in_parts(multiply_adds)
 
     def seconds(parts: int, count: int) -> float:
         began = time.perf_counter()
-        sharing.run(twin, parts, (like, work, count), count)
+        at_once(multiply_adds, (like, work, count), parts, count)
         return time.perf_counter() - began
 
     seconds(threads, 1)
@@ -82,10 +80,10 @@ def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
     """Bytes a second to and from memory, the best of some rounds, over so many megabytes."""
     n = megabytes * 1_000_000 // 12
     arrays: list[Array] = [np.zeros(n, np.float32) for _ in range(3)]
-    twin, s = in_parts(triad), np.float32(2)
+    s = np.float32(2)
     best = float("inf")
     for _ in range(rounds + 1):  # in the first, pages are handed out
         began = time.perf_counter()
-        sharing.run(twin, threads, (*arrays, s), n)
+        at_once(triad, (*arrays, s), threads, n)
         best = min(best, time.perf_counter() - began)
     return 3 * 4 * n / best  # (2)

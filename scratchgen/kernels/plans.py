@@ -1,0 +1,297 @@
+"""A step is recorded once, and from then on replayed: no Python runs between its kernels.
+
+    with recording() as notes: ...      runs as always; each kernel notes itself and its arguments
+    plan = Plan(notes, threads)
+    plan.run()                          the same again, in the same memory
+
+What a step does besides calling kernels has to be noted too, or a plan would leave it out:
+
+    before(f, *args)       runs f(*args); in a plan, ahead of all kernels: draws of noise, settings
+    here(f, *args)         in its place between kernels, which costs some microseconds
+    after(f, *args)        when all kernels have run: numbers are read
+
+A plan is a table, with a row for each kernel: its address, its arguments, and in how many parts it
+is worth to run it. All threads go through the table together,
+
+    for each row:   run my part;   wait until the others have run theirs         (1)
+
+so that they are woken once a step, and not once a kernel. Waiting for each other takes a tenth of a
+microsecond, waking each other some microseconds: parts may be far smaller than where a kernel is
+called by itself. That is a plan of one row.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from ..checks import Array
+from . import sharing
+from .compiling import FromLLVM, Kernel, Twin, alone, compiled, entries, jit, kept, part
+
+FINE = 4_000  # sums of two, about: of less, a part in a plan is not worth a wait
+ENTER = 20_000  # pauses, below a millisecond, in which all threads have to have come
+COLUMNS = 5  # of a table
+CALLER, FUNCTION, BLOCK, MOST, WAITS = range(COLUMNS)
+DONE, MET, CAME, GATE = 0, 64, 128, 192  # bytes of a gate, each in a line of the caches of its own
+TOGETHER, ALONE = 1, 2
+
+call, look, rest, count, change = (
+    FromLLVM(name, "calls") for name in ("call", "look", "rest", "count", "change")
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about."""
+
+    loop: Kernel
+    args: tuple[Any, ...]
+    work: float
+
+    def like(self, other: Any) -> bool:
+        """Whether the other is the same kernel, in the same memory, with the same numbers."""
+        return (
+            isinstance(other, Call)
+            and self.loop is other.loop
+            and len(self.args) == len(other.args)
+            and all(map(_same, self.args, other.args))
+        )
+
+
+@dataclass(frozen=True)
+class Action:
+    """f(*args), by Python."""
+
+    f: Callable[..., Any]
+    args: tuple[Any, ...]
+
+    def run(self) -> None:
+        self.f(*self.args)
+
+    def like(self, other: Any) -> bool:
+        """Whether the other comes from the same line; its arguments may be others."""
+        return isinstance(other, Action) and _line(self.f) == _line(other.f)
+
+
+def _line(f: Callable[..., Any]) -> Any:
+    return getattr(f, "__code__", None) or getattr(f, "__name__", f)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.__array_interface__ == b.__array_interface__
+    return type(a) is type(b) and bool(a == b)
+
+
+@dataclass
+class Notes:
+    """What was recorded, and why it cannot be replayed, if it cannot."""
+
+    ahead: list[Action] = field(default_factory=list)
+    middle: list[Call | Action] = field(default_factory=list)
+    last: list[Action] = field(default_factory=list)
+    why_not: str = ""
+
+    def like(self, other: "Notes") -> bool:
+        """Whether the other step was the same but for what its actions do."""
+        lists = ((self.ahead, other.ahead), (self.middle, other.middle), (self.last, other.last))
+        return all(
+            len(a) == len(b) and all(x.like(y) for x, y in zip(a, b, strict=True)) for a, b in lists
+        )
+
+    def cannot_be_replayed(self) -> str:
+        """Why not, or ""."""
+        arrays = (x for one in self.middle for x in one.args if isinstance(x, np.ndarray))
+        if any(id(_owner(x)) not in _lasting for x in arrays):
+            return "a kernel was given an array that only this step had"
+        return self.why_not
+
+
+_lasting: WeakValueDictionary[int, Array] = WeakValueDictionary()  # arrays, by id
+_notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[Notes]:
+    """Within it, kernels and actions of this thread are noted as they run."""
+    notes = Notes()
+    before = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(before)
+
+
+def note(loop: Kernel, args: tuple[Any, ...], work: float) -> None:
+    """A kernel is about to run, by its twin."""
+    if (notes := _notes.get()) is not None:
+        notes.middle.append(Call(loop, args, work))
+
+
+def unrepeatable(reason: str) -> None:
+    """What happens now is not noted: a plan would leave it out, and there is to be none."""
+    if (notes := _notes.get()) is not None:
+        notes.why_not = notes.why_not or reason
+
+
+def before(f: Callable[..., Any], *args: Any) -> None:
+    """f(*args), which needs nothing that kernels compute in this step."""
+    if (notes := _notes.get()) is not None:
+        notes.ahead.append(Action(f, args))
+    f(*args)
+
+
+def here(f: Callable[..., Any], *args: Any) -> None:
+    """f(*args), in its place between kernels."""
+    if (notes := _notes.get()) is not None:
+        notes.middle.append(Action(f, args))
+    f(*args)
+
+
+def after(f: Callable[..., Any], *args: Any) -> None:
+    """f(*args), of which no kernel in this step needs anything."""
+    if (notes := _notes.get()) is not None:
+        notes.last.append(Action(f, args))
+    f(*args)
+
+
+def lasting(x: Array) -> Array:
+    """x, whose memory stays in use from step to step, so that a plan may point to it.
+
+    What NumPy makes anew in each step a plan would find with the numbers of the step that was
+    recorded, and it is refused.
+    """
+    owner = _owner(x)
+    _lasting[id(owner)] = owner
+    return x
+
+
+def _owner(x: Array) -> Array:
+    """The array of which x is a view, or x itself."""
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return x
+
+
+class Plan:
+    """What was recorded, ready to run again; on `threads` threads, where they can be had."""
+
+    def __init__(self, notes: Notes, threads: int) -> None:
+        self._ahead, self._last = notes.ahead, notes.last
+        self._middle: list[Table | Action] = []
+        calls: list[Call] = []
+        for one in [*notes.middle, None]:
+            if isinstance(one, Call):
+                calls.append(one)
+                continue
+            if calls:
+                self._middle.append(Table(calls, threads))
+                calls = []
+            if one is not None:
+                self._middle.append(one)
+
+    def run(self) -> None:
+        """The step once more."""
+        for action in self._ahead:
+            action.f(*action.args)
+        for one in self._middle:
+            one.run()
+        for action in self._last:
+            action.f(*action.args)
+
+
+class Table:
+    """Calls in a row, (1); its columns are what `go_through` reads."""
+
+    def __init__(self, calls: Sequence[Call], threads: int, fine: float = FINE) -> None:
+        from .native.calls import pack
+
+        self._calls = calls  # which keep the memory alive that the rows point to
+        self._blocks = [pack(one.args) for one in calls]
+        self._work = sum(one.work for one in calls) + 1
+        most = [max(1, math.ceil(min(threads, one.work / fine))) for one in calls]
+        # what has one part is all the first thread's, which need not wait between two of these
+        waits = [not (one == other == 1) for one, other in zip(most, [*most[1:], 1], strict=True)]
+        rows: list[int] = []
+        places = entries([(one.loop, one.args) for one in calls])
+        for place, block, *row in zip(places, self._blocks, most, waits, strict=True):
+            rows += (*place, block.buffer_info()[0], *row)
+        self._rows = np.array(rows, np.int64).reshape(len(calls), COLUMNS)
+        self._threads = max(most)
+        self._gate = np.zeros(GATE // 8, np.int64)
+
+    def run(self, usual: Any = None) -> None:
+        """All calls; `usual` says whose times this one's is compared with."""
+        if self._threads == 1:
+            self._go(1)
+        else:
+            sharing.run(self._go, self._threads, self._work, usual or self)
+
+    def _go(self, parts: int) -> None:
+        if parts == 1:
+            alone(go_through)(0, 1, self._rows, self._gate)
+        else:
+            self._gate[:] = 0
+            _region()(parts, self._rows, self._gate)
+
+
+def at_once(loop: Kernel, args: tuple[Any, ...], parts: int, work: float = 1.0) -> None:
+    """loop(part, parts, *args) for each part, at the same time where that can be had."""
+    Table([Call(loop, args, work)], parts, fine=work / parts or 1).run(usual=loop)
+
+
+def go_through(part, parts, table, gate):  # type: ignore[no-untyped-def]
+    """(1), for one thread."""
+    at, goal = gate.ctypes.data + DONE, 0
+    for i in range(len(table)):
+        mine = min(parts, table[i, MOST])
+        if part < mine:
+            call(table[i, CALLER], table[i, FUNCTION], part, mine, table[i, BLOCK])
+        if parts > 1 and table[i, WAITS]:
+            goal += parts
+            count(at, 1)
+            spins = 0
+            while look(at) < goal:
+                spins = rest(spins) + 1
+
+
+def enter(part, parts, table, gate):  # type: ignore[no-untyped-def]
+    """Go through the table together, when all have come.
+
+    A thread that waits for others that never come would wait forever: numba may run parts one after
+    the other. So the first that has waited too long goes through alone, and who comes then is late.
+    """
+    at = gate.ctypes.data
+    came, spins = count(at + CAME, 1) + 1, 0
+    while look(at + MET) == 0:
+        if came == parts:
+            change(at + MET, 0, TOGETHER)
+        elif spins > ENTER and change(at + MET, 0, ALONE) == 0:
+            go_through(0, 1, table, gate)
+        spins = rest(spins) + 1
+    if look(at + MET) == TOGETHER:
+        go_through(part, parts, table, gate)
+
+
+def region(parts, table, gate):  # type: ignore[no-untyped-def]
+    """One thread for each part."""
+    for one in prange(parts):
+        enter(intp(one), parts, table, gate)  # numba counts in unsigned numbers
+
+
+@functools.cache
+def _region() -> Twin:
+    sharing.launch()
+    return kept(jit(region, "region", {"enter": compiled(part(enter))}, parallel=True))
+
+
+part(go_through)
+prange: Any = None  # in the place of these names numba finds its own
+intp: Any = None

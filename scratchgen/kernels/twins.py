@@ -1,0 +1,152 @@
+"""A kernel has a NumPy reference, which defines it, and may have a Numba twin, which is fast.
+
+    @twin_of(reference)
+    def loop(part, parts, ...):        its share of the work, 0 <= part < parts, in plain loops
+
+Where numba is not installed, in a process that only loads models and draws from them, and with
+SCRATCHGEN_JIT=0, the reference runs. compiling.py compiles the loop, plans.py runs it on several
+threads and repeats what was run.
+"""
+
+import functools
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ..versions import is_installed
+from . import plans, sharing
+from .compiling import Kernel, alone
+
+GRAIN = 20_000  # sums of two, about: below it, waking a second thread costs more than it saves
+
+_twins_are_wanted = False
+_twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
+
+
+def want_twins() -> None:
+    """From now on kernels run as their twins: training calls this."""
+    global _twins_are_wanted
+    _twins_are_wanted = True
+
+
+def references() -> AbstractContextManager[None]:
+    """Within it the NumPy references run, in this thread, whatever is installed."""
+    return _in_block(twins=False)
+
+
+def twins() -> AbstractContextManager[None]:
+    """Within it the twins run, in this thread, where there are any."""
+    return _in_block(twins=True)
+
+
+@contextmanager
+def _in_block(twins: bool) -> Iterator[None]:
+    before = _twins_in_block.set(twins)
+    try:
+        yield
+    finally:
+        _twins_in_block.reset(before)
+
+
+def compiles() -> bool:
+    """Whether there are twins: numba is installed and SCRATCHGEN_JIT is not 0."""
+    return os.environ.get("SCRATCHGEN_JIT", "1") != "0" and is_installed("numba")
+
+
+def twins_run() -> bool:
+    """Whether kernels run as their twins, here and now."""
+    here = _twins_in_block.get()
+    return (_twins_are_wanted if here is None else here) and numba_works()
+
+
+@functools.cache
+def numba_works() -> bool:
+    if not compiles():
+        return False
+    try:
+        import numba
+    except ImportError as problem:  # numba refuses versions of NumPy that it does not know yet
+        warnings.warn(
+            f"numba is installed and cannot be imported ({problem}): training goes on with NumPy, "
+            f"more slowly; SCRATCHGEN_JIT=0 says that this is meant",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return False
+    return not numba.config.DISABLE_JIT
+
+
+def twin_of(
+    reference: Kernel,
+    weight: float = 1.0,
+    of: int = 0,
+    flat: bool = False,
+) -> Callable[[Kernel], Kernel]:
+    """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
+
+    Work is counted in numbers of argument `of`, each `weight` times as long as a sum of two.
+    flat=True is for loops that take arrays of any shape as rows; see `call_flat`.
+    """
+
+    def pair(loop: Kernel) -> Kernel:
+        @functools.wraps(reference)
+        def kernel(*args: Any) -> None:
+            if flat:
+                if not call_flat(loop, args, weight=weight):
+                    reference(*args)
+                return
+            worker = args[of]
+            if twins_run() and worker.dtype.char in "fd":
+                call(loop, worker.size * weight, args)
+            else:
+                plans.here(reference, *args)
+
+        # for the tests that compare them; mypy knows no attributes of functions
+        kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
+        return kernel
+
+    return pair
+
+
+def call(loop: Kernel, work: float, args: tuple[Any, ...]) -> None:
+    """Run a compiled loop, on several threads where the work, in sums of two, is worth it."""
+    plans.note(loop, args, work)
+    if work < GRAIN or (parts := sharing.threads_now()) == 1:
+        alone(loop)(0, 1, *args)
+    else:
+        plans.at_once(loop, args, parts, work)
+
+
+def call_flat(
+    loop: Kernel,
+    arrays: Sequence[np.ndarray],
+    *others: Any,
+    weight: float = 1.0,
+) -> bool:
+    """Run a loop on arrays of one shape and dtype, each as one long row, if twins run them.
+
+    False says that nothing was done. The last array is written, and others whose memory is in
+    order; of the rest a copy may be what is read.
+    """
+    last = arrays[-1]
+    dtype, shape = last.dtype, last.shape
+    if (
+        not twins_run()
+        or dtype.char not in "fd"
+        or not last.flags.c_contiguous
+        or any(array.shape != shape or array.dtype != dtype for array in arrays)
+    ):
+        plans.unrepeatable("NumPy did what a kernel could not")
+        return False
+    rows = []
+    for array in arrays:
+        row = array.ravel()  # a view where it can be one
+        # numba would compile anew for memory that cannot be written
+        rows.append(row if row.flags.writeable else row.copy())
+    call(loop, last.size * weight, (*rows, *others))
+    return True

@@ -1,0 +1,89 @@
+"""Steps of `fit` that have become a routine are replayed; see kernels/plans.py.
+
+    steps 1 ... 3     run, while kernels are compiled and memory finds its place
+    steps 4, 5        run and recorded
+    from step 6       replayed, if the two records are alike
+
+for each size of batch, and each set of players that move. What is recorded has to be all that a
+step does. So each part of the model has to say of itself, `replays = True`, that it computes with
+kernels alone, in memory that lasts, and that the rest is announced by `before`, `here` and `after`.
+A class that inherits from one that says so has to say it again. With anything else, such as a layer
+of the user's own, every step is run.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..checks import Array
+from ..kernels.plans import Notes, Plan, recording
+from ..kernels.twins import twins_run
+from ..nn import Tape
+from ..nn.network import distinct_layers
+from .step import Trainer
+
+RUNS = 3
+
+
+class Routine:
+    """Training steps on the rows of x (N, *shape), with labels (N,) where the model joins them."""
+
+    def __init__(
+        self, trainer: Trainer, x: Array, labels: Array | None, rng: np.random.Generator
+    ) -> None:
+        self.trainer = trainer
+        self._x, self._labels, self._rng = kernels.lasting(x.reshape(len(x), -1)), labels, rng
+        self._tape = Tape()
+        self._known: dict[Any, int | Notes | Plan | None] = {}  # runs, a record, a plan; or never
+        self._replays = labels is None and all(map(_says_so, _parts_of(trainer)))
+
+    def step(self, rows: Array) -> dict[str, float]:
+        """`Trainer.step` on the examples of those rows (n,)."""
+        here = self._tape.array("rows", rows.shape, np.int64)
+        here[:] = rows
+        threads = kernels.threads_now()
+        key = (len(rows), self.trainer.turns(), threads, twins_run())
+        known = self._known.get(key, 0 if self._replays and twins_run() else None)
+        if isinstance(known, Plan):
+            return self.trainer.replay(known)
+        if known is None or (isinstance(known, int) and known < RUNS):
+            self._known[key] = None if known is None else known + 1
+            return self._run(here)
+        with recording() as notes:
+            parts = self._run(here)
+        if notes.cannot_be_replayed():
+            self._known[key] = None
+        elif isinstance(known, int):
+            self._known[key] = notes
+        else:
+            self._known[key] = Plan(notes, threads) if notes.like(known) else None
+        return parts
+
+    def _run(self, rows: Array) -> dict[str, float]:
+        """A step on the gathered examples, in memory that the next step writes over."""
+        shape = (len(rows), *self.trainer.model.shape)
+        x = self._tape.array("x", shape, self._x.dtype)
+        kernels.take_rows(self._x, rows, x.reshape(len(rows), -1))
+        labels = None if self._labels is None else self._labels[rows]
+        return self.trainer.step(x, self._rng, labels)
+
+
+def _parts_of(trainer: Trainer) -> Iterator[Any]:
+    """All that a step calls."""
+    model = trainer.model
+    yield model
+    yield from model.parts()
+    for network in model.networks.values():
+        yield from distinct_layers(network)
+    for optimizer in trainer.optimizers.values():
+        yield optimizer
+        if (inner := getattr(optimizer, "optimizer", None)) is not None:
+            yield inner
+    if trainer.average is not None:
+        yield trainer.average
+
+
+def _says_so(part: Any) -> bool:
+    return "replays" in vars(type(part)) and bool(part.replays)

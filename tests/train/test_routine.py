@@ -1,0 +1,270 @@
+"""Replayed steps are those that Python would have run, to the last bit, whatever the model."""
+
+import tracemalloc
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import distributions, losses, nn, optim
+from scratchgen.bench.cases import twins as all_twins
+from scratchgen.kernels import plans
+from scratchgen.kernels.compiling import alone
+from scratchgen.kernels.plans import Plan, recording
+from scratchgen.kernels.twins import twins
+from scratchgen.train import routine
+from scratchgen.train.step import Trainer
+from scratchgen.versions import is_installed
+
+needs_numba = pytest.mark.skipif(not is_installed("numba"), reason="numba is not installed")
+
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.SiLU, nn.GELU)
+
+
+def layers_of(*between):
+    """From 6 numbers to 10, with those layers between two dense ones."""
+    return [nn.Dense(6, 5), *between, nn.Dense(5, 10)]
+
+
+def vae(*between, likelihood=None, shape=(4,), **settings):
+    likelihood = likelihood or distributions.FixedGaussian()
+    size = int(np.prod(shape))
+    encoder = nn.Network(shape, nn.Flatten(), nn.Dense(size, 6), *layers_of(*between)[:-1],
+                         nn.Dense(5, 4))  # fmt: skip
+    raw = likelihood.raw_shape(shape)
+    decoder = nn.Network((2,), nn.Dense(2, 5), *between, nn.Dense(5, int(np.prod(raw))),
+                         nn.Reshape(raw))  # fmt: skip
+    return sg.models.VAE(encoder, decoder, likelihood, rng=0, **settings)
+
+
+def gan(*between, loss="non_saturating", **settings):
+    generator = nn.Network((3,), nn.Dense(3, 5), nn.ReLU(), nn.Dense(5, 4))
+    critic = nn.Network((4,), nn.Dense(4, 5), *between, nn.Dense(5, 1))
+    return sg.models.GAN(generator, critic, loss, rng=0, **settings)
+
+
+def tied():
+    first = nn.Dense(4, 5)
+    encoder = nn.Network((4,), first, nn.Tanh(), nn.Dense(5, 4))
+    decoder = nn.Network((2,), nn.Dense(2, 5), nn.Tanh(), nn.Tied(first))
+    return sg.models.VAE(encoder, decoder, distributions.FixedGaussian(), rng=0)
+
+
+def residual():
+    return nn.Residual(nn.Network((5,), nn.Dense(5, 5), nn.Tanh()))
+
+
+MODELS = {
+    **{kind.__name__: lambda kind=kind: vae(kind()) for kind in ACTIVATIONS},
+    "layer norm": lambda: vae(nn.LayerNorm(5), nn.ReLU()),
+    "batch norm": lambda: vae(nn.BatchNorm(5), nn.ReLU()),
+    "dropout": lambda: vae(nn.Dropout(0.3), nn.ReLU()),
+    "noise": lambda: vae(nn.GaussianNoise(0.1), nn.ReLU()),
+    "residual": lambda: vae(residual()),
+    "tied": tied,
+    "picture": lambda: vae(likelihood=distributions.Bernoulli(), shape=(2, 2, 1)),
+    "categories": lambda: vae(likelihood=distributions.Categorical(3)),
+    "mse": lambda: vae(likelihood=distributions.MeanSquaredError()),
+    "shared": lambda: vae(likelihood=distributions.SharedGaussian()),
+    "gaussian": lambda: vae(likelihood=distributions.Gaussian()),
+    "warm-up": lambda: vae(nn.ReLU(), warm_up=17, beta=2.0),
+    "free bits": lambda: vae(nn.ReLU(), free_bits=0.01),
+    "float64": lambda: vae(nn.Tanh(), dtype="float64"),
+    **{f"game {name}": lambda name=name: gan(nn.ReLU(), loss=name) for name in losses.LOSSES},
+    "clipped": lambda: gan(nn.ReLU(), loss="wasserstein", weight_clip=0.05),
+    "three moves": lambda: gan(nn.ReLU(), discriminator_steps=3),
+    "critic's batch norm": lambda: gan(nn.BatchNorm(5), nn.ReLU()),
+    **{
+        f"{name}, {type(layer).__name__}": lambda name=name, layer=layer: gan(layer, penalty=name)
+        for name in losses.PENALTIES
+        for layer in (
+            *(kind() for kind in ACTIVATIONS),
+            nn.LayerNorm(5),
+            nn.Dropout(0.3),
+            nn.GaussianNoise(0.1),
+            residual(),
+        )
+    },
+}
+OPTIMIZERS = [
+    *(kind() for kind in optim.OPTIMIZERS.values()),
+    optim.RMSProp(centred=True),
+    optim.ClipNorm(optim.Adam(), 0.1),
+    optim.Adam(optim.Cosine(1e-2, 20)),
+]
+
+
+def trained(model, replays, monkeypatch, **settings):
+    """All that training leaves, and how many steps were replayed. Batches of 8, 8 and 3."""
+    replayed = []
+    run = Plan.run
+    monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
+    monkeypatch.setattr(routine, "RUNS", 1 if replays else 10**9)
+    x = np.random.default_rng(0).integers(0, 2, (19, *model.shape)).astype(float)
+    with twins():
+        history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, **settings)
+    left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
+    return left, dict(history), len(replayed)
+
+
+def compare(build, monkeypatch, **settings):
+    wanted = trained(build(), False, monkeypatch, **settings)
+    found = trained(build(), True, monkeypatch, **settings)
+    assert wanted[2] == 0
+    assert found[:2] == wanted[:2]
+    return found[2]
+
+
+@needs_numba
+@pytest.mark.parametrize("name", MODELS)
+def test_replayed_steps_leave_what_run_ones_leave(name, monkeypatch):
+    assert compare(MODELS[name], monkeypatch) >= 8
+
+
+@needs_numba
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_so_they_do_with_every_optimizer(optimizer, monkeypatch):
+    assert compare(lambda: vae(nn.Tanh()), monkeypatch, optimizer=optimizer) >= 15
+
+
+@needs_numba
+def test_so_they_do_for_averages_and_on_threads(monkeypatch):
+    monkeypatch.setattr(plans, "FINE", 1)
+    with sg.threads(2):
+        assert compare(lambda: gan(nn.ReLU()), monkeypatch, average=0.9) >= 15
+
+
+@needs_numba
+@pytest.mark.parametrize("products", ["ours", "numpy"])
+def test_so_they_do_where_numpy_multiplies(products, monkeypatch):
+    monkeypatch.setattr("scratchgen.kernels.products.ours_are_faster", lambda: products == "ours")
+    assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
+
+
+@dataclass(frozen=True, eq=False)
+class Doubled(nn.Dense):
+    """A layer of a user's own, which computes by itself."""
+
+    def forward(self, p, x, tape):
+        return 2 * super().forward(p, x, tape)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return super().backward(p, 2 * dy, tape, g, need_dx)
+
+
+class Announced(Doubled):
+    """It says that it can be replayed, and is wrong: what it hands on is new in each step."""
+
+    replays: ClassVar[bool] = True
+
+
+@needs_numba
+@pytest.mark.parametrize("kind", [Doubled, Announced])
+def test_what_computes_by_itself_is_run_in_every_step(kind, monkeypatch):
+    assert compare(lambda: vae(kind(5, 5)), monkeypatch) == 0
+
+
+@needs_numba
+def test_labels_are_run_in_every_step(monkeypatch):
+    def build():
+        return sg.models.vae((4,), latent=2, hidden=(5,), n_labels=3, rng=0)
+
+    assert compare(build, monkeypatch, labels=np.arange(19) % 3) == 0
+
+
+@needs_numba
+def test_a_callback_that_changes_beta_is_heard(monkeypatch):
+    def grow(run):
+        run.model.beta *= 2
+
+    assert compare(lambda: vae(nn.ReLU()), monkeypatch, callbacks=[grow]) >= 15
+
+
+@needs_numba
+def test_other_threads_and_references_get_steps_of_their_own(monkeypatch):
+    def change(run):
+        sg.set_threads(1 + len(run.history["loss"]) % 2)
+
+    try:
+        assert compare(lambda: vae(nn.ReLU()), monkeypatch, callbacks=[change]) >= 4
+    finally:
+        sg.set_threads(1)
+
+
+@needs_numba
+def test_a_loss_that_stops_being_finite_ends_a_replayed_run(monkeypatch):
+    monkeypatch.setattr(routine, "RUNS", 0)
+    model = vae(nn.ReLU())
+    with twins(), pytest.raises(sg.errors.DivergedError, match="epoch"):
+        sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, optimizer=optim.SGD(3.0), seed=0)
+    assert all(block.is_finite() for block in model.players.values())
+
+
+def test_actions_run_at_once_and_are_noted_in_their_order():
+    seen = []
+    with recording() as notes:
+        plans.after(seen.append, "after")
+        plans.here(seen.append, "here")
+        plans.before(seen.append, "before")
+    plans.here(seen.append, "nobody records")
+    assert seen == ["after", "here", "before", "nobody records"]
+    assert not notes.cannot_be_replayed()
+    seen.clear()
+    Plan(notes, threads=1).run()
+    assert seen == ["before", "here", "after"]
+
+
+def test_two_records_are_alike_where_the_lines_are():
+    def record(*lines):
+        with recording() as notes:
+            for line in lines:
+                plans.here(line, [])
+        return notes
+
+    assert record(list.sort).like(record(list.sort))
+    assert not record(list.sort).like(record(list.clear))
+    assert not record(list.sort).like(record(list.sort, list.sort))
+
+
+def test_memory_that_only_a_step_has_cannot_be_replayed():
+    mine, passing = plans.lasting(np.zeros(3)), np.zeros(3)
+    for x, reason in ((mine, ""), (mine[1:], ""), (passing, "only this step had")):
+        with recording() as notes:
+            plans.here(np.negative, x, x)
+        assert reason in notes.cannot_be_replayed()
+
+
+@needs_numba
+def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_nothing():
+    x, out = np.arange(100_000.0), np.zeros(100_000)
+    call = plans.Call(all_twins()["add_scaled"].loop, (x, x, np.float64(2), out), 1e6)
+    table = plans.Table([call, call], threads=2)
+    alone(plans.enter)(1, 2, table._rows, table._gate)
+    assert (out == 3 * x).all()
+    out[:] = 0
+    alone(plans.enter)(0, 2, table._rows, table._gate)
+    assert not out.any()
+
+
+@needs_numba
+@pytest.mark.parametrize("name", ["picture", "free bits", "batch norm", "three moves",
+                                  "gradient_penalty, ReLU", "r1, Tanh", "dropout"])  # fmt: skip
+def test_a_replayed_step_allocates_no_array(name):
+    """As many examples as make the smallest of its arrays, (N,), larger than what Python takes."""
+    examples, model = 5000, MODELS[name]()
+    x = np.ones((examples, *model.shape), np.float32)
+    trainer = Trainer(model, model.optimizers(100))
+    with twins():
+        steps = routine.Routine(trainer, x, None, np.random.default_rng(0))
+        rows = np.arange(examples)
+        for _ in range(3 * (routine.RUNS + 3)):
+            steps.step(rows)
+        tracemalloc.start()
+        try:
+            for _ in range(3):
+                steps.step(rows)
+            assert tracemalloc.get_traced_memory()[1] < 4 * examples / 2
+        finally:
+            tracemalloc.stop()
