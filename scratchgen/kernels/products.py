@@ -191,7 +191,7 @@ def _tiles(  # type: ignore[no-untyped-def]
     item = like.itemsize
     lanes = VECTOR // item
     top, bottom, left, right = 0, rows, 0, columns
-    if columns >= 4 * parts * lanes or columns >= rows:
+    if depth * columns > rows * (depth + columns):
         vectors = -(-columns // lanes)
         left, right = share(vectors, part, parts)
         left, right = left * lanes, min(columns, right * lanes)

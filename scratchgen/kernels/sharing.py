@@ -13,8 +13,8 @@ runs serially, which is right, and at worst slower. In a child of fork() the thr
 are gone, and numba's OpenMP would end the process: there everything runs serially.
 
 Where other programs want the same CPUs, a part may wait milliseconds for one, and the others for
-it. A call that takes far longer than it did before is taken for that, and the next hundreds run
-serially: on a busy machine one thread is faster than two.
+it. A call that takes far longer than it did before is taken for that, and the next few run serially,
+and twice as many if it happens again: on a busy machine one thread is faster than two.
 """
 
 import functools
@@ -35,13 +35,15 @@ MOST = 256
 DEFAULT_MOST = 8
 BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
-LONG, FAR_LONGER, ALONE = 1e-3, 20, 500  # seconds, times, calls
+LONG, FAR_LONGER = 1e-3, 20  # seconds, times
+FIRST, LAST = 8, 512  # calls that run serially, and as many at once make up for them
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
 _alone_for = 0  # calls to come that run serially, because the CPUs are not ours alone
+_next_alone, _good = FIRST, 0  # how many it will be the next time, and calls since that were quick
 _usual: WeakKeyDictionary[Any, float] = (
     WeakKeyDictionary()
 )  # the shortest seconds for work, by kind
@@ -118,7 +120,7 @@ def run(task: Callable[[int], None], parts: int, work: float, kind: Any) -> None
 
     `work` is above 0, in any unit that goes with the time that tasks of that kind take.
     """
-    global _alone_for
+    global _alone_for, _next_alone, _good
     if _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
         _alone_for = max(0, _alone_for - 1)
         task(1)
@@ -134,7 +136,9 @@ def run(task: Callable[[int], None], parts: int, work: float, kind: Any) -> None
         _usual[kind] = math.inf
     else:
         if seconds > LONG + FAR_LONGER * usual * work:
-            _alone_for = ALONE
+            _alone_for, _next_alone, _good = _next_alone, min(2 * _next_alone, LAST), 0
+        elif (_good := _good + 1) >= _next_alone:
+            _next_alone, _good = max(_next_alone // 2, FIRST), 0
         _usual[kind] = min(usual, seconds / work)
 
 

@@ -121,7 +121,9 @@ def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
     times = (now + half * lasts["seconds"] for now in clock for half in (0, 1))
     monkeypatch.setattr(sharing.time, "perf_counter", lambda: next(times))
     monkeypatch.setattr(sharing, "_alone_for", 0)
-    monkeypatch.setattr(sharing, "ALONE", 3)
+    monkeypatch.setattr(sharing, "_next_alone", 2)
+    monkeypatch.setattr(sharing, "_good", 0)
+    monkeypatch.setattr(sharing, "FIRST", 2)
 
     def task(parts):
         ran.append(parts)
@@ -131,9 +133,10 @@ def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
     lasts["seconds"] = 5e-2
     sharing.run(task, 2, 10**6, task)  # long, but so is the work
     assert ran == [2] * 6
-    for lasts["seconds"] in (5e-3, *(1e-4,) * 5):
+    # after two calls that take too long, ever more alone; after as many good ones, fewer
+    for lasts["seconds"] in (5e-3, *(1e-4,) * 4, 5e-3, *(1e-4,) * 12, 5e-3, *(1e-4,) * 4):
         sharing.run(task, 2, 1000, task)
-    assert ran[6:] == [2, 1, 1, 1, 2, 2]
+    assert ran[6:] == [2, 1, 1, 2, 2, 2, *(1,) * 4, *(2,) * 8, 2, *(1,) * 4]
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 1000, 1023])
