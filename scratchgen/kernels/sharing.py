@@ -13,8 +13,8 @@ runs serially, which is right, and at worst slower. In a child of fork() the thr
 are gone, and numba's OpenMP would end the process: there everything runs serially.
 
 Where other programs want the same CPUs, a part may wait milliseconds for one, and the others for
-it. A call that takes far longer than it did before is taken for that, and the next few run serially,
-and twice as many if it happens again: on a busy machine one thread is faster than two.
+it. A call that takes far longer than it did before is taken for that, and the next few run
+serially, and twice as many if it happens again: on a busy machine one thread is faster than two.
 """
 
 import functools
