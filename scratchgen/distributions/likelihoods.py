@@ -29,7 +29,7 @@ class Likelihood:
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
-    replays: ClassVar[bool] = False  # whether `both` is a kernel's work alone
+    replays: ClassVar[bool] = False  # whether `both` and `mean` are kernels' work, or noted
 
     def raw_shape(self, shape: Shape) -> Shape:
         """What a decoder must give for examples of `shape`: by default their own."""
@@ -66,7 +66,7 @@ def into(x: Array, out: Array | None) -> Array:
     """x, or, where it is given, `out` of as many numbers, with x written there."""
     if out is None:
         return x
-    out[...] = x.reshape(out.shape)
+    kernels.here(np.copyto, out, x.reshape(out.shape))
     return out
 
 

@@ -72,9 +72,6 @@ class Action:
     f: Callable[..., Any]
     args: tuple[Any, ...]
 
-    def run(self) -> None:
-        self.f(*self.args)
-
     def like(self, other: Any) -> bool:
         """Whether the other comes from the same line; its arguments may be others."""
         return isinstance(other, Action) and _line(self.f) == _line(other.f)
@@ -92,12 +89,11 @@ def _same(a: Any, b: Any) -> bool:
 
 @dataclass
 class Notes:
-    """What was recorded, and why it cannot be replayed, if it cannot."""
+    """What was recorded: ahead of all kernels, among them, and after them."""
 
     ahead: list[Action] = field(default_factory=list)
     middle: list[Call | Action] = field(default_factory=list)
     last: list[Action] = field(default_factory=list)
-    why_not: str = ""
 
     def like(self, other: "Notes") -> bool:
         """Whether the other step was the same but for what its actions do."""
@@ -106,12 +102,10 @@ class Notes:
             len(a) == len(b) and all(x.like(y) for x, y in zip(a, b, strict=True)) for a, b in lists
         )
 
-    def cannot_be_replayed(self) -> str:
-        """Why not, or ""."""
+    def can_be_replayed(self) -> bool:
+        """Whether all arrays among the kernels' arguments are there for more than a step."""
         arrays = (x for one in self.middle for x in one.args if isinstance(x, np.ndarray))
-        if any(id(_owner(x)) not in _lasting for x in arrays):
-            return "a kernel was given an array that only this step had"
-        return self.why_not
+        return all(id(_owner(x)) in _lasting for x in arrays)
 
 
 _lasting: WeakValueDictionary[int, Array] = WeakValueDictionary()  # arrays, by id
@@ -135,31 +129,34 @@ def note(loop: Kernel, args: tuple[Any, ...], work: float) -> None:
         notes.middle.append(Call(loop, args, work))
 
 
-def unrepeatable(reason: str) -> None:
-    """What happens now is not noted: a plan would leave it out, and there is to be none."""
-    if (notes := _notes.get()) is not None:
-        notes.why_not = notes.why_not or reason
-
-
 def before(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), which needs nothing that kernels compute in this step."""
-    if (notes := _notes.get()) is not None:
-        notes.ahead.append(Action(f, args))
-    f(*args)
+    notes = _notes.get()
+    _run(f, args, None if notes is None else notes.ahead)
 
 
 def here(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), in its place between kernels."""
-    if (notes := _notes.get()) is not None:
-        notes.middle.append(Action(f, args))
-    f(*args)
+    notes = _notes.get()
+    _run(f, args, None if notes is None else notes.middle)
 
 
 def after(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), of which no kernel in this step needs anything."""
-    if (notes := _notes.get()) is not None:
-        notes.last.append(Action(f, args))
-    f(*args)
+    notes = _notes.get()
+    _run(f, args, None if notes is None else notes.last)
+
+
+def _run(f: Callable[..., Any], args: tuple[Any, ...], notes: list[Any] | None) -> None:
+    if notes is None:
+        f(*args)
+        return
+    notes.append(Action(f, args))
+    outside = _notes.set(None)  # what f calls is a part of it
+    try:
+        f(*args)
+    finally:
+        _notes.reset(outside)
 
 
 def lasting(x: Array) -> Array:
@@ -184,38 +181,34 @@ class Plan:
     """What was recorded, ready to run again; on `threads` threads, where they can be had."""
 
     def __init__(self, notes: Notes, threads: int) -> None:
-        self._ahead, self._last = notes.ahead, notes.last
-        self._middle: list[Table | Action] = []
+        self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
-        for one in [*notes.middle, None]:
+        for one in [*notes.ahead, *notes.middle, *notes.last, None]:
             if isinstance(one, Call):
                 calls.append(one)
                 continue
             if calls:
-                self._middle.append(Table(calls, threads))
+                self._todo.append((Table(calls, threads).run, ()))
                 calls = []
             if one is not None:
-                self._middle.append(one)
+                self._todo.append((one.f, one.args))
 
     def run(self) -> None:
         """The step once more."""
-        for action in self._ahead:
-            action.f(*action.args)
-        for one in self._middle:
-            one.run()
-        for action in self._last:
-            action.f(*action.args)
+        for f, args in self._todo:
+            f(*args)
 
 
 class Table:
     """Calls in a row, (1); its columns are what `go_through` reads."""
 
-    def __init__(self, calls: Sequence[Call], threads: int, fine: float = FINE) -> None:
+    def __init__(self, calls: Sequence[Call], threads: int, fine: float | None = None) -> None:
         from .native.calls import pack
 
         self._calls = calls  # which keep the memory alive that the rows point to
         self._blocks = [pack(one.args) for one in calls]
         self._work = sum(one.work for one in calls) + 1
+        fine = fine or FINE
         most = [max(1, math.ceil(min(threads, one.work / fine))) for one in calls]
         # what has one part is all the first thread's, which need not wait between two of these
         waits = [not (one == other == 1) for one, other in zip(most, [*most[1:], 1], strict=True)]

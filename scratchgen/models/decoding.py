@@ -3,17 +3,20 @@
     decode = model.decoder(batch=1)
     x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
 
-What a call returns is written over by the next. Two threads take two decoders.
+What a call returns is written over by the next. Two threads take two decoders. The call is recorded
+once and then replayed, if all that it goes through can be; see kernels/plans.py.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..checks import Array, Shape, array_text
 from ..errors import KindError, ShapeError
-from ..nn import Layer, Network, Tape
+from ..kernels import lasting
+from ..kernels.plans import Plan, recording
+from ..nn import Layer, Network, Tape, distinct_layers, replays
 from ..nn.layer import Views
 
 
@@ -30,13 +33,20 @@ class PreparedDecoder:
         reading: Callable[[Array, Array], Array],
         check_labels: Callable[[Any, int], Array | None],
         joins_labels: bool,
+        parts: Sequence[Any],
     ) -> None:
-        self._z = np.zeros((batch, *network.in_shape), dtype)
-        self._out = np.zeros((batch, *shape), dtype)
+        self._z = lasting(np.zeros((batch, *network.in_shape), dtype))
+        self._out = lasting(np.zeros((batch, *shape), dtype))
         self._tape = Tape().begin(training=False)
         self._passes = list(_passes(network, p, self._tape))
         self._reading, self._check_labels = reading, check_labels
         self._joins_labels = joins_labels
+        self._plan: Plan | None = None
+        if all(map(replays, [*distinct_layers(network), *parts])):
+            with recording() as notes:
+                self._x = self._run()
+            if notes.can_be_replayed():
+                self._plan = Plan(notes, threads=1)
 
     def __call__(self, z: Any, labels: Any = None) -> Array:
         """The batch of examples for z (batch, latent), numbers of any kind; (1).
@@ -50,6 +60,13 @@ class PreparedDecoder:
         np.copyto(x, z, casting="unsafe")
         if self._joins_labels or labels is not None:
             self._tape.begin(training=False, labels=self._check_labels(labels, len(x)))
+        if self._plan is None:
+            return self._run()
+        self._plan.run()
+        return self._x
+
+    def _run(self) -> Array:
+        x = self._z
         for forward, p, tape in self._passes:
             x = forward(p, x, tape)
         return self._reading(x, self._out)

@@ -156,6 +156,7 @@ class Model:
             reading,
             self.check_labels,
             joins_labels=self.n_labels > 0,
+            parts=self.parts(),
         )
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:

@@ -17,9 +17,9 @@ from .initialisers import (
     Orthogonal,
 )
 from .joins import JoinLabels, JoinParameters
-from .layer import Layer
+from .layer import Layer, replays
 from .maxout import Maxout
-from .network import Network, distinct_leaves, parameter_count
+from .network import Network, distinct_layers, distinct_leaves, parameter_count
 from .noise import GaussianNoise
 from .normalisation import BatchNorm, LayerNorm
 from .reshape import Flatten, Reshape
@@ -66,6 +66,8 @@ __all__ = [
     "Tied",
     "build",
     "describe",
+    "distinct_layers",
     "distinct_leaves",
     "parameter_count",
+    "replays",
 ]

@@ -63,7 +63,7 @@ class Activation(Layer):
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         tape.x, tape.y = x, tape.array("y", x.shape, x.dtype)
         if not self._by_twin("bend", x, tape.y):
-            self.value(x, out=tape.y)
+            kernels.here(self.value, x, tape.y)
         return tape.y
 
     def backward(
@@ -83,17 +83,25 @@ class Activation(Layer):
         x, y, u = tape.x, tape.y, tape.u
         dx, du = (tape.array(name, dy.shape, dy.dtype) for name in ("dx", "du"))
         if not self._by_twin("pull_both", x, y, u, dy, dv, dx, du):
-            slope, curvature = self.slope(x, y), self.curvature(x, y)
-            dx[...] = slope * dy + curvature * u * dv  # (3)
-            np.multiply(slope, dv, out=du)  # (3)
+            kernels.here(self._write_both, x, y, u, dy, dv, dx, du)
         return SimpleNamespace(x=dx, u=du)
+
+    def _write_both(
+        self, x: Array, y: Array, u: Array, dy: Array, dv: Array, dx: Array, du: Array
+    ) -> None:
+        slope, curvature = self.slope(x, y), self.curvature(x, y)
+        dx[...] = slope * dy + curvature * u * dv  # (3)
+        np.multiply(slope, dv, out=du)  # (3)
 
     def _pull(self, dy: Array, tape: Tape, name: str) -> Array:
         """s'(x) dy, which is (1), and (2) for u in the place of dy."""
         dx = tape.array(name, dy.shape, dy.dtype)
         if not self._by_twin("pull", tape.x, tape.y, dy, dx):
-            np.multiply(self.slope(tape.x, tape.y), dy, out=dx)
+            kernels.here(self._write, tape.x, tape.y, dy, dx)
         return dx
+
+    def _write(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
+        np.multiply(self.slope(x, y), dy, out=dx)
 
     def _by_twin(self, loop: str, *arrays: Array) -> bool:
         """Whether that loop of kernels/activations.py has done it."""

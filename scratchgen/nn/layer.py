@@ -42,6 +42,14 @@ def check_layer(layer: Any, where: str) -> None:
         )
 
 
+def replays(part: Any) -> bool:
+    """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
+
+    A class has to say so itself: what it inherits says nothing of what it does differently.
+    """
+    return "replays" in vars(type(part)) and bool(part.replays)
+
+
 class Layer:
     """What every layer does. The defaults are those of a layer without parameters.
 

@@ -20,8 +20,7 @@ from .. import kernels
 from ..checks import Array
 from ..kernels.plans import Notes, Plan, recording
 from ..kernels.twins import twins_run
-from ..nn import Tape
-from ..nn.network import distinct_layers
+from ..nn import Tape, distinct_layers, replays
 from .step import Trainer
 
 RUNS = 3
@@ -37,7 +36,7 @@ class Routine:
         self._x, self._labels, self._rng = kernels.lasting(x.reshape(len(x), -1)), labels, rng
         self._tape = Tape()
         self._known: dict[Any, int | Notes | Plan | None] = {}  # runs, a record, a plan; or never
-        self._replays = labels is None and all(map(_says_so, _parts_of(trainer)))
+        self._replays = labels is None and all(map(replays, _parts_of(trainer)))
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
@@ -45,7 +44,7 @@ class Routine:
         here[:] = rows
         threads = kernels.threads_now()
         key = (len(rows), self.trainer.turns(), threads, twins_run())
-        known = self._known.get(key, 0 if self._replays and twins_run() else None)
+        known = self._known.get(key, 0 if self._replays else None)
         if isinstance(known, Plan):
             return self.trainer.replay(known)
         if known is None or (isinstance(known, int) and known < RUNS):
@@ -53,7 +52,7 @@ class Routine:
             return self._run(here)
         with recording() as notes:
             parts = self._run(here)
-        if notes.cannot_be_replayed():
+        if not notes.can_be_replayed():
             self._known[key] = None
         elif isinstance(known, int):
             self._known[key] = notes
@@ -83,7 +82,3 @@ def _parts_of(trainer: Trainer) -> Iterator[Any]:
             yield inner
     if trainer.average is not None:
         yield trainer.average
-
-
-def _says_so(part: Any) -> bool:
-    return "replays" in vars(type(part)) and bool(part.replays)
