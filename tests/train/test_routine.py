@@ -13,12 +13,11 @@ from scratchgen.bench.cases import twins as all_twins
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import alone
 from scratchgen.kernels.plans import Plan, recording
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.twins import compiles, references, twins
 from scratchgen.train import routine
 from scratchgen.train.step import Trainer
-from scratchgen.versions import is_installed
 
-needs_numba = pytest.mark.skipif(not is_installed("numba"), reason="numba is not installed")
+needs_numba = pytest.mark.skipif(not compiles(), reason="numba is not installed, or switched off")
 
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.SiLU, nn.GELU)
 
