@@ -7,6 +7,8 @@ CI=true python -m pytest                            the same examples every time
 
 import gc
 import os
+import subprocess
+import sys
 
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
 # programs run. It must be said before NumPy is first imported.
@@ -19,7 +21,9 @@ from hypothesis import HealthCheck, settings
 
 import scratchgen as sg
 from scratchgen.data import sources
+from scratchgen.kernels.twins import compiles
 
+WARMUP = pytest.StashKey[subprocess.Popen | None]()
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=8, **COMMON)
 settings.register_profile("ci", max_examples=8, derandomize=True, **COMMON)
@@ -27,6 +31,21 @@ settings.register_profile("thorough", max_examples=250, **COMMON)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Kernels that are not compiled yet are compiled beside the tests, on another CPU."""
+    config.stash[WARMUP] = None
+    if compiles() and (os.cpu_count() or 1) > 1 and not config.option.collectonly:
+        command = [sys.executable, "-m", "scratchgen", "warmup"]
+        nowhere = subprocess.DEVNULL
+        config.stash[WARMUP] = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if warmup := config.stash.get(WARMUP, None):
+        warmup.terminate()
+        warmup.wait()
 
 
 @pytest.fixture(scope="module", autouse=True)
