@@ -7,9 +7,12 @@ Two lists of shapes (N, I, O), drawn once and for all with NumPy's PCG64 by a fi
     60 shapes     every side uniform in 128 ... 1,024, the two corners first, seed 60     (2)
     200 shapes    log2 of every side uniform in 0 ... 11: from 1 to 2,048, seed 200       (3)
 
-For each number of threads there is a process of its own, because a BLAS is told only at its start.
+Ours run as they do in training, from a plan (kernels/plans.py), ROWS of the same one after the
+other; np.matmul is called from Python, as it would be there. For each number of threads ours and
+NumPy's have a process each: a BLAS is told only at its start, and threads that have nothing to do
+take the CPU from others for a while.
 
-    python -m scratchgen.bench.products THREADS ROUNDS few|all
+    python -m scratchgen.bench.products THREADS ROUNDS few|all ours|numpy
 """
 
 import functools
@@ -23,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..kernels.plans import Plan, recording
 from ..kernels.twins import numba_works, want_twins
 from .machine import peaks, thread_counts, threads_text
 from .result import Result, Row, progress
@@ -33,7 +37,7 @@ from .workers import WorkerError
 Triple = tuple[int, int, int]
 KINDS = ("x w", "x^T dy", "dy w^T")
 FEW = 3  # shapes of a quick run, and none of them large
-PAUSE = 0.03  # seconds, after which the threads of NumPy's library sleep
+ROWS = 10
 ASKED = {
     "60 shapes, sides 128 to 1,024": "60",
     "200 shapes, sides 1 to 2,048": "200",
@@ -75,16 +79,24 @@ def calls(shape: Triple, dtype: str = "float32") -> dict[str, tuple[Callable[[],
     return pairs
 
 
-def one_process(threads: int, rounds: int, few: bool) -> dict[str, Any]:
-    """Everything on that many threads: seconds of ours and of NumPy's by list, shape and kind."""
+def replayed(call: Callable[[], Any]) -> Callable[[], None]:
+    """The kernel in `call`, ROWS times, as a plan; the call itself where NumPy does it."""
+    with recording() as notes:
+        call()
+    notes.middle *= ROWS
+    return Plan(notes, kernels.threads_now()).run
+
+
+def one_process(threads: int, rounds: int, few: bool, whose: str) -> dict[str, Any]:
+    """Seconds on that many threads by list, shape and kind, of ours or of NumPy's."""
     want_twins()
-    before = _peak(threads, few)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"peak": _peak(threads, few) if whose == "ours" else 0.0}
     for name, shapes in (("60", sixty()), ("200", two_hundred())):
         chosen = sorted(shapes, key=operations)[: 3 * FEW : 3] if few else shapes
-        pause = PAUSE if threads > 1 else 0.0
-        found[name] = [one_shape(shape, rounds, pause) for shape in chosen]
-    return {**found, "peak": max(before, _peak(threads, few))}
+        found[name] = [one_shape(shape, rounds, whose) for shape in chosen]
+    if whose == "ours":
+        found["peak"] = max(found["peak"], _peak(threads, few))
+    return found
 
 
 def _peak(threads: int, few: bool) -> float:
@@ -93,13 +105,13 @@ def _peak(threads: int, few: bool) -> float:
     return peaks(Settings(threads=threads, quick=few)).get(str(threads), {}).get("float32", 0.0)
 
 
-def one_shape(shape: Triple, rounds: int, pause: float) -> dict[str, Any]:
-    """Median seconds by kind: [ours, NumPy's]."""
-    medians = {}
+def one_shape(shape: Triple, rounds: int, whose: str) -> dict[str, Any]:
+    """Median seconds by kind."""
+    medians: dict[str, Any] = {"shape": list(shape)}
     for kind, (ours, numpy) in calls(shape).items():
-        times = in_turns({"ours": ours, "numpy": numpy}, rounds, pause=pause)
-        medians[kind] = [times["ours"].median, times["numpy"].median]
-    return {"shape": list(shape), **medians}
+        call, times = (replayed(ours), ROWS) if whose == "ours" else (numpy, 1)
+        medians[kind] = in_turns({kind: call}, rounds)[kind].median / times
+    return medians
 
 
 def operations(shape: Triple) -> float:
@@ -112,16 +124,26 @@ def measure(settings: Settings) -> Result:
     """The table of the products, a row for each list and number of threads."""
     found: dict[str, Any] = {}
     for threads in thread_counts(settings.threads):
-        progress(f"products, {threads_text(threads)}")
-        few = "few" if settings.quick else "all"
-        command = [sys.executable, "-m", __name__, str(threads), str(settings.rounds), few]
-        own = Settings(threads=threads)
-        done = subprocess.run(command, env=own.environment(), capture_output=True, text=True)
-        if done.returncode:
-            raise WorkerError(f"products: {done.stderr.strip().splitlines()[-1]}")
-        found[str(threads)] = json.loads(done.stdout)
+        ours, numpy = (_process(threads, settings, whose) for whose in ("ours", "numpy"))
+        for name in ASKED.values():
+            for mine, theirs in zip(ours[name], numpy[name], strict=True):
+                mine |= {kind: [mine[kind], theirs[kind]] for kind in KINDS}
+        found[str(threads)] = ours
     progress("")
     return report(found)
+
+
+def _process(threads: int, settings: Settings, whose: str) -> dict[str, Any]:
+    """What a process of its own measures."""
+    progress(f"products, {whose}, {threads_text(threads)}")
+    few = "few" if settings.quick else "all"
+    command = [sys.executable, "-m", __name__, str(threads), str(settings.rounds), few, whose]
+    own = Settings(threads=threads)
+    done = subprocess.run(command, env=own.environment(), capture_output=True, text=True)
+    if done.returncode:
+        raise WorkerError(f"products: {done.stderr.strip().splitlines()[-1]}")
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
 
 
 def report(found: dict[str, Any]) -> Result:
@@ -187,4 +209,5 @@ def _cells(measured: list[dict[str, Any]], kinds: list[str], peak: float) -> tup
 
 
 if __name__ == "__main__":
-    print(json.dumps(one_process(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "few")))
+    given = sys.argv[1:]
+    print(json.dumps(one_process(int(given[0]), int(given[1]), given[2] == "few", given[3])))
