@@ -18,7 +18,7 @@ stay in registers (native/tiles.py), and takes them in an order in which what a 
                 sums += a panel
 
 (7) is left out where rows of b lie side by side already and few tiles would read them. A
-product with a single row or column has no tile to fill, and is taken in long vectors. Threads
+product with a single row or column has no tile to fill, and is taken in many vectors. Threads
 share the columns of c, or its rows; each number of c is one thread's, and one sum over k in one
 order, so that no result depends on how many they are.
 """
@@ -172,7 +172,7 @@ def multiply(part, parts, a, b, bias, c, start, panels, some):  # type: ignore[n
         _dots(c, part, parts, columns, depth, at_b, b_j, at_a, at_c, item, at_first, first_j)
     elif columns == 1 and along_k:
         _dots(c, part, parts, rows, depth, at_a, a_row, at_b, at_c, c_row, at_first, first_row)
-    elif rows == 1 and b_j == item:
+    elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:
         _row(c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j)
     elif columns == 1 and a_row == item and c_row == item and start != BIAS:
         _row(c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_row)
