@@ -12,10 +12,10 @@ The least that a part has to do and to move, each array once, with 4 bytes a num
 
     x w, x^T dy, dy w^T     2 N I O operations,  4 (N I + I O + N O) bytes               (2)
     Adam                    16 P,                28 P           theta, g, m, v; theta, m, v back
-    Bernoulli pass          52 N D,              12 N D         x and logits; their gradient
+    Bernoulli pass          60 N D,              12 N D         x and logits; their gradient
     gather                  0,                   8 N D
 
-In (2) the three products of a layer move the same three matrices. 52 is what kernels/pixels.py
+In (2) the three products of a layer move the same three matrices. 60 is what kernels/pixels.py
 adds, multiplies, divides and compares for one logit, most of it in an exp and a log1p.
 """
 
@@ -75,7 +75,7 @@ def parts(n: int) -> list[Part]:
     return [
         *products,
         Part("Adam", 16 * parameters, 28 * parameters),
-        Part("Bernoulli pass", 52 * n * size, 12 * n * size),
+        Part("Bernoulli pass", 60 * n * size, 12 * n * size),
         Part("gather", 0, 8 * n * size),
     ]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..checks import Array
 from .functions import exp, expm1
-from .sharing import share_row
+from .sharing import share, share_row
 from .twins import twin_of
 
 
@@ -58,14 +58,13 @@ def draw_and_kl_back_reference(
 def draw_and_kl_back(part, parts, heads, noise, dz, kl, weighing, dheads):  # type: ignore[no-untyped-def]
     count, latents = dz.shape
     half, zero = heads.dtype.type(0.5), heads.dtype.type(0)
-    left, right = share_row(latents, part, parts)
     full, free = weighing[0], weighing[1]
-    kl = kl[left:right]
-    for n in range(count):
-        mu, lv = heads[n, left:right], heads[n, latents + left : latents + right]
-        dmu, dlv = dheads[n, left:right], dheads[n, latents + left : latents + right]
-        noise_n, dz_n = noise[n, left:right], dz[n, left:right]
-        for j in range(kl.size):
+    top, bottom = share(count, part, parts)
+    for n in range(top, bottom):
+        mu, lv = heads[n, :latents], heads[n, latents:]
+        dmu, dlv = dheads[n, :latents], dheads[n, latents:]
+        noise_n, dz_n = noise[n], dz[n]
+        for j in range(latents):
             weight = full if kl[j] > free else zero
             dmu[j] = dz_n[j] + weight * mu[j]  # (3)
             of_draw = dz_n[j] * noise_n[j] * exp(half * lv[j])

@@ -191,7 +191,9 @@ def _tiles(  # type: ignore[no-untyped-def]
     item = like.itemsize
     lanes = VECTOR // item
     top, bottom, left, right = 0, rows, 0, columns
-    if depth * columns > rows * (depth + columns):
+    # b is read by all who share rows, and copied; a, and half of c later, by all who share columns
+    copy = 2 if b_j == item else 4  # measured: what a copy costs beside reading
+    if copy * depth * columns > rows * (depth + columns):
         vectors = -(-columns // lanes)
         left, right = share(vectors, part, parts)
         left, right = left * lanes, min(columns, right * lanes)
