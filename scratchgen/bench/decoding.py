@@ -1,6 +1,5 @@
 """One latent vector decoded, 20-128-784: ours with numba and without, and onnxruntime."""
 
-from .. import models
 from .peers import ours, python_for, why_not
 from .result import Result, Row, spread_text, time_text
 from .settings import Settings
@@ -11,7 +10,7 @@ COUNT = 5000  # vectors a turn
 NEEDS = ("onnxruntime", "onnx")
 WAYS = {  # what is called, and the environment
     "model.decode": ("model", {"SCRATCHGEN_JIT": "0"}),
-    "model.decoder(batch=1)": ("decoder", {}),
+    "model.decoder(batch=1)": ("jit", {}),
     "model.decoder(batch=1), no numba": ("decoder", {"SCRATCHGEN_JIT": "0"}),
 }
 
@@ -19,13 +18,11 @@ WAYS = {  # what is called, and the environment
 def measure(settings: Settings) -> Result:
     """A row for each way."""
     count = settings.some(COUNT, 50)
-    prepared = hasattr(models.VAE, "decoder")
     workers: list[Worker] = [
         ours(settings, name, "decode", how, str(count), **environment)
         for name, (how, environment) in WAYS.items()
-        if how == "model" or prepared
     ]
-    lines = [] if prepared else ["model.decoder: this scratchgen does not have it"]
+    lines: list[str] = []
     if missing := why_not(settings, *NEEDS):
         lines.append(missing)
     else:

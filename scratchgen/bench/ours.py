@@ -1,7 +1,7 @@
 """Our own process of the bench: epochs of `fit`, or decoding, when it is our turn.
 
 python -m scratchgen.bench.ours fit "vae 784-128-20, batch 20" [EXAMPLES]
-python -m scratchgen.bench.ours decode model|decoder COUNT
+python -m scratchgen.bench.ours decode model|decoder|jit COUNT
 """
 
 import sys
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import train
+from ..kernels.twins import want_twins
 from . import tasks
 from .workers import Turns
 
@@ -59,7 +60,9 @@ def fit(turns: Turns, name: str, examples: str = "") -> None:
 
 
 def decode(turns: Turns, how: str, count: str) -> None:
-    """Decode one latent vector `count` times in each turn."""
+    """Decode one latent vector `count` times in each turn; "jit" as `sg.load(path, jit=True)`."""
+    if how == "jit":
+        want_twins()
     model: Any = tasks.model(tasks.STEP[0])
     z = tasks.examples(tasks.STEP[0], 1)[:, : model.latent]  # (1, Z)
     if how == "model":

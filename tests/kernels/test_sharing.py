@@ -102,6 +102,7 @@ def test_a_setting_that_is_no_number_is_refused(setting, given):
 def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
+    monkeypatch.setattr(sharing, "_alone_for", 0)
 
     def inner(parts):
         ran.append(("inner", parts))
