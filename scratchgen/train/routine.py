@@ -4,14 +4,15 @@
     steps 4, 5        run and recorded
     from step 6       replayed, if the two records are alike
 
-for each size of batch, and each set of players that move. What is recorded has to be all that a
+for each size of batch, each set of players that move, and all numbers and choices that the model
+has as attributes, such as beta: a callback may change them. What is recorded has to be all that a
 step does. So each part of the model has to say of itself, `replays = True`, that it computes with
 kernels alone, in memory that lasts, and that the rest is announced by `before`, `here` and `after`.
 A class that inherits from one that says so has to say it again. With anything else, such as a layer
 of the user's own, every step is run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..nn import Tape, distinct_layers, replays
 from .step import Trainer
 
 RUNS = 3
+MOST = 100  # plans, and steps on the way to one
 
 
 class Routine:
@@ -36,15 +38,24 @@ class Routine:
         self._x, self._labels, self._rng = kernels.lasting(x.reshape(len(x), -1)), labels, rng
         self._tape = Tape()
         self._known: dict[Any, int | Notes | Plan | None] = {}  # runs, a record, a plan; or never
-        self._replays = labels is None and all(map(replays, _parts_of(trainer)))
+        model = vars(trainer.model)
+        self._choices = [name for name, value in model.items() if isinstance(value, Hashable)]
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
         here = self._tape.array("rows", rows.shape, np.int64)
         here[:] = rows
-        threads = kernels.threads_now()
-        key = (len(rows), self.trainer.turns(), threads, twins_run())
-        known = self._known.get(key, 0 if self._replays else None)
+        threads, model = kernels.threads_now(), vars(self.trainer.model)
+        choices = [model[name] for name in self._choices]
+        key = (len(rows), self.trainer.turns(), threads, twins_run(), *choices)
+        if not all(isinstance(choice, Hashable) for choice in choices):
+            return self._run(here)  # a callback has put in something of its own
+        if key not in self._known:
+            if len(self._known) > MOST:  # choices that change in every step
+                self._known.clear()
+            able = self._labels is None and all(map(replays, _parts_of(self.trainer)))
+            self._known[key] = 0 if able else None
+        known = self._known[key]
         if isinstance(known, Plan):
             return self.trainer.replay(known)
         if known is None or (isinstance(known, int) and known < RUNS):

@@ -173,12 +173,61 @@ def test_labels_are_run_in_every_step(monkeypatch):
     assert compare(build, monkeypatch, labels=np.arange(19) % 3) == 0
 
 
-@needs_numba
-def test_a_callback_that_changes_beta_is_heard(monkeypatch):
-    def grow(run):
-        run.model.beta *= 2
+CHANGES = {
+    "beta": lambda model: setattr(model, "beta", 3.0),
+    "free_bits": lambda model: setattr(model, "free_bits", 0.5),
+    "likelihood": lambda model: setattr(model, "likelihood", distributions.FixedGaussian(0.1)),
+    "loss": lambda model: setattr(model, "loss", losses.LOSSES["hinge"]),
+    "penalty": lambda model: setattr(model, "penalty", losses.R1(3.0)),
+    "weight_clip": lambda model: setattr(model, "weight_clip", 0.01),
+}
 
-    assert compare(lambda: vae(nn.ReLU()), monkeypatch, callbacks=[grow]) >= 15
+
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_callback_changes_counts(name, which, monkeypatch):
+    build = (lambda: vae(nn.ReLU())) if hasattr(vae(), name) else (lambda: gan(nn.ReLU()))
+
+    def change(run):
+        if run.epoch == 5:
+            CHANGES[name](run.model)
+
+    settings = {"which": which, "callbacks": [change], "average": 0.9}
+    assert compare(build, monkeypatch, **settings) >= 8
+
+
+class Twice(losses.R1):
+    """A penalty of a user's own."""
+
+    def both(self, slope, dvalue, tape):
+        each, u = super().both(slope, dvalue, tape)
+        u *= 2
+        return 2 * each, u
+
+
+@pytest.mark.parametrize("hashable", [True, False])
+def test_what_a_callback_puts_in_may_compute_by_itself(hashable, monkeypatch):
+    def change(run):
+        run.model.penalty = Twice(3.0)
+
+    if not hashable:
+        monkeypatch.setattr(Twice, "__hash__", None)
+    assert compare(lambda: gan(nn.ReLU()), monkeypatch, callbacks=[change]) == 0
+
+
+def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
+    made = []
+    init = routine.Routine.__init__
+    monkeypatch.setattr(
+        routine.Routine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+    )
+
+    class Change(sg.train.Callback):
+        def on_step(self, run):
+            run.model.beta *= 1.01
+
+    sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, batch_size=8, callbacks=Change(), seed=0)
+    assert len(made[0]._known) <= routine.MOST + 1
 
 
 @needs_numba
