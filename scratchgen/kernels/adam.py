@@ -8,10 +8,10 @@
 
 rest1 = 1 - b1 and rest2 = 1 - b2 are rounded once, from double precision: in float32, 1 - 0.999 is
 0.00100004. c1 = 1 / (1 - b1^t) and c2 = 1 / (1 - b2^t), the corrections for moments that started at
-zero, come from the caller; t counts steps from 1. decay is 0 for Adam. `least` is the smallest
-normal number: moments of parameters that get no gradient decay below it, where arithmetic is many
-times slower. The numbers stand in an array, in the order rate, rest1, rest2, eps, c1, c2, decay,
-least, so that they can change from step to step.
+zero, come from the caller; t counts steps from 1. decay is the rate times AdamW's weight decay, and
+0 for Adam. `least` is the smallest normal number: moments of parameters that get no gradient decay
+below it, where arithmetic is many times slower. The numbers stand in an array, in the order rate,
+rest1, rest2, eps, c1, c2, decay, least, so that they can change from step to step.
 """
 
 import numpy as np
@@ -19,6 +19,8 @@ import numpy as np
 from ..checks import Array
 from .sharing import share_row
 from .twins import twin_of
+
+# mypy: disable-error-code="no-untyped-def"
 
 
 def adam_step_reference(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
@@ -34,7 +36,7 @@ def adam_step_reference(theta: Array, g: Array, m: Array, v: Array, numbers: Arr
 
 
 @twin_of(adam_step_reference)
-def adam_step(part, parts, theta, g, m, v, numbers):  # type: ignore[no-untyped-def]
+def adam_step(part, parts, theta, g, m, v, numbers):
     rate, rest1, rest2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
     c1, c2, decay, least = numbers[4], numbers[5], numbers[6], numbers[7]
     start, stop = share_row(theta.size, part, parts)

@@ -1,11 +1,11 @@
 """From loops of Python to functions that the CPU runs, compiled once and kept.
 
-    @part
+    @helper
     def square(x): ...                            functions of numbers, compiled into loops
 
     def loop(part, parts, x, out): ...            its share of the work, 0 <= part < parts
     alone(loop)(0, 1, x, out)                     all of it, called from Python
-    entry(loop, (x, out)), pack((x, out))         the same by addresses, for plans.py
+    entries([(loop, (x, out))])                   the addresses by which plans.py calls it
 
 Loops are compiled when they are first called, never at import, and kept on disk; see
 native/caching.py.
@@ -31,7 +31,7 @@ Twin = Any  # a dispatcher of numba
 EXACT = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; sums keep their order
 MEMORY = 0x503  # of NumPy's flags those that numba looks at: contiguous, aligned, writeable
 
-_parts: set[Kernel] = {sharing.share, sharing.share_row}
+_helpers: set[Kernel] = {sharing.share, sharing.share_row}
 _types: dict[Kernel, Callable[[Any], tuple[Any, ...]]] = {}
 _entries: dict[Any, tuple[int, int]] = {}
 _lock = threading.RLock()
@@ -45,9 +45,9 @@ class FromLLVM:
     file: str = "tiles"
 
 
-def part(function: Kernel) -> Kernel:
+def helper(function: Kernel) -> Kernel:
     """Mark a function that loops call; it is compiled with them."""
-    _parts.add(function)
+    _helpers.add(function)
     return function
 
 
@@ -162,7 +162,7 @@ def _found(function: Kernel) -> dict[str, Any]:
             found[name] = getattr(file, value.name)
         elif isinstance(value, ByDtype):
             found[name] = _overloaded(value)
-        elif isinstance(value, types.FunctionType) and value in _parts:
+        elif isinstance(value, types.FunctionType) and value in _helpers:
             found[name] = compiled(value)
     return found
 

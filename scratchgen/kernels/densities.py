@@ -25,6 +25,8 @@ from .rows import sum_of
 from .sharing import share
 from .twins import twin_of
 
+# mypy: disable-error-code="no-untyped-def"
+
 LOG_TWO_PI = math.log(2 * math.pi)
 
 
@@ -43,7 +45,7 @@ def fixed_gaussian_pass_reference(
 
 
 @twin_of(fixed_gaussian_pass_reference)
-def fixed_gaussian_pass(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):  # type: ignore[no-untyped-def]
+def fixed_gaussian_pass(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
     number = x.dtype.type
     precision, half, mine = exp(-lv), number(0.5), _terms[part]
     constant = number(mine.size) * (number(LOG_TWO_PI) + lv)
@@ -71,7 +73,7 @@ def shared_gaussian_pass_reference(
 
 
 @twin_of(shared_gaussian_pass_reference)
-def shared_gaussian_pass(part, parts, x, raw, least, dvalue, log_prob, draw, _terms):  # type: ignore[no-untyped-def]
+def shared_gaussian_pass(part, parts, x, raw, least, dvalue, log_prob, draw, _terms):
     number, mine = x.dtype.type, _terms[part]
     one, half, size = number(1), number(0.5), number(mine.size)
     top, bottom = share(len(x), part, parts)
@@ -115,7 +117,7 @@ def gaussian_pass_reference(
 
 
 @twin_of(gaussian_pass_reference, weight=6)
-def gaussian_pass(part, parts, x, raw, least, width, dvalue, log_prob, draw, _terms):  # type: ignore[no-untyped-def]
+def gaussian_pass(part, parts, x, raw, least, width, dvalue, log_prob, draw, _terms):
     number, size = x.dtype.type, x.shape[1]
     one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
     mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]

@@ -33,7 +33,7 @@ Each text is written for float64. SINGLE says what its names mean for float32; s
 
 import numpy as np
 
-from .compiling import by_dtype, part
+from .compiling import by_dtype, helper
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -130,7 +130,7 @@ SINGLE = {
 }  # fmt: skip
 
 
-@part
+@helper
 def polynomial(x, coefficients):
     """c_0 + c_1 x + c_2 x^2 ..., from the last term to the first."""
     total = coefficients[-1]

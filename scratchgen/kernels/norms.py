@@ -29,6 +29,8 @@ from .rows import sum_of
 from .sharing import share, share_row
 from .twins import twin_of
 
+# mypy: disable-error-code="no-untyped-def"
+
 
 def layer_norm_reference(
     x: Array, eps: Any, gamma: Array, beta: Array, r: Array, h: Array, y: Array, _terms: Array
@@ -44,7 +46,7 @@ def layer_norm_reference(
 
 
 @twin_of(layer_norm_reference, weight=2)
-def layer_norm(part, parts, x, eps, gamma, beta, r, h, y, _terms):  # type: ignore[no-untyped-def]
+def layer_norm(part, parts, x, eps, gamma, beta, r, h, y, _terms):
     features, one, mine = x.dtype.type(gamma.size), x.dtype.type(1), _terms[part]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
@@ -73,7 +75,7 @@ def layer_norm_back_reference(
 
 
 @twin_of(layer_norm_back_reference, weight=2)
-def layer_norm_back(part, parts, dy, gamma, r, h, dx, _terms):  # type: ignore[no-untyped-def]
+def layer_norm_back(part, parts, dy, gamma, r, h, dx, _terms):
     features, mine = dy.dtype.type(gamma.size), _terms[part]
     top, bottom = share(len(dy), part, parts)
     for n in range(top, bottom):
@@ -97,7 +99,7 @@ def layer_norm_bend_reference(
 
 
 @twin_of(layer_norm_bend_reference, weight=4)
-def layer_norm_bend(part, parts, u, dk, r, h, k, du, dx, _terms):  # type: ignore[no-untyped-def]
+def layer_norm_bend(part, parts, u, dk, r, h, k, du, dx, _terms):
     mine, scale = _terms[part], r.dtype.type(1) / r.dtype.type(u.shape[1])
     top, bottom = share(len(u), part, parts)
     for n in range(top, bottom):
@@ -123,7 +125,7 @@ def column_moments_reference(x: Array, mean: Array, var: Array) -> None:
 
 
 @twin_of(column_moments_reference, weight=2)
-def column_moments(part, parts, x, mean, var):  # type: ignore[no-untyped-def]
+def column_moments(part, parts, x, mean, var):
     count = x.dtype.type(len(x))
     left, right = share_row(mean.size, part, parts)
     mean, var = mean[left:right], var[left:right]
@@ -162,7 +164,7 @@ def batch_norm_reference(
 
 
 @twin_of(batch_norm_reference)
-def batch_norm(part, parts, x, mean, var, eps, gamma, beta, r, h, y):  # type: ignore[no-untyped-def]
+def batch_norm(part, parts, x, mean, var, eps, gamma, beta, r, h, y):
     one = x.dtype.type(1)
     left, right = share_row(mean.size, part, parts)
     mean, var, r = mean[left:right], var[left:right], r[left:right]
@@ -185,7 +187,7 @@ def batch_norm_back_reference(
 
 
 @twin_of(batch_norm_back_reference)
-def batch_norm_back(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):  # type: ignore[no-untyped-def]
+def batch_norm_back(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):
     count = dy.dtype.type(len(dy))
     left, right = share_row(gamma.size, part, parts)
     gamma, r, dgamma, dbeta = (
@@ -208,7 +210,7 @@ def add_norm_sums_reference(dy: Array, h: Array, dgamma: Array, dbeta: Array) ->
 
 
 @twin_of(add_norm_sums_reference)
-def add_norm_sums(part, parts, dy, h, dgamma, dbeta):  # type: ignore[no-untyped-def]
+def add_norm_sums(part, parts, dy, h, dgamma, dbeta):
     left, right = share_row(dgamma.size, part, parts)
     dgamma, dbeta = dgamma[left:right], dbeta[left:right]
     for n in range(len(dy)):

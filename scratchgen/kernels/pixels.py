@@ -16,6 +16,8 @@ from .rows import sum_of
 from .sharing import share
 from .twins import twin_of
 
+# mypy: disable-error-code="no-untyped-def"
+
 
 def bernoulli_pass_reference(
     x: Array, logits: Array, dvalue: Array, log_prob: Array, dlogits: Array, _terms: Array
@@ -29,7 +31,7 @@ def bernoulli_pass_reference(
 
 
 @twin_of(bernoulli_pass_reference, weight=4)
-def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):  # type: ignore[no-untyped-def]
+def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     mine = _terms[part]
     top, bottom = share(len(x), part, parts)

@@ -1,4 +1,4 @@
-"""A step is recorded once, and from then on replayed: no Python runs between its kernels.
+"""A step is recorded once, and from then on replayed, without the Python between its kernels.
 
     with recording() as notes: ...      runs as always; each kernel notes itself and its arguments
     plan = Plan(notes, threads)
@@ -21,7 +21,6 @@ called by itself. That is a plan of one row.
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,13 +32,18 @@ import numpy as np
 
 from ..checks import Array
 from . import sharing
-from .compiling import FromLLVM, Kernel, Twin, alone, compiled, entries, jit, kept, part
+from .compiling import FromLLVM, Kernel, Twin, alone, compiled, entries, helper, jit, kept
 
-FINE = 4_000  # sums of two, about: of less, a part in a plan is not worth a wait
+# mypy: disable-error-code="no-untyped-def"
+
+FINE = 4_000  # sums of two, about: what a part has at the least, where work has several
 ENTER = 20_000  # pauses, below a millisecond, in which all threads have to have come
 COLUMNS = 5  # of a table
 CALLER, FUNCTION, BLOCK, MOST, WAITS = range(COLUMNS)
-DONE, MET, CAME, GATE = 0, 64, 128, 192  # bytes of a gate, each in a line of the caches of its own
+# A gate is where threads wait for each other: rows done, summed over threads; TOGETHER or ALONE, as
+# the first to decide has it; threads that came. Each lies in a line of the caches of its own.
+DONE, MET, CAME = 0, 64, 128  # bytes
+GATE_BYTES = 192
 TOGETHER, ALONE = 1, 2
 
 call, look, rest, count, change = (
@@ -209,7 +213,7 @@ class Table:
         self._blocks = [pack(one.args) for one in calls]
         self._work = sum(one.work for one in calls) + 1
         fine = fine or FINE
-        most = [max(1, math.ceil(min(threads, one.work / fine))) for one in calls]
+        most = [max(1, int(min(threads, one.work / fine))) for one in calls]
         # what has one part is all the first thread's, which need not wait between two of these
         waits = [not (one == other == 1) for one, other in zip(most, [*most[1:], 1], strict=True)]
         rows: list[int] = []
@@ -218,7 +222,7 @@ class Table:
             rows += (*place, block.buffer_info()[0], *row)
         self._rows = np.array(rows, np.int64).reshape(len(calls), COLUMNS)
         self._threads = max(most)
-        self._gate = np.zeros(GATE // 8, np.int64)
+        self._gate = np.zeros(GATE_BYTES // 8, np.int64)
 
     def run(self, usual: Any = None) -> None:
         """All calls; `usual` says whose times this one's is compared with."""
@@ -237,11 +241,14 @@ class Table:
 
 def at_once(loop: Kernel, args: tuple[Any, ...], parts: int, work: float = 1.0) -> None:
     """loop(part, parts, *args) for each part, at the same time where that can be had."""
-    Table([Call(loop, args, work)], parts, fine=work / parts or 1).run(usual=loop)
+    Table([Call(loop, args, max(work, 1))], parts, fine=max(work, 1) / (parts + 0.5)).run(
+        usual=loop
+    )
 
 
-def go_through(part, parts, table, gate):  # type: ignore[no-untyped-def]
-    """(1), for one thread."""
+@helper
+def go_through(part, parts, table, gate):
+    """(1), for one thread. Kernels raise nothing, so what `call` gives is not looked at."""
     at, goal = gate.ctypes.data + DONE, 0
     for i in range(len(table)):
         mine = min(parts, table[i, MOST])
@@ -255,7 +262,8 @@ def go_through(part, parts, table, gate):  # type: ignore[no-untyped-def]
                 spins = rest(spins) + 1
 
 
-def enter(part, parts, table, gate):  # type: ignore[no-untyped-def]
+@helper
+def enter(part, parts, table, gate):
     """Go through the table together, when all have come.
 
     A thread that waits for others that never come would wait forever: numba may run parts one after
@@ -273,7 +281,7 @@ def enter(part, parts, table, gate):  # type: ignore[no-untyped-def]
         go_through(part, parts, table, gate)
 
 
-def region(parts, table, gate):  # type: ignore[no-untyped-def]
+def region(parts, table, gate):
     """One thread for each part."""
     for one in prange(parts):
         enter(intp(one), parts, table, gate)  # numba counts in unsigned numbers
@@ -282,9 +290,8 @@ def region(parts, table, gate):  # type: ignore[no-untyped-def]
 @functools.cache
 def _region() -> Twin:
     sharing.launch()
-    return kept(jit(region, "region", {"enter": compiled(part(enter))}, parallel=True))
+    return kept(jit(region, "region", {"enter": compiled(enter)}, parallel=True))
 
 
-part(go_through)
 prange: Any = None  # in the place of these names numba finds its own
 intp: Any = None

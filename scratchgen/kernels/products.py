@@ -18,7 +18,8 @@ stay in registers (native/tiles.py), and takes them in an order in which what a 
                 sums += a panel
 
 (7) is left out where rows of b lie side by side already and few tiles would read them. A
-product with a single row or column has no tile to fill, and is taken in many vectors. Threads
+product with a single row or column has no tile to fill, and is taken in long rows of vectors where
+it has more numbers than a tile is wide. Threads
 share the columns of c, or its rows; each number of c is one thread's, and one sum over k in one
 order, so that no result depends on how many they are.
 """
@@ -33,10 +34,12 @@ import numpy as np
 from ..checks import Array
 from ..errors import OptionError
 from . import plans, sharing
-from .compiling import FromLLVM, Kernel, part, with_types
+from .compiling import FromLLVM, Kernel, helper, with_types
 from .plans import lasting
 from .sharing import share, share_row
 from .twins import call, twin_of, twins_run
+
+# mypy: disable-error-code="no-untyped-def"
 
 DEPTH = 256
 COPY_FROM = 192  # rows of c
@@ -96,7 +99,7 @@ def add_rows_reference(dy: Array, into: Array, new: bool) -> None:
 
 
 @twin_of(add_rows_reference)
-def add_rows(part, parts, dy, into, new):  # type: ignore[no-untyped-def]
+def add_rows(part, parts, dy, into, new):
     left, right = share_row(into.size, part, parts)
     into = into[left:right]
     if new:
@@ -113,7 +116,7 @@ def any_of_reference(x: Array, some: Array) -> None:
 
 
 @twin_of(any_of_reference)
-def any_of(part, parts, x, some):  # type: ignore[no-untyped-def]
+def any_of(part, parts, x, some):
     if part < parts - 1:  # the first rows are all that is read, as a rule
         return
     some[0] = 0
@@ -148,7 +151,7 @@ def _multiplied(
     return True
 
 
-def multiply(part, parts, a, b, bias, c, start, panels, some):  # type: ignore[no-untyped-def]
+def multiply(part, parts, a, b, bias, c, start, panels, some):
     """c = first + a b, this part of it; c = first where there is nothing to add."""
     item, (rows, depth), columns = c.itemsize, a.shape, b.shape[1]
     if some[0] == 0:
@@ -174,7 +177,7 @@ def multiply(part, parts, a, b, bias, c, start, panels, some):  # type: ignore[n
         _dots(c, part, parts, rows, depth, at_a, a_row, at_b, at_c, c_row, at_first, first_row)
     elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:
         _row(c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j)
-    elif columns == 1 and a_row == item and c_row == item and start != BIAS:
+    elif columns == 1 and a_row == item and c_row == item and start != BIAS:  # the same, transposed
         _row(c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_row)
     else:
         _tiles(
@@ -183,17 +186,18 @@ def multiply(part, parts, a, b, bias, c, start, panels, some):  # type: ignore[n
         )  # fmt: skip
 
 
-@part
-def _tiles(  # type: ignore[no-untyped-def]
+@helper
+def _tiles(
     like, part, parts, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
     c, c_row, first, first_row, first_j, panel,
 ):  # fmt: skip
     item = like.itemsize
     lanes = VECTOR // item
     top, bottom, left, right = 0, rows, 0, columns
-    # b is read by all who share rows, and copied; a, and half of c later, by all who share columns
-    copy = 2 if b_j == item else 4  # measured: what a copy costs beside reading
-    if copy * depth * columns > rows * (depth + columns):
+    # who shares rows reads and copies all of b; who shares columns reads all of a, and cuts rows
+    # of c, which the next kernel reads whole. What counts is how many numbers that are.
+    dearer = 2 if b_j == item else 4  # measured: a copy, and one that transposes
+    if dearer * depth * columns > rows * (depth + columns):
         vectors = -(-columns // lanes)
         left, right = share(vectors, part, parts)
         left, right = left * lanes, min(columns, right * lanes)
@@ -229,16 +233,16 @@ def _tiles(  # type: ignore[no-untyped-def]
             break
 
 
-@part
-def _height(left):  # type: ignore[no-untyped-def]
+@helper
+def _height(left):
     """Rows of the next tile: no tile of a few rows is left, which would be slow."""
     if left <= HEIGHT:
         return left
     return HEIGHT if left >= HEIGHT + 4 else (left + 1) // 2
 
 
-@part
-def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j):  # type: ignore[no-untyped-def]
+@helper
+def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j):
     item = like.itemsize
     width = BROAD * VECTOR // item
     left, right = share(-(-columns // width), part, parts)
@@ -249,8 +253,8 @@ def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j): 
         )
 
 
-@part
-def _dots(like, part, parts, rows, depth, a, a_row, b, c, c_row, first, first_row):  # type: ignore[no-untyped-def]
+@helper
+def _dots(like, part, parts, rows, depth, a, a_row, b, c, c_row, first, first_row):
     top, bottom = share(rows, part, parts)
     for i in range(top, bottom, DOTS):
         count = min(DOTS, bottom - i)

@@ -7,9 +7,11 @@ mean = sum_n value_n / N, in float64                                   (2)
 import numpy as np
 
 from ..checks import Array
-from .compiling import part
+from .compiling import helper
 from .sharing import share
 from .twins import twin_of
+
+# mypy: disable-error-code="no-untyped-def"
 
 
 def take_rows_reference(x: Array, rows: Array, out: Array) -> None:
@@ -18,7 +20,7 @@ def take_rows_reference(x: Array, rows: Array, out: Array) -> None:
 
 
 @twin_of(take_rows_reference, of=2)
-def take_rows(part, parts, x, rows, out):  # type: ignore[no-untyped-def]
+def take_rows(part, parts, x, rows, out):
     top, bottom = share(len(rows), part, parts)
     for i in range(top, bottom):
         from_row, to_row = x[rows[i]], out[i]
@@ -32,7 +34,7 @@ def mean_reference(values: Array, out: Array) -> None:
 
 
 @twin_of(mean_reference)
-def mean(part, parts, values, out):  # type: ignore[no-untyped-def]
+def mean(part, parts, values, out):
     if part == parts - 1:  # the sum is in one order, whatever `parts` is
         total = 0.0
         for n in range(len(values)):
@@ -40,8 +42,8 @@ def mean(part, parts, values, out):  # type: ignore[no-untyped-def]
         out[0] = total / len(values)  # (2)
 
 
-@part
-def sum_of(terms):  # type: ignore[no-untyped-def]
+@helper
+def sum_of(terms):
     """The sum of terms (D,), in halves, which are written over: many at a time, in one order."""
     count = terms.size
     while count > 1:
@@ -61,5 +63,5 @@ def plain(x: Array) -> Array:
 
 
 def flat(x: Array) -> Array:
-    """x in one row, a view where its memory is in order."""
+    """x in one row, a view where its memory is in order and may be written; else a copy."""
     return plain(x).reshape(-1)

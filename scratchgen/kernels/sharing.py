@@ -31,19 +31,22 @@ from weakref import WeakKeyDictionary
 
 from ..checks import whole
 
+# mypy: disable-error-code="no-untyped-def"
+
 MOST = 256
 DEFAULT_MOST = 8
 BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
 LONG, FAR_LONGER = 1e-3, 20  # seconds, times
-FIRST, LAST = 8, 512  # calls that run serially, and as many at once make up for them
+FIRST, LAST = 8, 512  # calls on one thread after a slow one: twice as many each time, up to LAST
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
 _alone_for = 0  # calls to come that run serially, because the CPUs are not ours alone
-_next_alone, _good = FIRST, 0  # how many it will be the next time, and calls since that were quick
+_next_alone = FIRST  # how many it will be the next time; halved after as many quick calls
+_quick = 0  # calls since the last slow one, or since that was halved
 _usual: WeakKeyDictionary[Any, float] = (
     WeakKeyDictionary()
 )  # the shortest seconds for work, by kind
@@ -80,12 +83,12 @@ def threads(n: int) -> Iterator[None]:
         _of_block.reset(before)
 
 
-def share(count, part, parts):  # type: ignore[no-untyped-def]
+def share(count, part, parts):
     """Which of `count` things that part takes: from, to. All together take each once."""
     return count * part // parts, count * (part + 1) // parts
 
 
-def share_row(size, part, parts):  # type: ignore[no-untyped-def]
+def share_row(size, part, parts):
     """Which of `size` numbers in a row that part takes, in whole blocks: from, to.
 
     What is computed in a vector and what is left over at the end may be rounded in other places.
@@ -116,11 +119,13 @@ def _usable_cpus() -> int:
 
 
 def run(task: Callable[[int], None], parts: int, work: float, kind: Any) -> None:
-    """task(parts), for as many parts as may run at once just now: that number, or 1.
+    """task(parts), or task(1) where other threads cannot be had just now.
 
-    `work` is above 0, in any unit that goes with the time that tasks of that kind take.
+    Where numba has fewer threads than `parts`, it is given as many as there are. `work` is above 0,
+    in any unit that goes with the time of tasks of that kind. `kind` is what their times are known
+    by, an object that weak references can hold.
     """
-    global _alone_for, _next_alone, _good
+    global _alone_for, _next_alone, _quick
     if _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
         _alone_for = max(0, _alone_for - 1)
         task(1)
@@ -136,9 +141,9 @@ def run(task: Callable[[int], None], parts: int, work: float, kind: Any) -> None
         _usual[kind] = math.inf
     else:
         if seconds > LONG + FAR_LONGER * usual * work:
-            _alone_for, _next_alone, _good = _next_alone, min(2 * _next_alone, LAST), 0
-        elif (_good := _good + 1) >= _next_alone:
-            _next_alone, _good = max(_next_alone // 2, FIRST), 0
+            _alone_for, _next_alone, _quick = _next_alone, min(2 * _next_alone, LAST), 0
+        elif (_quick := _quick + 1) >= _next_alone:
+            _next_alone, _quick = max(_next_alone // 2, FIRST), 0
         _usual[kind] = min(usual, seconds / work)
 
 

@@ -203,7 +203,8 @@ def one_pass(
     tape: Tape,
 ) -> tuple[Array, Array]:
     """The penalty (N,) and its gradient by the slope (N, ...), on the tape, from a kernel."""
-    norm, flat = norms(slope, tape), kernels.plain(rows(slope))
+    flat = kernels.plain(rows(slope))
+    norm = norms(flat, tape)
     each, factor = (tape.array(name, norm.shape, norm.dtype) for name in ("each", "factor"))
     kernel(norm, dvalue, *map(norm.dtype.type, settings), each, factor)
     u = tape.array("u", slope.shape, slope.dtype)

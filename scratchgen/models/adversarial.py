@@ -138,16 +138,17 @@ class GAN(Model):
         p = self.players["discriminator"].views.discriminator
         real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
         fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
-        d = self.loss.discriminator_pass(real, fake, self._dvalue(batch, tape), tape)
+        dvalue = self._dvalue(batch, tape)
+        d = self.loss.discriminator_pass(real, fake, dvalue, tape)
         if gradient is not None:
-            g = gradient.opened().discriminator
+            g = gradient.opened().discriminator  # which the first pass writes
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
-            g = gradient.views.discriminator
+            g = gradient.views.discriminator  # which the second adds to
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
         means = {"discriminator": self._mean(d.value, "value", tape)}  # (3)
         if self.penalty:
             x = self.penalty.points(batch, made, tape.rng, tape)  # (N, ...)
-            each = self._penalise(self.penalty, x, gradient, tape)  # (N,)
+            each = self._penalise(self.penalty, x, dvalue, gradient, tape)  # (N,)
             means["penalty"] = self._mean(each, "penalty", tape)
         kernels.after(self._tell, means, tape)
 
@@ -163,8 +164,10 @@ class GAN(Model):
         if "penalty" in means:
             tape.parts["discriminator"] += tape.parts["penalty"]
 
-    def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> Array:
-        network, dvalue = self.networks["discriminator"], self._dvalue(x, tape)
+    def _penalise(
+        self, penalty: Penalty, x: Array, dvalue: Array, gradient: Gradient | None, tape: Tape
+    ) -> Array:
+        network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
         g = None if gradient is None else gradient.views.discriminator
         return penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)

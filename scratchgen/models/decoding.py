@@ -4,7 +4,8 @@
     x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
 
 What a call returns is written over by the next. Two threads take two decoders. The call is recorded
-once and then replayed, if all that it goes through can be; see kernels/plans.py.
+once and then replayed, if all that it goes through can be; see kernels/plans.py. It runs on one
+thread, and by twins or references, whichever run when the decoder is made.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -79,8 +79,8 @@ class Model:
         """What `player` minimises, mean per example; its gradient is added into `gradient`.
 
         batch (N, *shape) as `check` returns it; labels (N,) are for networks with JoinLabels.
-        Leaves the parts of the number, by the names that a history has, on the tape as
-        `tape.parts`. Updates nothing.
+        Leaves the number and its parts, by the names that a history has, on the tape as
+        `tape.parts`; the number itself comes first. Updates nothing.
 
         `step` is that of the run, counted from 0, for what changes in its course, such as a KL term
         that warms up; None is the end of it.

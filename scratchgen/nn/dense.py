@@ -7,6 +7,8 @@
     v = u w                                          (4)
     dL'/du = dL'/dv w^T,   dL'/dw = x^T dL'/dy + u^T dL'/dv    (5)
 
+u is a direction of x, v how y moves along it, and L' as in layer.py (4); db is as in (3).
+
 The products themselves are in kernels/products.py.
 """
 
@@ -78,7 +80,7 @@ class Dense(Layer):
     ) -> Array | None:
         x = tape.x
         if g is not None:
-            new = getattr(g, "new", False)
+            new = getattr(g, "new", False)  # nothing there to add to: see Gradient in block.py
             kernels.add_outer(x, dy, g.w, new)  # (3)
             if self.bias is not None:
                 kernels.add_rows(kernels.plain(dy), g.b, new)  # (3)
@@ -96,7 +98,8 @@ class Dense(Layer):
     ) -> SimpleNamespace | None:
         x, u = tape.x, tape.u
         some = tape.array("some", (1,), np.int64)
-        kernels.any_of(kernels.plain(dy), some)  # at the top of a penalty, y is no part of it
+        # at the end of a penalty's network dy is 0, and often below it: two products to leave out
+        kernels.any_of(kernels.plain(dy), some)
         if g is not None:
             kernels.add_outer(x, dy, into=g.w, some=some)
             kernels.add_outer(u, dv, into=g.w)  # (5)

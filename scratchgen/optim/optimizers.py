@@ -75,7 +75,8 @@ class Descent:
         Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
         """
         memory = remember(self.owner(), theta, *self.arrays, t=0)
-        memory.numbers = kernels.lasting(np.zeros(len(self.numbers(0.0, 1)) + 1, theta.dtype))
+        numbers = [*self.numbers(0.0, 1), 0.0]  # the last is for the smallest normal number
+        memory.numbers = kernels.lasting(np.zeros(len(numbers), theta.dtype))
         return memory
 
     def rate(self, step: int) -> float:
@@ -94,10 +95,10 @@ class Descent:
         check_gradient(self.owner(), theta, gradient)
         if not gradient.flags.writeable:  # for which numba would compile anew
             gradient = gradient.copy()
-        kernels.before(self._count, memory)
+        kernels.before(self._prepare, memory)
         self.move(theta, gradient, memory)
 
-    def _count(self, memory: Memory) -> None:
+    def _prepare(self, memory: Memory) -> None:
         """The numbers of the next step, in theta's dtype, and, last, its smallest normal number."""
         rate = self.rate(memory.t)
         memory.t += 1

@@ -4,8 +4,9 @@
     steps 4, 5        run and recorded
     from step 6       replayed, if the two records are alike
 
-for each size of batch, each set of players that move, and all numbers and choices that the model
-has as attributes, such as beta: a callback may change them. What is recorded has to be all that a
+counted by themselves for each size of batch, set of players that move, number of threads, and all
+numbers and choices that the model has as attributes, such as beta: a callback may change them. What
+layers and optimizers are set to is frozen anyway. What is recorded has to be all that a
 step does. So each part of the model has to say of itself, `replays = True`, that it computes with
 kernels alone, in memory that lasts, and that the rest is announced by `before`, `here` and `after`.
 A class that inherits from one that says so has to say it again. With anything else, such as a layer
@@ -37,7 +38,8 @@ class Routine:
         self.trainer = trainer
         self._x, self._labels, self._rng = kernels.lasting(x.reshape(len(x), -1)), labels, rng
         self._tape = Tape()
-        self._known: dict[Any, int | Notes | Plan | None] = {}  # runs, a record, a plan; or never
+        # int: how many steps ran so far; Notes: the first record; None: no plan will be made
+        self._known: dict[Any, int | Notes | Plan | None] = {}
         model = vars(trainer.model)
         self._choices = [name for name, value in model.items() if isinstance(value, Hashable)]
 
@@ -90,8 +92,9 @@ def _parts_of(trainer: Trainer) -> Iterator[Any]:
     for network in model.networks.values():
         yield from distinct_layers(network)
     for optimizer in trainer.optimizers.values():
-        yield optimizer
-        if (inner := getattr(optimizer, "optimizer", None)) is not None:
-            yield inner
+        one: Any = optimizer
+        while one is not None:  # one may stand in another
+            yield one
+            one = getattr(one, "optimizer", None)
     if trainer.average is not None:
         yield trainer.average

@@ -91,7 +91,7 @@ class Trainer:
         parts: dict[str, float] = {}
         for player in turns:
             numbers = self.tapes[player].parts
-            _check(player, next(iter(numbers.values())))
+            _check(player, next(iter(numbers.values())))  # the first is what the player minimises
             parts |= numbers
         self.steps += 1
         return parts

@@ -123,7 +123,7 @@ def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
     monkeypatch.setattr(sharing.time, "perf_counter", lambda: next(times))
     monkeypatch.setattr(sharing, "_alone_for", 0)
     monkeypatch.setattr(sharing, "_next_alone", 2)
-    monkeypatch.setattr(sharing, "_good", 0)
+    monkeypatch.setattr(sharing, "_quick", 0)
     monkeypatch.setattr(sharing, "FIRST", 2)
 
     def task(parts):

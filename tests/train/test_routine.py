@@ -165,6 +165,22 @@ def test_what_computes_by_itself_is_run_in_every_step(kind, monkeypatch):
     assert compare(lambda: vae(kind(5, 5)), monkeypatch) == 0
 
 
+class Own(optim.SGD):
+    """An optimizer of a user's own."""
+
+    def move(self, theta, g, memory):
+        theta -= 1e-3 * g
+
+
+@needs_numba
+@pytest.mark.parametrize("wrapped", [0, 1, 2])
+def test_so_is_what_an_optimizer_has_within(wrapped, monkeypatch):
+    optimizer = Own()
+    for _ in range(wrapped):
+        optimizer = optim.ClipNorm(optimizer, 0.1)
+    assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=optimizer) == 0
+
+
 @needs_numba
 def test_labels_are_run_in_every_step(monkeypatch):
     def build():

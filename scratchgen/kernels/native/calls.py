@@ -5,7 +5,7 @@
 Where Python calls a compiled function, each argument is looked at and unpacked anew. Numbers, and
 the addresses, sizes and strides of arrays, can as well be unpacked once, into a block: 8 bytes for
 each number that numba passes. A caller reads them from there; one serves all functions of a type.
-Only code that is being compiled imports this file.
+Only what runs compiled kernels imports this file.
 """
 
 import array
@@ -25,7 +25,6 @@ from numba.extending import intrinsic
 from ...checks import Array
 from .vectors import INT32, INT64, Value
 
-NOTHING, HERE = 0, 2  # a function's result and its error have places of their own, then come parts
 TYPE = ir.FunctionType(INT32, [INT64] * 4)  # of a caller
 _callers: dict[str, tuple[Any, int]] = {}  # by the type of what is called: its library, its address
 _numbers = itertools.count()
@@ -95,7 +94,7 @@ def _emit_caller(module: Any, kind: Any, name: str) -> str:
     caller = ir.Function(module, TYPE, name)
     b = ir.IRBuilder(caller.append_basic_block())
     function, part, parts, block = caller.args
-    result, error, _, _, *others = kind.args
+    result, error, _, _, *others = kind.args  # places to write to, part and parts, then the block's
     places = [b.alloca(one.pointee) for one in (result, error)]
     numbers = [
         b.load(b.inttoptr(b.add(block, ir.Constant(INT64, 8 * i)), one.as_pointer()))
