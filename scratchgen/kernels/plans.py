@@ -37,6 +37,7 @@ from .compiling import FromLLVM, Kernel, Twin, alone, compiled, entries, helper,
 # mypy: disable-error-code="no-untyped-def"
 
 FINE = 4_000  # sums of two, about: what a part has at the least, where work has several
+MOST_PARTS = sharing.MOST
 ENTER = 20_000  # pauses, below a millisecond, in which all threads have to have come
 COLUMNS = 5  # of a table
 CALLER, FUNCTION, BLOCK, MOST, WAITS = range(COLUMNS)
@@ -53,11 +54,17 @@ call, look, rest, count, change = (
 
 @dataclass(frozen=True)
 class Call:
-    """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about."""
+    """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
+
+    Where `scratch` is not 0, the loop has one more argument: memory to work in, so many bytes for
+    each part. `most` is how many parts there may be.
+    """
 
     loop: Kernel
     args: tuple[Any, ...]
     work: float
+    scratch: int = 0
+    most: int = MOST_PARTS
 
     def like(self, other: Any) -> bool:
         """Whether the other is the same kernel, in the same memory, with the same numbers."""
@@ -127,10 +134,10 @@ def recording() -> Iterator[Notes]:
         _notes.reset(before)
 
 
-def note(loop: Kernel, args: tuple[Any, ...], work: float) -> None:
+def note(call: Call) -> None:
     """A kernel is about to run, by its twin."""
     if (notes := _notes.get()) is not None:
-        notes.middle.append(Call(loop, args, work))
+        notes.middle.append(call)
 
 
 def before(f: Callable[..., Any], *args: Any) -> None:
@@ -197,6 +204,9 @@ class Plan:
             if one is not None:
                 self._todo.append((one.f, one.args))
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("a plan points to memory, and what copies it would not have that memory")
+
     def run(self) -> None:
         """The step once more."""
         for f, args in self._todo:
@@ -210,14 +220,18 @@ class Table:
         from .native.calls import pack
 
         self._calls = calls  # which keep the memory alive that the rows point to
-        self._blocks = [pack(one.args) for one in calls]
+        # a plan has memory of its own to work in: two may run at once
+        self._room = np.empty((threads, max(one.scratch for one in calls)), np.uint8)
+        args = [(*one.args, self._room) if one.scratch else one.args for one in calls]
+        self._blocks = [pack(one) for one in args]
         self._work = sum(one.work for one in calls) + 1
         fine = fine or FINE
-        most = [max(1, int(min(threads, one.work / fine))) for one in calls]
+        most = [max(1, int(min(threads, one.most, one.work / fine))) for one in calls]
         # what has one part is all the first thread's, which need not wait between two of these
         waits = [not (one == other == 1) for one, other in zip(most, [*most[1:], 1], strict=True)]
         rows: list[int] = []
-        places = entries([(one.loop, one.args) for one in calls])
+        loops = (one.loop for one in calls)
+        places = entries(list(zip(loops, args, strict=True)))
         for place, block, *row in zip(places, self._blocks, most, waits, strict=True):
             rows += (*place, block.buffer_info()[0], *row)
         self._rows = np.array(rows, np.int64).reshape(len(calls), COLUMNS)
@@ -239,11 +253,9 @@ class Table:
             _region()(parts, self._rows, self._gate)
 
 
-def at_once(loop: Kernel, args: tuple[Any, ...], parts: int, work: float = 1.0) -> None:
-    """loop(part, parts, *args) for each part, at the same time where that can be had."""
-    Table([Call(loop, args, max(work, 1))], parts, fine=max(work, 1) / (parts + 0.5)).run(
-        usual=loop
-    )
+def at_once(call: Call, parts: int) -> None:
+    """The kernel in that many parts, at the same time where that can be had."""
+    Table([call], parts, fine=max(call.work, 1) / (parts + 0.5)).run(usual=call.loop)
 
 
 @helper

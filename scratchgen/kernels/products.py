@@ -26,22 +26,22 @@ order, so that no result depends on how many they are.
 
 import functools
 import os
-import threading
 from typing import Any
 
 import numpy as np
 
 from ..checks import Array
 from ..errors import OptionError
-from . import plans, sharing
+from . import plans
 from .compiling import FromLLVM, Kernel, helper, with_types
-from .plans import lasting
+from .plans import Call, lasting
 from .sharing import share, share_row
 from .twins import call, twin_of, twins_run
 
 # mypy: disable-error-code="no-untyped-def"
 
 DEPTH = 256
+PANEL = DEPTH * 2 * 64  # bytes, of the longest vectors
 COPY_FROM = 192  # rows of c
 AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
@@ -145,13 +145,12 @@ def _multiplied(
     if bias is not None and (bias.dtype != dtype or bias.strides != (item,)):
         return False
     first = _zeros(dtype.char) if bias is None else bias
-    panels, some = _panels(sharing.threads_now()), ALWAYS if some is None else some
-    args = (a, b, first, c, start, panels, some)
-    call(_loop(dtype.char), c.size * a.shape[1] / AT_ONCE, args)
+    args = (a, b, first, c, start, ALWAYS if some is None else some)
+    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=PANEL))
     return True
 
 
-def multiply(part, parts, a, b, bias, c, start, panels, some):
+def multiply(part, parts, a, b, bias, c, start, some, panels):
     """c = first + a b, this part of it; c = first where there is nothing to add."""
     item, (rows, depth), columns = c.itemsize, a.shape, b.shape[1]
     if some[0] == 0:
@@ -299,7 +298,7 @@ def _loop(char: str) -> Kernel:
         written = types.Array(dtype, 2, **any_strides)
         some = types.Array(types.int64, 1, "C")
         panels = types.Array(types.uint8, 2, "C")
-        return read, read, bias, written, types.intp, panels, some
+        return read, read, bias, written, types.intp, some, panels
 
     return with_types(multiply, f"multiply_{char}", types_of_arguments)
 
@@ -308,17 +307,6 @@ def _loop(char: str) -> Kernel:
 def _zeros(char: str) -> Array:
     """What a sum starts from where there is nothing: as many zeros as any tile reads."""
     return lasting(np.zeros(512, char))
-
-
-_mine = threading.local()
-
-
-def _panels(parts: int) -> Array:
-    """A panel for each part, (parts, bytes), this thread's own, to write in again and again."""
-    have = getattr(_mine, "panels", None)
-    if have is None or len(have) < parts:
-        have = _mine.panels = lasting(np.empty((parts, DEPTH * 2 * 64), np.uint8))
-    return have
 
 
 def as_column(values: Array, like: Array) -> Array:

@@ -10,6 +10,7 @@ threads and repeats what was run.
 
 import functools
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,9 +22,11 @@ import numpy as np
 from ..versions import is_installed
 from . import plans, sharing
 from .compiling import Kernel, alone
+from .plans import MOST_PARTS, Call
 
 GRAIN = 20_000  # sums of two, about: below it, waking a second thread costs more than it saves
 
+_mine = threading.local()
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
@@ -94,6 +97,9 @@ def twin_of(
     """
 
     def pair(loop: Kernel) -> Kernel:
+        names = loop.__code__.co_varnames[: loop.__code__.co_argcount]
+        has_terms = names[-1] == "_terms"  # (parts, ...), a row for each part to work in
+
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
             if flat:
@@ -102,7 +108,8 @@ def twin_of(
                 return
             worker = args[of]
             if twins_run() and worker.dtype.char in "fd":
-                call(loop, worker.size * weight, args)
+                most = len(args[-1]) if has_terms else MOST_PARTS
+                call(Call(loop, args, worker.size * weight, most=most))
             else:
                 plans.here(reference, *args)
 
@@ -113,13 +120,23 @@ def twin_of(
     return pair
 
 
-def call(loop: Kernel, work: float, args: tuple[Any, ...]) -> None:
-    """Run a compiled loop, on several threads where the work, in sums of two, is worth it."""
-    plans.note(loop, args, work)
-    if work < GRAIN or (parts := sharing.threads_now()) == 1:
-        alone(loop)(0, 1, *args)
+def call(one: Call) -> None:
+    """Run a compiled loop, on several threads where the work is worth it."""
+    plans.note(one)
+    if one.work >= GRAIN and (parts := min(sharing.threads_now(), one.most)) > 1:
+        plans.at_once(one, parts)
+    elif one.scratch:
+        alone(one.loop)(0, 1, *one.args, _scratch(one.scratch))
     else:
-        plans.at_once(loop, args, parts, work)
+        alone(one.loop)(0, 1, *one.args)
+
+
+def _scratch(size: int) -> np.ndarray:
+    """(1, size) bytes, this thread's own, to work in again and again."""
+    have: np.ndarray | None = getattr(_mine, "scratch", None)
+    if have is None or have.size < size:
+        have = _mine.scratch = np.empty((1, size), np.uint8)
+    return have
 
 
 def call_flat(
@@ -147,5 +164,5 @@ def call_flat(
         row = array.ravel()  # a view where it can be one
         # numba would compile anew for memory that cannot be written
         rows.append(row if row.flags.writeable else row.copy())
-    call(loop, last.size * weight, (*rows, *others))
+    call(Call(loop, (*rows, *others), last.size * weight))
     return True

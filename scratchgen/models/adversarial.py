@@ -148,7 +148,7 @@ class GAN(Model):
         means = {"discriminator": self._mean(d.value, "value", tape)}  # (3)
         if self.penalty:
             x = self.penalty.points(batch, made, tape.rng, tape)  # (N, ...)
-            each = self._penalise(self.penalty, x, dvalue, gradient, tape)  # (N,)
+            each = self._penalise(self.penalty, x, gradient, tape)  # (N,)
             means["penalty"] = self._mean(each, "penalty", tape)
         kernels.after(self._tell, means, tape)
 
@@ -164,10 +164,8 @@ class GAN(Model):
         if "penalty" in means:
             tape.parts["discriminator"] += tape.parts["penalty"]
 
-    def _penalise(
-        self, penalty: Penalty, x: Array, dvalue: Array, gradient: Gradient | None, tape: Tape
-    ) -> Array:
-        network = self.networks["discriminator"]
+    def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> Array:
+        network, dvalue = self.networks["discriminator"], self._dvalue(x, tape, "dvalue of penalty")
         p = self.players["discriminator"].views.discriminator
         g = None if gradient is None else gradient.views.discriminator
         return penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)
@@ -189,9 +187,9 @@ class GAN(Model):
         means = {"generator": self._mean(d.value, "value", tape)}  # (4)
         kernels.after(self._tell, means, tape)
 
-    def _dvalue(self, batch: Array, tape: Tape) -> Array:
+    def _dvalue(self, batch: Array, tape: Tape, name: str = "dvalue") -> Array:
         """What each example weighs in the means (3) and (4): (N,)."""
-        dvalue = tape.array("dvalue", (len(batch),), self.dtype)
+        dvalue = tape.array(name, (len(batch),), self.dtype)
         kernels.before(dvalue.fill, 1 / len(batch))
         return dvalue
 

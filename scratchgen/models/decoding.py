@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, array_text
+from ..checks import Array, Shape, examples
 from ..errors import KindError, ShapeError
 from ..kernels import lasting
 from ..kernels.plans import Plan, recording
@@ -52,13 +52,14 @@ class PreparedDecoder:
     def __call__(self, z: Any, labels: Any = None) -> Array:
         """The batch of examples for z (batch, latent), numbers of any kind; (1).
 
-        labels (batch,) are for a model whose networks join them. Raises ShapeError, KindError or
-        OptionError.
+        labels (batch,) are for a model whose networks join them. Raises ShapeError, KindError,
+        DataError or OptionError, as `decode` does; that all is finite is not asked of an array that
+        fits as it is.
         """
         x = self._z
-        if getattr(z, "shape", None) != x.shape:
+        if type(z) is not np.ndarray or z.dtype != x.dtype or z.shape != x.shape:
             z = self._array(z)
-        np.copyto(x, z, casting="unsafe")
+        np.copyto(x, z)
         if self._joins_labels or labels is not None:
             self._tape.begin(training=False, labels=self._check_labels(labels, len(x)))
         if self._plan is None:
@@ -72,12 +73,15 @@ class PreparedDecoder:
             x = forward(p, x, tape)
         return self._reading(x, self._out)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise KindError(
+            "a prepared decoder cannot be copied or pickled, because it works in its own memory: "
+            "model.decoder(batch=...) prepares another"
+        )
+
     def _array(self, z: Any) -> Array:
         """z as an array of the size that was prepared for, or an error."""
-        try:
-            z = np.asarray(z, self._z.dtype)
-        except (TypeError, ValueError):
-            raise KindError(f"z is {array_text(z)}: wants numbers {self._z.shape}") from None
+        z = examples(z, self._z.shape[1:], self._z.dtype, "z")
         if z.shape != self._z.shape:
             raise ShapeError(
                 f"z has shape {z.shape}, wants {self._z.shape}, for which this decoder was "

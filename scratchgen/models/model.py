@@ -136,7 +136,8 @@ class Model:
     def decoder(self, batch: int = 1) -> PreparedDecoder:
         """`decode` for `batch` latents at a time, in the same memory at every call.
 
-        For programs that embed a model: no call takes memory, and few lines of Python run. What a
+        For programs that embed a model: few lines of Python run, and kernels that run as their
+        twins, as after `load(path, jit=True)`, take no memory. What a
         call returns is written over by the next; two threads take two decoders. It decodes with
         the weights that the model has at the call. Raises OptionError unless batch is at least 1.
 

@@ -45,9 +45,12 @@ def check_layer(layer: Any, where: str) -> None:
 def replays(part: Any) -> bool:
     """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
 
-    A class has to say so itself: what it inherits says nothing of what it does differently.
+    A class has to say so itself: what it inherits says nothing of what it does differently. Nor may
+    a method have been put in the place of one.
     """
-    return "replays" in vars(type(part)) and bool(part.replays)
+    kind = type(part)
+    own = (name for name in getattr(part, "__dict__", {}) if callable(getattr(kind, name, None)))
+    return "replays" in vars(kind) and bool(part.replays) and not any(own)
 
 
 class Layer:

@@ -40,19 +40,28 @@ class Routine:
         self._tape = Tape()
         # int: how many steps ran so far; Notes: the first record; None: no plan will be made
         self._known: dict[Any, int | Notes | Plan | None] = {}
-        model = vars(trainer.model)
+        model, blocks = vars(trainer.model), trainer.model.players.values()
         self._choices = [name for name, value in model.items() if isinstance(value, Hashable)]
+        self._vectors = [(block, block.vector, block.state) for block in blocks]
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
         here = self._tape.array("rows", rows.shape, np.int64)
         here[:] = rows
         threads, model = kernels.threads_now(), vars(self.trainer.model)
-        choices = [model[name] for name in self._choices]
-        key = (len(rows), self.trainer.turns(), threads, twins_run(), *choices)
-        try:
-            hash(key)
-        except TypeError:  # a callback has put in something of its own
+        choices = [model[name] for name in self._choices if name in model]
+        networks = self.trainer.model.networks.values()
+        key = (
+            len(rows),
+            self.trainer.turns(),
+            threads,
+            twins_run(),
+            len(model),
+            *choices,
+            *networks,
+        )
+        moved = any(b.vector is not v or b.state is not s for b, v, s in self._vectors)
+        if moved or not _is_hashable(key):  # a callback has put in something of its own
             return self._run(here)
         if key not in self._known:
             if len(self._known) > MOST:  # choices that change in every step
@@ -82,6 +91,14 @@ class Routine:
         kernels.take_rows(self._x, rows, x.reshape(len(rows), -1))
         labels = None if self._labels is None else self._labels[rows]
         return self.trainer.step(x, self._rng, labels)
+
+
+def _is_hashable(key: Any) -> bool:
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True
 
 
 def _parts_of(trainer: Trainer) -> Iterator[Any]:

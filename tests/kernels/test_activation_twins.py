@@ -9,7 +9,7 @@ import pytest
 from scratchgen import nn
 from scratchgen.kernels import ACTIVATIONS
 from scratchgen.kernels import twins as which
-from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.plans import Call, at_once
 from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation
@@ -98,7 +98,7 @@ def test_the_number_of_parts_does_not_show(layer):
             found = []
             for parts in (1, 2, 3):
                 out = np.zeros((written, size))
-                at_once(loop, (*given, *out, settings), parts)
+                at_once(Call(loop, (*given, *out, settings), 1), parts)
                 found.append(out.tobytes())
             assert found[0] == found[1] == found[2]
 

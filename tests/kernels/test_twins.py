@@ -15,7 +15,7 @@ from scratchgen import kernels
 from scratchgen.bench.cases import CASES, adam_step, twins
 from scratchgen.kernels import twins as which
 from scratchgen.kernels.compiling import alone
-from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.plans import Call, at_once
 from scratchgen.kernels.twins import compiles
 from scratchgen.versions import is_installed
 
@@ -35,7 +35,7 @@ def run_twin(name: str, parts: int, case: list) -> None:
     if parts == 1:
         alone(kernel.loop)(0, 1, *case)
     else:
-        at_once(kernel.loop, tuple(case), parts)
+        at_once(Call(kernel.loop, tuple(case), 1), parts)
 
 
 def test_every_twin_has_a_case():

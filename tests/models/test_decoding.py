@@ -1,12 +1,18 @@
 """The prepared decoder: the same examples as `decode`, in the same memory every time."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
 import pytest
 
 import scratchgen as sg
+from scratchgen import nn
 from scratchgen.errors import KindError, OptionError, ShapeError
+from scratchgen.kernels.twins import compiles, twins
+
+needs_numba = pytest.mark.skipif(not compiles(), reason="numba is not installed, or switched off")
 
 
 def models():
@@ -51,12 +57,49 @@ def test_it_follows_the_weights():
     np.testing.assert_allclose(decode(z), model.decode(z), rtol=1e-6)
 
 
+@needs_numba
+def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
+    """A product of 256 rows, or of transposed weights, copies what it reads into such memory."""
+    first = nn.Dense(64, 32)
+    encoder = nn.Network((64,), first, nn.Dense(32, 64))
+    decoder = nn.Network((32,), nn.Dense(32, 32), nn.ReLU(), nn.Tied(first))
+    model = sg.models.VAE(encoder, decoder, "mse", rng=0)
+    latents = np.random.default_rng(0).standard_normal((2, 256, 32)).astype(np.float32)
+    with twins():
+        decoders = [model.decoder(256) for _ in latents]
+        wanted = [decode(z).copy() for decode, z in zip(decoders, latents, strict=True)]
+    wrong = []
+
+    def work(decode, z, wanted):
+        for _ in range(300):
+            if not np.array_equal(decode(z), wanted):
+                wrong.append(z)
+
+    given = zip(decoders, latents, wanted, strict=True)
+    threads = [threading.Thread(target=work, args=one) for one in given]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_copy_which_would_work_in_the_same_memory_is_refused(how):
+    decode = sg.models.vae((2,), latent=3, hidden=(8,), rng=0).decoder()
+    with pytest.raises(KindError, match=r"model\.decoder\(batch=\.\.\.\) prepares another"):
+        how(decode)
+
+
 @pytest.mark.parametrize(
     ("z", "error", "words"),
     [
         (np.ones((2, 3)), ShapeError, r"\(2, 3\), wants \(1, 3\)"),
-        (np.ones(3), ShapeError, r"\(3,\), wants \(1, 3\)"),
-        ([["a", "b", "c"]], KindError, "wants numbers"),
+        (np.ones(3), ShapeError, r"\(3,\), wants \(N, 3\)"),
+        ([["a", "b", "c"]], KindError, "wants real numbers"),
+        (np.array([["1", "2", "3"]]), KindError, "wants real numbers"),
+        (np.array([["a", "b", "c"]], object), KindError, "wants real numbers"),
+        (np.ones((1, 3), complex), KindError, "wants real numbers"),
     ],
 )
 def test_a_wrong_call_is_explained(z, error, words):

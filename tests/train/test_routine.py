@@ -10,6 +10,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import distributions, losses, nn, optim
 from scratchgen.bench.cases import twins as all_twins
+from scratchgen.errors import OptionError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import alone
 from scratchgen.kernels.plans import Plan, recording
@@ -196,13 +197,23 @@ CHANGES = {
     "loss": lambda model: setattr(model, "loss", losses.LOSSES["hinge"]),
     "penalty": lambda model: setattr(model, "penalty", losses.R1(3.0)),
     "weight_clip": lambda model: setattr(model, "weight_clip", 0.01),
+    "networks": lambda model: quieter(model),
 }
+
+
+def quieter(model):
+    """The critic's layers, with less noise."""
+    old = model.networks["discriminator"]
+    layers = (nn.GaussianNoise(0.01) if isinstance(one, nn.GaussianNoise) else one
+              for one in old.layers)  # fmt: skip
+    model.networks["discriminator"] = nn.Network(old.in_shape, *layers)
 
 
 @pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_callback_changes_counts(name, which, monkeypatch):
-    build = (lambda: vae(nn.ReLU())) if hasattr(vae(), name) else (lambda: gan(nn.ReLU()))
+    of_vae = name != "networks" and hasattr(vae(), name)
+    build = (lambda: vae(nn.ReLU())) if of_vae else (lambda: gan(nn.GaussianNoise(1.0), nn.ReLU()))
 
     def change(run):
         if run.epoch == 5:
@@ -219,6 +230,54 @@ class Twice(losses.R1):
         each, u = super().both(slope, dvalue, tape)
         u *= 2
         return 2 * each, u
+
+
+@pytest.mark.parametrize("name", ["objective", "settle"])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_method_that_was_put_in_the_place_of_one_is_called(name, early, monkeypatch):
+    calls = []
+
+    def put(model):
+        method = getattr(model, name)
+        setattr(model, name, lambda *args, **given: calls.append(name) or method(*args, **given))
+
+    def build():
+        model = vae(nn.ReLU())
+        if early:
+            put(model)
+        return model
+
+    def change(run):
+        if run.epoch == 5 and not early:
+            put(run.model)
+
+    replayed = compare(build, monkeypatch, callbacks=[change])
+    assert len(calls) == 2 * 3 * (8 if early else 3)
+    assert replayed == (0 if early else pytest.approx(8, abs=4))
+
+
+def test_another_vector_is_refused_as_in_a_step_by_python(monkeypatch):
+    class Swap(sg.train.Callback):
+        def on_step(self, run):
+            if run.step == 12:
+                block = run.model.players["vae"]
+                block.vector = block.vector.copy()
+
+    with pytest.raises(OptionError, match="a memory of another vector"):
+        trained(vae(nn.ReLU()), True, monkeypatch, references, callbacks=Swap())
+
+
+class HalfR1(losses.R1):
+    """A penalty on half of the examples."""
+
+    replays: ClassVar[bool] = True
+
+    def points(self, real, fake, rng, tape=None):
+        return real[: len(real) // 2]
+
+
+def test_a_penalty_may_have_points_of_its_own(monkeypatch):
+    assert compare(lambda: gan(nn.ReLU(), penalty=HalfR1(2.0)), monkeypatch) >= 15
 
 
 @pytest.mark.parametrize("hashable", [True, False])

@@ -14,7 +14,7 @@ import llvmlite.binding
 import numpy as np
 
 from ...checks import Array
-from ..plans import at_once
+from ..plans import Call, at_once
 from ..sharing import share
 from .vectors import BITS, Value, Vectors, instructions
 
@@ -64,7 +64,7 @@ def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:
 
     def seconds(parts: int, count: int) -> float:
         began = time.perf_counter()
-        at_once(multiply_adds, (like, work, count), parts, count)
+        at_once(Call(multiply_adds, (like, work, count), count), parts)
         return time.perf_counter() - began
 
     seconds(threads, 1)
@@ -84,6 +84,6 @@ def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
     best = float("inf")
     for _ in range(rounds + 1):  # in the first, pages are handed out
         began = time.perf_counter()
-        at_once(triad, (*arrays, s), threads, n)
+        at_once(Call(triad, (*arrays, s), n), threads)
         best = min(best, time.perf_counter() - began)
     return 3 * 4 * n / best  # (2)
