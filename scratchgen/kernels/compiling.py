@@ -201,9 +201,11 @@ def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> T
 
 def kept(twin: Twin) -> Twin:
     """The same, kept on disk by its name where a place can be found."""
+    import numba
+
     from .native.caching import KernelCache, folder
 
-    if folder():
+    if folder() and not numba.config.DISABLE_JIT:
         KernelCache.on_miss = _tell
         twin._cache = KernelCache(twin.py_func)
     return twin

@@ -4,7 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from test_twins import needs_numba, run
+from test_twins import run
+
+from scratchgen.kernels.twins import numba_works
+
+pytestmark = pytest.mark.skipif(
+    not numba_works(), reason="numba is not installed, or switched off: nothing is compiled"
+)
 
 KERNEL = """
 import numpy as np, sys
@@ -28,7 +34,6 @@ def files(cache: dict) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(found)}
 
 
-@needs_numba
 def test_what_was_compiled_is_used_again_and_what_is_damaged_is_not(cache):
     assert run(KERNEL, **cache) == RIGHT
     written = files(cache)
@@ -41,7 +46,6 @@ def test_what_was_compiled_is_used_again_and_what_is_damaged_is_not(cache):
     assert run(KERNEL, **cache) == RIGHT
 
 
-@needs_numba
 def test_a_disk_that_is_full_does_not_stop_training(cache):
     code = f"""
 from numba.core import caching
@@ -54,7 +58,6 @@ caching.IndexDataCacheFile.save = full
     assert not files(cache)
 
 
-@needs_numba
 def test_without_a_home_or_a_place_to_write_kernels_are_compiled_each_time():
     code = f"""
 from scratchgen.kernels.native import caching
@@ -65,7 +68,6 @@ assert caching.folder() is None, caching.folder()
     assert run(code, **nowhere, NUMBA_THREADING_LAYER="workqueue") == RIGHT
 
 
-@needs_numba
 def test_the_folder_is_named_by_the_sources_of_all_kernels(monkeypatch, tmp_path):
     from scratchgen.kernels.native import caching
 
@@ -78,7 +80,6 @@ def test_the_folder_is_named_by_the_sources_of_all_kernels(monkeypatch, tmp_path
     assert caching._key() != before
 
 
-@needs_numba
 def test_the_place_is_the_one_that_is_asked_for(monkeypatch, tmp_path):
     from scratchgen.kernels.native import caching
 

@@ -16,7 +16,7 @@ from scratchgen.bench.cases import CASES, adam_step, twins
 from scratchgen.kernels import twins as which
 from scratchgen.kernels.compiling import alone
 from scratchgen.kernels.plans import Call, at_once
-from scratchgen.kernels.twins import compiles
+from scratchgen.kernels.twins import compiles, numba_works
 from scratchgen.versions import is_installed
 
 TWINS = twins()
@@ -32,8 +32,9 @@ needs_numba = pytest.mark.skipif(
 def run_twin(name: str, parts: int, case: list) -> None:
     """The twin on so many threads."""
     kernel = TWINS[name]
-    if parts == 1:
-        alone(kernel.loop)(0, 1, *case)
+    if parts == 1 or not numba_works():  # NUMBA_DISABLE_JIT: one part after the other
+        for part in range(parts):
+            alone(kernel.loop)(part, parts, *case)
     else:
         at_once(Call(kernel.loop, tuple(case), 1), parts)
 

@@ -10,9 +10,11 @@ import pytest
 import scratchgen as sg
 from scratchgen import nn
 from scratchgen.errors import KindError, OptionError, ShapeError
-from scratchgen.kernels.twins import compiles, twins
+from scratchgen.kernels.twins import compiles, numba_works, twins
 
-needs_numba = pytest.mark.skipif(not compiles(), reason="numba is not installed, or switched off")
+needs_numba = pytest.mark.skipif(
+    not compiles() or not numba_works(), reason="numba is not installed, or switched off"
+)
 
 
 def models():
