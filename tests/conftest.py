@@ -7,8 +7,12 @@ CI=true python -m pytest                            the same examples every time
 
 import gc
 import os
+import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
 # programs run. It must be said before NumPy is first imported.
@@ -21,9 +25,11 @@ from hypothesis import HealthCheck, settings
 
 import scratchgen as sg
 from scratchgen.data import sources
-from scratchgen.kernels.twins import compiles
+from scratchgen.gradcheck.certificate import certify
+from scratchgen.gradcheck.reports.report import Report
 
-WARMUP = pytest.StashKey[subprocess.Popen | None]()
+BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
+MANY = 1000  # tests, of which it is worth it
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=8, **COMMON)
 settings.register_profile("ci", max_examples=8, derandomize=True, **COMMON)
@@ -33,19 +39,34 @@ settings.load_profile(
 )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Kernels that are not compiled yet are compiled beside the tests, on another CPU."""
-    config.stash[WARMUP] = None
-    if compiles() and (os.cpu_count() or 1) > 1 and not config.option.collectonly:
-        command = [sys.executable, "-m", "scratchgen", "warmup"]
-        nowhere = subprocess.DEVNULL
-        config.stash[WARMUP] = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """beside.py does its work on another CPU, where there is one; who needs it comes last."""
+    if len(items) < MANY or (os.cpu_count() or 1) == 1 or config.option.collectonly:
+        return
+    file = Path(tempfile.mkdtemp()) / "reports"
+    command = [sys.executable, str(Path(__file__).with_name("beside.py")), str(file)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    config.stash[BESIDE] = process, file
+    items.sort(key=lambda item: "reports" in getattr(item, "fixturenames", ()))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if warmup := config.stash.get(WARMUP, None):
-        warmup.terminate()
-        warmup.wait()
+    if BESIDE in config.stash:
+        process, file = config.stash[BESIDE]
+        process.kill()
+        process.wait()
+        shutil.rmtree(file.parent)
+
+
+@pytest.fixture(scope="module")
+def reports(request: pytest.FixtureRequest) -> list[Report]:
+    """The certificate's reports on the whole library, with seed 0."""
+    if BESIDE in request.config.stash:
+        process, file = request.config.stash[BESIDE]
+        if process.wait() == 0:
+            of_library: list[Report] = pickle.loads(file.read_bytes())
+            return of_library
+    return certify(seed=0)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -25,12 +25,6 @@ from scratchgen.models import MODELS
 from scratchgen.nn import LAYERS, Layer, distinct_leaves
 from scratchgen.optim import OPTIMIZERS, ClipNorm
 
-
-@pytest.fixture(scope="module")
-def reports():
-    return certify(seed=0)
-
-
 # Complete by construction.
 
 
