@@ -9,14 +9,12 @@ import sys
 from pathlib import Path
 
 from scratchgen.gradcheck.certificate import certify
-from scratchgen.kernels.twins import compiles
+from scratchgen.kernels.twins import compiles, twins
 from scratchgen.warming import call_all
 
 
 def main(file: Path) -> None:
     if compiles():
-        from scratchgen.kernels.twins import twins
-
         with twins():
             for dtype in ("float32", "float64"):
                 call_all(dtype)

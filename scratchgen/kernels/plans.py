@@ -66,6 +66,11 @@ class Call:
     scratch: int = 0
     most: int = MOST_PARTS
 
+    def parts(self, threads: int, fine: float) -> int:
+        """In how many parts to run it, each with `fine` of the work at the least."""
+        parts = min(threads, self.most)
+        return parts if self.work >= parts * fine else max(1, int(self.work / fine))
+
     def like(self, other: Any) -> bool:
         """Whether the other is the same kernel, in the same memory, with the same numbers."""
         return (
@@ -225,8 +230,7 @@ class Table:
         args = [(*one.args, self._room) if one.scratch else one.args for one in calls]
         self._blocks = [pack(one) for one in args]
         self._work = sum(one.work for one in calls) + 1
-        fine = fine or FINE
-        most = [max(1, int(min(threads, one.most, one.work / fine))) for one in calls]
+        most = [one.parts(threads, FINE if fine is None else fine) for one in calls]
         # what has one part is all the first thread's, which need not wait between two of these
         waits = [not (one == other == 1) for one, other in zip(most, [*most[1:], 1], strict=True)]
         rows: list[int] = []
@@ -254,8 +258,8 @@ class Table:
 
 
 def at_once(call: Call, parts: int) -> None:
-    """The kernel in that many parts, at the same time where that can be had."""
-    Table([call], parts, fine=max(call.work, 1) / (parts + 0.5)).run(usual=call.loop)
+    """The kernel in that many parts, however small, at the same time where that can be had."""
+    Table([call], parts, fine=0).run(usual=call.loop)
 
 
 @helper

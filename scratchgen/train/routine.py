@@ -6,11 +6,12 @@
 
 counted by themselves for each size of batch, set of players that move, number of threads, and all
 numbers and choices that the model has as attributes, such as beta: a callback may change them. What
-layers and optimizers are set to is frozen anyway. What is recorded has to be all that a
-step does. So each part of the model has to say of itself, `replays = True`, that it computes with
-kernels alone, in memory that lasts, and that the rest is announced by `before`, `here` and `after`.
-A class that inherits from one that says so has to say it again. With anything else, such as a layer
-of the user's own, every step is run.
+layers and optimizers are set to is frozen anyway.
+
+What is recorded has to be all that a step does. So each part of the model has to say of itself,
+`replays = True`, that it computes with kernels alone, in memory that lasts, and that the rest is
+announced by `before`, `here` and `after`. A class that inherits from one that says so has to say it
+again. With anything else, such as a layer of the user's own, every step is run.
 """
 
 from collections.abc import Hashable, Iterator
