@@ -43,7 +43,7 @@ class PreparedDecoder:
         self._reading, self._check_labels = reading, check_labels
         self._joins_labels = joins_labels
         self._plan: Plan | None = None
-        if all(map(replays, [*distinct_layers(network), *parts])):
+        if not joins_labels and all(map(replays, [*distinct_layers(network), *parts])):
             with recording() as notes:
                 self._x = self._run()
             if notes.can_be_replayed():

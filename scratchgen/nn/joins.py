@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, Shape, labels, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, check_initialiser
@@ -31,8 +32,8 @@ class Join(Layer):
         """How many numbers are joined to an example."""
         raise NotImplementedError
 
-    def joined(self, p: Views, n: int, tape: Tape) -> Array:
-        """What is joined to n examples: (n, size), or (size,) for all alike."""
+    def join(self, p: Views, tape: Tape, out: Array) -> None:
+        """Write what is joined to the examples: out (N, size)."""
         raise NotImplementedError
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
@@ -50,8 +51,8 @@ class Join(Layer):
         n, d = x.shape
         tape.d = d
         y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)
-        y[:, :d] = x
-        y[:, d:] = self.joined(p, n, tape)
+        kernels.here(np.copyto, y[:, :d], x)
+        self.join(p, tape, y[:, d:])
         return y
 
     def backward(
@@ -59,19 +60,25 @@ class Join(Layer):
     ) -> Array | None:
         if g is not None:
             self.add_gradient(dy[:, tape.d :], tape, g)
-        return dy[:, : tape.d] if need_dx else None
+        return self._of_x(dy, tape, "dx") if need_dx else None
+
+    def _of_x(self, d: Array, tape: Tape, name: str) -> Array:
+        """What d (N, D + size) holds of x (N, D), side by side in the tape's memory."""
+        out = tape.array(name, (len(d), tape.d), d.dtype)
+        kernels.here(np.copyto, out, d[:, : tape.d])
+        return out
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         v = tape.array("v", (len(u), tape.d + self.size()), u.dtype)  # (N, D + size)
-        v[:, : tape.d] = u
-        v[:, tape.d :] = 0
+        kernels.here(np.copyto, v[:, : tape.d], u)
+        kernels.here(np.copyto, v[:, tape.d :], 0)
         return v
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         dx = self.backward(p, dy, tape, g, need_dx)
-        return SimpleNamespace(x=dx, u=dv[:, : tape.d]) if need_dx else None
+        return SimpleNamespace(x=dx, u=self._of_x(dv, tape, "du")) if need_dx else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +96,7 @@ class JoinLabels(Join):
     width: int
     table: str | Initialiser = "glorot_normal"
     formula: ClassVar[str] = "y = (x, table[label])"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         n_labels = whole(self.n_labels, "JoinLabels: n_labels", least=1)
@@ -103,13 +111,17 @@ class JoinLabels(Join):
         shape = (self.n_labels, self.width)
         return {"table": (shape, bound(self.table, shape))}
 
-    def joined(self, p: Views, n: int, tape: Tape) -> Array:
+    def join(self, p: Views, tape: Tape, out: Array) -> None:
         given = tape.given("labels", f"{self} joins one to each example")
-        tape.checked = labels(given, n, self.n_labels)  # (N,)
-        return p.table[tape.checked]  # (N, width)   (1)
+        checked = labels(given, len(out), self.n_labels)  # (N,)
+        tape.checked = tape.array("checked", checked.shape, checked.dtype)
+        # what is given anew to a replay was checked when training began
+        kernels.before(fill, tape.checked, given if isinstance(given, np.ndarray) else checked)
+        kernels.here(look_up, p.table, tape.checked, out)  # (1)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        np.add.at(g.table, tape.checked, djoined)  # (2): a label that comes twice adds twice
+        # (2): a label that comes twice adds twice
+        kernels.here(np.add.at, g.table, tape.checked, djoined)
 
     def __str__(self) -> str:
         return f"JoinLabels({self.n_labels} labels, width {self.width})"
@@ -129,6 +141,7 @@ class JoinParameters(Join):
     n: int
     values: str | Initialiser = "zeros"
     formula: ClassVar[str] = "y = (x, b)"
+    replays: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole(self.n, "JoinParameters: n", least=1))
@@ -140,11 +153,26 @@ class JoinParameters(Join):
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         return {"b": ((self.n,), bound(self.values, (1, self.n)))}
 
-    def joined(self, p: Views, n: int, tape: Tape) -> Array:
-        return p.b  # (n,)   (3)
+    def join(self, p: Views, tape: Tape, out: Array) -> None:
+        kernels.here(np.copyto, out, p.b)  # (n,)   (3)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        g.b += djoined.sum(axis=0)  # (4)
+        kernels.here(add_sum, djoined, g.b)  # (4)
 
     def __str__(self) -> str:
         return f"JoinParameters({self.n})"
+
+
+def look_up(table: Array, rows: Array, out: Array) -> None:
+    """table (K, width), rows (N,): writes out (N, width)."""
+    out[:] = table[rows]
+
+
+def fill(out: Array, labels: Array) -> None:
+    """Labels (N,) of any dtype: writes out (N,)."""
+    np.copyto(out, labels, casting="unsafe")
+
+
+def add_sum(d: Array, into: Array) -> None:
+    """d (N, n), its sum over examples added into (n,)."""
+    into += d.sum(axis=0)

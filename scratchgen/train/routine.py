@@ -24,6 +24,7 @@ from ..checks import Array
 from ..kernels.plans import Notes, Plan, recording
 from ..kernels.twins import twins_run
 from ..nn import Tape, distinct_layers, replays
+from ..nn.joins import look_up
 from .step import Trainer
 
 RUNS = 3
@@ -67,8 +68,7 @@ class Routine:
         if key not in self._known:
             if len(self._known) > MOST:  # choices that change in every step
                 self._known.clear()
-            able = self._labels is None and all(map(replays, _parts_of(self.trainer)))
-            self._known[key] = 0 if able else None
+            self._known[key] = 0 if all(map(replays, _parts_of(self.trainer))) else None
         known = self._known[key]
         if isinstance(known, Plan):
             return self.trainer.replay(known)
@@ -90,7 +90,10 @@ class Routine:
         shape = (len(rows), *self.trainer.model.shape)
         x = self._tape.array("x", shape, self._x.dtype)
         kernels.take_rows(self._x, rows, x.reshape(len(rows), -1))
-        labels = None if self._labels is None else self._labels[rows]
+        labels = None
+        if self._labels is not None:
+            labels = self._tape.array("labels", rows.shape, self._labels.dtype)
+            kernels.before(look_up, self._labels, rows, labels)
         return self.trainer.step(x, self._rng, labels)
 
 
