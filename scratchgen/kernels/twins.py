@@ -24,7 +24,7 @@ from . import plans, sharing
 from .compiling import Kernel, alone
 from .plans import MOST_PARTS, Call
 
-GRAIN = 20_000  # sums of two, about: below it, waking a second thread costs more than it saves
+GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
 
 _mine = threading.local()
 _twins_are_wanted = False
