@@ -48,11 +48,6 @@ def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]
     return rng.standard_normal(shape, dtype=dtype.type)
 
 
-def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
-    """The same draws, written into `out`."""
-    rng.standard_normal(dtype=out.dtype.type, out=out)
-
-
 def fill_uniform(rng: np.random.Generator, out: Array) -> None:
     """Draws from [0, 1), written into `out`."""
     rng.random(dtype=out.dtype.type, out=out)

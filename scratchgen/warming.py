@@ -37,6 +37,7 @@ def call_all(dtype: str) -> None:
         kernel(*CASES[name](2, 4, dtype, 0))
     x, w, y, dy, dv = normal(0, dtype, *[(2, 2)] * 5)
     kernels.times(x, w, np.empty_like(y))
+    kernels.fill_standard_normal(np.random.default_rng(0), np.empty(1000, dtype))
     for kind in ACTIVATIONS:
         layer, tape = kind(), nn.Tape().begin(training=True)
         layer.forward(None, x, tape)

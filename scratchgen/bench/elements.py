@@ -3,7 +3,10 @@
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .. import nn
+from ..kernels import fill_standard_normal
 from ..kernels.sharing import threads
 from ..kernels.twins import numba_works, references, want_twins
 from .cases import CASES, normal, twins
@@ -26,7 +29,7 @@ def measure(settings: Settings) -> Result:
     size = many * COLUMNS
     data: dict[str, Any] = {"size": size, "measured": {}}
     rows: list[Row] = []
-    for name, (reference, twin) in {**kernels(many), **activations(many)}.items():
+    for name, (reference, twin) in {**kernels(many), **activations(many), **noise(many)}.items():
         times = one_kernel(reference, twin, counts, settings.rounds)
         data["measured"][name] = times
         before, best = times["reference"], times[str(counts[-1])]
@@ -69,6 +72,14 @@ def activations(rows: int) -> dict[str, tuple[Call, Call]]:
         for way, call in calls.items():
             found[kind.__name__ + way] = (partial(by_reference, call), call)
     return found
+
+
+def noise(rows: int) -> dict[str, tuple[Call, Call]]:
+    """The same for draws of N(0, 1)."""
+    call = partial(
+        fill_standard_normal, np.random.default_rng(0), normal(0, "float32", (rows, COLUMNS))[0]
+    )
+    return {"fill_standard_normal": (partial(by_reference, call), call)}
 
 
 def by_reference(call: Call) -> None:

@@ -27,6 +27,7 @@ from .games import (
 )
 from .labels import categorical_pass
 from .latents import draw_and_kl, draw_and_kl_back
+from .noise import fill_standard_normal
 from .normal import FAR, normal_cdf, normal_density
 from .norms import (
     add_norm_sums,
@@ -71,6 +72,7 @@ __all__ = [
     "draw_and_kl",
     "draw_and_kl_back",
     "drop_out",
+    "fill_standard_normal",
     "fixed_gaussian_pass",
     "flat",
     "gaussian_pass",

@@ -32,6 +32,7 @@ EXACT = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; s
 MEMORY = 0x503  # of NumPy's flags those that numba looks at: contiguous, aligned, writeable
 
 _helpers: set[Kernel] = {sharing.share, sharing.share_row}
+_rounded: set[Kernel] = set()
 _types: dict[Kernel, Callable[[Any], tuple[Any, ...]]] = {}
 _entries: dict[Any, tuple[int, int]] = {}
 _lock = threading.RLock()
@@ -49,6 +50,12 @@ def helper(function: Kernel) -> Kernel:
     """Mark a function that loops call; it is compiled with them."""
     _helpers.add(function)
     return function
+
+
+def rounded(function: Kernel) -> Kernel:
+    """Mark a loop, or a helper, in which each operation is rounded by itself, as NumPy does it."""
+    _rounded.add(function)
+    return helper(function)
 
 
 def with_names(function: Kernel, name: str, names: Mapping[str, Any]) -> Kernel:
@@ -149,7 +156,8 @@ def compiled(loop: Kernel) -> Twin:
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
     forget NaN and infinity.
     """
-    return jit(loop, loop.__name__, _found(loop), fastmath=set(EXACT))
+    flags = set() if loop in _rounded else set(EXACT)
+    return jit(loop, loop.__name__, _found(loop), fastmath=flags)
 
 
 def _found(function: Kernel) -> dict[str, Any]:

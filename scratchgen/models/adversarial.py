@@ -45,7 +45,7 @@ from ..losses import (
 )
 from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
-from ..rng import Rng, fill_standard_normal
+from ..rng import Rng
 from ..rng import generator as as_generator
 from .model import Model, expect_kind, expect_output, with_values
 
@@ -123,7 +123,7 @@ class GAN(Model):
         rng = as_generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels)
         z = tape.array("z", (len(batch), self.latent), self.dtype)  # (N, Z)
-        kernels.before(fill_standard_normal, rng, z)
+        kernels.before(kernels.fill_standard_normal, rng, z)
         p = self.players["generator"].views.generator
         made = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
         turn = self._discriminator if player == "discriminator" else self._generator

@@ -45,7 +45,7 @@ from ..distributions import (
 from ..errors import OptionError
 from ..nn import Gradient, Network, Tape
 from ..optim import Adam, Optimizer
-from ..rng import Rng, fill_standard_normal, generator, standard_normal
+from ..rng import Rng, generator, standard_normal
 from .model import Model, by_chunks, expect_kind, expect_output, with_values
 
 
@@ -119,7 +119,7 @@ class VAE(Model):
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
         examples, latents = len(batch), (len(batch), self.latent)  # N, (N, Z)
         noise = tape.array("noise", latents, self.dtype)
-        kernels.before(fill_standard_normal, rng, noise)
+        kernels.before(kernels.fill_standard_normal, rng, noise)
         heads = encoder.forward(p.encoder, batch, tape.inner("encoder"))  # (N, 2Z)   (1)
         z, kl = tape.array("z", latents, self.dtype), tape.array("kl", latents[1:], np.float64)
         kernels.draw_and_kl(heads, noise, z, kl)  # (2), and the KL (Z,) of (4)

@@ -151,6 +151,12 @@ def _rest(b: Any, spins: Value) -> Value:
     return spins
 
 
+def _next_bits(b: Any, function: Value, state: Value) -> Value:
+    """function(state): the next 32 bits of one of NumPy's generators."""
+    kind = ir.FunctionType(INT32, [INT64])
+    return b.zext(b.call(b.inttoptr(function, kind.as_pointer()), [state]), INT64)
+
+
 def _declared(b: Any, name: str, result: Any) -> Any:
     known = b.module.globals.get(name)
     return known or ir.Function(b.module, ir.FunctionType(result, []), name)
@@ -162,3 +168,4 @@ _YIELD = llvmlite.binding.address_of_symbol("sched_yield") is not None  # Window
 
 call, count, change = _intrinsic(5, _call), _intrinsic(2, _count), _intrinsic(3, _change)
 look, rest = _intrinsic(1, _look), _intrinsic(1, _rest)
+next_bits = _intrinsic(2, _next_bits)
