@@ -39,7 +39,7 @@ from .norms import (
     layer_norm_bend,
 )
 from .pixels import bernoulli_pass
-from .plans import after, before, here, lasting
+from .plans import after, anything, before, here, is_recording, lasting
 from .products import add_outer, add_rows, affine, any_of, as_column, times, times_transpose
 from .rows import flat, mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
@@ -58,6 +58,7 @@ __all__ = [
     "affine",
     "after",
     "any_of",
+    "anything",
     "approach",
     "as_column",
     "batch_norm",
@@ -79,6 +80,7 @@ __all__ = [
     "gradient_penalty_pass",
     "here",
     "hinge_pass",
+    "is_recording",
     "lasting",
     "layer_norm",
     "layer_norm_back",

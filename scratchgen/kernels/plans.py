@@ -8,6 +8,7 @@ What a step does besides calling kernels has to be noted too, or a plan would le
 
     before(f, *args)       runs f(*args); in a plan, ahead of all kernels: draws of noise, settings
     here(f, *args)         in its place between kernels, which costs some microseconds
+    anything(f, *args)     the same, and no later `before` goes ahead of it: f may draw noise too
     after(f, *args)        when all kernels have run: numbers are read
 
 A plan is a table, with a row for each kernel: its address, its arguments, and in how many parts it
@@ -110,6 +111,7 @@ class Notes:
     ahead: list[Action] = field(default_factory=list)
     middle: list[Call | Action] = field(default_factory=list)
     last: list[Action] = field(default_factory=list)
+    in_order: bool = False  # whether nothing more may go ahead
 
     def like(self, other: "Notes") -> bool:
         """Whether the other step was the same but for what its actions do."""
@@ -139,6 +141,11 @@ def recording() -> Iterator[Notes]:
         _notes.reset(before)
 
 
+def is_recording() -> bool:
+    """Whether kernels and actions of this thread are noted."""
+    return _notes.get() is not None
+
+
 def note(call: Call) -> None:
     """A kernel is about to run, by its twin."""
     if (notes := _notes.get()) is not None:
@@ -148,7 +155,14 @@ def note(call: Call) -> None:
 def before(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), which needs nothing that kernels compute in this step."""
     notes = _notes.get()
-    _run(f, args, None if notes is None else notes.ahead)
+    _run(f, args, None if notes is None else notes.middle if notes.in_order else notes.ahead)
+
+
+def anything(f: Callable[..., Any], *args: Any) -> None:
+    """f(*args), in its place between kernels, and before the draws of what follows."""
+    if (notes := _notes.get()) is not None:
+        notes.in_order = True
+    here(f, *args)
 
 
 def here(f: Callable[..., Any], *args: Any) -> None:

@@ -19,6 +19,7 @@ from ..checks import Array, Shape, sizes
 from ..errors import ShapeError
 from ..tables import columns
 from .layer import Layer, Views, check_layer
+from .noted import noted
 from .tape import Tape
 
 
@@ -90,7 +91,7 @@ class Network(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         for i, layer in enumerate(self.layers):
-            x = layer.forward(p[i], x, tape.inner(i))  # (1)
+            x = noted(layer).forward(p[i], x, tape.inner(i))  # (1)
         return x
 
     def backward(
@@ -99,7 +100,8 @@ class Network(Layer):
         first = 0 if need_dx else self._first_trained  # nobody needs the gradients before that
         for i in reversed(range(first, len(self.layers))):
             g_i = None if g is None else g[i]
-            dx = self.layers[i].backward(p[i], dy, tape.inner(i), g_i, need_dx or i > first)  # (2)
+            layer, needed = noted(self.layers[i]), need_dx or i > first
+            dx = layer.backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
             dy = dy if dx is None else dx  # None at the last only, without need_dx
         return dy if need_dx else None
 
@@ -114,7 +116,7 @@ class Network(Layer):
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         for i, layer in enumerate(self.layers):
-            u = layer.tangent(p[i], u, tape.inner(i))  # (3)
+            u = noted(layer).tangent(p[i], u, tape.inner(i))  # (3)
         return u
 
     def tangent_backward(
@@ -124,14 +126,14 @@ class Network(Layer):
         first = 0 if need_dx else self._first_trained
         for i in reversed(range(first, len(self.layers))):
             g_i = None if g is None else g[i]
-            needed = need_dx or i > first
-            below = self.layers[i].tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)
+            layer, needed = noted(self.layers[i]), need_dx or i > first
+            below = layer.tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)
             d = d if below is None else below  # (4)
         return d if need_dx else None
 
     def settle(self, p: Views, tape: Tape) -> None:
         for i, layer in enumerate(self.layers):
-            layer.settle(p[i], tape.inner(i))
+            noted(layer).settle(p[i], tape.inner(i))
 
     def __str__(self) -> str:
         return f"Network({self.in_shape} -> {self.out_shape(self.in_shape)})"

@@ -17,6 +17,7 @@ from ..checks import Array, Shape
 from ..errors import ShapeError
 from ..kernels import flat
 from .layer import Layer, Views, check_layer
+from .noted import noted
 from .tape import Tape
 
 
@@ -57,32 +58,32 @@ class Residual(Layer):
         return Residual(*children)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        return _sum(x, self.inner.forward(p[0], x, tape.inner(0)), tape, "y")  # (1)
+        return _sum(x, noted(self.inner).forward(p[0], x, tape.inner(0)), tape, "y")  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         g_inner = None if g is None else g[0]
-        dx = self.inner.backward(p[0], dy, tape.inner(0), g_inner, need_dx)
+        dx = noted(self.inner).backward(p[0], dy, tape.inner(0), g_inner, need_dx)
         return None if dx is None else _sum(dy, dx, tape, "dx")  # (2)
 
     def why_no_tangent(self) -> str:
         return self.inner.why_no_tangent()
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return _sum(u, self.inner.tangent(p[0], u, tape.inner(0)), tape, "v")  # (3)
+        return _sum(u, noted(self.inner).tangent(p[0], u, tape.inner(0)), tape, "v")  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         g_inner = None if g is None else g[0]
-        d = self.inner.tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
+        d = noted(self.inner).tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
         if d is None:
             return None
         return SimpleNamespace(x=_sum(dy, d.x, tape, "dx"), u=_sum(dv, d.u, tape, "du"))  # (4)
 
     def settle(self, p: Views, tape: Tape) -> None:
-        self.inner.settle(p[0], tape.inner(0))
+        noted(self.inner).settle(p[0], tape.inner(0))
 
     def __str__(self) -> str:
         return f"Residual({self.inner})"

@@ -11,7 +11,9 @@ layers and optimizers are set to is frozen anyway.
 What is recorded has to be all that a step does. So each part of the model has to say of itself,
 `replays = True`, that it computes with kernels alone, in memory that lasts, and that the rest is
 announced by `before`, `here` and `after`. A class that inherits from one that says so has to say it
-again. With anything else, such as a layer of the user's own, every step is run.
+again. A layer of a network that does not say it, such as a user's own, is run by Python in its
+place (nn/noted.py); with a likelihood, game, penalty, optimizer or model that does not, every step
+is run.
 """
 
 from collections.abc import Hashable, Iterator
@@ -23,7 +25,7 @@ from .. import kernels
 from ..checks import Array
 from ..kernels.plans import Notes, Plan, recording
 from ..kernels.twins import twins_run
-from ..nn import Tape, distinct_layers, replays
+from ..nn import Layer, Network, Residual, Tape, replays
 from ..nn.joins import look_up
 from .step import Trainer
 
@@ -105,13 +107,22 @@ def _is_hashable(key: Any) -> bool:
     return True
 
 
+def _noting(layer: Layer) -> Iterator[Layer]:
+    """The layer, and those within it whose kernels have to be noted."""
+    yield layer
+    stands_in = type(layer) in (Network, Residual)  # for layers that do not replay
+    for child in layer.children():
+        if not stands_in or replays(child):
+            yield from _noting(child)
+
+
 def _parts_of(trainer: Trainer) -> Iterator[Any]:
     """All that a step calls."""
     model = trainer.model
     yield model
     yield from model.parts()
     for network in model.networks.values():
-        yield from distinct_layers(network)
+        yield from _noting(network)
     for optimizer in trainer.optimizers.values():
         one: Any = optimizer
         while one is not None:  # one may stand in another

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import distributions, losses, nn, optim
 from scratchgen.bench.cases import twins as all_twins
-from scratchgen.errors import OptionError
+from scratchgen.errors import OptionError, ShapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import alone
 from scratchgen.kernels.plans import Plan, recording
@@ -55,8 +56,42 @@ def tied():
     return sg.models.VAE(encoder, decoder, distributions.FixedGaussian(), rng=0)
 
 
-def residual():
-    return nn.Residual(nn.Network((5,), nn.Dense(5, 5), nn.Tanh()))
+@dataclass(frozen=True, eq=False)
+class Doubled(nn.Dense):
+    """A layer of a user's own, which computes by itself."""
+
+    def forward(self, p, x, tape):
+        return 2 * super().forward(p, x, tape)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return super().backward(p, 2 * dy, tape, g, need_dx)
+
+
+@dataclass(frozen=True, eq=False)
+class Shaken(nn.Layer):
+    """Another: it draws, keeps a count, and returns what it was given where nothing is to do."""
+
+    def state(self):
+        return {"passes": ((1,), 0.0)}
+
+    def forward(self, p, x, tape):
+        return x + tape.rng.standard_normal(x.shape, dtype=x.dtype.type) if tape.training else x
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return dy if need_dx else None
+
+    def tangent(self, p, u, tape):
+        return u
+
+    def tangent_backward(self, p, dy, dv, tape, g=None, need_dx=True):
+        return SimpleNamespace(x=dy, u=dv) if need_dx else None
+
+    def settle(self, p, tape):
+        p.passes += 1
+
+
+def residual(*within):
+    return nn.Residual(nn.Network((5,), nn.Dense(5, 5), *within, nn.Tanh()))
 
 
 MODELS = {
@@ -67,6 +102,10 @@ MODELS = {
     "noise": lambda: vae(nn.GaussianNoise(0.1), nn.ReLU()),
     "residual": lambda: vae(residual()),
     "tied": tied,
+    "maxout": lambda: vae(nn.Dense(5, 10), nn.Maxout()),
+    "own layers": lambda: vae(Doubled(5, 5), nn.ReLU(), Shaken()),
+    "own layers within": lambda: vae(residual(Doubled(5, 5), Shaken()), nn.Dropout(0.3)),
+    "own layers in a critic": lambda: gan(Shaken(), Doubled(5, 5), nn.Tanh(), penalty="r1"),
     "parameters": lambda: vae(nn.JoinParameters(2), nn.Dense(7, 5)),
     "picture": lambda: vae(likelihood=distributions.Bernoulli(), shape=(2, 2, 1)),
     "categories": lambda: vae(likelihood=distributions.Categorical(3)),
@@ -146,17 +185,6 @@ def test_so_they_do_where_numpy_multiplies(monkeypatch):
     assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
 
 
-@dataclass(frozen=True, eq=False)
-class Doubled(nn.Dense):
-    """A layer of a user's own, which computes by itself."""
-
-    def forward(self, p, x, tape):
-        return 2 * super().forward(p, x, tape)
-
-    def backward(self, p, dy, tape, g=None, need_dx=True):
-        return super().backward(p, 2 * dy, tape, g, need_dx)
-
-
 class Announced(Doubled):
     """It says that it can be replayed, and is wrong: what it hands on is new in each step."""
 
@@ -164,9 +192,33 @@ class Announced(Doubled):
 
 
 @needs_numba
-@pytest.mark.parametrize("kind", [Doubled, Announced])
-def test_what_computes_by_itself_is_run_in_every_step(kind, monkeypatch):
-    assert compare(lambda: vae(kind(5, 5)), monkeypatch) == 0
+def test_what_says_wrongly_that_it_notes_all_is_run_in_every_step(monkeypatch):
+    assert compare(lambda: vae(Announced(5, 5)), monkeypatch) == 0
+
+
+class Within(nn.Residual):
+    """A block of a user's own, which says that it replays, and knows no stand-ins."""
+
+    replays: ClassVar[bool] = True
+
+
+@needs_numba
+def test_layers_have_stand_ins_only_in_blocks_that_ask_for_them(monkeypatch):
+    assert compare(lambda: vae(Within(nn.Tanh())), monkeypatch) >= 8
+    assert compare(lambda: vae(Within(Doubled(5, 5))), monkeypatch) == 0
+
+
+@needs_numba
+def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
+    class Growing(Shaken):
+        """Its forward is what the others make of it, and then one row too many."""
+
+        def forward(self, p, x, tape):
+            return np.concatenate([x, x[:1]]) if p.passes[0] > 20 else x
+
+    model = vae(Growing())
+    with pytest.raises(ShapeError, match=r"gave float32 of shape"):
+        trained(model, True, monkeypatch)
 
 
 class Own(optim.SGD):

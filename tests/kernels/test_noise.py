@@ -1,0 +1,122 @@
+"""The kernel's draws of N(0, 1) are NumPy's own, to the last bit."""
+
+import math
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchgen.kernels import noise
+from scratchgen.kernels.noise import FEW, LAYERS, R, fill_standard_normal, layers
+from scratchgen.kernels.twins import compiles, numba_works, references, twins
+
+needs_numba = pytest.mark.skipif(
+    not compiles() or not numba_works(), reason="numba is not installed, or switched off"
+)
+SOURCES = (np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64)
+COUNT = 1_000_000  # of which some 260 are of the tail, and 12,000 at the edge of a layer
+
+
+def both(source, seed, shape, dtype="float32"):
+    """Draws by the kernel and by NumPy, and a number that either generator draws next."""
+    generators = [np.random.Generator(source(seed)) for _ in range(2)]
+    ours, theirs = np.empty((2, *shape), dtype)
+    with twins():
+        fill_standard_normal(generators[0], ours)
+    generators[1].standard_normal(dtype=dtype, out=theirs)
+    return ours, theirs, *(rng.integers(2**62) for rng in generators)
+
+
+@needs_numba
+@pytest.mark.parametrize("source", SOURCES)
+def test_draws_and_what_is_drawn_after_them_are_numpys(source):
+    ours, theirs, next_of_ours, next_of_theirs = both(source, 7, (COUNT,))
+    assert ours.tobytes() == theirs.tobytes()
+    assert next_of_ours == next_of_theirs
+    assert np.sum(np.abs(ours) > R) > 100  # the tail was met
+
+
+@needs_numba
+@given(st.integers(0, 2**32), st.integers(0, 40), st.integers(1, 40))
+def test_of_any_shape_and_length(seed, rows, columns):
+    ours, theirs, *after = both(np.random.PCG64, seed, (rows, columns))
+    assert ours.tobytes() == theirs.tobytes()
+    assert after[0] == after[1]
+
+
+@needs_numba
+@pytest.mark.parametrize("seed", range(3))
+def test_a_draw_in_two_pieces_is_the_draw_in_one(seed):
+    whole, first, second = (np.empty(n, "float32") for n in (1001, 301, 700))
+    with twins():
+        fill_standard_normal(np.random.default_rng(seed), whole)
+        rng = np.random.default_rng(seed)
+        for piece in (first, second):
+            fill_standard_normal(rng, piece)
+    assert np.array_equal(np.concatenate([first, second]), whole)
+
+
+def test_layers_have_one_area_and_end_where_the_curve_is_1():
+    k, w, f = layers()
+    x = w.astype(float) * 2**23
+    areas = x[2:] * -np.diff(f.astype(float))[1:]
+    tail = R * math.exp(-R * R / 2) + math.sqrt(math.pi / 2) * math.erfc(R / math.sqrt(2))
+    np.testing.assert_allclose(areas, tail, rtol=1e-4)  # differences of float32
+    assert x[1] * (1 - f[1]) == pytest.approx(tail, rel=1e-4)  # the top, and so the whole tower
+    assert len(k) == LAYERS
+    assert x[-1] == np.float32(R)
+    np.testing.assert_allclose(x[1:-1], k[2:] * w[2:].astype(float), rtol=1e-6)
+
+
+class Loud(np.random.Generator):
+    """A generator of somebody's own."""
+
+    def standard_normal(self, *args, out=None, **settings):
+        out[:] = 7
+        return out
+
+
+@needs_numba
+def test_numpy_is_asked_where_the_kernel_would_not_do_the_same(monkeypatch):
+    def refused(*_):
+        raise AssertionError("drawn by the kernel")
+
+    assert noise.numpy_draws_the_same()
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(noise, "_fill", refused)
+    with references():
+        fill_standard_normal(rng, np.empty(FEW, "float32"))
+    with twins():
+        fill_standard_normal(rng, np.empty(FEW, "float64"))
+        fill_standard_normal(rng, np.empty(FEW - 1, "float32"))
+        strange = np.empty(FEW, "float32")
+        fill_standard_normal(Loud(np.random.PCG64(0)), strange)
+        assert (strange == 7).all()
+        with pytest.raises(AssertionError, match="by the kernel"):
+            fill_standard_normal(rng, np.empty(FEW, "float32"))
+
+
+@needs_numba
+def test_a_numpy_that_draws_otherwise_is_noticed(monkeypatch):
+    monkeypatch.setattr(noise, "_fill", lambda rng, out: out.fill(0))
+    assert not noise.numpy_draws_the_same.__wrapped__()
+
+
+@needs_numba
+def test_threads_that_share_a_generator_share_out_its_draws():
+    rng, pieces = np.random.default_rng(3), [np.empty(5000, "float32") for _ in range(4)]
+
+    def draw(piece):
+        with twins():
+            fill_standard_normal(rng, piece)
+
+    threads = [threading.Thread(target=draw, args=(piece,)) for piece in pieces]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whole = np.random.default_rng(3).standard_normal(20_000, dtype="float32")
+    found = {piece.tobytes() for piece in pieces}
+    assert found == {whole[i : i + 5000].tobytes() for i in range(0, 20_000, 5000)}
