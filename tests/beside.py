@@ -14,13 +14,17 @@ from scratchgen.warming import call_all
 
 
 def main(file: Path) -> None:
-    if compiles():
-        with twins():
-            for dtype in ("float32", "float64"):
-                call_all(dtype)
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_bytes(pickle.dumps(certify(seed=0)))
-    os.replace(unfinished, file)
+    reports = None  # unless all goes well: then who waits for them makes them
+    try:
+        if compiles():
+            with twins():
+                for dtype in ("float32", "float64"):
+                    call_all(dtype)
+        reports = certify(seed=0)
+    finally:
+        unfinished = file.with_suffix(".unfinished")
+        unfinished.write_bytes(pickle.dumps(reports))
+        os.replace(unfinished, file)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 python -m pytest                                    the loaded profile: no deadline
 HYPOTHESIS_PROFILE=thorough python -m pytest        thirty times the examples
 CI=true python -m pytest                            the same examples every time
+
+All tests run in a process for each CPU where pytest-xdist is installed; -n 0 keeps them in one.
 """
 
 import gc
@@ -12,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
@@ -29,7 +32,9 @@ from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.reports.report import Report
 
 BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
-MANY = 1000  # tests, of which it is worth it
+REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the file's name, for pytest's processes
+WORKER = "PYTEST_XDIST_WORKER"  # set in each of these
+MOST_PROCESSES = 8
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=8, **COMMON)
 settings.register_profile("ci", max_examples=8, derandomize=True, **COMMON)
@@ -39,15 +44,29 @@ settings.load_profile(
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """beside.py does its work on another CPU, where there is one; who needs it comes last."""
-    if len(items) < MANY or (os.cpu_count() or 1) == 1 or config.option.collectonly:
-        return
-    file = Path(tempfile.mkdtemp()) / "reports"
-    command = [sys.executable, str(Path(__file__).with_name("beside.py")), str(file)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    config.stash[BESIDE] = process, file
-    items.sort(key=lambda item: "reports" in getattr(item, "fixturenames", ()))
+def is_of_all(config: pytest.Config) -> bool:
+    """Whether this is the process that was asked for all tests, and where there are CPUs for it."""
+    asked_for_all = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    few = config.option.keyword or config.option.collectonly
+    return asked_for_all and not few and WORKER not in os.environ and (os.cpu_count() or 1) > 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """All tests are shared out to several processes, file by file."""
+    if is_of_all(config) and getattr(config.option, "numprocesses", "not installed") is None:
+        config.option.numprocesses = min(os.cpu_count() or 1, MOST_PROCESSES)
+        config.option.dist, config.option.loadscopereorder = "loadfile", False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """beside.py does its work meanwhile."""
+    if is_of_all(config):
+        file = Path(tempfile.mkdtemp()) / "reports"
+        command = [sys.executable, str(Path(__file__).with_name("beside.py")), str(file)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        config.stash[BESIDE] = process, file
+        os.environ[REPORTS] = str(file)  # for all processes
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -56,17 +75,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         process.kill()
         process.wait()
         shutil.rmtree(file.parent)
+        del os.environ[REPORTS]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that need no compiled kernels come first, those that need the reports last."""
+    last = {item.path for item in items if "reports" in getattr(item, "fixturenames", ())}
+
+    def turn(item: pytest.Item) -> tuple[bool, bool]:
+        return item.path in last, "gradcheck" not in item.path.parts
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="module")
-def reports(request: pytest.FixtureRequest) -> list[Report]:
+def reports() -> list[Report]:
     """The certificate's reports on the whole library, with seed 0."""
-    if BESIDE in request.config.stash:
-        process, file = request.config.stash[BESIDE]
-        if process.wait() == 0:
-            of_library: list[Report] = pickle.loads(file.read_bytes())
-            return of_library
-    return certify(seed=0)
+    if REPORTS not in os.environ:
+        return certify(seed=0)
+    file = Path(os.environ[REPORTS])
+    while not file.exists():
+        time.sleep(0.1)
+    of_library: list[Report] | None = pickle.loads(file.read_bytes())
+    return certify(seed=0) if of_library is None else of_library
 
 
 @pytest.fixture(scope="module", autouse=True)

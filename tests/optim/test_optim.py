@@ -470,7 +470,7 @@ def test_settings_of_a_wrapper_hold_those_of_what_it_wraps():
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS.values())
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=range(len(SCHEDULES)))
 def test_settings_hold_numbers_text_and_dicts_that_have_a_name(kind, schedule):
     made = settings(ClipNorm(kind(schedule)))
     assert json.loads(json.dumps(made)) == made

@@ -45,7 +45,7 @@ ROOT = math.sqrt(2)
         ),
         (Chain(WarmUp(1.0, 2), lambda t: t), {0: 0.5, 1: 1, 2: 0, 3: 1, 7: 5}),
     ],
-    ids=str,
+    ids=lambda one: str(one).split(" at 0x")[0],
 )
 def test_a_schedule_gives_what_is_worked_out_by_hand(schedule, wanted):
     for step, rate in wanted.items():
