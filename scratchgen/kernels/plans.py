@@ -22,6 +22,7 @@ called by itself. That is a plan of one row.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -243,7 +244,7 @@ class Table:
         self._room = np.empty((threads, max(one.scratch for one in calls)), np.uint8)
         args = [(*one.args, self._room) if one.scratch else one.args for one in calls]
         self._blocks = [pack(one) for one in args]
-        self._work = sum(one.work for one in calls) + 1
+        self._ways = sharing.Ways()
         most = [one.parts(threads, FINE if fine is None else fine) for one in calls]
         # what has one part is all the first thread's, which need not wait between two of these
         waits = [not (one == other == 1) for one, other in zip(most, [*most[1:], 1], strict=True)]
@@ -256,12 +257,12 @@ class Table:
         self._threads = max(most)
         self._gate = np.zeros(GATE_BYTES // 8, np.int64)
 
-    def run(self, usual: Any = None) -> None:
-        """All calls; `usual` says whose times this one's is compared with."""
+    def run(self, ways: sharing.Ways | None = None) -> None:
+        """All calls; `ways` are those of a task of which this is one of many tables."""
         if self._threads == 1:
             self._go(1)
         else:
-            sharing.run(self._go, self._threads, self._work, usual or self)
+            sharing.run(self._go, self._threads, ways or self._ways)
 
     def _go(self, parts: int) -> None:
         if parts == 1:
@@ -273,7 +274,13 @@ class Table:
 
 def at_once(call: Call, parts: int) -> None:
     """The kernel in that many parts, however small, at the same time where that can be had."""
-    Table([call], parts, fine=0).run(usual=call.loop)
+    Table([call], parts, fine=0).run(_ways_of(call.loop, parts, round(math.log2(call.work + 1))))
+
+
+@functools.cache
+def _ways_of(_loop: Kernel, _parts: int, _size: int) -> sharing.Ways:
+    """What is known of calls of a loop that are about as long."""
+    return sharing.Ways()
 
 
 @helper

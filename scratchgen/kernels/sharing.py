@@ -12,9 +12,9 @@ A parallel region is entered under one lock, and without waiting for it: whoever
 runs serially, which is right, and at worst slower. In a child of fork() the threads of the parent
 are gone, and numba's OpenMP would end the process: there everything runs serially.
 
-Where other programs want the same CPUs, a part may wait milliseconds for one, and the others for
-it. A call that takes far longer than it did before is taken for that, and the next few run
-serially, and twice as many if it happens again: on a busy machine one thread is faster than two.
+Whether several threads are faster than one is measured, for each task by itself, while it runs:
+where other programs want the same CPUs, a part may wait milliseconds for one, and the others for
+it. So each task goes the way that was faster on average lately, and now and then the other.
 """
 
 import functools
@@ -23,11 +23,10 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-from weakref import WeakKeyDictionary
 
 from ..checks import whole
 
@@ -37,19 +36,14 @@ MOST = 256
 DEFAULT_MOST = 8
 BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
-LONG, FAR_LONGER = 1e-3, 20  # seconds, times
-FIRST, LAST = 8, 512  # calls on one thread after a slow one: twice as many each time, up to LAST
+LATELY = 8  # calls of which times are kept
+TRIAL = 4  # calls that go the other way
+FIRST, LAST = 8, 1024  # calls until a trial; after each that was in vain twice as many
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
-_alone_for = 0  # calls to come that run serially, because the CPUs are not ours alone
-_next_alone = FIRST  # how many it will be the next time; halved after as many quick calls
-_quick = 0  # calls since the last slow one, or since that was halved
-_usual: WeakKeyDictionary[Any, float] = (
-    WeakKeyDictionary()
-)  # the shortest seconds for work, by kind
 
 
 def threads_now() -> int:
@@ -118,33 +112,68 @@ def _usable_cpus() -> int:
         return cpus
 
 
-def run(task: Callable[[int], None], parts: int, work: float, kind: Any) -> None:
-    """task(parts), or task(1) where other threads cannot be had just now.
+class Ways:
+    """Whether one task is faster on one thread or on several: its times lately, either way.
 
-    Where numba has fewer threads than `parts`, it is given as many as there are. `work` is above 0,
-    in any unit that goes with the time of tasks of that kind. `kind` is what their times are known
-    by, an object that weak references can hold.
+    A time counts if the call before went the same way: else threads may have slept, and the first
+    calls may have compiled something.
     """
-    global _alone_for, _next_alone, _quick
-    if _serial_for_good or _alone_for or not _lock.acquire(blocking=False):
-        _alone_for = max(0, _alone_for - 1)
+
+    def __init__(self) -> None:
+        self.together = True  # the way that was faster lately
+        self._times: dict[bool, deque[float]] = {way: deque(maxlen=LATELY) for way in (True, False)}
+        self._trying = False
+        self._before: bool | None = None
+        self._left, self._next = FIRST, FIRST  # calls until that changes; how long until a trial
+
+    def choose(self) -> bool:
+        """Whether the next call is for several threads."""
+        return self.together != self._trying
+
+    def took(self, seconds: float) -> None:
+        """Note the time of that call."""
+        way = self.choose()
+        if way == self._before:
+            self._times[way].append(seconds)
+        self._before, self._left = way, self._left - 1
+        worse = not self._trying and seconds > self._mean(not way)
+        if self._left == 0 and not self._trying:
+            self._trying, self._left = True, TRIAL
+        elif self._left == 0 or worse:
+            self._decide()
+
+    def _decide(self) -> None:
+        before, self.together = self.together, self._mean(True) <= self._mean(False)
+        if self.together != before:
+            self._next = FIRST
+        elif self._trying:
+            self._next = min(2 * self._next, LAST)
+        if self._trying or self.together != before:
+            self._trying, self._left = False, self._next
+
+    def _mean(self, way: bool) -> float:
+        """Seconds; infinite before any are known."""
+        times = self._times[way]
+        return sum(times) / len(times) if times else math.inf
+
+
+def run(task: Callable[[int], None], parts: int, ways: Ways) -> None:
+    """task(parts), or task(1) where that is faster, or where other threads cannot be had just now.
+
+    Where numba has fewer threads than `parts`, it is given as many as there are.
+    """
+    if _serial_for_good or not _lock.acquire(blocking=False):
         task(1)
         return
     try:
         start = time.perf_counter()
-        _in_parallel(task, parts)
-        seconds = time.perf_counter() - start
+        if ways.choose():
+            _in_parallel(task, parts)
+        else:
+            task(1)
+        ways.took(time.perf_counter() - start)
     finally:
         _lock.release()
-    usual = _usual.get(kind)
-    if usual is None:  # something may have been compiled
-        _usual[kind] = math.inf
-    else:
-        if seconds > LONG + FAR_LONGER * usual * work:
-            _alone_for, _next_alone, _quick = _next_alone, min(2 * _next_alone, LAST), 0
-        elif (_quick := _quick + 1) >= _next_alone:
-            _next_alone, _quick = max(_next_alone // 2, FIRST), 0
-        _usual[kind] = min(usual, seconds / work)
 
 
 @functools.cache

@@ -102,42 +102,64 @@ def test_a_setting_that_is_no_number_is_refused(setting, given):
 def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
-    monkeypatch.setattr(sharing, "_alone_for", 0)
 
     def inner(parts):
         ran.append(("inner", parts))
 
     def outer(parts):
-        sharing.run(inner, 4, 1, inner)
+        sharing.run(inner, 4, sharing.Ways())
         ran.append(("outer", parts))
 
-    sharing.run(outer, 4, 1, outer)
+    sharing.run(outer, 4, sharing.Ways())
     assert ran == [("inner", 1), ("outer", 4)]
 
 
-def test_on_a_busy_machine_calls_run_alone_for_a_while(monkeypatch):
-    ran, clock = [], iter(range(10**6))
-    lasts = {"seconds": 0.0}
+def ways_taken(ways, calls, alone, together, first=0.0):
+    """Which way each call went, T or A; one after a call of the other way takes `first` more."""
+    taken = []
+    for _ in range(calls):
+        way = "T" if ways.choose() else "A"
+        changed = bool(taken) and taken[-1] != way
+        ways.took((together if way == "T" else alone) + first * changed)
+        taken.append(way)
+    return "".join(taken)
+
+
+@pytest.mark.parametrize("first", [0.0, 50.0])
+def test_the_faster_way_is_taken_and_the_other_tried_ever_more_seldom(first):
+    ways = sharing.Ways()
+    taken = ways_taken(ways, 60_000, alone=2.0, together=1.0, first=first)
+    assert taken.startswith("T" * 8 + "AAAA" + "T" * 16 + "AAAA" + "T" * 32 + "AAAA")
+    assert taken.count("A") < 300
+    assert taken[-1034:].count("A") >= 4  # and is tried for ever
+
+    # others want the CPUs now: from the first call that is worse on average
+    taken = ways_taken(ways, 3000, alone=2.0, together=50.0, first=first)
+    assert taken.startswith("T" + "A" * 8 + "TTTT" + "A" * 16 + "TTTT" + "A" * 32)
+    assert taken.count("T") < 40
+
+    # and now no longer
+    taken = ways_taken(ways, 30_000, alone=2.0, together=1.0, first=first)
+    assert "A" not in taken[6000:6008]
+    assert taken[6000:].count("A") < 200
+
+
+def test_one_call_that_waits_does_not_change_much():
+    ways = sharing.Ways()
+    ways_taken(ways, 5000, alone=2.0, together=1.0)
+    assert ways_taken(ways, 1, alone=2.0, together=100.0) == "T"
+    taken = ways_taken(ways, 500, alone=2.0, together=1.0)
+    assert taken.count("A") < 100
+
+
+def test_a_task_is_given_several_parts_and_on_trial_one(monkeypatch):
+    ran = []
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
-    times = (now + half * lasts["seconds"] for now in clock for half in (0, 1))
-    monkeypatch.setattr(sharing.time, "perf_counter", lambda: next(times))
-    monkeypatch.setattr(sharing, "_alone_for", 0)
-    monkeypatch.setattr(sharing, "_next_alone", 2)
-    monkeypatch.setattr(sharing, "_quick", 0)
-    monkeypatch.setattr(sharing, "FIRST", 2)
-
-    def task(parts):
-        ran.append(parts)
-
-    for lasts["seconds"] in (2.0, 1e-4, 1e-4, 2e-3, 1e-4):  # the first may have been compiled
-        sharing.run(task, 2, 1000, task)
-    lasts["seconds"] = 5e-2
-    sharing.run(task, 2, 10**6, task)  # long, but so is the work
-    assert ran == [2] * 6
-    # after two calls that take too long, ever more alone; after as many good ones, fewer
-    for lasts["seconds"] in (5e-3, *(1e-4,) * 4, 5e-3, *(1e-4,) * 12, 5e-3, *(1e-4,) * 4):
-        sharing.run(task, 2, 1000, task)
-    assert ran[6:] == [2, 1, 1, 2, 2, 2, *(1,) * 4, *(2,) * 8, 2, *(1,) * 4]
+    ways = sharing.Ways()
+    for _ in range(13):
+        sharing.run(ran.append, 3, ways)
+    assert len(ran) == 13
+    assert ran[:12] == [3] * 8 + [1] * 4
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 1000, 1023])
