@@ -23,6 +23,7 @@ called by itself. That is a plan of one row.
 
 import functools
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -127,6 +128,7 @@ class Notes:
         return all(id(_owner(x)) in _lasting for x in arrays)
 
 
+_mine = threading.local()
 _lasting: WeakValueDictionary[int, Array] = WeakValueDictionary()  # arrays, by id
 _notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
 
@@ -241,7 +243,7 @@ class Table:
 
         self._calls = calls  # which keep the memory alive that the rows point to
         # a plan has memory of its own to work in: two may run at once
-        self._room = np.empty((threads, max(one.scratch for one in calls)), np.uint8)
+        self._room = np.empty((threads, max([one.scratch for one in calls])), np.uint8)
         args = [(*one.args, self._room) if one.scratch else one.args for one in calls]
         self._blocks = [pack(one) for one in args]
         self._ways = sharing.Ways()
@@ -257,14 +259,15 @@ class Table:
         self._threads = max(most)
         self._gate = np.zeros(GATE_BYTES // 8, np.int64)
 
-    def run(self, ways: sharing.Ways | None = None) -> None:
-        """All calls; `ways` are those of a task of which this is one of many tables."""
+    def run(self) -> None:
+        """All calls."""
         if self._threads == 1:
-            self._go(1)
+            self.go(1)
         else:
-            sharing.run(self._go, self._threads, ways or self._ways)
+            sharing.run(self.go, self._threads, self._ways)
 
-    def _go(self, parts: int) -> None:
+    def go(self, parts: int) -> None:
+        """All calls, on that many threads."""
         if parts == 1:
             alone(go_through)(0, 1, self._rows, self._gate)
         else:
@@ -273,8 +276,29 @@ class Table:
 
 
 def at_once(call: Call, parts: int) -> None:
-    """The kernel in that many parts, however small, at the same time where that can be had."""
-    Table([call], parts, fine=0).run(_ways_of(call.loop, parts, round(math.log2(call.work + 1))))
+    """The kernel in that many parts, however small, at the same time where that is faster."""
+
+    def task(parts: int) -> None:
+        if parts == 1:
+            by_itself(call)
+        else:
+            Table([call], parts, fine=0).go(parts)
+
+    sharing.run(task, parts, _ways_of(call.loop, parts, round(math.log2(call.work + 1))))
+
+
+def by_itself(call: Call) -> None:
+    """The kernel in one part."""
+    room = (_scratch(call.scratch),) if call.scratch else ()
+    alone(call.loop)(0, 1, *call.args, *room)
+
+
+def _scratch(size: int) -> Array:
+    """(1, size) bytes, this thread's own, to work in again and again."""
+    have: Array | None = getattr(_mine, "scratch", None)
+    if have is None or have.size < size:
+        have = _mine.scratch = np.empty((1, size), np.uint8)
+    return have
 
 
 @functools.cache

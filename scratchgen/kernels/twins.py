@@ -10,7 +10,6 @@ threads and repeats what was run.
 
 import functools
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,12 +20,11 @@ import numpy as np
 
 from ..versions import is_installed
 from . import plans, sharing
-from .compiling import Kernel, alone
+from .compiling import Kernel
 from .plans import MOST_PARTS, Call
 
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
 
-_mine = threading.local()
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
@@ -125,18 +123,8 @@ def call(one: Call) -> None:
     plans.note(one)
     if one.work >= GRAIN and (parts := min(sharing.threads_now(), one.most)) > 1:
         plans.at_once(one, parts)
-    elif one.scratch:
-        alone(one.loop)(0, 1, *one.args, _scratch(one.scratch))
     else:
-        alone(one.loop)(0, 1, *one.args)
-
-
-def _scratch(size: int) -> np.ndarray:
-    """(1, size) bytes, this thread's own, to work in again and again."""
-    have: np.ndarray | None = getattr(_mine, "scratch", None)
-    if have is None or have.size < size:
-        have = _mine.scratch = np.empty((1, size), np.uint8)
-    return have
+        plans.by_itself(one)
 
 
 def call_flat(
