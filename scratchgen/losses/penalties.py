@@ -31,7 +31,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, finite, one_of
 from ..errors import KindError, OptionError
-from ..nn import Network, Tape
+from ..nn import Network, Tape, noted
 from ..nn.layer import Views
 from ..rng import fill_uniform
 
@@ -147,7 +147,7 @@ def penalise(
     kernels.before(one.fill, 1)
     kernels.before(zero.fill, 0)
     slope: Any = network.backward(p, one, tape)  # (N, ...)   (5)
-    each, u = penalty.both(slope, dvalue, tape)  # (N,) and (N, ...)
+    each, u = noted(penalty).both(slope, dvalue, tape)  # (N,) and (N, ...)
     if g is not None:
         network.tangent(p, u, tape)  # (5)
         network.tangent_backward(p, zero, one, tape, g, need_dx=False)  # (5)

@@ -43,7 +43,7 @@ from ..losses import (
     penalise,
     penalty_for,
 )
-from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
+from ..nn import Gradient, Network, Sigmoid, Tanh, Tape, noted
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from ..rng import Rng
 from ..rng import generator as as_generator
@@ -139,7 +139,7 @@ class GAN(Model):
         real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
         fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
         dvalue = self._dvalue(batch, tape)
-        d = self.loss.discriminator_pass(real, fake, dvalue, tape)
+        d = noted(self.loss).discriminator_pass(real, fake, dvalue, tape)
         if gradient is not None:
             g = gradient.opened().discriminator  # which the first pass writes
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
@@ -147,7 +147,7 @@ class GAN(Model):
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
         means = {"discriminator": self._mean(d.value, "value", tape)}  # (3)
         if self.penalty:
-            x = self.penalty.points(batch, made, tape.rng, tape)  # (N, ...)
+            x = noted(self.penalty).points(batch, made, tape.rng, tape)  # (N, ...)
             each = self._penalise(self.penalty, x, gradient, tape)  # (N,)
             means["penalty"] = self._mean(each, "penalty", tape)
         kernels.after(self._tell, means, tape)
@@ -174,7 +174,7 @@ class GAN(Model):
         network = self.networks["discriminator"]
         p = self.players["discriminator"].views.discriminator
         fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
-        d = self.loss.generator_pass(fake, self._dvalue(batch, tape), tape)
+        d = noted(self.loss).generator_pass(fake, self._dvalue(batch, tape), tape)
         if gradient is not None:
             dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"), g=None)  # (6)
             self.networks["generator"].backward(  # (6)

@@ -43,7 +43,7 @@ from ..distributions import (
     likelihood_for,
 )
 from ..errors import OptionError
-from ..nn import Gradient, Network, Tape
+from ..nn import Gradient, Network, Tape, noted
 from ..optim import Adam, Optimizer
 from ..rng import Rng, generator, standard_normal
 from .model import Model, by_chunks, expect_kind, expect_output, with_values
@@ -126,7 +126,7 @@ class VAE(Model):
         raw = decoder.forward(p.decoder, z, tape.inner("decoder"))  # (N, ...)   (3)
         dlog_prob = tape.array("dlog_prob", (examples,), self.dtype)  # (N,): -1 / N, as in (4)
         kernels.before(dlog_prob.fill, -1 / examples)
-        log_prob, d_raw = self.likelihood.both(batch, raw, dlog_prob, tape)  # (N,), and (5)
+        log_prob, d_raw = noted(self.likelihood).both(batch, raw, dlog_prob, tape)  # (N,), and (5)
         mean = tape.array("mean", (1,), np.float64)
         kernels.mean(log_prob, mean)
         kernels.after(self._tell, mean, kl, tape)

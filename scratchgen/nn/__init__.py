@@ -24,6 +24,7 @@ from .noise import GaussianNoise
 from .normalisation import BatchNorm, LayerNorm
 from .reshape import Flatten, Reshape
 from .residual import Residual
+from .stand_in import noted
 from .tape import Tape
 from .tied import Tied
 
@@ -68,6 +69,7 @@ __all__ = [
     "describe",
     "distinct_layers",
     "distinct_leaves",
+    "noted",
     "parameter_count",
     "replays",
 ]

@@ -19,7 +19,7 @@ from ..checks import Array, Shape, sizes
 from ..errors import ShapeError
 from ..tables import columns
 from .layer import Layer, Views, check_layer
-from .noted import noted
+from .stand_in import noted
 from .tape import Tape
 
 

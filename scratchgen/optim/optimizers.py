@@ -31,6 +31,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, finite, fraction
 from ..errors import KindError, OptionError
+from ..nn import noted
 from .memory import Memory, check_gradient, check_update, remember
 from .schedules import Schedule, is_schedule, rate_at
 
@@ -327,7 +328,7 @@ class ClipNorm:
         check_update("ClipNorm", theta, memory)
         check_gradient("ClipNorm", theta, gradient)
         kernels.here(clip, gradient, self.norm, memory.work)
-        self.optimizer.update(theta, memory.work, memory.inner)
+        noted(self.optimizer).update(theta, memory.work, memory.inner)
 
 
 def clip(g: Array, norm: float, out: Array) -> None:

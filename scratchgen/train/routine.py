@@ -8,12 +8,11 @@ counted by themselves for each size of batch, set of players that move, number o
 numbers and choices that the model has as attributes, such as beta: a callback may change them. What
 layers and optimizers are set to is frozen anyway.
 
-What is recorded has to be all that a step does. So each part of the model has to say of itself,
-`replays = True`, that it computes with kernels alone, in memory that lasts, and that the rest is
-announced by `before`, `here` and `after`. A class that inherits from one that says so has to say it
-again. A layer of a network that does not say it, such as a user's own, is run by Python in its
-place (nn/noted.py); with a likelihood, game, penalty, optimizer or model that does not, every step
-is run.
+What is recorded has to be all that a step does. So a part says of itself, `replays = True`, that it
+computes with kernels alone, in memory that lasts, and that it announces the rest by `before`,
+`here` and `after`. A class that inherits from one that says so has to say it again. A layer,
+likelihood, game, penalty or optimizer that does not say it, such as a user's own, is run by Python
+in its place (nn/stand_in.py). With a model that does not, every step is run.
 """
 
 from collections.abc import Hashable, Iterator
@@ -117,16 +116,9 @@ def _noting(layer: Layer) -> Iterator[Layer]:
 
 
 def _parts_of(trainer: Trainer) -> Iterator[Any]:
-    """All that a step calls."""
-    model = trainer.model
-    yield model
-    yield from model.parts()
-    for network in model.networks.values():
+    """What has to note itself, because it has no stand-in."""
+    yield trainer.model
+    for network in trainer.model.networks.values():
         yield from _noting(network)
-    for optimizer in trainer.optimizers.values():
-        one: Any = optimizer
-        while one is not None:  # one may stand in another
-            yield one
-            one = getattr(one, "optimizer", None)
     if trainer.average is not None:
         yield trainer.average

@@ -16,7 +16,7 @@ from ..checks import Array
 from ..errors import DivergedError
 from ..kernels.plans import Plan
 from ..models import Model
-from ..nn import Tape
+from ..nn import Tape, noted
 from ..optim import MovingAverage, Optimizer
 from ..rng import Rng, generator
 
@@ -65,7 +65,7 @@ class Trainer:
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )
             _check(player, value)
-            self.optimizers[player].update(  # (2)
+            noted(self.optimizers[player]).update(  # (2)
                 self.model.players[player].vector, gradient.vector, self.memories[player]
             )
             self.model.settle(player, tape)  # (3)

@@ -90,6 +90,40 @@ class Shaken(nn.Layer):
         p.passes += 1
 
 
+class OwnLikelihood(distributions.MeanSquaredError):
+    """A likelihood of a user's own."""
+
+    def log_prob(self, x, raw):
+        return 0.5 * super().log_prob(x, raw)
+
+    def raw_gradient(self, x, raw, dvalue):
+        return super().raw_gradient(x, raw, 0.5 * dvalue)
+
+    def both(self, x, raw, dvalue, tape):
+        return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
+
+
+class OwnPenalty(losses.R1):
+    """A penalty of a user's own, at points that it draws."""
+
+    def points(self, real, fake, rng, tape=None):
+        return real + rng.standard_normal(real.shape).astype(real.dtype)
+
+    def both(self, slope, dvalue, tape):
+        return tuple(2 * one for one in super().both(slope, dvalue, tape))
+
+
+OWN_GAME = losses.AdversarialLoss(
+    "own",
+    lambda real, fake: (real - 1) ** 2 + (fake + 1) ** 2,
+    lambda real, fake, dvalue: SimpleNamespace(
+        real=2 * (real - 1) * dvalue, fake=2 * (fake + 1) * dvalue
+    ),
+    lambda fake: (fake - 1) ** 2,
+    lambda fake, dvalue: SimpleNamespace(fake=2 * (fake - 1) * dvalue),
+)
+
+
 def residual(*within):
     return nn.Residual(nn.Network((5,), nn.Dense(5, 5), *within, nn.Tanh()))
 
@@ -106,6 +140,9 @@ MODELS = {
     "own layers": lambda: vae(Doubled(5, 5), nn.ReLU(), Shaken()),
     "own layers within": lambda: vae(residual(Doubled(5, 5), Shaken()), nn.Dropout(0.3)),
     "own layers in a critic": lambda: gan(Shaken(), Doubled(5, 5), nn.Tanh(), penalty="r1"),
+    "own likelihood": lambda: vae(nn.Dropout(0.3), likelihood=OwnLikelihood()),
+    "own game": lambda: gan(nn.Dropout(0.3), loss=OWN_GAME),
+    "own penalty": lambda: gan(nn.Tanh(), penalty=OwnPenalty(2.0)),
     "parameters": lambda: vae(nn.JoinParameters(2), nn.Dense(7, 5)),
     "picture": lambda: vae(likelihood=distributions.Bernoulli(), shape=(2, 2, 1)),
     "categories": lambda: vae(likelihood=distributions.Categorical(3)),
@@ -230,11 +267,11 @@ class Own(optim.SGD):
 
 @needs_numba
 @pytest.mark.parametrize("wrapped", [0, 1, 2])
-def test_so_is_what_an_optimizer_has_within(wrapped, monkeypatch):
+def test_an_optimizer_of_ones_own_has_a_stand_in_in_others_too(wrapped, monkeypatch):
     optimizer = Own()
     for _ in range(wrapped):
         optimizer = optim.ClipNorm(optimizer, 0.1)
-    assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=optimizer) == 0
+    assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=optimizer) >= 15
 
 
 @pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
@@ -343,7 +380,8 @@ def test_what_a_callback_puts_in_may_compute_by_itself(hashable, monkeypatch):
 
     if not hashable:
         monkeypatch.setattr(Twice, "__hash__", None)
-    assert compare(lambda: gan(nn.ReLU()), monkeypatch, callbacks=[change]) == 0
+    replayed = compare(lambda: gan(nn.ReLU()), monkeypatch, callbacks=[change])
+    assert replayed >= 8 if hashable else replayed == 0
 
 
 def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
