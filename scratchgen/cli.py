@@ -302,7 +302,7 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         "same CPUs."
     )
     add = command.add_argument
-    parts = ("machine", "products", "kernels", "decoding", "start", "steps")
+    parts = ("machine", "products", "kernels", "decoding", "start", "shares", "steps")
     add("part", nargs="?", choices=parts, metavar="PART", help=f"{', '.join(parts)} (all)")
     add("--rounds", type=some, metavar="N", help="turns of each, of which the median counts (7)")
     threads = "threads, and CPUs, of each (2)"

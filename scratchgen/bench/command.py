@@ -14,7 +14,7 @@ from typing import Any
 from ..checks import user_path
 from ..errors import FileError
 from ..versions import require
-from . import decoding, elements, machine, products, start, steps
+from . import decoding, elements, machine, products, shares, start, steps
 from .result import Result
 from .settings import Settings, pinned
 
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Settings], Result]] = {
     "kernels": elements.measure,
     "decoding": decoding.measure,
     "start": start.measure,
+    "shares": shares.measure,
     "steps": steps.measure,
 }
 

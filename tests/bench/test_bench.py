@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from scratchgen import cli
-from scratchgen.bench import decoding, elements, peers, products, start, steps, tasks
+from scratchgen.bench import decoding, elements, peers, products, shares, start, steps, tasks
 from scratchgen.bench.cases import CASES, twins
 from scratchgen.bench.command import PARTS
 from scratchgen.bench.settings import Settings, pinned
@@ -165,6 +165,23 @@ def test_kernels_with_a_twin_are_timed(few_kernels):
         assert set(result.data["measured"]) == {*few_kernels, *layers, "fill_standard_normal"}
     else:
         assert "no kernel has a twin" in result.text()
+
+
+def test_a_step_is_taken_apart():
+    result = shares.measure(QUICK)
+    assert within_a_terminal(result.text())
+    if not compiles():
+        assert "no step is replayed" in result.text()
+        return
+    names = [name for name, _ in result.data["measured"]]
+    task = tasks.task(result.data["task"])
+    products = (name.removeprefix("product ") for name in names if name.startswith("product"))
+    sides = [list(map(int, one.split(" x "))) for one in products]
+    assert sum(2 * n * i * o for n, i, o in sides) == task.operations()
+    assert names[0] == "Python: fill_standard_normal"
+    assert "adam_step 209464" in names
+    assert names[-1] == "whole"
+    assert all(seconds > 0 for _, seconds in result.data["measured"])
 
 
 def test_a_peer_that_is_not_installed_is_named():
