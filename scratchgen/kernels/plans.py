@@ -276,15 +276,21 @@ class Table:
 
 
 def at_once(call: Call, parts: int) -> None:
-    """The kernel in that many parts, however small, at the same time where that is faster."""
+    """The kernel in that many parts, however small, at the same time."""
+    sharing.run(functools.partial(_in_parts, call), parts)
 
-    def task(parts: int) -> None:
-        if parts == 1:
-            by_itself(call)
-        else:
-            Table([call], parts, fine=0).go(parts)
 
-    sharing.run(task, parts, _ways_of(call.loop, parts, round(math.log2(call.work + 1))))
+def where_faster(call: Call, parts: int) -> None:
+    """The kernel in that many parts, or in one, where that is faster."""
+    ways = _ways_of(call.loop, parts, round(math.log2(call.work + 1)))
+    sharing.run(functools.partial(_in_parts, call), parts, ways)
+
+
+def _in_parts(call: Call, parts: int) -> None:
+    if parts == 1:
+        by_itself(call)
+    else:
+        Table([call], parts, fine=0).go(parts)
 
 
 def by_itself(call: Call) -> None:
@@ -350,7 +356,6 @@ def region(parts, table, gate):
 
 @functools.cache
 def _region() -> Twin:
-    sharing.launch()
     return kept(jit(region, "region", {"enter": compiled(enter)}, parallel=True))
 
 

@@ -157,28 +157,29 @@ class Ways:
         return sum(times) / len(times) if times else math.inf
 
 
-def run(task: Callable[[int], None], parts: int, ways: Ways) -> None:
-    """task(parts), or task(1) where that is faster, or where other threads cannot be had just now.
+def run(task: Callable[[int], None], parts: int, ways: Ways | None = None) -> None:
+    """task(parts), or task(1), where other threads cannot be had just now, or by `ways` are slower.
 
-    Where numba has fewer threads than `parts`, it is given as many as there are.
+    With fewer threads than `parts` in numba, it is task(as many as there are).
     """
     if _serial_for_good or not _lock.acquire(blocking=False):
         task(1)
         return
     try:
         start = time.perf_counter()
-        if ways.choose():
+        if ways is None or ways.choose():
             _in_parallel(task, parts)
         else:
             task(1)
-        ways.took(time.perf_counter() - start)
+        if ways is not None:
+            ways.took(time.perf_counter() - start)
     finally:
         _lock.release()
 
 
 @functools.cache
 def launch() -> None:
-    """Start numba's threads, once, before the first kernel that has parts is compiled.
+    """Start numba's threads, once, before anything else asks numba for them.
 
     With OpenMP, a thread that waits for work looks for it all the time, GNU's for milliseconds.
     Where other programs want the CPU too, that makes a step many times slower; a tenth of a
@@ -199,6 +200,7 @@ def _in_parallel(task: Callable[[int], None], parts: int) -> None:
     """With no more of numba's threads awake than there are parts; the user's own choice is kept."""
     import numba
 
+    launch()
     parts = min(parts, numba.config.NUMBA_NUM_THREADS)
     before = numba.get_num_threads()
     if before == parts:

@@ -122,7 +122,7 @@ def call(one: Call) -> None:
     """Run a compiled loop, on several threads where the work is worth it."""
     plans.note(one)
     if one.work >= GRAIN and (parts := min(sharing.threads_now(), one.most)) > 1:
-        plans.at_once(one, parts)
+        plans.where_faster(one, parts)
     else:
         plans.by_itself(one)
 
