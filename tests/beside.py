@@ -6,6 +6,8 @@ python tests/beside.py FILE        compiles kernels, and leaves the certificate'
 import os
 import pickle
 import sys
+import threading
+import time
 from pathlib import Path
 
 from scratchgen.gradcheck.certificate import certify
@@ -14,17 +16,21 @@ from scratchgen.warming import call_all
 
 
 def main(file: Path) -> None:
-    reports = None  # unless all goes well: then who waits for them makes them
-    try:
-        if compiles():
-            with twins():
-                for dtype in ("float32", "float64"):
-                    call_all(dtype)
-        reports = certify(seed=0)
-    finally:
-        unfinished = file.with_suffix(".unfinished")
-        unfinished.write_bytes(pickle.dumps(reports))
-        os.replace(unfinished, file)
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    if compiles():
+        with twins():
+            for dtype in ("float32", "float64"):
+                call_all(dtype)
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_bytes(pickle.dumps(certify(seed=0)))
+    os.replace(unfinished, file)
+
+
+def end_with(parent: int) -> None:
+    """Nobody needs this when the tests have ended, however they have."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,16 @@ CI=true python -m pytest                            the same examples every time
 All tests run in a process for each CPU where pytest-xdist is installed; -n 0 keeps them in one.
 """
 
+import contextlib
 import gc
+import io
 import os
 import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -30,6 +33,7 @@ import scratchgen as sg
 from scratchgen.data import sources
 from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.reports.report import Report
+from scratchgen.kernels.compiling import _tell
 
 BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
 REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the file's name, for pytest's processes
@@ -47,26 +51,41 @@ settings.load_profile(
 def is_of_all(config: pytest.Config) -> bool:
     """Whether this is the process that was asked for all tests, and where there are CPUs for it."""
     asked_for_all = config.args_source == pytest.Config.ArgsSource.TESTPATHS
-    few = config.option.keyword or config.option.collectonly
+    option = config.option
+    few = option.keyword or option.collectonly or option.showfixtures
     return asked_for_all and not few and WORKER not in os.environ and (os.cpu_count() or 1) > 1
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """All tests are shared out to several processes, file by file."""
-    if is_of_all(config) and getattr(config.option, "numprocesses", "not installed") is None:
-        config.option.numprocesses = min(os.cpu_count() or 1, MOST_PROCESSES)
-        config.option.dist, config.option.loadscopereorder = "loadfile", False
+    """All tests are shared out to several processes, file by file, unless somebody looks on."""
+    option = config.option
+    looked_at = option.usepdb or option.trace or option.capture == "no"
+    left_open = getattr(option, "numprocesses", 0) is None and option.dist == "no"
+    if is_of_all(config) and left_open and not looked_at:
+        option.numprocesses = min(os.cpu_count() or 1, MOST_PROCESSES)
+        option.dist, option.loadscopereorder = "loadfile", False
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """beside.py does its work meanwhile."""
-    if is_of_all(config):
-        file = Path(tempfile.mkdtemp()) / "reports"
-        command = [sys.executable, str(Path(__file__).with_name("beside.py")), str(file)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        config.stash[BESIDE] = process, file
-        os.environ[REPORTS] = str(file)  # for all processes
+    if not is_of_all(session.config):
+        return
+    file = Path(tempfile.mkdtemp()) / "reports"
+    command = [sys.executable, str(Path(__file__).with_name("beside.py")), str(file)]
+    here = {**os.environ, "PYTHONPATH": str(Path(sg.__file__).parent.parent)}
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=here, stdout=nowhere, stderr=nowhere)
+    session.config.stash[BESIDE] = process, file
+    os.environ[REPORTS] = str(file)  # for all processes
+    threading.Thread(target=publish_end, args=(process, file), daemon=True).start()
+
+
+def publish_end(process: subprocess.Popen, file: Path) -> None:
+    """If it has ended without reports, say so, to those who wait for them."""
+    process.wait()
+    if file.parent.exists() and not file.exists():
+        file.write_bytes(pickle.dumps(None))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -98,6 +117,13 @@ def reports() -> list[Report]:
         time.sleep(0.1)
     of_library: list[Report] | None = pickle.loads(file.read_bytes())
     return certify(seed=0) if of_library is None else of_library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiling_goes_without_saying() -> None:
+    """Tests that read stderr find the same whether kernels are compiled already or not."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        _tell()
 
 
 @pytest.fixture(scope="module", autouse=True)

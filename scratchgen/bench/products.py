@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..kernels.plans import Plan, recording
+from ..kernels.plans import Plan
+from ..kernels.recording import recording
 from ..kernels.twins import numba_works, want_twins
 from .machine import peaks, thread_counts, threads_text
 from .result import Result, Row, progress

@@ -1,8 +1,8 @@
 """Where the time of a training step goes: each kernel of it, and each call of Python.
 
-A recorded step (kernels/plans.py) is a list of kernels and calls. Each is timed by itself, kernels
-ROWS times in a row: they find what they read in the caches of their own core, as far as these hold
-it. In the step itself another core may have written it, and the whole takes longer than its parts.
+A recorded step (kernels/recording.py) is a list of kernels and calls. Each is timed by itself, and
+kernels ROWS times in a row: they find what they read in the caches of their own core, as far as
+these hold it. In the step itself another core may have written it, and it takes longer.
 """
 
 import math
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.plans import Action, Call, Plan, Table, recording
+from ..kernels.plans import Plan, Table
+from ..kernels.recording import Action, Call, recording
 from ..kernels.twins import numba_works, want_twins
 from ..train.routine import Routine
 from ..train.step import Trainer

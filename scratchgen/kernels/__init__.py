@@ -39,8 +39,8 @@ from .norms import (
     layer_norm_bend,
 )
 from .pixels import bernoulli_pass
-from .plans import after, anything, before, here, is_recording, lasting
 from .products import add_outer, add_rows, affine, any_of, as_column, times, times_transpose
+from .recording import after, before, here, in_order, is_recording, lasting
 from .rows import flat, mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
 from .slopes import between, gradient_penalty_pass, r1_pass, row_norms, scale_rows
@@ -58,7 +58,6 @@ __all__ = [
     "affine",
     "after",
     "any_of",
-    "anything",
     "approach",
     "as_column",
     "batch_norm",
@@ -80,6 +79,7 @@ __all__ = [
     "gradient_penalty_pass",
     "here",
     "hinge_pass",
+    "in_order",
     "is_recording",
     "lasting",
     "layer_norm",

@@ -4,7 +4,7 @@
     def square(x): ...                            functions of numbers, compiled into loops
 
     def loop(part, parts, x, out): ...            its share of the work, 0 <= part < parts
-    alone(loop)(0, 1, x, out)                     all of it, called from Python
+    for_python(loop)(0, 1, x, out)                all of it, called from Python
     entries([(loop, (x, out))])                   the addresses by which plans.py calls it
 
 Loops are compiled when they are first called, never at import, and kept on disk; see
@@ -28,7 +28,7 @@ from . import sharing
 Kernel = Callable[..., Any]
 Twin = Any  # a dispatcher of numba
 
-EXACT = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; sums keep their order
+FUSED = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; sums keep their order
 MEMORY = 0x503  # of NumPy's flags those that numba looks at: contiguous, aligned, writeable
 
 _helpers: set[Kernel] = {sharing.share, sharing.share_row}
@@ -40,7 +40,7 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True)
 class FromLLVM:
-    """The name of something in a file of native/, in the place of what only numba can make."""
+    """Stands for something in a file of native/, which cannot be imported without numba."""
 
     name: str
     file: str = "tiles"
@@ -96,14 +96,17 @@ def by_dtype(single: Mapping[str, Any]) -> Callable[[Kernel], ByDtype]:
 def with_types(
     loop: Kernel, name: str, types_of_arguments: Callable[[Any], tuple[Any, ...]]
 ) -> Kernel:
-    """The same loop, called `name`, for arguments of those types alone: others are read as such."""
+    """The same loop, called `name`, compiled once, for those types.
+
+    An array of another layout is passed as one of them.
+    """
     copy = with_names(loop, name, {})
     _types[copy] = types_of_arguments
     return copy
 
 
 @functools.cache
-def alone(loop: Kernel) -> Twin:
+def for_python(loop: Kernel) -> Twin:
     """The compiled loop, as Python calls it: (part, parts, *args)."""
     with _lock:  # two threads may get here at once
         twin = kept(compiled(loop))
@@ -122,7 +125,7 @@ def entries(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> list[tuple[int, 
     if new:
         from .native import calls as by_address
 
-        found = by_address.entries([_result(*call) for call in new.values()])
+        found = by_address.addresses([_result(*call) for call in new.values()])
         _entries.update(zip(new, found, strict=True))
     return [_entries[key] for key in keys]
 
@@ -140,7 +143,7 @@ def _result(loop: Kernel, args: tuple[Any, ...]) -> Any:
     """What numba has compiled, or compiles now, for those arguments."""
     import numba
 
-    twin = alone(loop)
+    twin = for_python(loop)
     if loop in _types:
         return next(iter(twin.overloads.values()))
     kinds = (numba.intp, numba.intp, *map(numba.typeof, args))
@@ -156,12 +159,12 @@ def compiled(loop: Kernel) -> Twin:
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
     forget NaN and infinity.
     """
-    flags = set() if loop in _rounded else set(EXACT)
+    flags = set() if loop in _rounded else set(FUSED)
     return jit(loop, loop.__name__, _found(loop), fastmath=flags)
 
 
 def _found(function: Kernel) -> dict[str, Any]:
-    """What numba is given for the names in `function` that mean nothing to it."""
+    """Compiled functions for the names in `function` that numba cannot resolve by itself."""
     found = {}
     for name in _globals(function):
         value = function.__globals__.get(name)
@@ -177,21 +180,21 @@ def _found(function: Kernel) -> dict[str, Any]:
 
 @functools.cache
 def _overloaded(function: ByDtype) -> Kernel:
-    """A name that numba takes for the text of the right dtype, and compiles into each loop."""
+    """A stub in whose place numba compiles the text for the dtype, into each loop that calls it."""
     from numba import types as numba_types
     from numba.extending import overload
 
-    def name(*args: Any) -> Any:
+    def stub(*args: Any) -> Any:
         return function(*args)  # where numba compiles nothing
 
-    def text(x: Any, *_others: Any) -> Kernel:
+    def choose(x: Any, *_others: Any) -> Kernel:
         chosen = function.single if x == numba_types.float32 else function.double
         return with_names(chosen, chosen.__name__, _found(chosen))
 
     # forceinline: what is called from a loop must not stay a call
-    options = {"fastmath": set(EXACT), "error_model": "numpy", "forceinline": True}
-    overload(name, jit_options=options, strict=False)(text)
-    return name
+    options = {"fastmath": set(FUSED), "error_model": "numpy", "forceinline": True}
+    overload(stub, jit_options=options, strict=False)(choose)
+    return stub
 
 
 def _globals(loop: Kernel) -> set[str]:

@@ -12,7 +12,7 @@ has the tail beyond r besides. Layer 255 stands on it, x_255 = r, and layer 1 is
 
 Nearly always x < x_{i-1}, or x < r in layer 0, and so x lies under the curve whatever its height:
 
-    j < k_i = x_{i-1} / w_i,   k_0 = r / w_0                                              (3)
+    j < k_i = x_{i-1} / w_i,   k_0 = r / w_0,   rounded                                   (3)
 
 Else, in layer 0, x is drawn from the tail (Marsaglia 1964), with u and u' from [0, 1),
 
@@ -34,7 +34,7 @@ import math
 import numpy as np
 
 from ..checks import Array
-from .compiling import FromLLVM, alone, rounded
+from .compiling import FromLLVM, for_python, rounded
 from .twins import twins_run
 
 # mypy: disable-error-code="no-untyped-def"
@@ -42,18 +42,19 @@ from .twins import twins_run
 LAYERS = 256
 R = 3.6541528853610088  # r
 AREA = 0.0049286732339746550  # v
-LEAST, ONE_BY_R = np.float32(1 / 2**24), np.float32(1 / R)  # u is a multiple of the first
+LEAST = np.float32(1 / 2**24)  # u is a multiple of it
+ONE_BY_R = np.float32(1 / R)
 FEW = 256  # below it, to call a twin costs more than it saves
-TRIED = 10_000  # draws, before NumPy's are believed to be these
+TRIED = 100_000  # draws, before NumPy's are believed to be these
 
 next_bits = FromLLVM("next_bits", "calls")
 
 
 def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
-    """Draws of N(0, 1), written into out, any shape."""
-    ours = out.dtype.char == "f" and out.size >= FEW and out.flags.c_contiguous
-    # another class may draw otherwise
-    if ours and type(rng) is np.random.Generator and twins_run() and numpy_draws_the_same():
+    """Draws of N(0, 1), written into out, any shape; called through `before`."""
+    plain = type(out) is np.ndarray and out.flags.carray and out.dtype == np.float32
+    ours = plain and out.size >= FEW and type(rng) is np.random.Generator  # others may do otherwise
+    if ours and twins_run() and numpy_draws_the_same():
         _fill(rng, out)
     else:
         rng.standard_normal(dtype=out.dtype.type, out=out)
@@ -74,7 +75,7 @@ def _fill(rng: np.random.Generator, out: Array) -> None:
         by_address = source.ctypes
         function = ctypes.cast(by_address.next_uint32, ctypes.c_void_p).value
         # on one thread: each draw begins where the one before it ended
-        alone(ziggurat)(function, by_address.state_address, *layers(), out.reshape(-1))
+        for_python(ziggurat)(function, by_address.state_address, *layers(), out.reshape(-1))
 
 
 @rounded
@@ -88,7 +89,7 @@ def ziggurat(function, state, k, w, f, out):
                 break
             if i == 0:
                 x = from_tail(function, state)
-                minus = j >> 8 & 1
+                minus = j >> 8 & 1  # another bit than above, as NumPy has it
                 break
             if f[i] + (f[i - 1] - f[i]) * uniform(function, state) < math.exp(-0.5 * x * x):  # (5)
                 break

@@ -17,11 +17,11 @@ stay in registers (native/tiles.py), and takes them in an order in which what a 
             for each tile of these columns of c, from top to bottom           (8)
                 sums += a panel
 
-(7) is left out where rows of b lie side by side already and few tiles would read them. A
-product with a single row or column has no tile to fill, and is taken in long rows of vectors where
-it has more numbers than a tile is wide. Threads
-share the columns of c, or its rows; each number of c is one thread's, and one sum over k in one
-order, so that no result depends on how many they are.
+(7) is left out where the numbers of a row of b lie side by side and fewer than COPY_FROM rows of c
+would read the panel. A product with a single row or column has no tile to fill, and is taken in
+long rows of vectors where it has more numbers than a tile is wide. Threads share the columns of c,
+or its rows; each number of c is one thread's, and one sum over k in one order, so that no result
+depends on how many they are.
 """
 
 import functools
@@ -32,9 +32,9 @@ import numpy as np
 
 from ..checks import Array
 from ..errors import OptionError
-from . import plans
+from . import recording
 from .compiling import FromLLVM, Kernel, helper, with_types
-from .plans import Call, lasting
+from .recording import Call, lasting
 from .sharing import share, share_row
 from .twins import call, twin_of, twins_run
 
@@ -57,15 +57,15 @@ copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 def times(x: Array, w: Array, out: Array) -> Array:
     """x (N, I), w (I, O) -> out (N, O)."""
     if not _multiplied(x, w, None, out, NOTHING):
-        plans.here(np.matmul, x, w, out)  # (1)
+        recording.here(np.matmul, x, w, out)  # (1)
     return out
 
 
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
     if not _multiplied(x, w, b, out, BIAS):
-        plans.here(np.matmul, x, w, out)
-        plans.here(np.add, out, b, out)  # (1)
+        recording.here(np.matmul, x, w, out)
+        recording.here(np.add, out, b, out)  # (1)
     return out
 
 
@@ -74,7 +74,7 @@ def add_outer(
 ) -> None:
     """x (N, I), dy (N, O), added into (I, O); with new, written there."""
     if not _multiplied(x.T, dy, None, into, NOTHING if new else ITSELF, some):
-        plans.here(_add_outer, x, dy, into, new)
+        recording.here(_add_outer, x, dy, into, new)
 
 
 def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
@@ -87,7 +87,7 @@ def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
 def times_transpose(dy: Array, w: Array, out: Array, some: Array | None = None) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
     if not _multiplied(dy, w.T, None, out, NOTHING, some):
-        plans.here(np.matmul, dy, w.T, out)  # (4)
+        recording.here(np.matmul, dy, w.T, out)  # (4)
     return out
 
 

@@ -1,4 +1,4 @@
-"""A batch is gathered from a data set into memory that is used again, and its values are averaged.
+"""Rows are gathered into memory that is used again, averaged, summed, and put in order.
 
 out_i = x_{rows_i}                                                     (1)
 mean = sum_n value_n / N, in float64                                   (2)
@@ -44,7 +44,10 @@ def mean(part, parts, values, out):
 
 @helper
 def sum_of(terms):
-    """The sum of terms (D,), in halves, which are written over: many at a time, in one order."""
+    """The sum of terms (D,), which are written over.
+
+    The second half is added onto the first until one is left: many at a time, in one order.
+    """
     count = terms.size
     while count > 1:
         half = (count + 1) // 2

@@ -9,12 +9,14 @@ models keep no more busy. No result depends on the number, because threads share
 columns, and never the terms of a sum.
 
 A parallel region is entered under one lock, and without waiting for it: whoever does not get it
-runs serially, which is right, and at worst slower. In a child of fork() the threads of the parent
-are gone, and numba's OpenMP would end the process: there everything runs serially.
+runs serially, which is right, and at worst slower. A child of fork() has none of its parent's
+threads, and GNU's OpenMP would end it: if the parent had started them, everything runs serially
+there.
 
-Whether several threads are faster than one is measured, for each task by itself, while it runs:
-where other programs want the same CPUs, a part may wait milliseconds for one, and the others for
-it. So each task goes the way that was faster on average lately, and now and then the other.
+Whether several threads are faster than one is measured, for each task by itself, while it runs.
+Where other programs want the same CPUs, a thread may wait milliseconds for its CPU, and all others
+for that thread. So each task, a table of plans.py, goes the way that was faster on average lately,
+and now and then the other.
 """
 
 import functools
@@ -32,12 +34,13 @@ from ..checks import whole
 
 # mypy: disable-error-code="no-untyped-def"
 
-MOST = 256
+MOST_THREADS = 256
 DEFAULT_MOST = 8
 BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
 LATELY = 8  # calls of which times are kept
 TRIAL = 4  # calls that go the other way
+TOO_LONG = 2  # times the mean of the usual way: a trial ends
 FIRST, LAST = 8, 1024  # calls until a trial; after each that was in vain twice as many
 
 _of_process: int | None = None
@@ -59,7 +62,7 @@ def threads_now() -> int:
 def set_threads(n: int) -> None:
     """Let kernels take n threads, 1 ... 256, in the whole process. Raises OptionError."""
     global _of_process
-    _of_process = whole(n, "set_threads", least=1, most=MOST)
+    _of_process = whole(n, "set_threads", least=1, most=MOST_THREADS)
 
 
 @contextmanager
@@ -70,7 +73,7 @@ def threads(n: int) -> Iterator[None]:
     ...     threads_now()
     1
     """
-    before = _of_block.set(whole(n, "threads", least=1, most=MOST))
+    before = _of_block.set(whole(n, "threads", least=1, most=MOST_THREADS))
     try:
         yield
     finally:
@@ -96,7 +99,7 @@ def _from_environment() -> int:
     given = os.environ.get("SCRATCHGEN_THREADS")
     if given is not None:
         number = int(given) if given.isascii() and given.isdigit() else given
-        return whole(number, "SCRATCHGEN_THREADS", least=1, most=MOST)
+        return whole(number, "SCRATCHGEN_THREADS", least=1, most=MOST_THREADS)
     return min(_usable_cpus(), DEFAULT_MOST)
 
 
@@ -115,40 +118,46 @@ def _usable_cpus() -> int:
 class Ways:
     """Whether one task is faster on one thread or on several: its times lately, either way.
 
-    A time counts if the call before went the same way: else threads may have slept, and the first
-    calls may have compiled something.
+    It starts on several; a trial is TRIAL calls that go the other way. A time counts if the call
+    before went the same way: else threads may have slept, and the first calls may have compiled
+    something.
     """
 
     def __init__(self) -> None:
-        self.together = True  # the way that was faster lately
+        self._together = True  # the way that was faster lately
         self._times: dict[bool, deque[float]] = {way: deque(maxlen=LATELY) for way in (True, False)}
         self._trying = False
-        self._before: bool | None = None
-        self._left, self._next = FIRST, FIRST  # calls until that changes; how long until a trial
+        self._last_way: bool | None = None
+        self._left = FIRST  # calls until a trial begins, or ends
+        self._next = FIRST  # calls from the end of a trial to the next
 
     def choose(self) -> bool:
         """Whether the next call is for several threads."""
-        return self.together != self._trying
+        return self._together != self._trying
 
     def took(self, seconds: float) -> None:
         """Note the time of that call."""
         way = self.choose()
-        if way == self._before:
+        counts, other = way == self._last_way, self._mean(not way)
+        if counts:
             self._times[way].append(seconds)
-        self._before, self._left = way, self._left - 1
-        worse = not self._trying and seconds > self._mean(not way)
-        if self._left == 0 and not self._trying:
-            self._trying, self._left = True, TRIAL
-        elif self._left == 0 or worse:
+        self._last_way, self._left = way, self._left - 1
+        if self._trying:
+            if self._left == 0 or (counts and seconds > TOO_LONG * other):
+                self._decide()
+        elif seconds > other:
             self._decide()
+        if self._left == 0:  # and no trial has ended just now
+            self._trying, self._left = True, TRIAL
+            self._times[not way].clear()  # things may have changed
 
     def _decide(self) -> None:
-        before, self.together = self.together, self._mean(True) <= self._mean(False)
-        if self.together != before:
+        before, self._together = self._together, self._mean(True) <= self._mean(False)
+        if self._together != before:
             self._next = FIRST
         elif self._trying:
             self._next = min(2 * self._next, LAST)
-        if self._trying or self.together != before:
+        if self._trying or self._together != before:  # else a slow call has changed nothing
             self._trying, self._left = False, self._next
 
     def _mean(self, way: bool) -> float:

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..versions import is_installed
-from . import plans, sharing
+from . import plans, recording, sharing
 from .compiling import Kernel
-from .plans import MOST_PARTS, Call
+from .recording import Call
 
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
 
@@ -91,7 +91,8 @@ def twin_of(
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
     Work is counted in numbers of argument `of`, each `weight` times as long as a sum of two.
-    flat=True is for loops that take arrays of any shape as rows; see `call_flat`.
+    flat=True is for loops that take arrays of any shape as rows; see `call_flat`. A last argument
+    `_terms` (parts, ...) is a row for each part to work in, so that there are no more parts.
     """
 
     def pair(loop: Kernel) -> Kernel:
@@ -102,16 +103,16 @@ def twin_of(
         def kernel(*args: Any) -> None:
             if flat:
                 if not call_flat(loop, args, weight=weight):
-                    plans.here(reference, *args)
+                    recording.here(reference, *args)
                 return
-            worker = args[of]
-            if twins_run() and worker.dtype.char in "fd":
-                most = len(args[-1]) if has_terms else MOST_PARTS
-                call(Call(loop, args, worker.size * weight, most=most))
+            counted = args[of]
+            if twins_run() and counted.dtype.char in "fd":
+                most = len(args[-1]) if has_terms else sharing.MOST_THREADS
+                call(Call(loop, args, counted.size * weight, most=most))
             else:
-                plans.here(reference, *args)
+                recording.here(reference, *args)
 
-        # for the tests that compare them; mypy knows no attributes of functions
+        # for who compares them, times them, or compiles them all; mypy knows no such attributes
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
         return kernel
 
@@ -120,11 +121,11 @@ def twin_of(
 
 def call(one: Call) -> None:
     """Run a compiled loop, on several threads where the work is worth it."""
-    plans.note(one)
+    recording.note(one)
     if one.work >= GRAIN and (parts := min(sharing.threads_now(), one.most)) > 1:
         plans.where_faster(one, parts)
     else:
-        plans.by_itself(one)
+        plans.in_one_part(one)
 
 
 def call_flat(
@@ -135,8 +136,8 @@ def call_flat(
 ) -> bool:
     """Run a loop on arrays of one shape and dtype, each as one long row, if twins run them.
 
-    False says that nothing was done. The last array is written, and others whose memory is in
-    order; of the rest a copy may be what is read.
+    False says that nothing was done. The loop may write the last array, and any other whose memory
+    is in order and writeable; of others it may get a copy.
     """
     last = arrays[-1]
     dtype, shape = last.dtype, last.shape

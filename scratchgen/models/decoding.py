@@ -16,7 +16,8 @@ import numpy as np
 from ..checks import Array, Shape, examples
 from ..errors import KindError, ShapeError
 from ..kernels import lasting
-from ..kernels.plans import Plan, recording
+from ..kernels.plans import Plan
+from ..kernels.recording import recording
 from ..nn import Layer, Network, Tape, distinct_layers, replays
 from ..nn.layer import Views
 

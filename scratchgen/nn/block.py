@@ -19,7 +19,7 @@ import numpy as np
 
 from ..checks import Array, Shape, float_type
 from ..errors import OptionError
-from ..kernels.plans import before, lasting
+from ..kernels.recording import before, lasting
 from ..kernels.twins import want_twins
 from ..rng import Rng, generator
 from .layer import Layer, Views

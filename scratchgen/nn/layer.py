@@ -46,7 +46,7 @@ def replays(part: Any) -> bool:
     """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
 
     A class has to say so itself: what it inherits says nothing of what it does differently. Nor may
-    a method have been put in the place of one.
+    the object have a method of its own in the place of its class's.
     """
     kind = type(part)
     own = (name for name in getattr(part, "__dict__", {}) if callable(getattr(kind, name, None)))
@@ -64,7 +64,7 @@ class Layer:
     example_wise: ClassVar[bool] = False  # whether examples do not mix: y_n comes from x_n alone
     overwrites: ClassVar[bool] = False  # whether backward writes, not adds, where it finds g.new
     passes_all: ClassVar[bool] = False  # whether each pass goes through all children, once each
-    replays: ClassVar[bool] = False  # whether kernels do all that its passes do; train/routine.py
+    replays: ClassVar[bool] = False  # whether its passes note all that they do; train/routine.py
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of one output example for that of one input example, or ShapeError."""

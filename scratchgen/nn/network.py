@@ -4,7 +4,7 @@
     dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1},                       for k = K - 1 ... 0
     dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                        added into g[k]               (2)
     u_0 = u,   u_{k+1} = (df_k/dx_k) u_k,   v = u_K            tangents, forward             (3)
-    the cotangents of x_k and u_k, and those of p_k            for k = K - 1 ... 0           (4)
+    (dx_k, du_k) = tangent_backward of f_k for (dx_{k+1}, du_{k+1}),  k = K - 1 ... 0        (4)
 
 Without need_dx, (2) and (4) end at the first layer that has something to learn.
 """
@@ -102,7 +102,7 @@ class Network(Layer):
             g_i = None if g is None else g[i]
             layer, needed = noted(self.layers[i]), need_dx or i > first
             dx = layer.backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
-            dy = dy if dx is None else dx  # None at the last only, without need_dx
+            dy = dy if dx is None else dx  # None only from the first layer that learns
         return dy if need_dx else None
 
     def why_no_tangent(self) -> str:

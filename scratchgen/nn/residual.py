@@ -3,7 +3,7 @@
     y = x + f(x)                        f(x) of x's shape       (1)
     dx = dy + J^T dy                    J the Jacobian of f     (2)
     v = u + J u                                                 (3)
-    dx = dy + what f gives for (dy, dv),   du = dv + J^T dv     (4)
+    dx = dy + f's .x for (dy, dv),   du = dv + f's .u           (4)
 
 Gradients reach what lies before it undiminished, by the first term of (2).
 """

@@ -20,6 +20,13 @@ from ..errors import ShapeError
 from .layer import Layer, replays
 from .tape import Tape
 
+SILENT = ("settle", "update")  # verbs that give nothing
+NAMES = {  # and that give several arrays by name; `both` gives two, any other verb one
+    "tangent_backward": ("x", "u"),
+    "discriminator_pass": ("value", "real", "fake"),
+    "generator_pass": ("value", "fake"),
+}
+
 
 def noted(part: Any) -> Any:
     """The part, or, where a step is recorded that it would not note, its stand-in."""
@@ -33,42 +40,54 @@ class StandIn:
         self._part = part
 
     def __getattr__(self, verb: str) -> Any:
-        if getattr(type(self._part), verb, None) is getattr(Layer, verb, self):
-            return getattr(self._part, verb)  # not written, as `settle` seldom is: nothing to run
+        run = getattr(self._part, verb)
+        inherited = getattr(Layer, verb, None)
+        if inherited and getattr(run, "__func__", None) is inherited:
+            return run  # Layer's own: `settle`, which does nothing, or errors
         return partial(_note, self._part, verb)
 
 
 def _note(part: Any, verb: str, *args: Any) -> Any:
-    result = SimpleNamespace(kept=None, arrays={})
-    kernels.anything(_run, part, verb, result, *args)
-    return result.kept
+    record = SimpleNamespace(kept=None)
+    kernels.in_order(_run, part, verb, record, *args)
+    kept = record.kept
+    if verb == "both":
+        return kept["0"], kept["1"]
+    if verb in NAMES:
+        return SimpleNamespace(**{name: kept.get(name) for name in NAMES[verb]}) if kept else None
+    return kept.get(verb)
 
 
-def _run(part: Any, verb: str, result: SimpleNamespace, *args: Any) -> None:
-    """(1), for an array, or several, or nothing.
+def _run(part: Any, verb: str, record: SimpleNamespace, *args: Any) -> None:
+    """(1), for each array that the verb gives.
 
-    Raises ShapeError if an array has not the shape and dtype that it had when it was recorded.
+    Raises ShapeError where these are others than when the step was recorded, or of other shapes.
     """
-    tape = next((one for one in args if isinstance(one, Tape)), Tape())
+    arrays = _arrays(verb, getattr(part, verb)(*args))
+    kinds = {name: (str(x.dtype), x.shape) for name, x in arrays.items()}
+    if record.kept is None:
+        tape = next((one for one in args if isinstance(one, Tape)), Tape())
+        place = f"kept: {type(part).__name__}.{verb}"
+        record.kinds = kinds
+        record.kept = {
+            name: tape.array(f"{place}, {name}", x.shape, x.dtype) for name, x in arrays.items()
+        }
+    if kinds != record.kinds:
+        raise ShapeError(
+            f"{verb} of {part} gave {kinds}, and for a batch of the same size before {record.kinds}"
+        )
+    for name, x in arrays.items():
+        record.kept[name][...] = x  # (1)
 
-    def copied(found: Any, name: str) -> Any:
-        if found is None:
-            return None
-        if isinstance(found, tuple):
-            return tuple(copied(one, f"{name}, {i}") for i, one in enumerate(found))
-        if isinstance(found, SimpleNamespace):
-            each = {key: copied(one, f"{name}, {key}") for key, one in vars(found).items()}
-            return SimpleNamespace(**each)
-        x, known = np.asarray(found), result.arrays
-        if name not in known:
-            known[name] = tape.array(name, x.shape, x.dtype)
-        kept: Array = known[name]
-        if (x.shape, x.dtype) != (kept.shape, kept.dtype):
-            raise ShapeError(
-                f"{verb} of {part} gave {x.dtype} of shape {x.shape}, and for a batch of the same "
-                f"size before {kept.dtype} of shape {kept.shape}"
-            )
-        kept[...] = x  # (1)
-        return kept
 
-    result.kept = copied(getattr(part, verb)(*args), f"kept: {type(part).__name__}.{verb}")
+def _arrays(verb: str, found: Any) -> dict[str, Array]:
+    """What a verb gives, by name, without what is None."""
+    if verb in SILENT:
+        return {}
+    if verb == "both":
+        given = {"0": found[0], "1": found[1]}
+    elif verb in NAMES:
+        given = {} if found is None else {name: getattr(found, name) for name in NAMES[verb]}
+    else:
+        given = {verb: found}
+    return {name: np.asarray(x) for name, x in given.items() if x is not None}

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..checks import Array, Shape
 from ..errors import TapeError
-from ..kernels.plans import lasting
+from ..kernels.recording import lasting
 
 
 class Tape:
@@ -40,9 +40,9 @@ class Tape:
         self._start({"training": training, **given})
         return self
 
-    def renew(self, **given: Any) -> None:
-        """Of what the pass was given, give something else to a replay of it."""
-        self._given.update(given)
+    def what_was_given(self) -> dict[str, Any]:
+        """By name, what `begin` was called with."""
+        return dict(self._given)
 
     def _start(self, given: dict[str, Any]) -> None:
         self._given = given
@@ -79,7 +79,7 @@ class Tape:
             or have.dtype != dtype
         ):
             have = self._arrays[name] = lasting(np.empty(shape, dtype))
-        return have[: shape[0]]
+        return have[: shape[0]] if shape else have
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):

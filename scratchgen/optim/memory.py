@@ -13,7 +13,7 @@ import numpy as np
 
 from ..checks import FLOATS, Array, array_text
 from ..errors import KindError, OptionError, ShapeError
-from ..kernels.plans import lasting
+from ..kernels.recording import lasting
 
 
 class Memory(SimpleNamespace):

@@ -4,15 +4,16 @@
     steps 4, 5        run and recorded
     from step 6       replayed, if the two records are alike
 
-counted by themselves for each size of batch, set of players that move, number of threads, and all
-numbers and choices that the model has as attributes, such as beta: a callback may change them. What
-layers and optimizers are set to is frozen anyway.
+counted by themselves for each size of batch, set of players that move, number of threads, twins or
+references, the networks, and whatever else the model has as attributes, such as beta: a callback
+may change them. What layers and optimizers are set to is frozen anyway.
 
 What is recorded has to be all that a step does. So a part says of itself, `replays = True`, that it
 computes with kernels alone, in memory that lasts, and that it announces the rest by `before`,
 `here` and `after`. A class that inherits from one that says so has to say it again. A layer,
 likelihood, game, penalty or optimizer that does not say it, such as a user's own, is run by Python
-in its place (nn/stand_in.py). With a model that does not, every step is run.
+in its place (nn/stand_in.py). With a model, an average of weights, or a layer around others that
+does not, but for Network and Residual, every step is run.
 """
 
 from collections.abc import Hashable, Iterator
@@ -22,14 +23,18 @@ import numpy as np
 
 from .. import kernels
 from ..checks import Array
-from ..kernels.plans import Notes, Plan, recording
+from ..kernels.plans import Plan
+from ..kernels.recording import Notes, recording
 from ..kernels.twins import twins_run
 from ..nn import Layer, Network, Residual, Tape, replays
 from ..nn.joins import look_up
 from .step import Trainer
 
 RUNS = 3
-MOST = 100  # plans, and steps on the way to one
+MOST_KNOWN = 100  # keys; with more, choices change in every step, and all are forgotten
+
+
+Ready = tuple[Plan, dict[str, dict[str, Any]]]  # and what each player's tape was given
 
 
 class Routine:
@@ -41,8 +46,8 @@ class Routine:
         self.trainer = trainer
         self._x, self._labels, self._rng = kernels.lasting(x.reshape(len(x), -1)), labels, rng
         self._tape = Tape()
-        # int: how many steps ran so far; Notes: the first record; None: no plan will be made
-        self._known: dict[Any, int | Notes | Plan | None] = {}
+        # int: how many steps ran; Notes: the first record; Ready: from now on replayed; None: never
+        self._known: dict[Any, int | Notes | Ready | None] = {}
         model, blocks = vars(trainer.model), trainer.model.players.values()
         self._choices = [name for name, value in model.items() if isinstance(value, Hashable)]
         self._vectors = [(block, block.vector, block.state) for block in blocks]
@@ -52,11 +57,12 @@ class Routine:
         here = self._tape.array("rows", rows.shape, np.int64)
         here[:] = rows
         threads, model = kernels.threads_now(), vars(self.trainer.model)
+        turns = self.trainer.turns()
         choices = [model[name] for name in self._choices if name in model]
         networks = self.trainer.model.networks.values()
         key = (
             len(rows),
-            self.trainer.turns(),
+            turns,
             threads,
             twins_run(),
             len(model),
@@ -67,12 +73,12 @@ class Routine:
         if moved or not _is_hashable(key):  # a callback has put in something of its own
             return self._run(here)
         if key not in self._known:
-            if len(self._known) > MOST:  # choices that change in every step
+            if len(self._known) > MOST_KNOWN:  # choices that change in every step
                 self._known.clear()
             self._known[key] = 0 if all(map(replays, _parts_of(self.trainer))) else None
         known = self._known[key]
-        if isinstance(known, Plan):
-            return self.trainer.replay(known)
+        if isinstance(known, tuple):
+            return self.trainer.replay(*known)
         if known is None or (isinstance(known, int) and known < RUNS):
             self._known[key] = None if known is None else known + 1
             return self._run(here)
@@ -82,8 +88,11 @@ class Routine:
             self._known[key] = None
         elif isinstance(known, int):
             self._known[key] = notes
+        elif notes.like(known):
+            given = {player: self.trainer.tapes[player].what_was_given() for player in turns}
+            self._known[key] = Plan(notes, threads), given
         else:
-            self._known[key] = Plan(notes, threads) if notes.like(known) else None
+            self._known[key] = None
         return parts
 
     def _run(self, rows: Array) -> dict[str, float]:

@@ -79,14 +79,14 @@ class Trainer:
         """The players that move in the next step."""
         return self.model.turns(self.steps)
 
-    def replay(self, plan: Plan) -> dict[str, float]:
-        """`step` by a plan that was recorded of one with the same turns.
+    def replay(self, plan: Plan, given: dict[str, dict[str, Any]]) -> dict[str, float]:
+        """`step` by a plan that was recorded of one with the same turns, where `given` was given.
 
         Raises DivergedError after all players have moved.
         """
         turns = self.turns()
         for player in turns:
-            self.tapes[player].renew(step=self.steps)
+            self.tapes[player].begin(**{**given[player], "step": self.steps})
         plan.run()
         parts: dict[str, float] = {}
         for player in turns:

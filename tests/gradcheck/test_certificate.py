@@ -178,7 +178,7 @@ def told(monkeypatch):
     ran = []
     kernel = twin_of(lambda x: ran.append("reference"))(lambda part, parts, x: None)
     twin = lambda *_: ran.append("twin")  # noqa: E731
-    monkeypatch.setattr("scratchgen.kernels.plans.alone", lambda *_: twin)
+    monkeypatch.setattr("scratchgen.kernels.plans.for_python", lambda *_: twin)
     monkeypatch.setattr("scratchgen.kernels.twins.numba_works", lambda: True)
     return kernel, ran
 

@@ -9,7 +9,8 @@ import pytest
 from scratchgen import nn
 from scratchgen.kernels import ACTIVATIONS
 from scratchgen.kernels import twins as which
-from scratchgen.kernels.plans import Call, at_once
+from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.recording import Call
 from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation

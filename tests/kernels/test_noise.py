@@ -99,6 +99,32 @@ def test_numpy_is_asked_where_the_kernel_would_not_do_the_same(monkeypatch):
 
 
 @needs_numba
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((30, 30), "f4")[:, ::2],
+        np.zeros((30, 30), ">f4"),
+        np.frombuffer(bytes(4000), "f4"),
+        np.zeros((30, 30), "f4").view(np.matrix),
+        np.frombuffer(bytearray(4001), "f4", offset=1),
+    ],
+    ids=["strided", "big-endian", "read-only", "matrix", "unaligned"],
+)
+def test_what_numpy_refuses_is_refused_and_what_it_fills_is_filled(out):
+    def outcome(fill):
+        target = out if not out.flags.writeable else out.copy() if type(out) is np.matrix else out
+        try:
+            fill(np.random.default_rng(0), target)
+        except (TypeError, ValueError) as problem:
+            return type(problem), str(problem)
+        return target.tobytes()
+
+    with twins():
+        ours = outcome(fill_standard_normal)
+    assert ours == outcome(lambda rng, out: rng.standard_normal(dtype=out.dtype.type, out=out))
+
+
+@needs_numba
 def test_a_numpy_that_draws_otherwise_is_noticed(monkeypatch):
     monkeypatch.setattr(noise, "_fill", lambda rng, out: out.fill(0))
     assert not noise.numpy_draws_the_same.__wrapped__()

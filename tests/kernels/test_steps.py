@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen.bench.cases import CASES, twins
-from scratchgen.kernels.compiling import alone
+from scratchgen.kernels.compiling import for_python
 from scratchgen.versions import is_installed
 
 STEPS = sorted(name for name in CASES if name.endswith("_step"))
@@ -21,6 +21,6 @@ def test_a_step_is_right_to_four_roundings(name, dtype, seed):
     wide = [np.asarray(one, np.longdouble) for one in case]
     before, u = wide[0].copy(), np.finfo(dtype).eps / 2
     kernel.reference(*wide)
-    alone(kernel.loop)(0, 1, *case)
+    for_python(kernel.loop)(0, 1, *case)
     error = np.abs(case[0] - wide[0])
     assert (error <= 4 * u * (np.abs(before) + np.abs(wide[0] - before))).all()

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from scratchgen import kernels
 from scratchgen.bench.cases import CASES, adam_step, twins
 from scratchgen.kernels import twins as which
-from scratchgen.kernels.compiling import alone
-from scratchgen.kernels.plans import Call, at_once
+from scratchgen.kernels.compiling import for_python
+from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.recording import Call
 from scratchgen.kernels.twins import compiles, numba_works
 from scratchgen.versions import is_installed
 
@@ -34,7 +35,7 @@ def run_twin(name: str, parts: int, case: list) -> None:
     kernel = TWINS[name]
     if parts == 1 or not numba_works():  # NUMBA_DISABLE_JIT: one part after the other
         for part in range(parts):
-            alone(kernel.loop)(part, parts, *case)
+            for_python(kernel.loop)(part, parts, *case)
     else:
         at_once(Call(kernel.loop, tuple(case), 1), parts)
 
@@ -94,7 +95,7 @@ def test_a_twin_gives_what_its_reference_gives(dtype, name, rows, columns, seed)
 def test_adam_and_its_twin_flush_moments_that_would_become_denormal(dtype):
     least = np.finfo(dtype).tiny
     adam = TWINS["adam_step"]
-    for step in (functools.partial(alone(adam.loop), 0, 1), adam.reference):
+    for step in (functools.partial(for_python(adam.loop), 0, 1), adam.reference):
         theta, g, m, v, *numbers = adam_step(1, 3, dtype, 0)
         g[:], m[:], v[:] = 0, [least, -least, 2 * least], [least, 0, 2 * least]
         step(theta, g, m, v, *numbers)

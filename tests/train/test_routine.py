@@ -3,7 +3,7 @@
 import tracemalloc
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -11,11 +11,12 @@ import pytest
 import scratchgen as sg
 from scratchgen import distributions, losses, nn, optim
 from scratchgen.bench.cases import twins as all_twins
-from scratchgen.errors import OptionError, ShapeError
+from scratchgen.errors import OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
-from scratchgen.kernels.compiling import alone
-from scratchgen.kernels.plans import Plan, recording
+from scratchgen.kernels.compiling import for_python
+from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
+from scratchgen.kernels.recording import Call, after, before, here, lasting, recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.train import routine
 from scratchgen.train.step import Trainer
@@ -90,6 +91,51 @@ class Shaken(nn.Layer):
         p.passes += 1
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled(nn.Layer):
+    """Another, which reads what the pass was given."""
+
+    def forward(self, p, x, tape):
+        return x + tape.labels[:, None].astype(x.dtype) + x.dtype.type(tape.step % 3)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return dy if need_dx else None
+
+
+@dataclass(frozen=True, eq=False)
+class Masked(nn.Layer):
+    """Another, which draws once in a pass, as the tape has forgotten the last."""
+
+    def forward(self, p, x, tape):
+        try:
+            mask = tape.mask
+        except TapeError:
+            mask = tape.mask = (tape.rng.random(x.shape) < 0.5).astype(x.dtype)
+        return x * mask
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return dy * tape.mask if need_dx else None
+
+
+class Pair(NamedTuple):
+    """What a tangent_backward may give as well."""
+
+    x: np.ndarray
+    u: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Chatty(Shaken):
+    """Another, whose settle gives something."""
+
+    def tangent_backward(self, p, dy, dv, tape, g=None, need_dx=True):
+        return Pair(dy, dv)
+
+    def settle(self, p, tape):
+        super().settle(p, tape)
+        return "settled", 3.0
+
+
 class OwnLikelihood(distributions.MeanSquaredError):
     """A likelihood of a user's own."""
 
@@ -140,6 +186,8 @@ MODELS = {
     "own layers": lambda: vae(Doubled(5, 5), nn.ReLU(), Shaken()),
     "own layers within": lambda: vae(residual(Doubled(5, 5), Shaken()), nn.Dropout(0.3)),
     "own layers in a critic": lambda: gan(Shaken(), Doubled(5, 5), nn.Tanh(), penalty="r1"),
+    "own layers that note": lambda: vae(Masked()),
+    "own layers that say more": lambda: gan(Chatty(), nn.Tanh(), penalty="r1"),
     "own likelihood": lambda: vae(nn.Dropout(0.3), likelihood=OwnLikelihood()),
     "own game": lambda: gan(nn.Dropout(0.3), loss=OWN_GAME),
     "own penalty": lambda: gan(nn.Tanh(), penalty=OwnPenalty(2.0)),
@@ -176,13 +224,16 @@ OPTIMIZERS = [
 ]
 
 
+COUNT = 19  # examples
+
+
 def trained(model, replays, monkeypatch, which=twins, **settings):
-    """All that training leaves, and how many steps were replayed. Batches of 8, 8 and 3."""
+    """All that training leaves, and how many steps were replayed. Batches of 8, 8 and the rest."""
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
     monkeypatch.setattr(routine, "RUNS", 1 if replays else 10**9)
-    x = np.random.default_rng(0).integers(0, 2, (19, *model.shape)).astype(float)
+    x = np.random.default_rng(0).integers(0, 2, (COUNT, *model.shape)).astype(float)
     with which():
         history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, **settings)
     left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
@@ -254,8 +305,45 @@ def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
             return np.concatenate([x, x[:1]]) if p.passes[0] > 20 else x
 
     model = vae(Growing())
-    with pytest.raises(ShapeError, match=r"gave float32 of shape"):
+    with pytest.raises(ShapeError, match="for a batch of the same size before"):
         trained(model, True, monkeypatch)
+
+
+@needs_numba
+@pytest.mark.parametrize("count", [17, 19])  # of 8, 8, and 1 or 3
+def test_a_stand_in_is_given_the_labels_of_its_own_batch(count, monkeypatch):
+    def build():
+        encoder = nn.Network((4,), Labelled(), nn.Dense(4, 4))
+        decoder = nn.Network((2,), nn.JoinLabels(3, 2), nn.Dense(4, 4))
+        return sg.models.VAE(encoder, decoder, distributions.FixedGaussian(), rng=0)
+
+    monkeypatch.setitem(globals(), "COUNT", count)
+    assert compare(build, monkeypatch, labels=np.arange(count) % 3) >= 8
+
+
+@needs_numba
+@pytest.mark.parametrize("early", [True, False])
+def test_an_array_that_comes_only_sometimes_is_refused(early, monkeypatch):
+    class Sometimes(Shaken):
+        """Its backward gives nothing, once it has seen enough, or until then."""
+
+        def backward(self, p, dy, tape, g=None, need_dx=True):
+            return None if (p.passes[0] > 20) == early else dy
+
+    with pytest.raises(ShapeError, match="for a batch of the same size before"):
+        trained(vae(Sometimes()), True, monkeypatch)
+
+
+@needs_numba
+def test_a_settle_of_one_object_alone_is_called_in_each_step(monkeypatch):
+    counts = []
+    for replay in (False, True):
+        calls = []
+        layer = nn.ReLU()
+        object.__setattr__(layer, "settle", lambda p, tape, calls=calls: calls.append(1))
+        trained(vae(layer), replay, monkeypatch)
+        counts.append(len(calls))
+    assert counts == [48, 48]  # 24 steps, in both networks
 
 
 class Own(optim.SGD):
@@ -396,7 +484,7 @@ def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
             run.model.beta *= 1.01
 
     sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, batch_size=8, callbacks=Change(), seed=0)
-    assert len(made[0]._known) <= routine.MOST + 1
+    assert len(made[0]._known) <= routine.MOST_KNOWN + 1
 
 
 @needs_numba
@@ -422,10 +510,10 @@ def test_a_loss_that_stops_being_finite_ends_a_replayed_run(monkeypatch):
 def test_actions_run_at_once_and_are_noted_in_their_order():
     seen = []
     with recording() as notes:
-        plans.after(seen.append, "after")
-        plans.here(seen.append, "here")
-        plans.before(seen.append, "before")
-    plans.here(seen.append, "nobody records")
+        after(seen.append, "after")
+        here(seen.append, "here")
+        before(seen.append, "before")
+    here(seen.append, "nobody records")
     assert seen == ["after", "here", "before", "nobody records"]
     assert notes.can_be_replayed()
     seen.clear()
@@ -437,7 +525,7 @@ def test_two_records_are_alike_where_the_lines_are():
     def record(*lines):
         with recording() as notes:
             for line in lines:
-                plans.here(line, [])
+                here(line, [])
         return notes
 
     assert record(list.sort).like(record(list.sort))
@@ -446,22 +534,22 @@ def test_two_records_are_alike_where_the_lines_are():
 
 
 def test_memory_that_only_a_step_has_cannot_be_replayed():
-    mine, passing = plans.lasting(np.zeros(3)), np.zeros(3)
+    mine, passing = lasting(np.zeros(3)), np.zeros(3)
     for x, lasts in ((mine, True), (mine[1:], True), (passing, False)):
         with recording() as notes:
-            plans.here(np.negative, x, x)
+            here(np.negative, x, x)
         assert notes.can_be_replayed() == lasts
 
 
 @needs_numba
 def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_nothing():
     x, out = np.arange(100_000.0), np.zeros(100_000)
-    call = plans.Call(all_twins()["add_scaled"].loop, (x, x, np.float64(2), out), 1e6)
+    call = Call(all_twins()["add_scaled"].loop, (x, x, np.float64(2), out), 1e6)
     table = plans.Table([call, call], threads=2)
-    alone(plans.enter)(1, 2, table._rows, table._gate)
+    for_python(plans.enter)(1, 2, table._rows, table._gate)
     assert (out == 3 * x).all()
     out[:] = 0
-    alone(plans.enter)(0, 2, table._rows, table._gate)
+    for_python(plans.enter)(0, 2, table._rows, table._gate)
     assert not out.any()
 
 

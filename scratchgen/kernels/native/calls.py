@@ -27,7 +27,7 @@ from .vectors import INT32, INT64, Value
 
 TYPE = ir.FunctionType(INT32, [INT64] * 4)  # of a caller
 _callers: dict[str, tuple[Any, int]] = {}  # by the type of what is called: its library, its address
-_numbers = itertools.count()
+_modules = itertools.count()
 
 
 def pack(args: Sequence[Any]) -> "array.array[int]":
@@ -62,11 +62,11 @@ def _bits(number: Any) -> int:
 
 
 @global_compiler_lock
-def entries(results: Sequence[Any]) -> list[tuple[int, int]]:
+def addresses(results: Sequence[Any]) -> list[tuple[int, int]]:
     """For numba's results of compiling functions: the caller's address and the function's."""
     new = {str(kind): kind for kind in map(_type_of, results) if str(kind) not in _callers}
     if new:
-        name = f"scratchgen_callers_{next(_numbers)}"
+        name = f"scratchgen_callers_{next(_modules)}"
         library = results[0].target_context.codegen().create_library(name)
         module = library.create_ir_module(name)
         names = [_emit_caller(module, kind, f"{name}_{i}") for i, kind in enumerate(new.values())]
@@ -118,30 +118,35 @@ def _intrinsic(n: int, emit: Any) -> Any:
     return intrinsic(scope[emit.__name__])
 
 
-def _call(b: Any, caller: Value, function: Value, part: Value, parts: Value, block: Value) -> Value:
+def _call_by_address(
+    b: Any, caller: Value, function: Value, part: Value, parts: Value, block: Value
+) -> Value:
     """(1); 0 unless the function failed."""
     status = b.call(b.inttoptr(caller, TYPE.as_pointer()), [function, part, parts, block])
     return b.sext(status, INT64)
 
 
-def _count(b: Any, address: Value, n: Value) -> Value:
+def _add(b: Any, address: Value, n: Value) -> Value:
     """Add n to the number there, whoever else does the same; what it was before."""
     return b.atomic_rmw("add", b.inttoptr(address, INT64.as_pointer()), n, "seq_cst")
 
 
-def _change(b: Any, address: Value, old: Value, new: Value) -> Value:
+def _replace_if(b: Any, address: Value, old: Value, new: Value) -> Value:
     """Write `new` if `old` is there, before anybody else does; what was there."""
     place = b.inttoptr(address, INT64.as_pointer())
     return b.extract_value(b.cmpxchg(place, old, new, "seq_cst"), 0)
 
 
-def _look(b: Any, address: Value) -> Value:
+def _read(b: Any, address: Value) -> Value:
     """The number there, and all that was written before it."""
     return b.load_atomic(b.inttoptr(address, INT64.as_pointer()), "acquire", 8)
 
 
-def _rest(b: Any, spins: Value) -> Value:
-    """Wait for a moment: for some nanoseconds, and after many spins for others who want the CPU."""
+def _pause(b: Any, spins: Value) -> Value:
+    """Wait for a moment: for some nanoseconds, and after many spins for others who want the CPU.
+
+    It gives `spins` back, because an intrinsic has to give something.
+    """
     if _X86:
         b.call(_declared(b, "llvm.x86.sse2.pause", ir.VoidType()), [])
     if _YIELD:
@@ -162,10 +167,10 @@ def _declared(b: Any, name: str, result: Any) -> Any:
     return known or ir.Function(b.module, ir.FunctionType(result, []), name)
 
 
-PATIENCE = 10_000  # spins, some tenths of a millisecond
+PATIENCE = 10_000  # spins; on x86, some tenths of a millisecond
 _X86 = llvmlite.binding.get_default_triple().startswith(("x86_64", "i686"))
 _YIELD = llvmlite.binding.address_of_symbol("sched_yield") is not None  # Windows has none
 
-call, count, change = _intrinsic(5, _call), _intrinsic(2, _count), _intrinsic(3, _change)
-look, rest = _intrinsic(1, _look), _intrinsic(1, _rest)
+call_by_address, add = _intrinsic(5, _call_by_address), _intrinsic(2, _add)
+read, replace_if, pause = _intrinsic(1, _read), _intrinsic(3, _replace_if), _intrinsic(1, _pause)
 next_bits = _intrinsic(2, _next_bits)

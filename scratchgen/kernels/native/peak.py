@@ -14,7 +14,8 @@ import llvmlite.binding
 import numpy as np
 
 from ...checks import Array
-from ..plans import Call, at_once
+from ..plans import at_once
+from ..recording import Call
 from ..sharing import share
 from .vectors import BITS, Value, Vectors, instructions
 
