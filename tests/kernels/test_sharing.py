@@ -1,6 +1,9 @@
 """Threads: how many, and that nothing goes wrong where there can be none."""
 
 import os
+import re
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -66,6 +69,27 @@ else:
         TRAIN + code, SCRATCHGEN_THREADS="2", NUMBA_THREADING_LAYER=layer, PYTHONUNBUFFERED="1"
     )
     assert out.split() == [wanted, wanted, "7"]
+
+
+@needs_numba
+@pytest.mark.parametrize("given", [None, "777"])
+def test_threads_that_wait_give_up_soon_unless_it_is_said_otherwise(given):
+    """As OpenMP says itself, where it is GNU's."""
+    environment = {**os.environ, "SCRATCHGEN_THREADS": "2", "OMP_DISPLAY_ENV": "verbose"}
+    environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
+    code = """
+from scratchgen.kernels import sharing
+sharing.run(print, 2)
+import os
+print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", str(given)]  # and what was set is taken back
+    found = re.findall("GOMP_SPINCOUNT = '(.*)'", done.stderr)
+    if not found:
+        pytest.skip("numba's threads are not those of GNU's OpenMP here")
+    assert found == [given or "10000"]
 
 
 def test_the_number_of_threads_is_a_setting(monkeypatch):
