@@ -7,10 +7,10 @@ Two lists of shapes (N, I, O), drawn once and for all with NumPy's PCG64 by a fi
     60 shapes     every side uniform in 128 ... 1,024, the two corners first, seed 60     (2)
     200 shapes    log2 of every side uniform in 0 ... 11: from 1 to 2,048, seed 200       (3)
 
-Ours run as they do in training, from a plan (kernels/plans.py), ROWS of the same one after the
-other; np.matmul is called from Python, as it would be there. For each number of threads ours and
-NumPy's have a process each: a BLAS is told only at its start, and threads that have nothing to do
-take the CPU from others for a while.
+Ours run as they do in training, from a table (kernels/plans.py), ROWS of the same one after the
+other, on several threads, faster or not; np.matmul is called from Python, as it would be there. For
+each number of threads ours and NumPy's have a process each: a BLAS is told only at its start, and
+threads that have nothing to do take the CPU from others for a while.
 
     python -m scratchgen.bench.products THREADS ROUNDS few|all ours|numpy
 """
@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..kernels.plans import Plan
-from ..kernels.recording import recording
+from ..kernels.plans import Plan, Table
+from ..kernels.recording import Call, recording
 from ..kernels.twins import numba_works, want_twins
 from .machine import peaks, thread_counts, threads_text
 from .result import Result, Row, progress
@@ -85,7 +85,9 @@ def replayed(call: Callable[[], Any]) -> Callable[[], None]:
     with recording() as notes:
         call()
     notes.middle *= ROWS
-    return Plan(notes, kernels.threads_now()).run
+    products = [one for one in notes.middle if isinstance(one, Call)]
+    threads = kernels.threads_now()
+    return Table(products, threads).run_together if products else Plan(notes, threads).run
 
 
 def one_process(threads: int, rounds: int, few: bool, whose: str) -> dict[str, Any]:

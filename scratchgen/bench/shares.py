@@ -76,7 +76,7 @@ def parts_of(task: tasks.Task, threads: int) -> list[tuple[str, float, Callable[
             parts.append((name, 0.0, partial(one.f, *one.args), 1))
         else:
             name, operations = described(one)
-            parts.append((name, operations, Table([one] * ROWS, threads).run, ROWS))
+            parts.append((name, operations, Table([one] * ROWS, threads).run_together, ROWS))
     return [*parts, ("whole", 0.0, Plan(notes, threads).run, 1)]
 
 
