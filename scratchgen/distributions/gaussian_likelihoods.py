@@ -83,7 +83,7 @@ class FixedGaussian(_Normal):
     variance: float = 1.0
     name: ClassVar[str] = "gaussian_fixed"
     formula: ClassVar[str] = "x_j ~ N(raw_j, variance)"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variance", _variance(self.variance, "FixedGaussian: variance"))
@@ -109,7 +109,7 @@ class MeanSquaredError(_Normal):
 
     name: ClassVar[str] = "mse"
     formula: ClassVar[str] = "x_j ~ N(raw_j, D/2)"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def variance_for(self, shape: Shape) -> float:
         """D/2, for examples of `shape`."""
@@ -137,7 +137,7 @@ class SharedGaussian(_Normal):
     least_variance: float = 1e-6
     name: ClassVar[str] = "gaussian_shared"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s) + least_variance), (mu, s) = raw"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         least = _variance(self.least_variance, "SharedGaussian: least_variance")
@@ -175,7 +175,7 @@ class Gaussian(_Normal):
     least_variance: float = 1e-6
     name: ClassVar[str] = "gaussian"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s_j) + least_variance), (mu, s) = raw"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         least = _variance(self.least_variance, "Gaussian: least_variance")

@@ -29,7 +29,13 @@ class Likelihood:
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
-    replays: ClassVar[bool] = False  # whether `both` and `mean` are kernels' work, or noted
+    replays: ClassVar[bool | None] = False  # whether `both` and `mean` are kernels' work, or noted
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Where a class has a log_prob or raw_gradient of its own, `both` is not an older one."""
+        super().__init_subclass__(**settings)
+        if {"log_prob", "raw_gradient"} & vars(cls).keys() and "both" not in vars(cls):
+            cls.both = Likelihood.both  # type: ignore[method-assign]
 
     def raw_shape(self, shape: Shape) -> Shape:
         """What a decoder must give for examples of `shape`: by default their own."""
@@ -103,7 +109,7 @@ class Bernoulli(Likelihood):
 
     name: ClassVar[str] = "bernoulli"
     formula: ClassVar[str] = "x_j ~ Bernoulli(sigmoid(raw_j))"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def check(self, x: Array, what: str = "x") -> None:
         within(x, 0, 1, "the likelihood is Bernoulli", what)
@@ -137,7 +143,7 @@ class Categorical(Likelihood):
     classes: int
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))

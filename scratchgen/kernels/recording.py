@@ -6,9 +6,9 @@ What a step does besides calling kernels has to be noted too, or a replay would 
 
     before(f, *args)       runs f(*args); in a replay, ahead of all kernels: draws, settings
     here(f, *args)         in its place between kernels, which costs some microseconds
-    in_order(f, *args)     as here, and no later `before` goes ahead of it: f may draw, and draws
-                           have an order
-    after(f, *args)        when all kernels have run: numbers are read
+    in_order(f, *args)     as here, and neither `before` nor `after` cross it: f may do anything,
+                           draw or raise
+    after(f, *args)        when all kernels have run, or in order: numbers are read
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Notes:
     ahead: list[Action] = field(default_factory=list)
     middle: list[Call | Action] = field(default_factory=list)
     last: list[Action] = field(default_factory=list)
-    in_order: bool = False  # whether nothing more may go ahead
+    in_order: bool = False  # whether nothing more may go ahead or last
 
     def like(self, other: "Notes") -> bool:
         """Whether the other step was the same but for what its actions do."""
@@ -138,16 +138,18 @@ def here(f: Callable[..., Any], *args: Any) -> None:
 
 
 def in_order(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args), in its place between kernels, and before the draws of what follows."""
+    """f(*args), which may do anything: all before it is done before, all after it later."""
     if (notes := _notes.get()) is not None:
         notes.in_order = True
+        notes.middle += notes.last
+        notes.last.clear()
     here(f, *args)
 
 
 def after(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), of which no kernel in this step needs anything."""
     notes = _notes.get()
-    _run(f, args, None if notes is None else notes.last)
+    _run(f, args, None if notes is None else notes.middle if notes.in_order else notes.last)
 
 
 def _run(f: Callable[..., Any], args: tuple[Any, ...], notes: list[Any] | None) -> None:

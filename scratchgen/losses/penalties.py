@@ -41,8 +41,14 @@ class Penalty:
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
-    replays: ClassVar[bool] = False  # whether `points` and `both` are kernels' work alone
+    replays: ClassVar[bool | None] = False  # whether `points` and `both` are kernels' work alone
     weight: float
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Where a class has a value or slope_gradient of its own, `both` is not an older one."""
+        super().__init_subclass__(**settings)
+        if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
+            cls.both = Penalty.both  # type: ignore[method-assign]
 
     def points(
         self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
@@ -71,7 +77,7 @@ class GradientPenalty(Penalty):
     target: float = 1.0
     name: ClassVar[str] = "gradient_penalty"
     formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         _check_weight(self)
@@ -91,7 +97,7 @@ class GradientPenalty(Penalty):
         return self.weight * (norms(slope, tape) - self.target) ** 2  # (N,)   (1)
 
     def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
-        return self.both(slope, dvalue, tape or Tape())[1]
+        return GradientPenalty.both(self, slope, dvalue, tape or Tape())[1]
 
     def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
         kernel, settings = kernels.gradient_penalty_pass, (self.weight, self.target)
@@ -105,7 +111,7 @@ class R1(Penalty):
     weight: float = 10.0
     name: ClassVar[str] = "r1"
     formula: ClassVar[str] = "weight / 2 |dD/dx|^2 at real x"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         _check_weight(self)
@@ -119,7 +125,7 @@ class R1(Penalty):
         return self.weight / 2 * norms(slope, tape) ** 2  # (N,)   (2)
 
     def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
-        return self.both(slope, dvalue, tape or Tape())[1]
+        return R1.both(self, slope, dvalue, tape or Tape())[1]
 
     def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
         return one_pass(kernels.r1_pass, (self.weight, 0.0), slope, dvalue, tape)  # (2), (4)

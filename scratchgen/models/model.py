@@ -43,7 +43,7 @@ class Model:
 
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
-    replays: ClassVar[bool] = False  # whether kernels do all that an objective does
+    replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
 
     shape: Shape
     latent: int

@@ -120,7 +120,7 @@ class ReLU(Activation):
     """
 
     formula: ClassVar[str] = "y = max(x, 0)"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.maximum(x, 0, out=out)  # (4)
@@ -142,7 +142,7 @@ class LeakyReLU(Activation):
 
     negative_slope: float = 0.2
     formula: ClassVar[str] = "y = x if x > 0 else negative_slope x"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         slope = finite(self.negative_slope, "LeakyReLU: negative_slope")
@@ -171,7 +171,7 @@ class ELU(Activation):
 
     alpha: float = 1.0
     formula: ClassVar[str] = "y = x if x > 0 else alpha (exp(x) - 1)"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", finite(self.alpha, "ELU: alpha"))
@@ -199,7 +199,7 @@ class Tanh(Activation):
     """
 
     formula: ClassVar[str] = "y = tanh(x)"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.tanh(x, out=out)  # (7)
@@ -220,7 +220,7 @@ class Sigmoid(Activation):
     """
 
     formula: ClassVar[str] = "y = 1 / (1 + exp(-x))"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return kernels.sigmoid(x, out=out)  # (8)
@@ -241,7 +241,7 @@ class Softplus(Activation):
     """
 
     formula: ClassVar[str] = "y = log(1 + exp(x))"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return kernels.softplus(x, out=out)  # (9)
@@ -263,7 +263,7 @@ class SiLU(Activation):
     """
 
     formula: ClassVar[str] = "y = x / (1 + exp(-x))"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.multiply(x, kernels.sigmoid(x), out=out)  # (10)
@@ -286,7 +286,7 @@ class GELU(Activation):
     """
 
     formula: ClassVar[str] = "y = x Phi(x), Phi the normal cdf"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def value(self, x: Array, out: Array) -> Array:
         return np.multiply(x, kernels.normal_cdf(x), out=out)  # (11)

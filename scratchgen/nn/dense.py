@@ -45,7 +45,7 @@ class Dense(Layer):
     formula: ClassVar[str] = "y = x w + b"
     example_wise: ClassVar[bool] = True
     overwrites: ClassVar[bool] = True
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))

@@ -32,7 +32,7 @@ class Dropout(Layer):
     drop: float = 0.5
     formula: ClassVar[str] = "y = kept x, kept = 0 or 1 / (1 - drop)"
     example_wise: ClassVar[bool] = True
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drop", fraction(self.drop, "Dropout: drop"))

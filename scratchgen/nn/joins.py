@@ -96,7 +96,7 @@ class JoinLabels(Join):
     width: int
     table: str | Initialiser = "glorot_normal"
     formula: ClassVar[str] = "y = (x, table[label])"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         n_labels = whole(self.n_labels, "JoinLabels: n_labels", least=1)
@@ -141,7 +141,7 @@ class JoinParameters(Join):
     n: int
     values: str | Initialiser = "zeros"
     formula: ClassVar[str] = "y = (x, b)"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole(self.n, "JoinParameters: n", least=1))

@@ -46,7 +46,8 @@ def replays(part: Any) -> bool:
     """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
 
     A class has to say so itself: what it inherits says nothing of what it does differently. Nor may
-    the object have a method of its own in the place of its class's.
+    the object have a method of its own in the place of its class's. None says that no step with it
+    may be replayed.
     """
     kind = type(part)
     own = (name for name in getattr(part, "__dict__", {}) if callable(getattr(kind, name, None)))
@@ -64,7 +65,7 @@ class Layer:
     example_wise: ClassVar[bool] = False  # whether examples do not mix: y_n comes from x_n alone
     overwrites: ClassVar[bool] = False  # whether backward writes, not adds, where it finds g.new
     passes_all: ClassVar[bool] = False  # whether each pass goes through all children, once each
-    replays: ClassVar[bool] = False  # whether its passes note all that they do; train/routine.py
+    replays: ClassVar[bool | None] = False  # whether its passes note all they do
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of one output example for that of one input example, or ShapeError."""

@@ -43,7 +43,7 @@ class Network(Layer):
     layers: tuple[Layer, ...]
     formula: ClassVar[str] = "y = one layer after the other"
     passes_all: ClassVar[bool] = True
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         for layer in layers:

@@ -29,7 +29,7 @@ class GaussianNoise(Layer):
     std: float
     formula: ClassVar[str] = "y = x + std noise"
     example_wise: ClassVar[bool] = True
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))

@@ -86,7 +86,7 @@ class LayerNorm(Normalisation):
     eps: float = TINY
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over features"
     example_wise: ClassVar[bool] = True
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         self._check(least=2)  # one number by itself has no spread
@@ -173,7 +173,7 @@ class BatchNorm(Normalisation):
     keep: float = 0.9
     eps: float = TINY
     formula: ClassVar[str] = "y = gamma h + beta, h = (x - mean) / std over the batch"
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         self._check(least=1)

@@ -33,7 +33,7 @@ class Residual(Layer):
     inner: Layer
     formula: ClassVar[str] = "y = x + inner(x)"
     passes_all: ClassVar[bool] = True
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         check_layer(self.inner, "Residual")

@@ -38,7 +38,7 @@ class MovingAverage:
     """
 
     keep: float = 0.999
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keep", fraction(self.keep, "MovingAverage: keep"))

@@ -55,7 +55,7 @@ class Descent:
 
     learning_rate: float | Schedule
     arrays: ClassVar[tuple[str, ...]] = ()  # what is remembered
-    replays: ClassVar[bool] = False  # whether `move` is a kernel's work alone
+    replays: ClassVar[bool | None] = False  # whether `move` is a kernel's work alone
 
     def __post_init__(self) -> None:
         if not is_schedule(self.learning_rate):
@@ -125,7 +125,7 @@ class SGD(Descent):
     """
 
     learning_rate: float | Schedule = 1e-2
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def move(self, theta: Array, g: Array, memory: Memory) -> None:
         kernels.sgd_step(theta, g, memory.numbers)  # (1)
@@ -149,7 +149,7 @@ class Momentum(Descent):
     learning_rate: float | Schedule = 1e-2
     momentum: float = 0.9
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -176,7 +176,7 @@ class Nesterov(Momentum):
     array([-0.3])
     """
 
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def move(self, theta: Array, g: Array, memory: Memory) -> None:
         kernels.nesterov_step(theta, g, memory.velocity, memory.numbers)  # (2), (4)
@@ -202,7 +202,7 @@ class RMSProp(Descent):
     eps: float = 1e-8
     centred: bool = False
     arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -242,7 +242,7 @@ class Adam(Descent):
     b2: float = 0.999
     eps: float = 1e-8
     arrays: ClassVar[tuple[str, ...]] = ("m", "v")
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -277,7 +277,7 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 0.01
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -305,7 +305,7 @@ class ClipNorm:
 
     optimizer: Optimizer
     norm: float = 1.0
-    replays: ClassVar[bool] = True
+    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         one = self.optimizer

@@ -6,17 +6,19 @@
 
 counted by themselves for each size of batch, set of players that move, number of threads, twins or
 references, the networks, and whatever else the model has as attributes, such as beta: a callback
-may change them. What layers and optimizers are set to is frozen anyway.
+may change them. What layers and optimizers are set to is frozen anyway, and a method that is put
+onto one of them in the middle of a run is not noticed.
 
 What is recorded has to be all that a step does. So a part says of itself, `replays = True`, that it
 computes with kernels alone, in memory that lasts, and that it announces the rest by `before`,
 `here` and `after`. A class that inherits from one that says so has to say it again. A layer,
 likelihood, game, penalty or optimizer that does not say it, such as a user's own, is run by Python
 in its place (nn/stand_in.py). With a model, an average of weights, or a layer around others that
-does not, but for Network and Residual, every step is run.
+does not, but for Network and Residual, every step is run; so it is with a part that says
+`replays = None`.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,11 +28,12 @@ from ..checks import Array
 from ..kernels.plans import Plan
 from ..kernels.recording import Notes, recording
 from ..kernels.twins import twins_run
-from ..nn import Layer, Network, Residual, Tape, replays
+from ..nn import Layer, Network, Residual, Tape, distinct_layers, replays
 from ..nn.joins import look_up
 from .step import Trainer
 
 RUNS = 3
+PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # keys; with more, choices change in every step, and all are forgotten
 
 
@@ -48,34 +51,26 @@ class Routine:
         self._tape = Tape()
         # int: how many steps ran; Notes: the first record; Ready: from now on replayed; None: never
         self._known: dict[Any, int | Notes | Ready | None] = {}
-        model, blocks = vars(trainer.model), trainer.model.players.values()
-        self._choices = [name for name, value in model.items() if isinstance(value, Hashable)]
+        self._alive: list[list[Any]] = []
+        blocks = trainer.model.players.values()
         self._vectors = [(block, block.vector, block.state) for block in blocks]
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
         here = self._tape.array("rows", rows.shape, np.int64)
         here[:] = rows
-        threads, model = kernels.threads_now(), vars(self.trainer.model)
-        turns = self.trainer.turns()
-        choices = [model[name] for name in self._choices if name in model]
-        networks = self.trainer.model.networks.values()
-        key = (
-            len(rows),
-            turns,
-            threads,
-            twins_run(),
-            len(model),
-            *choices,
-            *networks,
-        )
-        moved = any(b.vector is not v or b.state is not s for b, v, s in self._vectors)
-        if moved or not _is_hashable(key):  # a callback has put in something of its own
-            return self._run(here)
+        threads, turns, model = kernels.threads_now(), self.trainer.turns(), self.trainer.model
+        if any(b.vector is not v or b.state is not s for b, v, s in self._vectors):
+            return self._run(here)  # a callback has put in something of its own
+        choices = [*vars(model).values(), *model.networks.values()]
+        plain = [one if type(one) in PLAIN else id(one) for one in choices]
+        key = (len(rows), turns, threads, twins_run(), *plain)
         if key not in self._known:
             if len(self._known) > MOST_KNOWN:  # choices that change in every step
                 self._known.clear()
-            self._known[key] = 0 if all(map(replays, _parts_of(self.trainer))) else None
+                self._alive.clear()
+            self._alive.append(choices)  # so that nothing else gets an id of these
+            self._known[key] = 0 if _can_be_recorded(self.trainer) else None
         known = self._known[key]
         if isinstance(known, tuple):
             return self.trainer.replay(*known)
@@ -107,14 +102,6 @@ class Routine:
         return self.trainer.step(x, self._rng, labels)
 
 
-def _is_hashable(key: Any) -> bool:
-    try:
-        hash(key)
-    except TypeError:
-        return False
-    return True
-
-
 def _noting(layer: Layer) -> Iterator[Layer]:
     """The layer, and those within it whose kernels have to be noted."""
     yield layer
@@ -124,10 +111,17 @@ def _noting(layer: Layer) -> Iterator[Layer]:
             yield from _noting(child)
 
 
-def _parts_of(trainer: Trainer) -> Iterator[Any]:
-    """What has to note itself, because it has no stand-in."""
-    yield trainer.model
-    for network in trainer.model.networks.values():
-        yield from _noting(network)
+def _can_be_recorded(trainer: Trainer) -> bool:
+    """Whether all that has no stand-in notes what it does, and no part refuses to be replayed."""
+    model, networks = trainer.model, trainer.model.networks.values()
+    noting = [model, *(layer for network in networks for layer in _noting(network))]
     if trainer.average is not None:
-        yield trainer.average
+        noting.append(trainer.average)
+    others: list[Any] = [*model.parts(), *(one for net in networks for one in distinct_layers(net))]
+    for optimizer in trainer.optimizers.values():
+        one: Any = optimizer
+        while one is not None:  # one may stand in another
+            others.append(one)
+            one = getattr(one, "optimizer", None)
+    refused = any(getattr(part, "replays", False) is None for part in others)
+    return not refused and all(map(replays, noting))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .. import kernels
 from ..checks import Array
 from ..errors import DivergedError
 from ..kernels.plans import Plan
@@ -61,10 +62,10 @@ class Trainer:
         for player in self.turns():
             gradient, tape = self.gradients[player], self.tapes[player]
             gradient.clear()
-            value = self.model.objective(  # (1)
+            self.model.objective(  # (1)
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )
-            _check(player, value)
+            kernels.after(_check, player, tape)
             noted(self.optimizers[player]).update(  # (2)
                 self.model.players[player].vector, gradient.vector, self.memories[player]
             )
@@ -82,7 +83,8 @@ class Trainer:
     def replay(self, plan: Plan, given: dict[str, dict[str, Any]]) -> dict[str, float]:
         """`step` by a plan that was recorded of one with the same turns, where `given` was given.
 
-        Raises DivergedError after all players have moved.
+        Raises DivergedError after all players have moved, or, with a user's own parts, where `step`
+        does.
         """
         turns = self.turns()
         for player in turns:
@@ -90,9 +92,7 @@ class Trainer:
         plan.run()
         parts: dict[str, float] = {}
         for player in turns:
-            numbers = self.tapes[player].parts
-            _check(player, next(iter(numbers.values())))  # the first is what the player minimises
-            parts |= numbers
+            parts |= self.tapes[player].parts
         self.steps += 1
         return parts
 
@@ -141,6 +141,7 @@ class Trainer:
         average.update(block.state, of_state)
 
 
-def _check(player: str, value: float) -> None:
+def _check(player: str, tape: Tape) -> None:
+    value = next(iter(tape.parts.values()))  # the first is what the player minimises
     if not abs(value) < float("inf"):
         raise DivergedError(f"what the {player} minimises became {value}")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen.errors import FileError
-from scratchgen.gradcheck.reports.drawings import curve_drawn, ticks
+from scratchgen.gradcheck.reports.drawings import curve_drawn, decades, ticks
 from scratchgen.gradcheck.reports.pages import (
     certificate_json,
     certificate_page,
@@ -348,6 +348,15 @@ def test_the_curve_of_a_picture_never_leaves_its_frame():
             r"(-?[\d.]+),(-?[\d.]+)", " ".join(re.findall('points="([^"]*)"', drawn))
         )
         assert all(0 <= float(x) <= 360 and 0 <= float(y) <= 250 for x, y in places)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[9.999999999999347e307], [1e308, 1.7e308], [5e-324], [1e-320, 1e308], [0.3, 0.4], [0]],
+)
+def test_an_axis_of_powers_of_ten_has_two_ends(values):
+    low, high = decades(np.array(values))
+    assert 0 < low < high < np.inf
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))

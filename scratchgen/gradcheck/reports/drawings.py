@@ -191,8 +191,9 @@ def decades(values: Array) -> tuple[float, float]:
     known = values[(values > 0) & np.isfinite(values)]
     if not len(known):
         return 1e-16, 1.0
-    low, high = max(-320, math.floor(np.log10(known.min()))), math.ceil(np.log10(known.max()))
-    return max(10.0**low, 5e-324), 10.0 ** min(308, max(high, low + 1))
+    high = min(308, math.ceil(np.log10(known.max())))
+    low = max(-320, min(math.floor(np.log10(known.min())), high - 1))
+    return max(10.0**low, 5e-324), 10.0 ** max(high, low + 1)
 
 
 def _loggable(x: Array, y: Array) -> Array:
