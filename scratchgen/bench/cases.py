@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..kernels import BATCH
 
 MOST_PARTS = 256
 Case = Callable[[int, int, str, int], list[Any]]
@@ -62,6 +63,11 @@ def centred_rmsprop_step(rows: int, columns: int, dtype: str, seed: int) -> list
 
 def add_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     return [*normal(seed, dtype, (rows, columns), (columns,)), bool(seed % 2)]
+
+
+def sum_blocks(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    batch = 30 * max(rows, 1)
+    return [*normal(seed, dtype, (batch, columns)), room(columns, dtype)[: -(-batch // BATCH)]]
 
 
 def add_scaled(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -229,6 +235,7 @@ CASES: dict[str, Case] = {
     "adam_step": adam_step,
     "add_norm_sums": add_norm_sums,
     "add_rows": add_rows,
+    "sum_blocks": sum_blocks,
     "add_scaled": add_scaled,
     "any_of": any_of,
     "approach": approach,

@@ -39,7 +39,17 @@ from .norms import (
     layer_norm_bend,
 )
 from .pixels import bernoulli_pass
-from .products import add_outer, add_rows, affine, any_of, as_column, times, times_transpose
+from .products import (
+    BATCH,
+    add_outer,
+    add_rows,
+    affine,
+    any_of,
+    as_column,
+    sum_blocks,
+    times,
+    times_transpose,
+)
 from .recording import after, before, here, in_order, is_recording, lasting
 from .rows import flat, mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
@@ -48,6 +58,7 @@ from .twins import call_flat
 
 __all__ = [
     "ACTIVATIONS",
+    "BATCH",
     "FAR",
     "Twins",
     "adam_step",
@@ -106,6 +117,7 @@ __all__ = [
     "shared_gaussian_pass",
     "sigmoid",
     "softplus",
+    "sum_blocks",
     "take_rows",
     "threads",
     "threads_now",

@@ -2,7 +2,7 @@
 
     y  = x w + b                 affine, or times without the b    (1)
     dw = dw + x^T dy             add_outer                         (2)
-    db = db + sum_n dy_n         add_rows                          (3)
+    db = db + sum_n dy_n         add_rows, large batches by way of sum_blocks  (3)
     dx = dy w^T                  times_transpose                   (4)
 
 N examples, I inputs, O outputs. `out` is overwritten and returned, `into` is added to. Where dy may
@@ -45,6 +45,7 @@ PANEL = DEPTH * 2 * 64  # bytes, of the longest vectors
 COPY_FROM = 192  # rows of c
 AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
+BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
@@ -89,6 +90,23 @@ def times_transpose(dy: Array, w: Array, out: Array, some: Array | None = None) 
     if not _multiplied(dy, w.T, None, out, NOTHING, some):
         recording.here(np.matmul, dy, w.T, out)  # (4)
     return out
+
+
+def sum_blocks_reference(dy: Array, blocks: Array) -> None:
+    """dy (N, O): writes blocks (B, O), the sums of BATCH rows each, and of what is left."""
+    np.add.reduceat(dy, np.arange(0, len(dy), BATCH), axis=0, out=blocks)
+
+
+@twin_of(sum_blocks_reference)
+def sum_blocks(part, parts, dy, blocks):
+    first, last = share(len(blocks), part, parts)
+    for b in range(first, last):
+        into = blocks[b]
+        into[:] = 0
+        for n in range(b * BATCH, min((b + 1) * BATCH, len(dy))):
+            row = dy[n]
+            for j in range(into.size):
+                into[j] += row[j]
 
 
 def add_rows_reference(dy: Array, into: Array, new: bool) -> None:

@@ -83,11 +83,21 @@ class Dense(Layer):
             new = getattr(g, "new", False)  # nothing there to add to: see Gradient in block.py
             kernels.add_outer(x, dy, g.w, new)  # (3)
             if self.bias is not None:
-                kernels.add_rows(kernels.plain(dy), g.b, new)  # (3)
+                self._add_sum(dy, g.b, new, tape)  # (3)
         if not need_dx:
             return None
         dx = tape.array("dx", x.shape, x.dtype)  # (N, I)
         return kernels.times_transpose(dy, p.w, out=dx)  # (2)
+
+    def _add_sum(self, dy: Array, into: Array, new: bool, tape: Tape) -> None:
+        """sum_n dy_n, added into the bias's gradient; of large batches in blocks of rows first."""
+        rows = kernels.plain(dy)
+        if len(rows) > kernels.BATCH:
+            shape = (-(-len(rows) // kernels.BATCH), self.n_out)
+            blocks = tape.array("blocks", shape, rows.dtype)
+            kernels.sum_blocks(rows, blocks)
+            rows = blocks
+        kernels.add_rows(rows, into, new)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u  # (N, I)
@@ -104,7 +114,7 @@ class Dense(Layer):
             kernels.add_outer(x, dy, into=g.w, some=some)
             kernels.add_outer(u, dv, into=g.w)  # (5)
             if self.bias is not None:
-                kernels.add_rows(kernels.plain(dy), g.b, False)
+                self._add_sum(dy, g.b, False, tape)
         if not need_dx:
             return None
         dx, du = (tape.array(name, x.shape, x.dtype) for name in ("dx", "du"))  # (N, I)
