@@ -16,6 +16,7 @@ from .settings import Settings
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CPUINFO = Path("/proc/cpuinfo")
 MEGABYTES = 200
+MOST_OF_IT = 0.75
 
 
 def measure(settings: Settings) -> Result:
@@ -45,6 +46,7 @@ def measure(settings: Settings) -> Result:
             "peak: fused multiply-adds in registers alone; memory: a triad over "
             f"{settings.some(MEGABYTES, 12)} MB"
         )
+        lines += missing_cpus({int(n): rates["float32"] for n, rates in found["peak"].items()})
     else:
         lines.append("numba is not at work here, so no peak is measured: pip install numba")
     rows = [row for row in rows if row[1]]
@@ -69,6 +71,16 @@ def bandwidths(settings: Settings) -> dict[str, float]:
 
     size, rounds = settings.some(MEGABYTES, 12), settings.some(7, 1)
     return {str(n): peak.bandwidth(n, size, rounds) for n in thread_counts(settings.threads)}
+
+
+def missing_cpus(peak: dict[int, float]) -> list[str]:
+    """A line for each number of threads that did not get as many CPUs, by operations a second."""
+    return [
+        f"{threads_text(n)} reach {rate / peak[1]:.2f} times the peak of one: they were not given "
+        f"{n} CPUs just now, and what is measured on {n} says little"
+        for n, rate in peak.items()
+        if rate < MOST_OF_IT * n * peak[1]
+    ]
 
 
 def thread_counts(most: int) -> list[int]:

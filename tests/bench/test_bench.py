@@ -7,7 +7,17 @@ import sys
 import pytest
 
 from scratchgen import cli
-from scratchgen.bench import decoding, elements, peers, products, shares, start, steps, tasks
+from scratchgen.bench import (
+    decoding,
+    elements,
+    machine,
+    peers,
+    products,
+    shares,
+    start,
+    steps,
+    tasks,
+)
 from scratchgen.bench.cases import CASES, twins
 from scratchgen.bench.command import PARTS
 from scratchgen.bench.settings import Settings, pinned
@@ -165,6 +175,12 @@ def test_kernels_with_a_twin_are_timed(few_kernels):
         assert set(result.data["measured"]) == {*few_kernels, *layers, "fill_standard_normal"}
     else:
         assert "no kernel has a twin" in result.text()
+
+
+def test_threads_that_share_a_cpu_are_named():
+    assert machine.missing_cpus({1: 100.0, 2: 190.0, 4: 301.0}) == []
+    (line,) = machine.missing_cpus({1: 100.0, 2: 93.0})
+    assert line.startswith("2 threads reach 0.93 times the peak of one: they were not given 2 CPUs")
 
 
 def test_a_step_is_taken_apart():
