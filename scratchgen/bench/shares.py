@@ -2,7 +2,7 @@
 
 A recorded step (kernels/recording.py) is a list of kernels and calls. Each is timed by itself, and
 kernels ROWS times in a row: they find what they read in the caches of their own core, as far as
-these hold it. In the step itself another core may have written it, and it takes longer.
+these hold it. In the step itself another core may have written it.
 """
 
 import math
