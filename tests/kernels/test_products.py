@@ -4,13 +4,15 @@ With u the unit roundoff, a sum of k products lies within (k + 2) u (|x| |w| + |
 one (Higham 2002, section 3.1), and on normal draws within 4 sqrt(k) u of it: signs differ.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import scratchgen as sg
-from scratchgen import kernels
+from scratchgen import kernels, nn
 from scratchgen.kernels import products
 from scratchgen.kernels.twins import references, twins
 from scratchgen.versions import is_installed
@@ -86,6 +88,25 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
     error = np.abs(out - exact)
     assert (error <= (k + 2) * u * size).all()
     assert (error <= 4 * max(k, 1) ** 0.5 * u * size).all()
+
+
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("new", [False, True])
+@given(SIZES, st.integers(1, 40), DTYPES, st.integers(1, 3), st.integers(0, 2**32))
+@example(64, 5, "float32", 2, 0)
+@example(65, 5, "float32", 2, 0)
+def test_the_gradient_of_a_bias_is_right_to_the_last_roundings(which, new, n, m, dtype, k, seed):
+    rng, u = np.random.default_rng(seed), np.finfo(dtype).eps / 2
+    layer, tape = nn.Dense(2, m), nn.Tape().begin(training=True)
+    x, dy, start = (rng.standard_normal(s).astype(dtype) for s in ((n, 2), (n, m), (m,)))
+    p = SimpleNamespace(w=np.zeros((2, m), dtype), b=np.zeros(m, dtype))
+    g = SimpleNamespace(w=np.zeros((2, m), dtype), b=start.copy(), new=new)
+    with which(), sg.threads(k):
+        layer.forward(p, x, tape)
+        layer.backward(p, dy, tape, g, need_dx=False)
+    first = 0 if new else start.astype(np.longdouble)
+    exact, size = dy.astype(np.longdouble).sum(axis=0) + first, np.abs(dy).sum(axis=0) + abs(first)
+    assert (np.abs(g.b - exact) <= (n + 2) * u * size).all()
 
 
 @needs_numba
