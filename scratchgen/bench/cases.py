@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import kernels
 from ..kernels import BATCH
+from ..kernels.sharing import MOST_THREADS
 
-MOST_PARTS = 256
 Case = Callable[[int, int, str, int], list[Any]]
 
 
@@ -37,7 +37,7 @@ def normal(seed: int, dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
 
 def room(columns: int, dtype: str) -> Any:
     """What a twin needs to write in: a row for each of its parts."""
-    return np.empty((MOST_PARTS, columns), dtype)
+    return np.empty((MOST_THREADS, columns), dtype)
 
 
 def step_of(arrays: int, positive: int | None, *numbers: float) -> Case:

@@ -1,13 +1,13 @@
 """The machine: its name, its caches, and what it can do at best (kernels/native/peak.py)."""
 
 import datetime
-import os
 import platform
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..kernels.sharing import usable_cpus
 from ..kernels.twins import numba_works
 from ..versions import __version__, is_installed
 from .result import Result, Row
@@ -16,7 +16,7 @@ from .settings import Settings
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CPUINFO = Path("/proc/cpuinfo")
 MEGABYTES = 200
-MOST_OF_IT = 0.75
+MOST_OF_IT = 0.75  # of the peak that so many CPUs have
 
 
 def measure(settings: Settings) -> Result:
@@ -104,12 +104,6 @@ def cpu_name() -> str:
     from ..kernels.native import peak
 
     return f"{name} ({peak.cpu()})"
-
-
-def usable_cpus() -> int:
-    """How many this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def caches() -> dict[str, str]:

@@ -8,6 +8,7 @@ these hold it. In the step itself another core may have written it.
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,12 +24,22 @@ from . import tasks
 from .machine import peaks, threads_text
 from .result import Result, Row, time_text
 from .settings import Settings
-from .timing import Times, in_turns
+from .timing import in_turns
 
 ROWS = 20
 WARM = 2  # steps before the one that is recorded
 TRIALS = 140  # steps, with four trials among them (kernels/sharing.py)
 BATCH, SMALL = 512, 20
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that a step does: `call` does it `often` times."""
+
+    name: str
+    call: Callable[[], Any]
+    often: int = 1
+    operations: float = 0.0  # each time, if it is a product
 
 
 def measure(settings: Settings) -> Result:
@@ -39,34 +50,30 @@ def measure(settings: Settings) -> Result:
         return Result(title, lines=["numba is not at work here, so no step is replayed"])
     want_twins()
     parts = parts_of(task, settings.threads)
-    calls = {str(i): call for i, (_, _, call, _) in enumerate(parts)}
-    # the whole comes first: parts that run by themselves take the weights to where nothing is usual
-    times: dict[str, Times] = {}
-    for name in reversed(calls):
-        times |= in_turns({name: calls[name]}, settings.rounds)
-    seconds = [times[str(i)].median / often for i, (*_, often) in enumerate(parts)]
+    seconds: list[float] = []
+    for part in reversed(parts):  # the whole first: parts by themselves take the weights anywhere
+        times = in_turns({part.name: part.call}, settings.rounds)[part.name]
+        seconds.insert(0, times.median / part.often)
     whole, of_parts = seconds[-1], sum(seconds[:-1])
     peak = peaks(settings).get(str(settings.threads), {}).get("float32")
     rows: list[Row] = []
-    for (name, operations, _, _), time in zip(parts, seconds, strict=True):
-        rate = f"{operations / time / 1e9:.0f} GFLOP/s" if operations else ""
-        of_peak = f"{operations / time / peak:.0%}" if operations and peak else ""
-        rows.append((name, time_text(time), f"{time / of_parts:.1%}", rate, of_peak))
-    rows[-1] = ("the whole step", time_text(whole), "", "", "")
+    for part, time in zip(parts[:-1], seconds, strict=False):
+        speed = part.operations / time
+        rate = f"{speed / 1e9:.0f} GFLOP/s" if speed else ""
+        of_peak = f"{speed / peak:.0%}" if speed and peak else ""
+        rows.append((part.name, time_text(time), f"{time / of_parts:.1%}", rate, of_peak))
+    rows.append(("the whole step", time_text(whole), "", "", ""))
     head = ("", "time", "of all parts", "", "of peak")
     lines = [
         f"on {threads_text(settings.threads)}; parts {time_text(of_parts)}, each by itself; "
         "fit adds its loop to the whole step"
     ]
-    measured = [[name, time] for (name, *_), time in zip(parts, seconds, strict=True)]
+    measured = [[part.name, time] for part, time in zip(parts, seconds, strict=True)]
     return Result(title, head, rows, lines, {"task": task.name, "measured": measured})
 
 
-def parts_of(task: tasks.Task, threads: int) -> list[tuple[str, float, Callable[[], Any], int]]:
-    """By name: operations, if it is a product, what to call, and how often that does it.
-
-    The last is the step as a whole.
-    """
+def parts_of(task: tasks.Task, threads: int) -> list[Part]:
+    """All of a recorded step, in its order; the last is the step as a whole."""
     model, x = tasks.model(task), tasks.examples(task, 4 * task.batch)
     trainer = Trainer(model, tasks.optimizers(task))
     rng = np.random.default_rng(0)
@@ -75,18 +82,18 @@ def parts_of(task: tasks.Task, threads: int) -> list[tuple[str, float, Callable[
         routine.step(rng.permutation(len(x))[: task.batch])
     with recording() as notes:
         routine.step(rng.permutation(len(x))[: task.batch])
-    parts: list[tuple[str, float, Callable[[], Any], int]] = []
+    parts: list[Part] = []
     for one in [*notes.ahead, *notes.middle, *notes.last]:
         if isinstance(one, Action):
             name = f"Python: {one.f.__qualname__}"
-            parts.append((name, 0.0, partial(undisturbed, one.f, *one.args), 1))
+            parts.append(Part(name, partial(undisturbed, one.f, *one.args)))
         else:
             name, operations = described(one)
-            parts.append((name, operations, Table([one] * ROWS, threads).run_together, ROWS))
+            parts.append(Part(name, Table([one] * ROWS, threads).run_together, ROWS, operations))
     whole = partial(undisturbed, Plan(notes, threads).run)
     for _ in range(TRIALS):  # then the next trial of one thread is far
         whole()
-    return [*parts, ("whole", 0.0, whole, 1)]
+    return [*parts, Part("whole", whole)]
 
 
 def undisturbed(f: Callable[..., Any], *args: Any) -> None:

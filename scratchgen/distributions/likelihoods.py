@@ -35,7 +35,7 @@ class Likelihood:
         """Where a class has a log_prob or raw_gradient of its own, `both` is not an older one."""
         super().__init_subclass__(**settings)
         if {"log_prob", "raw_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Likelihood.both  # type: ignore[method-assign]
+            cls.both = Likelihood.both  # type: ignore[method-assign] # of a class being made
 
     def raw_shape(self, shape: Shape) -> Shape:
         """What a decoder must give for examples of `shape`: by default their own."""

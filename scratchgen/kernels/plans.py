@@ -99,17 +99,11 @@ class Table:
 
     def run(self) -> None:
         """All calls, on one thread or several, whichever is faster lately."""
-        if self._threads == 1:
-            self.go(1)
-        else:
-            sharing.run(self.go, self._threads, self._ways)
+        sharing.run(self.go, self._threads, self._ways)
 
     def run_together(self) -> None:
         """All calls, on as many threads as they have parts."""
-        if self._threads == 1:
-            self.go(1)
-        else:
-            sharing.run(self.go, self._threads)
+        sharing.run(self.go, self._threads)
 
     def go(self, parts: int) -> None:
         """All calls, on that many threads."""

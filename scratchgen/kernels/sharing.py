@@ -100,10 +100,10 @@ def _from_environment() -> int:
     if given is not None:
         number = int(given) if given.isascii() and given.isdigit() else given
         return whole(number, "SCRATCHGEN_THREADS", least=1, most=MOST_THREADS)
-    return min(_usable_cpus(), DEFAULT_MOST)
+    return min(usable_cpus(), DEFAULT_MOST)
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     """The CPUs that this process may run on, and may use up: containers can be given less."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -171,7 +171,7 @@ def run(task: Callable[[int], None], parts: int, ways: Ways | None = None) -> No
 
     With fewer threads than `parts` in numba, it is task(as many as there are).
     """
-    if _serial_for_good or not _lock.acquire(blocking=False):
+    if parts == 1 or _serial_for_good or not _lock.acquire(blocking=False):
         task(1)
         return
     try:

@@ -48,7 +48,7 @@ class Penalty:
         """Where a class has a value or slope_gradient of its own, `both` is not an older one."""
         super().__init_subclass__(**settings)
         if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Penalty.both  # type: ignore[method-assign]
+            cls.both = Penalty.both  # type: ignore[method-assign] # of a class being made
 
     def points(
         self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None

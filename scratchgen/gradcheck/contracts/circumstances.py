@@ -178,7 +178,7 @@ def places(reference: Reference) -> list[Finding]:
     pair = reference.pair
     try:
         variants = pair.variants(pair.blocks, reference.dy)
-    except Exception as problem:
+    except Exception as problem:  # a user's code may raise anything, and that is the finding
         return [Finding("places", FAIL, told(problem, "backward without g, or without dx,"))]
     for words, raw in variants.items():
         got = {name: np.zeros(()) if g is None else np.asarray(g) for name, g in raw.items()}

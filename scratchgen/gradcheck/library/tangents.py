@@ -74,7 +74,8 @@ class CotangentPair(TangentPair):
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         p, tape = run.memory
         self.layer.tangent(p, self.blocks["u"], tape)
-        return {"x": self.layer.tangent_backward(p, np.zeros_like(dy[0]), dy[0], tape).u}  # type: ignore[union-attr]
+        d: Any = self.layer.tangent_backward(p, np.zeros_like(dy[0]), dy[0], tape)  # with need_dx
+        return {"x": d.u}
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
         return LayerPair._outputs(self, y)

@@ -423,7 +423,7 @@ def _said(problem: BaseException) -> str:
     """The message of an exception, whatever its own code does."""
     try:
         return str(problem)
-    except Exception:
+    except Exception:  # a user's class of errors may have any __str__
         return "and its message cannot be had"
 
 

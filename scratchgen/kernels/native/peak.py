@@ -19,6 +19,8 @@ from ..recording import Call
 from ..sharing import share
 from .vectors import BITS, Value, Vectors, instructions
 
+# mypy: disable-error-code="no-untyped-def"
+
 SUMS = 24 if BITS == 512 else 12  # and x and y: AVX2 has 16 registers, AVX-512 has 32
 ROOM = 4096  # bytes apart, so that no two threads write to one line of a cache
 SECONDS = 0.02  # a measurement
@@ -38,12 +40,12 @@ def multiply_add(v: Vectors, count: Value, at: Value) -> None:
         v.store(one, at, place)
 
 
-def multiply_adds(part, parts, like, work, count):  # type: ignore[no-untyped-def]  # noqa: ARG001
+def multiply_adds(part, _parts, like, work, count):
     """Each part does (1) in a place of its own: work (parts, ROOM) bytes, numbers as in `like`."""
     multiply_add(like, count, work[part].ctypes.data)
 
 
-def triad(part, parts, a, b, c, s):  # type: ignore[no-untyped-def]
+def triad(part, parts, a, b, c, s):
     """(2), each part its share."""
     start, stop = share(a.size, part, parts)
     a, b, c = a[start:stop], b[start:stop], c[start:stop]
