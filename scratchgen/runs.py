@@ -19,6 +19,7 @@ from .errors import FileError, OptionError, ShapeError
 from .export import load, save
 from .models import VAE, Model
 from .train import Callback, Run
+from .writing import whole_file, write_whole
 
 MODEL, CONFIG, LOG = "model.npz", "config.json", "log.csv"
 FILES = {
@@ -123,15 +124,15 @@ def write_model(folder: Path, model: Model, settings: dict[str, Any]) -> None:
     """model.npz and config.json."""
     save(model, folder / MODEL)
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    write_whole(folder / CONFIG, text.encode())
 
 
 def write_array(path: Path, x: Array) -> None:
     """x as .npy."""
-    try:
-        np.save(path, x, allow_pickle=False)
-    except OSError as problem:
-        raise FileError(f"{path} cannot be written: {problem.strerror}") from problem
+    with whole_file(path) as stream:
+        header = np.lib.format.header_data_from_array_1_0(x)
+        np.lib.format.write_array_header_1_0(stream, header | {"fortran_order": False})
+        stream.write(np.asarray(x, order="C").data)
 
 
 def draw_pictures(

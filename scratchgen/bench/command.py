@@ -14,6 +14,7 @@ from typing import Any
 from ..checks import user_path
 from ..errors import FileError
 from ..versions import require
+from ..writing import write_whole
 from . import decoding, elements, machine, products, shares, start, steps
 from .result import Result
 from .settings import Settings, pinned
@@ -59,7 +60,7 @@ def bench(options: argparse.Namespace) -> int:
     if folder is not None:
         from .. import plots
 
-        (folder / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
+        write_whole(folder / "bench.json", (json.dumps(found, indent=1) + "\n").encode())
         plots.draw_bench(found, folder / "bench.png")
         print(f"bench.json and bench.png are in {folder}")
     return 0

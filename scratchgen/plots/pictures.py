@@ -4,9 +4,11 @@ Every function takes arrays, and a path to write: PNG, PDF or SVG, by its ending
 window.
 """
 
+import io
 import math
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ..checks import Array, is_picture
 from ..errors import FileError, ShapeError
+from ..writing import write_whole
 
 PathLike = str | os.PathLike[str]
 
@@ -25,13 +28,14 @@ REAL, FAKE = "#1b6ca8", "#d1495b"
 
 def save_figure(figure: Figure, path: PathLike) -> None:
     """Write a figure; FileError where that cannot be done."""
+    picture = io.BytesIO()
     try:
-        figure.savefig(path, dpi=DPI)
-    except (OSError, ValueError) as problem:
+        figure.savefig(picture, format=Path(path).suffix.removeprefix("."), dpi=DPI)
+    except ValueError as problem:
         raise FileError(
-            f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or .svg, "
-            f"in a folder that exists"
+            f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or .svg"
         ) from problem
+    write_whole(path, picture.getbuffer())
 
 
 def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from ...errors import FileError
+from ...writing import write_whole
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, CaseResult
 from .drawings import curve_drawn, escape, points_drawn, tiles_drawn
 from .pictured import Mark, blocks_worst_first, curve_of, marks_of, points_of
@@ -81,12 +80,7 @@ def page(title: str, body: Sequence[str]) -> str:
 def written(text: str, path: PathLike | None) -> str:
     """`text`, also written to a file where `path` names one; FileError where that fails."""
     if path is not None:
-        try:
-            Path(path).write_text(text, encoding="utf-8")
-        except OSError as problem:
-            raise FileError(
-                f"{path} cannot be written ({problem}): wants a name in a folder that exists"
-            ) from problem
+        write_whole(path, text.encode())
     return text
 
 
