@@ -19,15 +19,28 @@ Shape = tuple[int, ...]
 
 FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # at once
+LONGEST_NAME = 100  # letters up to which a name may be a mistyped one
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"`, or `""` where nothing known is near."""
     from difflib import get_close_matches
 
+    if len(str(name)) > LONGEST_NAME:
+        return ""
     by_lower = {str(one).lower(): one for one in known}
     match = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean {by_lower[match[0]]!r}?" if match else ""
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """`text` from a stranger, as it may be shown: cut, and with nothing that a terminal would obey.
+
+    >>> shortened("a" * 9, most=5), shortened("\x1b[2J")
+    ('aa...', '?[2J')
+    """
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def one_of(value: object, known: Iterable[str], what: str) -> str:

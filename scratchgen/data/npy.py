@@ -20,6 +20,7 @@ from ..errors import FileError
 DEFLATE_LIMIT = 1032
 LONGEST_HEADER = 10_000
 LONGEST_SIDE = 2**40
+PIECE = 2**20  # bytes that are read at once
 
 PICKLE = "pickled Python objects, which can run code when they are read, and are never read here"
 
@@ -104,6 +105,23 @@ def read_member(archive: zipfile.ZipFile, name: str, what: str) -> Array:
     """The array of one member `name` (with .npy) of an archive."""
     with _opened(archive, name, what) as (stream, size, label):
         return read_array(stream, size, label)
+
+
+def read_into(archive: zipfile.ZipFile, name: str, what: str, out: Array) -> None:
+    """Write the array of one member into `out`, contiguous and of its shape and dtype."""
+    with _opened(archive, name, what) as (stream, size, label):
+        header = read_header(stream, label)
+        check_size(header, size, label)
+        if (header.shape, header.dtype) != (out.shape, out.dtype):
+            raise FileError(f"{label} was changed while it was read: load it again")
+        if header.fortran:
+            out[...] = np.frombuffer(stream.read(), header.dtype).reshape(out.shape, order="F")
+            return
+        room = memoryview(out.reshape(-1).view(np.uint8))
+        for start in range(0, len(room), PIECE):
+            piece = room[start : start + PIECE]
+            if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined] # it is buffered
+                raise FileError(f"{label} is truncated: copy or download it again")
 
 
 def member_header(archive: zipfile.ZipFile, name: str, what: str) -> Header:

@@ -6,38 +6,58 @@
 
 The members are stored uncompressed and without times. Reading trusts nothing: the layers are built
 first, which takes no memory, then each array's declared shape is compared with what its layer wants
-and with the bytes the file has, and only then is memory taken. See docs/file-format.md.
+and with the bytes the file has, and only then is memory taken. What `save` writes, `load`
+reads: before anything is written, the description is built as `load` would. See
+docs/file-format.md.
 """
 
-import contextlib
 import io
 import json
 import os
+import sys
 import zipfile
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
 
-from ..checks import float_type, one_of, user_path
-from ..data.npy import PICKLE, member_header, open_zip, read_member
-from ..errors import DataError, FileError, KindError, ScratchgenError
+from ..checks import Array, float_type, nearest, one_of, shortened, user_path
+from ..data.npy import PICKLE, member_header, open_zip, read_into, read_member
+from ..distributions import LIKELIHOODS
+from ..errors import DataError, FileError, KindError, OptionError, ScratchgenError
 from ..kernels.twins import want_twins
+from ..losses import LOSSES, PENALTIES
 from ..models import MODELS, Model
-from ..nn import Layer, Layout, Network, build, describe
+from ..nn import LAYERS, Layer, Layout, Network, build, describe
 from ..nn.network import places
 from ..versions import require
+from ..writing import whole_file
+from .records import plain_log
 
 FORMAT = 2
 LONGEST_CONFIG = 2**24  # bytes
+LONGEST = 1_000  # letters of an array's name
+MOST_LAYERS = 50_000  # that are described, those with layers within them too
 MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
-RECORD_COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
+MOST_DEPTH = 64  # layers within each other
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
+# where the classes are kept that a file names, which users can add their own to
+KNOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "model": ("scratchgen.models.MODELS", MODELS),
+    "layer": ("scratchgen.nn.LAYERS", LAYERS),
+    "likelihood": ("scratchgen.distributions.LIKELIHOODS", LIKELIHOODS),
+    "loss": ("scratchgen.losses.LOSSES", LOSSES),
+    "penalty": ("scratchgen.losses.PENALTIES", PENALTIES),
+}
 
 
 def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write `model` to a path (through a temporary file beside it) or to a binary file object.
+    """Write `model` to a path, or to a binary file object, at its present place.
 
-    Raises FileError where that cannot be written, DataError for weights that are not finite.
+    A path is written whole or not at all, as writing.py says, and has no ending added. Raises
+    FileError where the file cannot be written, DataError for weights that are not finite or a
+    training log that no file can hold, and OptionError for layers and other parts that no file can
+    hold; nothing has been written then.
     """
     if not isinstance(model, Model):
         raise KindError(f"save got {type(model).__name__} as its model: wants one of sg.models")
@@ -46,26 +66,20 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
             f"save got a {type(model).__name__}, which is not one of scratchgen's models, so that "
             f"no file can hold it: add the class to scratchgen.models.MODELS, under its own kind"
         )
-    blocks = model.players.values()
-    if not all(block.is_finite() for block in blocks):
+    if not all(block.is_finite() for block in model.players.values()):
         raise DataError(
             "the model holds NaN or infinity: train it again with a lower learning rate"
         )
-    members = {"config": np.array(json.dumps(config(model), allow_nan=False))}
-    members |= {entry.name: array for block in blocks for entry, array in block.arrays()}
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in members.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", NO_TIME), content.getvalue())
+    text = _description(model)
     if isinstance(file, str | os.PathLike):
-        _write_whole(file, data.getvalue())
+        with whole_file(file) as stream:
+            _write(model, text, stream)
+    elif isinstance(file, io.TextIOBase):
+        raise KindError("save got a text file: open it in binary mode, open(path, 'wb')")
     elif hasattr(file, "write"):
-        try:
-            file.write(data.getvalue())
-        except (OSError, ValueError, TypeError) as problem:
-            raise FileError(f"the given file cannot be written: {problem}") from problem
+        data = io.BytesIO()
+        _write(model, text, data)
+        _hand_over(data.getbuffer(), file)
     else:
         raise KindError(f"save got file={file!r}: wants a path or a binary file object")
 
@@ -78,7 +92,8 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
     that is asked for and numba is not installed.
 
     Safe on files from strangers: nothing is unpickled or run, and no memory is taken that the file
-    does not fill. Raises FileError for what is missing, truncated, foreign, or fits itself badly.
+    does not fill. Layers and other classes of one's own must have been imported before. Raises
+    FileError for what is missing, truncated, foreign, or fits itself badly.
     """
     if jit:
         require("numba", "load(..., jit=True)")
@@ -98,14 +113,98 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
 def config(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
     met: list[Layer] = []
-    return {
+    described = {
         "format": FORMAT,
         "model": model.kind,
         "dtype": model.dtype.name,
         "settings": model.settings(),
         "networks": {name: describe(net, met) for name, net in model.networks.items()},
-        "training": model.training_log,
+        "training": plain_log(model.training_log),
     }
+    modules = {f"{what} {name}": _module(what, name) for what, name in _named(described)}
+    foreign = {name: module for name, module in modules.items() if module}
+    return {**described, "modules": foreign} if foreign else described
+
+
+def _description(model: Model) -> str:
+    """The configuration as JSON, once it is known that `load` builds the same model from it."""
+    try:
+        text = json.dumps(config(model), allow_nan=False)
+    except ScratchgenError:
+        raise
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise OptionError(f"no file can hold this {model.kind} ({_said(problem)})") from problem
+    try:
+        described = json.loads(text)
+        again = _blank(described, *_parts(described))
+        same = _arrays(again) == _arrays(model) and json.dumps(config(again)) == text
+    except MemoryError:
+        raise
+    except Exception as problem:  # a layer or a model of the user's own may raise anything
+        raise OptionError(
+            f"no file can hold this {model.kind}, because it could not be built again from what "
+            f"describes it ({_said(problem)})"
+        ) from problem
+    if not same:
+        raise OptionError(
+            f"no file can hold this {model.kind}, because another would be built from what "
+            f"describes it: the fields of a layer must be all that it is made of"
+        )
+    if 4 * len(text) > LONGEST_CONFIG - 1_000:  # NumPy's text has 4 bytes a letter, and a header
+        raise DataError(
+            f"no file can hold this {model.kind}, because what describes it, with "
+            f"{len(model.training_log):,} records of training, has {len(text):,} letters, wants "
+            f"at most {LONGEST_CONFIG // 4:,}: keep fewer, del model.training_log[:-100]"
+        )
+    return text
+
+
+def _arrays(model: Model) -> dict[str, tuple[int, ...]]:
+    """The shapes of all arrays of a model, by the names that a file has them by."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for block in model.players.values():
+        for entry in block.layout.entries:
+            if entry.name in shapes or not entry.name.isprintable() or len(entry.name) > LONGEST:
+                raise OptionError(f"{shortened(entry.name)!r} cannot be the name of an array")
+            shapes[entry.name] = entry.shape
+    return shapes
+
+
+def _write(model: Model, text: str, stream: IO[bytes]) -> None:
+    """The archive, into a stream that can go back: each member's header is completed after it."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        _add(archive, "config", np.array(text))
+        for block in model.players.values():
+            for entry, array in block.arrays():
+                _add(archive, entry.name, array)
+
+
+def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
+    header = io.BytesIO()
+    declared = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(header, declared)
+    info = zipfile.ZipInfo(f"{name}.npy", NO_TIME)
+    info.file_size = len(header.getbuffer()) + array.nbytes
+    with archive.open(info, "w") as member:
+        member.write(header.getbuffer())
+        member.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _hand_over(data: memoryview, file: Any) -> None:
+    """Write all of it to a file object, some of which take a part at a time."""
+    try:
+        while len(data):
+            taken = file.write(data)
+            if taken == 0 or (taken is None and isinstance(file, io.RawIOBase)):
+                raise FileError("the given file cannot be written: it takes no more")
+            # whatever else says nothing has taken all
+            data = data[taken:] if isinstance(taken, int) else data[:0]
+        if hasattr(file, "flush"):
+            file.flush()  # a full disk is found out here
+    except FileError:
+        raise
+    except (OSError, ValueError, TypeError) as problem:
+        raise FileError(f"the given file cannot be written: {problem}") from problem
 
 
 def _open(file: Any) -> tuple[IO[bytes], int, str]:
@@ -145,33 +244,20 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
         raise FileError(f"{what} claims more than its {size:,} bytes: damaged or hostile")
     described = _config(archive, what)
     try:
-        kind = MODELS[one_of(described["model"], MODELS, "model")]
-        met: list[Layer] = []
-        networks = {name: _network(described["networks"][name], met) for name in kind.network_names}
-        dtype = float_type(described["dtype"])
-        layout = Layout(**networks)
-        _expect_members(archive, layout, dtype, what)
-        model = kind.from_settings(networks, described["settings"], dtype)
-        if json.loads(json.dumps(model.settings())) != described["settings"]:
-            raise FileError(f"{what} has settings that do not fit its networks: damaged")
-        model.training_log = [_record(record) for record in described["training"]]
-    except FileError:
+        kind, networks, dtype = _parts(described)
+        _expect_members(archive, Layout(**networks), dtype, what)
+        model = _blank(described, kind, networks, dtype)
+    except (FileError, MemoryError):
         raise
-    except (
-        ScratchgenError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ) as problem:
+    except Exception as problem:  # a layer or a model of the user's own may raise anything
+        _expect_known(described, what)
         raise FileError(
-            f"{what} describes no model that can be built ({type(problem).__name__}: {problem}): "
-            f"damaged, or made by another program"
+            f"{what} describes no model that can be built ({_said(problem)}): damaged, or made by "
+            f"another program"
         ) from problem
     for block in model.players.values():
         for entry, array in block.arrays():
-            array[...] = read_member(archive, f"{entry.name}.npy", what)
+            read_into(archive, f"{entry.name}.npy", what, array)
         if not block.is_finite():
             raise FileError(f"{what} holds weights that are NaN or infinite: train the model again")
     return model
@@ -189,8 +275,38 @@ def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
     if version != FORMAT:
         earlier = type(version) is int and version < FORMAT
         advice = "train the model again" if earlier else "update scratchgen"
-        raise FileError(f"{what} has format {version!r}, this scratchgen reads {FORMAT}: {advice}")
+        raise FileError(
+            f"{what} has format {shortened(repr(version))}, this scratchgen reads {FORMAT}: "
+            f"{advice}"
+        )
     return described
+
+
+def _parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], np.dtype[Any]]:
+    """A model's class, its networks, which take no memory, and its dtype."""
+    kind = MODELS[one_of(described["model"], MODELS, "model")]
+    for number, (_, depth) in enumerate(_layers(described["networks"])):
+        if number >= MOST_LAYERS or depth > MOST_DEPTH:
+            raise OptionError(
+                f"wants at most {MOST_LAYERS:,} layers, and {MOST_DEPTH} within each other"
+            )
+    met: list[Layer] = []
+    networks = {name: _network(described["networks"][name], met) for name in kind.network_names}
+    return kind, networks, float_type(described["dtype"])
+
+
+def _blank(
+    described: dict[str, Any],
+    kind: type[Model],
+    networks: dict[str, Network],
+    dtype: np.dtype[Any],
+) -> Model:
+    """The model of these parts, all of whose arrays are to be written."""
+    model = kind.from_settings(networks, described["settings"], dtype)
+    if json.loads(json.dumps(model.settings())) != described["settings"]:
+        raise OptionError("the settings do not fit the networks")
+    model.training_log = plain_log(described["training"])
+    return model
 
 
 def _network(description: Any, met: list[Layer]) -> Network:
@@ -202,23 +318,60 @@ def _network(description: Any, met: list[Layer]) -> Network:
     return network
 
 
-def _record(record: Any) -> dict[str, Any]:
-    """One record of training, in which whoever prints it will find what `fit` writes."""
-    counts = all(type(record[name]) is int for name in RECORD_COUNTS)
-    named = all(isinstance(one, dict) and "name" in one for one in record["optimizer"].values())
-    losses = all(type(value) in (int, float) for value in record["losses"].values())
-    if not (counts and named and losses and _is_plain(record)):
-        raise ValueError("a record of training that fit did not write")
-    return dict(record)
+def _layers(description: Any) -> Iterator[tuple[str, int]]:
+    """The class of every layer in a description, by its name, and how deep it lies in others."""
+    rest = [(description, 0)]
+    while rest:
+        value, depth = rest.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("layer"), str):
+                depth += 1
+                yield value["layer"], depth
+            value = list(value.values())
+        if isinstance(value, list):
+            rest += [(item, depth) for item in value if isinstance(item, dict | list)]
 
 
-def _is_plain(value: Any) -> bool:
-    """Numbers, printable text, and dicts of such: safe to print on a terminal."""
-    if isinstance(value, dict):
-        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, str):
-        return value.isprintable()
-    return isinstance(value, int | float) and abs(value) < 2**63
+def _named(described: dict[str, Any]) -> list[tuple[str, str]]:
+    """All that a configuration names of what is in KNOWN, each once, as ("layer", "Dense")."""
+    found = [("model", described.get("model"))]
+    found += [("layer", name) for name, _ in _layers(described.get("networks"))]
+    settings = described.get("settings")
+    for what in ("likelihood", "loss", "penalty"):
+        one = settings.get(what) if isinstance(settings, dict) else None
+        found.append((what, one.get("name") if isinstance(one, dict) else one))
+    return list(dict.fromkeys((what, name) for what, name in found if isinstance(name, str)))
+
+
+def _module(what: str, name: str) -> str:
+    """The module of a class, or of a game's functions, of the user's own; "" for one of ours."""
+    one = KNOWN[what][1].get(name)
+    module = getattr(getattr(one, "discriminator", one), "__module__", "")
+    ours = __name__.partition(".")[0]
+    return "" if module.partition(".")[0] in (ours, "__main__", "builtins") else module
+
+
+def _expect_known(described: dict[str, Any], what: str) -> None:
+    """FileError where a class is missing, with the module to import where the file knows it."""
+    modules = described.get("modules")
+    for part, name in _named(described):
+        place, known = KNOWN[part]
+        if name in known:
+            continue
+        module = modules.get(f"{part} {name}") if isinstance(modules, dict) else None
+        needs = f"{what} needs the {part} {shortened(repr(name), 60)}"
+        if not isinstance(module, str) or not module.replace(".", "_").isidentifier():
+            raise FileError(
+                f"{needs}, which is none of scratchgen's{nearest(name, known)}: before loading, "
+                f"import the module that defines it and adds it to {place} (in a shell: --import "
+                f"MODULE)"
+            )
+        if module in sys.modules:
+            raise FileError(f"{needs} of {module}: see that it is added to {place} there")
+        raise FileError(
+            f"{needs}: before loading, import {shortened(module)}, which is to add it to {place} "
+            f"(in a shell: --import {shortened(module)})"
+        )
 
 
 def _expect_members(
@@ -231,7 +384,7 @@ def _expect_members(
         odd = sorted(have ^ set(wanted))
         raise FileError(
             f"{what} does not hold the arrays of its networks ({len(odd)} missing or odd, such as "
-            f"{odd[0]}): damaged, make it again"
+            f"{shortened(odd[0])}): damaged, make it again"
         )
     for name, entry in wanted.items():
         header = member_header(archive, name, what)
@@ -242,19 +395,8 @@ def _expect_members(
             )
 
 
-def _write_whole(file: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    path, part = user_path(file), None
-    try:
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(data)
-        part.replace(path)
-    except (OSError, ValueError) as problem:
-        if part is not None:
-            with contextlib.suppress(OSError, ValueError):
-                part.unlink(missing_ok=True)
-        reason = getattr(problem, "strerror", None) or problem
-        raise FileError(f"{file} cannot be written: {reason}") from problem
+def _said(problem: Exception) -> str:
+    return shortened(f"{type(problem).__name__}: {problem}", 300)
 
 
 __all__ = ["FORMAT", "config", "load", "save"]

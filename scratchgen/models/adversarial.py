@@ -44,6 +44,7 @@ from ..losses import (
     penalty_for,
 )
 from ..nn import Gradient, Network, Sigmoid, Tanh, Tape, noted
+from ..nn.block import BLANK
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from ..rng import Rng
 from ..rng import generator as as_generator
@@ -323,7 +324,7 @@ class GAN(Model):
             penalty=build_penalty(settings["penalty"]),
             weight_clip=settings["weight_clip"],
             dtype=dtype,
-            rng=0,
+            rng=BLANK,
         )
 
     def __str__(self) -> str:

@@ -44,6 +44,7 @@ from ..distributions import (
 )
 from ..errors import OptionError
 from ..nn import Gradient, Network, Tape, noted
+from ..nn.block import BLANK
 from ..optim import Adam, Optimizer
 from ..rng import Rng, generator, standard_normal
 from .model import Model, by_chunks, expect_kind, expect_output, with_values
@@ -266,7 +267,7 @@ class VAE(Model):
             warm_up=settings["warm_up"],
             free_bits=settings["free_bits"],
             dtype=dtype,
-            rng=0,
+            rng=BLANK,
         )
 
     def __str__(self) -> str:

@@ -25,6 +25,9 @@ from ..rng import Rng, generator
 from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32
+BLANK: Any = (
+    object()
+)  # in the place of an rng: all values are left at 0, for a file to bring its own
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,11 @@ class Block:
         self.vector = lasting(np.zeros(layout.size, float_type(dtype)))  # (P,)   (1)
         self.state = lasting(np.zeros(layout.state_size, float_type(dtype)))  # (S,)
         self.views = layout.views(self.vector, self.state)
-        rng = generator(rng)
+        if rng is not BLANK:
+            self._begin(generator(rng))
+
+    def _begin(self, rng: np.random.Generator) -> None:
+        """Write the first values, as the layers have them."""
         for entry, array in self.arrays():
             if entry.trained:
                 _, initialiser = entry.layer.parameters()[entry.key]

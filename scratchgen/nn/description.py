@@ -11,6 +11,8 @@ was given as an object.
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from ..checks import one_of
 from ..errors import OptionError
 from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
@@ -27,6 +29,7 @@ from .reshape import Flatten, Reshape
 from .residual import Residual
 from .tied import Tied
 
+RESERVED = {"layer", "again", "initialiser"}  # what a description means by them, no field can
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
@@ -65,22 +68,35 @@ def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
             f"{type(layer).__name__} is not one of scratchgen's layers, so no file can hold it: "
             f"add the class to scratchgen.nn.LAYERS, here and where the file is loaded"
         )
-    fields = {name: _plain(getattr(layer, name), met) for name in _fields(type(layer))}
+    kind = type(layer).__name__
+    names = _fields(type(layer))
+    for name in RESERVED & set(names):
+        raise OptionError(
+            f"{kind} has a field {name!r}, which has a meaning of its own in a file: call it otherwise"
+        )
+    fields = {name: _plain(getattr(layer, name), met, f"{kind}: {name}") for name in names}
     met.append(layer)
-    return {"layer": type(layer).__name__, **fields}
+    return {"layer": kind, **fields}
 
 
-def _plain(value: Any, met: list[Layer]) -> Any:
+def _plain(value: Any, met: list[Layer], what: str) -> Any:
     if isinstance(value, Layer):
         return describe(value, met)
-    if isinstance(value, tuple):
-        return [_plain(item, met) for item in value]
+    if isinstance(value, tuple | list):
+        return [_plain(item, met, what) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item(), met, what)
     if type(value) in KINDS.values():
         return {"initialiser": type(value).__name__, **dataclasses.asdict(value)}
     if callable(value):
         raise OptionError(
             f"{value!r} is not one of scratchgen's initialisers, so no file can hold it: take one "
             f"of {', '.join(KINDS)} instead"
+        )
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise OptionError(
+            f"{what} is of type {type(value).__name__}, which no file can hold: wants numbers, "
+            f"text, layers, or tuples of them; arrays belong into parameters() or state()"
         )
     return value
 
