@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from . import commands, data, explain, signatures, training
+from . import commands, data, explain, lookup, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options, rest = parser().parse_known_args(arguments)
         if rest:
             options.parser.refuse(rest[0])
+        for module in getattr(options, "modules", ()):
+            lookup.imported(module)
         return int(options.command(options))
     except OptionError as problem:
         complain(str(problem))
@@ -183,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
         (_gan_options if "gan" in recipe else _vae_options)(one, recipe)
 
     sample = _command(does, "sample", commands.sample, "draw new examples from a model")
-    sample.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
+    _model(sample, "RUN")
     sample.add_argument("-n", type=some, default=64, help="how many (64)")
     sample.add_argument("--seed", type=number(whole, int), help="of the draws (a fresh one)")
     label = "class of all of them, for a conditional model (each in turn)"
@@ -192,7 +194,7 @@ def parser() -> argparse.ArgumentParser:
     _output(sample, "samples.png")
 
     again = _command(does, "reconstruct", commands.reconstruct, "data beside a VAE's version")
-    again.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
+    _model(again, "RUN")
     again.add_argument("-n", type=some, default=50, help="how many (50)")
     again.add_argument(
         "--data", type=name, metavar="DATA", help="a name or path (what it learnt from)"
@@ -200,10 +202,10 @@ def parser() -> argparse.ArgumentParser:
     _output(again, "pairs.png")
 
     info = _command(does, "info", commands.info, "what a model is, and how it was trained")
-    info.add_argument("run", type=name, metavar="RUN", help="a run folder or a model file")
+    _model(info, "RUN")
 
     inside = _command(does, "explain", explain.explain, "a model, layer by layer")
-    inside.add_argument("run", type=name, metavar="MODEL", help="a run folder or a model file")
+    _model(inside, "MODEL")
     shown = "a name or path: what happens in the model on these"
     inside.add_argument("--data", type=name, metavar="DATA", help=shown)
     inside.add_argument("-n", type=some, help=f"how many of them ({explain.EXAMPLES})")
@@ -231,6 +233,15 @@ def _command(does: Any, name: str, command: Callable[..., int], text: str) -> An
     made = does.add_parser(name, help=text, description=text, allow_abbrev=False)
     made.set_defaults(command=command, parser=made)
     return made
+
+
+def _model(command: argparse.ArgumentParser, what: str) -> None:
+    """The model that a command is of, and where its classes come from."""
+    add = command.add_argument
+    add("run", type=name, metavar=what, help="a run folder or a model file")
+    own: dict[str, Any] = {"type": name, "action": "append", "default": [], "metavar": "MODULE"}
+    text = "a module of yours that defines layers of the model; may be given more than once"
+    add("--import", dest="modules", **own, help=text)
 
 
 def _check(options: argparse.Namespace) -> int:

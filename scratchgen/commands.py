@@ -4,19 +4,23 @@ Results go to stdout. Every function returns the exit code.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import data, runs
-from .checks import Array, user_path
+from .checks import Array, shortened, user_path
 from .errors import FileError, OptionError
+from .export.records import COUNTS
 from .models import VAE, Model
 from .rng import chosen_seed, stream
 from .tables import paragraph
 from .train import losses_text
 from .versions import require
+
+LONGEST = 400  # letters of what a model's file says of its training, in a line
 
 
 def sample(options: argparse.Namespace) -> int:
@@ -70,17 +74,8 @@ def info(options: argparse.Namespace) -> int:
     if not model.training_log:
         print("not trained yet")
     for log in model.training_log:
-        where = f" of {log['data']}" if "data" in log else ""
-        print(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
-        epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
-        print(f"  {epochs}, {steps} of {log['batch_size']:,} examples")
-        for player, optimizer in log["optimizer"].items():
-            text = f"{player} by {_optimizer_text(optimizer)}"
-            print("\n".join(paragraph(text, "  ")))
-        if "average" in log:
-            print(f"  weights averaged, keep {log['average']:g}")
-        if log["losses"]:
-            print(f"  last epoch: {losses_text(log['losses'])}")
+        for i, line in enumerate(_trained(log)):
+            print("\n".join(paragraph(shortened(line, LONGEST), "  " if i else "")))
     return 0
 
 
@@ -109,16 +104,34 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _optimizer_text(optimizer: dict[str, Any]) -> str:
+def _trained(log: dict[str, Any]) -> Iterator[str]:
+    """A record of training in lines; one that is not all that `fit` writes, as it is."""
+    if not {*COUNTS, "optimizer", "losses"} <= log.keys():
+        yield f"noted: {_text(log)}"
+        return
+    where = f" of {log['data']}" if "data" in log else ""
+    yield f"trained on {log['examples']:,} examples{where}, seed {log['seed']}"
+    epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
+    yield f"{epochs}, {steps} of {log['batch_size']:,} examples"
+    for player, optimizer in log["optimizer"].items():
+        yield f"{player} by {_text(optimizer)}"
+    if "average" in log:
+        yield f"weights averaged, keep {_text(log['average'])}"
+    if log["losses"]:
+        yield f"last epoch: {losses_text(log['losses'])}"
+
+
+def _text(value: Any) -> str:
     """`Adam, learning_rate 0.001, b1 0.9`; a schedule is one more such text in brackets."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, dict):
-            return f"({_optimizer_text(value)})"
-        return value if isinstance(value, str) else f"{value:g}"
-
-    rest = (f"{name} {text(value)}" for name, value in optimizer.items() if name != "name")
-    return ", ".join([optimizer["name"], *rest])
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    if not isinstance(value, dict):
+        return str(value)
+    parts = {
+        name: f"({_text(one)})" if isinstance(one, dict) else _text(one)
+        for name, one in value.items()
+    }
+    return ", ".join(one if name == "name" else f"{name} {one}" for name, one in parts.items())
 
 
 def _output(wanted: str) -> Path:

@@ -24,17 +24,25 @@ def find(word: str) -> list[Any]:
     function that was to be called, raises.
     """
     module_name, colon, names = word.partition(":")
-    if module_name.endswith(".py") or "/" in module_name or os.sep in module_name:
-        name = ".".join(Path(module_name).with_suffix("").parts)
-        raise OptionError(f"{module_name!r} is a file: wants its module, {name}:{names or 'NAME'}")
+    _expect_no_file(module_name, f":{names or 'NAME'}")
     if not (module_name and colon and names):
         raise OptionError(f"{word!r}: wants a module and a name in it, as layers:Scale")
-    module = _module(module_name)
+    module = imported(module_name)
     return [_named(module, name.strip()) for name in names.split(",")]
 
 
-def _module(name: str) -> ModuleType:
-    """The user's module of that name."""
+def _expect_no_file(name: str, rest: str) -> None:
+    if name.endswith(".py") or "/" in name or os.sep in name:
+        module = ".".join(Path(name).with_suffix("").parts)
+        raise OptionError(f"{name!r} is a file: wants its module, {module}{rest}")
+
+
+def imported(name: str) -> ModuleType:
+    """The user's module of that name, which is run if it has not been imported yet.
+
+    Raises OptionError where there is no such module, FileError where it raises.
+    """
+    _expect_no_file(name, "")
     if sys.path[:1] != [os.getcwd()]:
         sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()

@@ -189,7 +189,8 @@ def labels_of(model: Model, labels: Array | None, name: str, n: int) -> Array | 
 
 def learnt_from(model: Model) -> str:
     """What the data that the model was last trained on were called, or ""."""
-    return next((str(log["data"]) for log in reversed(model.training_log) if "data" in log), "")
+    names = (log.get("data") for log in reversed(model.training_log))
+    return next((name for name in names if isinstance(name, str)), "")
 
 
 def shows_reconstructions(shape: Shape) -> bool:

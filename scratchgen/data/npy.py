@@ -117,7 +117,7 @@ def read_into(archive: zipfile.ZipFile, name: str, what: str, out: Array) -> Non
         if header.fortran:
             out[...] = np.frombuffer(stream.read(), header.dtype).reshape(out.shape, order="F")
             return
-        room = memoryview(out.reshape(-1).view(np.uint8))
+        room = out.reshape(-1).view(np.uint8).data
         for start in range(0, len(room), PIECE):
             piece = room[start : start + PIECE]
             if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined] # it is buffered

@@ -74,14 +74,10 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
     if isinstance(file, str | os.PathLike):
         with whole_file(file) as stream:
             _write(model, text, stream)
-    elif isinstance(file, io.TextIOBase):
-        raise KindError("save got a text file: open it in binary mode, open(path, 'wb')")
-    elif hasattr(file, "write"):
+    else:
         data = io.BytesIO()
         _write(model, text, data)
         _hand_over(data.getbuffer(), file)
-    else:
-        raise KindError(f"save got file={file!r}: wants a path or a binary file object")
 
 
 def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) -> Model:
@@ -192,6 +188,10 @@ def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
 
 def _hand_over(data: memoryview, file: Any) -> None:
     """Write all of it to a file object, some of which take a part at a time."""
+    if isinstance(file, io.TextIOBase):
+        raise KindError("save got a text file: open it in binary mode, open(path, 'wb')")
+    if not hasattr(file, "write"):
+        raise KindError(f"save got file={file!r}: wants a path or a binary file object")
     try:
         while len(data):
             taken = file.write(data)

@@ -39,8 +39,8 @@ def _record(record: Any, place: str) -> dict[str, Any]:
     numbers = isinstance(losses, dict) and all(type(x) in (int, float) for x in losses.values())
     if not (counts and named and numbers):
         raise DataError(
-            f"{place} is none that fit wrote: wants whole numbers as {', '.join(COUNTS)}, a name "
-            f"for each optimizer, and numbers as losses"
+            f"{place} holds what fit did not write: wants whole numbers as {', '.join(COUNTS)}, a "
+            f"name for each optimizer, and numbers as losses"
         )
     return plain
 

@@ -126,7 +126,7 @@ class Model:
     def from_settings(
         cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
     ) -> "Model":
-        """The model of `settings()`, built with rng=nn.block.BLANK: the caller writes its arrays."""
+        """The model of `settings()`, built with rng=nn.block.BLANK: its caller has the arrays."""
         raise NotImplementedError
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:

@@ -25,9 +25,8 @@ from ..rng import Rng, generator
 from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32
-BLANK: Any = (
-    object()
-)  # in the place of an rng: all values are left at 0, for a file to bring its own
+# In the place of an rng: every number is left at 0, because the caller has them all, in a file.
+BLANK: Any = object()
 
 
 @dataclass(frozen=True)

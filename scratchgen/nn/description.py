@@ -72,7 +72,8 @@ def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
     names = _fields(type(layer))
     for name in RESERVED & set(names):
         raise OptionError(
-            f"{kind} has a field {name!r}, which has a meaning of its own in a file: call it otherwise"
+            f"{kind} has a field {name!r}, a word that has its own meaning in a file: call the "
+            f"field otherwise"
         )
     fields = {name: _plain(getattr(layer, name), met, f"{kind}: {name}") for name in names}
     met.append(layer)
