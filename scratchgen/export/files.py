@@ -22,7 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..checks import Array, float_type, nearest, one_of, shortened, user_path
-from ..data.npy import PICKLE, member_header, open_zip, read_into, read_member
+from ..data.npy import LONGEST_HEADER, PICKLE, member_header, open_zip, read_into, read_member
 from ..distributions import LIKELIHOODS
 from ..errors import DataError, FileError, KindError, OptionError, ScratchgenError
 from ..kernels.twins import want_twins
@@ -35,7 +35,8 @@ from ..writing import whole_file
 from .records import plain_log
 
 FORMAT = 2
-LONGEST_CONFIG = 2**24  # bytes
+LONGEST_CONFIG = 2**22  # letters, of which NumPy makes four bytes each
+MOST_PARTS = 2**17  # dicts and lists in a configuration, which take far more memory than letters
 LONGEST = 1_000  # letters of an array's name
 MOST_LAYERS = 50_000  # that are described, those with layers within them too
 MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
@@ -146,13 +147,17 @@ def _description(model: Model) -> str:
             f"no file can hold this {model.kind}, because another would be built from what "
             f"describes it: the fields of a layer must be all that it is made of"
         )
-    if 4 * len(text) > LONGEST_CONFIG - 1_000:  # NumPy's text has 4 bytes a letter, and a header
+    if _is_too_long(text):
         raise DataError(
             f"no file can hold this {model.kind}, because what describes it, with "
             f"{len(model.training_log):,} records of training, has {len(text):,} letters, wants "
-            f"at most {LONGEST_CONFIG // 4:,}: keep fewer, del model.training_log[:-100]"
+            f"at most {LONGEST_CONFIG:,}: keep fewer records, del model.training_log[:-100]"
         )
     return text
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > LONGEST_CONFIG or text.count("{") + text.count("[") > MOST_PARTS
 
 
 def _arrays(model: Model) -> dict[str, tuple[int, ...]]:
@@ -264,11 +269,14 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
 
 
 def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
-    if archive.getinfo("config.npy").file_size > LONGEST_CONFIG:
-        raise FileError(f"{what} has a configuration of absurd length: damaged or hostile")
-    text = read_member(archive, "config.npy", what)
+    too_long = f"{what} has a configuration of absurd length: damaged or hostile"
+    if archive.getinfo("config.npy").file_size > 4 * LONGEST_CONFIG + LONGEST_HEADER:
+        raise FileError(too_long)
     try:
-        described = json.loads(str(text))
+        text = str(read_member(archive, "config.npy", what))
+        if _is_too_long(text):
+            raise FileError(too_long)
+        described = json.loads(text)
         version = described["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem

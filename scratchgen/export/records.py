@@ -13,7 +13,8 @@ from ..checks import shortened
 from ..errors import DataError
 
 COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
-MOST_DEPTH = 16  # dicts and lists within each other
+MOST_DEPTH = 16  # indices that lead to a value
+Place = tuple[int | str, ...]  # the indices that lead from the log to a value
 
 
 def plain_log(log: Any) -> list[dict[str, Any]]:
@@ -24,13 +25,13 @@ def plain_log(log: Any) -> list[dict[str, Any]]:
     """
     if not isinstance(log, list):
         raise DataError(f"the training log is a {type(log).__name__}: wants a list of dicts")
-    return [_record(record, f"training_log[{i}]") for i, record in enumerate(log)]
+    return [_record(record, (i,)) for i, record in enumerate(log)]
 
 
-def _record(record: Any, place: str) -> dict[str, Any]:
-    if not isinstance(record, dict):
-        raise DataError(f"{place} is a {type(record).__name__}: wants a dict")
-    plain: dict[str, Any] = _plain(record, place)
+def _record(record: Any, place: Place) -> dict[str, Any]:
+    plain = _plain(record, place)
+    if not isinstance(plain, dict):
+        raise DataError(f"{_shown(place)} is of type {type(record).__name__}: wants a dict")
     counts = all(type(plain[name]) is int for name in COUNTS if name in plain)
     optimizers, losses = plain.get("optimizer", {}), plain.get("losses", {})
     named = isinstance(optimizers, dict) and all(
@@ -39,29 +40,26 @@ def _record(record: Any, place: str) -> dict[str, Any]:
     numbers = isinstance(losses, dict) and all(type(x) in (int, float) for x in losses.values())
     if not (counts and named and numbers):
         raise DataError(
-            f"{place} holds what fit did not write: wants whole numbers as {', '.join(COUNTS)}, a "
-            f"name for each optimizer, and numbers as losses"
+            f"{_shown(place)} holds what fit did not write: wants whole numbers as "
+            f"{', '.join(COUNTS)}, a name for each optimizer, and numbers as losses"
         )
     return plain
 
 
-def _plain(value: Any, place: str, depth: int = 0) -> Any:
+def _plain(value: Any, place: Place) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if depth > MOST_DEPTH:
-        raise DataError(f"{place[:200]} ... is {depth} levels deep: wants at most {MOST_DEPTH}")
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {
-            key: _plain(item, f"{place}[{shortened(repr(key), 60)}]", depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_plain(item, f"{place}[{i}]", depth + 1) for i, item in enumerate(value)]
     if value is None or isinstance(value, str | bool) or _is_finite(value):
         return value
+    if len(place) > MOST_DEPTH:
+        raise DataError(f"{_shown(place)} lies too deep: wants at most {MOST_DEPTH} levels")
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, (*place, key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, (*place, i)) for i, item in enumerate(value)]
     what = repr(value) if isinstance(value, float) else f"of type {type(value).__name__}"
     raise DataError(
-        f"{place} is {what}: wants finite numbers, text, None, lists, and dicts with names"
+        f"{_shown(place)} is {what}: wants finite numbers, text, None, lists, and dicts with names"
     )
 
 
@@ -70,3 +68,8 @@ def _is_finite(value: Any) -> bool:
         return isinstance(value, int | float) and math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats
         return False
+
+
+def _shown(place: Place) -> str:
+    """`training_log[0]['losses']`."""
+    return shortened("training_log" + "".join(f"[{key!r}]" for key in place))
