@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hostile import declaring, npy
+from hostile import changed, declaring, members, npy, with_config, zipped
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,33 +133,6 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded():
 
 
 # files from careless and hostile hands
-
-
-def members(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(content: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", kind) as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
-def changed(data: bytes, name: str, change) -> bytes:
-    content = members(data)
-    content[name] = change(content[name])
-    return zipped(content)
-
-
-def with_config(data: bytes, change) -> bytes:
-    def rewrite(old):
-        config = json.loads(str(np.load(io.BytesIO(old))))
-        return npy(np.array(json.dumps(change(config) or config)))
-
-    return changed(data, "config.npy", rewrite)
 
 
 DATA = as_bytes(models()["vae"])
