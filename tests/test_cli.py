@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
+from own_modules import importable
 
 import scratchgen as sg
-from scratchgen import cli
+from scratchgen import cli, nn
 from scratchgen.versions import is_installed
 
 needs_plots = pytest.mark.skipif(
@@ -186,6 +187,75 @@ def test_info_says_what_a_model_is_and_how_it_was_trained(data, capsys):
     sg.save(sg.models.vae((2,), rng=0), "new.npz")
     assert run("info", "new.npz") == 0
     assert "not trained yet" in capsys.readouterr().out
+
+
+def test_info_shows_any_record_of_training_cut_and_with_nothing_a_terminal_obeys(capsys):
+    model = sg.models.gan((2,), latent=2, hidden=(4,), rng=0)
+    sg.fit(model, np.ones((9, 2)), epochs=1, seed=0)
+    fitted = model.training_log[0]
+    model.training_log += [
+        {**fitted, "data": "\x1b[2J\n" + "a" * 4_000_000, "average": None},
+        {**fitted, "losses": {"\x1b]0;title\x07": 1e300}, "optimizer": {"g": {"name": "\x1b"}}},
+        {"note": "by hand\r", "part": {"name": None, "list": [1, "\x1b"]}},
+    ]
+    sg.save(model, "odd.npz")
+    assert run("info", "odd.npz") == 0
+    out = capsys.readouterr().out
+    assert all(line.isprintable() and len(line) <= 79 for line in out.splitlines())
+    assert len(out) < 4_000
+    assert "noted: note by hand?, part (None, list [1, " in out
+
+
+LAYERS_OF_MINE = """
+from dataclasses import dataclass
+import numpy as np
+from scratchgen.nn import LAYERS, Layer
+
+@dataclass(frozen=True, eq=False)
+class Scale(Layer):
+    a: float = 2.0
+
+    def forward(self, p, x, tape):
+        return self.a * x
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return self.a * dy
+
+LAYERS["Scale"] = Scale
+"""
+OF_A_MODEL = (
+    "info own.npz",
+    "sample own.npz -o s.npy",
+    "reconstruct own.npz --data points.npy -o r.npy",
+    "explain own.npz",
+)
+
+
+def test_a_model_with_a_layer_of_ones_own_asks_for_its_module_and_takes_it(
+    data, capsys, monkeypatch
+):
+    (data / "layers_of_mine.py").write_text(LAYERS_OF_MINE)
+    monkeypatch.setitem(nn.LAYERS, "Scale", None)  # so that it is gone after the test
+    with importable(data):
+        from layers_of_mine import Scale
+
+        encoder = nn.Network((2,), Scale(), nn.Dense(2, 4))
+        vae = sg.models.VAE(encoder, nn.Network((2,), nn.Dense(2, 2)), "mse", rng=0)
+        sg.save(vae, "own.npz")
+    monkeypatch.delitem(nn.LAYERS, "Scale")
+    for words in OF_A_MODEL:
+        assert run(*words.split()) == 1
+        assert "'Scale': before loading, import layers_of_mine, " in error_of(capsys)
+    with importable(data):
+        for words in OF_A_MODEL:
+            assert run(*words.split(), "--import", "layers_of_mine") == 0
+    assert "Scale(2.0)" in capsys.readouterr().out
+    for word, text in (
+        ("layers_of_mine.py", "is a file: wants its module, layers_of_mine"),
+        ("nowhere.to.be.found", "there is no module nowhere.to.be.found"),
+    ):
+        assert run("info", "own.npz", "--import", word) == 2
+        assert text in error_of(capsys)
 
 
 @needs_plots

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -159,6 +160,15 @@ def huge(config):
     layers[1]["n_out"] = layers[3]["n_in"] = 10**12
 
 
+def many(config):
+    layers = [{"layer": "ReLU"}] * 60_000
+    config["networks"]["encoder"] = {"layer": "Network", "in_shape": [784], "layers": layers}
+
+
+def misnamed(config):
+    config["networks"]["encoder"]["layers"][1]["weights"] = "a" * 10**6
+
+
 def swap(config):
     config["networks"]["encoder"] = config["networks"]["decoder"]
 
@@ -232,6 +242,43 @@ HOSTILE = {
         with_config(DATA, lambda c: {**c, "settings": {**c["settings"], "latent": 9}}),
         "do not fit",
     ),
+    "a configuration of too many letters": (
+        changed(DATA, "config.npy", lambda old: npy(np.array("[" + " " * 2**22))),
+        "absurd length",
+    ),
+    "a configuration of two hundred thousand dicts": (
+        changed(DATA, "config.npy", lambda old: npy(np.array("[" + "{}," * 200_000 + "1]"))),
+        "absurd length",
+    ),
+    "a configuration that is a list of texts": (
+        changed(DATA, "config.npy", lambda old: npy(np.array(["{}", "{}"]))),
+        "cannot be read",
+    ),
+    "sixty thousand layers": (with_config(DATA, many), "wants at most 50,000 layers"),
+    "a layer with a name of a million letters": (
+        with_config(DATA, lambda c: {**c, "networks": {"encoder": {"layer": "a" * 10**6}}}),
+        "needs the layer 'aaaa",
+    ),
+    "a model with a name that writes on terminals": (
+        with_config(DATA, lambda c: {**c, "model": "\x1b[2J" * 9}),
+        "needs the model '\\x1b[2J",
+    ),
+    "weights with a name of a million letters": (
+        with_config(DATA, misnamed),
+        "unknown initialiser 'aaaa",
+    ),
+    "a setting of a million letters": (
+        with_config(DATA, lambda c: {**c, "settings": {**c["settings"], "beta": "a" * 10**6}}),
+        "beta='aaaa",
+    ),
+    "a number of four thousand digits": (
+        with_config(DATA, lambda c: {**c, "format": int("9" * 4000)}),
+        "update scratchgen",
+    ),
+    "a member with a name of sixty thousand letters": (
+        zipped({**members(DATA), "a" * 60_000: npy(np.zeros(3))}),
+        "aaaa",
+    ),
     "a dtype of text": (with_config(DATA, lambda c: {**c, "dtype": "U9"}), "unknown dtype"),
     "a training log of nonsense": (with_config(DATA, lambda c: {**c, "training": 5}), "describes"),
     "a record of nonsense": (with_config(DATA, lambda c: {**c, "training": [5]}), "describes"),
@@ -253,8 +300,21 @@ def test_a_bad_file_is_refused_with_what_is_wrong(name, tmp_path):
         sg.load(path)
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).isprintable()
     with pytest.raises(errors.FileError):
         sg.load(data)
+
+
+def test_a_label_of_millions_of_letters_costs_what_the_file_does():
+    """Its letters have four bytes each in the file; as they are read they are there twice."""
+    data = with_config(DATA, recorded(data="a" * 2_000_000))
+    tracemalloc.start()
+    try:
+        assert len(sg.load(data).training_log[0]["data"]) == 2_000_000
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
