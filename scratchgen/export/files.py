@@ -78,7 +78,7 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
     else:
         data = io.BytesIO()
         _write(model, text, data)
-        _hand_over(data.getbuffer(), file)
+        _hand_over(data.getvalue(), file)
 
 
 def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) -> Model:
@@ -191,19 +191,25 @@ def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
         member.write(array.reshape(-1).view(np.uint8).data)
 
 
-def _hand_over(data: memoryview, file: Any) -> None:
-    """Write all of it to a file object, some of which take a part at a time."""
+def _hand_over(data: bytes, file: Any) -> None:
+    """Write all of it to a file object; raw ones, such as sockets, may take a part at a time."""
     if isinstance(file, io.TextIOBase):
         raise KindError("save got a text file: open it in binary mode, open(path, 'wb')")
     if not hasattr(file, "write"):
         raise KindError(f"save got file={file!r}: wants a path or a binary file object")
+    raw = isinstance(file, io.RawIOBase)
+    rest: bytes | memoryview = data
     try:
-        while len(data):
-            taken = file.write(data)
-            if taken == 0 or (taken is None and isinstance(file, io.RawIOBase)):
-                raise FileError("the given file cannot be written: it takes no more")
-            # whatever else says nothing has taken all
-            data = data[taken:] if isinstance(taken, int) else data[:0]
+        while len(rest):
+            taken = file.write(rest)
+            if not raw and not (type(taken) is int and taken < len(rest)):
+                break  # it says that it took all, or says nothing
+            if not raw or not taken:
+                raise FileError(
+                    f"the given file took {taken or 0:,} of {len(rest):,} bytes: wants one that "
+                    f"takes all, such as io.BytesIO()"
+                )
+            rest = memoryview(rest)[taken:]
         if hasattr(file, "flush"):
             file.flush()  # a full disk is found out here
     except FileError:
