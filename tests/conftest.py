@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
@@ -117,6 +118,14 @@ def reports() -> list[Report]:
         time.sleep(0.1)
     of_library: list[Report] | None = pickle.loads(file.read_bytes())
     return certify(seed=0) if of_library is None else of_library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def seconds_never_pass_for_a_check() -> Iterator[None]:
+    """What a check has time for must not depend on what else the machine has to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", lambda: 0.0)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
