@@ -49,8 +49,8 @@ def second_order_cases(
 ) -> list[CaseResult]:
     """(1) to (5) for a layer: for each mode a case of its own passes, and one of forward alone.
 
-    `choose` names the blocks that are wanted; None is all. `seconds` is as in Budget. A layer that has no tangent is
-    INCONCLUSIVE, with its reason. Raises as `pairs_of`.
+    `choose` names the blocks that are wanted; None is all. `seconds` is as in Budget. A layer that
+    has no tangent is INCONCLUSIVE, with its reason. Raises as `pairs_of`.
     """
     check_layer(layer, "check_second_order")
     pairs = second_order_pairs(layer, x, seed, training, labels)

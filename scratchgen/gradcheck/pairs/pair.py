@@ -168,8 +168,8 @@ class Pair:
         self.size = sum(array.size for array in blocks.values())
         if self.size > MOST_NUMBERS:
             raise OptionError(
-                f"{name} has {self.size:,} numbers to differentiate, wants at most {MOST_NUMBERS:,}: check "
-                f"it at a smaller size, or some of its arguments with wrt="
+                f"{name} has {self.size:,} numbers to differentiate, wants at most "
+                f"{MOST_NUMBERS:,}: check it at a smaller size, or some of its arguments with wrt="
             )
 
     def forward(self, blocks: Blocks) -> Run:
