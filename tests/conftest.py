@@ -28,6 +28,7 @@ os.environ.setdefault("SCRATCHGEN_THREADS", "1")
 
 import numpy as np
 import pytest
+from beside import compiled
 from hypothesis import HealthCheck, settings
 
 import scratchgen as sg
@@ -35,6 +36,8 @@ from scratchgen.data import sources
 from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.kernels.compiling import _tell
+from scratchgen.kernels.sharing import usable_cpus
+from scratchgen.kernels.twins import numba_works
 
 BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
 REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the file's name, for pytest's processes
@@ -54,7 +57,7 @@ def is_of_all(config: pytest.Config) -> bool:
     asked_for_all = config.args_source == pytest.Config.ArgsSource.TESTPATHS
     option = config.option
     few = option.keyword or option.collectonly or option.showfixtures
-    return asked_for_all and not few and WORKER not in os.environ and (os.cpu_count() or 1) > 1
+    return asked_for_all and not few and WORKER not in os.environ and usable_cpus() > 1
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -64,7 +67,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     looked_at = option.usepdb or option.trace or option.capture == "no"
     left_open = getattr(option, "numprocesses", 0) is None and option.dist == "no"
     if is_of_all(config) and left_open and not looked_at:
-        option.numprocesses = min(os.cpu_count() or 1, MOST_PROCESSES)
+        option.numprocesses = min(usable_cpus(), MOST_PROCESSES)
         option.dist, option.loadscopereorder = "loadfile", False
 
 
@@ -118,6 +121,32 @@ def reports() -> list[Report]:
         time.sleep(0.1)
     of_library: list[Report] | None = pickle.loads(file.read_bytes())
     return certify(seed=0) if of_library is None else of_library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_kernel_is_compiled_once() -> Iterator[None]:
+    """By beside.py: to compile all takes the better part of a minute, and each process needs most.
+
+    Who finds a kernel that is not compiled yet waits until all are, and looks again.
+    """
+    if REPORTS not in os.environ or not numba_works():
+        yield
+        return
+    from scratchgen.kernels.native.caching import KernelCache
+
+    look, file = KernelCache.load_overload, Path(os.environ[REPORTS])
+
+    def look_again(cache: KernelCache, *what: object) -> object:
+        found = look(cache, *what)
+        if found is not None or compiled(file).exists() or file.exists():
+            return found
+        while not (compiled(file).exists() or file.exists()):  # it has ended without one of them
+            time.sleep(0.1)
+        return look(cache, *what)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KernelCache, "load_overload", look_again)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
