@@ -115,13 +115,14 @@ def expect_writable(path: Path, advice: str) -> None:
 
     To be asked before there is anything to write, where what is to be written takes long.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    target = Path(os.path.realpath(path))  # of a link, what it points to
+    is_new = not target.exists()
+    if not (is_new or target.is_file() or target.is_dir()):
         return  # a device or a pipe, which must not be opened for nothing
-    is_new = not path.exists()
     try:
-        path.open("ab").close()
+        target.open("ab").close()
         if is_new:
-            path.unlink()
+            target.unlink()
     except OSError as problem:
         raise FileError(f"{path} cannot be written ({problem.strerror}): {advice}") from problem
 

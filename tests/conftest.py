@@ -136,11 +136,15 @@ def each_kernel_is_compiled_once() -> Iterator[None]:
 
     look, file = KernelCache.load_overload, Path(os.environ[REPORTS])
 
+    def is_done() -> bool:
+        return compiled(file).exists() or file.exists()  # the last also where it has failed
+
     def look_again(cache: KernelCache, *what: object) -> object:
+        was_done = is_done()
         found = look(cache, *what)
-        if found is not None or compiled(file).exists() or file.exists():
+        if found is not None or was_done:
             return found
-        while not (compiled(file).exists() or file.exists()):  # it has ended without one of them
+        while not is_done():
             time.sleep(0.1)
         return look(cache, *what)
 

@@ -449,6 +449,11 @@ def test_asking_whether_a_file_can_be_written_changes_none(tmp_path):
     assert not new.exists()
     with pytest.raises(FileError, match=r"nowhere.new cannot be written \(No such file"):
         expect_writable(tmp_path / "nowhere" / "new", "name another")
+    link = tmp_path / "link"
+    link.symlink_to(new)
+    expect_writable(link, "name another")
+    assert link.is_symlink()
+    assert not new.exists()
     if hasattr(os, "mkfifo"):
         os.mkfifo(new)
         expect_writable(new, "name another")  # and nobody waits for a reader

@@ -24,6 +24,7 @@ from scratchgen.gradcheck.certificate import specimens
 from scratchgen.gradcheck.checks import run
 from scratchgen.gradcheck.pairs.pair import VJPPair
 from scratchgen.nn import Dropout, Tanh
+from scratchgen.pytest_plugin import Gradcheck
 
 X, W = np.random.default_rng(0).uniform(0.5, 1.5, (2, 4, 3))
 
@@ -150,12 +151,13 @@ def test_what_is_wrong_fails_though_the_budget_ends_while_wrong_entries_are_look
     assert report.forward_calls + report.backward_calls < 3_002
 
 
-def test_assertions_and_the_certificate_depend_on_no_clock(monkeypatch):
+def test_assertions_the_fixture_and_the_certificate_depend_on_no_clock(monkeypatch):
     """By a clock on which every look at it takes an hour."""
     hours = itertools.count(step=3600.0)
     monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", lambda: next(hours))
     assert check(Tanh(), (2, 3)).verdict == INCONCLUSIVE
     assert assert_gradients(Tanh(), (2, 3)).verdict == PASS
+    assert Gradcheck(0, strict=True, pictures=None)(Tanh(), (2, 3)).verdict == PASS
     for kind in ("likelihood", "second order", "function", "optimizer"):
         one = next(one for one in specimens() if one.kind == kind)
         assert {case.verdict for case in one.cases(0)} == {PASS}, one.name
