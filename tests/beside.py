@@ -1,8 +1,6 @@
 """What takes long and needs nothing of the tests: done beside them, in a process of its own.
 
 python tests/beside.py FILE        compiles kernels, and leaves the certificate's reports in FILE
-
-A file beside FILE says when all kernels are compiled.
 """
 
 import os
@@ -17,18 +15,12 @@ from scratchgen.kernels.twins import compiles, twins
 from scratchgen.warming import call_all
 
 
-def compiled(file: Path) -> Path:
-    """What is there once all kernels are compiled."""
-    return file.with_suffix(".compiled")
-
-
 def main(file: Path) -> None:
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     if compiles():
         with twins():
             for dtype in ("float32", "float64"):
                 call_all(dtype)
-    compiled(file).touch()
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_bytes(pickle.dumps(certify(seed=0)))
     os.replace(unfinished, file)

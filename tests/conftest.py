@@ -28,7 +28,6 @@ os.environ.setdefault("SCRATCHGEN_THREADS", "1")
 
 import numpy as np
 import pytest
-from beside import compiled
 from hypothesis import HealthCheck, settings
 
 import scratchgen as sg
@@ -37,7 +36,6 @@ from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.kernels.compiling import _tell
 from scratchgen.kernels.sharing import usable_cpus
-from scratchgen.kernels.twins import numba_works
 
 BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
 REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the file's name, for pytest's processes
@@ -121,36 +119,6 @@ def reports() -> list[Report]:
         time.sleep(0.1)
     of_library: list[Report] | None = pickle.loads(file.read_bytes())
     return certify(seed=0) if of_library is None else of_library
-
-
-@pytest.fixture(scope="session", autouse=True)
-def each_kernel_is_compiled_once() -> Iterator[None]:
-    """By beside.py: to compile all takes the better part of a minute, and each process needs most.
-
-    Who finds a kernel that is not compiled yet waits until all are, and looks again.
-    """
-    if REPORTS not in os.environ or not numba_works():
-        yield
-        return
-    from scratchgen.kernels.native.caching import KernelCache
-
-    look, file = KernelCache.load_overload, Path(os.environ[REPORTS])
-
-    def is_done() -> bool:
-        return compiled(file).exists() or file.exists()  # the last also where it has failed
-
-    def look_again(cache: KernelCache, *what: object) -> object:
-        was_done = is_done()
-        found = look(cache, *what)
-        if found is not None or was_done:
-            return found
-        while not is_done():
-            time.sleep(0.1)
-        return look(cache, *what)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KernelCache, "load_overload", look_again)
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
