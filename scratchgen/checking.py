@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from . import gradcheck, lookup, signatures
-from .checks import user_path
+from .checks import expect_writable, user_path
 from .errors import FileError, OptionError
 from .gradcheck.certificate import certify
 from .gradcheck.pairs.pair import told
@@ -74,14 +74,17 @@ def library(options: argparse.Namespace) -> list[Report]:
         raise FileError(
             f"the folder {folder} cannot be made ({problem.strerror}): name another with --out"
         ) from problem
+    page, record = folder / "certificate.html", folder / "certificate.json"
+    for path in (page, record):
+        expect_writable(path, "name another folder with --out")
     if options.jit:
         require("numba", "--jit")
     began = time.perf_counter()
     progress = _progress if sys.stderr.isatty() else None
     reports = certify(seed=options.seed, jit=bool(options.jit), progress=progress)
     facts = _facts(reports, options, time.perf_counter() - began)
-    written(certificate_page(reports, TITLE, facts), folder / "certificate.html")
-    written(certificate_json(reports, facts), folder / "certificate.json")
+    written(certificate_page(reports, TITLE, facts), page)
+    written(certificate_json(reports, facts), record)
     _show(f"certificate.html and certificate.json are in {folder}\n")
     _show(certificate_table(reports))
     return reports
@@ -110,6 +113,8 @@ def one(options: argparse.Namespace) -> Report:
     for path in (options.json, options.html, options.plot):
         if path is not None and not user_path(path).parent.is_dir():
             raise FileError(f"there is no folder {user_path(path).parent}: make it first")
+        if path is not None:
+            expect_writable(user_path(path), "name another file")
     if options.plot is not None:
         if user_path(options.plot).suffix not in PICTURES:
             raise OptionError(f"--plot {options.plot}: wants a name that ends in .png, .pdf, .svg")

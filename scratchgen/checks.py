@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError, KindError, OptionError, ShapeError
+from .errors import DataError, FileError, KindError, OptionError, ShapeError
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -121,6 +121,23 @@ def is_picture(shape: Shape) -> bool:
 def user_path(path: str | os.PathLike[str]) -> Path:
     """`path` with the home folder for ~; what names no user stays as it is."""
     return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
+
+
+def expect_writable(path: Path, advice: str) -> None:
+    """FileError, with that advice, unless a file can be written at `path`; it stays as it was.
+
+    To be asked before there is anything to write, where what is to be written takes long.
+    """
+    target = Path(os.path.realpath(path))  # of a link, what it points to
+    is_new = not target.exists()
+    if not (is_new or target.is_file() or target.is_dir()):
+        return  # a device or a pipe, which must not be opened for nothing
+    try:
+        target.open("ab").close()
+        if is_new:
+            target.unlink()
+    except OSError as problem:
+        raise FileError(f"{path} cannot be written ({problem.strerror}): {advice}") from problem
 
 
 def float_type(value: Any) -> np.dtype[Any]:

@@ -47,4 +47,4 @@ class FileError(ScratchgenError, OSError):
 
 
 class MissingExtraError(ScratchgenError, ImportError, ValueError):
-    """An optional package that is not installed; the text names the extra that brings it."""
+    """An optional package that is not installed; the text says how to install it."""

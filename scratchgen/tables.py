@@ -55,8 +55,8 @@ def _fitted(rows: Sequence[Sequence[str]], space: int) -> list[int]:
     Words are broken only where nothing else is left.
     """
     table = list(zip(*rows, strict=True))
-    widths = [max(1, *map(len, column)) for column in table]
-    words = [max(1, *(len(word) for cell in column for word in cell.split())) for column in table]
+    widths = [max([1, *map(len, column)]) for column in table]
+    words = [max([1, *(len(word) for cell in column for word in cell.split())]) for column in table]
     while sum(widths) > max(space, len(widths)):
         loose = [k for k, width in enumerate(widths) if width > words[k]] or range(len(widths))
         widest = max(loose, key=lambda k: widths[k])
@@ -71,7 +71,7 @@ def _wrapped(cell: str, width: int) -> list[str]:
 def _lines(row: list[list[str]], sides: str, widths: list[int]) -> list[str]:
     """One row, its cells given line by line."""
     lines = []
-    for k in range(max(map(len, row))):
+    for k in range(max(map(len, row), default=0)):
         cells = [
             f"{cell[k] if k < len(cell) else '':{side}{width}}"
             for cell, side, width in zip(row, sides, widths, strict=True)

@@ -33,7 +33,7 @@ from .optim import (
 from .optim import settings as optimizer_settings
 from .rng import chosen_seed, stream
 from .train import fit, losses_text
-from .versions import is_installed
+from .versions import is_installed, to_install
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
@@ -298,7 +298,7 @@ def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | N
     if is_installed("matplotlib"):
         runs.draw_pictures(folder, model, log.history, x, labels)
     else:
-        say('no pictures without matplotlib: pip install "scratchgen[plot]"')
+        say(f"no pictures without matplotlib: {to_install('matplotlib')}")
 
 
 def _say_what_next(folder: Path, model: Model, source: str) -> None:

@@ -8,12 +8,11 @@ from .errors import MissingExtraError
 
 __version__ = "0.1.0"
 
-# package -> the extra that installs it, and what it is for
-OPTIONAL = {
-    "numba": ("fast", "compiled kernels"),
-    "matplotlib": ("plot", "pictures"),
-    "tqdm": ("all", "progress bars"),
-    "hypothesis": ("test", "drawn cases"),
+OPTIONAL = {  # package -> what it is for
+    "numba": "compiled kernels",
+    "matplotlib": "pictures",
+    "tqdm": "progress bars",
+    "hypothesis": "drawn cases",
 }
 
 
@@ -22,12 +21,19 @@ def is_installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
+def to_install(package: str) -> str:
+    """The command that installs an optional package.
+
+    It names the package itself: what PyPI has under the name of scratchgen is another project.
+    """
+    return f"pip install {package}"
+
+
 def require(package: str, what: str) -> None:
-    """Raise MissingExtraError, naming the extra to install, unless `package` is installed."""
+    """Raise MissingExtraError, with the command to install it, unless `package` is installed."""
     if not is_installed(package):
-        extra, _ = OPTIONAL[package]
         raise MissingExtraError(
-            f'{what} needs {package}, which is not installed: pip install "scratchgen[{extra}]"'
+            f"{what} needs {package}, which is not installed: {to_install(package)}"
         )
 
 
@@ -39,8 +45,8 @@ def show_versions() -> None:
     print(f"scratchgen  {__version__}")
     print(f"python      {platform.python_version()} ({platform.system()} {platform.machine()})")
     print(f"numpy       {np.__version__}")
-    for package, (extra, purpose) in OPTIONAL.items():
+    for package, purpose in OPTIONAL.items():
         if is_installed(package):
             print(f"{package:<11} {version(package)}")
         else:
-            print(f'{package:<11} missing: {purpose} need pip install "scratchgen[{extra}]"')
+            print(f"{package:<11} missing: {purpose} need {to_install(package)}")

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # The matrices of the tests are small: more threads would gain nothing, and lose much where other
@@ -34,6 +35,7 @@ from scratchgen.data import sources
 from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.kernels.compiling import _tell
+from scratchgen.kernels.sharing import usable_cpus
 
 BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
 REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the file's name, for pytest's processes
@@ -53,7 +55,7 @@ def is_of_all(config: pytest.Config) -> bool:
     asked_for_all = config.args_source == pytest.Config.ArgsSource.TESTPATHS
     option = config.option
     few = option.keyword or option.collectonly or option.showfixtures
-    return asked_for_all and not few and WORKER not in os.environ and (os.cpu_count() or 1) > 1
+    return asked_for_all and not few and WORKER not in os.environ and usable_cpus() > 1
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,7 +65,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     looked_at = option.usepdb or option.trace or option.capture == "no"
     left_open = getattr(option, "numprocesses", 0) is None and option.dist == "no"
     if is_of_all(config) and left_open and not looked_at:
-        option.numprocesses = min(os.cpu_count() or 1, MOST_PROCESSES)
+        option.numprocesses = min(usable_cpus(), MOST_PROCESSES)
         option.dist, option.loadscopereorder = "loadfile", False
 
 
@@ -117,6 +119,14 @@ def reports() -> list[Report]:
         time.sleep(0.1)
     of_library: list[Report] | None = pickle.loads(file.read_bytes())
     return certify(seed=0) if of_library is None else of_library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def seconds_never_pass_for_a_check() -> Iterator[None]:
+    """What a check has time for must not depend on what else the machine has to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", lambda: 0.0)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,8 @@ import pytest
 from own_modules import importable
 
 from scratchgen import checking, cli, signatures
+from scratchgen.checks import expect_writable
+from scratchgen.errors import FileError
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import CaseResult, Finding
 from scratchgen.versions import is_installed
@@ -305,7 +307,7 @@ def test_compiled_twins_are_checked_where_numba_is_and_asked_for_by_name_elsewhe
     installed["numba"] = False
     capsys.readouterr()
     assert run("check", "--jit") == 1
-    assert 'pip install "scratchgen[fast]"' in error_of(capsys)
+    assert "pip install numba" in error_of(capsys)
 
 
 def test_a_terminal_sees_what_was_checked_last(capsys, monkeypatch):
@@ -420,6 +422,41 @@ def test_an_object_that_cannot_be_checked_is_refused_in_words(capsys):
         error_of(capsys)
     assert run("check", "own_layers:Nothing") in (1, 2)
     error_of(capsys)
+
+
+def test_files_that_cannot_be_written_are_named_before_anything_is_checked(
+    capsys, monkeypatch, tmp_path
+):
+    for name in ("certify", "gradcheck.check"):
+        monkeypatch.setattr(f"scratchgen.checking.{name}", lambda *a, **k: pytest.fail("checked"))
+    (tmp_path / "page" / "certificate.html").mkdir(parents=True)
+    (tmp_path / "record" / "certificate.json").mkdir(parents=True)
+    for folder in ("page", "record"):
+        assert run("check", "--out", str(tmp_path / folder)) == 1
+        assert "cannot be written (Is a directory): name another folder" in error_of(capsys)
+        assert len(list((tmp_path / folder).iterdir())) == 1  # and nothing is left behind
+    for option in ("--json", "--html"):
+        assert run("check", "own_layers:Scale", option, str(tmp_path / "page")) == 1
+        assert "cannot be written (Is a directory): name another file" in error_of(capsys)
+
+
+def test_asking_whether_a_file_can_be_written_changes_none(tmp_path):
+    there, new = tmp_path / "there", tmp_path / "new"
+    there.write_bytes(b"what it holds")
+    for path in (there, new):
+        expect_writable(path, "name another")
+    assert there.read_bytes() == b"what it holds"
+    assert not new.exists()
+    with pytest.raises(FileError, match=r"nowhere.new cannot be written \(No such file"):
+        expect_writable(tmp_path / "nowhere" / "new", "name another")
+    link = tmp_path / "link"
+    link.symlink_to(new)
+    expect_writable(link, "name another")
+    assert link.is_symlink()
+    assert not new.exists()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(new)
+        expect_writable(new, "name another")  # and nobody waits for a reader
 
 
 def test_a_folder_that_is_not_there_is_named_before_anything_is_checked(capsys):

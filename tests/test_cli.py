@@ -397,13 +397,11 @@ def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
         env={**os.environ, **QUICK, "PYTHONUNBUFFERED": "1"},
     )
     log = data / "run" / "log.csv"
-    for _ in range(600):
-        if log.exists() and log.stat().st_size > 40:
-            break
+    while process.poll() is None and not (log.exists() and log.stat().st_size > 40):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)  # an impatient user presses twice
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 130
     assert "interrupted after" in out
     assert "scratchgen sample run -n 64 -o samples.png" in out
@@ -434,14 +432,14 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
 
 @pytest.mark.parametrize("closed", ["1", "2"])
 def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
-    words = f"{sys.executable} -m scratchgen train gan --data wide.npy --epochs 3 --out run"
-    pipe = "| true" if closed == "1" else "2>&1 >/dev/null | true"
-    command, env = f"{words} {pipe}; sleep 0", {**os.environ, **QUICK}
-    subprocess.run(command, shell=True, check=True, capture_output=True, env=env)
-    for _ in range(200):
-        if (data / "run" / "model.npz").exists():
-            break
-        time.sleep(0.1)
+    words = [sys.executable, "-m", "scratchgen", "train", "gan", "--data", "wide.npy"]
+    where = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    where["stdout" if closed == "1" else "stderr"] = subprocess.PIPE
+    process = subprocess.Popen(
+        [*words, "--epochs", "3", "--out", "run"], env={**os.environ, **QUICK}, **where
+    )
+    (process.stdout or process.stderr).close()
+    process.wait()
     assert sg.load("run/model.npz").training_log[0]["epochs"] == 3
 
 
@@ -460,15 +458,15 @@ def test_python_dash_m_is_the_same_command():
     assert done.stdout == f"scratchgen {sg.__version__}\n"
 
 
-def test_without_matplotlib_training_works_and_pictures_name_the_extra(data, capsys, monkeypatch):
+def test_without_matplotlib_training_works_and_pictures_name_the_package(data, capsys, monkeypatch):
     installed = {"matplotlib": False}
     monkeypatch.setattr(
         "scratchgen.versions.is_installed", lambda name: installed.get(name, is_installed(name))
     )
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 0
-    assert 'pip install "scratchgen[plot]"' in capsys.readouterr().out
+    assert "pip install matplotlib" in capsys.readouterr().out
     assert {path.name for path in (data / "run").iterdir()} == FILES
     assert run("sample", "run", "-o", "x.npy") == 0
     capsys.readouterr()
     assert run("sample", "run", "-o", "x.png") == 1
-    assert 'pip install "scratchgen[plot]"' in error_of(capsys)
+    assert "pip install matplotlib" in error_of(capsys)

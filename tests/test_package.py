@@ -1,6 +1,7 @@
 """The package from outside: what it imports, exports and asks for."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -75,11 +76,32 @@ def test_versions_are_shown_with_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr(versions, "is_installed", lambda package: False)
     sg.show_versions()
     out = capsys.readouterr().out
-    assert 'missing: compiled kernels need pip install "scratchgen[fast]"' in out
+    assert "missing: compiled kernels need pip install numba" in out
     assert max(map(len, out.splitlines())) <= 79
 
 
-def test_asking_for_pictures_without_matplotlib_names_the_extra():
+def test_no_text_installs_what_pypi_has_under_our_name():
+    """There, it is the project of somebody else."""
+    folders = ("scratchgen", "docs", "demos", "tests")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    texts = [path for path in [*files, ROOT / "README.md"] if path.suffix in (".py", ".md")]
+    assert len(texts) > 200
+    for path in texts:
+        found = re.search(
+            r"scratchgen\[|(pip install|uv add) [^\n&|;]*\bscratchgen", path.read_text()
+        )
+        assert not found, f"{path}: {found[0]}"
+
+
+@pytest.mark.parametrize("package", versions.OPTIONAL)
+def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(package, monkeypatch):
+    monkeypatch.setattr(versions, "is_installed", lambda name: False)
+    with pytest.raises(errors.MissingExtraError, match=f"x needs {package}") as problem:
+        versions.require(package, "x")
+    assert str(problem.value).endswith(f"not installed: pip install {package}")
+
+
+def test_asking_for_pictures_without_matplotlib_names_it():
     code = """
 import sys
 sys.modules["matplotlib"] = None
@@ -94,7 +116,7 @@ except ImportError as problem:
 """
     out = run(code)
     assert out.startswith("MissingExtraError")
-    assert 'pip install "scratchgen[plot]"' in out
+    assert out.endswith("pip install matplotlib")
 
 
 def test_types_are_shipped():

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..checks import user_path
+from ..checks import expect_writable, user_path
 from ..errors import FileError
 from ..versions import require
 from ..writing import write_whole
@@ -30,6 +30,9 @@ PARTS: dict[str, Callable[[Settings], Result]] = {
 }
 
 
+FILES = ("bench.json", "bench.png")
+
+
 def bench(options: argparse.Namespace) -> int:
     """Measure, print part by part, and write what was asked for."""
     folder = None if options.out is None else user_path(options.out)
@@ -41,6 +44,8 @@ def bench(options: argparse.Namespace) -> int:
             raise FileError(
                 f"the folder {folder} cannot be made ({problem.strerror}): name another"
             ) from problem
+        for name in FILES:
+            expect_writable(folder / name, "name another folder with --out")
     rounds = options.rounds or (2 if options.quick else None)
     settings = Settings(
         **({"rounds": rounds} if rounds else {}),
@@ -60,7 +65,8 @@ def bench(options: argparse.Namespace) -> int:
     if folder is not None:
         from .. import plots
 
-        write_whole(folder / "bench.json", (json.dumps(found, indent=1) + "\n").encode())
-        plots.draw_bench(found, folder / "bench.png")
-        print(f"bench.json and bench.png are in {folder}")
+        record, picture = FILES
+        write_whole(folder / record, (json.dumps(found, indent=1) + "\n").encode())
+        plots.draw_bench(found, folder / picture)
+        print(f"{record} and {picture} are in {folder}")
     return 0

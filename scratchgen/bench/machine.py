@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels.sharing import usable_cpus
 from ..kernels.twins import numba_works
-from ..versions import __version__, is_installed
+from ..versions import __version__, is_installed, to_install
 from .result import Result, Row
 from .settings import Settings
 
@@ -48,7 +48,8 @@ def measure(settings: Settings) -> Result:
         )
         lines += missing_cpus({int(n): rates["float32"] for n, rates in found["peak"].items()})
     else:
-        lines.append("numba is not at work here, so no peak is measured: pip install numba")
+        missing = "" if is_installed("numba") else f": {to_install('numba')}"
+        lines.append(f"numba is not at work here, so no peak is measured{missing}")
     rows = [row for row in rows if row[1]]
     return Result("Machine", rows=rows, lines=lines, data=found, sides="<<")
 

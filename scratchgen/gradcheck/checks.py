@@ -10,7 +10,6 @@
 'PASS'
 """
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,19 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import finite
 from ..errors import KindError, OptionError, ScratchgenError
 from ..rng import chosen_seed
 from .cases import LayerCase
 from .engine import examine
 from .library.second_order import second_order_cases
 from .library.subjects import pairs_of
-from .pairs.pair import CachedPair, FunctionPair, Pair, VJPPair
+from .pairs.pair import SECONDS, Budget, CachedPair, FunctionPair, Pair, VJPPair
 from .reports.report import Report
 from .results import FAIL, INCONCLUSIVE
 from .stepping.optimizers import check_optimizer, is_optimizer
 
-SECONDS = 10.0
 Wrt = str | int | Sequence[str | int] | None
 
 
@@ -50,7 +47,7 @@ def check(
     wrt: Wrt = None,
     batch_axis: int | None = None,
     seed: int | None = 0,
-    seconds: float = SECONDS,
+    seconds: float | None = SECONDS,
     training: bool | None = None,
     labels: Any = None,
 ) -> Report:
@@ -65,7 +62,8 @@ def check(
         batch_axis: the axis of the first argument, or of x, along which examples do not mix, for
             layers that do not say so.
         seed: of all that is drawn; None draws one, which the report names.
-        seconds: the most that it may take; what is not done by then is INCONCLUSIVE.
+        seconds: the most that it may take, for a person who waits; None is 100,000 evaluations,
+            for tests. What is not done by then is INCONCLUSIVE.
         training: whether to check in training or in evaluation; None is both where they differ.
         labels: for layers that join labels; None draws them.
 
@@ -79,7 +77,7 @@ def check(
         for name, value in {**given, "labels": labels}.items():
             if value is not None:
                 raise OptionError(f"{name}={value!r}: an optimizer has no {name}; leave it out")
-        return check_optimizer(subject, seed=seed, seconds=checked_seconds(seconds))
+        return check_optimizer(subject, seed=seed, seconds=seconds)
     if not (training is None or isinstance(training, bool)):
         raise OptionError(f"training={training!r}: wants True, False or None, which is both")
     seed = chosen_seed(seed)
@@ -100,7 +98,7 @@ def check_pair(
     wrt: Wrt = None,
     batch_axis: int | None = None,
     seed: int | None = 0,
-    seconds: float = SECONDS,
+    seconds: float | None = SECONDS,
     surrogate: Callable[..., Any] | None = None,
 ) -> Report:
     """Check f(*args) -> y, or a tuple of outputs, and vjp(dy, *args) -> a gradient per argument.
@@ -126,7 +124,7 @@ def check_cached(
     wrt: Wrt = None,
     batch_axis: int | None = None,
     seed: int | None = 0,
-    seconds: float = SECONDS,
+    seconds: float | None = SECONDS,
     surrogate: Callable[..., Any] | None = None,
 ) -> Report:
     """Check forward(*args) -> (y, cache) and backward(dy, cache) -> a gradient per argument.
@@ -139,14 +137,18 @@ def check_cached(
 
 
 def check_second_order(
-    layer: Any, x: Any = None, *, wrt: Wrt = None, seed: int | None = 0, seconds: float = SECONDS
+    layer: Any,
+    x: Any = None,
+    *,
+    wrt: Wrt = None,
+    seed: int | None = 0,
+    seconds: float | None = SECONDS,
 ) -> Report:
     """Check a layer's tangent and tangent_backward, which gradient penalties need.
 
     The options are those of `check`.
     """
-    began = time.perf_counter()
-    seed, seconds = chosen_seed(seed), checked_seconds(seconds)
+    began, seed = time.perf_counter(), chosen_seed(seed)
     choose = partial(chosen, wrt=wrt)
     cases = second_order_cases(layer, x, choose=choose, seed=seed, seconds=seconds)
     shown = f", x={_shape_text(x)}" if x is not None else ""
@@ -156,14 +158,19 @@ def check_second_order(
 
 
 def assert_gradients(
-    subject: Any, x: Any = None, *, strict: bool = False, **options: Any
+    subject: Any,
+    x: Any = None,
+    *,
+    strict: bool = False,
+    seconds: float | None = None,
+    **options: Any,
 ) -> Report:
-    """`check`, as an assertion; returns the report.
+    """`check`, as an assertion, which counts evaluations unless `seconds` says otherwise.
 
-    Raises GradientError, an AssertionError, with the report's text on a FAIL. INCONCLUSIVE is a
-    warning, or with strict=True an error as well.
+    Returns the report. Raises GradientError, an AssertionError, with the report's text on a FAIL.
+    INCONCLUSIVE is a warning, or with strict=True an error as well.
     """
-    return settle(check(subject, x, **options), strict)
+    return settle(check(subject, x, seconds=seconds, **options), strict)
 
 
 def settle(report: Report, strict: bool = False) -> Report:
@@ -182,30 +189,21 @@ def run(
     wrt: Wrt = None,
     batch_axis: int | None = None,
     seed: int | None = 0,
-    seconds: float = SECONDS,
+    seconds: float | None = SECONDS,
 ) -> Report:
     """Examine pairs, each with its label, and report."""
-    seed, seconds = chosen_seed(seed), checked_seconds(seconds)
-    began = time.perf_counter()
+    began, seed, budget = time.perf_counter(), chosen_seed(seed), Budget(seconds)
     for _, pair in pairs:
         pair.wanted = chosen(pair, wrt)
         if batch_axis is not None:
             pair.declare_batch(batch_axis)
-    cases = []
-    for label, pair in pairs:
-        left = max(seconds - (time.perf_counter() - began), 0.01)
-        cases.append(examine(pair, label, seed, left))
+    cases = [examine(pair, label, seed, budget) for label, pair in pairs]
     replay += "".join(
         f", {name}={value!r}"
         for name, value in (("wrt", wrt), ("batch_axis", batch_axis))
         if value is not None
     )
     return Report(subject, cases, seed, f"{replay}, seed={seed})", time.perf_counter() - began)
-
-
-def checked_seconds(value: Any) -> float:
-    """`value` as a number of seconds above 0; infinity is no limit."""
-    return value if value == math.inf else finite(value, "seconds", above=True)
 
 
 def chosen(pair: Pair, wrt: Wrt) -> list[str]:

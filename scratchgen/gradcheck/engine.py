@@ -12,21 +12,21 @@ from .hints.naming import hints_for, point_to_known
 from .measuring.claims import claim
 from .measuring.locate import entry_map
 from .measuring.oracle import measure_all
-from .pairs.pair import Budget, OutOfTime, Pair, Stopped
+from .pairs.pair import Budget, OutOfBudget, Pair, Stopped
 from .pairs.silence import quiet
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
 
-UNDECIDED = ("time", "stochastic", "empty", "finite", "varying")  # what ends a check without a FAIL
+UNDECIDED = ("budget", "stochastic", "empty", "finite", "varying")  # what decides nothing
 
 
-def examine(pair: Pair, label: str = "", seed: int = 0, seconds: float = 10.0) -> CaseResult:
-    """Everything there is to know about one pair, within so many seconds.
+def examine(pair: Pair, label: str = "", seed: int = 0, budget: Budget | None = None) -> CaseResult:
+    """Everything there is to know about one pair, within a budget; None is one of evaluations.
 
     Whatever the pair does, this returns: its exceptions become findings.
     """
     rng = np.random.default_rng(seed)
     case = CaseResult(label)
-    pair.budget = Budget(seconds)
+    pair.budget = budget or Budget()
     with quiet():
         try:
             look(pair, rng, case.findings)
@@ -53,7 +53,7 @@ def explain(
     try:
         claimed = claim(pair, pair.blocks, rng)
         result.entries = entry_map(pair, result.name, claimed, rng)
-    except OutOfTime:
+    except OutOfBudget:
         return
     if result.entries is not None:
         dy = list(claimed.w)

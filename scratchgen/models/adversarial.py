@@ -267,7 +267,7 @@ class GAN(Model):
 
     def check(self, x: Any, what: str = "x") -> Array:
         x = super().check(x, what)
-        last = self.networks["generator"].layers[-1]
+        last = next(reversed(self.networks["generator"].layers), None)  # None for no layers
         if isinstance(last, Sigmoid):
             within(x, 0, 1, "the generator ends in Sigmoid and could give nothing else", what)
         if isinstance(last, Tanh):

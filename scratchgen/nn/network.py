@@ -108,7 +108,7 @@ class Network(Layer):
     def why_no_tangent(self) -> str:
         for layer in distinct_layers(self):
             # what has layers within has them in this list too, and is asked for itself alone
-            inner = bool(layer.children())
+            inner = layer is self or bool(layer.children())
             reason = Layer.why_no_tangent(layer) if inner else layer.why_no_tangent()
             if reason:
                 return f"of {layer}: {reason}"
@@ -145,9 +145,8 @@ class Network(Layer):
             for i, (layer, shape) in enumerate(zip(self.layers, shapes[1:], strict=True))
             for count in [parameter_count(layer)]
         ]
-        lines = columns(rows, "><<<") if rows else []
         head = f"Network: {shapes[0]} -> {shapes[-1]}, {parameter_count(self):,} parameters"
-        return "\n".join([head, *lines])
+        return "\n".join([head, *columns(rows, "><<<")])
 
 
 def distinct_layers(layer: Layer) -> list[Layer]:

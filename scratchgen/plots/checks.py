@@ -156,7 +156,6 @@ def _say(panel: Any, text: str) -> None:
 
 
 def _plain(text: str, width: int) -> str:
-    """Text that every font has and that is no formula, cut to a width."""
+    """Text that every font has, cut to a width."""
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text)
-    short = plain if len(plain) <= width else plain[: width - 3] + "..."
-    return short.replace("$", r"\$")
+    return plain if len(plain) <= width else plain[: width - 3] + "..."

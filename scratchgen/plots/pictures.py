@@ -7,12 +7,15 @@ window.
 import io
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ..checks import Array, is_picture
 from ..errors import FileError, ShapeError
@@ -27,15 +30,41 @@ REAL, FAKE = "#1b6ca8", "#d1495b"
 
 
 def save_figure(figure: Figure, path: PathLike) -> None:
-    """Write a figure; FileError where that cannot be done."""
+    """Write a figure, its texts as they are; FileError where that cannot be done."""
+    _take_literally(figure)
     picture = io.BytesIO()
     try:
-        figure.savefig(picture, format=Path(path).suffix.removeprefix("."), dpi=DPI)
+        with warnings.catch_warnings():  # of letters that the font has not, drawn as boxes
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(picture, format=Path(path).suffix.removeprefix("."), dpi=DPI)
     except ValueError as problem:
         raise FileError(
             f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or .svg"
         ) from problem
     write_whole(path, picture.getbuffer())
+
+
+def _take_literally(figure: Figure) -> None:
+    """Texts may be a user's, such as names of files: `a$b^$` is no formula, and an escape no text.
+
+    Only the numbers at the axes are matplotlib's own, and may be formulas.
+    """
+    of_axes = {
+        label
+        for axis in figure.findobj(Axis)
+        for minor in (False, True)
+        for label in (*axis.get_ticklabels(minor=minor), axis.get_offset_text())
+    }
+    for text in set(figure.findobj(Text)) - of_axes:
+        shown = (sign if sign.isprintable() or sign == "\n" else "?" for sign in text.get_text())
+        text.set_text("".join(shown))
+        text.set_parse_math(False)
+
+
+def expect_some(x: Array, what: str) -> None:
+    """ShapeError for no examples, of which there is no picture."""
+    if not len(x):
+        raise ShapeError(f"a picture of {what} of shape {x.shape}: wants at least one example")
 
 
 def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:
@@ -66,6 +95,7 @@ def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: st
 
 def pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> None:
     """Pictures above what a model made of them: both (N, H, W, C); N is cut to whole rows of 10."""
+    expect_some(x, "pictures")
     columns = min(10, len(x))
     n = len(x) // columns * columns
     rows = [  # each (columns, H, W, C): a row of x, then its reconstructions
@@ -78,6 +108,7 @@ def pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> No
 
 def cloud_pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> None:
     """Points (N, 2) and what a model made of them, joined by lines."""
+    expect_some(x, "points")
     figure, axes = _figure(6, 6, title)
     lines = np.stack([x, reconstructed], axis=1)  # (N, 2, 2)
     for line in lines:
@@ -93,6 +124,7 @@ def cloud_pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "")
 
 def cloud(x: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
     """Points (N, 2), coloured by their labels (N,) where there are some."""
+    expect_some(x, "points")
     figure, axes = _figure(6, 6, title)
     _scatter(axes, figure, x, labels)
     axes.set_aspect("equal")
@@ -114,12 +146,14 @@ def losses(history: Mapping[str, Sequence[float]], path: PathLike, title: str = 
     axes.set_ylabel("mean per example")
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend()
+    if axes.lines:  # a history of no epochs has none
+        axes.legend()
     save_figure(figure, path)
 
 
 def latents(mu: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
     """Posterior means (N, Z), in the two directions in which they spread most where Z > 2."""
+    expect_some(mu, "posterior means")
     figure, axes = _figure(6.6, 6, title)
     if mu.shape[1] > 2:
         flat, share = principal_plane(mu)
@@ -137,6 +171,8 @@ def latents(mu: Array, path: PathLike, labels: Array | None = None, title: str =
 
 def density(real: Array, generated: Array, path: PathLike, title: str = "") -> None:
     """Real points (N, 2) and generated ones (M, 2): each as a map of how many fall where."""
+    expect_some(real, "real points")
+    expect_some(generated, "generated points")
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     low, high = real.min(axis=0), real.max(axis=0)
     margin = 0.15 * (high - low) + 1e-6
@@ -155,10 +191,13 @@ def density(real: Array, generated: Array, path: PathLike, title: str = "") -> N
 
 def panels(rows: Sequence[Sequence[tuple[str, Array]]], path: PathLike, title: str = "") -> None:
     """Clouds of points (N, 2), each with its title, in rows; a row has the window of its first."""
+    if not all(rows) or not rows:
+        raise ShapeError(f"panels got rows of {[*map(len, rows)]} clouds: wants one in each row")
     columns = max(map(len, rows))
     figure = Figure(figsize=(1.9 * columns, 2.2 * len(rows) + 0.3), layout="constrained")
     for i, row in enumerate(rows):
         first = row[0][1]
+        expect_some(first, row[0][0])
         low, high = first.min(axis=0), first.max(axis=0)
         margin = 0.15 * (high - low) + 1e-6
         for j, (name, points) in enumerate(row):
@@ -180,13 +219,15 @@ def walks(
     """Walks (T, 2) through a plane, by name, each up to its dot; `names` are those of the axes."""
     figure, axes = _figure(6, 6, title)
     for number, (name, walk) in enumerate(steps.items()):
+        expect_some(walk, name)
         axes.plot(walk[:, 0], walk[:, 1], color=f"C{number}", linewidth=1, label=name)
         axes.scatter(*walk[-1], color=f"C{number}", s=30, zorder=3)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
     axes.set_aspect("equal")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper right")
+    if steps:
+        axes.legend(loc="upper right")
     save_figure(figure, path)
 
 
@@ -200,6 +241,7 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
     elif x.shape[1:] == (2,):
         cloud(x, path, labels, title)
     elif x.ndim == 2:
+        expect_some(x, "vectors")
         figure, axes = _figure(7, 4.5, title)
         image = axes.imshow(x, aspect="auto", interpolation="nearest")
         axes.set_xlabel("column")

@@ -250,6 +250,15 @@ def test_the_command_knows_its_parts_and_takes_no_other(capsys):
 
 
 @pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_measured(tmp_path, capsys):
+    (tmp_path / "bench.json").mkdir()
+    assert cli.main(["bench", "--quick", "kernels", "--out", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "bench.json cannot be written (Is a directory)" in captured.err.replace("\n  ", " ")
+    assert captured.out == ""
+
+
+@pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
 def test_out_leaves_the_numbers_and_a_picture(tmp_path, few_kernels, capsys):
     assert cli.main(["bench", "--quick", "kernels", "--out", str(tmp_path / "b")]) == 0
     found = json.loads((tmp_path / "b" / "bench.json").read_text())

@@ -1,10 +1,12 @@
-"""The calls that users make: what they raise, how they share seconds, and what they say."""
+"""The calls that users make: what they raise, how they share a budget, and what they say."""
 
+import itertools
 import warnings
 
 import numpy as np
 import pytest
 
+import scratchgen as sg
 from scratchgen import errors
 from scratchgen.gradcheck import (
     FAIL,
@@ -18,9 +20,11 @@ from scratchgen.gradcheck import (
     check_pair,
     check_second_order,
 )
+from scratchgen.gradcheck.certificate import specimens
 from scratchgen.gradcheck.checks import run
 from scratchgen.gradcheck.pairs.pair import VJPPair
 from scratchgen.nn import Dropout, Tanh
+from scratchgen.pytest_plugin import Gradcheck
 
 X, W = np.random.default_rng(0).uniform(0.5, 1.5, (2, 4, 3))
 
@@ -73,23 +77,99 @@ def test_what_is_right_is_reported_without_a_word():
         assert assert_gradients(Tanh(), x=(2, 3), strict=True).ok
 
 
-# Seconds
+# Budgets
 
 
-def test_all_pairs_share_the_seconds():
+class Clock:
+    """A clock that only `product` moves on, by a second with every call."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def product(self, x, w):
+        self.now += 1
+        return x * w
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock by which seconds are counted."""
+    clock = Clock()
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", clock)
+    return clock
+
+
+def counted(monkeypatch, evaluations):
+    """From now on, as many evaluations are a budget."""
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.EVALUATIONS", evaluations)
+
+
+def test_all_pairs_share_one_budget():
     pairs = [(str(k), VJPPair(product, product_vjp, (X, W))) for k in range(3)]
     report = run(pairs, "three", "three(", seconds=60)
-    first, second, third = (pair.budget.seconds for _, pair in pairs)
-    assert 60 >= first > second > third
-    assert first - third < report.seconds
+    first, second, third = (pair.budget for _, pair in pairs)
+    assert first is second is third
     assert [one.label for one in report.cases] == ["0", "1", "2"]
 
 
-def test_seconds_must_be_more_than_none_and_may_be_infinite():
+def test_seconds_that_are_spent_end_a_check_within_one_call(clock):
+    report = check_pair(clock.product, product_vjp, (X, W), seconds=100)
+    assert report.verdict == INCONCLUSIVE
+    assert clock.now == 101  # and the pass that was under way
+    assert {one.reason for one in report.cases[0].blocks} == {"the budget of 100 s is spent"}
+
+
+def test_without_seconds_evaluations_are_counted_whatever_the_clock_says(clock, monkeypatch):
+    assert check_pair(clock.product, product_vjp, (X, W), seconds=None).verdict == PASS
+    assert clock.now > 100  # of the clock's seconds, and ten are what a person waits
+    assert check_pair(clock.product, product_vjp, (X, W)).verdict == INCONCLUSIVE
+    counted(monkeypatch, 100)
+    report = check_pair(product, product_vjp, (X, W), seconds=None)
+    assert report.verdict == INCONCLUSIVE
+    assert report.forward_calls + report.backward_calls <= 103
+    assert {one.reason for one in report.cases[0].blocks} == {
+        "the budget of 100 evaluations is spent"
+    }
+
+
+def test_an_evaluation_counts_the_more_the_more_numbers_it_goes_over(monkeypatch):
+    counted(monkeypatch, 11)
+    x = np.ones(50_000)  # 100,000 with what comes out: each pass is 1 + 2 evaluations
+    report = check_pair(np.sin, lambda dy, x: dy * np.cos(x), (x,), seconds=None)
+    assert report.verdict == INCONCLUSIVE
+    assert report.forward_calls + report.backward_calls == 5  # of which the last is refused
+
+
+def test_what_is_wrong_fails_though_the_budget_ends_while_wrong_entries_are_looked_for(monkeypatch):
+    counted(monkeypatch, 3_000)
+    x = np.linspace(0.1, 1, 1_500)
+    report = check_pair(np.sin, lambda dy, x: dy * np.cos(2 * x), (x,), seconds=None)
+    assert report.verdict == FAIL
+    assert report.forward_calls + report.backward_calls < 3_002
+
+
+def test_assertions_the_fixture_and_the_certificate_depend_on_no_clock(monkeypatch):
+    """By a clock on which every look at it takes an hour."""
+    hours = itertools.count(step=3600.0)
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", lambda: next(hours))
+    assert check(Tanh(), (2, 3)).verdict == INCONCLUSIVE
+    assert assert_gradients(Tanh(), (2, 3)).verdict == PASS
+    assert Gradcheck(0, strict=True, pictures=None)(Tanh(), (2, 3)).verdict == PASS
+    for kind in ("likelihood", "second order", "function", "optimizer"):
+        one = next(one for one in specimens() if one.kind == kind)
+        assert {case.verdict for case in one.cases(0)} == {PASS}, one.name
+
+
+def test_seconds_must_be_above_zero_and_may_be_infinite():
     assert check_pair(product, product_vjp, (X, W), seconds=np.inf).ok
-    for seconds in (0, -1, np.nan):
+    for seconds in (0, -1, np.nan, "2"):
         with pytest.raises(errors.OptionError, match="seconds"):
             check_pair(product, product_vjp, (X, W), seconds=seconds)
+        with pytest.raises(errors.OptionError, match="seconds"):
+            check(sg.optim.Adam(), seconds=seconds)
 
 
 # What is asked

@@ -1,6 +1,6 @@
 """Hints: each of many wrong backward passes gets its cause, whatever the numbers."""
 
-import time
+import sys
 
 import numpy as np
 import pytest
@@ -758,14 +758,15 @@ def test_contracts_that_hold_and_those_of_other_blocks_say_nothing():
     assert hints_for(pair, block, entries, dy, findings)[0].cause == "sign"
 
 
-def test_hints_for_a_few_hundred_entries_take_no_longer_than_a_blink():
+def test_hints_for_a_few_hundred_entries_take_few_calls():
     right = lambda dy, x: dy * (1 - np.tanh(x) ** 2)  # noqa: E731
     base = (lambda x: np.tanh(x)), of_x(right), ((20, 20),)
     pair, block, entries, dy = posed((base, "x", lambda g, dy, x: dy, ""), 0)
-    times = []
-    for _ in range(5):
-        began = time.process_time()
+    called = []  # all functions, of Python and of NumPy
+    sys.setprofile(lambda frame, event, arg: called.append(event))
+    try:
         hint = hints_for(pair, block, entries, dy, [])[0]
-        times.append(time.process_time() - began)
+    finally:
+        sys.setprofile(None)
     assert hint.cause == "missing factor"
-    assert min(times) < 0.1
+    assert called.count("call") + called.count("c_call") < 300 * entries.analytic.size

@@ -261,8 +261,17 @@ def test_a_step_that_theta_is_too_large_to_show_may_round_theta():
     assert [one.verdict for one in check_optimizer(Blended(), tiny).cases] == [PASS, PASS]
 
 
-def test_time_that_is_spent_is_no_refusal_of_a_memory():
-    assert _refuses(Timed(Adam(), Budget(-1)), drawn((3, 4), "float64", 0)).contract == "time"
+def test_a_budget_that_is_spent_is_no_refusal_of_a_memory():
+    later = iter((0.0, 2.0)).__next__
+    budgeted = Timed(Adam(), Budget(1, later))
+    assert _refuses(budgeted, drawn((3, 4), "float64", 0)).contract == "budget"
+
+
+def test_updates_are_what_an_optimizer_spends(monkeypatch):
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.EVALUATIONS", 100)
+    assert check_optimizer(Adam(), steps=2, seconds=None).verdict == PASS
+    report = check_optimizer(Adam(), steps=60, seconds=None)
+    assert [one.blocks[0].verdict for one in report.cases] == [PASS, INCONCLUSIVE, INCONCLUSIVE]
 
 
 def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(monkeypatch):

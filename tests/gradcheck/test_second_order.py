@@ -220,7 +220,8 @@ def test_mixed_differences_never_fail_what_is_right():
     assert found.count(PASS) > 0.95 * len(found)
 
 
-def test_the_budget_of_seconds_is_kept():
-    cases = second_order_cases(CRITICS["smooth"](), (3, 3), seconds=0.02)
-    assert {case.verdict for case in cases} <= {PASS, INCONCLUSIVE}
-    assert INCONCLUSIVE in {case.verdict for case in cases}
+def test_a_budget_that_is_spent_leaves_what_is_right_undecided(monkeypatch):
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.EVALUATIONS", 500)
+    cases = second_order_cases(CRITICS["smooth"](), (3, 3))
+    assert {case.verdict for case in cases} == {INCONCLUSIVE}
+    assert sum(case.forward_calls + case.backward_calls for case in cases) < 600

@@ -28,7 +28,7 @@ class Shifted(Tanh):
 
 @given(case=layer_cases(own_layers()))
 def test_our_own_layers_pass_in_every_case(case):
-    passes(check(case, seconds=20))
+    passes(check(case))
 
 
 @given(layer_and_shape=own_layers())
@@ -128,4 +128,4 @@ except ImportError as problem:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("MissingExtraError"), done.stderr
-    assert 'pip install "scratchgen[test]"' in done.stdout
+    assert "pip install hypothesis" in done.stdout

@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
 
+import matplotlib
 from matplotlib.image import imread
 
 import scratchgen as sg
@@ -37,6 +38,73 @@ PICTURES = {
     "data of points": lambda path: plots.show_data(POINTS, path),
     "data of wide vectors": lambda path: plots.show_data(RNG.random((20, 6)), path),
 }
+
+
+# each with a text of a user's, at every place where a picture has one
+WORDED = {
+    "sheet": lambda path, text: plots.sheet(GREY, path, title=text),
+    "pairs": lambda path, text: plots.pairs(GREY, GREY, path, text),
+    "cloud": lambda path, text: plots.cloud(POINTS, path, np.array([text, "b"] * 25), text),
+    "cloud pairs": lambda path, text: plots.cloud_pairs(POINTS, POINTS, path, text),
+    "losses": lambda path, text: plots.losses({text: [2.0, 1.0]}, path, text),
+    "latents": lambda path, text: plots.latents(RNG.random((9, 4)), path, None, text),
+    "density": lambda path, text: plots.density(POINTS, POINTS, path, text),
+    "panels": lambda path, text: plots.panels([[(text, POINTS)]], path, text),
+    "walks": lambda path, text: plots.walks({text: POINTS}, path, text, (text, text)),
+    "data": lambda path, text: plots.show_data(RNG.random((20, 6)), path, None, text),
+}
+NONE = np.zeros((0, 2))
+OF_NOTHING = {
+    "sheet": lambda path: plots.sheet(GREY[:0], path),
+    "pairs": lambda path: plots.pairs(GREY[:0], GREY[:0], path),
+    "cloud": lambda path: plots.cloud(NONE, path),
+    "cloud pairs": lambda path: plots.cloud_pairs(NONE, NONE, path),
+    "latents": lambda path: plots.latents(NONE, path),
+    "density of no data": lambda path: plots.density(NONE, POINTS, path),
+    "density of no samples": lambda path: plots.density(POINTS, NONE, path),
+    "no panels": lambda path: plots.panels([], path),
+    "no clouds": lambda path: plots.panels([[]], path),
+    "panels": lambda path: plots.panels([[("a", NONE)]], path),
+    "walks": lambda path: plots.walks({"a": NONE}, path),
+    "data": lambda path: plots.show_data(np.zeros((0, 5)), path),
+}
+
+
+@pytest.mark.parametrize("name", WORDED)
+def test_a_text_of_a_users_is_drawn_as_it_is_and_not_as_mathematics(name, tmp_path):
+    for text in ("a$b^$", r"$\frac{1}{2}$", "$x$ and $y$"):
+        with matplotlib.rc_context({"svg.fonttype": "none"}):  # texts stay texts
+            WORDED[name](tmp_path / "picture.svg", text)
+        assert f">{text}</text>" in (tmp_path / "picture.svg").read_text()
+
+
+@pytest.mark.parametrize("name", WORDED)
+def test_letters_that_no_font_or_file_has_are_drawn_as_something_else(name, tmp_path):
+    for text in ("数据", "\udcff", "\x1b[31m"):
+        WORDED[name](tmp_path / "picture.png", text)
+        assert imread(tmp_path / "picture.png").std() > 0.01
+
+
+def test_the_numbers_at_an_axis_stay_powers_of_ten(tmp_path):
+    def right(x):
+        return x**2
+
+    report = sg.check_pair(right, lambda dy, x: 2 * x * dy, args=(np.array([1.0, 2.0]),))
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        report.plot(tmp_path / "report.svg")
+    assert ">$" not in (tmp_path / "report.svg").read_text()  # as 10^-3 is, taken literally
+
+
+@pytest.mark.parametrize("name", OF_NOTHING)
+def test_of_no_examples_there_is_no_picture(name, tmp_path):
+    with pytest.raises(errors.ShapeError, match=r"at least one|wants one"):
+        OF_NOTHING[name](tmp_path / "picture.png")
+
+
+def test_a_history_of_no_epochs_and_walks_of_nobody_are_drawn_without_a_legend(tmp_path):
+    for history in ({}, {"loss": []}):
+        plots.losses(history, tmp_path / "picture.png")
+    plots.walks({}, tmp_path / "picture.png")
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))

@@ -47,12 +47,12 @@ def ours(subject: Any, seed: int = 0) -> Answer:
 def of_pair(subject: Any, seed: int = 0) -> Answer:
     """Our checker, as `check_cached` runs it."""
     from scratchgen.gradcheck.engine import examine
-    from scratchgen.gradcheck.pairs.pair import CachedPair
+    from scratchgen.gradcheck.pairs.pair import Budget, CachedPair
     from scratchgen.gradcheck.results import FAIL, PASS
 
     pair = CachedPair(subject.forward, subject.backward, subject.args, subject.kind)
     try:
-        case = examine(pair, subject.label, seed, 30.0)
+        case = examine(pair, subject.label, seed, Budget(30.0))
     except Exception as problem:  # a fault of ours, never of the pair: counted as not found
         return Answer("unsure", text=f"our code raised {type(problem).__name__}: {problem}")
     said = {PASS: "passed", FAIL: "found"}.get(case.verdict, "unsure")

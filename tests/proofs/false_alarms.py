@@ -75,7 +75,7 @@ def verdict_on(pair: Pair, seed: int, oracle_only: bool) -> CaseResult:
         from scratchgen.gradcheck.engine import examine
 
         try:
-            return examine(pair, seed=seed, seconds=SECONDS)
+            return examine(pair, seed=seed, budget=Budget(SECONDS))
         except Exception as problem:  # it must never raise
             last = traceback.extract_tb(problem.__traceback__)[-1]
             text = f"{type(problem).__name__}: {problem}, {last.filename}:{last.lineno}"

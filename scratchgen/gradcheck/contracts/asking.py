@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..pairs.pair import Budget, OutOfTime, Pair, Stopped
+from ..pairs.pair import OutOfBudget, Pair, Stopped
 from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, Finding
 from .circumstances import layout, places, stale
@@ -30,7 +30,7 @@ QUESTIONS: dict[str, Callable[[Reference], list[Finding]]] = {
     "places": places,
     "extremes": at_extremes,
 }
-SHARE = 1 / 3  # of the seconds that are left, for all contracts together
+SHARE = 1 / 3  # of the budget that is left, for all contracts together
 
 
 def check_contracts(
@@ -39,7 +39,7 @@ def check_contracts(
     """A finding for each contract that applies, added to `findings`."""
     found = [] if findings is None else findings
     budget = pair.budget
-    pair.budget = Budget(SHARE * (budget.seconds - budget.spent()))
+    pair.budget = budget.part(SHARE)
     unasked = list(QUESTIONS)
     try:
         with quiet():
@@ -49,9 +49,9 @@ def check_contracts(
             for contract, ask in QUESTIONS.items():
                 found += [one for one in _answers(contract, ask, reference) if one not in found]
                 unasked.remove(contract)
-    except OutOfTime:
-        text = f"a third of the seconds did not suffice to ask for: {', '.join(unasked)}"
-        found.append(Finding("time", INCONCLUSIVE, text))
+    except OutOfBudget:
+        text = f"a third of the budget did not suffice to ask for: {', '.join(unasked)}"
+        found.append(Finding("budget", INCONCLUSIVE, text))
     finally:
         pair.budget = budget
     return found
@@ -63,7 +63,7 @@ def _answers(
     """What the question found; a FAIL for what is raised on the way."""
     try:
         return ask(reference)
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         return [Finding("raises" if stop.contract == "raises" else contract, FAIL, stop.text)]

@@ -12,7 +12,7 @@ import numpy as np
 from ...checks import Array
 from ..measuring.claims import signs
 from ..pairs.arguments import Blocks
-from ..pairs.pair import OutOfTime, Run, Stopped, told
+from ..pairs.pair import OutOfBudget, Run, Stopped, told
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
@@ -36,7 +36,7 @@ def stale(reference: Reference) -> list[Finding]:
     notes = []
     try:
         gap = reference.apart(reference.backward(first), rounded="not")
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         notes.append(Finding("stale", NOTE, f"called a second time for one pass, {stop.text}"))
@@ -71,7 +71,7 @@ def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
             blocks[name][block == 0] = size / 10
         try:
             run = pair.forward(blocks)
-        except OutOfTime:
+        except OutOfBudget:
             raise
         except Stopped:
             continue
@@ -90,7 +90,7 @@ def _one_example(reference: Reference) -> None:
     if pair.per_example:
         try:
             pair.forward(blocks)
-        except OutOfTime:
+        except OutOfBudget:
             raise
         except Stopped:
             return
@@ -126,7 +126,7 @@ def _problem(reference: Reference, blocks: Blocks, dy: list[Array]) -> tuple[str
         run = reference.pair.forward(blocks)
         words = reference.outputs_apart(run.outputs, reference.y)
         return ("", f"y: {words}") if words else reference.apart(reference.backward(run, dy))
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         return "", stop.text

@@ -18,7 +18,7 @@ import numpy as np
 from ...checks import Array
 from ..measuring.claims import signs
 from ..pairs.arguments import Blocks
-from ..pairs.pair import Odd, OutOfTime, Stopped
+from ..pairs.pair import Odd, OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
@@ -71,13 +71,13 @@ def _problem(reference: Reference, blocks: Blocks) -> tuple[str, str, Blocks] | 
         run = pair.forward(blocks)
         if not all(map(_is_moderate, run.outputs)) or _shapes(run.outputs) != _shapes(reference.y):
             return None
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped:
         return None
     try:
         given = pair.backward(run, reference.dy)
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         return "", stop.text, {}
@@ -103,7 +103,7 @@ def _is_smooth(reference: Reference, blocks: Blocks, masks: Blocks) -> bool:
             (_values(reference, _moved(blocks, u, h)), _values(reference, _moved(blocks, u, -h)))
             for h in STEPS
         ]
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped:
         return False

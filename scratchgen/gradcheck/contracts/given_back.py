@@ -7,7 +7,7 @@ import numpy as np
 
 from ...checks import Array, Shape
 from ..pairs.arguments import leaves
-from ..pairs.pair import FunctionPair, Odd, OutOfTime, Pair, Run, Stopped
+from ..pairs.pair import FunctionPair, Odd, OutOfBudget, Pair, Run, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .comparing import shares
 from .purity import named, own
@@ -99,7 +99,7 @@ def in_single(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
         run = pair.forward(blocks)
         kinds = raw_kinds(pair, run)
         pair.backward(run, [one.astype(np.float32) for one in dy])
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         return [Finding("dtype", NOTE, f"with float32 arguments, {stop.text}")]

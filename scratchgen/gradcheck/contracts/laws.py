@@ -17,7 +17,7 @@ import numpy as np
 
 from ...checks import Array
 from ..pairs.arguments import Blocks
-from ..pairs.pair import OutOfTime, Stopped
+from ..pairs.pair import OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Gradients, Reference
 
@@ -110,7 +110,7 @@ def _broken(reference: Reference, axes: dict[str, int], axis: int, n: int) -> st
     for words, choices in trials.items():
         try:
             problem = _chosen(reference, axes, axis, choices) if choices else ""
-        except OutOfTime:
+        except OutOfBudget:
             raise
         except Stopped as stop:
             problem = stop.text

@@ -4,20 +4,17 @@ Nothing is measured here. Where nothing more can be asked, `Stopped` says why; e
 is worth a word is a finding.
 """
 
-import time
-
 import numpy as np
 
 from ...checks import Array
 from ..measuring.claims import cotangent
-from ..pairs.pair import OutOfTime, Pair, Run, Stopped
+from ..pairs.pair import OutOfBudget, Pair, Run, Stopped
 from ..pairs.silence import quiet
 from ..results import NOTE, Finding
 from .comparing import distance, portion, shares
 from .given_back import NARROW, gradients_of, in_single, raw_kinds
 from .purity import named, own, purity
 
-SLOW = 0.2  # seconds of one forward pass
 HUGE = 10**7  # numbers in one block
 COPIES = 10  # of a block that are held at a time
 SAME = 1e-12  # a relative difference between two equal passes, that threads may make
@@ -64,7 +61,7 @@ def arguments_of(pair: Pair) -> list[Finding]:
             found.append(Finding("empty", NOTE, f"{name} {block.shape} holds no numbers"))
         if block.size > HUGE:
             memory = f"about {COPIES * block.nbytes / 2**30:.1f} GiB are used at a time"
-            text = f"{name} holds {block.size:,} numbers: {memory}, and the seconds may not suffice"
+            text = f"{name} holds {block.size:,} numbers: {memory}, and the budget may not suffice"
             found.append(Finding("slow", NOTE, text))
         if name in pair.wanted and (text := _not_finite(name, block)):
             raise Stopped("finite", f"{text}: nothing can be differentiated there")
@@ -75,7 +72,7 @@ def first_forward(pair: Pair) -> Run:
     """A forward pass on copies. Stopped for what is not finite, whole numbers, a refused batch."""
     try:
         run = pair.forward(own(pair.blocks))
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         if all(block.size for block in pair.blocks.values()):
@@ -118,11 +115,7 @@ def outputs_of(pair: Pair, run: Run) -> list[Finding]:
 def repeated(pair: Pair, run: Run) -> list[Finding]:
     """Whether a second pass gives the same. Stopped where it does not, whatever is held still."""
     found = []
-    began = time.perf_counter()
     second = pair.forward(own(pair.blocks)).outputs
-    seconds = time.perf_counter() - began
-    if seconds > SLOW:
-        found.append(Finding("slow", NOTE, f"one forward pass takes {seconds:.1f} s"))
     off = distance(run.outputs, second)
     if any(map(shares, second, pair.forward(own(pair.blocks)).outputs)):
         text = "forward gives the same memory each time: a later pass overwrites what it gave"

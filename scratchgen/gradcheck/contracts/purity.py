@@ -11,7 +11,7 @@ import numpy as np
 
 from ...checks import Array
 from ..pairs.arguments import Blocks
-from ..pairs.pair import OutOfTime, Pair, Stopped
+from ..pairs.pair import OutOfBudget, Pair, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 
 
@@ -114,7 +114,7 @@ def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
         one.flags.writeable = False
     try:
         pair.backward(pair.forward(mine), cotangents)
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped as stop:
         return f"given read-only arrays, {stop.text}"
@@ -126,7 +126,7 @@ def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     turned = {name: -one if name in pair.wanted else one for name, one in pair.blocks.items()}
     try:
         return _failed(one_pass(pair, turned, [-one for one in dy]))
-    except OutOfTime:
+    except OutOfBudget:
         raise
     except Stopped:
         return []

@@ -43,14 +43,14 @@ def second_order_cases(
     x: Any = None,
     choose: Choose | None = None,
     seed: int = 0,
-    seconds: float = 10.0,
+    seconds: float | None = None,
     training: bool | None = None,
     labels: Any = None,
 ) -> list[CaseResult]:
     """(1) to (5) for a layer: for each mode a case of its own passes, and one of forward alone.
 
-    `choose` names the blocks that are wanted; None is all. A layer that has no tangent is
-    INCONCLUSIVE, with its reason. Raises as `pairs_of`.
+    `choose` names the blocks that are wanted; None is all. `seconds` is as in Budget. A layer that
+    has no tangent is INCONCLUSIVE, with its reason. Raises as `pairs_of`.
     """
     check_layer(layer, "check_second_order")
     pairs = second_order_pairs(layer, x, seed, training, labels)
@@ -60,7 +60,7 @@ def second_order_cases(
     for label, pair in pairs:
         if choose is not None:
             pair.wanted = choose(pair)
-        case = examine(pair, label, seed, max(0.01, seconds - budget.spent()))
+        case = examine(pair, label, seed, budget)
         cases.append(case)
         if not any(one.contract == "raises" and one.verdict == FAIL for one in case.findings):
             cases.append(forward_alone(pair, f"{label}, by forward alone", seed, budget))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...checks import Array
-from ..pairs.pair import Odd, OutOfTime, Pair
+from ..pairs.pair import Odd, OutOfBudget, Pair
 from ..results import EntryMap
 from .claims import Claim, direction, signs
 from .differences import best
@@ -43,7 +43,7 @@ def entry_map(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -
             u[i] = max(size[i], 0.1 * rms)
             value, error = derivative(u.reshape(block.shape))
             rows[i] = (value / u[i], error / u[i])
-    except OutOfTime:
+    except OutOfBudget:
         if not rows:
             return None
     index = np.array(sorted(rows), np.int64)

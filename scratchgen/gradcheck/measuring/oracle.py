@@ -13,7 +13,7 @@ beside the point, with every number of the block moved by 1 %.
 import numpy as np
 
 from ...checks import Array
-from ..pairs.pair import Odd, OutOfTime, Pair
+from ..pairs.pair import Odd, OutOfBudget, Pair
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, Finding, worst
 from .claims import Claim, claim, direction
 from .exact import complex_step
@@ -29,7 +29,7 @@ def measure_all(pair: Pair, rng: np.random.Generator) -> tuple[list[BlockResult]
     results, notes = [], []
     try:
         claims = [claim(pair, pair.blocks, rng) for _ in REPEATS]
-    except OutOfTime as stop:
+    except OutOfBudget as stop:
         shapes = {name: pair.blocks[name].shape for name in pair.wanted}
         return [BlockResult(*one, INCONCLUSIVE, stop.text) for one in shapes.items()], []
     for name in pair.wanted:
@@ -60,7 +60,7 @@ def measure(
             found = [_not_finite(pair, name, infinite[0], notes, rng)]
         else:
             found = _repeats(pair, name, claims, notes, rng)
-    except OutOfTime as stop:
+    except OutOfBudget as stop:
         result.reason = stop.text
         return result, notes
     result.verdict = worst([one.verdict for one in found])

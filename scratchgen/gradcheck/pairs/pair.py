@@ -6,10 +6,12 @@
 Whatever users have, a layer, a model's objective, two functions, becomes a pair, and all else in
 this room works on pairs. This is also the one place that calls code which may do anything: what it
 raises, or gives that is no gradient, comes back as something with a name (`Stopped`, `Odd`), and
-calls and time are counted here.
+calls and what they spend of a budget are counted here.
 """
 
+import copy
 import inspect
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +22,17 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array, Shape, whole
+from ...checks import Array, Shape, finite, whole
 from ...errors import KindError, OptionError
 from .arguments import Blocks, as_block, is_container, keys, leaves, parts, rebuilt
 from .frozen import Frozen
 
 MOST_LETTERS = 200  # of a line or a message that is quoted
 MOST_NUMBERS = 2**24  # in all blocks of a pair together: 2 GiB
+CLOCK = time.perf_counter  # of seconds
+SECONDS = 10.0  # that a person waits for a check
+EVALUATIONS = 100_000  # in about as many seconds: each of ours takes 0.02 to 0.2 ms
+NUMBERS = 50_000  # that take about as long again
 
 
 @dataclass(frozen=True)
@@ -49,25 +55,67 @@ class Stopped(Exception):
         self.contract, self.text = contract, text
 
 
-class OutOfTime(Stopped):
-    """The budget of seconds is spent."""
+class OutOfBudget(Stopped):
+    """What a check may take is spent."""
+
+
+class Evaluations:
+    """A clock that only evaluations move on, so that it is the same on every machine.
+
+    One counts as 1, and as 1 more for each 50,000 numbers that it goes over: of a million numbers
+    in and out, there are 2,400 in a budget, and 1,700 decide about a block.
+    """
+
+    def __init__(self) -> None:
+        self.counted = 0.0
+
+    def __call__(self) -> float:
+        """How many there have been."""
+        return self.counted
+
+    def add(self, numbers: int) -> None:
+        """Count one that goes over so many numbers."""
+        self.counted += 1 + numbers / NUMBERS
 
 
 class Budget:
-    """Seconds that a check may take; starts to run when it is made."""
+    """What a check may take, from when it is made: seconds, or, for None, 100,000 evaluations.
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.began = time.perf_counter()
+    Seconds suit a person who waits, evaluations a test, whose verdict must not depend on what else
+    a machine has to do. Raises OptionError for seconds that are no number above 0; infinity is no
+    limit.
+    """
+
+    def __init__(
+        self, seconds: float | None = None, clock: Callable[[], float] | None = None
+    ) -> None:
+        self.clock: Callable[[], float]
+        if seconds is None:
+            self.most, self.unit, self.clock = float(EVALUATIONS), "evaluations", Evaluations()
+        else:
+            self.most = seconds if seconds == math.inf else finite(seconds, "seconds", above=True)
+            self.unit, self.clock = "s", clock or CLOCK
+        self.began = self.clock()
+
+    def count(self, numbers: int) -> None:
+        """Note an evaluation that goes over so many numbers."""
+        if isinstance(self.clock, Evaluations):
+            self.clock.add(numbers)
 
     def spent(self) -> float:
-        """Seconds since the beginning."""
-        return time.perf_counter() - self.began
+        """What is spent of it."""
+        return self.clock() - self.began
+
+    def part(self, share: float) -> "Budget":
+        """A share of what is left, which is spent of the whole as well."""
+        part = copy.copy(self)
+        part.began, part.most = self.clock(), share * (self.most - self.spent())
+        return part
 
     def check(self) -> None:
-        """OutOfTime once it is spent."""
-        if self.spent() > self.seconds:
-            raise OutOfTime("time", f"the budget of {self.seconds:.3g} s is spent")
+        """OutOfBudget once it is spent."""
+        if self.spent() > self.most:
+            raise OutOfBudget("budget", f"the budget of {self.most:,.6g} {self.unit} is spent")
 
 
 @dataclass
@@ -115,13 +163,13 @@ class Pair:
         self.came: dict[str, str] = {}
         self.shapes: dict[tuple[Shape, ...], list[Shape]] = {}
         self.frozen = Frozen(*roots)
-        self.budget = Budget(float("inf"))
+        self.budget = Budget(math.inf)
         self.forward_calls = self.backward_calls = 0
-        n = sum(array.size for array in blocks.values())
-        if n > MOST_NUMBERS:
+        self.size = sum(array.size for array in blocks.values())
+        if self.size > MOST_NUMBERS:
             raise OptionError(
-                f"{name} has {n:,} numbers to differentiate, wants at most {MOST_NUMBERS:,}: check "
-                f"it at a smaller size, or some of its arguments with wrt="
+                f"{name} has {self.size:,} numbers to differentiate, wants at most "
+                f"{MOST_NUMBERS:,}: check it at a smaller size, or some of its arguments with wrt="
             )
 
     def forward(self, blocks: Blocks) -> Run:
@@ -138,6 +186,7 @@ class Pair:
         except (Exception, SystemExit) as problem:
             raise Stopped("raises", told(problem, "forward")) from problem
         outputs = self._outputs(y)
+        self.budget.count(self.size + sum([one.size for one in outputs]))
         self._expect_shapes(blocks, outputs)
         return Run(tuple(one.copy() for one in outputs) if self.copies else outputs, memory)
 
@@ -149,6 +198,7 @@ class Pair:
         """
         self.backward_calls += 1
         self.budget.check()
+        self.budget.count(self.size + sum([one.size for one in dy]))
         if self.copies:
             dy = [one.copy(order="K") for one in dy]
         try:

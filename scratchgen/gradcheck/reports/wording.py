@@ -23,7 +23,7 @@ HOLDS = {  # a contract that holds, in words; others are called by their name
     "dtype": "dtype kept",
     "alias": "memory of its own",
     "prints": "prints nothing",
-    "time": "in time",
+    "budget": "within its budget",
     "empty": "batch 0 and 1 ok",
 }
 

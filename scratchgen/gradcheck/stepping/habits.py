@@ -5,7 +5,7 @@ Each question returns what is wrong, in words, or "".
 
 import numpy as np
 
-from ..pairs.pair import OutOfTime, told
+from ..pairs.pair import OutOfBudget, told
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, Finding
 from .published import published
 from .walks import Timed, Walk
@@ -25,7 +25,7 @@ def contracts(optimizer: Timed, walk: Walk) -> list[Finding]:
     for contract, question in asked.items():
         try:
             text = question(optimizer, walk)
-        except OutOfTime as problem:
+        except OutOfBudget as problem:
             return [*found, stopped(problem, "update")]
         except (Exception, SystemExit) as problem:
             text = told(problem, "update")
@@ -34,9 +34,9 @@ def contracts(optimizer: Timed, walk: Walk) -> list[Finding]:
 
 
 def stopped(problem: BaseException, stage: str) -> Finding:
-    """An exception on the way, as a finding; time that is spent is no fault."""
-    if isinstance(problem, OutOfTime):
-        return Finding("time", INCONCLUSIVE, problem.text)
+    """An exception on the way, as a finding; a budget that is spent is no fault."""
+    if isinstance(problem, OutOfBudget):
+        return Finding("budget", INCONCLUSIVE, problem.text)
     return Finding("raises", FAIL, told(problem, stage))
 
 
@@ -110,7 +110,7 @@ def _refuses(optimizer: Timed, walk: Walk) -> Finding:
     try:
         memory = optimizer.memory(walk.theta.copy())
         optimizer.update(walk.theta.copy(), walk.gradients[0].copy(), memory)
-    except OutOfTime as problem:
+    except OutOfBudget as problem:
         return stopped(problem, "update")
     except (Exception, SystemExit):
         return Finding("memory", PASS)

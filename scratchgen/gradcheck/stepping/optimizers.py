@@ -25,7 +25,7 @@ from ...checks import Array, whole
 from ...errors import KindError
 from ...optim import ClipNorm
 from ...rng import chosen_seed
-from ..pairs.pair import Budget, told
+from ..pairs.pair import SECONDS, Budget, told
 from ..pairs.silence import quiet
 from ..reports.report import Report
 from ..results import (
@@ -62,7 +62,7 @@ def check_optimizer(
     steps: int = STEPS,
     size: int = SIZE,
     seed: int | None = 0,
-    seconds: float = 10.0,
+    seconds: float | None = SECONDS,
 ) -> Report:
     """Check an optimizer against the formula of its paper, or against a reference of yours.
 
@@ -75,7 +75,8 @@ def check_optimizer(
             INCONCLUSIVE.
         steps, size: how many steps are walked, by how many parameters.
         seed: of all that is drawn.
-        seconds: the most that it may take; what is not done by then is INCONCLUSIVE.
+        seconds: the most that it may take, None for 100,000 evaluations; what is not done by then
+            is INCONCLUSIVE.
 
     Raises KindError for what is no optimizer or no reference, OptionError for a size that is none.
     """

@@ -33,7 +33,7 @@ class Rounded(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Timed:
-    """An optimizer, which raises OutOfTime once the budget is spent."""
+    """An optimizer, which raises OutOfBudget once the budget is spent."""
 
     inner: Any
     budget: Budget
@@ -45,6 +45,7 @@ class Timed:
     def update(self, theta: Array, gradient: Array, memory: Any) -> None:
         """One step of the optimizer."""
         self.budget.check()
+        self.budget.count(theta.size)
         self.inner.update(theta, gradient, memory)
 
 
