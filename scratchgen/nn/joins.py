@@ -1,7 +1,7 @@
 """Layers that join something to every example: a label's vector, or learned numbers.
 
     JoinLabels        y_n = (x_n, table[label_n])                                       (1)
-                      dx_n = the first part of dy_n,   dtable[label_n] += the rest      (2)
+                      dx_n = the first part of dy_n,   dtable += sum_n the rest, in row label_n  (2)
     JoinParameters    y_n = (x_n, b)                                                    (3)
                       dx_n = the first part of dy_n,   db += the rest                   (4)
 
@@ -120,8 +120,8 @@ class JoinLabels(Join):
         kernels.here(look_up, p.table, tape.checked, out)  # (1)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        # (2): a label that comes twice adds twice
-        kernels.here(np.add.at, g.table, tape.checked, djoined)
+        sums = tape.array("sums", g.table.shape, g.table.dtype)
+        kernels.here(add_by_label, djoined, tape.checked, sums, g.table)  # (2)
 
     def __str__(self) -> str:
         return f"JoinLabels({self.n_labels} labels, width {self.width})"
@@ -171,6 +171,13 @@ def look_up(table: Array, rows: Array, out: Array) -> None:
 def fill(out: Array, labels: Array) -> None:
     """Labels (N,) of any dtype: writes out (N,)."""
     np.copyto(out, labels, casting="unsafe")
+
+
+def add_by_label(d: Array, labels: Array, sums: Array, into: Array) -> None:
+    """d (N, width), labels (N,): writes the sums over equal labels (K, width), and adds them."""
+    sums.fill(0)
+    np.add.at(sums, labels, d)  # a label that comes twice adds twice
+    into += sums
 
 
 def add_sum(d: Array, into: Array) -> None:

@@ -18,7 +18,7 @@ from scratchgen import kernels
 from scratchgen.kernels.twins import twins
 x, into = np.ones((3, 4), np.float32), np.zeros(4, np.float32)
 with twins():
-    kernels.add_rows(x, into, False)
+    kernels.sum_rows(x, into)
 print(into.tolist())
 """
 RIGHT = "[3.0, 3.0, 3.0, 3.0]"
