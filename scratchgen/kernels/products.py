@@ -22,8 +22,9 @@ tile reads is near:
             for each tile of these columns of c, from top to bottom           (8)
                 sums += a panel
 
-Between two rounds of (5), sums wait in c. Where they are to be added to what is in c, they wait
-beside it, and all rounds are done for one panel's columns before the next, to have few of them. (9)
+Between two rounds of (5), sums wait in c. Where they are to be added to what is in c, they wait in
+memory beside it, which has room for one panel's columns and WAITING rows: all rounds are done for
+these before the next.                                                                        (9)
 
 (7) is left out where the numbers of a row of b lie side by side and fewer than COPY_FROM rows of c
 would read the panel. A product with a single row or column has no tile to fill, and is taken in
@@ -54,7 +55,8 @@ COPY_FROM = 192  # rows of c
 AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
-WAITING = 2 * 64  # bytes for each row of c, of sums that wait (9)
+WAITING = 256  # rows of c of which sums wait (9)
+SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait
 ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
@@ -170,9 +172,7 @@ def _multiplied(
         return False
     first = _zeros(dtype.char) if bias is None else bias
     args = (a, b, first, c, start, ALWAYS if some is None else some)
-    waits = start == ITSELF and a.shape[1] > DEPTH
-    scratch = PANEL + (WAITING * len(c) if waits else 0)
-    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=scratch))
+    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=SCRATCH))
     return True
 
 
@@ -230,44 +230,62 @@ def _tiles(
         left, right = left * lanes, min(columns, right * lanes)
     else:
         top, bottom = share(rows, part, parts)
-    copies = b_j != item or bottom - top >= COPY_FROM
+    tall, wide = max(1, bottom - top), max(1, right - left)
     waits = adds and depth > DEPTH
-    waiting, next_waiting = panel + PANEL, WIDTH * VECTOR
-    strip = WIDTH * lanes if waits else max(1, right - left)  # (9)
-    for side in range(left, right, strip):
-        at_k = 0
-        while True:  # once for depth = 0, to write `first`
-            few = min(DEPTH, depth - at_k)  # (5)
-            is_last = at_k + few >= depth
-            for j in range(side, min(right, side + strip), WIDTH * lanes):  # (6)
-                width = min(WIDTH * lanes, right - j)
-                at_b, next_k = b + at_k * b_k + j * b_j, b_k
-                if copies:  # (7)
-                    if b_j == item:
-                        copy_panel(like, width, few, at_b, b_k, panel)
-                    else:
-                        transpose_panel(like, width, few, at_b, b_j, panel)
-                    at_b, next_k = panel, WIDTH * VECTOR
-                i = top
-                while i < bottom:  # (8)
-                    height = _height(bottom - i)
-                    at_a, at_c = a + i * a_row + at_k * a_k, c + i * c_row + j * item
-                    sums, next_sums, rest = at_c, c_row, at_c if adds and is_last else at_c - at_c
-                    if waits:
-                        sums, next_sums = waiting + (i - top) * next_waiting, next_waiting
-                    at_first, next_first = first + j * first_j, 0
-                    if at_k > 0:  # what came before is in the sums
-                        at_first, next_first = sums, next_sums
-                    if is_last:
-                        sums, next_sums = at_c, c_row
-                    multiply_tile(
-                        like, height, width, few, at_a, a_row, a_k, at_b, next_k,
-                        sums, next_sums, at_first, next_first, rest, c_row,
-                    )  # fmt: skip
-                    i += height
-            at_k += few
-            if is_last:
-                break
+    if waits:  # (9)
+        blocks = -(-tall // WAITING)
+        tall, wide = -(-tall // blocks), WIDTH * lanes
+    for i in range(top, bottom, tall):
+        for j in range(left, right, wide):
+            _rounds(
+                like, min(tall, bottom - i), min(wide, right - j), depth,
+                a + i * a_row, a_row, a_k, b + j * b_j, b_k, b_j,
+                c + i * c_row + j * item, c_row, first + j * first_j, first_j, adds, waits, panel,
+            )  # fmt: skip
+
+
+@helper
+def _rounds(
+    like, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
+    c, c_row, first, first_j, adds, waits, panel,
+):  # fmt: skip
+    item = like.itemsize
+    step = WIDTH * VECTOR // item
+    copies = b_j != item or rows >= COPY_FROM
+    at_k = 0
+    while True:  # once for depth = 0, to write `first`
+        few = min(DEPTH, depth - at_k)  # (5)
+        is_last = at_k + few >= depth
+        for j in range(0, columns, step):  # (6)
+            width = min(step, columns - j)
+            at_b, next_k = b + at_k * b_k + j * b_j, b_k
+            if copies:  # (7)
+                if b_j == item:
+                    copy_panel(like, width, few, at_b, b_k, panel)
+                else:
+                    transpose_panel(like, width, few, at_b, b_j, panel)
+                at_b, next_k = panel, WIDTH * VECTOR
+            i = 0
+            while i < rows:  # (8)
+                height = _height(rows - i)
+                at_a, at_c = a + i * a_row + at_k * a_k, c + i * c_row + j * item
+                sums, next_sums = at_c, c_row
+                if waits:
+                    sums, next_sums = panel + PANEL + i * WIDTH * VECTOR, WIDTH * VECTOR
+                at_first, next_first = first + j * first_j, 0
+                if at_k > 0:
+                    at_first, next_first = sums, next_sums
+                if is_last:
+                    sums, next_sums = at_c, c_row
+                rest = at_c if adds and is_last else at_c - at_c
+                multiply_tile(
+                    like, height, width, few, at_a, a_row, a_k, at_b, next_k,
+                    sums, next_sums, at_first, next_first, rest, c_row,
+                )  # fmt: skip
+                i += height
+        at_k += few
+        if is_last:
+            break
 
 
 @helper
