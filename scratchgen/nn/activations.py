@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite
+from ..checks import Array, expect_floats, finite
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -64,6 +64,7 @@ class Activation(Layer):
         return ()
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         tape.x, tape.y = x, tape.array("y", x.shape, x.dtype)
         if not self._by_twin("bend", x, tape.y):
             kernels.here(self.value, x, tape.y)

@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, whole
+from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, check_initialiser
 from .layer import Layer, Views
@@ -67,6 +67,7 @@ class Dense(Layer):
         return wanted
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         if x.shape[1:] != (self.n_in,):
             raise ShapeError(self._misfit(x.shape))
         tape.x = x  # (N, I)

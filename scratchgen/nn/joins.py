@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, labels, whole
+from ..checks import Array, Shape, expect_floats, labels, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, check_initialiser
 from .layer import Layer, Views
@@ -48,6 +48,7 @@ class Join(Layer):
         return (shape[0] + self.size(),)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         n, d = x.shape
         tape.d = d
         y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)

@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, finite, fraction, whole
+from ..checks import Array, Shape, expect_floats, finite, fraction, whole
 from ..errors import ShapeError
 from ..kernels import plain
 from .initialisers import Constant, Initial, bound
@@ -109,6 +109,7 @@ class LayerNorm(Normalisation):
         self._check(least=2)  # one number by itself has no spread
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         self.out_shape(x.shape[1:])
         tape.r = tape.array("r", (*x.shape[:-1], 1), x.dtype)  # (N, ..., 1)
         tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
@@ -199,6 +200,7 @@ class BatchNorm(Normalisation):
         return {"mean": ((self.features,), 0.0), "var": ((self.features,), 1.0)}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         self.out_shape(x.shape[1:])
         tape.of_batch = tape.training and len(x) > 0  # no examples have no mean
         tape.mean, tape.var = p.mean, p.var  # (F,) each
