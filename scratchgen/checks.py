@@ -137,7 +137,7 @@ def numbers(x: Any, what: str) -> Array:
 
 def expect_floats(x: Any, layer: Any) -> None:
     """KindError unless `x` is an array of float32 or float64, or of wider or complex numbers."""
-    if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and x.dtype.itemsize >= 4:
+    if isinstance(x, np.ndarray) and x.dtype.char in "fdgFDG":
         return
     came = array_text(numbers(x, f"x of {layer}"))
     raise KindError(

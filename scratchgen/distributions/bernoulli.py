@@ -22,7 +22,7 @@ from ..checks import Array
 
 def log_prob(x: Array, logits: Array) -> Array:
     """Nats per example: x in [0, 1] and logits (N, ...) -> (N,)."""
-    terms = -x * kernels.softplus(-logits) - (1 - x) * kernels.softplus(logits)  # (N, ...)   (2)
+    terms = x * -kernels.softplus(-logits) - (1 - x) * kernels.softplus(logits)  # (N, ...)   (2)
     return terms.sum(axis=tuple(range(1, terms.ndim)))  # (1)
 
 

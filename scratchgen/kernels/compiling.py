@@ -233,11 +233,11 @@ def _tell(folder: Path | None) -> None:
     """Say, once in a process, what a step waits for, and how not to wait again."""
     if folder is None:
         kept = (
-            "and as no folder can be written to keep them, every process waits for them again: "
-            "name one with NUMBA_CACHE_DIR"
+            "in every process anew, because no folder can be written to keep them: name one with "
+            "NUMBA_CACHE_DIR"
         )
     else:
-        kept = f"kept in {folder}: `scratchgen warmup` compiles all that there are"
-    text = f"scratchgen: compiling kernels that are new here, some seconds, {kept}"
-    with contextlib.suppress(OSError):  # nobody reads it
+        kept = f"once for each: kept in {folder}, and `scratchgen warmup` compiles all of them"
+    text = f"scratchgen: compiling kernels for this CPU, some seconds, {kept}"
+    with contextlib.suppress(OSError):  # a full disk, say, that stderr is written to
         print(f"{text} (SCRATCHGEN_JIT=0 does without)", file=sys.stderr, flush=True)

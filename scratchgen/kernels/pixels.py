@@ -31,10 +31,10 @@ def bernoulli_pass_reference(
 
     _terms (parts, D) is room for the terms of an example, which only the twin needs.
     """
-    far = np.where(logits >= 0, 1 - x, x)  # (N, D)
-    size, sign = np.abs(logits), np.where(logits >= 0, x.dtype.type(1), x.dtype.type(-1))
+    far, size = np.where(logits >= 0, 1 - x, x), np.abs(logits)  # (N, D) each
     log_prob[...] = (-size * far - softplus(-size)).sum(axis=1)  # (3)
-    np.multiply(dvalue[:, None], sign * (sigmoid(-size) - far), out=dlogits)  # (4)
+    above = sigmoid(-size) - far  # (N, D)
+    np.multiply(dvalue[:, None], np.where(logits >= 0, above, -above), out=dlogits)  # (4)
 
 
 @twin_of(bernoulli_pass_reference, weight=4)

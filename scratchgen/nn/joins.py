@@ -1,7 +1,7 @@
 """Layers that join something to every example: a label's vector, or learned numbers.
 
     JoinLabels        y_n = (x_n, table[label_n])                                       (1)
-                      dx_n = the first part of dy_n,   dtable += sum_n the rest, in row label_n  (2)
+                      dx_n = the first part of dy_n,   dtable[label_n] += the rest      (2)
     JoinParameters    y_n = (x_n, b)                                                    (3)
                       dx_n = the first part of dy_n,   db += the rest                   (4)
 
