@@ -165,6 +165,17 @@ def numbers(x: Any, what: str) -> Array:
     return array
 
 
+def expect_floats(x: Any, layer: Any) -> None:
+    """KindError unless `x` is an array of float32 or float64, or of wider or complex numbers."""
+    if isinstance(x, np.ndarray) and x.dtype.char in "fdgFDG":
+        return
+    came = array_text(numbers(x, f"x of {layer}"))
+    raise KindError(
+        f"{layer} got x of {came}, wants an array of float32 or float64: "
+        f"convert it with np.asarray(x, 'float32')"
+    )
+
+
 def _array(x: Any, what: str) -> Array:
     """`x` as an array of anything, with nothing masked and nothing ragged."""
     if isinstance(x, np.ma.MaskedArray):

@@ -8,6 +8,8 @@ import numpy as np
 from . import kernels, nn
 from .bench.cases import CASES, normal, twins
 from .bench.elements import ACTIVATIONS
+from .kernels.plans import at_once
+from .kernels.recording import Call
 from .kernels.twins import compiles
 from .kernels.twins import twins as run_twins
 from .versions import require
@@ -25,10 +27,17 @@ def warmup(_options: argparse.Namespace) -> int:
     with run_twins():
         for dtype in ("float32", "float64"):
             call_all(dtype)
+        together()
     print(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
     kept = folder()
     print(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
     return 0
+
+
+def together() -> None:
+    """A kernel on two threads, which compiles what shares kernels out."""
+    out = np.zeros(1000, np.float32)
+    at_once(Call(twins()["add_scaled"].loop, (out, out, np.float32(1), out), 1), 2)
 
 
 def call_all(dtype: str) -> None:

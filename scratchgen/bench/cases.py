@@ -61,8 +61,8 @@ def centred_rmsprop_step(rows: int, columns: int, dtype: str, seed: int) -> list
     return [theta, g, v, mean, numbers]
 
 
-def add_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return [*normal(seed, dtype, (rows, columns), (columns,)), bool(seed % 2)]
+def sum_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    return normal(seed, dtype, (rows, columns), (columns,))
 
 
 def sum_blocks(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
@@ -212,7 +212,7 @@ def batch_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]
     return normal(seed, dtype, each, column, column, each, column, column, each)
 
 
-def add_norm_sums(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+def norm_sums(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
     dy, h = (apart(rows, columns, dtype, seed + i) for i in range(2))
     return [dy, h, *normal(seed, dtype, (columns,), (columns,))]
 
@@ -233,8 +233,8 @@ def made(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
 
 CASES: dict[str, Case] = {
     "adam_step": adam_step,
-    "add_norm_sums": add_norm_sums,
-    "add_rows": add_rows,
+    "norm_sums": norm_sums,
+    "sum_rows": sum_rows,
     "sum_blocks": sum_blocks,
     "add_scaled": add_scaled,
     "any_of": any_of,

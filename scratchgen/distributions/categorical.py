@@ -2,12 +2,13 @@
 
     log p_k = l_k - log sum_i exp(l_i)                            the log-softmax            (1)
     log p(x) = sum_j log p_j,x_j                                                             (2)
-    d log p / dl_jk = [x_j = k] - p_jk                                                       (3)
+    d log p / dl_jk = [x_j = k] - p_jk,   1 - p = -(exp(log p) - 1)                          (3)
     argmax_k (l_k + noise_k), where P(noise_k <= s) = exp(-exp(-s)), is a draw of p          (4)
 
 j runs over the numbers of an example, k over the classes. The negative of (2) is the softmax
 cross-entropy with whole numbers as labels. The largest logit is taken away before (1), which
-changes nothing but the size of the exponents. Sources: Bridle 1990; (4) Gumbel 1954.
+changes nothing but the size of the exponents. The sum is then 1 + the others' exponentials, and
+log1p of these loses no digit where one class is certain. Sources: Bridle 1990; (4) Gumbel 1954.
 """
 
 from types import SimpleNamespace
@@ -20,8 +21,11 @@ from ..checks import Array
 
 def log_probabilities(logits: Array) -> Array:
     """log p_k, finite wherever the logits are: any shape (..., classes) -> the same shape."""
-    below = logits - logits.max(axis=-1, keepdims=True)  # (..., classes), <= 0
-    return below - np.log(np.exp(below).sum(axis=-1, keepdims=True))  # (1)
+    largest = logits.argmax(axis=-1)[..., None]  # (..., 1)
+    below = logits - np.take_along_axis(logits, largest, axis=-1)  # (..., classes), <= 0
+    others = np.exp(below)
+    np.put_along_axis(others, largest, 0, axis=-1)
+    return below - np.log1p(others.sum(axis=-1, keepdims=True))  # (1)
 
 
 def probabilities(logits: Array) -> Array:
@@ -48,7 +52,8 @@ def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNam
     """`.logits` (N, ..., classes), for dvalue (N,)."""
     scale = kernels.as_column(dvalue, logits)  # (N, 1, ...)
     hit = labels[..., None] == np.arange(logits.shape[-1])  # (N, ..., classes)
-    return SimpleNamespace(logits=scale * (hit - probabilities(logits)))  # (3)
+    scores = log_probabilities(logits)  # (N, ..., classes)
+    return SimpleNamespace(logits=scale * np.where(hit, -np.expm1(scores), -np.exp(scores)))  # (3)
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:

@@ -30,23 +30,23 @@ from .latents import draw_and_kl, draw_and_kl_back
 from .noise import fill_standard_normal
 from .normal import FAR, normal_cdf, normal_density
 from .norms import (
-    add_norm_sums,
     batch_norm,
     batch_norm_back,
     column_moments,
     layer_norm,
     layer_norm_back,
     layer_norm_bend,
+    norm_sums,
 )
 from .pixels import bernoulli_pass
 from .products import (
     BATCH,
     add_outer,
-    add_rows,
     affine,
     any_of,
     as_column,
     sum_blocks,
+    sum_rows,
     times,
     times_transpose,
 )
@@ -62,9 +62,7 @@ __all__ = [
     "FAR",
     "Twins",
     "adam_step",
-    "add_norm_sums",
     "add_outer",
-    "add_rows",
     "add_scaled",
     "affine",
     "after",
@@ -105,6 +103,7 @@ __all__ = [
     "momentum_step",
     "nesterov_step",
     "non_saturating_generator_pass",
+    "norm_sums",
     "normal_cdf",
     "normal_density",
     "plain",
@@ -118,6 +117,7 @@ __all__ = [
     "sigmoid",
     "softplus",
     "sum_blocks",
+    "sum_rows",
     "take_rows",
     "threads",
     "threads_now",

@@ -13,14 +13,17 @@ from typing import Any, ClassVar
 
 from .compiling import Kernel, by_dtype, with_names
 from .functions import (
+    FOUR,
     ONE,
     SINGLE,
     TWO,
     ZERO,
+    exp,
     expm1,
     normal_cdf,
     normal_density,
     sigmoid,
+    sigmoid_slope,
     softplus,
     tanh,
 )
@@ -108,11 +111,11 @@ class ELU(Twins):
 
     @number
     def slope(x, y, alpha):
-        return ONE if x > ZERO else y + alpha
+        return ONE if x > ZERO else alpha * exp(x)
 
     @number
     def curvature(x, y, alpha):
-        return ZERO if x > ZERO else y + alpha
+        return ZERO if x > ZERO else alpha * exp(x)
 
 
 class Tanh(Twins):
@@ -120,11 +123,11 @@ class Tanh(Twins):
 
     @number
     def slope(x, y):
-        return ONE - y * y
+        return FOUR * sigmoid_slope(TWO * x)
 
     @number
     def curvature(x, y):
-        return -TWO * y * (ONE - y * y)
+        return -TWO * y * (FOUR * sigmoid_slope(TWO * x))
 
 
 class Sigmoid(Twins):
@@ -132,11 +135,11 @@ class Sigmoid(Twins):
 
     @number
     def slope(x, y):
-        return y * (ONE - y)
+        return sigmoid_slope(x)
 
     @number
     def curvature(x, y):
-        return y * (ONE - y) * (ONE - TWO * y)
+        return sigmoid_slope(x) * (ONE - TWO * y)
 
 
 class Softplus(Twins):
@@ -148,8 +151,7 @@ class Softplus(Twins):
 
     @number
     def curvature(x, y):
-        s = sigmoid(x)
-        return s * (ONE - s)
+        return sigmoid_slope(x)
 
 
 class SiLU(Twins):
@@ -164,8 +166,7 @@ class SiLU(Twins):
 
     @number
     def curvature(x, y):
-        s = sigmoid(x)
-        return s * (ONE - s) * (TWO + x - TWO * y)
+        return sigmoid_slope(x) * (TWO + x - TWO * y)
 
 
 class GELU(Twins):

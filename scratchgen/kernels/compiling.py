@@ -11,6 +11,7 @@ Loops are compiled when they are first called, never at import, and kept on disk
 native/caching.py.
 """
 
+import contextlib
 import dis
 import functools
 import importlib
@@ -19,6 +20,7 @@ import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -216,18 +218,26 @@ def kept(twin: Twin) -> Twin:
 
     from .native.caching import KernelCache, folder
 
-    if folder() and not numba.config.DISABLE_JIT:
-        KernelCache.on_miss = _tell
+    if numba.config.DISABLE_JIT:
+        return twin
+    if folder() is None:
+        _tell(None)
+    else:
+        KernelCache.on_miss = functools.partial(_tell, folder())
         twin._cache = KernelCache(twin.py_func)
     return twin
 
 
 @functools.cache
-def _tell() -> None:
-    """Say, once in a process, what the first step waits for."""
-    print(
-        "scratchgen: compiling kernels for this CPU, a few seconds, once "
-        "(SCRATCHGEN_JIT=0 does without)",
-        file=sys.stderr,
-        flush=True,
-    )
+def _tell(folder: Path | None) -> None:
+    """Say, once in a process, what a step waits for, and how not to wait again."""
+    if folder is None:
+        kept = (
+            "in every process anew, because no folder can be written to keep them: name one with "
+            "NUMBA_CACHE_DIR"
+        )
+    else:
+        kept = f"once for each: kept in {folder}, and `scratchgen warmup` compiles all of them"
+    text = f"scratchgen: compiling kernels for this CPU, some seconds, {kept}"
+    with contextlib.suppress(OSError):  # a full disk, say, that stderr is written to
+        print(f"{text} (SCRATCHGEN_JIT=0 does without)", file=sys.stderr, flush=True)

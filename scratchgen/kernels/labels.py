@@ -4,7 +4,12 @@
     dl_njk = dvalue_n ([x_nj = k] - exp(l_njk) / sum_i exp(l_nji))                        (2)
 
 The largest logit of a number is taken away before exp. distributions/categorical.py says what (1)
-is. Labels are held as floats.
+is. Labels are held as floats. How near p_x is to 1, others = sum over k != x of exp(l_k) tells:
+
+    log p_x = l_x - log sum + lost / sum,   lost = (sum - exp(l_x)) - others              (3)
+    1 - p_x = others / sum                                                                (4)
+
+The sum is rounded, and -lost is what that took from `others`.
 """
 
 import numpy as np
@@ -30,10 +35,12 @@ def categorical_pass_reference(
     hit = x[:, :, None] == np.arange(by_class.shape[2])  # (N, D, K)
     below = by_class - by_class.max(axis=2, keepdims=True)  # (N, D, K), <= 0
     e = np.exp(below)
-    total = e.sum(axis=2, keepdims=True)  # (N, D, 1)
-    terms = np.where(hit, below - np.log(total), 0).sum(axis=2)  # (N, D)
+    others = np.where(hit, 0, e).sum(axis=2, keepdims=True)  # (N, D, 1)
+    total = others + np.where(hit, e, 0).sum(axis=2, keepdims=True)  # (N, D, 1)
+    lost = np.where(hit, (total - e) - others, 0)  # (N, D, K)
+    terms = np.where(hit, below - np.log(total) + lost / total, 0).sum(axis=2)  # (N, D)   (3)
     log_prob[...] = np.where(hit.any(axis=2), terms, np.nan).sum(axis=1)  # (1)
-    d = dvalue[:, None, None] * (hit - e / total)  # (N, D, K)   (2)
+    d = dvalue[:, None, None] * np.where(hit, others, -e) / total  # (N, D, K)   (2, 4)
     dlogits[...] = d.reshape(logits.shape)
 
 
@@ -59,15 +66,18 @@ def categorical_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
         for i in range(dlogits_n.size):
             dlogits_n[i] = exp(dlogits_n[i])
         for j in range(size):
-            total = zero
-            for i in range(j * classes, (j + 1) * classes):
-                total += dlogits_n[i]
-            totals[j], share_of_one = total, one / total
+            others, of_hit = zero, zero
             for k in range(classes):
-                hit = one if x_n[j] == k else zero
-                dlogits_n[j * classes + k] = scale * (
-                    hit - dlogits_n[j * classes + k] * share_of_one
-                )  # (2)
+                e = dlogits_n[j * classes + k]
+                others += zero if x_n[j] == k else e
+                of_hit += e if x_n[j] == k else zero
+            total = others + of_hit
+            totals[j], share_of_one = total, one / total
+            terms[j] += ((total - of_hit) - others) * share_of_one  # (3)
+            for k in range(classes):
+                e = dlogits_n[j * classes + k]
+                d = others if x_n[j] == k else -e  # (2, 4)
+                dlogits_n[j * classes + k] = scale * (d * share_of_one)
         for j in range(size):
-            terms[j] -= log(totals[j])
+            terms[j] -= log(totals[j])  # (3)
         log_prob[n] = sum_of(terms)  # (1)

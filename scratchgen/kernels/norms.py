@@ -2,7 +2,7 @@
 
     h = r (x - mean),   r = 1 / sqrt(var + eps),   y = gamma h + beta                     (1)
     mean = sum x / M,   var = sum (x - mean)^2 / M                                        (2)
-    dgamma = dgamma + sum_n dy_n h_n,   dbeta = dbeta + sum_n dy_n                        (3)
+    dgamma = sum_n dy_n h_n,   dbeta = sum_n dy_n                                         (3)
 
 x (N, F) has an example's features in a row. LayerNorm takes (2) over each row, M = F, and BatchNorm
 over each column, M = N. With <q> for a mean over the row, or the column,
@@ -203,16 +203,18 @@ def batch_norm_back(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):
             dx_n[j] = gamma[j] * r[j] * (dy_n[j] - moved)  # (5)
 
 
-def add_norm_sums_reference(dy: Array, h: Array, dgamma: Array, dbeta: Array) -> None:
-    """dy, h (N, F), added into dgamma and dbeta (F,)."""
-    dgamma += (dy * h).sum(axis=0)  # (3)
-    dbeta += dy.sum(axis=0)  # (3)
+def norm_sums_reference(dy: Array, h: Array, dgamma: Array, dbeta: Array) -> None:
+    """dy, h (N, F): writes dgamma and dbeta (F,)."""
+    (dy * h).sum(axis=0, out=dgamma)  # (3)
+    dy.sum(axis=0, out=dbeta)  # (3)
 
 
-@twin_of(add_norm_sums_reference)
-def add_norm_sums(part, parts, dy, h, dgamma, dbeta):
+@twin_of(norm_sums_reference)
+def norm_sums(part, parts, dy, h, dgamma, dbeta):
     left, right = share_row(dgamma.size, part, parts)
     dgamma, dbeta = dgamma[left:right], dbeta[left:right]
+    dgamma[:] = 0
+    dbeta[:] = 0
     for n in range(len(dy)):
         dy_n, h_n = dy[n, left:right], h[n, left:right]
         for j in range(dgamma.size):

@@ -1,10 +1,15 @@
 """The Bernoulli likelihood of a batch and its gradient by the logits l, in one pass.
 
-    log p(x_n) = sum_j [x_nj l_nj - softplus(l_nj)]                          (1)
-    dl_nj = dvalue_n (x_nj - sigmoid(l_nj))                                  (2)
+    log p(x_n) = sum_j [x_nj log p_nj + (1 - x_nj) log(1 - p_nj)],   p = sigmoid(l)     (1)
+    dl_nj = dvalue_n (x_nj - p_nj)                                                      (2)
 
-Both need e = exp(-|l|) alone: softplus(l) = max(l, 0) + log(1 + e), and sigmoid(l) = 1 / (1 + e)
-for l >= 0, e / (1 + e) for l < 0. distributions/bernoulli.py says what (1) is.
+distributions/bernoulli.py says what (1) is. Both need e = exp(-|l|) alone. With what x lacks of the
+likelier value, far = 1 - x for l >= 0 and x for l < 0, and the probability of the other one,
+
+    log p(x) = sum_j [-|l| far - log(1 + e)]                                            (3)
+    x - p = rare - far for l >= 0, far - rare for l < 0,   rare = e / (1 + e)           (4)
+
+where no small difference of large numbers is taken.
 """
 
 import numpy as np
@@ -26,8 +31,10 @@ def bernoulli_pass_reference(
 
     _terms (parts, D) is room for the terms of an example, which only the twin needs.
     """
-    log_prob[...] = (x * logits - softplus(logits)).sum(axis=1)  # (1)
-    np.multiply(dvalue[:, None], x - sigmoid(logits), out=dlogits)  # (2)
+    far, size = np.where(logits >= 0, 1 - x, x), np.abs(logits)  # (N, D) each
+    log_prob[...] = (-size * far - softplus(-size)).sum(axis=1)  # (3)
+    above = sigmoid(-size) - far  # (N, D)
+    np.multiply(dvalue[:, None], np.where(logits >= 0, above, -above), out=dlogits)  # (4)
 
 
 @twin_of(bernoulli_pass_reference, weight=4)
@@ -39,8 +46,8 @@ def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
         x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
         for j in range(mine.size):
             logit = logits_n[j]
-            e = exp(-abs(logit))
-            mine[j] = x_n[j] * logit - max(logit, zero) - log1p(e)  # (1)
-            p = one / (one + e)
-            dlogits_n[j] = scale * (x_n[j] - (p if logit >= zero else e * p))  # (2)
+            e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
+            mine[j] = -abs(logit) * far - log1p(e)  # (3)
+            above = e / (one + e) - far
+            dlogits_n[j] = scale * (above if logit >= zero else -above)  # (4)
         log_prob[n] = sum_of(mine)

@@ -25,7 +25,18 @@ import numpy as np
 
 from ..checks import Array
 from . import sharing
-from .compiling import FromLLVM, Kernel, Twin, compiled, entries, for_python, helper, jit, kept
+from .compiling import (
+    FromLLVM,
+    Kernel,
+    Twin,
+    compiled,
+    entries,
+    for_python,
+    helper,
+    jit,
+    kept,
+    with_types,
+)
 from .recording import Call, Notes
 
 # mypy: disable-error-code="no-untyped-def"
@@ -108,7 +119,7 @@ class Table:
     def go(self, parts: int) -> None:
         """All calls, on that many threads."""
         if parts == 1:
-            for_python(go_through)(0, 1, self._rows, self._gate)
+            for_python(alone)(0, 1, self._rows, self._gate)
         else:
             self._gate[:] = 0
             _region()(parts, self._rows, self._gate)
@@ -193,8 +204,17 @@ def region(parts, table, gate):
         enter(intp(one), parts, table, gate)  # numba counts in unsigned numbers
 
 
+def _types(types: Any) -> tuple[Any, Any]:
+    """Of a table and a gate."""
+    return types.Array(types.int64, 2, "C"), types.Array(types.int64, 1, "C")
+
+
+alone = with_types(go_through, "go_through", _types)
+
+
 @functools.cache
 def _region() -> Twin:
+    for_python(alone)  # which is tried too, sooner or later: so no later run has to compile it
     return kept(jit(region, "region", {"enter": compiled(enter)}, parallel=True))
 
 

@@ -1,21 +1,30 @@
 """The three matrix products of a dense layer, and the sum over a batch.
 
     y  = x w + b                 affine, or times without the b    (1)
-    dw = dw + x^T dy             add_outer                         (2)
-    db = db + sum_n dy_n         add_rows, large batches by way of sum_blocks  (3)
+    dw = dw + (x^T dy)           add_outer                         (2)
+    db = sum_n dy_n              sum_rows, large batches by way of sum_blocks  (3)
     dx = dy w^T                  times_transpose                   (4)
 
 N examples, I inputs, O outputs. `out` is overwritten and returned, `into` is added to. Where dy may
 be nothing but 0, `any_of(dy, some)` tells, and (2) and (4) with that `some` then multiply nothing.
 
-The twin of (1), (2) and (4) is one function, c = first + a b. It cuts c into tiles, whose sums
-stay in registers (native/tiles.py), and takes them in an order in which what a tile reads is near:
+The brackets in (2) count. Of two passes whose gradients are S and -S, as those of real and of fake
+examples can be, nothing must be left: Adam makes a step of any rounding that always has one sign.
+So sums begin at 0, and are added to what is there as a whole.
+
+The twin of (1), (2) and (4) is one function, c = first + a b or c = c + (a b). It cuts c into
+tiles, whose sums stay in registers (native/tiles.py), and takes them in an order in which what a
+tile reads is near:
 
     for each DEPTH numbers k                                                  (5)
         for each panel of b, as wide as a tile                                (6)
             copy the panel, rows side by side: it stays in the first cache    (7)
             for each tile of these columns of c, from top to bottom           (8)
                 sums += a panel
+
+Between two rounds of (5), sums wait in c. Where they are to be added to what is in c, they wait in
+memory beside it, which has room for one panel's columns and WAITING rows: all rounds are done for
+these before the next.                                                                        (9)
 
 (7) is left out where the numbers of a row of b lie side by side and fewer than COPY_FROM rows of c
 would read the panel. A product with a single row or column has no tile to fill, and is taken in
@@ -46,6 +55,8 @@ COPY_FROM = 192  # rows of c
 AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
+WAITING = 256  # rows of c of which sums wait (9)
+SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait
 ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
@@ -109,23 +120,20 @@ def sum_blocks(part, parts, dy, blocks):
                 into[j] += row[j]
 
 
-def add_rows_reference(dy: Array, into: Array, new: bool) -> None:
-    """dy (N, O), added into (O,); with new, written there."""
-    if new:
-        into.fill(0)
-    into += dy.sum(axis=0)  # (3)
+def sum_rows_reference(dy: Array, out: Array) -> None:
+    """dy (N, O): writes the sum of its rows, out (O,)."""
+    dy.sum(axis=0, out=out)  # (3)
 
 
-@twin_of(add_rows_reference)
-def add_rows(part, parts, dy, into, new):
-    left, right = share_row(into.size, part, parts)
-    into = into[left:right]
-    if new:
-        into[:] = 0
+@twin_of(sum_rows_reference)
+def sum_rows(part, parts, dy, out):
+    left, right = share_row(out.size, part, parts)
+    out = out[left:right]
+    out[:] = 0
     for n in range(len(dy)):
         row = dy[n, left:right]
-        for j in range(into.size):
-            into[j] += row[j]  # (3)
+        for j in range(out.size):
+            out[j] += row[j]  # (3)
 
 
 def any_of_reference(x: Array, some: Array) -> None:
@@ -150,7 +158,7 @@ def any_of(part, parts, x, some):
 def _multiplied(
     a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array | None = None
 ) -> bool:
-    """c = first + a b by the twin, unless NumPy is the one to do it: then False."""
+    """c = first + a b or, from ITSELF, c = c + (a b), by the twin; False leaves it to NumPy."""
     if not twins_run() or not ours_are_faster():
         return False
     dtype, item = c.dtype, c.itemsize
@@ -164,12 +172,12 @@ def _multiplied(
         return False
     first = _zeros(dtype.char) if bias is None else bias
     args = (a, b, first, c, start, ALWAYS if some is None else some)
-    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=PANEL))
+    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=SCRATCH))
     return True
 
 
 def multiply(part, parts, a, b, bias, c, start, some, panels):
-    """c = first + a b, this part of it; c = first where there is nothing to add."""
+    """c = first + a b or c = c + (a b), this part of it."""
     item, (rows, depth), columns = c.itemsize, a.shape, b.shape[1]
     if some[0] == 0:
         if start == ITSELF:
@@ -181,32 +189,34 @@ def multiply(part, parts, a, b, bias, c, start, some, panels):
     b_k = item if depth == 1 else b_k  # where there is no next one, its place is free
     b_j = item if columns == 1 else b_j
     c_row = item if rows == 1 else c_row
-    at_first, first_row, first_j = bias.ctypes.data, 0, item
-    if start == NOTHING:
-        first_j = 0
-    elif start == ITSELF:
-        at_first, first_row = at_c, c_row
+    at_first, first_j = bias.ctypes.data, item if start == BIAS else 0
+    rest = at_c if start == ITSELF else at_c - at_c  # 0: nothing is added to what is in c
 
     along_k = a_k == item and b_k == item
     if rows == 1 and along_k:
+        if rest:
+            at_first, first_j = at_c, item
         _dots(c, part, parts, columns, depth, at_b, b_j, at_a, at_c, item, at_first, first_j)
     elif columns == 1 and along_k:
+        first_row = 0
+        if rest:
+            at_first, first_row = at_c, c_row
         _dots(c, part, parts, rows, depth, at_a, a_row, at_b, at_c, c_row, at_first, first_row)
     elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:
-        _row(c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j)
+        _row(c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j, rest)
     elif columns == 1 and a_row == item and c_row == item and start != BIAS:  # the same, transposed
-        _row(c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_row)
+        _row(c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_j, rest)
     else:
         _tiles(
             c, part, parts, rows, columns, depth, at_a, a_row, a_k, at_b, b_k, b_j,
-            at_c, c_row, at_first, first_row, first_j, panels[part].ctypes.data,
+            at_c, c_row, at_first, first_j, start == ITSELF, panels[part].ctypes.data,
         )  # fmt: skip
 
 
 @helper
 def _tiles(
     like, part, parts, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
-    c, c_row, first, first_row, first_j, panel,
+    c, c_row, first, first_j, adds, panel,
 ):  # fmt: skip
     item = like.itemsize
     lanes = VECTOR // item
@@ -220,12 +230,34 @@ def _tiles(
         left, right = left * lanes, min(columns, right * lanes)
     else:
         top, bottom = share(rows, part, parts)
-    copies = b_j != item or bottom - top >= COPY_FROM
+    tall, wide = max(1, bottom - top), max(1, right - left)
+    waits = adds and depth > DEPTH
+    if waits:  # (9)
+        blocks = -(-tall // WAITING)
+        tall, wide = -(-tall // blocks), WIDTH * lanes
+    for i in range(top, bottom, tall):
+        for j in range(left, right, wide):
+            _rounds(
+                like, min(tall, bottom - i), min(wide, right - j), depth,
+                a + i * a_row, a_row, a_k, b + j * b_j, b_k, b_j,
+                c + i * c_row + j * item, c_row, first + j * first_j, first_j, adds, waits, panel,
+            )  # fmt: skip
+
+
+@helper
+def _rounds(
+    like, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
+    c, c_row, first, first_j, adds, waits, panel,
+):  # fmt: skip
+    item = like.itemsize
+    step = WIDTH * VECTOR // item
+    copies = b_j != item or rows >= COPY_FROM
     at_k = 0
     while True:  # once for depth = 0, to write `first`
         few = min(DEPTH, depth - at_k)  # (5)
-        for j in range(left, right, WIDTH * lanes):  # (6)
-            width = min(WIDTH * lanes, right - j)
+        is_last = at_k + few >= depth
+        for j in range(0, columns, step):  # (6)
+            width = min(step, columns - j)
             at_b, next_k = b + at_k * b_k + j * b_j, b_k
             if copies:  # (7)
                 if b_j == item:
@@ -233,20 +265,26 @@ def _tiles(
                 else:
                     transpose_panel(like, width, few, at_b, b_j, panel)
                 at_b, next_k = panel, WIDTH * VECTOR
-            i = top
-            while i < bottom:  # (8)
-                height = _height(bottom - i)
+            i = 0
+            while i < rows:  # (8)
+                height = _height(rows - i)
                 at_a, at_c = a + i * a_row + at_k * a_k, c + i * c_row + j * item
-                at_first, next_first = first + i * first_row + j * first_j, first_row
-                if at_k > 0:  # what came before is in c
-                    at_first, next_first = at_c, c_row
+                sums, next_sums = at_c, c_row
+                if waits:
+                    sums, next_sums = panel + PANEL + i * WIDTH * VECTOR, WIDTH * VECTOR
+                at_first, next_first = first + j * first_j, 0
+                if at_k > 0:
+                    at_first, next_first = sums, next_sums
+                if is_last:
+                    sums, next_sums = at_c, c_row
+                rest = at_c if adds and is_last else at_c - at_c
                 multiply_tile(
                     like, height, width, few, at_a, a_row, a_k, at_b, next_k,
-                    at_c, c_row, at_first, next_first,
+                    sums, next_sums, at_first, next_first, rest, c_row,
                 )  # fmt: skip
                 i += height
         at_k += few
-        if at_k >= depth:
+        if is_last:
             break
 
 
@@ -259,15 +297,16 @@ def _height(left):
 
 
 @helper
-def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j):
+def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j, rest):
     item = like.itemsize
     width = BROAD * VECTOR // item
     left, right = share(-(-columns // width), part, parts)
     for j in range(left * width, min(columns, right * width), width):
         count = min(width, columns - j)
         multiply_row(
-            like, count, depth, a, a_k, b + j * item, b_k, c + j * item, first + j * first_j
-        )
+            like, count, depth, a, a_k, b + j * item, b_k, c + j * item, first + j * first_j,
+            rest + j * item if rest else rest,
+        )  # fmt: skip
 
 
 @helper

@@ -25,6 +25,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -167,7 +168,7 @@ class Ways:
 
 
 def run(task: Callable[[int], None], parts: int, ways: Ways | None = None) -> None:
-    """task(parts), or task(1), where other threads cannot be had just now, or by `ways` are slower.
+    """task(parts), or task(1), where other threads cannot be had, or by `ways` are slower.
 
     With fewer threads than `parts` in numba, it is task(as many as there are).
     """
@@ -176,7 +177,7 @@ def run(task: Callable[[int], None], parts: int, ways: Ways | None = None) -> No
         return
     try:
         start = time.perf_counter()
-        if ways is None or ways.choose():
+        if (ways is None or ways.choose()) and launch():
             _in_parallel(task, parts)
         else:
             task(1)
@@ -187,8 +188,8 @@ def run(task: Callable[[int], None], parts: int, ways: Ways | None = None) -> No
 
 
 @functools.cache
-def launch() -> None:
-    """Start numba's threads, once, before anything else asks numba for them.
+def launch() -> bool:
+    """Start numba's threads, once, before anything else asks numba for them; whether there are any.
 
     With OpenMP, a thread that waits for work looks for it all the time, GNU's for milliseconds.
     Where other programs want the CPU too, that makes a step many times slower; a tenth of a
@@ -200,16 +201,26 @@ def launch() -> None:
     os.environ.setdefault(SPINS, "10000")  # read once, when OpenMP is loaded
     try:
         numba.get_num_threads()
+    except (ImportError, ValueError) as problem:  # the layer that was asked for is not there
+        layer = numba.config.THREADING_LAYER
+        warnings.warn(
+            f"numba cannot start its threads, with NUMBA_THREADING_LAYER={layer}: "
+            f"{str(problem).splitlines()[0]} Kernels run on one thread. Where neither that nor "
+            f"NUMBA_THREADING_LAYER_PRIORITY is set, numba takes a layer that is installed",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
     finally:
         if given is None:
             del os.environ[SPINS]
+    return True
 
 
 def _in_parallel(task: Callable[[int], None], parts: int) -> None:
     """With no more of numba's threads awake than there are parts; the user's own choice is kept."""
     import numba
 
-    launch()
     parts = min(parts, numba.config.NUMBA_NUM_THREADS)
     before = numba.get_num_threads()
     if before == parts:

@@ -121,7 +121,7 @@ class GAN(Model):
     ) -> float:
         """(3) or (4); see `Model.objective`. The generator needs of the batch only its size."""
         one_of(player, self.players, "player")
-        rng = as_generator(rng)
+        batch, rng = self._batch(batch), as_generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         z = tape.array("z", (len(batch), self.latent), self.dtype)  # (N, Z)
         kernels.before(kernels.fill_standard_normal, rng, z)

@@ -115,7 +115,7 @@ class VAE(Model):
         See `Model.objective`.
         """
         one_of(player, self.players, "player")
-        rng = generator(rng)
+        batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
         examples, latents = len(batch), (len(batch), self.latent)  # N, (N, Z)

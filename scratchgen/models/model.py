@@ -78,7 +78,8 @@ class Model:
     ) -> float:
         """What `player` minimises, mean per example; its gradient is added into `gradient`.
 
-        batch (N, *shape) as `check` returns it; labels (N,) are for networks with JoinLabels.
+        batch (N, *shape) as `check` returns it; what is of another dtype is checked here. Raises
+        DataError where it holds no examples. labels (N,) are for networks with JoinLabels.
         Leaves the number and its parts, by the names that a history has, on the tape as
         `tape.parts`; the number itself comes first. Updates nothing.
 
@@ -167,6 +168,18 @@ class Model:
     def check(self, x: Any, what: str = "x") -> Array:
         """x as (N, *shape) of the model's dtype, or ShapeError, KindError or DataError."""
         return examples(x, self.shape, self.dtype, what)
+
+    def _batch(self, batch: Any) -> Array:
+        """The batch of an objective; what is of another dtype or shape than `check` gives, checked.
+
+        Raises DataError where it holds no examples, which have no mean.
+        """
+        known = isinstance(batch, np.ndarray) and batch.dtype == self.dtype
+        if not known or batch.shape[1:] != self.shape:
+            batch = self.check(batch, "batch")
+        if not len(batch):
+            raise DataError(f"batch has shape {batch.shape}, no examples: wants at least one")
+        return batch
 
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.

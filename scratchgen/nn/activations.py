@@ -9,17 +9,20 @@ and 0 elsewhere, and sig = 1 / (1 + exp(-x)):
 
     ReLU         max(x, 0)                     [x > 0]                0              (4)
     LeakyReLU    x, or a x where x <= 0        1, or a                0              (5)
-    ELU          x, or alpha (exp(x) - 1)      1, or y + alpha        0, or y + alpha (6)
-    Tanh         tanh x                        1 - y^2                -2 y s'        (7)
-    Sigmoid      sig                           y (1 - y)              s' (1 - 2 y)   (8)
+    ELU          x, or alpha (exp(x) - 1)      1, or alpha exp(x)     0, or alpha exp(x) (6)
+    Tanh         tanh x                        4 r(2 x)               -2 y s'        (7)
+    Sigmoid      sig                           r                      s' (1 - 2 y)   (8)
     Softplus     log(1 + exp x)                sig                    r              (9)
     SiLU         x sig                         sig + y (1 - sig)      r (2 + x - 2 y) (10)
     GELU         x Phi(x)                      Phi + x phi            phi (2 - x^2)  (11)
 
-with a the negative slope, r = sig (1 - sig), and Phi, phi the normal distribution and density of
-kernels/normal.py. At the kink of (4), (5) and, unless alpha is 1, (6) the slope is the one to the
-left of it: relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Clevert et
-al. 2016, (10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
+with a the negative slope, r(x) = sig(x) sig(-x), and Phi, phi the normal distribution and density
+of kernels/normal.py. From y alone the slope of (6) would be y + alpha, of (7) 1 - y^2, and of (8)
+y (1 - y): nothing would be left of it where y rounds to -alpha or 1, in float32 at -17, 9 and 17.
+
+At the kink of (4), (5) and, unless alpha is 1, (6) the slope is the one to the left of it:
+relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Clevert et al. 2016,
+(10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
 """
 
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite
+from ..checks import Array, expect_floats, finite
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -61,6 +64,7 @@ class Activation(Layer):
         return ()
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         tape.x, tape.y = x, tape.array("y", x.shape, x.dtype)
         if not self._by_twin("bend", x, tape.y):
             kernels.here(self.value, x, tape.y)
@@ -184,10 +188,13 @@ class ELU(Activation):
         return out
 
     def slope(self, x: Array, y: Array) -> Array:
-        return np.where(x > 0, x.dtype.type(1), y + self.alpha)  # (6)
+        return np.where(x > 0, x.dtype.type(1), self._bend(x))  # (6)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return np.where(x > 0, x.dtype.type(0), y + self.alpha)  # (6)
+        return np.where(x > 0, x.dtype.type(0), self._bend(x))  # (6)
+
+    def _bend(self, x: Array) -> Array:
+        return self.alpha * np.exp(np.minimum(x, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +212,7 @@ class Tanh(Activation):
         return np.tanh(x, out=out)  # (7)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return 1 - y * y  # (7)
+        return 4 * sigmoid_slope(2 * x)  # (7)
 
     def curvature(self, x: Array, y: Array) -> Any:
         return -2 * y * self.slope(x, y)  # (7)
@@ -226,7 +233,7 @@ class Sigmoid(Activation):
         return kernels.sigmoid(x, out=out)  # (8)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return y * (1 - y)  # (8)
+        return sigmoid_slope(x)  # (8)
 
     def curvature(self, x: Array, y: Array) -> Any:
         return self.slope(x, y) * (1 - 2 * y)  # (8)
@@ -250,8 +257,7 @@ class Softplus(Activation):
         return kernels.sigmoid(x)  # (9)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        s = kernels.sigmoid(x)
-        return s * (1 - s)  # (9)
+        return sigmoid_slope(x)  # (9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,8 +279,7 @@ class SiLU(Activation):
         return s + y * (1 - s)  # (10)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        s = kernels.sigmoid(x)
-        return s * (1 - s) * (2 + x - 2 * y)  # (10)
+        return sigmoid_slope(x) * (2 + x - 2 * y)  # (10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,3 +302,8 @@ class GELU(Activation):
     def curvature(self, x: Array, y: Array) -> Any:
         a = np.minimum(np.abs(x), kernels.FAR)  # where phi is 0; x^2 could overflow
         return kernels.normal_density(x) * (2 - a * a)  # (11)
+
+
+def sigmoid_slope(x: Array) -> Array:
+    """r: any shape -> the same shape."""
+    return kernels.sigmoid(x) * kernels.sigmoid(-x)

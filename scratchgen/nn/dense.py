@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, whole
+from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, check_initialiser
 from .layer import Layer, Views
@@ -67,6 +67,7 @@ class Dense(Layer):
         return wanted
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         if x.shape[1:] != (self.n_in,):
             raise ShapeError(self._misfit(x.shape))
         tape.x = x  # (N, I)
@@ -90,14 +91,20 @@ class Dense(Layer):
         return kernels.times_transpose(dy, p.w, out=dx)  # (2)
 
     def _add_sum(self, dy: Array, into: Array, new: bool, tape: Tape) -> None:
-        """sum_n dy_n, added into the bias's gradient; of large batches in blocks of rows first."""
+        """sum_n dy_n, added into the bias's gradient as a whole; see kernels/products.py.
+
+        Of large batches blocks of rows are summed first.
+        """
         rows = kernels.plain(dy)
         if len(rows) > kernels.BATCH:
             shape = (-(-len(rows) // kernels.BATCH), self.n_out)
             blocks = tape.array("blocks", shape, rows.dtype)
             kernels.sum_blocks(rows, blocks)
             rows = blocks
-        kernels.add_rows(rows, into, new)
+        sums = into if new else tape.array("db", into.shape, into.dtype)
+        kernels.sum_rows(rows, sums)
+        if not new:
+            kernels.add_scaled(into, sums, into.dtype.type(1), into)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u  # (N, I)

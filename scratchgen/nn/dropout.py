@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, fraction
+from ..checks import Array, expect_floats, fraction
 from ..kernels import flat
 from ..rng import fill_uniform
 from .layer import Layer, Views
@@ -38,6 +38,7 @@ class Dropout(Layer):
         object.__setattr__(self, "drop", fraction(self.drop, "Dropout: drop"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         tape.uniform = None  # nothing is dropped
         if not tape.training:
             return x

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, labels, whole
+from ..checks import Array, Shape, expect_floats, labels, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, check_initialiser
 from .layer import Layer, Views
@@ -48,6 +48,7 @@ class Join(Layer):
         return (shape[0] + self.size(),)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         n, d = x.shape
         tape.d = d
         y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)
@@ -120,8 +121,8 @@ class JoinLabels(Join):
         kernels.here(look_up, p.table, tape.checked, out)  # (1)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        # (2): a label that comes twice adds twice
-        kernels.here(np.add.at, g.table, tape.checked, djoined)
+        sums = tape.array("sums", g.table.shape, g.table.dtype)
+        kernels.here(add_by_label, djoined, tape.checked, sums, g.table)  # (2)
 
     def __str__(self) -> str:
         return f"JoinLabels({self.n_labels} labels, width {self.width})"
@@ -171,6 +172,13 @@ def look_up(table: Array, rows: Array, out: Array) -> None:
 def fill(out: Array, labels: Array) -> None:
     """Labels (N,) of any dtype: writes out (N,)."""
     np.copyto(out, labels, casting="unsafe")
+
+
+def add_by_label(d: Array, labels: Array, sums: Array, into: Array) -> None:
+    """d (N, width), labels (N,): writes the sums over equal labels (K, width), and adds them."""
+    sums.fill(0)
+    np.add.at(sums, labels, d)  # a label that comes twice adds twice
+    into += sums
 
 
 def add_sum(d: Array, into: Array) -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, whole
+from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
 from .layer import Layer, Views
 from .tape import Tape
@@ -44,6 +44,7 @@ class Maxout(Layer):
         return (*shape[:-1], shape[-1] // self.pieces)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         groups = x.reshape(len(x), *self.out_shape(x.shape[1:]), self.pieces)  # (N, ..., O, pieces)
         tape.best = groups.argmax(axis=-1)[..., None]  # (N, ..., O, 1)
         tape.x_shape = x.shape

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, finite
+from ..checks import Array, expect_floats, finite
 from ..kernels import flat
 from .layer import Layer, Views
 from .tape import Tape
@@ -35,6 +35,7 @@ class GaussianNoise(Layer):
         object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         if not tape.training:
             return x
         rng = tape.given("rng", f"{self} draws its noise from it in training")

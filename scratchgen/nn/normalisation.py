@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, finite, fraction, whole
+from ..checks import Array, Shape, expect_floats, finite, fraction, whole
 from ..errors import ShapeError
 from ..kernels import plain
 from .initialisers import Constant, Initial, bound
@@ -70,6 +70,23 @@ class Normalisation(Layer):
             "beta": (shape, bound(Constant(0.0), fans)),
         }
 
+    def _two(self, tape: Tape, first: str, second: str, dtype: Any) -> tuple[Array, Array]:
+        """Memory for two rows of features."""
+        shape = (self.features,)
+        return tape.array(first, shape, dtype), tape.array(second, shape, dtype)
+
+    def _sums(self, dy: Array, h: Array, tape: Tape) -> tuple[Array, Array]:
+        """dgamma and dbeta of (4), (F,) each."""
+        dgamma, dbeta = self._two(tape, "dgamma", "dbeta", dy.dtype)
+        kernels.norm_sums(rows(dy), rows(h), dgamma, dbeta)  # (4)
+        return dgamma, dbeta
+
+    def _add(self, dgamma: Array, dbeta: Array, g: Views) -> None:
+        """The sums, added into the gradients as a whole; kernels/products.py says why."""
+        one = dgamma.dtype.type(1)
+        kernels.add_scaled(g.gamma, dgamma, one, g.gamma)
+        kernels.add_scaled(g.beta, dbeta, one, g.beta)
+
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.features})"
 
@@ -92,6 +109,7 @@ class LayerNorm(Normalisation):
         self._check(least=2)  # one number by itself has no spread
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         self.out_shape(x.shape[1:])
         tape.r = tape.array("r", (*x.shape[:-1], 1), x.dtype)  # (N, ..., 1)
         tape.h, y = (tape.array(name, x.shape, x.dtype) for name in ("h", "y"))  # (N, ..., F)
@@ -112,7 +130,7 @@ class LayerNorm(Normalisation):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         if g is not None:
-            kernels.add_norm_sums(rows(dy), rows(tape.h), g.gamma, g.beta)  # (4)
+            self._add(*self._sums(dy, tape.h, tape), g)  # (4)
         return self._jacobian(p.gamma, dy, tape, "dx") if need_dx else None  # (4)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
@@ -127,10 +145,9 @@ class LayerNorm(Normalisation):
     ) -> SimpleNamespace | None:
         h, k = rows(tape.h), rows(tape.k)
         if g is not None:
-            kernels.add_norm_sums(rows(dy), h, g.gamma, g.beta)  # (7)
-            no_beta = tape.array("no_beta", g.beta.shape, dv.dtype)
-            kernels.before(no_beta.fill, 0)
-            kernels.add_norm_sums(rows(dv), k, g.gamma, no_beta)  # (7)
+            self._add(*self._sums(dy, tape.h, tape), g)  # (7)
+            dgamma, _ = self._sums(dv, tape.k, tape)  # v has no beta
+            kernels.add_scaled(g.gamma, dgamma, dv.dtype.type(1), g.gamma)  # (7)
         if not need_dx:
             return None
         dx = self._jacobian(p.gamma, dy, tape, "dx")  # (N, ..., F), the first term of (6)
@@ -183,6 +200,7 @@ class BatchNorm(Normalisation):
         return {"mean": ((self.features,), 0.0), "var": ((self.features,), 1.0)}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         self.out_shape(x.shape[1:])
         tape.of_batch = tape.training and len(x) > 0  # no examples have no mean
         tape.mean, tape.var = p.mean, p.var  # (F,) each
@@ -208,15 +226,9 @@ class BatchNorm(Normalisation):
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        dgamma, dbeta = self._two(tape, "dgamma", "dbeta", dy.dtype)  # (F,) each
-        kernels.before(dgamma.fill, 0)
-        kernels.before(dbeta.fill, 0)
-        if tape.of_batch or g is not None:
-            kernels.add_norm_sums(rows(dy), rows(tape.h), dgamma, dbeta)  # (4)
+        dgamma, dbeta = self._sums(dy, tape.h, tape)  # (F,) each   (4)
         if g is not None:
-            one = dy.dtype.type(1)
-            kernels.add_scaled(g.gamma, dgamma, one, g.gamma)
-            kernels.add_scaled(g.beta, dbeta, one, g.beta)
+            self._add(dgamma, dbeta, g)
         if not need_dx:
             return None
         if not tape.of_batch:  # mean and r are constants: J is r alone, as (4) is without sums
@@ -227,11 +239,6 @@ class BatchNorm(Normalisation):
             rows(dy), plain(p.gamma), tape.r, rows(tape.h), dgamma, dbeta, rows(dx)
         )  # (4)
         return dx
-
-    def _two(self, tape: Tape, first: str, second: str, dtype: Any) -> tuple[Array, Array]:
-        """Memory for two rows of features."""
-        shape = (self.features,)
-        return tape.array(first, shape, dtype), tape.array(second, shape, dtype)
 
     def why_no_tangent(self) -> str:
         return (

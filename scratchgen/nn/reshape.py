@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
-from ..checks import Array, Shape, sizes
+from ..checks import Array, Shape, expect_floats, sizes
 from ..errors import ShapeError
 from .layer import Layer, Views
 from .tape import Tape
@@ -23,6 +23,7 @@ class Relayout(Layer):
     example_wise: ClassVar[bool] = True
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         tape.x_shape = x.shape
         return x.reshape(len(x), *self.out_shape(x.shape[1:]))  # (1)
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, Shape
+from ..checks import Array, Shape, expect_floats
 from ..errors import ShapeError
 from ..kernels import flat
 from .layer import Layer, Views, check_layer
@@ -58,6 +58,7 @@ class Residual(Layer):
         return Residual(*children)
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         return _sum(x, noted(self.inner).forward(p[0], x, tape.inner(0)), tape, "y")  # (1)
 
     def backward(

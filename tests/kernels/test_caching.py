@@ -1,16 +1,24 @@
 """Compiled kernels on disk: used again, and never trusted more than they deserve."""
 
 import os
+import stat
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_twins import run
 
+from scratchgen.bench.cases import twins
+from scratchgen.kernels import plans
+from scratchgen.kernels.recording import Call
 from scratchgen.kernels.twins import numba_works
 
 pytestmark = pytest.mark.skipif(
     not numba_works(), reason="numba is not installed, or switched off: nothing is compiled"
 )
+
+posix = pytest.mark.skipif(os.name != "posix", reason="only there do folders have modes and owners")
 
 KERNEL = """
 import numpy as np, sys
@@ -18,7 +26,7 @@ from scratchgen import kernels
 from scratchgen.kernels.twins import twins
 x, into = np.ones((3, 4), np.float32), np.zeros(4, np.float32)
 with twins():
-    kernels.add_rows(x, into, False)
+    kernels.sum_rows(x, into)
 print(into.tolist())
 """
 RIGHT = "[3.0, 3.0, 3.0, 3.0]"
@@ -58,14 +66,96 @@ caching.IndexDataCacheFile.save = full
     assert not files(cache)
 
 
-def test_without_a_home_or_a_place_to_write_kernels_are_compiled_each_time():
+@posix
+def test_without_any_folder_kernels_are_compiled_each_time_and_it_is_said(tmp_path):
     code = f"""
+import os, sys
+from pathlib import Path
+Path(os.environ["TMPDIR"], f"scratchgen-{{os.getuid()}}").touch()
 from scratchgen.kernels.native import caching
 assert caching.folder() is None, caching.folder()
+sys.stderr = sys.stdout
 {KERNEL}
 """
     nowhere = {"XDG_CACHE_HOME": "", "NUMBA_CACHE_DIR": "", "HOME": "/dev/null"}
-    assert run(code, **nowhere, NUMBA_THREADING_LAYER="workqueue") == RIGHT
+    said, result = run(code, **nowhere, TMPDIR=str(tmp_path)).splitlines()
+    assert result == RIGHT
+    assert "in every process anew" in said
+    assert "name one with NUMBA_CACHE_DIR" in said
+
+
+@pytest.fixture
+def temporary(monkeypatch, tmp_path):
+    """The temporary directory, where no other place can be written."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/dev/null")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@posix
+def test_where_nothing_else_can_be_written_the_folder_is_a_private_temporary_one(temporary):
+    from scratchgen.kernels.native import caching
+
+    folder = caching.folder.__wrapped__()
+    private = temporary / f"scratchgen-{os.getuid()}"
+    assert folder.is_dir()
+    assert folder.is_relative_to(private)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert caching.folder.__wrapped__() == folder  # and it is found again
+
+
+@posix
+@pytest.mark.parametrize("made", ["by somebody else", "for others to write", "a link", "a file"])
+def test_a_temporary_folder_that_others_may_have_written_is_not_used(made, temporary, monkeypatch):
+    from scratchgen.kernels.native import caching
+
+    user = os.getuid() + (made == "by somebody else")
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    path, elsewhere = temporary / f"scratchgen-{user}", temporary / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    if made == "a link":
+        path.symlink_to(elsewhere)
+    elif made == "a file":
+        path.touch(mode=0o700)
+    else:
+        path.mkdir(mode=0o700)
+        path.chmod(0o770 if made == "for others to write" else 0o700)
+    assert caching.folder.__wrapped__() is None
+    assert not any(elsewhere.iterdir())
+
+
+def test_what_two_processes_wrote_one_over_the_other_is_compiled_anew(monkeypatch, tmp_path):
+    """Each chose the same file for its own kinds of arguments, as neither had seen the other's."""
+    import numba
+
+    from scratchgen.kernels.native import caching
+
+    monkeypatch.setattr(caching, "folder", lambda: tmp_path)
+
+    def double(x):
+        return x + x
+
+    def compiled():
+        twin = numba.njit(double)
+        twin._cache = caching.KernelCache(double)
+        return twin
+
+    twin = compiled()
+    assert (twin(1), twin(1.5)) == (2, 3.0)
+    first, second = sorted(tmp_path.glob("*.nbc"))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    twin = compiled()
+    assert (twin(1), twin(1.5)) == (2, 3.0)
+
+
+def test_what_a_later_run_may_choose_is_compiled_with_the_first():
+    """Several threads, or one: which is faster is tried while it runs, and not in each run."""
+    call = Call(twins()["add_scaled"].loop, (*[np.zeros(3)] * 2, 1.0, np.zeros(3)), 1)
+    plans.at_once(call, 2)
+    assert plans._region().overloads
+    assert plans.for_python(plans.alone).overloads
 
 
 def test_the_folder_is_named_by_the_sources_of_all_kernels(monkeypatch, tmp_path):

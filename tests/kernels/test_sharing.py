@@ -1,5 +1,6 @@
 """Threads: how many, and that nothing goes wrong where there can be none."""
 
+import functools
 import os
 import re
 import subprocess
@@ -195,3 +196,20 @@ def test_everything_is_shared_out_once(share, count, parts):
         start, stop = share(count, part, parts)
         taken[start:stop] += 1
     assert (taken == 1).all()
+
+
+@needs_numba
+def test_a_threading_layer_that_is_missing_costs_threads_alone(monkeypatch):
+    import numba
+
+    def missing():
+        raise ValueError("No threading layer could be loaded.\nHINT:\n...")
+
+    monkeypatch.setattr(numba, "get_num_threads", missing)
+    monkeypatch.setattr(numba.config, "THREADING_LAYER", "tbb")
+    monkeypatch.setattr(sharing, "launch", functools.cache(sharing.launch.__wrapped__))
+    ran = []
+    with pytest.warns(RuntimeWarning, match="NUMBA_THREADING_LAYER=tbb: No threading"):
+        sharing.run(ran.append, 2)
+    sharing.run(ran.append, 2)  # and once is enough
+    assert ran == [1, 1]

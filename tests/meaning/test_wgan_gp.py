@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
+from scratchgen.kernels.twins import references, twins
 from scratchgen.optim import Adam, LinearDecay
 
 STEPS, K = 800, 5  # of the critic, and its moves for each move of the generator
@@ -58,6 +59,18 @@ def test_the_generator_moves_in_every_fifth_step_and_the_critic_in_every_step():
     assert all(moved["discriminator"] for moved in moves)
     generator = [bool(moved["generator"]) for moved in moves]
     assert generator == [False, False, False, False, True] * 10
+
+
+@pytest.mark.parametrize("which", [twins, references])
+@pytest.mark.parametrize("batch_size", [20, 65, 100, 257])
+def test_the_critics_last_bias_stays_exactly_where_it_began(which, batch_size):
+    """Its gradient is sum_n 1/N - sum_n 1/N = 0, and Adam makes whole steps of any rounding."""
+    model = sg.models.wgan_gp((2,), latent=2, hidden=(64,), rng=1)
+    bias = model.players["discriminator"].views.discriminator[-1].b
+    bias[:] = 0.25
+    with which():
+        sg.fit(model, X, epochs=1 + batch_size // 64, batch_size=batch_size, seed=0)
+    assert bias[0] == 0.25
 
 
 @pytest.mark.parametrize("seed", [0, 1])

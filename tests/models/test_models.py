@@ -13,6 +13,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import errors
 from scratchgen.distributions import LIKELIHOODS, Categorical
+from scratchgen.kernels.twins import references, twins
 from scratchgen.losses import LOSSES, MINIMAX, PENALTIES, R1, GradientPenalty
 from scratchgen.models import RECIPES
 from scratchgen.nn import BatchNorm, Dense, LayerNorm, Network, ReLU, Residual
@@ -405,6 +406,34 @@ def test_whole_numbers_and_truth_values_are_data_too(small_vae, pictures):
     assert np.array_equal(small_vae.encode(binary), small_vae.encode(binary.astype(int)))
     fortran = np.asfortranarray(pictures.astype(np.float64))
     np.testing.assert_allclose(small_vae.encode(fortran), small_vae.encode(pictures), rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("name", ["vae", "gan", "wgan_gp"])
+@pytest.mark.parametrize("dtype", ["int64", "bool", "uint8", "float16", "float64", ">f4"])
+def test_an_objective_takes_what_check_would_take(name, dtype, way):
+    model = getattr(sg.models, name)((4,), latent=2, hidden=(5,), rng=0)
+    x = np.arange(12).reshape(3, 4) % 2
+    with way():
+        for player in model.players:
+            values = [model.objective(player, one, 0) for one in (x.astype(dtype), x.tolist())]
+            assert values == [model.objective(player, x.astype("float32"), 0)] * 2
+
+
+@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("name", ["vae", "gan"])
+def test_an_objective_of_no_examples_or_of_others_is_refused_with_what_to_do(name, way):
+    model = getattr(sg.models, name)((4,), latent=2, hidden=(5,), rng=0)
+    with way():
+        for player in model.players:
+            with pytest.raises(errors.DataError, match=r"\(0, 4\), no examples: wants at"):
+                model.objective(player, np.zeros((0, 4), np.float32), 0)
+            with pytest.raises(errors.ShapeError, match=r"batch has shape \(3, 5\), wants"):
+                model.objective(player, np.zeros((3, 5), np.float32), 0)
+            with pytest.raises(errors.KindError, match="batch is of dtype <U1"):
+                model.objective(player, np.full((3, 4), "a"), 0)
+            with pytest.raises(errors.DataError, match="batch holds NaN"):
+                model.objective(player, np.full((3, 4), np.nan), 0)
 
 
 class MyBernoulli(sg.distributions.Bernoulli):

@@ -453,3 +453,18 @@ def test_batch_norm_passes_no_examples_in_training_and_learns_nothing_of_them():
     assert layer.forward(block.views.it, np.zeros((0, 2)), tape).shape == (0, 2)
     layer.settle(block.views.it, tape)
     assert np.array_equal(before, block.state)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float16"])
+@each_kind
+@given(st.data())
+@of_each_kind
+def test_what_is_no_array_of_floats_is_refused_with_what_to_do(kind, dtype, data):
+    case = Case(data.draw(own_layers([kind])), n=2, seed=0)
+    x, tape = case.x, Tape().begin(training=True, rng=np.random.default_rng(0), labels=case.labels)
+    words = rf"got x of shape .*, {dtype}, wants an array of float32 or float64: convert it with "
+    with pytest.raises(errors.KindError, match=words + r"np\.asarray\(x, 'float32'\)"):
+        case.layer.forward(case.p, x.astype(dtype), tape)
+    with pytest.raises(errors.KindError, match="wants an array of float32 or float64"):
+        case.layer.forward(case.p, x.tolist(), tape)
+    assert len(case.layer.forward(case.p, np.asarray(x.tolist(), "float32"), tape)) == 2

@@ -5,14 +5,20 @@
 Numba itself looks only at the file of the function it compiles, and would not see that a function
 called from there has changed. With (1) another source, another numba or another CPU has another
 folder. The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows
-LOCALAPPDATA). Where nothing can be written, kernels are compiled in every process, and where a
-file is damaged, again.
+LOCALAPPDATA). Where it cannot be written, it is a private folder in the temporary directory:
+
+    <temporary directory>/scratchgen-<user's number>, of that user, for nobody else to enter  (2)
+
+Who can write there could have a program run code of theirs, so what somebody else made by that name
+is not used. With no folder at all kernels are compiled in every process; where a file is damaged,
+again.
 """
 
 import contextlib
 import functools
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,29 +36,36 @@ from . import vectors
 @functools.cache
 def folder() -> Path | None:
     """Where compiled kernels are kept; None where no place can be written."""
-    for home in _homes():
-        path = home / "scratchgen" / _key()
+    for home in (_home, _private):
         try:
+            path = home() / "scratchgen" / _key()
             path.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path).close()
-        except OSError:
+        except (OSError, RuntimeError):  # the latter where a user has no home
             continue
         return path
     return None
 
 
-def _homes() -> list[Path]:
-    """The places to try, the first one first."""
-    if given := os.environ.get("NUMBA_CACHE_DIR"):
-        return [Path(given)]
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return [Path(given)]
-    if sys.platform == "win32" and (given := os.environ.get("LOCALAPPDATA")):
-        return [Path(given)]
-    try:
-        return [Path.home() / ".cache"]
-    except RuntimeError:  # no home
-        return []
+def _home() -> Path:
+    """The cache home: the one that is asked for, or the user's."""
+    names = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", *["LOCALAPPDATA"] * (sys.platform == "win32"))
+    given = next(filter(None, map(os.environ.get, names)), None)
+    return Path(given) if given else Path.home() / ".cache"
+
+
+def _private() -> Path:
+    """(2), made where it is missing; PermissionError where it is not the user's alone."""
+    if sys.platform == "win32":  # where each user has a temporary directory of their own
+        return Path(tempfile.gettempdir())
+    path, user = Path(tempfile.gettempdir(), f"scratchgen-{os.getuid()}"), os.getuid()
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()  # of a symbolic link, not of what it points to
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user
+    if not mine or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{path} is not a folder of this user's alone")
+    return path
 
 
 def _key() -> str:
@@ -99,6 +112,8 @@ class KernelCache(caching.FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             found = super().load_overload(sig, target_context)
+            if found is not None and found.signature.args != tuple(sig):
+                found = None  # two processes have written at once, one over the other
         except Exception:  # a damaged file can fail in as many ways as there are bytes
             found = None
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
     c[i, j] = first[i, j] + sum_k a[i, k] b[k, j]      a few rows i, one or two vectors of j    (1)
     c[i] = first[i] + sum_k a[i, k] b[k]               eight rows i                             (2)
+    c = rest + (first + sum_k ...)                     (1), if there is a rest                  (3)
 
 For each k of (1), one number of each row of `a` is spread over a vector and multiplied with the
 vectors in row k of b, which are read once for all rows; a fused multiply-add puts the product on
@@ -11,6 +12,9 @@ order, from k = 0 up, whatever the size of the tile: how a matrix is cut does no
 result. docs/performance.md has the picture.
 
 In (2) k runs along the vectors, and each sum is one over lanes at the end.
+
+What a sum is to be added onto is the rest of (3), and not what it starts from: of S and -S, one
+added after the other, nothing is left. Where there is no rest, its address is 0.
 
 Matrices are given by the address of their first number and the bytes from one row, and from one k,
 to the next. What stands in a row of b and of c lies side by side.
@@ -42,14 +46,16 @@ def multiply_tile(
     c_row: Value,
     first: Value,
     first_row: Value,
+    rest: Value,
+    rest_row: Value,
 ) -> None:
     """(1) for `height` rows, 1 ... HEIGHT, `width` columns, and `depth` numbers k.
 
-    `first` is what the sums start from: a bias, with first_row = 0, or c itself.
+    `first` is what the sums start from: zeros or a bias, with first_row = 0, or sums so far.
     """
 
     def tile(rows: int, vectors: int) -> None:
-        matrices = (a, a_row, a_k, b, b_k, c, c_row, first, first_row)
+        matrices = (a, a_row, a_k, b, b_k, c, c_row, first, first_row, rest, rest_row)
         _emit_tile(v, rows, vectors, width, depth, *matrices)
 
     one_vector = v.builder.icmp_signed("<=", width, v.whole(v.lanes))
@@ -65,17 +71,18 @@ def multiply_tile(
 @instructions
 def multiply_row(
     v: Vectors, width: Value, depth: Value, a: Value, a_k: Value, b: Value, b_k: Value,
-    c: Value, first: Value,
+    c: Value, first: Value, rest: Value,
 ) -> None:  # fmt: skip
     """(1) for one row and as many columns as BROAD vectors have."""
     zero = v.whole(0)
-    _emit_tile(v, 1, BROAD, width, depth, a, zero, a_k, b, b_k, c, zero, first, zero)
+    matrices = (a, zero, a_k, b, b_k, c, zero, first, zero, rest, zero)
+    _emit_tile(v, 1, BROAD, width, depth, *matrices)
 
 
 def _emit_tile(
     v: Vectors, rows: int, vectors: int, width: Value, depth: Value,
     a: Value, a_row: Value, a_k: Value, b: Value, b_k: Value,
-    c: Value, c_row: Value, first: Value, first_row: Value,
+    c: Value, c_row: Value, first: Value, first_row: Value, rest: Value, rest_row: Value,
 ) -> None:  # fmt: skip
     b_ = v.builder
     columns = [v.whole(j * v.size) for j in range(vectors)]
@@ -94,8 +101,15 @@ def _emit_tile(
                 sums[i * vectors + j] = v.fma(left, right[j], sums[i * vectors + j])
         return [b_.add(a, a_k), b_.add(b, b_k), *sums]
 
-    start = [x for i in v.multiples(first_row, rows) for x in row(b_.add(first, i))]
-    _, _, *sums = v.loop(depth, 1, [a, b, *start], next_k)  # (1)
+    def matrix(address: Value, stride: Value) -> list[Value]:
+        return [x for i in v.multiples(stride, rows) for x in row(b_.add(address, i))]
+
+    _, _, *sums = v.loop(depth, 1, [a, b, *matrix(first, first_row)], next_k)  # (1)
+
+    def with_rest() -> list[Value]:
+        return [b_.fadd(x, s) for x, s in zip(matrix(rest, rest_row), sums, strict=True)]
+
+    sums = v.if_then(b_.icmp_signed("!=", rest, v.whole(0)), with_rest, sums)  # (3)
     for i, offset in enumerate(rows_of_c):
         for j, mask in enumerate(masks):
             v.store(sums[i * vectors + j], b_.add(c, offset), columns[j], mask)

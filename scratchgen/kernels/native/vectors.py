@@ -164,6 +164,23 @@ class Vectors:
         b.position_at_end(after)
         return values
 
+    def if_then(
+        self, condition: Value, body: Callable[[], list[Value]], otherwise: list[Value]
+    ) -> list[Value]:
+        """body() where the condition holds, else `otherwise`."""
+        b = self.builder
+        before, inside, after = b.block, *(b.append_basic_block() for _ in range(2))
+        b.cbranch(condition, inside, after)
+        b.position_at_end(inside)
+        new = body()
+        b.branch(after)
+        b.position_at_end(after)
+        values = [b.phi(one.type) for one in otherwise]
+        for value, old, one in zip(values, otherwise, new, strict=True):
+            value.add_incoming(old, before)
+            value.add_incoming(one, inside)
+        return values
+
     def switch(self, value: Value, bodies: Mapping[int, Callable[[], None]]) -> None:
         """Emit every body, and a jump to that of `value`."""
         b = self.builder
