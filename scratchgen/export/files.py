@@ -19,12 +19,20 @@ from typing import IO, Any
 import numpy as np
 
 from ..checks import float_type, one_of, user_path
-from ..data.npy import PICKLE, member_header, open_zip, read_member
+from ..data.npy import (
+    PICKLE,
+    PICKLE_START,
+    ZIP_STARTS,
+    member_header,
+    open_zip,
+    read_member,
+)
 from ..errors import DataError, FileError, KindError, ScratchgenError
 from ..kernels.twins import want_twins
 from ..models import MODELS, Model
 from ..nn import Layer, Layout, Network, build, describe
 from ..nn.network import places
+from ..opening import Opened, open_named
 from ..versions import require
 
 FORMAT = 2
@@ -87,7 +95,7 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
     with stream:
         start = stream.read(2)
         stream.seek(0)
-        if start[:1] == b"\x80":
+        if start[:1] == PICKLE_START:
             raise FileError(f"{what} holds {PICKLE}: wants a file that sg.save wrote")
         if start != b"PK":
             raise FileError(f"{what} is no model file: wants an .npz that sg.save wrote")
@@ -108,10 +116,10 @@ def config(model: Model) -> dict[str, Any]:
     }
 
 
-def _open(file: Any) -> tuple[IO[bytes], int, str]:
+def _open(file: Any) -> Opened:
     if isinstance(file, bytes | bytearray | memoryview):
         data = bytes(file)
-        return io.BytesIO(data), len(data), "the given bytes"
+        return Opened(io.BytesIO(data), len(data), "the given bytes")
     if hasattr(file, "read"):
         try:
             data = file.read()
@@ -119,20 +127,10 @@ def _open(file: Any) -> tuple[IO[bytes], int, str]:
             raise FileError(f"the given file cannot be read: {problem}") from problem
         if not isinstance(data, bytes):
             raise KindError("load got a text file: open it in binary mode, open(path, 'rb')")
-        return io.BytesIO(data), len(data), "the given file"
+        return Opened(io.BytesIO(data), len(data), "the given file")
     if not isinstance(file, str | os.PathLike):
         raise KindError(f"load got {file!r}: wants a path, bytes, or a binary file object")
-    path = user_path(file)
-    try:
-        if path.is_dir():
-            raise FileError(f"{path} is a folder: wants the model file in it, such as model.npz")
-        return path.open("rb"), path.stat().st_size, str(path)
-    except FileNotFoundError:
-        raise FileError(f"there is no file {path}: wants a model that sg.save wrote") from None
-    except (OSError, ValueError) as problem:
-        if isinstance(problem, FileError):
-            raise
-        raise FileError(f"{path} cannot be read: {problem}") from problem
+    return open_named(file, (*ZIP_STARTS, PICKLE_START), "a model that sg.save wrote")
 
 
 def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
