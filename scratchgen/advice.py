@@ -164,6 +164,24 @@ def _full_scale(x: Array) -> int | None:
     return 255 if largest <= 255 and (whole or largest > 100) else None  # bytes, or means of them
 
 
+def for_classes(x: Array, classes: int, code: str) -> str:
+    """How the numbers of x become the numbers of classes, whole and in 0 ... classes - 1."""
+    least, largest = x.min(), x.max()
+    if (x == np.floor(x)).all():
+        if least < 0:
+            return "number the classes from 0"
+        if least > 0 and largest == classes:
+            return f"number the classes from 0, with {code} - 1"
+        return f"there seem to be more of them: classes={int(largest) + 1}"
+    if least >= 0 and largest <= 1:
+        stored = 255 * x
+        divided = (np.abs(stored - np.round(stored)) < 1e-3).all() and largest * 255 < classes
+        if divided:
+            return f"bytes that were divided by 255 are whole again with np.round(255 * {code})"
+        return f"shares in [0, 1] become classes with np.round({classes - 1} * {code})"
+    return "round them if they are classes; for measured numbers there are Gaussian likelihoods"
+
+
 def too_large(dtype: Any, code: str) -> str:
     """The end of an error on numbers that `dtype` cannot hold."""
     return (

@@ -20,7 +20,8 @@ from ..errors import FileError, ScratchgenError, cut
 # Deflate cannot shrink by more than this factor (zlib's technical notes).
 DEFLATE_LIMIT = 1032
 LONGEST_HEADER = 10_000  # bytes
-LONGEST_DIRECTORY = 2**22  # bytes of an archive's directory: 40,000 arrays with names
+LONGEST_DIRECTORY = 2**21  # bytes of an archive's directory: 20,000 arrays with names
+LONGEST_END = 2**16 + 22  # bytes of what stands behind the directory, with the longest comment
 LONGEST_SIDE = 2**40
 BLOCK = 2**20  # bytes that are read at once
 MOST_AXES = 32  # that every version of NumPy takes
@@ -175,7 +176,7 @@ class _Directory:
                 f"{self.what} has a directory of {size:,} bytes, and wants at most "
                 f"{LONGEST_DIRECTORY:,}: put one array into one file"
             )
-        return self.stream.read(LONGEST_DIRECTORY if size < 0 else size)
+        return self.stream.read(LONGEST_END if size < 0 else size)
 
 
 def read_member(archive: zipfile.ZipFile, name: str, what: str) -> Array:
