@@ -215,7 +215,9 @@ def parser() -> argparse.ArgumentParser:
     _bench_options(_command(does, "bench", _bench, "measure this machine, and us beside others"))
 
     look = _command(does, "data", commands.look, "look at a data set")
-    look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
+    look.add_argument(
+        "name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, a path, or -"
+    )
     look.add_argument(
         "-n",
         type=some,
@@ -327,7 +329,7 @@ def _default(recipe: str, key: str) -> str:
 
 def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add = model.add_argument_group("the run").add_argument
-    names = f"{', '.join(data.NAMES)}, or a path (digits)"
+    names = f"{', '.join(data.NAMES)}, a path, or - for standard input (digits)"
     add("--data", type=name, default="digits", metavar="DATA", help=names)
     divide = "what all numbers are divided by (255 for pictures of bytes above 16)"
     add("--divide-by", type=positive, metavar="N", help=divide)

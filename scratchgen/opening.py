@@ -70,7 +70,17 @@ def is_there(named: str | os.PathLike[str]) -> bool:
     """Whether there is anything of that name; standard input always is."""
     try:
         return _is_standard_input(named) or user_path(named).exists()
+    except PermissionError:  # opening it tells more
+        return True
     except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def is_folder(named: str | os.PathLike[str]) -> bool:
+    """Whether that is a folder, as far as it can be seen."""
+    try:
+        return not _is_standard_input(named) and user_path(named).is_dir()
+    except (OSError, ValueError):
         return False
 
 
@@ -150,4 +160,4 @@ def _block(handle: int, name: str, begun: bool) -> bytes:
             )
 
 
-__all__ = ["Opened", "can_be_read_again", "is_there", "open_named", "title"]
+__all__ = ["Opened", "can_be_read_again", "is_folder", "is_there", "open_named", "title"]

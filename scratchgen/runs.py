@@ -4,6 +4,7 @@ FILES below says what is in it. Nothing in model.npz and config.json tells when,
 it was made: the same settings and seed give the same bytes.
 """
 
+import contextlib
 import csv
 import json
 import signal
@@ -19,9 +20,10 @@ import numpy as np
 from . import data
 from .checks import Array, Shape, is_picture, user_path
 from .distributions import Categorical
-from .errors import FileError, OptionError, ShapeError
+from .errors import FileError, OptionError, ShapeError, cut
 from .export import load, save
 from .models import VAE, Model
+from .tables import paragraph
 from .train import Callback, Run
 
 MODEL, CONFIG, LOG = "model.npz", "config.json", "log.csv"
@@ -36,6 +38,7 @@ FILES = {
     "density.png": "real against generated",
 }
 PICTURED = 2_000  # examples in a picture of latents; a density gets all
+LONGEST_NOTE = 220  # letters: three lines
 SEED = 0  # of what the pictures show
 
 
@@ -87,7 +90,9 @@ def read_data(
         warnings.simplefilter("always")
         x, labels = data.load(source, return_labels=True, split=split, divide_by=divide_by)
     for warning in caught:
-        print(f"scratchgen: {warning.message}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # whoever does not read it goes without
+            text = cut(f"scratchgen: {warning.message}", LONGEST_NOTE)
+            print("\n".join(paragraph(text)), file=sys.stderr)
     return x, labels
 
 

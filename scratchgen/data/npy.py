@@ -148,15 +148,10 @@ def open_zip(stream: IO[bytes], what: str) -> zipfile.ZipFile:
         factor = DEFLATE_LIMIT if member.compress_type == zipfile.ZIP_DEFLATED else 1
         if member.file_size > member.compress_size * factor or member.flag_bits & 1:
             raise FileError(
-                f"{what} claims {member.file_size:,} bytes for {quoted(member.filename)}, which "
+                f"{what} claims {member.file_size:,} bytes for {cut(member.filename)!r}, which "
                 f"has {member.compress_size:,}: damaged or hostile, do not use it"
             )
     return archive
-
-
-def quoted(name: str) -> str:
-    """The name of a member, for an error's text."""
-    return repr(cut(name))
 
 
 class _Directory:
@@ -202,6 +197,6 @@ def holds_objects(archive: zipfile.ZipFile, name: str, what: str) -> bool:
 @contextmanager
 def _opened(archive: zipfile.ZipFile, name: str, what: str) -> Iterator[tuple[IO[bytes], int, str]]:
     """A member's stream, size and name for errors; what zipfile stumbles over is a FileError."""
-    label = f"{quoted(name)} in {what}"
+    label = f"{cut(name)!r} in {what}"
     with only_file_errors(label), archive.open(name) as stream:
         yield stream, archive.getinfo(name).file_size, label

@@ -1,8 +1,8 @@
 """Where data come from: a built-in name, a folder of IDX files, an .npy or an .npz file.
 
 Pictures come out as (N, H, W, C) float32, vectors as (N, D) float32. Pictures of bytes are divided
-by 255, so that black is 0 and white is 1, if any byte is above FEW: what is stored in less than
-that are no brightnesses of a byte's, but masks, classes, or pictures of 16 greys.
+by 255, so that black is 0 and white is 1. But where no byte is above FEW, they are masks, classes
+or pictures of 16 greys, and stay as they are.
 """
 
 import os
@@ -15,8 +15,8 @@ import numpy as np
 
 from .. import advice
 from ..checks import Array, finite, nearest, numbers, one_of, user_path
-from ..errors import DataError, FileError, OptionError, ShapeError
-from ..opening import Opened, is_there, open_named
+from ..errors import DataError, FileError, OptionError, ShapeError, cut
+from ..opening import Opened, is_folder, is_there, open_named
 from .class_labels import class_numbers
 from .curves import spiral, swiss_roll, two_moons
 from .handwriting import digits
@@ -30,7 +30,6 @@ from .npy import (
     holds_objects,
     only_file_errors,
     open_zip,
-    quoted,
     read_array,
     read_member,
 )
@@ -52,7 +51,7 @@ NAMES = (*DRAWN, *FOLDERS)
 SPELLINGS = {name.replace("-", "_"): name for name in NAMES}  # - and _ are as good as each other
 SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # split -> how its files are called
 WANTED = "an .npy, an .npz or an IDX file"
-SHOWN = 8  # names of an archive's arrays, in an error
+SHOWN, LONGEST_NAME = 8, 20  # names of an archive's arrays in an error, and letters of each
 
 
 class Found(NamedTuple):
@@ -140,7 +139,7 @@ def _find(path_or_name: Any, split: str) -> Found:
             f"no data called {str(path_or_name)!r}: wants a name ({', '.join(NAMES)}) or the path "
             f"of a folder with IDX files, of an .npy or an .npz file{hint}"
         )
-    if user_path(path_or_name).is_dir():
+    if is_folder(path_or_name):
         return _idx_folder(user_path(path_or_name), split)
     opened = open_named(path_or_name, (*NPY_STARTS, *ZIP_STARTS, *IDX_STARTS), WANTED)
     with opened.stream:
@@ -175,9 +174,10 @@ def _idx_folder(folder: Path, split: str) -> Found:
 
 
 def _folder_advice(folder: Path) -> str:
-    arrays = sorted(one.name for one in folder.iterdir() if one.suffix in (".npy", ".npz"))
+    arrays = sorted(one for one in folder.iterdir() if one.suffix in (".npy", ".npz"))
+    arrays = [one for one in arrays if one.name != "model.npz"]
     if arrays:
-        return f"name a file in it, as {folder / arrays[0]}"
+        return f"name a file in it, as {arrays[0]}"
     return "put the IDX files of the data set there, or name a file that numpy.save wrote"
 
 
@@ -238,20 +238,21 @@ def _file(opened: Opened, split: str) -> Found:
 def _from_npz(opened: Opened, split: str) -> Found:
     stream, _, what = opened
     with open_zip(stream, what) as archive:
-        stored = (name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
-        names = {name.lower(): f"{name}.npy" for name in stored}  # X is as good as x
+        stored = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+        names = {_plain(name, stored): f"{name}.npy" for name in sorted(stored)}
         if "config" in names:
             raise FileError(f"{what} is a model, not data: sg.load(path) reads it")
         of_split = (f"y_{split}", f"{split}_labels")
         labels = _first((*of_split, "y", "labels", "label", "targets", "target"), names)
+        labels = None if len(names) == 1 else labels
         rest = {name: member for name, member in names.items() if member != labels}
         x = _first((f"x_{split}", f"{split}_images", "x", "images", "data"), rest)
         if x is None and len(rest) != 1:
-            shown = [quoted(name.removesuffix(".npy")).strip("'\"") for name in names.values()]
-            more = f" and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+            shown = ", ".join(cut(name, LONGEST_NAME) for name in sorted(stored)[:SHOWN])
+            more = f" and {len(stored) - SHOWN:,} more" if len(stored) > SHOWN else ""
             raise FileError(
-                f"{what} holds {', '.join(shown[:SHOWN]) or 'no arrays'}{more}: wants one array, "
-                f"or one called x, as np.savez(path, x=x, y=labels) writes it"
+                f"{what} holds {shown or 'no arrays'}{more}: wants one array, or one called x, as "
+                f"np.savez(path, x=x, y=labels) writes it"
             )
         array = read_member(archive, x or next(iter(rest.values())), what)
         if labels is None:
@@ -260,6 +261,11 @@ def _from_npz(opened: Opened, split: str) -> Found:
             reason = f"{labels} in {what} holds {PICKLE}: save it with astype(str)"
             return Found(array, None, what, reason)
         return Found(array, read_member(archive, labels, what), what)
+
+
+def _plain(name: str, stored: set[str]) -> str:
+    """The name in small letters, because X is as good as x, unless there is an x too."""
+    return name if name.lower() in stored else name.lower()
 
 
 def _first(wanted: tuple[str, ...], names: dict[str, str]) -> str | None:
