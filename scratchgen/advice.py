@@ -19,6 +19,7 @@ COLOURS = (1, 3)  # channels of a picture
 NARROW = 4  # pictures are wider and higher than that; no picture has more channels
 NEAR = 1 / 255  # of a range: what is less than that beyond its ends got there by rounding
 NUMBERS = ["number", "bool"]  # kinds of columns that pandas knows
+ONE_EACH = "give one whole number for each example"
 FULL_SCALES = (16, 100, 255, 1023, 4095, 65535)  # largest numbers that something is measured up to
 
 
@@ -212,21 +213,20 @@ def for_no_numbers(array: Array, code: str) -> str:
     if kind == "m":
         return f"count days: {code} / np.timedelta64(1, 'D')"
     if array.dtype.names:
-        return "take some of its fields, as in np.stack([x[name] for name in names], axis=-1)"
+        return f"take some of its fields, as in np.stack([{code}[a] for a in names], axis=-1)"
     if array.ndim == 0:
         return "give an array of examples"
-    if _becomes(array, np.float32):
+    if _as_floats(array) is not None:
         return f"convert it with {code}.astype('float32')"
     return "leave out the columns that hold no numbers, or number what they hold"
 
 
-def _becomes(array: Array, dtype: Any) -> bool:
-    """Whether NumPy turns the array into numbers."""
+def _as_floats(array: Array) -> Array | None:
+    """The numbers that bool, floats, text or objects stand for, if all of them do."""
     try:
-        array.astype(dtype)
+        return array.astype(np.float64) if array.dtype.kind in "bfOUS" else None
     except Exception:  # objects may raise anything
-        return False
-    return True
+        return None
 
 
 def for_no_array(x: Any, name: str) -> str:
@@ -263,24 +263,27 @@ def _collected(join: str, source: str, elements: str = "elements") -> str:
 
 def _is_dataset(x: Any) -> bool:
     """Whether x has numbered elements, and is none of the kinds of which NumPy makes an array."""
-    numbered = hasattr(x, "__getitem__") and hasattr(x, "__len__")
-    known = isinstance(x, Sequence) or hasattr(x, "__array__") or hasattr(x, "__array_interface__")
-    return numbered and not known
+    if isinstance(x, Sequence) or hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
+        return False
+    try:
+        memoryview(x)
+    except TypeError:
+        return hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    return False
 
 
 def for_ragged(x: Any, name: str) -> str:
-    """How things of several shapes become examples of one; begins with a colon, or is ""."""
+    """How things of several shapes become examples of one; a part of a sentence, or ""."""
     if isinstance(x, tuple) and len(x) == 2:
         return f"; of a pair of examples and labels, {name}[0] are the examples"
     if isinstance(x, list) and all(hasattr(one, "resize") and hasattr(one, "mode") for one in x):
-        return (
-            f"; np.stack([np.asarray(a.convert('L').resize((28, 28))) for a in {name}]) makes one"
-        )
+        alike = "a.convert('L').resize((28, 28))"  # as PIL's pictures have it
+        return f"; as in np.stack([np.asarray({alike}) for a in {name}])"
     return ""
 
 
 def for_foreign_array(x: Any, name: str) -> str:
-    """How an array that is not in NumPy's reach gets there; begins with a colon, or is ""."""
+    """How an array that is out of NumPy's reach gets there; a part of a sentence, or ""."""
     if hasattr(x, "detach") and hasattr(x, "cpu"):  # torch's tensors
         return f": {name}.detach().cpu().numpy() is one"
     if hasattr(x, "get") and hasattr(x, "__cuda_array_interface__"):  # cupy's arrays
@@ -293,27 +296,32 @@ def for_foreign_array(x: Any, name: str) -> str:
 
 def for_label_kind(array: Array, wanted: Shape, code: str) -> str:
     """How labels that are no whole numbers become classes; `wanted` is (examples, classes)."""
-    kind = array.dtype.kind
-    if kind in "bf":
-        if array.shape == wanted and (np.abs(array.sum(axis=1) - 1) < NEAR).all():
-            return _one_hot(code)
-        if kind == "b" or (array == np.floor(array)).all():
-            return f"convert them with {code}.astype(int)"
-        return "these are measured numbers, of which no classes can be made by rounding"
-    if _becomes(array, np.int64) and array.ndim:
+    if array.ndim == 0:
+        return ONE_EACH
+    if is_one_hot(array, wanted):
+        return _one_hot(code)
+    numbers = _as_floats(array)
+    if numbers is not None and (numbers == np.floor(numbers)).all():
         return f"convert them with {code}.astype(int)"
-    if kind in "US" or (kind == "O" and array.ndim and all(isinstance(a, str) for a in array.flat)):
+    if numbers is not None:
+        return "these are measured numbers, of which no classes can be made by rounding"
+    if all(isinstance(name, str | bytes) for name in array.flat):
         return f"number the names with np.unique({code}, return_inverse=True)[1]"
-    return "give one whole number for each example"
+    return ONE_EACH
 
 
 def for_label_shape(array: Array, wanted: Shape, code: str) -> str:
     """How whole numbers become one label for each example; `wanted` is (examples, classes)."""
     if array.size == wanted[0]:
         return f"{code}.reshape(-1) has that shape"
-    if array.shape == wanted and ((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all():
-        return _one_hot(code)
-    return "give one whole number for each example"
+    return _one_hot(code) if is_one_hot(array, wanted) else ONE_EACH
+
+
+def is_one_hot(array: Array, wanted: Shape) -> bool:
+    """Whether these are rows of that shape, each of a 1 and zeros."""
+    if array.shape != wanted or array.dtype.kind not in "biuf":
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
 
 
 def _one_hot(code: str) -> str:

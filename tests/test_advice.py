@@ -1,5 +1,7 @@
 """Advice in errors is followed here, and leads to the right array."""
 
+import array
+
 import numpy as np
 import pytest
 
@@ -178,7 +180,19 @@ def test_advice_on_labels_gives_the_classes_that_were_meant(value, advice, right
 
 
 @pytest.mark.parametrize(
-    "value", [[0.5, 1.5, 2.0], np.full((3, 3), 0.5), [-1, 0, 1], [0, None, "a"], [5, 6, 7]], ids=str
+    "value",
+    [
+        [0.5, 1.5, 2.0],
+        ["0.5", "1.5", "2"],
+        np.array([0.5, 1, 2], object),
+        np.full((3, 3), 0.5),
+        np.array([1j, 0, 1]),
+        np.array(["2020-01-01"] * 3, "M8[D]"),
+        [-1, 0, 1],
+        [0, None, "a"],
+        [5, 6, 7],
+    ],
+    ids=str,
 )
 def test_labels_that_no_conversion_makes_right_get_none(value):
     with pytest.raises(errors.ScratchgenError) as caught:
@@ -257,6 +271,37 @@ class Stream:
 
     def as_numpy_iterator(self):
         return iter(ROWS)
+
+
+class Picture:
+    """A PIL picture of some size."""
+
+    mode = "RGB"
+
+    def __init__(self, side):
+        self.side = side
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros((self.side, self.side))
+
+    def convert(self, mode):
+        return self
+
+    def resize(self, size):
+        return Picture(size[0])
+
+
+def test_pictures_of_several_sizes_are_brought_to_one():
+    x = [Picture(20), Picture(30)]
+    with pytest.raises(errors.ShapeError, match="ragged list") as caught:
+        checks.examples(x, (28, 28), np.float32)
+    expression = str(caught.value).partition("as in ")[2]
+    assert follow(expression, x=x).shape == (2, 28, 28)
+
+
+def test_what_numpy_reads_by_itself_is_read():
+    for x in (array.array("d", [1, 2]), memoryview(np.array([1.0, 2.0])), range(1, 3), (1, 2)):
+        assert checks.numbers(x, "x").tolist() == [1, 2]
 
 
 COLLECTED = "np.stack([np.asarray(a) for a in x])"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..advice import is_one_hot
 from ..checks import Array
 from ..errors import ShapeError
 
@@ -22,7 +23,7 @@ def class_numbers(y: Array, n: int, what: str) -> tuple[Array | None, str]:
     (None, 'y holds numbers that are not whole, and so no classes')
     """
     if y.ndim == 2 and len(y) == n and y.shape[1] > 1 and y.size != n:
-        if y.dtype.kind in "biuf" and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+        if is_one_hot(y, y.shape):
             return y.argmax(axis=1), ""
         return None, f"{what} holds rows of shape {y.shape}, which are not one-hot"
     if y.ndim == 0 or y.size != max(y.shape):
@@ -40,8 +41,8 @@ def _whole(y: Array) -> tuple[Array | None, str]:
     """y (n,) as whole numbers, or None and what it holds instead."""
     if y.dtype.kind in "US":
         try:
-            return y.astype(np.int64), ""
-        except (ValueError, OverflowError):
+            y = y.astype(np.float64)
+        except ValueError:  # names
             return np.unique(y, return_inverse=True)[1].reshape(-1).astype(np.int64), ""
     if y.dtype.kind not in "biuf":
         return None, f"is of dtype {y.dtype}"

@@ -521,6 +521,7 @@ def test_labels_are_read_in_every_form_that_names_classes(tmp_path, y, labels):
     [
         (np.array([0.5, 1.0, 2.0, 2.5]), "are not whole|not whole"),
         (np.array([0.0, np.nan, 1.0, 2.0]), "not whole"),
+        (np.array(["0.5", "1", "2", "3"]), "not whole"),
         (np.array([0.0, np.inf, 1.0, 2.0]), "as large as inf"),
         (np.array([0, 1, 2, 2**64 - 1], np.uint64), "as large as"),
         (np.full((4, 3), 1 / 3), r"rows of shape \(4, 3\), which are not one-hot"),
