@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from . import gradcheck, lookup, signatures
-from .checks import expect_writable, user_path
+from .checks import user_path
 from .errors import FileError, OptionError
 from .gradcheck.certificate import certify
 from .gradcheck.pairs.pair import told
@@ -33,6 +33,7 @@ from .gradcheck.results import FAIL
 from .rng import stream
 from .tables import WIDTH
 from .versions import require
+from .writing import expect_writable
 
 TITLE = "Gradients of scratchgen"
 PICTURES = (".png", ".pdf", ".svg")

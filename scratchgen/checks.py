@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError, FileError, KindError, OptionError, ShapeError
+from . import advice
+from .errors import DataError, KindError, OptionError, ShapeError, cut
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -31,16 +32,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     by_lower = {str(one).lower(): one for one in known}
     match = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean {by_lower[match[0]]!r}?" if match else ""
-
-
-def shortened(text: str, most: int = 200) -> str:
-    """`text` from a stranger, as it may be shown: cut, and with nothing that a terminal would obey.
-
-    >>> shortened("a" * 9, most=5), shortened("\x1b[2J")
-    ('aa...', '?[2J')
-    """
-    text = text if len(text) <= most else text[: most - 3] + "..."
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def one_of(value: object, known: Iterable[str], what: str) -> str:
@@ -123,23 +114,6 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
 
 
-def expect_writable(path: Path, advice: str) -> None:
-    """FileError, with that advice, unless a file can be written at `path`; it stays as it was.
-
-    To be asked before there is anything to write, where what is to be written takes long.
-    """
-    target = Path(os.path.realpath(path))  # of a link, what it points to
-    is_new = not target.exists()
-    if not (is_new or target.is_file() or target.is_dir()):
-        return  # a device or a pipe, which must not be opened for nothing
-    try:
-        target.open("ab").close()
-        if is_new:
-            target.unlink()
-    except OSError as problem:
-        raise FileError(f"{path} cannot be written ({problem.strerror}): {advice}") from problem
-
-
 def float_type(value: Any) -> np.dtype[Any]:
     """`value` as float32 or float64."""
     try:
@@ -156,11 +130,12 @@ def array_text(x: Any) -> str:
 
 def numbers(x: Any, what: str) -> Array:
     """`x` as an array of real numbers: bool, integer or float; never text, objects or complex."""
-    array = _array(x, what)
+    array = _array(x, what, "real numbers")
     if array.dtype.kind not in "biuf":
+        todo = advice.for_no_numbers(array, advice.name_of(what))
         raise KindError(
-            f"{what} is of dtype {array.dtype} ({array_text(array)}): wants real numbers, such as "
-            f"float32; convert it with x.astype('float32')"
+            f"{what} is of dtype {cut(array.dtype)}, shape {array.shape}: wants real numbers; "
+            f"{advice.for_given(x, what, todo)}"
         )
     return array
 
@@ -176,15 +151,27 @@ def expect_floats(x: Any, layer: Any) -> None:
     )
 
 
-def _array(x: Any, what: str) -> Array:
+def _array(x: Any, what: str, wanted: str) -> Array:
     """`x` as an array of anything, with nothing masked and nothing ragged."""
+    if type(x) is np.ndarray:
+        return x
+    name = advice.name_of(what)
     if isinstance(x, np.ma.MaskedArray):
         raise KindError(f"{what} is a masked array: fill or drop the masked examples first")
+    if todo := advice.for_no_array(x, name):
+        raise KindError(f"{what} is {cut(advice.kind_of(x))}: wants {wanted} in an array; {todo}")
     try:
         return np.asarray(x)
     except ValueError as problem:
         raise ShapeError(
             f"{what} is a ragged {type(x).__name__}: wants examples of one shape, in one array"
+            f"{advice.for_ragged(x, name)}"
+        ) from problem
+    except Exception as problem:  # what says that it is an array may raise anything
+        todo = advice.for_foreign_array(x, name)
+        raise KindError(
+            f"{what} is {cut(advice.kind_of(x))}, of which NumPy makes no array ({cut(problem)})"
+            f"{todo}"
         ) from problem
 
 
@@ -195,39 +182,24 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
     layout asks for one.
     """
     array = numbers(x, what)
+    code = advice.name_of(what)
     wanted = f"(N, {', '.join(map(str, shape))})"
     if array.shape[1:] != shape or array.ndim == 0:
-        raise ShapeError(
-            f"{what} has shape {array.shape}, wants {wanted}: {_shape_advice(array, shape, what)}"
-        )
+        todo = advice.for_given(x, what, advice.for_shape(array.shape, shape, code))
+        raise ShapeError(f"{what} has shape {array.shape}, wants {wanted}: {todo}")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=dtype)
     if not np.isfinite(array).all():
         if np.isfinite(numbers(x, what)).all():
-            raise DataError(
-                f"{what} holds numbers too large for {np.dtype(dtype).name}: scale them, for "
-                f"instance to mean 0 and spread 1"
-            )
+            raise DataError(f"{what} holds {advice.too_large(dtype, code)}")
         flat = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         bad = np.flatnonzero(~flat)
+        todo = advice.for_given(x, what, advice.for_gaps(len(bad), len(array), code))
         raise DataError(
             f"{what} holds NaN or infinity in {len(bad)} of {len(array)} examples (first at index "
-            f"{bad[0]}): drop them, for instance with {what}[np.isfinite({what})"
-            f".reshape(len({what}), -1).all(1)]"
+            f"{bad[0]}): {todo}"
         )
     return array
-
-
-def _shape_advice(array: Array, shape: Shape, what: str) -> str:
-    if not array.size:
-        return "it holds no examples"
-    if array.shape == shape:
-        return f"a single example goes in as {what}[None]"
-    if shape[-1:] == (1,) and array.shape[1:] == shape[:-1]:
-        return f"add the channel axis with {what}[..., None]"
-    if array.ndim > 1 and np.prod(array.shape[1:]) == np.prod(shape):
-        return f"{what}.reshape(-1, {', '.join(map(str, shape))}) has that shape"
-    return "the model was built for examples of that shape"
 
 
 def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
@@ -239,23 +211,18 @@ def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
     >>> labels([3, 0, 9], n=3, classes=10)
     array([3, 0, 9])
     """
-    array = _array(value, what)
+    array, code = _array(value, what, "whole numbers"), advice.name_of(what)
     if array.dtype.kind not in "iu":
-        text = f"number the names with np.unique({what}, return_inverse=True)[1]"
-        advice = f"convert them with {what}.astype(int)" if array.dtype.kind in "bf" else text
-        raise KindError(f"{what} is of dtype {array.dtype}: wants whole numbers; {advice}")
+        todo = advice.for_given(value, what, advice.for_label_kind(array, (n, classes), code))
+        raise KindError(f"{what} is of dtype {cut(array.dtype)}: wants whole numbers; {todo}")
     if array.shape != (n,):
-        advice = "give one whole number for each example"
-        if array.size == n:
-            advice = f"{what}.reshape(-1) has that shape"
-        elif array.shape == (n, classes):
-            advice = f"{what}.argmax(axis=1) turns one-hot rows into labels"
-        raise ShapeError(f"{what} has shape {array.shape}, wants ({n},): {advice}")
+        todo = advice.for_given(value, what, advice.for_label_shape(array, (n, classes), code))
+        raise ShapeError(f"{what} has shape {array.shape}, wants ({n},): {todo}")
     bad = np.flatnonzero((array < 0) | (array >= classes))
     if len(bad):
+        todo = advice.for_given(value, what, advice.for_label_range(array, classes, code))
         raise DataError(
-            f"{what}[{bad[0]}] is {array[bad[0]]}, wants whole numbers 0 ... {classes - 1}: number "
-            f"the classes from 0, or ask for more of them"
+            f"{what}[{bad[0]}] is {array[bad[0]]}, wants whole numbers 0 ... {classes - 1}: {todo}"
         )
     return array.astype(np.int64)
 
@@ -264,8 +231,8 @@ def within(x: Array, low: float, high: float, reason: str, what: str = "x") -> N
     """Raise DataError, with the reason, unless every number of `x` lies in [low, high]."""
     if not x.size or (x.min() >= low and x.max() <= high):
         return
-    advice = "divide by 255" if low == 0 and x.min() >= 0 and 2 < x.max() <= 255 else "rescale them"
+    least, largest = advice.number_text(x.min()), advice.number_text(x.max())
     raise DataError(
-        f"{what} goes from {x.min():g} to {x.max():g}, wants values in [{low:g}, {high:g}], "
-        f"because {reason}: {advice}"
+        f"{what} goes from {least} to {largest}, wants values in [{low:g}, {high:g}], because "
+        f"{reason}: {advice.for_range(x, low, high, advice.name_of(what))}"
     )

@@ -71,7 +71,7 @@ def complain(text: str) -> None:
     text = "scratchgen: " + " ".join(words)
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     if len(lines) > 3:
-        lines = [*lines[:2], lines[2][: WIDTH - 4] + " ..."]
+        lines = [lines[0], lines[1][: WIDTH - 4] + " ...", lines[-1]]  # advice stands at the end
     print("\n".join(lines), file=sys.stderr)
 
 
@@ -217,7 +217,9 @@ def parser() -> argparse.ArgumentParser:
     _bench_options(_command(does, "bench", _bench, "measure this machine, and us beside others"))
 
     look = _command(does, "data", commands.look, "look at a data set")
-    look.add_argument("name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, or a path")
+    look.add_argument(
+        "name", type=name, metavar="DATA", help=f"{', '.join(data.NAMES)}, a path, or -"
+    )
     look.add_argument(
         "-n",
         type=some,
@@ -338,8 +340,10 @@ def _default(recipe: str, key: str) -> str:
 
 def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add = model.add_argument_group("the run").add_argument
-    names = f"{', '.join(data.NAMES)}, or a path (digits)"
+    names = f"{', '.join(data.NAMES)}, a path, or - for standard input (digits)"
     add("--data", type=name, default="digits", metavar="DATA", help=names)
+    divide = "what all numbers are divided by (255 for pictures of bytes above 16)"
+    add("--divide-by", type=positive, metavar="N", help=divide)
     epochs = f"how often all data are seen {_default(recipe, 'epochs')}"
     add("--epochs", type=number(whole, int), metavar="N", help=epochs)
     size = f"examples a step {_default(recipe, 'batch_size')}"

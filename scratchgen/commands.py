@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import data, runs
-from .checks import Array, shortened, user_path
-from .errors import FileError, OptionError
+from .checks import Array, user_path
+from .errors import FileError, OptionError, cut
 from .export.records import COUNTS
 from .models import VAE, Model
 from .rng import chosen_seed, stream
@@ -52,7 +52,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     if not known and options.data is None:
         raise OptionError(f"{path} was not trained on built-in data: name some with --data")
     split = "test" if known else "train"
-    x, labels = data.load(source, return_labels=True, split=split)
+    x, labels = runs.read_data_of(model, source, split)
     x = model.check(x, source)[: options.n]
     labels = runs.labels_of(model, labels, source, len(x))
     out = _output(options.out)
@@ -68,20 +68,21 @@ def reconstruct(options: argparse.Namespace) -> int:
 def info(options: argparse.Namespace) -> int:
     """Say what a model is and how it was trained."""
     model, path = runs.find_model(options.run)
-    print(f"{path}: {path.stat().st_size:,} bytes, {model.dtype}")
+    size = f"{path.stat().st_size:,} bytes, " if path.is_file() else ""  # a pipe has none
+    print(f"{path}: {size}{model.dtype}")
     head, *networks = repr(model).splitlines()
     print("\n".join([*paragraph(head), *networks]))
     if not model.training_log:
         print("not trained yet")
     for log in model.training_log:
         for i, line in enumerate(_trained(log)):
-            print("\n".join(paragraph(shortened(line, LONGEST), "  " if i else "")))
+            print("\n".join(paragraph(cut(line, LONGEST), "  " if i else "")))
     return 0
 
 
 def look(options: argparse.Namespace) -> int:
     """Draw a look at a data set."""
-    x, labels = data.load(options.name, return_labels=True, split=options.split)
+    x, labels = runs.read_data(options.name, options.split)
     out = _output(options.out)
     shown = stream(0, "look").permutation(len(x))[: options.n]
     _write(x[shown], out, None if labels is None else labels[shown], str(options.name))

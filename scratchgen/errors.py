@@ -10,12 +10,47 @@
     ├── FileError          OSError      a file that is missing, broken, foreign or in the way
     └── MissingExtraError  ValueError   an optional package that is missing; also an ImportError
 
-The wording rule: an error says what came, what was wanted, and what to do.
+The wording rule: an error says what came, what was wanted, and what to do. What came may be
+hostile: a name of a million letters, or letters that write on a terminal. So every text is made
+readable here, where all errors begin.
 """
+
+from typing import ClassVar
+
+LONGEST_QUOTE = 80  # letters of one thing that is quoted in it
+GAP = " ... "
+
+
+def cut(text: object, most: int = LONGEST_QUOTE) -> str:
+    """`text` in at most `most` printable letters: what is too long loses its middle.
+
+    >>> cut("abcdefghijklmnopqrstuvwxyz", 15)
+    'abcde ... vwxyz'
+    >>> cut("red \\x1b[31m")
+    'red \\\\x1b[31m'
+    """
+    text = _shortened(str(text), most)  # first, because a hostile one is long
+    shown = (one if one.isprintable() or one == "\n" else _escaped(one) for one in text)
+    return _shortened("".join(shown), most)
+
+
+def _shortened(text: str, most: int) -> str:
+    half = (most - len(GAP)) // 2
+    return text if len(text) <= most else text[:half] + GAP + text[-half:]
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 class ScratchgenError(Exception):
     """The root: `except ScratchgenError` catches whatever scratchgen raises on purpose."""
+
+    longest: ClassVar[int] = 600  # letters of its text
+
+    def __init__(self, *args: object, **settings: object) -> None:
+        readable = (cut(arg, self.longest) if isinstance(arg, str) else arg for arg in args)
+        super().__init__(*readable, **settings)
 
 
 class ShapeError(ScratchgenError, ValueError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import data, runs
+from . import runs
 from .checks import Array, Shape
 from .errors import OptionError
 from .models import Model, Trace, symptoms
@@ -59,7 +59,7 @@ def on_data(model: Model, source: str, n: int, seed: int) -> list[str]:
 
 def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
     """n examples of the data, drawn with that seed, and their labels if the model joins them."""
-    x, labels = data.load(source, return_labels=True)
+    x, labels = runs.read_data_of(model, source)
     x = model.check(x, source)
     shown = stream(seed, "examples").permutation(len(x))[:n]  # (n,)
     chosen = None if labels is None else labels[shown]

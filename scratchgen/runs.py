@@ -4,9 +4,12 @@ FILES below says what is in it. Nothing in model.npz and config.json tells when,
 it was made: the same settings and seed give the same bytes.
 """
 
+import contextlib
 import csv
 import json
 import signal
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -14,10 +17,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from . import data
 from .checks import Array, Shape, is_picture, user_path
-from .errors import FileError, OptionError, ShapeError
+from .distributions import Categorical
+from .errors import FileError, OptionError, ShapeError, cut
 from .export import load, save
 from .models import VAE, Model
+from .tables import paragraph
 from .train import Callback, Run
 from .writing import whole_file, write_whole
 
@@ -33,6 +39,7 @@ FILES = {
     "density.png": "real against generated",
 }
 PICTURED = 2_000  # examples in a picture of latents; a density gets all
+LONGEST_NOTE = 220  # letters: three lines
 SEED = 0  # of what the pictures show
 
 
@@ -74,6 +81,27 @@ def find_model(run: str) -> tuple[Model, Path]:
             raise FileError(f"{path} holds no {MODEL}: wants the folder of a run, or a model file")
         path = path / MODEL
     return load(path), path
+
+
+def read_data(
+    source: str, split: str = "train", divide_by: float | None = None
+) -> tuple[Array, Array | None]:
+    """The data that a command was given, and their labels; a warning becomes a line on stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        x, labels = data.load(source, return_labels=True, split=split, divide_by=divide_by)
+    for warning in caught:
+        with contextlib.suppress(OSError):  # whoever does not read it goes without
+            text = cut(f"scratchgen: {warning.message}", LONGEST_NOTE)
+            print("\n".join(paragraph(text)), file=sys.stderr)
+    return x, labels
+
+
+def read_data_of(model: Model, source: str, split: str = "train") -> tuple[Array, Array | None]:
+    """As `read_data`, with numbers that mean what they meant when the model was trained."""
+    divisors = [log["divide_by"] for log in model.training_log if "divide_by" in log]
+    of_classes = isinstance(model, VAE) and isinstance(model.likelihood, Categorical)
+    return read_data(source, split, divisors[-1] if divisors else 1 if of_classes else None)
 
 
 class Log(Callback):

@@ -20,6 +20,7 @@ from .errors import DivergedError, OptionError
 from .losses import PENALTIES
 from .metrics import coverage
 from .models import GAN, RECIPES, VAE, Model
+from .opening import can_be_read_again, title
 from .optim import (
     OPTIMIZERS,
     Chain,
@@ -38,7 +39,7 @@ from .versions import is_installed, to_install
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 # Options that are settings of a run, and those that are parts of a model.
-RUN = ("epochs", "batch_size", "average", "conditional")
+RUN = ("epochs", "batch_size", "average", "conditional", "divide_by")
 PARTS = (
     "latent",
     "hidden",
@@ -106,7 +107,8 @@ def say(text: str) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Train a model and leave a run folder."""
-    x, labels = data.load(options.data, return_labels=True)
+    divide_by = 1 if options.divide_by is None and _wants_classes(options) else options.divide_by
+    x, labels = runs.read_data(options.data, divide_by=divide_by)
     name = _name_of(options.data)
     settings = _settings(options, x, name)
     model = _build(settings, x.shape[1:], _classes(options, labels, name))
@@ -149,6 +151,8 @@ def train(options: argparse.Namespace) -> int:
             ended = problem
         if model.training_log:
             model.training_log[-1]["data"] = name
+            if options.divide_by is not None:
+                model.training_log[-1]["divide_by"] = options.divide_by
         runs.write_model(folder, model, settings)
     if isinstance(ended, KeyboardInterrupt):
         done = model.training_log[-1]["steps"] if model.training_log else 0
@@ -170,8 +174,14 @@ def train(options: argparse.Namespace) -> int:
 
 def _name_of(source: str) -> str:
     """What records call the data: a built-in name, or that of the file, never its folder."""
-    name = data.builtin_name(source) or Path(source).name
+    name = data.builtin_name(source) or title(source)
     return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _wants_classes(options: argparse.Namespace) -> bool:
+    """Whether the numbers of x are the numbers of classes, which nothing may divide."""
+    likelihood, classes = getattr(options, "likelihood", None), getattr(options, "classes", None)
+    return likelihood == Categorical.name or classes is not None
 
 
 def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> int:
@@ -307,15 +317,16 @@ def _say_what_next(folder: Path, model: Model, source: str) -> None:
         say(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
     run = shlex.quote(str(folder))
     say("\nnext:")
+    again = shlex.quote(source) if can_be_read_again(source) else "FILE"
     drawn = is_picture(model.shape) or len(model.shape) == 1
     say(f"  scratchgen sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}")
     if isinstance(model, VAE):
         known = data.builtin_name(source) == runs.learnt_from(model)
-        which = "" if known else f" --data {shlex.quote(source)}"
+        which = "" if known else f" --data {again}"
         kind = "png" if runs.shows_reconstructions(model.shape) else "npy"
         say(f"  scratchgen reconstruct {run}{which} -o pairs.{kind}")
     say(f"  scratchgen info {run}")
-    say(f"  scratchgen explain {run} --data {shlex.quote(source)}")
+    say(f"  scratchgen explain {run} --data {again}")
 
 
 __all__ = ["INTERRUPTED", "defaults", "train"]

@@ -52,6 +52,28 @@ def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
         raise FileError(f"{path} cannot be written{_reason(problem)}") from problem
 
 
+def expect_writable(path: PathLike, advice: str) -> None:
+    """FileError, with that advice, unless a file can be written at `path`; nothing is left there.
+
+    To be asked before there is anything to write, where what is to be written takes long.
+    """
+    target = Path(os.path.realpath(user_path(path)))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.is_file() or not target.exists():  # a device or a pipe is not tried for nothing
+            part = _beside(target)
+            part.open("xb").close()
+            part.unlink()
+    except OSError as problem:
+        raise FileError(f"{path} cannot be written ({problem.strerror}): {advice}") from problem
+
+
+def _beside(target: Path) -> Path:
+    """A new name in the same folder, of fixed length: one as long as may be has room for it."""
+    return target.with_name(f".part-{secrets.token_hex(8)}")
+
+
 def _opened(place: Path) -> AbstractContextManager[IO[bytes]]:
     """The way to write there, by what is there now."""
     try:
@@ -72,8 +94,7 @@ def _opened(place: Path) -> AbstractContextManager[IO[bytes]]:
 @contextmanager
 def _replacing(place: Path, before: os.stat_result | None) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(place))
-    # of fixed length, so that a name which is as long as may be has room
-    part = target.with_name(f".part-{secrets.token_hex(8)}")
+    part = _beside(target)
     try:
         with part.open("xb") as stream:  # its mode is what the umask leaves
             yield stream

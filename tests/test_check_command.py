@@ -10,11 +10,11 @@ import pytest
 from own_modules import importable
 
 from scratchgen import checking, cli, signatures
-from scratchgen.checks import expect_writable
 from scratchgen.errors import FileError
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import CaseResult, Finding
 from scratchgen.versions import is_installed
+from scratchgen.writing import expect_writable
 
 needs_plots = pytest.mark.skipif(
     not is_installed("matplotlib"), reason="matplotlib is not installed: no pictures are made"
@@ -178,7 +178,7 @@ def error_of(capsys) -> str:
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
     assert 1 <= len(lines) <= 3, captured.err
-    assert captured.err.startswith("scratchgen: ")
+    assert captured.err.startswith("scratchgen:")
     assert "Traceback" not in captured.err + captured.out
     assert max(map(len, lines)) <= 79
     assert all(letter.isprintable() for line in lines for letter in line)

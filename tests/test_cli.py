@@ -452,6 +452,50 @@ def test_reconstruct_as_it_is_suggested_works_for_data_of_ones_own(data, capsys)
             assert run(*line.split()[1:]) == 0
 
 
+def test_categories_are_trained_on_as_they_are_stored(data, capsys):
+    """All commands read them so: divided by 255 they would be no categories."""
+    np.save("classes.npy", np.arange(54, dtype=np.uint8).reshape(6, 3, 3))
+    words = "--likelihood categorical --classes 54 --out a --seed 0"
+    assert run("train", "vae", "--data", "classes.npy", *words.split(), *TINY) == 0
+    assert run("explain", "a", "--data", "classes.npy") == 0
+    assert run("reconstruct", "a", "--data", "classes.npy", "-o", "again.npy") == 0
+    assert set(np.load("again.npy").ravel()) <= set(range(54))
+
+
+def test_what_a_run_divided_its_data_by_is_kept_for_what_follows(data, capsys):
+    np.save("loud.npy", np.full((6, 3, 3), 1000))
+    assert run("train", "vae", "--data", "loud.npy", *TINY) == 1
+    assert "divide by the largest number" in error_of(capsys)
+    words = ["--divide-by", "1000", "--out", "a", "--seed", "0"]
+    assert run("train", "vae", "--data", "loud.npy", *words, *TINY) == 0
+    assert json.loads((data / "a/config.json").read_text())["divide_by"] == 1000
+    assert run("explain", "a", "--data", "loud.npy") == 0
+    assert run("reconstruct", "a", "--data", "loud.npy", "-o", "again.npy") == 0
+
+
+def test_names_of_classes_condition_a_model_and_measured_numbers_do_not(data, capsys):
+    x = np.zeros((6, 2))
+    np.savez("named.npz", x=x, y=np.array(["cat", "ant", "cat", "bee", "ant", "cat"]))
+    np.savez("measured.npz", x=x, y=np.linspace(0, 1, 6))
+    words = ["--out", "a", "--seed", "0", *TINY]
+    assert run("train", "gan", "--data", "named.npz", "--conditional", *words) == 0
+    assert sg.load("a/model.npz").n_labels == 3
+    capsys.readouterr()
+    assert run("train", "gan", "--data", "measured.npz", "--conditional", *words) == 2
+    said = capsys.readouterr().err
+    assert "numbers that are not whole" in said
+    assert "--conditional needs labels" in said
+    assert run("train", "gan", "--data", "measured.npz", "--out", "b", *TINY) == 0
+    assert "scratchgen: no labels: y of measured.npz" in capsys.readouterr().err
+
+
+def test_the_advice_of_an_error_is_shown_however_long_a_path_is(data, capsys):
+    path = data / ("x" * 200 + ".npy")
+    np.save(path, np.zeros((5, 3, 8, 8)))
+    assert run("train", "vae", "--data", str(path)) == 1
+    assert error_of(capsys).endswith("np.moveaxis(x, 1, -1)")
+
+
 def test_python_dash_m_is_the_same_command():
     words = [sys.executable, "-m", "scratchgen", "--version"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..checks import expect_writable, user_path
+from ..checks import user_path
 from ..errors import FileError
 from ..versions import require
-from ..writing import write_whole
+from ..writing import expect_writable, write_whole
 from . import decoding, elements, machine, products, shares, start, steps
 from .result import Result
 from .settings import Settings, pinned

@@ -9,7 +9,6 @@ taken.
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +16,12 @@ import numpy as np
 
 from ..checks import Array
 from ..errors import FileError
-from .npy import DEFLATE_LIMIT
+from ..opening import Opened, open_named
+from .npy import DEFLATE_LIMIT, only_file_errors, read_up_to
+
+START, GZIP_START = b"\0\0\x08", b"\x1f\x8b"
+STARTS = (START, GZIP_START)
+AGAIN = "download it again"
 
 
 def read_idx(path: Path) -> Array:
@@ -25,34 +29,37 @@ def read_idx(path: Path) -> Array:
 
     Raises FileError where the file is missing, truncated, too long, or of another kind.
     """
-    try:
-        with path.open("rb") as plain:
-            if plain.read(2) == b"\x1f\x8b":
-                plain.seek(0)
-                room = path.stat().st_size * DEFLATE_LIMIT
-                with gzip.GzipFile(fileobj=plain) as stream:
-                    return _read(stream, room, path)
-            plain.seek(0)
-            return _read(plain, path.stat().st_size, path)
-    except FileError:
-        raise
-    except (OSError, EOFError, zlib.error) as problem:
-        raise FileError(f"{path} cannot be read ({problem}): download it again") from problem
+    opened = open_named(path, STARTS, "an IDX file, such as MNIST's")
+    with opened.stream:
+        return read_opened_idx(opened)
 
 
-def _read(stream: IO[bytes] | gzip.GzipFile, room: int, path: Path) -> Array:
+def read_opened_idx(opened: Opened) -> Array:
+    """As `read_idx`, from a stream at its start."""
+    stream, size, what = opened
+    with only_file_errors(what, AGAIN):
+        start = stream.read(len(GZIP_START))
+        stream.seek(0)
+        if start != GZIP_START:
+            return _read(stream, size, what)
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            return _read(unpacked, size * DEFLATE_LIMIT, what)
+
+
+def _read(stream: IO[bytes] | gzip.GzipFile, room: int, what: str) -> Array:
     magic = stream.read(4)
-    if len(magic) < 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 4:
-        raise FileError(f"{path} is not an IDX file of bytes: wants one such as MNIST's")
+    if len(magic) < 4 or magic[:3] != START or not 1 <= magic[3] <= 4:
+        unpack = ": unpack it with gunzip" if isinstance(stream, gzip.GzipFile) else ""
+        raise FileError(f"{what} is not an IDX file of bytes: wants one such as MNIST's{unpack}")
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise FileError(f"{path} ends within its header: download it again")
+        raise FileError(f"{what} ends within its header: {AGAIN}")
     shape = struct.unpack(f">{magic[3]}I", sizes)  # (1)
     count = math.prod(shape)
     if count > room:
-        raise FileError(f"{path} declares {shape}, more than it can hold: download it again")
-    data = stream.read(count + 1)
+        raise FileError(f"{what} declares {shape}, more than it can hold: {AGAIN}")
+    data = read_up_to(count + 1, stream)
     if len(data) != count:
         more = "fewer" if len(data) < count else "more"
-        raise FileError(f"{path} declares {shape} and has {more} bytes: download it again")
+        raise FileError(f"{what} declares {shape} and has {more} bytes: {AGAIN}")
     return np.frombuffer(data, np.uint8).reshape(shape)

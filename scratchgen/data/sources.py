@@ -1,24 +1,41 @@
 """Where data come from: a built-in name, a folder of IDX files, an .npy or an .npz file.
 
-Pictures come out as (N, H, W, C) float32, bytes divided by 255; vectors as (N, D) float32.
+Pictures come out as (N, H, W, C) float32, vectors as (N, D) float32. Pictures of bytes are divided
+by 255, so that black is 0 and white is 1. But where no byte is above FEW, they are masks, classes
+or pictures of 16 greys, and stay as they are.
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import Array, nearest, numbers, one_of, user_path
-from ..errors import DataError, FileError, OptionError, ShapeError
+from .. import advice
+from ..checks import Array, finite, nearest, numbers, one_of, user_path
+from ..errors import DataError, FileError, OptionError, ShapeError, cut
+from ..opening import Opened, is_folder, is_there, open_named
+from .class_labels import class_numbers
 from .curves import spiral, swiss_roll, two_moons
 from .handwriting import digits
-from .idx import read_idx
-from .npy import PICKLE, open_zip, read_array, read_member
+from .idx import STARTS as IDX_STARTS
+from .idx import read_idx, read_opened_idx
+from .npy import (
+    NPY_STARTS,
+    PICKLE,
+    PICKLE_START,
+    ZIP_STARTS,
+    holds_objects,
+    only_file_errors,
+    open_zip,
+    read_array,
+    read_member,
+)
 from .toys import grid, ring
 
-Labels = Array | None
+FEW = 16  # greys, or classes
 
 # name -> (drawn by, how many examples by default)
 DRAWN: dict[str, tuple[Callable[..., Any], int]] = {
@@ -33,29 +50,59 @@ FOLDERS = ("mnist", "fashion-mnist")
 NAMES = (*DRAWN, *FOLDERS)
 SPELLINGS = {name.replace("-", "_"): name for name in NAMES}  # - and _ are as good as each other
 SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # split -> how its files are called
+WANTED = "an .npy, an .npz or an IDX file"
+SHOWN, LONGEST_NAME = 8, 20  # names of an archive's arrays in an error, and letters of each
+
+
+class Found(NamedTuple):
+    """What a name or a path stands for: x (N, ...) and labels as they are stored."""
+
+    x: Array
+    labels: Array | None
+    what: str  # where x was found, for errors
+    no_labels: str = ""  # why what stands in the place of labels cannot be read
 
 
 def load(
-    path_or_name: str | os.PathLike[str], return_labels: bool = False, split: str = "train"
+    path_or_name: str | os.PathLike[str],
+    return_labels: bool = False,
+    split: str = "train",
+    divide_by: float | None = None,
 ) -> Any:
     """The data of a name or a path: (N, ...) float32, or (data, labels) with `return_labels`.
 
     Args:
         path_or_name: "digits", "ring", "grid", "swiss_roll", "two_moons" or "spiral", always the
             same examples; "mnist" or "fashion-mnist", see `mnist`; a folder with IDX files (MNIST,
-            Fashion-MNIST, KMNIST, EMNIST; plain or .gz); one IDX file; an .npy file; an .npz file
-            with one array, or with one called x, images or data (labels: y or labels), or, as Keras
-            does, x_train and x_test (y_train and y_test).
-        return_labels: also the labels (N,) int64, or None where there are none.
+            Fashion-MNIST, KMNIST, EMNIST; plain or .gz, as they were published, as Kaggle packs
+            them, or as torchvision leaves them); one IDX file; an .npy file; an .npz file with one
+            array, or with one called x, images or data (labels: y, labels or target), or, as Keras
+            does, x_train and x_test (y_train and y_test). A pipe is read once, and "-" is standard
+            input.
+        return_labels: also the labels (N,) int64, or None where there are none: whole numbers as
+            they are, one-hot rows as the places of their ones, names of classes numbered in the
+            order of the alphabet. Where what is stored is none of these, a warning says so.
         split: "train" or "test", where there are both.
+        divide_by: what all numbers are divided by, 1 to have them as they are stored, as classes
+            are; None divides pictures of bytes by 255, unless all their bytes are at most 16.
 
     Raises FileError (an OSError) where there is nothing of that name or path, or it is broken;
-    OptionError for what is neither name nor path, and for an unknown split; ShapeError, DataError
-    or KindError for arrays that hold no examples.
+    OptionError for what is neither name nor path, for an unknown split and a bad divisor;
+    ShapeError, DataError or KindError for arrays that hold no examples.
     """
     one_of(split, SPLITS, "split")
-    x, labels = _load(path_or_name, split)
-    return (x, labels) if return_labels else x
+    divisor = None if divide_by is None else finite(divide_by, "divide_by", above=True)
+    found = _find(path_or_name, split)
+    x = _tidy(found.x, divisor, found.what)
+    if found.labels is None:
+        labels, reason = None, found.no_labels
+    else:
+        labels, reason = class_numbers(found.labels, len(x), f"y of {found.what}")
+    if not return_labels:
+        return x
+    if reason:
+        warnings.warn(f"no labels: {reason}", stacklevel=2)
+    return x, labels
 
 
 def builtin_name(name: Any) -> str:
@@ -76,29 +123,27 @@ def fashion_mnist(split: str = "train", return_labels: bool = False) -> Any:
     return load("fashion-mnist", return_labels, split)
 
 
-def _load(path_or_name: Any, split: str) -> tuple[Array, Labels]:
+def _find(path_or_name: Any, split: str) -> Found:
     if not isinstance(path_or_name, str | os.PathLike):
         raise OptionError(f"data={path_or_name!r}: wants a name ({', '.join(NAMES)}) or a path")
     name = builtin_name(path_or_name) or str(path_or_name)
     if name in DRAWN:
         draw, n = DRAWN[name]
-        return draw(n, rng=0 if split == "train" else 1, return_labels=True)
+        x, labels = draw(n, rng=0 if split == "train" else 1, return_labels=True)
+        return Found(x, labels, name)
     if name in FOLDERS:
         return _idx_folder(_named_folder(name), split)
-    path = user_path(path_or_name)
-    try:
-        is_folder, is_there = path.is_dir(), path.exists()
-    except (OSError, ValueError):  # names that no file can have
-        is_folder = is_there = False
-    if is_folder:
-        return _idx_folder(path, split)
-    if not is_there:
+    if not is_there(path_or_name):
         hint = nearest(name, NAMES)
         raise FileError(
             f"no data called {str(path_or_name)!r}: wants a name ({', '.join(NAMES)}) or the path "
             f"of a folder with IDX files, of an .npy or an .npz file{hint}"
         )
-    return _file(path, split)
+    if is_folder(path_or_name):
+        return _idx_folder(user_path(path_or_name), split)
+    opened = open_named(path_or_name, (*NPY_STARTS, *ZIP_STARTS, *IDX_STARTS), WANTED)
+    with opened.stream:
+        return _file(opened, split)
 
 
 def _named_folder(name: str) -> Path:
@@ -115,25 +160,34 @@ def _named_folder(name: str) -> Path:
     return folder
 
 
-def _idx_folder(folder: Path, split: str) -> tuple[Array, Labels]:
-    images = _find(folder, SPLITS[split], "images-idx3-ubyte")
+def _idx_folder(folder: Path, split: str) -> Found:
+    images = _idx_file(folder, SPLITS[split], "images-idx3-ubyte")
     if images is None:
         wanted = " or ".join(f"{prefix}-images-idx3-ubyte(.gz)" for prefix in SPLITS[split])
-        raise FileError(f"{folder} holds no {wanted}: put the IDX files of the data set there")
+        raise FileError(f"{folder} holds no {wanted}: {_folder_advice(folder)}")
     x = read_idx(images)
-    labels_path = _find(folder, SPLITS[split], "labels-idx1-ubyte")
+    labels_path = _idx_file(folder, SPLITS[split], "labels-idx1-ubyte")
     labels = None if labels_path is None else read_idx(labels_path)
     if images.name.startswith("emnist"):  # EMNIST stores its pictures transposed
         x = x.swapaxes(1, 2)
-    return _tidy(x, labels, str(folder))
+    return Found(x, labels, str(folder))
 
 
-def _find(folder: Path, prefixes: tuple[str, ...], ending: str) -> Path | None:
+def _folder_advice(folder: Path) -> str:
+    arrays = sorted(one for one in folder.iterdir() if one.suffix in (".npy", ".npz"))
+    arrays = [one for one in arrays if one.name != "model.npz"]
+    if arrays:
+        return f"name a file in it, as {arrays[0]}"
+    return "put the IDX files of the data set there, or name a file that numpy.save wrote"
+
+
+def _idx_file(folder: Path, prefixes: tuple[str, ...], ending: str) -> Path | None:
     """The file called [anything-]prefix-ending, or the same with .gz; some write a dot."""
-    stems = {path: path.name.removesuffix(".gz").replace(".", "-") for path in folder.iterdir()}
+    with only_file_errors(str(folder)):
+        stems = dict(_idx_files(folder))
     for prefix in prefixes:
         wanted = f"{prefix}-{ending}"
-        found = {s: p for p, s in stems.items() if s == wanted or s.endswith(f"-{wanted}")}
+        found = {s: p for s, p in stems.items() if s == wanted or s.endswith(f"-{wanted}")}
         if len(found) > 1:
             raise FileError(
                 f"{folder} holds several sets ({', '.join(sorted(found))}): put each into a folder "
@@ -144,50 +198,82 @@ def _find(folder: Path, prefixes: tuple[str, ...], ending: str) -> Path | None:
     return None
 
 
-def _file(path: Path, split: str) -> tuple[Array, Labels]:
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            start = stream.read(6)
-            stream.seek(0)
-            if start == b"\x93NUMPY":
-                return _tidy(read_array(stream, size, str(path)), None, str(path))
-            if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-                return _from_npz(stream, path, split)
-    except FileError:
-        raise
-    except OSError as problem:
-        raise FileError(f"{path} cannot be read: {problem.strerror or problem}") from problem
-    if start[:3] == b"\0\0\x08" or start[:2] == b"\x1f\x8b":
-        return _tidy(read_idx(path), None, str(path))
-    if start[:1] == b"\x80":
-        raise FileError(f"{path} holds {PICKLE}: save it with numpy.save instead")
+def _idx_files(folder: Path) -> list[tuple[str, Path]]:
+    """The files that may be IDX, with their plain names; what counts most comes last.
+
+    Kaggle has each in a folder of the same name, and torchvision all in a folder raw/.
+    """
+    files, nested = [], []
+    for entry in sorted(folder.iterdir(), reverse=True):  # and so a .gz before its plain file
+        if entry.is_file():
+            files.append(entry)
+        elif entry.is_dir() and (entry.name == "raw" or "ubyte" in entry.name):
+            nested += [one for one in sorted(entry.iterdir(), reverse=True) if one.is_file()]
+    return [(_stem(path), path) for path in nested + files]
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").replace(".", "-")
+
+
+def _file(opened: Opened, split: str) -> Found:
+    stream, size, what = opened
+    with only_file_errors(what):
+        start = stream.read(6)
+        stream.seek(0)
+    if start.startswith(NPY_STARTS):
+        return Found(read_array(stream, size, what), None, what)
+    if start.startswith(ZIP_STARTS):
+        return _from_npz(opened, split)
+    if start.startswith(IDX_STARTS):
+        return Found(read_opened_idx(opened), None, what)
+    if start[:1] == PICKLE_START:
+        raise FileError(f"{what} holds {PICKLE}: save it with numpy.save instead")
     raise FileError(
-        f"{path} is no .npy, .npz or IDX file (it starts with {start!r}): load it with what reads "
+        f"{what} is no .npy, .npz or IDX file (it starts with {start!r}): load it with what reads "
         f"it, save the array with numpy.save, and give that file"
     )
 
 
-def _from_npz(stream: Any, path: Path, split: str) -> tuple[Array, Labels]:
-    with open_zip(stream, str(path)) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+def _from_npz(opened: Opened, split: str) -> Found:
+    stream, _, what = opened
+    with open_zip(stream, what) as archive:
+        stored = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+        names = {_plain(name, stored): f"{name}.npy" for name in sorted(stored)}
         if "config" in names:
-            raise FileError(f"{path} is a model, not data: sg.load(path) reads it")
-        label = next((name for name in (f"y_{split}", "y", "labels") if name in names), None)
-        rest = [name for name in names if name != label]
-        known = [name for name in (f"x_{split}", "x", "images", "data") if name in rest]
-        if not known and len(rest) != 1:
+            raise FileError(f"{what} is a model, not data: sg.load(path) reads it")
+        of_split = (f"y_{split}", f"{split}_labels")
+        labels = _first((*of_split, "y", "labels", "label", "targets", "target"), names)
+        labels = None if len(names) == 1 else labels
+        rest = {name: member for name, member in names.items() if member != labels}
+        x = _first((f"x_{split}", f"{split}_images", "x", "images", "data"), rest)
+        if x is None and len(rest) != 1:
+            shown = ", ".join(cut(name, LONGEST_NAME) for name in sorted(stored)[:SHOWN])
+            more = f" and {len(stored) - SHOWN:,} more" if len(stored) > SHOWN else ""
             raise FileError(
-                f"{path} holds {', '.join(names) or 'no arrays'}: wants one array, or one called x"
+                f"{what} holds {shown or 'no arrays'}{more}: wants one array, or one called x, as "
+                f"np.savez(path, x=x, y=labels) writes it"
             )
-        x = (known or rest)[0]
-        labels = None if label is None else read_member(archive, f"{label}.npy", str(path))
-        return _tidy(read_member(archive, f"{x}.npy", str(path)), labels, str(path))
+        array = read_member(archive, x or next(iter(rest.values())), what)
+        if labels is None:
+            return Found(array, None, what)
+        if holds_objects(archive, labels, what):
+            reason = f"{labels} in {what} holds {PICKLE}: save it with astype(str)"
+            return Found(array, None, what, reason)
+        return Found(array, read_member(archive, labels, what), what)
 
 
-def _tidy(x: Array, labels: Labels, what: str) -> tuple[Array, Labels]:
-    """Pictures (N, H, W, C) or vectors (N, D), float32, and labels (N,) int64."""
-    bytes_ = x.dtype == np.uint8
+def _plain(name: str, stored: set[str]) -> str:
+    """The name in small letters, because X is as good as x, unless there is an x too."""
+    return name if name.lower() in stored else name.lower()
+
+
+def _first(wanted: tuple[str, ...], names: dict[str, str]) -> str | None:
+    return next((names[name] for name in wanted if name in names), None)
+
+
+def _tidy(x: Array, divisor: float | None, what: str) -> Array:
+    """Pictures (N, H, W, C) or vectors (N, D), float32. x may be written over."""
     x = numbers(x, what)
     if x.ndim < 2 or x.ndim > 4:
         raise ShapeError(
@@ -195,15 +281,15 @@ def _tidy(x: Array, labels: Labels, what: str) -> tuple[Array, Labels]:
         )
     if len(x) == 0 or 0 in x.shape:
         raise DataError(f"{what} holds shape {x.shape}, no numbers: wants at least one example")
-    if labels is not None:
-        labels = labels.reshape(-1)
-        if labels.dtype.kind not in "biu" or len(labels) != len(x):
-            raise ShapeError(
-                f"{what} holds {len(x)} examples and labels of shape {labels.shape}, "
-                f"{labels.dtype}: wants one whole number for each example"
-            )
-        labels = labels.astype(np.int64)
+    if turn := advice.for_pictures(x.shape):
+        raise ShapeError(f"{what} holds shape {x.shape}, wants pictures (N, H, W, C): {turn}")
     x = x[..., None] if x.ndim == 3 else x  # (N, H, W, C) or (N, D)
-    scale = 255 if bytes_ and x.ndim == 4 else 1
+    if divisor is None:
+        divisor = 255 if x.ndim == 4 and x.dtype == np.uint8 and x.max() > FEW else 1
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(x, np.float32) / np.float32(scale), labels
+        tidy = np.ascontiguousarray(x, np.float32)
+    if x.dtype.itemsize > tidy.itemsize and (np.isinf(tidy) & np.isfinite(x)).any():
+        raise DataError(f"{what} holds {advice.too_large(tidy.dtype, 'x')}")
+    if divisor != 1:
+        tidy /= np.float32(divisor)
+    return tidy

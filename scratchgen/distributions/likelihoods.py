@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import kernels
+from .. import advice, kernels
 from ..checks import Array, Shape, whole, within
 from ..errors import DataError
 from ..nn import Tape
@@ -158,13 +158,10 @@ class Categorical(Likelihood):
         if not bad.any():
             return
         where = tuple(int(i) for i in np.argwhere(bad)[0])
-        last = self.classes - 1
-        advice = f"shares in [0, 1] become classes with np.round({last} * {what})"
-        if x.min() < 0 or x.max() > 1:
-            advice = "number the classes from 0, or set classes to the largest number plus 1"
         raise DataError(
-            f"{what}{list(where)} is {x[where]:g}, wants whole numbers 0 ... {last}, because the "
-            f"likelihood is Categorical(classes={self.classes}): {advice}"
+            f"{what}{list(where)} is {advice.number_text(x[where])}, wants whole numbers 0 ... "
+            f"{self.classes - 1}, because the likelihood is Categorical(classes={self.classes}): "
+            f"{advice.for_classes(x, self.classes, advice.name_of(what))}"
         )
 
     def log_prob(self, x: Array, raw: Array) -> Array:

@@ -21,15 +21,25 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..checks import Array, float_type, nearest, one_of, shortened, user_path
-from ..data.npy import LONGEST_HEADER, PICKLE, member_header, open_zip, read_into, read_member
+from ..checks import Array, float_type, nearest, one_of
+from ..data.npy import (
+    LONGEST_HEADER,
+    PICKLE,
+    PICKLE_START,
+    ZIP_STARTS,
+    member_header,
+    open_zip,
+    read_into,
+    read_member,
+)
 from ..distributions import LIKELIHOODS
-from ..errors import DataError, FileError, KindError, OptionError, ScratchgenError
+from ..errors import DataError, FileError, KindError, OptionError, ScratchgenError, cut
 from ..kernels.twins import want_twins
 from ..losses import LOSSES, PENALTIES
 from ..models import MODELS, Model
 from ..nn import LAYERS, Layer, Layout, Network, build, describe
 from ..nn.network import places
+from ..opening import Opened, open_named
 from ..versions import require
 from ..writing import whole_file
 from .records import plain_log
@@ -99,7 +109,7 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
     with stream:
         start = stream.read(2)
         stream.seek(0)
-        if start[:1] == b"\x80":
+        if start[:1] == PICKLE_START:
             raise FileError(f"{what} holds {PICKLE}: wants a file that sg.save wrote")
         if start != b"PK":
             raise FileError(f"{what} is no model file: wants an .npz that sg.save wrote")
@@ -166,7 +176,7 @@ def _arrays(model: Model) -> dict[str, tuple[int, ...]]:
     for block in model.players.values():
         for entry in block.layout.entries:
             if entry.name in shapes or not entry.name.isprintable() or len(entry.name) > LONGEST:
-                raise OptionError(f"{shortened(entry.name)!r} cannot be the name of an array")
+                raise OptionError(f"{cut(entry.name)!r} cannot be the name of an array")
             shapes[entry.name] = entry.shape
     return shapes
 
@@ -218,10 +228,10 @@ def _hand_over(data: bytes, file: Any) -> None:
         raise FileError(f"the given file cannot be written: {problem}") from problem
 
 
-def _open(file: Any) -> tuple[IO[bytes], int, str]:
+def _open(file: Any) -> Opened:
     if isinstance(file, bytes | bytearray | memoryview):
         data = bytes(file)
-        return io.BytesIO(data), len(data), "the given bytes"
+        return Opened(io.BytesIO(data), len(data), "the given bytes")
     if hasattr(file, "read"):
         try:
             data = file.read()
@@ -229,20 +239,10 @@ def _open(file: Any) -> tuple[IO[bytes], int, str]:
             raise FileError(f"the given file cannot be read: {problem}") from problem
         if not isinstance(data, bytes):
             raise KindError("load got a text file: open it in binary mode, open(path, 'rb')")
-        return io.BytesIO(data), len(data), "the given file"
+        return Opened(io.BytesIO(data), len(data), "the given file")
     if not isinstance(file, str | os.PathLike):
         raise KindError(f"load got {file!r}: wants a path, bytes, or a binary file object")
-    path = user_path(file)
-    try:
-        if path.is_dir():
-            raise FileError(f"{path} is a folder: wants the model file in it, such as model.npz")
-        return path.open("rb"), path.stat().st_size, str(path)
-    except FileNotFoundError:
-        raise FileError(f"there is no file {path}: wants a model that sg.save wrote") from None
-    except (OSError, ValueError) as problem:
-        if isinstance(problem, FileError):
-            raise
-        raise FileError(f"{path} cannot be read: {problem}") from problem
+    return open_named(file, (*ZIP_STARTS, PICKLE_START), "a model that sg.save wrote")
 
 
 def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
@@ -290,8 +290,7 @@ def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
         earlier = type(version) is int and version < FORMAT
         advice = "train the model again" if earlier else "update scratchgen"
         raise FileError(
-            f"{what} has format {shortened(repr(version))}, this scratchgen reads {FORMAT}: "
-            f"{advice}"
+            f"{what} has format {cut(repr(version))}, this scratchgen reads {FORMAT}: {advice}"
         )
     return described
 
@@ -373,7 +372,7 @@ def _expect_known(described: dict[str, Any], what: str) -> None:
         if name in known:
             continue
         module = modules.get(f"{part} {name}") if isinstance(modules, dict) else None
-        needs = f"{what} needs the {part} {shortened(repr(name), 60)}"
+        needs = f"{what} needs the {part} {cut(repr(name), 60)}"
         if not isinstance(module, str) or not module.replace(".", "_").isidentifier():
             raise FileError(
                 f"{needs}, which is none of scratchgen's{nearest(name, known)}: before loading, "
@@ -383,8 +382,8 @@ def _expect_known(described: dict[str, Any], what: str) -> None:
         if module in sys.modules:
             raise FileError(f"{needs} of {module}: see that it is added to {place} there")
         raise FileError(
-            f"{needs}: before loading, import {shortened(module)}, which is to add it to {place} "
-            f"(in a shell: --import {shortened(module)})"
+            f"{needs}: before loading, import {cut(module, 200)}, which is to add it to {place} "
+            f"(in a shell: --import {cut(module, 200)})"
         )
 
 
@@ -398,7 +397,7 @@ def _expect_members(
         odd = sorted(have ^ set(wanted))
         raise FileError(
             f"{what} does not hold the arrays of its networks ({len(odd)} missing or odd, such as "
-            f"{shortened(odd[0])}): damaged, make it again"
+            f"{cut(odd[0])}): damaged, make it again"
         )
     for name, entry in wanted.items():
         header = member_header(archive, name, what)
@@ -410,7 +409,7 @@ def _expect_members(
 
 
 def _said(problem: Exception) -> str:
-    return shortened(f"{type(problem).__name__}: {problem}", 300)
+    return cut(f"{type(problem).__name__}: {problem}", 300)
 
 
 __all__ = ["FORMAT", "config", "load", "save"]

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import shortened
-from ..errors import DataError
+from ..errors import DataError, cut
 
 COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
 MOST_DEPTH = 16  # indices that lead to a value
@@ -72,4 +71,4 @@ def _is_finite(value: Any) -> bool:
 
 def _shown(place: Place) -> str:
     """`training_log[0]['losses']`."""
-    return shortened("training_log" + "".join(f"[{key!r}]" for key in place))
+    return cut("training_log" + "".join(f"[{key!r}]" for key in place))

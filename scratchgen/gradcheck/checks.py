@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ Wrt = str | int | Sequence[str | int] | None
 
 class GradientError(ScratchgenError, AssertionError):
     """A gradient that is wrong, or that could not be checked though `strict` asked for it."""
+
+    longest: ClassVar[int] = 100_000  # letters: its text is a report
 
 
 class InconclusiveWarning(UserWarning):

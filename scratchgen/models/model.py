@@ -302,8 +302,13 @@ def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> No
     """ShapeError unless `network` gives examples of the shape that its place in a model wants."""
     out = network.out_shape(network.in_shape)
     if out != wanted:
-        size = f"end it in {math.prod(wanted)} numbers"
-        raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {size}")
+        reshape = "Flatten()" if len(wanted) == 1 else f"Reshape({wanted})"
+        end = f"end it in {math.prod(wanted)} numbers"
+        if math.prod(out) == math.prod(wanted):
+            end = f"put {reshape} at its end"
+        elif len(wanted) > 1:
+            end += f" and {reshape}"
+        raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {end}")
 
 
 def with_values(part: Any) -> str:

@@ -63,9 +63,12 @@ class Network(Layer):
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape != self.in_shape:
+            rows = 1 in (len(shape), len(self.in_shape))  # otherwise axes would be mixed up
+            fits = rows and math.prod(shape) == math.prod(self.in_shape)
+            reshape = f", or put Reshape({self.in_shape}) before it" if fits else ""
             raise ShapeError(
                 f"this network got examples of shape {shape}, wants {self.in_shape}: build it for "
-                f"the shape of your data, or put Reshape({self.in_shape}) before it."
+                f"the shape of your data{reshape}."
             )
         return self._out_shape
 

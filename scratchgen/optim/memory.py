@@ -35,9 +35,10 @@ def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
             f"which is written in place: make it with np.asarray(theta, 'float32')"
         )
     if theta.ndim != 1:
+        first = "" if theta.flags.c_contiguous else "make theta = np.ascontiguousarray(theta), "
         raise ShapeError(
-            f"{owner}: theta has shape {theta.shape}, wants a flat vector (P,): keep one view "
-            f"flat = theta.reshape(-1), and use it each time"
+            f"{owner}: theta has shape {theta.shape}, wants a flat vector (P,): {first}keep one "
+            f"view flat = theta.reshape(-1), and use it each time"
         )
     zeros = {name: lasting(np.zeros(theta.shape, theta.dtype)) for name in names}
     return Memory(owner=owner, theta=theta, **zeros, **notes)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
+from ..distributions import Categorical
 from ..errors import DataError, DivergedError, KindError, OptionError
 from ..models import Model
 from ..nn import Tape
@@ -205,7 +206,7 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = np.abs(x).max()
-    if largest > LARGE:
+    if largest > LARGE and not _holds_classes(run.model):
         advice = f"x reaches {largest:.4g}, so scale it: (x - x.mean(0)) / (x.std(0) + 1e-8)"
     else:
         advice = "try a lower learning rate"
@@ -213,6 +214,11 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     return DivergedError(
         f"{problem} in {place}; the model has the weights of {kept} again: {advice}"
     )
+
+
+def _holds_classes(model: Model) -> bool:
+    """Whether x are the numbers of classes, which have no scale."""
+    return getattr(getattr(model, "likelihood", None), "name", "") == Categorical.name
 
 
 def _held_out(model: Model, validation: Any) -> Examples:

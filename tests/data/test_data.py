@@ -1,20 +1,24 @@
 """Built-in data, and data from disk in good and bad shape."""
 
+import contextlib
 import gzip
 import io
+import itertools
 import os
 import pickle
-import struct
+import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import declaring, npy
+from hostile import damaged, declaring, directory, headed, idx, npy
 
 import scratchgen as sg
 from scratchgen import errors
 from scratchgen.data import GRID, RING
+from scratchgen.distributions import Categorical
 
 MNIST = Path(os.environ.get("SCRATCHGEN_DATA", "")) / "mnist"
 needs_mnist = pytest.mark.skipif(
@@ -127,11 +131,6 @@ def test_a_count_that_makes_no_sense_is_refused(draw, n):
 # from disk
 
 
-def idx(array: np.ndarray) -> bytes:
-    sizes = struct.pack(f">{array.ndim}I", *array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
-
-
 IMAGES = np.arange(6 * 4 * 3).reshape(6, 4, 3) % 256
 LABELS = np.array([3, 1, 4, 1, 5, 9])
 
@@ -161,6 +160,52 @@ def test_emnist_is_turned_upright(tmp_path):
     x, labels = sg.data.load(tmp_path, return_labels=True)
     np.testing.assert_allclose(x[..., 0], IMAGES.swapaxes(1, 2) / 255, rtol=1e-6)
     assert labels is None
+
+
+def in_a_folder_of_its_name(path: Path) -> None:
+    """A file, moved into a folder that is called as the file was, as Kaggle has them."""
+    data = path.read_bytes()
+    path.unlink()
+    path.mkdir()
+    (path / path.name).write_bytes(data)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_mnist_is_read_as_kaggle_packs_it(folder, beside):
+    """Each file in a folder of the same name, and again beside it, with a dot for a hyphen."""
+    for path in list(folder.iterdir()):
+        plain = path.with_name(path.name.removesuffix(".gz"))
+        data = path.read_bytes()
+        path.unlink()
+        plain.write_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
+        if beside:
+            dotted = plain.name.replace("-idx", ".idx")
+            plain.with_name(dotted).write_bytes(plain.read_bytes())
+        in_a_folder_of_its_name(plain)
+    x, labels = sg.data.load(folder, return_labels=True)
+    np.testing.assert_allclose(x[..., 0], IMAGES / 255, rtol=1e-6)
+    assert labels.tolist() == LABELS.tolist()
+    x, labels = sg.data.load(folder, return_labels=True, split="test")
+    assert (len(x), labels.tolist()) == (2, [3, 1])
+    assert sg.data.load(folder / "train-images-idx3-ubyte").shape == (6, 4, 3, 1)
+
+
+def test_mnist_is_read_as_torchvision_leaves_it(folder):
+    """In a folder raw/, plain files beside those they were unpacked from."""
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in folder.glob("*ubyte*"):
+        (raw / path.name).write_bytes(path.read_bytes())
+    (raw / "train-images-idx3-ubyte").write_bytes(idx(IMAGES))
+    x, labels = sg.data.load(folder / "MNIST", return_labels=True)
+    assert x.shape == (6, 4, 3, 1)
+    assert labels.tolist() == LABELS.tolist()
+
+
+def test_a_folder_without_a_data_set_is_told_what_can_be_named(tmp_path):
+    np.save(tmp_path / "rows.npy", np.zeros((2, 2)))
+    with pytest.raises(errors.FileError, match=r"name a file in it, as .*rows.npy"):
+        sg.data.load(tmp_path)
 
 
 def test_mnist_is_looked_for_where_the_environment_says(folder, monkeypatch):
@@ -257,6 +302,24 @@ BAD = {
         "more than it can hold",
     ),
     "an idx of floats": (bytes([0, 0, 13, 1, 0, 0, 0, 0]), "no .npy, .npz or IDX file"),
+    "gzip in gzip": (gzip.compress(gzip.compress(idx(IMAGES))), "unpack it with gunzip"),
+    "an npy, gzipped": (gzip.compress(GOOD), "unpack it with gunzip"),
+    "a dtype of many fields": (
+        headed("'" + "u1," * 100_000 + "u1'", data=bytes(400_004)),
+        "a header of 300,0",
+    ),
+    "a name of many letters": (headed(f"[('{'a' * 10**6}', '<f4')]"), "a header of 1,000,0"),
+    "a shape of many digits": (headed("'<f4'", f"(0x{'f' * 9000},)"), "an impossible shape"),
+    "a shape of many axes": (headed("'<f4'", "(" + "1, " * 40 + ")"), "an impossible shape"),
+    "a dtype of many numbers": (headed("'400u1'", data=bytes(1600)), "cannot be read"),
+    "a dtype of no bytes": (headed("'|S0'"), "an impossible shape"),
+    "an archive of many members": (directory(100_000), "a directory of 4,700,000 bytes"),
+    "text and objects in npy": (headed("[('a', '|O')]"), "never read"),
+    "dates": (npy(np.array([["2020-01-01"]], "M8[D]")), "wants real numbers"),
+    "records": (npy(np.zeros(3, [("a", "f4"), ("b", "i8")])), "take some of its fields"),
+    "numbers beyond float32": (npy(np.full((2, 2), 1e300)), "numbers too large for float32"),
+    "channels in front": (npy(np.zeros((5, 3, 8, 8))), "np.moveaxis(x, 1, -1)"),
+    "examples at the end": (npy(np.zeros((8, 8, 3, 9))), "np.moveaxis(x, -1, 0)"),
     "broken gzip": (gzip.compress(idx(IMAGES))[:-12], "cannot be read"),
 }
 
@@ -270,6 +333,85 @@ def test_a_bad_file_is_refused_with_what_is_wrong(name, tmp_path):
         sg.data.load(path)
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_a_bad_file_costs_no_more_memory_than_twice_its_size_and_says_little(name, tmp_path):
+    path = tmp_path / "data.bin"
+    path.write_bytes(BAD[name][0])
+    tracemalloc.start()
+    with pytest.raises(errors.ScratchgenError) as caught:
+        sg.data.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * path.stat().st_size + 300_000
+    assert len(str(caught.value)) < 400
+
+
+def test_a_file_is_read_without_a_second_copy_of_it(tmp_path):
+    """The float32 numbers that come out, and the file: 1 + 4 bytes for each of bytes."""
+    for dtype, bytes_ in (("uint8", 1 + 4), ("float64", 8 + 4), ("float32", 4)):
+        path = tmp_path / f"{dtype}.npy"
+        np.save(path, np.full((1_000, 20, 50), 99, dtype))
+        tracemalloc.start()
+        sg.data.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1.2 * bytes_ * 10**6 + 2**21
+
+
+def seeds() -> list[bytes]:
+    """Small files of every kind that is read."""
+    archive = io.BytesIO()
+    np.savez_compressed(archive, x=np.zeros((4, 3)), y=np.array(["a", "b", "a", "b"]))
+    bytes_ = idx(IMAGES)
+    fields = npy(np.zeros(3, [("a", "f4"), ("b", "i8", (2,))]))
+    return [
+        GOOD,
+        npy(IMAGES.astype(">f4")),
+        fields,
+        archive.getvalue(),
+        bytes_,
+        gzip.compress(bytes_),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path):
+    rng = np.random.default_rng(0)
+    path, refused, files = tmp_path / "file", 0, seeds()
+    for k in range(120):
+        path.write_bytes(damaged(files[k % len(files)], files[rng.integers(len(files))], rng))
+        try:
+            sg.data.load(path, return_labels=True)
+        except errors.ScratchgenError:
+            refused += 1
+    assert 60 < refused < 120  # the others are damaged where it does not show
+
+
+# fmt: off
+DESCRIPTIONS = [
+    "'<f4'", "'|b1'", "'|V4'", "'|V0'", "'O'", "'<c8'", "'<U3'", "'(2,2)f4'", "'f4,f4'", "None",
+    "[('a','<f4')]", "('<f4',(2,2))", "3", "'<i3'", "[]", "[('','<f4')]", "'<f4", "'<U1000000000'",
+    "'m8[99999999999999999999s]'", "[('a','<f4'),('a','<f4')]", "[('a',[('b','O')])]",
+]
+DECLARED = [
+    "(2,2)", "()", "(0,3)", "(-1,4)", "(True,4)", "[4]", "(2.0,2)", "(None,)", "(10**3,)",
+    "(4611686018427387904,0)",
+]
+# fmt: on
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_header_of_any_kind_is_read_or_refused_and_nothing_else(tmp_path, version):
+    path, read = tmp_path / "file.npy", 0
+    for descr, shape in itertools.product(DESCRIPTIONS, DECLARED):
+        path.write_bytes(headed(descr, shape, version, bytes(16)))
+        with contextlib.suppress(errors.ScratchgenError):
+            assert sg.data.load(path).dtype == np.float32
+            read += 1
+    assert read == (1 if version < 3 else 0)  # four float32 in (2, 2)
 
 
 def test_an_npz_of_several_arrays_and_a_model_are_told_apart_from_data(tmp_path, small_gan):
@@ -295,6 +437,121 @@ def test_names_and_paths_that_lead_nowhere_are_named(tmp_path):
         sg.data.load("ring", split="tests")
     with pytest.raises(errors.OptionError, match="or a path"):
         sg.data.load(7)
+
+
+# what numbers mean
+
+
+def saved(folder: Path, x: np.ndarray) -> Path:
+    np.save(folder / "x.npy", x)
+    return folder / "x.npy"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int64", "float16"])
+def test_pictures_of_0_and_1_stay_0_and_1_whatever_holds_them(tmp_path, dtype):
+    x = (IMAGES % 2).astype(dtype)
+    assert sorted(np.unique(sg.data.load(saved(tmp_path, x)))) == [0, 1]
+
+
+@pytest.mark.parametrize(("largest", "divisor"), [(1, 1), (9, 1), (16, 1), (17, 255), (255, 255)])
+def test_bytes_are_brightnesses_where_there_are_more_than_16(tmp_path, largest, divisor):
+    x = np.full((2, 3, 3), largest, np.uint8)
+    assert sg.data.load(saved(tmp_path, x)).max() == np.float32(largest / divisor)
+    vectors = np.full((2, 3), largest, np.uint8)
+    assert sg.data.load(saved(tmp_path, vectors)).max() == largest
+
+
+def test_what_pictures_are_divided_by_can_be_said(tmp_path):
+    path = saved(tmp_path, np.full((2, 3, 3), 200, np.uint8))
+    assert sg.data.load(path, divide_by=1).max() == 200
+    assert sg.data.load(path, divide_by=400).max() == 0.5
+    assert sg.data.load(saved(tmp_path, np.full((2, 3), 6.0)), divide_by=3).max() == 2
+    for bad in (0, -1, np.nan, "255"):
+        with pytest.raises(errors.OptionError, match="divide_by"):
+            sg.data.load(path, divide_by=bad)
+
+
+def test_numbers_of_other_kinds_are_not_guessed_at_and_models_say_what_to_do(tmp_path):
+    x = np.full((4, 3, 3), 200, np.int64)
+    x[0] = 255
+    x = sg.data.load(saved(tmp_path, x))
+    assert x.max() == 255
+    with pytest.raises(errors.DataError, match="divide by 255, as in x / 255"):
+        sg.models.vae((3, 3, 1), latent=1, hidden=(4,), rng=0).encode(x)
+
+
+def test_categories_stay_what_they_are_and_a_divided_one_is_told_how_to_come_back(tmp_path):
+    classes = np.arange(36, dtype=np.uint8).reshape(4, 3, 3)
+    path = saved(tmp_path, classes)
+    likelihood = Categorical(classes=36)
+    model = sg.models.vae((3, 3, 1), latent=1, hidden=(4,), likelihood=likelihood, rng=0)
+    assert np.isfinite(model.elbo(sg.data.load(path, divide_by=1), rng=0)).all()
+    with pytest.raises(errors.DataError, match=r"np.round\(255 \* x\)"):
+        model.elbo(sg.data.load(path))
+    assert np.array_equal(np.round(255 * sg.data.load(path))[..., 0], classes)
+
+
+# labels
+
+
+@pytest.mark.parametrize(
+    ("y", "labels"),
+    [
+        (np.array([2, 0, 1, 2]), [2, 0, 1, 2]),
+        (np.array([[2], [0], [1], [2]], np.uint8), [2, 0, 1, 2]),
+        (np.array([2.0, 0.0, 1.0, 2.0]), [2, 0, 1, 2]),
+        (np.array([True, False, True, True]), [1, 0, 1, 1]),
+        (np.eye(5)[[2, 0, 1, 2]], [2, 0, 1, 2]),
+        (np.eye(4, dtype=np.uint8), [0, 1, 2, 3]),
+        (np.array(["cat", "ant", "bee", "cat"]), [2, 0, 1, 2]),
+        (np.array([b"7", b"10", b"2", b"7"]), [7, 10, 2, 7]),
+    ],
+)
+def test_labels_are_read_in_every_form_that_names_classes(tmp_path, y, labels):
+    np.savez(tmp_path / "both.npz", x=np.zeros((4, 2)), y=y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read = sg.data.load(tmp_path / "both.npz", return_labels=True)[1]
+    assert read.dtype == np.int64
+    assert read.tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("y", "reason"),
+    [
+        (np.array([0.5, 1.0, 2.0, 2.5]), "are not whole|not whole"),
+        (np.array([0.0, np.nan, 1.0, 2.0]), "not whole"),
+        (np.array(["0.5", "1", "2", "3"]), "not whole"),
+        (np.array([0.0, np.inf, 1.0, 2.0]), "as large as inf"),
+        (np.array([0, 1, 2, 2**64 - 1], np.uint64), "as large as"),
+        (np.full((4, 3), 1 / 3), r"rows of shape \(4, 3\), which are not one-hot"),
+        (np.zeros((4, 2, 2), int), r"shape \(4, 2, 2\), not one class"),
+        (np.array(10), r"shape \(\), not one class"),
+        (np.array(["a", None, "b", "c"], object), "pickled"),
+        (np.zeros(4, complex), "is of dtype complex128"),
+        (np.zeros(4, [("a", int)]), "is of dtype"),
+    ],
+)
+def test_labels_that_are_no_labels_are_left_out_and_x_is_read(tmp_path, y, reason):
+    x = np.arange(8.0).reshape(4, 2)
+    np.savez(tmp_path / "both.npz", x=x, y=y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(sg.data.load(tmp_path / "both.npz"), x)
+    with pytest.warns(UserWarning, match=f"no labels: .*({reason})"):
+        read, labels = sg.data.load(tmp_path / "both.npz", return_labels=True)
+    assert np.array_equal(read, x)
+    assert labels is None
+
+
+@pytest.mark.parametrize("names", [("X", "y"), ("X_train", "y_train"), ("data", "target")])
+@pytest.mark.parametrize("images", [False, True])
+def test_x_and_labels_are_found_by_the_names_that_people_use(tmp_path, names, images):
+    x, y = names if not images else ("train_images", "train_labels")
+    np.savez(tmp_path / "both.npz", **{x: np.ones((3, 2)), y: [0, 1, 2]})
+    read, labels = sg.data.load(tmp_path / "both.npz", return_labels=True)
+    assert read.shape == (3, 2)
+    assert labels.tolist() == [0, 1, 2]
 
 
 # batches

@@ -1,0 +1,53 @@
+"""Labels as files hold them: whole numbers, one-hot rows, or the names of classes."""
+
+import numpy as np
+
+from ..advice import is_one_hot
+from ..checks import Array
+from ..errors import ShapeError
+
+LARGEST = 2.0**53  # up to which floats hold every whole number
+
+
+def class_numbers(y: Array, n: int, what: str) -> tuple[Array | None, str]:
+    """y as the classes of n examples, (n,) int64, and ""; or None, and why y holds no classes.
+
+    Whole numbers, also those held as floats or as text, are taken as they are; one-hot rows (n, K)
+    become the places of their ones; other texts are numbered in the order of the alphabet.
+
+    Raises ShapeError for classes of another number of examples, which y does not belong to.
+
+    >>> class_numbers(np.array(["cat", "ant", "cat"]), 3, "y")
+    (array([1, 0, 1]), '')
+    >>> class_numbers(np.array([0.5, 1.5]), 2, "y")
+    (None, 'y holds numbers that are not whole, and so no classes')
+    """
+    if y.ndim == 2 and len(y) == n and y.shape[1] > 1 and y.size != n:
+        if is_one_hot(y, y.shape):
+            return y.argmax(axis=1), ""
+        return None, f"{what} holds rows of shape {y.shape}, which are not one-hot"
+    if y.ndim == 0 or y.size != max(y.shape):
+        return None, f"{what} has shape {y.shape}, not one class for each of {n:,} examples"
+    flat, reason = _whole(y.reshape(-1))
+    if flat is not None and len(flat) != n:
+        raise ShapeError(
+            f"{what} holds the classes of {len(flat):,} examples, and there are {n:,}: wants one "
+            f"whole number for each example"
+        )
+    return flat, f"{what} {reason}, and so no classes" if reason else ""
+
+
+def _whole(y: Array) -> tuple[Array | None, str]:
+    """y (n,) as whole numbers, or None and what it holds instead."""
+    if y.dtype.kind in "US":
+        try:
+            y = y.astype(np.float64)
+        except ValueError:  # names
+            return np.unique(y, return_inverse=True)[1].reshape(-1).astype(np.int64), ""
+    if y.dtype.kind not in "biuf":
+        return None, f"is of dtype {y.dtype}"
+    if y.dtype.kind == "f" and not (y == np.floor(y)).all():  # nor is NaN equal to itself
+        return None, "holds numbers that are not whole"
+    if y.size and max(abs(float(y.min())), abs(float(y.max()))) > LARGEST:
+        return None, f"holds numbers as large as {y.max():g}"
+    return y.astype(np.int64), ""
