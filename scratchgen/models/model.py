@@ -137,9 +137,10 @@ class Model:
         """`decode` for `batch` latents at a time, in the same memory at every call.
 
         For programs that embed a model: few lines of Python run, and kernels that run as their
-        twins, as after `load(path, jit=True)`, take no memory. What a
-        call returns is written over by the next; two threads take two decoders. It decodes with
-        the weights that the model has at the call. Raises OptionError unless batch is at least 1.
+        twins, as after `load(path, jit=True)`, take no memory. Any number of threads may share it:
+        each works in memory of its own. What a call returns is the caller's; `decode(z, out=x)`
+        writes into x (batch, *shape), and then nothing is allocated. It decodes with the weights
+        that the model has at the call. Raises OptionError unless batch is at least 1.
 
         >>> from scratchgen.models import vae
         >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).decoder(batch=1)
