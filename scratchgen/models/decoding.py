@@ -74,8 +74,8 @@ class PreparedDecoder:
         like = self._like_x
         if type(out) is not np.ndarray or out.dtype != like.dtype or out.shape != like.shape:
             raise ShapeError(
-                f"out is {array_text(out)}: wants an array of {array_text(like)}, which "
-                f"np.empty({like.shape}, {like.dtype.name!r}) makes"
+                f"out got {array_text(out)}: wants an array of {array_text(like)}, such as "
+                f"np.empty({like.shape}, {like.dtype.name!r})"
             )
         np.copyto(out, x)
         return out

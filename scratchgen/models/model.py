@@ -39,6 +39,8 @@ class Model:
         networks: by name.
         players: the blocks that are trained, by name, in order of their turns.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
+        history: what the last call of `fit` gave, or, after an interrupt, has given so far: name ->
+            one number an epoch. It is not saved.
     """
 
     kind: ClassVar[str]
@@ -64,6 +66,7 @@ class Model:
             for player, names in players.items()
         }
         self.training_log: list[dict[str, Any]] = []
+        self.history: dict[str, list[float]] = {}
 
     def objective(
         self,

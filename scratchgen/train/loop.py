@@ -7,6 +7,9 @@ noise in a model does not change the batches it sees.
 
 With an average of weights, what the model gets at the end, and what is evaluated on the way, are
 averages; training itself goes on from the weights.
+
+Whatever ends a run, the model has the weights of a step that ended: those of the last one, or,
+where something went wrong in the midst of a step, of the end of the epoch before.
 """
 
 import math
@@ -27,6 +30,7 @@ from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
 from .routine import Routine
+from .signals import Signals
 from .step import Trainer
 
 DEFAULT_BATCH = 128
@@ -55,6 +59,29 @@ class Means:
 
     def values(self) -> dict[str, float]:
         return {name: total / self.counts[name] for name, total in self.sums.items()}  # (1)
+
+
+class Record:
+    """What the model's training_log says of a run, from the end of its first step."""
+
+    def __init__(self, log: list[dict[str, Any]], of_run: dict[str, Any]) -> None:
+        self.log = log
+        self.entry = {**of_run, "epochs": 0, "steps": 0, "losses": {}}
+
+    def note_step(self, run: Run) -> None:
+        """Count a step."""
+        if not self.entry["steps"]:
+            self.log.append(self.entry)
+        self.entry["steps"] = run.step
+
+    def note_epoch(self, run: Run) -> None:
+        """What the history holds by now, and the steps; no record if there are none any more."""
+        last = {name: values[-1] for name, values in run.history.items() if values}
+        finite = {name: value for name, value in last.items() if math.isfinite(value)}
+        epochs = max(map(len, run.history.values()))
+        self.entry |= {"epochs": epochs, "steps": run.step, "losses": finite}
+        if not run.step:
+            self.log[:] = [entry for entry in self.log if entry is not self.entry]
 
 
 @dataclass(frozen=True)
@@ -109,6 +136,12 @@ def fit(
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
     the last epoch that ended well.
+
+    Ctrl-C, and any other signal with a handler in Python, is handled between two steps. Whatever
+    is raised, there or by a callback, the model is left fit for use: with the weights of the last
+    step that ended (of the last epoch, where a step was broken off), or with their average, with
+    what has come of the history as `model.history`, and with a record of the run in
+    `model.training_log`. Both grow as training goes, so that a model saved in a callback has them.
     """
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
@@ -125,28 +158,33 @@ def fit(
     names = model.numbers if held_out is None else (*model.numbers, *map(_val, model.numbers))
     history = History(names, seed)
     run = Run(model, seed, epochs, steps_per_epoch, history=history)
-    record = {
+    of_run = {
         "examples": len(x),
         "batch_size": size,
         "seed": seed,
         "optimizer": {player: settings(one) for player, one in optimizers.items()},
         **({} if moving is None else {"average": moving.keep}),
     }
+    model.history, record = history, Record(model.training_log, of_run)
     trainer = Trainer(model, optimizers, moving)
-    try:
-        with ExitStack() as ends:
-            for callback in told:
-                callback.on_start(run)
-                ends.callback(callback.on_end, run)
-            ends.callback(trainer.finish)  # the last in is the first out: then on_end
-            _train(run, data, size, held_out, trainer, told)
-    finally:
-        if run.step:
-            last = {name: values[-1] for name, values in history.items() if values}
-            finite = {name: value for name, value in last.items() if math.isfinite(value)}
-            done = {"epochs": len(history[names[0]]), "steps": run.step, "losses": finite}
-            model.training_log.append(record | done)
+    with Signals() as signals, ExitStack() as ends:
+        for callback in told:
+            callback.on_start(run)
+            ends.callback(callback.on_end, run)
+        ends.callback(_finish, run, trainer, record, signals)  # last in, first out: then on_end
+        _train(run, data, size, held_out, trainer, told, record, signals)
     return history
+
+
+def _finish(run: Run, trainer: Trainer, record: Record, signals: Signals) -> None:
+    """Whatever has ended the run: give the model what training gives, and say so in its log."""
+    signals.wait()
+    if not trainer.is_sound():
+        trainer.go_back()
+        run.step = trainer.steps
+    trainer.finish()
+    record.note_epoch(run)
+    signals.come()
 
 
 def _train(
@@ -156,12 +194,15 @@ def _train(
     held_out: Examples | None,
     trainer: Trainer,
     told: list[Callback],
+    record: Record,
+    signals: Signals,
 ) -> None:
     model = run.model
     order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
     routine = Routine(trainer, data.x, data.labels, noise_stream)
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
+        signals.wait()
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
             for rows in batch_rows(len(data.x), size, order_stream):
                 try:
@@ -170,8 +211,11 @@ def _train(
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None
                 run.step, run.losses = trainer.steps, means.values()
+                record.note_step(run)
+                signals.come()
                 for callback in told:
                     callback.on_step(run)
+                signals.wait()
             if not all(block.is_finite() for block in model.players.values()):
                 trainer.go_back()
                 raise _diverged(run, "a weight stopped being finite", run.step, data.x)
@@ -181,8 +225,13 @@ def _train(
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
             for name, values in run.history.items():
                 values.append(run.losses.get(name, math.nan))  # nan where there was no turn
-            for callback in told:
-                callback.on_epoch(run)
+            record.note_epoch(run)
+            try:
+                signals.come()
+                for callback in told:
+                    callback.on_epoch(run)
+            finally:
+                signals.wait()
 
 
 def _val(name: str) -> str:
