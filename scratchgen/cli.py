@@ -2,12 +2,12 @@
 
 An error is one to three lines on stderr. The exit code is 0 when all went well, 1 when something
 was wrong with data or files, 2 when the command was called wrongly (an option that has no such name
-or value), and 130 after Ctrl-C.
+or value), and, as shells have it, 128 and the number of the signal that ended it: 130 after Ctrl-C.
 """
 
 import argparse
 import io
-import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
 from .losses import LOSSES, PENALTIES
 from .optim import OPTIMIZERS, SCHEDULES
+from .printing import give_up_stdout, printable, tell
 from .versions import __version__
 
 WIDTH = 79
@@ -54,23 +55,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         complain("interrupted")
-        return training.INTERRUPTED
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        give_up_stdout()
         return 1
     except OSError as problem:  # a full disk, say
+        give_up_stdout()
         complain(f"{problem.filename or 'writing'}: {problem.strerror or problem}")
         return 1
 
 
 def complain(text: str) -> None:
     """An error on stderr: at most three lines of a terminal's width, and nothing unprintable."""
-    words = "".join(letter if letter.isprintable() else " " for letter in text).split()
-    text = "scratchgen: " + " ".join(words)
+    text = "scratchgen: " + printable(" ".join(text.split()))
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     if len(lines) > 3:
         lines = [*lines[:2], lines[2][: WIDTH - 4] + " ..."]
-    print("\n".join(lines), file=sys.stderr)
+    tell(*lines)
 
 
 class Parser(argparse.ArgumentParser):

@@ -13,6 +13,7 @@ from . import data, runs
 from .checks import Array, user_path
 from .errors import FileError, OptionError
 from .models import VAE, Model
+from .printing import say
 from .rng import chosen_seed, stream
 from .tables import paragraph
 from .train import losses_text
@@ -34,7 +35,7 @@ def sample(options: argparse.Namespace) -> int:
     else:
         x = model.sample(options.n, rng=seed, labels=labels)
     _write(x, out, title=f"{options.n} samples")
-    print(f"{out}: {options.n} samples of {path}, seed {seed}")
+    say(f"{out}: {options.n} samples of {path}, seed {seed}")
     return 0
 
 
@@ -57,30 +58,30 @@ def reconstruct(options: argparse.Namespace) -> int:
     else:
         runs.draw_reconstructions(model, x, out, labels)
     held_out = " that it has not seen" if known else ""
-    print(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
+    say(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
     return 0
 
 
 def info(options: argparse.Namespace) -> int:
     """Say what a model is and how it was trained."""
     model, path = runs.find_model(options.run)
-    print(f"{path}: {path.stat().st_size:,} bytes, {model.dtype}")
+    say(f"{path}: {path.stat().st_size:,} bytes, {model.dtype}")
     head, *networks = repr(model).splitlines()
-    print("\n".join([*paragraph(head), *networks]))
+    say(*paragraph(head), *networks)
     if not model.training_log:
-        print("not trained yet")
+        say("not trained yet")
     for log in model.training_log:
         where = f" of {log['data']}" if "data" in log else ""
-        print(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
+        say(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
         epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
-        print(f"  {epochs}, {steps} of {log['batch_size']:,} examples")
+        say(f"  {epochs}, {steps} of {log['batch_size']:,} examples")
         for player, optimizer in log["optimizer"].items():
             text = f"{player} by {_optimizer_text(optimizer)}"
-            print("\n".join(paragraph(text, "  ")))
+            say(*paragraph(text, "  "))
         if "average" in log:
-            print(f"  weights averaged, keep {log['average']:g}")
+            say(f"  weights averaged, keep {log['average']:g}")
         if log["losses"]:
-            print(f"  last epoch: {losses_text(log['losses'])}")
+            say(f"  last epoch: {losses_text(log['losses'])}")
     return 0
 
 
@@ -91,8 +92,8 @@ def look(options: argparse.Namespace) -> int:
     shown = stream(0, "look").permutation(len(x))[: options.n]
     _write(x[shown], out, None if labels is None else labels[shown], str(options.name))
     classes = "" if labels is None else f", {len(np.unique(labels))} classes"
-    print(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
-    print(f"{out}: {len(shown):,} of them")
+    say(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
+    say(f"{out}: {len(shown):,} of them")
     return 0
 
 

@@ -10,6 +10,7 @@ from .bench.cases import CASES, normal, twins
 from .bench.elements import ACTIVATIONS
 from .kernels.twins import compiles
 from .kernels.twins import twins as run_twins
+from .printing import say
 from .versions import require
 
 
@@ -17,7 +18,7 @@ def warmup(_options: argparse.Namespace) -> int:
     """Compile, or find compiled, the twins of all kernels, and say where they are kept."""
     require("numba", "warmup")
     if not compiles():
-        print("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
+        say("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
         return 0
     from .kernels.native.caching import folder
 
@@ -25,9 +26,9 @@ def warmup(_options: argparse.Namespace) -> int:
     with run_twins():
         for dtype in ("float32", "float64"):
             call_all(dtype)
-    print(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
+    say(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
     kept = folder()
-    print(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
+    say(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..checks import user_path
 from ..errors import FileError
+from ..printing import say
 from ..versions import require
 from . import decoding, elements, machine, products, shares, start, steps
 from .result import Result
@@ -55,11 +56,11 @@ def bench(options: argparse.Namespace) -> int:
         for name in [options.part] if options.part else PARTS:
             result = PARTS[name](settings)
             found[name] = result.data
-            print(result.text() + "\n", flush=True)
+            say(*result.text().split("\n"), "")
     if folder is not None:
         from .. import plots
 
         (folder / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
         plots.draw_bench(found, folder / "bench.png")
-        print(f"bench.json and bench.png are in {folder}")
+        say(f"bench.json and bench.png are in {folder}")
     return 0

@@ -14,7 +14,6 @@ native/caching.py.
 import dis
 import functools
 import importlib
-import sys
 import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ..printing import tell
 from . import sharing
 
 Kernel = Callable[..., Any]
@@ -225,9 +225,7 @@ def kept(twin: Twin) -> Twin:
 @functools.cache
 def _tell() -> None:
     """Say, once in a process, what the first step waits for."""
-    print(
+    tell(
         "scratchgen: compiling kernels for this CPU, a few seconds, once "
-        "(SCRATCHGEN_JIT=0 does without)",
-        file=sys.stderr,
-        flush=True,
+        "(SCRATCHGEN_JIT=0 does without)"
     )
