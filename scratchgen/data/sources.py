@@ -12,6 +12,7 @@ import numpy as np
 
 from ..checks import Array, nearest, numbers, one_of, user_path
 from ..errors import DataError, FileError, OptionError, ShapeError
+from ..keywords import explains_keywords
 from .curves import spiral, swiss_roll, two_moons
 from .handwriting import digits
 from .idx import read_idx
@@ -35,6 +36,7 @@ SPELLINGS = {name.replace("-", "_"): name for name in NAMES}  # - and _ are as g
 SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # split -> how its files are called
 
 
+@explains_keywords
 def load(
     path_or_name: str | os.PathLike[str], return_labels: bool = False, split: str = "train"
 ) -> Any:

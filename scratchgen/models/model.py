@@ -21,6 +21,7 @@ import numpy as np
 from ..checks import MOST_EXAMPLES, Array, Shape, count, examples, float_type, whole
 from ..checks import labels as checked_labels
 from ..errors import DataError, KindError, OptionError, ShapeError
+from ..keywords import ExplainsKeywords
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
 from ..optim import Optimizer
@@ -31,7 +32,7 @@ from .trace import Trace, spied
 CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
 
 
-class Model:
+class Model(ExplainsKeywords):
     """The protocol, and what all models share.
 
     Attributes:
@@ -133,7 +134,7 @@ class Model:
         raise NotImplementedError
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
-        """n new examples (n, *shape); with JoinLabels, of those labels (n,)."""
+        """n new examples (n, *shape); with JoinLabels, of those labels (n,) or of that one."""
         raise NotImplementedError
 
     def decoder(self, batch: int = 1) -> PreparedDecoder:
@@ -175,6 +176,8 @@ class Model:
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
 
+        One whole number is the label of all n.
+
         Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
         where they do not fit.
         """
@@ -188,7 +191,11 @@ class Model:
                 f"this {self.kind} has no JoinLabels layer to join labels with: leave labels out, "
                 f"or build it with n_labels"
             )
-        return checked_labels(labels, n, self.n_labels) if self.n_labels else None
+        if not self.n_labels:
+            return None
+        if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
+            labels = np.full(n, labels)
+        return checked_labels(labels, n, self.n_labels)
 
     def trace(self, x: Any, rng: Rng = None, labels: Any = None, training: bool = True) -> Trace:
         """What every layer gives for x (N, *shape), and the gradient that comes back to it.

@@ -13,7 +13,7 @@ where something went wrong in the midst of a step, of the end of the epoch befor
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +22,11 @@ import numpy as np
 
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
-from ..errors import DataError, DivergedError, KindError, OptionError
+from ..errors import DataError, DivergedError, KindError, OptionError, ShapeError
+from ..keywords import explains_keywords
 from ..models import Model
 from ..nn import Tape
-from ..optim import MovingAverage, Optimizer, settings
+from ..optim import MovingAverage, Optimizer, optimizer_for, settings
 from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
@@ -96,6 +97,7 @@ class Examples:
         return self.x[rows], None if self.labels is None else self.labels[rows]
 
 
+@explains_keywords
 def fit(
     model: Model,
     x: Any,
@@ -104,7 +106,7 @@ def fit(
     batch_size: int | None = None,
     seed: int | None = None,
     labels: Any = None,
-    optimizer: Optimizer | dict[str, Optimizer] | None = None,
+    optimizer: str | Optimizer | Mapping[str, str | Optimizer] | None = None,
     average: float | None = None,
     validation: Any = None,
     callbacks: Any = (),
@@ -119,8 +121,9 @@ def fit(
         batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
         labels: (N,) whole numbers, for a model whose networks join them.
-        optimizer: one for all players or a dict by player; None is the model's own choice. A
-            schedule counts the moves of its player, of which a generator may have fewer than steps.
+        optimizer: one for all players or a dict by player; a name such as "adam" has the settings
+            of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
+            player, of which a generator may have fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
@@ -147,7 +150,7 @@ def fit(
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
     x = _checked(model, x, "x")
-    data = Examples(x, model.check_labels(labels, len(x)))
+    data = Examples(x, _labels(model, labels, len(x), "labels"))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
     moving = None if average is None else MovingAverage(fraction(average, "average"))
@@ -273,7 +276,16 @@ def _held_out(model: Model, validation: Any) -> Examples:
         )
     x, labels = validation if pair else (validation, None)
     x = _checked(model, x, "validation")
-    return Examples(x, model.check_labels(labels, len(x)))
+    return Examples(x, _labels(model, labels, len(x), "validation"))
+
+
+def _labels(model: Model, labels: Any, n: int, what: str) -> Array | None:
+    """The labels as the model takes them; one for all would teach it nothing of labels."""
+    if model.n_labels and isinstance(labels, int | np.integer):
+        raise ShapeError(
+            f"{what} has the one label {labels} for {n:,} examples: wants one for each, (N,)"
+        )
+    return model.check_labels(labels, n)
 
 
 def _checked(model: Model, x: Any, what: str) -> Array:
@@ -292,12 +304,6 @@ def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]
                 f"optimizer names the player {player!r}, the {model.kind} has "
                 f"{', '.join(chosen)}{nearest(str(player), chosen)}"
             )
-        if one is None:
-            continue
-        if not (hasattr(one, "update") and hasattr(one, "memory")) or isinstance(one, type):
-            raise KindError(
-                f"optimizer={one!r}: wants an optimizer such as sg.optim.Adam(1e-3), or a dict of "
-                f"them by player"
-            )
-        chosen[player] = one
+        if one is not None:
+            chosen[player] = optimizer_for(one)
     return chosen
