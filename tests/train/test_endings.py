@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -110,6 +111,29 @@ def test_signals_that_nobody_handles_stay_as_they_are(points):
     found = []
     fit(model(), points, callbacks=Look())
     assert set(found) == {signal.SIG_DFL}
+
+
+def test_fit_works_where_no_handler_can_be_set(points):
+    trained = model()
+    thread = threading.Thread(target=fit, args=(trained, points))
+    thread.start()
+    thread.join()
+    assert trained.training_log[0]["steps"] == 3 * STEPS
+
+
+def test_a_training_in_a_callback_of_another_hands_ctrl_c_on(points):
+    outer, inner = model(), model()
+
+    def press():
+        signal.raise_signal(signal.SIGINT)
+
+    def train_another():
+        fit(inner, points, callbacks=Until(2, press))
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(outer, points, callbacks=Until(4, train_another))
+    assert [one.training_log[0]["steps"] for one in (outer, inner)] == [4, 2]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("average", [None, 0.9])
