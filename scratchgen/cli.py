@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(problem))
         return 1
     except MemoryError:
-        complain("not enough memory: try smaller --hidden, --latent or -n")
+        complain("not enough memory: try smaller --hidden, --latent, --batch-size or -n")
         return 1
     except KeyboardInterrupt:
         complain("interrupted")

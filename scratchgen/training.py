@@ -147,6 +147,8 @@ def train(options: argparse.Namespace) -> int:
             )
         except BaseException as problem:  # whatever it is, the model so far is kept first
             ended = problem
+            if isinstance(ended, MemoryError):
+                ended.__traceback__ = None  # it holds all that training works in
         stop.is_saving = True
         done = model.training_log[-1]["steps"] if model.training_log else 0
         if ended is None or isinstance(ended, DivergedError) or done:

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -315,32 +314,6 @@ def test_a_diverged_run_saves_its_last_good_weights_and_says_when_it_went_wrong(
     assert "lower learning rate" in captured.err
     assert "Traceback" not in captured.err
     assert np.isfinite(sg.load("run/model.npz").sample(3, rng=0)).all()
-
-
-def test_ctrl_c_saves_the_model_so_far_and_says_how_to_sample_from_it(data):
-    words = [sys.executable, "-m", "scratchgen", "train", "vae", "--data", "points.npy"]
-    process = subprocess.Popen(
-        [*words, "--epochs", "1000000", "--out", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **QUICK, "PYTHONUNBUFFERED": "1"},
-    )
-    log = data / "run" / "log.csv"
-    for _ in range(600):
-        if log.exists() and log.stat().st_size > 40:
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)  # an impatient user presses twice
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted after" in out
-    assert "scratchgen sample run -n 64 -o samples.png" in out
-    assert "Traceback" not in err
-    model = sg.load("run/model.npz")
-    assert model.training_log[0]["steps"] >= 2
-    assert json.loads((data / "run" / "config.json").read_text())["epochs"] == 1000000
 
 
 def test_ctrl_c_while_pictures_are_drawn_keeps_the_model(data, capsys, monkeypatch):

@@ -11,6 +11,8 @@ import scratchgen as sg
 from scratchgen.optim import SGD
 from scratchgen.train import Callback
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_interrupts")
+
 SIZE, STEPS = 50, 6  # a batch, and the steps of an epoch on the 300 points
 
 

@@ -2,6 +2,7 @@
 
 import builtins
 import csv
+import json
 import os
 import shlex
 import signal
@@ -22,6 +23,9 @@ TINY = ["--epochs", "3", "--batch-size", "50", "--hidden", "8", "--latent", "2",
 WORDS = ["train", "gan", "--data", "points.npy", "--out", "run", *TINY]
 FILES = {"model.npz", "config.json", "log.csv"}
 on_posix = pytest.mark.skipif(os.name != "posix", reason="these signals are those of POSIX")
+
+
+pytestmark = pytest.mark.usefixtures("ctrl_c_interrupts")
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +110,7 @@ def test_a_signal_ends_training_with_a_model_and_the_exit_code_of_shells(name):
     record = sg.load("run/model.npz").training_log[0]
     expect_run("run", record["epochs"], record["steps"])
     assert record["steps"] >= 4
+    assert json.loads(Path("run/config.json").read_text())["epochs"] == 1_000_000
 
 
 @on_posix
