@@ -1,7 +1,7 @@
 """A command that trains ends when it is told to, and not before the model is saved.
 
     with Stop() as stop:
-        fit(..., callbacks=[stop])       a signal ends it after the step under way
+        fit(..., callbacks=[stop])       a signal ends it after the step under way, or in the first
         stop.is_saving = True
         ...                              a signal is noted, and answered
 
@@ -29,6 +29,7 @@ class Stop(Callback):
         self.number = 0
         self.is_saving = False
         self._before: dict[int, Any] = {}
+        self._run: Run | None = None
 
     def __enter__(self) -> Self:
         for number in ending_signals() if in_main_thread() else []:
@@ -39,6 +40,9 @@ class Stop(Callback):
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def on_start(self, run: Run) -> None:
+        self._run = run
 
     def on_step(self, run: Run) -> None:
         if self.number:
@@ -53,3 +57,5 @@ class Stop(Callback):
         if self.is_saving:
             with contextlib.suppress(OSError):
                 os.write(2, SAVING)  # print may be under way itself
+        elif self._run and not self._run.step:
+            raise KeyboardInterrupt

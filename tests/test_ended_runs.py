@@ -121,6 +121,20 @@ def test_a_signal_that_is_ignored_as_by_nohup_stays_ignored():
 
 @on_posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_in_the_first_step_is_obeyed_at_once_and_the_folder_is_free(name, monkeypatch):
+    def step(*_):
+        signal.raise_signal(getattr(signal, name))
+        pytest.fail("the step goes on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Routine, "step", step)
+        assert train() == 128 + getattr(signal, name)
+    assert not Path("run").exists()
+    assert train() == 0
+
+
+@on_posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
     name, monkeypatch, capfd
 ):

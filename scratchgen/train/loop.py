@@ -140,11 +140,12 @@ def fit(
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
     the last epoch that ended well.
 
-    Ctrl-C, and any other signal with a handler in Python, is handled between two steps. Whatever
-    is raised, there or by a callback, the model is left fit for use: with the weights of the last
-    step that ended (of the last epoch, where a step was broken off), or with their average, with
-    what has come of the history as `model.history`, and with a record of the run in
-    `model.training_log`. Both grow as training goes, so that a model saved in a callback has them.
+    Ctrl-C, and any other signal with a handler in Python, is handled between two steps, or in the
+    first one, in which kernels may be compiled, at once. Whatever is raised, there or by a
+    callback, the model is left fit for use: with the weights of the last step that ended (of the
+    last epoch, where a step was broken off), or with their average, with what has come of the
+    history as `model.history`, and with a record of the run in `model.training_log`. Both grow as
+    training goes, so that a model saved in a callback has them.
     """
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
@@ -203,9 +204,9 @@ def _train(
     model = run.model
     order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
     routine = Routine(trainer, data.x, data.labels, noise_stream)
+    # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
-        signals.wait()
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
             for rows in batch_rows(len(data.x), size, order_stream):
                 try:

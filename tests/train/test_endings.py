@@ -80,6 +80,20 @@ def test_ctrl_c_in_the_midst_of_a_step_ends_training_after_it(points, average, m
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_in_the_first_step_in_which_kernels_are_compiled_is_felt_at_once(points):
+    class Slow(SGD):
+        def update(self, theta, gradient, memory):
+            super().update(theta, gradient, memory)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("the step goes on")
+
+    ended = model()
+    with pytest.raises(KeyboardInterrupt):
+        fit(ended, points, optimizer=Slow(0.01))
+    np.testing.assert_array_equal(weights(ended), weights(model()))
+    assert ended.training_log == []
+
+
 def test_a_handler_of_ones_own_runs_between_two_steps(points):
     seen, ended, optimizer = [], model(), SGD(0.01)
 
@@ -89,7 +103,8 @@ def test_a_handler_of_ones_own_runs_between_two_steps(points):
 
     class Terminated(SGD):
         def update(self, theta, gradient, memory):
-            os.kill(os.getpid(), signal.SIGTERM)
+            if ended.training_log:  # in the second step
+                os.kill(os.getpid(), signal.SIGTERM)
             super().update(theta, gradient, memory)
 
     before = signal.signal(signal.SIGTERM, handler)
@@ -101,8 +116,8 @@ def test_a_handler_of_ones_own_runs_between_two_steps(points):
         assert signal.getsignal(signal.SIGTERM) is handler
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert seen == [(signal.SIGTERM, 1)]
-    np.testing.assert_array_equal(weights(ended), weights(after(1, points, optimizer=optimizer)))
+    assert seen == [(signal.SIGTERM, 2)]
+    np.testing.assert_array_equal(weights(ended), weights(after(2, points, optimizer=optimizer)))
 
 
 def test_signals_that_nobody_handles_stay_as_they_are(points):
