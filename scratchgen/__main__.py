@@ -2,7 +2,16 @@
 
 import sys
 
-from .cli import main
+
+def main() -> int:
+    """Run the command; returns the exit code. To import what it needs takes a moment too."""
+    try:
+        from .cli import main
+    except KeyboardInterrupt:
+        print("scratchgen: interrupted", file=sys.stderr)
+        return 130
+    return main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -30,8 +30,8 @@ from .gradcheck.reports.plain import versions
 from .gradcheck.reports.report import Report
 from .gradcheck.reports.wording import calls
 from .gradcheck.results import FAIL
+from .printing import say, tell_over
 from .rng import stream
-from .tables import WIDTH
 from .versions import require
 from .writing import expect_writable
 
@@ -81,7 +81,7 @@ def library(options: argparse.Namespace) -> list[Report]:
     if options.jit:
         require("numba", "--jit")
     began = time.perf_counter()
-    progress = _progress if sys.stderr.isatty() else None
+    progress = _progress if sys.stderr is not None and sys.stderr.isatty() else None
     reports = certify(seed=options.seed, jit=bool(options.jit), progress=progress)
     facts = _facts(reports, options, time.perf_counter() - began)
     written(certificate_page(reports, TITLE, facts), page)
@@ -93,8 +93,7 @@ def library(options: argparse.Namespace) -> list[Report]:
 
 def _progress(report: Report) -> None:
     """What was checked last, on a line of the terminal that the next one overwrites."""
-    text = f"{report.kind} {report.subject}"[: WIDTH - 1]
-    print(f"\r{text:{WIDTH - 1}}", end="\r", file=sys.stderr, flush=True)
+    tell_over(f"{report.kind} {report.subject}")
 
 
 def _facts(reports: list[Report], options: argparse.Namespace, seconds: float) -> dict[str, str]:
@@ -190,4 +189,4 @@ def _refuse(options: argparse.Namespace, words: dict[str, str], advice: str) -> 
 
 def _show(text: str) -> None:
     """Print it, with nothing that a terminal would obey."""
-    print("".join(one if one.isprintable() or one == "\n" else "?" for one in text))
+    say(*text.split("\n"))

@@ -44,6 +44,22 @@ def one_of(value: object, known: Iterable[str], what: str) -> str:
     raise OptionError(f"unknown {what} {value!r}, wants one of {names}{hint}")
 
 
+def as_object(value: Any, kind: type, what: str) -> Any:
+    """`value`, or, for a class of that kind, the object that it makes where no settings are given.
+
+    Raises KindError for a class that needs some.
+    """
+    if not (isinstance(value, type) and issubclass(value, kind)):
+        return value
+    try:
+        return value()
+    except TypeError as problem:
+        raise KindError(
+            f"{what} got the class {value.__name__}, which needs settings: write "
+            f"{value.__name__}(...)"
+        ) from problem
+
+
 def whole(value: Any, what: str, least: int = 0, most: int | None = None) -> int:
     """`value` as an int, if it is a whole number of at least `least` and at most `most`."""
     try:

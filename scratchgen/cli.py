@@ -2,12 +2,12 @@
 
 An error is one to three lines on stderr. The exit code is 0 when all went well, 1 when something
 was wrong with data or files, 2 when the command was called wrongly (an option that has no such name
-or value), and 130 after Ctrl-C.
+or value), and, as shells have it, 128 and the number of the signal that ended it: 130 after Ctrl-C.
 """
 
 import argparse
 import io
-import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -16,9 +16,10 @@ from typing import Any, NoReturn
 from . import commands, data, explain, lookup, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
-from .errors import OptionError, ScratchgenError
+from .errors import OptionError, ScratchgenError, cut
 from .losses import LOSSES, PENALTIES
 from .optim import OPTIMIZERS, SCHEDULES
+from .printing import give_up_stdout, printable, tell
 from .versions import __version__
 
 WIDTH = 79
@@ -52,27 +53,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(problem))
         return 1
     except MemoryError:
-        complain("not enough memory: try smaller --hidden, --latent or -n")
+        complain("not enough memory: try smaller --hidden, --latent, --batch-size or -n")
         return 1
     except KeyboardInterrupt:
         complain("interrupted")
-        return training.INTERRUPTED
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        give_up_stdout()
         return 1
     except OSError as problem:  # a full disk, say
+        give_up_stdout()
         complain(f"{problem.filename or 'writing'}: {problem.strerror or problem}")
         return 1
 
 
 def complain(text: str) -> None:
     """An error on stderr: at most three lines of a terminal's width, and nothing unprintable."""
-    words = "".join(letter if letter.isprintable() else " " for letter in text).split()
-    text = "scratchgen: " + " ".join(words)
-    lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    if len(lines) > 3:
-        lines = [lines[0], lines[1][: WIDTH - 4] + " ...", lines[-1]]  # advice stands at the end
-    print("\n".join(lines), file=sys.stderr)
+    text = "scratchgen: " + printable(" ".join(text.split()))
+    most, lines = len(text), [""] * 4
+    while len(lines) > 3:  # the middle of a long text goes: advice stands at the end
+        lines = textwrap.wrap(
+            cut(text, most), WIDTH, subsequent_indent="  ", break_on_hyphens=False
+        )
+        most = min(most, 3 * WIDTH) - 1
+    tell(*lines)
 
 
 class Parser(argparse.ArgumentParser):

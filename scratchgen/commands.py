@@ -15,6 +15,7 @@ from .checks import Array, user_path
 from .errors import FileError, OptionError, cut
 from .export.records import COUNTS
 from .models import VAE, Model
+from .printing import say
 from .rng import chosen_seed, stream
 from .tables import paragraph
 from .train import losses_text
@@ -38,7 +39,7 @@ def sample(options: argparse.Namespace) -> int:
     else:
         x = model.sample(options.n, rng=seed, labels=labels)
     _write(x, out, title=f"{options.n} samples")
-    print(f"{out}: {options.n} samples of {path}, seed {seed}")
+    say(f"{out}: {options.n} samples of {path}, seed {seed}")
     return 0
 
 
@@ -61,7 +62,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     else:
         runs.draw_reconstructions(model, x, out, labels)
     held_out = " that it has not seen" if known else ""
-    print(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
+    say(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
     return 0
 
 
@@ -69,14 +70,14 @@ def info(options: argparse.Namespace) -> int:
     """Say what a model is and how it was trained."""
     model, path = runs.find_model(options.run)
     size = f"{path.stat().st_size:,} bytes, " if path.is_file() else ""  # a pipe has none
-    print(f"{path}: {size}{model.dtype}")
+    say(f"{path}: {size}{model.dtype}")
     head, *networks = repr(model).splitlines()
-    print("\n".join([*paragraph(head), *networks]))
+    say(*paragraph(head), *networks)
     if not model.training_log:
-        print("not trained yet")
+        say("not trained yet")
     for log in model.training_log:
         for i, line in enumerate(_trained(log)):
-            print("\n".join(paragraph(cut(line, LONGEST), "  " if i else "")))
+            say(*paragraph(cut(line, LONGEST), "  " if i else ""))
     return 0
 
 
@@ -87,8 +88,8 @@ def look(options: argparse.Namespace) -> int:
     shown = stream(0, "look").permutation(len(x))[: options.n]
     _write(x[shown], out, None if labels is None else labels[shown], str(options.name))
     classes = "" if labels is None else f", {len(np.unique(labels))} classes"
-    print(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
-    print(f"{out}: {len(shown):,} of them")
+    say(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
+    say(f"{out}: {len(shown):,} of them")
     return 0
 
 

@@ -5,6 +5,7 @@
     ├── DataError          ValueError   values nothing can be learnt from: none, NaN, out of range
     ├── KindError          TypeError    text, objects or complex numbers where numbers belong
     ├── OptionError        ValueError   a setting that has no such name or no such value
+    │   └── KeywordError   TypeError    a keyword that a function or a class does not take
     ├── TapeError          ValueError   a note or an argument that a pass's tape does not hold
     ├── DivergedError      ValueError   a loss that stopped being a number
     ├── FileError          OSError      a file that is missing, broken, foreign or in the way
@@ -67,6 +68,10 @@ class KindError(ScratchgenError, TypeError):
 
 class OptionError(ScratchgenError, ValueError):
     """A setting that has no such name, or no such value."""
+
+
+class KeywordError(OptionError, TypeError):
+    """A keyword that is not one of a function's or a class's."""
 
 
 class TapeError(ScratchgenError, ValueError):

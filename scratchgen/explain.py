@@ -18,6 +18,7 @@ from .errors import OptionError
 from .models import Model, Trace, symptoms
 from .models.trace import label
 from .nn import Layer
+from .printing import say
 from .rng import chosen_seed, stream
 from .tables import columns, paragraph
 
@@ -43,7 +44,7 @@ def explain(options: argparse.Namespace) -> int:
         for value, word in ((options.seed, "--seed"), (options.n, "-n")):
             if value is not None:
                 raise OptionError(f"{word} {value} is of the examples shown: name --data too")
-    print("\n".join(lines))
+    say(*lines)
     return 0
 
 

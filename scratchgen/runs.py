@@ -6,23 +6,27 @@ it was made: the same settings and seed give the same bytes.
 
 import contextlib
 import csv
+import io
+import itertools
 import json
-import signal
-import sys
+import shutil
+import tempfile
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from . import data
 from .checks import Array, Shape, is_picture, user_path
+from .claim import claimed
 from .distributions import Categorical
 from .errors import FileError, OptionError, ShapeError, cut
 from .export import load, save
 from .models import VAE, Model
+from .printing import tell
 from .tables import paragraph
 from .train import Callback, Run
 from .writing import whole_file, write_whole
@@ -40,33 +44,46 @@ FILES = {
 }
 PICTURED = 2_000  # examples in a picture of latents; a density gets all
 LONGEST_NOTE = 220  # letters: three lines
+BETWEEN_CHECKPOINTS = 60.0  # seconds
 SEED = 0  # of what the pictures show
 
 
-def make_folder(wanted: str | None, kind: str) -> Path:
+@contextlib.contextmanager
+def run_folder(wanted: str | None, kind: str) -> Iterator[Path]:
     """The folder `wanted`, or the first of runs/vae-1, runs/vae-2 ... that is not there yet.
 
-    Raises FileError where `wanted` holds a run, is a file, or cannot be made.
+    Within the `with` it is this run's alone. If it was made here and nothing has come into it, it
+    goes again. Raises FileError where `wanted` holds a run, or another training's, is a file, or
+    cannot be made or written.
     """
+    folder, is_new = _make_folder(wanted, kind)
+    try:
+        with claimed(folder):
+            if any((folder / name).exists() for name in (MODEL, CONFIG, LOG)):
+                raise FileError(f"{folder} holds a run already: name another folder with --out")
+            yield folder
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _make_folder(wanted: str | None, kind: str) -> tuple[Path, bool]:
+    """See `run_folder`; and whether it is new."""
     try:
         if wanted is not None:
             folder = user_path(wanted)
-            if any((folder / name).exists() for name in (MODEL, CONFIG, LOG)):
-                raise FileError(f"{folder} holds a run already: name another folder with --out")
+            is_new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
-            return folder
+            return folder, is_new
         Path("runs").mkdir(exist_ok=True)
-        number = 1
-        while True:
+        for number in itertools.count(1):
             folder = Path("runs", f"{kind}-{number}")
-            try:
+            with contextlib.suppress(FileExistsError):
                 folder.mkdir()
-                return folder
-            except FileExistsError:
-                number += 1
+                break
+        return folder, True
     except OSError as problem:
-        if isinstance(problem, FileError):
-            raise
         where = wanted or "runs"
         raise FileError(
             f"the folder {where} cannot be made ({problem.strerror}): name another with --out"
@@ -91,9 +108,7 @@ def read_data(
         warnings.simplefilter("always")
         x, labels = data.load(source, return_labels=True, split=split, divide_by=divide_by)
     for warning in caught:
-        with contextlib.suppress(OSError):  # whoever does not read it goes without
-            text = cut(f"scratchgen: {warning.message}", LONGEST_NOTE)
-            print("\n".join(paragraph(text)), file=sys.stderr)
+        tell(*paragraph(cut(f"scratchgen: {warning.message}", LONGEST_NOTE)))
     return x, labels
 
 
@@ -105,47 +120,100 @@ def read_data_of(model: Model, source: str, split: str = "train") -> tuple[Array
 
 
 class Log(Callback):
-    """Writes log.csv, a line an epoch, each on disk before the next epoch begins."""
+    """Writes log.csv, a line an epoch, each on disk before the next epoch begins.
+
+    Where that cannot be, it says so, and training goes on.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOG
         self.history: dict[str, list[float]] = {}
+        self.is_whole = True
 
     def on_start(self, run: Run) -> None:
         self.history = run.history
 
     def on_epoch(self, run: Run) -> None:
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if run.epoch == 1:
-                writer.writerow(["epoch", *self.history])
-            writer.writerow([run.epoch, *(f"{value:.6f}" for value in self.last().values())])
+        if not self.is_whole:
+            return
+        head = [["epoch", *self.history]] if run.epoch == 1 else []
+        try:
+            rows = _csv([*head, _row(run.epoch, self.last().values())])
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                file.write(rows)
+        except OSError as problem:
+            self.is_whole = False
+            tell(
+                f"scratchgen: {self.path} cannot be written ({problem.strerror}): training goes "
+                f"on, and the log is written when it ends"
+            )
+
+    def write(self, folder: Path) -> None:
+        """The whole log in that folder, unless it is there."""
+        epochs = list(zip(*self.history.values(), strict=True))
+        if epochs and not (self.is_whole and (folder / LOG).exists()):
+            rows = [_row(number, epoch) for number, epoch in enumerate(epochs, start=1)]
+            write_whole(folder / LOG, _csv([["epoch", *self.history], *rows]).encode())
 
     def last(self) -> dict[str, float]:
         """The numbers of the last epoch; none before the first has ended."""
         return {name: values[-1] for name, values in self.history.items() if values}
 
 
-class StopOnCtrlC(Callback):
-    """Within its `with`, Ctrl-C ends training after the step under way, and nothing else."""
+def _row(epoch: int, numbers: Iterable[float]) -> list[str]:
+    return [str(epoch), *(f"{value:.6f}" for value in numbers)]
 
-    def __init__(self) -> None:
-        self.pressed = False
-        self.before: Any = None
 
-    def __enter__(self) -> Self:
-        self.before = signal.signal(signal.SIGINT, self._press)
-        return self
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self.before)
 
-    def _press(self, number: int, frame: FrameType | None) -> None:
-        self.pressed = True
+class Checkpoint(Callback):
+    """Writes the model after an epoch, once a minute at the most: for a process that is killed."""
 
-    def on_step(self, run: Run) -> None:
-        if self.pressed:
-            raise KeyboardInterrupt
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.folder, self.settings = folder, settings
+        self.last = time.monotonic()
+
+    def on_epoch(self, run: Run) -> None:
+        if time.monotonic() - self.last >= BETWEEN_CHECKPOINTS:
+            with contextlib.suppress(OSError):  # where it matters, at the end, it is said
+                _write(self.folder, run.model, self.settings)
+            self.last = time.monotonic()
+
+
+def keep(folder: Path, model: Model, settings: dict[str, Any], log: Log) -> tuple[Path, str]:
+    """Write a run into its folder or, where that cannot be, into a new one; which, and why.
+
+    The new one is in the current folder, or in that for temporary files. Raises FileError where
+    none can be written.
+    """
+    why = ""
+    for parent in (None, Path.cwd, tempfile.gettempdir):
+        try:
+            where = folder
+            if parent is not None:
+                where = Path(tempfile.mkdtemp("", f"{folder.name}-", parent()))
+            where.mkdir(parents=True, exist_ok=True)  # it may have been moved away
+            _write(where, model, settings)
+            log.write(where)
+            return where, why
+        except OSError as problem:
+            why = why or str(problem)
+            if where != folder:
+                shutil.rmtree(where, ignore_errors=True)
+    raise FileError(f"the model is lost, because nothing can be written here: {why}")
+
+
+def _write(folder: Path, model: Model, settings: dict[str, Any]) -> None:
+    """The model and its settings; its record says what its data are called and divided by."""
+    if model.training_log:
+        for key in ("data", "divide_by"):
+            if key in settings:
+                model.training_log[-1][key] = settings[key]
+    write_model(folder, model, settings)
 
 
 def write_model(folder: Path, model: Model, settings: dict[str, Any]) -> None:

@@ -5,18 +5,16 @@ Results go to stdout, progress to stderr.
 
 import argparse
 import dataclasses
-import os
-import shlex
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import data, runs
+from . import data, printing, runs
 from .checks import Array, Shape, is_picture
 from .distributions import Categorical, FixedGaussian
-from .errors import DivergedError, OptionError
+from .errors import DivergedError, FileError, OptionError
 from .losses import PENALTIES
 from .metrics import coverage
 from .models import GAN, RECIPES, VAE, Model
@@ -32,11 +30,11 @@ from .optim import (
     WarmUp,
 )
 from .optim import settings as optimizer_settings
+from .printing import give_up_stdout, shell_word, tell
 from .rng import chosen_seed, stream
+from .stopping import Stop
 from .train import fit, losses_text
 from .versions import is_installed, to_install
-
-INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 # Options that are settings of a run, and those that are parts of a model.
 RUN = ("epochs", "batch_size", "average", "conditional", "divide_by")
@@ -97,12 +95,14 @@ def defaults(model: str, kind: str) -> dict[str, Any]:
     return DEFAULTS[f"{family} of {kind}"] | DEFAULTS.get(f"{model} of {kind}", {})
 
 
-def say(text: str) -> None:
-    """Print a line at once; when nobody reads our output any more, work goes on in silence."""
+def say(*lines: str) -> None:
+    """Lines on stdout; where they cannot be written, work goes on in silence."""
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        printing.say(*lines)
+    except OSError as problem:
+        give_up_stdout()
+        if not isinstance(problem, BrokenPipeError):  # or nobody reads it any more
+            tell(f"scratchgen: stdout cannot be written ({problem.strerror}): training goes on")
 
 
 def train(options: argparse.Namespace) -> int:
@@ -126,14 +126,14 @@ def train(options: argparse.Namespace) -> int:
         )
     optimizers = _optimizers(options, model, steps)
     settings["optimizer"] = {player: optimizer_settings(one) for player, one in optimizers.items()}
-    folder = runs.make_folder(options.out, options.model)
-    say(f"{model}, {model.parameter_count():,} parameters")
-    say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
-    if isinstance(model, GAN) and model.loss.name == "wasserstein" and not model.is_bounded():
-        say("note: without --penalty or --weight-clip nothing bounds this game's scores")
-    log, began = runs.Log(folder), time.perf_counter()
-    ended: DivergedError | KeyboardInterrupt | None = None
-    with runs.StopOnCtrlC() as stop:
+    ended: BaseException | None = None
+    where, why = None, ""
+    with Stop() as stop, runs.run_folder(options.out, options.model) as folder:
+        say(f"{model}, {model.parameter_count():,} parameters")
+        say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
+        if isinstance(model, GAN) and model.loss.name == "wasserstein" and not model.is_bounded():
+            say("note: without --penalty or --weight-clip nothing bounds this game's scores")
+        log, began = runs.Log(folder), time.perf_counter()
         try:
             fit(
                 model,
@@ -144,32 +144,48 @@ def train(options: argparse.Namespace) -> int:
                 labels=told,
                 optimizer=optimizers,
                 average=options.average,
-                callbacks=[log, stop],
+                callbacks=[log, runs.Checkpoint(folder, settings), stop],
                 progress=True,
             )
-        except (DivergedError, KeyboardInterrupt) as problem:
+        except BaseException as problem:  # whatever it is, the model so far is kept first
             ended = problem
-        if model.training_log:
-            model.training_log[-1]["data"] = name
-            if options.divide_by is not None:
-                model.training_log[-1]["divide_by"] = options.divide_by
-        runs.write_model(folder, model, settings)
-    if isinstance(ended, KeyboardInterrupt):
+            if isinstance(ended, MemoryError):
+                ended.__traceback__ = None  # it holds all that training works in
+        stop.is_saving = True
         done = model.training_log[-1]["steps"] if model.training_log else 0
-        say(f"interrupted after {done:,} of {steps:,} steps; the model so far is saved")
+        if ended is None or isinstance(ended, DivergedError) or done:
+            where, why = runs.keep(folder, model, settings, log)
+    if where is None:
+        say("training ended before its first step had, so nothing is saved")
     elif ended is None:
         seconds = f"trained in {time.perf_counter() - began:.1f} s"
         say(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
-        try:
-            _judge(model, name)
-            _draw(folder, model, log, x, labels)
-        except KeyboardInterrupt as problem:
-            ended = problem
-            say("interrupted while drawing; the model is saved")
-    _say_what_next(folder, model, options.data)
-    if isinstance(ended, DivergedError):
+        if not stop.number:
+            ended = _pictures(where, model, name, log, x, labels)
+    else:
+        what = "interrupted" if isinstance(ended, KeyboardInterrupt) else "broken off"
+        say(f"{what} after {done:,} of {steps:,} steps; the model so far is saved")
+    if where is not None:
+        _say_what_next(where, model, options.data)
+    if ended is not None and not isinstance(ended, KeyboardInterrupt):
         raise ended
-    return 0 if ended is None else INTERRUPTED
+    if why:
+        raise FileError(f"the run is in {where}, because {why}")
+    return 0 if ended is None and not stop.number else stop.exit_code()
+
+
+def _pictures(
+    folder: Path, model: Model, name: str, log: runs.Log, x: Array, labels: Array | None
+) -> BaseException | None:
+    """Judge the samples, and draw; what put an end to that, if anything did."""
+    try:
+        _judge(model, name)
+        _draw(folder, model, log, x, labels)
+    except (KeyboardInterrupt, OSError, MemoryError) as problem:
+        what = "interrupted" if isinstance(problem, KeyboardInterrupt) else "broken off"
+        say(f"{what} while drawing; the model is saved")
+        return problem
+    return None
 
 
 def _name_of(source: str) -> str:
@@ -312,21 +328,18 @@ def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | N
 
 
 def _say_what_next(folder: Path, model: Model, source: str) -> None:
-    say(f"\nin {folder}:")
-    for path in sorted(folder.iterdir()):
-        say(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
-    run = shlex.quote(str(folder))
-    say("\nnext:")
-    again = shlex.quote(source) if can_be_read_again(source) else "FILE"
+    files = (f"  {path.name:22}{runs.FILES.get(path.name, '')}" for path in folder.iterdir())
+    run, shown = shell_word(folder), shell_word(source) if can_be_read_again(source) else "FILE"
     drawn = is_picture(model.shape) or len(model.shape) == 1
-    say(f"  scratchgen sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}")
+    commands = [f"sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}"]
     if isinstance(model, VAE):
         known = data.builtin_name(source) == runs.learnt_from(model)
-        which = "" if known else f" --data {again}"
+        which = "" if known else f" --data {shown}"
         kind = "png" if runs.shows_reconstructions(model.shape) else "npy"
-        say(f"  scratchgen reconstruct {run}{which} -o pairs.{kind}")
-    say(f"  scratchgen info {run}")
-    say(f"  scratchgen explain {run} --data {again}")
+        commands.append(f"reconstruct {run}{which} -o pairs.{kind}")
+    commands += [f"info {run}", f"explain {run} --data {shown}"]
+    say("", f"in {folder}:", *map(str.rstrip, sorted(files)))
+    say("", "next:", *(f"  scratchgen {command}" for command in commands))
 
 
-__all__ = ["INTERRUPTED", "defaults", "train"]
+__all__ = ["defaults", "train"]

@@ -12,6 +12,7 @@ from .kernels.plans import at_once
 from .kernels.recording import Call
 from .kernels.twins import compiles
 from .kernels.twins import twins as run_twins
+from .printing import say
 from .versions import require
 
 
@@ -19,7 +20,7 @@ def warmup(_options: argparse.Namespace) -> int:
     """Compile, or find compiled, the twins of all kernels, and say where they are kept."""
     require("numba", "warmup")
     if not compiles():
-        print("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
+        say("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
         return 0
     from .kernels.native.caching import folder
 
@@ -28,9 +29,9 @@ def warmup(_options: argparse.Namespace) -> int:
         for dtype in ("float32", "float64"):
             call_all(dtype)
         together()
-    print(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
+    say(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
     kept = folder()
-    print(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
+    say(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
     return 0
 
 

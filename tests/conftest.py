@@ -11,6 +11,7 @@ import gc
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,14 @@ def compiling_goes_without_saying() -> Iterator[None]:
 def what_stands_is_not_searched_for_garbage() -> None:
     """Modules, fixtures and reports stand until the end: to search them takes seconds."""
     gc.freeze()
+
+
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """It does even where a shell started the tests in the background, and so without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

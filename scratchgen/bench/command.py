@@ -13,6 +13,7 @@ from typing import Any
 
 from ..checks import user_path
 from ..errors import FileError
+from ..printing import say
 from ..versions import require
 from ..writing import expect_writable, write_whole
 from . import decoding, elements, machine, products, shares, start, steps
@@ -61,12 +62,12 @@ def bench(options: argparse.Namespace) -> int:
         for name in [options.part] if options.part else PARTS:
             result = PARTS[name](settings)
             found[name] = result.data
-            print(result.text() + "\n", flush=True)
+            say(*result.text().split("\n"), "")
     if folder is not None:
         from .. import plots
 
         record, picture = FILES
         write_whole(folder / record, (json.dumps(found, indent=1) + "\n").encode())
         plots.draw_bench(found, folder / picture)
-        print(f"{record} and {picture} are in {folder}")
+        say(f"{record} and {picture} are in {folder}")
     return 0

@@ -4,7 +4,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..tables import WIDTH, columns, paragraph
+from ..printing import tell_over
+from ..tables import columns, paragraph
 
 Row = tuple[str, ...]
 
@@ -35,8 +36,8 @@ class Result:
 
 def progress(text: str) -> None:
     """What is being measured, on a line of the terminal that the next one overwrites."""
-    if sys.stderr.isatty():
-        print(f"\r{text[: WIDTH - 1]:{WIDTH - 1}}", end="\r", file=sys.stderr, flush=True)
+    if sys.stderr is not None and sys.stderr.isatty():
+        tell_over(text)
 
 
 def time_text(seconds: float) -> str:

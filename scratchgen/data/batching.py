@@ -6,9 +6,11 @@ import numpy as np
 
 from ..checks import Array, whole
 from ..errors import DataError, OptionError
+from ..keywords import explains_keywords
 from ..rng import Rng, generator
 
 
+@explains_keywords
 def batches(x: Array, batch_size: int, rng: Rng = None) -> Iterator[Array]:
     """All examples of x (N, ...) once, shuffled, `batch_size` at a time; the last may be fewer.
 

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, count, examples
+from ..keywords import explains_keywords
 from ..rng import Rng, generator
 from .toys import MIXTURES, Toy, mixture_log_prob
 
@@ -116,6 +117,7 @@ SPIRAL = Curves("spiral", (_spiral_out, _spiral_back), 0, 3 * math.pi, std=0.1, 
 TOYS: dict[str, Toy] = {**MIXTURES, **{toy.name: toy for toy in (SWISS_ROLL, TWO_MOONS, SPIRAL)}}
 
 
+@explains_keywords
 def swiss_roll(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """A band rolled up, seen from its side: (n, 2) float32; labels are all 0, of its one arm (n,).
 
@@ -128,6 +130,7 @@ def swiss_roll(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     return (x, arms) if return_labels else x
 
 
+@explains_keywords
 def two_moons(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Two half circles, each reaching into the other: (n, 2) float32; labels are the moons (n,).
 
@@ -140,6 +143,7 @@ def two_moons(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     return (x, arms) if return_labels else x
 
 
+@explains_keywords
 def spiral(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Two arms that wind around each other: (n, 2) float32; labels are the arms (n,).
 

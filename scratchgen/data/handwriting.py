@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import count
+from ..keywords import explains_keywords
 from ..rng import Rng, generator
 
 Pictures = npt.NDArray[np.float32]
@@ -101,6 +102,7 @@ def digits(n: int, rng: Rng = None, return_labels: Literal[False] = False) -> Pi
 def digits(n: int, rng: Rng = None, *, return_labels: Literal[True]) -> tuple[Pictures, Labels]: ...
 
 
+@explains_keywords
 def digits(
     n: int, rng: Rng = None, return_labels: bool = False
 ) -> Pictures | tuple[Pictures, Labels]:

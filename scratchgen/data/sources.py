@@ -16,6 +16,7 @@ import numpy as np
 from .. import advice
 from ..checks import Array, finite, nearest, numbers, one_of, user_path
 from ..errors import DataError, FileError, OptionError, ShapeError, cut
+from ..keywords import explains_keywords
 from ..opening import Opened, is_folder, is_there, open_named
 from .class_labels import class_numbers
 from .curves import spiral, swiss_roll, two_moons
@@ -63,6 +64,7 @@ class Found(NamedTuple):
     no_labels: str = ""  # why what stands in the place of labels cannot be read
 
 
+@explains_keywords
 def load(
     path_or_name: str | os.PathLike[str],
     return_labels: bool = False,

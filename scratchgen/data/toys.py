@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..checks import Array, count, examples
+from ..keywords import explains_keywords
 from ..rng import Rng, generator
 
 CHUNK = 2**20  # distances at a time: 8 MB
@@ -92,6 +93,7 @@ GRID = Mixture("grid", np.stack(np.meshgrid(_ticks, _ticks), axis=-1).reshape(-1
 MIXTURES = {mixture.name: mixture for mixture in (RING, GRID)}
 
 
+@explains_keywords
 def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Eight Gaussians on the unit circle: (n, 2) float32; labels are the modes (n,).
 
@@ -104,6 +106,7 @@ def ring(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     return (x, modes) if return_labels else x
 
 
+@explains_keywords
 def grid(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
     """Twenty-five Gaussians on a square grid: (n, 2) float32; labels are the modes (n,).
 

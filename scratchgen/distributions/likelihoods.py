@@ -16,12 +16,13 @@ import numpy as np
 from .. import advice, kernels
 from ..checks import Array, Shape, whole, within
 from ..errors import DataError
+from ..keywords import ExplainsKeywords
 from ..nn import Tape
 from . import bernoulli, categorical
 
 
 @dataclass(frozen=True)
-class Likelihood:
+class Likelihood(ExplainsKeywords):
     """What every likelihood does: x (N, *shape), and raw (N, *raw_shape(shape)) from a decoder.
 
     Likelihoods are frozen dataclasses: their fields are all that a file must hold.

@@ -11,11 +11,9 @@ Loops are compiled when they are first called, never at import, and kept on disk
 native/caching.py.
 """
 
-import contextlib
 import dis
 import functools
 import importlib
-import sys
 import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ..printing import tell
 from . import sharing
 
 Kernel = Callable[..., Any]
@@ -239,5 +238,4 @@ def _tell(folder: Path | None) -> None:
     else:
         kept = f"once for each: kept in {folder}, and `scratchgen warmup` compiles all of them"
     text = f"scratchgen: compiling kernels for this CPU, some seconds, {kept}"
-    with contextlib.suppress(OSError):  # a full disk, say, that stderr is written to
-        print(f"{text} (SCRATCHGEN_JIT=0 does without)", file=sys.stderr, flush=True)
+    tell(f"{text} (SCRATCHGEN_JIT=0 does without)")

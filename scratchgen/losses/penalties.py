@@ -29,14 +29,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite, one_of
+from ..checks import Array, as_object, finite, one_of
 from ..errors import KindError, OptionError
+from ..keywords import ExplainsKeywords
 from ..nn import Network, Tape, noted
 from ..nn.layer import Views
 from ..rng import fill_uniform
 
 
-class Penalty:
+class Penalty(ExplainsKeywords):
     """What all penalties do. Given a tape, they write into its memory."""
 
     name: ClassVar[str]
@@ -161,7 +162,8 @@ def penalise(
 
 
 def penalty_for(choice: Any) -> Penalty | None:
-    """`choice` itself, or by name; None is none. Raises OptionError or KindError."""
+    """`choice` itself, by name or by its class; None is none. Raises OptionError or KindError."""
+    choice = as_object(choice, Penalty, "penalty")
     if choice is None or isinstance(choice, Penalty):
         return choice
     if not isinstance(choice, str):

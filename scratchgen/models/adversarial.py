@@ -32,6 +32,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, finite, one_of, whole, within
 from ..errors import OptionError
+from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
     AdversarialLoss,
@@ -277,12 +278,13 @@ class GAN(Model):
     def decode(self, z: Any, labels: Any = None) -> Array:
         """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
 
-        Here and below, labels (N,) are for networks with JoinLabels, and missing ones an
-        OptionError.
+        Here and below, labels (N,), or one for all, are for networks with JoinLabels, and missing
+        ones an OptionError.
         """
         z = self.check_latents(z)
         return self.apply("generator", z, self.check_labels(labels, len(z)))
 
+    @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
         """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
         return self.decode(self.draw_latents(n, as_generator(rng)), labels)

@@ -43,6 +43,7 @@ from ..distributions import (
     likelihood_for,
 )
 from ..errors import OptionError
+from ..keywords import explains_keywords
 from ..nn import Gradient, Network, Tape, noted
 from ..nn.block import BLANK
 from ..optim import Adam, Optimizer
@@ -195,7 +196,8 @@ class VAE(Model):
         """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent).
 
         Raises, as everything that takes x, ShapeError, KindError or DataError. Here and below,
-        labels (N,) are for networks with JoinLabels, and missing ones an OptionError.
+        labels (N,), or one for all, are for networks with JoinLabels, and missing ones an
+        OptionError.
         """
         x = self.check(x)
         heads = self.apply("encoder", x, self.check_labels(labels, len(x)))  # (N, 2Z)
@@ -214,6 +216,7 @@ class VAE(Model):
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
         return self.decode(self.encode(x, labels), labels)
 
+    @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None, noise: bool = False) -> Array:
         """n new examples (n, *shape): E[x|z] for z ~ N(0, I), or, with noise, draws of p(x|z).
 
@@ -225,6 +228,7 @@ class VAE(Model):
             return self.decode(z, labels)
         return self._read(lambda raw: self.likelihood.draw(raw, rng), z, labels)
 
+    @explains_keywords
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 

@@ -2,28 +2,32 @@
 
     decode = model.decoder(batch=1)
     x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
+    decode(z, out=x)                   the same, written into x                  (2)
 
-What a call returns is written over by the next. Two threads take two decoders. The call is recorded
-once and then replayed, if all that it goes through can be; see kernels/plans.py. It runs on one
-thread, and by twins or references, whichever run when the decoder is made.
+Any number of threads may share it: each works in memory of its own, and what a call returns is the
+caller's. In each thread the call is recorded once and then replayed, if all that it goes through
+can be; see kernels/plans.py. It runs on one thread, and by twins or references, whichever run when
+the decoder is made.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, examples
+from ..checks import Array, Shape, array_text, examples
 from ..errors import KindError, ShapeError
 from ..kernels import lasting
 from ..kernels.plans import Plan
 from ..kernels.recording import recording
+from ..kernels.twins import references, twins, twins_run
 from ..nn import Layer, Network, Tape, distinct_layers, replays
 from ..nn.layer import Views
 
 
 class PreparedDecoder:
-    """z (batch, latent) -> x (batch, *shape), without new memory; see the top of this file."""
+    """z (batch, latent) -> x (batch, *shape), in memory that is taken once a thread."""
 
     def __init__(
         self,
@@ -37,42 +41,54 @@ class PreparedDecoder:
         joins_labels: bool,
         parts: Sequence[Any],
     ) -> None:
-        self._z = lasting(np.zeros((batch, *network.in_shape), dtype))
-        self._out = lasting(np.zeros((batch, *shape), dtype))
-        self._tape = Tape().begin(training=False)
-        self._passes = list(_passes(network, p, self._tape))
-        self._reading, self._check_labels = reading, check_labels
-        self._joins_labels = joins_labels
-        self._plan: Plan | None = None
-        if not joins_labels and all(map(replays, [*distinct_layers(network), *parts])):
-            with recording() as notes:
-                self._x = self._run()
-            if notes.can_be_replayed():
-                self._plan = Plan(notes, threads=1)
+        self._like_z = np.zeros((batch, *network.in_shape), dtype)
+        self._like_x = np.zeros((batch, *shape), dtype)
+        self._network, self._p, self._reading = network, p, reading
+        self._check_labels, self._joins_labels = check_labels, joins_labels
+        is_planned = not joins_labels and all(map(replays, [*distinct_layers(network), *parts]))
+        self._is_planned = is_planned
+        self._by = twins if twins_run() else references
+        self._mine = threading.local()
+        self._pass()
 
-    def __call__(self, z: Any, labels: Any = None) -> Array:
-        """The batch of examples for z (batch, latent), numbers of any kind; (1).
+    def __call__(self, z: Any, labels: Any = None, out: Array | None = None) -> Array:
+        """The batch of examples for z (batch, latent), numbers of any kind; (1), (2).
 
-        labels (batch,) are for a model whose networks join them. Raises ShapeError, KindError,
-        DataError or OptionError, as `decode` does; that all is finite is not asked of an array that
-        fits as it is.
+        labels (batch,) are for a model whose networks join them. `out` (batch, *shape) of the
+        model's dtype is written and returned; without it, the array is a new one.
+
+        Raises ShapeError, KindError, DataError or OptionError, as `decode` does; that all is finite
+        is not asked of an array that fits as it is.
         """
-        x = self._z
-        if type(z) is not np.ndarray or z.dtype != x.dtype or z.shape != x.shape:
+        try:
+            mine: DecodingPass = self._mine.work
+        except AttributeError:  # the first call of this thread
+            mine = self._pass()
+        if type(z) is not np.ndarray or z.dtype != mine.z.dtype or z.shape != mine.z.shape:
             z = self._array(z)
-        np.copyto(x, z)
         if self._joins_labels or labels is not None:
-            self._tape.begin(training=False, labels=self._check_labels(labels, len(x)))
-        if self._plan is None:
-            return self._run()
-        self._plan.run()
-        return self._x
+            mine.tape.begin(training=False, labels=self._check_labels(labels, len(z)))
+        x = mine.run(z)
+        if out is None:
+            return x.copy()
+        like = self._like_x
+        if type(out) is not np.ndarray or out.dtype != like.dtype or out.shape != like.shape:
+            raise ShapeError(
+                f"out got {array_text(out)}: wants an array of {array_text(like)}, such as "
+                f"np.empty({like.shape}, {like.dtype.name!r})"
+            )
+        np.copyto(out, x)
+        return out
 
-    def _run(self) -> Array:
-        x = self._z
-        for forward, p, tape in self._passes:
-            x = forward(p, x, tape)
-        return self._reading(x, self._out)
+    def _pass(self) -> "DecodingPass":
+        """This thread's own pass."""
+        z, x = np.zeros_like(self._like_z), np.zeros_like(self._like_x)
+        with self._by():
+            self._mine.work = DecodingPass(
+                self._network, self._p, z, x, self._reading, self._is_planned
+            )
+        mine: DecodingPass = self._mine.work
+        return mine
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise KindError(
@@ -82,13 +98,52 @@ class PreparedDecoder:
 
     def _array(self, z: Any) -> Array:
         """z as an array of the size that was prepared for, or an error."""
-        z = examples(z, self._z.shape[1:], self._z.dtype, "z")
-        if z.shape != self._z.shape:
+        like = self._like_z
+        z = examples(z, like.shape[1:], like.dtype, "z")
+        if z.shape != like.shape:
             raise ShapeError(
-                f"z has shape {z.shape}, wants {self._z.shape}, for which this decoder was "
+                f"z has shape {z.shape}, wants {like.shape}, for which this decoder was "
                 f"prepared: model.decoder(batch=...) prepares another"
             )
         return z
+
+
+class DecodingPass:
+    """What one thread works in: z, the tape, the examples, and the plan, where there is one."""
+
+    def __init__(
+        self,
+        network: Network,
+        p: Views,
+        z: Array,
+        x: Array,
+        reading: Callable[[Array, Array], Array],
+        is_planned: bool,
+    ) -> None:
+        self.z, self._out = lasting(z), lasting(x)
+        self.tape = Tape().begin(training=False)
+        self._passes = list(_passes(network, p, self.tape))
+        self._reading = reading
+        self._plan: Plan | None = None
+        if is_planned:
+            with recording() as notes:
+                self._x = self._layer_by_layer()
+            if notes.can_be_replayed():
+                self._plan = Plan(notes, threads=1)
+
+    def run(self, z: Array) -> Array:
+        """x for z, in memory that the next run writes over."""
+        np.copyto(self.z, z)
+        if self._plan is None:
+            return self._layer_by_layer()
+        self._plan.run()
+        return self._x
+
+    def _layer_by_layer(self) -> Array:
+        x = self.z
+        for forward, p, tape in self._passes:
+            x = forward(p, x, tape)
+        return self._reading(x, self._out)
 
 
 def _passes(

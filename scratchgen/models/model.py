@@ -21,6 +21,7 @@ import numpy as np
 from ..checks import MOST_EXAMPLES, Array, Shape, count, examples, float_type, whole
 from ..checks import labels as checked_labels
 from ..errors import DataError, KindError, OptionError, ShapeError
+from ..keywords import ExplainsKeywords
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
 from ..optim import Optimizer
@@ -31,7 +32,7 @@ from .trace import Trace, spied
 CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
 
 
-class Model:
+class Model(ExplainsKeywords):
     """The protocol, and what all models share.
 
     Attributes:
@@ -39,6 +40,8 @@ class Model:
         networks: by name.
         players: the blocks that are trained, by name, in order of their turns.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
+        history: what the last call of `fit` gave, or, after an interrupt, has given so far: name ->
+            one number an epoch. It is not saved.
     """
 
     kind: ClassVar[str]
@@ -64,6 +67,7 @@ class Model:
             for player, names in players.items()
         }
         self.training_log: list[dict[str, Any]] = []
+        self.history: dict[str, list[float]] = {}
 
     def objective(
         self,
@@ -131,16 +135,17 @@ class Model:
         raise NotImplementedError
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
-        """n new examples (n, *shape); with JoinLabels, of those labels (n,)."""
+        """n new examples (n, *shape); with JoinLabels, of those labels (n,) or of that one."""
         raise NotImplementedError
 
     def decoder(self, batch: int = 1) -> PreparedDecoder:
         """`decode` for `batch` latents at a time, in the same memory at every call.
 
         For programs that embed a model: few lines of Python run, and kernels that run as their
-        twins, as after `load(path, jit=True)`, take no memory. What a
-        call returns is written over by the next; two threads take two decoders. It decodes with
-        the weights that the model has at the call. Raises OptionError unless batch is at least 1.
+        twins, as after `load(path, jit=True)`, take no memory. Any number of threads may share it:
+        each works in memory of its own. What a call returns is the caller's; `decode(z, out=x)`
+        writes into x (batch, *shape), and then nothing is allocated. It decodes with the weights
+        that the model has at the call. Raises OptionError unless batch is at least 1.
 
         >>> from scratchgen.models import vae
         >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).decoder(batch=1)
@@ -184,6 +189,8 @@ class Model:
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
 
+        One whole number is the label of all n.
+
         Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
         where they do not fit.
         """
@@ -197,7 +204,11 @@ class Model:
                 f"this {self.kind} has no JoinLabels layer to join labels with: leave labels out, "
                 f"or build it with n_labels"
             )
-        return checked_labels(labels, n, self.n_labels) if self.n_labels else None
+        if not self.n_labels:
+            return None
+        if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
+            labels = np.full(n, labels)
+        return checked_labels(labels, n, self.n_labels)
 
     def trace(self, x: Any, rng: Rng = None, labels: Any = None, training: bool = True) -> Trace:
         """What every layer gives for x (N, *shape), and the gradient that comes back to it.

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..checks import Shape, example_shape, finite, one_of, sizes, whole
 from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
+from ..keywords import explains_keywords
 from ..losses import AdversarialLoss, Penalty
 from ..nn import (
     Dense,
@@ -32,6 +33,7 @@ OUTPUTS: dict[str, tuple[type[Layer], ...]] = {
 LABEL_WIDTH = 16  # numbers that stand for a label
 
 
+@explains_keywords
 def vae(
     shape: Any,
     *,
@@ -95,6 +97,7 @@ def beta_vae(shape: Any, *, beta: float = 4.0, **settings: Any) -> VAE:
     return vae(shape, beta=beta, **settings)
 
 
+@explains_keywords
 def gan(
     shape: Any,
     *,

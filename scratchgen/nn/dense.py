@@ -14,14 +14,14 @@ The products themselves are in kernels/products.py.
 
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import kernels
 from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
-from .initialisers import Initial, Initialiser, bound, check_initialiser
+from .initialisers import Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -30,7 +30,7 @@ from .tape import Tape
 class Dense(Layer):
     """x (N, n_in) -> y (N, n_out), with w (n_in, n_out) and b (n_out,).
 
-    `weights` and `bias` are initialisers, by name or as objects; bias=None leaves b out.
+    `weights` and `bias` are initialisers, by name or as objects; bias=None, or False, leaves b out.
 
     >>> Dense(784, 256).out_shape((784,))
     (256,)
@@ -50,9 +50,13 @@ class Dense(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
         object.__setattr__(self, "n_out", whole(self.n_out, "Dense: n_out", least=1))
-        check_initialiser(self.weights, "Dense: weights")
-        if self.bias is not None:
-            check_initialiser(self.bias, "Dense: bias")
+        object.__setattr__(self, "weights", initialiser_for(self.weights, "Dense: weights"))
+        bias: Any = self.bias
+        if isinstance(bias, bool):
+            bias = "zeros" if bias else None
+        if bias is not None:
+            bias = initialiser_for(bias, "Dense: bias")
+        object.__setattr__(self, "bias", bias)
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape != (self.n_in,):

@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, finite, one_of
+from ..checks import Array, Shape, as_object, finite, one_of
 from ..errors import KindError, ShapeError
+from ..keywords import ExplainsKeywords
 
 Fans = tuple[int, int]
 Initialiser = Callable[[np.random.Generator, Shape, Fans], Array]
@@ -33,7 +34,7 @@ Initial = Callable[[np.random.Generator, Shape], Array]  # an initialiser that k
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(ExplainsKeywords):
     """The same number everywhere.
 
     >>> Constant(0.5)(np.random.default_rng(0), (2,), (1, 2))
@@ -51,7 +52,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(ExplainsKeywords):
     """Normal with a spread that does not depend on the layer: N(0, std^2)."""
 
     std: float = 0.02
@@ -104,7 +105,7 @@ class HeNormal:
 
 
 @dataclass(frozen=True)
-class Orthogonal:
+class Orthogonal(ExplainsKeywords):
     """A rotation, times `gain`: it keeps lengths where it can; for weights (I, O) only.
 
     >>> q = Orthogonal()(np.random.default_rng(0), (3, 2), (3, 2))
@@ -144,8 +145,13 @@ INITIALISERS: dict[str, Initialiser] = {
 KINDS: dict[str, type[Any]] = {type(one).__name__: type(one) for one in INITIALISERS.values()}
 
 
-def check_initialiser(value: Any, what: str) -> None:
-    """OptionError or KindError unless `value` is a name, or a function (rng, shape, fans)."""
+def initialiser_for(value: Any, what: str) -> Any:
+    """A name, a function (rng, shape, fans), or what a class of ours makes of no settings.
+
+    Raises OptionError or KindError for anything else.
+    """
+    if isinstance(value, type) and value in KINDS.values():
+        value = as_object(value, value, what)
     if isinstance(value, str):
         one_of(value, INITIALISERS, "initialiser")
     elif not callable(value) or isinstance(value, type):
@@ -153,6 +159,7 @@ def check_initialiser(value: Any, what: str) -> None:
             f"{what}={value!r}: wants the name of an initialiser, such as 'he_normal', or an "
             f"object, such as sg.nn.Normal(0.02)"
         )
+    return value
 
 
 def bound(value: str | Initialiser, fans: Fans) -> Initial:

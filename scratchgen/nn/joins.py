@@ -18,7 +18,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, Shape, expect_floats, labels, whole
 from ..errors import ShapeError
-from .initialisers import Initial, Initialiser, bound, check_initialiser
+from .initialisers import Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -103,7 +103,7 @@ class JoinLabels(Join):
         n_labels = whole(self.n_labels, "JoinLabels: n_labels", least=1)
         object.__setattr__(self, "n_labels", n_labels)
         object.__setattr__(self, "width", whole(self.width, "JoinLabels: width", least=1))
-        check_initialiser(self.table, "JoinLabels: table")
+        object.__setattr__(self, "table", initialiser_for(self.table, "JoinLabels: table"))
 
     def size(self) -> int:
         return self.width
@@ -146,7 +146,7 @@ class JoinParameters(Join):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole(self.n, "JoinParameters: n", least=1))
-        check_initialiser(self.values, "JoinParameters: values")
+        object.__setattr__(self, "values", initialiser_for(self.values, "JoinParameters: values"))
 
     def size(self) -> int:
         return self.n

@@ -22,8 +22,9 @@ import dataclasses
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from ..checks import Array, Shape
+from ..checks import Array, Shape, as_object
 from ..errors import KindError, OptionError
+from ..keywords import ExplainsKeywords
 from .initialisers import Initial
 from .tape import Tape
 
@@ -42,6 +43,13 @@ def check_layer(layer: Any, where: str) -> None:
         )
 
 
+def as_layer(layer: Any, where: str) -> "Layer":
+    """The layer, or what a class of layers makes of no settings, such as ReLU; as `check_layer`."""
+    made: Layer = as_object(layer, Layer, where)
+    check_layer(made, where)
+    return made
+
+
 def replays(part: Any) -> bool:
     """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
 
@@ -54,7 +62,7 @@ def replays(part: Any) -> bool:
     return "replays" in vars(kind) and bool(part.replays) and not any(own)
 
 
-class Layer:
+class Layer(ExplainsKeywords):
     """What every layer does. The defaults are those of a layer without parameters.
 
     Layers are dataclasses, frozen and with eq=False: their fields are all that a file must hold to

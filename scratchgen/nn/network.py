@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from ..checks import Array, Shape, sizes
 from ..errors import ShapeError
 from ..tables import columns
-from .layer import Layer, Views, check_layer
+from .layer import Layer, Views, as_layer
 from .stand_in import noted
 from .tape import Tape
 
@@ -46,10 +46,9 @@ class Network(Layer):
     replays: ClassVar[bool | None] = True
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
-        for layer in layers:
-            check_layer(layer, "Network, after its input shape,")
+        where = "Network, after its input shape,"
+        object.__setattr__(self, "layers", tuple(as_layer(layer, where) for layer in layers))
         object.__setattr__(self, "in_shape", sizes(in_shape, "Network: in_shape"))
-        object.__setattr__(self, "layers", layers)
         _ = self._out_shape  # layers that do not fit each other are refused here
 
     @cached_property

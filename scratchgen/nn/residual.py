@@ -16,7 +16,7 @@ from .. import kernels
 from ..checks import Array, Shape, expect_floats
 from ..errors import ShapeError
 from ..kernels import flat
-from .layer import Layer, Views, check_layer
+from .layer import Layer, Views, as_layer
 from .stand_in import noted
 from .tape import Tape
 
@@ -36,7 +36,7 @@ class Residual(Layer):
     replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
-        check_layer(self.inner, "Residual")
+        object.__setattr__(self, "inner", as_layer(self.inner, "Residual"))
 
     def out_shape(self, shape: Shape) -> Shape:
         out = self.inner.out_shape(shape)

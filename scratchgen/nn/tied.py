@@ -43,6 +43,7 @@ class Tied(Layer):
             raise KindError(f"Tied got {self.of!r}, wants the Dense layer whose weights it shares")
         back = Dense(self.of.n_out, self.of.n_in, bias=self.bias)
         object.__setattr__(self, "_back", back)
+        object.__setattr__(self, "bias", back.bias)
 
     def out_shape(self, shape: Shape) -> Shape:
         return self._back.out_shape(shape)

@@ -11,6 +11,7 @@ from .optimizers import (
     Nesterov,
     Optimizer,
     RMSProp,
+    optimizer_for,
     settings,
 )
 from .schedules import (
@@ -43,5 +44,6 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "WarmUp",
+    "optimizer_for",
     "settings",
 ]

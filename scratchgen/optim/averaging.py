@@ -17,11 +17,12 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, fraction
 from ..errors import DataError
+from ..keywords import ExplainsKeywords
 from .memory import Memory, check_owner, check_update, remember
 
 
 @dataclass(frozen=True)
-class MovingAverage:
+class MovingAverage(ExplainsKeywords):
     """The exponential moving average of a vector (P,), over about 1 / (1 - keep) steps.
 
     `keep`, a number in [0, 1), is what the old average counts. Generators are often judged with

@@ -29,8 +29,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite, fraction
+from ..checks import Array, as_object, finite, fraction, one_of
 from ..errors import KindError, OptionError
+from ..keywords import ExplainsKeywords
 from ..nn import noted
 from .memory import Memory, check_gradient, check_update, remember
 from .schedules import Schedule, is_schedule, rate_at
@@ -47,7 +48,7 @@ class Optimizer(Protocol):
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(ExplainsKeywords):
     """What the optimizers below share: a learning rate, a memory, and the checks before a step.
 
     `learning_rate` is a number above 0, or a schedule: step, counted from 0 -> number.
@@ -291,7 +292,7 @@ LEAST = {np.dtype(kind).char: np.finfo(kind).tiny for kind in (np.float32, np.fl
 
 
 @dataclass(frozen=True)
-class ClipNorm:
+class ClipNorm(ExplainsKeywords):
     """Another optimizer, given gradients no longer than `norm` (Pascanu et al. 2013, algorithm 1).
 
     The length is that of the whole vector, so the direction stays. A gradient that is short enough
@@ -308,9 +309,7 @@ class ClipNorm:
     replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
-        one = self.optimizer
-        if not (hasattr(one, "update") and hasattr(one, "memory")) or isinstance(one, type):
-            raise KindError(f"ClipNorm got {one!r}: wants an optimizer, such as Adam(1e-3)")
+        object.__setattr__(self, "optimizer", optimizer_for(self.optimizer, "ClipNorm: optimizer"))
         object.__setattr__(self, "norm", finite(self.norm, "ClipNorm: norm", above=True))
 
     def memory(self, theta: Array) -> Memory:
@@ -356,6 +355,23 @@ OPTIMIZERS: dict[str, type[Descent]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
+
+
+def optimizer_for(choice: Any, what: str = "optimizer") -> Optimizer:
+    """`choice` itself, by name or by its class, with that class's own settings.
+
+    Raises OptionError for an unknown name, KindError for what is no optimizer.
+
+    >>> optimizer_for("adam")
+    Adam(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-08)
+    """
+    if isinstance(choice, str):
+        choice = OPTIMIZERS[one_of(choice, OPTIMIZERS, what)]
+    one = as_object(choice, object, what)
+    if not (hasattr(one, "update") and hasattr(one, "memory")):
+        raise KindError(f"{what}={one!r}: wants an optimizer, such as sg.optim.Adam(1e-3)")
+    optimizer: Optimizer = one
+    return optimizer
 
 
 def settings(optimizer: Any) -> dict[str, Any]:

@@ -22,12 +22,13 @@ import numpy as np
 
 from ..checks import finite, whole
 from ..errors import OptionError
+from ..keywords import ExplainsKeywords
 
 Schedule = Callable[[int], float]
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(ExplainsKeywords):
     """The same `rate` at every step; 0 holds still.
 
     `steps` says how long it lasts as a part of a Chain; None is for ever.
@@ -49,7 +50,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class LinearDecay:
+class LinearDecay(ExplainsKeywords):
     """From `rate` at step 0 in a straight line down to 0 at step `steps`.
 
     >>> [LinearDecay(0.1, 4)(step) for step in (0, 2, 4)]
@@ -68,7 +69,7 @@ class LinearDecay:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(ExplainsKeywords):
     """`rate`, multiplied by `factor`, a number in (0, 1], after every `every` steps.
 
     >>> [StepDecay(1.0, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
@@ -93,7 +94,7 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(ExplainsKeywords):
     """From `rate` at step 0 down to `least` at step `steps`, along half a wave; then `least`.
 
     Loshchilov and Hutter 2017 (SGDR), equation 5, without the restarts.
@@ -123,7 +124,7 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(ExplainsKeywords):
     """In a straight line up to `rate`, which the last of the `steps` has; then `rate`.
 
     The gradual warm-up of Goyal et al. 2017. The first step already moves: its rate is not 0.

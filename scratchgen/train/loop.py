@@ -7,10 +7,13 @@ noise in a model does not change the batches it sees.
 
 With an average of weights, what the model gets at the end, and what is evaluated on the way, are
 averages; training itself goes on from the weights.
+
+Whatever ends a run, the model has the weights of a step that ended: those of the last one, or,
+where something went wrong in the midst of a step, of the end of the epoch before.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +23,16 @@ import numpy as np
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
 from ..distributions import Categorical
-from ..errors import DataError, DivergedError, KindError, OptionError
+from ..errors import DataError, DivergedError, KindError, OptionError, ShapeError
+from ..keywords import explains_keywords
 from ..models import Model
 from ..nn import Tape
-from ..optim import MovingAverage, Optimizer, settings
+from ..optim import MovingAverage, Optimizer, optimizer_for, settings
 from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
 from .routine import Routine
+from .signals import Signals
 from .step import Trainer
 
 DEFAULT_BATCH = 128
@@ -58,6 +63,29 @@ class Means:
         return {name: total / self.counts[name] for name, total in self.sums.items()}  # (1)
 
 
+class Record:
+    """What the model's training_log says of a run, from the end of its first step."""
+
+    def __init__(self, log: list[dict[str, Any]], of_run: dict[str, Any]) -> None:
+        self.log = log
+        self.entry = {**of_run, "epochs": 0, "steps": 0, "losses": {}}
+
+    def note_step(self, run: Run) -> None:
+        """Count a step."""
+        if not self.entry["steps"]:
+            self.log.append(self.entry)
+        self.entry["steps"] = run.step
+
+    def note_epoch(self, run: Run) -> None:
+        """What the history holds by now, and the steps; no record if there are none any more."""
+        last = {name: values[-1] for name, values in run.history.items() if values}
+        finite = {name: value for name, value in last.items() if math.isfinite(value)}
+        epochs = max(map(len, run.history.values()))
+        self.entry |= {"epochs": epochs, "steps": run.step, "losses": finite}
+        if not run.step:
+            self.log[:] = [entry for entry in self.log if entry is not self.entry]
+
+
 @dataclass(frozen=True)
 class Examples:
     """x (N, *shape), and labels (N,) where the model joins them."""
@@ -70,6 +98,7 @@ class Examples:
         return self.x[rows], None if self.labels is None else self.labels[rows]
 
 
+@explains_keywords
 def fit(
     model: Model,
     x: Any,
@@ -78,7 +107,7 @@ def fit(
     batch_size: int | None = None,
     seed: int | None = None,
     labels: Any = None,
-    optimizer: Optimizer | dict[str, Optimizer] | None = None,
+    optimizer: str | Optimizer | Mapping[str, str | Optimizer] | None = None,
     average: float | None = None,
     validation: Any = None,
     callbacks: Any = (),
@@ -93,8 +122,9 @@ def fit(
         batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
         labels: (N,) whole numbers, for a model whose networks join them.
-        optimizer: one for all players or a dict by player; None is the model's own choice. A
-            schedule counts the moves of its player, of which a generator may have fewer than steps.
+        optimizer: one for all players or a dict by player; a name such as "adam" has the settings
+            of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
+            player, of which a generator may have fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
@@ -110,12 +140,19 @@ def fit(
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
     the last epoch that ended well.
+
+    Ctrl-C, and any other signal with a handler in Python, is handled between two steps, or in the
+    first one, in which kernels may be compiled, at once. Whatever is raised, there or by a
+    callback, the model is left fit for use: with the weights of the last step that ended (of the
+    last epoch, where a step was broken off), or with their average, with what has come of the
+    history as `model.history`, and with a record of the run in `model.training_log`. Both grow as
+    training goes, so that a model saved in a callback has them.
     """
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
     x = _checked(model, x, "x")
-    data = Examples(x, model.check_labels(labels, len(x)))
+    data = Examples(x, _labels(model, labels, len(x), "labels"))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
     moving = None if average is None else MovingAverage(fraction(average, "average"))
@@ -126,28 +163,33 @@ def fit(
     names = model.numbers if held_out is None else (*model.numbers, *map(_val, model.numbers))
     history = History(names, seed)
     run = Run(model, seed, epochs, steps_per_epoch, history=history)
-    record = {
+    of_run = {
         "examples": len(x),
         "batch_size": size,
         "seed": seed,
         "optimizer": {player: settings(one) for player, one in optimizers.items()},
         **({} if moving is None else {"average": moving.keep}),
     }
+    model.history, record = history, Record(model.training_log, of_run)
     trainer = Trainer(model, optimizers, moving)
-    try:
-        with ExitStack() as ends:
-            for callback in told:
-                callback.on_start(run)
-                ends.callback(callback.on_end, run)
-            ends.callback(trainer.finish)  # the last in is the first out: then on_end
-            _train(run, data, size, held_out, trainer, told)
-    finally:
-        if run.step:
-            last = {name: values[-1] for name, values in history.items() if values}
-            finite = {name: value for name, value in last.items() if math.isfinite(value)}
-            done = {"epochs": len(history[names[0]]), "steps": run.step, "losses": finite}
-            model.training_log.append(record | done)
+    with Signals() as signals, ExitStack() as ends:
+        for callback in told:
+            callback.on_start(run)
+            ends.callback(callback.on_end, run)
+        ends.callback(_finish, run, trainer, record, signals)  # last in, first out: then on_end
+        _train(run, data, size, held_out, trainer, told, record, signals)
     return history
+
+
+def _finish(run: Run, trainer: Trainer, record: Record, signals: Signals) -> None:
+    """Whatever has ended the run: give the model what training gives, and say so in its log."""
+    signals.wait()
+    if not trainer.is_sound():
+        trainer.go_back()
+        run.step = trainer.steps
+    trainer.finish()
+    record.note_epoch(run)
+    signals.come()
 
 
 def _train(
@@ -157,10 +199,13 @@ def _train(
     held_out: Examples | None,
     trainer: Trainer,
     told: list[Callback],
+    record: Record,
+    signals: Signals,
 ) -> None:
     model = run.model
     order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
     routine = Routine(trainer, data.x, data.labels, noise_stream)
+    # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
@@ -171,8 +216,11 @@ def _train(
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None
                 run.step, run.losses = trainer.steps, means.values()
+                record.note_step(run)
+                signals.come()
                 for callback in told:
                     callback.on_step(run)
+                signals.wait()
             if not all(block.is_finite() for block in model.players.values()):
                 trainer.go_back()
                 raise _diverged(run, "a weight stopped being finite", run.step, data.x)
@@ -182,8 +230,13 @@ def _train(
                 run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
             for name, values in run.history.items():
                 values.append(run.losses.get(name, math.nan))  # nan where there was no turn
-            for callback in told:
-                callback.on_epoch(run)
+            record.note_epoch(run)
+            try:
+                signals.come()
+                for callback in told:
+                    callback.on_epoch(run)
+            finally:
+                signals.wait()
 
 
 def _val(name: str) -> str:
@@ -230,7 +283,16 @@ def _held_out(model: Model, validation: Any) -> Examples:
         )
     x, labels = validation if pair else (validation, None)
     x = _checked(model, x, "validation")
-    return Examples(x, model.check_labels(labels, len(x)))
+    return Examples(x, _labels(model, labels, len(x), "validation"))
+
+
+def _labels(model: Model, labels: Any, n: int, what: str) -> Array | None:
+    """The labels as the model takes them; one for all would teach it nothing of labels."""
+    if model.n_labels and isinstance(labels, int | np.integer):
+        raise ShapeError(
+            f"{what} has the one label {labels} for {n:,} examples: wants one for each, (N,)"
+        )
+    return model.check_labels(labels, n)
 
 
 def _checked(model: Model, x: Any, what: str) -> Array:
@@ -249,12 +311,6 @@ def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]
                 f"optimizer names the player {player!r}, the {model.kind} has "
                 f"{', '.join(chosen)}{nearest(str(player), chosen)}"
             )
-        if one is None:
-            continue
-        if not (hasattr(one, "update") and hasattr(one, "memory")) or isinstance(one, type):
-            raise KindError(
-                f"optimizer={one!r}: wants an optimizer such as sg.optim.Adam(1e-3), or a dict of "
-                f"them by player"
-            )
-        chosen[player] = one
+        if one is not None:
+            chosen[player] = optimizer_for(one)
     return chosen

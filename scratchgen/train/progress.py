@@ -5,6 +5,7 @@ import sys
 from shutil import get_terminal_size
 from typing import Any
 
+from ..printing import tell
 from ..versions import is_installed
 from .callbacks import Callback, Run
 
@@ -29,20 +30,22 @@ class Progress(Callback):
 
             total = run.epochs * run.steps_per_epoch
             width = get_terminal_size().columns - 1
-            self.bar = tqdm(total=total, ncols=width, bar_format=BAR, mininterval=0.2)
+            with contextlib.suppress(OSError):
+                self.bar = tqdm(total=total, ncols=width, bar_format=BAR, mininterval=0.2)
 
     def on_step(self, run: Run) -> None:
         if self.bar is not None:
-            self.bar.set_postfix_str(losses_text(run.losses), refresh=False)
-            self.bar.update()
+            with contextlib.suppress(OSError):  # the terminal has gone, and training goes on
+                self.bar.set_postfix_str(losses_text(run.losses), refresh=False)
+                self.bar.update()
 
     def on_epoch(self, run: Run) -> None:
         if self.bar is None and (
             run.epoch == run.epochs or (run.epoch - 1) % -(-run.epochs // LINES) == 0
         ):
-            with contextlib.suppress(BrokenPipeError):  # nobody reads it: train on
-                print(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}", file=sys.stderr)
+            tell(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}")
 
     def on_end(self, run: Run) -> None:
         if self.bar is not None:
-            self.bar.close()
+            with contextlib.suppress(OSError):
+                self.bar.close()

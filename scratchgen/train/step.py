@@ -38,6 +38,7 @@ class Trainer:
         self.optimizers = optimizers
         self.average = average
         self.steps = 0
+        self.is_moving = False  # from the first change that a step makes to its end
         self.memories: dict[str, Any] = {}
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
@@ -66,6 +67,7 @@ class Trainer:
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )
             kernels.after(_check, player, tape)
+            self.is_moving = True
             noted(self.optimizers[player]).update(  # (2)
                 self.model.players[player].vector, gradient.vector, self.memories[player]
             )
@@ -74,6 +76,7 @@ class Trainer:
                 self._count(player, self.average)  # (4)
             parts |= tape.parts
         self.steps += 1
+        self.is_moving = False
         return parts
 
     def turns(self) -> tuple[str, ...]:
@@ -89,21 +92,29 @@ class Trainer:
         turns = self.turns()
         for player in turns:
             self.tapes[player].begin(**{**given[player], "step": self.steps})
+        self.is_moving = True
         plan.run()
         parts: dict[str, float] = {}
         for player in turns:
             parts |= self.tapes[player].parts
         self.steps += 1
+        self.is_moving = False
         return parts
 
     def remember(self) -> None:
         """Remember what training gives so far, to go back to."""
-        self.good = self._result()
+        self.good, self.good_steps = self._result(), self.steps
 
     def go_back(self) -> None:
         """Give the model what was last remembered, for good."""
         self._give(self.good)
+        self.steps, self.is_moving = self.good_steps, False
         self.averages.clear()  # or `finish` would give those
+
+    def is_sound(self) -> bool:
+        """Whether the model stands at the end of a step, and all its numbers are finite."""
+        blocks = self.model.players.values()
+        return not self.is_moving and all(block.is_finite() for block in blocks)
 
     @contextmanager
     def with_averages(self) -> Iterator[None]:

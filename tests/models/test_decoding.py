@@ -1,7 +1,9 @@
-"""The prepared decoder: the same examples as `decode`, in the same memory every time."""
+"""The prepared decoder: the same examples as `decode`, whoever calls it, and whatever they keep."""
 
+import asyncio
 import copy
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -27,16 +29,28 @@ def models():
 
 @pytest.mark.parametrize("model", list(models()), ids=str)
 @pytest.mark.parametrize("batch", [1, 5])
-def test_it_decodes_as_decode_does_in_memory_that_is_used_again(model, batch):
+def test_it_decodes_as_decode_does_and_what_it_gave_stays_as_it_was(model, batch):
     decode, rng = model.decoder(batch=batch), np.random.default_rng(0)
-    places = set()
-    for _ in range(3):
-        z = rng.standard_normal((batch, 3))
-        x = decode(z)
-        places.add(x.__array_interface__["data"][0])
+    latents = rng.standard_normal((3, batch, 3))
+    kept = [decode(z) for z in latents]
+    for z, x in zip(latents, kept, strict=True):
         np.testing.assert_allclose(x, model.decode(z.astype(np.float32)), rtol=1e-6, atol=1e-7)
         assert x.shape == (batch, *model.shape)
-    assert len(places) == 1
+
+
+@pytest.mark.parametrize("model", list(models()), ids=str)
+def test_it_writes_into_the_array_it_is_given(model):
+    decode, z = model.decoder(), np.ones((1, 3), np.float32)
+    out = np.full((1, *model.shape), 7, np.float32)
+    assert decode(z, out=out) is out
+    np.testing.assert_array_equal(out, decode(z))
+
+
+@pytest.mark.parametrize("out", [np.zeros((2, 2), np.float32), np.zeros((1, 2)), [[0.0, 0.0]]])
+def test_an_array_that_does_not_fit_is_refused_with_the_one_that_does(out):
+    decode = sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder()
+    with pytest.raises(ShapeError, match=r"np\.empty\(\(1, 2\), 'float32'\)"):
+        decode(np.ones((1, 3)), out=out)
 
 
 def test_it_joins_labels_and_asks_for_them():
@@ -112,6 +126,55 @@ def test_a_wrong_call_is_explained(z, error, words):
 def test_a_batch_of_none_is_refused():
     with pytest.raises(OptionError, match="batch=0"):
         sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder(batch=0)
+
+
+@pytest.fixture
+def impatient_threads():
+    """They take turns after a microsecond each, where they would after 5,000."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("impatient_threads")
+@pytest.mark.parametrize("n_labels", [0, 4])
+def test_threads_that_share_a_decoder_get_what_each_asked_for(n_labels):
+    model = sg.models.vae((28, 28, 1), latent=3, hidden=(8,), n_labels=n_labels, rng=0)
+    decode, latents = model.decoder(), np.random.default_rng(0).standard_normal((4, 1, 3))
+    told = [[k] if n_labels else None for k in range(4)]
+    wanted = [model.decode(z, k) for z, k in zip(latents, told, strict=True)]
+    wrong = []
+
+    def work(z, labels, wanted):
+        for _ in range(100):
+            if not np.allclose(decode(z, labels), wanted, atol=1e-6):
+                wrong.append(z)
+
+    given = zip(latents, told, wanted, strict=True)
+    threads = [threading.Thread(target=work, args=one) for one in given]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+def test_coroutines_that_share_a_decoder_keep_what_each_was_given(in_a_thread):
+    model = sg.models.vae((2,), latent=3, hidden=(8,), rng=0)
+    decode, latents = model.decoder(), np.random.default_rng(0).standard_normal((20, 1, 3))
+
+    async def serve(z):
+        x = await asyncio.to_thread(decode, z) if in_a_thread else decode(z)
+        await asyncio.sleep(0)  # the others are served
+        return x
+
+    async def serve_all():
+        return await asyncio.gather(*map(serve, latents))
+
+    for z, x in zip(latents, asyncio.run(serve_all()), strict=True):
+        np.testing.assert_allclose(x, model.decode(z), rtol=1e-6, atol=1e-7)
 
 
 def test_threads_with_a_decoder_each_do_not_disturb_each_other():

@@ -96,7 +96,7 @@ def test_what_is_no_initialiser_is_refused():
     with pytest.raises(errors.KindError, match="wants the name of an initialiser"):
         Dense(2, 2, weights=0.1)
     with pytest.raises(errors.KindError, match="wants the name of an initialiser"):
-        Dense(2, 2, bias=Normal)
+        Dense(2, 2, bias=int)
     with pytest.raises(errors.ShapeError, match="take another initialiser"):
         Block(Layout(it=Dense(2, 2, bias="orthogonal")), rng=0)
     with pytest.raises(errors.OptionError, match="wants a number"):

@@ -95,7 +95,7 @@ def test_a_network_is_checked_when_it_is_built():
     with pytest.raises(errors.ShapeError, match=r"put Flatten\(\) before it"):
         Network((28, 28, 1), Dense(784, 10))
     with pytest.raises(errors.KindError, match="wants a layer, such as"):
-        Network((784,), Dense)
+        Network((784,), "dense")
     with pytest.raises(errors.ShapeError, match=r"wants \(784,\)"):
         Network((784,), Dense(784, 10)).out_shape((28, 28))
 

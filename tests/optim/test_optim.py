@@ -534,9 +534,9 @@ def test_a_length_to_clip_to_that_is_none_is_refused(bad):
         ClipNorm(SGD(), bad)
 
 
-@pytest.mark.parametrize("bad", ["adam", None, 0.1, Adam, LinearDecay(0.1, 5)], ids=str)
+@pytest.mark.parametrize("bad", [None, 0.1, int, LinearDecay(0.1, 5)], ids=str)
 def test_clipping_for_what_is_no_optimizer_is_refused(bad):
-    with pytest.raises(errors.KindError, match=r"^ClipNorm got .*: wants an optimizer, such as"):
+    with pytest.raises(errors.KindError, match=r"^ClipNorm: optimizer=.*: wants an optimizer"):
         ClipNorm(bad)
 
 
