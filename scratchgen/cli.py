@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from . import commands, data, explain, lookup, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
-from .errors import OptionError, ScratchgenError, cut
+from .errors import OptionError, ScratchgenError
 from .losses import LOSSES, PENALTIES
 from .optim import OPTIMIZERS, SCHEDULES
 from .printing import give_up_stdout, printable, tell
@@ -70,13 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def complain(text: str) -> None:
     """An error on stderr: at most three lines of a terminal's width, and nothing unprintable."""
     text = "scratchgen: " + printable(" ".join(text.split()))
-    most, lines = len(text), [""] * 4
-    while len(lines) > 3:  # the middle of a long text goes: advice stands at the end
-        lines = textwrap.wrap(
-            cut(text, most), WIDTH, subsequent_indent="  ", break_on_hyphens=False
-        )
+    most, lines = len(text), _wrapped(text)
+    while len(lines) > 3:  # what is left out stands before the end, where the advice is
         most = min(most, 3 * WIDTH) - 1
+        lines = _wrapped(f"{text[: most - WIDTH]} ... {text[-WIDTH + 10 :]}")
     tell(*lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):
