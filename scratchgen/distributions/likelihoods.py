@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, whole, within
+from ..checks import Array, Shape, chunks, whole, within
 from ..errors import DataError
 from ..nn import Tape
 from . import bernoulli, categorical
@@ -154,10 +154,9 @@ class Categorical(Likelihood):
 
     def check(self, x: Array, what: str = "x") -> None:
         """DataError unless each number of x is one of the classes."""
-        bad = (x != np.floor(x)) | (x < 0) | (x >= self.classes)  # (N, *shape)
-        if not bad.any():
+        where = self._first_bad(x)
+        if where is None:
             return
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
         last = self.classes - 1
         advice = f"shares in [0, 1] become classes with np.round({last} * {what})"
         if x.min() < 0 or x.max() > 1:
@@ -166,6 +165,16 @@ class Categorical(Likelihood):
             f"{what}{list(where)} is {x[where]:g}, wants whole numbers 0 ... {last}, because the "
             f"likelihood is Categorical(classes={self.classes}): {advice}"
         )
+
+    def _first_bad(self, x: Array) -> Shape | None:
+        """Where the first number is that is no class; None where all are."""
+        for rows in chunks(len(x)):
+            part = x[rows]
+            bad = (part != np.floor(part)) | (part < 0) | (part >= self.classes)
+            if bad.any():
+                n, *rest = (int(i) for i in np.argwhere(bad)[0])
+                return (rows.start + n, *rest)
+        return None
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         return categorical.log_prob(x.astype(np.int64), raw)

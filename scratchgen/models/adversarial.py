@@ -279,12 +279,12 @@ class GAN(Model):
         Here and below, labels (N,) are for networks with JoinLabels, and missing ones an
         OptionError.
         """
-        z = self.check_latents(z)
+        z = self.check_latents_as_given(z)
         return self.apply("generator", z, self.check_labels(labels, len(z)))
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
         """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
-        return self.decode(self.draw_latents(n, as_generator(rng)), labels)
+        return self._decode_draws(n, as_generator(rng), labels)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """The discriminator's scores: x (N, *shape) -> (N,), high where x seems real to it.
@@ -292,7 +292,7 @@ class GAN(Model):
         They are logits in the logistic games. Raises ShapeError, KindError or DataError for x that
         is no data of this model.
         """
-        x = self.check(x)
+        x = self.check_as_given(x)
         return self.apply("discriminator", x, self.check_labels(labels, len(x)))[:, 0]
 
     def is_bounded(self) -> bool:

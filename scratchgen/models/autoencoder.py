@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite, one_of, whole
+from ..checks import Array, chunks, finite, one_of, whole
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -46,7 +46,7 @@ from ..errors import OptionError
 from ..nn import Gradient, Network, Tape, noted
 from ..optim import Adam, Optimizer
 from ..rng import Rng, generator, standard_normal
-from .model import Model, by_chunks, expect_kind, expect_output, with_values
+from .model import Model, expect_kind, expect_output, with_values
 
 
 class VAE(Model):
@@ -196,22 +196,33 @@ class VAE(Model):
         Raises, as everything that takes x, ShapeError, KindError or DataError. Here and below,
         labels (N,) are for networks with JoinLabels, and missing ones an OptionError.
         """
-        x = self.check(x)
-        heads = self.apply("encoder", x, self.check_labels(labels, len(x)))  # (N, 2Z)
-        mu, log_var = np.split(heads, 2, axis=1)
-        return SimpleNamespace(mu=mu.copy(), log_var=log_var.copy())
+        x = self.check_as_given(x)
+        mu, log_var = (np.empty((len(x), self.latent), self.dtype) for _ in range(2))
+        for rows, heads in self._by_chunks("encoder", x, self.check_labels(labels, len(x))):
+            mu[rows], log_var[rows] = np.split(heads, 2, axis=1)
+        return SimpleNamespace(mu=mu, log_var=log_var)
 
     def encode(self, x: Any, labels: Any = None) -> Array:
         """The posterior's mean: x (N, *shape) -> mu (N, latent)."""
-        return self.posterior(x, labels).mu
+        x = self.check_as_given(x)
+        mu = np.empty((len(x), self.latent), self.dtype)
+        for rows, heads in self._by_chunks("encoder", x, self.check_labels(labels, len(x))):
+            mu[rows] = heads[:, : self.latent]
+        return mu
 
     def decode(self, z: Any, labels: Any = None) -> Array:
         """The likelihood's mean, or for categories its mode: z (N, latent) -> (N, *shape)."""
-        return self._read(self.likelihood.mean, self.check_latents(z), labels)
+        return self._read(self.likelihood.mean, self.check_latents_as_given(z), labels)
 
     def reconstruct(self, x: Any, labels: Any = None) -> Array:
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
-        return self.decode(self.encode(x, labels), labels)
+        x = self.check_as_given(x)
+        labels = self.check_labels(labels, len(x))
+        out = np.empty((len(x), *self.shape), self.dtype)
+        for rows in chunks(len(x)):
+            of = None if labels is None else labels[rows]
+            out[rows] = self.decode(self.encode(x[rows], of), of)
+        return out
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None, noise: bool = False) -> Array:
         """n new examples (n, *shape): E[x|z] for z ~ N(0, I), or, with noise, draws of p(x|z).
@@ -219,28 +230,44 @@ class VAE(Model):
         Raises OptionError for a bad n or rng.
         """
         rng = generator(rng)
-        z = self.draw_latents(n, rng)
         if not noise:
-            return self.decode(z, labels)
+            return self._decode_draws(n, rng, labels)
+        z = self.draw_latents(n, rng)
         return self._read(lambda raw: self.likelihood.draw(raw, rng), z, labels)
 
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 
-        On average over the draws a lower bound of log p(x).
+        On average over the draws a lower bound of log p(x); -inf for an x so far from all others
+        that the numbers on the way to its bound overflow.
         """
-        x = self.check(x)
-        rng = generator(rng)
+        x = self.check_as_given(x)
+        labels, rng = self.check_labels(labels, len(x)), generator(rng)
+        bound = np.empty(len(x), self.dtype)
+        for rows in chunks(len(x)):
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                bound[rows] = self._elbo(x[rows], rng, None if labels is None else labels[rows])
+        beyond = np.isnan(bound)
+        if beyond.any() and all(block.is_finite() for block in self.players.values()):
+            bound[beyond] = -np.inf
+        return bound
+
+    def _elbo(self, x: Array, rng: np.random.Generator, labels: Array | None) -> Array:
+        """x (N, *shape) of few examples -> (N,); nan where numbers overflow."""
         q = self.posterior(x, labels)
         noise = standard_normal(rng, q.mu.shape, self.dtype)  # (N, Z)
         z = gaussian.draw(q.mu, q.log_var, noise)  # (N, Z)
-        raw = self.apply("decoder", z, self.check_labels(labels, len(x)))  # (N, ...)
+        raw = self.apply("decoder", z, labels)  # (N, ...)
+        x = np.asarray(x, self.dtype)
         return self.likelihood.log_prob(x, raw) - gaussian.kl_to_standard(q.mu, q.log_var)
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
         """What the likelihood reads in the decoder's numbers: z (N, Z) -> (N, *shape)."""
-        raw = self.apply("decoder", z, self.check_labels(labels, len(z)))  # (N, ...)
-        return by_chunks(reading, raw).reshape(len(z), *self.shape)
+        out = np.empty((len(z), *self.shape), self.dtype)
+        for rows, raw in self._by_chunks("decoder", z, self.check_labels(labels, len(z))):
+            with np.errstate(under="ignore"):
+                out[rows] = reading(raw).reshape(-1, *self.shape)
+        return out
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
         return "decoder", self.likelihood.mean

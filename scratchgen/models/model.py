@@ -18,7 +18,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import MOST_EXAMPLES, Array, Shape, count, examples, float_type, whole
+from ..checks import (
+    MOST_EXAMPLES,
+    Array,
+    Shape,
+    chunks,
+    count,
+    examples,
+    float_type,
+    numbers,
+    whole,
+)
 from ..checks import labels as checked_labels
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
@@ -27,8 +37,6 @@ from ..optim import Optimizer
 from ..rng import Rng, generator, standard_normal
 from .decoding import PreparedDecoder
 from .trace import Trace, spied
-
-CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
 
 
 class Model:
@@ -129,6 +137,10 @@ class Model:
         """The model of `settings()`, untrained."""
         raise NotImplementedError
 
+    def decode(self, z: Any, labels: Any = None) -> Array:
+        """The example that each latent stands for: z (N, latent) -> (N, *shape)."""
+        raise NotImplementedError
+
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
         """n new examples (n, *shape); with JoinLabels, of those labels (n,)."""
         raise NotImplementedError
@@ -167,6 +179,13 @@ class Model:
     def check(self, x: Any, what: str = "x") -> Array:
         """x as (N, *shape) of the model's dtype, or ShapeError, KindError or DataError."""
         return examples(x, self.shape, self.dtype, what)
+
+    def check_as_given(self, x: Any, what: str = "x") -> Array:
+        """x (N, *shape) as it was given, of any dtype, if `check` has nothing against it.
+
+        Only a chunk at a time is converted to the model's dtype, so that it takes little memory.
+        """
+        return _as_given(x, what, self.shape, self.dtype, self.check)
 
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
@@ -231,22 +250,48 @@ class Model:
         Works on tapes of its own, so that any number of threads may call it.
         """
         network = self.networks[name]
-        p = self._views(name)
         out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
-        tape = Tape()
+        for rows, y in self._by_chunks(name, x, labels):
+            out[rows] = y
+        return out
+
+    def _by_chunks(
+        self, name: str, x: Array, labels: Array | None
+    ) -> Iterator[tuple[slice, Array]]:
+        """As `apply`, a chunk at a time: which examples, and what the network gives for them.
+
+        The next chunk writes over it.
+        """
+        network, p, tape = self.networks[name], self._views(name), Tape()
         for rows in chunks(len(x)):
             tape.begin(training=False, labels=None if labels is None else labels[rows])
-            out[rows] = network.forward(p, x[rows], tape)
-        return out
+            with np.errstate(under="ignore"):
+                part = np.ascontiguousarray(x[rows], self.dtype)
+                y = network.forward(p, part, tape)
+            yield rows, y
 
     def _views(self, name: str) -> Views:
         """The parameters of the network of that name."""
         block = next(b for b in self.players.values() if name in b.layout.networks)
         return getattr(block.views, name)
 
-    def check_latents(self, z: Any) -> Array:
+    def check_latents(self, z: Any, what: str = "z") -> Array:
         """z as (N, latent) of the model's dtype."""
-        return examples(z, (self.latent,), self.dtype, "z")
+        return examples(z, (self.latent,), self.dtype, what)
+
+    def check_latents_as_given(self, z: Any) -> Array:
+        """z (N, latent) as it was given, of any dtype, if `check_latents` has nothing against it."""
+        return _as_given(z, "z", (self.latent,), self.dtype, self.check_latents)
+
+    def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
+        """`decode` of n draws of z ~ N(0, I), a chunk at a time: (n, *shape)."""
+        n = count(n)
+        labels = self.check_labels(labels, n)
+        out = np.empty((n, *self.shape), self.dtype)
+        for rows in chunks(n):
+            z = self.draw_latents(rows.stop - rows.start, rng)
+            out[rows] = self.decode(z, None if labels is None else labels[rows])
+        return out
 
     def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
         """n draws of z ~ N(0, I): (n, latent)."""
@@ -272,17 +317,19 @@ class Model:
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
 
 
-def chunks(n: int) -> Iterator[slice]:
-    """Slices that cover range(n), CHUNK at a time."""
-    for start in range(0, n, CHUNK):
-        yield slice(start, min(start + CHUNK, n))
-
-
-def by_chunks(f: Callable[[Array], Array], x: Array) -> Array:
-    """f(x) for a function that treats examples one by one, a chunk at a time."""
-    if not len(x):
-        return f(x)
-    return np.concatenate([f(x[rows]) for rows in chunks(len(x))])
+def _as_given(
+    x: Any, what: str, shape: Shape, dtype: Any, check: Callable[[Array, str], Array]
+) -> Array:
+    """x (N, *shape) of any dtype, unless `check` raises for it, which converts it to `dtype`."""
+    given = numbers(x, what)
+    if given.shape[1:] != shape or (given.dtype == dtype and given.flags.c_contiguous):
+        return check(given, what)  # which has nothing to convert
+    try:
+        for rows in chunks(len(given)):
+            check(given[rows], what)
+    except DataError:
+        check(given, what)  # its error tells of all of x
+    return given
 
 
 def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
