@@ -232,7 +232,10 @@ class GAN(Model):
         return lines
 
     def moves(self, player: str, steps: int) -> int:
-        return steps // self.discriminator_steps if player == "generator" else steps
+        if player == "discriminator":
+            return steps
+        begun, k = self.steps_trained, self.discriminator_steps
+        return (begun + steps) // k - begun // k
 
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:

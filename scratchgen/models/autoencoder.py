@@ -18,7 +18,7 @@ dvalue_n = 1/N for each example n of the mean:
 On the way back each network adds the gradients of its own parameters.
 
 Two ways to keep the KL term from emptying z early in training, before the decoder has learnt to
-read it. In step t of a run, (4) takes
+read it. In step t of the training, (4) takes
 
     beta_t = beta min(1, (t + 1) / warm_up)                 KL warm-up                       (9)
     sum_j max(free_bits, mean over the batch of KL_j)       free bits, in nats per latent    (10)
@@ -172,7 +172,7 @@ class VAE(Model):
         return lines
 
     def beta_at(self, step: int | None) -> float:
-        """beta in that step of a run (9); for None, beta itself."""
+        """beta in that step of the training (9); for None, beta itself."""
         if step is None or not self.warm_up:
             return self.beta
         return self.beta * min(1.0, (step + 1) / self.warm_up)  # (9)

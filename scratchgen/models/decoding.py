@@ -9,6 +9,7 @@ thread, and by twins or references, whichever run when the decoder is made.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..errors import KindError, ShapeError
 from ..kernels import lasting
 from ..kernels.plans import Plan
 from ..kernels.recording import recording
+from ..kernels.twins import twins_run
 from ..nn import Layer, Network, Tape, distinct_layers, replays
 from ..nn.layer import Views
 
@@ -43,12 +45,13 @@ class PreparedDecoder:
         self._passes = list(_passes(network, p, self._tape))
         self._reading, self._check_labels = reading, check_labels
         self._joins_labels = joins_labels
-        self._plan: Plan | None = None
+        self._replay: Callable[[], None] | None = None
         if not joins_labels and all(map(replays, [*distinct_layers(network), *parts])):
             with recording() as notes:
-                self._x = self._run()
+                self._x = _rounding_to_0(self._run)
             if notes.can_be_replayed():
-                self._plan = Plan(notes, threads=1)
+                replay = Plan(notes, threads=1).run
+                self._replay = replay if twins_run() else partial(_rounding_to_0, replay)
 
     def __call__(self, z: Any, labels: Any = None) -> Array:
         """The batch of examples for z (batch, latent), numbers of any kind; (1).
@@ -63,9 +66,9 @@ class PreparedDecoder:
         np.copyto(x, z)
         if self._joins_labels or labels is not None:
             self._tape.begin(training=False, labels=self._check_labels(labels, len(x)))
-        if self._plan is None:
-            return self._run()
-        self._plan.run()
+        if self._replay is None:
+            return _rounding_to_0(self._run)
+        self._replay()
         return self._x
 
     def _run(self) -> Array:
@@ -89,6 +92,12 @@ class PreparedDecoder:
                 f"prepared: model.decoder(batch=...) prepares another"
             )
         return z
+
+
+def _rounding_to_0(run: Callable[[], Any]) -> Any:
+    """run(), in which what is too small for a number is 0, whatever np.seterr says of NumPy."""
+    with np.errstate(under="ignore"):
+        return run()
 
 
 def _passes(

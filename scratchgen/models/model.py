@@ -47,6 +47,7 @@ class Model:
         networks: by name.
         players: the blocks that are trained, by name, in order of their turns.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
+        steps_trained: how many steps these were.
     """
 
     kind: ClassVar[str]
@@ -90,8 +91,8 @@ class Model:
         Leaves the number and its parts, by the names that a history has, on the tape as
         `tape.parts`; the number itself comes first. Updates nothing.
 
-        `step` is that of the run, counted from 0, for what changes in its course, such as a KL term
-        that warms up; None is the end of it.
+        `step` is that of the model's training, counted from 0 over all calls of `fit`, for what
+        changes in its course, such as a KL term that warms up; None is the end of it.
         """
         raise NotImplementedError
 
@@ -119,11 +120,16 @@ class Model:
         return tuple(self.players)
 
     def moves(self, player: str, steps: int) -> int:
-        """How often `player` moves in the first `steps` steps of a run, as `turns` has it."""
+        """How often `player` moves in the next `steps` steps of training, as `turns` has it."""
         return steps
 
+    @property
+    def steps_trained(self) -> int:
+        """The steps of all calls of `fit` so far, by the training log."""
+        return sum(record["steps"] for record in self.training_log if "steps" in record)
+
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """The optimizers that `fit` uses where it is given none, for a run of so many steps."""
+        """The optimizers that `fit` uses where it is given none, for so many steps from here on."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
@@ -234,7 +240,8 @@ class Model:
         trace = Trace()
         for player, block in self.players.items():
             gradient, tape = block.zeros_like(), Tape()
-            double.objective(player, x, rng, gradient, tape, training=training, labels=labels)
+            with np.errstate(under="ignore"):
+                double.objective(player, x, rng, gradient, tape, training=training, labels=labels)
             trace.numbers[player] = tape.parts
             for name, of in self.passes(player).items():
                 full = name if name == of else f"{of}.{name}"

@@ -3,7 +3,8 @@
     history[name][epoch] = sum over its steps of n_step value_step / sum of n_step      (1)
 
 One seed grows two streams, one for the order of the batches and one for the noise, so that more
-noise in a model does not change the batches it sees.
+noise in a model does not change the batches it sees. A model that was trained before goes on from
+there, with streams of its own for each number of steps behind it.
 
 With an average of weights, what the model gets at the end, and what is evaluated on the way, are
 averages; training itself goes on from the weights.
@@ -59,7 +60,7 @@ class Means:
 
 @dataclass(frozen=True)
 class Examples:
-    """x (N, *shape), and labels (N,) where the model joins them."""
+    """x (N, *shape), of the model's dtype or a smaller one, and labels (N,) where the model joins them."""
 
     x: Array
     labels: Array | None
@@ -82,24 +83,34 @@ def fit(
     validation: Any = None,
     callbacks: Any = (),
     progress: bool = False,
+    even_batches: bool = True,
 ) -> History:
     """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
+
+    A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
+    of a GAN's players, the warm-up of a KL term, and the streams of order and noise, so that one
+    seed for two calls repeats nothing. What begins anew are the optimizers: their moments, and
+    their schedules, which count the moves in this call. To start over, build a new model.
 
     Args:
         model: a VAE or a GAN.
         x: examples (N, *model.shape); bool, integers or floats.
         epochs: how often all examples are seen.
-        batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
+        batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
+            batches as that allows, whose sizes differ by one at most; see even_batches.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
         labels: (N,) whole numbers, for a model whose networks join them.
         optimizer: one for all players or a dict by player; None is the model's own choice. A
-            schedule counts the moves of its player, of which a generator may have fewer than steps.
+            schedule counts the moves of its player in this call, of which a generator may have
+            fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
             pair (x, labels) for a model that joins labels.
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
+        even_batches: False makes all batches as large as batch_size and the last of what is left,
+            as other libraries do. Such a short batch moves the weights as far as any other.
 
     The history holds, by name, one number an epoch, a mean per example: for a VAE loss,
     reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
@@ -128,6 +139,7 @@ def fit(
     record = {
         "examples": len(x),
         "batch_size": size,
+        **({} if even_batches else {"even_batches": False}),
         "seed": seed,
         "optimizer": {player: settings(one) for player, one in optimizers.items()},
         **({} if moving is None else {"average": moving.keep}),
@@ -139,7 +151,7 @@ def fit(
                 callback.on_start(run)
                 ends.callback(callback.on_end, run)
             ends.callback(trainer.finish)  # the last in is the first out: then on_end
-            _train(run, data, size, held_out, trainer, told)
+            _train(run, data, size, even_batches, held_out, trainer, told)
     finally:
         if run.step:
             last = {name: values[-1] for name, values in history.items() if values}
@@ -153,23 +165,27 @@ def _train(
     run: Run,
     data: Examples,
     size: int,
+    even_batches: bool,
     held_out: Examples | None,
     trainer: Trainer,
     told: list[Callback],
 ) -> None:
     model = run.model
-    order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
+    order_stream, noise_stream = (
+        stream(run.seed, name, begun=trainer.steps) for name in ("batches", "noise")
+    )
     routine = Routine(trainer, data.x, data.labels, noise_stream)
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
-        with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
-            for rows in batch_rows(len(data.x), size, order_stream):
+        # overflow is caught by its result, and what underflows is rightly 0
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for rows in batch_rows(len(data.x), size, order_stream, even_batches):
                 try:
                     means.add(routine.step(rows), len(rows))
                 except DivergedError as problem:
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None
-                run.step, run.losses = trainer.steps, means.values()
+                run.step, run.losses = run.step + 1, means.values()
                 for callback in told:
                     callback.on_step(run)
             if not all(block.is_finite() for block in model.players.values()):
@@ -190,21 +206,27 @@ def _val(name: str) -> str:
 
 
 def _evaluate(model: Model, held_out: Examples, size: int, seed: int) -> dict[str, float]:
-    """Every player's number on what is held out, in evaluation, with the same noise every time."""
+    """Every player's number on what is held out, in evaluation, with the same noise every time.
+
+    Weights are finite here, so that a nan is of numbers that overflow: then the loss is inf.
+    """
     noise_stream, means, tape = stream(seed, "validation"), Means(), Tape()
     for start in range(0, len(held_out.x), size):
         x, labels = held_out.of(slice(start, start + size))
+        x = np.asarray(x, model.dtype)  # (at most size, *shape)
         for player in model.players:
-            model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
             means.add(tape.parts, len(x))
-    return {_val(name): value for name, value in means.values().items()}
+    values = means.values()
+    return {_val(name): math.inf if math.isnan(value) else value for name, value in values.items()}
 
 
 def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     """The error for what happened in that step, of all so far; the run is back before its epoch."""
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
-    largest = np.abs(x).max()
+    largest = max(-float(x.min()), float(x.max()))
     if largest > LARGE:
         advice = f"x reaches {largest:.4g}, so scale it: (x - x.mean(0)) / (x.std(0) + 1e-8)"
     else:
@@ -228,10 +250,13 @@ def _held_out(model: Model, validation: Any) -> Examples:
 
 
 def _checked(model: Model, x: Any, what: str) -> Array:
-    x = model.check(x, what)
+    """x (N, *shape), its memory in order, in its own dtype where that takes less of it."""
+    x = model.check_as_given(x, what)
     if not len(x):
         raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
-    return x
+    own = x.dtype.itemsize < model.dtype.itemsize  # then batches are converted one by one
+    with np.errstate(over="ignore", under="ignore"):
+        return np.require(x, x.dtype if own else model.dtype, ["C", "A"])
 
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:

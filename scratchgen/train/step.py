@@ -37,7 +37,7 @@ class Trainer:
         self.model = model
         self.optimizers = optimizers
         self.average = average
-        self.steps = 0
+        self.steps = model.steps_trained  # whose turn it is depends on all of them
         self.memories: dict[str, Any] = {}
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
