@@ -287,7 +287,7 @@ class Model:
         return examples(z, (self.latent,), self.dtype, what)
 
     def check_latents_as_given(self, z: Any) -> Array:
-        """z (N, latent) as it was given, of any dtype, if `check_latents` has nothing against it."""
+        """z (N, latent) as it was given, of any dtype, if `check_latents` accepts it."""
         return _as_given(z, "z", (self.latent,), self.dtype, self.check_latents)
 
     def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:

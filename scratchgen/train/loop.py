@@ -60,7 +60,10 @@ class Means:
 
 @dataclass(frozen=True)
 class Examples:
-    """x (N, *shape), of the model's dtype or a smaller one, and labels (N,) where the model joins them."""
+    """x (N, *shape) and labels (N,), where the model joins them.
+
+    x is of the model's dtype, or of a smaller one, from which each batch is converted.
+    """
 
     x: Array
     labels: Array | None
