@@ -73,7 +73,7 @@ def info(options: argparse.Namespace) -> int:
         where = f" of {log['data']}" if "data" in log else ""
         print(f"trained on {log['examples']:,} examples{where}, seed {log['seed']}")
         epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
-        print(f"  {epochs}, {steps} of {log['batch_size']:,} examples")
+        print(f"  {epochs}, {steps} of up to {log['batch_size']:,} examples")
         for player, optimizer in log["optimizer"].items():
             text = f"{player} by {_optimizer_text(optimizer)}"
             print("\n".join(paragraph(text, "  ")))

@@ -57,7 +57,8 @@ class VAE(Model):
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
-        warm_up: the steps of `fit` over which beta rises to its value; 0 is none.
+        warm_up: the first steps of training, over all calls of `fit`, in which beta rises to its
+            value; 0 is none.
         free_bits: nats that the KL of each latent is free to have; 0 is none.
 
         dtype: "float32" or "float64".
