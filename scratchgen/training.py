@@ -19,7 +19,7 @@ from .distributions import Categorical, FixedGaussian
 from .errors import DivergedError, OptionError
 from .losses import PENALTIES
 from .metrics import coverage
-from .models import GAN, RECIPES, VAE, Model
+from .models import GAN, RECIPES, VAE, Model, collapse
 from .optim import (
     OPTIMIZERS,
     Chain,
@@ -32,9 +32,11 @@ from .optim import (
 )
 from .optim import settings as optimizer_settings
 from .rng import chosen_seed, stream
+from .tables import paragraph
 from .train import fit, losses_text
 from .versions import is_installed
 
+EXAMPLES = 256  # by which a collapse is seen
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 # Options that are settings of a run, and those that are parts of a model.
@@ -158,6 +160,7 @@ def train(options: argparse.Namespace) -> int:
         say(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
         try:
             _judge(model, name)
+            _look_for_collapse(model, x, told)
             _draw(folder, model, log, x, labels)
         except KeyboardInterrupt as problem:
             ended = problem
@@ -292,6 +295,16 @@ def _judge(model: Model, name: str) -> None:
             f"true log-density: {np.median(ours):.3g} nats at the median of 2,500 samples, "
             f"{np.median(theirs):.3g} of data"
         )
+
+
+def _look_for_collapse(model: Model, x: Array, labels: Array | None) -> None:
+    """Say how many latents are in use, and what the model has collapsed to, if it has."""
+    shown = stream(runs.SEED, "examples").permutation(len(x))[:EXAMPLES]
+    x, labels = x[shown], None if labels is None else labels[shown]
+    for line in runs.latents_in_use(model, x, labels):
+        say(line)
+    for text in collapse(model, x, runs.SEED, labels):
+        say("\n".join(paragraph(f"warning: {text}")))
 
 
 def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | None) -> None:
