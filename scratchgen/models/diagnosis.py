@@ -97,7 +97,7 @@ def _collapse_of_vae(model: VAE, x: Array, labels: Array | None) -> Iterator[str
     if np.isfinite(mu).all() and not active_latents(mu).any():
         yield (
             f"posterior collapse: none of the latents ({model.latent}) varies with x, so that the "
-            f"decoder learns nothing from z; a lower beta, which is {model.beta:g}, lets z say more"
+            f"decoder learns nothing from z; a beta below {model.beta:g} lets z say more"
         )
 
 
@@ -116,8 +116,8 @@ def _collapse_of_gan(
     if model.loss.name in FROM_0_UP and value < WON:  # (6)
         yield (
             f"the discriminator has won: what it minimises is {number(value)}, and 0 is the least, "
-            f"so that the generator learns little from it; a penalty, such as R1, or instance "
-            f"noise keeps it from being sure"
+            f"so that the generator learns little from it; a penalty on its slope, such as "
+            f"penalty='r1', keeps it from being sure"
         )
 
 

@@ -327,7 +327,7 @@ class Model:
 def _as_given(
     x: Any, what: str, shape: Shape, dtype: Any, check: Callable[[Array, str], Array]
 ) -> Array:
-    """x (N, *shape) of any dtype, unless `check` raises for it, which converts it to `dtype`."""
+    """x (N, *shape) as it is, once `check`, which converts to `dtype`, has accepted its chunks."""
     given = numbers(x, what)
     if given.shape[1:] != shape or (given.dtype == dtype and given.flags.c_contiguous):
         return check(given, what)  # which has nothing to convert

@@ -41,7 +41,7 @@ def test_a_beta_that_leaves_no_latent_is_told_and_the_lower_one_that_is_advised_
     assert not active_latents(model.encode(x)).any()
     (text,) = collapse(model, x)
     assert "none of the latents (2) varies with x" in text
-    assert "beta, which is 200, lets z say more" in text
+    assert "a beta below 200 lets z say more" in text
     mended = trained(sg.models.vae(x.shape[1:], beta=1.0, **settings), x, 60)
     assert active_latents(mended.encode(x)).any()
     assert collapse(mended, x) == []
@@ -78,6 +78,17 @@ def test_a_discriminator_that_is_sure_has_won_but_not_in_a_game_without_a_least_
     found = collapse(model, x, rng=0)
     won = [text for text in found if text.startswith("the discriminator has won")]
     assert len(won) == len(found) == (loss != "wasserstein")
+
+
+def test_a_discriminator_that_wins_does_not_with_the_penalty_that_is_advised(pictures):
+    settings = {"latent": 2, "hidden": (16,), "discriminator_steps": 4, "instance_noise": 0}
+    found = []
+    for penalty in (None, "r1"):
+        model = sg.models.gan((28, 28, 1), loss="hinge", penalty=penalty, rng=0, **settings)
+        found.append(collapse(trained(model, pictures, 40, batch_size=50), pictures, rng=0))
+    assert len(found[0]) == 1
+    assert "penalty='r1', keeps it from being sure" in found[0][0]
+    assert found[1] == []
 
 
 def test_trainings_that_go_well_raise_no_alarm(pictures, points):
