@@ -36,13 +36,14 @@ def test_a_beta_that_leaves_no_latent_is_told_and_the_lower_one_that_is_advised_
     shape, request
 ):
     x = request.getfixturevalue(shape)
-    settings = {"latent": 2, "hidden": (32,), "rng": 0}
-    model = trained(sg.models.vae(x.shape[1:], beta=200.0, **settings), x, 60)
+    settings = {"latent": 2, "hidden": (16,), "rng": 0}
+    how = {"epochs": 20, "optimizer": sg.optim.Adam(5e-3)}
+    model = trained(sg.models.vae(x.shape[1:], beta=200.0, **settings), x, **how)
     assert not active_latents(model.encode(x)).any()
     (text,) = collapse(model, x)
     assert "none of the latents (2) varies with x" in text
     assert "a beta below 200 lets z say more" in text
-    mended = trained(sg.models.vae(x.shape[1:], beta=1.0, **settings), x, 60)
+    mended = trained(sg.models.vae(x.shape[1:], beta=1.0, **settings), x, **how)
     assert active_latents(mended.encode(x)).any()
     assert collapse(mended, x) == []
 
@@ -99,7 +100,7 @@ def test_trainings_that_go_well_raise_no_alarm(pictures, points):
                 continue  # beta = 4 is too much for a variance that is learnt
             optimizer = None if "gan" in name else sg.optim.Adam(5e-3)
             model = recipe(x.shape[1:], **few)
-            trained(model, x, 40, batch_size=50, optimizer=optimizer)
+            trained(model, x, 20, batch_size=50, optimizer=optimizer)
             assert collapse(model, x, rng=0) == [], name
 
 
