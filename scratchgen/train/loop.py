@@ -92,8 +92,9 @@ def fit(
 
     A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
     of a GAN's players, the warm-up of a KL term, and the streams of order and noise, so that one
-    seed for two calls repeats nothing. What begins anew are the optimizers: their moments, and
-    their schedules, which count the moves in this call. To start over, build a new model.
+    seed for two calls repeats nothing. What begins anew are the averages and the optimizers: their
+    moments, and their schedules, which count the moves in this call. To start over, build a new
+    model.
 
     Args:
         model: a VAE or a GAN.
@@ -118,7 +119,7 @@ def fit(
     The history holds, by name, one number an epoch, a mean per example: for a VAE loss,
     reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
     (nan in an epoch in which the generator had no turn), and penalty, the discriminator's share of
-    it.
+    it. What is evaluated is inf where x lies so far out that numbers overflow.
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
