@@ -98,7 +98,8 @@ def fit(
 
     Args:
         model: a VAE or a GAN.
-        x: examples (N, *model.shape); bool, integers or floats.
+        x: examples (N, *model.shape); bool, integers or floats. Of a dtype smaller than the
+            model's, such as bytes, each batch is converted by itself.
         epochs: how often all examples are seen.
         batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
             batches as that allows, whose sizes differ by one at most; see even_batches.
