@@ -61,7 +61,15 @@ def main() -> None:
     ours: dict[str, list[float]] = {name: [] for name in THEIRS}
     for seed in SEEDS:
         model, start = example(seed), time.perf_counter()
-        history = sg.fit(model, x, epochs=EPOCHS, batch_size=BATCH, seed=seed, optimizer=adam)
+        history = sg.fit(
+            model,
+            x,
+            epochs=EPOCHS,
+            batch_size=BATCH,
+            seed=seed,
+            optimizer=adam,
+            even_batches=False,  # the example's last batch is what is left
+        )
         seconds = (time.perf_counter() - start) / EPOCHS
         drawn = -float(model.elbo(test, rng=seed).mean(dtype=np.float64))
         numbers = (drawn, loss_at_mean(model, test), history["loss"][-1], seconds)

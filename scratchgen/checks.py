@@ -6,7 +6,7 @@ came, what was wanted, and what to do.
 
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ Shape = tuple[int, ...]
 FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # at once
 LONGEST_NAME = 100  # letters up to which a name may be a mistyped one
+CHUNK = 1024  # examples that are worked on at once, so that it takes little memory
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -191,6 +192,21 @@ def _array(x: Any, what: str, wanted: str) -> Array:
         ) from problem
 
 
+def chunks(n: int) -> Iterator[slice]:
+    """Slices that cover range(n), CHUNK at a time."""
+    for start in range(0, n, CHUNK):
+        yield slice(start, min(start + CHUNK, n))
+
+
+def which_are_finite(x: Array) -> Array:
+    """Whether all numbers of an example are finite: x (N, ...) -> (N,)."""
+    finite = np.ones(len(x), bool)
+    for rows in chunks(len(x)):
+        part = np.isfinite(x[rows])  # (at most CHUNK, ...)
+        finite[rows] = part.reshape(len(part), -1).all(axis=1)
+    return finite
+
+
 def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
     """`x` as a contiguous `(N, *shape)` array of `dtype`, every number finite.
 
@@ -203,13 +219,13 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
     if array.shape[1:] != shape or array.ndim == 0:
         todo = advice.for_given(x, what, advice.for_shape(array.shape, shape, code))
         raise ShapeError(f"{what} has shape {array.shape}, wants {wanted}: {todo}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         array = np.ascontiguousarray(array, dtype=dtype)
-    if not np.isfinite(array).all():
-        if np.isfinite(numbers(x, what)).all():
+    finite = which_are_finite(array)  # (N,)
+    if not finite.all():
+        if which_are_finite(numbers(x, what)).all():
             raise DataError(f"{what} holds {advice.too_large(dtype, code)}")
-        flat = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-        bad = np.flatnonzero(~flat)
+        bad = np.flatnonzero(~finite)
         todo = advice.for_given(x, what, advice.for_gaps(len(bad), len(array), code))
         raise DataError(
             f"{what} holds NaN or infinity in {len(bad)} of {len(array)} examples (first at index "

@@ -114,7 +114,7 @@ def _trained(log: dict[str, Any]) -> Iterator[str]:
     where = f" of {log['data']}" if "data" in log else ""
     yield f"trained on {log['examples']:,} examples{where}, seed {log['seed']}"
     epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
-    yield f"{epochs}, {steps} of {log['batch_size']:,} examples"
+    yield f"{epochs}, {steps} of up to {log['batch_size']:,} examples"
     for player, optimizer in log["optimizer"].items():
         yield f"{player} by {_text(optimizer)}"
     if "average" in log:

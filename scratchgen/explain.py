@@ -15,7 +15,7 @@ import numpy as np
 from . import runs
 from .checks import Array, Shape
 from .errors import OptionError
-from .models import Model, Trace, symptoms
+from .models import Model, Trace, collapse, symptoms
 from .models.trace import label
 from .nn import Layer
 from .printing import say
@@ -29,7 +29,9 @@ LEGEND = (
     "|dL/dy|: norm of dL/d(what the layer gives), L being what the player minimises",
     "|dL/dp|: norm of dL/d(the layer's parameters), all passes of the player together",
 )
-HEALTHY = "no warnings: nothing is dead, saturated, vanishing, exploding, NaN or infinite"
+HEALTHY = (
+    "no warnings: nothing is dead, saturated, vanishing, exploding, NaN, infinite or collapsed"
+)
 SLOPE = "in the penalty's pass |dL/dy| is that of D itself, summed over the examples: its slope"
 
 
@@ -55,7 +57,14 @@ def on_data(model: Model, source: str, n: int, seed: int) -> list[str]:
         trace = model.trace(x, stream(seed, "noise"), labels)
     shown = f"{len(x):,} examples of {source}, seed {seed}"
     text = f"On {shown}, as in a step of training, but nothing moves:"
-    return [*paragraph(text), "", *live(trace)]
+    return [
+        *paragraph(text),
+        "",
+        *live(trace),
+        "",
+        *runs.latents_in_use(model, x, labels),
+        *warnings([*symptoms(trace), *collapse(model, x, stream(seed, "samples"), labels)]),
+    ]
 
 
 def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
@@ -133,9 +142,13 @@ def own_count(layer: Layer) -> int:
 
 
 def live(trace: Trace) -> list[str]:
-    """What happened in each player's turn: a table of each pass, and what is wrong."""
+    """What happened in each player's turn: a table of each pass."""
     slopes = any(name.endswith(".penalty") for name in trace.passes)
     legend = [*LEGEND, SLOPE] if slopes else LEGEND
-    lines = [*trace.lines(), "", *(line for text in legend for line in paragraph(text))]
-    warnings = [f"warning: {text}" for text in symptoms(trace)] or [HEALTHY]
-    return [*lines, "", *(line for text in warnings for line in paragraph(text))]
+    return [*trace.lines(), "", *(line for text in legend for line in paragraph(text))]
+
+
+def warnings(found: list[str]) -> list[str]:
+    """What is wrong, or that nothing is."""
+    texts = [f"warning: {text}" for text in found] or [HEALTHY]
+    return [line for text in texts for line in paragraph(text)]

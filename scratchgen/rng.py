@@ -4,6 +4,9 @@
 run. Nothing here, and nothing elsewhere, touches NumPy's global state.
 
     stream(seed, name) = PCG64(SeedSequence(seed, spawn_key = crc32(name)))          (1)
+
+For a part of a whole that began earlier, such as a training that goes on, the key has one more
+number: how far the whole was.
 """
 
 import zlib
@@ -31,16 +34,20 @@ def generator(rng: Rng) -> np.random.Generator:
         ) from None
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
+def stream(seed: int, name: str, begun: int = 0) -> np.random.Generator:
     """The stream of that name: drawing more from one moves no other.
+
+    Where something goes on, `begun` says how far it was, and the stream is another.
 
     >>> stream(7, "weights").random() == stream(7, "weights").random()
     True
     >>> stream(7, "weights").random() == stream(7, "noise").random()
     False
+    >>> stream(7, "noise", begun=100).random() == stream(7, "noise").random()
+    False
     """
-    key = zlib.crc32(name.encode())
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))  # (1)
+    key = (zlib.crc32(name.encode()), *([begun] if begun else []))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))  # (1)
 
 
 def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:

@@ -25,7 +25,8 @@ from .claim import claimed
 from .distributions import Categorical
 from .errors import FileError, OptionError, ShapeError, cut
 from .export import load, save
-from .models import VAE, Model
+from .models import VAE, Model, active_latents
+from .models.diagnosis import ENOUGH
 from .printing import tell
 from .tables import paragraph
 from .train import Callback, Run
@@ -281,6 +282,18 @@ def labels_of(model: Model, labels: Array | None, name: str, n: int) -> Array | 
     if model.n_labels and labels is None:
         raise OptionError(f"the model joins labels, and {name} has none: name other data")
     return model.check_labels(labels[:n], n) if labels is not None and model.n_labels else None
+
+
+def latents_in_use(model: Model, x: Array, labels: Array | None) -> list[str]:
+    """How many latents a VAE uses, by examples x (N, *shape): a line, or none if x is too few."""
+    if not isinstance(model, VAE) or len(x) < ENOUGH:
+        return []
+    with np.errstate(all="ignore"):
+        mu = model.encode(x, labels)  # (N, latent)
+    if not np.isfinite(mu).all():
+        return []
+    used = int(active_latents(mu).sum())
+    return [f"{used:,} of {model.latent:,} latents are active: their mean varies with x"]
 
 
 def learnt_from(model: Model) -> str:

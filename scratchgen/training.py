@@ -17,7 +17,7 @@ from .distributions import Categorical, FixedGaussian
 from .errors import DivergedError, FileError, OptionError
 from .losses import PENALTIES
 from .metrics import coverage
-from .models import GAN, RECIPES, VAE, Model
+from .models import GAN, RECIPES, VAE, Model, collapse
 from .opening import can_be_read_again, title
 from .optim import (
     OPTIMIZERS,
@@ -33,8 +33,11 @@ from .optim import settings as optimizer_settings
 from .printing import give_up_stdout, shell_word, tell
 from .rng import chosen_seed, stream
 from .stopping import Stop
+from .tables import paragraph
 from .train import fit, losses_text
 from .versions import is_installed, to_install
+
+EXAMPLES = 256  # by which a collapse is seen
 
 # Options that are settings of a run, and those that are parts of a model.
 RUN = ("epochs", "batch_size", "average", "conditional", "divide_by")
@@ -161,7 +164,7 @@ def train(options: argparse.Namespace) -> int:
         seconds = f"trained in {time.perf_counter() - began:.1f} s"
         say(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
         if not stop.number:
-            ended = _pictures(where, model, name, log, x, labels)
+            ended = _pictures(where, model, name, log, x, labels, told)
     else:
         what = "interrupted" if isinstance(ended, KeyboardInterrupt) else "broken off"
         say(f"{what} after {done:,} of {steps:,} steps; the model so far is saved")
@@ -175,11 +178,21 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _pictures(
-    folder: Path, model: Model, name: str, log: runs.Log, x: Array, labels: Array | None
+    folder: Path,
+    model: Model,
+    name: str,
+    log: runs.Log,
+    x: Array,
+    labels: Array | None,
+    joined: Array | None,
 ) -> BaseException | None:
-    """Judge the samples, and draw; what put an end to that, if anything did."""
+    """Judge the samples, and draw; what put an end to that, if anything did.
+
+    labels (N,) colour the pictures; joined (N,) are those that the model joins.
+    """
     try:
         _judge(model, name)
+        _look_for_collapse(model, x, joined)
         _draw(folder, model, log, x, labels)
     except (KeyboardInterrupt, OSError, MemoryError) as problem:
         what = "interrupted" if isinstance(problem, KeyboardInterrupt) else "broken off"
@@ -318,6 +331,16 @@ def _judge(model: Model, name: str) -> None:
             f"true log-density: {np.median(ours):.3g} nats at the median of 2,500 samples, "
             f"{np.median(theirs):.3g} of data"
         )
+
+
+def _look_for_collapse(model: Model, x: Array, labels: Array | None) -> None:
+    """Say how many latents are in use, and what the model has collapsed to, if it has."""
+    shown = stream(runs.SEED, "examples").permutation(len(x))[:EXAMPLES]
+    x, labels = x[shown], None if labels is None else labels[shown]
+    for line in runs.latents_in_use(model, x, labels):
+        say(line)
+    for text in collapse(model, x, runs.SEED, labels):
+        say(*paragraph(f"warning: {text}"))
 
 
 def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | None) -> None:

@@ -273,6 +273,16 @@ def test_warnings_come_when_they_should_and_not_otherwise(capsys):
     assert words_of(out, "encoder", "3", "ReLU()")[:3] == ["0", "0", "100%"]
 
 
+def test_a_posterior_that_collapsed_is_a_warning_and_active_latents_are_counted(capsys, points):
+    words = ("--data", "ring", "--seed", "0")
+    for beta, active, word in ((0.1, "2 of 2", "no warnings"), (200.0, "0 of 2", "warning: post")):
+        model = sg.models.vae((2,), latent=2, hidden=(16,), beta=beta, rng=0)
+        sg.fit(model, points, epochs=60, batch_size=50, seed=0)
+        out = explained(model, capsys, *words)
+        assert f"{active} latents are active" in out
+        assert word in out
+
+
 def test_numbers_that_overflow_are_shown_and_not_raised(capsys):
     model = sg.models.vae((2,), latent=2, hidden=(16,), rng=0)
     model.players["vae"].views.encoder[0].w[:] = 1e38

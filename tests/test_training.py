@@ -54,6 +54,14 @@ def test_every_variant_trains(recipe, source):
     assert model.kind == ("GAN" if "gan" in recipe else "VAE")
 
 
+@pytest.mark.parametrize(("beta", "active"), [("0.1", "2 of 2"), ("200", "0 of 2")])
+def test_the_end_says_how_many_latents_are_in_use_and_warns_where_none_is(beta, active, capsys):
+    assert train("vae", "--beta", beta, "--epochs", "60") == 0
+    out = capsys.readouterr().out
+    assert f"{active} latents are active" in out
+    assert ("warning: posterior collapse" in out) == (active == "0 of 2")
+
+
 def test_the_command_line_names_every_recipe():
     assert set(cli.HELP) == set(RECIPES)
 

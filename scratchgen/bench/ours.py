@@ -53,6 +53,7 @@ def fit(turns: Turns, name: str, examples: str = "") -> None:
             batch_size=task.batch,
             seed=0,
             optimizer=tasks.optimizers(task),
+            even_batches=False,  # of the size that the task says, as other tools have them
             callbacks=[ByTurns(turns)],
         )
     except NoMoreTurns:

@@ -1,4 +1,11 @@
-"""A data set is seen in batches, in a new order each time."""
+"""A data set is seen in batches of nearly one size, in a new order each time.
+
+    B = ceil(N / batch_size) batches;   the first N mod B have floor(N / B) + 1 examples,
+                                        the others floor(N / B)                            (1)
+
+A step moves the weights as far for one example as for 128, so a last batch of what is left would
+count its few examples far too much. Where a protocol has such a batch, even_batches=False does too.
+"""
 
 from collections.abc import Iterator
 
@@ -11,16 +18,24 @@ from ..rng import Rng, generator
 
 
 @explains_keywords
-def batches(x: Array, batch_size: int, rng: Rng = None) -> Iterator[Array]:
-    """All examples of x (N, ...) once, shuffled, `batch_size` at a time; the last may be fewer.
+def batches(
+    x: Array, batch_size: int, rng: Rng = None, even_batches: bool = True
+) -> Iterator[Array]:
+    """All examples of x (N, ...) once, shuffled, in batches of at most `batch_size`.
+
+    There are as few as that allows, of nearly one size (1); with even_batches=False all are of
+    `batch_size`, and the last is what is left.
 
     Raises DataError for an empty data set and OptionError for a size that is not in 1 ... N.
 
     >>> import numpy as np
     >>> [len(batch) for batch in batches(np.zeros((10, 2)), 4, rng=0)]
+    [4, 3, 3]
+    >>> [len(batch) for batch in batches(np.zeros((10, 2)), 4, rng=0, even_batches=False)]
     [4, 4, 2]
     """
-    rows = batch_rows(len(x), checked_size(batch_size, len(x)), generator(rng))
+    size = checked_size(batch_size, len(x))
+    rows = batch_rows(len(x), size, generator(rng), even_batches)
     return (x[chosen] for chosen in rows)  # (at most batch_size, ...) each
 
 
@@ -34,8 +49,18 @@ def checked_size(batch_size: int, n: int) -> int:
     return size
 
 
-def batch_rows(n: int, size: int, rng: np.random.Generator) -> Iterator[Array]:
-    """The numbers 0 ... n - 1, shuffled, `size` at a time: the places of each batch's examples."""
+def batch_rows(
+    n: int, size: int, rng: np.random.Generator, even_batches: bool = True
+) -> Iterator[Array]:
+    """The numbers 0 ... n - 1, shuffled: the places of each batch's examples, at most `size`.
+
+    No batch is larger than those before it.
+    """
     order = rng.permutation(n)  # (n,)
-    for start in range(0, n, size):
-        yield order[start : start + size]  # (at most size,)
+    count = -(-n // size)
+    least, more = divmod(n, count) if even_batches else (size, 0)
+    start = 0
+    for i in range(count):
+        stop = start + least + (i < more)  # (1)
+        yield order[start:stop]
+        start = stop

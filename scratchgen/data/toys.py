@@ -80,7 +80,8 @@ def mixture_log_prob(x: Array, means: Array, weights: Array, std: float) -> Arra
         across, up = (x[start : start + rows, axis, None] - means[:, axis] for axis in (0, 1))
         terms = log_weights - (across**2 + up**2) / (2 * std**2)  # (rows, M)
         top = terms.max(axis=1, keepdims=True)  # (rows, 1)
-        total = np.exp(terms - top).sum(axis=1)  # (rows,), at least 1
+        with np.errstate(under="ignore"):
+            total = np.exp(terms - top).sum(axis=1)  # (rows,), at least 1
         out[start : start + rows] = top[:, 0] + np.log(total)  # (2)
     return out
 

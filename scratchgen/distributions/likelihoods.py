@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import advice, kernels
-from ..checks import Array, Shape, whole, within
+from ..checks import Array, Shape, chunks, whole, within
 from ..errors import DataError
 from ..keywords import ExplainsKeywords
 from ..nn import Tape
@@ -155,15 +155,24 @@ class Categorical(Likelihood):
 
     def check(self, x: Array, what: str = "x") -> None:
         """DataError unless each number of x is one of the classes."""
-        bad = (x != np.floor(x)) | (x < 0) | (x >= self.classes)  # (N, *shape)
-        if not bad.any():
+        where = self._first_bad(x)
+        if where is None:
             return
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise DataError(
             f"{what}{list(where)} is {advice.number_text(x[where])}, wants whole numbers 0 ... "
             f"{self.classes - 1}, because the likelihood is Categorical(classes={self.classes}): "
             f"{advice.for_classes(x, self.classes, advice.name_of(what))}"
         )
+
+    def _first_bad(self, x: Array) -> Shape | None:
+        """Where the first number is that is no class; None where all are."""
+        for rows in chunks(len(x)):
+            part = x[rows]
+            bad = (part != np.floor(part)) | (part < 0) | (part >= self.classes)
+            if bad.any():
+                n, *rest = (int(i) for i in np.argwhere(bad)[0])
+                return (rows.start + n, *rest)
+        return None
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         return categorical.log_prob(x.astype(np.int64), raw)

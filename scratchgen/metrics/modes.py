@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import Array, examples, one_of
+from ..checks import Array, chunks, examples, one_of
 from ..data import MIXTURES, Mixture
 from ..errors import DataError
 
@@ -40,7 +40,10 @@ def coverage(x: Array, mixture: Mixture | str) -> Coverage:
     x = examples(x, (2,), np.float64)
     if not len(x):
         raise DataError("x holds no samples: wants at least one")
-    distance = np.linalg.norm(x[:, None, :] - mixture.means, axis=2)  # (N, M)
-    nearest = distance.argmin(axis=1)  # (N,)
-    good = distance.min(axis=1) <= RADII * mixture.std  # (N,)   (1)
-    return Coverage(len(np.unique(nearest[good])), len(mixture.means), float(good.mean()))  # (2)
+    found, n_good = np.zeros(len(mixture.means), bool), 0
+    for rows in chunks(len(x)):
+        distance = np.linalg.norm(x[rows, None, :] - mixture.means, axis=2)  # (N, M)
+        good = distance.min(axis=1) <= RADII * mixture.std  # (N,)   (1)
+        found[distance.argmin(axis=1)[good]] = True  # (2)
+        n_good += int(good.sum())
+    return Coverage(int(found.sum()), len(found), n_good / len(x))

@@ -2,7 +2,7 @@
 
 from .adversarial import GAN
 from .autoencoder import VAE
-from .diagnosis import symptoms
+from .diagnosis import active_latents, collapse, symptoms
 from .model import Model
 from .named import RECIPES, beta_vae, gan, lsgan, vae, wgan, wgan_gp
 from .trace import Trace
@@ -16,7 +16,9 @@ __all__ = [
     "VAE",
     "Model",
     "Trace",
+    "active_latents",
     "beta_vae",
+    "collapse",
     "gan",
     "lsgan",
     "symptoms",

@@ -234,7 +234,10 @@ class GAN(Model):
         return lines
 
     def moves(self, player: str, steps: int) -> int:
-        return steps // self.discriminator_steps if player == "generator" else steps
+        if player == "discriminator":
+            return steps
+        begun, k = self.steps_trained, self.discriminator_steps
+        return (begun + steps) // k - begun // k
 
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:
@@ -281,13 +284,13 @@ class GAN(Model):
         Here and below, labels (N,), or one for all, are for networks with JoinLabels, and missing
         ones an OptionError.
         """
-        z = self.check_latents(z)
+        z = self.check_latents_as_given(z)
         return self.apply("generator", z, self.check_labels(labels, len(z)))
 
     @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
         """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
-        return self.decode(self.draw_latents(n, as_generator(rng)), labels)
+        return self._decode_draws(n, as_generator(rng), labels)
 
     def score(self, x: Any, labels: Any = None) -> Array:
         """The discriminator's scores: x (N, *shape) -> (N,), high where x seems real to it.
@@ -295,7 +298,7 @@ class GAN(Model):
         They are logits in the logistic games. Raises ShapeError, KindError or DataError for x that
         is no data of this model.
         """
-        x = self.check(x)
+        x = self.check_as_given(x)
         return self.apply("discriminator", x, self.check_labels(labels, len(x)))[:, 0]
 
     def is_bounded(self) -> bool:

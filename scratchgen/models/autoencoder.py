@@ -18,7 +18,7 @@ dvalue_n = 1/N for each example n of the mean:
 On the way back each network adds the gradients of its own parameters.
 
 Two ways to keep the KL term from emptying z early in training, before the decoder has learnt to
-read it. In step t of a run, (4) takes
+read it. In step t of the training, (4) takes
 
     beta_t = beta min(1, (t + 1) / warm_up)                 KL warm-up                       (9)
     sum_j max(free_bits, mean over the batch of KL_j)       free bits, in nats per latent    (10)
@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite, one_of, whole
+from ..checks import Array, chunks, finite, one_of, whole
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -48,7 +48,7 @@ from ..nn import Gradient, Network, Tape, noted
 from ..nn.block import BLANK
 from ..optim import Adam, Optimizer
 from ..rng import Rng, generator, standard_normal
-from .model import Model, by_chunks, expect_kind, expect_output, with_values
+from .model import Model, expect_kind, expect_output, with_values
 
 
 class VAE(Model):
@@ -59,7 +59,8 @@ class VAE(Model):
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
-        warm_up: the steps of `fit` over which beta rises to its value; 0 is none.
+        warm_up: the first steps of training, over all calls of `fit`, in which beta rises to its
+            value; 0 is none.
         free_bits: nats that the KL of each latent is free to have; 0 is none.
 
         dtype: "float32" or "float64".
@@ -174,7 +175,7 @@ class VAE(Model):
         return lines
 
     def beta_at(self, step: int | None) -> float:
-        """beta in that step of a run (9); for None, beta itself."""
+        """beta in that step of the training (9); for None, beta itself."""
         if step is None or not self.warm_up:
             return self.beta
         return self.beta * min(1.0, (step + 1) / self.warm_up)  # (9)
@@ -199,22 +200,33 @@ class VAE(Model):
         labels (N,), or one for all, are for networks with JoinLabels, and missing ones an
         OptionError.
         """
-        x = self.check(x)
-        heads = self.apply("encoder", x, self.check_labels(labels, len(x)))  # (N, 2Z)
-        mu, log_var = np.split(heads, 2, axis=1)
-        return SimpleNamespace(mu=mu.copy(), log_var=log_var.copy())
+        x = self.check_as_given(x)
+        mu, log_var = (np.empty((len(x), self.latent), self.dtype) for _ in range(2))
+        for rows, heads in self._by_chunks("encoder", x, self.check_labels(labels, len(x))):
+            mu[rows], log_var[rows] = np.split(heads, 2, axis=1)
+        return SimpleNamespace(mu=mu, log_var=log_var)
 
     def encode(self, x: Any, labels: Any = None) -> Array:
         """The posterior's mean: x (N, *shape) -> mu (N, latent)."""
-        return self.posterior(x, labels).mu
+        x = self.check_as_given(x)
+        mu = np.empty((len(x), self.latent), self.dtype)
+        for rows, heads in self._by_chunks("encoder", x, self.check_labels(labels, len(x))):
+            mu[rows] = heads[:, : self.latent]
+        return mu
 
     def decode(self, z: Any, labels: Any = None) -> Array:
         """The likelihood's mean, or for categories its mode: z (N, latent) -> (N, *shape)."""
-        return self._read(self.likelihood.mean, self.check_latents(z), labels)
+        return self._read(self.likelihood.mean, self.check_latents_as_given(z), labels)
 
     def reconstruct(self, x: Any, labels: Any = None) -> Array:
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
-        return self.decode(self.encode(x, labels), labels)
+        x = self.check_as_given(x)
+        labels = self.check_labels(labels, len(x))
+        out = np.empty((len(x), *self.shape), self.dtype)
+        for rows in chunks(len(x)):
+            of = None if labels is None else labels[rows]
+            out[rows] = self.decode(self.encode(x[rows], of), of)
+        return out
 
     @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None, noise: bool = False) -> Array:
@@ -223,29 +235,45 @@ class VAE(Model):
         Raises OptionError for a bad n or rng.
         """
         rng = generator(rng)
-        z = self.draw_latents(n, rng)
         if not noise:
-            return self.decode(z, labels)
+            return self._decode_draws(n, rng, labels)
+        z = self.draw_latents(n, rng)
         return self._read(lambda raw: self.likelihood.draw(raw, rng), z, labels)
 
     @explains_keywords
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 
-        On average over the draws a lower bound of log p(x).
+        On average over the draws a lower bound of log p(x); -inf for an x so far from all others
+        that the numbers on the way to its bound overflow.
         """
-        x = self.check(x)
-        rng = generator(rng)
+        x = self.check_as_given(x)
+        labels, rng = self.check_labels(labels, len(x)), generator(rng)
+        bound = np.empty(len(x), self.dtype)
+        for rows in chunks(len(x)):
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                bound[rows] = self._elbo(x[rows], rng, None if labels is None else labels[rows])
+        beyond = np.isnan(bound)
+        if beyond.any() and all(block.is_finite() for block in self.players.values()):
+            bound[beyond] = -np.inf
+        return bound
+
+    def _elbo(self, x: Array, rng: np.random.Generator, labels: Array | None) -> Array:
+        """x (N, *shape) of few examples -> (N,); nan where numbers overflow."""
         q = self.posterior(x, labels)
         noise = standard_normal(rng, q.mu.shape, self.dtype)  # (N, Z)
         z = gaussian.draw(q.mu, q.log_var, noise)  # (N, Z)
-        raw = self.apply("decoder", z, self.check_labels(labels, len(x)))  # (N, ...)
+        raw = self.apply("decoder", z, labels)  # (N, ...)
+        x = np.asarray(x, self.dtype)
         return self.likelihood.log_prob(x, raw) - gaussian.kl_to_standard(q.mu, q.log_var)
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
         """What the likelihood reads in the decoder's numbers: z (N, Z) -> (N, *shape)."""
-        raw = self.apply("decoder", z, self.check_labels(labels, len(z)))  # (N, ...)
-        return by_chunks(reading, raw).reshape(len(z), *self.shape)
+        out = np.empty((len(z), *self.shape), self.dtype)
+        for rows, raw in self._by_chunks("decoder", z, self.check_labels(labels, len(z))):
+            with np.errstate(under="ignore"):
+                out[rows] = reading(raw).reshape(-1, *self.shape)
+        return out
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
         return "decoder", self.likelihood.mean

@@ -12,6 +12,7 @@ the decoder is made.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,19 +125,21 @@ class DecodingPass:
         self.tape = Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
         self._reading = reading
-        self._plan: Plan | None = None
+        self._replay: Callable[[], None] | None = None
         if is_planned:
             with recording() as notes:
-                self._x = self._layer_by_layer()
+                self._x = _rounding_to_0(self._layer_by_layer)
             if notes.can_be_replayed():
-                self._plan = Plan(notes, threads=1)
+                replay = Plan(notes, threads=1).run
+                self._replay = replay if twins_run() else partial(_rounding_to_0, replay)
 
     def run(self, z: Array) -> Array:
         """x for z, in memory that the next run writes over."""
         np.copyto(self.z, z)
-        if self._plan is None:
-            return self._layer_by_layer()
-        self._plan.run()
+        if self._replay is None:
+            x: Array = _rounding_to_0(self._layer_by_layer)
+            return x
+        self._replay()
         return self._x
 
     def _layer_by_layer(self) -> Array:
@@ -144,6 +147,12 @@ class DecodingPass:
         for forward, p, tape in self._passes:
             x = forward(p, x, tape)
         return self._reading(x, self._out)
+
+
+def _rounding_to_0(run: Callable[[], Any]) -> Any:
+    """run(), in which what is too small for a number is 0, whatever np.seterr says of NumPy."""
+    with np.errstate(under="ignore"):
+        return run()
 
 
 def _passes(

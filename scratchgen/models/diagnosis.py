@@ -1,4 +1,6 @@
-"""What a trace tells of a network that does not learn: units that are dead, gradients that vanish.
+"""What is wrong with a network that does not learn, or with a model that learnt to do nothing.
+
+A trace tells of units that are dead, and of gradients that vanish:
 
     flat         half of a ReLU's units are dead, or half of what Tanh or Sigmoid gives is
                  saturated, as trace.py defines them                                          (1)
@@ -6,21 +8,39 @@
     exploding    |dL/dy| of a pass's first layer above 1,000 times that of its last           (3)
 
 (1) leaves out a Sigmoid or Tanh that ends its network and gives data: black pixels are right to
-be 0.
+be 0. Data tell what a trained model has collapsed to, where x has more than one value:
+
+    latent u is active    the variance over x of E[z_u|x] is above 0.01                       (4)
+    posterior collapse    no latent is active
+    generator collapse    the spread of samples is below 0.1 of that of x,
+                          spread^2 = the sum of the variances of all numbers                  (5)
+    discriminator wins    what it minimises is below 0.01, in a game in which 0 is the least  (6)
+
+Some latents that are not active are no fault: a VAE leaves out those it does not need. Source of
+(4): Burda et al. 2016.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from ..checks import Array
-from ..nn import ReLU
+from ..checks import Array, examples
+from ..errors import DataError
+from ..nn import ReLU, Tape
+from ..rng import Rng, generator
 from ..tables import number
+from .adversarial import GAN
+from .autoencoder import VAE
+from .model import Model
 from .trace import Seen, Trace, label, norm
 
-ENOUGH = 32  # examples; of fewer, many a healthy unit is 0 for all
+ENOUGH = 32  # examples; of fewer, many a healthy unit is 0 for all, or varies little
 FLAT = 0.5  # the share that is worth a word
 RATIO = 1e3  # between the gradients at the two ends of a network
+ACTIVE = 0.01  # the variance of an active latent's posterior mean
+NARROW = 0.1  # a spread of samples in parts of that of the data
+WON = 0.01  # of what a discriminator minimises, which starts at about 1
+FROM_0_UP = ("minimax", "non_saturating", "least_squares", "hinge")  # games whose values are so
 
 
 def symptoms(trace: Trace) -> list[str]:
@@ -38,6 +58,72 @@ def symptoms(trace: Trace) -> list[str]:
         broken = list(_broken(seen))
         found += broken or [*_flat(seen), *_gradients(seen)]
     return found
+
+
+def active_latents(mu: Array) -> Array:
+    """Which latents tell examples apart (4): posterior means mu (N, latent) -> (latent,) bool.
+
+    Raises ShapeError, KindError or DataError for what are no such means.
+
+    >>> active_latents([[0.0, -1.0], [0.01, 1.0]])
+    array([False,  True])
+    """
+    mu = examples(mu, np.shape(mu)[-1:] or (1,), np.float64, "mu")
+    if not len(mu):
+        raise DataError(f"mu has shape {mu.shape}, of no examples: wants at least one")
+    return np.asarray(mu.var(axis=0) > ACTIVE)  # (4)
+
+
+def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = None) -> list[str]:
+    """What a trained model has collapsed to, by some hundred examples x (N, *shape), in sentences.
+
+    The list is empty where it has not, where `fit` never trained it, and where x is fewer than 32
+    examples, or one example again and again. A GAN's samples are drawn with rng; labels (N,) are
+    for networks with JoinLabels.
+
+    Raises ShapeError, KindError, DataError or OptionError, as everything that takes x.
+    """
+    x, rng = model.check(x), generator(rng)
+    if len(x) < ENOUGH or not model.steps_trained or not _spread(x):
+        return []
+    with np.errstate(all="ignore"):  # what is not finite is no collapse
+        if isinstance(model, VAE):
+            return list(_collapse_of_vae(model, x, labels))
+        return list(_collapse_of_gan(model, x, rng, labels)) if isinstance(model, GAN) else []
+
+
+def _collapse_of_vae(model: VAE, x: Array, labels: Array | None) -> Iterator[str]:
+    mu = model.encode(x, labels)  # (N, Z)
+    if np.isfinite(mu).all() and not active_latents(mu).any():
+        yield (
+            f"posterior collapse: none of the latents ({model.latent}) varies with x, so that the "
+            f"decoder learns nothing from z; a beta below {model.beta:g} lets z say more"
+        )
+
+
+def _collapse_of_gan(
+    model: GAN, x: Array, rng: np.random.Generator, labels: Array | None
+) -> Iterator[str]:
+    share = _spread(model.sample(len(x), rng, labels)) / _spread(x)
+    if share < NARROW:  # (5)
+        yield (
+            f"the generator has collapsed: its samples spread {number(share)} times as far as the "
+            f"data, almost the same whatever z is"
+        )
+    tape = Tape()
+    model.objective("discriminator", x, rng, tape=tape, labels=model.check_labels(labels, len(x)))
+    value = tape.parts["discriminator"] - tape.parts.get("penalty", 0.0)
+    if model.loss.name in FROM_0_UP and value < WON:  # (6)
+        yield (
+            f"the discriminator has won: what it minimises is {number(value)}, and 0 is the least, "
+            f"so that the generator learns little from it; a penalty on its slope, such as "
+            f"penalty='r1', keeps it from being sure"
+        )
+
+
+def _spread(x: Array) -> float:
+    """The root of the sum of the variances of all numbers of an example: x (N, ...)."""
+    return float(np.sqrt(x.var(axis=0, dtype=np.float64).sum()))
 
 
 Named = list[tuple[str, Seen]]

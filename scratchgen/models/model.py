@@ -18,7 +18,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import MOST_EXAMPLES, Array, Shape, count, examples, float_type, whole
+from ..checks import (
+    MOST_EXAMPLES,
+    Array,
+    Shape,
+    chunks,
+    count,
+    examples,
+    float_type,
+    numbers,
+    whole,
+)
 from ..checks import labels as checked_labels
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..keywords import ExplainsKeywords
@@ -28,8 +38,6 @@ from ..optim import Optimizer
 from ..rng import Rng, generator, standard_normal
 from .decoding import PreparedDecoder
 from .trace import Trace, spied
-
-CHUNK = 1024  # examples that inference handles at once, so that its memory stays small
 
 
 class Model(ExplainsKeywords):
@@ -42,6 +50,7 @@ class Model(ExplainsKeywords):
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
         history: what the last call of `fit` gave, or, after an interrupt, has given so far: name ->
             one number an epoch. It is not saved.
+        steps_trained: how many steps all calls of `fit` were, by their records.
     """
 
     kind: ClassVar[str]
@@ -87,8 +96,8 @@ class Model(ExplainsKeywords):
         Leaves the number and its parts, by the names that a history has, on the tape as
         `tape.parts`; the number itself comes first. Updates nothing.
 
-        `step` is that of the run, counted from 0, for what changes in its course, such as a KL term
-        that warms up; None is the end of it.
+        `step` is that of the model's training, counted from 0 over all calls of `fit`, for what
+        changes in its course, such as a KL term that warms up; None is the end of it.
         """
         raise NotImplementedError
 
@@ -116,11 +125,16 @@ class Model(ExplainsKeywords):
         return tuple(self.players)
 
     def moves(self, player: str, steps: int) -> int:
-        """How often `player` moves in the first `steps` steps of a run, as `turns` has it."""
+        """How often `player` moves in the next `steps` steps of training, as `turns` has it."""
         return steps
 
+    @property
+    def steps_trained(self) -> int:
+        """The steps of all calls of `fit` so far, by the training log."""
+        return sum(record["steps"] for record in self.training_log if "steps" in record)
+
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """The optimizers that `fit` uses where it is given none, for a run of so many steps."""
+        """The optimizers that `fit` uses where it is given none, for so many steps from here on."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
@@ -132,6 +146,10 @@ class Model(ExplainsKeywords):
         cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
     ) -> "Model":
         """The model of `settings()`, built with rng=nn.block.BLANK: its caller has the arrays."""
+        raise NotImplementedError
+
+    def decode(self, z: Any, labels: Any = None) -> Array:
+        """The example that each latent stands for: z (N, latent) -> (N, *shape)."""
         raise NotImplementedError
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
@@ -186,6 +204,13 @@ class Model(ExplainsKeywords):
             raise DataError(f"batch has shape {batch.shape}, no examples: wants at least one")
         return batch
 
+    def check_as_given(self, x: Any, what: str = "x") -> Array:
+        """x (N, *shape) as it was given, of any dtype, if `check` has nothing against it.
+
+        Only a chunk at a time is converted to the model's dtype, so that it takes little memory.
+        """
+        return _as_given(x, what, self.shape, self.dtype, self.check)
+
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
 
@@ -239,7 +264,8 @@ class Model(ExplainsKeywords):
         trace = Trace()
         for player, block in self.players.items():
             gradient, tape = block.zeros_like(), Tape()
-            double.objective(player, x, rng, gradient, tape, training=training, labels=labels)
+            with np.errstate(under="ignore"):
+                double.objective(player, x, rng, gradient, tape, training=training, labels=labels)
             trace.numbers[player] = tape.parts
             for name, of in self.passes(player).items():
                 full = name if name == of else f"{of}.{name}"
@@ -255,22 +281,48 @@ class Model(ExplainsKeywords):
         Works on tapes of its own, so that any number of threads may call it.
         """
         network = self.networks[name]
-        p = self._views(name)
         out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
-        tape = Tape()
+        for rows, y in self._by_chunks(name, x, labels):
+            out[rows] = y
+        return out
+
+    def _by_chunks(
+        self, name: str, x: Array, labels: Array | None
+    ) -> Iterator[tuple[slice, Array]]:
+        """As `apply`, a chunk at a time: which examples, and what the network gives for them.
+
+        The next chunk writes over it.
+        """
+        network, p, tape = self.networks[name], self._views(name), Tape()
         for rows in chunks(len(x)):
             tape.begin(training=False, labels=None if labels is None else labels[rows])
-            out[rows] = network.forward(p, x[rows], tape)
-        return out
+            with np.errstate(under="ignore"):
+                part = np.ascontiguousarray(x[rows], self.dtype)
+                y = network.forward(p, part, tape)
+            yield rows, y
 
     def _views(self, name: str) -> Views:
         """The parameters of the network of that name."""
         block = next(b for b in self.players.values() if name in b.layout.networks)
         return getattr(block.views, name)
 
-    def check_latents(self, z: Any) -> Array:
+    def check_latents(self, z: Any, what: str = "z") -> Array:
         """z as (N, latent) of the model's dtype."""
-        return examples(z, (self.latent,), self.dtype, "z")
+        return examples(z, (self.latent,), self.dtype, what)
+
+    def check_latents_as_given(self, z: Any) -> Array:
+        """z (N, latent) as it was given, of any dtype, if `check_latents` accepts it."""
+        return _as_given(z, "z", (self.latent,), self.dtype, self.check_latents)
+
+    def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
+        """`decode` of n draws of z ~ N(0, I), a chunk at a time: (n, *shape)."""
+        n = count(n)
+        labels = self.check_labels(labels, n)
+        out = np.empty((n, *self.shape), self.dtype)
+        for rows in chunks(n):
+            z = self.draw_latents(rows.stop - rows.start, rng)
+            out[rows] = self.decode(z, None if labels is None else labels[rows])
+        return out
 
     def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
         """n draws of z ~ N(0, I): (n, latent)."""
@@ -296,17 +348,19 @@ class Model(ExplainsKeywords):
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
 
 
-def chunks(n: int) -> Iterator[slice]:
-    """Slices that cover range(n), CHUNK at a time."""
-    for start in range(0, n, CHUNK):
-        yield slice(start, min(start + CHUNK, n))
-
-
-def by_chunks(f: Callable[[Array], Array], x: Array) -> Array:
-    """f(x) for a function that treats examples one by one, a chunk at a time."""
-    if not len(x):
-        return f(x)
-    return np.concatenate([f(x[rows]) for rows in chunks(len(x))])
+def _as_given(
+    x: Any, what: str, shape: Shape, dtype: Any, check: Callable[[Array, str], Array]
+) -> Array:
+    """x (N, *shape) as it is, once `check`, which converts to `dtype`, has accepted its chunks."""
+    given = numbers(x, what)
+    if given.shape[1:] != shape or (given.dtype == dtype and given.flags.c_contiguous):
+        return check(given, what)  # which has nothing to convert
+    try:
+        for rows in chunks(len(given)):
+            check(given[rows], what)
+    except DataError:
+        check(given, what)  # its error tells of all of x
+    return given
 
 
 def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:

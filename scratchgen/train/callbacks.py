@@ -21,8 +21,8 @@ class Run:
     seed: int
     epochs: int
     steps_per_epoch: int
-    epoch: int = 0  # the one under way, counted from 1
-    step: int = 0  # steps done in all
+    epoch: int = 0  # the one under way in this call of `fit`, counted from 1
+    step: int = 0  # steps done in this call
     losses: dict[str, float] = field(default_factory=dict)  # means over the epoch so far
     history: dict[str, list[float]] = field(default_factory=dict)  # of the epochs that ended
 

@@ -3,7 +3,8 @@
     history[name][epoch] = sum over its steps of n_step value_step / sum of n_step      (1)
 
 One seed grows two streams, one for the order of the batches and one for the noise, so that more
-noise in a model does not change the batches it sees.
+noise in a model does not change the batches it sees. A model that was trained before goes on from
+there, with streams of its own for each number of steps behind it.
 
 With an average of weights, what the model gets at the end, and what is evaluated on the way, are
 averages; training itself goes on from the weights.
@@ -88,7 +89,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Examples:
-    """x (N, *shape), and labels (N,) where the model joins them."""
+    """x (N, *shape) and labels (N,), where the model joins them.
+
+    x is of the model's dtype, or of a smaller one, from which each batch is converted.
+    """
 
     x: Array
     labels: Array | None
@@ -112,30 +116,41 @@ def fit(
     validation: Any = None,
     callbacks: Any = (),
     progress: bool = False,
+    even_batches: bool = True,
 ) -> History:
     """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
 
+    A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
+    of a GAN's players, the warm-up of a KL term, and the streams of order and noise, so that one
+    seed for two calls repeats nothing. What begins anew are the averages and the optimizers: their
+    moments, and their schedules, which count the moves in this call. To start over, build a new
+    model.
+
     Args:
         model: a VAE or a GAN.
-        x: examples (N, *model.shape); bool, integers or floats.
+        x: examples (N, *model.shape); bool, integers or floats. Of a dtype smaller than the
+            model's, such as bytes, each batch is converted by itself.
         epochs: how often all examples are seen.
-        batch_size: examples a step, 1 ... N; None is min(128, N). The last batch may be shorter.
+        batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
+            batches as that allows, whose sizes differ by one at most; see even_batches.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
         labels: (N,) whole numbers, for a model whose networks join them.
         optimizer: one for all players or a dict by player; a name such as "adam" has the settings
             of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
-            player, of which a generator may have fewer than steps.
+            player in this call, of which a generator may have fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
             pair (x, labels) for a model that joins labels.
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
+        even_batches: False makes all batches as large as batch_size and the last of what is left,
+            as other libraries do. Such a short batch moves the weights as far as any other.
 
     The history holds, by name, one number an epoch, a mean per example: for a VAE loss,
     reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
     (nan in an epoch in which the generator had no turn), and penalty, the discriminator's share of
-    it.
+    it. What is evaluated is inf where x lies so far out that numbers overflow.
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
@@ -166,6 +181,7 @@ def fit(
     of_run = {
         "examples": len(x),
         "batch_size": size,
+        **({} if even_batches else {"even_batches": False}),
         "seed": seed,
         "optimizer": {player: settings(one) for player, one in optimizers.items()},
         **({} if moving is None else {"average": moving.keep}),
@@ -177,7 +193,7 @@ def fit(
             callback.on_start(run)
             ends.callback(callback.on_end, run)
         ends.callback(_finish, run, trainer, record, signals)  # last in, first out: then on_end
-        _train(run, data, size, held_out, trainer, told, record, signals)
+        _train(run, data, size, even_batches, held_out, trainer, told, record, signals)
     return history
 
 
@@ -186,7 +202,7 @@ def _finish(run: Run, trainer: Trainer, record: Record, signals: Signals) -> Non
     signals.wait()
     if not trainer.is_sound():
         trainer.go_back()
-        run.step = trainer.steps
+        run.step = trainer.steps - trainer.begun
     trainer.finish()
     record.note_epoch(run)
     signals.come()
@@ -196,6 +212,7 @@ def _train(
     run: Run,
     data: Examples,
     size: int,
+    even_batches: bool,
     held_out: Examples | None,
     trainer: Trainer,
     told: list[Callback],
@@ -203,19 +220,22 @@ def _train(
     signals: Signals,
 ) -> None:
     model = run.model
-    order_stream, noise_stream = stream(run.seed, "batches"), stream(run.seed, "noise")
+    order_stream, noise_stream = (
+        stream(run.seed, name, begun=trainer.begun) for name in ("batches", "noise")
+    )
     routine = Routine(trainer, data.x, data.labels, noise_stream)
     # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
-        with np.errstate(over="ignore", invalid="ignore"):  # overflow is caught by its result
-            for rows in batch_rows(len(data.x), size, order_stream):
+        # overflow is caught by its result, and what underflows is rightly 0
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for rows in batch_rows(len(data.x), size, order_stream, even_batches):
                 try:
                     means.add(routine.step(rows), len(rows))
                 except DivergedError as problem:
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None
-                run.step, run.losses = trainer.steps, means.values()
+                run.step, run.losses = trainer.steps - trainer.begun, means.values()
                 record.note_step(run)
                 signals.come()
                 for callback in told:
@@ -244,21 +264,27 @@ def _val(name: str) -> str:
 
 
 def _evaluate(model: Model, held_out: Examples, size: int, seed: int) -> dict[str, float]:
-    """Every player's number on what is held out, in evaluation, with the same noise every time."""
+    """Every player's number on what is held out, in evaluation, with the same noise every time.
+
+    Weights are finite here, so that a nan is of numbers that overflow: then the loss is inf.
+    """
     noise_stream, means, tape = stream(seed, "validation"), Means(), Tape()
     for start in range(0, len(held_out.x), size):
         x, labels = held_out.of(slice(start, start + size))
+        x = np.asarray(x, model.dtype)  # (at most size, *shape)
         for player in model.players:
-            model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
             means.add(tape.parts, len(x))
-    return {_val(name): value for name, value in means.values().items()}
+    values = means.values()
+    return {_val(name): math.inf if math.isnan(value) else value for name, value in values.items()}
 
 
 def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     """The error for what happened in that step, of all so far; the run is back before its epoch."""
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
-    largest = np.abs(x).max()
+    largest = max(-float(x.min()), float(x.max()))
     if largest > LARGE and not _holds_classes(run.model):
         advice = f"x reaches {largest:.4g}, so scale it: (x - x.mean(0)) / (x.std(0) + 1e-8)"
     else:
@@ -296,10 +322,13 @@ def _labels(model: Model, labels: Any, n: int, what: str) -> Array | None:
 
 
 def _checked(model: Model, x: Any, what: str) -> Array:
-    x = model.check(x, what)
+    """x (N, *shape), its memory in order, in its own dtype where that takes less of it."""
+    x = model.check_as_given(x, what)
     if not len(x):
         raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
-    return x
+    own = x.dtype.itemsize < model.dtype.itemsize  # then batches are converted one by one
+    with np.errstate(over="ignore", under="ignore"):
+        return np.require(x, x.dtype if own else model.dtype, ["C", "A"])
 
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:

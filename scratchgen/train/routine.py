@@ -2,7 +2,8 @@
 
     steps 1 ... 3     run, while kernels are compiled and memory finds its place
     steps 4, 5        run and recorded
-    from step 6       replayed, if the two records are alike
+    from step 6       replayed, if the two records are alike; if not, one more is recorded,
+                      because a larger batch may have moved the memory between them
 
 counted by themselves for each size of batch, set of players that move, number of threads, twins or
 references, the networks, and whatever else the model has as attributes, such as beta: a callback
@@ -41,7 +42,10 @@ Ready = tuple[Plan, dict[str, dict[str, Any]]]  # and what each player's tape wa
 
 
 class Routine:
-    """Training steps on the rows of x (N, *shape), with labels (N,) where the model joins them."""
+    """Training steps on the rows of x (N, *shape), with labels (N,) where the model joins them.
+
+    x may be of any dtype: rows are converted to the model's when they are gathered.
+    """
 
     def __init__(
         self, trainer: Trainer, x: Array, labels: Array | None, rng: np.random.Generator
@@ -51,6 +55,7 @@ class Routine:
         self._tape = Tape()
         # int: how many steps ran; Notes: the first record; Ready: from now on replayed; None: never
         self._known: dict[Any, int | Notes | Ready | None] = {}
+        self._differed: set[Any] = set()  # keys of which two records were not alike
         self._alive: list[list[Any]] = []
         blocks = trainer.model.players.values()
         self._vectors = [(block, block.vector, block.state) for block in blocks]
@@ -68,6 +73,7 @@ class Routine:
         if key not in self._known:
             if len(self._known) > MOST_KNOWN:  # choices that change in every step
                 self._known.clear()
+                self._differed.clear()
                 self._alive.clear()
             self._alive.append(choices)  # so that nothing else gets an id of these
             self._known[key] = 0 if _can_be_recorded(self.trainer) else None
@@ -87,14 +93,18 @@ class Routine:
             given = {player: self.trainer.tapes[player].what_was_given() for player in turns}
             self._known[key] = Plan(notes, threads), given
         else:
-            self._known[key] = None
+            self._known[key] = None if key in self._differed else notes
+            self._differed.add(key)
         return parts
 
     def _run(self, rows: Array) -> dict[str, float]:
         """A step on the gathered examples, in memory that the next step writes over."""
         shape = (len(rows), *self.trainer.model.shape)
-        x = self._tape.array("x", shape, self._x.dtype)
-        kernels.take_rows(self._x, rows, x.reshape(len(rows), -1))
+        x = self._tape.array("x", shape, self.trainer.model.dtype)
+        if self._x.dtype == x.dtype:
+            kernels.take_rows(self._x, rows, x.reshape(len(rows), -1))
+        else:
+            kernels.before(look_up, self._x, rows, x.reshape(len(rows), -1))
         labels = None
         if self._labels is not None:
             labels = self._tape.array("labels", rows.shape, self._labels.dtype)

@@ -37,7 +37,8 @@ class Trainer:
         self.model = model
         self.optimizers = optimizers
         self.average = average
-        self.steps = 0
+        self.begun = model.steps_trained
+        self.steps = self.begun  # whose turn it is depends on all steps that there have been
         self.is_moving = False  # from the first change that a step makes to its end
         self.memories: dict[str, Any] = {}
         self.averages: dict[str, tuple[Any, Any]] = {}

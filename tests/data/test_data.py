@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import itertools
+import math
 import os
 import pickle
 import tracemalloc
@@ -14,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile import damaged, declaring, directory, headed, idx, npy
+from hypothesis import given
+from hypothesis import strategies as st
 
 import scratchgen as sg
 from scratchgen import errors
@@ -557,12 +560,32 @@ def test_x_and_labels_are_found_by_the_names_that_people_use(tmp_path, names, im
 # batches
 
 
-def test_batches_cover_everything_once_and_keep_the_rest():
-    x = np.arange(10)[:, None]
-    sizes = [len(batch) for batch in sg.data.batches(x, 4, rng=0)]
-    assert sizes == [4, 4, 2]
-    seen = np.concatenate(list(sg.data.batches(x, 4, rng=0)))[:, 0]
-    assert sorted(seen) == list(range(10))
+@pytest.mark.parametrize(
+    ("n", "size", "even", "last_short"),
+    [
+        (10, 4, [4, 3, 3], [4, 4, 2]),
+        (129, 128, [65, 64], [128, 1]),
+        (12, 4, [4, 4, 4], [4, 4, 4]),
+        (5, 5, [5], [5]),
+        (3, 1, [1, 1, 1], [1, 1, 1]),
+    ],
+)
+def test_batches_cover_everything_once_in_nearly_equal_sizes(n, size, even, last_short):
+    x = np.arange(n)[:, None]
+    for even_batches, wanted in ((True, even), (False, last_short)):
+        found = list(sg.data.batches(x, size, rng=0, even_batches=even_batches))
+        assert [len(batch) for batch in found] == wanted
+        assert sorted(np.concatenate(found)[:, 0]) == list(range(n))
+
+
+@given(n=st.integers(1, 500), size=st.integers(1, 500))
+def test_batches_are_as_few_as_can_be_and_differ_by_one_example_at_most(n, size):
+    size = min(n, size)
+    sizes = [len(batch) for batch in sg.data.batches(np.zeros(n), size, rng=0)]
+    assert sum(sizes) == n
+    assert len(sizes) == math.ceil(n / size)
+    assert max(sizes) <= size
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_batches_are_the_callers_own():

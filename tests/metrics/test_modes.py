@@ -23,6 +23,12 @@ def test_points_between_modes_are_not_good():
     assert coverage(x, RING) == (2, 8, 3 / 5)
 
 
+def test_a_chunk_at_a_time_gives_what_all_at_once_gives(monkeypatch):
+    x = np.concatenate([RING.means, np.zeros((12, 2))])
+    monkeypatch.setattr("scratchgen.checks.CHUNK", 3)
+    assert coverage(x, RING) == (8, 8, 8 / 20)
+
+
 def test_bad_samples_are_refused():
     with pytest.raises(errors.DataError, match="no samples"):
         coverage(np.zeros((0, 2)), RING)

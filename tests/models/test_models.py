@@ -4,6 +4,8 @@ import copy
 import dataclasses
 import io
 import pickle
+import tracemalloc
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -580,3 +582,130 @@ def test_an_initialiser_that_gives_another_shape_or_nan_is_refused():
             sg.models.GAN(
                 Network((2,), Dense(2, 2, weights=bad)), Network((2,), Dense(2, 1)), rng=0
             )
+
+
+WORK = {
+    "encode": lambda vae, gan, x: vae.encode(x),
+    "posterior": lambda vae, gan, x: vae.posterior(x),
+    "reconstruct": lambda vae, gan, x: vae.reconstruct(x),
+    "elbo": lambda vae, gan, x: vae.elbo(x, rng=0),
+    "decode": lambda vae, gan, x: vae.decode(x[:, :3]),
+    "sample": lambda vae, gan, x: vae.sample(len(x), rng=0),
+    "draw": lambda vae, gan, x: vae.sample(len(x), rng=0, noise=True),
+    "score": lambda vae, gan, x: gan.score(x),
+    "made": lambda vae, gan, x: gan.decode(x[:, :3]),
+    "made of draws": lambda vae, gan, x: gan.sample(len(x), rng=0),
+}
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A VAE and a GAN of 300 numbers."""
+    settings = {"latent": 3, "hidden": (4,), "rng": 0}
+    return sg.models.vae((300,), **settings), sg.models.gan((300,), **settings)
+
+
+def arrays_of(result):
+    return list(vars(result).values()) if hasattr(result, "mu") else [result]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "float64"])
+@pytest.mark.parametrize("name", WORK)
+def test_beside_data_and_result_the_memory_does_not_grow_with_the_data(
+    name, dtype, wide, monkeypatch
+):
+    monkeypatch.setattr("scratchgen.checks.CHUNK", 50)
+    beside = []
+    for n in (200, 2_000):
+        x = np.ones((n, 300), dtype)
+        tracemalloc.start()
+        result = WORK[name](*wide, x)
+        beside.append(tracemalloc.get_traced_memory()[1] - sum(a.nbytes for a in arrays_of(result)))
+        tracemalloc.stop()
+    # bytes an example, of which x has 300 and more: latents of noisy draws, garbage not collected
+    assert beside[1] - beside[0] < 1_800 * 50
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_results_do_not_depend_on_the_size_of_chunks_nor_does_what_is_drawn(name, monkeypatch):
+    x = np.random.default_rng(1).random((50, 300))
+    settings = {"latent": 3, "hidden": (4,), "dtype": "float64", "rng": 0}
+    models = sg.models.vae((300,), **settings), sg.models.gan((300,), **settings)
+    found = []
+    for chunk in (7, 1_000):
+        monkeypatch.setattr("scratchgen.checks.CHUNK", chunk)
+        found.append(arrays_of(WORK[name](*models, x)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", WORK)
+@pytest.mark.parametrize("which", [references, twins])
+def test_what_underflows_is_0_where_numpy_is_told_to_raise(name, which, wide):
+    x = np.full((20, 300), 1e-30) * np.linspace(-1, 1, 300)
+    with np.errstate(all="raise"), which():
+        for result in arrays_of(WORK[name](*wide, x)):
+            assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("likelihood", [None, "bernoulli", "gaussian_shared"])
+def test_a_prepared_decoder_and_a_trace_mind_no_underflow(likelihood):
+    model = sg.models.vae((2,), latent=2, hidden=(8,), likelihood=likelihood, rng=0)
+    model.players["vae"].vector *= 30
+    z, tiny = np.full((4, 2), 5.0), np.full((4, 2), 1e-36)
+    wanted = model.decode(z)
+    with np.errstate(under="raise"), references():
+        decode = model.decoder(batch=4)
+        for _ in range(2):
+            np.testing.assert_allclose(decode(z), wanted, rtol=1e-5)
+        model.trace(tiny, rng=0)
+
+
+def with_variance_exp_x(dtype):
+    """A VAE of one number with q(z|x) = N(0, exp(x)), p(x|z) = N(0, 1)."""
+    model = sg.models.vae((1,), latent=1, hidden=(), likelihood="gaussian_fixed", dtype=dtype)
+    model.players["vae"].vector[:] = 0
+    model.players["vae"].views.encoder[0].w[0, 1] = 1
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_bound_of_what_overflows_is_minus_infinity_without_a_word(dtype):
+    model = with_variance_exp_x(dtype)
+    x = np.array([[0.0], [3.0], [2e3], [1e30]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bound = model.elbo(x, rng=0)
+    kl = (np.exp(x[:2, 0]) - 1 - x[:2, 0]) / 2
+    wanted = -(np.log(2 * np.pi) + x[:2, 0] ** 2) / 2 - kl
+    np.testing.assert_allclose(bound[:2], wanted, rtol=1e-6)
+    assert bound[2:].tolist() == [-np.inf, -np.inf]
+
+
+def test_the_bound_of_a_model_with_nan_among_its_weights_is_nan():
+    model = with_variance_exp_x("float64")
+    model.players["vae"].views.decoder[0].b[:] = np.nan
+    assert np.isnan(model.elbo(np.zeros((3, 1)), rng=0)).all()
+
+
+def test_data_are_returned_as_they_came_once_they_are_checked():
+    model = sg.models.vae((2, 2, 1), latent=2, hidden=(4,), rng=0)
+    for x in (np.ones((3, 2, 2, 1), bool), np.zeros((3, 2, 2, 1), np.float16)):
+        assert model.check_as_given(x) is x
+    for bad, error in (
+        (np.full((3, 2, 2, 1), 7, np.uint8), errors.DataError),
+        (np.ones((3, 2, 2), np.uint8), errors.ShapeError),
+        (np.array([["a"]]), errors.KindError),
+    ):
+        with pytest.raises(error):
+            model.check_as_given(bad)
+
+
+def test_the_first_number_that_is_no_class_is_named_in_whatever_chunk_it_is(monkeypatch):
+    monkeypatch.setattr("scratchgen.checks.CHUNK", 10)
+    model = sg.models.vae((2,), latent=2, hidden=(4,), likelihood=Categorical(3), rng=0)
+    x = np.zeros((40, 2), np.uint8)
+    x[[23, 31], 1] = 5
+    for given in (x, x.astype(np.float32)):
+        with pytest.raises(errors.DataError, match=r"x\[23, 1\] is 5, wants whole numbers 0"):
+            model.elbo(given)

@@ -1,10 +1,15 @@
 """`fit`: histories, seeds, batches, callbacks, and runs that go wrong."""
 
+import copy
+import io
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import scratchgen as sg
 from scratchgen import errors
+from scratchgen.kernels.twins import references
 from scratchgen.optim import Adam, LinearDecay
 from scratchgen.rng import stream
 from scratchgen.train import Callback
@@ -122,35 +127,48 @@ class BatchSizes:
         return value
 
 
-def test_the_last_short_batch_is_kept_and_histories_weigh_by_examples(points):
+def test_a_last_short_batch_is_kept_where_it_is_wanted_and_histories_weigh_by_examples(points):
     model = vae()
     noted = BatchSizes(model)
-    history = sg.fit(model, points[:10], epochs=1, batch_size=4, seed=0)
+    history = sg.fit(model, points[:10], epochs=1, batch_size=4, seed=0, even_batches=False)
     assert noted.sizes == [4, 4, 2]
+    assert model.training_log[0]["even_batches"] is False
     wanted = np.average(noted.values, weights=noted.sizes)
     assert history["loss"][0] == pytest.approx(wanted, rel=1e-12)
     assert history["loss"][0] != pytest.approx(np.mean(noted.values), rel=1e-6)
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(10, [10]), (130, [128, 2])])
-def test_the_default_batch_is_128_or_all_there_is(points, n, sizes):
+@pytest.mark.parametrize(("n", "sizes"), [(10, [10]), (129, [65, 64])])
+def test_the_default_batches_are_even_and_of_128_at_most(points, n, sizes):
     model = vae()
     noted = BatchSizes(model)
     sg.fit(model, points[:n], epochs=1, seed=0)
     assert noted.sizes == sizes
 
 
+def test_one_example_over_is_not_a_step_of_its_own_which_would_cost_nats(pictures):
+    """65 digits at batch 64: with 64 and 1 a step for one example moves as far as one for 64."""
+    bounds = []
+    for even_batches in (True, False):
+        model = sg.models.vae((28, 28, 1), latent=2, hidden=(32,), rng=0)
+        x = pictures[:65]
+        sg.fit(model, x, epochs=100, batch_size=64, seed=0, even_batches=even_batches)
+        bounds.append(model.elbo(pictures[100:], rng=0).mean())
+    assert bounds[0] > bounds[1] + 3
+
+
 class Recorder:
-    """A model's objective, with its batches, its noise and its modes noted."""
+    """A model's objective, with its batches, its noise, its modes and its steps noted."""
 
     def __init__(self, model):
-        self.batches, self.states, self.modes = [], [], []
+        self.batches, self.states, self.modes, self.steps = [], [], [], []
         self.objective, model.objective = model.objective, self
 
     def __call__(self, player, batch, rng, *rest, training=True, **options):
         self.batches.append(batch.copy())
         self.states.append(rng.bit_generator.state["state"]["state"])
         self.modes.append(training)
+        self.steps.append(options.get("step"))
         return self.objective(player, batch, rng, *rest, training=training, **options)
 
 
@@ -205,6 +223,86 @@ def test_fit_goes_on_from_the_present_weights(points):
     second = sg.fit(model, points, epochs=1, seed=1)
     assert second["loss"][0] < first["loss"][0]
     assert [log["epochs"] for log in model.training_log] == [5, 1]
+
+
+def test_a_generator_whose_turn_comes_rarely_moves_in_a_loop_of_short_calls(points):
+    gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=5, rng=0)
+    seen = []
+    for _ in range(5):
+        watch = Watch(gan.players["generator"].vector, seen)
+        sg.fit(gan, points, epochs=1, batch_size=75, seed=0, callbacks=[watch])
+    assert [step for step, moved in enumerate(seen, 1) if moved] == [5, 10, 15, 20]
+
+
+def test_the_default_rates_of_a_call_fall_over_the_moves_that_it_has(points):
+    """Nine steps a call and a move in every fifth: 1, 2, 2 and then 2 moves, of 7 in 36 steps."""
+    gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=5, rng=0)
+    for _ in range(4):
+        sg.fit(gan, points[:90], epochs=9, batch_size=90, seed=0)
+    rates = [log["optimizer"]["generator"]["learning_rate"] for log in gan.training_log]
+    assert [rate["steps"] for rate in rates] == [1, 2, 2, 2]
+
+
+def test_a_warm_up_goes_on_from_call_to_call(points):
+    model = vae(warm_up=12, beta=2.0)
+    seen = Recorder(model)
+    for _ in range(3):
+        sg.fit(model, points, epochs=2, batch_size=100, seed=0)
+    assert seen.steps == list(range(18))
+    betas = [model.beta_at(step) for step in seen.steps]
+    assert betas[:12] == pytest.approx(np.arange(1, 13) / 6)
+    assert betas[12:] == [2.0] * 6
+
+
+def test_one_seed_in_two_calls_repeats_neither_order_nor_noise(points):
+    model, again = vae(), vae()
+    seen, other = Recorder(model), Recorder(again)
+    for one in (model, model, again, again):
+        sg.fit(one, points, epochs=1, seed=0)
+    half = len(seen.batches) // 2
+    assert all(np.array_equal(a, b) for a, b in zip(seen.batches, other.batches, strict=True))
+    assert seen.states == other.states
+    assert not np.array_equal(seen.batches[0], seen.batches[half])
+    assert len(set(seen.states)) == len(seen.states)
+
+
+def test_what_callbacks_are_told_of_steps_begins_with_each_call(points):
+    model = vae()
+    for _ in range(2):
+        seen = Seen()
+        sg.fit(model, points, epochs=1, batch_size=100, seed=0, callbacks=seen)
+        assert [call[2] for call in seen.calls if call[0] == "step"] == [1, 2, 3]
+
+
+def test_copies_and_files_know_how_far_a_model_was_trained(points):
+    model, file = vae(), io.BytesIO()
+    assert model.steps_trained == 0
+    sg.fit(model, points, epochs=2, batch_size=100, seed=0)
+    sg.fit(model, points, epochs=1, batch_size=50, seed=0)
+    sg.save(model, file)
+    twin = copy.deepcopy(model)
+    sg.fit(twin, points, epochs=1, batch_size=100, seed=0)
+    counts = [one.steps_trained for one in (model, sg.load(file.getvalue()), twin)]
+    assert counts == [12, 12, 15]
+
+
+def test_the_steps_of_a_training_are_those_whose_weights_the_model_has(points):
+    model, steps = vae(), []
+
+    class Stop(Callback):
+        def on_step(self, run):
+            if run.step == 4:
+                raise KeyboardInterrupt
+
+    def sabotage(run):
+        if run.epoch == 2:
+            run.model.players["vae"].vector[0] = np.nan
+
+    for callback, error in ((Stop(), KeyboardInterrupt), (sabotage, errors.DivergedError)):
+        with pytest.raises(error):
+            sg.fit(model, points, epochs=5, batch_size=100, seed=0, callbacks=callback)
+        steps.append(model.steps_trained)
+    assert steps == [4, 4 + 6]
 
 
 def test_no_epochs_change_nothing(points):
@@ -525,3 +623,69 @@ def test_validation_of_a_model_that_joins_labels_wants_a_pair():
     model = sg.models.vae((28, 28, 1), hidden=(8,), latent=2, n_labels=10, rng=0)
     with pytest.raises(errors.OptionError, match=r"validation=ndarray: wants a pair \(x, labels\)"):
         sg.fit(model, x, labels=labels, validation=x, epochs=1)
+
+
+BYTES = np.random.default_rng(0).integers(0, 2, (90, 6))
+GIVEN = {
+    "bool": BYTES.astype(bool),
+    "bytes": BYTES.astype(np.uint8),
+    "negative": BYTES.astype(np.int8) - 1,
+    "halves": (BYTES / 3).astype(np.float16),
+    "whole numbers": BYTES,
+    "float64": BYTES / 3,
+    "big-endian": (BYTES / 3).astype(">f2"),
+    "every other one": np.repeat(BYTES, 2, axis=0).astype(np.uint8)[::2],
+    "columns": np.asfortranarray(BYTES.astype(np.float16)),
+    "a list": BYTES.tolist(),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_data_of_any_dtype_train_as_if_they_had_been_converted_at_first(name):
+    """With enough steps for some to be replayed, and in validation too."""
+    left = []
+    given = GIVEN[name]
+    for x in (given, np.ascontiguousarray(given, dtype=np.float32)):
+        model = sg.models.vae((6,), latent=2, hidden=(8,), rng=0)
+        history = sg.fit(model, x, epochs=8, batch_size=40, seed=0, validation=x[:50])
+        left.append((dict(history), model.players["vae"].vector.tobytes()))
+    assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "float16", "float32"])
+def test_the_memory_of_training_and_validation_does_not_grow_with_the_data(dtype, monkeypatch):
+    monkeypatch.setattr("scratchgen.checks.CHUNK", 64)
+    model, peaks = sg.models.vae((400,), latent=2, hidden=(4,), rng=0), []
+    for n in (400, 400, 4_000):  # at first kernels are compiled
+        x = np.ones((n, 400), dtype)
+        tracemalloc.start()
+        sg.fit(model, x, epochs=1, batch_size=40, seed=0, validation=x)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 3_600 * 40  # bytes an example, of which x has 400 and more
+
+
+def test_an_error_tells_of_all_the_data_where_a_chunk_shows_it(monkeypatch):
+    monkeypatch.setattr("scratchgen.checks.CHUNK", 10)
+    model = sg.models.vae((2, 2, 1), latent=2, hidden=(4,), rng=0)
+    x = np.zeros((90, 2, 2, 1), np.uint8)
+    x[15], x[88] = 3, 255
+    with pytest.raises(errors.DataError, match="x goes from 0 to 255"):
+        sg.fit(model, x, epochs=1)
+    halves = np.zeros((90, 2, 2, 1), np.float16)
+    halves[[47, 61]] = np.nan
+    with pytest.raises(errors.DataError, match=r"in 2 of 90 examples \(first at index 47\)"):
+        sg.fit(model, halves, epochs=1)
+
+
+def test_a_validation_loss_that_overflows_is_infinite(points):
+    far = np.array([[1e30, -1e30]])
+    history = sg.fit(vae(), points, epochs=2, seed=0, validation=far)
+    assert history["val_loss"] == [np.inf, np.inf]
+
+
+def test_training_goes_on_where_numpy_is_told_to_raise_at_an_underflow(points):
+    tiny = points * np.float32(1e-30)
+    with np.errstate(all="raise"), references():
+        history = sg.fit(vae(), tiny, epochs=2, seed=0, validation=tiny)
+    assert np.isfinite(history["val_loss"]).all()

@@ -225,15 +225,16 @@ OPTIMIZERS = [
 
 
 COUNT = 19  # examples
+DTYPE = float  # of them
 
 
 def trained(model, replays, monkeypatch, which=twins, **settings):
-    """All that training leaves, and how many steps were replayed. Batches of 8, 8 and the rest."""
+    """All that training leaves, and how many steps were replayed. Batches of 7, 6 and 6."""
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
     monkeypatch.setattr(routine, "RUNS", 1 if replays else 10**9)
-    x = np.random.default_rng(0).integers(0, 2, (COUNT, *model.shape)).astype(float)
+    x = np.random.default_rng(0).integers(0, 2, (COUNT, *model.shape)).astype(DTYPE)
     with which():
         history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, **settings)
     left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
@@ -273,6 +274,29 @@ def test_so_they_do_where_numpy_multiplies(monkeypatch):
     assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
 
 
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
+def test_so_they_do_where_each_batch_is_converted(dtype, which, monkeypatch):
+    monkeypatch.setitem(globals(), "DTYPE", dtype)
+    assert compare(lambda: vae(nn.ReLU()), monkeypatch, which=which) >= 15
+
+
+@needs_numba
+@pytest.mark.parametrize("n", [16, 19, 44, 45])
+def test_batches_of_both_sizes_are_replayed_soon_with_layers_of_ones_own(n, monkeypatch):
+    """Memory moves once, when the larger ones are recorded; it may be between two of the others."""
+    monkeypatch.setitem(globals(), "COUNT", n)
+    monkeypatch.setattr(routine, "RUNS", 3)
+    replayed = []
+    run = Plan.run
+    monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
+    x = np.random.default_rng(0).random((n, 4))
+    with twins():
+        sg.fit(vae(Doubled(5, 5)), x, epochs=10, batch_size=8, seed=0)
+    sizes = 1 if n % -(-n // 8) == 0 else 2
+    assert len(replayed) >= 10 * -(-n // 8) - 6 * sizes
+
+
 class Announced(Doubled):
     """It says that it can be replayed, and is wrong: what it hands on is new in each step."""
 
@@ -310,7 +334,7 @@ def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
 
 
 @needs_numba
-@pytest.mark.parametrize("count", [17, 19])  # of 8, 8, and 1 or 3
+@pytest.mark.parametrize("count", [17, 19])  # of 6, 6 and 5, or 7, 6 and 6
 def test_a_stand_in_is_given_the_labels_of_its_own_batch(count, monkeypatch):
     def build():
         encoder = nn.Network((4,), Labelled(), nn.Dense(4, 4))
