@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from . import commands, data, explain, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
-from .errors import OptionError, ScratchgenError
+from .errors import OptionError, ScratchgenError, cut
 from .losses import LOSSES, PENALTIES
 from .optim import OPTIMIZERS, SCHEDULES
 from .versions import __version__
@@ -66,11 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def complain(text: str) -> None:
     """An error on stderr: at most three lines of a terminal's width, and nothing unprintable."""
     words = "".join(letter if letter.isprintable() else " " for letter in text).split()
-    text = "scratchgen: " + " ".join(words)
-    lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    if len(lines) > 3:
-        lines = [lines[0], lines[1][: WIDTH - 4] + " ...", lines[-1]]  # advice stands at the end
+    text, most = "scratchgen: " + " ".join(words), 3 * WIDTH
+    while len(lines := _wrapped(text)) > 3:
+        text, most = cut(text, most), most - 4  # from the middle: advice stands at the end
     print("\n".join(lines), file=sys.stderr)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):
