@@ -7,20 +7,20 @@ came, what was wanted, and what to do.
 import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import advice
-from .errors import DataError, KindError, OptionError, ShapeError, cut
+from .errors import LONGEST_QUOTE, DataError, KindError, OptionError, ShapeError, cut
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # at once
-LONGEST_NAME = 100  # letters up to which a name may be a mistyped one
 CHUNK = 1024  # examples that are worked on at once, so that it takes little memory
 
 
@@ -28,7 +28,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"`, or `""` where nothing known is near."""
     from difflib import get_close_matches
 
-    if len(str(name)) > LONGEST_NAME:
+    if len(str(name)) > LONGEST_QUOTE:  # which costs many times its memory to compare
         return ""
     by_lower = {str(one).lower(): one for one in known}
     match = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
@@ -42,7 +42,7 @@ def one_of(value: object, known: Iterable[str], what: str) -> str:
         return value
     names = ", ".join(repr(name) for name in known)
     hint = nearest(value, known) if isinstance(value, str) else ""
-    raise OptionError(f"unknown {what} {value!r}, wants one of {names}{hint}")
+    raise OptionError(f"unknown {what} {cut(repr(value))}, wants one of {names}{hint}")
 
 
 def as_object(value: Any, kind: type, what: str) -> Any:
@@ -133,10 +133,10 @@ def user_path(path: str | os.PathLike[str]) -> Path:
 
 def float_type(value: Any) -> np.dtype[Any]:
     """`value` as float32 or float64."""
-    try:
-        name = np.dtype(value).name
-    except TypeError:
-        name = str(value)
+    name = str(value)
+    if len(name) <= LONGEST_QUOTE:  # "f4,f4,..." is a type of as many fields, each of a kilobyte
+        with suppress(TypeError, ValueError):
+            name = np.dtype(value).name
     return np.dtype(one_of(name, FLOATS, "dtype"))
 
 

@@ -115,9 +115,12 @@ def read_data(
 
 def read_data_of(model: Model, source: str, split: str = "train") -> tuple[Array, Array | None]:
     """As `read_data`, with numbers that mean what they meant when the model was trained."""
-    divisors = [log["divide_by"] for log in model.training_log if "divide_by" in log]
     of_classes = isinstance(model, VAE) and isinstance(model.likelihood, Categorical)
-    return read_data(source, split, divisors[-1] if divisors else 1 if of_classes else None)
+    divisor = 1.0 if of_classes else None
+    if data.builtin_name(source) in ("", learnt_from(model)):  # others are on a scale of their own
+        for log in model.training_log:
+            divisor = log.get("divide_by", divisor)
+    return read_data(source, split, divisor)
 
 
 class Log(Callback):

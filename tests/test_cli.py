@@ -12,6 +12,7 @@ from own_modules import importable
 
 import scratchgen as sg
 from scratchgen import cli, nn
+from scratchgen.runs import read_data_of
 from scratchgen.versions import is_installed
 
 needs_plots = pytest.mark.skipif(
@@ -445,6 +446,9 @@ def test_what_a_run_divided_its_data_by_is_kept_for_what_follows(data, capsys):
     assert json.loads((data / "a/config.json").read_text())["divide_by"] == 1000
     assert run("explain", "a", "--data", "loud.npy") == 0
     assert run("reconstruct", "a", "--data", "loud.npy", "-o", "again.npy") == 0
+    model = sg.load("a/model.npz")
+    assert read_data_of(model, "loud.npy")[0].max() == 1
+    assert read_data_of(model, "digits")[0].max() == 1  # which is on a scale of its own
 
 
 def test_names_of_classes_condition_a_model_and_measured_numbers_do_not(data, capsys):

@@ -49,8 +49,12 @@ def read_opened_idx(opened: Opened) -> Array:
 def _read(stream: IO[bytes] | gzip.GzipFile, room: int, what: str) -> Array:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:3] != START or not 1 <= magic[3] <= 4:
-        unpack = ": unpack it with gunzip" if isinstance(stream, gzip.GzipFile) else ""
-        raise FileError(f"{what} is not an IDX file of bytes: wants one such as MNIST's{unpack}")
+        if isinstance(stream, gzip.GzipFile):
+            raise FileError(
+                f"{what} holds another kind of file than IDX, gzipped: unpack it with gunzip, and "
+                f"name what is in it"
+            )
+        raise FileError(f"{what} is not an IDX file of bytes: wants one such as MNIST's")
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise FileError(f"{what} ends within its header: {AGAIN}")

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import itertools
+import lzma
 import math
 import os
 import pickle
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import errors
 from scratchgen.data import GRID, RING
+from scratchgen.data.npy import only_file_errors
 from scratchgen.distributions import Categorical
 
 MNIST = Path(os.environ.get("SCRATCHGEN_DATA", "")) / "mnist"
@@ -377,6 +379,29 @@ def seeds() -> list[bytes]:
         bytes_,
         gzip.compress(bytes_),
     ]
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (MemoryError(), "too large for the memory"),
+        (lzma.LZMAError("corrupt input"), r"cannot be read \(corrupt input\)"),
+        (PermissionError(13, "Permission denied"), r"cannot be read \(Permission denied\)"),
+        (TypeError("x" * 10_000), "if it is damaged, copy or make it again"),
+        (IndexError(), "cannot be read"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_whatever_a_reader_raises_is_a_file_error_of_a_few_words(raised, words):
+    with pytest.raises(errors.FileError, match=words) as caught, only_file_errors("data.npz"):
+        raise raised
+    assert len(str(caught.value)) < 200
+    assert caught.value.__cause__ is raised
+
+
+def test_ctrl_c_while_a_file_is_read_stays_ctrl_c():
+    with pytest.raises(KeyboardInterrupt), only_file_errors("data.npz"):
+        raise KeyboardInterrupt
 
 
 @pytest.mark.filterwarnings("ignore")
