@@ -41,7 +41,7 @@ from ..results import (
 from .confusions import confused
 from .habits import contracts, stopped
 from .published import Published, published
-from .walks import Reference, Budgeted, Walk, drawn
+from .walks import Budgeted, Reference, Walk, drawn
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave
