@@ -50,8 +50,8 @@ def printed_by(listing: str, names: dict) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, its numbers and line ends aside."""
-    return re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?|[,;:]", " ", text).split()
+    """The words of a text, its numbers, times and line ends aside."""
+    return re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+| m?s\b)?|[,;:]", " ", text).split()
 
 
 def file_name(listing: str) -> str | None:

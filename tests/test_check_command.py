@@ -429,14 +429,14 @@ def test_files_that_cannot_be_written_are_named_before_anything_is_checked(
 ):
     for name in ("certify", "gradcheck.check"):
         monkeypatch.setattr(f"scratchgen.checking.{name}", lambda *a, **k: pytest.fail("checked"))
-    (tmp_path / "page" / "certificate.html").mkdir(parents=True)
-    (tmp_path / "record" / "certificate.json").mkdir(parents=True)
-    for folder in ("page", "record"):
-        assert run("check", "--out", str(tmp_path / folder)) == 1
+    monkeypatch.chdir(tmp_path)
+    for folder, name in (("page", "certificate.html"), ("record", "certificate.json")):
+        (tmp_path / folder / name).mkdir(parents=True)
+        assert run("check", "--out", folder) == 1
         assert "cannot be written (Is a directory): name another folder" in error_of(capsys)
         assert len(list((tmp_path / folder).iterdir())) == 1  # and nothing is left behind
     for option in ("--json", "--html"):
-        assert run("check", "own_layers:Scale", option, str(tmp_path / "page")) == 1
+        assert run("check", "own_layers:Scale", option, "page") == 1
         assert "cannot be written (Is a directory): name another file" in error_of(capsys)
 
 

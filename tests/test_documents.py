@@ -31,7 +31,7 @@ MODULES = [
 ]
 
 
-MEASURED = re.compile(r"\d(?:\.\d+)?e-\d+|[\d,]+ (?:forward|backward|ms)")
+MEASURED = re.compile(r"\d(?:\.\d+)?e-\d+|[\d,.]+ (?:forward|backward|m?s)\b")
 
 
 def blocks(text: str) -> list[tuple[str, str]]:

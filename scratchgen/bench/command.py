@@ -29,8 +29,6 @@ PARTS: dict[str, Callable[[Settings], Result]] = {
     "shares": shares.measure,
     "steps": steps.measure,
 }
-
-
 FILES = ("bench.json", "bench.png")
 
 

@@ -13,7 +13,7 @@ from scratchgen.gradcheck.pairs.pair import Budget
 from scratchgen.gradcheck.stepping.confusions import confused
 from scratchgen.gradcheck.stepping.habits import _refuses
 from scratchgen.gradcheck.stepping.published import FORMULAS, Published, published
-from scratchgen.gradcheck.stepping.walks import Timed, drawn
+from scratchgen.gradcheck.stepping.walks import Budgeted, drawn
 from scratchgen.optim import (
     OPTIMIZERS,
     SGD,
@@ -263,7 +263,7 @@ def test_a_step_that_theta_is_too_large_to_show_may_round_theta():
 
 def test_a_budget_that_is_spent_is_no_refusal_of_a_memory():
     later = iter((0.0, 2.0)).__next__
-    budgeted = Timed(Adam(), Budget(1, later))
+    budgeted = Budgeted(Adam(), Budget(1, later))
     assert _refuses(budgeted, drawn((3, 4), "float64", 0)).contract == "budget"
 
 

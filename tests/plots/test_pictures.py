@@ -72,15 +72,14 @@ OF_NOTHING = {
 
 @pytest.mark.parametrize("name", WORDED)
 def test_a_text_of_a_users_is_drawn_as_it_is_and_not_as_mathematics(name, tmp_path):
-    for text in ("a$b^$", r"$\frac{1}{2}$", "$x$ and $y$"):
-        with matplotlib.rc_context({"svg.fonttype": "none"}):  # texts stay texts
-            WORDED[name](tmp_path / "picture.svg", text)
-        assert f">{text}</text>" in (tmp_path / "picture.svg").read_text()
+    text = r"a$b^$, $\frac{1}{2}$"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # texts stay texts
+        WORDED[name](tmp_path / "picture.svg", text)
+    assert f">{text}</text>" in (tmp_path / "picture.svg").read_text()
 
 
-@pytest.mark.parametrize("name", WORDED)
-def test_letters_that_no_font_or_file_has_are_drawn_as_something_else(name, tmp_path):
-    for text in ("数据", "\udcff", "\x1b[31m"):
+def test_letters_that_no_font_or_file_has_are_drawn_as_something_else(tmp_path):
+    for name, text in (("sheet", "数据"), ("cloud", "\udcff"), ("losses", "\x1b[31m")):
         WORDED[name](tmp_path / "picture.png", text)
         assert imread(tmp_path / "picture.png").std() > 0.01
 

@@ -140,6 +140,7 @@ class Pair:
         copies: True once it was seen to write into what it is given, or has given: it then gets
             copies, and copies are kept.
         eps: of the coarsest float type that an output came in.
+        numbers: how many there are in all blocks together.
         held: the arrays that it works with besides the blocks, such as labels, by name.
         single: the names of the blocks that were given in float32.
         shapes: of the outputs, for every combination of shapes of the blocks that was given.
@@ -165,10 +166,10 @@ class Pair:
         self.frozen = Frozen(*roots)
         self.budget = Budget(math.inf)
         self.forward_calls = self.backward_calls = 0
-        self.size = sum(array.size for array in blocks.values())
-        if self.size > MOST_NUMBERS:
+        self.numbers = sum(array.size for array in blocks.values())
+        if self.numbers > MOST_NUMBERS:
             raise OptionError(
-                f"{name} has {self.size:,} numbers to differentiate, wants at most "
+                f"{name} has {self.numbers:,} numbers to differentiate, wants at most "
                 f"{MOST_NUMBERS:,}: check it at a smaller size, or some of its arguments with wrt="
             )
 
@@ -186,7 +187,7 @@ class Pair:
         except (Exception, SystemExit) as problem:
             raise Stopped("raises", told(problem, "forward")) from problem
         outputs = self._outputs(y)
-        self.budget.count(self.size + sum([one.size for one in outputs]))
+        self.budget.count(self.numbers + sum([one.size for one in outputs]))
         self._expect_shapes(blocks, outputs)
         return Run(tuple(one.copy() for one in outputs) if self.copies else outputs, memory)
 
@@ -198,7 +199,7 @@ class Pair:
         """
         self.backward_calls += 1
         self.budget.check()
-        self.budget.count(self.size + sum([one.size for one in dy]))
+        self.budget.count(self.numbers + sum([one.size for one in dy]))
         if self.copies:
             dy = [one.copy(order="K") for one in dy]
         try:

@@ -8,10 +8,10 @@ import numpy as np
 from ..pairs.pair import OutOfBudget, told
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, Finding
 from .published import published
-from .walks import Timed, Walk
+from .walks import Budgeted, Walk
 
 
-def contracts(optimizer: Timed, walk: Walk) -> list[Finding]:
+def contracts(optimizer: Budgeted, walk: Walk) -> list[Finding]:
     """What is asked besides the path, each a finding."""
     asked = {
         "pure": _leaves_the_gradient,
@@ -40,7 +40,7 @@ def stopped(problem: BaseException, stage: str) -> Finding:
     return Finding("raises", FAIL, told(problem, stage))
 
 
-def _leaves_the_gradient(optimizer: Timed, walk: Walk) -> str:
+def _leaves_the_gradient(optimizer: Budgeted, walk: Walk) -> str:
     theta = walk.theta.copy()
     memory = optimizer.memory(theta)
     for g in walk.gradients:
@@ -51,7 +51,7 @@ def _leaves_the_gradient(optimizer: Timed, walk: Walk) -> str:
     return ""
 
 
-def _stays_the_same(optimizer: Timed, walk: Walk) -> str:
+def _stays_the_same(optimizer: Budgeted, walk: Walk) -> str:
     inner = optimizer.inner
     before = repr(vars(inner)) if hasattr(inner, "__dict__") else repr(inner)
     walk.taken(optimizer)
@@ -59,7 +59,7 @@ def _stays_the_same(optimizer: Timed, walk: Walk) -> str:
     return "" if after == before else "update changes the optimizer, not the memory"
 
 
-def _begins_afresh(optimizer: Timed, walk: Walk) -> str:
+def _begins_afresh(optimizer: Budgeted, walk: Walk) -> str:
     """Two vectors with two memories, in turns, walk as each by itself."""
     other = Walk(-walk.theta[::-1] + 1, walk.gradients[::-1, ::-1])
     alone = walk.taken(optimizer), other.taken(optimizer)
@@ -72,7 +72,7 @@ def _begins_afresh(optimizer: Timed, walk: Walk) -> str:
     return "" if same else "two vectors with two memories are not independent of each other"
 
 
-def _keeps_no_gradient(optimizer: Timed, walk: Walk) -> str:
+def _keeps_no_gradient(optimizer: Budgeted, walk: Walk) -> str:
     theta, buffer = walk.theta.copy(), np.empty_like(walk.theta)
     memory = optimizer.memory(theta)
     for g in walk.gradients:
@@ -83,7 +83,7 @@ def _keeps_no_gradient(optimizer: Timed, walk: Walk) -> str:
     return "" if same else "it keeps the gradient's array, which its caller may write into"
 
 
-def _takes_any_layout(optimizer: Timed, walk: Walk) -> str:
+def _takes_any_layout(optimizer: Budgeted, walk: Walk) -> str:
     wide = np.repeat(walk.theta, 2)
     theta = wide[::2]
     memory = optimizer.memory(theta)
@@ -96,7 +96,7 @@ def _takes_any_layout(optimizer: Timed, walk: Walk) -> str:
     return "" if same else "a theta or gradient with strides goes elsewhere"
 
 
-def _keeps_the_dtype(optimizer: Timed, walk: Walk) -> str:
+def _keeps_the_dtype(optimizer: Budgeted, walk: Walk) -> str:
     theta = walk.theta.astype(np.float32)
     memory = optimizer.memory(theta)
     optimizer.update(theta, walk.gradients[0].astype(np.float32), memory)
@@ -105,7 +105,7 @@ def _keeps_the_dtype(optimizer: Timed, walk: Walk) -> str:
     return "what is remembered of a float32 vector is float64" if wide else ""
 
 
-def _refuses(optimizer: Timed, walk: Walk) -> Finding:
+def _refuses(optimizer: Budgeted, walk: Walk) -> Finding:
     """Whether the memory of another vector is refused: ours must, others may."""
     try:
         memory = optimizer.memory(walk.theta.copy())

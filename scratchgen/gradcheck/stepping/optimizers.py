@@ -41,7 +41,7 @@ from ..results import (
 from .confusions import confused
 from .habits import contracts, stopped
 from .published import Published, published
-from .walks import Reference, Timed, Walk, drawn
+from .walks import Budgeted, Reference, Walk, drawn
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave
@@ -94,10 +94,10 @@ def check_optimizer(
     seed, budget = chosen_seed(seed), Budget(seconds)
     shape = (whole(steps, "steps", least=1), whole(size, "size", least=1))
     pairs = _settings(optimizer, optimizer if reference is None else reference)
-    cases = [_case(Timed(one, budget), right, label, shape, seed) for one, right, label in pairs]
+    cases = [_case(Budgeted(one, budget), right, label, shape, seed) for one, right, label in pairs]
     with quiet():
         walk = drawn(shape, "float64", seed)
-        cases[0].findings += contracts(Timed(optimizer, budget), walk)
+        cases[0].findings += contracts(Budgeted(optimizer, budget), walk)
     given = "" if reference is None else ", reference=..."
     replay = f"check_optimizer({optimizer}{given}, steps={steps}, size={size}, seed={seed})"
     return Report(str(optimizer), cases, seed, replay, time.perf_counter() - began)
@@ -126,7 +126,7 @@ def _with_rate(optimizer: Any, rate: Callable[[int], float]) -> Any:
 
 
 def _case(
-    optimizer: Timed,
+    optimizer: Budgeted,
     reference: Published | Reference | None,
     label: str,
     shape: tuple[int, int],

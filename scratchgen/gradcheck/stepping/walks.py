@@ -32,7 +32,7 @@ class Rounded(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class Timed:
+class Budgeted:
     """An optimizer, which raises OutOfBudget once the budget is spent."""
 
     inner: Any
