@@ -10,6 +10,11 @@
     ├── FileError          OSError      a file that is missing, broken, foreign or in the way
     └── MissingExtraError  ValueError   an optional package that is missing; also an ImportError
 
+And what it warns of, in another:
+
+    ScratchgenWarning
+    └── ScaleWarning       UserWarning  data on a scale at which little can be learnt
+
 The wording rule: an error says what came, what was wanted, and what to do.
 """
 
@@ -48,3 +53,11 @@ class FileError(ScratchgenError, OSError):
 
 class MissingExtraError(ScratchgenError, ImportError, ValueError):
     """An optional package that is not installed; the text names the extra that brings it."""
+
+
+class ScratchgenWarning(UserWarning):
+    """The root of what scratchgen warns of."""
+
+
+class ScaleWarning(ScratchgenWarning):
+    """Data on a scale at which the models of this library learn little."""

@@ -30,6 +30,8 @@ class Likelihood:
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     replays: ClassVar[bool | None] = False  # whether `both` and `mean` are kernels' work, or noted
+    is_density: ClassVar[bool] = True  # of x, per unit of x; otherwise a probability
+    bounds: ClassVar[tuple[float, float] | None] = None  # of the numbers that it can score, if any
 
     def __init_subclass__(cls, **settings: Any) -> None:
         """Where a class has a log_prob or raw_gradient of its own, `both` is not an older one."""
@@ -110,6 +112,8 @@ class Bernoulli(Likelihood):
     name: ClassVar[str] = "bernoulli"
     formula: ClassVar[str] = "x_j ~ Bernoulli(sigmoid(raw_j))"
     replays: ClassVar[bool | None] = True
+    is_density: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float] | None] = (0, 1)
 
     def check(self, x: Array, what: str = "x") -> None:
         within(x, 0, 1, "the likelihood is Bernoulli", what)
@@ -144,6 +148,7 @@ class Categorical(Likelihood):
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
     replays: ClassVar[bool | None] = True
+    is_density: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ..checks import Shape, one_of
+from ..checks import Shape, is_picture, one_of
 from ..errors import OptionError
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood
@@ -15,7 +15,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 
 
 def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
-    """`choice` itself, or by name; None is Bernoulli for pictures (H, W, C), else Gaussian.
+    """`choice` itself, or by name; None is Bernoulli for pictures, else Gaussian; `is_picture`.
 
     Raises OptionError for an unknown name, and for one that says too little.
 
@@ -23,7 +23,7 @@ def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
     FixedGaussian(variance=1.0)
     """
     if choice is None:
-        return Bernoulli() if len(shape) == 3 else Gaussian()
+        return Bernoulli() if is_picture(shape) else Gaussian()
     if isinstance(choice, Likelihood):
         return choice
     kind = LIKELIHOODS[one_of(choice, LIKELIHOODS, "likelihood")]

@@ -28,6 +28,7 @@ from ..nn.network import places
 from ..versions import require
 
 FORMAT = 2
+SCALED = 3  # the format of a model with a scaler, whose units an older reader would ignore
 LONGEST_CONFIG = 2**24  # bytes
 MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
 RECORD_COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
@@ -98,11 +99,12 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
 def config(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
     met: list[Layer] = []
+    settings = model.settings()
     return {
-        "format": FORMAT,
+        "format": SCALED if "scaler" in settings else FORMAT,
         "model": model.kind,
         "dtype": model.dtype.name,
-        "settings": model.settings(),
+        "settings": settings,
         "networks": {name: describe(net, met) for name, net in model.networks.items()},
         "training": model.training_log,
     }
@@ -152,7 +154,8 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
         layout = Layout(**networks)
         _expect_members(archive, layout, dtype, what)
         model = kind.from_settings(networks, described["settings"], dtype)
-        if json.loads(json.dumps(model.settings())) != described["settings"]:
+        built = json.loads(json.dumps(config(model)))
+        if any(built[key] != described[key] for key in ("format", "settings")):
             raise FileError(f"{what} has settings that do not fit its networks: damaged")
         model.training_log = [_record(record) for record in described["training"]]
     except FileError:
@@ -186,10 +189,12 @@ def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
         version = described["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem
-    if version != FORMAT:
+    if type(version) is not int or version not in (FORMAT, SCALED):
         earlier = type(version) is int and version < FORMAT
         advice = "train the model again" if earlier else "update scratchgen"
-        raise FileError(f"{what} has format {version!r}, this scratchgen reads {FORMAT}: {advice}")
+        raise FileError(
+            f"{what} has format {version!r}, this scratchgen reads {FORMAT} and {SCALED}: {advice}"
+        )
     return described
 
 

@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite, one_of, whole, within
+from ..checks import Array, finite, is_picture, one_of, whole, within
+from ..data.scaling import Scaler
 from ..errors import OptionError
 from ..losses import (
     LOSSES,
@@ -63,6 +64,7 @@ class GAN(Model):
 
         dtype: "float32" or "float64".
         rng: for the first weights.
+        scaler: a Scaler of vectors, in whose units x is taken and given; None is none.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
@@ -70,6 +72,7 @@ class GAN(Model):
     kind = "GAN"
     replays = True
     network_names = ("generator", "discriminator")
+    spreads, farthest = (0.4, 3.0), 0.75
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class GAN(Model):
         weight_clip: float | None = None,
         dtype: Any = "float32",
         rng: Rng = None,
+        scaler: Scaler | None = None,
     ) -> None:
         expect_kind({"generator": generator, "discriminator": discriminator})
         self.shape = discriminator.in_shape
@@ -105,7 +109,7 @@ class GAN(Model):
         self.numbers = ("discriminator", *(["penalty"] if self.penalty else []), "generator")
         networks = {"generator": generator, "discriminator": discriminator}
         players = {"discriminator": ("discriminator",), "generator": ("generator",)}
-        super().__init__(networks, players, dtype, rng)
+        super().__init__(networks, players, dtype, rng, scaler)
 
     def objective(
         self,
@@ -250,7 +254,7 @@ class GAN(Model):
         the player's moves.
         """
         for_vectors = 5e-4 if self.loss.name == "least_squares" else 2e-3
-        own = 4e-4 if len(self.shape) == 3 else for_vectors
+        own = 4e-4 if is_picture(self.shape) else for_vectors
         rate = own if learning_rate is None else learning_rate
 
         def falling(player: str, first: float) -> LinearDecay:
@@ -266,12 +270,17 @@ class GAN(Model):
 
     def check(self, x: Any, what: str = "x") -> Array:
         x = super().check(x, what)
-        last = self.networks["generator"].layers[-1]
-        if isinstance(last, Sigmoid):
-            within(x, 0, 1, "the generator ends in Sigmoid and could give nothing else", what)
-        if isinstance(last, Tanh):
-            within(x, -1, 1, "the generator ends in Tanh and could give nothing else", what)
+        if bounds := self.bounds():
+            within(x, *bounds, what)
         return x
+
+    def bounds(self) -> tuple[float, float, str] | None:
+        last = self.networks["generator"].layers[-1]
+        for kind, low in ((Sigmoid, 0), (Tanh, -1)):
+            if isinstance(last, kind):
+                reason = f"the generator ends in {kind.__name__} and could give nothing else"
+                return low, 1, reason
+        return None
 
     def decode(self, z: Any, labels: Any = None) -> Array:
         """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
@@ -280,7 +289,7 @@ class GAN(Model):
         OptionError.
         """
         z = self.check_latents(z)
-        return self.apply("generator", z, self.check_labels(labels, len(z)))
+        return self.in_units(self.apply("generator", z, self.check_labels(labels, len(z))))
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
         """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
@@ -310,6 +319,7 @@ class GAN(Model):
             "discriminator_steps": self.discriminator_steps,
             "penalty": describe_penalty(self.penalty),
             "weight_clip": self.weight_clip,
+            **self._scaler_settings(),
         }
 
     @classmethod
@@ -324,6 +334,7 @@ class GAN(Model):
             weight_clip=settings["weight_clip"],
             dtype=dtype,
             rng=0,
+            scaler=cls._scaler_of(settings),
         )
 
     def __str__(self) -> str:
@@ -333,5 +344,7 @@ class GAN(Model):
             more.append(f"{self.penalty.name} {self.penalty.weight:g}")
         if self.weight_clip is not None:
             more.append(f"weights within {self.weight_clip:g}")
+        if self.scaler:
+            more.append(str(self.scaler))
         head = f"GAN of {self.shape}: latent {self.latent}, {self.loss.name} loss"
         return ", ".join([head, *more])

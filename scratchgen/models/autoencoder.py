@@ -35,6 +35,7 @@ import numpy as np
 
 from .. import kernels
 from ..checks import Array, finite, one_of, whole
+from ..data.scaling import Scaler
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -62,6 +63,7 @@ class VAE(Model):
 
         dtype: "float32" or "float64".
         rng: for the first weights.
+        scaler: a Scaler of vectors, in whose units x is taken and given; None is none.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
@@ -81,6 +83,7 @@ class VAE(Model):
         free_bits: float = 0.0,
         dtype: Any = "float32",
         rng: Rng = None,
+        scaler: Scaler | None = None,
     ) -> None:
         expect_kind({"encoder": encoder, "decoder": decoder})
         self.shape = encoder.in_shape
@@ -96,7 +99,7 @@ class VAE(Model):
         raw = f"the likelihood of {self.shape} is {self.likelihood.name}"
         expect_output(decoder, "decoder", self.likelihood.raw_shape(self.shape), raw)
         networks = {"encoder": encoder, "decoder": decoder}
-        super().__init__(networks, {"vae": self.network_names}, dtype, rng)
+        super().__init__(networks, {"vae": self.network_names}, dtype, rng, scaler)
 
     def objective(
         self,
@@ -190,14 +193,24 @@ class VAE(Model):
         self.likelihood.check(x, what)
         return x
 
+    def bounds(self) -> tuple[float, float, str] | None:
+        limits = self.likelihood.bounds
+        return limits and (*limits, f"the likelihood is {type(self.likelihood).__name__}")
+
+    def is_density(self) -> bool:
+        return self.likelihood.is_density
+
     def posterior(self, x: Any, labels: Any = None) -> SimpleNamespace:
         """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent).
 
         Raises, as everything that takes x, ShapeError, KindError or DataError. Here and below,
         labels (N,) are for networks with JoinLabels, and missing ones an OptionError.
         """
-        x = self.check(x)
-        heads = self.apply("encoder", x, self.check_labels(labels, len(x)))  # (N, 2Z)
+        return self._posterior(self.check(x), labels)
+
+    def _posterior(self, y: Array, labels: Any) -> SimpleNamespace:
+        """q(z|x), for x as `check` gives it."""
+        heads = self.apply("encoder", y, self.check_labels(labels, len(y)))  # (N, 2Z)
         mu, log_var = np.split(heads, 2, axis=1)
         return SimpleNamespace(mu=mu.copy(), log_var=log_var.copy())
 
@@ -227,20 +240,22 @@ class VAE(Model):
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 
-        On average over the draws a lower bound of log p(x).
+        On average over the draws a lower bound of log p(x), a density per unit of x: with a scaler
+        that of the scaled x, times its Jacobian, (3) of data/scaling.py.
         """
-        x = self.check(x)
+        y = self.check(x)
         rng = generator(rng)
-        q = self.posterior(x, labels)
+        q = self._posterior(y, labels)
         noise = standard_normal(rng, q.mu.shape, self.dtype)  # (N, Z)
         z = gaussian.draw(q.mu, q.log_var, noise)  # (N, Z)
-        raw = self.apply("decoder", z, self.check_labels(labels, len(x)))  # (N, ...)
-        return self.likelihood.log_prob(x, raw) - gaussian.kl_to_standard(q.mu, q.log_var)
+        raw = self.apply("decoder", z, self.check_labels(labels, len(y)))  # (N, ...)
+        log_prob = self.likelihood.log_prob(y, raw) + self._log_det()  # (N,)
+        return log_prob - gaussian.kl_to_standard(q.mu, q.log_var)
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
-        """What the likelihood reads in the decoder's numbers: z (N, Z) -> (N, *shape)."""
+        """What the likelihood reads in the decoder's numbers, in units: z (N, Z) -> (N, *shape)."""
         raw = self.apply("decoder", z, self.check_labels(labels, len(z)))  # (N, ...)
-        return by_chunks(reading, raw).reshape(len(z), *self.shape)
+        return self.in_units(by_chunks(reading, raw).reshape(len(z), *self.shape))
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
         return "decoder", self.likelihood.mean
@@ -253,6 +268,7 @@ class VAE(Model):
             "warm_up": self.warm_up,
             "free_bits": self.free_bits,
             "likelihood": describe_likelihood(self.likelihood),
+            **self._scaler_settings(),
         }
 
     @classmethod
@@ -267,6 +283,7 @@ class VAE(Model):
             free_bits=settings["free_bits"],
             dtype=dtype,
             rng=0,
+            scaler=cls._scaler_of(settings),
         )
 
     def __str__(self) -> str:
@@ -274,6 +291,8 @@ class VAE(Model):
         more = [f"warm-up {self.warm_up:,} steps"] if self.warm_up else []
         if self.free_bits:
             more.append(f"free bits {self.free_bits:g}")
+        if self.scaler:
+            more.append(str(self.scaler))
         head = f"VAE of {self.shape}: latent {self.latent}, {likelihood}, beta {self.beta:g}"
         return ", ".join([head, *more])
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, Shape, examples
+from ..data.scaling import Scaler
 from ..errors import KindError, ShapeError
-from ..kernels import lasting
+from ..kernels import here, lasting
 from ..kernels.plans import Plan
 from ..kernels.recording import recording
 from ..nn import Layer, Network, Tape, distinct_layers, replays
@@ -36,9 +37,11 @@ class PreparedDecoder:
         check_labels: Callable[[Any, int], Array | None],
         joins_labels: bool,
         parts: Sequence[Any],
+        scaler: Scaler | None,
     ) -> None:
         self._z = lasting(np.zeros((batch, *network.in_shape), dtype))
         self._out = lasting(np.zeros((batch, *shape), dtype))
+        self._scaler, self._in_units = scaler, lasting(np.zeros((batch, *shape)))
         self._tape = Tape().begin(training=False)
         self._passes = list(_passes(network, p, self._tape))
         self._reading, self._check_labels = reading, check_labels
@@ -72,7 +75,11 @@ class PreparedDecoder:
         x = self._z
         for forward, p, tape in self._passes:
             x = forward(p, x, tape)
-        return self._reading(x, self._out)
+        x = self._reading(x, self._out)
+        if self._scaler is None:
+            return x
+        here(self._scaler.undo, x, self._in_units)
+        return self._in_units
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise KindError(

@@ -18,8 +18,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import MOST_EXAMPLES, Array, Shape, count, examples, float_type, whole
+from ..checks import (
+    MOST_EXAMPLES,
+    Array,
+    Shape,
+    count,
+    exact_type,
+    examples,
+    float_type,
+    whole,
+)
 from ..checks import labels as checked_labels
+from ..checks import numbers as real_numbers
+from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
@@ -38,12 +49,17 @@ class Model:
         shape: of one example.
         networks: by name.
         players: the blocks that are trained, by name, in order of their turns.
+        scaler: what its data are scaled by, or None. Objectives, networks and latents know only
+            scaled data; whatever else takes or gives x has the user's units, in float64.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
     """
 
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
     replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
+    # of each column of its data, where it learns with the default settings; docs/scales.md:
+    spreads: ClassVar[tuple[float, float]] = (0.1, 3.0)  # the standard deviation
+    farthest: ClassVar[float] = 3.0  # from 0, the mean
 
     shape: Shape
     latent: int
@@ -55,8 +71,10 @@ class Model:
         players: Mapping[str, tuple[str, ...]],
         dtype: Any,
         rng: Rng,
+        scaler: Scaler | None = None,
     ) -> None:
         self.networks = networks
+        self.scaler = self._fitting(scaler)
         self.dtype = float_type(dtype)
         _expect_no_sharing(networks, players)
         self.players = {
@@ -158,6 +176,7 @@ class Model:
             self.check_labels,
             joins_labels=self.n_labels > 0,
             parts=self.parts(),
+            scaler=self.scaler,
         )
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
@@ -165,8 +184,96 @@ class Model:
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:
-        """x as (N, *shape) of the model's dtype, or ShapeError, KindError or DataError."""
-        return examples(x, self.shape, self.dtype, what)
+        """x (N, *shape) as an objective takes it: scaled by the model's scaler, of its dtype.
+
+        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        """
+        if self.scaler is None:
+            return examples(x, self.shape, self.dtype, what)
+        x = real_numbers(x, what)
+        x = examples(x, self.shape, exact_type(x), what)
+        y = np.empty(x.shape, self.dtype)
+        for rows in chunks(len(x)):
+            y[rows] = self.scaler.apply(x[rows], what)
+        self._expect_range(y, what)
+        return y
+
+    def bounds(self) -> tuple[float, float, str] | None:
+        """The range of the numbers that it can give, and why; None where they may be any."""
+        return None
+
+    def is_density(self) -> bool:
+        """Whether its examples are measurements, with a density; classes are none."""
+        return True
+
+    def in_units(self, y: Array) -> Array:
+        """Scaled examples (N, *shape) in the user's units."""
+        return y if self.scaler is None else self.scaler.undo(y)
+
+    def _fitting(self, scaler: Any) -> Scaler | None:
+        """The scaler, if it can be one of this model."""
+        if scaler is None:
+            return None
+        if not isinstance(scaler, Scaler):
+            raise KindError(
+                f"scaler={scaler!r}: wants sg.data.Scaler.standard(x) or sg.data.Scaler.min_max(x),"
+                f" fitted on the data x to train on"
+            )
+        if len(self.shape) > 1:
+            raise OptionError(
+                f"a {scaler} is of vectors (D,), and this {self.kind} of {self.shape}: divide "
+                f"pictures, whose numbers share one unit, by their largest; or take "
+                f"x.reshape(len(x), -1) and a model of ({math.prod(self.shape)},)"
+            )
+        if self.shape != (scaler.width,):
+            raise ShapeError(
+                f"the {scaler} is of {scaler.width} columns, and this {self.kind} of {self.shape}: "
+                f"fit it on the data to train on"
+            )
+        bounds = self.bounds()
+        if not bounds and not self.is_density():
+            raise OptionError(
+                f"a {scaler} cannot be, because classes are no measurements: leave it out, or take "
+                f"another likelihood"
+            )
+        if bounds and scaler.name == "standard":
+            raise OptionError(
+                f"a {scaler} cannot be, because {bounds[2]}, and its numbers would leave "
+                f"[{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler, or a model of all numbers"
+            )
+        return scaler
+
+    def _expect_range(self, y: Array, what: str) -> None:
+        """DataError for scaled data that lie where the model could give nothing."""
+        bounds, scaler = self.bounds(), self.scaler
+        if not bounds or scaler is None:
+            return
+        low, high, reason = bounds
+        bad = np.flatnonzero(((y < low) | (y > high)).any(axis=0))
+        if len(bad):
+            j = bad[0]
+            least, most = (
+                scaler.undo(np.full((1, scaler.width), edge))[0, j] for edge in (low, high)
+            )
+            came = scaler.undo(y[:, [j] * scaler.width])[:, j]
+            raise DataError(
+                f"column {j} of {what} goes from {came.min():g} to {came.max():g}, wants values in "
+                f"[{least:g}, {most:g}], as the {scaler} was fitted on, because {reason}: cut them "
+                f"with np.clip, or fit the scaler on data that hold them"
+            )
+
+    def _log_det(self) -> float:
+        """What scaling adds to log p(x) of a density, in nats."""
+        return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
+
+    def _scaler_settings(self) -> dict[str, Any]:
+        """Of the scaler, for `settings`; nothing where there is none."""
+        return {} if self.scaler is None else {"scaler": self.scaler.settings()}
+
+    @staticmethod
+    def _scaler_of(settings: dict[str, Any]) -> Scaler | None:
+        """The scaler that `_scaler_settings` are of."""
+        return Scaler(**settings["scaler"]) if "scaler" in settings else None
 
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.

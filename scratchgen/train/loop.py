@@ -10,6 +10,7 @@ averages; training itself goes on from the weights.
 """
 
 import math
+import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import numpy as np
 
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
-from ..errors import DataError, DivergedError, KindError, OptionError
+from ..errors import DataError, DivergedError, KindError, OptionError, ScaleWarning
 from ..models import Model
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer, settings
@@ -27,6 +28,7 @@ from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
 from .routine import Routine
+from .scales import scale_advice, scale_problem
 from .step import Trainer
 
 DEFAULT_BATCH = 128
@@ -108,12 +110,16 @@ def fit(
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
-    the last epoch that ended well.
+    the last epoch that ended well. Warns with a ScaleWarning, which names the columns, of data on a
+    scale at which little is learnt. A model with a scaler is trained on scaled data, and the
+    history's numbers are of these; docs/scales.md.
     """
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
     x = _checked(model, x, "x")
+    if problem := scale_problem(model, x):
+        warnings.warn(f"{problem}: {scale_advice(x)}", ScaleWarning, stacklevel=2)
     data = Examples(x, model.check_labels(labels, len(x)))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
@@ -205,8 +211,8 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = np.abs(x).max()
-    if largest > LARGE:
-        advice = f"x reaches {largest:.4g}, so scale it: (x - x.mean(0)) / (x.std(0) + 1e-8)"
+    if largest > LARGE and run.model.scaler is None:
+        advice = f"x reaches {largest:.4g}, so {scale_advice(x)}"
     else:
         advice = "try a lower learning rate"
     place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"

@@ -1,0 +1,85 @@
+"""Whether data lie on a scale that networks learn on: it is said before training, not after.
+
+    of each column, standard deviation within model.spreads, |mean| <= model.farthest      (1)
+
+Beyond (1) the default settings end in a model that has learnt little, and no error says so:
+docs/scales.md has the figures. What only looks small is left out: columns of nothing but -1, 0 and
+1, such as one-hot classes, and columns that hold one number most of the time, such as the rim of
+flattened pictures. A constant column has no deviation, and its value is judged like a mean.
+Examples that are no vectors share one unit, and are judged as one column.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..checks import Array
+from ..models import Model
+
+SEEN = 2_000  # examples that are looked at
+NAMED = 4  # columns that are named
+
+
+def scale_problem(model: Model, y: Array) -> str:
+    """How y (N, *shape), as `model.check` gives it, breaks (1), in a sentence; "" if it does not.
+
+    Asked only of models that give numbers of any size: the others refuse what does not fit.
+    """
+    if model.bounds() or not model.is_density():
+        return ""
+    found = "; ".join(_findings(model, y))
+    (least, most), farthest = model.spreads, model.farthest
+    scaled = f", scaled by its {model.scaler}," if model.scaler else ""
+    return found and (
+        f"x{scaled} is off the scale that a {model.kind} learns on, standard deviations of "
+        f"{least:g} to {most:g} around means within {farthest:g} of 0: {found}"
+    )
+
+
+def scale_advice(y: Array) -> str:
+    """What mends it, in Python."""
+    if y.ndim == 2:
+        return (
+            "build the model with scaler=sg.data.Scaler.standard(x); it then takes and gives x in "
+            "the units that x has"
+        )
+    return f"train on x / {y.max():g}" if y.min() >= 0 else "train on (x - x.mean()) / x.std()"
+
+
+def _findings(model: Model, y: Array) -> Iterator[str]:
+    """What breaks (1) in y, a few words each."""
+    are_vectors, (least, most) = y.ndim == 2, model.spreads
+    if not are_vectors and -1 <= y.min() <= y.max() - 0.5 and y.max() <= 1:
+        return  # pixels, as usual
+    seen = y[:: math.ceil(len(y) / SEEN)].astype(np.float64)  # (n, *shape)
+    y, seen = (x if are_vectors else x.reshape(-1, 1) for x in (y, seen))  # (N, D) and (n, D)
+    mean, spread = seen.mean(axis=0), seen.std(axis=0)  # (D,)
+    constant = y.min(axis=0) == y.max(axis=0)
+    looks_small = np.isin(seen, (-1, 0, 1)).all(axis=0)
+    looks_small |= (seen == np.median(seen, axis=0)).mean(axis=0) > 0.5
+    narrow, wide = (spread < least) & ~looks_small & ~constant, spread > most
+    off = np.abs(mean) > model.farthest
+    for columns, name, values in (
+        (narrow, "deviation", spread),
+        (wide, "deviation", spread),
+        (off & ~wide & ~constant, "mean", mean),
+        (off & constant, "constant", mean),
+    ):
+        if columns.any():
+            low, high = (f"{edge(values[columns]):.3g}" for edge in (np.min, np.max))
+            size = low if low == high else f"{low} to {high}"
+            where = f" in {_named(np.flatnonzero(columns))}" if are_vectors else ""
+            yield f"{name} {size}{where}"
+
+
+def _named(columns: Array) -> str:
+    """`column 3`, `columns 0, 1 and 2`, or `columns 0, 1, 2, 3 and 17 more`."""
+    names = [f"{j}" for j in columns[:NAMED]]
+    if len(columns) > NAMED:
+        names.append(f"{len(columns) - NAMED} more")
+    text = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    return f"column{'s' if len(columns) > 1 else ''} {text}"
+
+
+__all__ = ["scale_advice", "scale_problem"]
