@@ -48,8 +48,9 @@ def reconstruct(options: argparse.Namespace) -> int:
     if not known and options.data is None:
         raise OptionError(f"{path} was not trained on built-in data: name some with --data")
     split = "test" if known else "train"
-    x, labels = data.load(source, return_labels=True, split=split)
-    x = model.check(x, source)[: options.n]
+    x, labels = data.load(source, return_labels=True, split=split, dtype=None)
+    model.check(x, source)
+    x = x[: options.n]
     labels = runs.labels_of(model, labels, source, len(x))
     out = _output(options.out)
     if out.suffix == ".npy":

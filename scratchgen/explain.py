@@ -22,6 +22,7 @@ from .rng import chosen_seed, stream
 from .tables import columns, paragraph
 
 EXAMPLES = 256
+COLUMNS = 8  # whose scaling is shown
 HEAD = ("", "layer", "formula", "output", "parameters")
 LEGEND = (
     "flat: share of units always 0 (ReLU), of numbers at the ends (Tanh, Sigmoid)",
@@ -59,8 +60,8 @@ def on_data(model: Model, source: str, n: int, seed: int) -> list[str]:
 
 def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
     """n examples of the data, drawn with that seed, and their labels if the model joins them."""
-    x, labels = data.load(source, return_labels=True)
-    x = model.check(x, source)
+    x, labels = data.load(source, return_labels=True, dtype=None)
+    model.check(x, source)
     shown = stream(seed, "examples").permutation(len(x))[:n]  # (n,)
     chosen = None if labels is None else labels[shown]
     return x[shown], runs.labels_of(model, chosen, source, len(shown))
@@ -70,6 +71,7 @@ def structure(model: Model) -> list[str]:
     """What the model is: what each player minimises, and the table of each network."""
     size = f"{model.parameter_count():,} parameters, {model.dtype}"
     lines = [*paragraph(str(model)), size]
+    lines += scaling(model)
     for player in model.players:
         lines += ["", f"{player} minimises, mean per example:"]
         lines += [line for text in model.minimises(player) for line in paragraph(text, "  ")]
@@ -79,6 +81,18 @@ def structure(model: Model) -> list[str]:
         lines += ["", *paragraph(f"{name}: {shape} -> {network.out_shape(shape)}")]
         lines += _table(name, list(places(network, shape, name)), met)
     return lines
+
+
+def scaling(model: Model) -> list[str]:
+    """How its scaler scales each column; nothing where it has none."""
+    if model.scaler is None:
+        return []
+    text = f"x is scaled by a {model.scaler}, (x - offset) / scale; all below is of scaled x:"
+    numbers = zip(model.scaler.offset, model.scaler.scale, strict=True)
+    rows = [(f"{j}", f"{offset:.6g}", f"{scale:.6g}") for j, (offset, scale) in enumerate(numbers)]
+    more = [f"  and {len(rows) - COLUMNS} more"] if len(rows) > COLUMNS else []
+    head = ("column", "offset", "scale")
+    return ["", *paragraph(text), *columns([head, *rows[:COLUMNS]], ">>>"), *more]
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ import dataclasses
 import os
 import shlex
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import data, runs
-from .checks import Array, Shape, is_picture
+from .checks import Array, Shape, can_be_drawn, is_picture
 from .distributions import Categorical, FixedGaussian
-from .errors import DivergedError, OptionError
+from .errors import DivergedError, OptionError, ScaleWarning
 from .losses import PENALTIES
 from .metrics import coverage
 from .models import GAN, RECIPES, VAE, Model
@@ -32,13 +33,15 @@ from .optim import (
 )
 from .optim import settings as optimizer_settings
 from .rng import chosen_seed, stream
+from .tables import paragraph
 from .train import fit, losses_text
+from .train.scales import scale_advice, scale_problem
 from .versions import is_installed
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 # Options that are settings of a run, and those that are parts of a model.
-RUN = ("epochs", "batch_size", "average", "conditional")
+RUN = ("epochs", "batch_size", "average", "conditional", "scale")
 PARTS = (
     "latent",
     "hidden",
@@ -53,6 +56,7 @@ PARTS = (
     "penalty",
     "penalty_weight",
     "weight_clip",
+    "output",
     "instance_noise",
 )
 
@@ -106,12 +110,13 @@ def say(text: str) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Train a model and leave a run folder."""
-    x, labels = data.load(options.data, return_labels=True)
+    x, labels = data.load(options.data, return_labels=True, dtype=None)
     name = _name_of(options.data)
     settings = _settings(options, x, name)
-    model = _build(settings, x.shape[1:], _classes(options, labels, name))
+    model = _build(settings, x, _classes(options, labels, name))
     settings |= _own_settings(model)
-    x = model.check(x, name)
+    model.check(x, name)
+    about_scale = _about_scale(model, x, name)
     told = runs.labels_of(model, labels, name, len(x))
     if settings["batch_size"] > len(x):
         raise OptionError(
@@ -129,9 +134,12 @@ def train(options: argparse.Namespace) -> int:
     say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
     if isinstance(model, GAN) and model.loss.name == "wasserstein" and not model.is_bounded():
         say("note: without --penalty or --weight-clip nothing bounds this game's scores")
+    for text in about_scale:
+        say("\n".join(paragraph(text)))
     log, began = runs.Log(folder), time.perf_counter()
     ended: DivergedError | KeyboardInterrupt | None = None
-    with runs.StopOnCtrlC() as stop:
+    with runs.StopOnCtrlC() as stop, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ScaleWarning)  # it has been said
         try:
             fit(
                 model,
@@ -185,7 +193,7 @@ def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> in
 
 def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any]:
     """All that decides how training goes, as plain numbers and strings: config.json."""
-    settings = defaults(options.model, "pictures" if x.ndim == 4 else "vectors")
+    settings = defaults(options.model, "pictures" if is_picture(x.shape[1:]) else "vectors")
     settings |= {"model": options.model, "data": name}
     given = {key: value for key, value in vars(options).items() if value is not None}
     settings |= {key: given[key] for key in (*RUN, *PARTS) if key in given}
@@ -200,7 +208,8 @@ def _own_settings(model: Model) -> dict[str, Any]:
     return {key: own[key] for key in PARTS if key in own}
 
 
-def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
+def _build(settings: dict[str, Any], x: Array, n_labels: int) -> Model:
+    shape: Shape = x.shape[1:]
     parts = {key: settings[key] for key in PARTS if key in settings}
     weight = parts.pop("penalty_weight", None)
     if weight is not None:
@@ -217,9 +226,29 @@ def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
             if parts.get("likelihood", kind.name) != kind.name:
                 raise OptionError(f"--{option} is of --likelihood {kind.name}: leave one out")
             parts["likelihood"] = kind(parts.pop(option))
+    if "scale" in settings:
+        if len(shape) > 1:
+            raise OptionError(
+                f"--scale {settings['scale']} is of vectors (N, D), and the data are {x.shape}: "
+                f"pixels share one unit; leave it out"
+            )
+        parts["scaler"] = data.SCALERS[settings["scale"]](x)
     weights = stream(settings["seed"], "weights")
     recipe: Any = RECIPES[settings["model"]]
     return recipe(shape, rng=weights, n_labels=n_labels, **parts)
+
+
+def _about_scale(model: Model, x: Array, name: str) -> list[str]:
+    """What is to be known, before training, of the scale of the data."""
+    lines = []
+    if problem := scale_problem(model, x, name):
+        advice = "add --scale standard" if x.ndim == 2 else scale_advice(x)
+        lines.append(f"warning: {problem}: {advice}")
+    if model.scaler is not None and isinstance(model, VAE) and model.is_density():
+        nats = model.scaler.log_det
+        less = f"{abs(nats):.4g} nats {'lower' if nats > 0 else 'higher'}"
+        lines.append(f"losses are of scaled data; in the units of {name} they are {less}")
+    return lines
 
 
 def _optimizers(options: argparse.Namespace, model: Model, steps: int) -> dict[str, Any]:
@@ -307,7 +336,7 @@ def _say_what_next(folder: Path, model: Model, source: str) -> None:
         say(f"  {path.name:22}{runs.FILES.get(path.name, '')}".rstrip())
     run = shlex.quote(str(folder))
     say("\nnext:")
-    drawn = is_picture(model.shape) or len(model.shape) == 1
+    drawn = can_be_drawn(model.shape) or len(model.shape) == 1
     say(f"  scratchgen sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}")
     if isinstance(model, VAE):
         known = data.builtin_name(source) == runs.learnt_from(model)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, nearest, numbers, one_of, user_path
+from ..checks import Array, exact_type, float_type, nearest, numbers, one_of, user_path
 from ..errors import DataError, FileError, OptionError, ShapeError
 from .curves import spiral, swiss_roll, two_moons
 from .handwriting import digits
@@ -36,9 +36,15 @@ SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # split -> how its fil
 
 
 def load(
-    path_or_name: str | os.PathLike[str], return_labels: bool = False, split: str = "train"
+    path_or_name: str | os.PathLike[str],
+    return_labels: bool = False,
+    split: str = "train",
+    dtype: Any = "float32",
 ) -> Any:
-    """The data of a name or a path: (N, ...) float32, or (data, labels) with `return_labels`.
+    """The data of a name or a path: (N, ...) of dtype, or (data, labels) with `return_labels`.
+
+    Examples with one axis come out as vectors (N, D), those with two (H, W) or three (H, W, C) as
+    pictures (N, H, W, C): models by default take them for that too.
 
     Args:
         path_or_name: "digits", "ring", "grid", "swiss_roll", "two_moons" or "spiral", always the
@@ -48,6 +54,8 @@ def load(
             does, x_train and x_test (y_train and y_test).
         return_labels: also the labels (N,) int64, or None where there are none.
         split: "train" or "test", where there are both.
+        dtype: "float32", "float64", or None: float64 for vectors that float32 would round, such as
+            1,000,000,000.5, and float32 for all else. A model with a scaler makes use of it.
 
     Raises FileError (an OSError) where there is nothing of that name or path, or it is broken;
     OptionError for what is neither name nor path, and for an unknown split; ShapeError, DataError
@@ -55,6 +63,9 @@ def load(
     """
     one_of(split, SPLITS, "split")
     x, labels = _load(path_or_name, split)
+    if dtype is not None:
+        with np.errstate(over="ignore"):
+            x = x.astype(float_type(dtype), copy=False)
     return (x, labels) if return_labels else x
 
 
@@ -186,7 +197,7 @@ def _from_npz(stream: Any, path: Path, split: str) -> tuple[Array, Labels]:
 
 
 def _tidy(x: Array, labels: Labels, what: str) -> tuple[Array, Labels]:
-    """Pictures (N, H, W, C) or vectors (N, D), float32, and labels (N,) int64."""
+    """Pictures (N, H, W, C) float32, or vectors (N, D) without rounding; labels (N,) int64."""
     bytes_ = x.dtype == np.uint8
     x = numbers(x, what)
     if x.ndim < 2 or x.ndim > 4:
@@ -205,5 +216,7 @@ def _tidy(x: Array, labels: Labels, what: str) -> tuple[Array, Labels]:
         labels = labels.astype(np.int64)
     x = x[..., None] if x.ndim == 3 else x  # (N, H, W, C) or (N, D)
     scale = 255 if bytes_ and x.ndim == 4 else 1
+    if x.ndim == 2:
+        return np.ascontiguousarray(x, exact_type(x)), labels
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(x, np.float32) / np.float32(scale), labels

@@ -116,7 +116,8 @@ class Bernoulli(Likelihood):
     bounds: ClassVar[tuple[float, float] | None] = (0, 1)
 
     def check(self, x: Array, what: str = "x") -> None:
-        within(x, 0, 1, "the likelihood is Bernoulli", what)
+        reason = "the likelihood is Bernoulli, as it is for pictures ('gaussian' takes any number)"
+        within(x, 0, 1, reason, what)
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         return bernoulli.log_prob(x, raw)

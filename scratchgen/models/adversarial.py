@@ -278,7 +278,7 @@ class GAN(Model):
         last = self.networks["generator"].layers[-1]
         for kind, low in ((Sigmoid, 0), (Tanh, -1)):
             if isinstance(last, kind):
-                reason = f"the generator ends in {kind.__name__} and could give nothing else"
+                reason = f"the generator ends in {kind.__name__} (output 'linear' gives any number)"
                 return low, 1, reason
         return None
 

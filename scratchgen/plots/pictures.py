@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..checks import Array, is_picture
+from ..checks import Array, can_be_drawn
 from ..errors import FileError, ShapeError
 
 PathLike = str | os.PathLike[str]
@@ -35,15 +35,16 @@ def save_figure(figure: Figure, path: PathLike) -> None:
 
 
 def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:
-    """Pictures (N, H, W, 1 or 3) in [0, 1], side by side in rows.
+    """Pictures (N, H, W) or (N, H, W, 1 or 3) in [0, 1], side by side in rows.
 
     Raises ShapeError for what are no pictures, FileError where the path cannot be written.
     """
-    if not len(pictures) or not is_picture(pictures.shape[1:]):
+    if not len(pictures) or not can_be_drawn(pictures.shape[1:]):
         raise ShapeError(
-            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W, 1) for grey or "
-            f"(N, H, W, 3) for colour, and at least one"
+            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W) or (N, H, W, 1) for "
+            f"grey or (N, H, W, 3) for colour, and at least one{_channels_text(pictures)}"
         )
+    pictures = pictures.reshape(*pictures.shape[:3], -1)  # (N, H, W, C)
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     canvas = _side_by_side(pictures, columns)
     width = 6.0
@@ -61,7 +62,7 @@ def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: st
 
 
 def pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> None:
-    """Pictures above what a model made of them: both (N, H, W, C); N is cut to whole rows of 10."""
+    """Pictures above what a model made of them; N is cut to whole rows of 10. As `sheet`."""
     columns = min(10, len(x))
     n = len(x) // columns * columns
     rows = [  # each (columns, H, W, C): a row of x, then its reconstructions
@@ -191,7 +192,7 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
 
     Raises ShapeError for data that are none of these.
     """
-    if is_picture(x.shape[1:]):
+    if can_be_drawn(x.shape[1:]):
         sheet(x, path, title=title)
     elif x.shape[1:] == (2,):
         cloud(x, path, labels, title)
@@ -205,7 +206,7 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
     else:
         raise ShapeError(
             f"no picture is known for examples of shape {x.shape[1:]}: write them as an array, "
-            f"with -o NAME.npy"
+            f"with -o NAME.npy{_channels_text(x)}"
         )
 
 
@@ -260,6 +261,15 @@ def _colour(palette: str, number: int) -> Any:
     from matplotlib import colormaps
 
     return colormaps[palette](number)
+
+
+def _channels_text(x: Array) -> str:
+    """What there is to do where pictures have their channels first, or more than can be seen."""
+    if x.ndim != 4 or can_be_drawn(x.shape[1:]):
+        return ""
+    if x.shape[1] in (1, 3):
+        return "; channels come last, as np.moveaxis(x, 1, -1) puts them"
+    return "; x[..., :1] is the first of their channels"
 
 
 def _outside_text(share: float) -> str:

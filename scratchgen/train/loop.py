@@ -117,9 +117,9 @@ def fit(
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
-    x = _checked(model, x, "x")
-    if problem := scale_problem(model, x):
-        warnings.warn(f"{problem}: {scale_advice(x)}", ScaleWarning, stacklevel=2)
+    given, x = x, _checked(model, x, "x")
+    if problem := scale_problem(model, given):
+        warnings.warn(f"{problem}: {scale_advice(given)}", ScaleWarning, stacklevel=2)
     data = Examples(x, model.check_labels(labels, len(x)))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
@@ -212,7 +212,8 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = np.abs(x).max()
     if largest > LARGE and run.model.scaler is None:
-        advice = f"x reaches {largest:.4g}, so {scale_advice(x)}"
+        line = "build the model with scaler=sg.data.Scaler.standard(x), or add --scale standard"
+        advice = f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
     else:
         advice = "try a lower learning rate"
     place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"

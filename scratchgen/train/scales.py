@@ -11,6 +11,7 @@ Examples that are no vectors share one unit, and are judged as one column.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -21,41 +22,43 @@ SEEN = 2_000  # examples that are looked at
 NAMED = 4  # columns that are named
 
 
-def scale_problem(model: Model, y: Array) -> str:
-    """How y (N, *shape), as `model.check` gives it, breaks (1), in a sentence; "" if it does not.
+def scale_problem(model: Model, x: Any, what: str = "x") -> str:
+    """How x (N, *shape), data that `model.check` lets pass, breaks (1); "" where it does not.
 
     Asked only of models that give numbers of any size: the others refuse what does not fit.
     """
     if model.bounds() or not model.is_density():
         return ""
-    found = "; ".join(_findings(model, y))
+    found = "; ".join(_findings(model, np.asarray(x)))
     (least, most), farthest = model.spreads, model.farthest
     scaled = f", scaled by its {model.scaler}," if model.scaler else ""
     return found and (
-        f"x{scaled} is off the scale that a {model.kind} learns on, standard deviations of "
+        f"{what}{scaled} is off the scale that a {model.kind} learns on, standard deviations of "
         f"{least:g} to {most:g} around means within {farthest:g} of 0: {found}"
     )
 
 
-def scale_advice(y: Array) -> str:
+def scale_advice(x: Any) -> str:
     """What mends it, in Python."""
-    if y.ndim == 2:
+    x = np.asarray(x)
+    if x.ndim == 2:
         return (
             "build the model with scaler=sg.data.Scaler.standard(x); it then takes and gives x in "
             "the units that x has"
         )
-    return f"train on x / {y.max():g}" if y.min() >= 0 else "train on (x - x.mean()) / x.std()"
+    return f"train on x / {x.max():g}" if x.min() >= 0 else "train on (x - x.mean()) / x.std()"
 
 
-def _findings(model: Model, y: Array) -> Iterator[str]:
-    """What breaks (1) in y, a few words each."""
-    are_vectors, (least, most) = y.ndim == 2, model.spreads
-    if not are_vectors and -1 <= y.min() <= y.max() - 0.5 and y.max() <= 1:
+def _findings(model: Model, x: Array) -> Iterator[str]:
+    """What breaks (1) in x (N, *shape), a few words each."""
+    are_vectors, (least, most) = x.ndim == 2, model.spreads
+    if not are_vectors and -1 <= x.min() <= x.max() - 0.5 and x.max() <= 1:
         return  # pixels, as usual
-    seen = y[:: math.ceil(len(y) / SEEN)].astype(np.float64)  # (n, *shape)
-    y, seen = (x if are_vectors else x.reshape(-1, 1) for x in (y, seen))  # (N, D) and (n, D)
+    seen = x[:: math.ceil(len(x) / SEEN)].astype(np.float64)  # (n, *shape)
+    seen = model.scaler.apply(seen) if model.scaler else seen
+    x, seen = (y if are_vectors else y.reshape(-1, 1) for y in (x, seen))  # (N, D) and (n, D)
     mean, spread = seen.mean(axis=0), seen.std(axis=0)  # (D,)
-    constant = y.min(axis=0) == y.max(axis=0)
+    constant = x.min(axis=0) == x.max(axis=0)
     looks_small = np.isin(seen, (-1, 0, 1)).all(axis=0)
     looks_small |= (seen == np.median(seen, axis=0)).mean(axis=0) > 0.5
     narrow, wide = (spread < least) & ~looks_small & ~constant, spread > most
@@ -67,7 +70,7 @@ def _findings(model: Model, y: Array) -> Iterator[str]:
         (off & constant, "constant", mean),
     ):
         if columns.any():
-            low, high = (f"{edge(values[columns]):.3g}" for edge in (np.min, np.max))
+            low, high = (f"{edge(values[columns]):.4g}" for edge in (np.min, np.max))
             size = low if low == high else f"{low} to {high}"
             where = f" in {_named(np.flatnonzero(columns))}" if are_vectors else ""
             yield f"{name} {size}{where}"
