@@ -10,7 +10,7 @@
 A constant column has nothing to scale: its offset is its value, so that y_j = 0, and its scale 1.
 All is computed in float64, as the digits of 1,000,000,000.5 would be lost in float32.
 
-Why it matters, and the figures that the bounds below are taken from: docs/scales.md.
+Why it matters, and the figures that the bounds below are taken from: docs/your-data.md.
 """
 
 from collections.abc import Callable, Iterator

@@ -57,7 +57,7 @@ class Model:
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
     replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
-    # of each column of its data, where it learns with the default settings; docs/scales.md:
+    # of each column of its data, where it learns with the default settings; docs/your-data.md:
     spreads: ClassVar[tuple[float, float]] = (0.1, 3.0)  # the standard deviation
     farthest: ClassVar[float] = 3.0  # from 0, the mean
 

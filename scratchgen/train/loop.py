@@ -112,7 +112,7 @@ def fit(
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
     the last epoch that ended well. Warns with a ScaleWarning, which names the columns, of data on a
     scale at which little is learnt. A model with a scaler is trained on scaled data, and the
-    history's numbers are of these; docs/scales.md.
+    history's numbers are of these; docs/your-data.md.
     """
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
