@@ -23,6 +23,7 @@ from ..checks import Array, exact_type, examples, numbers
 from ..errors import DataError, OptionError, ShapeError
 
 ROWS = 4096  # that are handled at once, so that memory stays small
+FARTHEST = 1e30  # that scaled numbers may lie from 0, so that float32 holds them
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ class Scaler:
         x = examples(x, self.offset.shape, exact_type(x), what)
         with np.errstate(over="ignore"):
             y: Array = (x - self.offset) / self.scale  # (N, D)   (1)
-        if not np.isfinite(y).all():
+        if not (np.abs(y) <= FARTHEST).all():
             raise DataError(
                 f"{what} holds numbers that lie too far from the data its scaler was fitted on"
             )
