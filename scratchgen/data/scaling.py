@@ -8,7 +8,9 @@
     min_max    offset_j = min of x_j,    scale_j = max - min of x_j: y_j in [0, 1]       (5)
 
 A constant column has nothing to scale: its offset is its value, so that y_j = 0, and its scale 1.
-All is computed in float64, as the digits of 1,000,000,000.5 would be lost in float32.
+`standard` leaves columns of nothing but -1, 0 and 1 as they are, bits and one-hot classes: a class
+of one example in a thousand would come to lie 32 deviations away, and little else be learnt. All is
+computed in float64, as the digits of 1,000,000,000.5 would be lost in float32.
 
 Why it matters, and the figures that the bounds below are taken from: docs/your-data.md.
 """
@@ -67,7 +69,7 @@ class Scaler:
 
     @classmethod
     def standard(cls, x: Any) -> "Scaler":
-        """To mean 0 and standard deviation 1, as measured on x (N, D); (4).
+        """To mean 0 and standard deviation 1, as measured on x (N, D), bits excepted; (4).
 
         Raises ShapeError, KindError or DataError for what are no vectors, or none at all.
         """
@@ -78,8 +80,11 @@ class Scaler:
 
         mean = sum(part.sum(axis=0) for part in parts()) / len(x)
         variance = sum(((part - mean) ** 2).sum(axis=0) for part in parts()) / len(x)
-        scale = span * np.sqrt(variance)
-        return cls(low + span * mean, np.where(scale > 0, scale, span), "standard")  # (4)
+        offset, scale = low + span * mean, span * np.sqrt(variance)  # (D,)   (4)
+        parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in _chunks(len(x)))
+        bits = np.all(list(parts_are_bits), axis=0) & (scale > 0)
+        offset, scale = np.where(bits, 0, offset), np.where(bits, 1, scale)
+        return cls(offset, np.where(scale > 0, scale, span), "standard")
 
     @classmethod
     def min_max(cls, x: Any) -> "Scaler":

@@ -72,7 +72,7 @@ class GAN(Model):
     kind = "GAN"
     replays = True
     network_names = ("generator", "discriminator")
-    spreads, farthest = (0.4, 3.0), 0.75
+    spreads, farthest = (0.25, 3.0), 0.75
 
     def __init__(
         self,

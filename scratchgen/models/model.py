@@ -58,7 +58,7 @@ class Model:
     network_names: ClassVar[tuple[str, ...]]
     replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
     # of each column of its data, where it learns with the default settings; docs/your-data.md:
-    spreads: ClassVar[tuple[float, float]] = (0.1, 3.0)  # the standard deviation
+    spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # the standard deviation
     farthest: ClassVar[float] = 3.0  # from 0, the mean
 
     shape: Shape

@@ -45,6 +45,7 @@ def test_a_constant_column_becomes_0_and_comes_back(fitted):
     assert scaler.log_det == 0
     assert scaler.apply(np.float32([[0.1]])).tolist() == [[0]]
     assert scaler.undo([[0]]).tolist() == [[np.float32(0.1)]]
+    assert fitted(np.ones((3, 1))).apply([[1]]).tolist() == [[0]]
     assert fitted([[5, 1], [5, 2]]).apply([[5, 1]])[0, 0] == 0
 
 
@@ -62,6 +63,17 @@ def test_what_is_scaled_comes_back_to_the_last_roundings_of_its_column(fitted, x
     assert np.abs(y).max() <= max(1, np.sqrt(len(x))) * (1 + 1e-9)
     largest = np.abs(x).max(axis=0)
     assert (np.abs(scaler.undo(y) - x) <= 8 * np.finfo(float).eps * largest).all()
+
+
+def test_bits_and_classes_are_left_as_they_are_beside_columns_that_are_scaled():
+    rng = np.random.default_rng(0)
+    classes = np.eye(3)[rng.integers(3, size=5_000)]
+    x = np.column_stack([classes, rng.choice([-1, 1], 5_000), rng.normal(50, 9, 5_000)])
+    for y in (x, x[:, :4].astype(int)):
+        assert np.array_equal(Scaler.standard(y).apply(y)[:, :4], y[:, :4])
+    np.testing.assert_allclose(Scaler.standard(x).log_det, -np.log(x[:, 4].std()))
+    late = np.concatenate([np.zeros(5_000), [2.0]])[:, None]  # no bits, from its last example on
+    assert Scaler.standard(late).scale[0] < 1
 
 
 def test_digits_beyond_those_of_float32_are_kept():
