@@ -19,6 +19,7 @@ PathLike = str | os.PathLike[str]
 
 DPI = 150
 DOT = {"s": 9, "alpha": 0.7, "linewidths": 0}  # points of a cloud
+APART = 10  # times as wide or as far as another column: columns in different units
 DOTTED = 100  # epochs up to which each is a dot on its line
 REAL, FAKE = "#1b6ca8", "#d1495b"
 
@@ -83,7 +84,7 @@ def cloud_pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "")
     axes.scatter(
         reconstructed[:, 0], reconstructed[:, 1], color=FAKE, s=8, label="reconstructed", zorder=3
     )
-    axes.set_aspect("equal")
+    _set_aspect(axes, x)
     axes.legend(loc="upper right")
     save_figure(figure, path)
 
@@ -92,7 +93,7 @@ def cloud(x: Array, path: PathLike, labels: Array | None = None, title: str = ""
     """Points (N, 2), coloured by their labels (N,) where there are some."""
     figure, axes = _figure(6, 6, title)
     _scatter(axes, figure, x, labels)
-    axes.set_aspect("equal")
+    _set_aspect(axes, x)
     save_figure(figure, path)
 
 
@@ -145,7 +146,7 @@ def density(real: Array, generated: Array, path: PathLike, title: str = "") -> N
         axes.pcolormesh(x_edges, y_edges, shown, cmap="magma", rasterized=True)
         outside = 1 - counts.sum() / len(points)
         axes.set_title(f"{name}: {len(points):,} points" + _outside_text(outside))
-        axes.set_aspect("equal")
+        _set_aspect(axes, real)
     figure.suptitle(title)
     save_figure(figure, path)
 
@@ -190,6 +191,9 @@ def walks(
 def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
     """A look at data: a sheet of pictures, a cloud of points, or a chart of wider vectors.
 
+    Columns of vectors that lie far apart, as in different units, are each drawn from their least
+    to their largest number.
+
     Raises ShapeError for data that are none of these.
     """
     if can_be_drawn(x.shape[1:]):
@@ -198,10 +202,16 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
         cloud(x, path, labels, title)
     elif x.ndim == 2:
         figure, axes = _figure(7, 4.5, title)
+        spans = np.ptp(x, axis=0)  # (D,)
+        typical = np.median(spans[spans > 0]) if spans.any() else np.inf
+        are_apart = np.ptp(x) > APART * typical
+        if are_apart:
+            x = (x - x.min(axis=0)) / np.where(spans > 0, spans, 1)
         image = axes.imshow(x, aspect="auto", interpolation="nearest")
         axes.set_xlabel("column")
         axes.set_ylabel("example")
-        figure.colorbar(image)
+        label = "of each column, from its least to its largest number" if are_apart else ""
+        figure.colorbar(image, label=label)
         save_figure(figure, path)
     else:
         raise ShapeError(
@@ -226,6 +236,13 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Any]:
     axes = figure.add_subplot()
     axes.set_title(title)
     return figure, axes
+
+
+def _set_aspect(axes: Any, x: Array) -> None:
+    """Both axes alike, unless the columns of x (N, 2) are in units that lie far apart."""
+    spans = np.ptp(x, axis=0)
+    if spans.max() <= APART * spans.min():
+        axes.set_aspect("equal")
 
 
 def _side_by_side(pictures: Array, columns: int) -> Array:

@@ -62,6 +62,34 @@ def test_grey_pictures_are_drawn_the_same_with_and_without_their_channel_axis(tm
         assert (tmp_path / "with.png").read_bytes() == (tmp_path / "without.png").read_bytes()
 
 
+@pytest.mark.usefixtures("coarse")
+def test_a_chart_shows_columns_in_any_units(tmp_path):
+    x = RNG.random((20, 4)) * 512 // 1
+    x[:, 3] = 1  # constant
+    for name, units, offsets in (
+        ("one", [1, 1, 2**20, 1], 0),
+        ("other", [4, 1, 1, 1], [0, 0, 2**20, 0]),
+    ):
+        plots.show_data(x * units + offsets, tmp_path / f"{name}.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+    plots.show_data(x, tmp_path / "same.png")
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "same.png").read_bytes()
+    plots.show_data(np.ones((3, 4)), tmp_path / "constant.png")
+
+
+def test_points_in_two_units_fill_their_picture(monkeypatch):
+    figures = []
+    monkeypatch.setattr("scratchgen.plots.pictures.save_figure", lambda f, _: figures.append(f))
+    for units, aspect in (([1, 1], 1.0), ([3, 1], 1.0), ([1e-3, 1e3], "auto")):
+        x = POINTS * units
+        plots.cloud(x, "")
+        plots.cloud_pairs(x, x, "")
+        plots.density(x, x, "")
+        found = [axes.get_aspect() for figure in figures for axes in figure.axes]
+        assert found == [aspect] * 4
+        figures.clear()
+
+
 def test_the_principal_plane_holds_the_directions_of_the_largest_spread():
     x = RNG.standard_normal((20_000, 4)) * [1, 3, 0.1, 2]
     flat, share = principal_plane(x)
