@@ -202,9 +202,8 @@ def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str 
         cloud(x, path, labels, title)
     elif x.ndim == 2:
         figure, axes = _figure(7, 4.5, title)
-        spans = np.ptp(x, axis=0)  # (D,)
-        typical = np.median(spans[spans > 0]) if spans.any() else np.inf
-        are_apart = np.ptp(x) > APART * typical
+        spans = _spans(x)  # (D,)
+        are_apart = spans.any() and np.ptp(x) > APART * np.median(spans[spans > 0])
         if are_apart:
             x = (x - x.min(axis=0)) / np.where(spans > 0, spans, 1)
         image = axes.imshow(x, aspect="auto", interpolation="nearest")
@@ -240,9 +239,14 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Any]:
 
 def _set_aspect(axes: Any, x: Array) -> None:
     """Both axes alike, unless the columns of x (N, 2) are in units that lie far apart."""
-    spans = np.ptp(x, axis=0)
+    spans = _spans(x)
     if spans.max() <= APART * spans.min():
         axes.set_aspect("equal")
+
+
+def _spans(x: Array) -> Array:
+    """From the least to the largest number of each column of x (N, D): (D,)."""
+    return np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])
 
 
 def _side_by_side(pictures: Array, columns: int) -> Array:
