@@ -7,7 +7,7 @@ gradients that come back.
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from .models.trace import label
 from .nn import Layer
 from .rng import chosen_seed, stream
 from .tables import columns, paragraph
+from .train.scales import scale_problem
 
 EXAMPLES = 256
 COLUMNS = 8  # whose scaling is shown
@@ -55,7 +56,8 @@ def on_data(model: Model, source: str, n: int, seed: int) -> list[str]:
         trace = model.trace(x, stream(seed, "noise"), labels)
     shown = f"{len(x):,} examples of {source}, seed {seed}"
     text = f"On {shown}, as in a step of training, but nothing moves:"
-    return [*paragraph(text), "", *live(trace)]
+    problem = scale_problem(model, x, source)
+    return [*paragraph(text), "", *live(trace, [problem] if problem else [])]
 
 
 def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
@@ -145,10 +147,10 @@ def own_count(layer: Layer) -> int:
     return sum(math.prod(shape) for shape, _ in layer.parameters().values())
 
 
-def live(trace: Trace) -> list[str]:
-    """What happened in each player's turn: a table of each pass, and what is wrong."""
+def live(trace: Trace, more: Sequence[str] = ()) -> list[str]:
+    """What happened in each player's turn: a table of each pass, and what is wrong, `more` too."""
     slopes = any(name.endswith(".penalty") for name in trace.passes)
     legend = [*LEGEND, SLOPE] if slopes else LEGEND
     lines = [*trace.lines(), "", *(line for text in legend for line in paragraph(text))]
-    warnings = [f"warning: {text}" for text in symptoms(trace)] or [HEALTHY]
+    warnings = [f"warning: {text}" for text in [*more, *symptoms(trace)]] or [HEALTHY]
     return [*lines, "", *(line for text in warnings for line in paragraph(text))]

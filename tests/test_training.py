@@ -285,6 +285,10 @@ def test_data_off_scale_are_named_once_with_the_option_that_mends_it(model, caps
     assert re.search(r"warning: x\.npy is off the scale .* deviation 0\.01\d* in column 0", text)
     assert "add --scale standard" in text
     assert "ScaleWarning" not in err
+    assert cli.main(["explain", "run", "--data", "x.npy"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "warning: x.npy is off the scale" in out
+    assert "no warnings" not in out
     assert train(model, "--scale", "standard", "--out", "scaled", source="x.npy") == 0
     assert "warning" not in capsys.readouterr().out
 

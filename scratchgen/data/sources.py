@@ -216,7 +216,6 @@ def _tidy(x: Array, labels: Labels, what: str) -> tuple[Array, Labels]:
         labels = labels.astype(np.int64)
     x = x[..., None] if x.ndim == 3 else x  # (N, H, W, C) or (N, D)
     scale = 255 if bytes_ and x.ndim == 4 else 1
-    if x.ndim == 2:
-        return np.ascontiguousarray(x, exact_type(x)), labels
+    kind = exact_type(x) if x.ndim == 2 else np.float32
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(x, np.float32) / np.float32(scale), labels
+        return np.ascontiguousarray(x, kind) / kind(scale), labels

@@ -101,13 +101,18 @@ def config(model: Model) -> dict[str, Any]:
     met: list[Layer] = []
     settings = model.settings()
     return {
-        "format": SCALED if "scaler" in settings else FORMAT,
+        "format": format_of(settings),
         "model": model.kind,
         "dtype": model.dtype.name,
         "settings": settings,
         "networks": {name: describe(net, met) for name, net in model.networks.items()},
         "training": model.training_log,
     }
+
+
+def format_of(settings: dict[str, Any]) -> int:
+    """The format of the file of a model with these settings."""
+    return SCALED if "scaler" in settings else FORMAT
 
 
 def _open(file: Any) -> tuple[IO[bytes], int, str]:
@@ -154,8 +159,8 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
         layout = Layout(**networks)
         _expect_members(archive, layout, dtype, what)
         model = kind.from_settings(networks, described["settings"], dtype)
-        built = json.loads(json.dumps(config(model)))
-        if any(built[key] != described[key] for key in ("format", "settings")):
+        settings = json.loads(json.dumps(model.settings()))
+        if settings != described["settings"] or format_of(settings) != described["format"]:
             raise FileError(f"{what} has settings that do not fit its networks: damaged")
         model.training_log = [_record(record) for record in described["training"]]
     except FileError:

@@ -18,7 +18,7 @@ import numpy as np
 from ..checks import Array
 from ..models import Model
 
-SEEN = 2_000  # examples that are looked at
+SEEN, FEWEST, NUMBERS = 2_000, 100, 2_000_000  # examples looked at; fewer of more numbers
 NAMED = 4  # columns that are named
 
 
@@ -54,7 +54,8 @@ def _findings(model: Model, x: Array) -> Iterator[str]:
     are_vectors, (least, most) = x.ndim == 2, model.spreads
     if not are_vectors and -1 <= x.min() <= x.max() - 0.5 and x.max() <= 1:
         return  # pixels, as usual
-    seen = x[:: math.ceil(len(x) / SEEN)].astype(np.float64)  # (n, *shape)
+    most_seen = max(FEWEST, min(SEEN, NUMBERS // math.prod(x.shape[1:])))
+    seen = x[:: math.ceil(len(x) / most_seen)].astype(np.float64)  # (n, *shape)
     seen = model.scaler.apply(seen) if model.scaler else seen
     x, seen = (y if are_vectors else y.reshape(-1, 1) for y in (x, seen))  # (N, D) and (n, D)
     mean, spread = seen.mean(axis=0), seen.std(axis=0)  # (D,)
