@@ -12,7 +12,7 @@ A constant column has nothing to scale: its offset is its value, so that y_j = 0
 of one example in a thousand would come to lie 32 deviations away, and little else be learnt. All is
 computed in float64, as the digits of 1,000,000,000.5 would be lost in float32.
 
-Why it matters, and the figures that the bounds below are taken from: docs/your-data.md.
+Why it matters, with figures: docs/your-data.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class Scaler:
                 f"each for every column"
             )
         if not (scale > 0).all():
-            raise DataError(f"scale holds {scale.min():g}: wants numbers above 0")
+            raise DataError(f"scale holds {scale.min():g}: wants numbers above 0, for a constant 1")
         if self.name not in (*SCALERS, OWN):
             raise OptionError(f"name={self.name!r}: wants one of {', '.join((*SCALERS, OWN))}")
         object.__setattr__(self, "offset", offset)
@@ -84,7 +84,7 @@ class Scaler:
         parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in _chunks(len(x)))
         bits = np.all(list(parts_are_bits), axis=0) & (scale > 0)
         offset, scale = np.where(bits, 0, offset), np.where(bits, 1, scale)
-        return cls(offset, np.where(scale > 0, scale, span), "standard")
+        return cls(offset, np.where(scale > 0, scale, span), "standard")  # of a constant, 1
 
     @classmethod
     def min_max(cls, x: Any) -> "Scaler":
@@ -110,7 +110,8 @@ class Scaler:
             y: Array = (x - self.offset) / self.scale  # (N, D)   (1)
         if not (np.abs(y) <= FARTHEST).all():
             raise DataError(
-                f"{what} holds numbers that lie too far from the data its scaler was fitted on"
+                f"{what} holds numbers too far from the data that its scaler was fitted on: drop "
+                f"them, or fit the scaler on data that hold them"
             )
         return y
 
@@ -136,7 +137,7 @@ class Scaler:
         return hash((self.name, self.offset.tobytes(), self.scale.tobytes()))
 
     def __str__(self) -> str:
-        return f"{self.name} scaler"
+        return "scaler" if self.name == OWN else f"{self.name} scaler"
 
 
 OWN = "own"

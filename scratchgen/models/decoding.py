@@ -41,7 +41,8 @@ class PreparedDecoder:
     ) -> None:
         self._z = lasting(np.zeros((batch, *network.in_shape), dtype))
         self._out = lasting(np.zeros((batch, *shape), dtype))
-        self._scaler, self._in_units = scaler, lasting(np.zeros((batch, *shape)))
+        self._scaler = scaler
+        self._in_units = None if scaler is None else lasting(np.zeros((batch, *shape)))
         self._tape = Tape().begin(training=False)
         self._passes = list(_passes(network, p, self._tape))
         self._reading, self._check_labels = reading, check_labels
@@ -76,7 +77,7 @@ class PreparedDecoder:
         for forward, p, tape in self._passes:
             x = forward(p, x, tape)
         x = self._reading(x, self._out)
-        if self._scaler is None:
+        if self._scaler is None or self._in_units is None:
             return x
         here(self._scaler.undo, x, self._in_units)
         return self._in_units

@@ -233,13 +233,13 @@ class Model:
         bounds = self.bounds()
         if not bounds and not self.is_density():
             raise OptionError(
-                f"a {scaler} cannot be, because classes are no measurements: leave it out, or take "
-                f"another likelihood"
+                f"a {scaler} does not go with this {self.kind}, because classes are no "
+                f"measurements: leave it out, or take another likelihood"
             )
         if bounds and scaler.name == "standard":
             raise OptionError(
-                f"a {scaler} cannot be, because {bounds[2]}, and its numbers would leave "
-                f"[{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler, or a model of all numbers"
+                f"a {scaler} does not go with this {self.kind}, because {bounds[2]}, and scaled "
+                f"numbers would leave [{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler"
             )
         return scaler
 
