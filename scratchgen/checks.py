@@ -122,8 +122,16 @@ def example_shape(value: Any) -> Shape:
 
 
 def is_picture(shape: Shape) -> bool:
-    """Whether examples of that shape can be shown as pictures: (H, W, 1) grey, (H, W, 3) colour."""
-    return len(shape) == 3 and shape[2] in (1, 3)
+    """Whether examples of that shape are pictures, (H, W) or (H, W, C), and not real numbers.
+
+    It decides what a model is by default: pixels lie in [0, 1]; see docs/your-data.md.
+    """
+    return len(shape) in (2, 3)
+
+
+def can_be_drawn(shape: Shape) -> bool:
+    """Whether examples are pictures of 1 or 3 colours: (H, W) and (H, W, 1) grey, (H, W, 3)."""
+    return is_picture(shape) and shape[2:] in ((), (1,), (3,))
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
@@ -138,6 +146,15 @@ def float_type(value: Any) -> np.dtype[Any]:
         with suppress(TypeError, ValueError):
             name = np.dtype(value).name
     return np.dtype(one_of(name, FLOATS, "dtype"))
+
+
+def exact_type(array: Array) -> Any:
+    """float32 where it holds every number of the array's dtype, otherwise float64.
+
+    >>> [exact_type(np.zeros(3, kind)).__name__ for kind in ("uint8", "int32", "float64")]
+    ['float32', 'float64', 'float64']
+    """
+    return np.float32 if np.can_cast(array.dtype, np.float32) else np.float64
 
 
 def array_text(x: Any) -> str:

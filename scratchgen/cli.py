@@ -18,6 +18,7 @@ from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, who
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError
 from .losses import LOSSES, PENALTIES
+from .models.named import OUTPUTS
 from .optim import OPTIMIZERS, SCHEDULES
 from .printing import give_up_stdout, printable, tell
 from .versions import __version__
@@ -354,6 +355,8 @@ def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add("--epochs", type=number(whole, int), metavar="N", help=epochs)
     size = f"examples a step {_default(recipe, 'batch_size')}"
     add("--batch-size", type=some, metavar="N", help=size)
+    scale = "scale the columns of vectors, for the model alone: standard or min_max (as they are)"
+    add("--scale", choices=data.SCALERS, metavar="NAME", help=scale)
     add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
     add("--out", type=name, metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
 
@@ -409,6 +412,8 @@ def _gan_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add("--penalty-weight", type=positive, metavar="W", help="of the penalty")
     clip = "bound that the discriminator's weights are cut to"
     add("--weight-clip", type=positive, metavar="C", help=clip)
+    output = f"how the generator ends: {_names(OUTPUTS)} (sigmoid for pictures, else linear)"
+    add("--output", choices=OUTPUTS, metavar="NAME", help=output)
     noise = "standard deviation of the noise that the discriminator sees"
     add("--instance-noise", type=number(finite, float), metavar="STD", help=noise)
 

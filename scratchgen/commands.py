@@ -54,7 +54,8 @@ def reconstruct(options: argparse.Namespace) -> int:
         raise OptionError(f"{path} was not trained on built-in data: name some with --data")
     split = "test" if known else "train"
     x, labels = runs.read_data_of(model, source, split)
-    x = model.check(x, source)[: options.n]
+    model.check_as_given(x, source)
+    x = x[: options.n]
     labels = runs.labels_of(model, labels, source, len(x))
     out = _output(options.out)
     if out.suffix == ".npy":

@@ -11,6 +11,11 @@
     ├── FileError          OSError      a file that is missing, broken, foreign or in the way
     └── MissingExtraError  ValueError   an optional package that is missing; also an ImportError
 
+And what it warns of, in another:
+
+    ScratchgenWarning
+    └── ScaleWarning       UserWarning  data on a scale at which little can be learnt
+
 The wording rule: an error says what came, what was wanted, and what to do. What came may be
 hostile: a name of a million letters, or letters that write on a terminal. So every text is made
 readable here, where all errors begin.
@@ -88,3 +93,11 @@ class FileError(ScratchgenError, OSError):
 
 class MissingExtraError(ScratchgenError, ImportError, ValueError):
     """An optional package that is not installed; the text says how to install it."""
+
+
+class ScratchgenWarning(UserWarning):
+    """The root of what scratchgen warns of."""
+
+
+class ScaleWarning(ScratchgenWarning):
+    """Data on a scale at which the models of this library learn little."""

@@ -21,8 +21,10 @@ from .nn import Layer
 from .printing import say
 from .rng import chosen_seed, stream
 from .tables import columns, paragraph
+from .train.scales import scale_problem
 
 EXAMPLES = 256
+COLUMNS = 8  # whose scaling is shown
 HEAD = ("", "layer", "formula", "output", "parameters")
 LEGEND = (
     "flat: share of units always 0 (ReLU), of numbers at the ends (Tanh, Sigmoid)",
@@ -57,20 +59,20 @@ def on_data(model: Model, source: str, n: int, seed: int) -> list[str]:
         trace = model.trace(x, stream(seed, "noise"), labels)
     shown = f"{len(x):,} examples of {source}, seed {seed}"
     text = f"On {shown}, as in a step of training, but nothing moves:"
-    return [
-        *paragraph(text),
-        "",
-        *live(trace),
-        "",
-        *runs.latents_in_use(model, x, labels),
-        *warnings([*symptoms(trace), *collapse(model, x, stream(seed, "samples"), labels)]),
+    problem = scale_problem(model, x, source)
+    found = [
+        *([problem] if problem else []),
+        *symptoms(trace),
+        *collapse(model, x, stream(seed, "samples"), labels),
     ]
+    used = runs.latents_in_use(model, x, labels)
+    return [*paragraph(text), "", *live(trace), "", *used, *warnings(found)]
 
 
 def examples(model: Model, source: str, n: int, seed: int) -> tuple[Array, Array | None]:
     """n examples of the data, drawn with that seed, and their labels if the model joins them."""
     x, labels = runs.read_data_of(model, source)
-    x = model.check(x, source)
+    model.check_as_given(x, source)
     shown = stream(seed, "examples").permutation(len(x))[:n]  # (n,)
     chosen = None if labels is None else labels[shown]
     return x[shown], runs.labels_of(model, chosen, source, len(shown))
@@ -80,6 +82,7 @@ def structure(model: Model) -> list[str]:
     """What the model is: what each player minimises, and the table of each network."""
     size = f"{model.parameter_count():,} parameters, {model.dtype}"
     lines = [*paragraph(str(model)), size]
+    lines += scaling(model)
     for player in model.players:
         lines += ["", f"{player} minimises, mean per example:"]
         lines += [line for text in model.minimises(player) for line in paragraph(text, "  ")]
@@ -89,6 +92,18 @@ def structure(model: Model) -> list[str]:
         lines += ["", *paragraph(f"{name}: {shape} -> {network.out_shape(shape)}")]
         lines += _table(name, list(places(network, shape, name)), met)
     return lines
+
+
+def scaling(model: Model) -> list[str]:
+    """How its scaler scales each column; nothing where it has none."""
+    if model.scaler is None:
+        return []
+    text = f"x is scaled by a {model.scaler}, (x - offset) / scale; all below is of scaled x:"
+    numbers = zip(model.scaler.offset, model.scaler.scale, strict=True)
+    rows = [(f"{j}", f"{offset:.6g}", f"{scale:.6g}") for j, (offset, scale) in enumerate(numbers)]
+    more = [f"  and {len(rows) - COLUMNS} more"] if len(rows) > COLUMNS else []
+    head = ("column", "offset", "scale")
+    return ["", *paragraph(text), *columns([head, *rows[:COLUMNS]], ">>>"), *more]
 
 
 @dataclass(frozen=True)

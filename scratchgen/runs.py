@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import data
-from .checks import Array, Shape, is_picture, user_path
+from .checks import Array, Shape, can_be_drawn, is_picture, user_path
 from .claim import claimed
 from .distributions import Categorical
 from .errors import FileError, OptionError, ShapeError, cut
@@ -107,7 +107,9 @@ def read_data(
     """The data that a command was given, and their labels; a warning becomes a line on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        x, labels = data.load(source, return_labels=True, split=split, divide_by=divide_by)
+        x, labels = data.load(
+            source, return_labels=True, split=split, divide_by=divide_by, dtype=None
+        )
     for warning in caught:
         tell(*paragraph(cut(f"scratchgen: {warning.message}", LONGEST_NOTE)))
     return x, labels
@@ -248,7 +250,7 @@ def draw_pictures(
     name = str(model).split(":")[0]
     if any(history.values()):
         plots.losses(history, folder / "losses.png", f"{name}: what was minimised")
-    if is_picture(model.shape):
+    if can_be_drawn(model.shape):
         x_new = model.sample(100, rng=SEED, labels=labels_in_turn(model, 100))
         plots.sheet(x_new, folder / "samples.png", title="samples")
     elif len(model.shape) == 1:
@@ -271,7 +273,7 @@ def draw_examples(model: Model, n: int) -> Array:
     """n examples as the model believes they are: draws of p(x|z), not its means, for vectors."""
     labels = labels_in_turn(model, n)
     if isinstance(model, VAE):
-        return model.sample(n, rng=SEED, labels=labels, noise=len(model.shape) == 1)
+        return model.sample(n, rng=SEED, labels=labels, noise=not is_picture(model.shape))
     return model.sample(n, rng=SEED, labels=labels)
 
 
@@ -307,7 +309,7 @@ def learnt_from(model: Model) -> str:
 
 def shows_reconstructions(shape: Shape) -> bool:
     """Whether a picture is known for examples of that shape beside their reconstructions."""
-    return is_picture(shape) or shape == (2,)
+    return can_be_drawn(shape) or shape == (2,)
 
 
 def draw_reconstructions(model: VAE, x: Array, path: Path, labels: Array | None = None) -> None:
@@ -320,7 +322,7 @@ def draw_reconstructions(model: VAE, x: Array, path: Path, labels: Array | None 
             f"array, with -o {path.stem}.npy"
         )
     again = model.reconstruct(x, labels)
-    if is_picture(model.shape):
+    if can_be_drawn(model.shape):
         plots.pairs(x, again, path, "data above, reconstructions below")
     else:
         plots.cloud_pairs(x, again, path, "data and reconstructions")

@@ -6,15 +6,16 @@ Results go to stdout, progress to stderr.
 import argparse
 import dataclasses
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import data, printing, runs
-from .checks import Array, Shape, is_picture
+from .checks import Array, Shape, can_be_drawn, is_picture
 from .distributions import Categorical, FixedGaussian
-from .errors import DivergedError, FileError, OptionError
+from .errors import DivergedError, FileError, OptionError, ScaleWarning
 from .losses import PENALTIES
 from .metrics import coverage
 from .models import GAN, RECIPES, VAE, Model, collapse
@@ -35,12 +36,13 @@ from .rng import chosen_seed, stream
 from .stopping import Stop
 from .tables import paragraph
 from .train import fit, losses_text
+from .train.scales import scale_advice, scale_problem
 from .versions import is_installed, to_install
 
 EXAMPLES = 256  # by which a collapse is seen
 
 # Options that are settings of a run, and those that are parts of a model.
-RUN = ("epochs", "batch_size", "average", "conditional", "divide_by")
+RUN = ("epochs", "batch_size", "average", "conditional", "divide_by", "scale")
 PARTS = (
     "latent",
     "hidden",
@@ -55,6 +57,7 @@ PARTS = (
     "penalty",
     "penalty_weight",
     "weight_clip",
+    "output",
     "instance_noise",
 )
 
@@ -114,9 +117,10 @@ def train(options: argparse.Namespace) -> int:
     x, labels = runs.read_data(options.data, divide_by=divide_by)
     name = _name_of(options.data)
     settings = _settings(options, x, name)
-    model = _build(settings, x.shape[1:], _classes(options, labels, name))
+    model = _build(settings, x, _classes(options, labels, name))
     settings |= _own_settings(model)
-    x = model.check(x, name)
+    model.check_as_given(x, name)
+    about_scale = _about_scale(model, x, name)
     told = runs.labels_of(model, labels, name, len(x))
     if settings["batch_size"] > len(x):
         raise OptionError(
@@ -131,11 +135,18 @@ def train(options: argparse.Namespace) -> int:
     settings["optimizer"] = {player: optimizer_settings(one) for player, one in optimizers.items()}
     ended: BaseException | None = None
     where, why = None, ""
-    with Stop() as stop, runs.run_folder(options.out, options.model) as folder:
+    with (
+        Stop() as stop,
+        runs.run_folder(options.out, options.model) as folder,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", ScaleWarning)  # it is said here
         say(f"{model}, {model.parameter_count():,} parameters")
         say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
         if isinstance(model, GAN) and model.loss.name == "wasserstein" and not model.is_bounded():
             say("note: without --penalty or --weight-clip nothing bounds this game's scores")
+        for text in about_scale:
+            say(*paragraph(text))
         log, began = runs.Log(folder), time.perf_counter()
         try:
             fit(
@@ -224,7 +235,7 @@ def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> in
 
 def _settings(options: argparse.Namespace, x: Array, name: str) -> dict[str, Any]:
     """All that decides how training goes, as plain numbers and strings: config.json."""
-    settings = defaults(options.model, "pictures" if x.ndim == 4 else "vectors")
+    settings = defaults(options.model, "pictures" if is_picture(x.shape[1:]) else "vectors")
     settings |= {"model": options.model, "data": name}
     given = {key: value for key, value in vars(options).items() if value is not None}
     settings |= {key: given[key] for key in (*RUN, *PARTS) if key in given}
@@ -239,7 +250,8 @@ def _own_settings(model: Model) -> dict[str, Any]:
     return {key: own[key] for key in PARTS if key in own}
 
 
-def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
+def _build(settings: dict[str, Any], x: Array, n_labels: int) -> Model:
+    shape: Shape = x.shape[1:]
     parts = {key: settings[key] for key in PARTS if key in settings}
     weight = parts.pop("penalty_weight", None)
     if weight is not None:
@@ -256,9 +268,29 @@ def _build(settings: dict[str, Any], shape: Shape, n_labels: int) -> Model:
             if parts.get("likelihood", kind.name) != kind.name:
                 raise OptionError(f"--{option} is of --likelihood {kind.name}: leave one out")
             parts["likelihood"] = kind(parts.pop(option))
+    if "scale" in settings:
+        if len(shape) > 1:
+            raise OptionError(
+                f"--scale {settings['scale']} is of vectors (N, D), and the data are {x.shape}: "
+                f"pixels share one unit; leave it out"
+            )
+        parts["scaler"] = data.SCALERS[settings["scale"]](x)
     weights = stream(settings["seed"], "weights")
     recipe: Any = RECIPES[settings["model"]]
     return recipe(shape, rng=weights, n_labels=n_labels, **parts)
+
+
+def _about_scale(model: Model, x: Array, name: str) -> list[str]:
+    """What is to be known, before training, of the scale of the data."""
+    lines = []
+    if problem := scale_problem(model, x, name):
+        advice = "add --scale standard" if x.ndim == 2 else scale_advice(x)
+        lines.append(f"warning: {problem}: {advice}")
+    if model.scaler is not None and isinstance(model, VAE) and model.is_density():
+        nats = model.scaler.log_det
+        less = f"{abs(nats):.4g} nats {'lower' if nats > 0 else 'higher'}"
+        lines.append(f"losses are of scaled data; in the units of {name} they are {less}")
+    return lines
 
 
 def _optimizers(options: argparse.Namespace, model: Model, steps: int) -> dict[str, Any]:
@@ -353,7 +385,7 @@ def _draw(folder: Path, model: Model, log: runs.Log, x: Array, labels: Array | N
 def _say_what_next(folder: Path, model: Model, source: str) -> None:
     files = (f"  {path.name:22}{runs.FILES.get(path.name, '')}" for path in folder.iterdir())
     run, shown = shell_word(folder), shell_word(source) if can_be_read_again(source) else "FILE"
-    drawn = is_picture(model.shape) or len(model.shape) == 1
+    drawn = can_be_drawn(model.shape) or len(model.shape) == 1
     commands = [f"sample {run} -n 64 -o samples.{'png' if drawn else 'npy'}"]
     if isinstance(model, VAE):
         known = data.builtin_name(source) == runs.learnt_from(model)

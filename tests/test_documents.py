@@ -154,6 +154,21 @@ def test_the_listings_about_performance_print_what_is_shown(capsys):
     assert capsys.readouterr().out == "".join(shown)
 
 
+def test_the_listing_about_ones_own_data_does_what_it_says():
+    (listing,) = [
+        content
+        for language, content in blocks((ROOT / "docs" / "your-data.md").read_text())
+        if language == "python"
+    ]
+    names: dict = {}
+    exec(compile(listing, "your-data.md", "exec"), names)
+    model, x = names["model"], names["x"]
+    assert model.sample(3, rng=0).shape == (3, 2)
+    away = (model.sample(200, rng=0, noise=True) - x.mean(axis=0)) / x.std(axis=0)
+    assert np.abs(away.mean(axis=0)).max() < 0.5
+    assert model.elbo(x, rng=0).shape == (500,)
+
+
 def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
     drawn = runpy.run_path(str(ROOT / "demos" / "blocking.py"))
     assert drawn["DEPTH"] == kernels.products.DEPTH
@@ -199,6 +214,11 @@ DEMOS = {
     ),
     "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
     "dirac": ({"STEPS": 10}, ["dirac.png"]),
+    "scales": (
+        {"SEEDS": (0,), "N": 400, "EPOCHS": 1, "SAMPLES": 100, "MEANS": (2.0,)}
+        | {"DEVIATIONS": (0.001,), "PICTURED": ((0.001, 0.0), (1.0, 2.0))},
+        ["scales.png"],
+    ),
     "v_curve": ({}, ["v_curve.png"]),
     "blocking": ({}, ["blocking.png", "roofline.png"]),
 }

@@ -55,6 +55,10 @@ def test_every_error_is_ours_and_also_one_of_the_standard_ones():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     assert len(kinds) > 5
     for kind in kinds:
+        if issubclass(kind, Warning):
+            assert issubclass(kind, errors.ScratchgenWarning)
+            assert kind.__name__ in errors.__doc__
+            continue
         assert issubclass(kind, sg.ScratchgenError)
         if kind is not sg.ScratchgenError:
             assert issubclass(kind, ValueError | TypeError | OSError)

@@ -1,6 +1,7 @@
 """`scratchgen train`: every variant and every setting that reaches the model and the optimizer."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,88 @@ def test_a_label_for_a_model_that_joins_none_is_refused_with_what_to_do(capsys):
     capsys.readouterr()
     assert cli.main(["sample", "run", "--label", "3", "-o", "x.npy"]) == 2
     assert "--conditional" in error_of(capsys)
+
+
+# the scale of the data
+
+
+def off_scale() -> np.ndarray:
+    """x.npy (300, 3): one factor at scales 0.01, 40 and 1, the last of these around 1e9."""
+    rng = np.random.default_rng(0)
+    factor = rng.standard_normal((300, 1))
+    x = np.concatenate([factor, factor, factor], axis=1) + 0.1 * rng.standard_normal((300, 3))
+    x = x * [0.01, 40.0, 1.0] + [0.0, 0.0, 1e9]
+    np.save("x.npy", x)
+    return x
+
+
+@pytest.mark.parametrize("model", ["vae", "gan"])
+def test_data_off_scale_are_named_once_with_the_option_that_mends_it(model, capsys):
+    x = off_scale()
+    np.save("x.npy", x[:, :2])
+    assert train(model, source="x.npy") == 0
+    out, err = capsys.readouterr()
+    text = " ".join(out.split())
+    assert re.search(r"warning: x\.npy is off the scale .* deviation 0\.01\d* in column 0", text)
+    assert "add --scale standard" in text
+    assert "ScaleWarning" not in err
+    assert cli.main(["explain", "run", "--data", "x.npy"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "warning: x.npy is off the scale" in out
+    assert "no warnings" not in out
+    assert train(model, "--scale", "standard", "--out", "scaled", source="x.npy") == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_a_model_trained_with_a_scale_is_in_the_units_of_the_data(capsys):
+    x = off_scale()
+    model, _ = trained("vae", "--scale", "standard", source="x.npy")
+    assert model.scaler == sg.data.Scaler.standard(x)
+    assert json.loads(Path("run/config.json").read_text())["scale"] == "standard"
+    out = " ".join(capsys.readouterr().out.split())
+    nats = -np.log(x.std(axis=0)).sum()
+    assert f"in the units of x.npy they are {nats:.4g} nats lower" in out
+    assert cli.main(["sample", "run", "-n", "200", "-o", "new.npy"]) == 0
+    assert cli.main(["reconstruct", "run", "--data", "x.npy", "-o", "again.npy"]) == 0
+    for name in ("new.npy", "again.npy"):
+        away = np.abs(np.load(name) - x.mean(axis=0)) / x.std(axis=0)
+        assert away.max() < 8
+    capsys.readouterr()
+    assert cli.main(["info", "run"]) == 0
+    assert "standard scaler" in capsys.readouterr().out
+    assert cli.main(["explain", "run", "--data", "x.npy"]) == 0
+    out = capsys.readouterr().out
+    assert "x is scaled by a standard scaler" in out
+    assert re.search(r"^ +2 +1e\+09 +\d", out, re.MULTILINE)
+
+
+def test_min_max_lets_vectors_be_scored_by_a_bernoulli_and_made_by_a_sigmoid():
+    off_scale()
+    likelihood = ("--likelihood", "bernoulli")
+    model, _ = trained("vae", "--scale", "min_max", *likelihood, source="x.npy")
+    assert (model.scaler.name, model.likelihood.name) == ("min_max", "bernoulli")
+    output = ("--output", "sigmoid", "--out", "gan")
+    assert train("gan", "--scale", "min_max", *output, source="x.npy") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "source", "reason"),
+    [
+        (("--scale", "standard"), "pictures.npz", "is of vectors (N, D)"),
+        (("--scale", "standard", "--likelihood", "bernoulli"), "points.npy", "a min_max scaler"),
+        (("--scale", "min_max", "--classes", "4"), "classes.npy", "classes are no measurements"),
+        (("--scale", "std"), "points.npy", "did you mean 'standard'"),
+    ],
+)
+def test_a_scale_that_makes_no_sense_is_refused(words, source, reason, capsys):
+    assert train("vae", *words, source=source) == 2
+    assert reason in error_of(capsys)
+    assert not Path("run").exists()
+
+
+def test_a_generator_ends_as_it_is_told():
+    np.save("signed.npy", np.random.default_rng(0).uniform(-1, 1, (60, 4, 4, 1)))
+    assert train("gan", source="signed.npy") == 1  # pictures end in a sigmoid by default
+    for output, low in (("tanh", -1), ("linear", -np.inf)):
+        assert train("gan", "--output", output, "--out", output, source="signed.npy") == 0
+        assert (sg.load(f"{output}/model.npz").bounds() or [-np.inf])[0] == low

@@ -3,6 +3,7 @@
 from .batching import batches
 from .curves import SPIRAL, SWISS_ROLL, TOYS, TWO_MOONS, Curves, spiral, swiss_roll, two_moons
 from .handwriting import digits
+from .scaling import SCALERS, Scaler
 from .sources import NAMES, builtin_name, fashion_mnist, load, mnist
 from .toys import GRID, MIXTURES, RING, Mixture, Toy, grid, ring
 
@@ -11,12 +12,14 @@ __all__ = [
     "MIXTURES",
     "NAMES",
     "RING",
+    "SCALERS",
     "SPIRAL",
     "SWISS_ROLL",
     "TOYS",
     "TWO_MOONS",
     "Curves",
     "Mixture",
+    "Scaler",
     "Toy",
     "batches",
     "builtin_name",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import advice
-from ..checks import Array, finite, nearest, numbers, one_of, user_path
+from ..checks import Array, exact_type, finite, float_type, nearest, numbers, one_of, user_path
 from ..errors import DataError, FileError, OptionError, ShapeError, cut
 from ..keywords import explains_keywords
 from ..opening import Opened, is_folder, is_there, open_named
@@ -70,8 +70,12 @@ def load(
     return_labels: bool = False,
     split: str = "train",
     divide_by: float | None = None,
+    dtype: Any = "float32",
 ) -> Any:
-    """The data of a name or a path: (N, ...) float32, or (data, labels) with `return_labels`.
+    """The data of a name or a path: (N, ...) of dtype, or (data, labels) with `return_labels`.
+
+    Examples with one axis come out as vectors (N, D), those with two (H, W) or three (H, W, C) as
+    pictures (N, H, W, C): models by default take them for that too.
 
     Args:
         path_or_name: "digits", "ring", "grid", "swiss_roll", "two_moons" or "spiral", always the
@@ -87,15 +91,18 @@ def load(
         split: "train" or "test", where there are both.
         divide_by: what all numbers are divided by, 1 to have them as they are stored, as classes
             are; None divides pictures of bytes by 255, unless all their bytes are at most 16.
+        dtype: "float32", "float64", or None: float64 for vectors that float32 would round, such as
+            1,000,000,000.5, and float32 for all else. A model with a scaler makes use of it.
 
     Raises FileError (an OSError) where there is nothing of that name or path, or it is broken;
     OptionError for what is neither name nor path, for an unknown split and a bad divisor;
     ShapeError, DataError or KindError for arrays that hold no examples.
     """
     one_of(split, SPLITS, "split")
+    kind = None if dtype is None else float_type(dtype)
     divisor = None if divide_by is None else finite(divide_by, "divide_by", above=True)
     found = _find(path_or_name, split)
-    x = _tidy(found.x, divisor, found.what)
+    x = _tidy(found.x, kind, divisor, found.what)
     if found.labels is None:
         labels, reason = None, found.no_labels
     else:
@@ -274,8 +281,8 @@ def _first(wanted: tuple[str, ...], names: dict[str, str]) -> str | None:
     return next((names[name] for name in wanted if name in names), None)
 
 
-def _tidy(x: Array, divisor: float | None, what: str) -> Array:
-    """Pictures (N, H, W, C) or vectors (N, D), float32. x may be written over."""
+def _tidy(x: Array, dtype: np.dtype[Any] | None, divisor: float | None, what: str) -> Array:
+    """Pictures (N, H, W, C) or vectors (N, D) of dtype, as in `load`. x may be written over."""
     x = numbers(x, what)
     if x.ndim < 2 or x.ndim > 4:
         raise ShapeError(
@@ -288,10 +295,12 @@ def _tidy(x: Array, divisor: float | None, what: str) -> Array:
     x = x[..., None] if x.ndim == 3 else x  # (N, H, W, C) or (N, D)
     if divisor is None:
         divisor = 255 if x.ndim == 4 and x.dtype == np.uint8 and x.max() > FEW else 1
+    if dtype is None:
+        dtype = np.dtype(exact_type(x) if x.ndim == 2 else np.float32)
     with np.errstate(over="ignore"):
-        tidy = np.ascontiguousarray(x, np.float32)
+        tidy = np.ascontiguousarray(x, dtype)
     if x.dtype.itemsize > tidy.itemsize and (np.isinf(tidy) & np.isfinite(x)).any():
         raise DataError(f"{what} holds {advice.too_large(tidy.dtype, 'x')}")
     if divisor != 1:
-        tidy /= np.float32(divisor)
+        tidy /= tidy.dtype.type(divisor)
     return tidy

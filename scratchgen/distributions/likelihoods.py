@@ -31,6 +31,8 @@ class Likelihood(ExplainsKeywords):
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     replays: ClassVar[bool | None] = False  # whether `both` and `mean` are kernels' work, or noted
+    is_density: ClassVar[bool] = True  # of x, per unit of x; otherwise a probability
+    bounds: ClassVar[tuple[float, float] | None] = None  # of the numbers that it can score, if any
 
     def __init_subclass__(cls, **settings: Any) -> None:
         """Where a class has a log_prob or raw_gradient of its own, `both` is not an older one."""
@@ -111,9 +113,12 @@ class Bernoulli(Likelihood):
     name: ClassVar[str] = "bernoulli"
     formula: ClassVar[str] = "x_j ~ Bernoulli(sigmoid(raw_j))"
     replays: ClassVar[bool | None] = True
+    is_density: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float] | None] = (0, 1)
 
     def check(self, x: Array, what: str = "x") -> None:
-        within(x, 0, 1, "the likelihood is Bernoulli", what)
+        reason = "the likelihood is Bernoulli, as it is for pictures ('gaussian' takes any number)"
+        within(x, 0, 1, reason, what)
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         return bernoulli.log_prob(x, raw)
@@ -145,6 +150,7 @@ class Categorical(Likelihood):
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
     replays: ClassVar[bool | None] = True
+    is_density: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))

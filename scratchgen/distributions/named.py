@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ..checks import Shape, as_object, one_of
+from ..checks import Shape, as_object, is_picture, one_of
 from ..errors import OptionError
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood
@@ -15,7 +15,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 
 
 def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
-    """`choice` itself, by name or class; None is Bernoulli for pictures (H, W, C), else Gaussian.
+    """`choice` itself, by name or class; None is Bernoulli for pictures, else Gaussian.
 
     Raises OptionError for an unknown name, OptionError or KindError for what says too little.
 
@@ -23,7 +23,7 @@ def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
     FixedGaussian(variance=1.0)
     """
     if choice is None:
-        return Bernoulli() if len(shape) == 3 else Gaussian()
+        return Bernoulli() if is_picture(shape) else Gaussian()
     choice = as_object(choice, Likelihood, "likelihood")
     if isinstance(choice, Likelihood):
         return choice

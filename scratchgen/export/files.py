@@ -45,6 +45,7 @@ from ..writing import whole_file
 from .records import plain_log
 
 FORMAT = 2
+SCALED = 3  # the format of a model with a scaler, whose units an older reader would ignore
 LONGEST_CONFIG = 2**22  # letters, of which NumPy makes four bytes each
 MOST_PARTS = 2**17  # dicts and lists in a configuration, which take far more memory than letters
 LONGEST = 1_000  # letters of an array's name
@@ -120,17 +121,23 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
 def config(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
     met: list[Layer] = []
+    settings = model.settings()
     described = {
-        "format": FORMAT,
+        "format": format_of(settings),
         "model": model.kind,
         "dtype": model.dtype.name,
-        "settings": model.settings(),
+        "settings": settings,
         "networks": {name: describe(net, met) for name, net in model.networks.items()},
         "training": plain_log(model.training_log),
     }
     modules = {f"{what} {name}": _module(what, name) for what, name in _named(described)}
     foreign = {name: module for name, module in modules.items() if module}
     return {**described, "modules": foreign} if foreign else described
+
+
+def format_of(settings: dict[str, Any]) -> int:
+    """The format of the file of a model with these settings."""
+    return SCALED if "scaler" in settings else FORMAT
 
 
 def _description(model: Model) -> str:
@@ -286,11 +293,12 @@ def _config(archive: zipfile.ZipFile, what: str) -> dict[str, Any]:
         version = described["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem
-    if version != FORMAT:
+    if type(version) is not int or version not in (FORMAT, SCALED):
         earlier = type(version) is int and version < FORMAT
         advice = "train the model again" if earlier else "update scratchgen"
         raise FileError(
-            f"{what} has format {cut(repr(version))}, this scratchgen reads {FORMAT}: {advice}"
+            f"{what} has format {cut(repr(version))}, this scratchgen reads {FORMAT} and "
+            f"{SCALED}: {advice}"
         )
     return described
 

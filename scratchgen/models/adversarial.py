@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite, one_of, whole, within
+from ..checks import Array, finite, is_picture, one_of, whole, within
+from ..data.scaling import Scaler
 from ..errors import OptionError
 from ..keywords import explains_keywords
 from ..losses import (
@@ -65,6 +66,7 @@ class GAN(Model):
 
         dtype: "float32" or "float64".
         rng: for the first weights.
+        scaler: a Scaler of vectors, in whose units x is taken and given; None is none.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
@@ -72,6 +74,7 @@ class GAN(Model):
     kind = "GAN"
     replays = True
     network_names = ("generator", "discriminator")
+    spreads, farthest = (0.25, 3.0), 0.75
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class GAN(Model):
         weight_clip: float | None = None,
         dtype: Any = "float32",
         rng: Rng = None,
+        scaler: Scaler | None = None,
     ) -> None:
         expect_kind({"generator": generator, "discriminator": discriminator})
         self.shape = discriminator.in_shape
@@ -107,7 +111,7 @@ class GAN(Model):
         self.numbers = ("discriminator", *(["penalty"] if self.penalty else []), "generator")
         networks = {"generator": generator, "discriminator": discriminator}
         players = {"discriminator": ("discriminator",), "generator": ("generator",)}
-        super().__init__(networks, players, dtype, rng)
+        super().__init__(networks, players, dtype, rng, scaler)
 
     def objective(
         self,
@@ -255,7 +259,7 @@ class GAN(Model):
         the player's moves.
         """
         for_vectors = 5e-4 if self.loss.name == "least_squares" else 2e-3
-        own = 4e-4 if len(self.shape) == 3 else for_vectors
+        own = 4e-4 if is_picture(self.shape) else for_vectors
         rate = own if learning_rate is None else learning_rate
 
         def falling(player: str, first: float) -> LinearDecay:
@@ -271,12 +275,17 @@ class GAN(Model):
 
     def check(self, x: Any, what: str = "x") -> Array:
         x = super().check(x, what)
-        last = next(reversed(self.networks["generator"].layers), None)  # None for no layers
-        if isinstance(last, Sigmoid):
-            within(x, 0, 1, "the generator ends in Sigmoid and could give nothing else", what)
-        if isinstance(last, Tanh):
-            within(x, -1, 1, "the generator ends in Tanh and could give nothing else", what)
+        if bounds := self.bounds():
+            within(x, *bounds, what)
         return x
+
+    def bounds(self) -> tuple[float, float, str] | None:
+        last = next(reversed(self.networks["generator"].layers), None)  # None for no layers
+        for kind, low in ((Sigmoid, 0), (Tanh, -1)):
+            if isinstance(last, kind):
+                reason = f"the generator ends in {kind.__name__} (output 'linear' gives any number)"
+                return low, 1, reason
+        return None
 
     def decode(self, z: Any, labels: Any = None) -> Array:
         """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
@@ -285,7 +294,7 @@ class GAN(Model):
         ones an OptionError.
         """
         z = self.check_latents_as_given(z)
-        return self.apply("generator", z, self.check_labels(labels, len(z)))
+        return self.in_units(self.apply("generator", z, self.check_labels(labels, len(z))))
 
     @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
@@ -299,7 +308,10 @@ class GAN(Model):
         is no data of this model.
         """
         x = self.check_as_given(x)
-        return self.apply("discriminator", x, self.check_labels(labels, len(x)))[:, 0]
+        scores = np.empty(len(x), self.dtype)
+        for rows, y in self._pass_data("discriminator", x, self.check_labels(labels, len(x))):
+            scores[rows] = y[:, 0]
+        return scores
 
     def is_bounded(self) -> bool:
         """Whether a penalty or a clip bounds the slope of the discriminator."""
@@ -316,6 +328,7 @@ class GAN(Model):
             "discriminator_steps": self.discriminator_steps,
             "penalty": describe_penalty(self.penalty),
             "weight_clip": self.weight_clip,
+            **self._scaler_settings(),
         }
 
     @classmethod
@@ -330,6 +343,7 @@ class GAN(Model):
             weight_clip=settings["weight_clip"],
             dtype=dtype,
             rng=BLANK,
+            scaler=cls._scaler_of(settings),
         )
 
     def __str__(self) -> str:
@@ -339,5 +353,7 @@ class GAN(Model):
             more.append(f"{self.penalty.name} {self.penalty.weight:g}")
         if self.weight_clip is not None:
             more.append(f"weights within {self.weight_clip:g}")
+        if self.scaler:
+            more.append(str(self.scaler))
         head = f"GAN of {self.shape}: latent {self.latent}, {self.loss.name} loss"
         return ", ".join([head, *more])

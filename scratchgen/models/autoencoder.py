@@ -35,6 +35,7 @@ import numpy as np
 
 from .. import kernels
 from ..checks import Array, chunks, finite, one_of, whole
+from ..data.scaling import Scaler
 from ..distributions import (
     Likelihood,
     build_likelihood,
@@ -65,6 +66,7 @@ class VAE(Model):
 
         dtype: "float32" or "float64".
         rng: for the first weights.
+        scaler: a Scaler of vectors, in whose units x is taken and given; None is none.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
@@ -84,6 +86,7 @@ class VAE(Model):
         free_bits: float = 0.0,
         dtype: Any = "float32",
         rng: Rng = None,
+        scaler: Scaler | None = None,
     ) -> None:
         expect_kind({"encoder": encoder, "decoder": decoder})
         self.shape = encoder.in_shape
@@ -99,7 +102,7 @@ class VAE(Model):
         raw = f"the likelihood of {self.shape} is {self.likelihood.name}"
         expect_output(decoder, "decoder", self.likelihood.raw_shape(self.shape), raw)
         networks = {"encoder": encoder, "decoder": decoder}
-        super().__init__(networks, {"vae": self.network_names}, dtype, rng)
+        super().__init__(networks, {"vae": self.network_names}, dtype, rng, scaler)
 
     def objective(
         self,
@@ -193,6 +196,13 @@ class VAE(Model):
         self.likelihood.check(x, what)
         return x
 
+    def bounds(self) -> tuple[float, float, str] | None:
+        limits = self.likelihood.bounds
+        return limits and (*limits, f"the likelihood is {type(self.likelihood).__name__}")
+
+    def is_density(self) -> bool:
+        return self.likelihood.is_density
+
     def posterior(self, x: Any, labels: Any = None) -> SimpleNamespace:
         """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent).
 
@@ -202,7 +212,7 @@ class VAE(Model):
         """
         x = self.check_as_given(x)
         mu, log_var = (np.empty((len(x), self.latent), self.dtype) for _ in range(2))
-        for rows, heads in self._by_chunks("encoder", x, self.check_labels(labels, len(x))):
+        for rows, heads in self._pass_data("encoder", x, self.check_labels(labels, len(x))):
             mu[rows], log_var[rows] = np.split(heads, 2, axis=1)
         return SimpleNamespace(mu=mu, log_var=log_var)
 
@@ -244,35 +254,36 @@ class VAE(Model):
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 
-        On average over the draws a lower bound of log p(x); -inf for an x so far from all others
-        that the numbers on the way to its bound overflow.
+        On average over the draws a lower bound of log p(x), a density per unit of x: with a scaler
+        that of the scaled x, times its Jacobian, (3) of data/scaling.py. It is -inf for an x so far
+        from all others that the numbers on the way to its bound overflow.
         """
         x = self.check_as_given(x)
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
         bound = np.empty(len(x), self.dtype)
         for rows in chunks(len(x)):
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                bound[rows] = self._elbo(x[rows], rng, None if labels is None else labels[rows])
+                y, of_y = self.scaled(x[rows]), None if labels is None else labels[rows]
+                bound[rows] = self._elbo(y, rng, of_y) + self._log_det()
         beyond = np.isnan(bound)
         if beyond.any() and all(block.is_finite() for block in self.players.values()):
             bound[beyond] = -np.inf
         return bound
 
-    def _elbo(self, x: Array, rng: np.random.Generator, labels: Array | None) -> Array:
-        """x (N, *shape) of few examples -> (N,); nan where numbers overflow."""
-        q = self.posterior(x, labels)
-        noise = standard_normal(rng, q.mu.shape, self.dtype)  # (N, Z)
-        z = gaussian.draw(q.mu, q.log_var, noise)  # (N, Z)
+    def _elbo(self, y: Array, rng: np.random.Generator, labels: Array | None) -> Array:
+        """y (N, *shape), few scaled examples -> (N,); nan where numbers overflow."""
+        mu, log_var = np.split(self.apply("encoder", y, labels), 2, axis=1)  # (N, Z) each
+        noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
+        z = gaussian.draw(mu, log_var, noise)  # (N, Z)
         raw = self.apply("decoder", z, labels)  # (N, ...)
-        x = np.asarray(x, self.dtype)
-        return self.likelihood.log_prob(x, raw) - gaussian.kl_to_standard(q.mu, q.log_var)
+        return self.likelihood.log_prob(y, raw) - gaussian.kl_to_standard(mu, log_var)
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
-        """What the likelihood reads in the decoder's numbers: z (N, Z) -> (N, *shape)."""
-        out = np.empty((len(z), *self.shape), self.dtype)
+        """What the likelihood reads in the decoder's numbers, in units: z (N, Z) -> (N, *shape)."""
+        out = self._room(len(z))
         for rows, raw in self._by_chunks("decoder", z, self.check_labels(labels, len(z))):
             with np.errstate(under="ignore"):
-                out[rows] = reading(raw).reshape(-1, *self.shape)
+                out[rows] = self.in_units(reading(raw).reshape(-1, *self.shape))
         return out
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
@@ -286,6 +297,7 @@ class VAE(Model):
             "warm_up": self.warm_up,
             "free_bits": self.free_bits,
             "likelihood": describe_likelihood(self.likelihood),
+            **self._scaler_settings(),
         }
 
     @classmethod
@@ -300,6 +312,7 @@ class VAE(Model):
             free_bits=settings["free_bits"],
             dtype=dtype,
             rng=BLANK,
+            scaler=cls._scaler_of(settings),
         )
 
     def __str__(self) -> str:
@@ -307,6 +320,8 @@ class VAE(Model):
         more = [f"warm-up {self.warm_up:,} steps"] if self.warm_up else []
         if self.free_bits:
             more.append(f"free bits {self.free_bits:g}")
+        if self.scaler:
+            more.append(str(self.scaler))
         head = f"VAE of {self.shape}: latent {self.latent}, {likelihood}, beta {self.beta:g}"
         return ", ".join([head, *more])
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, Shape, array_text, examples
+from ..data.scaling import Scaler
 from ..errors import KindError, ShapeError
-from ..kernels import lasting
+from ..kernels import here, lasting
 from ..kernels.plans import Plan
 from ..kernels.recording import recording
 from ..kernels.twins import references, twins, twins_run
@@ -41,10 +42,11 @@ class PreparedDecoder:
         check_labels: Callable[[Any, int], Array | None],
         joins_labels: bool,
         parts: Sequence[Any],
+        scaler: Scaler | None,
     ) -> None:
         self._like_z = np.zeros((batch, *network.in_shape), dtype)
-        self._like_x = np.zeros((batch, *shape), dtype)
-        self._network, self._p, self._reading = network, p, reading
+        self._like_x = np.zeros((batch, *shape), dtype if scaler is None else np.float64)
+        self._network, self._p, self._reading, self._scaler = network, p, reading, scaler
         self._check_labels, self._joins_labels = check_labels, joins_labels
         is_planned = not joins_labels and all(map(replays, [*distinct_layers(network), *parts]))
         self._is_planned = is_planned
@@ -83,10 +85,10 @@ class PreparedDecoder:
 
     def _pass(self) -> "DecodingPass":
         """This thread's own pass."""
-        z, x = np.zeros_like(self._like_z), np.zeros_like(self._like_x)
+        z, x = np.zeros_like(self._like_z), np.zeros(self._like_x.shape, self._like_z.dtype)
         with self._by():
             self._mine.work = DecodingPass(
-                self._network, self._p, z, x, self._reading, self._is_planned
+                self._network, self._p, z, x, self._reading, self._scaler, self._is_planned
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -119,12 +121,14 @@ class DecodingPass:
         z: Array,
         x: Array,
         reading: Callable[[Array, Array], Array],
+        scaler: Scaler | None,
         is_planned: bool,
     ) -> None:
         self.z, self._out = lasting(z), lasting(x)
         self.tape = Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
-        self._reading = reading
+        self._reading, self._scaler = reading, scaler
+        self._in_units = None if scaler is None else lasting(np.zeros(x.shape))
         self._replay: Callable[[], None] | None = None
         if is_planned:
             with recording() as notes:
@@ -146,7 +150,11 @@ class DecodingPass:
         x = self.z
         for forward, p, tape in self._passes:
             x = forward(p, x, tape)
-        return self._reading(x, self._out)
+        x = self._reading(x, self._out)
+        if self._scaler is None or self._in_units is None:
+            return x
+        here(self._scaler.undo, x, self._in_units)
+        return self._in_units
 
 
 def _rounding_to_0(run: Callable[[], Any]) -> Any:

@@ -24,12 +24,14 @@ from ..checks import (
     Shape,
     chunks,
     count,
+    exact_type,
     examples,
     float_type,
     numbers,
     whole,
 )
 from ..checks import labels as checked_labels
+from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..keywords import ExplainsKeywords
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
@@ -47,6 +49,8 @@ class Model(ExplainsKeywords):
         shape: of one example.
         networks: by name.
         players: the blocks that are trained, by name, in order of their turns.
+        scaler: what its data are scaled by, or None. Objectives, networks and latents know only
+            scaled data; whatever else takes or gives x has the user's units, in float64.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
         history: what the last call of `fit` gave, or, after an interrupt, has given so far: name ->
             one number an epoch. It is not saved.
@@ -56,6 +60,9 @@ class Model(ExplainsKeywords):
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
     replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
+    # of each column of its data, where it learns with the default settings; docs/your-data.md:
+    spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # the standard deviation
+    farthest: ClassVar[float] = 3.0  # from 0, the mean
 
     shape: Shape
     latent: int
@@ -67,8 +74,10 @@ class Model(ExplainsKeywords):
         players: Mapping[str, tuple[str, ...]],
         dtype: Any,
         rng: Rng,
+        scaler: Scaler | None = None,
     ) -> None:
         self.networks = networks
+        self.scaler = self._fitting(scaler)
         self.dtype = float_type(dtype)
         _expect_no_sharing(networks, players)
         self.players = {
@@ -182,6 +191,7 @@ class Model(ExplainsKeywords):
             self.check_labels,
             joins_labels=self.n_labels > 0,
             parts=self.parts(),
+            scaler=self.scaler,
         )
 
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
@@ -189,8 +199,96 @@ class Model(ExplainsKeywords):
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:
-        """x as (N, *shape) of the model's dtype, or ShapeError, KindError or DataError."""
-        return examples(x, self.shape, self.dtype, what)
+        """x (N, *shape) as an objective takes it: scaled by the model's scaler, of its dtype.
+
+        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        """
+        if self.scaler is None:
+            return examples(x, self.shape, self.dtype, what)
+        x = numbers(x, what)
+        x = examples(x, self.shape, exact_type(x), what)
+        y = np.empty(x.shape, self.dtype)
+        for rows in chunks(len(x)):
+            y[rows] = self.scaler.apply(x[rows], what)
+        self._expect_range(y, what)
+        return y
+
+    def bounds(self) -> tuple[float, float, str] | None:
+        """The range of the numbers that it can give, and why; None where they may be any."""
+        return None
+
+    def is_density(self) -> bool:
+        """Whether its examples are measurements, with a density; classes are none."""
+        return True
+
+    def in_units(self, y: Array) -> Array:
+        """Scaled examples (N, *shape) in the user's units."""
+        return y if self.scaler is None else self.scaler.undo(y)
+
+    def _fitting(self, scaler: Any) -> Scaler | None:
+        """The scaler, if it can be one of this model."""
+        if scaler is None:
+            return None
+        if not isinstance(scaler, Scaler):
+            raise KindError(
+                f"scaler={scaler!r}: wants sg.data.Scaler.standard(x) or sg.data.Scaler.min_max(x),"
+                f" fitted on the data x to train on"
+            )
+        if len(self.shape) > 1:
+            raise OptionError(
+                f"a {scaler} is of vectors (D,), and this {self.kind} of {self.shape}: divide "
+                f"pictures, whose numbers share one unit, by their largest; or take "
+                f"x.reshape(len(x), -1) and a model of ({math.prod(self.shape)},)"
+            )
+        if self.shape != (scaler.width,):
+            raise ShapeError(
+                f"the {scaler} is of {scaler.width} columns, and this {self.kind} of {self.shape}: "
+                f"fit it on the data to train on"
+            )
+        bounds = self.bounds()
+        if not bounds and not self.is_density():
+            raise OptionError(
+                f"a {scaler} does not go with this {self.kind}, because classes are no "
+                f"measurements: leave it out, or take another likelihood"
+            )
+        if bounds and scaler.name == "standard":
+            raise OptionError(
+                f"a {scaler} does not go with this {self.kind}, because {bounds[2]}, and scaled "
+                f"numbers would leave [{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler"
+            )
+        return scaler
+
+    def _expect_range(self, y: Array, what: str) -> None:
+        """DataError for scaled data that lie where the model could give nothing."""
+        bounds, scaler = self.bounds(), self.scaler
+        if not bounds or scaler is None:
+            return
+        low, high, reason = bounds
+        bad = np.flatnonzero(((y < low) | (y > high)).any(axis=0))
+        if len(bad):
+            j = bad[0]
+            least, most = (
+                scaler.undo(np.full((1, scaler.width), edge))[0, j] for edge in (low, high)
+            )
+            came = scaler.undo(y[:, [j] * scaler.width])[:, j]
+            raise DataError(
+                f"column {j} of {what} goes from {came.min():g} to {came.max():g}, wants values in "
+                f"[{least:g}, {most:g}], as the {scaler} was fitted on, because {reason}: cut them "
+                f"with np.clip, or fit the scaler on data that hold them"
+            )
+
+    def _log_det(self) -> float:
+        """What scaling adds to log p(x) of a density, in nats."""
+        return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
+
+    def _scaler_settings(self) -> dict[str, Any]:
+        """Of the scaler, for `settings`; nothing where there is none."""
+        return {} if self.scaler is None else {"scaler": self.scaler.settings()}
+
+    @staticmethod
+    def _scaler_of(settings: dict[str, Any]) -> Scaler | None:
+        """The scaler that `_scaler_settings` are of."""
+        return Scaler(**settings["scaler"]) if "scaler" in settings else None
 
     def _batch(self, batch: Any) -> Array:
         """The batch of an objective; what is of another dtype or shape than `check` gives, checked.
@@ -207,9 +305,16 @@ class Model(ExplainsKeywords):
     def check_as_given(self, x: Any, what: str = "x") -> Array:
         """x (N, *shape) as it was given, of any dtype, if `check` has nothing against it.
 
-        Only a chunk at a time is converted to the model's dtype, so that it takes little memory.
+        Only a chunk at a time is scaled and converted, so that it takes little memory; see
+        `scaled`.
         """
-        return _as_given(x, what, self.shape, self.dtype, self.check)
+        return _as_given(x, what, self.shape, self.check)
+
+    def scaled(self, x: Array) -> Array:
+        """Of x (N, *shape) as `check_as_given` gives it, what `check` would give."""
+        if self.scaler is None:
+            return np.ascontiguousarray(x, self.dtype)
+        return self.scaler.apply(x).astype(self.dtype)
 
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
@@ -301,6 +406,18 @@ class Model(ExplainsKeywords):
                 y = network.forward(p, part, tape)
             yield rows, y
 
+    def _pass_data(
+        self, name: str, x: Array, labels: Array | None
+    ) -> Iterator[tuple[slice, Array]]:
+        """As `_by_chunks`, for examples x (N, *shape) as `check_as_given` gives them."""
+        for rows in chunks(len(x)):
+            of_rows = None if labels is None else labels[rows]
+            yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
+
+    def _room(self, n: int) -> Array:
+        """Memory for n examples that it gives: (n, *shape)."""
+        return np.empty((n, *self.shape), self.dtype if self.scaler is None else np.float64)
+
     def _views(self, name: str) -> Views:
         """The parameters of the network of that name."""
         block = next(b for b in self.players.values() if name in b.layout.networks)
@@ -312,13 +429,13 @@ class Model(ExplainsKeywords):
 
     def check_latents_as_given(self, z: Any) -> Array:
         """z (N, latent) as it was given, of any dtype, if `check_latents` accepts it."""
-        return _as_given(z, "z", (self.latent,), self.dtype, self.check_latents)
+        return _as_given(z, "z", (self.latent,), self.check_latents)
 
     def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
         """`decode` of n draws of z ~ N(0, I), a chunk at a time: (n, *shape)."""
         n = count(n)
         labels = self.check_labels(labels, n)
-        out = np.empty((n, *self.shape), self.dtype)
+        out = self._room(n)
         for rows in chunks(n):
             z = self.draw_latents(rows.stop - rows.start, rng)
             out[rows] = self.decode(z, None if labels is None else labels[rows])
@@ -348,13 +465,11 @@ class Model(ExplainsKeywords):
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
 
 
-def _as_given(
-    x: Any, what: str, shape: Shape, dtype: Any, check: Callable[[Array, str], Array]
-) -> Array:
-    """x (N, *shape) as it is, once `check`, which converts to `dtype`, has accepted its chunks."""
+def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:
+    """x (N, *shape) as it is, once `check` has accepted its chunks."""
     given = numbers(x, what)
-    if given.shape[1:] != shape or (given.dtype == dtype and given.flags.c_contiguous):
-        return check(given, what)  # which has nothing to convert
+    if given.shape[1:] != shape:
+        return check(given, what)  # which raises
     try:
         for rows in chunks(len(given)):
             check(given[rows], what)

@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from ..checks import Shape, example_shape, finite, one_of, sizes, whole
+from ..checks import Shape, example_shape, finite, is_picture, one_of, sizes, whole
+from ..data.scaling import Scaler
 from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
 from ..keywords import explains_keywords
 from ..losses import AdversarialLoss, Penalty
@@ -46,11 +47,12 @@ def vae(
     n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
+    scaler: Scaler | None = None,
 ) -> VAE:
     """A dense VAE for examples of `shape`, its decoder the mirror of its encoder.
 
     Args:
-        shape: of one example, (H, W, C) or (D,).
+        shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
         latent: the size of z.
         hidden: the widths of the encoder's hidden layers, each followed by ReLU.
         beta, warm_up, free_bits: of the KL term in training, see VAE.
@@ -60,8 +62,10 @@ def vae(
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
         rng: for the first weights.
+        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
+            takes and gives x in the units that it was fitted on.
 
-    Raises OptionError or KindError.
+    Raises OptionError, ShapeError or KindError.
 
     >>> vae((28, 28, 1), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
     (3, 28, 28, 1)
@@ -85,6 +89,7 @@ def vae(
         free_bits=free_bits,
         dtype=dtype,
         rng=rng,
+        scaler=scaler,
     )
 
 
@@ -112,11 +117,12 @@ def gan(
     n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
+    scaler: Scaler | None = None,
 ) -> GAN:
     """A dense GAN for examples of `shape`: ReLU in the generator, LeakyReLU in the discriminator.
 
     Args:
-        shape: of one example, (H, W, C) or (D,).
+        shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
         latent: the size of z.
         hidden: the widths of the generator's hidden layers; the discriminator has them reversed.
         loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
@@ -132,19 +138,21 @@ def gan(
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
         rng: for the first weights.
+        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
+            takes and gives x in the units that it was fitted on.
 
-    Raises OptionError or KindError.
+    Raises OptionError, ShapeError or KindError.
 
     >>> gan((2,), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
     (3, 2)
     """
     shape, hidden = example_shape(shape), sizes(hidden, "hidden")
     latent = whole(latent, "latent", least=1)
-    default = "sigmoid" if len(shape) == 3 else "linear"
+    default = "sigmoid" if is_picture(shape) else "linear"
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
     if instance_noise is None:
         steep = penalty is None and weight_clip is None
-        instance_noise = 0.5 if len(shape) == 3 and steep else 0.0
+        instance_noise = 0.5 if is_picture(shape) and steep else 0.0
     blur = [GaussianNoise(instance_noise)] if finite(instance_noise, "instance_noise") else []
     n = math.prod(shape)
     made = _stack(latent, hidden, ReLU, n, "glorot_uniform", n_labels)
@@ -158,6 +166,7 @@ def gan(
         weight_clip=weight_clip,
         dtype=dtype,
         rng=rng,
+        scaler=scaler,
     )
 
 

@@ -17,7 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ..checks import Array, is_picture
+from ..checks import Array, can_be_drawn
 from ..errors import FileError, ShapeError
 from ..writing import write_whole
 
@@ -25,6 +25,7 @@ PathLike = str | os.PathLike[str]
 
 DPI = 150
 DOT = {"s": 9, "alpha": 0.7, "linewidths": 0}  # points of a cloud
+APART = 10  # times as wide or as far as another column: columns in different units
 DOTTED = 100  # epochs up to which each is a dot on its line
 REAL, FAKE = "#1b6ca8", "#d1495b"
 
@@ -68,15 +69,16 @@ def expect_some(x: Array, what: str) -> None:
 
 
 def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: str = "") -> None:
-    """Pictures (N, H, W, 1 or 3) in [0, 1], side by side in rows.
+    """Pictures (N, H, W) or (N, H, W, 1 or 3) in [0, 1], side by side in rows.
 
     Raises ShapeError for what are no pictures, FileError where the path cannot be written.
     """
-    if not len(pictures) or not is_picture(pictures.shape[1:]):
+    if not len(pictures) or not can_be_drawn(pictures.shape[1:]):
         raise ShapeError(
-            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W, 1) for grey or "
-            f"(N, H, W, 3) for colour, and at least one"
+            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W) or (N, H, W, 1) for "
+            f"grey or (N, H, W, 3) for colour, and at least one{_channels_text(pictures)}"
         )
+    pictures = pictures.reshape(*pictures.shape[:3], -1)  # (N, H, W, C)
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     canvas = _side_by_side(pictures, columns)
     width = 6.0
@@ -94,7 +96,7 @@ def sheet(pictures: Array, path: PathLike, columns: int | None = None, title: st
 
 
 def pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "") -> None:
-    """Pictures above what a model made of them: both (N, H, W, C); N is cut to whole rows of 10."""
+    """Pictures above what a model made of them; N is cut to whole rows of 10. As `sheet`."""
     expect_some(x, "pictures")
     columns = min(10, len(x))
     n = len(x) // columns * columns
@@ -117,7 +119,7 @@ def cloud_pairs(x: Array, reconstructed: Array, path: PathLike, title: str = "")
     axes.scatter(
         reconstructed[:, 0], reconstructed[:, 1], color=FAKE, s=8, label="reconstructed", zorder=3
     )
-    axes.set_aspect("equal")
+    _set_aspect(axes, x)
     axes.legend(loc="upper right")
     save_figure(figure, path)
 
@@ -127,7 +129,7 @@ def cloud(x: Array, path: PathLike, labels: Array | None = None, title: str = ""
     expect_some(x, "points")
     figure, axes = _figure(6, 6, title)
     _scatter(axes, figure, x, labels)
-    axes.set_aspect("equal")
+    _set_aspect(axes, x)
     save_figure(figure, path)
 
 
@@ -184,7 +186,7 @@ def density(real: Array, generated: Array, path: PathLike, title: str = "") -> N
         axes.pcolormesh(x_edges, y_edges, shown, cmap="magma", rasterized=True)
         outside = 1 - counts.sum() / len(points)
         axes.set_title(f"{name}: {len(points):,} points" + _outside_text(outside))
-        axes.set_aspect("equal")
+        _set_aspect(axes, real)
     figure.suptitle(title)
     save_figure(figure, path)
 
@@ -234,24 +236,32 @@ def walks(
 def show_data(x: Array, path: PathLike, labels: Array | None = None, title: str = "") -> None:
     """A look at data: a sheet of pictures, a cloud of points, or a chart of wider vectors.
 
+    Columns of vectors that lie far apart, as in different units, are each drawn from their least
+    to their largest number.
+
     Raises ShapeError for data that are none of these.
     """
-    if is_picture(x.shape[1:]):
+    if can_be_drawn(x.shape[1:]):
         sheet(x, path, title=title)
     elif x.shape[1:] == (2,):
         cloud(x, path, labels, title)
     elif x.ndim == 2:
         expect_some(x, "vectors")
         figure, axes = _figure(7, 4.5, title)
+        spans = _spans(x)  # (D,)
+        are_apart = spans.any() and np.ptp(x) > APART * np.median(spans[spans > 0])
+        if are_apart:
+            x = (x - x.min(axis=0)) / np.where(spans > 0, spans, 1)
         image = axes.imshow(x, aspect="auto", interpolation="nearest")
         axes.set_xlabel("column")
         axes.set_ylabel("example")
-        figure.colorbar(image)
+        label = "of each column, from its least to its largest number" if are_apart else ""
+        figure.colorbar(image, label=label)
         save_figure(figure, path)
     else:
         raise ShapeError(
             f"no picture is known for examples of shape {x.shape[1:]}: write them as an array, "
-            f"with -o NAME.npy"
+            f"with -o NAME.npy{_channels_text(x)}"
         )
 
 
@@ -271,6 +281,18 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Any]:
     axes = figure.add_subplot()
     axes.set_title(title)
     return figure, axes
+
+
+def _set_aspect(axes: Any, x: Array) -> None:
+    """Both axes alike, unless the columns of x (N, 2) are in units that lie far apart."""
+    spans = _spans(x)
+    if spans.max() <= APART * spans.min():
+        axes.set_aspect("equal")
+
+
+def _spans(x: Array) -> Array:
+    """From the least to the largest number of each column of x (N, D): (D,)."""
+    return np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])
 
 
 def _side_by_side(pictures: Array, columns: int) -> Array:
@@ -306,6 +328,15 @@ def _colour(palette: str, number: int) -> Any:
     from matplotlib import colormaps
 
     return colormaps[palette](number)
+
+
+def _channels_text(x: Array) -> str:
+    """What there is to do where pictures have their channels first, or more than can be seen."""
+    if x.ndim != 4 or can_be_drawn(x.shape[1:]):
+        return ""
+    if x.shape[1] in (1, 3):
+        return "; channels come last, as np.moveaxis(x, 1, -1) puts them"
+    return "; x[..., :1] is the first of their channels"
 
 
 def _outside_text(share: float) -> str:

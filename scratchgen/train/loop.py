@@ -14,6 +14,7 @@ where something went wrong in the midst of a step, of the end of the epoch befor
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,8 +24,14 @@ import numpy as np
 
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_rows, checked_size
-from ..distributions import Categorical
-from ..errors import DataError, DivergedError, KindError, OptionError, ShapeError
+from ..errors import (
+    DataError,
+    DivergedError,
+    KindError,
+    OptionError,
+    ScaleWarning,
+    ShapeError,
+)
 from ..keywords import explains_keywords
 from ..models import Model
 from ..nn import Tape
@@ -33,6 +40,7 @@ from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
 from .routine import Routine
+from .scales import scale_advice, scale_problem
 from .signals import Signals
 from .step import Trainer
 
@@ -154,7 +162,9 @@ def fit(
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
-    the last epoch that ended well.
+    the last epoch that ended well. Warns with a ScaleWarning, which names the columns, of data on a
+    scale at which little is learnt. A model with a scaler is trained on scaled data, and the
+    history's numbers are of these; docs/your-data.md.
 
     Ctrl-C, and any other signal with a handler in Python, is handled between two steps, or in the
     first one, in which kernels may be compiled, at once. Whatever is raised, there or by a
@@ -166,7 +176,9 @@ def fit(
     if not isinstance(model, Model):
         raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
     epochs = whole(epochs, "epochs")
-    x = _checked(model, x, "x")
+    given, x = x, _checked(model, x, "x")
+    if problem := scale_problem(model, given):
+        warnings.warn(f"{problem}: {scale_advice(given)}", ScaleWarning, stacklevel=2)
     data = Examples(x, _labels(model, labels, len(x), "labels"))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)
@@ -285,19 +297,15 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = max(-float(x.min()), float(x.max()))
-    if largest > LARGE and not _holds_classes(run.model):
-        advice = f"x reaches {largest:.4g}, so scale it: (x - x.mean(0)) / (x.std(0) + 1e-8)"
+    if largest > LARGE and run.model.scaler is None and run.model.is_density():
+        line = "build the model with scaler=sg.data.Scaler.standard(x), or add --scale standard"
+        advice = f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
     else:
         advice = "try a lower learning rate"
     place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"
     return DivergedError(
         f"{problem} in {place}; the model has the weights of {kept} again: {advice}"
     )
-
-
-def _holds_classes(model: Model) -> bool:
-    """Whether x are the numbers of classes, which have no scale."""
-    return getattr(getattr(model, "likelihood", None), "name", "") == Categorical.name
 
 
 def _held_out(model: Model, validation: Any) -> Examples:
@@ -323,7 +331,7 @@ def _labels(model: Model, labels: Any, n: int, what: str) -> Array | None:
 
 def _checked(model: Model, x: Any, what: str) -> Array:
     """x (N, *shape), its memory in order, in its own dtype where that takes less of it."""
-    x = model.check_as_given(x, what)
+    x = model.check_as_given(x, what) if model.scaler is None else model.check(x, what)
     if not len(x):
         raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
     own = x.dtype.itemsize < model.dtype.itemsize  # then batches are converted one by one

@@ -250,6 +250,28 @@ def test_arrays_are_read_from_npy_and_npz(tmp_path):
     assert sg.data.load(tmp_path / "one.npz").shape == (4, 3)
 
 
+def test_the_digits_of_vectors_are_kept_where_that_is_asked_for(tmp_path):
+    money = 1e9 + np.arange(6.0).reshape(3, 2)
+    np.save(tmp_path / "x.npy", money)
+    assert sg.data.load(tmp_path / "x.npy").dtype == np.float32
+    for dtype in (None, "float64"):
+        x = sg.data.load(tmp_path / "x.npy", dtype=dtype)
+        assert x.dtype == np.float64
+        assert np.array_equal(x, money)
+    np.savez(tmp_path / "x.npz", x=money.astype(np.int64), y=np.arange(3))
+    x, labels = sg.data.load(tmp_path / "x.npz", return_labels=True, dtype=None)
+    assert np.array_equal(x, money)
+    assert labels.tolist() == [0, 1, 2]
+    for kind in (np.float32, np.int16, np.uint8, bool):  # which float32 holds
+        np.save(tmp_path / "x.npy", np.arange(6).reshape(3, 2).astype(kind))
+        assert sg.data.load(tmp_path / "x.npy", dtype=None).dtype == np.float32
+    np.save(tmp_path / "x.npy", IMAGES / 255)
+    assert sg.data.load(tmp_path / "x.npy", dtype=None).dtype == np.float32
+    assert sg.data.load("ring", dtype="float64").dtype == np.float64
+    with pytest.raises(errors.OptionError, match="wants one of 'float32', 'float64'"):
+        sg.data.load("ring", dtype="float16")
+
+
 def test_one_idx_file_is_read_alone(folder):
     assert sg.data.load(folder / "train-images-idx3-ubyte.gz").shape == (6, 4, 3, 1)
 

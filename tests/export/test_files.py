@@ -233,7 +233,7 @@ HOSTILE = {
         "cannot be read",
     ),
     "a config that is a list": (with_config(DATA, lambda c: [1]), "cannot be read"),
-    "a later format": (with_config(DATA, lambda c: {**c, "format": 3}), "update scratchgen"),
+    "a later format": (with_config(DATA, lambda c: {**c, "format": 4}), "update scratchgen"),
     "an earlier format": (with_config(DATA, lambda c: {**c, "format": 1}), "train the model again"),
     "an unknown model": (with_config(DATA, lambda c: {**c, "model": "VEA"}), "did you mean 'VAE'"),
     "no settings": (with_config(DATA, lambda c: {**c, "settings": {}}), "describes no model"),

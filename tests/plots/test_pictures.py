@@ -121,6 +121,42 @@ def test_a_sheet_holds_every_picture_in_its_place():
         assert np.array_equal(canvas[top : top + 5, left : left + 4], picture)
 
 
+@pytest.mark.usefixtures("coarse")
+def test_grey_pictures_are_drawn_the_same_with_and_without_their_channel_axis(tmp_path):
+    for draw in (plots.sheet, plots.show_data, lambda x, path: plots.pairs(x, 1 - x, path)):
+        draw(GREY, tmp_path / "with.png")
+        draw(GREY[..., 0], tmp_path / "without.png")
+        assert (tmp_path / "with.png").read_bytes() == (tmp_path / "without.png").read_bytes()
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_chart_shows_columns_in_any_units(tmp_path):
+    x = RNG.random((20, 4)) * 512 // 1
+    x[:, 3] = 1  # constant
+    for name, units, offsets in (
+        ("one", [1, 1, 2**20, 1], 0),
+        ("other", [4, 1, 1, 1], [0, 0, 2**20, 0]),
+    ):
+        plots.show_data(x * units + offsets, tmp_path / f"{name}.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+    plots.show_data(x, tmp_path / "same.png")
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "same.png").read_bytes()
+    plots.show_data(np.ones((3, 4)), tmp_path / "constant.png")
+
+
+def test_points_in_two_units_fill_their_picture(monkeypatch):
+    figures = []
+    monkeypatch.setattr("scratchgen.plots.pictures.save_figure", lambda f, _: figures.append(f))
+    for units, aspect in (([1, 1], 1.0), ([3, 1], 1.0), ([1e-3, 1e3], "auto")):
+        x = POINTS * units
+        plots.cloud(x, "")
+        plots.cloud_pairs(x, x, "")
+        plots.density(x, x, "")
+        found = [axes.get_aspect() for figure in figures for axes in figure.axes]
+        assert found == [aspect] * 4
+        figures.clear()
+
+
 def test_the_principal_plane_holds_the_directions_of_the_largest_spread():
     x = RNG.standard_normal((20_000, 4)) * [1, 3, 0.1, 2]
     flat, share = principal_plane(x)
@@ -131,6 +167,10 @@ def test_the_principal_plane_holds_the_directions_of_the_largest_spread():
 def test_what_cannot_be_drawn_or_written_is_named(tmp_path):
     with pytest.raises(errors.ShapeError, match="no picture is known"):
         plots.show_data(np.zeros((3, 4, 4, 2)), tmp_path / "x.png")
+    with pytest.raises(errors.ShapeError, match=r"x\[\.\.\., :1\] is the first"):
+        plots.show_data(np.zeros((3, 4, 4, 2)), tmp_path / "x.png")
+    with pytest.raises(errors.ShapeError, match=r"np\.moveaxis\(x, 1, -1\)"):
+        plots.sheet(np.zeros((5, 3, 4, 4)), tmp_path / "x.png")
     for shape in ((0, 4, 4, 1), (3, 4, 4, 2), (3, 4)):
         with pytest.raises(errors.ShapeError, match="a sheet got pictures of shape"):
             plots.sheet(np.zeros(shape), tmp_path / "x.png")
@@ -144,7 +184,7 @@ def test_a_run_of_an_odd_shape_is_pictured(tmp_path):
     """Those of points and of grey pictures are pictured where `scratchgen train` is tested."""
     from scratchgen import runs
 
-    for shape in ((1,), (3,), (4, 4, 2), (2, 2, 3)):
+    for shape in ((1,), (3,), (4, 4), (4, 4, 2), (2, 2, 3)):
         folder = tmp_path / "-".join(map(str, shape))
         folder.mkdir()
         x = RNG.random((30, *shape)).astype(np.float32)

@@ -146,8 +146,11 @@ def _model_pairs(
     double = in_double(model, rng)
     classes = getattr(getattr(model, "likelihood", None), "classes", 2)
 
+    unscaled = copy.copy(double)
+    unscaled.scaler = None
+
     def draw(shape: Shape) -> Array:
-        return legal(double.check, shape, rng, classes)
+        return double.in_units(legal(unscaled.check, shape, rng, classes))
 
     x = double.check(given_or_drawn(x, lambda: model.shape, draw))
     if labels is None and double.n_labels:

@@ -1,0 +1,89 @@
+"""Whether data lie on a scale that networks learn on: it is said before training, not after.
+
+    of each column, standard deviation within model.spreads, |mean| <= model.farthest      (1)
+
+Beyond (1) the default settings end in a model that has learnt little, and no error says so:
+docs/your-data.md has the figures. What only looks small is left out: columns of nothing but -1, 0
+and 1, such as one-hot classes, and columns that hold one number most of the time, such as the rim
+of flattened pictures. A constant column has no deviation, and its value is judged like a mean.
+Examples that are no vectors share one unit, and are judged as one column.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array
+from ..models import Model
+
+SEEN, FEWEST, NUMBERS = 2_000, 100, 2_000_000  # examples looked at; fewer of more numbers
+NAMED = 4  # columns that are named
+
+
+def scale_problem(model: Model, x: Any, what: str = "x") -> str:
+    """How x (N, *shape), data that `model.check` lets pass, breaks (1); "" where it does not.
+
+    Asked only of models that give numbers of any size: the others refuse what does not fit.
+    """
+    if model.bounds() or not model.is_density():
+        return ""
+    found = "; ".join(_findings(model, np.asarray(x)))
+    (least, most), farthest = model.spreads, model.farthest
+    scaled = f", scaled by its {model.scaler}," if model.scaler else ""
+    return found and (
+        f"{what}{scaled} is off the scale that a {model.kind} learns on, standard deviations of "
+        f"{least:g} to {most:g} around means within {farthest:g} of 0: {found}"
+    )
+
+
+def scale_advice(x: Any) -> str:
+    """What mends it, in Python."""
+    x = np.asarray(x)
+    if x.ndim == 2:
+        return (
+            "build the model with scaler=sg.data.Scaler.standard(x); it then takes and gives x in "
+            "the units that x has"
+        )
+    return f"train on x / {x.max():g}" if x.min() >= 0 else "train on (x - x.mean()) / x.std()"
+
+
+def _findings(model: Model, x: Array) -> Iterator[str]:
+    """What breaks (1) in x (N, *shape), a few words each."""
+    are_vectors, (least, most) = x.ndim == 2, model.spreads
+    if not are_vectors and -1 <= x.min() <= x.max() - 0.5 and x.max() <= 1:
+        return  # pixels, as usual
+    most_seen = max(FEWEST, min(SEEN, NUMBERS // math.prod(x.shape[1:])))
+    seen = x[:: math.ceil(len(x) / most_seen)].astype(np.float64)  # (n, *shape)
+    seen = model.scaler.apply(seen) if model.scaler else seen
+    x, seen = (y if are_vectors else y.reshape(-1, 1) for y in (x, seen))  # (N, D) and (n, D)
+    mean, spread = seen.mean(axis=0), seen.std(axis=0)  # (D,)
+    constant = x.min(axis=0) == x.max(axis=0)
+    looks_small = np.isin(seen, (-1, 0, 1)).all(axis=0)
+    looks_small |= (seen == np.median(seen, axis=0)).mean(axis=0) > 0.5
+    narrow, wide = (spread < least) & ~looks_small & ~constant, spread > most
+    off = np.abs(mean) > model.farthest
+    for columns, name, values in (
+        (narrow, "deviation", spread),
+        (wide, "deviation", spread),
+        (off & ~wide & ~constant, "mean", mean),
+        (off & constant, "constant", mean),
+    ):
+        if columns.any():
+            low, high = (f"{edge(values[columns]):.4g}" for edge in (np.min, np.max))
+            size = low if low == high else f"{low} to {high}"
+            where = f" in {_named(np.flatnonzero(columns))}" if are_vectors else ""
+            yield f"{name} {size}{where}"
+
+
+def _named(columns: Array) -> str:
+    """`column 3`, `columns 0, 1 and 2`, or `columns 0, 1, 2, 3 and 17 more`."""
+    names = [f"{j}" for j in columns[:NAMED]]
+    if len(columns) > NAMED:
+        names.append(f"{len(columns) - NAMED} more")
+    text = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    return f"column{'s' if len(columns) > 1 else ''} {text}"
+
+
+__all__ = ["scale_advice", "scale_problem"]
