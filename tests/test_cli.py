@@ -190,7 +190,7 @@ def test_info_says_what_a_model_is_and_how_it_was_trained(data, capsys):
 
 def test_info_shows_any_record_of_training_cut_and_with_nothing_a_terminal_obeys(capsys):
     model = sg.models.gan((2,), latent=2, hidden=(4,), rng=0)
-    sg.fit(model, np.ones((9, 2)), epochs=1, seed=0)
+    sg.fit(model, np.eye(2), epochs=1, seed=0)
     fitted = model.training_log[0]
     model.training_log += [
         {**fitted, "data": "\x1b[2J\n" + "a" * 4_000_000, "average": None},

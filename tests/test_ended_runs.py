@@ -284,15 +284,15 @@ def test_a_folder_that_is_moved_away_while_it_trains_is_made_again(monkeypatch, 
 
 
 def test_a_log_that_cannot_be_written_for_a_while_is_whole_in_the_end(monkeypatch, capsys):
-    write, failed = runs._write_rows, []
+    to_text, failed = runs._csv, []
 
-    def full_once(*given):
+    def full_once(rows):
         if not failed:
-            failed.append(given)
+            failed.append(rows)
             raise OSError(28, "No space left on device")
-        write(*given)
+        return to_text(rows)
 
-    monkeypatch.setattr(runs, "_write_rows", full_once)
+    monkeypatch.setattr(runs, "_csv", full_once)
     assert train() == 0
     assert capsys.readouterr().err.count("No space left on device") == 1
     expect_run("run", 3, 12)

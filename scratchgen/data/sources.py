@@ -110,7 +110,7 @@ def load(
     if not return_labels:
         return x
     if reason:
-        warnings.warn(f"no labels: {reason}", stacklevel=2)
+        warnings.warn(f"no labels: {reason}", stacklevel=3)  # of `load`
     return x, labels
 
 

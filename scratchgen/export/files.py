@@ -324,7 +324,8 @@ def _blank(
 ) -> Model:
     """The model of these parts, all of whose arrays are to be written."""
     model = kind.from_settings(networks, described["settings"], dtype)
-    if json.loads(json.dumps(model.settings())) != described["settings"]:
+    settings = json.loads(json.dumps(model.settings()))
+    if settings != described["settings"] or format_of(settings) != described["format"]:
         raise OptionError("the settings do not fit the networks")
     model.training_log = plain_log(described["training"])
     return model

@@ -220,7 +220,7 @@ class VAE(Model):
         """The posterior's mean: x (N, *shape) -> mu (N, latent)."""
         x = self.check_as_given(x)
         mu = np.empty((len(x), self.latent), self.dtype)
-        for rows, heads in self._by_chunks("encoder", x, self.check_labels(labels, len(x))):
+        for rows, heads in self._pass_data("encoder", x, self.check_labels(labels, len(x))):
             mu[rows] = heads[:, : self.latent]
         return mu
 
@@ -232,7 +232,7 @@ class VAE(Model):
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
         x = self.check_as_given(x)
         labels = self.check_labels(labels, len(x))
-        out = np.empty((len(x), *self.shape), self.dtype)
+        out = self._room(len(x))
         for rows in chunks(len(x)):
             of = None if labels is None else labels[rows]
             out[rows] = self.decode(self.encode(x[rows], of), of)

@@ -178,7 +178,7 @@ def fit(
     epochs = whole(epochs, "epochs")
     given, x = x, _checked(model, x, "x")
     if problem := scale_problem(model, given):
-        warnings.warn(f"{problem}: {scale_advice(given)}", ScaleWarning, stacklevel=2)
+        warnings.warn(f"{problem}: {scale_advice(given)}", ScaleWarning, stacklevel=3)  # of `fit`
     data = Examples(x, _labels(model, labels, len(x), "labels"))
     size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
     held_out = None if validation is None else _held_out(model, validation)

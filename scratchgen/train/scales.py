@@ -18,7 +18,8 @@ import numpy as np
 from ..checks import Array
 from ..models import Model
 
-SEEN, FEWEST, NUMBERS = 2_000, 100, 2_000_000  # examples looked at; fewer of more numbers
+SEEN = 2_000  # examples that are looked at
+AT_ONCE = 50_000  # numbers, so that it takes little memory
 NAMED = 4  # columns that are named
 
 
@@ -54,14 +55,11 @@ def _findings(model: Model, x: Array) -> Iterator[str]:
     are_vectors, (least, most) = x.ndim == 2, model.spreads
     if not are_vectors and -1 <= x.min() <= x.max() - 0.5 and x.max() <= 1:
         return  # pixels, as usual
-    most_seen = max(FEWEST, min(SEEN, NUMBERS // math.prod(x.shape[1:])))
-    seen = x[:: math.ceil(len(x) / most_seen)].astype(np.float64)  # (n, *shape)
-    seen = model.scaler.apply(seen) if model.scaler else seen
+    few = SEEN if are_vectors else max(1, AT_ONCE // math.prod(x.shape[1:]))
+    seen = x[:: math.ceil(len(x) / few)]  # (n, *shape)
     x, seen = (y if are_vectors else y.reshape(-1, 1) for y in (x, seen))  # (N, D) and (n, D)
-    mean, spread = seen.mean(axis=0), seen.std(axis=0)  # (D,)
+    mean, spread, looks_small = _measured(model, seen)  # (D,) each
     constant = x.min(axis=0) == x.max(axis=0)
-    looks_small = np.isin(seen, (-1, 0, 1)).all(axis=0)
-    looks_small |= (seen == np.median(seen, axis=0)).mean(axis=0) > 0.5
     narrow, wide = (spread < least) & ~looks_small & ~constant, spread > most
     off = np.abs(mean) > model.farthest
     for columns, name, values in (
@@ -75,6 +73,21 @@ def _findings(model: Model, x: Array) -> Iterator[str]:
             size = low if low == high else f"{low} to {high}"
             where = f" in {_named(np.flatnonzero(columns))}" if are_vectors else ""
             yield f"{name} {size}{where}"
+
+
+def _measured(model: Model, seen: Array) -> tuple[Array, Array, Array]:
+    """Of seen (n, D), scaled: each column's mean, deviation, and whether it only looks small."""
+    parts = []
+    for left in range(0, seen.shape[1], wide := max(1, AT_ONCE // len(seen))):
+        y = seen[:, left : left + wide].astype(np.float64)  # (n, d)
+        if model.scaler is not None:
+            of = slice(left, left + wide)
+            y = (y - model.scaler.offset[of]) / model.scaler.scale[of]
+        looks_small = np.isin(y, (-1, 0, 1)).all(axis=0)
+        looks_small |= (y == np.median(y, axis=0)).mean(axis=0) > 0.5
+        parts.append((y.mean(axis=0), y.std(axis=0), looks_small))
+    mean, spread, small = (np.concatenate(of) for of in zip(*parts, strict=True))
+    return mean, spread, small
 
 
 def _named(columns: Array) -> str:

@@ -147,17 +147,14 @@ def test_a_gan_takes_and_gives_the_users_units():
         lambda scaler: sg.models.gan((6,), latent=2, hidden=(8,), rng=0, scaler=scaler),
     ],
 )
-def test_a_prepared_decoder_gives_the_users_units_in_the_same_memory(make, batch):
+def test_a_prepared_decoder_gives_the_users_units(make, batch):
     model = make(Scaler(OFFSETS, UNITS))
     labels = {"labels": [0] * batch} if model.n_labels else {}
     decode, rng = model.decoder(batch), np.random.default_rng(0)
-    seen = []
     for _ in range(3):
         z = rng.standard_normal((batch, 2), dtype=np.float32)
         x = decode(z, **labels)
-        seen.append(x)
         np.testing.assert_allclose(x, model.decode(z, **labels), rtol=1e-6, atol=1e-9)
-    assert seen[0] is seen[1] is seen[2]
 
 
 def test_threads_share_a_model_with_a_scaler(in_units):

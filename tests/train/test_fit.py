@@ -685,6 +685,7 @@ def test_a_validation_loss_that_overflows_is_infinite(points):
     assert history["val_loss"] == [np.inf, np.inf]
 
 
+@pytest.mark.filterwarnings("ignore::scratchgen.errors.ScaleWarning")  # meant
 def test_training_goes_on_where_numpy_is_told_to_raise_at_an_underflow(points):
     tiny = points * np.float32(1e-30)
     with np.errstate(all="raise"), references():
