@@ -83,7 +83,7 @@ def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = Non
 
     Raises ShapeError, KindError, DataError or OptionError, as everything that takes x.
     """
-    x, rng = model.check(x), generator(rng)
+    x, rng = model.check_as_given(x), generator(rng)
     if len(x) < ENOUGH or not model.steps_trained or not _spread(x):
         return []
     with np.errstate(all="ignore"):  # what is not finite is no collapse
@@ -104,14 +104,17 @@ def _collapse_of_vae(model: VAE, x: Array, labels: Array | None) -> Iterator[str
 def _collapse_of_gan(
     model: GAN, x: Array, rng: np.random.Generator, labels: Array | None
 ) -> Iterator[str]:
-    share = _spread(model.sample(len(x), rng, labels)) / _spread(x)
+    samples, real = model.sample(len(x), rng, labels), model.scaled(x)
+    finite = np.isfinite(samples).all()
+    share = _spread(model.scaled(samples)) / _spread(real) if finite else np.nan
     if share < NARROW:  # (5)
         yield (
             f"the generator has collapsed: its samples spread {number(share)} times as far as the "
             f"data, almost the same whatever z is"
         )
     tape = Tape()
-    model.objective("discriminator", x, rng, tape=tape, labels=model.check_labels(labels, len(x)))
+    labels = model.check_labels(labels, len(x))
+    model.objective("discriminator", real, rng, tape=tape, labels=labels)
     value = tape.parts["discriminator"] - tape.parts.get("penalty", 0.0)
     if model.loss.name in FROM_0_UP and value < WON:  # (6)
         yield (
