@@ -8,6 +8,7 @@ All tests run in a process for each CPU where pytest-xdist is installed; -n 0 ke
 """
 
 import gc
+import itertools
 import os
 import pickle
 import shutil
@@ -154,6 +155,13 @@ def ctrl_c_interrupts() -> Iterator[None]:
 def coarse(monkeypatch) -> None:
     """Pictures of few pixels, which are written sooner."""
     monkeypatch.setattr("scratchgen.plots.pictures.DPI", 40)
+
+
+@pytest.fixture
+def slow_machine(monkeypatch) -> None:
+    """By its clock, everything takes hours; matplotlib warns of some things that take a second."""
+    hours = itertools.count(step=3600.0)
+    monkeypatch.setattr("time.perf_counter", lambda: next(hours))
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def _draw_products(axes: Any, threads: str, measured: dict[str, Any]) -> None:
     axes.set_xlabel("operations of a product")
     axes.set_ylabel("GFLOP/s")
     axes.set_title(f"products of float32 matrices, {threads} thread{'s' * (threads != '1')}")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def _draw_kernels(axes: Any, measured: dict[str, dict[str, float]]) -> None:
@@ -114,7 +114,7 @@ def _draw_steps(axes: Any, tasks: dict[str, Any]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("time of a training step, ours is 1")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")
     axes.set_title("training")
 
 

@@ -55,7 +55,7 @@ def _draw_curves(panel: Any, curves: Any) -> None:
             axes.plot(h, shown, color=colour, marker=marker, markersize=4, linewidth=1)
         _draw_band(axes, curve)
         if curve is curves[0] and axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=8, loc="best", framealpha=0.7)
+            axes.legend(fontsize=8, loc="upper center", framealpha=0.7)
         axes.set_title(_plain(f"{curve.title}: {curve.verdict}", 26), fontsize=9)
         axes.tick_params(labelsize=8)
         axes.set_xlabel("h", fontsize=9)
@@ -99,7 +99,7 @@ def _draw_points(panel: Any, points: Any) -> None:
             )
     axes.set_xlabel("measured, with its error bar")
     axes.set_ylabel("claimed")
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="upper left")
 
 
 def _draw_tiles(panel: Any, tiles: Any) -> None:

@@ -149,7 +149,7 @@ def losses(history: Mapping[str, Sequence[float]], path: PathLike, title: str = 
     axes.grid(alpha=0.3)
     axes.xaxis.get_major_locator().set_params(integer=True)
     if axes.lines:  # a history of no epochs has none
-        axes.legend()
+        axes.legend(loc="upper right")  # matplotlib warns where to find the best place takes long
     save_figure(figure, path)
 
 

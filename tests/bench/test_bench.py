@@ -268,7 +268,7 @@ def test_out_leaves_the_numbers_and_a_picture(tmp_path, few_kernels, capsys):
 
 
 @pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
-def test_everything_measured_can_be_drawn(tmp_path):
+def test_everything_measured_can_be_drawn(tmp_path, slow_machine):
     from scratchgen import plots
 
     one = {"shape": [8, 8, 8], **{kind: [1e-6, 2e-6] for kind in products.KINDS}}

@@ -420,7 +420,7 @@ def test_a_picture_shows_the_worst_blocks():
 
 
 @pytest.mark.parametrize("name", ["pass", "fail", "nasty", "not finite", "no cases"])
-def test_a_report_can_be_drawn(name, tmp_path):
+def test_a_report_can_be_drawn(name, tmp_path, slow_machine):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
     from matplotlib.image import imread
 

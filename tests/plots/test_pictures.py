@@ -12,7 +12,7 @@ import scratchgen as sg
 from scratchgen import errors, plots
 from scratchgen.plots.pictures import _side_by_side, principal_plane
 
-pytestmark = pytest.mark.usefixtures("coarse")
+pytestmark = pytest.mark.usefixtures("coarse", "slow_machine")
 RNG = np.random.default_rng(0)
 POINTS = RNG.standard_normal((50, 2))
 GREY, COLOUR = RNG.random((7, 5, 4, 1)), RNG.random((7, 5, 4, 3))
