@@ -87,7 +87,7 @@ def test_nothing_is_imported_but_numpy_the_standard_library_and_the_optional_pac
 
 
 def test_files_are_written_by_one_file_alone():
-    """But for log.csv, to which lines are added; and a member of an archive is opened in a stream."""
+    """But for log.csv, to which lines are added; and members of an archive are opened in it."""
     found = set()
     for file in FILES:
         for node in ast.walk(tree_of(file)):
