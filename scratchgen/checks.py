@@ -34,7 +34,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """`text` from a stranger, as it may be shown: cut, and with nothing that a terminal would obey.
+    r"""A stranger's text as it may be shown: cut, and with nothing that a terminal would obey.
 
     >>> shortened("a" * 9, most=5), shortened("\x1b[2J")
     ('aa...', '?[2J')

@@ -1,4 +1,4 @@
-"""Files are written whole, where a link points, with the mode they had; devices are left alone."""
+"""Files are written whole, where a link points, with the mode they had; devices stay devices."""
 
 import contextlib
 import os
@@ -63,9 +63,15 @@ def draw(name):
     return write
 
 
+def write_config(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "save", lambda model, path: None)
+        runs.write_model(folder, MODEL, {"seed": "7" * 100})
+
+
 WRITERS = {
     "model.npz": lambda folder: sg.save(MODEL, folder / "model.npz"),
-    "config.json": lambda folder: runs.write_model(folder, MODEL, {"seed": "7" * 100}),
+    "config.json": write_config,
     "x.npy": lambda folder: runs.write_array(folder / "x.npy", np.arange(100.0)),
     "report.html": lambda folder: written("a page" * 100, folder / "report.html"),
     "x.png": draw("x.png"),
@@ -232,6 +238,21 @@ def test_a_folder_that_may_not_be_written_is_named_with_the_reason():
     finally:
         folder.chmod(0o755)
         (folder / "x").unlink()
+        folder.rmdir()
+
+
+def test_a_read_only_file_is_not_written():
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "x"
+    path.write_bytes(b"old")
+    try:
+        folder.chmod(0o777)
+        path.chmod(0o444)
+        with unprivileged(), pytest.raises(errors.FileError, match="it is read-only"):
+            write_whole(path, b"new")
+        assert path.read_bytes() == b"old"
+    finally:
+        path.unlink()
         folder.rmdir()
 
 

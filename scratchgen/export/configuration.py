@@ -28,7 +28,7 @@ LONGEST_NAME = 1_000  # letters of an array's name
 MOST_LAYERS = 50_000  # that are described, those with layers within them too
 MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
 MOST_DEPTH = 64  # layers within each other
-# Where the classes are kept that a file names, which users can add their own to
+# What a file names, and where users add their own.
 KNOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
     "model": ("scratchgen.models.MODELS", MODELS),
     "layer": ("scratchgen.nn.LAYERS", LAYERS),
@@ -80,7 +80,7 @@ def checked_json(model: Model) -> str:
         )
     if is_too_long(text):
         log = not is_too_long(json.dumps({**described, "training": []}))
-        advice = "keep fewer records, or shorter ones, in its training_log" if log else "take fewer"
+        advice = "keep fewer records, or shorter" if log else "take fewer layers"
         raise DataError(
             f"no file can hold this {model.kind}, because what describes its layers and its "
             f"{len(model.training_log):,} records of training has {len(text):,} letters and "

@@ -6,9 +6,8 @@
 
 The members are stored uncompressed and without times. Reading trusts nothing: the layers are built
 first, which takes no memory, then each array's declared shape is compared with what its layer wants
-and with the bytes the file has, and only then is memory taken. What `save` writes, `load`
-reads: before anything is written, the description is built as `load` would. See
-docs/file-format.md.
+and with the bytes the file has, and only then is memory taken. What `save` writes, `load` reads:
+configuration.py sees to it before anything is written. See docs/file-format.md.
 """
 
 import io
