@@ -227,6 +227,7 @@ def test_a_socket_is_refused(tmp_path, monkeypatch):
 def test_a_folder_that_may_not_be_written_is_named_with_the_reason():
     folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
     (folder / "x").write_bytes(b"old")
+    (folder / "x").chmod(0o666)
     try:
         folder.chmod(0o555)
         with unprivileged():
