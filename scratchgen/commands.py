@@ -21,7 +21,7 @@ from .tables import paragraph
 from .train import losses_text
 from .versions import require
 
-LONGEST = 400  # letters of what a model's file says of its training, in a line
+LONGEST = 1_000  # letters of what a model's file says of its training, in a line
 
 
 def sample(options: argparse.Namespace) -> int:

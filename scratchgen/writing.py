@@ -7,9 +7,9 @@ What goes wrong before (2), Ctrl-C too, leaves the old file as it was and nothin
 that write one file at once, the later has its way.
 
 A symbolic link stays one, and the file that it points to is written, there or not. A file that is
-written again keeps its mode, and its owner where that is allowed. Where it had a second name, a
-hard link, that one keeps the old content. A device or a pipe cannot be replaced by a file: it is
-written into (3).
+written again keeps its mode, and its owner where that is allowed; one that is read-only is not
+written. Where it had a second name, a hard link, that one keeps the old content. A device or a pipe
+is never replaced by a file: it is written into (3).
 """
 
 import errno
@@ -83,6 +83,8 @@ def _opened(place: Path) -> AbstractContextManager[IO[bytes]]:
     except ValueError as problem:  # a NUL in the name, or what the file system cannot spell
         raise FileError(f"{str(place)!r} is no name for a file: {problem}") from problem
     if stat.S_ISREG(before.st_mode):
+        if not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise FileError(f"{place} cannot be written, it is read-only: name another file")
         return _replacing(place, before)
     if stat.S_ISDIR(before.st_mode):
         raise FileError(f"{place} cannot be written, it is a folder: name a file in it")

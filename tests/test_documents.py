@@ -180,7 +180,7 @@ def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
 
 
 def test_the_configuration_that_the_file_format_shows_is_the_real_one():
-    from scratchgen.export.files import config
+    from scratchgen.export.configuration import config
 
     text = (ROOT / "docs" / "file-format.md").read_text()
     (shown,) = [json.loads(content) for language, content in blocks(text) if language == "json"]

@@ -86,6 +86,26 @@ def test_nothing_is_imported_but_numpy_the_standard_library_and_the_optional_pac
         assert others <= allowed, f"{file} imports {others - allowed}"
 
 
+def test_files_are_written_by_one_file_alone():
+    """But for log.csv, to which lines are added; and members of an archive are opened in it."""
+    found = set()
+    for file in FILES:
+        for node in ast.walk(tree_of(file)):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            words = [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
+            mode = next((word for word in words if re.fullmatch("[wxa]b?[+]?", word)), "")
+            if name in ("write_text", "write_bytes", "tofile") or (name == "open" and mode):
+                found.add((file, name, mode))
+    assert found <= {
+        ("scratchgen/writing.py", "open", "xb"),
+        ("scratchgen/writing.py", "open", "wb"),
+        ("scratchgen/export/files.py", "open", "w"),
+        ("scratchgen/runs.py", "open", "a"),
+    }
+
+
 def test_a_file_opens_with_one_plain_sentence():
     for file in FILES:
         first = (ast.get_docstring(tree_of(file)) or "").split("\n")[0]

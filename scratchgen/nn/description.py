@@ -136,10 +136,7 @@ def _from_plain(value: Any, met: list[Layer]) -> Any:
     if isinstance(value, dict):
         return build(value, met)
     if isinstance(value, list):
-        items = []
-        for item in value:
-            items.append(build(item, met) if isinstance(item, dict) else item)
-        return items
+        return [_from_plain(item, met) for item in value]
     return value
 
 

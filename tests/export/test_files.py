@@ -254,6 +254,10 @@ HOSTILE = {
         changed(DATA, "config.npy", lambda old: npy(np.array(["{}", "{}"]))),
         "cannot be read",
     ),
+    "a configuration of letters that are none": (
+        changed(DATA, "config.npy", lambda old: npy(np.frombuffer(b"\xff" * 40, "<U10")[0])),
+        "cannot be read",
+    ),
     "sixty thousand layers": (with_config(DATA, many), "wants at most 50,000 layers"),
     "a layer with a name of a million letters": (
         with_config(DATA, lambda c: {**c, "networks": {"encoder": {"layer": "a" * 10**6}}}),

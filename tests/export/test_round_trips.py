@@ -27,7 +27,7 @@ from scratchgen.distributions import (
     MeanSquaredError,
     SharedGaussian,
 )
-from scratchgen.export import files
+from scratchgen.export.configuration import config
 from scratchgen.gradcheck.strategies import own_layers
 from scratchgen.losses import LOSSES, R1, GradientPenalty
 from scratchgen.nn import LAYERS, Dense, Flatten, Layer, Network, Normal, Orthogonal, Reshape
@@ -175,7 +175,7 @@ def test_what_no_record_can_hold_is_named_with_its_place(log, place, tmp_path):
 def test_a_log_that_is_too_long_for_a_file_is_refused_when_it_is_saved_with_what_helps():
     model = sg.models.gan((1,), latent=1, hidden=(1,), rng=0)
     model.training_log = [{"note": "x" * 10**6} for _ in range(5)]
-    with pytest.raises(errors.DataError, match=r"del model.training_log\[:-100\]"):
+    with pytest.raises(errors.DataError, match="keep fewer records, or shorter"):
         as_bytes(model)
     model.training_log = [{"note": "x" * 10**6} for _ in range(4)]
     assert len(sg.load(as_bytes(model)).training_log) == 4
@@ -270,7 +270,9 @@ def deep(n: int) -> Layer:
 
 
 @pytest.mark.usefixtures("own_classes")
-@pytest.mark.parametrize("value", [(1, 2.5, "a"), Dense(2, 2), np.float32(0.5), None, "", [True]])
+@pytest.mark.parametrize(
+    "value", [(1, 2.5, "a"), Dense(2, 2), np.float32(0.5), None, "", [True], (Normal(0.5), "a")]
+)
 def test_fields_that_a_file_can_hold_come_back(value):
     same = sg.load(as_bytes(around(Own(value))))
     (layer,) = same.networks["generator"].layers
@@ -565,5 +567,5 @@ def test_likelihoods_games_penalties_and_models_of_ones_own_are_named_too(monkey
 
 
 def test_models_of_the_library_alone_name_no_modules():
-    assert "modules" not in files.config(around(Dense(2, 2)))
-    assert json.loads(json.dumps(files.config(around(Dense(2, 2)))))["format"] == 2
+    assert "modules" not in config(around(Dense(2, 2)))
+    assert json.loads(json.dumps(config(around(Dense(2, 2)))))["format"] == 2

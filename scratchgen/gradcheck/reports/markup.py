@@ -80,7 +80,7 @@ def page(title: str, body: Sequence[str]) -> str:
 def written(text: str, path: PathLike | None) -> str:
     """`text`, also written to a file where `path` names one; FileError where that fails."""
     if path is not None:
-        write_whole(path, text.encode())
+        write_whole(path, text.encode(errors="replace"))
     return text
 
 

@@ -1,0 +1,237 @@
+"""A model without its arrays, as JSON: what it is made of, and how it was trained.
+
+What is written here can be read here: before it is given to anybody, it is built again. Reading
+trusts nothing: layers take no memory, and how many there may be, and how deep, is counted first.
+See docs/file-format.md.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array, float_type, nearest, one_of
+from ..distributions import LIKELIHOODS
+from ..errors import DataError, FileError, OptionError, ScratchgenError, cut
+from ..losses import LOSSES, PENALTIES, AdversarialLoss
+from ..models import MODELS, Model
+from ..nn import LAYERS, Layer, Network, build, describe
+from ..nn.network import places
+from .records import plain_log
+
+FORMAT = 2
+SCALED = 3  # the format of a model with a scaler, whose units an older reader would ignore
+LONGEST_CONFIG = 2**22  # letters, of which NumPy makes four bytes each
+MOST_PARTS = 2**17  # dicts and lists in a configuration, which take far more memory than letters
+LONGEST_NAME = 1_000  # letters of an array's name
+MOST_LAYERS = 50_000  # that are described, those with layers within them too
+MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
+MOST_DEPTH = 64  # layers within each other
+# What a file names, and where users add their own.
+KNOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "model": ("scratchgen.models.MODELS", MODELS),
+    "layer": ("scratchgen.nn.LAYERS", LAYERS),
+    "likelihood": ("scratchgen.distributions.LIKELIHOODS", LIKELIHOODS),
+    "loss": ("scratchgen.losses.LOSSES", LOSSES),
+    "penalty": ("scratchgen.losses.PENALTIES", PENALTIES),
+}
+
+
+def config(model: Model) -> dict[str, Any]:
+    """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
+    met: list[Layer] = []
+    settings = model.settings()
+    described = {
+        "format": format_of(settings),
+        "model": model.kind,
+        "dtype": model.dtype.name,
+        "settings": settings,
+        "networks": {name: describe(net, met) for name, net in model.networks.items()},
+        "training": plain_log(model.training_log),
+    }
+    modules = {f"{what} {name}": _module(what, name) for what, name in _named(described)}
+    foreign = {name: module for name, module in modules.items() if module}
+    return {**described, "modules": foreign} if foreign else described
+
+
+def format_of(settings: dict[str, Any]) -> int:
+    """The format of the file of a model with these settings."""
+    return SCALED if "scaler" in settings else FORMAT
+
+
+def checked_json(model: Model) -> str:
+    """The configuration as JSON, once it is known that `load` builds the same model from it."""
+    try:
+        text = json.dumps(config(model), allow_nan=False)
+    except ScratchgenError:
+        raise
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise OptionError(f"no file can hold this {model.kind} ({said(problem)})") from problem
+    try:
+        described = json.loads(text)
+        again = blank(described, *parts(described))
+        same = _arrays(again) == _arrays(model) and json.dumps(config(again)) == text
+    except MemoryError:
+        raise
+    except Exception as problem:  # a layer or a model of the user's own may raise anything
+        raise OptionError(
+            f"no file can hold this {model.kind}, because it could not be built again from what "
+            f"describes it ({said(problem)})"
+        ) from problem
+    if not same:
+        raise OptionError(
+            f"no file can hold this {model.kind}, because another would be built from what "
+            f"describes it: the fields of a layer must be all that it is made of"
+        )
+    if is_too_long(text):
+        log = not is_too_long(json.dumps({**described, "training": []}))
+        advice = "keep fewer records, or shorter" if log else "take fewer layers"
+        raise DataError(
+            f"no file can hold this {model.kind}, because what describes its layers and its "
+            f"{len(model.training_log):,} records of training has {len(text):,} letters and "
+            f"{_part_count(text):,} dicts and lists, wants at most {LONGEST_CONFIG:,} and "
+            f"{MOST_PARTS:,}: {advice}"
+        )
+    return text
+
+
+def is_too_long(text: str) -> bool:
+    """Whether a configuration is longer than `load` reads."""
+    return len(text) > LONGEST_CONFIG or _part_count(text) > MOST_PARTS
+
+
+def _part_count(text: str) -> int:
+    return text.count("{") + text.count("[")
+
+
+def _arrays(model: Model) -> dict[str, tuple[int, ...]]:
+    """The shapes of all arrays of a model, by the names that a file has them by."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for block in model.players.values():
+        for entry in block.layout.entries:
+            name = entry.name
+            if name in shapes or not name.isprintable() or len(name) > LONGEST_NAME:
+                raise OptionError(f"{cut(name)!r} cannot be the name of an array")
+            shapes[name] = entry.shape
+    return shapes
+
+
+def read_json(array: Array, what: str) -> dict[str, Any]:
+    """The configuration whose JSON is in an array of the file called `what`, or FileError."""
+    try:
+        text = str(array)
+        if is_too_long(text):
+            raise FileError(f"{what} has a configuration of absurd length: damaged or hostile")
+        described = json.loads(text)
+        version = described["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem
+    if type(version) is not int or version not in (FORMAT, SCALED):
+        earlier = type(version) is int and version < FORMAT
+        advice = "train the model again" if earlier else "update scratchgen"
+        raise FileError(
+            f"{what} has format {cut(repr(version))}, this scratchgen reads {FORMAT} and "
+            f"{SCALED}: {advice}"
+        )
+    return described
+
+
+def parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], np.dtype[Any]]:
+    """A model's class, its networks, which take no memory, and its dtype."""
+    kind = MODELS[one_of(described["model"], MODELS, "model")]
+    for number, (_, depth) in enumerate(_layers(described["networks"])):
+        if number >= MOST_LAYERS or depth > MOST_DEPTH:
+            raise OptionError(
+                f"wants at most {MOST_LAYERS:,} layers, and {MOST_DEPTH} within each other"
+            )
+    met: list[Layer] = []
+    networks = {name: _network(described["networks"][name], met) for name in kind.network_names}
+    return kind, networks, float_type(described["dtype"])
+
+
+def blank(
+    described: dict[str, Any],
+    kind: type[Model],
+    networks: dict[str, Network],
+    dtype: np.dtype[Any],
+) -> Model:
+    """The model of these parts, all of whose arrays are to be written."""
+    model = kind.from_settings(networks, described["settings"], dtype)
+    settings = json.loads(json.dumps(model.settings()))
+    if settings != described["settings"] or format_of(settings) != described["format"]:
+        raise OptionError("the settings do not fit the networks")
+    model.training_log = plain_log(described["training"])
+    return model
+
+
+def _network(description: Any, met: list[Layer]) -> Network:
+    network = build(description, met)
+    if not isinstance(network, Network):
+        raise TypeError(f"{network} is not a Network")
+    if places(network) > MOST_PLACES:
+        raise ValueError(f"a network of {places(network):,} layers, one after the other")
+    return network
+
+
+def _layers(description: Any) -> Iterator[tuple[str, int]]:
+    """The class of every layer in a description, by its name, and how deep it lies in others."""
+    rest = [(description, 0)]
+    while rest:
+        value, depth = rest.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("layer"), str):
+                depth += 1
+                yield value["layer"], depth
+            value = list(value.values())
+        if isinstance(value, list):
+            rest += [(item, depth) for item in value if isinstance(item, dict | list)]
+
+
+def _named(described: dict[str, Any]) -> list[tuple[str, str]]:
+    """All that a configuration names of what is in KNOWN, each once, as ("layer", "Dense")."""
+    found = [("model", described.get("model"))]
+    found += [("layer", name) for name, _ in _layers(described.get("networks"))]
+    settings = described.get("settings")
+    for what in ("likelihood", "loss", "penalty"):
+        one = settings.get(what) if isinstance(settings, dict) else None
+        found.append((what, one.get("name") if isinstance(one, dict) else one))
+    return list(dict.fromkeys((what, name) for what, name in found if isinstance(name, str)))
+
+
+def _module(what: str, name: str) -> str:
+    """The module of a class, or of a game's functions, of the user's own; "" for one of ours."""
+    one = KNOWN[what][1].get(name)
+    of = one.discriminator if isinstance(one, AdversarialLoss) else one
+    module = getattr(of, "__module__", "")
+    ours = __name__.partition(".")[0]
+    return "" if module.partition(".")[0] in (ours, "__main__", "builtins") else module
+
+
+def expect_known(described: dict[str, Any], what: str) -> None:
+    """FileError where a class is missing, with the module to import where the file knows it."""
+    modules = described.get("modules")
+    for part, name in _named(described):
+        place, known = KNOWN[part]
+        if name in known:
+            continue
+        module = modules.get(f"{part} {name}") if isinstance(modules, dict) else None
+        needs = f"{what} needs the {part} {cut(repr(name), 60)}"
+        if not isinstance(module, str) or not module.replace(".", "_").isidentifier():
+            raise FileError(
+                f"{needs}, which is none of scratchgen's{nearest(name, known)}: before loading, "
+                f"import the module that defines it and adds it to {place} (in a shell: --import "
+                f"MODULE)"
+            )
+        if module in sys.modules:
+            raise FileError(f"{needs} of {module}: see that it is added to {place} there")
+        raise FileError(
+            f"{needs}: before loading, import {cut(module, 200)}, which is to add it to {place} "
+            f"(in a shell: --import {cut(module, 200)})"
+        )
+
+
+def said(problem: Exception) -> str:
+    """The kind of an exception and its message, cut."""
+    return cut(f"{type(problem).__name__}: {problem}", 300)
