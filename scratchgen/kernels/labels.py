@@ -15,6 +15,7 @@ The sum is rounded, and -lost is what that took from `others`.
 import numpy as np
 
 from ..checks import Array
+from .compiling import helper
 from .functions import exp, log
 from .rows import sum_of
 from .sharing import share
@@ -53,31 +54,37 @@ def categorical_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     for n in range(top, bottom):
         x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
         for j in range(size):
-            largest = logits_n[j * classes]
-            for i in range(j * classes, (j + 1) * classes):
-                largest = max(largest, logits_n[i])
-            for i in range(j * classes, (j + 1) * classes):
-                dlogits_n[i] = logits_n[i] - largest
-        for j in range(size):
-            terms[j] = zero * np.nan  # for what is no label
+            here, e = logits_n[j * classes : (j + 1) * classes], dlogits_n[j * classes :]
+            largest = here[0]
             for k in range(classes):
-                if x_n[j] == k:
-                    terms[j] = dlogits_n[j * classes + k]
+                largest = max(largest, here[k])
+            for k in range(classes):
+                e[k] = here[k] - largest
+            label = label_of(x_n[j], classes)
+            terms[j] = e[label] if label >= 0 else zero * np.nan
         for i in range(dlogits_n.size):
             dlogits_n[i] = exp(dlogits_n[i])
         for j in range(size):
+            e, label = dlogits_n[j * classes :], label_of(x_n[j], classes)
             others, of_hit = zero, zero
+            if label >= 0:
+                of_hit, e[label] = e[label], zero
             for k in range(classes):
-                e = dlogits_n[j * classes + k]
-                others += zero if x_n[j] == k else e
-                of_hit += e if x_n[j] == k else zero
-            total = others + of_hit
-            totals[j], share_of_one = total, one / total
+                others += e[k]
+            totals[j] = total = others + of_hit
+            share_of_one = one / total
             terms[j] += ((total - of_hit) - others) * share_of_one  # (3)
             for k in range(classes):
-                e = dlogits_n[j * classes + k]
-                d = others if x_n[j] == k else -e  # (2, 4)
-                dlogits_n[j * classes + k] = scale * (d * share_of_one)
+                e[k] = -scale * (e[k] * share_of_one)  # (2)
+            if label >= 0:
+                e[label] = scale * (others * share_of_one)  # (4)
         for j in range(size):
             terms[j] -= log(totals[j])  # (3)
         log_prob[n] = sum_of(terms)  # (1)
+
+
+@helper
+def label_of(x, classes):
+    """x as a whole number, or -1 where it is none of 0 ... classes - 1."""
+    label = np.int64(x) if 0 <= x < classes else np.int64(-1)
+    return label if label == x else np.int64(-1)

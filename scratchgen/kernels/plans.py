@@ -204,12 +204,12 @@ def region(parts, table, gate):
         enter(intp(one), parts, table, gate)  # numba counts in unsigned numbers
 
 
-def _types(types: Any) -> tuple[Any, Any]:
-    """Of a table and a gate."""
+def _table_and_gate(types: Any) -> tuple[Any, Any]:
+    """Their types."""
     return types.Array(types.int64, 2, "C"), types.Array(types.int64, 1, "C")
 
 
-alone = with_types(go_through, "go_through", _types)
+alone = with_types(go_through, "go_through", _table_and_gate)
 
 
 @functools.cache

@@ -190,7 +190,7 @@ def multiply(part, parts, a, b, bias, c, start, some, panels):
     b_j = item if columns == 1 else b_j
     c_row = item if rows == 1 else c_row
     at_first, first_j = bias.ctypes.data, item if start == BIAS else 0
-    rest = at_c if start == ITSELF else at_c - at_c  # 0: nothing is added to what is in c
+    rest = np.intp(at_c) if start == ITSELF else 0  # 0: there is nothing to add to
 
     along_k = a_k == item and b_k == item
     if rows == 1 and along_k:
@@ -277,7 +277,7 @@ def _rounds(
                     at_first, next_first = sums, next_sums
                 if is_last:
                     sums, next_sums = at_c, c_row
-                rest = at_c if adds and is_last else at_c - at_c
+                rest = at_c if adds and is_last else 0
                 multiply_tile(
                     like, height, width, few, at_a, a_row, a_k, at_b, next_k,
                     sums, next_sums, at_first, next_first, rest, c_row,

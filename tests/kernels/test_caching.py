@@ -5,13 +5,11 @@ import stat
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from test_twins import run
 
-from scratchgen.bench.cases import twins
+from scratchgen import warming
 from scratchgen.kernels import plans
-from scratchgen.kernels.recording import Call
 from scratchgen.kernels.twins import numba_works
 
 pytestmark = pytest.mark.skipif(
@@ -150,10 +148,9 @@ def test_what_two_processes_wrote_one_over_the_other_is_compiled_anew(monkeypatc
     assert (twin(1), twin(1.5)) == (2, 3.0)
 
 
-def test_what_a_later_run_may_choose_is_compiled_with_the_first():
+def test_what_a_later_run_may_choose_is_compiled_with_the_first_and_by_warmup():
     """Several threads, or one: which is faster is tried while it runs, and not in each run."""
-    call = Call(twins()["add_scaled"].loop, (*[np.zeros(3)] * 2, 1.0, np.zeros(3)), 1)
-    plans.at_once(call, 2)
+    warming.together()
     assert plans._region().overloads
     assert plans.for_python(plans.alone).overloads
 

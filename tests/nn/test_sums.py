@@ -82,7 +82,7 @@ def test_so_it_is_for_products_of_any_size_on_any_number_of_threads(
 
 
 @both_ways
-def test_in_tangents_too(way):
+def test_so_it_is_in_second_order(way):
     """What a penalty adds for v and for -v."""
     layer, rng = nn.LayerNorm(6), np.random.default_rng(0)
     x, u, dy, dv = (rng.standard_normal((70, 6)).astype("float32") for _ in range(4))
