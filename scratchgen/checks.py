@@ -148,7 +148,7 @@ def _array(x: Any, what: str) -> Array:
 
 
 def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
-    """`x` as a contiguous `(N, *shape)` array of `dtype`, every number finite.
+    """`x` as a contiguous and aligned `(N, *shape)` array of `dtype`, every number finite.
 
     Raises KindError, ShapeError or DataError. Makes a copy only where the dtype or the memory
     layout asks for one.
@@ -160,7 +160,7 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
             f"{what} has shape {array.shape}, wants {wanted}: {_shape_advice(array, shape, what)}"
         )
     with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype=dtype)
+        array = np.require(array, dtype, ["C", "ALIGNED", "ENSUREARRAY"])
     if not np.isfinite(array).all():
         if np.isfinite(numbers(x, what)).all():
             raise DataError(

@@ -3,7 +3,7 @@
 The NumPy reference is the definition; where it has a Numba twin, the twin stands below it.
 """
 
-from .activations import ACTIVATIONS, Twins
+from .activations import ACTIVATIONS, Twins, activate
 from .adam import adam_step
 from .arithmetic import add_scaled, approach, drop_out
 from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
@@ -54,13 +54,13 @@ from .recording import after, before, here, in_order, is_recording, lasting
 from .rows import flat, mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
 from .slopes import between, gradient_penalty_pass, r1_pass, row_norms, scale_rows
-from .twins import call_flat
 
 __all__ = [
     "ACTIVATIONS",
     "BATCH",
     "FAR",
     "Twins",
+    "activate",
     "adam_step",
     "add_norm_sums",
     "add_outer",
@@ -76,7 +76,6 @@ __all__ = [
     "before",
     "bernoulli_pass",
     "between",
-    "call_flat",
     "categorical_pass",
     "centred_rmsprop_step",
     "column_moments",

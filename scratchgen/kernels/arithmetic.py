@@ -19,7 +19,7 @@ def add_scaled_reference(x: Array, y: Array, scale: np.floating, out: Array) -> 
     np.add(x, scale * y, out=out)  # (1)
 
 
-@twin_of(add_scaled_reference)
+@twin_of(add_scaled_reference, takes="x, y (P,), scale () -> out (P,)")
 def add_scaled(part, parts, x, y, scale, out):
     start, stop = share_row(out.size, part, parts)
     x, y, out = x[start:stop], y[start:stop], out[start:stop]
@@ -32,7 +32,7 @@ def drop_out_reference(x: Array, uniform: Array, drop: np.floating, out: Array) 
     np.multiply(x, (uniform >= drop) / (1 - drop), out=out)  # (2)
 
 
-@twin_of(drop_out_reference)
+@twin_of(drop_out_reference, takes="x, uniform (P,), drop () -> out (P,)")
 def drop_out(part, parts, x, uniform, drop, out):
     zero, one = x.dtype.type(0), x.dtype.type(1)
     scale = one / (one - drop)
@@ -47,7 +47,7 @@ def approach_reference(x: Array, y: Array, weight: Array) -> None:
     x += weight * (y - x)  # (3)
 
 
-@twin_of(approach_reference)
+@twin_of(approach_reference, takes="y (P,), weight (1,) -> x (P,)")
 def approach(part, parts, x, y, weight):
     by = weight[0]
     start, stop = share_row(x.size, part, parts)

@@ -34,6 +34,7 @@ from ..checks import Array
 from ..errors import OptionError
 from . import recording
 from .compiling import FromLLVM, Kernel, helper, with_types
+from .operands import Operands
 from .recording import Call, lasting
 from .sharing import share, share_row
 from .twins import call, twin_of, twins_run
@@ -48,6 +49,11 @@ NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
+TIMES = Operands("times", "x (N, I), w (I, O) -> out (N, O)")
+AFFINE = Operands("affine", "x (N, I), w (I, O), b (O,) -> out (N, O)")
+ADD_OUTER = Operands("add_outer", "x (N, I), dy (N, O), some (1,) int64 -> into (I, O)")
+TIMES_TRANSPOSE = Operands("times_transpose", "dy (N, O), w (I, O), some (1,) int64 -> out (N, I)")
+
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
 HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
 VECTOR = FromLLVM("VECTOR")
@@ -57,24 +63,25 @@ copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 
 def times(x: Array, w: Array, out: Array) -> Array:
     """x (N, I), w (I, O) -> out (N, O)."""
-    if not _multiplied(x, w, None, out, NOTHING):
+    if not (TIMES.check(x, w, out) and _multiplied(x, w, None, out, NOTHING)):
         recording.here(np.matmul, x, w, out)  # (1)
     return out
 
 
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
-    if not _multiplied(x, w, b, out, BIAS):
+    if not (AFFINE.check(x, w, b, out) and _multiplied(x, w, b, out, BIAS)):
         recording.here(np.matmul, x, w, out)
         recording.here(np.add, out, b, out)  # (1)
     return out
 
 
 def add_outer(
-    x: Array, dy: Array, into: Array, new: bool = False, some: Array | None = None
+    x: Array, dy: Array, into: Array, new: bool = False, some: Array = ALWAYS
 ) -> None:
     """x (N, I), dy (N, O), added into (I, O); with new, written there."""
-    if not _multiplied(x.T, dy, None, into, NOTHING if new else ITSELF, some):
+    start = NOTHING if new else ITSELF
+    if not (ADD_OUTER.check(x, dy, some, into) and _multiplied(x.T, dy, None, into, start, some)):
         recording.here(_add_outer, x, dy, into, new)
 
 
@@ -85,9 +92,10 @@ def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
         into += x.T @ dy  # (2)
 
 
-def times_transpose(dy: Array, w: Array, out: Array, some: Array | None = None) -> Array:
+def times_transpose(dy: Array, w: Array, out: Array, some: Array = ALWAYS) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
-    if not _multiplied(dy, w.T, None, out, NOTHING, some):
+    ours = TIMES_TRANSPOSE.check(dy, w, some, out)
+    if not (ours and _multiplied(dy, w.T, None, out, NOTHING, some)):
         recording.here(np.matmul, dy, w.T, out)  # (4)
     return out
 
@@ -97,7 +105,7 @@ def sum_blocks_reference(dy: Array, blocks: Array) -> None:
     np.add.reduceat(dy, np.arange(0, len(dy), BATCH), axis=0, out=blocks)
 
 
-@twin_of(sum_blocks_reference)
+@twin_of(sum_blocks_reference, takes="dy (N, O) -> blocks (N by 64, O)")
 def sum_blocks(part, parts, dy, blocks):
     first, last = share(len(blocks), part, parts)
     for b in range(first, last):
@@ -116,7 +124,7 @@ def add_rows_reference(dy: Array, into: Array, new: bool) -> None:
     into += dy.sum(axis=0)  # (3)
 
 
-@twin_of(add_rows_reference)
+@twin_of(add_rows_reference, takes="dy (N, O), new () bool -> into (O,)")
 def add_rows(part, parts, dy, into, new):
     left, right = share_row(into.size, part, parts)
     into = into[left:right]
@@ -133,7 +141,7 @@ def any_of_reference(x: Array, some: Array) -> None:
     some[0] = x.any()
 
 
-@twin_of(any_of_reference)
+@twin_of(any_of_reference, takes="x (N, D) -> some (1,) int64")
 def any_of(part, parts, x, some):
     if part < parts - 1:  # the first rows are all that is read, as a rule
         return
@@ -148,23 +156,20 @@ def any_of(part, parts, x, some):
 
 
 def _multiplied(
-    a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array | None = None
+    a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array = ALWAYS
 ) -> bool:
     """c = first + a b by the twin, unless NumPy is the one to do it: then False."""
     if not twins_run() or not ours_are_faster():
         return False
-    dtype, item = c.dtype, c.itemsize
-    if dtype.char not in "fd" or a.dtype != dtype or b.dtype != dtype:
-        return False
+    char, item = c.dtype.char, c.itemsize
     if c.strides[1] != item and c.shape[1] != 1:
         return False
     if item not in b.strides and 1 not in b.shape:
         return False
-    if bias is not None and (bias.dtype != dtype or bias.strides != (item,)):
+    if bias is not None and bias.strides != (item,):
         return False
-    first = _zeros(dtype.char) if bias is None else bias
-    args = (a, b, first, c, start, ALWAYS if some is None else some)
-    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=PANEL))
+    args = (a, b, _zeros(char) if bias is None else bias, c, start, some)
+    call(Call(_loop(char), args, c.size * a.shape[1] / AT_ONCE, scratch=PANEL))
     return True
 
 

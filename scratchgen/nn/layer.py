@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from ..checks import Array, Shape
-from ..errors import KindError, OptionError
+from ..errors import KindError, OptionError, ShapeError
 from .initialisers import Initial
 from .tape import Tape
 
@@ -39,6 +39,15 @@ def check_layer(layer: Any, where: str) -> None:
             f"{where} got {layer}, which compares by its fields, so that two alike would be one "
             f"and share their parameters: declare {type(layer).__name__} with "
             f"@dataclass(frozen=True, eq=False)"
+        )
+
+
+def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> None:
+    """Raise ShapeError unless x, which the verb is given as `name`, belongs to the tape's pass."""
+    if x.shape != shape:
+        raise ShapeError(
+            f"{layer}.{verb} got {name} of shape {x.shape}, wants {shape}: give it the tape of the "
+            f"forward pass that {name} belongs to"
         )
 
 

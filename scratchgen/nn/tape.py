@@ -68,10 +68,14 @@ class Tape:
         return value
 
     def array(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """Uninitialised memory of that shape: the leading rows of what is there, if it suffices."""
+        """Uninitialised memory of that shape: the leading rows of what is there, if it suffices.
+
+        Its numbers are in the byte order of the CPU, whatever the dtype says.
+        """
         have = self._arrays.get(name)
         if have is not None and have.shape == shape and have.dtype == dtype:
             return have
+        dtype = np.dtype(dtype).newbyteorder("=")
         if (
             have is None
             or have.shape[1:] != shape[1:]
