@@ -51,7 +51,7 @@ from .products import (
     times_transpose,
 )
 from .recording import after, before, here, in_order, is_recording, lasting
-from .rows import flat, mean, plain, take_rows
+from .rows import mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
 from .slopes import between, gradient_penalty_pass, r1_pass, row_norms, scale_rows
 
@@ -84,7 +84,6 @@ __all__ = [
     "drop_out",
     "fill_standard_normal",
     "fixed_gaussian_pass",
-    "flat",
     "gaussian_pass",
     "gradient_penalty_pass",
     "here",

@@ -50,17 +50,18 @@ def _expect_kind(one: Operand, x: Any) -> None:
 def _expect_one_float(given: dict[Operand, Any]) -> None:
     """One dtype for all; but complex numbers, and those of more digits, NumPy may mix with others.
 
-    The checker's complex step gives such to a reference, in a single operand.
+    The checker's complex step gives such to a reference, in one operand of several.
     """
     names: dict[np.dtype[Any], list[str]] = {}
-    written = set()
+    read, written = set(), set()
     for one, x in given.items():
-        if one.dtype == "":
+        if one.dtype == "" or (one.written and x.dtype.kind == "f"):
             dtype = x.dtype.newbyteorder("=")
-            names.setdefault(dtype, []).append(one.name)
-            written |= {dtype} if one.written else set()
-    mixed = len(names) > 1 and all(dtype.char in EVERYDAY for dtype in names)
-    if mixed or not all(np.can_cast(x, y, "same_kind") for x in names for y in written):
+            (written if one.written else read).add(dtype)
+            if one.dtype == "":
+                names.setdefault(dtype, []).append(one.name)
+    mixed = len(names) > 1 and (all(dtype.char in EVERYDAY for dtype in names) or written - read)
+    if mixed or not all(np.can_cast(x, y, "same_kind") for x in read for y in written):
         came = _listed(f"{dtype} in {_listed(group)}" for dtype, group in names.items())
         raise KindError(f"wants one float type, and got {came}: make them alike with .astype()")
 

@@ -49,10 +49,11 @@ NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
-TIMES = Operands("times", "x (N, I), w (I, O) -> out (N, O)")
-AFFINE = Operands("affine", "x (N, I), w (I, O), b (O,) -> out (N, O)")
-ADD_OUTER = Operands("add_outer", "x (N, I), dy (N, O), some (1,) int64 -> into (I, O)")
-TIMES_TRANSPOSE = Operands("times_transpose", "dy (N, O), w (I, O), some (1,) int64 -> out (N, I)")
+# of two that do not fit, the one that stands last is blamed: see misfits.py
+TIMES = Operands("times", "w (I, O), x (N, I) -> out (N, O)")
+AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> out (N, O)")
+ADD_OUTER = Operands("add_outer", "some (1,) int64, x (N, I), dy (N, O) -> into (I, O)")
+TIMES_TRANSPOSE = Operands("times_transpose", "some (1,) int64, w (I, O), dy (N, O) -> out (N, I)")
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
 HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
@@ -63,14 +64,14 @@ copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 
 def times(x: Array, w: Array, out: Array) -> Array:
     """x (N, I), w (I, O) -> out (N, O)."""
-    if not (TIMES.check(x, w, out) and _multiplied(x, w, None, out, NOTHING)):
+    if not (TIMES.check(w, x, out) and _multiplied(x, w, None, out, NOTHING)):
         recording.here(np.matmul, x, w, out)  # (1)
     return out
 
 
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
-    if not (AFFINE.check(x, w, b, out) and _multiplied(x, w, b, out, BIAS)):
+    if not (AFFINE.check(w, b, x, out) and _multiplied(x, w, b, out, BIAS)):
         recording.here(np.matmul, x, w, out)
         recording.here(np.add, out, b, out)  # (1)
     return out
@@ -81,7 +82,7 @@ def add_outer(
 ) -> None:
     """x (N, I), dy (N, O), added into (I, O); with new, written there."""
     start = NOTHING if new else ITSELF
-    if not (ADD_OUTER.check(x, dy, some, into) and _multiplied(x.T, dy, None, into, start, some)):
+    if not (ADD_OUTER.check(some, x, dy, into) and _multiplied(x.T, dy, None, into, start, some)):
         recording.here(_add_outer, x, dy, into, new)
 
 
@@ -94,7 +95,7 @@ def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
 
 def times_transpose(dy: Array, w: Array, out: Array, some: Array = ALWAYS) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
-    ours = TIMES_TRANSPOSE.check(dy, w, some, out)
+    ours = TIMES_TRANSPOSE.check(some, w, dy, out)
     if not (ours and _multiplied(dy, w.T, None, out, NOTHING, some)):
         recording.here(np.matmul, dy, w.T, out)  # (4)
     return out

@@ -63,8 +63,3 @@ def plain(x: Array) -> Array:
     For each kind of memory a twin would have to be compiled anew, which takes a second.
     """
     return x if x.flags.c_contiguous and x.flags.writeable else x.copy()
-
-
-def flat(x: Array) -> Array:
-    """x in one row, a view where its memory is in order and may be written; else a copy."""
-    return plain(x).reshape(-1)

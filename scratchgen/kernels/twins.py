@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
+
 from ..checks import Array
 from ..versions import is_installed
 from . import plans, recording, sharing
@@ -133,17 +135,19 @@ def run_flat(
     *settings: Any,
     weight: float = 1.0,
 ) -> None:
-    """The loop, on arrays of one shape, each as one long row, and on settings of its own.
+    """The loop on arrays of one shape, each as one long row, on numbers, and on its own settings.
 
-    Where there is no loop, or none can take them, it is reference(*arrays).
+    Where there is no loop, or it cannot take them, reference(*arrays).
     """
     ours = operands.check(*arrays) and loop is not None and twins_run()
     if not ours or not all(arrays[i].flags.c_contiguous for i in operands.written):
         recording.here(reference, *arrays)
         return
     rows = []
-    for array in arrays:
-        row = array.ravel()  # a view where it can be one
-        # numba would compile anew for memory that cannot be written
-        rows.append(row if row.flags.writeable else row.copy())
+    for x in arrays:
+        if isinstance(x, np.ndarray):
+            x = x.ravel()  # a view where it can be one
+            # numba would compile anew for memory that cannot be written
+            x = x if x.flags.writeable else x.copy()
+        rows.append(x)
     call(Call(loop, (*rows, *settings), rows[-1].size * weight))
