@@ -80,7 +80,8 @@ def _expect_shapes(shapes: dict[Operand, Shape]) -> dict[str, Any]:
     for one in sorted(reversed(suspects), key=lambda one: one.written):
         others = {other: shape for other, shape in suspects.items() if other is not one}
         if (sizes := _sizes(others)) is not None:
-            wanted, because = _wanted(one, sizes), _witnesses(one, others)
+            every = {other: shape for other, shape in shapes.items() if other is not one}
+            wanted, because = _wanted(one, _sizes(every) or sizes), _witnesses(one, others)
             raise ShapeError(f"{one.name} has shape {shapes[one]}, wants {wanted}{because}")
     came = _listed(f"{one} is {shape}" for one, shape in shapes.items())
     raise ShapeError(f"the shapes do not fit each other: {came}")

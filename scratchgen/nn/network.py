@@ -141,8 +141,8 @@ class Network(Layer):
             needed = need_dx or i > first
             d = noted(layer).tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)  # (4)
             if needed:
-                expect(layer, "tangent_backward", "dx", getattr(d, "x", None), shapes[i])
-                expect(layer, "tangent_backward", "du", getattr(d, "u", None), shapes[i])
+                expect(layer, "tangent_backward", "x", getattr(d, "x", None), shapes[i])
+                expect(layer, "tangent_backward", "u", getattr(d, "u", None), shapes[i])
         return d if need_dx else None
 
     def settle(self, p: Views, tape: Tape) -> None:

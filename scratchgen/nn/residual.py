@@ -81,9 +81,9 @@ class Residual(Layer):
         d = noted(self.inner).tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
         if not need_dx:
             return None
-        dx = self._sum("tangent_backward", dy, getattr(d, "x", None), tape, "dx")
-        du = self._sum("tangent_backward", dv, getattr(d, "u", None), tape, "du")
-        return SimpleNamespace(x=dx, u=du)  # (4)
+        x = self._sum("tangent_backward", dy, getattr(d, "x", None), tape, "x")  # (4)
+        u = self._sum("tangent_backward", dv, getattr(d, "u", None), tape, "u")  # (4)
+        return SimpleNamespace(x=x, u=u)
 
     def settle(self, p: Views, tape: Tape) -> None:
         noted(self.inner).settle(p[0], tape.inner(0))
