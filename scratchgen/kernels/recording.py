@@ -25,7 +25,7 @@ from . import sharing
 from .compiling import Kernel
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: that would take three times as long, at each kernel
 class Call:
     """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
 
