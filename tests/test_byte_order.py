@@ -249,8 +249,9 @@ def test_files_of_other_machines_hold_the_same_data_and_labels(kind, tmp_path):
     np.savez(tmp_path / "both.npz", x=x.astype(kind), y=labels.astype(">i8"))
     np.save(tmp_path / "x.npy", x.astype(kind))
     found, found_labels = sg.data.load(tmp_path / "both.npz", return_labels=True)
-    assert found.dtype == np.float32 and found.tolist() == x.tolist()
-    assert found_labels.dtype == np.int64 and found_labels.tolist() == labels.tolist()
+    assert (found.dtype, found_labels.dtype) == (np.float32, np.int64)
+    assert found.tolist() == x.tolist()
+    assert found_labels.tolist() == labels.tolist()
     assert sg.data.load(tmp_path / "x.npy").tolist() == x.tolist()
 
 

@@ -1,7 +1,7 @@
 """The operands of a kernel are checked where Python enters it, in lines written for it alone.
 
-A loop takes sizes from one operand and trusts the others: where one of these is too small, it reads,
-and writes, what lies behind. So before a kernel runs, its operands are compared with what it
+A loop takes sizes from one operand and trusts the others: where one of these is too small, it
+reads, and writes, what lies behind. So before a kernel runs, its operands are compared with what it
 declares (declarations.py). Of `x (M, D), rows (N,) int64 below M -> out (N, D)` that is
 
     x_0, x_1, = x.shape                         M and D
@@ -9,8 +9,8 @@ declares (declarations.py). Of `x (M, D), rows (N,) int64 below M -> out (N, D)`
     out_0, out_1, = out.shape
     out_0 == rows_0 and out_1 == x_1 and out.dtype == x.dtype and rows.dtype == int64 and ...
 
-written as text, and compiled by Python, when the kernel is first called: a step that Python runs has
-some sixty kernels, and a loop over a declaration would take several times as long. Where that is
+written as text, and compiled by Python, when the kernel is first called: a step that Python runs
+has some sixty kernels, and a loop over a declaration would take several times as long. Where it is
 not so, misfits.py says what is wrong, or that nothing is.
 
 A replay calls the loops with the very arrays that were checked when it was recorded, and comes by
@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, parsed
-from .misfits import PLAIN, expect
+from .misfits import NUMBERS, expect
 
 SCOPE = {
     **{name: np.dtype(name) for name in ("float32", "float64", "int64")},
-    **{f"{name}_number": kinds for name, kinds in PLAIN.items()},
+    **{f"{name}_number": kinds for name, kinds in NUMBERS.items()},
     "uint64": np.uint64,
 }
 

@@ -77,9 +77,7 @@ def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     return out
 
 
-def add_outer(
-    x: Array, dy: Array, into: Array, new: bool = False, some: Array = ALWAYS
-) -> None:
+def add_outer(x: Array, dy: Array, into: Array, new: bool = False, some: Array = ALWAYS) -> None:
     """x (N, I), dy (N, O), added into (I, O); with new, written there."""
     start = NOTHING if new else ITSELF
     if not (ADD_OUTER.check(some, x, dy, into) and _multiplied(x.T, dy, None, into, start, some)):

@@ -90,9 +90,9 @@ def twin_of(
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
     `takes` declares the operands (declarations.py), which are checked at every call, whichever of
-    the two it runs; where they have any shape, `(...)`, the loop gets each as a row. Work is counted
-    in numbers of argument `of`, each `weight` times as long as a sum of two. A last argument
-    `_terms` is a row for each part to work in, so that there are no more parts.
+    the two it runs; of those of any shape, `(...)`, the loop gets each as a row. Work is counted in
+    numbers of argument `of`, each `weight` times as long as a sum of two. A last argument `_terms`
+    is a row for each part to work in, so that there are no more parts.
     """
 
     def pair(loop: Kernel) -> Kernel:
@@ -139,8 +139,9 @@ def run_flat(
 
     Where there is no loop, or it cannot take them, reference(*arrays).
     """
-    ours = operands.check(*arrays) and loop is not None and twins_run()
-    if not ours or not all(arrays[i].flags.c_contiguous for i in operands.written):
+    ours = operands.check(*arrays) and twins_run()
+    in_order = all(arrays[i].flags.c_contiguous for i in operands.written)
+    if loop is None or not ours or not in_order:
         recording.here(reference, *arrays)
         return
     rows = []

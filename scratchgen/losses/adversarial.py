@@ -163,8 +163,8 @@ class AdversarialLoss:
     ) -> SimpleNamespace:
         """`.value`, `.real` and `.fake` (N,): the value and its gradients, on the tape.
 
-        real, fake and dvalue are (N,): a value is of one real and one fake example. Raises ShapeError
-        for other shapes.
+        real, fake and dvalue are (N,), because a value is that of one real and one fake example.
+        Raises ShapeError for other shapes.
         """
         kernel = PASSES.get((self.discriminator, self.discriminator_gradients))
         if kernel is None:

@@ -43,7 +43,7 @@ def test_the_cases_of_a_kernel_are_as_it_declares(name):
 
 
 def test_a_declaration_has_to_name_what_the_loop_takes():
-    with pytest.raises(ValueError, match="takes .'x', 'out'., and declares"):
+    with pytest.raises(ValueError, match=r"takes .'x', 'out'., and declares"):
         Operands("double", "x (N,) -> y (N,)", ["x", "out"]).check(zeros(1), zeros(1))
     with pytest.raises(ValueError, match="cannot read"):
         parsed("x (N,) and y (N,) -> out (N,)")
@@ -113,7 +113,7 @@ def test_a_label_without_a_logit_is_refused(way):
     logits = zeros(2, 5, 3)
     for label in (3, -1, 0.5, np.nan):
         x = np.array([[0, 1, 2, 0, 1], [0, 1, 2, 0, label]], "float32")
-        with way(), pytest.raises(DataError, match="wants whole numbers 0 ... 2"):
+        with way(), pytest.raises(DataError, match=r"wants whole numbers 0 \.\.\. 2"):
             distributions.Categorical(3).log_prob(x, logits)
     with pytest.raises(DataError, match="labels go from -1 to 2"):
         distributions.categorical.log_prob(np.array([-1, 2]), zeros(2, 3))
@@ -128,7 +128,7 @@ def test_a_gradient_for_another_layers_output_is_named_with_the_layer(way):
     block = nn.Block(nn.Layout(net=nn.Network((8,), layer)), rng=0)
     p, g, tape = block.views.net[0], block.zeros_like(), nn.Tape().begin(training=True)
     layer.forward(p, zeros(16, 8), tape)
-    text = r"^Dense\(8 -> 1\)\.backward: dy has shape \(16, 40\), wants \(16, 1\), because x \(N, I\)"
+    text = r"^Dense\(8 -> 1\)\.backward: dy has shape \(16, 40\), wants \(16, 1\), because x "
     with way(), pytest.raises(ShapeError, match=text):
         layer.backward(p, zeros(16, 40), tape, g.views.net[0])
     assert not g.vector.any()

@@ -29,7 +29,8 @@ RIGHT = {
     ("mean", "values", "rows"),
     ("mean", "values", "dtype"),
     *(("any_of", "x", what) for what in ("rows", "columns", "dtype")),
-    *((f"write_{name}", one, "dtype") for name in ("sigmoid", "softplus") for one in ("logits", "out")),
+    *((f"write_{name}", "logits", "dtype") for name in ("sigmoid", "softplus")),
+    *((f"write_{name}", "out", "dtype") for name in ("sigmoid", "softplus")),
 }
 
 

@@ -1,4 +1,4 @@
-"""A part of a user's own that gives arrays of a wrong shape is named, whoever would notice first."""
+"""A part of a user's own that gives a wrong shape is named, whoever would notice first."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -158,7 +158,9 @@ def test_a_likelihood_is_named(wrong, text, way, monkeypatch):
 GAME = losses.HINGE
 GAMES = {
     "real of shape (1,)": lambda real, fake, dvalue: SimpleNamespace(real=real[:1], fake=fake),
-    "fake of shape (8, 1)": lambda real, fake, dvalue: SimpleNamespace(real=real, fake=fake[:, None]),
+    "fake of shape (8, 1)": lambda real, fake, dvalue: SimpleNamespace(
+        real=real, fake=fake[:, None]
+    ),
 }
 
 
@@ -180,7 +182,8 @@ class Strict(losses.R1):
         return real[:, :-1] if self.weight == 1 else real
 
     def value(self, slope, tape=None):
-        return super().value(slope, tape)[:, None] if self.weight == 2 else super().value(slope, tape)
+        value = super().value(slope, tape)
+        return value[:, None] if self.weight == 2 else value
 
     def slope_gradient(self, slope, dvalue, tape=None):
         return super().slope_gradient(slope, dvalue, tape)[: 1 if self.weight == 3 else None]
