@@ -133,8 +133,10 @@ def before(f: Callable[..., Any], *args: Any) -> None:
 
 def here(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), in its place between kernels."""
-    notes = _notes.get()
-    _run(f, args, None if notes is None else notes.middle)
+    if (notes := _notes.get()) is None:
+        f(*args)
+    else:
+        _run(f, args, notes.middle)
 
 
 def in_order(f: Callable[..., Any], *args: Any) -> None:

@@ -19,6 +19,7 @@ docs/derivations.md shows why these suffice, exactly, without differentiating a 
 """
 
 import dataclasses
+import functools
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -59,8 +60,15 @@ def replays(part: Any) -> bool:
     may be replayed.
     """
     kind = type(part)
-    own = (name for name in getattr(part, "__dict__", {}) if callable(getattr(kind, name, None)))
-    return "replays" in vars(kind) and bool(part.replays) and not any(own)
+    if "replays" not in vars(kind) or not part.replays:
+        return False
+    return _methods(kind).isdisjoint(getattr(part, "__dict__", ()))
+
+
+@functools.cache
+def _methods(kind: type) -> frozenset[str]:
+    """The names of what can be called in a class: asked of every layer in every pass."""
+    return frozenset(name for name in dir(kind) if callable(getattr(kind, name, None)))
 
 
 class Layer:

@@ -92,10 +92,11 @@ class Tape:
             self._notes[name] = value
 
     def __getattr__(self, name: str) -> Any:
+        notes = self.__dict__.get("_notes", {})  # there are none yet in a copy that is being made
+        if name in notes:
+            return notes[name]
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in self._notes:
-            return self._notes[name]
         if name in self._given:
             return self._given[name]
         raise TapeError(
