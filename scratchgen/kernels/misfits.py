@@ -62,11 +62,9 @@ def _expect_one_float(given: dict[Operand, Any]) -> None:
             names.setdefault(x.dtype.newbyteorder("="), []).append(one.name)
         if one.dtype == "" or (one.written and x.dtype.kind == "f"):
             (written if one.written else read).add(x.dtype.newbyteorder("="))
-    if len(names) > 1:
-        mixed = written - read or all(dtype.char in EVERYDAY for dtype in names)
-    else:
-        mixed = False
-    if mixed or not all(np.can_cast(a, b, "same_kind") for a in read for b in written):
+    may_differ = written <= read and any(dtype.char not in EVERYDAY for dtype in names)
+    can_be_held = all(np.can_cast(a, b, "same_kind") for a in read for b in written)
+    if not can_be_held or (len(names) > 1 and not may_differ):
         came = _listed(f"{dtype} in {_listed(group)}" for dtype, group in names.items())
         raise KindError(f"wants one float type, and got {came}: make them alike with .astype()")
 
