@@ -11,7 +11,7 @@ pass at a time; two threads take two tapes.
 """
 
 from collections.abc import Hashable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -31,7 +31,6 @@ class Tape:
 
     def __init__(self) -> None:
         self._given: dict[str, Any] = {"training": False}
-        self._notes: dict[str, Any] = {}
         self._arrays: dict[str, Array] = {}
         self._inner: dict[Hashable, Tape] = {}
 
@@ -45,8 +44,8 @@ class Tape:
         return dict(self._given)
 
     def _start(self, given: dict[str, Any]) -> None:
-        self._given = given
-        self._notes.clear()
+        # notes are attributes, which are found fast; all but these are forgotten
+        self.__dict__ = {"_given": given, "_arrays": self._arrays, "_inner": self._inner}
         for tape in self._inner.values():
             tape._start(given)
 
@@ -85,16 +84,12 @@ class Tape:
             have = self._arrays[name] = lasting(np.empty(shape, dtype))
         return have[: shape[0]] if shape else have
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-        else:
-            self._notes[name] = value
+    if TYPE_CHECKING:  # a note may have any name
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
-        notes = self.__dict__.get("_notes", {})  # there are none yet in a copy that is being made
-        if name in notes:
-            return notes[name]
+        """What the pass was given by that name, where it was not noted."""
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._given:
