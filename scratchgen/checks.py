@@ -225,7 +225,7 @@ def which_are_finite(x: Array) -> Array:
 
 
 def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
-    """`x` as a contiguous `(N, *shape)` array of `dtype`, every number finite.
+    """`x` as a contiguous and aligned `(N, *shape)` array of `dtype`, every number finite.
 
     Raises KindError, ShapeError or DataError. Makes a copy only where the dtype or the memory
     layout asks for one.
@@ -237,7 +237,7 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
         todo = advice.for_given(x, what, advice.for_shape(array.shape, shape, code))
         raise ShapeError(f"{what} has shape {array.shape}, wants {wanted}: {todo}")
     with np.errstate(over="ignore", under="ignore"):
-        array = np.ascontiguousarray(array, dtype=dtype)
+        array = np.require(array, dtype, ["C", "ALIGNED", "ENSUREARRAY"])
     finite = which_are_finite(array)  # (N,)
     if not finite.all():
         if which_are_finite(numbers(x, what)).all():

@@ -35,5 +35,5 @@ def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespac
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
     """Zeros and ones (N, ...), one with probability p."""
-    uniform = rng.random(logits.shape, dtype=logits.dtype)  # (N, ...), in [0, 1)
+    uniform = rng.random(logits.shape, dtype=logits.dtype.type)  # (N, ...), in [0, 1)
     return (uniform < kernels.sigmoid(logits)).astype(logits.dtype)

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import kernels
 from ..checks import Array
+from ..errors import DataError
 
 
 def log_probabilities(logits: Array) -> Array:
@@ -40,9 +41,15 @@ def probabilities(logits: Array) -> Array:
 def log_prob(labels: Array, logits: Array) -> Array:
     """Nats per example: labels (N, ...) in 0 ... classes - 1, logits (N, ..., classes) -> (N,).
 
+    Raises DataError for a label that has no logit.
+
     >>> log_prob(np.array([0, 1]), np.zeros((2, 4))).round(4)
     array([-1.3863, -1.3863])
     """
+    last = logits.shape[-1] - 1
+    if labels.size and not 0 <= labels.min() <= labels.max() <= last:
+        came = f"labels go from {labels.min()} to {labels.max()}"
+        raise DataError(f"{came}, wants whole numbers 0 ... {last}: a logit for each class")
     scores = log_probabilities(logits)  # (N, ..., classes)
     chosen = np.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]  # (N, ...)
     return chosen.sum(axis=tuple(range(1, chosen.ndim)))  # (2)

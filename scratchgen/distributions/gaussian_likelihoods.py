@@ -45,10 +45,12 @@ class _Normal(Likelihood):
         return d.mu
 
     def log_prob(self, x: Array, raw: Array) -> Array:
+        self.expect(x, raw)
         read = self._read(raw)
         return gaussian.log_prob(x.reshape(read.mu.shape), read.mu, read.log_var)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
+        self.expect(x, raw)
         read = self._read(raw)
         x = x.reshape(read.mu.shape)
         d = gaussian.log_prob_gradients(x, read.mu, read.log_var, dvalue)
@@ -59,7 +61,7 @@ class _Normal(Likelihood):
     ) -> tuple[Array, Array]:
         """`both`, where all numbers have that variance, and raw is mu."""
         log_var = _log(variance, raw.dtype)
-        return one_pass(kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
+        return one_pass(self, kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return into(np.ascontiguousarray(self._read(raw).mu), out)
@@ -159,7 +161,7 @@ class SharedGaussian(_Normal):
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
         least = _log(self.least_variance, raw.dtype)
-        return one_pass(kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
+        return one_pass(self, kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class Gaussian(_Normal):
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
         least, width = _log(self.least_variance, raw.dtype), x.shape[-1]
-        return one_pass(kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
+        return one_pass(self, kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
 
 
 def _variance(value: Any, what: str) -> float:

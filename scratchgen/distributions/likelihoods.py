@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import advice, kernels
 from ..checks import Array, Shape, chunks, whole, within
-from ..errors import DataError
+from ..errors import DataError, ShapeError
 from ..keywords import ExplainsKeywords
 from ..nn import Tape
 from . import bernoulli, categorical
@@ -46,6 +46,14 @@ class Likelihood(ExplainsKeywords):
 
     def check(self, x: Array, what: str = "x") -> None:
         """DataError unless x, called `what`, can be scored; most score every real number."""
+
+    def expect(self, x: Array, raw: Array) -> None:
+        """ShapeError unless raw is of the shape that a decoder must give for x."""
+        wanted = (len(x), *self.raw_shape(x.shape[1:]))
+        if raw.shape != wanted:
+            raise ShapeError(
+                f"{self} got raw of shape {raw.shape}, wants {wanted} for x of shape {x.shape}"
+            )
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         """log p(x|z) in nats per example (N,)."""
@@ -80,6 +88,7 @@ def into(x: Array, out: Array | None) -> Array:
 
 
 def one_pass(
+    likelihood: Likelihood,
     kernel: Callable[..., None],
     x: Array,
     raw: Array,
@@ -92,6 +101,7 @@ def one_pass(
 
     The kernel gets the numbers of an example in a row, and for each number of x `room` to write in.
     """
+    likelihood.expect(x, raw)
     size = math.prod(x.shape[1:])
     log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
     d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
@@ -121,13 +131,15 @@ class Bernoulli(Likelihood):
         within(x, 0, 1, reason, what)
 
     def log_prob(self, x: Array, raw: Array) -> Array:
+        self.expect(x, raw)
         return bernoulli.log_prob(x, raw)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
+        self.expect(x, raw)
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return one_pass(kernels.bernoulli_pass, x, raw, dvalue, tape)
+        return one_pass(self, kernels.bernoulli_pass, x, raw, dvalue, tape)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return kernels.sigmoid(raw, out=out)
@@ -181,13 +193,16 @@ class Categorical(Likelihood):
         return None
 
     def log_prob(self, x: Array, raw: Array) -> Array:
+        self.expect(x, raw)
+        self.check(x)
         return categorical.log_prob(x.astype(np.int64), raw)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
+        self.expect(x, raw)
         return categorical.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return one_pass(kernels.categorical_pass, x, raw, dvalue, tape, room=2)
+        return one_pass(self, kernels.categorical_pass, x, raw, dvalue, tape, room=2)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""

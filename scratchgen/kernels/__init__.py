@@ -3,7 +3,7 @@
 The NumPy reference is the definition; where it has a Numba twin, the twin stands below it.
 """
 
-from .activations import ACTIVATIONS, Twins
+from .activations import ACTIVATIONS, Twins, activate
 from .adam import adam_step
 from .arithmetic import add_scaled, approach, drop_out
 from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
@@ -51,16 +51,16 @@ from .products import (
     times_transpose,
 )
 from .recording import after, before, here, in_order, is_recording, lasting
-from .rows import flat, mean, plain, take_rows
+from .rows import mean, plain, take_rows
 from .sharing import set_threads, threads, threads_now
 from .slopes import between, gradient_penalty_pass, r1_pass, row_norms, scale_rows
-from .twins import call_flat
 
 __all__ = [
     "ACTIVATIONS",
     "BATCH",
     "FAR",
     "Twins",
+    "activate",
     "adam_step",
     "add_outer",
     "add_scaled",
@@ -74,7 +74,6 @@ __all__ = [
     "before",
     "bernoulli_pass",
     "between",
-    "call_flat",
     "categorical_pass",
     "centred_rmsprop_step",
     "column_moments",
@@ -83,7 +82,6 @@ __all__ = [
     "drop_out",
     "fill_standard_normal",
     "fixed_gaussian_pass",
-    "flat",
     "gaussian_pass",
     "gradient_penalty_pass",
     "here",

@@ -9,8 +9,10 @@ runs them; here they are again for one number of x, and of y = s(x). Settings of
 slope of LeakyReLU, come last. (2) takes a tangent forward as well: v = s'(x) u.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from ..checks import Array
 from .compiling import Kernel, by_dtype, with_names
 from .functions import (
     FOUR,
@@ -27,7 +29,9 @@ from .functions import (
     softplus,
     tanh,
 )
+from .operands import Operands
 from .sharing import share_row
+from .twins import run_flat
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -36,6 +40,15 @@ number = by_dtype(SINGLE)
 value: Any = None  # in the place of these names the loops of an activation have its own
 slope: Any = None
 curvature: Any = None
+
+TAKES = {
+    name: Operands(name, declaration)
+    for name, declaration in {
+        "bend": "x (...) -> y (...)",
+        "pull": "x, y, dy (...) -> dx (...)",
+        "pull_both": "x, y, u, dy, dv (...) -> dx, du (...)",
+    }.items()
+}
 
 
 def bend(part, parts, x, y, settings):
@@ -185,3 +198,15 @@ class GELU(Twins):
 
 
 ACTIVATIONS = {twins.__name__: twins for twins in Twins.__subclasses__()}
+
+
+def activate(
+    name: str,
+    formula: Kernel,
+    twins: type[Twins] | None,
+    arrays: Sequence[Array],
+    settings: tuple[Any, ...],
+) -> None:
+    """The loop of that name, (1), (2) or (3), of those twins, or else formula(*arrays)."""
+    loop = None if twins is None else getattr(twins, name)
+    run_flat(TAKES[name], formula, loop, arrays, settings, weight=4)

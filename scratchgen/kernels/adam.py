@@ -35,7 +35,7 @@ def adam_step_reference(theta: Array, g: Array, m: Array, v: Array, numbers: Arr
     v[v < least] = 0
 
 
-@twin_of(adam_step_reference)
+@twin_of(adam_step_reference, takes="g (P,), numbers (8,) -> theta, m, v (P,)")
 def adam_step(part, parts, theta, g, m, v, numbers):
     rate, rest1, rest2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
     c1, c2, decay, least = numbers[4], numbers[5], numbers[6], numbers[7]

@@ -15,11 +15,11 @@ from .twins import twin_of
 
 
 def add_scaled_reference(x: Array, y: Array, scale: np.floating, out: Array) -> None:
-    """x, y (P,): writes out (P,), which may be one of them."""
+    """x, y, any shape: writes out, which may be one of them."""
     np.add(x, scale * y, out=out)  # (1)
 
 
-@twin_of(add_scaled_reference)
+@twin_of(add_scaled_reference, takes="x, y (...), scale () -> out (...)")
 def add_scaled(part, parts, x, y, scale, out):
     start, stop = share_row(out.size, part, parts)
     x, y, out = x[start:stop], y[start:stop], out[start:stop]
@@ -28,11 +28,11 @@ def add_scaled(part, parts, x, y, scale, out):
 
 
 def drop_out_reference(x: Array, uniform: Array, drop: np.floating, out: Array) -> None:
-    """x, uniform (P,), the latter in [0, 1): writes out (P,)."""
+    """x, uniform, any shape, the latter in [0, 1): writes out."""
     np.multiply(x, (uniform >= drop) / (1 - drop), out=out)  # (2)
 
 
-@twin_of(drop_out_reference)
+@twin_of(drop_out_reference, takes="x, uniform (...), drop () -> out (...)")
 def drop_out(part, parts, x, uniform, drop, out):
     zero, one = x.dtype.type(0), x.dtype.type(1)
     scale = one / (one - drop)
@@ -47,7 +47,7 @@ def approach_reference(x: Array, y: Array, weight: Array) -> None:
     x += weight * (y - x)  # (3)
 
 
-@twin_of(approach_reference)
+@twin_of(approach_reference, takes="y (P,), weight (1,) -> x (P,)")
 def approach(part, parts, x, y, weight):
     by = weight[0]
     start, stop = share_row(x.size, part, parts)

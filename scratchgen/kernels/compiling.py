@@ -134,7 +134,7 @@ def entries(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> list[tuple[int, 
 def _kind(value: Any) -> Any:
     """What numba compiles anew for: equal for values that one compiled function takes."""
     if isinstance(value, np.ndarray):
-        return value.dtype.char, value.ndim, value.flags.num & MEMORY
+        return value.dtype.str, value.ndim, value.flags.num & MEMORY
     if isinstance(value, tuple):
         return tuple(map(_kind, value))
     return type(value)

@@ -44,7 +44,10 @@ def fixed_gaussian_pass_reference(
     np.multiply(dvalue[:, None], scaled, out=dmu)  # (2)
 
 
-@twin_of(fixed_gaussian_pass_reference)
+@twin_of(
+    fixed_gaussian_pass_reference,
+    takes="x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)",
+)
 def fixed_gaussian_pass(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
     number = x.dtype.type
     precision, half, mine = exp(-lv), number(0.5), _terms[part]
@@ -72,7 +75,11 @@ def shared_gaussian_pass_reference(
     draw[:, -1] = dvalue * (squares - x.shape[1]) / 2 * sigmoid(s - least)  # (3, 5)
 
 
-@twin_of(shared_gaussian_pass_reference)
+@twin_of(
+    shared_gaussian_pass_reference,
+    takes="x (N, D), raw (N, D + 1), least (), dvalue (N,) "
+    "-> log_prob (N,), draw (N, D + 1), _terms (1+, D)",
+)
 def shared_gaussian_pass(part, parts, x, raw, least, dvalue, log_prob, draw, _terms):
     number, mine = x.dtype.type, _terms[part]
     one, half, size = number(1), number(0.5), number(mine.size)
@@ -116,7 +123,12 @@ def gaussian_pass_reference(
     draw[...] = np.concatenate([dmu, ds], axis=2).reshape(raw.shape)
 
 
-@twin_of(gaussian_pass_reference, weight=6)
+@twin_of(
+    gaussian_pass_reference,
+    takes="x (N, D), raw (N, 2 D), least (), width () int dividing D, dvalue (N,) "
+    "-> log_prob (N,), draw (N, 2 D), _terms (1+, 3 D)",
+    weight=6,
+)
 def gaussian_pass(part, parts, x, raw, least, width, dvalue, log_prob, draw, _terms):
     number, size = x.dtype.type, x.shape[1]
     one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)

@@ -29,7 +29,7 @@ def sgd_step_reference(theta: Array, g: Array, numbers: Array) -> None:
     theta -= rate * g  # (1)
 
 
-@twin_of(sgd_step_reference)
+@twin_of(sgd_step_reference, takes="g (P,), numbers (2,) -> theta (P,)")
 def sgd_step(part, parts, theta, g, numbers):
     rate = numbers[0]
     start, stop = share_row(theta.size, part, parts)
@@ -47,7 +47,7 @@ def momentum_step_reference(theta: Array, g: Array, velocity: Array, numbers: Ar
     flush(velocity, least)
 
 
-@twin_of(momentum_step_reference)
+@twin_of(momentum_step_reference, takes="g (P,), numbers (3,) -> theta, velocity (P,)")
 def momentum_step(part, parts, theta, g, velocity, numbers):
     rate, momentum, least = numbers[0], numbers[1], numbers[2]
     start, stop = share_row(theta.size, part, parts)
@@ -67,7 +67,7 @@ def nesterov_step_reference(theta: Array, g: Array, velocity: Array, numbers: Ar
     flush(velocity, least)
 
 
-@twin_of(nesterov_step_reference)
+@twin_of(nesterov_step_reference, takes="g (P,), numbers (3,) -> theta, velocity (P,)")
 def nesterov_step(part, parts, theta, g, velocity, numbers):
     rate, momentum, least = numbers[0], numbers[1], numbers[2]
     start, stop = share_row(theta.size, part, parts)
@@ -86,7 +86,7 @@ def rmsprop_step_reference(theta: Array, g: Array, v: Array, numbers: Array) -> 
     flush(v, least)
 
 
-@twin_of(rmsprop_step_reference)
+@twin_of(rmsprop_step_reference, takes="g (P,), numbers (4,) -> theta, v (P,)")
 def rmsprop_step(part, parts, theta, g, v, numbers):
     rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
     start, stop = share_row(theta.size, part, parts)
@@ -110,7 +110,7 @@ def centred_rmsprop_step_reference(
     flush(mean, least)
 
 
-@twin_of(centred_rmsprop_step_reference)
+@twin_of(centred_rmsprop_step_reference, takes="g (P,), numbers (4,) -> theta, v, mean (P,)")
 def centred_rmsprop_step(part, parts, theta, g, v, mean, numbers):
     rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
     zero = theta.dtype.type(0)

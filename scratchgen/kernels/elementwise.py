@@ -23,6 +23,7 @@ from .twins import twin_of
 
 def sigmoid(logits: Array, out: Array | None = None) -> Array:
     """Any shape -> the same shape, in [0, 1]; right in both tails until e underflows."""
+    logits = np.asarray(logits)
     out = _like(logits) if out is None else out
     write_sigmoid(logits, out)
     return out
@@ -30,6 +31,7 @@ def sigmoid(logits: Array, out: Array | None = None) -> Array:
 
 def softplus(logits: Array, out: Array | None = None) -> Array:
     """Any shape -> the same shape, >= 0."""
+    logits = np.asarray(logits)
     out = _like(logits) if out is None else out
     write_softplus(logits, out)
     return out
@@ -43,7 +45,7 @@ def sigmoid_reference(logits: Array, out: Array) -> None:
     np.reciprocal(out, out=out)  # (1)
 
 
-@twin_of(sigmoid_reference, weight=4, flat=True)
+@twin_of(sigmoid_reference, takes="logits (...) any -> out (...)", weight=4)
 def write_sigmoid(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
@@ -56,7 +58,7 @@ def softplus_reference(logits: Array, out: Array) -> None:
     out += np.maximum(logits, 0)  # (2)
 
 
-@twin_of(softplus_reference, weight=4, flat=True)
+@twin_of(softplus_reference, takes="logits (...) any -> out (...)", weight=4)
 def write_softplus(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
@@ -66,4 +68,4 @@ def write_softplus(part, parts, logits, out):
 
 def _like(logits: Array) -> Array:
     """Memory for a result of that shape; whole numbers give float64."""
-    return np.empty(np.shape(logits), np.result_type(logits, 1.0))
+    return np.empty(logits.shape, np.result_type(logits, 1.0))

@@ -31,6 +31,9 @@ from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
+DISCRIMINATOR = "real, fake, dvalue (N,) -> value, dreal, dfake (N,)"
+GENERATOR = "fake, dvalue (N,) -> value, dfake (N,)"
+
 
 def logistic_pass_reference(
     real: Array, fake: Array, dvalue: Array, value: Array, dreal: Array, dfake: Array
@@ -41,7 +44,7 @@ def logistic_pass_reference(
     np.multiply(dvalue, sigmoid(fake), out=dfake)
 
 
-@twin_of(logistic_pass_reference, weight=8)
+@twin_of(logistic_pass_reference, takes=DISCRIMINATOR, weight=8)
 def logistic_pass(part, parts, real, fake, dvalue, value, dreal, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -58,7 +61,7 @@ def least_squares_pass_reference(
     np.multiply(dvalue, fake, out=dfake)
 
 
-@twin_of(least_squares_pass_reference)
+@twin_of(least_squares_pass_reference, takes=DISCRIMINATOR)
 def least_squares_pass(part, parts, real, fake, dvalue, value, dreal, dfake):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
@@ -77,7 +80,7 @@ def hinge_pass_reference(
     np.multiply(dvalue, fake > -1, out=dfake)
 
 
-@twin_of(hinge_pass_reference)
+@twin_of(hinge_pass_reference, takes=DISCRIMINATOR)
 def hinge_pass(part, parts, real, fake, dvalue, value, dreal, dfake):
     zero, one = value.dtype.type(0), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
@@ -96,7 +99,7 @@ def wasserstein_pass_reference(
     dfake[...] = dvalue
 
 
-@twin_of(wasserstein_pass_reference)
+@twin_of(wasserstein_pass_reference, takes=DISCRIMINATOR)
 def wasserstein_pass(part, parts, real, fake, dvalue, value, dreal, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -113,7 +116,7 @@ def minimax_generator_pass_reference(
     np.multiply(-dvalue, sigmoid(fake), out=dfake)
 
 
-@twin_of(minimax_generator_pass_reference, weight=4)
+@twin_of(minimax_generator_pass_reference, takes=GENERATOR, weight=4)
 def minimax_generator_pass(part, parts, fake, dvalue, value, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -128,7 +131,7 @@ def non_saturating_generator_pass_reference(
     np.multiply(-dvalue, sigmoid(-fake), out=dfake)
 
 
-@twin_of(non_saturating_generator_pass_reference, weight=4)
+@twin_of(non_saturating_generator_pass_reference, takes=GENERATOR, weight=4)
 def non_saturating_generator_pass(part, parts, fake, dvalue, value, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -143,7 +146,7 @@ def least_squares_generator_pass_reference(
     np.multiply(dvalue, fake - 1, out=dfake)
 
 
-@twin_of(least_squares_generator_pass_reference)
+@twin_of(least_squares_generator_pass_reference, takes=GENERATOR)
 def least_squares_generator_pass(part, parts, fake, dvalue, value, dfake):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
@@ -158,7 +161,7 @@ def linear_generator_pass_reference(fake: Array, dvalue: Array, value: Array, df
     np.negative(dvalue, out=dfake)
 
 
-@twin_of(linear_generator_pass_reference)
+@twin_of(linear_generator_pass_reference, takes=GENERATOR)
 def linear_generator_pass(part, parts, fake, dvalue, value, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):

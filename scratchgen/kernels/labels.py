@@ -45,7 +45,13 @@ def categorical_pass_reference(
     dlogits[...] = d.reshape(logits.shape)
 
 
-@twin_of(categorical_pass_reference, of=1, weight=4)
+@twin_of(
+    categorical_pass_reference,
+    takes="x (N, D), logits (N, K D), dvalue (N,) "
+    "-> log_prob (N,), dlogits (N, K D), _terms (1+, 2 D)",
+    of=1,
+    weight=4,
+)
 def categorical_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one, size = logits.dtype.type(0), logits.dtype.type(1), x.shape[1]
     classes = logits.shape[1] // size

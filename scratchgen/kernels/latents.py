@@ -28,7 +28,11 @@ def draw_and_kl_reference(heads: Array, noise: Array, z: Array, kl: Array) -> No
     kl[...] = ((mu * mu + np.expm1(lv) - lv) / 2).mean(axis=0, dtype=np.float64)  # (2)
 
 
-@twin_of(draw_and_kl_reference, weight=8)
+@twin_of(
+    draw_and_kl_reference,
+    takes="heads (N, 2 Z), noise (N, Z) -> z (N, Z), kl (Z,) float64",
+    weight=8,
+)
 def draw_and_kl(part, parts, heads, noise, z, kl):
     count, latents = z.shape
     half = heads.dtype.type(0.5)
@@ -56,7 +60,11 @@ def draw_and_kl_back_reference(
     dlv[...] = dz * noise * np.exp(lv / 2) / 2 + weight * np.expm1(lv) / 2  # (4)
 
 
-@twin_of(draw_and_kl_back_reference, weight=8)
+@twin_of(
+    draw_and_kl_back_reference,
+    takes="heads (N, 2 Z), noise, dz (N, Z), kl (Z,) float64, weighing (2,) -> dheads (N, 2 Z)",
+    weight=8,
+)
 def draw_and_kl_back(part, parts, heads, noise, dz, kl, weighing, dheads):
     count, latents = dz.shape
     half, zero = heads.dtype.type(0.5), heads.dtype.type(0)

@@ -45,7 +45,11 @@ def layer_norm_reference(
     y[...] = gamma * h + beta  # (1)
 
 
-@twin_of(layer_norm_reference, weight=2)
+@twin_of(
+    layer_norm_reference,
+    takes="x (N, F), eps (), gamma, beta (F,) -> r (N,), h, y (N, F), _terms (1+, F)",
+    weight=2,
+)
 def layer_norm(part, parts, x, eps, gamma, beta, r, h, y, _terms):
     features, one, mine = x.dtype.type(gamma.size), x.dtype.type(1), _terms[part]
     top, bottom = share(len(x), part, parts)
@@ -74,7 +78,11 @@ def layer_norm_back_reference(
     np.multiply(r[:, None], q - mean_q - h * mean_qh, out=dx)  # (4)
 
 
-@twin_of(layer_norm_back_reference, weight=2)
+@twin_of(
+    layer_norm_back_reference,
+    takes="dy (N, F), gamma (F,), r (N,), h (N, F) -> dx (N, F), _terms (1+, F)",
+    weight=2,
+)
 def layer_norm_back(part, parts, dy, gamma, r, h, dx, _terms):
     features, mine = dy.dtype.type(gamma.size), _terms[part]
     top, bottom = share(len(dy), part, parts)
@@ -98,7 +106,11 @@ def layer_norm_bend_reference(
     dx -= r[:, None] * (uh * du + dkh * k + dkk * h)  # (6)
 
 
-@twin_of(layer_norm_bend_reference, weight=4)
+@twin_of(
+    layer_norm_bend_reference,
+    takes="u, dk (N, F), r (N,), h, k, du (N, F) -> dx (N, F), _terms (1+, F)",
+    weight=4,
+)
 def layer_norm_bend(part, parts, u, dk, r, h, k, du, dx, _terms):
     mine, scale = _terms[part], r.dtype.type(1) / r.dtype.type(u.shape[1])
     top, bottom = share(len(u), part, parts)
@@ -124,7 +136,7 @@ def column_moments_reference(x: Array, mean: Array, var: Array) -> None:
     (c * c).mean(axis=0, out=var)  # (2)
 
 
-@twin_of(column_moments_reference, weight=2)
+@twin_of(column_moments_reference, takes="x (N, F) -> mean, var (F,)", weight=2)
 def column_moments(part, parts, x, mean, var):
     count = x.dtype.type(len(x))
     left, right = share_row(mean.size, part, parts)
@@ -163,7 +175,10 @@ def batch_norm_reference(
     y[...] = gamma * h + beta  # (1)
 
 
-@twin_of(batch_norm_reference)
+@twin_of(
+    batch_norm_reference,
+    takes="x (N, F), mean, var (F,), eps (), gamma, beta (F,) -> r (F,), h, y (N, F)",
+)
 def batch_norm(part, parts, x, mean, var, eps, gamma, beta, r, h, y):
     one = x.dtype.type(1)
     left, right = share_row(mean.size, part, parts)
@@ -186,7 +201,10 @@ def batch_norm_back_reference(
     np.multiply(gamma * r, dy - (dbeta + h * dgamma) / len(dy), out=dx)  # (5)
 
 
-@twin_of(batch_norm_back_reference)
+@twin_of(
+    batch_norm_back_reference,
+    takes="dy (N, F), gamma, r (F,), h (N, F), dgamma, dbeta (F,) -> dx (N, F)",
+)
 def batch_norm_back(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):
     count = dy.dtype.type(len(dy))
     left, right = share_row(gamma.size, part, parts)
@@ -209,7 +227,7 @@ def norm_sums_reference(dy: Array, h: Array, dgamma: Array, dbeta: Array) -> Non
     dy.sum(axis=0, out=dbeta)  # (3)
 
 
-@twin_of(norm_sums_reference)
+@twin_of(norm_sums_reference, takes="dy, h (N, F) -> dgamma, dbeta (F,)")
 def norm_sums(part, parts, dy, h, dgamma, dbeta):
     left, right = share_row(dgamma.size, part, parts)
     dgamma, dbeta = dgamma[left:right], dbeta[left:right]

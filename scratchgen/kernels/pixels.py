@@ -37,7 +37,11 @@ def bernoulli_pass_reference(
     np.multiply(dvalue[:, None], np.where(logits >= 0, above, -above), out=dlogits)  # (4)
 
 
-@twin_of(bernoulli_pass_reference, weight=4)
+@twin_of(
+    bernoulli_pass_reference,
+    takes="x, logits (N, D), dvalue (N,) -> log_prob (N,), dlogits (N, D), _terms (1+, D)",
+    weight=4,
+)
 def bernoulli_pass(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     mine = _terms[part]

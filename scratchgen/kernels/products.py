@@ -43,6 +43,7 @@ from ..checks import Array
 from ..errors import OptionError
 from . import recording
 from .compiling import FromLLVM, Kernel, helper, with_types
+from .operands import Operands
 from .recording import Call, lasting
 from .sharing import share, share_row
 from .twins import call, twin_of, twins_run
@@ -59,6 +60,12 @@ WAITING = 256  # rows of c of which sums wait (9)
 SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait
 ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
 
+# of two that do not fit, the one that stands last is blamed: see misfits.py
+TIMES = Operands("times", "w (I, O), x (N, I) -> out (N, O)")
+AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> out (N, O)")
+ADD_OUTER = Operands("add_outer", "some (1,) int64, x (N, I), dy (N, O) -> into (I, O)")
+TIMES_TRANSPOSE = Operands("times_transpose", "some (1,) int64, w (I, O), dy (N, O) -> out (N, I)")
+
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
 HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
 VECTOR = FromLLVM("VECTOR")
@@ -68,24 +75,23 @@ copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 
 def times(x: Array, w: Array, out: Array) -> Array:
     """x (N, I), w (I, O) -> out (N, O)."""
-    if not _multiplied(x, w, None, out, NOTHING):
+    if not (TIMES.check(w, x, out) and _multiplied(x, w, None, out, NOTHING)):
         recording.here(np.matmul, x, w, out)  # (1)
     return out
 
 
 def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> out (N, O)."""
-    if not _multiplied(x, w, b, out, BIAS):
+    if not (AFFINE.check(w, b, x, out) and _multiplied(x, w, b, out, BIAS)):
         recording.here(np.matmul, x, w, out)
         recording.here(np.add, out, b, out)  # (1)
     return out
 
 
-def add_outer(
-    x: Array, dy: Array, into: Array, new: bool = False, some: Array | None = None
-) -> None:
+def add_outer(x: Array, dy: Array, into: Array, new: bool = False, some: Array = ALWAYS) -> None:
     """x (N, I), dy (N, O), added into (I, O); with new, written there."""
-    if not _multiplied(x.T, dy, None, into, NOTHING if new else ITSELF, some):
+    start = NOTHING if new else ITSELF
+    if not (ADD_OUTER.check(some, x, dy, into) and _multiplied(x.T, dy, None, into, start, some)):
         recording.here(_add_outer, x, dy, into, new)
 
 
@@ -96,9 +102,10 @@ def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
         into += x.T @ dy  # (2)
 
 
-def times_transpose(dy: Array, w: Array, out: Array, some: Array | None = None) -> Array:
+def times_transpose(dy: Array, w: Array, out: Array, some: Array = ALWAYS) -> Array:
     """dy (N, O), w (I, O) -> out (N, I)."""
-    if not _multiplied(dy, w.T, None, out, NOTHING, some):
+    ours = TIMES_TRANSPOSE.check(some, w, dy, out)
+    if not (ours and _multiplied(dy, w.T, None, out, NOTHING, some)):
         recording.here(np.matmul, dy, w.T, out)  # (4)
     return out
 
@@ -108,7 +115,7 @@ def sum_blocks_reference(dy: Array, blocks: Array) -> None:
     np.add.reduceat(dy, np.arange(0, len(dy), BATCH), axis=0, out=blocks)
 
 
-@twin_of(sum_blocks_reference)
+@twin_of(sum_blocks_reference, takes="dy (N, O) -> blocks (N by 64, O)")
 def sum_blocks(part, parts, dy, blocks):
     first, last = share(len(blocks), part, parts)
     for b in range(first, last):
@@ -125,7 +132,7 @@ def sum_rows_reference(dy: Array, out: Array) -> None:
     dy.sum(axis=0, out=out)  # (3)
 
 
-@twin_of(sum_rows_reference)
+@twin_of(sum_rows_reference, takes="dy (N, O) -> out (O,)")
 def sum_rows(part, parts, dy, out):
     left, right = share_row(out.size, part, parts)
     out = out[left:right]
@@ -141,7 +148,7 @@ def any_of_reference(x: Array, some: Array) -> None:
     some[0] = x.any()
 
 
-@twin_of(any_of_reference)
+@twin_of(any_of_reference, takes="x (N, D) -> some (1,) int64")
 def any_of(part, parts, x, some):
     if part < parts - 1:  # the first rows are all that is read, as a rule
         return
@@ -156,23 +163,20 @@ def any_of(part, parts, x, some):
 
 
 def _multiplied(
-    a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array | None = None
+    a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array = ALWAYS
 ) -> bool:
     """c = first + a b or, from ITSELF, c = c + (a b), by the twin; False leaves it to NumPy."""
     if not twins_run() or not ours_are_faster():
         return False
-    dtype, item = c.dtype, c.itemsize
-    if dtype.char not in "fd" or a.dtype != dtype or b.dtype != dtype:
-        return False
+    char, item = c.dtype.char, c.itemsize
     if c.strides[1] != item and c.shape[1] != 1:
         return False
     if item not in b.strides and 1 not in b.shape:
         return False
-    if bias is not None and (bias.dtype != dtype or bias.strides != (item,)):
+    if bias is not None and bias.strides != (item,):
         return False
-    first = _zeros(dtype.char) if bias is None else bias
-    args = (a, b, first, c, start, ALWAYS if some is None else some)
-    call(Call(_loop(dtype.char), args, c.size * a.shape[1] / AT_ONCE, scratch=SCRATCH))
+    args = (a, b, _zeros(char) if bias is None else bias, c, start, some)
+    call(Call(_loop(char), args, c.size * a.shape[1] / AT_ONCE, scratch=SCRATCH))
     return True
 
 

@@ -25,7 +25,7 @@ from . import sharing
 from .compiling import Kernel
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: that would take three times as long, at each kernel
 class Call:
     """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
 
@@ -133,8 +133,10 @@ def before(f: Callable[..., Any], *args: Any) -> None:
 
 def here(f: Callable[..., Any], *args: Any) -> None:
     """f(*args), in its place between kernels."""
-    notes = _notes.get()
-    _run(f, args, None if notes is None else notes.middle)
+    if (notes := _notes.get()) is None:
+        f(*args)
+    else:
+        _run(f, args, notes.middle)
 
 
 def in_order(f: Callable[..., Any], *args: Any) -> None:

@@ -19,7 +19,7 @@ def take_rows_reference(x: Array, rows: Array, out: Array) -> None:
     np.take(x, rows, axis=0, out=out, mode="clip")  # (1); "clip" writes without a detour
 
 
-@twin_of(take_rows_reference, of=2)
+@twin_of(take_rows_reference, takes="x (M, D), rows (N,) int64 below M -> out (N, D)", of=2)
 def take_rows(part, parts, x, rows, out):
     top, bottom = share(len(rows), part, parts)
     for i in range(top, bottom):
@@ -33,7 +33,7 @@ def mean_reference(values: Array, out: Array) -> None:
     out[0] = np.add.reduce(values, dtype=np.float64) / len(values)  # (2)
 
 
-@twin_of(mean_reference)
+@twin_of(mean_reference, takes="values (N,) -> out (1,) float64")
 def mean(part, parts, values, out):
     if part == parts - 1:  # the sum is in one order, whatever `parts` is
         total = 0.0
@@ -63,8 +63,3 @@ def plain(x: Array) -> Array:
     For each kind of memory a twin would have to be compiled anew, which takes a second.
     """
     return x if x.flags.c_contiguous and x.flags.writeable else x.copy()
-
-
-def flat(x: Array) -> Array:
-    """x in one row, a view where its memory is in order and may be written; else a copy."""
-    return plain(x).reshape(-1)

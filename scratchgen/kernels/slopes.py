@@ -29,7 +29,7 @@ def between_reference(real: Array, fake: Array, weight: Array, out: Array) -> No
     out += (1 - weight)[:, None] * fake  # (1)
 
 
-@twin_of(between_reference)
+@twin_of(between_reference, takes="real, fake (N, D), weight (N,) -> out (N, D)")
 def between(part, parts, real, fake, weight, out):
     one = weight.dtype.type(1)
     top, bottom = share(len(out), part, parts)
@@ -46,7 +46,7 @@ def row_norms_reference(x: Array, out: Array, _terms: Array) -> None:
     np.sqrt(np.einsum("nj,nj->n", x, x), out=out)  # (2)
 
 
-@twin_of(row_norms_reference)
+@twin_of(row_norms_reference, takes="x (N, D) -> out (N,), _terms (1+, D)")
 def row_norms(part, parts, x, out, _terms):
     mine = _terms[part]
     top, bottom = share(len(x), part, parts)
@@ -62,7 +62,7 @@ def scale_rows_reference(x: Array, factor: Array, out: Array) -> None:
     np.multiply(factor[:, None], x, out=out)  # (3)
 
 
-@twin_of(scale_rows_reference)
+@twin_of(scale_rows_reference, takes="x (N, D), factor (N,) -> out (N, D)")
 def scale_rows(part, parts, x, factor, out):
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
@@ -85,7 +85,10 @@ def gradient_penalty_pass_reference(
     factor[...] = np.where(norm > 0, 2 * weight * dvalue * (norm - target) / length, 0)
 
 
-@twin_of(gradient_penalty_pass_reference)
+@twin_of(
+    gradient_penalty_pass_reference,
+    takes="norm, dvalue (N,), weight, target () -> value, factor (N,)",
+)
 def gradient_penalty_pass(part, parts, norm, dvalue, weight, target, value, factor):
     zero, two = norm.dtype.type(0), norm.dtype.type(2)
     start, stop = share_row(norm.size, part, parts)
@@ -108,7 +111,7 @@ def r1_pass_reference(
     factor[...] = weight * dvalue
 
 
-@twin_of(r1_pass_reference)
+@twin_of(r1_pass_reference, takes="norm, dvalue (N,), weight, _target () -> value, factor (N,)")
 def r1_pass(part, parts, norm, dvalue, weight, _target, value, factor):
     half = norm.dtype.type(0.5)
     start, stop = share_row(norm.size, part, parts)

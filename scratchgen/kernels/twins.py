@@ -1,7 +1,7 @@
 """A kernel has a NumPy reference, which defines it, and may have a Numba twin, which is fast.
 
-    @twin_of(reference)
-    def loop(part, parts, ...):        its share of the work, 0 <= part < parts, in plain loops
+    @twin_of(reference, takes="x (N, D) -> out (N, D)")
+    def loop(part, parts, x, out):     its share of the work, 0 <= part < parts, in plain loops
 
 Where numba is not installed, in a process that only loads models and draws from them, and with
 SCRATCHGEN_JIT=0, the reference runs. compiling.py compiles the loop, plans.py runs it on several
@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import Array
 from ..versions import is_installed
 from . import plans, recording, sharing
 from .compiling import Kernel
+from .operands import Operands
 from .recording import Call
 
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
@@ -83,37 +85,34 @@ def numba_works() -> bool:
 
 
 def twin_of(
-    reference: Kernel,
-    weight: float = 1.0,
-    of: int = 0,
-    flat: bool = False,
+    reference: Kernel, takes: str, weight: float = 1.0, of: int = 0
 ) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
 
-    Work is counted in numbers of argument `of`, each `weight` times as long as a sum of two.
-    flat=True is for loops that take arrays of any shape as rows; see `call_flat`. A last argument
-    `_terms` (parts, ...) is a row for each part to work in, so that there are no more parts.
+    `takes` declares the operands (declarations.py), which are checked at every call, whichever of
+    the two it runs; of those of any shape, `(...)`, the loop gets each as a row. Work is counted in
+    numbers of argument `of`, each `weight` times as long as a sum of two. A last argument `_terms`
+    is a row for each part to work in, so that there are no more parts.
     """
 
     def pair(loop: Kernel) -> Kernel:
-        names = loop.__code__.co_varnames[: loop.__code__.co_argcount]
-        has_terms = names[-1] == "_terms"  # (parts, ...), a row for each part to work in
+        _, _, *names = loop.__code__.co_varnames[: loop.__code__.co_argcount]
+        operands = Operands(loop.__name__, takes, names)
+        has_terms, is_flat = names[-1] == "_terms", "(...)" in takes
 
         @functools.wraps(reference)
         def kernel(*args: Any) -> None:
-            if flat:
-                if not call_flat(loop, args, weight=weight):
-                    recording.here(reference, *args)
-                return
-            counted = args[of]
-            if twins_run() and counted.dtype.char in "fd":
+            if is_flat:
+                run_flat(operands, reference, loop, args, weight=weight)
+            elif operands.check(*args) and twins_run():
                 most = len(args[-1]) if has_terms else sharing.MOST_THREADS
-                call(Call(loop, args, counted.size * weight, most=most))
+                call(Call(loop, args, args[of].size * weight, most=most))
             else:
                 recording.here(reference, *args)
 
         # for who compares them, times them, or compiles them all; mypy knows no such attributes
         kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
+        kernel.operands = operands  # type: ignore[attr-defined]
         return kernel
 
     return pair
@@ -128,30 +127,28 @@ def call(one: Call) -> None:
         plans.in_one_part(one)
 
 
-def call_flat(
-    loop: Kernel,
-    arrays: Sequence[np.ndarray],
-    *others: Any,
+def run_flat(
+    operands: Operands,
+    reference: Kernel,
+    loop: Kernel | None,
+    arrays: Sequence[Array],
+    *settings: Any,
     weight: float = 1.0,
-) -> bool:
-    """Run a loop on arrays of one shape and dtype, each as one long row, if twins run them.
+) -> None:
+    """The loop on arrays of one shape, each as one long row, on numbers, and on its own settings.
 
-    False says that nothing was done. The loop may write the last array, and any other whose memory
-    is in order and writeable; of others it may get a copy.
+    Where there is no loop, or it cannot take them, reference(*arrays).
     """
-    last = arrays[-1]
-    dtype, shape = last.dtype, last.shape
-    if (
-        not twins_run()
-        or dtype.char not in "fd"
-        or not last.flags.c_contiguous
-        or any(array.shape != shape or array.dtype != dtype for array in arrays)
-    ):
-        return False
+    ours = operands.check(*arrays) and twins_run()
+    in_order = all(arrays[i].flags.c_contiguous for i in operands.written)
+    if loop is None or not ours or not in_order:
+        recording.here(reference, *arrays)
+        return
     rows = []
-    for array in arrays:
-        row = array.ravel()  # a view where it can be one
-        # numba would compile anew for memory that cannot be written
-        rows.append(row if row.flags.writeable else row.copy())
-    call(Call(loop, (*rows, *others), last.size * weight))
-    return True
+    for x in arrays:
+        if isinstance(x, np.ndarray):
+            x = x.ravel()  # a view where it can be one
+            # numba would compile anew for memory that cannot be written
+            x = x if x.flags.writeable else x.copy()
+        rows.append(x)
+    call(Call(loop, (*rows, *settings), rows[-1].size * weight))

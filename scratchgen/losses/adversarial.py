@@ -161,7 +161,11 @@ class AdversarialLoss:
     def discriminator_pass(
         self, real: Array, fake: Array, dvalue: Array, tape: Tape
     ) -> SimpleNamespace:
-        """`.value`, `.real` and `.fake` (N,): the value and its gradients, on the tape."""
+        """`.value`, `.real` and `.fake` (N,): the value and its gradients, on the tape.
+
+        real, fake and dvalue are (N,), because a value is that of one real and one fake example.
+        Raises ShapeError for other shapes.
+        """
         kernel = PASSES.get((self.discriminator, self.discriminator_gradients))
         if kernel is None:
             d = self.discriminator_gradients(real, fake, dvalue)

@@ -30,7 +30,7 @@ import numpy as np
 
 from .. import kernels
 from ..checks import Array, as_object, finite, one_of
-from ..errors import KindError, OptionError
+from ..errors import KindError, OptionError, ShapeError
 from ..keywords import ExplainsKeywords
 from ..nn import Network, Tape, noted
 from ..nn.layer import Views
@@ -87,6 +87,11 @@ class GradientPenalty(Penalty):
     def points(
         self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
     ) -> Array:
+        if fake.shape != real.shape:
+            raise ShapeError(
+                f"{self}: fake has shape {fake.shape}, wants that of real, {real.shape}: a point "
+                f"lies between one of each"
+            )
         tape = tape or Tape()
         e = tape.array("e", (len(real),), real.dtype)
         kernels.before(fill_uniform, rng, e)

@@ -25,6 +25,7 @@ relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Cle
 (10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -66,8 +67,7 @@ class Activation(Layer):
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
         tape.x, tape.y = x, tape.array("y", x.shape, x.dtype)
-        if not self._by_twin("bend", x, tape.y):
-            kernels.here(self.value, x, tape.y)
+        self._run("bend", self.value, x, tape.y)
         return tape.y
 
     def backward(
@@ -86,8 +86,7 @@ class Activation(Layer):
             return None
         x, y, u = tape.x, tape.y, tape.u
         dx, du = (tape.array(name, dy.shape, dy.dtype) for name in ("dx", "du"))
-        if not self._by_twin("pull_both", x, y, u, dy, dv, dx, du):
-            kernels.here(self._write_both, x, y, u, dy, dv, dx, du)
+        self._run("pull_both", self._write_both, x, y, u, dy, dv, dx, du)
         return SimpleNamespace(x=dx, u=du)
 
     def _write_both(
@@ -100,19 +99,16 @@ class Activation(Layer):
     def _pull(self, dy: Array, tape: Tape, name: str) -> Array:
         """s'(x) dy, which is (1), and (2) for u in the place of dy."""
         dx = tape.array(name, dy.shape, dy.dtype)
-        if not self._by_twin("pull", tape.x, tape.y, dy, dx):
-            kernels.here(self._write, tape.x, tape.y, dy, dx)
+        self._run("pull", self._write, tape.x, tape.y, dy, dx)
         return dx
 
     def _write(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
         np.multiply(self.slope(x, y), dy, out=dx)
 
-    def _by_twin(self, loop: str, *arrays: Array) -> bool:
-        """Whether that loop of kernels/activations.py has done it."""
-        if self.twins is None:
-            return False
+    def _run(self, loop: str, formula: Callable[..., Any], *arrays: Array) -> None:
+        """That loop of kernels/activations.py, or, where there is none, the formula."""
         settings = tuple(map(arrays[-1].dtype.type, self.settings()))
-        return kernels.call_flat(getattr(self.twins, loop), arrays, settings, weight=4)
+        kernels.activate(loop, formula, self.twins, arrays, settings)
 
 
 @dataclass(frozen=True, eq=False)

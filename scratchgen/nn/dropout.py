@@ -13,7 +13,6 @@ from typing import ClassVar
 
 from .. import kernels
 from ..checks import Array, expect_floats, fraction
-from ..kernels import flat
 from ..rng import fill_uniform
 from .layer import Layer, Views
 from .tape import Tape
@@ -67,5 +66,5 @@ class Dropout(Layer):
         if tape.uniform is None:
             return x
         out, drop = tape.array(name, x.shape, x.dtype), x.dtype.type(self.drop)
-        kernels.drop_out(flat(x), flat(tape.uniform), drop, flat(out))
+        kernels.drop_out(x, tape.uniform, drop, out)
         return out

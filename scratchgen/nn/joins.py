@@ -19,7 +19,7 @@ from .. import kernels
 from ..checks import Array, Shape, expect_floats, labels, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, initialiser_for
-from .layer import Layer, Views
+from .layer import Layer, Views, expect_given
 from .tape import Tape
 
 
@@ -49,8 +49,9 @@ class Join(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
+        self.out_shape(x.shape[1:])  # for a row of numbers alone
         n, d = x.shape
-        tape.d = d
+        tape.d, tape.n = d, n
         y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)
         kernels.here(np.copyto, y[:, :d], x)
         self.join(p, tape, y[:, d:])
@@ -59,6 +60,7 @@ class Join(Layer):
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
+        expect_given(self, "backward", "dy", dy, (tape.n, tape.d + self.size()))
         if g is not None:
             self.add_gradient(dy[:, tape.d :], tape, g)
         return self._of_x(dy, tape, "dx") if need_dx else None
@@ -70,6 +72,7 @@ class Join(Layer):
         return out
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        expect_given(self, "tangent", "u", u, (tape.n, tape.d))
         v = tape.array("v", (len(u), tape.d + self.size()), u.dtype)  # (N, D + size)
         kernels.here(np.copyto, v[:, : tape.d], u)
         kernels.here(np.copyto, v[:, tape.d :], 0)
@@ -78,6 +81,7 @@ class Join(Layer):
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
+        expect_given(self, "tangent_backward", "dv", dv, (tape.n, tape.d + self.size()))
         dx = self.backward(p, dy, tape, g, need_dx)
         return SimpleNamespace(x=dx, u=self._of_x(dv, tape, "du")) if need_dx else None
 

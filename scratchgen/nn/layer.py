@@ -19,11 +19,12 @@ docs/derivations.md shows why these suffice, exactly, without differentiating a 
 """
 
 import dataclasses
+import functools
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from ..checks import Array, Shape, as_object
-from ..errors import KindError, OptionError
+from ..errors import KindError, OptionError, ShapeError
 from ..keywords import ExplainsKeywords
 from .initialisers import Initial
 from .tape import Tape
@@ -50,6 +51,15 @@ def as_layer(layer: Any, where: str) -> "Layer":
     return made
 
 
+def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> None:
+    """Raise ShapeError unless x, which the verb is given as `name`, belongs to the tape's pass."""
+    if x.shape != shape:
+        raise ShapeError(
+            f"{layer}.{verb} got {name} of shape {x.shape}, wants {shape}: give it the tape of the "
+            f"forward pass that {name} belongs to"
+        )
+
+
 def replays(part: Any) -> bool:
     """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
 
@@ -58,8 +68,16 @@ def replays(part: Any) -> bool:
     may be replayed.
     """
     kind = type(part)
-    own = (name for name in getattr(part, "__dict__", {}) if callable(getattr(kind, name, None)))
-    return "replays" in vars(kind) and bool(part.replays) and not any(own)
+    if "replays" not in vars(kind) or not part.replays:
+        return False
+    # mypy knows of classes that have no hash
+    return _methods(kind).isdisjoint(getattr(part, "__dict__", ()))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _methods(kind: type) -> frozenset[str]:
+    """The names of what can be called in a class: asked of every layer in every pass."""
+    return frozenset(name for name in dir(kind) if callable(getattr(kind, name, None)))
 
 
 class Layer(ExplainsKeywords):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
-from .layer import Layer, Views
+from .layer import Layer, Views, expect_given
 from .tape import Tape
 
 
@@ -47,21 +47,25 @@ class Maxout(Layer):
         expect_floats(x, self)
         groups = x.reshape(len(x), *self.out_shape(x.shape[1:]), self.pieces)  # (N, ..., O, pieces)
         tape.best = groups.argmax(axis=-1)[..., None]  # (N, ..., O, 1)
-        tape.x_shape = x.shape
+        tape.x_shape, tape.y_shape = x.shape, groups.shape[:-1]
         return np.take_along_axis(groups, tape.best, axis=-1)[..., 0]  # (N, ..., O)   (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
+        expect_given(self, "backward", "dy", dy, tape.y_shape)
         return self._spread(dy, tape, "dx") if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        expect_given(self, "tangent", "u", u, tape.x_shape)
         groups = u.reshape(*tape.best.shape[:-1], self.pieces)  # (N, ..., O, pieces)
         return np.take_along_axis(groups, tape.best, axis=-1)[..., 0]  # (N, ..., O)   (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
+        expect_given(self, "tangent_backward", "dy", dy, tape.y_shape)
+        expect_given(self, "tangent_backward", "dv", dv, tape.y_shape)
         if not need_dx:
             return None
         return SimpleNamespace(x=self._spread(dy, tape, "dx"), u=self._spread(dv, tape, "du"))

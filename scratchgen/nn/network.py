@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 from ..checks import Array, Shape, sizes
 from ..errors import ShapeError
 from ..tables import columns
-from .layer import Layer, Views, as_layer
-from .stand_in import noted
+from .layer import Layer, Views, as_layer, expect_given
+from .stand_in import expect, noted
 from .tape import Tape
 
 
@@ -49,11 +49,11 @@ class Network(Layer):
         where = "Network, after its input shape,"
         object.__setattr__(self, "layers", tuple(as_layer(layer, where) for layer in layers))
         object.__setattr__(self, "in_shape", sizes(in_shape, "Network: in_shape"))
-        _ = self._out_shape  # layers that do not fit each other are refused here
+        _ = self._shapes  # layers that do not fit each other are refused here
 
     @cached_property
-    def _out_shape(self) -> Shape:
-        return self.shapes()[-1]
+    def _shapes(self) -> tuple[Shape, ...]:
+        return tuple(self.shapes())
 
     @cached_property
     def _first_trained(self) -> int:
@@ -69,7 +69,7 @@ class Network(Layer):
                 f"this network got examples of shape {shape}, wants {self.in_shape}: build it for "
                 f"the shape of your data{reshape}."
             )
-        return self._out_shape
+        return self._shapes[-1]
 
     def shapes(self) -> list[Shape]:
         """The shape of an example before the first layer and after each."""
@@ -92,19 +92,26 @@ class Network(Layer):
         return self.shapes()[:-1]
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        self.out_shape(x.shape[1:])  # no other examples than it was built for
+        tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
         for i, layer in enumerate(self.layers):
             x = noted(layer).forward(p[i], x, tape.inner(i))  # (1)
+            expect(layer, "forward", "y", x, shapes[i + 1])
         return x
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
+        shapes = tape.shapes
+        expect_given(self, "backward", "dy", dy, shapes[-1])
         first = 0 if need_dx else self._first_trained  # nobody needs the gradients before that
         for i in reversed(range(first, len(self.layers))):
-            g_i = None if g is None else g[i]
-            layer, needed = noted(self.layers[i]), need_dx or i > first
-            dx = layer.backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
-            dy = dy if dx is None else dx  # None only from the first layer that learns
+            g_i, layer = None if g is None else g[i], self.layers[i]
+            needed = need_dx or i > first
+            dx: Any = noted(layer).backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
+            if needed:
+                expect(layer, "backward", "dx", dx, shapes[i])
+            dy = dx
         return dy if need_dx else None
 
     def why_no_tangent(self) -> str:
@@ -117,20 +124,27 @@ class Network(Layer):
         return ""
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        shapes = tape.shapes
+        expect_given(self, "tangent", "u", u, shapes[0])
         for i, layer in enumerate(self.layers):
             u = noted(layer).tangent(p[i], u, tape.inner(i))  # (3)
+            expect(layer, "tangent", "v", u, shapes[i + 1])
         return u
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        d = SimpleNamespace(x=dy, u=dv)
+        shapes, d = tape.shapes, SimpleNamespace(x=dy, u=dv)
+        expect_given(self, "tangent_backward", "dy", dy, shapes[-1])
+        expect_given(self, "tangent_backward", "dv", dv, shapes[-1])
         first = 0 if need_dx else self._first_trained
         for i in reversed(range(first, len(self.layers))):
-            g_i = None if g is None else g[i]
-            layer, needed = noted(self.layers[i]), need_dx or i > first
-            below = layer.tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)
-            d = d if below is None else below  # (4)
+            g_i, layer = None if g is None else g[i], self.layers[i]
+            needed = need_dx or i > first
+            d = noted(layer).tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)  # (4)
+            if needed:
+                expect(layer, "tangent_backward", "x", getattr(d, "x", None), shapes[i])
+                expect(layer, "tangent_backward", "u", getattr(d, "u", None), shapes[i])
         return d if need_dx else None
 
     def settle(self, p: Views, tape: Tape) -> None:

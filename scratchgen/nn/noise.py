@@ -13,7 +13,6 @@ from typing import ClassVar
 
 from .. import kernels
 from ..checks import Array, expect_floats, finite
-from ..kernels import flat
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -41,7 +40,7 @@ class GaussianNoise(Layer):
         rng = tape.given("rng", f"{self} draws its noise from it in training")
         noise, y = (tape.array(name, x.shape, x.dtype) for name in ("noise", "y"))  # as x
         kernels.before(kernels.fill_standard_normal, rng, noise)
-        kernels.add_scaled(flat(x), flat(noise), x.dtype.type(self.std), flat(y))  # (1)
+        kernels.add_scaled(x, noise, x.dtype.type(self.std), y)  # (1)
         return y
 
     def backward(

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ..checks import Array, Shape, expect_floats, sizes
 from ..errors import ShapeError
-from .layer import Layer, Views
+from .layer import Layer, Views, expect_given
 from .tape import Tape
 
 
@@ -24,20 +24,24 @@ class Relayout(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        tape.x_shape = x.shape
-        return x.reshape(len(x), *self.out_shape(x.shape[1:]))  # (1)
+        tape.x_shape, tape.y_shape = x.shape, (len(x), *self.out_shape(x.shape[1:]))
+        return x.reshape(tape.y_shape)  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
+        expect_given(self, "backward", "dy", dy, tape.y_shape)
         return dy.reshape(tape.x_shape) if need_dx else None  # (1)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return u.reshape(len(u), *self.out_shape(tape.x_shape[1:]))
+        expect_given(self, "tangent", "u", u, tape.x_shape)
+        return u.reshape(tape.y_shape)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
+        expect_given(self, "tangent_backward", "dy", dy, tape.y_shape)
+        expect_given(self, "tangent_backward", "dv", dv, tape.y_shape)
         if not need_dx:
             return None
         return SimpleNamespace(x=dy.reshape(tape.x_shape), u=dv.reshape(tape.x_shape))

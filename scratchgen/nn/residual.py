@@ -15,9 +15,8 @@ from typing import ClassVar
 from .. import kernels
 from ..checks import Array, Shape, expect_floats
 from ..errors import ShapeError
-from ..kernels import flat
 from .layer import Layer, Views, as_layer
-from .stand_in import noted
+from .stand_in import expect, noted
 from .tape import Tape
 
 
@@ -59,39 +58,43 @@ class Residual(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        return _sum(x, noted(self.inner).forward(p[0], x, tape.inner(0)), tape, "y")  # (1)
+        y = noted(self.inner).forward(p[0], x, tape.inner(0))
+        return self._sum("forward", x, y, tape, "y")  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         g_inner = None if g is None else g[0]
         dx = noted(self.inner).backward(p[0], dy, tape.inner(0), g_inner, need_dx)
-        return None if dx is None else _sum(dy, dx, tape, "dx")  # (2)
+        return self._sum("backward", dy, dx, tape, "dx") if need_dx else None  # (2)
 
     def why_no_tangent(self) -> str:
         return self.inner.why_no_tangent()
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return _sum(u, noted(self.inner).tangent(p[0], u, tape.inner(0)), tape, "v")  # (3)
+        v = noted(self.inner).tangent(p[0], u, tape.inner(0))
+        return self._sum("tangent", u, v, tape, "v")  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         g_inner = None if g is None else g[0]
         d = noted(self.inner).tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
-        if d is None:
+        if not need_dx:
             return None
-        return SimpleNamespace(x=_sum(dy, d.x, tape, "dx"), u=_sum(dv, d.u, tape, "du"))  # (4)
+        x = self._sum("tangent_backward", dy, getattr(d, "x", None), tape, "x")  # (4)
+        u = self._sum("tangent_backward", dv, getattr(d, "u", None), tape, "u")  # (4)
+        return SimpleNamespace(x=x, u=u)
 
     def settle(self, p: Views, tape: Tape) -> None:
         noted(self.inner).settle(p[0], tape.inner(0))
 
+    def _sum(self, verb: str, x: Array, y: Array | None, tape: Tape, name: str) -> Array:
+        """x + y, for the y that the inner layer's verb gave, in the tape's memory of that name."""
+        expect(self.inner, verb, name, y, x.shape)
+        out = tape.array(name, x.shape, x.dtype)
+        kernels.add_scaled(x, y, x.dtype.type(1), out)
+        return out
+
     def __str__(self) -> str:
         return f"Residual({self.inner})"
-
-
-def _sum(x: Array, y: Array, tape: Tape, name: str) -> Array:
-    """x + y, in the tape's memory of that name."""
-    out = tape.array(name, x.shape, x.dtype)
-    kernels.add_scaled(flat(x), flat(y), x.dtype.type(1), flat(out))
-    return out

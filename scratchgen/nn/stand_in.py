@@ -9,6 +9,9 @@ each time, so it is copied to where the kernels after it look:
 
 It finds on its tape what it has noted there itself in the same pass; what kernels do is not noted
 on tapes in a replay.
+
+What a part gives has to have the shape that the contract asks for, in every step: the kernels that
+read it in a replay do not look, and the error of one that does would name another part.
 """
 
 from functools import partial
@@ -18,17 +21,18 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array
+from ..checks import Array, Shape, array_text
 from ..errors import ShapeError
 from .layer import Layer, replays
 from .tape import Tape
 
 SILENT = ("settle", "update")  # verbs that give nothing
-NAMES = {  # and that give several arrays by name; `both` gives two, any other verb one
+ARRAYS = {  # and verbs that give several arrays by name; `both` gives two, any other verb one
     "tangent_backward": ("x", "u"),
     "discriminator_pass": ("value", "real", "fake"),
     "generator_pass": ("value", "fake"),
 }
+CALLED = {"forward": "y", "backward": "dx", "tangent": "v", "points": "x"}  # what one array is
 
 
 def noted(part: Any) -> Any:
@@ -50,8 +54,15 @@ class StandIn:
         return partial(_note if kernels.is_recording() else _run, self._part, verb)
 
 
+def expect(part: Any, verb: str, name: str, x: Any, shape: Shape) -> None:
+    """Raise ShapeError unless x, the `name` that a part's verb has given, is of that shape."""
+    if getattr(x, "shape", None) != shape:
+        came = f"no {name}" if x is None else f"{name} of {array_text(x)}"
+        raise ShapeError(f"{part}.{verb} gave {came}, wants shape {shape}")
+
+
 def _run(part: Any, verb: str, *args: Any) -> Any:
-    return _result(verb, _arrays(verb, getattr(part, verb)(*args)))
+    return _result(verb, _arrays(part, verb, args))
 
 
 def _note(part: Any, verb: str, *args: Any) -> Any:
@@ -61,49 +72,74 @@ def _note(part: Any, verb: str, *args: Any) -> Any:
 
 
 def _keep(part: Any, verb: str, record: SimpleNamespace, *args: Any) -> None:
-    """(1), for each array that the verb gives.
-
-    Raises ShapeError where these are others than when the step was recorded, or of other shapes.
-    """
-    arrays = _arrays(verb, getattr(part, verb)(*args))
-    shapes = {name: x.shape for name, x in arrays.items()}
+    """(1), for each array that the verb gives; ShapeError where these are others than at first."""
+    arrays = _arrays(part, verb, args)
     if record.kept is None:
         tape = next((one for one in args if isinstance(one, Tape)), Tape())
         place = f"kept: {type(part).__name__}.{verb}"
-        record.shapes = shapes
         record.kept = {
             name: tape.array(f"{place}, {name}", x.shape, x.dtype) for name, x in arrays.items()
         }
-    if shapes != record.shapes:
-        raise ShapeError(
-            f"{verb} of {part} gave arrays of shapes {shapes}, and in earlier steps with as many "
-            f"examples {record.shapes}: declare replays = None in {type(part).__name__}, and every "
-            f"step is run anew"
-        )
-    for name, x in arrays.items():
-        record.kept[name][...] = x  # (1)
+    for name, kept in record.kept.items():
+        x = arrays.get(name)
+        if verb == "points" and x is not None and len(x) != len(kept):
+            raise ShapeError(
+                f"{part}.points gave {len(x)} points, and in earlier steps with as many examples "
+                f"{len(kept)}: declare replays = None in {type(part).__name__}, and every step is "
+                f"run anew"
+            )
+        expect(part, verb, name, x, kept.shape)
+        kept[...] = x  # (1)
 
 
-def _arrays(verb: str, found: Any) -> dict[str, Array]:
-    """What a verb gives, by name, in C order, without what is None."""
-    if verb in SILENT:
-        return {}
+def _arrays(part: Any, verb: str, args: tuple[Any, ...]) -> dict[str, Array]:
+    """What a verb gives, by name, in C order, without what is None.
+
+    The shapes of a layer's arrays are looked at in Network and Residual, those of others here.
+    """
+    found = getattr(part, verb)(*args)
+    if verb in SILENT or (verb in ("backward", "tangent_backward") and not args[-1]):
+        return {}  # nobody needs dx
     if verb == "both":
         value, gradient = found
         given = {"value": value, "gradient": gradient}
-    elif verb in NAMES:
-        given = {} if found is None else {name: getattr(found, name) for name in NAMES[verb]}
+    elif verb in ARRAYS:
+        given = {name: getattr(found, name, None) for name in ARRAYS[verb]}
     else:
-        given = {verb: found}
-    return {name: np.asarray(x, order="C") for name, x in given.items() if x is not None}
+        given = {CALLED.get(verb, verb): found}
+    dtype = next(x.dtype for x in args if isinstance(x, np.ndarray))
+    arrays = {name: _as_given(x, dtype) for name, x in given.items() if x is not None}
+    for name, shape in _shapes(verb, arrays, args).items():
+        expect(part, verb, name, arrays.get(name), shape)
+    return arrays
+
+
+def _as_given(x: Any, dtype: np.dtype[Any]) -> Array:
+    """x in C order, and its real numbers in the dtype of those that the part was given."""
+    x = np.asarray(x, order="C")
+    return x.astype(dtype.type, copy=False) if {x.dtype.kind, dtype.kind} <= set("biuf") else x
+
+
+def _shapes(verb: str, arrays: dict[str, Array], args: tuple[Any, ...]) -> dict[str, Shape]:
+    """What a likelihood, a game or a penalty gives: values (N,), gradients of their x's shape."""
+    if verb == "points":
+        real, *_ = args
+        count = len(arrays["x"]) if "x" in arrays else len(real)  # there may be fewer, or more
+        return {"x": (count, *real.shape[1:])}
+    if verb in ("both", "discriminator_pass", "generator_pass"):
+        *given, dvalue, _tape = args
+        names = ("gradient",) if verb == "both" else ARRAYS[verb][1:]
+        of = given[-len(names) :]  # `both` of a likelihood is given x as well, before raw
+        return {"value": dvalue.shape, **{n: x.shape for n, x in zip(names, of, strict=True)}}
+    return {}
 
 
 def _result(verb: str, arrays: dict[str, Array]) -> Any:
     """The same, as the verb gives it."""
     if verb == "both":
         return arrays["value"], arrays["gradient"]
-    if verb in NAMES:
+    if verb in ARRAYS:
         return (
-            SimpleNamespace(**{name: arrays.get(name) for name in NAMES[verb]}) if arrays else None
+            SimpleNamespace(**{name: arrays.get(name) for name in ARRAYS[verb]}) if arrays else None
         )
-    return arrays.get(verb)
+    return arrays.get(CALLED.get(verb, verb))

@@ -11,7 +11,7 @@ pass at a time; two threads take two tapes.
 """
 
 from collections.abc import Hashable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -31,7 +31,6 @@ class Tape:
 
     def __init__(self) -> None:
         self._given: dict[str, Any] = {"training": False}
-        self._notes: dict[str, Any] = {}
         self._arrays: dict[str, Array] = {}
         self._inner: dict[Hashable, Tape] = {}
 
@@ -45,8 +44,8 @@ class Tape:
         return dict(self._given)
 
     def _start(self, given: dict[str, Any]) -> None:
-        self._given = given
-        self._notes.clear()
+        # notes are attributes, which are found fast; all but these are forgotten
+        self.__dict__ = {"_given": given, "_arrays": self._arrays, "_inner": self._inner}
         for tape in self._inner.values():
             tape._start(given)
 
@@ -68,10 +67,14 @@ class Tape:
         return value
 
     def array(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """Uninitialised memory of that shape: the leading rows of what is there, if it suffices."""
+        """Uninitialised memory of that shape: the leading rows of what is there, if it suffices.
+
+        Its numbers are in the byte order of the CPU, whatever the dtype says.
+        """
         have = self._arrays.get(name)
         if have is not None and have.shape == shape and have.dtype == dtype:
             return have
+        dtype = np.dtype(dtype).newbyteorder("=")
         if (
             have is None
             or have.shape[1:] != shape[1:]
@@ -81,17 +84,14 @@ class Tape:
             have = self._arrays[name] = lasting(np.empty(shape, dtype))
         return have[: shape[0]] if shape else have
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-        else:
-            self._notes[name] = value
+    if TYPE_CHECKING:  # a note may have any name
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
+        """What the pass was given by that name, where it was not noted."""
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in self._notes:
-            return self._notes[name]
         if name in self._given:
             return self._given[name]
         raise TapeError(

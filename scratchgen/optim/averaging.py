@@ -50,7 +50,7 @@ class MovingAverage(ExplainsKeywords):
         Raises KindError or ShapeError unless it is a flat array of float32 or float64.
         """
         memory = remember("MovingAverage", vector, "average", t=0)
-        memory.weight = kernels.lasting(np.zeros(1, vector.dtype))
+        memory.weight = kernels.lasting(np.zeros(1, vector.dtype.type))
         return memory
 
     def update(self, vector: Array, memory: Memory) -> None:

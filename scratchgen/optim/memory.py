@@ -40,7 +40,7 @@ def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
             f"{owner}: theta has shape {theta.shape}, wants a flat vector (P,): {first}keep one "
             f"view flat = theta.reshape(-1), and use it each time"
         )
-    zeros = {name: lasting(np.zeros(theta.shape, theta.dtype)) for name in names}
+    zeros = {name: lasting(np.zeros(theta.shape, theta.dtype.type)) for name in names}
     return Memory(owner=owner, theta=theta, **zeros, **notes)
 
 
@@ -68,7 +68,7 @@ def check_update(owner: str, theta: Array, memory: Any) -> None:
 
 def check_gradient(owner: str, theta: Array, gradient: Any) -> None:
     """Raise KindError or ShapeError unless the gradient is an array like theta (P,)."""
-    if not isinstance(gradient, np.ndarray) or gradient.dtype != theta.dtype:
+    if not isinstance(gradient, np.ndarray) or gradient.dtype.type is not theta.dtype.type:
         raise KindError(
             f"{owner}: the gradient is {array_text(gradient)}, wants {theta.dtype} as theta has: "
             f"make it with np.asarray(gradient, theta.dtype)"

@@ -78,7 +78,7 @@ class Descent(ExplainsKeywords):
         """
         memory = remember(self.owner(), theta, *self.arrays, t=0)
         numbers = [*self.numbers(0.0, 1), 0.0]  # the last is for the smallest normal number
-        memory.numbers = kernels.lasting(np.zeros(len(numbers), theta.dtype))
+        memory.numbers = kernels.lasting(np.zeros(len(numbers), theta.dtype.type))
         return memory
 
     def rate(self, step: int) -> float:

@@ -176,7 +176,8 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
 def told(monkeypatch):
     """A kernel, and what it ran as; its twin is not compiled."""
     ran = []
-    kernel = twin_of(lambda x: ran.append("reference"))(lambda part, parts, x: None)
+    paired = twin_of(lambda x: ran.append("reference"), takes="-> x (N,)")
+    kernel = paired(lambda part, parts, x: None)
     twin = lambda *_: ran.append("twin")  # noqa: E731
     monkeypatch.setattr("scratchgen.kernels.plans.for_python", lambda *_: twin)
     monkeypatch.setattr("scratchgen.kernels.twins.numba_works", lambda: True)

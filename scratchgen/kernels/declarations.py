@@ -1,0 +1,88 @@
+"""What a kernel takes is declared in a line, in the letters of its docstring.
+
+    x (M, D), rows (N,) int64 below M -> out (N, D)
+
+Before the arrow stands what is read, behind it what is written. A letter is one size, wherever it
+stands. Besides there are
+
+    (N, 2 Z)   (N, D + 1)   (N, K D)    sizes made of others
+    (N by 64,)                          how many blocks of 64 it takes to hold N
+    (1+, D)                             one row or more
+    (...)                               any shape, the same for all
+    ()                                  a number
+    float64, int64, bool, int, any      the dtype, where it is not the kernel's float, which all
+                                        other operands share
+    below M                             of whole numbers: from 0 to M - 1
+    dividing D                          of a whole number: D is a multiple of it
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+ANY_SHAPE = ("...",)
+SOME_ROWS = "1+"
+LETTER = re.compile(r"[A-Z]|\.\.\.")  # what stands for a size, or for a shape
+OPERANDS = re.compile(r"((?:\w+, )*\w+) \(([^)]*)\)((?: \w+)*)")  # x, y (N, D) int64 below M
+CONDITIONS = ("below", "dividing")
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An argument of a kernel, as it is declared."""
+
+    name: str
+    axes: tuple[str, ...]
+    dtype: str  # "" for the kernel's float
+    condition: str  # "below", "dividing" or ""
+    bound: str  # the letter that the condition names
+    written: bool
+
+    @property
+    def is_number(self) -> bool:
+        return self.axes == ()
+
+    @cached_property
+    def letters(self) -> set[str]:
+        """The sizes that its shape depends on."""
+        return {letter for axis in self.axes for letter in LETTER.findall(axis)}
+
+    def __str__(self) -> str:
+        """`x (N, D)`."""
+        return f"{self.name} {in_brackets(self.axes)}"
+
+
+def parsed(declaration: str) -> list[Operand]:
+    """The operands, in the order in which they are declared."""
+    found = []
+    for side, text in enumerate(declaration.split("->")):
+        if rest := OPERANDS.sub("", text).replace(", ", "").strip():
+            raise ValueError(f"cannot read {rest!r} in the declaration {declaration!r}")
+        for names, axes, words in OPERANDS.findall(text):
+            dtype, condition, bound = "", "", ""
+            for word in words.split():
+                if word in CONDITIONS:
+                    condition = word
+                elif condition:
+                    bound = word
+                else:
+                    dtype = word
+            shape = tuple(axis for axis in re.split(", ?", axes) if axis)
+            found += [
+                Operand(name, shape, dtype, condition, bound, side == 1)
+                for name in names.split(", ")
+            ]
+    return found
+
+
+def expression(axis: str) -> str:
+    """The size of an axis as an expression of Python: `2 * Z` for "2 Z"."""
+    if " by " in axis:
+        number, block = axis.split(" by ")
+        return f"-(-{number} // {block})"
+    return re.sub(r"(\w) (?=\w)", r"\1 * ", axis)
+
+
+def in_brackets(axes: tuple[object, ...]) -> str:
+    """`(N, D)`, `(N,)`."""
+    return f"({', '.join(map(str, axes))}{',' if len(axes) == 1 and axes != ANY_SHAPE else ''})"

@@ -1,0 +1,194 @@
+"""What is wrong with the operands of a kernel, in words that name the part of the model at fault.
+
+Nothing here runs while all is well; see operands.py.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..checks import Shape
+from ..errors import DataError, KindError, ScratchgenError, ShapeError
+from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, in_brackets
+
+Shapes = dict[Operand, Shape]
+
+NUMBERS = {"bool": (bool, np.bool_), "int": (int, np.integer)}  # that are no floats
+EVERYDAY = "efd"  # float16, float32 and float64
+
+
+def expect(kernel: str, given: dict[Operand, Any]) -> None:
+    """Raise ShapeError, KindError or DataError unless all is as it is declared."""
+    try:
+        for one, x in given.items():
+            _expect_kind(one, x)
+        _expect_one_float(given)
+        sizes = _expect_shapes({one: x.shape for one, x in given.items() if not one.is_number})
+        for one, x in given.items():
+            _expect_values(one, x, sizes)
+    except ScratchgenError as problem:
+        raise type(problem)(f"{_caller()}{problem} (kernel {kernel})") from None
+
+
+def _expect_kind(one: Operand, x: Any) -> None:
+    came = getattr(x, "dtype", type(x).__name__)
+    wanted = one.dtype or "float32 or float64"
+    if one.is_number and one.dtype:
+        fits = isinstance(x, NUMBERS[one.dtype])
+    elif not isinstance(x, np.generic if one.is_number else np.ndarray):
+        fits, wanted = False, f"a NumPy {'number' if one.is_number else 'array'} of {wanted}"
+    elif one.dtype in ("", "any"):
+        fits = x.dtype.kind in ("fc" if one.dtype == "" else "biufc")
+    else:
+        fits = x.dtype.newbyteorder("=") == one.dtype
+    if not fits:
+        raise KindError(f"{one.name} is {came}, wants {wanted}")
+    if one.written and not x.flags.writeable:
+        raise KindError(f"{one.name} is read-only, wants memory that can be written")
+
+
+def _expect_one_float(given: dict[Operand, Any]) -> None:
+    """One dtype for all, unless there are complex numbers, or such of more digits than float64.
+
+    The checker's complex step has one such operand among others, and NumPy can mix them.
+    """
+    names: dict[np.dtype[Any], list[str]] = {}
+    read: set[np.dtype[Any]] = set()
+    written: set[np.dtype[Any]] = set()
+    for one, x in given.items():
+        if one.dtype == "":
+            names.setdefault(x.dtype.newbyteorder("="), []).append(one.name)
+        if one.dtype == "" or (one.written and x.dtype.kind == "f"):
+            (written if one.written else read).add(x.dtype.newbyteorder("="))
+    may_differ = written <= read and any(dtype.char not in EVERYDAY for dtype in names)
+    can_be_held = all(np.can_cast(a, b, "same_kind") for a in read for b in written)
+    if not can_be_held or (len(names) > 1 and not may_differ):
+        came = _listed(f"{dtype} in {_listed(group)}" for dtype, group in names.items())
+        raise KindError(f"wants one float type, and got {came}: make them alike with .astype()")
+
+
+def _expect_shapes(shapes: Shapes) -> dict[str, Any]:
+    """What each letter stands for, or ShapeError.
+
+    It blames the operand without which the others agree. What is written was mostly made for what
+    is read, and is no witness where that already differs; and what is given last, as dy after x, is
+    the more likely to be wrong.
+    """
+    if (sizes := _sizes(shapes)) is not None:
+        return sizes
+    read = {one: shape for one, shape in shapes.items() if not one.written}
+    suspects = shapes if _sizes(read) is not None else read
+    last_first = list(suspects)[::-1]
+    for one in sorted(last_first, key=lambda one: one.written):
+        if (sizes := _sizes(_without(one, suspects))) is not None:
+            sizes = _sizes(_without(one, shapes)) or sizes
+            wanted, because = _wanted(one, sizes), _witnesses(one, _without(one, suspects))
+            raise ShapeError(f"{one.name} has shape {shapes[one]}, wants {wanted}{because}")
+    came = _listed(f"{one} is {shape}" for one, shape in shapes.items())
+    raise ShapeError(f"the shapes do not fit each other: {came}")
+
+
+def _without(one: Operand, shapes: Shapes) -> Shapes:
+    return {other: shape for other, shape in shapes.items() if other is not one}
+
+
+def _witnesses(one: Operand, others: Shapes) -> str:
+    """`, because x (N, I) is (16, 8)`: as few of the others as have the same letters."""
+    letters, found = set(one.letters), []
+    for other, shape in others.items():
+        if letters & other.letters:
+            letters -= other.letters
+            found.append(f"{other} is {shape}")
+    return f", because {_listed(found)}" if found else ""
+
+
+def _wanted(one: Operand, sizes: dict[str, Any]) -> str:
+    """The shape that it should have; letters that nothing is known of stay letters."""
+    if one.axes == ANY_SHAPE:
+        return str(sizes["..."])
+    known = (_size(axis, sizes) for axis in one.axes)
+    return in_brackets(
+        tuple(axis if size is None else size for axis, size in zip(one.axes, known, strict=True))
+    )
+
+
+def _sizes(shapes: Shapes) -> dict[str, Any] | None:
+    """What each letter stands for, or None if that cannot be."""
+    pairs: list[tuple[str, Any]] = []
+    for one, shape in shapes.items():
+        if one.axes == ANY_SHAPE:
+            pairs.append(("...", shape))
+        elif len(one.axes) != len(shape):
+            return None
+        else:
+            pairs += zip(one.axes, shape, strict=True)
+    sizes: dict[str, Any] = {}
+    # letters by themselves come first, then what is made of them
+    for axis, size in sorted(pairs, key=lambda pair: LETTER.fullmatch(pair[0]) is None):
+        wanted = _size(axis, sizes)
+        if axis == SOME_ROWS:
+            fits = size > 0
+        elif wanted is None:
+            fits = _solved(axis, size, sizes)
+        else:
+            fits = size == wanted
+        if not fits:
+            return None
+    return sizes
+
+
+def _size(axis: str, sizes: dict[str, Any]) -> Any:
+    """The size of an axis, or None where a letter in it is not known."""
+    if axis in (SOME_ROWS, "..."):
+        return sizes.get(axis)
+    try:
+        return eval(expression(axis), {}, sizes)
+    except NameError:
+        return None
+
+
+def _solved(axis: str, size: Any, sizes: dict[str, Any]) -> bool:
+    """Find out the one letter in the axis that is not known; False if no number will do."""
+    unknown = [letter for letter in LETTER.findall(axis) if letter not in sizes]
+    if axis == unknown[0]:
+        sizes[axis] = size
+    elif len(unknown) == 1 and " by " not in axis and "+" not in axis:  # in a product
+        factor = _size(axis, {**sizes, unknown[0]: 1})
+        if not factor or not size or size % factor:
+            return False
+        sizes[unknown[0]] = size // factor
+    return True  # of what is left nothing can be said
+
+
+def _expect_values(one: Operand, x: Any, sizes: dict[str, Any]) -> None:
+    bound: Any = sizes.get(one.bound)
+    if one.condition == "below" and x.size and not 0 <= x.min() <= x.max() < bound:
+        came = f"{one.name} goes from {x.min()} to {x.max()}"
+        raise DataError(f"{came}, wants whole numbers from 0 to {bound - 1}")
+    if one.condition == "dividing" and (x < 1 or bound % x):
+        raise ShapeError(f"{one.name} is {x}, wants a number that divides {bound}")
+
+
+def _caller() -> str:
+    """`Dense(8 -> 1).backward: `: the part of a model that has called a kernel, and the verb.
+
+    A part is what says of itself whether it replays; see nn/layer.py.
+    """
+    frame, part = sys._getframe(1), None
+    while frame.f_back is not None:
+        frame = frame.f_back
+        here, verb = frame.f_locals.get("self"), frame.f_code.co_name
+        if part is None and hasattr(type(here), "replays"):
+            part = here
+        if part is not None and here is part and not verb.startswith("_"):
+            kind, text = type(part).__name__, str(part)
+            return f"{text if kind in text else f'{kind} {text}'}.{verb}: "
+    return ""
+
+
+def _listed(items: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,308 @@
+"""What a kernel is given is compared with what it declares, wherever Python enters one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import distributions, kernels, losses, nn, optim
+from scratchgen.bench.cases import CASES, twins
+from scratchgen.errors import DataError, KindError, ShapeError, TapeError
+from scratchgen.kernels.declarations import parsed
+from scratchgen.kernels.operands import Operands
+from scratchgen.kernels.twins import references
+from scratchgen.kernels.twins import twins as run_twins
+
+TWINS = twins()
+EITHER_WAY = pytest.mark.parametrize("way", [run_twins, references])
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, "float32")
+
+
+def test_no_kernel_takes_an_operand_that_is_wrong_and_none_ends_the_process():
+    script = Path(__file__).with_name("wrong_operands.py")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, f"it ended with {done.returncode}: {done.stderr}"
+    found = json.loads(done.stdout)
+    assert found["accepted"] == []
+    assert found["calls"] > 4000
+
+
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_the_cases_of_a_kernel_are_as_it_declares(name):
+    for dtype in ("float32", "float64"):
+        for rows, columns in ((1, 1), (3, 6), (70, 2)):
+            for seed in range(3):
+                assert TWINS[name].operands.check(*CASES[name](rows, columns, dtype, seed))
+
+
+def test_a_declaration_has_to_name_what_the_loop_takes():
+    with pytest.raises(ValueError, match=r"takes .'x', 'out'., and declares"):
+        Operands("double", "x (N,) -> y (N,)", ["x", "out"]).check(zeros(1), zeros(1))
+    with pytest.raises(ValueError, match="cannot read"):
+        parsed("x (N,) and y (N,) -> out (N,)")
+
+
+# The letters of a declaration.
+
+
+@pytest.mark.parametrize(
+    ("declaration", "shapes"),
+    [
+        ("x (N, D) -> out (D, N)", [(2, 3), (3, 2)]),
+        ("x (N, 2 Z) -> z (N, Z)", [(2, 6), (2, 3)]),
+        ("x (N, D + 1) -> out (N, D)", [(2, 4), (2, 3)]),
+        ("x (N, D), y (N, K D) -> out (K,)", [(2, 3), (2, 12), (4,)]),
+        ("x (N, D), y (N, K D) -> out (N, K D)", [(2, 3), (2, 12), (2, 12)]),
+        ("x (N,) -> blocks (N by 64,)", [(129,), (3,)]),
+        ("x (N,) -> blocks (N by 64,)", [(128,), (2,)]),
+        ("x (N,) -> rows (1+, N)", [(3,), (5, 3)]),
+        ("x, y (...) -> out (...)", [(2, 3, 4), (2, 3, 4), (2, 3, 4)]),
+        ("x (...) -> out (...)", [(), ()]),
+        ("x (N, M) -> out (N, 3)", [(0, 0), (0, 3)]),
+    ],
+)
+def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(declaration, shapes):
+    operands = Operands("kernel", declaration)
+    assert operands.check(*(zeros(*shape) for shape in shapes))
+    for i, shape in enumerate(shapes):
+        free = declaration.startswith("x (N,) -> blocks") and i == 0  # one more fills a block
+        free |= "(N, M)" in declaration and i == 0
+        if free:
+            continue
+        for axis in range(len(shape)):
+            other = [*shapes]
+            other[i] = (*shape[:axis], shape[axis] + 7, *shape[axis + 1 :])
+            if "1+" in declaration and (i, axis) == (1, 0):
+                continue
+            with pytest.raises(ShapeError):
+                operands.check(*(zeros(*one) for one in other))
+
+
+def test_a_size_that_follows_from_others_may_not_be_0():
+    operands = Operands("kernel", "x (N, D) -> y (N, K D), rows (1+, D)")
+    for shapes in (((2, 3), (2, 0), (1, 3)), ((2, 0), (2, 0), (1, 0)), ((2, 3), (2, 6), (0, 3))):
+        with pytest.raises(ShapeError):
+            operands.check(*(zeros(*shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("width", [0, -1, 4, 7])
+def test_a_width_divides_the_numbers_of_an_example(width):
+    operands = Operands("kernel", "x (N, D), width () int dividing D -> out (N, D)")
+    assert operands.check(zeros(2, 6), 3, zeros(2, 6))
+    with pytest.raises(ShapeError, match="wants a number that divides 6"):
+        operands.check(zeros(2, 6), width, zeros(2, 6))
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("rows", [[0, 4], [-1, 0], [2**62, 0]])
+def test_an_index_out_of_range_is_refused_and_not_read_at(rows, way):
+    x, out = zeros(4, 3), zeros(2, 3)
+    with way(), pytest.raises(DataError, match="wants whole numbers from 0 to 3"):
+        kernels.take_rows(x, np.array(rows), out)
+
+
+@EITHER_WAY
+def test_a_label_without_a_logit_is_refused(way):
+    logits = zeros(2, 5, 3)
+    for label in (3, -1, 0.5, np.nan):
+        x = np.array([[0, 1, 2, 0, 1], [0, 1, 2, 0, label]], "float32")
+        with way(), pytest.raises(DataError, match=r"wants whole numbers 0 \.\.\. 2"):
+            distributions.Categorical(3).log_prob(x, logits)
+    with pytest.raises(DataError, match="labels go from -1 to 2"):
+        distributions.categorical.log_prob(np.array([-1, 2]), zeros(2, 3))
+
+
+# What an error says.
+
+
+@EITHER_WAY
+def test_a_gradient_for_another_layers_output_is_named_with_the_layer(way):
+    layer = nn.Dense(8, 1)
+    block = nn.Block(nn.Layout(net=nn.Network((8,), layer)), rng=0)
+    p, g, tape = block.views.net[0], block.zeros_like(), nn.Tape().begin(training=True)
+    layer.forward(p, zeros(16, 8), tape)
+    text = r"^Dense\(8 -> 1\)\.backward: dy has shape \(16, 40\), wants \(16, 1\), because x "
+    with way(), pytest.raises(ShapeError, match=text):
+        layer.backward(p, zeros(16, 40), tape, g.views.net[0])
+    assert not g.vector.any()
+    with way(), pytest.raises(ShapeError, match=r"dy has shape \(16, 40\), wants \(16, 1\)"):
+        layer.backward(p, zeros(16, 40), tape)
+    with way(), pytest.raises(ShapeError, match=r"dy has shape \(3, 1\), wants \(16, 1\)"):
+        layer.backward(p, zeros(3, 1), tape, g.views.net[0])  # of another batch
+    with way(), pytest.raises(KindError, match=r"float32 in x and into and float64 in dy"):
+        layer.backward(p, np.zeros((16, 1)), tape, g.views.net[0])
+    with way(), pytest.raises(KindError, match=r"Dense\(8 -> 1\)\.forward: .* int64"):
+        layer.forward(p, np.zeros((16, 8), "int64"), tape)
+
+
+@EITHER_WAY
+def test_a_gradient_of_another_network_is_what_does_not_fit(way):
+    layer, other = nn.Dense(8, 1), nn.Dense(5, 3)
+    layout = nn.Layout(one=nn.Network((8,), layer), other=nn.Network((5,), other))
+    block = nn.Block(layout, rng=0)
+    p, g, tape = block.views.one[0], block.zeros_like(), nn.Tape().begin(training=True)
+    layer.forward(p, zeros(16, 8), tape)
+    with way(), pytest.raises(ShapeError, match=r"into has shape \(5, 3\), wants \(8, 1\)"):
+        layer.backward(p, zeros(16, 1), tape, g.views.other[0])
+    assert not g.vector.any()
+
+
+@EITHER_WAY
+def test_a_likelihood_refuses_numbers_for_other_examples(way):
+    x, raw, dvalue = zeros(5, 4), zeros(3, 4), zeros(3)
+    text = r"Bernoulli\(\) got raw of shape \(3, 4\), wants \(5, 4\)"
+    with way(), pytest.raises(ShapeError, match=text):
+        distributions.Bernoulli().both(x, raw, dvalue, nn.Tape())
+    with way(), pytest.raises(ShapeError, match=r"dvalue has shape \(3,\), wants \(5,\)"):
+        distributions.Bernoulli().both(x, zeros(5, 4), dvalue, nn.Tape())
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        distributions.Bernoulli(),
+        distributions.Categorical(3),
+        distributions.FixedGaussian(),
+        distributions.MeanSquaredError(),
+        distributions.SharedGaussian(),
+        distributions.Gaussian(),
+    ],
+    ids=lambda one: one.name,
+)
+def test_as_many_numbers_in_another_shape_are_not_the_same(likelihood, way):
+    x, dvalue = zeros(2, 3, 4), zeros(2)
+    right = zeros(2, *likelihood.raw_shape((3, 4)))
+    for raw in (right.reshape(1, -1), right.reshape(-1, 1), zeros(2, *right.shape[1:-1], 1)):
+        with way(), pytest.raises(ShapeError):
+            likelihood.log_prob(x, raw)
+        with way(), pytest.raises(ShapeError):
+            likelihood.raw_gradient(x, raw, dvalue)
+        with way(), pytest.raises(ShapeError):
+            likelihood.both(x, raw, dvalue, nn.Tape())
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("game", losses.LOSSES.values(), ids=str)
+def test_a_game_wants_as_many_fake_scores_as_real_ones(game, way):
+    real, fake, dvalue = zeros(2), zeros(2000), zeros(2)
+    text = rf"{game}\.discriminator_pass: fake has shape \(2000,\), wants \(2,\)"
+    with way(), pytest.raises(ShapeError, match=text):
+        game.discriminator_pass(real, fake, dvalue, nn.Tape())
+    with way(), pytest.raises(ShapeError):
+        game.discriminator_pass(zeros(2, 1), zeros(2), dvalue, nn.Tape())
+    with way(), pytest.raises(ShapeError):
+        game.generator_pass(fake, dvalue, nn.Tape())
+
+
+@EITHER_WAY
+def test_a_penalty_wants_a_weight_for_each_slope_and_a_fake_for_each_real_example(way):
+    penalty = losses.GradientPenalty()
+    with way(), pytest.raises(ShapeError, match=r"dvalue has shape \(3,\), wants \(2,\)"):
+        penalty.both(zeros(2, 4), zeros(3), nn.Tape())
+    for fake in (zeros(3, 4), zeros(1, 4), zeros(4, 2)):
+        with way(), pytest.raises(ShapeError, match="fake has shape"):
+            penalty.points(zeros(2, 4), fake, np.random.default_rng(0), nn.Tape())
+
+
+LAYERS = {
+    "ReLU": (nn.ReLU(), (4,)),
+    "Dropout": (nn.Dropout(0.5), (4,)),
+    "LayerNorm": (nn.LayerNorm(4), (4,)),
+    "BatchNorm": (nn.BatchNorm(4), (4,)),
+    "Reshape": (nn.Reshape((2, 2)), (4,)),
+    "Maxout": (nn.Maxout(2), (4,)),
+    "JoinLabels": (nn.JoinLabels(3, 2), (4,)),
+    "JoinParameters": (nn.JoinParameters(2), (4,)),
+    "Residual": (nn.Residual(nn.Dense(4, 4)), (4,)),
+    "Tied": (nn.Tied(nn.Dense(2, 4)), (4,)),
+}
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_refuses_what_belongs_to_another_pass(name, way):
+    layer, shape = LAYERS[name]
+    inside = nn.Network((2,), layer.of) if name == "Tied" else nn.Network((2,), nn.Dense(2, 2))
+    block = nn.Block(nn.Layout(net=nn.Network(shape, layer), inside=inside), rng=0)
+    g = block.zeros_like()
+    given = {"rng": np.random.default_rng(0), "labels": np.arange(6) % 3}
+    tape = nn.Tape().begin(training=True, **given)
+    y = layer.forward(block.views.net[0], zeros(6, *shape), tape)
+    for wrong in (zeros(2, *y.shape[1:]), zeros(1, *y.shape[1:]), zeros(6, *y.shape[1:], 1)):
+        with way(), pytest.raises(ShapeError):
+            layer.backward(block.views.net[0], wrong, tape, g.views.net[0])
+    assert not g.vector.any()
+    transposed = zeros(*y.shape[1:], len(y)) if name in ("Reshape", "Dropout") else zeros(6, 9)
+    with way(), pytest.raises(ShapeError):
+        layer.backward(block.views.net[0], transposed, tape, g.views.net[0])
+
+
+@EITHER_WAY
+def test_a_network_refuses_what_belongs_to_another_pass_or_network(way):
+    network = nn.Network((4,), nn.Flatten(), nn.ReLU(), nn.GaussianNoise(0.0))
+    block = nn.Block(nn.Layout(net=network), rng=0)
+    tape = nn.Tape()
+    with way(), pytest.raises(TapeError, match="run forward on it first"):
+        network.backward(block.views.net, zeros(2, 4), tape.begin())
+    network.forward(block.views.net, zeros(6, 4), tape.begin())
+    for verb, what in ((network.backward, "dy"), (network.tangent, "u")):
+        for wrong in (zeros(5, 4), zeros(6, 5), zeros(4, 6)):
+            with way(), pytest.raises(ShapeError, match=rf"got {what} of shape .*, wants \(6, 4\)"):
+                verb(block.views.net, wrong, tape)
+    with way(), pytest.raises(ShapeError, match="wants"):
+        network.forward(block.views.net, zeros(6, 5), tape.begin())
+
+
+@EITHER_WAY
+def test_optimizers_and_averages_refuse_a_vector_of_another_length(way):
+    theta = zeros(6)
+    for optimizer in (*(kind() for kind in optim.OPTIMIZERS.values()), optim.RMSProp(centred=True)):
+        memory = optimizer.memory(theta)
+        with way(), pytest.raises(ShapeError):
+            optimizer.update(theta, zeros(5), memory)
+        centred = getattr(optimizer, "centred", True)  # or else the mean is not needed
+        for name in optimizer.arrays if centred else ("v",):
+            setattr(memory, name, zeros(5))
+            who = type(optimizer).__name__
+            with way(), pytest.raises(ShapeError, match=rf"^{who}\(.*: {name} has shape"):
+                optimizer.update(theta, zeros(6), memory)
+            setattr(memory, name, zeros(6))
+    assert not theta.any()
+
+
+def test_memory_that_cannot_be_written_is_refused():
+    out = zeros(2, 3)
+    out.flags.writeable = False
+    for way in (run_twins, references):
+        with way(), pytest.raises(KindError, match="out is read-only"):
+            kernels.take_rows(zeros(4, 3), np.array([0, 1]), out)
+
+
+def test_what_is_no_array_is_refused_by_its_name():
+    with pytest.raises(KindError, match="x is list, wants a NumPy array"):
+        kernels.take_rows([[0.0]], np.array([0]), zeros(1, 1))
+    with pytest.raises(KindError, match="eps is float, wants a NumPy number"):
+        kernels.layer_norm(*(0.1 if i == 1 else one for i, one in enumerate(
+            CASES["layer_norm"](2, 3, "float32", 0))))  # fmt: skip
+
+
+# When it is looked at.
+
+
+def test_a_replay_looks_at_nothing(monkeypatch):
+    looks = []
+    operands = kernels.adam_step.operands
+    check = operands.check
+    monkeypatch.setitem(vars(operands), "check", lambda *args: looks.append(1) or check(*args))
+    model = sg.models.vae((4,), latent=2, hidden=(3,), rng=0)
+    with references():
+        sg.fit(model, zeros(8, 4), epochs=9, batch_size=8, seed=0)
+    assert len(looks) == 5  # three steps that were run and two that were recorded, of nine

@@ -1,0 +1,200 @@
+"""A part of a user's own that gives a wrong shape is named, whoever would notice first."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import distributions, losses, nn
+from scratchgen.errors import ShapeError
+from scratchgen.kernels.twins import references, twins
+
+EITHER_WAY = pytest.mark.parametrize("way", [twins, references])
+LATE = 30  # passes: by then steps are replayed
+
+
+@dataclass(frozen=True, eq=False)
+class Own(nn.Layer):
+    """The identity, until `verb` has been called `after` times: then that gives `wrong` of it."""
+
+    verb: str
+    wrong: Any
+    after: int = 0
+
+    def _given(self, verb: str, x: Any) -> Any:
+        calls = vars(self).setdefault("calls", [])
+        calls += [verb] if verb == self.verb else []
+        return self.wrong(x) if len(calls) > self.after else x
+
+    def forward(self, p, x, tape):
+        return self._given("forward", x)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return self._given("backward", dy) if need_dx else None
+
+    def tangent(self, p, u, tape):
+        return self._given("tangent", u)
+
+    def tangent_backward(self, p, dy, dv, tape, g=None, need_dx=True):
+        return SimpleNamespace(x=dy, u=self._given("tangent_backward", dv)) if need_dx else None
+
+    def __str__(self):
+        return "Own()"
+
+
+class Announced(Own):
+    """The same, which says that it notes all that it does."""
+
+    replays: ClassVar[bool | None] = True
+
+
+def train(model: Any) -> None:
+    x = np.random.default_rng(0).random((8, 4)).astype("float32")
+    sg.fit(model, x, epochs=40, batch_size=8, seed=0)
+
+
+def vae(*between: nn.Layer, likelihood: Any = None) -> sg.models.VAE:
+    encoder = nn.Network((4,), nn.Dense(4, 5), *between, nn.Dense(5, 4))
+    decoder = nn.Network((2,), nn.Dense(2, 4))
+    return sg.models.VAE(encoder, decoder, likelihood or distributions.FixedGaussian(), rng=0)
+
+
+def gan(*between: nn.Layer, **settings: Any) -> sg.models.GAN:
+    critic = nn.Network((4,), nn.Dense(4, 5), *between, nn.Dense(5, 1))
+    return sg.models.GAN(nn.Network((3,), nn.Dense(3, 4)), critic, rng=0, **settings)
+
+
+WRONG = {
+    "a column less": (lambda x: x[:, :-1].copy(), r"\(8, 4\)"),
+    "a column more": (lambda x: np.concatenate([x, x[:, :1]], axis=1), r"\(8, 6\)"),
+    "a row less": (lambda x: x[:-1].copy(), r"\(7, 5\)"),
+    "one row": (lambda x: x[:1].copy(), r"\(1, 5\)"),
+    "transposed": (lambda x: x.T.copy(), r"\(5, 8\)"),
+    "a dimension more": (lambda x: x[..., None], r"\(8, 5, 1\)"),
+}
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(("kind", "after"), [(Own, 0), (Own, LATE), (Announced, 0)])
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(("verb", "array"), [("forward", "y"), ("backward", "dx")])
+def test_a_layer_is_named(verb, array, wrong, kind, after, way):
+    make, came = WRONG[wrong]
+    text = rf"^Own\(\)\.{verb} gave {array} of shape {came}, float32, wants shape \(8, 5\)$"
+    with way(), pytest.raises(ShapeError, match=text):
+        train(vae(kind(verb, make, after)))
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(("verb", "array"), [("tangent", "v"), ("tangent_backward", "u")])
+@pytest.mark.parametrize("after", [0, LATE])
+def test_so_it_is_under_a_penalty(verb, array, after, way):
+    text = rf"^Own\(\)\.{verb} gave {array} of shape \(8, 4\), float32, wants shape \(8, 5\)$"
+    with way(), pytest.raises(ShapeError, match=text):
+        train(gan(Own(verb, WRONG["a column less"][0], after), penalty="gradient_penalty"))
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("verb", ["forward", "backward", "tangent", "tangent_backward"])
+def test_so_it_is_in_a_residual_block_and_in_a_network_within(verb, way):
+    for around in (nn.Residual, lambda layer: nn.Network((5,), layer)):
+        layer = around(Own(verb, lambda x: x.T.copy()))
+        with way(), pytest.raises(ShapeError, match=rf"^Own\(\)\.{verb} gave"):
+            train(gan(layer, penalty="r1"))
+
+
+@EITHER_WAY
+def test_a_backward_that_gives_nothing_is_named_and_is_no_identity(way):
+    with way(), pytest.raises(ShapeError, match=r"^Own\(\)\.backward gave no dx, wants"):
+        train(vae(Own("backward", lambda dx: None)))
+    train(vae(Own("forward", lambda y: y)))  # the first layer that learns is asked for no dx
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("dtype", ["float64", "float16", ">f4", ">f8", "int64", "bool"])
+def test_numbers_of_another_kind_are_taken_as_those_of_the_model(dtype, way):
+    model = vae(Own("forward", lambda x: np.sign(x).clip(0).astype(dtype)))
+    same = vae(Own("forward", lambda x: np.sign(x).clip(0)))
+    with way():
+        train(model)
+        train(same)
+    assert np.array_equal(model.players["vae"].vector, same.players["vae"].vector)
+
+
+class Likely(distributions.FixedGaussian):
+    """A likelihood that gives wrong arrays."""
+
+    wrong: ClassVar[Any] = (None, None)
+
+    def log_prob(self, x, raw):
+        value = super().log_prob(x, raw)
+        return value[:-1] if self.wrong[0] else value
+
+    def raw_gradient(self, x, raw, dvalue):
+        gradient = super().raw_gradient(x, raw, dvalue)
+        return gradient[:, :-1] if self.wrong[1] else gradient
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ((True, False), r"both gave value of shape \(7,\), float32, wants shape \(8,\)"),
+        ((False, True), r"both gave gradient of shape \(8, 3\), float32, wants shape \(8, 4\)"),
+    ],
+)
+def test_a_likelihood_is_named(wrong, text, way, monkeypatch):
+    monkeypatch.setattr(Likely, "wrong", wrong)
+    with way(), pytest.raises(ShapeError, match=rf"^Likely\(variance=1.0\)\.{text}$"):
+        train(vae(likelihood=Likely()))
+
+
+GAME = losses.HINGE
+GAMES = {
+    "real of shape (1,)": lambda real, fake, dvalue: SimpleNamespace(real=real[:1], fake=fake),
+    "fake of shape (8, 1)": lambda real, fake, dvalue: SimpleNamespace(
+        real=real, fake=fake[:, None]
+    ),
+}
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("what", GAMES)
+def test_a_game_is_named(what, way):
+    game = losses.AdversarialLoss(
+        "own", GAME.discriminator, GAMES[what], GAME.generator, GAME.generator_gradients
+    )
+    with way(), pytest.raises(ShapeError) as raised:
+        train(gan(loss=game))
+    assert str(raised.value).startswith(f"own.discriminator_pass gave {what}")
+
+
+class Strict(losses.R1):
+    """A penalty that gives wrong arrays."""
+
+    def points(self, real, fake, rng, tape=None):
+        return real[:, :-1] if self.weight == 1 else real
+
+    def value(self, slope, tape=None):
+        value = super().value(slope, tape)
+        return value[:, None] if self.weight == 2 else value
+
+    def slope_gradient(self, slope, dvalue, tape=None):
+        return super().slope_gradient(slope, dvalue, tape)[: 1 if self.weight == 3 else None]
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(
+    ("weight", "text"),
+    [
+        (1.0, r"points gave x of shape \(8, 3\), float32, wants shape \(8, 4\)"),
+        (2.0, r"both gave value of shape \(8, 1\), float32, wants shape \(8,\)"),
+        (3.0, r"both gave gradient of shape \(1, 4\), float32, wants shape \(8, 4\)"),
+    ],
+)
+def test_a_penalty_is_named(weight, text, way):
+    with way(), pytest.raises(ShapeError, match=rf"^Strict\(weight={weight}\)\.{text}$"):
+        train(gan(penalty=Strict(weight)))
