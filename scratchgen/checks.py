@@ -180,8 +180,8 @@ def expect_floats(x: Any, layer: Any) -> None:
         return
     came = array_text(numbers(x, f"x of {layer}"))
     raise KindError(
-        f"{layer} got x of {came}, wants an array of float32 or float64: "
-        f"convert it with np.asarray(x, 'float32')"
+        f"{layer} got x of {came}, wants an array of float32 or float64, as its parameters are: "
+        f"convert it with np.asarray(x, 'float32'), or 'float64'"
     )
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from ..checks import Array, Shape, sizes
+from ..checks import Array, Shape, expect_floats, sizes
 from ..errors import ShapeError
 from ..tables import columns
 from .layer import Layer, Views, as_layer, expect_given
@@ -92,6 +92,7 @@ class Network(Layer):
         return self.shapes()[:-1]
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
         self.out_shape(x.shape[1:])  # no other examples than it was built for
         tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
         for i, layer in enumerate(self.layers):

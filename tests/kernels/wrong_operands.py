@@ -24,7 +24,7 @@ RIGHT = {
     *((name, "_terms", "rows") for name in CASES),
     ("take_rows", "x", "rows"),
     ("sum_blocks", "dy", "rows"),
-    ("add_rows", "dy", "rows"),
+    ("sum_rows", "dy", "rows"),
     ("column_moments", "x", "rows"),
     ("mean", "values", "rows"),
     ("mean", "values", "dtype"),
