@@ -186,7 +186,7 @@ class Categorical(Likelihood):
         )
 
     def _first_bad(self, x: Array) -> Shape | None:
-        """The indices of the first number in x (N, *shape) that is no class; None if there is none."""
+        """The indices of the first number in x (N, *shape) that is no class, or None."""
         for rows in chunks(len(x)):
             part = x[rows]
             bad = (part != np.floor(part)) | (part < 0) | (part >= self.classes)
