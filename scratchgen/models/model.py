@@ -311,7 +311,7 @@ class Model(ExplainsKeywords):
         return _as_given(x, what, self.shape, self.check)
 
     def scaled(self, x: Array) -> Array:
-        """What `check` would give for x (N, *shape) that `check_as_given` has let pass."""
+        """Of x (N, *shape) as `check_as_given` gives it, what `check` would give."""
         if self.scaler is None:
             return np.ascontiguousarray(x, self.dtype)
         return self.scaler.apply(x).astype(self.dtype)
