@@ -36,7 +36,7 @@ def cut(text: object, most: int = LONGEST_QUOTE) -> str:
     'red \\\\x1b[31m'
     """
     text = _shortened(str(text), most)  # first, because a hostile one is long
-    shown = (one if one.isprintable() or one == "\n" else _escaped(one) for one in text)
+    shown = (one if one.isprintable() or one == "\n" else escaped(one) for one in text)
     return _shortened("".join(shown), most)
 
 
@@ -45,7 +45,8 @@ def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[:half] + GAP + text[-half:]
 
 
-def _escaped(letter: str) -> str:
+def escaped(letter: str) -> str:
+    """A letter that cannot be printed as Python writes it: `\\x1b`."""
     return letter.encode("unicode_escape").decode("ascii")
 
 

@@ -119,7 +119,7 @@ def _standard_input(starts: tuple[bytes, ...], wanted: str) -> Opened:
         mode = os.fstat(handle).st_mode
     except (AttributeError, OSError, ValueError):  # none, closed, or none of the system's
         raise FileError(f"{name} is closed: wants {wanted}, or its path in place of -") from None
-    if not stat.S_ISSOCK(mode):
+    if not stat.S_ISSOCK(mode):  # a program may be given a socket in the place of a pipe
         _expect_readable(mode, name, f"{wanted}, from a pipe or with <")
     return _piped(handle, starts, name, wanted)
 

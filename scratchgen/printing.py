@@ -10,7 +10,8 @@ import shlex
 import string
 import sys
 
-WIDTH = 79
+from .errors import escaped
+from .tables import WIDTH
 
 
 def printable(text: object) -> str:
@@ -19,8 +20,7 @@ def printable(text: object) -> str:
     >>> print(printable("a\x1b[2J\nb"))
     a\x1b[2J\nb
     """
-    letters = (one if one.isprintable() else ascii(one)[1:-1] for one in str(text))
-    return "".join(letters)
+    return "".join(one if one.isprintable() else escaped(one) for one in str(text))
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:

@@ -1,9 +1,9 @@
 """A command that trains ends when it is told to, and not before the model is saved.
 
     with Stop() as stop:
-        fit(..., callbacks=[stop])       a signal ends it after the step under way, or in the first
+        fit(..., callbacks=[stop])       a signal ends it after its step, in the first at once
         stop.is_saving = True
-        ...                              a signal is noted, and answered
+        ...                              a signal is noted, and a line on stderr says so
 
 Signals that ask a program to end are Ctrl-C, SIGTERM, which managers of processes and queues send,
 SIGHUP, which comes when a terminal is closed, and their kin. Those that are ignored stay so: nohup
@@ -53,6 +53,7 @@ class Stop(Callback):
         return 128 + (self.number or signal.SIGINT)
 
     def _arrive(self, number: int, frame: FrameType | None) -> None:
+        """The handler of all these signals."""
         self.number = self.number or number
         if self.is_saving:
             with contextlib.suppress(OSError):

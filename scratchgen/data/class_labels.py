@@ -12,8 +12,8 @@ LARGEST = 2.0**53  # up to which floats hold every whole number
 def class_numbers(y: Array, n: int, what: str) -> tuple[Array | None, str]:
     """y as the classes of n examples, (n,) int64, and ""; or None, and why y holds no classes.
 
-    Whole numbers, also those held as floats or as text, are taken as they are; one-hot rows (n, K)
-    become the places of their ones; other texts are numbered in the order of the alphabet.
+    Whole numbers, also those held as floats or as text, are taken as they are; one-hot rows (n,
+    classes) become the places of their ones; other texts are numbered in the order of the alphabet.
 
     Raises ShapeError for classes of another number of examples, which y does not belong to.
 
@@ -38,7 +38,7 @@ def class_numbers(y: Array, n: int, what: str) -> tuple[Array | None, str]:
 
 
 def _whole(y: Array) -> tuple[Array | None, str]:
-    """y (n,) as whole numbers, or None and what it holds instead."""
+    """y (n,) as whole numbers (n,) int64 and ""; or None, and what y holds instead."""
     if y.dtype.kind in "US":
         try:
             y = y.astype(np.float64)

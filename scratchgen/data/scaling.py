@@ -84,7 +84,8 @@ class Scaler:
         parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in _chunks(len(x)))
         bits = np.all(list(parts_are_bits), axis=0) & (scale > 0)
         offset, scale = np.where(bits, 0, offset), np.where(bits, 1, scale)
-        return cls(offset, np.where(scale > 0, scale, span), "standard")  # of a constant, 1
+        # a constant column has the span 1
+        return cls(offset, np.where(scale > 0, scale, span), "standard")
 
     @classmethod
     def min_max(cls, x: Any) -> "Scaler":

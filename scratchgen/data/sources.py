@@ -1,8 +1,8 @@
 """Where data come from: a built-in name, a folder of IDX files, an .npy or an .npz file.
 
-Pictures come out as (N, H, W, C) float32, vectors as (N, D) float32. Pictures of bytes are divided
-by 255, so that black is 0 and white is 1. But where no byte is above FEW, they are masks, classes
-or pictures of 16 greys, and stay as they are.
+Pictures come out as (N, H, W, C), vectors as (N, D), float32 unless another dtype is asked for.
+Pictures of bytes are divided by 255, so that black is 0 and white is 1. But where no byte is above
+FEW, they are masks, classes or pictures of 16 greys, and stay as they are.
 """
 
 import os
@@ -56,7 +56,7 @@ SHOWN, LONGEST_NAME = 8, 20  # names of an archive's arrays in an error, and let
 
 
 class Found(NamedTuple):
-    """What a name or a path stands for: x (N, ...) and labels as they are stored."""
+    """What a name or a path stands for: x (N, ...) and labels, both as they are stored."""
 
     x: Array
     labels: Array | None
@@ -89,8 +89,8 @@ def load(
             they are, one-hot rows as the places of their ones, names of classes numbered in the
             order of the alphabet. Where what is stored is none of these, a warning says so.
         split: "train" or "test", where there are both.
-        divide_by: what all numbers are divided by, 1 to have them as they are stored, as classes
-            are; None divides pictures of bytes by 255, unless all their bytes are at most 16.
+        divide_by: what all numbers are divided by. 1 leaves them as they are stored, as classes
+            must be; None divides pictures of bytes by 255, unless no byte is above 16.
         dtype: "float32", "float64", or None: float64 for vectors that float32 would round, such as
             1,000,000,000.5, and float32 for all else. A model with a scaler makes use of it.
 

@@ -32,7 +32,7 @@ class Likelihood(ExplainsKeywords):
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     replays: ClassVar[bool | None] = False  # whether `both` and `mean` are kernels' work, or noted
     is_density: ClassVar[bool] = True  # of x, per unit of x; otherwise a probability
-    bounds: ClassVar[tuple[float, float] | None] = None  # of the numbers that it can score, if any
+    bounds: ClassVar[tuple[float, float] | None] = None  # of what it can score, if there are any
 
     def __init_subclass__(cls, **settings: Any) -> None:
         """Where a class has a log_prob or raw_gradient of its own, `both` is not an older one."""
@@ -56,7 +56,10 @@ class Likelihood(ExplainsKeywords):
             )
 
     def log_prob(self, x: Array, raw: Array) -> Array:
-        """log p(x|z) in nats per example (N,)."""
+        """log p(x|z) in nats per example (N,), for x (N, *shape) and raw (N, *raw_shape(shape)).
+
+        The likelihoods of this library raise ShapeError for raw of another shape.
+        """
         raise NotImplementedError
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
@@ -183,7 +186,7 @@ class Categorical(Likelihood):
         )
 
     def _first_bad(self, x: Array) -> Shape | None:
-        """Where the first number is that is no class; None where all are."""
+        """The indices of the first number in x (N, *shape) that is no class, or None."""
         for rows in chunks(len(x)):
             part = x[rows]
             bad = (part != np.floor(part)) | (part < 0) | (part >= self.classes)

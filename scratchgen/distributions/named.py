@@ -15,8 +15,9 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 
 
 def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
-    """`choice` itself, by name or class; None is Bernoulli for pictures, else Gaussian.
+    """A likelihood: `choice` itself or, of a name or a class, the one with its default settings.
 
+    None is Bernoulli for pictures, and Gaussian for all else.
     Raises OptionError for an unknown name, OptionError or KindError for what says too little.
 
     >>> likelihood_for("gaussian_fixed", (2,))

@@ -139,7 +139,11 @@ def read_json(array: Array, what: str) -> dict[str, Any]:
 
 
 def parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], np.dtype[Any]]:
-    """A model's class, its networks, which take no memory, and its dtype."""
+    """A model's class, its networks, which take no memory, and its dtype.
+
+    Raises OptionError where it knows what is wrong; whatever else a hostile description leads to is
+    the caller's to catch.
+    """
     kind = MODELS[one_of(described["model"], MODELS, "model")]
     for number, (_, depth) in enumerate(_layers(described["networks"])):
         if number >= MOST_LAYERS or depth > MOST_DEPTH:
@@ -157,7 +161,10 @@ def blank(
     networks: dict[str, Network],
     dtype: np.dtype[Any],
 ) -> Model:
-    """The model of these parts, all of whose arrays are to be written."""
+    """The model of these parts, its arrays still 0: its caller writes them.
+
+    Raises OptionError, or whatever the model raises, where settings and networks do not fit.
+    """
     model = kind.from_settings(networks, described["settings"], dtype)
     settings = json.loads(json.dumps(model.settings()))
     if settings != described["settings"] or format_of(settings) != described["format"]:

@@ -1,7 +1,7 @@
 """A model's training log in a file: what `fit` writes, and what its user adds.
 
-A record is a dict of numbers, text, None, lists and dicts. What `fit` writes into it, others rely
-on: it may be missing, but is of its kind wherever it is there.
+A record is a dict of numbers, text, None, lists and dicts. Any entry may be missing; but one that
+has a name of `fit`'s holds what `fit` would write there, because other files rely on it.
 """
 
 import math

@@ -67,7 +67,7 @@ def parsed(declaration: str) -> list[Operand]:
                     bound = word
                 else:
                     dtype = word
-            shape = tuple(axis for axis in re.split(", ?", axes) if axis)
+            shape = tuple(axis for axis in re.split(", ?", axes) if axis)  # of "N," too
             found += [
                 Operand(name, shape, dtype, condition, bound, side == 1)
                 for name in names.split(", ")

@@ -4,12 +4,12 @@
     dl_njk = dvalue_n ([x_nj = k] - exp(l_njk) / sum_i exp(l_nji))                        (2)
 
 The largest logit of a number is taken away before exp. distributions/categorical.py says what (1)
-is. Labels are held as floats. How near p_x is to 1, others = sum over k != x of exp(l_k) tells:
+is. Labels are held as floats. With others = sum over k != x of exp(l_k), 1 - p_x loses no digit:
 
     log p_x = l_x - log sum + lost / sum,   lost = (sum - exp(l_x)) - others              (3)
     1 - p_x = others / sum                                                                (4)
 
-The sum is rounded, and -lost is what that took from `others`.
+By `lost` the sum is too large, because it is rounded; (3) takes it back, to first order.
 """
 
 import numpy as np

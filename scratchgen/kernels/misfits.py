@@ -50,7 +50,7 @@ def _expect_kind(one: Operand, x: Any) -> None:
 
 
 def _expect_one_float(given: dict[Operand, Any]) -> None:
-    """One dtype for all, unless there are complex numbers, or such of more digits than float64.
+    """One dtype for all, unless some are complex, or have more digits than float64.
 
     The checker's complex step has one such operand among others, and NumPy can mix them.
     """

@@ -10,8 +10,9 @@ declares (declarations.py). Of `x (M, D), rows (N,) int64 below M -> out (N, D)`
     out_0 == rows_0 and out_1 == x_1 and out.dtype == x.dtype and rows.dtype == int64 and ...
 
 written as text, and compiled by Python, when the kernel is first called: a step that Python runs
-has some sixty kernels, and a loop over a declaration would take several times as long. Where it is
-not so, misfits.py says what is wrong, or that nothing is.
+has some sixty kernels, and a loop over a declaration would take several times as long. Where a
+condition does not hold, misfits.py raises an error that says what is wrong; or it finds nothing
+wrong, as with complex numbers, which the NumPy references take and the loops do not.
 
 A replay calls the loops with the very arrays that were checked when it was recorded, and comes by
 here no more.
@@ -26,7 +27,7 @@ import numpy as np
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, parsed
 from .misfits import NUMBERS, expect
 
-SCOPE = {
+SCOPE = {  # what the lines call by name
     **{name: np.dtype(name) for name in ("float32", "float64", "int64")},
     **{f"{name}_number": kinds for name, kinds in NUMBERS.items()},
     "uint64": np.uint64,
@@ -101,7 +102,10 @@ def _places(one: Operand) -> list[str]:
 
 
 def _shapes(arrays: list[Operand]) -> tuple[dict[str, str], list[str]]:
-    """By letter, the text of its size, which is the first that it stands for; and conditions."""
+    """For each letter, the name of its size in the lines; and a condition for each other axis.
+
+    The size of a letter is that of the first axis that it stands for.
+    """
     axes = [pair for one in arrays for pair in zip(one.axes, _places(one), strict=False)]
     sizes: dict[str, str] = {}
     for axis, place in axes:

@@ -3,13 +3,14 @@
     log p(x_n) = sum_j [x_nj log p_nj + (1 - x_nj) log(1 - p_nj)],   p = sigmoid(l)     (1)
     dl_nj = dvalue_n (x_nj - p_nj)                                                      (2)
 
-distributions/bernoulli.py says what (1) is. Both need e = exp(-|l|) alone. With what x lacks of the
-likelier value, far = 1 - x for l >= 0 and x for l < 0, and the probability of the other one,
+distributions/bernoulli.py says what (1) is. Both need e = exp(-|l|) alone. Let `far` be how far x
+is from the likelier value, 1 - x for l >= 0 and x for l < 0, and `rare` the probability of the
+other value. Then
 
     log p(x) = sum_j [-|l| far - log(1 + e)]                                            (3)
     x - p = rare - far for l >= 0, far - rare for l < 0,   rare = e / (1 + e)           (4)
 
-where no small difference of large numbers is taken.
+and nowhere is a small difference taken of large numbers.
 """
 
 import numpy as np

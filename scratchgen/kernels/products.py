@@ -54,7 +54,7 @@ DEPTH = 256
 PANEL = DEPTH * 2 * 64  # bytes, of the longest vectors
 COPY_FROM = 192  # rows of c
 AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
-NOTHING, BIAS, ITSELF = 0, 1, 2  # what `first` is
+NOTHING, BIAS, ITSELF = 0, 1, 2  # what a b is added to; ITSELF is c = c + (a b)
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 WAITING = 256  # rows of c of which sums wait (9)
 SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait

@@ -87,6 +87,7 @@ class GradientPenalty(Penalty):
     def points(
         self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
     ) -> Array:
+        """As in Penalty; raises ShapeError unless real and fake have one shape."""
         if fake.shape != real.shape:
             raise ShapeError(
                 f"{self}: fake has shape {fake.shape}, wants that of real, {real.shape}: a point "
@@ -167,7 +168,10 @@ def penalise(
 
 
 def penalty_for(choice: Any) -> Penalty | None:
-    """`choice` itself, by name or by its class; None is none. Raises OptionError or KindError."""
+    """A penalty: `choice` itself or, of a name or a class, the one with its default settings.
+
+    None is none. Raises OptionError or KindError.
+    """
     choice = as_object(choice, Penalty, "penalty")
     if choice is None or isinstance(choice, Penalty):
         return choice

@@ -42,7 +42,7 @@ def coverage(x: Array, mixture: Mixture | str) -> Coverage:
         raise DataError("x holds no samples: wants at least one")
     found, n_good = np.zeros(len(mixture.means), bool), 0
     for rows in chunks(len(x)):
-        distance = np.linalg.norm(x[rows, None, :] - mixture.means, axis=2)  # (N, M)
+        distance = np.linalg.norm(x[rows, None, :] - mixture.means, axis=2)  # (n, M)
         good = distance.min(axis=1) <= RADII * mixture.std  # (N,)   (1)
         found[distance.argmin(axis=1)[good]] = True  # (2)
         n_good += int(good.sum())

@@ -29,7 +29,10 @@ from ..nn.layer import Views
 
 
 class PreparedDecoder:
-    """z (batch, latent) -> x (batch, *shape), in memory that is taken once a thread."""
+    """z (batch, latent) -> x (batch, *shape), in memory that is taken once a thread.
+
+    `Model.decoder` makes it.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,8 @@ class PreparedDecoder:
         self._check_labels, self._joins_labels = check_labels, joins_labels
         is_planned = not joins_labels and all(map(replays, [*distinct_layers(network), *parts]))
         self._is_planned = is_planned
-        self._by = twins if twins_run() else references
-        self._mine = threading.local()
+        self._by = twins if twins_run() else references  # in whose block a pass is prepared
+        self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
 
     def __call__(self, z: Any, labels: Any = None, out: Array | None = None) -> Array:

@@ -60,9 +60,9 @@ class Model(ExplainsKeywords):
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
     replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
-    # of each column of its data, where it learns with the default settings; docs/your-data.md:
-    spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # the standard deviation
-    farthest: ClassVar[float] = 3.0  # from 0, the mean
+    # where the default settings learn, column by column of the data; see docs/your-data.md
+    spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
+    farthest: ClassVar[float] = 3.0  # bound of |mean|
 
     shape: Shape
     latent: int
@@ -222,7 +222,7 @@ class Model(ExplainsKeywords):
         return True
 
     def in_units(self, y: Array) -> Array:
-        """Scaled examples (N, *shape) in the user's units."""
+        """Scaled examples y (N, *shape) -> x in the user's units, with a scaler float64."""
         return y if self.scaler is None else self.scaler.undo(y)
 
     def _fitting(self, scaler: Any) -> Scaler | None:
@@ -278,16 +278,16 @@ class Model(ExplainsKeywords):
             )
 
     def _log_det(self) -> float:
-        """What scaling adds to log p(x) of a density, in nats."""
+        """What scaling adds to log p(x) of a density, in nats; (3) of data/scaling.py."""
         return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
 
     def _scaler_settings(self) -> dict[str, Any]:
-        """Of the scaler, for `settings`; nothing where there is none."""
+        """The entry of the scaler in `settings`; empty where there is no scaler."""
         return {} if self.scaler is None else {"scaler": self.scaler.settings()}
 
     @staticmethod
     def _scaler_of(settings: dict[str, Any]) -> Scaler | None:
-        """The scaler that `_scaler_settings` are of."""
+        """The scaler that `_scaler_settings` has described, or None."""
         return Scaler(**settings["scaler"]) if "scaler" in settings else None
 
     def _batch(self, batch: Any) -> Array:
@@ -394,9 +394,9 @@ class Model(ExplainsKeywords):
     def _by_chunks(
         self, name: str, x: Array, labels: Array | None
     ) -> Iterator[tuple[slice, Array]]:
-        """As `apply`, a chunk at a time: which examples, and what the network gives for them.
+        """As `apply`, a chunk at a time: the slice of examples, and what the network gives for it.
 
-        The next chunk writes over it.
+        The next chunk is written over that.
         """
         network, p, tape = self.networks[name], self._views(name), Tape()
         for rows in chunks(len(x)):
@@ -415,7 +415,7 @@ class Model(ExplainsKeywords):
             yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
 
     def _room(self, n: int) -> Array:
-        """Memory for n examples that it gives: (n, *shape)."""
+        """Memory for n examples in the user's units: (n, *shape), with a scaler float64."""
         return np.empty((n, *self.shape), self.dtype if self.scaler is None else np.float64)
 
     def _views(self, name: str) -> Views:
@@ -466,7 +466,7 @@ class Model(ExplainsKeywords):
 
 
 def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:
-    """x (N, *shape) as it is, once `check` has accepted its chunks."""
+    """x (N, *shape) as it is, once `check` has accepted each chunk; otherwise, its error."""
     given = numbers(x, what)
     if given.shape[1:] != shape:
         return check(given, what)  # which raises

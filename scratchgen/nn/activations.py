@@ -190,6 +190,7 @@ class ELU(Activation):
         return np.where(x > 0, x.dtype.type(0), self._bend(x))  # (6)
 
     def _bend(self, x: Array) -> Array:
+        """alpha exp(x) where x <= 0; beyond, alpha, which nobody reads."""
         return self.alpha * np.exp(np.minimum(x, 0))
 
 
@@ -301,5 +302,5 @@ class GELU(Activation):
 
 
 def sigmoid_slope(x: Array) -> Array:
-    """r: any shape -> the same shape."""
+    """r(x), the slope of the sigmoid: any shape -> the same shape."""
     return kernels.sigmoid(x) * kernels.sigmoid(-x)

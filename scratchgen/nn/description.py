@@ -29,7 +29,7 @@ from .reshape import Flatten, Reshape
 from .residual import Residual
 from .tied import Tied
 
-RESERVED = {"layer", "again", "initialiser"}  # what a description means by them, no field can
+RESERVED = {"layer", "again", "initialiser"}  # words of descriptions: no field has such a name
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (

@@ -49,7 +49,7 @@ class Join(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        self.out_shape(x.shape[1:])  # for a row of numbers alone
+        self.out_shape(x.shape[1:])  # refuses examples that are not (D,)
         n, d = x.shape
         tape.d, tape.n = d, n
         y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)
@@ -169,7 +169,7 @@ class JoinParameters(Join):
 
 
 def look_up(table: Array, rows: Array, out: Array) -> None:
-    """table (K, width), rows (N,): writes out (N, width)."""
+    """table (n_labels, width), rows (N,): writes out (N, width)."""
     out[:] = table[rows]
 
 
@@ -179,7 +179,7 @@ def fill(out: Array, labels: Array) -> None:
 
 
 def add_by_label(d: Array, labels: Array, sums: Array, into: Array) -> None:
-    """d (N, width), labels (N,): writes the sums over equal labels (K, width), and adds them."""
+    """d (N, width), labels (N,): writes sums (n_labels, width), of equal labels, and adds them."""
     sums.fill(0)
     np.add.at(sums, labels, d)  # a label that comes twice adds twice
     into += sums

@@ -76,7 +76,7 @@ def replays(part: Any) -> bool:
 
 @functools.cache
 def _methods(kind: type) -> frozenset[str]:
-    """The names of what can be called in a class: asked of every layer in every pass."""
+    """The names of what can be called in a class; kept, as every layer is asked in every pass."""
     return frozenset(name for name in dir(kind) if callable(getattr(kind, name, None)))
 
 
@@ -122,13 +122,21 @@ class Layer(ExplainsKeywords):
         return {}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        """y for x, both with the batch in front; notes for backward go on the tape."""
+        """y (N, *out_shape) for x (N, *shape); notes for backward go on the tape.
+
+        The layers of this library raise ShapeError for an x that does not fit, KindError for one
+        that holds no floats.
+        """
         raise NotImplementedError
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        """dL/dx for dL/dy; with g, dL/dp is added into it; without need_dx, no dx is computed."""
+        """dL/dx, of the shape of x, for dL/dy, of that of y; None without need_dx.
+
+        With g, dL/dp is added into it. The layers of this library raise ShapeError for a dy that is
+        not of the pass on the tape, TapeError where there was none.
+        """
         raise NotImplementedError
 
     def surrogate(self, p: Views, x: Array, tape: Tape) -> Array | None:

@@ -358,7 +358,7 @@ OPTIMIZERS: dict[str, type[Descent]] = {
 
 
 def optimizer_for(choice: Any, what: str = "optimizer") -> Optimizer:
-    """`choice` itself, by name or by its class, with that class's own settings.
+    """An optimizer: `choice` itself or, of a name or a class, the one with its default settings.
 
     Raises OptionError for an unknown name, KindError for what is no optimizer.
 

@@ -5,8 +5,8 @@
     from step 6       replayed, if the two records are alike; if not, one more is recorded,
                       because a larger batch may have moved the memory between them
 
-counted by themselves for each size of batch, set of players that move, number of threads, twins or
-references, the networks, and whatever else the model has as attributes, such as beta: a callback
+Steps are counted apart for each size of batch, set of players that move, number of threads, twins
+or references, the networks, and whatever else the model has as attributes, such as beta: a callback
 may change them. What layers and optimizers are set to is frozen anyway, and a method that is put
 onto one of them in the middle of a run is not noticed.
 

@@ -40,7 +40,7 @@ def scale_problem(model: Model, x: Any, what: str = "x") -> str:
 
 
 def scale_advice(x: Any) -> str:
-    """What mends it, in Python."""
+    """The line of Python that mends it, for x (N, *shape)."""
     x = np.asarray(x)
     if x.ndim == 2:
         return (
@@ -51,7 +51,7 @@ def scale_advice(x: Any) -> str:
 
 
 def _findings(model: Model, x: Array) -> Iterator[str]:
-    """What breaks (1) in x (N, *shape), a few words each."""
+    """What breaks (1) in x (N, *shape): `deviation 0.01 in columns 0 and 3` and the like."""
     are_vectors, (least, most) = x.ndim == 2, model.spreads
     if not are_vectors and -1 <= x.min() <= x.max() - 0.5 and x.max() <= 1:
         return  # pixels, as usual
@@ -60,8 +60,8 @@ def _findings(model: Model, x: Array) -> Iterator[str]:
     x, seen = (y if are_vectors else y.reshape(-1, 1) for y in (x, seen))  # (N, D) and (n, D)
     mean, spread, looks_small = _measured(model, seen)  # (D,) each
     constant = x.min(axis=0) == x.max(axis=0)
-    narrow, wide = (spread < least) & ~looks_small & ~constant, spread > most
-    off = np.abs(mean) > model.farthest
+    narrow, wide = (spread < least) & ~looks_small & ~constant, spread > most  # (1)
+    off = np.abs(mean) > model.farthest  # (1)
     for columns, name, values in (
         (narrow, "deviation", spread),
         (wide, "deviation", spread),

@@ -32,7 +32,7 @@ MOST_NUMBERS = 2**24  # in all blocks of a pair together: 2 GiB
 CLOCK = time.perf_counter  # of seconds
 SECONDS = 10.0  # that a person waits for a check
 EVALUATIONS = 100_000  # in about as many seconds: each of ours takes 0.02 to 0.2 ms
-NUMBERS = 50_000  # that take about as long again
+NUMBERS = 50_000  # for which an evaluation takes about as long again
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class OutOfBudget(Stopped):
 class Evaluations:
     """A clock that only evaluations move on, so that it is the same on every machine.
 
-    One counts as 1, and as 1 more for each 50,000 numbers that it goes over: of a million numbers
-    in and out, there are 2,400 in a budget, and 1,700 decide about a block.
+    One counts as 1, and as 1 more for each 50,000 numbers that it goes over. With a million in and
+    as many out a budget has 2,400 of them, and 1,700 decide about a block.
     """
 
     def __init__(self) -> None:
