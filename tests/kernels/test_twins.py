@@ -171,3 +171,14 @@ def test_sigmoid_and_softplus_take_arrays_of_any_kind(name, monkeypatch):
         backwards = np.full((*x.shape, 2), np.nan)[..., 0]  # not in order: NumPy writes it
         np.testing.assert_allclose(kernel(x, out=backwards), wanted, rtol=1e-15)
         assert kernel(x, out=backwards) is backwards
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "uint64", "int64"])
+def test_whole_numbers_of_any_kind_are_logits(kind):
+    """Those without a sign have no negative, and True has none either."""
+    for number in (0, 1):
+        x = np.array([number], kind)
+        assert kernels.sigmoid(x)[0] == pytest.approx(1 / (1 + np.exp(-number)), rel=1e-15)
+        assert kernels.softplus(x)[0] == pytest.approx(np.log(1 + np.exp(number)), rel=1e-15)
+    least = np.array([-128], "int8")
+    assert kernels.softplus(least)[0] == pytest.approx(np.exp(-128), rel=1e-14)
