@@ -127,10 +127,30 @@ def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched
 
 
 @needs_numba
-def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(monkeypatch):
+class Refusing:
+    """Finds numba, which is then not imported."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def find_spec(self, name, *_):
+        if name == "numba":
+            raise self.problem
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ImportError("Numba needs NumPy 2.4 or less."),
+        ValueError("Number of threads specified must be > 0."),  # NUMBA_NUM_THREADS=0
+    ],
+)
+def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(problem, monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.twins.compiles", lambda: True)
-    monkeypatch.setitem(sys.modules, "numba", None)  # as where it refuses a newer NumPy
-    with pytest.warns(RuntimeWarning, match="numba is installed and cannot be imported"):
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Refusing(problem)])
+    text = rf"numba is installed and cannot be imported \({problem}\)"
+    with pytest.warns(RuntimeWarning, match=text):
         assert not which.numba_works.__wrapped__()
 
 
