@@ -175,6 +175,17 @@ def numbers(x: Any, what: str) -> Array:
     return array
 
 
+def expect_arrays(owner: Any, **arrays: Any) -> None:
+    """KindError unless each of them is an array of numbers, with NumPy's own arithmetic."""
+    for name, x in arrays.items():
+        if not isinstance(x, np.ndarray) or isinstance(x, UNLIKE_ARRAYS) or x.dtype.kind == "O":
+            numbers(x, f"{name} of {owner}")  # whose error may know more
+            raise KindError(
+                f"{owner} got {name} of type {type(x).__name__}, wants an array: "
+                f"np.asarray({name}) is one"
+            )
+
+
 def expect_floats(x: Any, layer: Any) -> None:
     """KindError unless `x` is an array of float32 or float64, or of wider or complex numbers.
 
