@@ -109,8 +109,8 @@ def one_pass(
     d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
     terms = tape.array("terms", (kernels.threads_now(), room * size), raw.dtype)
     flat = (len(raw), math.prod(raw.shape[1:]))
-    x, d_flat = x.reshape(len(x), size), d_raw.reshape(flat)
-    kernel(x, raw.reshape(flat), *settings, dvalue, log_prob, d_flat, terms)
+    x, raw = kernels.plain(x.reshape(len(x), size)), kernels.plain(raw.reshape(flat))
+    kernel(x, raw, *settings, kernels.plain(dvalue), log_prob, d_raw.reshape(flat), terms)
     return log_prob, d_raw
 
 
