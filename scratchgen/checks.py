@@ -22,6 +22,7 @@ Shape = tuple[int, ...]
 FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # at once
 CHUNK = 1024  # examples that are worked on at once, so that it takes little memory
+UNLIKE_ARRAYS = (np.ma.MaskedArray, np.matrix)  # arrays by type, with an arithmetic of their own
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -174,11 +175,30 @@ def numbers(x: Any, what: str) -> Array:
     return array
 
 
+def expect_arrays(owner: Any, **arrays: Any) -> None:
+    """KindError unless each of them is an array of numbers, with NumPy's own arithmetic."""
+    for name, x in arrays.items():
+        if not isinstance(x, np.ndarray) or isinstance(x, UNLIKE_ARRAYS) or x.dtype.kind == "O":
+            numbers(x, f"{name} of {owner}")  # whose error may know more
+            raise KindError(
+                f"{owner} got {name} of type {type(x).__name__}, wants an array: "
+                f"np.asarray({name}) is one"
+            )
+
+
 def expect_floats(x: Any, layer: Any) -> None:
-    """KindError unless `x` is an array of float32 or float64, or of wider or complex numbers."""
-    if isinstance(x, np.ndarray) and x.dtype.char in "fdgFDG":
+    """KindError unless `x` is an array of float32 or float64, or of wider or complex numbers.
+
+    ShapeError for a single number.
+    """
+    are_floats = isinstance(x, np.ndarray) and x.dtype.char in "fdgFDG"
+    if are_floats and x.ndim and not isinstance(x, UNLIKE_ARRAYS):
         return
     came = array_text(numbers(x, f"x of {layer}"))
+    if are_floats and not x.ndim:
+        raise ShapeError(f"{layer} got x of {came}, wants a batch of examples, (N, ...)")
+    if isinstance(x, UNLIKE_ARRAYS):
+        came = f"type {type(x).__name__}"
     raise KindError(
         f"{layer} got x of {came}, wants an array of float32 or float64, as its parameters are: "
         f"convert it with np.asarray(x, 'float32'), or 'float64'"

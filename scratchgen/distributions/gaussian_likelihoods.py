@@ -60,8 +60,9 @@ class _Normal(Likelihood):
         self, variance: float, x: Array, raw: Array, dvalue: Array, tape: Tape
     ) -> tuple[Array, Array]:
         """`both`, where all numbers have that variance, and raw is mu."""
+        self.expect(x, raw)
         log_var = _log(variance, raw.dtype)
-        return one_pass(self, kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
+        return one_pass(kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return into(np.ascontiguousarray(self._read(raw).mu), out)
@@ -160,8 +161,9 @@ class SharedGaussian(_Normal):
         return np.concatenate([d.mu, ds], axis=1)  # (N, D + 1)
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        self.expect(x, raw)
         least = _log(self.least_variance, raw.dtype)
-        return one_pass(self, kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
+        return one_pass(kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,9 @@ class Gaussian(_Normal):
         return np.concatenate([d.mu, ds], axis=-1)  # (N, ..., 2C)
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+        self.expect(x, raw)
         least, width = _log(self.least_variance, raw.dtype), x.shape[-1]
-        return one_pass(self, kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
+        return one_pass(kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
 
 
 def _variance(value: Any, what: str) -> float:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import advice, kernels
-from ..checks import Array, Shape, chunks, whole, within
+from ..checks import Array, Shape, chunks, expect_arrays, whole, within
 from ..errors import DataError, ShapeError
 from ..keywords import ExplainsKeywords
 from ..nn import Tape
@@ -48,7 +48,11 @@ class Likelihood(ExplainsKeywords):
         """DataError unless x, called `what`, can be scored; most score every real number."""
 
     def expect(self, x: Array, raw: Array) -> None:
-        """ShapeError unless raw is of the shape that a decoder must give for x."""
+        """ShapeError unless raw is of the shape that a decoder must give for x.
+
+        KindError where one of them is no array.
+        """
+        expect_arrays(self, x=x, raw=raw)
         wanted = (len(x), *self.raw_shape(x.shape[1:]))
         if raw.shape != wanted:
             raise ShapeError(
@@ -91,7 +95,6 @@ def into(x: Array, out: Array | None) -> Array:
 
 
 def one_pass(
-    likelihood: Likelihood,
     kernel: Callable[..., None],
     x: Array,
     raw: Array,
@@ -104,14 +107,13 @@ def one_pass(
 
     The kernel gets the numbers of an example in a row, and for each number of x `room` to write in.
     """
-    likelihood.expect(x, raw)
     size = math.prod(x.shape[1:])
     log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
     d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
     terms = tape.array("terms", (kernels.threads_now(), room * size), raw.dtype)
     flat = (len(raw), math.prod(raw.shape[1:]))
-    x, d_flat = x.reshape(len(x), size), d_raw.reshape(flat)
-    kernel(x, raw.reshape(flat), *settings, dvalue, log_prob, d_flat, terms)
+    x, raw = kernels.plain(x.reshape(len(x), size)), kernels.plain(raw.reshape(flat))
+    kernel(x, raw, *settings, kernels.plain(dvalue), log_prob, d_raw.reshape(flat), terms)
     return log_prob, d_raw
 
 
@@ -142,7 +144,8 @@ class Bernoulli(Likelihood):
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return one_pass(self, kernels.bernoulli_pass, x, raw, dvalue, tape)
+        self.expect(x, raw)
+        return one_pass(kernels.bernoulli_pass, x, raw, dvalue, tape)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         return kernels.sigmoid(raw, out=out)
@@ -205,7 +208,8 @@ class Categorical(Likelihood):
         return categorical.log_prob_gradients(x, raw, dvalue).logits
 
     def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return one_pass(self, kernels.categorical_pass, x, raw, dvalue, tape, room=2)
+        self.expect(x, raw)
+        return one_pass(kernels.categorical_pass, x, raw, dvalue, tape, room=2)
 
     def mean(self, raw: Array, out: Array | None = None) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""

@@ -236,6 +236,9 @@ def _tell(folder: Path | None) -> None:
             "NUMBA_CACHE_DIR"
         )
     else:
-        kept = f"once for each: kept in {folder}, and `scratchgen warmup` compiles all of them"
+        kept = (
+            f"once for each: kept in {folder} (NUMBA_CACHE_DIR names another), and `scratchgen "
+            f"warmup` compiles all of them"
+        )
     text = f"scratchgen: compiling kernels for this CPU, some seconds, {kept}"
     tell(f"{text} (SCRATCHGEN_JIT=0 does without)")

@@ -10,7 +10,7 @@ stands. Besides there are
     (1+, D)                             one row or more
     (...)                               any shape, the same for all
     ()                                  a number
-    float64, int64, bool, int, any      the dtype, where it is not the kernel's float, which all
+    float64, int64, bool, int           the dtype, where it is not the kernel's float, which all
                                         other operands share
     below M                             of whole numbers: from 0 to M - 1
     dividing D                          of a whole number: D is a multiple of it

@@ -23,16 +23,14 @@ from .twins import twin_of
 
 def sigmoid(logits: Array, out: Array | None = None) -> Array:
     """Any shape -> the same shape, in [0, 1]; right in both tails until e underflows."""
-    logits = np.asarray(logits)
-    out = _like(logits) if out is None else out
+    logits, out = _in_floats(logits, out)
     write_sigmoid(logits, out)
     return out
 
 
 def softplus(logits: Array, out: Array | None = None) -> Array:
     """Any shape -> the same shape, >= 0."""
-    logits = np.asarray(logits)
-    out = _like(logits) if out is None else out
+    logits, out = _in_floats(logits, out)
     write_softplus(logits, out)
     return out
 
@@ -45,7 +43,7 @@ def sigmoid_reference(logits: Array, out: Array) -> None:
     np.reciprocal(out, out=out)  # (1)
 
 
-@twin_of(sigmoid_reference, takes="logits (...) any -> out (...)", weight=4)
+@twin_of(sigmoid_reference, takes="logits (...) -> out (...)", weight=4)
 def write_sigmoid(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
@@ -58,7 +56,7 @@ def softplus_reference(logits: Array, out: Array) -> None:
     out += np.maximum(logits, 0)  # (2)
 
 
-@twin_of(softplus_reference, takes="logits (...) any -> out (...)", weight=4)
+@twin_of(softplus_reference, takes="logits (...) -> out (...)", weight=4)
 def write_softplus(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
@@ -66,6 +64,11 @@ def write_softplus(part, parts, logits, out):
         out[i] = softplus_of_one(logits[i])  # (2)
 
 
-def _like(logits: Array) -> Array:
-    """Memory for a result of that shape; whole numbers give float64."""
-    return np.empty(logits.shape, np.result_type(logits, 1.0))
+def _in_floats(logits: Array, out: Array | None) -> tuple[Array, Array]:
+    """Both as the kernels want them; whole numbers, some of which have no negative, in float64."""
+    logits = np.asarray(logits)
+    if logits.dtype.kind in "biu":
+        logits = logits.astype(np.float64)
+    if out is None:
+        out = np.empty(logits.shape, logits.dtype.newbyteorder("="))
+    return logits, out

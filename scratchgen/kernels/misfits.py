@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Shape
+from ..checks import UNLIKE_ARRAYS, Shape
 from ..errors import DataError, KindError, ScratchgenError, ShapeError
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, in_brackets
 
@@ -39,8 +39,10 @@ def _expect_kind(one: Operand, x: Any) -> None:
         fits = isinstance(x, NUMBERS[one.dtype])
     elif not isinstance(x, np.generic if one.is_number else np.ndarray):
         fits, wanted = False, f"a NumPy {'number' if one.is_number else 'array'} of {wanted}"
-    elif one.dtype in ("", "any"):
-        fits = x.dtype.kind in ("fc" if one.dtype == "" else "biufc")
+    elif isinstance(x, UNLIKE_ARRAYS):
+        fits, came, wanted = False, type(x).__name__, f"a plain NumPy array of {wanted}"
+    elif not one.dtype:
+        fits = x.dtype.kind in "fc"
     else:
         fits = x.dtype.newbyteorder("=") == one.dtype
     if not fits:

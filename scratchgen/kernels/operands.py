@@ -31,6 +31,7 @@ SCOPE = {  # what the lines call by name
     **{name: np.dtype(name) for name in ("float32", "float64", "int64")},
     **{f"{name}_number": kinds for name, kinds in NUMBERS.items()},
     "uint64": np.uint64,
+    "ndarray": np.ndarray,
 }
 
 
@@ -58,8 +59,9 @@ class Operands:
     def check(self) -> Any:
         """check(*operands): whether a loop can take them; if not, the NumPy reference has to.
 
-        Loops are for float32 and float64, in the byte order of the CPU and at addresses that it
-        reads at once. Raises ShapeError, KindError or DataError where operands are not as declared.
+        Loops are for plain arrays of float32 and float64, in the byte order of the CPU and at
+        addresses that it reads at once. Raises ShapeError, KindError or DataError where operands
+        are not as declared.
         """
         scope = {"look": self._look, **SCOPE}
         exec(self.lines(), scope)
@@ -73,17 +75,18 @@ class Operands:
         """The text of `check`."""
         names = ", ".join(one.name for one in self.all)
         arrays = [one for one in self.all if not one.is_number]
+        of_floats = next(one for one in arrays if not one.dtype)
         sizes, fits = _shapes(arrays)
-        fits += [_dtype(one) for one in self.all]
+        fits.append(f"{' is '.join(f'type({one.name})' for one in arrays)} is ndarray")
+        fits += [_dtype(one) for one in self.all if one is not of_floats]
         fits += [f"{one.name}.flags.{'behaved' if one.written else 'aligned'}" for one in arrays]
         fits += [_value(one, sizes[one.bound]) for one in self.all if one.condition]
-        of_floats = next(one.name for one in arrays if not one.dtype)
         return "\n".join(
             [
                 f"def check({names}):",
                 "    try:",
                 *(f"        {', '.join(_places(one))} = {one.name}.shape" for one in arrays),
-                f"        dtype = {of_floats}.dtype",
+                f"        dtype = {of_floats.name}.dtype",
                 f"        if (dtype == float32 or dtype == float64) and {' and '.join(fits)}:",
                 "            return True",
                 # where a shape has other axes, or there is none
@@ -134,7 +137,7 @@ def _dtype(one: Operand) -> str:
     if one.is_number:
         wanted = f"isinstance({one.name}, {one.dtype}_number)"
         return wanted if one.dtype else f"type({one.name}) is dtype.type"
-    return f"{one.name}.dtype == {one.dtype if one.dtype not in ('', 'any') else 'dtype'}"
+    return f"{one.name}.dtype == {one.dtype or 'dtype'}"
 
 
 def _value(one: Operand, bound: str) -> str:

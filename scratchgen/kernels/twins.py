@@ -73,7 +73,8 @@ def numba_works() -> bool:
         return False
     try:
         import numba
-    except ImportError as problem:  # numba refuses versions of NumPy that it does not know yet
+    # numba refuses versions of NumPy that it does not know yet, and NUMBA_NUM_THREADS=0
+    except (ImportError, ValueError) as problem:
         warnings.warn(
             f"numba is installed and cannot be imported ({problem}): training goes on with NumPy, "
             f"more slowly; SCRATCHGEN_JIT=0 says that this is meant",

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array
+from ..checks import Array, expect_arrays
 from ..errors import OptionError
 from ..kernels import sigmoid, softplus
 from ..nn import Tape
@@ -164,8 +164,9 @@ class AdversarialLoss:
         """`.value`, `.real` and `.fake` (N,): the value and its gradients, on the tape.
 
         real, fake and dvalue are (N,), because a value is that of one real and one fake example.
-        Raises ShapeError for other shapes.
+        Raises ShapeError for other shapes, KindError for what is no array.
         """
+        expect_arrays(self, real=real, fake=fake, dvalue=dvalue)
         kernel = PASSES.get((self.discriminator, self.discriminator_gradients))
         if kernel is None:
             d = self.discriminator_gradients(real, fake, dvalue)
@@ -178,6 +179,7 @@ class AdversarialLoss:
 
     def generator_pass(self, fake: Array, dvalue: Array, tape: Tape) -> SimpleNamespace:
         """`.value` and `.fake` (N,): the value and its gradient, on the tape."""
+        expect_arrays(self, fake=fake, dvalue=dvalue)
         kernel = PASSES.get((self.generator, self.generator_gradients))
         if kernel is None:
             d = self.generator_gradients(fake, dvalue)

@@ -27,6 +27,7 @@ for beta and for the KL (Bowman et al. 2016; Kingma et al. 2016). The gradient o
 the latents j whose KL is below free_bits.
 """
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, chunks, finite, one_of, whole
+from ..checks import Array, array_text, chunks, finite, numbers, one_of, whole
 from ..data.scaling import Scaler
 from ..distributions import (
     Likelihood,
@@ -43,7 +44,7 @@ from ..distributions import (
     gaussian,
     likelihood_for,
 )
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from ..keywords import explains_keywords
 from ..nn import Gradient, Network, Tape, noted
 from ..nn.block import BLANK
@@ -226,7 +227,7 @@ class VAE(Model):
 
     def decode(self, z: Any, labels: Any = None) -> Array:
         """The likelihood's mean, or for categories its mode: z (N, latent) -> (N, *shape)."""
-        return self._read(self.likelihood.mean, self.check_latents_as_given(z), labels)
+        return self._read(self._mean, self.check_latents_as_given(z), labels)
 
     def reconstruct(self, x: Any, labels: Any = None) -> Array:
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
@@ -248,7 +249,9 @@ class VAE(Model):
         if not noise:
             return self._decode_draws(n, rng, labels)
         z = self.draw_latents(n, rng)
-        return self._read(lambda raw: self.likelihood.draw(raw, rng), z, labels)
+        return self._read(
+            lambda raw: self._examples("draw", self.likelihood.draw(raw, rng), len(raw)), z, labels
+        )
 
     @explains_keywords
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
@@ -283,11 +286,24 @@ class VAE(Model):
         out = self._room(len(z))
         for rows, raw in self._by_chunks("decoder", z, self.check_labels(labels, len(z))):
             with np.errstate(under="ignore"):
-                out[rows] = self.in_units(reading(raw).reshape(-1, *self.shape))
+                out[rows] = self.in_units(reading(raw))
         return out
 
+    def _mean(self, raw: Array, out: Array | None = None) -> Array:
+        """The likelihood's mean: raw (N, ...) -> (N, *shape)."""
+        return self._examples("mean", self.likelihood.mean(raw, out), len(raw))
+
+    def _examples(self, verb: str, x: Any, n: int) -> Array:
+        """x, which the likelihood's verb gave, as (n, *shape); KindError or ShapeError."""
+        x = numbers(x, f"x of {self.likelihood}.{verb}")
+        if x.shape[:1] != (n,) or x.size != n * math.prod(self.shape):
+            raise ShapeError(
+                f"{self.likelihood}.{verb} gave x of {array_text(x)}, wants {(n, *self.shape)}"
+            )
+        return x.reshape(n, *self.shape)
+
     def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
-        return "decoder", self.likelihood.mean
+        return "decoder", self._mean
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, array_text
-from ..errors import ShapeError
+from ..checks import Array, Shape, array_text, numbers
+from ..errors import KindError, ShapeError
 from .layer import Layer, replays
 from .tape import Tape
 
@@ -62,7 +62,9 @@ def expect(part: Any, verb: str, name: str, x: Any, shape: Shape) -> None:
 
 
 def _run(part: Any, verb: str, *args: Any) -> Any:
-    return _result(verb, _arrays(part, verb, args))
+    """In arrays of their own: the part may give the same memory again in another pass."""
+    arrays = _arrays(part, verb, args)
+    return _result(verb, {name: x.copy() for name, x in arrays.items()})
 
 
 def _note(part: Any, verb: str, *args: Any) -> Any:
@@ -98,6 +100,10 @@ def _arrays(part: Any, verb: str, args: tuple[Any, ...]) -> dict[str, Array]:
     The shapes of a layer's arrays are looked at in Network and Residual, those of others here.
     """
     found = getattr(part, verb)(*args)
+    if verb == "update" and isinstance(found, np.ndarray) and found is not args[0]:
+        raise KindError(
+            f"{part}.update gave an array, wants theta written in place: theta[:] = ..."
+        )
     if verb in SILENT or (verb in ("backward", "tangent_backward") and not args[-1]):
         return {}  # nobody needs dx
     if verb == "both":
@@ -108,14 +114,20 @@ def _arrays(part: Any, verb: str, args: tuple[Any, ...]) -> dict[str, Array]:
     else:
         given = {CALLED.get(verb, verb): found}
     dtype = next(x.dtype for x in args if isinstance(x, np.ndarray))
-    arrays = {name: _as_given(x, dtype) for name, x in given.items() if x is not None}
+    arrays = {
+        name: _as_given(x, f"{name} of {part}.{verb}", dtype)
+        for name, x in given.items()
+        if x is not None
+    }
     for name, shape in _shapes(verb, arrays, args).items():
         expect(part, verb, name, arrays.get(name), shape)
     return arrays
 
 
-def _as_given(x: Any, dtype: np.dtype[Any]) -> Array:
+def _as_given(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
     """x in C order, and its real numbers in the dtype of those that the part was given."""
+    if getattr(x, "dtype", dtype).kind != "c":  # the checker's complex step has such numbers
+        x = numbers(x, what)
     x = np.asarray(x, order="C")
     return x.astype(dtype.type, copy=False) if {x.dtype.kind, dtype.kind} <= set("biuf") else x
 

@@ -14,6 +14,7 @@ from scratchgen.distributions import (
     MeanSquaredError,
     SharedGaussian,
 )
+from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import numba_works, references, twins
 from scratchgen.nn import Tape
 
@@ -102,3 +103,21 @@ def test_a_warm_pass_takes_no_new_memory_for_examples(likelihood):
             assert tracemalloc.get_traced_memory()[1] < x.nbytes / 16
         finally:
             tracemalloc.stop()
+
+
+def read_only(x):
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.skipif(not numba_works(), reason="without numba nothing is compiled")
+@each_kind
+def test_no_kernel_is_compiled_anew_for_memory_of_another_kind(likelihood):
+    """As the rows of a file that is mapped into memory, or every second one."""
+    for change in (read_only, np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2]):
+        given = map(change, data(likelihood, 6, (4, 3, 1), "float32"))
+        with twins(), recording() as notes:
+            likelihood.both(*given, Tape())
+        (call,) = notes.middle
+        arrays = [x for x in call.args if isinstance(x, np.ndarray)]
+        assert all(x.flags.c_contiguous and x.flags.writeable for x in arrays)

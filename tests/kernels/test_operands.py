@@ -189,6 +189,36 @@ def test_as_many_numbers_in_another_shape_are_not_the_same(likelihood, way):
             likelihood.both(x, raw, dvalue, nn.Tape())
 
 
+NO_ARRAYS = {
+    "a list": (lambda x: x.tolist(), "of type list, wants an array"),
+    "nothing": (lambda x: None, "is None"),
+    "masked": (lambda x: np.ma.masked_array(x, mask=x == 0), "is a masked array"),
+    "a matrix": (np.matrix, "of type matrix, wants an array"),
+    "objects": (lambda x: x.astype(object), "is of dtype object"),
+}
+
+
+@EITHER_WAY
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize(("change", "text"), NO_ARRAYS.values(), ids=NO_ARRAYS)
+def test_likelihoods_and_games_refuse_what_is_no_array(change, text, way):
+    dvalue, tape = zeros(2), nn.Tape()
+    for kind in (distributions.Bernoulli, distributions.FixedGaussian, distributions.Gaussian):
+        one = kind()
+        x, raw = zeros(2, 4), zeros(2, *one.raw_shape((4,)))
+        for given in ((change(x), raw), (x, change(raw))):
+            for verb in (one.log_prob, lambda x, raw: one.both(x, raw, dvalue, tape)):
+                with way(), pytest.raises(KindError, match=text):
+                    verb(*given)
+            with way(), pytest.raises(KindError, match=text):
+                one.raw_gradient(*given, dvalue)
+    for game in losses.LOSSES.values():
+        with way(), pytest.raises(KindError, match=text):
+            game.discriminator_pass(zeros(2), change(zeros(2)), dvalue, tape)
+        with way(), pytest.raises(KindError, match=text):
+            game.generator_pass(change(zeros(2)), dvalue, tape)
+
+
 @EITHER_WAY
 @pytest.mark.parametrize("game", losses.LOSSES.values(), ids=str)
 def test_a_game_wants_as_many_fake_scores_as_real_ones(game, way):

@@ -127,10 +127,30 @@ def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched
 
 
 @needs_numba
-def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(monkeypatch):
+class Refusing:
+    """Finds numba, which is then not imported."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def find_spec(self, name, *_):
+        if name == "numba":
+            raise self.problem
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ImportError("Numba needs NumPy 2.4 or less."),
+        ValueError("Number of threads specified must be > 0."),  # NUMBA_NUM_THREADS=0
+    ],
+)
+def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(problem, monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.twins.compiles", lambda: True)
-    monkeypatch.setitem(sys.modules, "numba", None)  # as where it refuses a newer NumPy
-    with pytest.warns(RuntimeWarning, match="numba is installed and cannot be imported"):
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Refusing(problem)])
+    text = rf"numba is installed and cannot be imported \({problem}\)"
+    with pytest.warns(RuntimeWarning, match=text):
         assert not which.numba_works.__wrapped__()
 
 
@@ -171,3 +191,14 @@ def test_sigmoid_and_softplus_take_arrays_of_any_kind(name, monkeypatch):
         backwards = np.full((*x.shape, 2), np.nan)[..., 0]  # not in order: NumPy writes it
         np.testing.assert_allclose(kernel(x, out=backwards), wanted, rtol=1e-15)
         assert kernel(x, out=backwards) is backwards
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "uint64", "int64"])
+def test_whole_numbers_of_any_kind_are_logits(kind):
+    """Those without a sign have no negative, and True has none either."""
+    for number in (0, 1):
+        x = np.array([number], kind)
+        assert kernels.sigmoid(x)[0] == pytest.approx(1 / (1 + np.exp(-number)), rel=1e-15)
+        assert kernels.softplus(x)[0] == pytest.approx(np.log(1 + np.exp(number)), rel=1e-15)
+    least = np.array([-128], "int8")
+    assert kernels.softplus(least)[0] == pytest.approx(np.exp(-128), rel=1e-14)

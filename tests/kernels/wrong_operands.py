@@ -19,7 +19,7 @@ from scratchgen.kernels.twins import twins as run_twins
 
 ROWS, COLUMNS = 3, 6
 # What is right as well: more or fewer rows to choose from, to sum up, to look at or to work in, and
-# another float, or for sigmoid and softplus any number, where no other operand has to be like it.
+# another float where no other operand has to be like it.
 RIGHT = {
     *((name, "_terms", "rows") for name in CASES),
     ("take_rows", "x", "rows"),
@@ -29,8 +29,6 @@ RIGHT = {
     ("mean", "values", "rows"),
     ("mean", "values", "dtype"),
     *(("any_of", "x", what) for what in ("rows", "columns", "dtype")),
-    *((f"write_{name}", "logits", "dtype") for name in ("sigmoid", "softplus")),
-    *((f"write_{name}", "out", "dtype") for name in ("sigmoid", "softplus")),
 }
 
 
@@ -77,6 +75,9 @@ def wrong(x: Any) -> Iterator[tuple[str, Any]]:
     for dtype in (other, "i8" if x.dtype.kind == "f" else "f8", "c16", "O", "U8"):
         yield "dtype", x.astype(dtype)
     yield "dtype", x.tolist()
+    yield "type", np.ma.masked_array(x, mask=x == x)
+    if x.ndim == 2:
+        yield "type", np.matrix(x)
 
 
 def main() -> None:

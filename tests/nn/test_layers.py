@@ -468,3 +468,18 @@ def test_what_is_no_array_of_floats_is_refused_with_what_to_do(kind, dtype, data
     with pytest.raises(errors.KindError, match="wants an array of float32 or float64"):
         case.layer.forward(case.p, x.tolist(), tape)
     assert len(case.layer.forward(case.p, np.asarray(x.tolist(), x.dtype), tape)) == 2
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@each_kind
+@given(st.data())
+@of_each_kind
+def test_arrays_with_an_arithmetic_of_their_own_and_single_numbers_are_refused(kind, data):
+    case = Case(data.draw(own_layers([kind])), n=2, seed=0)
+    x, tape = case.x, Tape().begin(training=True, rng=np.random.default_rng(0), labels=case.labels)
+    with pytest.raises(errors.KindError, match="is a masked array: fill or drop"):
+        case.layer.forward(case.p, np.ma.masked_array(x, mask=x > 0), tape)
+    with pytest.raises(errors.KindError, match=r"got x of type matrix, .* np\.asarray\(x, "):
+        case.layer.forward(case.p, np.matrix(x.reshape(len(x), -1)), tape)
+    with pytest.raises(errors.ShapeError, match=r"got x of shape \(\), .* wants a batch"):
+        case.layer.forward(case.p, np.array(1, x.dtype), tape)

@@ -9,7 +9,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, losses, nn
-from scratchgen.errors import ShapeError
+from scratchgen.errors import KindError, ShapeError
 from scratchgen.kernels.twins import references, twins
 
 EITHER_WAY = pytest.mark.parametrize("way", [twins, references])
@@ -122,6 +122,107 @@ def test_numbers_of_another_kind_are_taken_as_those_of_the_model(dtype, way):
         train(model)
         train(same)
     assert np.array_equal(model.players["vae"].vector, same.players["vae"].vector)
+
+
+NO_NUMBERS = {
+    "objects": (lambda x: x.astype(object), KindError, "is of dtype object"),
+    "text": (lambda x: x.astype(str), KindError, "is of dtype <U32"),
+    "masked": (np.ma.masked_array, KindError, "is a masked array"),
+    "ragged": (lambda x: [[0.0], [0.0, 1.0]], ShapeError, "is a ragged list"),
+}
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("after", [0, LATE])
+@pytest.mark.parametrize(("wrong", "error", "text"), NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_a_layer_that_gives_no_numbers_is_named(wrong, error, text, after, way):
+    with way(), pytest.raises(error, match=rf"^dx of Own\(\)\.backward {text}"):
+        train(vae(Own("backward", wrong, after)))
+
+
+class Buffered(Own):
+    """Gives the same memory in every pass."""
+
+    def _given(self, verb, x):
+        buffer = vars(self).setdefault(f"{verb} {x.shape}", np.empty_like(x))
+        buffer[:] = x
+        return buffer
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("penalty", [None, "gradient_penalty"])
+def test_a_layer_may_give_the_same_memory_in_every_pass(penalty, way):
+    """Real and fake pass go through a discriminator one after the other, and then back."""
+    model, same = gan(Buffered("", None), penalty=penalty), gan(penalty=penalty)
+    with way():
+        train(model)
+        train(same)
+    for player, block in model.players.items():
+        assert np.array_equal(block.vector, same.players[player].vector)
+
+
+class Descending:
+    """Gradient descent that gives new parameters, or writes them in place and gives those."""
+
+    def __init__(self, in_place: bool) -> None:
+        self.in_place = in_place
+
+    def memory(self, theta):
+        return None
+
+    def update(self, theta, gradient, memory):
+        if not self.in_place:
+            return theta - 0.1 * gradient
+        theta -= 0.1 * gradient
+        return theta
+
+    def __str__(self):
+        return "Descending"
+
+
+@EITHER_WAY
+def test_an_optimizer_that_gives_new_parameters_is_told_to_write_them(way):
+    x, model = np.zeros((8, 4), "float32"), vae()
+    text = r"^Descending\.update gave an array, wants theta written in place"
+    with way(), pytest.raises(KindError, match=text):
+        sg.fit(model, x, epochs=1, optimizer=Descending(in_place=False))
+    before = model.players["vae"].vector.copy()
+    with way():
+        sg.fit(model, x, epochs=1, optimizer=Descending(in_place=True))
+    assert not np.array_equal(model.players["vae"].vector, before)
+
+
+class Read(distributions.FixedGaussian):
+    """A likelihood whose mean and draw are wrong."""
+
+    wrong: ClassVar[Any] = None
+
+    def mean(self, raw, out=None):
+        return self.wrong(raw)
+
+    def draw(self, raw, rng):
+        return self.wrong(raw)
+
+
+READ = {
+    "one for all": (lambda raw: raw[:1], ShapeError, r"gave x of shape \(1, 4\), .* \(3, 4\)"),
+    "transposed": (lambda raw: raw.T, ShapeError, r"gave x of shape \(4, 3\), .* \(3, 4\)"),
+    "nothing": (lambda raw: None, KindError, "is None"),
+    "text": (lambda raw: raw.astype(str), KindError, "is of dtype <U32"),
+}
+
+
+@EITHER_WAY
+@pytest.mark.parametrize(("wrong", "error", "text"), READ.values(), ids=READ)
+def test_a_likelihood_whose_examples_are_wrong_is_named(wrong, error, text, way, monkeypatch):
+    monkeypatch.setattr(Read, "wrong", staticmethod(wrong))
+    model, z = vae(likelihood=Read()), np.zeros((3, 2), "float32")
+    with way():
+        for verb in (lambda: model.decode(z), lambda: model.decoder(3)(z)):
+            with pytest.raises(error, match=rf"Read\(variance=1.0\)\.mean {text}"):
+                verb()
+        with pytest.raises(error, match=rf"Read\(variance=1.0\)\.draw {text}"):
+            model.sample(3, rng=0, noise=True)
 
 
 class Likely(distributions.FixedGaussian):
