@@ -205,13 +205,17 @@ class Model(ExplainsKeywords):
         """
         if self.scaler is None:
             return examples(x, self.shape, self.dtype, what)
-        x = numbers(x, what)
-        x = examples(x, self.shape, exact_type(x), what)
+        x = _as_given(x, what, self.shape, self._check_numbers)
         y = np.empty(x.shape, self.dtype)
-        for rows in chunks(len(x)):
-            y[rows] = self.scaler.apply(x[rows], what)
+        with np.errstate(under="ignore"):
+            for rows in chunks(len(x)):
+                y[rows] = self.scaler.apply(x[rows], what)
         self._expect_range(y, what)
         return y
+
+    def _check_numbers(self, x: Array, what: str) -> Array:
+        """x (N, *shape), not scaled, if it holds finite numbers."""
+        return examples(x, self.shape, exact_type(x), what)
 
     def bounds(self) -> tuple[float, float, str] | None:
         """The range of the numbers that it can give, and why; None where they may be any."""
@@ -312,9 +316,9 @@ class Model(ExplainsKeywords):
 
     def scaled(self, x: Array) -> Array:
         """Of x (N, *shape) as `check_as_given` gives it, what `check` would give."""
-        if self.scaler is None:
-            return np.ascontiguousarray(x, self.dtype)
-        return self.scaler.apply(x).astype(self.dtype)
+        y = x if self.scaler is None else self.scaler.apply(x)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.require(y, self.dtype, ["C", "ALIGNED"])
 
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
