@@ -208,7 +208,7 @@ class Model(ExplainsKeywords):
         x = _as_given(x, what, self.shape, self._check_numbers)
         y = np.empty(x.shape, self.dtype)
         with np.errstate(under="ignore"):
-            for rows in chunks(len(x)):
+            for rows in chunks(len(x), self.shape):
                 y[rows] = self.scaler.apply(x[rows], what)
         self._expect_range(y, what)
         return y
@@ -403,7 +403,7 @@ class Model(ExplainsKeywords):
         The next chunk writes over it.
         """
         network, p, tape = self.networks[name], self._views(name), Tape()
-        for rows in chunks(len(x)):
+        for rows in chunks(len(x), self.shape):
             tape.begin(training=False, labels=None if labels is None else labels[rows])
             with np.errstate(under="ignore"):
                 part = np.ascontiguousarray(x[rows], self.dtype)
@@ -414,7 +414,7 @@ class Model(ExplainsKeywords):
         self, name: str, x: Array, labels: Array | None
     ) -> Iterator[tuple[slice, Array]]:
         """As `_by_chunks`, for examples x (N, *shape) as `check_as_given` gives them."""
-        for rows in chunks(len(x)):
+        for rows in chunks(len(x), self.shape):
             of_rows = None if labels is None else labels[rows]
             yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
 
@@ -440,7 +440,7 @@ class Model(ExplainsKeywords):
         n = count(n)
         labels = self.check_labels(labels, n)
         out = self._room(n)
-        for rows in chunks(n):
+        for rows in chunks(n, self.shape):
             z = self.draw_latents(rows.stop - rows.start, rng)
             out[rows] = self.decode(z, None if labels is None else labels[rows])
         return out
@@ -475,7 +475,7 @@ def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Arr
     if given.shape[1:] != shape:
         return check(given, what)  # which raises
     try:
-        for rows in chunks(len(given)):
+        for rows in chunks(len(given), shape):
             check(given[rows], what)
     except DataError:
         check(given, what)  # its error tells of all of x
