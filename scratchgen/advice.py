@@ -19,6 +19,7 @@ COLOURS = (1, 3)  # channels of a picture
 NARROW = 4  # pictures are wider and higher than that; no picture has more channels
 NEAR = 1 / 255  # of a range: what is less than that beyond its ends got there by rounding
 NUMBERS = ["number", "bool"]  # kinds of columns that pandas knows
+WIDEST_NUMBER = 1_000  # bytes of text; no number is written in more
 ONE_EACH = "give one whole number for each example"
 FULL_SCALES = (16, 100, 255, 1023, 4095, 65535)  # largest numbers that something is measured up to
 
@@ -216,13 +217,15 @@ def for_no_numbers(array: Array, code: str) -> str:
         return f"take some of its fields, as in np.stack([{code}[a] for a in names], axis=-1)"
     if array.ndim == 0:
         return "give an array of examples"
-    if _as_floats(array) is not None:
+    if as_floats(array) is not None:
         return f"convert it with {code}.astype('float32')"
     return "leave out the columns that hold no numbers, or number what they hold"
 
 
-def _as_floats(array: Array) -> Array | None:
+def as_floats(array: Array) -> Array | None:
     """The numbers that bool, floats, text or objects stand for, if all of them do."""
+    if array.dtype.kind in "US" and array.dtype.itemsize > WIDEST_NUMBER:
+        return None  # and NumPy's error would quote it, at many times its memory
     try:
         return array.astype(np.float64) if array.dtype.kind in "bfOUS" else None
     except Exception:  # objects may raise anything
@@ -300,7 +303,7 @@ def for_label_kind(array: Array, wanted: Shape, code: str) -> str:
         return ONE_EACH
     if is_one_hot(array, wanted):
         return _one_hot(code)
-    numbers = _as_floats(array)
+    numbers = as_floats(array)
     if numbers is not None and (numbers == np.floor(numbers)).all():
         return f"convert them with {code}.astype(int)"
     if numbers is not None:

@@ -4,6 +4,7 @@ A check returns what it was given in the form the inside wants, or raises an err
 came, what was wanted, and what to do.
 """
 
+import math
 import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # at once
 CHUNK = 1024  # examples that are worked on at once, so that it takes little memory
 UNLIKE_ARRAYS = (np.ma.MaskedArray, np.matrix)  # arrays by type, with an arithmetic of their own
+CHUNK_NUMBERS = 2**22  # and numbers in them, where examples are large
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -229,10 +231,15 @@ def _array(x: Any, what: str, wanted: str) -> Array:
         ) from problem
 
 
-def chunks(n: int) -> Iterator[slice]:
-    """Slices that cover range(n), CHUNK at a time."""
-    for start in range(0, n, CHUNK):
-        yield slice(start, min(start + CHUNK, n))
+def chunks(n: int, shape: Shape = ()) -> Iterator[slice]:
+    """Slices that cover range(n), few enough examples of `shape` at a time.
+
+    >>> [rows.stop for rows in chunks(2_000)], [rows.stop for rows in chunks(50, (512, 512, 1))]
+    ([1024, 2000], [16, 32, 48, 50])
+    """
+    size = min(CHUNK, max(1, CHUNK_NUMBERS // max(1, math.prod(shape))))
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
 
 
 def which_are_finite(x: Array) -> Array:

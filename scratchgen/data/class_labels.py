@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..advice import is_one_hot
+from ..advice import as_floats, is_one_hot
 from ..checks import Array
 from ..errors import ShapeError
 
@@ -40,10 +40,10 @@ def class_numbers(y: Array, n: int, what: str) -> tuple[Array | None, str]:
 def _whole(y: Array) -> tuple[Array | None, str]:
     """y (n,) as whole numbers (n,) int64 and ""; or None, and what y holds instead."""
     if y.dtype.kind in "US":
-        try:
-            y = y.astype(np.float64)
-        except ValueError:  # names
+        numbers = as_floats(y)
+        if numbers is None:  # names
             return np.unique(y, return_inverse=True)[1].reshape(-1).astype(np.int64), ""
+        y = numbers
     if y.dtype.kind not in "biuf":
         return None, f"is of dtype {y.dtype}"
     if y.dtype.kind == "f" and not (y == np.floor(y)).all():  # nor is NaN equal to itself

@@ -78,9 +78,10 @@ class Scaler:
         def parts() -> Iterator[Array]:  # in [0, 1], so that no square is too large or too small
             return ((x[rows] - low) / span for rows in _chunks(len(x)))
 
-        mean = sum(part.sum(axis=0) for part in parts()) / len(x)
-        variance = sum(((part - mean) ** 2).sum(axis=0) for part in parts()) / len(x)
-        offset, scale = low + span * mean, span * np.sqrt(variance)  # (D,)   (4)
+        with np.errstate(under="ignore"):
+            mean = sum(part.sum(axis=0) for part in parts()) / len(x)
+            variance = sum(((part - mean) ** 2).sum(axis=0) for part in parts()) / len(x)
+            offset, scale = low + span * mean, span * np.sqrt(variance)  # (D,)   (4)
         parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in _chunks(len(x)))
         bits = np.all(list(parts_are_bits), axis=0) & (scale > 0)
         offset, scale = np.where(bits, 0, offset), np.where(bits, 1, scale)
@@ -107,7 +108,7 @@ class Scaler:
         """x (N, D) -> y (N, D) float64; (1). Raises ShapeError, KindError or DataError."""
         x = numbers(x, what)
         x = examples(x, self.offset.shape, exact_type(x), what)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             y: Array = (x - self.offset) / self.scale  # (N, D)   (1)
         if not (np.abs(y) <= FARTHEST).all():
             raise DataError(
@@ -124,8 +125,9 @@ class Scaler:
         y = numbers(y, "y")
         if y.ndim != 2 or y.shape[1] != self.width:
             raise ShapeError(f"y has shape {y.shape}, wants (N, {self.width}): as `apply` gives it")
-        x = np.multiply(y, self.scale, out=out, dtype=np.float64)  # (N, D)   (2)
-        return np.add(x, self.offset, out=x)
+        with np.errstate(all="ignore"):
+            x = np.multiply(y, self.scale, out=out, dtype=np.float64)  # (N, D)   (2)
+            return np.add(x, self.offset, out=x)
 
     def settings(self) -> dict[str, Any]:
         """Its name, offset and scale as plain numbers, for a file; `Scaler(**settings)` is it."""

@@ -297,10 +297,11 @@ def _tidy(x: Array, dtype: np.dtype[Any] | None, divisor: float | None, what: st
         divisor = 255 if x.ndim == 4 and x.dtype == np.uint8 and x.max() > FEW else 1
     if dtype is None:
         dtype = np.dtype(exact_type(x) if x.ndim == 2 else np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         tidy = np.ascontiguousarray(x, dtype)
     if x.dtype.itemsize > tidy.itemsize and (np.isinf(tidy) & np.isfinite(x)).any():
         raise DataError(f"{what} holds {advice.too_large(tidy.dtype, 'x')}")
     if divisor != 1:
-        tidy /= tidy.dtype.type(divisor)
+        with np.errstate(under="ignore"):
+            tidy /= tidy.dtype.type(divisor)
     return tidy

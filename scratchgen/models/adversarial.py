@@ -294,7 +294,10 @@ class GAN(Model):
         ones an OptionError.
         """
         z = self.check_latents_as_given(z)
-        return self.in_units(self.apply("generator", z, self.check_labels(labels, len(z))))
+        out = self._room(len(z))
+        for rows, made in self._by_chunks("generator", z, self.check_labels(labels, len(z))):
+            out[rows] = self.in_units(made)
+        return out
 
     @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:

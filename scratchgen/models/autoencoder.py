@@ -234,7 +234,7 @@ class VAE(Model):
         x = self.check_as_given(x)
         labels = self.check_labels(labels, len(x))
         out = self._room(len(x))
-        for rows in chunks(len(x)):
+        for rows in chunks(len(x), self.shape):
             of = None if labels is None else labels[rows]
             out[rows] = self.decode(self.encode(x[rows], of), of)
         return out
@@ -264,7 +264,7 @@ class VAE(Model):
         x = self.check_as_given(x)
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
         bound = np.empty(len(x), self.dtype)
-        for rows in chunks(len(x)):
+        for rows in chunks(len(x), self.shape):
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 y, of_y = self.scaled(x[rows]), None if labels is None else labels[rows]
                 bound[rows] = self._elbo(y, rng, of_y) + self._log_det()

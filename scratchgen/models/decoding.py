@@ -61,7 +61,8 @@ class PreparedDecoder:
         """The batch of examples for z (batch, latent), numbers of any kind; (1), (2).
 
         labels (batch,) are for a model whose networks join them. `out` (batch, *shape) of the
-        model's dtype is written and returned; without it, the array is a new one.
+        model's dtype, or float64 where it has a scaler, is written and returned; without it, the
+        array is a new one.
 
         Raises ShapeError, KindError, DataError or OptionError, as `decode` does; that all is finite
         is not asked of an array that fits as it is.

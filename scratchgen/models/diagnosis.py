@@ -35,6 +35,7 @@ from .model import Model
 from .trace import Seen, Trace, label, norm
 
 ENOUGH = 32  # examples; of fewer, many a healthy unit is 0 for all, or varies little
+SEEN = 1_000  # examples that tell of a collapse
 FLAT = 0.5  # the share that is worth a word
 RATIO = 1e3  # between the gradients at the two ends of a network
 ACTIVE = 0.01  # the variance of an active latent's posterior mean
@@ -79,11 +80,13 @@ def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = Non
 
     The list is empty where it has not, where `fit` never trained it, and where x is fewer than 32
     examples, or one example again and again. A GAN's samples are drawn with rng; labels (N,) are
-    for networks with JoinLabels.
+    for networks with JoinLabels. Of many examples some 1,000 are looked at, from all over x.
 
     Raises ShapeError, KindError, DataError or OptionError, as everything that takes x.
     """
     x, rng = model.check_as_given(x), generator(rng)
+    labels, every = model.check_labels(labels, len(x)), max(1, len(x) // SEEN)
+    x, labels = x[::every], None if labels is None else labels[::every]
     if len(x) < ENOUGH or not model.steps_trained or not _spread(x):
         return []
     with np.errstate(all="ignore"):  # what is not finite is no collapse
@@ -113,7 +116,6 @@ def _collapse_of_gan(
             f"data, almost the same whatever z is"
         )
     tape = Tape()
-    labels = model.check_labels(labels, len(x))
     model.objective("discriminator", real, rng, tape=tape, labels=labels)
     value = tape.parts["discriminator"] - tape.parts.get("penalty", 0.0)
     if model.loss.name in FROM_0_UP and value < WON:  # (6)

@@ -205,13 +205,17 @@ class Model(ExplainsKeywords):
         """
         if self.scaler is None:
             return examples(x, self.shape, self.dtype, what)
-        x = numbers(x, what)
-        x = examples(x, self.shape, exact_type(x), what)
+        x = _as_given(x, what, self.shape, self._check_numbers)
         y = np.empty(x.shape, self.dtype)
-        for rows in chunks(len(x)):
-            y[rows] = self.scaler.apply(x[rows], what)
+        with np.errstate(under="ignore"):
+            for rows in chunks(len(x), self.shape):
+                y[rows] = self.scaler.apply(x[rows], what)
         self._expect_range(y, what)
         return y
+
+    def _check_numbers(self, x: Array, what: str) -> Array:
+        """x (N, *shape), not scaled, if it holds finite numbers."""
+        return examples(x, self.shape, exact_type(x), what)
 
     def bounds(self) -> tuple[float, float, str] | None:
         """The range of the numbers that it can give, and why; None where they may be any."""
@@ -312,9 +316,9 @@ class Model(ExplainsKeywords):
 
     def scaled(self, x: Array) -> Array:
         """Of x (N, *shape) as `check_as_given` gives it, what `check` would give."""
-        if self.scaler is None:
-            return np.ascontiguousarray(x, self.dtype)
-        return self.scaler.apply(x).astype(self.dtype)
+        y = x if self.scaler is None else self.scaler.apply(x)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.require(y, self.dtype, ["C", "ALIGNED"])
 
     def check_labels(self, labels: Any, n: int) -> Array | None:
         """labels (n,) as int64, for a model whose networks join them; None for one that does not.
@@ -399,7 +403,7 @@ class Model(ExplainsKeywords):
         The next chunk is written over that.
         """
         network, p, tape = self.networks[name], self._views(name), Tape()
-        for rows in chunks(len(x)):
+        for rows in chunks(len(x), self.shape):
             tape.begin(training=False, labels=None if labels is None else labels[rows])
             with np.errstate(under="ignore"):
                 part = np.ascontiguousarray(x[rows], self.dtype)
@@ -410,7 +414,7 @@ class Model(ExplainsKeywords):
         self, name: str, x: Array, labels: Array | None
     ) -> Iterator[tuple[slice, Array]]:
         """As `_by_chunks`, for examples x (N, *shape) as `check_as_given` gives them."""
-        for rows in chunks(len(x)):
+        for rows in chunks(len(x), self.shape):
             of_rows = None if labels is None else labels[rows]
             yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
 
@@ -436,7 +440,7 @@ class Model(ExplainsKeywords):
         n = count(n)
         labels = self.check_labels(labels, n)
         out = self._room(n)
-        for rows in chunks(n):
+        for rows in chunks(n, self.shape):
             z = self.draw_latents(rows.stop - rows.start, rng)
             out[rows] = self.decode(z, None if labels is None else labels[rows])
         return out
@@ -471,7 +475,7 @@ def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Arr
     if given.shape[1:] != shape:
         return check(given, what)  # which raises
     try:
-        for rows in chunks(len(given)):
+        for rows in chunks(len(given), shape):
             check(given[rows], what)
     except DataError:
         check(given, what)  # its error tells of all of x

@@ -297,7 +297,12 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
     run.step = (run.epoch - 1) * run.steps_per_epoch
     kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
     largest = max(-float(x.min()), float(x.max()))
-    if largest > LARGE and run.model.scaler is None and run.model.is_density():
+    if largest > LARGE and run.model.scaler is not None:
+        advice = (
+            f"x, scaled, reaches {largest:.4g}, so fit the scaler on the data to train on, without "
+            f"what is far from all else, or try a lower learning rate"
+        )
+    elif largest > LARGE and run.model.is_density():
         line = "build the model with scaler=sg.data.Scaler.standard(x), or add --scale standard"
         advice = f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
     else:

@@ -47,7 +47,9 @@ def scale_advice(x: Any) -> str:
             "build the model with scaler=sg.data.Scaler.standard(x); it then takes and gives x in "
             "the units that x has"
         )
-    return f"train on x / {x.max():g}" if x.min() >= 0 else "train on (x - x.mean()) / x.std()"
+    if x.min() >= 0:
+        return f"train on x / {x.max():g}"
+    return "train on " + ("(x - x.mean()) / x.std()" if x.min() < x.max() else "x - x.mean()")
 
 
 def _findings(model: Model, x: Array) -> Iterator[str]:

@@ -648,3 +648,27 @@ def test_bad_batches_are_refused_at_the_call():
     for size in (0, 3, -1):
         with pytest.raises(errors.OptionError, match=f"batch_size={size}"):
             sg.data.batches(np.zeros((2, 2)), size)
+
+
+@pytest.mark.parametrize("divide_by", [None, 10.0])
+def test_numbers_below_those_of_float32_are_0_where_numpy_is_told_to_raise(divide_by, tmp_path):
+    np.save(tmp_path / "x.npy", [[1e-50, 1.0], [1e-38, 2.0]])
+    with np.errstate(all="raise"):
+        x = sg.data.load(tmp_path / "x.npy", divide_by=divide_by)
+    assert x[0, 0] == 0
+    np.testing.assert_allclose(x[:, 1], np.array([1, 2]) / (divide_by or 1))
+
+
+def test_text_of_a_million_letters_costs_little_more_than_its_file(tmp_path):
+    wide = np.full((1, 2), "1", "<U1000000")
+    wide.view(np.uint32)[:] = ord("a")
+    path = tmp_path / "wide.npz"
+    for arrays in ({"x": wide}, {"x": np.zeros((2, 3)), "y": wide[0]}):
+        np.savez(path, **arrays)
+        tracemalloc.start()
+        with contextlib.suppress(errors.KindError):
+            _, labels = sg.data.load(path, return_labels=True)
+            assert labels.tolist() == [0, 0]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 5 * path.stat().st_size

@@ -155,3 +155,13 @@ def test_nobody_writes_in_a_scaler():
     offset[:] = 7
     assert own.offset.tolist() == [0, 0]
     assert sg.data.Scaler is Scaler
+
+
+@pytest.mark.parametrize("fitted", SCALERS.values())
+def test_what_underflows_is_0_where_numpy_is_told_to_raise(fitted):
+    x = np.array([[0.0, 1e-310], [5e-324, 2e-310], [1.0, 4e-310]])
+    with np.errstate(all="raise"):
+        scaler = fitted(x)
+        again = scaler.undo(scaler.apply(x))
+    np.testing.assert_allclose(again[:, 0], x[:, 0], atol=1e-15)
+    np.testing.assert_allclose(again[:, 1], x[:, 1], rtol=1e-9, atol=0)

@@ -1,5 +1,7 @@
 """A model that learnt to do nothing is told of, and one that learnt something is not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,19 @@ def test_a_model_that_joins_labels_is_asked_with_them(points):
         assert all(text.startswith("posterior collapse") for text in found)  # after 3 steps
         with pytest.raises(errors.OptionError, match="joins a label"):
             collapse(model, points)
+
+
+def test_of_many_examples_some_are_looked_at_in_memory_that_does_not_grow(points):
+    settings = {"latent": 2, "hidden": (8,), "n_labels": 3, "rng": 0}
+    many, labels = np.tile(points, (100, 1)), np.arange(30_000) % 3
+    scaler = sg.data.Scaler.standard(points)
+    for recipe in (sg.models.vae, sg.models.gan):
+        model = recipe((2,), **settings, scaler=scaler)
+        sg.fit(model, points, labels=labels[:300], epochs=1, seed=0)
+        peaks = []
+        for n in (3_000, 30_000):
+            tracemalloc.start()
+            collapse(model, many[:n], rng=0, labels=labels[:n])
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] - peaks[0] < 8 * 27_000 + 100_000  # labels as they are checked

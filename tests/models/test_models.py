@@ -598,10 +598,11 @@ WORK = {
 }
 
 
-@pytest.fixture(scope="module")
-def wide():
-    """A VAE and a GAN of 300 numbers."""
-    settings = {"latent": 3, "hidden": (4,), "rng": 0}
+@pytest.fixture(scope="module", params=[None, 2.0], ids=["plain", "scaled"])
+def wide(request):
+    """A VAE and a GAN of 300 numbers, as they are and divided by a scaler's 2."""
+    scaler = request.param and sg.data.Scaler(np.zeros(300), np.full(300, request.param))
+    settings = {"latent": 3, "hidden": (4,), "rng": 0, "scaler": scaler}
     return sg.models.vae((300,), **settings), sg.models.gan((300,), **settings)
 
 
@@ -614,7 +615,7 @@ def arrays_of(result):
 def test_beside_data_and_result_the_memory_does_not_grow_with_the_data(
     name, dtype, wide, monkeypatch
 ):
-    monkeypatch.setattr("scratchgen.checks.CHUNK", 50)
+    monkeypatch.setattr("scratchgen.checks.CHUNK_NUMBERS", 50 * 300)
     beside = []
     for n in (200, 2_000):
         x = np.ones((n, 300), dtype)
@@ -642,10 +643,11 @@ def test_results_do_not_depend_on_the_size_of_chunks_nor_does_what_is_drawn(name
 @pytest.mark.parametrize("name", WORK)
 @pytest.mark.parametrize("which", [references, twins])
 def test_what_underflows_is_0_where_numpy_is_told_to_raise(name, which, wide):
-    x = np.full((20, 300), 1e-30) * np.linspace(-1, 1, 300)
-    with np.errstate(all="raise"), which():
-        for result in arrays_of(WORK[name](*wide, x)):
-            assert np.isfinite(result).all()
+    for size in (1e-30, 1e-50, 1e-308):  # squares underflow, floats in float32, a half of it
+        x = np.full((20, 300), size) * np.linspace(-1, 1, 300)
+        with np.errstate(all="raise"), which():
+            for result in arrays_of(WORK[name](*wide, x)):
+                assert np.isfinite(result).all()
 
 
 @pytest.mark.parametrize("likelihood", [None, "bernoulli", "gaussian_shared"])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -314,3 +315,14 @@ def test_an_empty_x_is_scaled_to_an_empty_array(name, in_units):
     x, _ = in_units
     model = sg.models.vae((6,), latent=2, hidden=(4,), rng=0, scaler=SCALERS[name](x))
     assert model.reconstruct(x[:0]).shape == model.sample(0, rng=0).shape == (0, 6)
+
+
+def test_bytes_are_scaled_in_little_more_memory_than_the_result_takes():
+    x = np.random.default_rng(0).integers(0, 256, (20_000, 50), np.uint8)
+    model = sg.models.vae((50,), latent=2, hidden=(4,), rng=0, scaler=Scaler.min_max(x))
+    tracemalloc.start()
+    y = model.check(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(y, x / 255, rtol=1e-6)
+    assert peak < 1.5 * y.nbytes

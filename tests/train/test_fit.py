@@ -416,6 +416,13 @@ def test_data_on_a_huge_scale_end_in_advice_to_scale_them(points):
         sg.fit(vae(), points.astype(float) * 1e39, epochs=1, seed=0)
 
 
+def test_a_scaler_of_other_data_is_told_of_where_training_diverges(points):
+    model = vae(scaler=sg.data.Scaler.standard(points))
+    far = pytest.warns(errors.ScaleWarning, match="scaled by its standard scaler")
+    with far, pytest.raises(errors.DivergedError, match=r"scaled, reaches .*, so fit the scaler"):
+        sg.fit(model, points * 1e17, epochs=1, seed=0)
+
+
 def test_numpy_integers_are_whole_numbers_and_can_be_saved(points, tmp_path):
     model = vae()
     sg.fit(model, points, epochs=np.int64(1), batch_size=np.int32(50), seed=np.int64(0))

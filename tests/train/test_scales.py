@@ -72,9 +72,12 @@ def test_numbers_that_share_their_unit_are_told_to_share_a_divisor(pictures):
     x = pictures * 255
     line = re.search(r"train on (x / 255)$", warning_of(vae(x, likelihood="gaussian"), x))[1]
     assert not scale_problem(vae(x), eval(line, {"x": x}))
-    x = pictures * 400 - 200
-    line = re.search(r"train on (.*)$", warning_of(gan(x, output="linear"), x))[1]
-    assert not scale_problem(gan(x, output="linear"), eval(line, {"x": x}))
+    for x in (pictures * 400 - 200, np.full_like(pictures, -5)):
+        model = gan(x, output="linear")
+        line = re.search(r"train on (.*)$", warning_of(model, x))[1]
+        mended = eval(line, {"x": x})
+        assert np.isfinite(mended).all()
+        assert not scale_problem(model, mended)
 
 
 def is_silent(model, x) -> bool:
