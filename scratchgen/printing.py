@@ -10,17 +10,8 @@ import shlex
 import string
 import sys
 
-WIDTH = 79
-
-
-def printable(text: object) -> str:
-    r"""The text with every letter that cannot be printed as its escape.
-
-    >>> print(printable("a\x1b[2J\nb"))
-    a\x1b[2J\nb
-    """
-    letters = (one if one.isprintable() else ascii(one)[1:-1] for one in str(text))
-    return "".join(letters)
+from .errors import printable
+from .tables import WIDTH
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:
