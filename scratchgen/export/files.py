@@ -24,6 +24,7 @@ from ..data.npy import (
     PICKLE_START,
     ZIP_STARTS,
     member_header,
+    only_file_errors,
     open_zip,
     read_into,
     read_member,
@@ -96,8 +97,9 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
         want_twins()
     stream, size, what = _open(file)
     with stream:
-        start = stream.read(2)
-        stream.seek(0)
+        with only_file_errors(what):
+            start = stream.read(2)
+            stream.seek(0)
         if start[:1] == PICKLE_START:
             raise FileError(f"{what} holds {PICKLE}: wants a file that sg.save wrote")
         if start != b"PK":
