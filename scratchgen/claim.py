@@ -47,13 +47,14 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def _held(path: Path, folder: Path) -> int:
-    """The file of the claim, open and locked."""
+    """The file of the claim, open and locked; never one that a symbolic link points to."""
+    only_here = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
     while True:
         try:
-            file, is_new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL), True
+            file, is_new = os.open(path, only_here | os.O_CREAT | os.O_EXCL, 0o666), True
         except FileExistsError:
             try:
-                file, is_new = os.open(path, os.O_RDWR), False
+                file, is_new = os.open(path, only_here), False
             except FileNotFoundError:
                 continue  # whose it was has just removed it
         try:

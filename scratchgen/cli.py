@@ -9,21 +9,20 @@ import argparse
 import io
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from . import commands, data, explain, lookup, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from .distributions import LIKELIHOODS
-from .errors import OptionError, ScratchgenError
+from .errors import OptionError, ScratchgenError, printable
 from .losses import LOSSES, PENALTIES
 from .models.named import OUTPUTS
 from .optim import OPTIMIZERS, SCHEDULES
-from .printing import give_up_stdout, printable, tell
+from .printing import give_up_stdout, tell
+from .tables import WIDTH, paragraph
 from .versions import __version__
 
-WIDTH = 79
 MOST_THREADS = 256
 HELP = {
     "vae": "a variational autoencoder",
@@ -71,15 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def complain(text: str) -> None:
     """An error on stderr: at most three lines of a terminal's width, and nothing unprintable."""
     text = "scratchgen: " + printable(" ".join(text.split()))
-    most, lines = len(text), _wrapped(text)
+    most, lines = len(text), paragraph(text)
     while len(lines) > 3:  # what is left out stands before the end, where the advice is
         most = min(most, 3 * WIDTH) - 1
-        lines = _wrapped(f"{text[: most - WIDTH]} ... {text[-WIDTH + 10 :]}")
+        lines = paragraph(f"{text[: most - WIDTH]} ... {text[-WIDTH + 10 :]}")
     tell(*lines)
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):

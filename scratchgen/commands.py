@@ -20,6 +20,7 @@ from .rng import chosen_seed, stream
 from .tables import paragraph
 from .train import losses_text
 from .versions import require
+from .writing import expect_writable
 
 LONGEST = 1_000  # letters of what a model's file says of its training, in a line
 
@@ -146,6 +147,7 @@ def _output(wanted: str) -> Path:
         raise OptionError(f"-o {wanted}: wants a name that ends in .png, .pdf, .svg or .npy")
     if out.suffix != ".npy":
         require("matplotlib", f"writing {out.name} (an array, -o {out.stem}.npy, would not)")
+    expect_writable(out, "name another file with -o")
     return out
 
 

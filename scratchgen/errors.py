@@ -36,18 +36,22 @@ def cut(text: object, most: int = LONGEST_QUOTE) -> str:
     'red \\\\x1b[31m'
     """
     text = _shortened(str(text), most)  # first, because a hostile one is long
-    shown = (one if one.isprintable() or one == "\n" else escaped(one) for one in text)
-    return _shortened("".join(shown), most)
+    return _shortened(printable(text, but="\n"), most)
+
+
+def printable(text: object, but: str = "") -> str:
+    r"""The text with every letter that cannot be printed, but for some, as its escape.
+
+    >>> print(printable("a\x1b[2J\nb"))
+    a\x1b[2J\nb
+    """
+    letters = (one if one.isprintable() or one in but else ascii(one)[1:-1] for one in str(text))
+    return "".join(letters)
 
 
 def _shortened(text: str, most: int) -> str:
     half = (most - len(GAP)) // 2
     return text if len(text) <= most else text[:half] + GAP + text[-half:]
-
-
-def escaped(letter: str) -> str:
-    """A letter that cannot be printed as Python writes it: `\\x1b`."""
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 class ScratchgenError(Exception):

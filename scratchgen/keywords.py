@@ -74,6 +74,10 @@ MEANT = {
     "seed": "rng random_state random_seed generator",
     "split": "train",
     "return_labels": "return_x_y with_labels",
+    # files, and what embeds a model
+    "file": "path filename filepath fname",
+    "path_or_name": "path filename filepath name",
+    "batch": "batch_size n",
 }
 OURS: dict[str, list[str]] = {}
 for _ours, _theirs in MEANT.items():
@@ -97,6 +101,7 @@ ADVICE = {
     "nesterov": "sg.optim.Nesterov is an optimizer of its own",
     "weight_decay": "sg.optim.AdamW has it",
     "device": CPU,
+    "map_location": CPU,
     "cuda": CPU,
     "use_cuda": CPU,
     "shuffle": "every epoch is shuffled, so leave it out",

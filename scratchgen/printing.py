@@ -10,17 +10,8 @@ import shlex
 import string
 import sys
 
-from .errors import escaped
+from .errors import printable
 from .tables import WIDTH
-
-
-def printable(text: object) -> str:
-    r"""The text with every letter that cannot be printed as its escape.
-
-    >>> print(printable("a\x1b[2J\nb"))
-    a\x1b[2J\nb
-    """
-    return "".join(one if one.isprintable() else escaped(one) for one in str(text))
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:

@@ -13,6 +13,7 @@ means it.
 import contextlib
 import os
 import signal
+import sys
 from types import FrameType
 from typing import Any, Self
 
@@ -43,6 +44,8 @@ class Stop(Callback):
 
     def on_start(self, run: Run) -> None:
         self._run = run
+        if self.number:  # it came before: the first step, which may compile, is not begun
+            raise KeyboardInterrupt
 
     def on_step(self, run: Run) -> None:
         if self.number:
@@ -56,7 +59,8 @@ class Stop(Callback):
         """The handler of all these signals."""
         self.number = self.number or number
         if self.is_saving:
-            with contextlib.suppress(OSError):
-                os.write(2, SAVING)  # print may be under way itself
+            if sys.stderr is not None:  # 2 may be the model's file, where stderr is closed
+                with contextlib.suppress(OSError):
+                    os.write(2, SAVING)  # print may be under way itself
         elif self._run and not self._run.step:
             raise KeyboardInterrupt

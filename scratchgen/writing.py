@@ -61,12 +61,18 @@ def expect_writable(path: PathLike, advice: str) -> None:
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.is_file() and not _may_be_written(target):
+            raise PermissionError(errno.EACCES, "it is read-only")
         if target.is_file() or not target.exists():  # a device or a pipe is not tried for nothing
             part = _beside(target)
             part.open("xb").close()
             part.unlink()
     except OSError as problem:
         raise FileError(f"{path} cannot be written ({problem.strerror}): {advice}") from problem
+
+
+def _may_be_written(place: Path) -> bool:
+    return os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _beside(target: Path) -> Path:
@@ -83,7 +89,7 @@ def _opened(place: Path) -> AbstractContextManager[IO[bytes]]:
     except ValueError as problem:  # a NUL in the name, or what the file system cannot spell
         raise FileError(f"{str(place)!r} is no name for a file: {problem}") from problem
     if stat.S_ISREG(before.st_mode):
-        if not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        if not _may_be_written(place):
             raise FileError(f"{place} cannot be written, it is read-only: name another file")
         return _replacing(place, before)
     if stat.S_ISDIR(before.st_mode):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import __main__, claim, cli, printing, runs
+from scratchgen import __main__, claim, cli, printing, runs, stopping
 from scratchgen.errors import FileError
 from scratchgen.train import loop
 
@@ -151,6 +151,32 @@ def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
     assert "the model is being saved" in capfd.readouterr().err
     assert signal.getsignal(number) is before
     expect_run("run", 3, 12)
+
+
+@on_posix
+def test_a_signal_before_the_first_step_begins_no_step(monkeypatch):
+    build = runs.Log.__init__
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGTERM)
+        build(*given)
+
+    monkeypatch.setattr(runs.Log, "__init__", interrupted)
+    monkeypatch.setattr(loop.Routine, "step", lambda *_: pytest.fail("a step is begun"))
+    assert train() == 128 + signal.SIGTERM
+    assert not Path("run").exists()
+
+
+@on_posix
+def test_where_stderr_is_closed_nothing_is_written_into_the_file_that_has_its_number(
+    monkeypatch, capfd
+):
+    with stopping.Stop() as stop, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        stop.is_saving = True
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.number == signal.SIGTERM
+    assert capfd.readouterr().err == ""
 
 
 def test_ctrl_c_while_the_command_is_imported_is_no_traceback(monkeypatch, capsys):
@@ -351,6 +377,15 @@ def test_a_claim_that_a_killed_process_left_is_taken_over():
     Path("run", claim.NAME).touch()
     assert train() == 0
     expect_run("run", 3, 12)
+
+
+@on_posix
+def test_a_claim_that_is_a_link_is_refused_and_what_it_points_to_is_not_made(capsys):
+    Path("run").mkdir()
+    Path("run", claim.NAME).symlink_to("elsewhere")
+    assert train() == 1
+    assert "the folder run cannot be written" in capsys.readouterr().err
+    assert not Path("run", "elsewhere").exists()
 
 
 def test_where_a_file_system_knows_no_locks_the_file_is_the_claim(monkeypatch, capsys):

@@ -158,6 +158,16 @@ WORDS = [  # a function, what it was given besides, a word, and what the answer 
     (sg.data.ring, (), "n_samples", "'n'"),
     (sg.data.two_moons, (3,), "random_state", "'rng'"),
     (sg.data.load, ("digits",), "train", "'split'"),
+    (sg.data.mnist, (), "train", "'split'"),
+    (sg.save, (MODEL,), "path", "'file'"),
+    (sg.load, (), "filename", "'file'"),
+    (sg.load, ("vae.npz",), "map_location", "leave it out"),
+    (MODEL.decoder, (), "batch_size", "'batch'"),
+    (MODEL.trace, ([],), "seed", "'rng'"),
+    (MODEL.encode, ([],), "y", "'labels'"),
+    (MODEL.decode, ([],), "y", "'labels'"),
+    (MODEL.posterior, ([],), "y", "'labels'"),
+    (MODEL.reconstruct, ([],), "y", "'labels'"),
 ]
 
 
@@ -177,7 +187,7 @@ def test_every_word_of_ours_is_one_that_something_takes():
     rooms = (sg.nn, sg.optim, sg.losses, sg.distributions, sg.models, sg.data)
     parts = [getattr(room, name) for room in rooms for name in room.__all__]
     takes = set()
-    for part in [*parts, sg.fit, MODEL.sample]:
+    for part in [*parts, sg.fit, sg.save, MODEL.sample, MODEL.decoder]:
         if callable(part) and part is not sg.optim.Schedule:
             takes |= set(inspect.signature(part).parameters)
     ours = {word for words in keywords.MEANT for word in words.split(", ")}

@@ -231,3 +231,12 @@ def test_a_file_that_must_not_be_read_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(opening.os, "open", refuse)
     with pytest.raises(errors.FileError, match=r"cannot be read \(Permission denied\)"):
         sg.data.load(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="this system has no such file")
+@pytest.mark.parametrize("read", [sg.load, sg.data.load])
+def test_a_file_that_fails_while_it_is_read_says_so(read):
+    with pytest.raises(
+        errors.FileError, match=r"/proc/self/mem cannot be read \(Input/output error\)"
+    ):
+        read("/proc/self/mem")

@@ -14,7 +14,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import errors, runs
 from scratchgen.gradcheck.reports.markup import written
-from scratchgen.writing import whole_file, write_whole
+from scratchgen.writing import expect_writable, whole_file, write_whole
 
 MODEL = sg.models.gan((2,), latent=2, hidden=(40,), rng=0)
 
@@ -249,8 +249,11 @@ def test_a_read_only_file_is_not_written():
     try:
         folder.chmod(0o777)
         path.chmod(0o444)
-        with unprivileged(), pytest.raises(errors.FileError, match="it is read-only"):
-            write_whole(path, b"new")
+        with unprivileged():
+            with pytest.raises(errors.FileError, match="it is read-only"):
+                write_whole(path, b"new")
+            with pytest.raises(errors.FileError, match=r"it is read-only.*: name another"):
+                expect_writable(path, "name another")
         assert path.read_bytes() == b"old"
     finally:
         path.unlink()

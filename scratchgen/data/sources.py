@@ -119,6 +119,7 @@ def builtin_name(name: Any) -> str:
     return SPELLINGS.get(str(name).replace("-", "_"), "")
 
 
+@explains_keywords
 def mnist(split: str = "train", return_labels: bool = False) -> Any:
     """MNIST, (N, 28, 28, 1) float32 in [0, 1], from `$SCRATCHGEN_DATA/mnist/`; see `load`.
 
@@ -127,6 +128,7 @@ def mnist(split: str = "train", return_labels: bool = False) -> Any:
     return load("mnist", return_labels, split)
 
 
+@explains_keywords
 def fashion_mnist(split: str = "train", return_labels: bool = False) -> Any:
     """Fashion-MNIST, as `mnist`, from `$SCRATCHGEN_DATA/fashion-mnist/`."""
     return load("fashion-mnist", return_labels, split)

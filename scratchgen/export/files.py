@@ -24,12 +24,14 @@ from ..data.npy import (
     PICKLE_START,
     ZIP_STARTS,
     member_header,
+    only_file_errors,
     open_zip,
     read_into,
     read_member,
 )
 from ..errors import DataError, FileError, KindError, cut
 from ..kernels.twins import want_twins
+from ..keywords import explains_keywords
 from ..models import MODELS, Model
 from ..nn import Layout
 from ..opening import Opened, open_named
@@ -48,6 +50,7 @@ from .configuration import (
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 
 
+@explains_keywords
 def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
     """Write `model` to a path, or to a binary file object, at its present place.
 
@@ -77,6 +80,7 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
         _hand_over(data.getvalue(), file)
 
 
+@explains_keywords
 def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) -> Model:
     """The model that `save` wrote to a path, or that is in bytes or in a binary file object.
 
@@ -93,8 +97,9 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
         want_twins()
     stream, size, what = _open(file)
     with stream:
-        start = stream.read(2)
-        stream.seek(0)
+        with only_file_errors(what):
+            start = stream.read(2)
+            stream.seek(0)
         if start[:1] == PICKLE_START:
             raise FileError(f"{what} holds {PICKLE}: wants a file that sg.save wrote")
         if start != b"PK":

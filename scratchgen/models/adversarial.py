@@ -287,6 +287,7 @@ class GAN(Model):
                 return low, 1, reason
         return None
 
+    @explains_keywords
     def decode(self, z: Any, labels: Any = None) -> Array:
         """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
 

@@ -204,6 +204,7 @@ class VAE(Model):
     def is_density(self) -> bool:
         return self.likelihood.is_density
 
+    @explains_keywords
     def posterior(self, x: Any, labels: Any = None) -> SimpleNamespace:
         """q(z|x) for x (N, *shape): `.mu` and `.log_var` (N, latent).
 
@@ -217,6 +218,7 @@ class VAE(Model):
             mu[rows], log_var[rows] = np.split(heads, 2, axis=1)
         return SimpleNamespace(mu=mu, log_var=log_var)
 
+    @explains_keywords
     def encode(self, x: Any, labels: Any = None) -> Array:
         """The posterior's mean: x (N, *shape) -> mu (N, latent)."""
         x = self.check_as_given(x)
@@ -225,10 +227,12 @@ class VAE(Model):
             mu[rows] = heads[:, : self.latent]
         return mu
 
+    @explains_keywords
     def decode(self, z: Any, labels: Any = None) -> Array:
         """The likelihood's mean, or for categories its mode: z (N, latent) -> (N, *shape)."""
         return self._read(self._mean, self.check_latents_as_given(z), labels)
 
+    @explains_keywords
     def reconstruct(self, x: Any, labels: Any = None) -> Array:
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
         x = self.check_as_given(x)

@@ -33,7 +33,7 @@ from ..checks import (
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
-from ..keywords import ExplainsKeywords
+from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
 from ..optim import Optimizer
@@ -165,6 +165,7 @@ class Model(ExplainsKeywords):
         """n new examples (n, *shape); with JoinLabels, of those labels (n,) or of that one."""
         raise NotImplementedError
 
+    @explains_keywords
     def decoder(self, batch: int = 1) -> PreparedDecoder:
         """`decode` for `batch` latents at a time, in the same memory at every call.
 
@@ -344,6 +345,7 @@ class Model(ExplainsKeywords):
             labels = np.full(n, labels)
         return checked_labels(labels, n, self.n_labels)
 
+    @explains_keywords
     def trace(self, x: Any, rng: Rng = None, labels: Any = None, training: bool = True) -> Trace:
         """What every layer gives for x (N, *shape), and the gradient that comes back to it.
 
