@@ -61,7 +61,9 @@ class Scaler:
                 f"each for every column"
             )
         if not (scale > 0).all():
-            raise DataError(f"scale holds {scale.min():g}: wants numbers above 0, for a constant 1")
+            raise DataError(
+                f"scale holds {scale.min():g}: wants numbers above 0, and 1 for a constant column"
+            )
         if self.name not in (*SCALERS, OWN):
             raise OptionError(f"name={self.name!r}: wants one of {', '.join((*SCALERS, OWN))}")
         object.__setattr__(self, "offset", offset)

@@ -211,13 +211,13 @@ def fit(
 
 def _finish(run: Run, trainer: Trainer, record: Record, signals: Signals) -> None:
     """Whatever has ended the run: give the model what training gives, and say so in its log."""
-    signals.wait()
+    signals.hold()
     if not trainer.is_sound():
         trainer.go_back()
         run.step = trainer.steps - trainer.begun
     trainer.finish()
     record.note_epoch(run)
-    signals.come()
+    signals.release()
 
 
 def _train(
@@ -249,10 +249,10 @@ def _train(
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None
                 run.step, run.losses = trainer.steps - trainer.begun, means.values()
                 record.note_step(run)
-                signals.come()
+                signals.release()
                 for callback in told:
                     callback.on_step(run)
-                signals.wait()
+                signals.hold()
             if not all(block.is_finite() for block in model.players.values()):
                 trainer.go_back()
                 raise _diverged(run, "a weight stopped being finite", run.step, data.x)
@@ -264,11 +264,11 @@ def _train(
                 values.append(run.losses.get(name, math.nan))  # nan where there was no turn
             record.note_epoch(run)
             try:
-                signals.come()
+                signals.release()
                 for callback in told:
                     callback.on_epoch(run)
             finally:
-                signals.wait()
+                signals.hold()
 
 
 def _val(name: str) -> str:
@@ -303,7 +303,9 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
             f"what is far from all else, or try a lower learning rate"
         )
     elif largest > LARGE and run.model.is_density():
-        line = "build the model with scaler=sg.data.Scaler.standard(x), or add --scale standard"
+        line = (
+            "build the model with scaler=sg.data.Scaler.standard(x), or train with --scale standard"
+        )
         advice = f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
     else:
         advice = "try a lower learning rate"

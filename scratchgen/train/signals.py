@@ -1,14 +1,14 @@
 """Signals wait until the step of training that is under way has ended.
 
     with Signals() as signals:
-        signals.wait()           from here on a signal is noted, and nothing else
+        signals.hold()           from here on a signal is noted, and nothing else
         ...                      a step
-        signals.come()           whoever handles it does so now, and then without delay
+        signals.release()        whoever handles it does so now, and from now on without delay
 
 Ctrl-C raises KeyboardInterrupt wherever Python happens to be, so that one player of a GAN might
 have moved and the other not, or weights and not what their optimizer remembers. Here it is raised
 between two steps. So it is with every signal that ends programs and has a handler in Python; one
-without keeps doing what it does, and no signal waits outside the main thread, where none arrives.
+without keeps doing what it does, and no signal is held outside the main thread, where none arrives.
 """
 
 import signal
@@ -35,8 +35,8 @@ class Signals:
 
     def __init__(self) -> None:
         self._handlers: dict[int, Any] = {}  # as they were
-        self._waiting: list[int] = []
-        self._is_waiting = False
+        self._held: list[int] = []
+        self._are_held = False
 
     def __enter__(self) -> Self:
         for number in ending_signals() if in_main_thread() else []:
@@ -51,25 +51,25 @@ class Signals:
             self._restore()
         finally:  # a handler may raise as soon as it is back in its place
             self._restore()
-        self.come()
+        self.release()
 
     def _restore(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def wait(self) -> None:
+    def hold(self) -> None:
         """Signals are noted from now on."""
-        self._is_waiting = True
+        self._are_held = True
 
-    def come(self) -> None:
+    def release(self) -> None:
         """Signals that were noted are handled now, and others when they arrive."""
-        self._is_waiting = False
-        while self._waiting:
-            number = self._waiting.pop(0)
+        self._are_held = False
+        while self._held:
+            number = self._held.pop(0)
             self._handlers[number](number, None)
 
     def _arrive(self, number: int, frame: FrameType | None) -> None:
-        if self._is_waiting:
-            self._waiting.append(number)
+        if self._are_held:
+            self._held.append(number)
         else:
             self._handlers[number](number, frame)
