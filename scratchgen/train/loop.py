@@ -304,7 +304,7 @@ def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
         )
     elif largest > LARGE and run.model.is_density():
         line = (
-            "build the model with scaler=sg.data.Scaler.standard(x), or train with --scale standard"
+            "build the model with scaler=sg.data.Scaler.standard(x) (in a shell: --scale standard)"
         )
         advice = f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
     else:
