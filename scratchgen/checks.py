@@ -23,8 +23,9 @@ Shape = tuple[int, ...]
 FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # at once
 CHUNK = 1024  # examples that are worked on at once, so that it takes little memory
+CHUNK_NUMBERS = 2**22  # and numbers in them, where examples are large,
+CHUNK_LEAST = 256  # but no fewer examples: products of fewer rows are slow
 UNLIKE_ARRAYS = (np.ma.MaskedArray, np.matrix)  # arrays by type, with an arithmetic of their own
-CHUNK_NUMBERS = 2**22  # and numbers in them, where examples are large
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -234,10 +235,10 @@ def _array(x: Any, what: str, wanted: str) -> Array:
 def chunks(n: int, shape: Shape = ()) -> Iterator[slice]:
     """Slices that cover range(n), few enough examples of `shape` at a time.
 
-    >>> [rows.stop for rows in chunks(2_000)], [rows.stop for rows in chunks(50, (512, 512, 1))]
-    ([1024, 2000], [16, 32, 48, 50])
+    >>> [rows.stop for rows in chunks(2_000)], [rows.stop for rows in chunks(600, (512, 512))]
+    ([1024, 2000], [256, 512, 600])
     """
-    size = min(CHUNK, max(1, CHUNK_NUMBERS // max(1, math.prod(shape))))
+    size = min(CHUNK, max(CHUNK_LEAST, CHUNK_NUMBERS // math.prod(shape)))
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 

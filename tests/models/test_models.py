@@ -616,6 +616,7 @@ def test_beside_data_and_result_the_memory_does_not_grow_with_the_data(
     name, dtype, wide, monkeypatch
 ):
     monkeypatch.setattr("scratchgen.checks.CHUNK_NUMBERS", 50 * 300)
+    monkeypatch.setattr("scratchgen.checks.CHUNK_LEAST", 1)
     beside = []
     for n in (200, 2_000):
         x = np.ones((n, 300), dtype)
