@@ -17,7 +17,7 @@ def main() -> None:
     sg.fit(vae, x, epochs=EPOCHS["vae"], seed=0, progress=True)
     gan = sg.models.gan((28, 28, 1), latent=32, hidden=(256, 512), rng=0)
     sg.fit(gan, x, epochs=EPOCHS["gan"], seed=0, progress=True)
-    dots = sg.models.gan((2,), latent=2, hidden=(128, 128), rng=0)
+    dots = sg.models.gan((2,), latent=2, hidden=(128, 128), rng=1)
     sg.fit(dots, ring, epochs=EPOCHS["ring"], batch_size=256, seed=1, progress=True)  # as in README
 
     figure = Figure(figsize=(12, 4.3), layout="constrained")
