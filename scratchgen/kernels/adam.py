@@ -17,12 +17,14 @@ rest1, rest2, eps, c1, c2, decay, least, so that they can change from step to st
 import numpy as np
 
 from ..checks import Array
+from .rows import in_blocks
 from .sharing import share_row
 from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
 
+@in_blocks
 def adam_step_reference(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
     """theta, g, m, v (P,), numbers (8,) as above: writes theta, m and v in place."""
     rate, rest1, rest2, eps, c1, c2, decay, least = numbers

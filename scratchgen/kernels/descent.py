@@ -17,12 +17,14 @@ change from step to step; optim/optimizers.py has the sources.
 import numpy as np
 
 from ..checks import Array
+from .rows import in_blocks
 from .sharing import share_row
 from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
 
+@in_blocks
 def sgd_step_reference(theta: Array, g: Array, numbers: Array) -> None:
     """theta, g (P,), numbers (rate, least): writes theta in place."""
     rate, _least = numbers
@@ -38,6 +40,7 @@ def sgd_step(part, parts, theta, g, numbers):
         theta[i] -= rate * g[i]  # (1)
 
 
+@in_blocks
 def momentum_step_reference(theta: Array, g: Array, velocity: Array, numbers: Array) -> None:
     """theta, g, velocity (P,), numbers (rate, momentum, least): writes theta and velocity."""
     rate, momentum, least = numbers
@@ -58,6 +61,7 @@ def momentum_step(part, parts, theta, g, velocity, numbers):
         velocity[i] = 0 if abs(now) < least else now
 
 
+@in_blocks
 def nesterov_step_reference(theta: Array, g: Array, velocity: Array, numbers: Array) -> None:
     """theta, g, velocity (P,), numbers (rate, momentum, least): writes theta and velocity."""
     rate, momentum, least = numbers
@@ -78,6 +82,7 @@ def nesterov_step(part, parts, theta, g, velocity, numbers):
         velocity[i] = 0 if abs(now) < least else now
 
 
+@in_blocks
 def rmsprop_step_reference(theta: Array, g: Array, v: Array, numbers: Array) -> None:
     """theta, g, v (P,), numbers (rate, rest, eps, least): writes theta and v in place."""
     rate, rest, eps, least = numbers
@@ -97,6 +102,7 @@ def rmsprop_step(part, parts, theta, g, v, numbers):
         v[i] = 0 if now < least else now
 
 
+@in_blocks
 def centred_rmsprop_step_reference(
     theta: Array, g: Array, v: Array, mean: Array, numbers: Array
 ) -> None:

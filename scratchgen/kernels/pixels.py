@@ -16,7 +16,6 @@ and nowhere is a small difference taken of large numbers.
 import numpy as np
 
 from ..checks import Array
-from .elementwise import sigmoid, softplus
 from .functions import exp, log1p
 from .rows import sum_of
 from .sharing import share
@@ -32,10 +31,11 @@ def bernoulli_pass_reference(
 
     _terms (parts, D) is room for the terms of an example, which only the twin needs.
     """
-    far, size = np.where(logits >= 0, 1 - x, x), np.abs(logits)  # (N, D) each
-    log_prob[...] = (-size * far - softplus(-size)).sum(axis=1)  # (3)
-    above = sigmoid(-size) - far  # (N, D)
-    np.multiply(dvalue[:, None], np.where(logits >= 0, above, -above), out=dlogits)  # (4)
+    above, size = logits >= 0, np.abs(logits)  # (N, D) each
+    far, e = np.where(above, 1 - x, x), np.exp(-size)  # (N, D) each
+    log_prob[...] = (-size * far - np.log1p(e)).sum(axis=1)  # (3)
+    slope = e / (1 + e) - far  # (N, D)
+    np.multiply(dvalue[:, None], np.where(above, slope, -slope), out=dlogits)  # (4)
 
 
 @twin_of(

@@ -4,14 +4,18 @@ out_i = x_{rows_i}                                                     (1)
 mean = sum_n value_n / N, in float64                                   (2)
 """
 
+import functools
+
 import numpy as np
 
 from ..checks import Array
-from .compiling import helper
+from .compiling import Kernel, helper
 from .sharing import share
 from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
+
+BLOCK = 2**14  # numbers
 
 
 def take_rows_reference(x: Array, rows: Array, out: Array) -> None:
@@ -55,6 +59,21 @@ def sum_of(terms):
             terms[j] += terms[half + j]
         count = half
     return terms[0] if terms.size else terms.dtype.type(0)
+
+
+def in_blocks(reference: Kernel) -> Kernel:
+    """A reference that treats each number of its vectors (P,) by itself, for BLOCK of them at once.
+
+    What it makes on the way then stays in the caches, and takes no new memory in every step.
+    """
+
+    @functools.wraps(reference)
+    def block_by_block(theta: Array, *others: Array) -> None:
+        for start in range(0, theta.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            reference(theta[block], *(x[block] if x.size == theta.size else x for x in others))
+
+    return block_by_block
 
 
 def plain(x: Array) -> Array:
