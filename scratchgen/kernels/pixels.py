@@ -17,13 +17,14 @@ import numpy as np
 
 from ..checks import Array
 from .functions import exp, log1p
-from .rows import sum_of
+from .rows import in_blocks, sum_of
 from .sharing import share
 from .twins import twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
 
+@in_blocks
 def bernoulli_pass_reference(
     x: Array, logits: Array, dvalue: Array, log_prob: Array, dlogits: Array, _terms: Array
 ) -> None:
@@ -31,11 +32,11 @@ def bernoulli_pass_reference(
 
     _terms (parts, D) is room for the terms of an example, which only the twin needs.
     """
-    above, size = logits >= 0, np.abs(logits)  # (N, D) each
-    far, e = np.where(above, 1 - x, x), np.exp(-size)  # (N, D) each
-    log_prob[...] = (-size * far - np.log1p(e)).sum(axis=1)  # (3)
-    slope = e / (1 + e) - far  # (N, D)
-    np.multiply(dvalue[:, None], np.where(above, slope, -slope), out=dlogits)  # (4)
+    # arithmetic with signs, because np.where takes several times as long
+    sign, size = np.copysign(logits.dtype.type(1), logits), np.abs(logits)  # (N, D) each
+    far, e = (sign > 0) - sign * x, np.exp(-size)  # (N, D) each
+    log_prob[...] = -(size * far + np.log1p(e)).sum(axis=1)  # (3)
+    np.multiply(dvalue[:, None] * sign, e / (1 + e) - far, out=dlogits)  # (4)
 
 
 @twin_of(

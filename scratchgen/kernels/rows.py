@@ -62,16 +62,18 @@ def sum_of(terms):
 
 
 def in_blocks(reference: Kernel) -> Kernel:
-    """A reference that treats each number of its vectors (P,) by itself, for BLOCK of them at once.
+    """A reference that treats each row of its arrays, or number of its vectors, by itself.
 
-    What it makes on the way then stays in the caches, and takes no new memory in every step.
+    It is given BLOCK numbers of the first array at once, and what belongs to them of all that are
+    as long: what it makes on the way stays in the caches, and takes no new memory in every step.
     """
 
     @functools.wraps(reference)
-    def block_by_block(theta: Array, *others: Array) -> None:
-        for start in range(0, theta.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            reference(theta[block], *(x[block] if x.size == theta.size else x for x in others))
+    def block_by_block(first: Array, *others: Array) -> None:
+        rows = max(1, BLOCK * len(first) // max(first.size, 1))
+        for start in range(0, len(first), rows):
+            block = slice(start, start + rows)
+            reference(first[block], *(x[block] if len(x) == len(first) else x for x in others))
 
     return block_by_block
 

@@ -26,6 +26,7 @@ from .operands import Operands
 from .recording import Call
 
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
+ONCE_FREED = 2**24  # bytes
 
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
@@ -35,6 +36,17 @@ def want_twins() -> None:
     """From now on kernels run as their twins: training calls this."""
     global _twins_are_wanted
     _twins_are_wanted = True
+    _keep_freed_memory()
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Let what NumPy frees in a step stay with the process, for the next step to use.
+
+    GNU's malloc gives arrays of more than 128 KB back to the system whenever they are freed, and
+    takes new memory page by page, until it has once freed a larger one: then up to that size.
+    """
+    np.empty(ONCE_FREED, np.uint8)
 
 
 def references() -> AbstractContextManager[None]:
