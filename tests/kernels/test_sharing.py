@@ -126,6 +126,7 @@ def test_a_setting_that_is_no_number_is_refused(setting, given):
 
 def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
     ran = []
+    monkeypatch.setattr(sharing, "launch", lambda: True)
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
 
     def inner(parts):
@@ -179,6 +180,7 @@ def test_one_call_that_waits_does_not_change_much():
 
 def test_a_task_is_given_several_parts_and_on_trial_one(monkeypatch):
     ran = []
+    monkeypatch.setattr(sharing, "launch", lambda: True)
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
     ways = sharing.Ways()
     for _ in range(13):
