@@ -21,10 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, exact_type, examples, numbers
+from ..checks import Array, chunks, exact_type, examples, numbers
 from ..errors import DataError, OptionError, ShapeError
 
-ROWS = 4096  # that are handled at once, so that memory stays small
 FARTHEST = 1e30  # that scaled numbers may lie from 0, so that float32 holds them
 
 
@@ -78,13 +77,13 @@ class Scaler:
         x, low, span = _range(x)
 
         def parts() -> Iterator[Array]:  # in [0, 1], so that no square is too large or too small
-            return ((x[rows] - low) / span for rows in _chunks(len(x)))
+            return ((x[rows] - low) / span for rows in chunks(len(x)))
 
         with np.errstate(under="ignore"):
             mean = sum(part.sum(axis=0) for part in parts()) / len(x)
             variance = sum(((part - mean) ** 2).sum(axis=0) for part in parts()) / len(x)
             offset, scale = low + span * mean, span * np.sqrt(variance)  # (D,)   (4)
-        parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in _chunks(len(x)))
+        parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in chunks(len(x)))
         bits = np.all(list(parts_are_bits), axis=0) & (scale > 0)
         offset, scale = np.where(bits, 0, offset), np.where(bits, 1, scale)
         # a constant column has the span 1
@@ -179,7 +178,3 @@ def _range(x: Any) -> tuple[Array, Array, Array]:
     if not np.isfinite(span).all():
         raise DataError(f"x goes from {low.min():g} to {high.max():g}: too far for float64")
     return x, low, span
-
-
-def _chunks(n: int) -> Iterator[slice]:
-    return (slice(start, start + ROWS) for start in range(0, n, ROWS))
