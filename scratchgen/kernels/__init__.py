@@ -1,125 +1,75 @@
-"""Arrays in, arrays out, no objects: the arithmetic of the hot paths.
+"""What the rooms of the mathematics are written with: functions that take arrays and return arrays.
 
-The NumPy reference is the definition; where it has a Numba twin, the twin stands below it.
+Each is a formula in NumPy, which defines it, and may have a loop that is its fast twin. How they
+became fast is told in the other files of this room, which nobody needs to read who reads the
+mathematics.
+
+    products                affine, times, times_transpose, add_outer, add_sum
+    sums, shares, rows      add, add_scaled, add_in_place, add_by_label, mean, join, take_rows
+    written in place        fill, clip, approach
+    numbers                 full, numbers: those that change from step to step
+    random numbers          standard_normal, uniform
+    of each number          sigmoid, softplus, normal_cdf, normal_density
+    to declare more         formula, twin_of, and for loops: share, share_row, helper, by_dtype, and
+                            functions of one number, in functions.py
 """
 
-from .activations import ACTIVATIONS, Twins, activate
-from .adam import adam_step
-from .arithmetic import add_scaled, approach, drop_out
-from .densities import fixed_gaussian_pass, gaussian_pass, shared_gaussian_pass
-from .descent import (
-    centred_rmsprop_step,
-    momentum_step,
-    nesterov_step,
-    rmsprop_step,
-    sgd_step,
-)
-from .elementwise import sigmoid, softplus
-from .games import (
-    hinge_pass,
-    least_squares_generator_pass,
-    least_squares_pass,
-    linear_generator_pass,
-    logistic_pass,
-    minimax_generator_pass,
-    non_saturating_generator_pass,
-    wasserstein_pass,
-)
-from .labels import categorical_pass
-from .latents import draw_and_kl, draw_and_kl_back
-from .noise import fill_standard_normal
-from .normal import FAR, normal_cdf, normal_density
-from .norms import (
-    batch_norm,
-    batch_norm_back,
-    column_moments,
-    layer_norm,
-    layer_norm_back,
-    layer_norm_bend,
-    norm_sums,
-)
-from .pixels import bernoulli_pass
-from .products import (
-    BATCH,
-    add_outer,
-    affine,
-    any_of,
+from .arithmetic import (
+    add,
+    add_by_label,
+    add_in_place,
+    add_scaled,
+    approach,
     as_column,
-    sum_blocks,
-    sum_rows,
-    times,
-    times_transpose,
+    clip,
+    fill,
+    full,
+    join,
+    mean,
+    take_rows,
 )
-from .recording import after, before, here, in_order, is_recording, lasting
-from .rows import mean, plain, take_rows
-from .sharing import set_threads, threads, threads_now
-from .slopes import between, gradient_penalty_pass, r1_pass, row_norms, scale_rows
+from .compiling import by_dtype, helper
+from .elementwise import sigmoid, softplus
+from .normal import FAR, normal_cdf, normal_density
+from .products import add_outer, add_sum, affine, times, times_transpose
+from .random import standard_normal, uniform
+from .recording import numbers
+from .sharing import set_threads, share, share_row, threads, threads_now
+from .twins import formula, twin_of
 
 __all__ = [
-    "ACTIVATIONS",
-    "BATCH",
     "FAR",
-    "Twins",
-    "activate",
-    "adam_step",
+    "add",
+    "add_by_label",
+    "add_in_place",
     "add_outer",
     "add_scaled",
+    "add_sum",
     "affine",
-    "after",
-    "any_of",
     "approach",
     "as_column",
-    "batch_norm",
-    "batch_norm_back",
-    "before",
-    "bernoulli_pass",
-    "between",
-    "categorical_pass",
-    "centred_rmsprop_step",
-    "column_moments",
-    "draw_and_kl",
-    "draw_and_kl_back",
-    "drop_out",
-    "fill_standard_normal",
-    "fixed_gaussian_pass",
-    "gaussian_pass",
-    "gradient_penalty_pass",
-    "here",
-    "hinge_pass",
-    "in_order",
-    "is_recording",
-    "lasting",
-    "layer_norm",
-    "layer_norm_back",
-    "layer_norm_bend",
-    "least_squares_generator_pass",
-    "least_squares_pass",
-    "linear_generator_pass",
-    "logistic_pass",
+    "by_dtype",
+    "clip",
+    "fill",
+    "formula",
+    "full",
+    "helper",
+    "join",
     "mean",
-    "minimax_generator_pass",
-    "momentum_step",
-    "nesterov_step",
-    "non_saturating_generator_pass",
-    "norm_sums",
     "normal_cdf",
     "normal_density",
-    "plain",
-    "r1_pass",
-    "rmsprop_step",
-    "row_norms",
-    "scale_rows",
+    "numbers",
     "set_threads",
-    "sgd_step",
-    "shared_gaussian_pass",
+    "share",
+    "share_row",
     "sigmoid",
     "softplus",
-    "sum_blocks",
-    "sum_rows",
+    "standard_normal",
     "take_rows",
     "threads",
     "threads_now",
     "times",
     "times_transpose",
-    "wasserstein_pass",
+    "twin_of",
+    "uniform",
 ]

@@ -1,56 +1,144 @@
-"""Sums and masks of arrays, where nothing else is to be computed.
+"""Sums, means and shares of arrays, where nothing else is to be computed.
 
-add_scaled    out = x + scale y                                              (1)
-drop_out      out = x / (1 - drop) where uniform >= drop, else 0             (2)
+add           y = x + other,   add_in_place the same into x                  (1)
+add_scaled    y = x + scale noise                                            (2)
 approach      x = x + weight (y - x)                                         (3)
+mean          sum_n value_n / N, in float64                                  (4)
+take_rows     out_i = x_{rows_i}                                             (5)
 """
+
+from typing import Any
 
 import numpy as np
 
 from ..checks import Array
-from .sharing import share_row
-from .twins import twin_of
+from . import memory, recording
+from .sharing import share, share_row
+from .twins import formula, twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
 
-def add_scaled_reference(x: Array, y: Array, scale: np.floating, out: Array) -> None:
-    """x, y, any shape: writes out, which may be one of them."""
-    np.add(x, scale * y, out=out)  # (1)
+@formula("x, other (...) -> y (...)")
+def add(x: Array, other: Array) -> Array:
+    """x, other, any shape -> the same shape."""
+    return x + other  # (1)
 
 
-@twin_of(add_scaled_reference, takes="x, y (...), scale () -> out (...)")
-def add_scaled(part, parts, x, y, scale, out):
+@twin_of(add)
+def add_loop(part, parts, x, other, y):
+    start, stop = share_row(y.size, part, parts)
+    x, other, y = x[start:stop], other[start:stop], y[start:stop]
+    for i in range(y.size):
+        y[i] = x[i] + other[i]  # (1)
+
+
+@formula("x (...) -> into (...) in place")
+def add_in_place(x: Array, into: Array) -> None:
+    """x, any shape, added into an array of that shape."""
+    into += x  # (1)
+
+
+@twin_of(add_in_place)
+def add_in_place_loop(part, parts, x, into):
+    start, stop = share_row(into.size, part, parts)
+    x, into = x[start:stop], into[start:stop]
+    for i in range(into.size):
+        into[i] += x[i]  # (1)
+
+
+@formula("x, y (...), scale () -> out (...)")
+def add_scaled(x: Array, y: Array, scale: float) -> Array:
+    """x, y, any shape -> x + scale y."""
+    return x + scale * y  # (2)
+
+
+@twin_of(add_scaled)
+def add_scaled_loop(part, parts, x, y, scale, out):
     start, stop = share_row(out.size, part, parts)
     x, y, out = x[start:stop], y[start:stop], out[start:stop]
     for i in range(out.size):
-        out[i] = x[i] + scale * y[i]  # (1)
+        out[i] = x[i] + scale * y[i]  # (2)
 
 
-def drop_out_reference(x: Array, uniform: Array, drop: np.floating, out: Array) -> None:
-    """x, uniform, any shape, the latter in [0, 1): writes out."""
-    np.multiply(x, (uniform >= drop) / (1 - drop), out=out)  # (2)
+@formula("y (P,), weight (1,) float64 -> x (P,) in place")
+def approach(x: Array, y: Array, weight: Array) -> None:
+    """x, y (P,), weight (1,): x becomes that much more like y."""
+    x += x.dtype.type(weight[0]) * (y - x)  # (3)
 
 
-@twin_of(drop_out_reference, takes="x, uniform (...), drop () -> out (...)")
-def drop_out(part, parts, x, uniform, drop, out):
-    zero, one = x.dtype.type(0), x.dtype.type(1)
-    scale = one / (one - drop)
-    start, stop = share_row(out.size, part, parts)
-    x, uniform, out = x[start:stop], uniform[start:stop], out[start:stop]
-    for i in range(out.size):
-        out[i] = x[i] * (scale if uniform[i] >= drop else zero)  # (2)
-
-
-def approach_reference(x: Array, y: Array, weight: Array) -> None:
-    """x, y (P,), weight (1,): writes x in place."""
-    x += weight * (y - x)  # (3)
-
-
-@twin_of(approach_reference, takes="y (P,), weight (1,) -> x (P,)")
-def approach(part, parts, x, y, weight):
-    by = weight[0]
+@twin_of(approach)
+def approach_loop(part, parts, x, y, weight):
+    by = x.dtype.type(weight[0])
     start, stop = share_row(x.size, part, parts)
     x, y = x[start:stop], y[start:stop]
     for i in range(x.size):
         x[i] += by * (y[i] - x[i])  # (3)
+
+
+@formula("low, high () -> x (P,) in place")
+def clip(x: Array, low: float, high: float) -> None:
+    """x (P,): what lies outside [low, high] becomes the nearer of the two."""
+    np.clip(x, low, high, out=x)
+
+
+@formula("values (N,) -> out (1,) float64")
+def mean(values: Array) -> Array:
+    """values (N,) -> (1,), in float64."""
+    return np.add.reduce(values, dtype=np.float64, keepdims=True) / len(values)  # (4)
+
+
+@twin_of(mean)
+def mean_loop(part, parts, values, out):
+    if part == parts - 1:  # the sum is in one order, whatever `parts` is
+        total = 0.0
+        for n in range(len(values)):
+            total += values[n]
+        out[0] = total / len(values)  # (4)
+
+
+@formula("x (M, D), rows (N,) int64 below M -> out (N, D)")
+def take_rows(x: Array, rows: Array) -> Array:
+    """x (M, D), rows (N,) in 0 ... M - 1 -> (N, D)."""
+    return x[rows]  # (5)
+
+
+@twin_of(take_rows, of=2)
+def take_rows_loop(part, parts, x, rows, out):
+    top, bottom = share(len(rows), part, parts)
+    for i in range(top, bottom):
+        from_row, to_row = x[rows[i]], out[i]
+        for j in range(to_row.size):
+            to_row[j] = from_row[j]  # (5)
+
+
+@formula("x (N, D), rows (N, W) -> y (N, D + W)")
+def join(x: Array, rows: Array) -> Array:
+    """x (N, D), rows (N, W) -> (N, D + W): to each example its row."""
+    return np.concatenate([x, rows], axis=1)
+
+
+@formula("d (N, W), labels (N,) int64 below M -> into (M, W) in place")
+def add_by_label(d: Array, labels: Array, into: Array) -> None:
+    """d (N, W), labels (N,): the sum of each label's rows, added into (M, W) as a whole."""
+    sums = np.zeros_like(into)
+    np.add.at(sums, labels, d)  # a label that comes twice adds twice
+    into += sums
+
+
+@formula("value () -> x (P,) in place")
+def fill(x: Array, value: float) -> None:
+    """x (P,): all its numbers become the value."""
+    x.fill(value)
+
+
+def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
+    """An array of that shape, all of whose numbers are the value; nobody may write it."""
+    array = np.full(shape, value, dtype)
+    recording.keep(array)
+    return memory.read_only(array)
+
+
+def as_column(values: Array, like: Array) -> Array:
+    """values (N,) with axes of length 1 behind, to multiply `like` (N, ...) example by example."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))

@@ -3,7 +3,8 @@
     x (M, D), rows (N,) int64 below M -> out (N, D)
 
 Before the arrow stands what is read, behind it what is written. A letter is one size, wherever it
-stands. Besides there are
+stands. What is written is made by the kernel, and returned, unless it is changed in place: then it
+is given, as what is read. Besides there are
 
     (N, 2 Z)   (N, D + 1)   (N, K D)    sizes made of others
     (N by 64,)                          how many blocks of 64 it takes to hold N
@@ -14,6 +15,8 @@ stands. Besides there are
                                         other operands share
     below M                             of whole numbers: from 0 to M - 1
     dividing D                          of a whole number: D is a multiple of it
+    in place                            of what is written: it is given, read and changed
+    _terms (1+, D)                      room to work in, a row for each part; a loop's last argument
 """
 
 import re
@@ -37,10 +40,20 @@ class Operand:
     condition: str  # "below", "dividing" or ""
     bound: str  # the letter that the condition names
     written: bool
+    in_place: bool = False
 
     @property
     def is_number(self) -> bool:
         return self.axes == ()
+
+    @property
+    def is_scratch(self) -> bool:
+        return self.name.startswith("_")
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the kernel makes and returns it."""
+        return self.written and not self.in_place and not self.is_scratch
 
     @cached_property
     def letters(self) -> set[str]:
@@ -59,8 +72,8 @@ def parsed(declaration: str) -> list[Operand]:
         if rest := OPERANDS.sub("", text).replace(", ", "").strip():
             raise ValueError(f"cannot read {rest!r} in the declaration {declaration!r}")
         for names, axes, words in OPERANDS.findall(text):
-            dtype, condition, bound = "", "", ""
-            for word in words.split():
+            dtype, condition, bound, in_place = "", "", "", " in place" in words
+            for word in words.replace(" in place", "").split():
                 if word in CONDITIONS:
                     condition = word
                 elif condition:
@@ -69,7 +82,7 @@ def parsed(declaration: str) -> list[Operand]:
                     dtype = word
             shape = tuple(axis for axis in re.split(", ?", axes) if axis)  # of "N," too
             found += [
-                Operand(name, shape, dtype, condition, bound, side == 1)
+                Operand(name, shape, dtype, condition, bound, side == 1, in_place)
                 for name in names.split(", ")
             ]
     return found

@@ -246,3 +246,18 @@ def normal_cdf(x):
     tail = bell(a, m) * FOUR / (FOUR + a)
     below = HALF - a * polynomial(a * a, C) if a < ONE else tail  # (8)
     return FLOAT(ONE - below if x > ZERO else below)
+
+
+@helper
+def sum_of(terms):
+    """The sum of terms (D,), which are written over.
+
+    The second half is added onto the first until one is left: many at a time, in one order.
+    """
+    count = terms.size
+    while count > 1:
+        half = (count + 1) // 2
+        for j in range(count - half):
+            terms[j] += terms[half + j]
+        count = half
+    return terms[0] if terms.size else terms.dtype.type(0)

@@ -11,11 +11,14 @@ import numpy as np
 
 from ..checks import UNLIKE_ARRAYS, Shape
 from ..errors import DataError, KindError, ScratchgenError, ShapeError
+from ..keywords import ExplainsKeywords
+from . import memory
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, in_brackets
 
 Shapes = dict[Operand, Shape]
 
 NUMBERS = {"bool": (bool, np.bool_), "int": (int, np.integer)}  # that are no floats
+FLOAT_NUMBERS = (float, int, np.floating, np.integer)
 EVERYDAY = "efd"  # float16, float32 and float64
 
 
@@ -35,10 +38,13 @@ def expect(kernel: str, given: dict[Operand, Any]) -> None:
 def _expect_kind(one: Operand, x: Any) -> None:
     came = getattr(x, "dtype", type(x).__name__)
     wanted = one.dtype or "float32 or float64"
-    if one.is_number and one.dtype:
-        fits = isinstance(x, NUMBERS[one.dtype])
-    elif not isinstance(x, np.generic if one.is_number else np.ndarray):
-        fits, wanted = False, f"a NumPy {'number' if one.is_number else 'array'} of {wanted}"
+    if one.is_number:
+        kinds = NUMBERS[one.dtype] if one.dtype else (*FLOAT_NUMBERS, complex, np.complexfloating)
+        fits, wanted = isinstance(x, kinds) and not (isinstance(x, bool) and "bool" != one.dtype), (
+            wanted if one.dtype else "a number"
+        )
+    elif not isinstance(x, np.ndarray):
+        fits, wanted = False, f"a NumPy array of {wanted}"
     elif isinstance(x, UNLIKE_ARRAYS):
         fits, came, wanted = False, type(x).__name__, f"a plain NumPy array of {wanted}"
     elif not one.dtype:
@@ -47,7 +53,7 @@ def _expect_kind(one: Operand, x: Any) -> None:
         fits = x.dtype.newbyteorder("=") == one.dtype
     if not fits:
         raise KindError(f"{one.name} is {came}, wants {wanted}")
-    if one.written and not x.flags.writeable:
+    if one.written and not memory.can_be_written(x):
         raise KindError(f"{one.name} is read-only, wants memory that can be written")
 
 
@@ -60,6 +66,8 @@ def _expect_one_float(given: dict[Operand, Any]) -> None:
     read: set[np.dtype[Any]] = set()
     written: set[np.dtype[Any]] = set()
     for one, x in given.items():
+        if one.is_number:
+            continue  # a number takes the dtype of the arrays
         if one.dtype == "":
             names.setdefault(x.dtype.newbyteorder("="), []).append(one.name)
         if one.dtype == "" or (one.written and x.dtype.kind == "f"):
@@ -176,13 +184,13 @@ def _expect_values(one: Operand, x: Any, sizes: dict[str, Any]) -> None:
 def _caller() -> str:
     """`Dense(8 -> 1).backward: `: the part of a model that has called a kernel, and the verb.
 
-    A part is what says of itself whether it replays; see nn/layer.py.
+    A part is what explains its keywords: layers, likelihoods, games, optimizers, models.
     """
     frame, part = sys._getframe(1), None
     while frame.f_back is not None:
         frame = frame.f_back
         here, verb = frame.f_locals.get("self"), frame.f_code.co_name
-        if part is None and hasattr(type(here), "replays"):
+        if part is None and isinstance(here, ExplainsKeywords):
             part = here
         if part is not None and here is part and not verb.startswith("_"):
             kind, text = type(part).__name__, str(part)

@@ -2,17 +2,18 @@
 
 A loop takes sizes from one operand and trusts the others: where one of these is too small, it
 reads, and writes, what lies behind. So before a kernel runs, its operands are compared with what it
-declares (declarations.py). Of `x (M, D), rows (N,) int64 below M -> out (N, D)` that is
+declares (declarations.py), and what it returns is made of the size that this says. Of
+`x (M, D), rows (N,) int64 below M -> out (N, D)` that is
 
     x_0, x_1, = x.shape                         M and D
     rows_0, = rows.shape                        N
-    out_0, out_1, = out.shape
-    out_0 == rows_0 and out_1 == x_1 and out.dtype == x.dtype and rows.dtype == int64 and ...
+    rows.dtype == int64 and ...
+    out = empty((rows_0, x_1), x.dtype)
 
 written as text, and compiled by Python, when the kernel is first called: a step that Python runs
 has some sixty kernels, and a loop over a declaration would take several times as long. Where a
 condition does not hold, misfits.py raises an error that says what is wrong; or it finds nothing
-wrong, as with complex numbers, which the NumPy references take and the loops do not.
+wrong, as with complex numbers, which NumPy takes and the loops do not.
 
 A replay calls the loops with the very arrays that were checked when it was recorded, and comes by
 here no more.
@@ -24,77 +25,171 @@ from typing import Any
 
 import numpy as np
 
+from . import memory, recording, sharing
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, parsed
-from .misfits import NUMBERS, expect
+from .misfits import FLOAT_NUMBERS, NUMBERS, expect
 
 SCOPE = {  # what the lines call by name
     **{name: np.dtype(name) for name in ("float32", "float64", "int64")},
     **{f"{name}_number": kinds for name, kinds in NUMBERS.items()},
+    "float_number": FLOAT_NUMBERS,
     "uint64": np.uint64,
     "ndarray": np.ndarray,
+    "empty": memory.empty,
+    "plain": recording.plain,
+    "writable": memory.writable,
+    "can_be_written": memory.can_be_written,
+    "threads_now": sharing.threads_now,
 }
 
 
 class Operands:
     """What a kernel takes, in the order of `names`, or else in that of the declaration."""
 
-    def __init__(self, kernel: str, declaration: str, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, kernel: str, declaration: str, names: Sequence[str] = (), strided: bool = False
+    ) -> None:
         self.kernel, self.declaration, self.names = kernel, declaration, names
+        self._strided = strided  # whether what is changed in place may lie in any order
 
     @cached_property
-    def all(self) -> list[Operand]:
-        """In the order of the kernel's arguments."""
-        found = {one.name: one for one in parsed(self.declaration)}
+    def declared(self) -> list[Operand]:
+        """As they are declared."""
+        return parsed(self.declaration)
+
+    @cached_property
+    def given(self) -> list[Operand]:
+        """What the kernel is given, in that order."""
+        found = {
+            one.name: one for one in self.declared if not (one.is_made or one.is_scratch)
+        }
         names = self.names or tuple(found)
         if set(names) != set(found):
             raise ValueError(f"{self.kernel} takes {names}, and declares {self.declaration!r}")
         return [found[name] for name in names]
 
     @cached_property
+    def made(self) -> list[Operand]:
+        """What it makes and returns, and then what it works in: a loop's last arguments."""
+        made = [one for one in self.declared if one.is_made]
+        return [*made, *(one for one in self.declared if one.is_scratch)]
+
+    @cached_property
+    def returns(self) -> int:
+        """How many arrays it returns."""
+        return sum(one.is_made for one in self.declared)
+
+    @cached_property
     def written(self) -> list[int]:
-        """Which of the kernel's arguments it writes."""
-        return [i for i, one in enumerate(self.all) if one.written]
+        """Which of a loop's arguments, after part and parts, it writes."""
+        return [i for i, one in enumerate([*self.given, *self.made]) if one.written]
+
+    @cached_property
+    def changed(self) -> list[int]:
+        """Which of them it changes in place."""
+        return [i for i, one in enumerate(self.given) if one.in_place]
+
+    @cached_property
+    def has_terms(self) -> bool:
+        """Whether its last argument is room to work in, a row for each part."""
+        return any(one.is_scratch for one in self.declared)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether it is for arrays of any shape, of which a loop gets each as a row."""
+        return any(one.axes == ANY_SHAPE for one in self.declared)
+
+    @cached_property
+    def prepare(self) -> Any:
+        """prepare(*given): a loop's arguments and what it returns, or None, where NumPy has to run.
+
+        Loops are for plain arrays of float32 and float64, in the byte order of the CPU. Raises
+        ShapeError, KindError or DataError where operands are not as declared.
+        """
+        return self._compiled(self.lines())
 
     @cached_property
     def check(self) -> Any:
-        """check(*operands): whether a loop can take them; if not, the NumPy reference has to.
+        """check(*given): whether a loop can take them; raises as `prepare`."""
+        return self._compiled(self.lines(makes=False))
 
-        Loops are for plain arrays of float32 and float64, in the byte order of the CPU and at
-        addresses that it reads at once. Raises ShapeError, KindError or DataError where operands
-        are not as declared.
-        """
+    def _compiled(self, lines: str) -> Any:
         scope = {"look": self._look, **SCOPE}
-        exec(self.lines(), scope)
-        return scope["check"]
+        exec(lines, scope)
+        return scope["prepare"]
 
-    def _look(self, *given: Any) -> bool:
-        expect(self.kernel, dict(zip(self.all, given, strict=True)))
-        return False
+    def _look(self, *given: Any) -> None:
+        by_name = dict(zip((one.name for one in self.given), given, strict=True))
+        named = [one for one in self.declared if one.name in by_name]
+        expect(self.kernel, {one: by_name[one.name] for one in named})
 
-    def lines(self) -> str:
-        """The text of `check`."""
-        names = ", ".join(one.name for one in self.all)
-        arrays = [one for one in self.all if not one.is_number]
+    def lines(self, makes: bool = True) -> str:
+        """The text of `prepare`; without makes, of `check`."""
+        names = ", ".join(one.name for one in self.given)
+        arrays = [one for one in self.given if not one.is_number]
         of_floats = next(one for one in arrays if not one.dtype)
         sizes, fits = _shapes(arrays)
         fits.append(f"{' is '.join(f'type({one.name})' for one in arrays)} is ndarray")
-        fits += [_dtype(one) for one in self.all if one is not of_floats]
-        fits += [f"{one.name}.flags.{'behaved' if one.written else 'aligned'}" for one in arrays]
-        fits += [_value(one, sizes[one.bound]) for one in self.all if one.condition]
+        fits += [_dtype(one) for one in self.given if one is not of_floats]
+        fits += [_memory(one, self._strided) for one in arrays if one.in_place]
+        fits += [_value(one, sizes[one.bound]) for one in self.given if one.condition]
         return "\n".join(
             [
-                f"def check({names}):",
+                f"def prepare({names}):",
                 "    try:",
                 *(f"        {', '.join(_places(one))} = {one.name}.shape" for one in arrays),
                 f"        dtype = {of_floats.name}.dtype",
-                f"        if (dtype == float32 or dtype == float64) and {' and '.join(fits)}:",
-                "            return True",
+                f"        fits = (dtype == float32 or dtype == float64) and {' and '.join(fits)}",
                 # where a shape has other axes, or there is none
                 "    except (AttributeError, TypeError, ValueError, ZeroDivisionError):",
-                "        pass",
-                f"    return look({names})",
+                "        fits = False",
+                "    if not fits:",
+                f"        look({names})",
+                f"        return {None if makes else False}",
+                *(self._makes(sizes) if makes else ["    return True"]),
             ]
         )
+
+    def _makes(self, sizes: dict[str, str]) -> list[str]:
+        """The end of `prepare`: what is passed to a loop, and what is returned."""
+        lines = []
+        for one in self.given:
+            if one.is_number and not one.dtype:
+                lines.append(f"    {one.name} = dtype.type({one.name})")
+            elif not one.is_number and not one.in_place:
+                lines.append(
+                    f"    {one.name} = {one.name} if {one.name}.flags.carray else plain({one.name})"
+                )
+            elif one.in_place:
+                lines.append(
+                    f"    {one.name} = {one.name} if {one.name}.flags.writeable "
+                    f"else writable({one.name})"
+                )
+        for one in self.made:
+            lines.append(f"    {one.name} = empty({_made_shape(one, sizes)}, {one.dtype or 'dtype'})")
+        flat = ".reshape(-1)" if self.is_flat else ""
+        passed = [
+            f"{one.name}{'' if one.is_number else flat}, " for one in [*self.given, *self.made]
+        ]
+        returned = [f"{one.name}, " for one in self.made if one.is_made]
+        return [*lines, f"    return ({''.join(passed)}), ({''.join(returned)})"]
+
+
+def _made_shape(one: Operand, sizes: dict[str, str]) -> str:
+    """The text of the shape of what is made."""
+    if one.axes == ANY_SHAPE:
+        return sizes["..."]
+    axes = ("threads_now()" if axis == SOME_ROWS else _text(axis, sizes) for axis in one.axes)
+    return f"({''.join(f'{axis}, ' for axis in axes)})"
+
+
+def _memory(one: Operand, strided: bool) -> str:
+    """A condition on memory that is changed in place: a copy of it would not do.
+
+    A window that a step was given read-only is written all the same, by kernels alone.
+    """
+    order = "" if strided else f"{one.name}.flags.c_contiguous and "
+    return f"{order}{one.name}.flags.aligned and can_be_written({one.name})"
 
 
 def _places(one: Operand) -> list[str]:
@@ -135,8 +230,7 @@ def _text(axis: str, sizes: dict[str, str]) -> str:
 def _dtype(one: Operand) -> str:
     """A condition on its dtype. A loop is for one float, whatever else NumPy would take."""
     if one.is_number:
-        wanted = f"isinstance({one.name}, {one.dtype}_number)"
-        return wanted if one.dtype else f"type({one.name}) is dtype.type"
+        return f"isinstance({one.name}, {one.dtype or 'float'}_number)"
     return f"{one.name}.dtype == {one.dtype or 'dtype'}"
 
 

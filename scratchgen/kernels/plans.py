@@ -65,7 +65,7 @@ class Plan:
     def __init__(self, notes: Notes, threads: int) -> None:
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
-        for one in [*notes.ahead, *notes.middle, *notes.last, None]:
+        for one in [*notes.steps, None]:
             if isinstance(one, Call):
                 calls.append(one)
                 continue

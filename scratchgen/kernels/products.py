@@ -2,13 +2,13 @@
 
     y  = x w + b                 affine, or times without the b    (1)
     dw = dw + (x^T dy)           add_outer                         (2)
-    db = sum_n dy_n              sum_rows, large batches by way of sum_blocks  (3)
+    db = db + (sum_n dy_n)       add_sum, large batches by way of sum_blocks  (3)
     dx = dy w^T                  times_transpose                   (4)
 
-N examples, I inputs, O outputs. `out` is overwritten and returned, `into` is added to. Where dy may
-be nothing but 0, `any_of(dy, some)` tells, and (2) and (4) with that `some` then multiply nothing.
+N examples, I inputs, O outputs. `into` is added to, all else is returned. Where dy is nothing but 0,
+as the gradient by y is in the pass of a penalty, (2) and (4) multiply nothing.
 
-The brackets in (2) count. Of two passes whose gradients are S and -S, as those of real and of fake
+The brackets in (2) and (3) count. Of two passes whose gradients are S and -S, as those of real and of fake
 examples can be, nothing must be left: Adam makes a step of any rounding that always has one sign.
 So sums begin at 0, and are added to what is there as a whole.
 
@@ -41,12 +41,13 @@ import numpy as np
 
 from ..checks import Array
 from ..errors import OptionError
-from . import recording
+from . import memory, recording
+from .arithmetic import add_in_place
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .operands import Operands
-from .recording import Call, lasting
+from .recording import Call
 from .sharing import share, share_row
-from .twins import call, twin_of, twins_run
+from .twins import call, formula, twin_of, twins_run
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -57,14 +58,15 @@ AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
 NOTHING, BIAS, ITSELF = 0, 1, 2  # what a b is added to; ITSELF is c = c + (a b)
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 WAITING = 256  # rows of c of which sums wait (9)
+WRITTEN = (3,)  # of the arguments of `multiply`, after part and parts
 SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait
-ALWAYS = lasting(np.ones(1, np.int64))  # for `some`
+NEITHER, A, B = 0, 1, 2  # which of the two may be nothing but 0
 
 # of two that do not fit, the one that stands last is blamed: see misfits.py
-TIMES = Operands("times", "w (I, O), x (N, I) -> out (N, O)")
-AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> out (N, O)")
-ADD_OUTER = Operands("add_outer", "some (1,) int64, x (N, I), dy (N, O) -> into (I, O)")
-TIMES_TRANSPOSE = Operands("times_transpose", "some (1,) int64, w (I, O), dy (N, O) -> out (N, I)")
+TIMES = Operands("times", "w (I, O), x (N, I) -> y (N, O)", ("x", "w"))
+AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> y (N, O)", ("x", "w", "b"))
+ADD_OUTER = Operands("add_outer", "x (N, I), dy (N, O) -> into (I, O) in place", strided=True)
+TIMES_TRANSPOSE = Operands("times_transpose", "w (I, O), dy (N, O) -> dx (N, I)", ("dy", "w"))
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
 HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
@@ -73,50 +75,69 @@ multiply_tile, multiply_row, dot_rows = map(FromLLVM, ("multiply_tile", "multipl
 copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 
 
-def times(x: Array, w: Array, out: Array) -> Array:
-    """x (N, I), w (I, O) -> out (N, O)."""
-    if not (TIMES.check(w, x, out) and _multiplied(x, w, None, out, NOTHING)):
-        recording.here(np.matmul, x, w, out)  # (1)
-    return out
+def times(x: Array, w: Array) -> Array:
+    """x (N, I), w (I, O) -> (N, O)."""
+    y = _room(TIMES.check(x, w), x, w)
+    if y is None or not _multiplied(x, w, None, y, NOTHING):
+        (y,) = recording.by_numpy(np.matmul, (x, w), TIMES, y)  # (1)
+    return memory.returned(y)
 
 
-def affine(x: Array, w: Array, b: Array, out: Array) -> Array:
-    """x (N, I), w (I, O), b (O,) -> out (N, O)."""
-    if not (AFFINE.check(w, b, x, out) and _multiplied(x, w, b, out, BIAS)):
-        recording.here(np.matmul, x, w, out)
-        recording.here(np.add, out, b, out)  # (1)
-    return out
+def affine(x: Array, w: Array, b: Array) -> Array:
+    """x (N, I), w (I, O), b (O,) -> (N, O)."""
+    y = _room(AFFINE.check(x, w, b), x, w)
+    if y is None or not _multiplied(x, w, b, y, BIAS):
+        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y)
+    return memory.returned(y)
 
 
-def add_outer(x: Array, dy: Array, into: Array, new: bool = False, some: Array = ALWAYS) -> None:
-    """x (N, I), dy (N, O), added into (I, O); with new, written there."""
-    start = NOTHING if new else ITSELF
-    if not (ADD_OUTER.check(some, x, dy, into) and _multiplied(x.T, dy, None, into, start, some)):
-        recording.here(_add_outer, x, dy, into, new)
+def _affine(x: Array, w: Array, b: Array) -> Array:
+    return x @ w + b  # (1)
 
 
-def _add_outer(x: Array, dy: Array, into: Array, new: bool) -> None:
-    if new:
-        np.matmul(x.T, dy, out=into)
-    else:
-        into += x.T @ dy  # (2)
+def add_outer(x: Array, dy: Array, into: Array) -> None:
+    """x (N, I), dy (N, O), added into (I, O)."""
+    ours = ADD_OUTER.check(x, dy, into)
+    if not (ours and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
+        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER)
 
 
-def times_transpose(dy: Array, w: Array, out: Array, some: Array = ALWAYS) -> Array:
-    """dy (N, O), w (I, O) -> out (N, I)."""
-    ours = TIMES_TRANSPOSE.check(some, w, dy, out)
-    if not (ours and _multiplied(dy, w.T, None, out, NOTHING, some)):
-        recording.here(np.matmul, dy, w.T, out)  # (4)
-    return out
+def _add_outer(x: Array, dy: Array, into: Array) -> None:
+    into += x.T @ dy  # (2)
 
 
-def sum_blocks_reference(dy: Array, blocks: Array) -> None:
-    """dy (N, O): writes blocks (B, O), the sums of BATCH rows each, and of what is left."""
-    np.add.reduceat(dy, np.arange(0, len(dy), BATCH), axis=0, out=blocks)
+def times_transpose(dy: Array, w: Array) -> Array:
+    """dy (N, O), w (I, O) -> (N, I)."""
+    dx = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T)
+    if dx is None or not _multiplied(dy, w.T, None, dx, NOTHING, zero=A):
+        (dx,) = recording.by_numpy(_times_transpose, (dy, w), TIMES_TRANSPOSE, dx)
+    return memory.returned(dx)
 
 
-@twin_of(sum_blocks_reference, takes="dy (N, O) -> blocks (N by 64, O)")
-def sum_blocks(part, parts, dy, blocks):
+def _times_transpose(dy: Array, w: Array) -> Array:
+    return dy @ w.T  # (4)
+
+
+def _room(ours: bool, a: Array, b: Array) -> Array | None:
+    """Where a b is to be written, if a loop can; see `Operands.check`."""
+    return memory.empty((len(a), b.shape[1]), a.dtype) if ours else None
+
+
+def add_sum(dy: Array, into: Array) -> None:
+    """dy (N, O), its sum over examples added into (O,)."""
+    if len(dy) > BATCH:
+        dy = sum_blocks(dy)
+    add_in_place(sum_rows(dy), into)  # (3)
+
+
+@formula("dy (N, O) -> blocks (N by 64, O)")
+def sum_blocks(dy: Array) -> Array:
+    """dy (N, O) -> (B, O): the sums of BATCH rows each, and of what is left."""
+    return np.add.reduceat(dy, np.arange(0, len(dy), BATCH), axis=0)
+
+
+@twin_of(sum_blocks)
+def sum_blocks_loop(part, parts, dy, blocks):
     first, last = share(len(blocks), part, parts)
     for b in range(first, last):
         into = blocks[b]
@@ -127,45 +148,30 @@ def sum_blocks(part, parts, dy, blocks):
                 into[j] += row[j]
 
 
-def sum_rows_reference(dy: Array, out: Array) -> None:
-    """dy (N, O): writes the sum of its rows, out (O,)."""
-    dy.sum(axis=0, out=out)  # (3)
+@formula("dy (N, O) -> sums (O,)")
+def sum_rows(dy: Array) -> Array:
+    """dy (N, O) -> (O,): the sum of its rows."""
+    return dy.sum(axis=0)  # (3)
 
 
-@twin_of(sum_rows_reference, takes="dy (N, O) -> out (O,)")
-def sum_rows(part, parts, dy, out):
-    left, right = share_row(out.size, part, parts)
-    out = out[left:right]
-    out[:] = 0
+@twin_of(sum_rows)
+def sum_rows_loop(part, parts, dy, sums):
+    left, right = share_row(sums.size, part, parts)
+    sums = sums[left:right]
+    sums[:] = 0
     for n in range(len(dy)):
         row = dy[n, left:right]
-        for j in range(out.size):
-            out[j] += row[j]  # (3)
-
-
-def any_of_reference(x: Array, some: Array) -> None:
-    """x (N, D): some (1,) whole numbers becomes 1 if any of x is not 0, else 0."""
-    some[0] = x.any()
-
-
-@twin_of(any_of_reference, takes="x (N, D) -> some (1,) int64")
-def any_of(part, parts, x, some):
-    if part < parts - 1:  # the first rows are all that is read, as a rule
-        return
-    some[0] = 0
-    for n in range(len(x)):
-        found = False
-        for j in range(x.shape[1]):
-            found |= x[n, j] != 0
-        if found:
-            some[0] = 1
-            return
+        for j in range(sums.size):
+            sums[j] += row[j]  # (3)
 
 
 def _multiplied(
-    a: Array, b: Array, bias: Array | None, c: Array, start: int, some: Array = ALWAYS
+    a: Array, b: Array, bias: Array | None, c: Array, start: int, zero: int = NEITHER
 ) -> bool:
-    """c = first + a b or, from ITSELF, c = c + (a b), by the twin; False leaves it to NumPy."""
+    """c = first + a b or, from ITSELF, c = c + (a b), by the loop; False leaves it to NumPy.
+
+    `zero` says which of a and b is looked at, because it may be nothing but 0.
+    """
     if not twins_run() or not ours_are_faster():
         return False
     char, item = c.dtype.char, c.itemsize
@@ -175,15 +181,15 @@ def _multiplied(
         return False
     if bias is not None and bias.strides != (item,):
         return False
-    args = (a, b, _zeros(char) if bias is None else bias, c, start, some)
-    call(Call(_loop(char), args, c.size * a.shape[1] / AT_ONCE, scratch=SCRATCH))
+    args = (a, b, _zeros(char) if bias is None else bias, memory.writable(c), start, zero)
+    call(Call(_loop(char), args, c.size * a.shape[1] / AT_ONCE, WRITTEN, scratch=SCRATCH))
     return True
 
 
-def multiply(part, parts, a, b, bias, c, start, some, panels):
+def multiply(part, parts, a, b, bias, c, start, zero, panels):
     """c = first + a b or c = c + (a b), this part of it."""
     item, (rows, depth), columns = c.itemsize, a.shape, b.shape[1]
-    if some[0] == 0:
+    if (zero == A and is_zero(a)) or (zero == B and is_zero(b)):
         if start == ITSELF:
             return
         depth = 0
@@ -215,6 +221,18 @@ def multiply(part, parts, a, b, bias, c, start, some, panels):
             c, part, parts, rows, columns, depth, at_a, a_row, a_k, at_b, b_k, b_j,
             at_c, c_row, at_first, first_j, start == ITSELF, panels[part].ctypes.data,
         )  # fmt: skip
+
+
+@helper
+def is_zero(x):
+    """Whether no number of x (N, D) is other than 0; as a rule the first one tells."""
+    for n in range(len(x)):
+        found = False
+        for j in range(x.shape[1]):
+            found |= x[n, j] != 0
+        if found:
+            return False
+    return True
 
 
 @helper
@@ -357,9 +375,8 @@ def _loop(char: str) -> Kernel:
         read = types.Array(dtype, 2, readonly=True, **any_strides)
         bias = types.Array(dtype, 1, "C", readonly=True, aligned=False)
         written = types.Array(dtype, 2, **any_strides)
-        some = types.Array(types.int64, 1, "C")
         panels = types.Array(types.uint8, 2, "C")
-        return read, read, bias, written, types.intp, some, panels
+        return read, read, bias, written, types.intp, types.intp, panels
 
     return with_types(multiply, f"multiply_{char}", types_of_arguments)
 
@@ -367,7 +384,7 @@ def _loop(char: str) -> Kernel:
 @functools.cache
 def _zeros(char: str) -> Array:
     """What a sum starts from where there is nothing: as many zeros as any tile reads."""
-    return lasting(np.zeros(512, char))
+    return np.zeros(512, char)
 
 
 def as_column(values: Array, like: Array) -> Array:

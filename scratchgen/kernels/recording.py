@@ -2,26 +2,21 @@
 
     with recording() as notes: ...      runs as always; each kernel notes itself and its arguments
 
-What a step does besides calling kernels has to be noted too, or a replay would leave it out:
-
-    before(f, *args)       runs f(*args); in a replay, ahead of all kernels: draws, settings
-    here(f, *args)         in its place between kernels, which costs some microseconds
-    in_order(f, *args)     as here, and neither `before` nor `after` cross it: f may do anything,
-                           draw or raise
-    after(f, *args)        when all kernels have run, or in order: numbers are read
+A kernel is noted as a Call of its loop, or, where it runs by NumPy, as an Action. So is a draw of
+random numbers, and numbers that are computed anew for each step. Each says which memory it reads
+and which it writes: from that plans.py knows what may be done ahead of the others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
 from ..checks import Array
-from . import sharing
+from . import memory, sharing
 from .compiling import Kernel
 
 
@@ -29,14 +24,15 @@ from .compiling import Kernel
 class Call:
     """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
 
-    A part is one thread's share of it; see `sharing.share`. Where `scratch` is not 0, the loop has
-    one more argument: memory to work in, so many bytes for each part. `most` is how many parts
-    there may be.
+    A part is one thread's share of it; see `sharing.share`. `written` are the indices of the
+    arguments that it writes. Where `scratch` is not 0, the loop has one more argument: memory to
+    work in, so many bytes for each part. `most` is how many parts there may be.
     """
 
     loop: Kernel
     args: tuple[Any, ...]
     work: float
+    written: Sequence[int] = ()
     scratch: int = 0
     most: int = sharing.MOST_THREADS
 
@@ -45,61 +41,25 @@ class Call:
         parts = min(threads, self.most)
         return parts if self.work >= parts * fine else max(1, int(self.work / fine))
 
-    def like(self, other: Any) -> bool:
-        """Whether the other is the same kernel, in the same memory, with the same numbers."""
-        return (
-            isinstance(other, Call)
-            and self.loop is other.loop
-            and len(self.args) == len(other.args)
-            and all(map(_same, self.args, other.args))
-        )
 
-
-@dataclass(frozen=True)
+@dataclass
 class Action:
-    """f(*args), by Python."""
+    """f(*args), by Python, which reads and writes those arrays."""
 
     f: Callable[..., Any]
     args: tuple[Any, ...]
-
-    def like(self, other: Any) -> bool:
-        """Whether the other calls the same function; its arguments may be others."""
-        return isinstance(other, Action) and _code(self.f) == _code(other.f)
-
-
-def _code(f: Callable[..., Any]) -> Any:
-    return getattr(f, "__code__", None) or getattr(f, "__name__", f)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.__array_interface__ == b.__array_interface__
-    return type(a) is type(b) and bool(a == b)
+    reads: Sequence[Array] = ()
+    writes: Sequence[Array] = ()
 
 
 @dataclass
 class Notes:
-    """What was recorded: ahead of all kernels, among them, and after them."""
+    """What was recorded, in order."""
 
-    ahead: list[Action] = field(default_factory=list)
-    middle: list[Call | Action] = field(default_factory=list)
-    last: list[Action] = field(default_factory=list)
-    in_order: bool = False  # whether nothing more may go ahead or last
-
-    def like(self, other: "Notes") -> bool:
-        """Whether the other step was the same but for what its actions do."""
-        lists = ((self.ahead, other.ahead), (self.middle, other.middle), (self.last, other.last))
-        return all(
-            len(a) == len(b) and all(x.like(y) for x, y in zip(a, b, strict=True)) for a, b in lists
-        )
-
-    def can_be_replayed(self) -> bool:
-        """Whether all arrays that kernels, and actions between them, are given outlast a step."""
-        arrays = (x for one in self.middle for x in one.args if isinstance(x, np.ndarray))
-        return all(id(_owner(x)) in _lasting for x in arrays)
+    steps: list[Call | Action] = field(default_factory=list)
+    constants: list[Array] = field(default_factory=list)  # that no step writes
 
 
-_lasting: WeakValueDictionary[int, Array] = WeakValueDictionary()  # arrays, by id
 _notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
 
 
@@ -120,65 +80,83 @@ def is_recording() -> bool:
 
 
 def note(call: Call) -> None:
-    """A kernel is about to run, by its twin."""
+    """A kernel is about to run, by its loop."""
     if (notes := _notes.get()) is not None:
-        notes.middle.append(call)
+        notes.steps.append(call)
 
 
-def before(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args), which needs nothing that kernels compute in this step."""
-    notes = _notes.get()
-    _run(f, args, None if notes is None else notes.middle if notes.in_order else notes.ahead)
-
-
-def here(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args), in its place between kernels."""
+def act(
+    f: Callable[..., Any], args: tuple[Any, ...], reads: Sequence[Any] = (), writes: Sequence[Any] = ()
+) -> None:
+    """f(*args), noted as one action, whatever it calls."""
     if (notes := _notes.get()) is None:
         f(*args)
-    else:
-        _run(f, args, notes.middle)
-
-
-def in_order(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args), which may do anything: all before it is done before, all after it later."""
-    if (notes := _notes.get()) is not None:
-        notes.in_order = True
-        notes.middle += notes.last
-        notes.last.clear()
-    here(f, *args)
-
-
-def after(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args), of which no kernel in this step needs anything."""
-    notes = _notes.get()
-    _run(f, args, None if notes is None else notes.middle if notes.in_order else notes.last)
-
-
-def _run(f: Callable[..., Any], args: tuple[Any, ...], notes: list[Any] | None) -> None:
-    if notes is None:
-        f(*args)
         return
-    notes.append(Action(f, args))
-    outside = _notes.set(None)  # what f calls is a part of it
+    notes.steps.append(Action(f, args, reads, writes))
+    outside = _notes.set(None)
     try:
         f(*args)
     finally:
         _notes.reset(outside)
 
 
-def lasting(x: Array) -> Array:
-    """x, whose memory stays in use from step to step, so that a plan may point to it.
+def plain(x: Array) -> Array:
+    """x, or a copy where its memory is not in order, or read-only.
 
-    What NumPy makes anew in each step a plan would find with the numbers of the step that was
-    recorded, and it is refused.
+    For each kind of memory a loop would have to be compiled anew, which takes a second.
     """
-    owner = _owner(x)
-    _lasting[id(owner)] = owner
-    return x
+    if x.flags.c_contiguous and x.flags.aligned:
+        try:
+            return memory.writable(x)  # loops do not write what they read
+        except ValueError:
+            pass
+    copy = memory.empty(x.shape, x.dtype)
+    act(np.copyto, (copy, x), reads=(x,), writes=(copy,))
+    return copy
 
 
-def _owner(x: Array) -> Array:
-    """The array of which x is a view, or x itself."""
-    while isinstance(x.base, np.ndarray):
-        x = x.base
-    return x
+def by_numpy(formula: Kernel, args: tuple[Any, ...], operands: Any, out: Any = None) -> Any:
+    """The arrays that a formula returns for those operands; recorded, in memory of the step.
+
+    `out` is that memory, where there is already some.
+    """
+    pairs = list(zip(args, operands.given, strict=True))
+    args = tuple(memory.writable(x) if one.in_place else x for x, one in pairs)
+    made = as_tuple(formula(*args))
+    if (notes := _notes.get()) is None:
+        return made
+    kept = (out,) if out is not None else tuple(memory.empty(x.shape, x.dtype) for x in made)
+    for place, x in zip(kept, made, strict=True):
+        place[...] = x
+    changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
+    arrays = [x for x in args if isinstance(x, np.ndarray)]
+    notes.steps.append(Action(_again, (formula, args, kept), arrays, [*kept, *changed]))
+    return kept
+
+
+def _again(formula: Kernel, args: tuple[Any, ...], kept: tuple[Array, ...]) -> None:
+    """The formula, what it returns written where it was when it was recorded."""
+    for place, x in zip(kept, as_tuple(formula(*args)), strict=True):
+        place[...] = x
+
+
+def keep(x: Array) -> None:
+    """x is the same in every step: a plan can point to it."""
+    if (notes := _notes.get()) is not None:
+        notes.constants.append(x)
+
+
+def numbers(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
+    """The numbers (count,) that f() gives; in every step anew, before all else."""
+    array = memory.empty((count,), dtype)
+    act(_fill, (array, f), writes=(array,))
+    return memory.returned(array)
+
+
+def _fill(array: Array, f: Callable[[], Any]) -> None:
+    array[:] = f()
+
+
+def as_tuple(made: Any) -> tuple[Array, ...]:
+    """What a formula returned: one array, several, or None."""
+    return () if made is None else made if isinstance(made, tuple) else (made,)

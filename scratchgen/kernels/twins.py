@@ -1,33 +1,43 @@
-"""A kernel has a NumPy reference, which defines it, and may have a Numba twin, which is fast.
+"""A formula in NumPy, and below it, where it is on a hot path, a loop that is its fast twin.
 
-    @twin_of(reference, takes="x (N, D) -> out (N, D)")
-    def loop(part, parts, x, out):     its share of the work, 0 <= part < parts, in plain loops
+    @formula("x (N, D) -> y (N, D)")
+    def double(x):                              what is computed, to be read
+        return 2 * x
 
-Where numba is not installed, in a process that only loads models and draws from them, and with
-SCRATCHGEN_JIT=0, the reference runs. compiling.py compiles the loop, plans.py runs it on several
-threads and repeats what was run.
+    @twin_of(double)
+    def double_loop(part, parts, x, y):         the same: its share of it, 0 <= part < parts
+        ...
+
+`double(x)` checks its operands against the declaration (declarations.py) and returns a new array,
+or, in a workspace (memory.py), one of its places. The formula runs where numba is not installed, in
+a process that only loads models and draws from them, with SCRATCHGEN_JIT=0, and where it was edited
+and its loop would not know (sources.py); else the loop runs. compiling.py compiles it, plans.py
+runs it on several threads and repeats what was run.
 """
 
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..checks import Array
 from ..versions import is_installed
-from . import plans, recording, sharing
+from . import memory, plans, recording, sharing
 from .compiling import Kernel
 from .operands import Operands
 from .recording import Call
 
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
 ONCE_FREED = 2**24  # bytes
+BLOCK = 2**14  # numbers
 
+Formula = TypeVar("Formula", bound=Callable[..., Any])
+
+FORMULAS: dict[str, Any] = {}  # all of them, by name, as their files are imported
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
@@ -50,7 +60,7 @@ def _keep_freed_memory() -> None:
 
 
 def references() -> AbstractContextManager[None]:
-    """Within it the NumPy references run, in this thread, whatever is installed."""
+    """Within it the NumPy formulas run, in this thread, whatever is installed."""
     return _in_block(twins=False)
 
 
@@ -97,36 +107,76 @@ def numba_works() -> bool:
     return not numba.config.DISABLE_JIT
 
 
-def twin_of(
-    reference: Kernel, takes: str, weight: float = 1.0, of: int = 0
-) -> Callable[[Kernel], Kernel]:
-    """Make a plain loop the fast twin of `reference`: one name, one meaning, two speeds.
+class Twins:
+    """A formula, what it takes, and its loop, where it has one."""
 
-    `takes` declares the operands (declarations.py), which are checked at every call, whichever of
-    the two it runs; of those of any shape, `(...)`, the loop gets each as a row. Work is counted in
-    numbers of argument `of`, each `weight` times as long as a sum of two. A last argument `_terms`
-    is a row for each part to work in, so that there are no more parts.
+    def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
+        self.formula = in_blocks(formula) if row_by_row else formula
+        self.operands, self.loop = operands, cast(Kernel | None, None)
+        self.weight, self.of = 1.0, 0
+
+    def run(self, *args: Any, settings: tuple[Any, ...] = ()) -> Any:
+        """By the loop, or by the formula; what it returns. `settings` are the loop's last ones."""
+        if self.loop is None or not (twins_run() and self._is_known()):
+            self.operands.check(*args)
+        elif (prepared := self.operands.prepare(*args)) is not None:
+            passed, made = prepared
+            most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
+            work = passed[self.of].size * self.weight
+            passed = (*passed, settings) if settings else passed
+            call(Call(self.loop, passed, work, self.operands.written, most=most))
+            return _given(made)
+        made = recording.by_numpy(self.formula, args, self.operands)
+        return _given(made)
+
+    def _is_known(self) -> bool:
+        """Whether the formula is the one that the loop was written for."""
+        return True
+
+
+def _given(made: tuple[Any, ...]) -> Any:
+    """One array, several, or None."""
+    if len(made) == 1:
+        return memory.returned(made[0])
+    return tuple(map(memory.returned, made)) if made else None
+
+
+def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula]:
+    """Make a NumPy formula a kernel. `takes` declares its operands (declarations.py).
+
+    They are checked at every call: ShapeError, KindError or DataError. A number may be one of
+    Python. With row_by_row, the formula treats each row of its arrays, or number of its vectors, by
+    itself, and is given a few at a time.
+    """
+
+    def pair(written: Formula) -> Formula:
+        code = written.__code__
+        names = code.co_varnames[: code.co_argcount]
+        both = Twins(written, Operands(written.__name__, takes, names), row_by_row)
+
+        @functools.wraps(written)
+        def kernel(*args: Any) -> Any:
+            return both.run(*args)
+
+        kernel.twins = both  # type: ignore[attr-defined] # for twin_of, and who compares them
+        FORMULAS[written.__name__] = kernel
+        return cast(Formula, kernel)
+
+    return pair
+
+
+def twin_of(formula: Callable[..., Any], weight: float = 1.0, of: int = 0) -> Callable[[Kernel], Kernel]:
+    """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
+
+    `given` is what the formula takes, `made` what it returns, and room to work in where that is
+    declared; of arrays of any shape, `(...)`, the loop gets each as a row. Work is counted in
+    numbers of argument `of`, each `weight` times as long as a sum of two.
     """
 
     def pair(loop: Kernel) -> Kernel:
-        _, _, *names = loop.__code__.co_varnames[: loop.__code__.co_argcount]
-        operands = Operands(loop.__name__, takes, names)
-        has_terms, is_flat = names[-1] == "_terms", "(...)" in takes
-
-        @functools.wraps(reference)
-        def kernel(*args: Any) -> None:
-            if is_flat:
-                run_flat(operands, reference, loop, args, weight=weight)
-            elif operands.check(*args) and twins_run():
-                most = len(args[-1]) if has_terms else sharing.MOST_THREADS
-                call(Call(loop, args, args[of].size * weight, most=most))
-            else:
-                recording.here(reference, *args)
-
-        # for who compares them, times them, or compiles them all; mypy knows no such attributes
-        kernel.reference, kernel.loop = reference, loop  # type: ignore[attr-defined]
-        kernel.operands = operands  # type: ignore[attr-defined]
-        return kernel
+        both: Twins = formula.twins  # type: ignore[attr-defined]
+        both.loop, both.weight, both.of = loop, weight, of
+        return loop
 
     return pair
 
@@ -140,28 +190,32 @@ def call(one: Call) -> None:
         plans.in_one_part(one)
 
 
-def run_flat(
-    operands: Operands,
-    reference: Kernel,
-    loop: Kernel | None,
-    arrays: Sequence[Array],
-    *settings: Any,
-    weight: float = 1.0,
-) -> None:
-    """The loop on arrays of one shape, each as one long row, on numbers, and on its own settings.
+def in_blocks(formula: Kernel) -> Kernel:
+    """A formula that treats each row of its arrays, or number of its vectors, by itself.
 
-    Where there is no loop, or it cannot take them, reference(*arrays).
+    It is given BLOCK numbers of the first array at once, and what belongs to them of all that are
+    as long: what it makes on the way stays in the caches, and takes no new memory in every step.
     """
-    ours = operands.check(*arrays) and twins_run()
-    in_order = all(arrays[i].flags.c_contiguous for i in operands.written)
-    if loop is None or not ours or not in_order:
-        recording.here(reference, *arrays)
-        return
-    rows = []
-    for x in arrays:
-        if isinstance(x, np.ndarray):
-            x = x.ravel()  # a view where it can be one
-            # numba would compile anew for memory that cannot be written
-            x = x if x.flags.writeable else x.copy()
-        rows.append(x)
-    call(Call(loop, (*rows, *settings), rows[-1].size * weight))
+
+    @functools.wraps(formula)
+    def block_by_block(first: Any, *others: Any) -> Any:
+        count = len(first)
+        rows = max(1, BLOCK * count // max(first.size, 1))
+        if count <= rows:
+            return formula(first, *others)
+        whole: tuple[Any, ...] = ()
+        for start in range(0, count, rows):
+            block = slice(start, start + rows)
+            made = formula(first[block], *(_rows(x, block, count) for x in others))
+            made = () if made is None else made if isinstance(made, tuple) else (made,)
+            whole = whole or tuple(np.empty((count, *x.shape[1:]), x.dtype) for x in made)
+            for x, of_block in zip(whole, made, strict=True):
+                x[block] = of_block
+        return whole[0] if len(whole) == 1 else whole or None
+
+    return block_by_block
+
+
+def _rows(x: Any, block: slice, count: int) -> Any:
+    """Those rows of x, if it has one for each of `count`."""
+    return x[block] if getattr(x, "ndim", 0) and len(x) == count else x

@@ -17,18 +17,18 @@ from .initialisers import (
     Orthogonal,
 )
 from .joins import JoinLabels, JoinParameters
-from .layer import Layer, replays
+from .layer import Layer, accept
 from .maxout import Maxout
 from .network import Network, distinct_layers, distinct_leaves, parameter_count
 from .noise import GaussianNoise
 from .normalisation import BatchNorm, LayerNorm
 from .reshape import Flatten, Reshape
 from .residual import Residual
-from .stand_in import noted
 from .tape import Tape
 from .tied import Tied
 
 __all__ = [
+    "accept",
     "ELU",
     "GELU",
     "INITIALISERS",
@@ -69,7 +69,5 @@ __all__ = [
     "describe",
     "distinct_layers",
     "distinct_leaves",
-    "noted",
     "parameter_count",
-    "replays",
 ]

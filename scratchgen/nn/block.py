@@ -8,18 +8,16 @@ and finite differences each work on one array.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..checks import Array, Shape, float_type
 from ..errors import OptionError
-from ..kernels.recording import before, lasting
 from ..kernels.twins import want_twins
 from ..rng import Rng, generator
 from .layer import Layer, Views
@@ -55,11 +53,6 @@ class Layout:
         met: dict[Layer, None] = {}
         for name, network in networks.items():
             self._visit(name, network, met)
-        self.once = {
-            leaf
-            for leaf, n in Counter(chain(*map(_met_by_every_pass, networks.values()))).items()
-            if n == 1 and leaf.overwrites
-        }
         self.borrowers = [leaf for leaf in met if leaf.borrows()]
         for leaf in self.borrowers:
             for of, _ in leaf.borrows().values():
@@ -68,7 +61,6 @@ class Layout:
                         f"{leaf} uses the weights of a {of} that is not trained with it: put that "
                         f"layer object into a network of {', '.join(networks)} too"
                     )
-                self.once.discard(of)
 
     def _visit(self, path: str, layer: Layer, met: dict[Layer, None]) -> None:
         if layer in met:  # a layer used twice has one set of parameters
@@ -87,18 +79,16 @@ class Layout:
             self.entries.append(Entry(f"{path}.{key}", leaf, key, self.state_size, shape, False))
             self.state_size += math.prod(shape)
 
-    def views(self, vector: Array, state: Array | None = None, new: bool = False) -> Views:
+    def views(self, vector: Array, state: Array | None = None) -> Views:
         """The tree of windows into `vector` and, where it is given, `state`; see `tree`."""
         windows = {entry.name: entry.view(vector) for entry in self.entries if entry.trained}
         if state is not None:
             kept = [entry for entry in self.entries if not entry.trained]
             windows |= {entry.name: entry.view(state) for entry in kept}
-        return self.tree(windows, new)
+        return self.tree(windows)
 
-    def tree(self, arrays: Mapping[str, Array], new: bool = False) -> Views:
+    def tree(self, arrays: Mapping[str, Array]) -> Views:
         """The tree of arrays that are given by the names of the entries; some may be missing.
-
-        With new, layers in `once` find `new` among their arrays: what is there may be written over.
 
         First a namespace for each layer with arrays, transposed windows for weights that are
         borrowed; then the tree of the networks, in which a layer that stands in two places has its
@@ -109,8 +99,6 @@ class Layout:
             here = windows.setdefault(entry.layer, SimpleNamespace())
             if entry.name in arrays:
                 setattr(here, entry.key, arrays[entry.name])
-            if new and entry.layer in self.once:
-                here.new = True
 
         for leaf in self.borrowers:
             here = windows.setdefault(leaf, SimpleNamespace())
@@ -126,15 +114,6 @@ class Layout:
             return trees[layer]
 
         return SimpleNamespace(**{name: tree(net) for name, net in self.networks.items()})
-
-
-def _met_by_every_pass(layer: Layer) -> Iterator[Layer]:
-    """The leaves that every pass through `layer` meets, as often as it does."""
-    if not layer.children():
-        yield layer
-    elif layer.passes_all:
-        for child in layer.children():
-            yield from _met_by_every_pass(child)
 
 
 class Block:
@@ -153,8 +132,8 @@ class Block:
                 f"{MOST_PARAMETERS:,}: make their layers smaller"
             )
         self.layout = layout
-        self.vector = lasting(np.zeros(layout.size, float_type(dtype)))  # (P,)   (1)
-        self.state = lasting(np.zeros(layout.state_size, float_type(dtype)))  # (S,)
+        self.vector = np.zeros(layout.size, float_type(dtype))  # (P,)   (1)
+        self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
         self.views = layout.views(self.vector, self.state)
         if rng is not BLANK:
             self._begin(generator(rng))
@@ -175,7 +154,6 @@ class Block:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has windows into its own vector, not into copies of the old windows."""
         vars(self).update(state)
-        self.vector, self.state = lasting(self.vector), lasting(self.state)
         self.views = self.layout.views(self.vector, self.state)
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
@@ -215,28 +193,14 @@ def _first(entry: Entry, values: Array, dtype: Any) -> Array:
 class Gradient:
     """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`.
 
-    Backward passes add to it. Most of it is first cleared and then added to once, and clearing
-    costs as much as adding; so after `clear()` the first pass takes the views of `opened()`, in
-    which a layer that can, and that each pass meets once, finds `g.new` and writes.
+    Backward passes add to it, so it is cleared before the first of a step.
     """
 
     def __init__(self, layout: Layout, dtype: Any) -> None:
         want_twins()  # who asks for gradients is training, or is about to
-        self.vector = lasting(np.zeros(layout.size, dtype))  # (P,)
+        self.vector = np.zeros(layout.size, dtype)  # (P,)
         self.views = layout.views(self.vector)
-        self._new_views = layout.views(self.vector, new=True)
-        added_to = [one for one in layout.entries if one.trained and one.layer not in layout.once]
-        self._added_to = [one.view(self.vector) for one in added_to]
-        self._is_new = False
 
     def clear(self) -> None:
-        """Forget what is here. The next pass is to take its views from `opened()`."""
-        for array in self._added_to:
-            before(array.fill, 0)
-        self._is_new = True
-
-    def opened(self) -> Views:
-        """The views for a backward pass through all networks of the layout."""
-        views = self._new_views if self._is_new else self.views
-        self._is_new = False
-        return views
+        """Set every number to 0."""
+        kernels.fill(self.vector, 0)

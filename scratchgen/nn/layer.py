@@ -19,16 +19,18 @@ docs/derivations.md shows why these suffice, exactly, without differentiating a 
 """
 
 import dataclasses
-import functools
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from ..checks import Array, Shape, as_object
+import numpy as np
+
+from ..checks import Array, Shape, array_text, as_object, numbers
 from ..errors import KindError, OptionError, ShapeError
 from ..keywords import ExplainsKeywords
 from .initialisers import Initial
 from .tape import Tape
 
+OURS = f"{__name__.split('.')[0]}."
 Views = Any  # a namespace of arrays (p.w, p.b) for a layer, a list of such for a network
 
 
@@ -60,24 +62,27 @@ def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> No
         )
 
 
-def replays(part: Any) -> bool:
-    """Whether what a layer, or another part of a model, does can be recorded; train/routine.py.
+def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: Any) -> Array:
+    """x, which a part's verb has given as its `name`, as an array of that shape and dtype.
 
-    A class has to say so itself: what it inherits says nothing of what it does differently. Nor may
-    the object have a method of its own in the place of its class's. None says that no step with it
-    may be replayed.
+    Lists and other kinds of numbers will do. What a part of a user's own gives is copied, as it may
+    give the same memory again in another pass. Raises ShapeError or KindError for what does not
+    fit.
     """
-    kind = type(part)
-    if "replays" not in vars(kind) or not part.replays:
-        return False
-    # mypy knows of classes that have no hash
-    return _methods(kind).isdisjoint(getattr(part, "__dict__", ()))  # type: ignore[arg-type]
+    if type(x) is not np.ndarray or x.dtype != dtype:
+        x = _as_array(x, f"{name} of {part}.{verb}", dtype) if x is not None else None
+    if getattr(x, "shape", None) != shape:
+        came = f"no {name}" if x is None else f"{name} of {array_text(x)}"
+        raise ShapeError(f"{part}.{verb} gave {came}, wants shape {shape}")
+    return x if type(part).__module__.startswith(OURS) else x.copy()
 
 
-@functools.cache
-def _methods(kind: type) -> frozenset[str]:
-    """The names of what can be called in a class; kept, as every layer is asked in every pass."""
-    return frozenset(name for name in dir(kind) if callable(getattr(kind, name, None)))
+def _as_array(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
+    """x as an array; real numbers in that dtype. KindError for what holds no numbers."""
+    if getattr(x, "dtype", dtype).kind == "c":  # the checker's complex step has such numbers
+        return np.asarray(x)
+    x = numbers(x, what)
+    return np.asarray(x, dtype if dtype.kind != "c" else None)
 
 
 class Layer(ExplainsKeywords):
@@ -89,9 +94,6 @@ class Layer(ExplainsKeywords):
 
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     example_wise: ClassVar[bool] = False  # whether examples do not mix: y_n comes from x_n alone
-    overwrites: ClassVar[bool] = False  # whether backward writes, not adds, where it finds g.new
-    passes_all: ClassVar[bool] = False  # whether each pass goes through all children, once each
-    replays: ClassVar[bool | None] = False  # whether its passes note all they do
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of one output example for that of one input example, or ShapeError."""

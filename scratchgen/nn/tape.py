@@ -1,23 +1,20 @@
-"""A tape is the memory of one pass: what it was given, what it notes, and what it may write in.
+"""A tape is the memory of one pass: what it was given, and what it notes.
 
     tape.begin(training=True, rng=rng)    what the pass is given; the last pass is forgotten
     tape.x = x                            a note that forward leaves for backward
-    tape.array("y", shape, dtype)         memory to write in, kept from pass to pass
     tape.inner("encoder")                 the tape of a part
+    tape.number(f)                        f(step), which changes from step to step
 
-Arrays that a layer is given are borrowed until its backward; an array that a tape hands out lives
-until the tape is asked for that name again, at the latest in the next pass. One tape serves one
-pass at a time; two threads take two tapes.
+Arrays that a layer is given are borrowed until its backward. One tape serves one pass at a time;
+two threads take two tapes.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from ..checks import Array, Shape
+from .. import kernels
+from ..checks import Array
 from ..errors import TapeError
-from ..kernels.recording import lasting
 
 
 class Tape:
@@ -31,21 +28,16 @@ class Tape:
 
     def __init__(self) -> None:
         self._given: dict[str, Any] = {"training": False}
-        self._arrays: dict[str, Array] = {}
         self._inner: dict[Hashable, Tape] = {}
 
     def begin(self, *, training: bool = False, **given: Any) -> Self:
-        """Start a pass: forget the notes of the last one, keep its arrays to write in again."""
+        """Start a pass: forget the notes of the last one."""
         self._start({"training": training, **given})
         return self
 
-    def what_was_given(self) -> dict[str, Any]:
-        """By name, what `begin` was called with."""
-        return dict(self._given)
-
     def _start(self, given: dict[str, Any]) -> None:
         # notes are attributes, which are found fast; all but these are forgotten
-        self.__dict__ = {"_given": given, "_arrays": self._arrays, "_inner": self._inner}
+        self.__dict__ = {"_given": given, "_inner": self._inner}
         for tape in self._inner.values():
             tape._start(given)
 
@@ -66,23 +58,13 @@ class Tape:
             )
         return value
 
-    def array(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """Uninitialised memory of that shape: the leading rows of what is there, if it suffices.
+    def number(self, f: Callable[[int | None], float]) -> Array:
+        """f(step) as an array (1,), for the step of training that the pass was given, or None.
 
-        Its numbers are in the byte order of the CPU, whatever the dtype says.
+        So a number enters a step that changes from one to the next, as a weight that warms up.
         """
-        have = self._arrays.get(name)
-        if have is not None and have.shape == shape and have.dtype == dtype:
-            return have
-        dtype = np.dtype(dtype).newbyteorder("=")
-        if (
-            have is None
-            or have.shape[1:] != shape[1:]
-            or len(have) < shape[0]
-            or have.dtype != dtype
-        ):
-            have = self._arrays[name] = lasting(np.empty(shape, dtype))
-        return have[: shape[0]] if shape else have
+        given = self._given
+        return kernels.numbers(lambda: f(given.get("step")))
 
     if TYPE_CHECKING:  # a note may have any name
 

@@ -39,7 +39,6 @@ from ..optim import MovingAverage, Optimizer, optimizer_for, settings
 from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
-from .routine import Routine
 from .scales import scale_advice, scale_problem
 from .signals import Signals
 from .step import Trainer
@@ -235,7 +234,6 @@ def _train(
     order_stream, noise_stream = (
         stream(run.seed, name, begun=trainer.begun) for name in ("batches", "noise")
     )
-    routine = Routine(trainer, data.x, data.labels, noise_stream)
     # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
@@ -243,7 +241,9 @@ def _train(
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for rows in batch_rows(len(data.x), size, order_stream, even_batches):
                 try:
-                    means.add(routine.step(rows), len(rows))
+                    x, labels = data.of(rows)
+                    x = np.asarray(x, model.dtype)
+                    means.add(trainer.step(x, noise_stream, labels), len(rows))
                 except DivergedError as problem:
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None

@@ -1,4 +1,4 @@
-"""Draws of N(0, 1) in float32: NumPy's own, bit for bit, in a third of the time.
+"""Random numbers; those of N(0, 1) in float32 are NumPy's own, bit for bit, in a third of the time.
 
 Under the curve f(x) = exp(-x^2 / 2), x >= 0, lie 256 layers of one area v, as wide as x_i, whose
 corners stick out (a ziggurat: Marsaglia and Tsang 2000). Layer 0 is the lowest; it ends at r, and
@@ -31,9 +31,12 @@ import ctypes
 import functools
 import math
 
+from typing import Any
+
 import numpy as np
 
-from ..checks import Array
+from ..checks import Array, Shape
+from . import memory, recording
 from .compiling import FromLLVM, for_python, rounded
 from .twins import twins_run
 
@@ -50,8 +53,27 @@ TRIED = 100_000  # draws, before NumPy's are believed to be these
 next_bits = FromLLVM("next_bits", "calls")
 
 
+def standard_normal(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
+    """Draws of N(0, 1), of that shape."""
+    out = memory.empty(shape, dtype)
+    recording.act(fill_standard_normal, (rng, out), writes=(out,))
+    return memory.returned(out)
+
+
+def uniform(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
+    """Draws from [0, 1), of that shape."""
+    out = memory.empty(shape, dtype)
+    recording.act(fill_uniform, (rng, out), writes=(out,))
+    return memory.returned(out)
+
+
+def fill_uniform(rng: np.random.Generator, out: Array) -> None:
+    """Draws from [0, 1), written into out, any shape."""
+    rng.random(dtype=out.dtype.type, out=out)
+
+
 def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
-    """Draws of N(0, 1), written into out, any shape; called through `before`."""
+    """Draws of N(0, 1), written into out, any shape."""
     plain = type(out) is np.ndarray and out.flags.carray and out.dtype == np.float32
     ours = plain and out.size >= FEW and type(rng) is np.random.Generator  # others may do otherwise
     if ours and twins_run() and numpy_draws_the_same():
@@ -91,7 +113,7 @@ def ziggurat(function, state, k, w, f, out):
                 x = from_tail(function, state)
                 minus = j >> 8 & 1  # another bit than above, as NumPy has it
                 break
-            if f[i] + (f[i - 1] - f[i]) * uniform(function, state) < math.exp(-0.5 * x * x):  # (5)
+            if f[i] + (f[i - 1] - f[i]) * unit(function, state) < math.exp(-0.5 * x * x):  # (5)
                 break
         out[n] = -x if minus else x
 
@@ -99,14 +121,14 @@ def ziggurat(function, state, k, w, f, out):
 @rounded
 def from_tail(function, state):
     while True:
-        a = -ONE_BY_R * math.log1p(-uniform(function, state))
-        b = -math.log1p(-uniform(function, state))
+        a = -ONE_BY_R * math.log1p(-unit(function, state))
+        b = -math.log1p(-unit(function, state))
         if b + b > a * a:
             return np.float32(R) + a  # (4)
 
 
 @rounded
-def uniform(function, state):
+def unit(function, state):
     return np.float32(next_bits(function, state) >> 8) * LEAST
 
 
