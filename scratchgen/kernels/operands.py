@@ -127,7 +127,7 @@ class Operands:
         """The text of `prepare`; without makes, of `check`."""
         names = ", ".join(one.name for one in self.given)
         arrays = [one for one in self.given if not one.is_number]
-        of_floats = next(one for one in arrays if not one.dtype)
+        of_floats = next((one for one in arrays if not one.dtype), None)
         sizes, fits = _shapes(arrays)
         fits.append(f"{' is '.join(f'type({one.name})' for one in arrays)} is ndarray")
         fits += [_dtype(one) for one in self.given if one is not of_floats]
@@ -138,7 +138,7 @@ class Operands:
                 f"def prepare({names}):",
                 "    try:",
                 *(f"        {', '.join(_places(one))} = {one.name}.shape" for one in arrays),
-                f"        dtype = {of_floats.name}.dtype",
+                f"        dtype = {f'{of_floats.name}.dtype' if of_floats else 'float64'}",
                 f"        fits = (dtype == float32 or dtype == float64) and {' and '.join(fits)}",
                 # where a shape has other axes, or there is none
                 "    except (AttributeError, TypeError, ValueError, ZeroDivisionError):",
