@@ -109,6 +109,20 @@ class Notes:
     events: list[Event] = field(default_factory=list)
     constants: list[Array] = field(default_factory=list)  # that no step writes
 
+    def strangers(self, own: Sequence[Array], workspace: memory.Workspace) -> list[Array]:
+        """Arrays that kernels read or write, and that are neither in the workspace nor `own`.
+
+        NumPy made them in this step, so that in the next one they would hold old numbers.
+        """
+        known = {id(memory.owner(x)) for x in (*own, *self.constants)}
+        return [
+            x
+            for event in self.events
+            if not (isinstance(event, Action) and event.fenced)
+            for x in (*event.reads(), *event.writes())
+            if x.size and id(memory.owner(x)) not in known and not workspace.holds(x)
+        ]
+
 
 _notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
 

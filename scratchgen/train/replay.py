@@ -20,45 +20,32 @@ What is read is what runs: a plan is for the text that was read, and so no step 
 Then steps run as they are written, on the model itself and in memory of their own, and one line
 says why. Where (1) breaks off a step, everything is put back to where it began.
 
-Kernels can be recorded for our own parts, KNOWN. In the place of any other, such as a layer of a
+Kernels are recorded of our own parts. In the place of any other, such as a layer of a
 user's own, a stand-in runs (stand_ins.py), in a double of the model. A model of another class than
 ours is run itself.
 """
 
 import copy
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from .. import kernels, sources
-from .. import distributions as dist
-from .. import losses, nn, optim
+from .. import kernels
 from ..checks import Array
-from ..errors import OptionError
-from ..kernels.memory import Workspace, owner, read_only
+from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
 from ..kernels.recording import Notes, recording
+from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
-from ..models import GAN, VAE
+from ..losses import LOSSES, AdversarialLoss
+from ..nn import Layer
+from ..optim import ClipNorm
+from ..optim.memory import Memory
 from ..printing import tell
 from .stand_ins import StandIn, StandInOptimizer, doubled, taping
 from .step import Trainer
 
-VARIABLE = "SCRATCHGEN_REPLAY"
-MODELS = (VAE, GAN)
-LAYERS = tuple(
-    kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Layer)
-)
-OTHERS = (
-    dist.Bernoulli, dist.Categorical, dist.FixedGaussian, dist.Gaussian, dist.MeanSquaredError,
-    dist.SharedGaussian, losses.GradientPenalty, losses.R1,
-    *optim.OPTIMIZERS.values(), optim.MovingAverage,
-)  # fmt: skip
-KNOWN = {*MODELS, *LAYERS, *OTHERS}
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
@@ -68,31 +55,12 @@ class Refused(Exception):
 
 
 def is_known(part: Any) -> bool:
-    """Whether what a part does is kernels alone: one of our own, as it was published."""
-    if isinstance(part, losses.AdversarialLoss):
-        return any(part == game for game in losses.LOSSES.values())
-    if type(part) is optim.ClipNorm:
-        return is_known(part.optimizer)
-    methods = (name for name in getattr(part, "__dict__", ()) if callable(getattr(type(part), name, None)))
-    return type(part) in KNOWN and not any(methods)
-
-
-def wanted(replay: bool | None) -> bool | None:
-    """What `fit` was told, or, where it was told nothing, SCRATCHGEN_REPLAY. Raises OptionError."""
-    if replay is not None:
-        if not isinstance(replay, bool):
-            raise OptionError(f"replay={replay!r}: wants True, False or None, which lets fit decide")
-        return replay
-    asked = os.environ.get(VARIABLE)
-    if asked not in (None, "0", "1"):
-        raise OptionError(f"{VARIABLE}={asked}: wants 0 or 1")
-    return None if asked is None else asked == "1"
-
-
-def is_followed() -> bool:
-    """Whether a debugger, or whatever else traces lines, follows the program."""
-    monitoring = getattr(sys, "monitoring", None)  # since Python 3.12
-    return sys.gettrace() is not None or bool(monitoring and monitoring.get_tool(0))
+    """Whether what a part does is kernels alone."""
+    if isinstance(part, AdversarialLoss):
+        return any(part == game for game in LOSSES.values())
+    if isinstance(part, ClipNorm) and not is_known(part.optimizer):
+        return False
+    return is_ours(part)
 
 
 class Steps:
@@ -113,7 +81,7 @@ class Steps:
     ) -> None:
         self.trainer, self._rng = trainer, rng
         self._x, self._labels = np.asarray(x).reshape(len(x), -1), labels
-        self._replay = wanted(replay)
+        self._replay = asked(replay)
         self._workspace = Workspace(guards=True)
         self._kinds: dict[Any, Kind] = {}
         self._doubles: dict[Any, Double] = {}
@@ -125,10 +93,8 @@ class Steps:
         """Look whether the textbook is as it was published; at each epoch."""
         if self._replay is not None or self._reason:
             return
-        if files := sources.edited():
-            self._refuse(f"{_listed([f'scratchgen/{file}' for file in files])} was edited")
-        elif functions := sources.replaced():
-            self._refuse(f"{_listed(functions)} was replaced")
+        if reason := why_not():
+            self._refuse(reason)
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
@@ -196,7 +162,7 @@ class Steps:
                 with recording() as notes:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
-                self._expect_no_strangers(notes, kind)
+                self._expect_no_strangers(notes)
                 kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
                 kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
@@ -267,18 +233,13 @@ class Steps:
         trainer.ended()
         return trainer.parts()
 
-    def _expect_no_strangers(self, notes: Notes, kind: "Kind") -> None:
+    def _expect_no_strangers(self, notes: Notes) -> None:
         """(2)"""
-        own = [*State(self.trainer, self._rng).arrays, self._x, kind.rows, *notes.constants]
+        own = [*State(self.trainer, self._rng).arrays, self._x, *(kind.rows for kind in self._kinds.values())]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
-        if self._labels is not None:
-            own.append(self._labels)
-        known = {id(owner(x)) for x in own}
-        for event in notes.events:
-            for x in (*event.reads(), *event.writes()):
-                if x.size and id(owner(x)) not in known and not self._workspace.holds(x):
-                    if not getattr(event, "fenced", False):
-                        raise Refused(f"a kernel was given an array of {x.shape} that no kernel made")
+        own += [] if self._labels is None else [self._labels]
+        for x in notes.strangers(own, self._workspace):
+            raise Refused(f"a kernel was given an array {x.shape} that no kernel has made")
 
 
 class Kind:
@@ -317,7 +278,8 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
 
 
 def _double_of(model: Any) -> Any:
-    double, made = copy.copy(model), {}
+    double = copy.copy(model)
+    made: dict[Layer, Layer] = {}
     for name, value in vars(model).items():
         if any(value is part for part in model.parts()) and not is_known(value):
             setattr(double, name, StandIn(value))
@@ -362,7 +324,7 @@ class State:
                 self.arrays.append(value)
             elif isinstance(value, int):
                 self._counts.append((memory, name, value))
-            elif isinstance(value, optim.memory.Memory):
+            elif isinstance(value, Memory):
                 self._add(value)
 
     def restore(self) -> None:
@@ -398,9 +360,3 @@ def _place_of(problem: Exception) -> str:
         return "a step"
     code = trace.tb_frame.f_code
     return f"{code.co_qualname} ({os.path.basename(code.co_filename)}, line {trace.tb_lineno})"
-
-
-def _listed(names: list[str]) -> str:
-    """Up to three names."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
