@@ -12,8 +12,6 @@ average of what never changes is exactly that:
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .. import kernels
 from ..checks import Array, fraction
 from ..errors import DataError
@@ -28,6 +26,7 @@ class MovingAverage(ExplainsKeywords):
     `keep`, a number in [0, 1), is what the old average counts. Generators are often judged with
     averaged weights (Yazici et al. 2019, "The unusual effectiveness of averaging in GAN training").
 
+    >>> import numpy as np
     >>> weights = np.zeros(1)
     >>> moving = MovingAverage(keep=0.5)
     >>> memory = moving.memory(weights)

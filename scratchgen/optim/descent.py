@@ -32,7 +32,7 @@ from .schedules import Schedule, is_schedule, rate_at
 
 # mypy: disable-error-code="no-untyped-def"
 
-LEAST = {np.dtype(kind).char: np.finfo(kind).tiny for kind in (np.float32, np.float64)}
+LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 
 
 class Optimizer(Protocol):

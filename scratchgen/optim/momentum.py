@@ -1,9 +1,9 @@
 """Momentum: a ball that rolls on, where plain descent would stop and turn at every step.
 
-    velocity = momentum velocity + g                                              (1)
-    Momentum    theta = theta - rate velocity                                     (2)
-    Nesterov    theta = theta - rate (g + momentum velocity)                      (3)
-    velocity = 0 where |velocity| < least                                         (4)
+velocity = momentum velocity + g                                              (1)
+Momentum    theta = theta - rate velocity                                     (2)
+Nesterov    theta = theta - rate (g + momentum velocity)                      (3)
+velocity = 0 where |velocity| < least                                         (4)
 """
 
 from dataclasses import dataclass
