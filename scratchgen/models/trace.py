@@ -20,9 +20,9 @@ import numpy as np
 
 from ..checks import Array, Shape
 from ..errors import TapeError
-from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape
+from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape, accept
 from ..nn.initialisers import Initial
-from ..nn.layer import Views, accept, accept_both
+from ..nn.layer import Views, accept_both
 from ..tables import columns, number, paragraph
 
 HEAD = ("", "layer", "mean y", "std y", "flat", "|dL/dy|", "|dL/dp|")
@@ -40,9 +40,8 @@ class Spy(Layer):
         self.inner = layer.with_children(*map(Spy, layer.children()))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        y_shape = (len(x), *self.out_shape(x.shape[1:]))
-        y = self.inner.forward(p, x, tape)
-        y = accept(self.inner, "forward", "y", y, y_shape, x.dtype)
+        shape = (len(x), *self.layer.out_shape(x.shape[1:]))
+        y = accept(self.layer, "forward", "y", self.inner.forward(p, x, tape), shape, x.dtype)
         tape.spied = SimpleNamespace(y=y.copy(), dy=None, x_shape=x.shape)  # (1)
         return y
 
@@ -53,17 +52,17 @@ class Spy(Layer):
         dx = self.inner.backward(p, dy, tape, g, need_dx)
         if not need_dx:
             return None
-        return accept(self.inner, "backward", "dx", dx, tape.spied.x_shape, dy.dtype)
+        return accept(self.layer, "backward", "dx", dx, tape.spied.x_shape, dy.dtype)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         v = self.inner.tangent(p, u, tape)
-        return accept(self.inner, "tangent", "v", v, tape.spied.y.shape, u.dtype)
+        return accept(self.layer, "tangent", "v", v, tape.spied.y.shape, u.dtype)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         d = self.inner.tangent_backward(p, dy, dv, tape, g, need_dx)
-        return accept_both(self.inner, d, tape.spied.x_shape, dy.dtype) if need_dx else None
+        return accept_both(self.layer, d, tape.spied.x_shape, dy.dtype) if need_dx else None
 
     def out_shape(self, shape: Shape) -> Shape:
         return self.inner.out_shape(shape)

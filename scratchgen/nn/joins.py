@@ -111,7 +111,7 @@ class JoinLabels(Join):
         return kernels.join(x, kernels.take_rows(p.table, tape.rows))  # (1)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        kernels.add_by_label(djoined, tape.rows, into=g.table)  # (2)
+        kernels.add_by_label(djoined, tape.rows, g.table)  # (2)
 
     def __str__(self) -> str:
         return f"JoinLabels({self.n_labels} labels, width {self.width})"
