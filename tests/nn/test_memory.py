@@ -14,7 +14,7 @@ from scratchgen.gradcheck.strategies import own_layers
 from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.twins import compiles, references, twins
 from scratchgen.nn import (
     Block,
     Dense,
@@ -34,12 +34,9 @@ from scratchgen.nn import (
     describe,
     parameter_count,
 )
-from scratchgen.versions import is_installed
 
-needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
-)
-both_ways = pytest.mark.parametrize("way", [pytest.param(twins, marks=needs_numba), references])
+needs_twins = pytest.mark.skipif(not compiles(), reason="there are no twins: no numba, or JIT=0")
+both_ways = pytest.mark.parametrize("way", [pytest.param(twins, marks=needs_twins), references])
 each_kind = pytest.mark.parametrize("kind", kinds)
 
 
@@ -280,7 +277,7 @@ def test_all_that_a_layer_computes_is_done_again_by_a_plan(way, kind, data, seed
         assert np.array_equal(x, y)
 
 
-@needs_numba
+@needs_twins
 @pytest.mark.parametrize(
     "layer",
     [
