@@ -115,9 +115,7 @@ def test_a_copy_of_a_game_is_equal_to_it_and_another_game_is_not(game, clone):
 def test_a_game_of_ones_own_runs_as_it_is_written():
     real, fake, dvalue = scores(5, "float64")
     mine = replace(HINGE, discriminator=lambda real, fake: fake - 2 * real)
-    assert np.array_equal(
-        mine.discriminator_pass(real, fake, dvalue).value, fake - 2 * real
-    )
+    assert np.array_equal(mine.discriminator_pass(real, fake, dvalue).value, fake - 2 * real)
     other = AdversarialLoss(
         "mine",
         MINIMAX.discriminator,
