@@ -202,21 +202,21 @@ NO_ARRAYS = {
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 @pytest.mark.parametrize(("change", "text"), NO_ARRAYS.values(), ids=NO_ARRAYS)
 def test_likelihoods_and_games_refuse_what_is_no_array(change, text, way):
-    dvalue, tape = zeros(2), nn.Tape()
+    dvalue = zeros(2)
     for kind in (distributions.Bernoulli, distributions.FixedGaussian, distributions.Gaussian):
         one = kind()
         x, raw = zeros(2, 4), zeros(2, *one.raw_shape((4,)))
         for given in ((change(x), raw), (x, change(raw))):
-            for verb in (one.log_prob, lambda x, raw: one.both(x, raw, dvalue, tape)):
+            for verb in (one.log_prob, lambda x, raw: one.both(x, raw, dvalue)):
                 with way(), pytest.raises(KindError, match=text):
                     verb(*given)
             with way(), pytest.raises(KindError, match=text):
                 one.raw_gradient(*given, dvalue)
     for game in losses.LOSSES.values():
         with way(), pytest.raises(KindError, match=text):
-            game.discriminator_pass(zeros(2), change(zeros(2)), dvalue, tape)
+            game.discriminator_pass(zeros(2), change(zeros(2)), dvalue)
         with way(), pytest.raises(KindError, match=text):
-            game.generator_pass(change(zeros(2)), dvalue, tape)
+            game.generator_pass(change(zeros(2)), dvalue)
 
 
 @EITHER_WAY
@@ -225,21 +225,21 @@ def test_a_game_wants_as_many_fake_scores_as_real_ones(game, way):
     real, fake, dvalue = zeros(2), zeros(2000), zeros(2)
     text = rf"{game}\.discriminator_pass: fake has shape \(2000,\), wants \(2,\)"
     with way(), pytest.raises(ShapeError, match=text):
-        game.discriminator_pass(real, fake, dvalue, nn.Tape())
+        game.discriminator_pass(real, fake, dvalue)
     with way(), pytest.raises(ShapeError):
-        game.discriminator_pass(zeros(2, 1), zeros(2), dvalue, nn.Tape())
+        game.discriminator_pass(zeros(2, 1), zeros(2), dvalue)
     with way(), pytest.raises(ShapeError):
-        game.generator_pass(fake, dvalue, nn.Tape())
+        game.generator_pass(fake, dvalue)
 
 
 @EITHER_WAY
 def test_a_penalty_wants_a_weight_for_each_slope_and_a_fake_for_each_real_example(way):
     penalty = losses.GradientPenalty()
     with way(), pytest.raises(ShapeError, match=r"dvalue has shape \(3,\), wants \(2,\)"):
-        penalty.both(zeros(2, 4), zeros(3), nn.Tape())
+        penalty.both(zeros(2, 4), zeros(3))
     for fake in (zeros(3, 4), zeros(1, 4), zeros(4, 2)):
         with way(), pytest.raises(ShapeError, match="fake has shape"):
-            penalty.points(zeros(2, 4), fake, np.random.default_rng(0), nn.Tape())
+            penalty.points(zeros(2, 4), fake, np.random.default_rng(0))
 
 
 LAYERS = {

@@ -9,6 +9,7 @@ Which function belongs to which subject is recorded while the subjects run; noth
 
 import functools
 import importlib
+import inspect
 import types
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def _named(code: Any) -> str:
     except ValueError:
         return ""
     last = code.co_qualname.split(".")[-1]
-    if path in PLUMBING or path.startswith("gradcheck/") or last in OF_SHAPES or "<" in last:
+    if path in PLUMBING or path.startswith("gradcheck/") or last in OF_SHAPES or "<" in code.co_qualname:
         return ""
     if last.startswith("__"):
         return ""
@@ -80,12 +81,12 @@ def _named(code: Any) -> str:
 
 
 def function_of(name: str) -> Any:
-    """The function of a name in `functions()`."""
+    """The function of a name in `functions()`; of a kernel, its formula."""
     module, qualname = name.split(":")
     found: Any = importlib.import_module(f"scratchgen.{module}")
     for part in qualname.split("."):
         found = found.__dict__[part] if isinstance(found, type) else getattr(found, part)
-    return found
+    return inspect.unwrap(found)
 
 
 @functools.cache
