@@ -11,7 +11,8 @@ mathematics.
     random numbers          standard_normal, uniform
     of each number          sigmoid, softplus, normal_cdf, normal_density
     to declare more         formula, twin_of, and for loops: share, share_row, helper, by_dtype, and
-                            functions of one number, in functions.py
+                            functions of one number, in functions.py; for activations: pointwise,
+                            loops_of
 """
 
 from .arithmetic import (
@@ -21,6 +22,7 @@ from .arithmetic import (
     add_scaled,
     approach,
     as_column,
+    as_rows,
     clip,
     fill,
     full,
@@ -31,6 +33,7 @@ from .arithmetic import (
 from .compiling import by_dtype, helper
 from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
+from .pointwise import loops_of, pointwise
 from .products import add_outer, add_sum, affine, times, times_transpose
 from .random import standard_normal, uniform
 from .recording import numbers
@@ -48,6 +51,7 @@ __all__ = [
     "affine",
     "approach",
     "as_column",
+    "as_rows",
     "by_dtype",
     "clip",
     "fill",
@@ -55,10 +59,12 @@ __all__ = [
     "full",
     "helper",
     "join",
+    "loops_of",
     "mean",
     "normal_cdf",
     "normal_density",
     "numbers",
+    "pointwise",
     "set_threads",
     "share",
     "share_row",
