@@ -9,9 +9,9 @@ import pytest
 from scratchgen import nn
 from scratchgen.kernels import twins as which
 from scratchgen.kernels.memory import Workspace
-from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.plans import Plan, at_once
 from scratchgen.kernels.pointwise import LOOPS
-from scratchgen.kernels.recording import Call
+from scratchgen.kernels.recording import Call, recording
 from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation
@@ -141,6 +141,23 @@ class Square(Activation):
 
     def curvature(self, x, y):
         return 2.0
+
+
+@pytest.mark.parametrize("layer", [*LAYERS, Square()], ids=lambda layer: type(layer).__name__)
+def test_a_replay_computes_anew(layer):
+    for way in (references, which.twins):
+        if way is which.twins and not which.numba_works():
+            continue
+        x, u, dy, dv = np.random.default_rng(0).standard_normal((4, 3, 5))
+        with way():
+            with Workspace().step(), recording() as notes:
+                found = passes(layer, x, u, dy, dv)
+            x *= -2
+            dy += u
+            Plan(notes, 1).run()
+            wanted = passes(layer, x, u, dy, dv)
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, wanted[name])
 
 
 @dataclass(frozen=True, eq=False)
