@@ -115,7 +115,7 @@ class Twins:
         self.operands, self.loop = operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
 
-    def run(self, *args: Any, settings: tuple[Any, ...] = ()) -> Any:
+    def run(self, *args: Any, settings: tuple[Any, ...] | None = None) -> Any:
         """By the loop, or by the formula; what it returns. `settings` are the loop's last ones."""
         if self.loop is None or not (twins_run() and self._is_known()):
             self.operands.check(*args)
@@ -123,8 +123,9 @@ class Twins:
             passed, made = prepared
             most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
             work = passed[self.of].size * self.weight
-            passed = (*passed, settings) if settings else passed
-            call(Call(self.loop, passed, work, self.operands.written, self.operands.changed, most=most))
+            passed = passed if settings is None else (*passed, settings)
+            written, changed = self.operands.written, self.operands.changed
+            call(Call(self.loop, passed, work, written, changed, most=most))
             return _given(made)
         made = recording.by_numpy(self.formula, args, self.operands)
         return _given(made)
