@@ -20,7 +20,7 @@ import numpy as np
 
 from ..checks import Array, Shape
 from ..errors import TapeError
-from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape
+from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape, accept
 from ..nn.initialisers import Initial
 from ..nn.layer import Views
 from ..tables import columns, number, paragraph
@@ -40,7 +40,8 @@ class Spy(Layer):
         self.inner = layer.with_children(*map(Spy, layer.children()))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        y = self.inner.forward(p, x, tape)
+        shape = (len(x), *self.layer.out_shape(x.shape[1:]))
+        y = accept(self.layer, "forward", "y", self.inner.forward(p, x, tape), shape, x.dtype)
         tape.spied = SimpleNamespace(y=y.copy(), dy=None)  # (1)
         return y
 

@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .. import kernels
 from ..checks import Array
 from ..errors import DivergedError
-from ..kernels.plans import Plan
 from ..models import Model
-from ..nn import Tape, noted
+from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
 from ..rng import Rng, generator
 
@@ -67,9 +65,9 @@ class Trainer:
             self.model.objective(  # (1)
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )
-            kernels.after(_check, player, tape)
+            _check(player, tape)
             self.is_moving = True
-            noted(self.optimizers[player]).update(  # (2)
+            self.optimizers[player].update(  # (2)
                 self.model.players[player].vector, gradient.vector, self.memories[player]
             )
             self.model.settle(player, tape)  # (3)
@@ -83,24 +81,6 @@ class Trainer:
     def turns(self) -> tuple[str, ...]:
         """The players that move in the next step."""
         return self.model.turns(self.steps)
-
-    def replay(self, plan: Plan, given: dict[str, dict[str, Any]]) -> dict[str, float]:
-        """`step` by a plan that was recorded of one with the same turns, where `given` was given.
-
-        Raises DivergedError after all players have moved, or, with a user's own parts, where `step`
-        does.
-        """
-        turns = self.turns()
-        for player in turns:
-            self.tapes[player].begin(**{**given[player], "step": self.steps})
-        self.is_moving = True
-        plan.run()
-        parts: dict[str, float] = {}
-        for player in turns:
-            parts |= self.tapes[player].parts
-        self.steps += 1
-        self.is_moving = False
-        return parts
 
     def remember(self) -> None:
         """Remember what training gives so far, to go back to."""
