@@ -33,7 +33,7 @@ OF_SHAPES = (
     "forward", "value", "points", "draw_latents", "beta_at", "_log", "draw", "log_prob",
     "kl_terms", "kl_to_standard", "softplus",
 )  # fmt: skip
-WITH_VALUE = ("objective", "_discriminator", "_generator", "_penalise", "penalise")
+WITH_VALUE = ("minimise", "_discriminator", "_generator", "penalise")
 
 
 @functools.cache
@@ -56,7 +56,7 @@ def functions() -> dict[str, list[str]]:
         own = {
             name
             for name in by_kind[kind]
-            if name.split(".")[-1] in (*WITH_VALUE, "_dvalue", "_join")
+            if name.split(".")[-1] in (*WITH_VALUE, "_join")
             or name.endswith(":penalise")
         }
         by_kind[kind] = {name for name in by_kind[kind] if name in plain} | own
