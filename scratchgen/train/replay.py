@@ -35,7 +35,7 @@ from .. import kernels
 from ..checks import Array
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
-from ..kernels.recording import Notes, recording
+from ..kernels.recording import Notes, is_recording, recording
 from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
 from ..losses import LOSSES, AdversarialLoss
@@ -52,6 +52,27 @@ MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and
 
 class Refused(Exception):
     """A step cannot be replayed, and why."""
+
+
+class StepNumber(int):
+    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone."""
+
+
+def _unless_recorded(name: str) -> Any:
+    def read(self: StepNumber, *others: Any) -> Any:
+        if is_recording():
+            raise Refused("the number of the step is read, and not by tape.number")
+        return getattr(int, name)(self, *others)
+
+    return read
+
+
+for _name in (
+    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
+    "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
+    "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
+):  # fmt: skip
+    setattr(StepNumber, _name, _unless_recorded(_name))
 
 
 def is_known(part: Any) -> bool:
@@ -167,6 +188,10 @@ class Steps:
                 kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
                 parts = self._compared(kind, key, kind.plan, start)
+        except Refused:
+            if not kind.has_run:
+                start.restore()
+            raise
         except ValueError as problem:
             if kind.has_run or "read-only" not in str(problem):
                 raise
@@ -178,12 +203,12 @@ class Steps:
     def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
         """`Trainer.step` of the double, in the workspace."""
         double = kind.double.trainer
-        double.steps = self.trainer.steps
+        double.steps = StepNumber(self.trainer.steps)
         with self._workspace.step(key):
             try:
                 return double.step(*self._examples(kind))
             finally:
-                self.trainer.steps, self.trainer.is_moving = double.steps, double.is_moving
+                self.trainer.steps, self.trainer.is_moving = int(double.steps), double.is_moving
                 self.trainer.reports = double.reports
 
     def _examples(self, kind: "Kind") -> tuple[Array, np.random.Generator, Array | None]:
