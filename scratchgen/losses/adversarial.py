@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, expect_arrays
+from ..checks import Array, expect_arrays, numbers
 from ..errors import OptionError
 from ..kernels import formula, share_row, sigmoid, softplus, twin_of
 from ..kernels.functions import sigmoid as sigmoid_of_one
@@ -317,8 +317,15 @@ def generator_turn(loss: AdversarialLoss, fake: Array, dvalue: Array) -> SimpleN
 def _accepted(
     loss: AdversarialLoss, verb: str, d: SimpleNamespace, names: tuple[str, ...], like: Array
 ) -> SimpleNamespace:
-    arrays = (accept(loss, verb, x, getattr(d, x, None), like.shape, like.dtype) for x in names)
-    return SimpleNamespace(**dict(zip(names, arrays, strict=True)))
+    """Those of `d`, each an array of the shape and the float of `like`, if they are not complex."""
+    found = {}
+    for name in names:
+        x: Any = getattr(d, name, None)
+        dtype: Any = getattr(x, "dtype", like.dtype)
+        if x is not None and "c" not in (like.dtype.kind, dtype.kind):
+            x = np.asarray(numbers(x, f"{name} of {loss}.{verb}"), like.dtype)
+        found[name] = accept(loss, verb, name, x, like.shape, like.dtype)
+    return SimpleNamespace(**found)
 
 
 def describe_loss(loss: AdversarialLoss) -> str:
