@@ -107,7 +107,7 @@ class JoinLabels(Join):
 
     def join(self, p: Views, x: Array, tape: Tape) -> Array:
         given, n = tape.given("labels", f"{self} joins one to each example"), len(x)
-        tape.rows = kernels.numbers(lambda: labels(given, n, self.n_labels), n, np.int64)  # (N,)
+        tape.rows = labels(given, n, self.n_labels)  # (N,)
         return kernels.join(x, kernels.take_rows(p.table, tape.rows))  # (1)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:

@@ -38,7 +38,7 @@ from ..kernels.plans import Plan
 from ..kernels.recording import Notes, is_recording, recording
 from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
-from ..losses import LOSSES, AdversarialLoss
+from ..losses.adversarial import AdversarialLoss, both_of
 from ..nn import Layer
 from ..optim import ClipNorm
 from ..optim.memory import Memory
@@ -77,8 +77,12 @@ for _name in (
 
 def is_known(part: Any) -> bool:
     """Whether what a part does is kernels alone."""
-    if isinstance(part, AdversarialLoss):
-        return any(part == game for game in LOSSES.values())
+    if isinstance(part, AdversarialLoss):  # a user's own may be of this class
+        players = (
+            both_of(part.discriminator, part.discriminator_gradients),
+            both_of(part.generator, part.generator_gradients),
+        )
+        return is_ours(part) and all(hasattr(formula, "twins") for formula in players)
     if isinstance(part, ClipNorm) and not is_known(part.optimizer):
         return False
     return is_ours(part)
@@ -203,12 +207,12 @@ class Steps:
     def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
         """`Trainer.step` of the double, in the workspace."""
         double = kind.double.trainer
-        double.steps = StepNumber(self.trainer.steps)
+        double.steps = self.trainer.steps
         with self._workspace.step(key):
             try:
                 return double.step(*self._examples(kind))
             finally:
-                self.trainer.steps, self.trainer.is_moving = int(double.steps), double.is_moving
+                self.trainer.steps, self.trainer.is_moving = double.steps, double.is_moving
                 self.trainer.reports = double.reports
 
     def _examples(self, kind: "Kind") -> tuple[Array, np.random.Generator, Array | None]:
@@ -291,7 +295,7 @@ class Double:
 def _double_of_trainer(trainer: Trainer) -> Trainer:
     """It shares the memories and tapes, and sees vectors and gradients through read-only windows."""
     double = copy.copy(trainer)
-    double.model = _double_of(trainer.model)
+    double.model, double.numbered = _double_of(trainer.model), StepNumber
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]

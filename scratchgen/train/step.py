@@ -8,7 +8,7 @@
 Players move one after the other, each against what the others are by then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,6 +46,7 @@ class Trainer:
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
         self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
+        self.numbered: Callable[[int], int] = int  # what an objective is given of a step's number
         for player, block in model.players.items():
             self.memories[player] = optimizers[player].memory(block.vector)
             self.gradients[player] = block.zeros_like()
@@ -67,7 +68,9 @@ class Trainer:
         for player in self.turns():
             gradient, tape = self.gradients[player], self.tapes[player]
             gradient.clear()
-            self.model.objective(player, batch, rng, gradient, tape, step=self.steps, labels=labels)  # (1)
+            self.model.objective(  # (1)
+                player, batch, rng, gradient, tape, step=self.numbered(self.steps), labels=labels
+            )
             self.reports[player] = report = _report(tape)
             recording.act(_check, (player, report), read=tuple(report.values()))
             self.is_moving = True
