@@ -146,7 +146,7 @@ class JoinParameters(Join):
         return join_to_each(x, p.b)  # (3)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        kernels.add_sum(djoined, into=g.b)  # (4)
+        add_to_b(djoined, g.b)  # (4)
 
     def __str__(self) -> str:
         return f"JoinParameters({self.n})"
@@ -156,6 +156,12 @@ class JoinParameters(Join):
 def join_to_each(x: Array, b: Array) -> Array:
     """x (N, D), b (W,) -> (N, D + W): to each example the same numbers."""
     return np.concatenate([x, np.broadcast_to(b, (len(x), len(b)))], axis=1)  # (3)
+
+
+@formula("djoined (N, W) -> db (W,) in place")
+def add_to_b(djoined: Array, db: Array) -> None:
+    """djoined (N, W), its sum over the examples added to db (W,)."""
+    db += djoined.sum(axis=0)  # (4)
 
 
 @formula("dy (N, W), x (N, D) -> dx (N, D)")
