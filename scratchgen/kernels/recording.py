@@ -121,10 +121,14 @@ def by_numpy(formula: Kernel, args: tuple[Any, ...], operands: Any, out: Any = N
     `out` is that memory, where there is already some.
     """
     pairs = list(zip(args, operands.given, strict=True))
-    args = tuple(memory.writable(x) if one.in_place else x for x, one in pairs)
-    made = as_tuple(formula(*args))
+    args = tuple(memory.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
     if (notes := _notes.get()) is None:
-        return made
+        return as_tuple(formula(*args))
+    outside = _notes.set(None)  # what the formula calls is part of it
+    try:
+        made = as_tuple(formula(*args))
+    finally:
+        _notes.reset(outside)
     kept = (out,) if out is not None else tuple(memory.empty(x.shape, x.dtype) for x in made)
     for place, x in zip(kept, made, strict=True):
         place[...] = x
@@ -132,6 +136,11 @@ def by_numpy(formula: Kernel, args: tuple[Any, ...], operands: Any, out: Any = N
     arrays = [x for x in args if isinstance(x, np.ndarray)]
     notes.steps.append(Action(_again, (formula, args, kept), arrays, [*kept, *changed]))
     return kept
+
+
+def _number(x: Any, one: Any) -> Any:
+    """A number as one of Python, which takes the dtype of the arrays; all else as it is."""
+    return x.item() if one.is_number and isinstance(x, np.generic) else x
 
 
 def _again(formula: Kernel, args: tuple[Any, ...], kept: tuple[Array, ...]) -> None:
@@ -158,5 +167,10 @@ def _fill(array: Array, f: Callable[[], Any]) -> None:
 
 
 def as_tuple(made: Any) -> tuple[Array, ...]:
-    """What a formula returned: one array, several, or None."""
-    return () if made is None else made if isinstance(made, tuple) else (made,)
+    """What a formula returned: one array, several, or None.
+
+    NumPy makes of arrays without axes what is none.
+    """
+    if made is None:
+        return ()
+    return tuple(map(np.asarray, made if isinstance(made, tuple) else (made,)))
