@@ -125,7 +125,7 @@ def _room(ours: bool, a: Array, b: Array) -> Array | None:
 
 def add_sum(dy: Array, into: Array) -> None:
     """dy (N, O), its sum over examples added into (O,)."""
-    if len(dy) > BATCH:
+    if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
     add_in_place(sum_rows(dy), into)  # (3)
 
@@ -385,8 +385,3 @@ def _loop(char: str) -> Kernel:
 def _zeros(char: str) -> Array:
     """What a sum starts from where there is nothing: as many zeros as any tile reads."""
     return np.zeros(512, char)
-
-
-def as_column(values: Array, like: Array) -> Array:
-    """values (N,) with axes of length 1 behind, to multiply `like` (N, ...) example by example."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))
