@@ -10,14 +10,15 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, kernels, losses, nn, optim
-from scratchgen.bench.cases import CASES, twins
+from scratchgen.bench.cases import case
+from scratchgen.bench.cases import kernels as all_kernels
 from scratchgen.errors import DataError, KindError, ShapeError, TapeError
 from scratchgen.kernels.declarations import parsed
 from scratchgen.kernels.operands import Operands
 from scratchgen.kernels.twins import references
 from scratchgen.kernels.twins import twins as run_twins
 
-TWINS = twins()
+KERNELS = all_kernels()
 EITHER_WAY = pytest.mark.parametrize("way", [run_twins, references])
 
 
@@ -34,19 +35,23 @@ def test_no_kernel_takes_an_operand_that_is_wrong_and_none_ends_the_process():
     assert found["calls"] > 4000
 
 
-@pytest.mark.parametrize("name", sorted(TWINS))
+@pytest.mark.parametrize("name", sorted(KERNELS))
 def test_the_cases_of_a_kernel_are_as_it_declares(name):
     for dtype in ("float32", "float64"):
         for rows, columns in ((1, 1), (3, 6), (70, 2)):
             for seed in range(3):
-                assert TWINS[name].operands.check(*CASES[name](rows, columns, dtype, seed))
+                assert KERNELS[name].operands.check(*case(name, rows, columns, dtype, seed))
 
 
 def test_a_declaration_has_to_name_what_the_loop_takes():
     with pytest.raises(ValueError, match=r"takes .'x', 'out'., and declares"):
         Operands("double", "x (N,) -> y (N,)", ["x", "out"]).check(zeros(1), zeros(1))
+    with pytest.raises(ValueError, match=r"takes .'x',., and declares"):
+        Operands("add", "x (N,) -> y (N,) in place", ["x"]).check(zeros(1))
     with pytest.raises(ValueError, match="cannot read"):
         parsed("x (N,) and y (N,) -> out (N,)")
+    with pytest.raises(ValueError, match="y is changed and stands before the ->"):
+        parsed("x (N,), y (N,) in place -> out (N,)")
 
 
 # The letters of a declaration.
