@@ -5,8 +5,9 @@ became fast is told in the other files of this room, which nobody needs to read 
 mathematics.
 
     products                affine, times, times_transpose, add_outer, add_sum
-    sums, shares, rows      add, add_scaled, add_in_place, add_by_label, mean, join, take_rows
-    written in place        fill, clip, approach
+    sums, shares, rows      add, add_scaled, add_in_place, add_by_label, mean, join, take_rows,
+                            look_up
+    written in place        clear, clip, approach
     numbers                 full, numbers: those that change from step to step
     random numbers          standard_normal, uniform
     of each number          sigmoid, softplus, normal_cdf, normal_density
@@ -22,9 +23,9 @@ from .arithmetic import (
     approach,
     as_column,
     clip,
-    fill,
     full,
     join,
+    look_up,
     mean,
     take_rows,
 )
@@ -33,7 +34,7 @@ from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
 from .products import add_outer, add_sum, affine, times, times_transpose
 from .random import standard_normal, uniform
-from .recording import numbers
+from .recording import clear, numbers
 from .sharing import set_threads, share, share_row, threads, threads_now
 from .twins import formula, twin_of
 
@@ -49,12 +50,13 @@ __all__ = [
     "approach",
     "as_column",
     "by_dtype",
+    "clear",
     "clip",
-    "fill",
     "formula",
     "full",
     "helper",
     "join",
+    "look_up",
     "mean",
     "normal_cdf",
     "normal_density",

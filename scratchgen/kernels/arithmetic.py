@@ -1,6 +1,6 @@
 """Sums, means and shares of arrays, where nothing else is to be computed.
 
-add           y = x + other,   add_in_place the same into x                  (1)
+add           y = x + other                                                  (1)
 add_scaled    y = x + scale noise                                            (2)
 approach      x = x + weight (y - x)                                         (3)
 mean          sum_n value_n / N, in float64                                  (4)
@@ -13,10 +13,14 @@ import numpy as np
 
 from ..checks import Array
 from . import memory, recording
+from .operands import Operands
+from .recording import Call
 from .sharing import share, share_row
-from .twins import formula, twin_of
+from .twins import call, formula, twin_of, twins_run
 
 # mypy: disable-error-code="no-untyped-def"
+
+ADD = Operands("add_in_place", "x (...) -> into (...) in place", ("x", "into"))
 
 
 @formula("x, other (...) -> y (...)")
@@ -33,18 +37,37 @@ def add_loop(part, parts, x, other, y):
         y[i] = x[i] + other[i]  # (1)
 
 
-@formula("x (...) -> into (...) in place")
 def add_in_place(x: Array, into: Array) -> None:
     """x, any shape, added into an array of that shape."""
-    into += x  # (1)
+    prepared = ADD.prepare(x, into)
+    if prepared is not None and twins_run():
+        passed, _ = prepared
+        call(Call(add_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
+    else:
+        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write)
 
 
-@twin_of(add_in_place)
-def add_in_place_loop(part, parts, x, into):
+def _add(x: Array, into: Array) -> None:
+    into += x
+
+
+def _write(x: Array, into: Array) -> None:
+    np.add(x, 0, out=into)
+
+
+def add_loop(part, parts, x, into):
     start, stop = share_row(into.size, part, parts)
     x, into = x[start:stop], into[start:stop]
     for i in range(into.size):
-        into[i] += x[i]  # (1)
+        into[i] += x[i]
+
+
+def write_loop(part, parts, x, into):
+    start, stop = share_row(into.size, part, parts)
+    x, into = x[start:stop], into[start:stop]
+    zero = x.dtype.type(0)
+    for i in range(into.size):
+        into[i] = zero + x[i]
 
 
 @formula("x, y (...), scale () -> out (...)")
@@ -112,6 +135,17 @@ def take_rows_loop(part, parts, x, rows, out):
             to_row[j] = from_row[j]  # (5)
 
 
+def look_up(x: Array, rows: Array, dtype: Any) -> Array:
+    """Of x (M, ...), of any dtype and in any memory, those rows (N,), in that dtype: (N, ...)."""
+    out = memory.empty((len(rows), *x.shape[1:]), dtype)
+    recording.act(_look_up, (x, rows, out), (x, rows), (out,))
+    return memory.returned(out)
+
+
+def _look_up(x: Array, rows: Array, out: Array) -> None:
+    out[...] = x[rows]  # (5)
+
+
 @formula("x (N, D), rows (N, W) -> y (N, D + W)")
 def join(x: Array, rows: Array) -> Array:
     """x (N, D), rows (N, W) -> (N, D + W): to each example its row."""
@@ -124,12 +158,6 @@ def add_by_label(d: Array, labels: Array, into: Array) -> None:
     sums = np.zeros_like(into)
     np.add.at(sums, labels, d)  # a label that comes twice adds twice
     into += sums
-
-
-@formula("value () -> x (P,) in place")
-def fill(x: Array, value: float) -> None:
-    """x (P,): all its numbers become the value."""
-    x.fill(value)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:

@@ -1,7 +1,7 @@
 """A recorded step is replayed, without the Python between its kernels.
 
     with recording() as notes: ...      a step, as always; see recording.py
-    plan = Plan(notes, threads)
+    plan = Plan(notes, threads)         in another order, where that is faster; see schedule.py
     plan.run()                          the same again, in the same memory
 
 Kernels that follow each other are a table, with a row for each: its address, its arguments, and in
@@ -25,6 +25,7 @@ import numpy as np
 
 from ..checks import Array
 from . import sharing
+from .sharing import share_row
 from .compiling import (
     FromLLVM,
     Kernel,
@@ -37,7 +38,8 @@ from .compiling import (
     kept,
     with_types,
 )
-from .recording import Call, Notes
+from .recording import Action, Call, Clear, Notes
+from .schedule import in_order, writing_first
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -63,17 +65,23 @@ class Plan:
     """What was recorded, ready to run again; on `threads` threads, where they can be had."""
 
     def __init__(self, notes: Notes, threads: int) -> None:
+        ahead, among, last = in_order(writing_first(notes.events))
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
-        for one in [*notes.steps, None]:
-            if isinstance(one, Call):
-                calls.append(one)
+        for event in [*ahead, *among, *last, None]:
+            if isinstance(event, Clear) and _runs_loops(among):
+                event = clearing(event.array)
+            if isinstance(event, Call):
+                calls.append(event)
                 continue
             if calls:
                 self._todo.append((Table(calls, threads).run, ()))
                 calls = []
-            if one is not None:
-                self._todo.append((one.f, one.args))
+            if isinstance(event, Action):
+                self._todo.append((event.f, event.args))
+            elif isinstance(event, Clear):
+                self._todo.append((event.array.fill, (0,)))
+        self._memory = notes  # which keeps what the plan points to
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("a plan points to memory, and what copies it would not have that memory")
@@ -82,6 +90,20 @@ class Plan:
         """The step once more."""
         for f, args in self._todo:
             f(*args)
+
+
+def _runs_loops(events: Sequence[Any]) -> bool:
+    return any(isinstance(event, Call) for event in events)
+
+
+def clearing(x: Array) -> Call:
+    """x set to 0, by a loop."""
+    return Call(clear_loop, (x.reshape(-1),), x.size, written=(0,))
+
+
+def clear_loop(part, parts, x):
+    start, stop = share_row(x.size, part, parts)
+    x[start:stop] = 0
 
 
 class Table:

@@ -55,7 +55,8 @@ DEPTH = 256
 PANEL = DEPTH * 2 * 64  # bytes, of the longest vectors
 COPY_FROM = 192  # rows of c
 AT_ONCE = 20  # multiply-adds in the time of a sum of two in memory
-NOTHING, BIAS, ITSELF = 0, 1, 2  # what a b is added to; ITSELF is c = c + (a b)
+NOTHING, BIAS = 0, 1  # what a b is added to
+ITSELF, ZERO = 2, 3  # c = c + (a b), and the same where c is known to be 0, and is not read
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 WAITING = 256  # rows of c of which sums wait (9)
 WRITTEN = (3,)  # of the arguments of `multiply`, after part and parts
@@ -99,11 +100,16 @@ def add_outer(x: Array, dy: Array, into: Array) -> None:
     """x (N, I), dy (N, O), added into (I, O)."""
     ours = ADD_OUTER.check(x, dy, into)
     if not (ours and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
-        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER)
+        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=_write_outer)
 
 
 def _add_outer(x: Array, dy: Array, into: Array) -> None:
     into += x.T @ dy  # (2)
+
+
+def _write_outer(x: Array, dy: Array, into: Array) -> None:
+    np.matmul(x.T, dy, out=into)
+    into += 0  # as adding to 0 does it, -0.0 becomes 0.0
 
 
 def times_transpose(dy: Array, w: Array) -> Array:
@@ -181,8 +187,13 @@ def _multiplied(
         return False
     if bias is not None and bias.strides != (item,):
         return False
-    args = (a, b, _zeros(char) if bias is None else bias, memory.writable(c), start, zero)
-    call(Call(_loop(char), args, c.size * a.shape[1] / AT_ONCE, WRITTEN, scratch=SCRATCH))
+    loop, first, c = _loop(char), _zeros(char) if bias is None else bias, memory.writable(c)
+    recording.keep(_zeros(char))
+    work, adds = c.size * a.shape[1] / AT_ONCE, start == ITSELF
+    changed = WRITTEN if adds else ()
+    onto_zero = (loop, (a, b, first, c, ZERO, zero)) if adds else None
+    args = (a, b, first, c, start, zero)
+    call(Call(loop, args, work, WRITTEN, changed, SCRATCH, onto_zero=onto_zero))
     return True
 
 
@@ -200,26 +211,34 @@ def multiply(part, parts, a, b, bias, c, start, zero, panels):
     b_j = item if columns == 1 else b_j
     c_row = item if rows == 1 else c_row
     at_first, first_j = bias.ctypes.data, item if start == BIAS else 0
-    rest = np.intp(at_c) if start == ITSELF else 0  # 0: there is nothing to add to
+    # what the sums are added to; 0: nothing. For ZERO that is 0.0 itself, as -0.0 becomes 0.0
+    rest, rest_j = (np.intp(at_c), item) if start == ITSELF else (np.intp(at_first), 0)
+    rest = rest if start >= ITSELF else 0
 
     along_k = a_k == item and b_k == item
     if rows == 1 and along_k:
-        if rest:
+        if start == ITSELF:
             at_first, first_j = at_c, item
         _dots(c, part, parts, columns, depth, at_b, b_j, at_a, at_c, item, at_first, first_j)
     elif columns == 1 and along_k:
         first_row = 0
-        if rest:
+        if start == ITSELF:
             at_first, first_row = at_c, c_row
         _dots(c, part, parts, rows, depth, at_a, a_row, at_b, at_c, c_row, at_first, first_row)
     elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:
-        _row(c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j, rest)
+        _row(
+            c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j,
+            rest, rest_j,
+        )  # fmt: skip
     elif columns == 1 and a_row == item and c_row == item and start != BIAS:  # the same, transposed
-        _row(c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_j, rest)
+        _row(
+            c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_j,
+            rest, rest_j,
+        )  # fmt: skip
     else:
         _tiles(
             c, part, parts, rows, columns, depth, at_a, a_row, a_k, at_b, b_k, b_j,
-            at_c, c_row, at_first, first_j, start == ITSELF, panels[part].ctypes.data,
+            at_c, c_row, at_first, first_j, start, panels[part].ctypes.data,
         )  # fmt: skip
 
 
@@ -238,7 +257,7 @@ def is_zero(x):
 @helper
 def _tiles(
     like, part, parts, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
-    c, c_row, first, first_j, adds, panel,
+    c, c_row, first, first_j, start, panel,
 ):  # fmt: skip
     item = like.itemsize
     lanes = VECTOR // item
@@ -253,7 +272,7 @@ def _tiles(
     else:
         top, bottom = share(rows, part, parts)
     tall, wide = max(1, bottom - top), max(1, right - left)
-    waits = adds and depth > DEPTH
+    waits = start == ITSELF and depth > DEPTH
     if waits:  # (9)
         blocks = -(-tall // WAITING)
         tall, wide = -(-tall // blocks), WIDTH * lanes
@@ -262,14 +281,14 @@ def _tiles(
             _rounds(
                 like, min(tall, bottom - i), min(wide, right - j), depth,
                 a + i * a_row, a_row, a_k, b + j * b_j, b_k, b_j,
-                c + i * c_row + j * item, c_row, first + j * first_j, first_j, adds, waits, panel,
+                c + i * c_row + j * item, c_row, first + j * first_j, first_j, start, waits, panel,
             )  # fmt: skip
 
 
 @helper
 def _rounds(
     like, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
-    c, c_row, first, first_j, adds, waits, panel,
+    c, c_row, first, first_j, start, waits, panel,
 ):  # fmt: skip
     item = like.itemsize
     step = WIDTH * VECTOR // item
@@ -299,10 +318,14 @@ def _rounds(
                     at_first, next_first = sums, next_sums
                 if is_last:
                     sums, next_sums = at_c, c_row
-                rest = at_c if adds and is_last else 0
+                rest, rest_row = at_c, c_row
+                if start == ZERO:
+                    rest, rest_row = first, 0
+                if start < ITSELF or not is_last:
+                    rest = 0
                 multiply_tile(
                     like, height, width, few, at_a, a_row, a_k, at_b, next_k,
-                    sums, next_sums, at_first, next_first, rest, c_row,
+                    sums, next_sums, at_first, next_first, rest, rest_row,
                 )  # fmt: skip
                 i += height
         at_k += few
@@ -319,7 +342,7 @@ def _height(left):
 
 
 @helper
-def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j, rest):
+def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j, rest, rest_j):
     item = like.itemsize
     width = BROAD * VECTOR // item
     left, right = share(-(-columns // width), part, parts)
@@ -327,7 +350,7 @@ def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j, r
         count = min(width, columns - j)
         multiply_row(
             like, count, depth, a, a_k, b + j * item, b_k, c + j * item, first + j * first_j,
-            rest + j * item if rest else rest,
+            rest + j * rest_j,
         )  # fmt: skip
 
 

@@ -56,14 +56,14 @@ next_bits = FromLLVM("next_bits", "calls")
 def standard_normal(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     """Draws of N(0, 1), of that shape."""
     out = memory.empty(shape, dtype)
-    recording.act(fill_standard_normal, (rng, out), writes=(out,))
+    recording.act(fill_standard_normal, (rng, out), written=(out,), also=(rng,))
     return memory.returned(out)
 
 
 def uniform(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     """Draws from [0, 1), of that shape."""
     out = memory.empty(shape, dtype)
-    recording.act(fill_uniform, (rng, out), writes=(out,))
+    recording.act(fill_uniform, (rng, out), written=(out,), also=(rng,))
     return memory.returned(out)
 
 

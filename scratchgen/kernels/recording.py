@@ -25,39 +25,103 @@ class Call:
     """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
 
     A part is one thread's share of it; see `sharing.share`. `written` are the indices of the
-    arguments that it writes. Where `scratch` is not 0, the loop has one more argument: memory to
-    work in, so many bytes for each part. `most` is how many parts there may be.
+    arguments that it writes, `changed` those of them that it reads as well. Where `scratch` is not
+    0, the loop has one more argument: memory to work in, so many bytes for each part. `most` is how
+    many parts there may be.
+
+    What only adds to an array may have a second form, `onto_zero`: another loop and its arguments,
+    for an array that holds nothing but 0.
     """
 
     loop: Kernel
     args: tuple[Any, ...]
     work: float
     written: Sequence[int] = ()
+    changed: Sequence[int] = ()
     scratch: int = 0
     most: int = sharing.MOST_THREADS
+    onto_zero: tuple[Kernel, tuple[Any, ...]] | None = None
 
     def parts(self, threads: int, fine: float) -> int:
         """In how many parts to run it, so that there is `fine` of the work for each."""
         parts = min(threads, self.most)
         return parts if self.work >= parts * fine else max(1, int(self.work / fine))
 
+    def reads(self) -> list[Array]:
+        """The arrays that it reads."""
+        only_written = set(self.written) - set(self.changed)
+        return [
+            x for i, x in enumerate(self.args) if _is_array(x) and i not in only_written
+        ]
+
+    def writes(self) -> list[Array]:
+        """The arrays that it writes."""
+        return [self.args[i] for i in self.written]
+
 
 @dataclass
 class Action:
-    """f(*args), by Python, which reads and writes those arrays."""
+    """f(*args), by Python, and the arrays that it reads and writes.
+
+    What is `fenced` may do anything: all before it stays before it, and all after it after it.
+    `also` are other things that it changes, such as a generator of random numbers.
+    """
 
     f: Callable[..., Any]
     args: tuple[Any, ...]
-    reads: Sequence[Array] = ()
-    writes: Sequence[Array] = ()
+    read: Sequence[Array] = ()
+    written: Sequence[Array] = ()
+    also: Sequence[Any] = ()
+    fenced: bool = False
+    onto_zero: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+
+    def reads(self) -> Sequence[Array]:
+        """The arrays that it reads."""
+        return self.read
+
+    def writes(self) -> Sequence[Array]:
+        """The arrays that it writes."""
+        return self.written
+
+
+@dataclass
+class Clear:
+    """An array is set to 0."""
+
+    array: Array
+
+    def reads(self) -> Sequence[Array]:
+        """None."""
+        return ()
+
+    def writes(self) -> Sequence[Array]:
+        """The array."""
+        return (self.array,)
+
+
+Event = Call | Action | Clear
 
 
 @dataclass
 class Notes:
     """What was recorded, in order."""
 
-    steps: list[Call | Action] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     constants: list[Array] = field(default_factory=list)  # that no step writes
+
+    def strangers(self, own: Sequence[Array], workspace: memory.Workspace) -> list[Array]:
+        """Arrays that kernels read or write, and that are neither in the workspace nor `own`.
+
+        NumPy made them in this step, so that in the next one they would hold old numbers.
+        """
+        known = {id(memory.owner(x)) for x in (*own, *self.constants)}
+        return [
+            x
+            for event in self.events
+            if not (isinstance(event, Action) and event.fenced)
+            for x in (*event.reads(), *event.writes())
+            if x.size and id(memory.owner(x)) not in known and not workspace.holds(x)
+        ]
 
 
 _notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
@@ -82,22 +146,42 @@ def is_recording() -> bool:
 def note(call: Call) -> None:
     """A kernel is about to run, by its loop."""
     if (notes := _notes.get()) is not None:
-        notes.steps.append(call)
+        notes.events.append(call)
 
 
 def act(
-    f: Callable[..., Any], args: tuple[Any, ...], reads: Sequence[Any] = (), writes: Sequence[Any] = ()
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    read: Sequence[Any] = (),
+    written: Sequence[Any] = (),
+    also: Sequence[Any] = (),
+    fenced: bool = False,
 ) -> None:
     """f(*args), noted as one action, whatever it calls."""
     if (notes := _notes.get()) is None:
         f(*args)
         return
-    notes.steps.append(Action(f, args, reads, writes))
+    notes.events.append(Action(f, args, read, written, also, fenced))
+    with not_recording():
+        f(*args)
+
+
+@contextmanager
+def not_recording() -> Iterator[None]:
+    """Within it nothing is noted."""
     outside = _notes.set(None)
     try:
-        f(*args)
+        yield
     finally:
         _notes.reset(outside)
+
+
+def clear(x: Array) -> None:
+    """Every number of x becomes 0."""
+    x = memory.writable(x) if memory.can_be_written(x) else x
+    if (notes := _notes.get()) is not None:
+        notes.events.append(Clear(x))
+    x.fill(0)
 
 
 def plain(x: Array) -> Array:
@@ -111,30 +195,36 @@ def plain(x: Array) -> Array:
         except ValueError:
             pass
     copy = memory.empty(x.shape, x.dtype)
-    act(np.copyto, (copy, x), reads=(x,), writes=(copy,))
+    act(np.copyto, (copy, x), read=(x,), written=(copy,))
     return copy
 
 
-def by_numpy(formula: Kernel, args: tuple[Any, ...], operands: Any, out: Any = None) -> Any:
+def by_numpy(
+    formula: Kernel,
+    args: tuple[Any, ...],
+    operands: Any,
+    out: Array | None = None,
+    onto_zero: Kernel | None = None,
+) -> Any:
     """The arrays that a formula returns for those operands; recorded, in memory of the step.
 
-    `out` is that memory, where there is already some.
+    `out` is that memory, where there is already some. `onto_zero` is the formula for a last
+    operand, changed in place, that holds nothing but 0.
     """
     pairs = list(zip(args, operands.given, strict=True))
     args = tuple(memory.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
     if (notes := _notes.get()) is None:
         return as_tuple(formula(*args))
-    outside = _notes.set(None)  # what the formula calls is part of it
-    try:
+    with not_recording(), memory.outside():
         made = as_tuple(formula(*args))
-    finally:
-        _notes.reset(outside)
     kept = (out,) if out is not None else tuple(memory.empty(x.shape, x.dtype) for x in made)
     for place, x in zip(kept, made, strict=True):
         place[...] = x
     changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
     arrays = [x for x in args if isinstance(x, np.ndarray)]
-    notes.steps.append(Action(_again, (formula, args, kept), arrays, [*kept, *changed]))
+    other = None if onto_zero is None else (onto_zero, args)
+    action = Action(_again, (formula, args, kept), arrays, [*kept, *changed], onto_zero=other)
+    notes.events.append(action)
     return kept
 
 
@@ -158,7 +248,7 @@ def keep(x: Array) -> None:
 def numbers(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
     """The numbers (count,) that f() gives; in every step anew, before all else."""
     array = memory.empty((count,), dtype)
-    act(_fill, (array, f), writes=(array,))
+    act(_fill, (array, f), written=(array,))
     return memory.returned(array)
 
 
@@ -174,3 +264,7 @@ def as_tuple(made: Any) -> tuple[Array, ...]:
     if made is None:
         return ()
     return tuple(map(np.asarray, made if isinstance(made, tuple) else (made,)))
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray)

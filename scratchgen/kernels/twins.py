@@ -124,7 +124,7 @@ class Twins:
             most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
             work = passed[self.of].size * self.weight
             passed = (*passed, settings) if settings else passed
-            call(Call(self.loop, passed, work, self.operands.written, most=most))
+            call(Call(self.loop, passed, work, self.operands.written, self.operands.changed, most=most))
             return _given(made)
         made = recording.by_numpy(self.formula, args, self.operands)
         return _given(made)

@@ -12,7 +12,6 @@ the decoder is made.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,10 @@ import numpy as np
 from ..checks import Array, Shape, array_text, examples
 from ..data.scaling import Scaler
 from ..errors import KindError, ShapeError
-from ..kernels import here, lasting
-from ..kernels.plans import Plan
-from ..kernels.recording import recording
+from ..kernels.prepared import Prepared
+from ..kernels.trust import asked, is_ours, why_not
 from ..kernels.twins import references, twins, twins_run
-from ..nn import Layer, Network, Tape, distinct_layers, replays
+from ..nn import Layer, Network, Tape, distinct_layers
 from ..nn.layer import Views
 
 
@@ -41,7 +39,7 @@ class PreparedDecoder:
         shape: Shape,
         batch: int,
         dtype: np.dtype[Any],
-        reading: Callable[[Array, Array], Array],
+        reading: Callable[[Array], Array],
         check_labels: Callable[[Any, int], Array | None],
         joins_labels: bool,
         parts: Sequence[Any],
@@ -51,8 +49,9 @@ class PreparedDecoder:
         self._like_x = np.zeros((batch, *shape), dtype if scaler is None else np.float64)
         self._network, self._p, self._reading, self._scaler = network, p, reading, scaler
         self._check_labels, self._joins_labels = check_labels, joins_labels
-        is_planned = not joins_labels and all(map(replays, [*distinct_layers(network), *parts]))
-        self._is_planned = is_planned
+        layers = [*distinct_layers(network), *parts]
+        self._is_ours = not joins_labels and all(map(is_ours, layers))
+        self._is_ours &= asked(None) is not False and not why_not()
         self._by = twins if twins_run() else references  # in whose block a pass is prepared
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
@@ -89,10 +88,10 @@ class PreparedDecoder:
 
     def _pass(self) -> "DecodingPass":
         """This thread's own pass."""
-        z, x = np.zeros_like(self._like_z), np.zeros(self._like_x.shape, self._like_z.dtype)
+        z = np.zeros_like(self._like_z)
         with self._by():
             self._mine.work = DecodingPass(
-                self._network, self._p, z, x, self._reading, self._scaler, self._is_planned
+                self._network, self._p, z, self._reading, self._scaler, self._is_ours
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -116,49 +115,37 @@ class PreparedDecoder:
 
 
 class DecodingPass:
-    """What one thread works in: z, the tape, the examples, and the plan, where there is one."""
+    """What one thread works in: z, the tape, and the examples."""
 
     def __init__(
         self,
         network: Network,
         p: Views,
         z: Array,
-        x: Array,
-        reading: Callable[[Array, Array], Array],
+        reading: Callable[[Array], Array],
         scaler: Scaler | None,
-        is_planned: bool,
+        is_ours: bool,
     ) -> None:
-        self.z, self._out = lasting(z), lasting(x)
-        self.tape = Tape().begin(training=False)
+        self.z, self.tape = z, Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
         self._reading, self._scaler = reading, scaler
-        self._in_units = None if scaler is None else lasting(np.zeros(x.shape))
-        self._replay: Callable[[], None] | None = None
-        if is_planned:
-            with recording() as notes:
-                self._x = _rounding_to_0(self._layer_by_layer)
-            if notes.can_be_replayed():
-                replay = Plan(notes, threads=1).run
-                self._replay = replay if twins_run() else partial(_rounding_to_0, replay)
+        with np.errstate(under="ignore"):
+            self._decode = Prepared(self._layer_by_layer, z, is_ours)
+        self._by_numpy = scaler is not None or not (is_ours and twins_run())
 
     def run(self, z: Array) -> Array:
         """x for z, in memory that the next run writes over."""
-        np.copyto(self.z, z)
-        if self._replay is None:
-            x: Array = _rounding_to_0(self._layer_by_layer)
-            return x
-        self._replay()
-        return self._x
+        if not self._by_numpy:
+            return self._decode(z)
+        with np.errstate(under="ignore"):  # what is too small for a number is 0
+            x = self._decode(z)
+            return x if self._scaler is None else self._scaler.undo(x)
 
-    def _layer_by_layer(self) -> Array:
-        x = self.z
+    def _layer_by_layer(self, z: Array) -> Array:
+        x = z
         for forward, p, tape in self._passes:
             x = forward(p, x, tape)
-        x = self._reading(x, self._out)
-        if self._scaler is None or self._in_units is None:
-            return x
-        here(self._scaler.undo, x, self._in_units)
-        return self._in_units
+        return self._reading(x)
 
 
 def _rounding_to_0(run: Callable[[], Any]) -> Any:

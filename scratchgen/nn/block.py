@@ -203,4 +203,4 @@ class Gradient:
 
     def clear(self) -> None:
         """Set every number to 0."""
-        kernels.fill(self.vector, 0)
+        kernels.clear(self.vector)

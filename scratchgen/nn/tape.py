@@ -35,6 +35,10 @@ class Tape:
         self._start({"training": training, **given})
         return self
 
+    def what_was_given(self) -> dict[str, Any]:
+        """By name, what `begin` was called with."""
+        return dict(self._given)
+
     def _start(self, given: dict[str, Any]) -> None:
         # notes are attributes, which are found fast; all but these are forgotten
         self.__dict__ = {"_given": given, "_inner": self._inner}
@@ -63,8 +67,7 @@ class Tape:
 
         So a number enters a step that changes from one to the next, as a weight that warms up.
         """
-        given = self._given
-        return kernels.numbers(lambda: f(given.get("step")))
+        return kernels.numbers(lambda: f(self._given.get("step")))
 
     if TYPE_CHECKING:  # a note may have any name
 

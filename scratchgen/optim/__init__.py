@@ -1,19 +1,12 @@
 """Optimizers on flat vectors, schedules of their learning rate, and averages of the weights."""
 
+from .adam import Adam, AdamW
 from .averaging import MovingAverage
-from .optimizers import (
-    OPTIMIZERS,
-    SGD,
-    Adam,
-    AdamW,
-    ClipNorm,
-    Momentum,
-    Nesterov,
-    Optimizer,
-    RMSProp,
-    optimizer_for,
-    settings,
-)
+from .clipping import ClipNorm
+from .descent import SGD, Optimizer
+from .momentum import Momentum, Nesterov
+from .optimizers import OPTIMIZERS, optimizer_for, settings
+from .rmsprop import RMSProp
 from .schedules import (
     SCHEDULES,
     Chain,

@@ -10,9 +10,7 @@ average of what never changes is exactly that:
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import Any
 
 from .. import kernels
 from ..checks import Array, fraction
@@ -28,6 +26,7 @@ class MovingAverage(ExplainsKeywords):
     `keep`, a number in [0, 1), is what the old average counts. Generators are often judged with
     averaged weights (Yazici et al. 2019, "The unusual effectiveness of averaging in GAN training").
 
+    >>> import numpy as np
     >>> weights = np.zeros(1)
     >>> moving = MovingAverage(keep=0.5)
     >>> memory = moving.memory(weights)
@@ -39,7 +38,6 @@ class MovingAverage(ExplainsKeywords):
     """
 
     keep: float = 0.999
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keep", fraction(self.keep, "MovingAverage: keep"))
@@ -49,9 +47,7 @@ class MovingAverage(ExplainsKeywords):
 
         Raises KindError or ShapeError unless it is a flat array of float32 or float64.
         """
-        memory = remember("MovingAverage", vector, "average", t=0)
-        memory.weight = kernels.lasting(np.zeros(1, vector.dtype.type))
-        return memory
+        return remember("MovingAverage", vector, "average", t=0)
 
     def update(self, vector: Array, memory: Memory) -> None:
         """Count the vector (P,) as it is now; call it after each step of training.
@@ -59,12 +55,13 @@ class MovingAverage(ExplainsKeywords):
         Raises KindError or OptionError for a memory that was not made for this vector.
         """
         check_update("MovingAverage", vector, memory)
-        kernels.before(self._count, memory)
-        kernels.approach(memory.average, vector, memory.weight)  # (2)
+        weight = kernels.numbers(lambda: self._count_on(memory))  # (1,)
+        kernels.approach(memory.average, vector, weight)  # (2)
 
-    def _count(self, memory: Memory) -> None:
+    def _count_on(self, memory: Memory) -> float:
+        """What the next vector, which now counts, weighs in (2)."""
         memory.t += 1
-        memory.weight[:] = (1 - self.keep) / (1 - self.keep**memory.t)
+        return (1 - self.keep) / (1 - self.keep**memory.t)
 
     def average(self, memory: Memory) -> Array:
         """The average (P,), an array of the caller's own.

@@ -13,14 +13,13 @@ import numpy as np
 
 from ..checks import FLOATS, Array, array_text
 from ..errors import KindError, OptionError, ShapeError
-from ..kernels.recording import lasting
 
 
 class Memory(SimpleNamespace):
     """`owner`, who made it; `theta`, the vector (P,) that it is of; and the owner's own notes.
 
-    The vector is known by identity, not by its values. A deepcopy or a pickle of theta and memory
-    together keeps them together.
+    The vector is known by the memory it lies in, not by its values. A deepcopy or a pickle of theta
+    and memory together keeps them together.
     """
 
 
@@ -40,7 +39,7 @@ def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
             f"{owner}: theta has shape {theta.shape}, wants a flat vector (P,): {first}keep one "
             f"view flat = theta.reshape(-1), and use it each time"
         )
-    zeros = {name: lasting(np.zeros(theta.shape, theta.dtype.type)) for name in names}
+    zeros = {name: np.zeros(theta.shape, theta.dtype.type) for name in names}
     return Memory(owner=owner, theta=theta, **zeros, **notes)
 
 
@@ -58,12 +57,21 @@ def check_owner(owner: str, memory: Any) -> None:
 def check_update(owner: str, theta: Array, memory: Any) -> None:
     """Raise KindError or OptionError unless `owner` made `memory` for this very vector."""
     check_owner(owner, memory)
-    if memory.theta is not theta:
+    if not is_same_vector(theta, memory.theta):
         raise OptionError(
             f"{owner} got a memory of another vector than this one ({array_text(theta)}): make "
             f"one for each vector, and write into that vector in place, theta[:] = ..., not "
             f"theta = ..."
         )
+
+
+def is_same_vector(x: Any, theta: Array) -> bool:
+    """Whether x is theta, or lies where theta does: what is written into one is in both."""
+    return x is theta or (
+        isinstance(x, np.ndarray)
+        and (x.dtype, x.shape, x.strides) == (theta.dtype, theta.shape, theta.strides)
+        and x.__array_interface__["data"][0] == theta.__array_interface__["data"][0]
+    )
 
 
 def check_gradient(owner: str, theta: Array, gradient: Any) -> None:

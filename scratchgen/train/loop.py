@@ -39,6 +39,7 @@ from ..optim import MovingAverage, Optimizer, optimizer_for, settings
 from ..rng import chosen_seed, stream
 from .callbacks import Callback, Run, as_callbacks
 from .progress import Progress
+from .replay import Steps
 from .scales import scale_advice, scale_problem
 from .signals import Signals
 from .step import Trainer
@@ -124,6 +125,7 @@ def fit(
     callbacks: Any = (),
     progress: bool = False,
     even_batches: bool = True,
+    replay: bool | None = None,
 ) -> History:
     """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
 
@@ -153,6 +155,10 @@ def fit(
         progress: show a progress bar, or lines where there is no terminal.
         even_batches: False makes all batches as large as batch_size and the last of what is left,
             as other libraries do. Such a short batch moves the weights as far as any other.
+        replay: whether steps that have become a routine are replayed, without the Python between
+            their kernels, to the same bits. None replays them unless the source was edited or a
+            debugger follows, False runs each step as it is written, True does not ask for edits.
+            Without an answer here, SCRATCHGEN_REPLAY=0 or 1 counts; docs/stepping.md.
 
     The history holds, by name, one number an epoch, a mean per example: for a VAE loss,
     reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
@@ -199,12 +205,14 @@ def fit(
     }
     model.history, record = history, Record(model.training_log, of_run)
     trainer = Trainer(model, optimizers, moving)
+    noise = stream(seed, "noise", begun=trainer.begun)
+    steps = Steps(trainer, data.x, data.labels, noise, replay)
     with Signals() as signals, ExitStack() as ends:
         for callback in told:
             callback.on_start(run)
             ends.callback(callback.on_end, run)
         ends.callback(_finish, run, trainer, record, signals)  # last in, first out: then on_end
-        _train(run, data, size, even_batches, held_out, trainer, told, record, signals)
+        _train(run, data, size, even_batches, held_out, steps, told, record, signals)
     return history
 
 
@@ -225,25 +233,22 @@ def _train(
     size: int,
     even_batches: bool,
     held_out: Examples | None,
-    trainer: Trainer,
+    steps: Steps,
     told: list[Callback],
     record: Record,
     signals: Signals,
 ) -> None:
-    model = run.model
-    order_stream, noise_stream = (
-        stream(run.seed, name, begun=trainer.begun) for name in ("batches", "noise")
-    )
+    model, trainer = run.model, steps.trainer
+    order_stream = stream(run.seed, "batches", begun=trainer.begun)
     # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
+        steps.look_again()
         # overflow is caught by its result, and what underflows is rightly 0
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for rows in batch_rows(len(data.x), size, order_stream, even_batches):
                 try:
-                    x, labels = data.of(rows)
-                    x = np.asarray(x, model.dtype)
-                    means.add(trainer.step(x, noise_stream, labels), len(rows))
+                    means.add(steps.step(rows), len(rows))
                 except DivergedError as problem:
                     trainer.go_back()
                     raise _diverged(run, str(problem), run.step + 1, data.x) from None

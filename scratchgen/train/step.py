@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .. import kernels
 from ..checks import Array
 from ..errors import DivergedError
-from ..kernels.plans import Plan
+from ..kernels import recording
 from ..models import Model
-from ..nn import Tape, noted
+from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
 from ..rng import Rng, generator
+from .stand_ins import expect_written
 
 
 class Trainer:
@@ -43,6 +43,7 @@ class Trainer:
         self.memories: dict[str, Any] = {}
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
+        self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
         for player, block in model.players.items():
             self.memories[player] = optimizers[player].memory(block.vector)
             self.gradients[player] = block.zeros_like()
@@ -60,47 +61,42 @@ class Trainer:
         players before it have moved.
         """
         rng = generator(rng)
-        parts: dict[str, float] = {}
+        self.reports = {}
         for player in self.turns():
-            gradient, tape = self.gradients[player], self.tapes[player]
+            block, gradient, tape = self.model.players[player], self.gradients[player], self.tapes[player]
             gradient.clear()
-            self.model.objective(  # (1)
+            report = self.model.report(  # (1)
                 player, batch, rng, gradient, tape, step=self.steps, labels=labels
             )
-            kernels.after(_check, player, tape)
+            self.reports[player] = report
+            recording.act(_check, (player, report), read=tuple(report.values()))
             self.is_moving = True
-            noted(self.optimizers[player]).update(  # (2)
-                self.model.players[player].vector, gradient.vector, self.memories[player]
+            found = self.optimizers[player].update(  # (2)
+                block.vector, gradient.vector, self.memories[player]
             )
+            expect_written(self.optimizers[player], block.vector, found)
             self.model.settle(player, tape)  # (3)
             if self.average:
                 self._count(player, self.average)  # (4)
-            parts |= tape.parts
+        self.ended()
+        return self.parts()
+
+    def ended(self) -> None:
+        """Count a step that has come to its end."""
         self.steps += 1
         self.is_moving = False
-        return parts
+
+    def parts(self) -> dict[str, float]:
+        """What the players of the last step minimised, with its parts."""
+        return {
+            name: float(number[0])
+            for report in self.reports.values()
+            for name, number in report.items()
+        }
 
     def turns(self) -> tuple[str, ...]:
         """The players that move in the next step."""
         return self.model.turns(self.steps)
-
-    def replay(self, plan: Plan, given: dict[str, dict[str, Any]]) -> dict[str, float]:
-        """`step` by a plan that was recorded of one with the same turns, where `given` was given.
-
-        Raises DivergedError after all players have moved, or, with a user's own parts, where `step`
-        does.
-        """
-        turns = self.turns()
-        for player in turns:
-            self.tapes[player].begin(**{**given[player], "step": self.steps})
-        self.is_moving = True
-        plan.run()
-        parts: dict[str, float] = {}
-        for player in turns:
-            parts |= self.tapes[player].parts
-        self.steps += 1
-        self.is_moving = False
-        return parts
 
     def remember(self) -> None:
         """Remember what training gives so far, to go back to."""
@@ -153,7 +149,7 @@ class Trainer:
         average.update(block.state, of_state)
 
 
-def _check(player: str, tape: Tape) -> None:
-    value = next(iter(tape.parts.values()))  # the first is what the player minimises
+def _check(player: str, report: dict[str, Array]) -> None:
+    value = float(next(iter(report.values()))[0])  # the first is what the player minimises
     if not abs(value) < float("inf"):
         raise DivergedError(f"what the {player} minimises became {value}")

@@ -276,7 +276,7 @@ def test_updates_are_what_an_optimizer_spends(monkeypatch):
 
 def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(monkeypatch):
     assert findings(check_optimizer(Adam()))["memory"].verdict == PASS
-    monkeypatch.setattr("scratchgen.optim.optimizers.check_update", lambda *args: None)
+    monkeypatch.setattr("scratchgen.optim.descent.check_update", lambda *args: None)
     assert findings(check_optimizer(Adam()))["memory"].verdict == FAIL
 
 
@@ -287,7 +287,7 @@ def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch)
         v += rest2 * (g * g - v)
         theta -= decay * theta + rate * (m * c1) / np.sqrt(v * c2 + eps)
 
-    monkeypatch.setattr("scratchgen.kernels.adam_step", spoilt)
+    monkeypatch.setattr("scratchgen.optim.adam.adam_step", spoilt)
     for optimizer in (Adam(), AdamW(), ClipNorm(Adam(), 1.0)):
         report = check_optimizer(optimizer)
         assert report.verdict == FAIL

@@ -5,22 +5,77 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchgen.bench.cases import CASES, twins
 from scratchgen.kernels.compiling import for_python
+from scratchgen.optim.adam import adam_step
+from scratchgen.optim.descent import sgd_step
+from scratchgen.optim.momentum import momentum_step, nesterov_step
+from scratchgen.optim.rmsprop import centred_rmsprop_step, rmsprop_step
 from scratchgen.versions import is_installed
 
-STEPS = sorted(name for name in CASES if name.endswith("_step"))
+STEPS = {  # with its numbers, but for the last, which is the smallest normal one
+    adam_step: (1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3),
+    centred_rmsprop_step: (1e-2, 0.01, 1e-8),
+    momentum_step: (1e-2, 0.9),
+    nesterov_step: (1e-2, 0.9),
+    rmsprop_step: (1e-2, 0.01, 1e-8),
+    sgd_step: (1e-2,),
+}
+needs_numba = pytest.mark.skipif(
+    not is_installed("numba"), reason="numba is not installed: there are no loops"
+)
+each_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-@pytest.mark.skipif(not is_installed("numba"), reason="numba is not installed: there are no twins")
-@pytest.mark.parametrize("name", STEPS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def operands(step, dtype, seed, size=200):
+    """By name: normal draws (P,), v a mean of squares, and the numbers of the step."""
+    names, rng = step.twins.operands.names, np.random.default_rng(seed)
+    drawn = {name: rng.standard_normal(size).astype(dtype) for name in names[:-1]}
+    if "v" in drawn:
+        np.abs(drawn["v"], out=drawn["v"])
+    if "mean" in drawn:  # v far above its square: v - mean^2 loses no digits
+        drawn["v"] += 4 * (1 + drawn["mean"] ** 2)
+    return drawn | {names[-1]: np.array([*STEPS[step], np.finfo(dtype).tiny], dtype)}
+
+
+@needs_numba
+@each_step
+@each_dtype
 @given(st.integers(0, 2**32))
-def test_a_step_is_right_to_four_roundings(name, dtype, seed):
-    kernel, case = twins()[name], CASES[name](1, 200, dtype, seed)
-    wide = [np.asarray(one, np.longdouble) for one in case]
-    before, u = wide[0].copy(), np.finfo(dtype).eps / 2
-    kernel.reference(*wide)
-    for_python(kernel.loop)(0, 1, *case)
-    error = np.abs(case[0] - wide[0])
-    assert (error <= 4 * u * (np.abs(before) + np.abs(wide[0] - before))).all()
+def test_a_loop_is_right_to_four_roundings(step, dtype, seed):
+    ours = operands(step, dtype, seed)
+    wide = {name: x.astype(np.longdouble) for name, x in ours.items()}
+    before, u = wide["theta"].copy(), np.finfo(dtype).eps / 2
+    step.twins.formula(*wide.values())
+    for_python(step.twins.loop)(0, 1, *ours.values())
+    error = np.abs(ours["theta"] - wide["theta"])
+    assert (error <= 4 * u * (np.abs(before) + np.abs(wide["theta"] - before))).all()
+
+
+@needs_numba
+@each_step
+@each_dtype
+@given(st.integers(0, 2**32))
+def test_a_loop_remembers_what_its_formula_remembers(step, dtype, seed):
+    ours, theirs = (operands(step, dtype, seed) for _ in range(2))
+    step.twins.formula(*theirs.values())
+    for_python(step.twins.loop)(0, 1, *ours.values())
+    eps = np.finfo(dtype).eps
+    for name, x in ours.items():
+        np.testing.assert_allclose(x, theirs[name], rtol=8 * eps, atol=8 * eps)
+
+
+@needs_numba
+@pytest.mark.parametrize("step", [one for one in STEPS if one is not sgd_step])
+@each_dtype
+def test_what_is_remembered_becomes_zero_below_the_smallest_normal_number(step, dtype):
+    least = np.finfo(dtype).tiny
+    for way in (step.twins.formula, lambda *given: for_python(step.twins.loop)(0, 1, *given)):
+        given = operands(step, dtype, 0, size=3)
+        given["g"][:] = 0
+        remembered = [x for name, x in given.items() if name not in ("theta", "g", "numbers")]
+        for x in remembered:
+            x[:] = [least, 0 if x is given.get("v") else -least, 2 * least]
+        way(*given.values())
+        for x in remembered:
+            assert (x != 0).tolist() == [False, False, True]

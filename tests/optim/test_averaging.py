@@ -9,6 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import errors
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan
+from scratchgen.kernels.recording import recording
+from scratchgen.kernels.twins import references, twins
 from scratchgen.optim import Adam, MovingAverage
 
 
@@ -70,6 +74,20 @@ def test_an_update_leaves_the_vector_and_an_average_is_the_callers_own():
     moving.average(memory)[:] = 7
     assert (vector == 1).all()
     assert (moving.average(memory) == 1).all()
+
+
+@pytest.mark.parametrize("way", [twins, references])
+def test_an_update_that_is_repeated_counts_on(way):
+    vectors = np.random.default_rng(0).standard_normal((20, 3))
+    vector, moving = vectors[0].copy(), MovingAverage(0.9)
+    memory = moving.memory(vector)
+    with way():
+        with Workspace().step(), recording() as notes:
+            moving.update(vector, memory)
+        again = Plan(notes, threads=1)
+        for vector[:] in vectors[1:]:
+            again.run()
+        assert (moving.average(memory) == averaged(vectors, 0.9)[-1]).all()
 
 
 @pytest.mark.parametrize("together", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])

@@ -14,6 +14,10 @@ from layer_cases import passes
 
 from scratchgen import errors
 from scratchgen.gradcheck import check_optimizer
+from scratchgen.kernels.memory import Workspace, read_only
+from scratchgen.kernels.plans import Plan
+from scratchgen.kernels.recording import recording
+from scratchgen.kernels.twins import references, twins
 from scratchgen.optim import (
     OPTIMIZERS,
     SGD,
@@ -64,10 +68,10 @@ def walk(optimizer, theta, gradients):
 
 
 def remembered(memory):
-    """What a memory holds, but for the vector and what is scratch, as text."""
+    """What a memory holds, but for the vector, as text."""
     if not hasattr(memory, "owner"):
         return repr(memory)
-    notes = {name: value for name, value in vars(memory).items() if name not in ("theta", "work")}
+    notes = {name: value for name, value in vars(memory).items() if name != "theta"}
     return {name: remembered(value) for name, value in notes.items()}
 
 
@@ -109,7 +113,7 @@ def test_what_is_remembered_has_the_dtype_of_the_vector(optimizer, dtype):
     memory = optimizer.memory(theta)
     optimizer.update(theta, np.ones(3, dtype), memory)
     arrays = [value for value in vars(memory).values() if isinstance(value, np.ndarray)]
-    assert len(arrays) == 2 + len(getattr(optimizer, "arrays", ()))
+    assert len(arrays) == 1 + len(getattr(optimizer, "arrays", ()))
     assert {array.dtype for array in arrays} == {np.dtype(dtype)}
     assert memory.theta is theta
 
@@ -385,6 +389,60 @@ def test_a_memory_of_another_vector_is_refused_even_if_it_holds_the_same_numbers
     with pytest.raises(errors.OptionError, match=r"memory of another vector .*in place, theta"):
         optimizer.update(theta.copy(), np.ones(3), memory)
     assert (theta == 1).all()
+
+
+@each_optimizer
+def test_a_window_of_the_whole_vector_is_that_vector_and_of_another_part_is_not(optimizer):
+    theta, g = np.ones(6), np.ones(6)
+    memory = optimizer.memory(theta[::2])
+    optimizer.update(theta[::2], g[:3], memory)
+    moved = theta.copy()
+    assert (moved[::2] != 1).all()
+    assert (moved[1::2] == 1).all()
+    for other in (theta[:3], theta[1::2], theta[::-2], theta[:2], theta[::2].copy(), None):
+        with pytest.raises(errors.OptionError, match="memory of another vector"):
+            optimizer.update(other, g[:3], memory)
+    assert (theta == moved).all()
+
+
+@each_optimizer
+@pytest.mark.parametrize("way", [twins, references])
+def test_a_read_only_gradient_is_read_like_any_other(optimizer, way):
+    theta, gradients = noise(4), noise(10, 4, seed=1)
+    with way():
+        wanted = walk(optimizer, theta, gradients)
+        assert (walk(optimizer, theta, map(read_only, gradients)) == wanted).all()
+
+
+@pytest.mark.parametrize("optimizer", ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize("way", [twins, references])
+def test_only_kernels_write_a_vector_that_is_read_only_in_a_step(optimizer, way):
+    theta, g = noise(4), noise(4, seed=1)
+    workspace, memory = Workspace(guards=True), optimizer.memory(theta)
+    with way():
+        wanted = walk(optimizer, theta, [g])
+        with pytest.raises(errors.KindError, match="theta is read-only"):
+            optimizer.update(read_only(theta), g, optimizer.memory(theta))
+        with workspace.step():
+            optimizer.update(read_only(theta), read_only(g), memory)
+    assert (theta == wanted).all()
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=range(len(SCHEDULES)))
+@pytest.mark.parametrize("kind", [*OPTIMIZERS.values(), partial(RMSProp, centred=True)])
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, ClipNorm])
+@pytest.mark.parametrize("way", [twins, references])
+def test_a_step_that_is_repeated_has_the_rate_of_its_turn(kind, schedule, wrap, way):
+    optimizer, start, gradients = wrap(kind(schedule)), noise(4), 3 * noise(60, 4, seed=1)
+    theta, g = start.copy(), gradients[0].copy()
+    memory = optimizer.memory(theta)
+    with way():
+        with Workspace().step(), recording() as notes:
+            optimizer.update(theta, g, memory)
+        again = Plan(notes, threads=1)
+        for g[:] in gradients[1:]:
+            again.run()
+        assert (theta == walk(optimizer, start, gradients)).all()
 
 
 def test_the_constants_may_change_between_steps():

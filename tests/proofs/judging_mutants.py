@@ -54,7 +54,7 @@ LIKELIHOODS |= {"SharedGaussian", "Gaussian"}
 
 def room_of(mutant: Any, kind: str) -> str:
     """Layers, second order, likelihoods, losses, penalties, models or optimizers."""
-    if mutant.module.startswith(("optim", "kernels.adam")):
+    if mutant.module.startswith("optim"):
         return "optimizers"
     if kind in proof_subjects.WHOLE:
         return "penalties" if kind == "penalise" else "models"

@@ -1,6 +1,7 @@
 """The mutants of the optimizers, judged by walks beside the formulas of their papers."""
 
 import functools
+import inspect
 import sys
 from typing import Any
 
@@ -23,7 +24,7 @@ OPTIMIZERS: dict[str, Any] = {
     "ClipNorm of Adam": ClipNorm(Adam(0.02), norm=0.9),
 }
 SIZES = (1, 2, 5, 16, 33)
-FILES = ("optim/optimizers.py", "kernels/adam.py")
+FILES = tuple(f"optim/{name}.py" for name in ("descent", "momentum", "rmsprop", "adam", "clipping"))
 NO_STEP = ("rate", "owner", "memory", "_set")
 
 
@@ -70,7 +71,8 @@ def functions() -> dict[str, list[str]]:
 @functools.cache
 def mutants() -> list[Mutant]:
     """All mutants of every step."""
-    return [one for name in functions() for one in mutants_of(function_of(name))]
+    formulas = (inspect.unwrap(function_of(name)) for name in functions())
+    return [one for formula in formulas for one in mutants_of(formula)]
 
 
 def behaviour(optimizer: Any, size: int, mutant: Mutant) -> tuple[str, str]:

@@ -1,0 +1,114 @@
+"""Adam: momentum over RMSProp, both corrected for moments that start at 0; and AdamW.
+
+    m = m + rest1 (g - m),       rest1 = 1 - b1                                   (1)
+    v = v + rest2 (g^2 - v),     rest2 = 1 - b2                                   (2)
+    theta = theta - decay theta,   decay = rate weight_decay, and 0 for Adam      (3)
+    theta = theta - rate (m c1) / (sqrt(v c2) + eps)                              (4)
+    c1 = 1 / (1 - b1^t),   c2 = 1 / (1 - b2^t),   t = 1, 2, ...                   (5)
+    m = 0 where |m| < least,   v = 0 where v < least                              (6)
+
+rest1 and rest2 are rounded once, from double precision: in float32, 1 - 0.999 is 0.00100004.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..checks import Array, finite, fraction
+from ..kernels import formula, share_row, twin_of
+from .descent import Descent, flush
+from .memory import Memory
+from .schedules import Schedule
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@dataclass(frozen=True)
+class Adam(Descent):
+    """Adaptive moment estimation (Kingma and Ba 2015, algorithm 1).
+
+    >>> theta, adam = np.zeros(1), Adam(learning_rate=0.1)
+    >>> adam.update(theta, np.array([123.0]), adam.memory(theta))
+    >>> theta.round(6)         # the first step is the learning rate, however large the gradient
+    array([-0.1])
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    arrays: ClassVar[tuple[str, ...]] = ("m", "v")
+    count: ClassVar[int] = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set("b1", fraction)
+        self._set("b2", fraction)
+        self._set("eps", finite, above=True)
+
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        c1, c2 = 1 / (1 - self.b1**t), 1 / (1 - self.b2**t)  # (5)
+        return rate, 1 - self.b1, 1 - self.b2, self.eps, c1, c2, rate * self.decay()
+
+    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
+        adam_step(theta, g, memory.m, memory.v, numbers)
+
+    def decay(self) -> float:
+        """The share of theta that is taken away in a step of rate 1."""
+        return 0.0
+
+
+@formula("g (P,), numbers (8,) -> theta, m, v (P,) in place", row_by_row=True)
+def adam_step(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+    """theta, g, m, v (P,): writes theta, m and v.
+
+    numbers (8,) are rate, rest1, rest2, eps, c1, c2, decay, least.
+    """
+    rate, rest1, rest2, eps, c1, c2, decay, least = numbers
+    m += rest1 * (g - m)  # (1)
+    v += rest2 * (g * g - v)  # (2)
+    if decay:
+        theta -= decay * theta  # (3)
+    theta -= rate * (m * c1) / (np.sqrt(v * c2) + eps)  # (4)
+    flush(m, least)  # (6)
+    flush(v, least)
+
+
+@twin_of(adam_step)
+def adam_step_loop(part, parts, theta, g, m, v, numbers):
+    rate, rest1, rest2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
+    c1, c2, decay, least = numbers[4], numbers[5], numbers[6], numbers[7]
+    start, stop = share_row(theta.size, part, parts)
+    theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
+    for i in range(theta.size):
+        mi = m[i] + rest1 * (g[i] - m[i])  # (1)
+        vi = v[i] + rest2 * (g[i] * g[i] - v[i])  # (2)
+        decayed = theta[i] - decay * theta[i]  # (3)
+        theta[i] = decayed - rate * (mi * c1) / (np.sqrt(vi * c2) + eps)  # (4)
+        m[i] = 0 if abs(mi) < least else mi  # (6)
+        v[i] = 0 if vi < least else vi
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam, and a pull towards 0 that is not divided by anything (Loshchilov and Hutter 2019).
+
+    Adding weight_decay * theta to the gradient instead would have Adam divide it by sqrt(v), and
+    leave the parameters with the largest gradients with the least decay. As in PyTorch the decay
+    is multiplied by the learning rate, so it follows the schedule.
+
+    >>> theta, adamw = np.ones(1), AdamW(learning_rate=0.1, weight_decay=0.5)
+    >>> adamw.update(theta, np.zeros(1), adamw.memory(theta))
+    >>> theta                                          # 1 - 0.1 * 0.5
+    array([0.95])
+    """
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set("weight_decay", finite)
+
+    def decay(self) -> float:
+        return self.weight_decay

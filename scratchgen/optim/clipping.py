@@ -1,0 +1,68 @@
+"""A gradient that is too long is shortened, before an optimizer takes a step by it.
+
+g = g min(1, norm / |g|)                                                      (1)
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..checks import Array, finite
+from ..kernels import formula
+from ..keywords import ExplainsKeywords
+from .descent import Optimizer
+from .memory import Memory, check_gradient, check_update, remember
+from .optimizers import optimizer_for
+
+
+@dataclass(frozen=True)
+class ClipNorm(ExplainsKeywords):
+    """Another optimizer, given gradients no longer than `norm` (Pascanu et al. 2013, algorithm 1).
+
+    The length is that of the whole vector, so the direction stays. A gradient that is short enough
+    goes on as it is; so does one that holds NaN or infinity, for the caller to notice.
+
+    >>> from scratchgen.optim import SGD
+    >>> theta, short = np.zeros(2), ClipNorm(SGD(learning_rate=1.0), norm=1.0)
+    >>> short.update(theta, np.array([30.0, 40.0]), short.memory(theta))
+    >>> theta
+    array([-0.6, -0.8])
+    """
+
+    optimizer: Optimizer
+    norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "optimizer", optimizer_for(self.optimizer, "ClipNorm: optimizer"))
+        object.__setattr__(self, "norm", finite(self.norm, "ClipNorm: norm", above=True))
+
+    def memory(self, theta: Array) -> Memory:
+        """The memory of the optimizer inside.
+
+        Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
+        """
+        return remember("ClipNorm", theta, inner=self.optimizer.memory(theta))
+
+    def update(self, theta: Array, gradient: Array, memory: Memory) -> None:
+        """One step of the optimizer inside; the gradient (P,) itself is left as it is.
+
+        Raises what `Descent.update` raises.
+        """
+        check_update("ClipNorm", theta, memory)
+        check_gradient("ClipNorm", theta, gradient)
+        self.optimizer.update(theta, clip_norm(gradient, self.norm), memory.inner)
+
+
+@formula("g (P,), norm () -> clipped (P,)")
+def clip_norm(g: Array, norm: float) -> Array:
+    """g (P,), no longer than `norm`: a new array, of the same direction.
+
+    g is divided by its largest entry first: squares of large float32 numbers would overflow.
+    """
+    largest = float(max(g.max(initial=0), -g.min(initial=0)))
+    if not (largest > 0 and math.isfinite(largest)):
+        return g.copy()
+    direction = g / largest  # (P,), in [-1, 1]
+    length = math.sqrt(np.square(direction, dtype=np.float64).sum())  # |g| / largest, at least 1
+    return direction * (norm / length) if largest * length > norm else g.copy()  # (1)

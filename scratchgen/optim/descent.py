@@ -1,0 +1,145 @@
+"""Optimizers turn a gradient into a step, on one flat vector; the plainest goes straight downhill.
+
+    memory = optimizer.memory(theta)
+    optimizer.update(theta, gradient, memory)        writes theta and memory in place
+
+With g the gradient, and `rate` the learning rate of this step, that is SGD:
+
+    theta = theta - rate g                                                        (1)
+
+The cleverer ones remember something of the gradients so far, each number of which becomes 0 below
+`least`, the smallest normal number, where arithmetic is many times slower:
+
+    x = 0 where |x| < least                                                       (2)
+
+An optimizer is a set of constants and never changes; what it remembers is the caller's. `memory` is
+made once, before the first step, for one vector, which is then written in place. The numbers of a
+step, rate to least, are worked out in double precision, rounded once, and stand in an array: they
+change from step to step.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from .. import kernels
+from ..checks import Array, finite
+from ..kernels import formula, share_row, twin_of
+from ..keywords import ExplainsKeywords
+from .memory import Memory, check_gradient, check_update, remember
+from .schedules import Schedule, is_schedule, rate_at
+
+# mypy: disable-error-code="no-untyped-def"
+
+LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
+
+
+class Optimizer(Protocol):
+    """What `fit` asks of an optimizer."""
+
+    def memory(self, theta: Array) -> Any:
+        """What is remembered of parameters (P,) between steps, before the first."""
+
+    def update(self, theta: Array, gradient: Array, memory: Any) -> None:
+        """One step on theta (P,) by its gradient (P,): writes theta and memory in place."""
+
+
+@dataclass(frozen=True)
+class Descent(ExplainsKeywords):
+    """What the optimizers of this room share: a learning rate, a memory, and checks before a step.
+
+    `learning_rate` is a number above 0, or a schedule: step, counted from 0 -> number.
+    """
+
+    learning_rate: float | Schedule
+    arrays: ClassVar[tuple[str, ...]] = ()  # what is remembered
+    count: ClassVar[int] = 2  # of the numbers of a step, `least` among them
+
+    def __post_init__(self) -> None:
+        if not is_schedule(self.learning_rate):
+            self._set("learning_rate", finite, above=True)
+
+    def _set(self, name: str, check: Any, **bounds: Any) -> None:
+        """Check a setting, and write it in the form the inside wants."""
+        value = check(getattr(self, name), f"{type(self).__name__}: {name}", **bounds)
+        object.__setattr__(self, name, value)
+
+    def owner(self) -> str:
+        """The name that its memories carry."""
+        return type(self).__name__
+
+    def memory(self, theta: Array) -> Memory:
+        """Steps done, t = 0, and zeros (P,) by the names in `arrays`.
+
+        Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
+        """
+        return remember(self.owner(), theta, *self.arrays, t=0)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0; OptionError if a schedule gives none."""
+        rate = self.learning_rate
+        return rate_at(rate, step, self.owner()) if callable(rate) else rate
+
+    def update(self, theta: Array, gradient: Array, memory: Memory) -> None:
+        """One step on theta (P,) by its gradient (P,): writes theta and memory in place.
+
+        Raises, before anything is written, KindError or OptionError for a memory that was not made
+        here for this vector, KindError or ShapeError for a gradient that does not fit, and
+        OptionError for a schedule that gives no rate.
+        """
+        check_update(self.owner(), theta, memory)
+        check_gradient(self.owner(), theta, gradient)
+        numbers = kernels.numbers(lambda: self._count_on(memory), self.count, theta.dtype)
+        self.move(theta, gradient, memory, numbers)
+
+    def _count_on(self, memory: Memory) -> tuple[float, ...]:
+        """The numbers of the next step, which now counts as done, and last `least`."""
+        rate = self.rate(memory.t)
+        memory.t += 1
+        return *self.numbers(rate, memory.t), LEAST[memory.theta.dtype.char]
+
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        """What a step needs besides arrays, but for `least`; step t is counted from 1."""
+        return (rate,)
+
+    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
+        """The step itself, by its numbers (count,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no move")
+
+
+@dataclass(frozen=True)
+class SGD(Descent):
+    """Stochastic gradient descent (Robbins and Monro 1951): downhill.
+
+    >>> theta, sgd = np.zeros(1), SGD(learning_rate=0.1)
+    >>> sgd.update(theta, np.array([2.0]), sgd.memory(theta))
+    >>> theta
+    array([-0.2])
+    """
+
+    learning_rate: float | Schedule = 1e-2
+
+    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
+        sgd_step(theta, g, numbers)
+
+
+@formula("g (P,), numbers (2,) -> theta (P,) in place", row_by_row=True)
+def sgd_step(theta: Array, g: Array, numbers: Array) -> None:
+    """theta, g (P,), numbers (rate, least): writes theta."""
+    rate, _least = numbers
+    theta -= rate * g  # (1)
+
+
+@twin_of(sgd_step)
+def sgd_step_loop(part, parts, theta, g, numbers):
+    rate = numbers[0]
+    start, stop = share_row(theta.size, part, parts)
+    theta, g = theta[start:stop], g[start:stop]
+    for i in range(theta.size):
+        theta[i] -= rate * g[i]  # (1)
+
+
+def flush(x: Array, least: np.floating[Any]) -> None:
+    """x (P,), what is remembered: its smallest numbers become 0."""
+    x[np.abs(x) < least] = 0  # (2)

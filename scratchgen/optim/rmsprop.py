@@ -1,0 +1,117 @@
+"""RMSProp: each parameter has steps of its own size, the gradient in units of what it usually is.
+
+    v = v + rest (g^2 - v),   rest = 1 - keep                                     (1)
+    theta = theta - rate g / (sqrt(v) + eps)                                      (2)
+
+and centred, where what it usually is counts from its mean, with max since rounding could take the
+difference below 0:
+
+    mean = mean + rest (g - mean)                                                 (3)
+    theta = theta - rate g / (sqrt(max(v - mean^2, 0)) + eps)                     (4)
+
+    v = 0 where v < least,   mean = 0 where |mean| < least                        (5)
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..checks import Array, finite, fraction
+from ..errors import OptionError
+from ..kernels import formula, share_row, twin_of
+from .descent import Descent, flush
+from .memory import Memory
+from .schedules import Schedule
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@dataclass(frozen=True)
+class RMSProp(Descent):
+    """A step of its own size for each parameter (Tieleman and Hinton 2012, lecture 6.5).
+
+    g is divided by the root of its mean square; `centred` by its standard deviation instead (Graves
+    2013, equations 38 to 40, without his momentum). eps stands outside the root, as in PyTorch;
+    Graves has it inside. Moments start at 0 and are not corrected for it, so the first step is
+    1 / sqrt(1 - keep) learning rates: ten, with the default.
+
+    >>> theta, rmsprop = np.zeros(2), RMSProp(learning_rate=0.1, keep=0.75)
+    >>> rmsprop.update(theta, np.array([1.0, 1000.0]), rmsprop.memory(theta))
+    >>> theta.round(6)                                 # 0.1 / sqrt(0.25), however large g is
+    array([-0.2, -0.2])
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    keep: float = 0.99
+    eps: float = 1e-8
+    centred: bool = False
+    arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
+    count: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set("keep", fraction)
+        self._set("eps", finite, above=True)
+        if not isinstance(self.centred, bool):
+            raise OptionError(f"RMSProp: centred={self.centred!r}: wants True or False")
+
+    def owner(self) -> str:
+        return "RMSProp(centred=True)" if self.centred else "RMSProp"
+
+    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+        return rate, 1 - self.keep, self.eps
+
+    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
+        if self.centred:
+            centred_rmsprop_step(theta, g, memory.v, memory.mean, numbers)
+        else:
+            rmsprop_step(theta, g, memory.v, numbers)
+
+
+@formula("g (P,), numbers (4,) -> theta, v (P,) in place", row_by_row=True)
+def rmsprop_step(theta: Array, g: Array, v: Array, numbers: Array) -> None:
+    """theta, g, v (P,), numbers (rate, rest, eps, least): writes theta and v."""
+    rate, rest, eps, least = numbers
+    v += rest * (g * g - v)  # (1)
+    theta -= rate * g / (np.sqrt(v) + eps)  # (2)
+    flush(v, least)  # (5)
+
+
+@twin_of(rmsprop_step)
+def rmsprop_step_loop(part, parts, theta, g, v, numbers):
+    rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
+    start, stop = share_row(theta.size, part, parts)
+    theta, g, v = theta[start:stop], g[start:stop], v[start:stop]
+    for i in range(theta.size):
+        now = v[i] + rest * (g[i] * g[i] - v[i])  # (1)
+        theta[i] -= rate * g[i] / (np.sqrt(now) + eps)  # (2)
+        v[i] = 0 if now < least else now  # (5)
+
+
+@formula("g (P,), numbers (4,) -> theta, v, mean (P,) in place", row_by_row=True)
+def centred_rmsprop_step(theta: Array, g: Array, v: Array, mean: Array, numbers: Array) -> None:
+    """theta, g, v, mean (P,), numbers (rate, rest, eps, least): writes theta, v and mean."""
+    rate, rest, eps, least = numbers
+    v += rest * (g * g - v)  # (1)
+    mean += rest * (g - mean)  # (3)
+    variance = np.maximum(v - mean * mean, 0)  # (P,)
+    theta -= rate * g / (np.sqrt(variance) + eps)  # (4)
+    flush(v, least)  # (5)
+    flush(mean, least)
+
+
+@twin_of(centred_rmsprop_step)
+def centred_rmsprop_step_loop(part, parts, theta, g, v, mean, numbers):
+    rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
+    zero = theta.dtype.type(0)
+    start, stop = share_row(theta.size, part, parts)
+    theta, g, v, mean = theta[start:stop], g[start:stop], v[start:stop], mean[start:stop]
+    for i in range(theta.size):
+        square = v[i] + rest * (g[i] * g[i] - v[i])  # (1)
+        average = mean[i] + rest * (g[i] - mean[i])  # (3)
+        variance = square - average * average
+        spread = np.sqrt(zero if variance < zero else variance)
+        theta[i] -= rate * g[i] / (spread + eps)  # (4)
+        v[i] = 0 if square < least else square  # (5)
+        mean[i] = 0 if abs(average) < least else average

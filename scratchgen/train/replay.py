@@ -1,0 +1,362 @@
+"""Steps of `fit` that have become a routine are replayed, without the Python between their kernels.
+
+    step 1            runs, while kernels are compiled
+    step 2            runs and is recorded: what the kernels did makes a plan (kernels/plans.py)
+    step 3            runs, and the plan runs from the same start: has it done the same, to the bit?
+    from step 4       the plan runs instead of the step
+
+Steps are counted apart for each size of batch, set of players that move, number of threads, loops
+or formulas, the networks, and whatever else the model has as attributes, such as beta: a callback
+may change them.
+
+What is read is what runs: a plan is for the text that was read, and so no step is replayed
+
+    if a file of the textbook was edited, or one of its functions replaced  (sources.py)
+    while a debugger follows the program
+    if a step writes into an array that a kernel gave: arrays are read-only to it     (1)
+    if a kernel is given an array that the plan knows nothing of                      (2)
+    if the plan did something else than the step
+
+Then steps run as they are written, on the model itself and in memory of their own, and one line
+says why. Where (1) breaks off a step, everything is put back to where it began.
+
+Kernels are recorded of our own parts. In the place of any other, such as a layer of a
+user's own, a stand-in runs (stand_ins.py), in a double of the model. A model of another class than
+ours is run itself.
+"""
+
+import copy
+import os
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..checks import Array
+from ..kernels.memory import Workspace, read_only
+from ..kernels.plans import Plan
+from ..kernels.recording import Notes, recording
+from ..kernels.trust import asked, is_followed, is_ours, why_not
+from ..kernels.twins import twins_run
+from ..losses import LOSSES, AdversarialLoss
+from ..nn import Layer
+from ..optim import ClipNorm
+from ..optim.memory import Memory
+from ..printing import tell
+from .stand_ins import StandIn, StandInOptimizer, doubled, taping
+from .step import Trainer
+
+PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
+MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
+
+
+class Refused(Exception):
+    """A step cannot be replayed, and why."""
+
+
+def is_known(part: Any) -> bool:
+    """Whether what a part does is kernels alone."""
+    if isinstance(part, AdversarialLoss):
+        return any(part == game for game in LOSSES.values())
+    if isinstance(part, ClipNorm) and not is_known(part.optimizer):
+        return False
+    return is_ours(part)
+
+
+class Steps:
+    """Training steps on the rows of x (N, *shape), with labels (N,) where the model joins them.
+
+    x may be of any dtype: rows are converted to the model's when they are gathered. `replay` says
+    whether to replay steps: None decides by what is said above, True does not ask for edits and
+    debuggers.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        x: Array,
+        labels: Array | None,
+        rng: np.random.Generator,
+        replay: bool | None = None,
+    ) -> None:
+        self.trainer, self._rng = trainer, rng
+        self._x, self._labels = np.asarray(x).reshape(len(x), -1), labels
+        self._replay = asked(replay)
+        self._workspace = Workspace(guards=True)
+        self._kinds: dict[Any, Kind] = {}
+        self._doubles: dict[Any, Double] = {}
+        self._reason = ""
+        self._said: set[str] = set()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Look whether the textbook is as it was published; at each epoch."""
+        if self._replay is not None or self._reason:
+            return
+        if reason := why_not():
+            self._refuse(reason)
+
+    def step(self, rows: Array) -> dict[str, float]:
+        """`Trainer.step` on the examples of those rows (n,)."""
+        if not self._may_replay():
+            return self._plainly(rows)
+        model, turns = self.trainer.model, self.trainer.turns()
+        choices = [
+            *vars(model).values(), *model.networks.values(),
+            *(one for block in model.players.values() for one in (block, block.vector, block.state)),
+        ]  # fmt: skip
+        of_model = tuple(one if type(one) in PLAIN else id(one) for one in choices)
+        key = (len(rows), turns, kernels.threads_now(), twins_run(), of_model)
+        if key not in self._kinds:
+            if len(self._kinds) > MOST_KNOWN:
+                self._kinds.clear()
+                self._doubles.clear()
+            if of_model not in self._doubles:
+                self._doubles[of_model] = Double(self.trainer, choices)
+            self._kinds[key] = Kind(self._doubles[of_model], len(rows))
+        kind = self._kinds[key]
+        if kind.double.trainer is None:
+            return self._plainly(rows)
+        kind.rows[:] = rows
+        if kind.plan is not None and kind.is_trusted:
+            return self._by_plan(kind, kind.plan)
+        try:
+            return self._watched(kind, key)
+        except Refused as reason:
+            self._refuse(str(reason))
+            return self.trainer.parts() if kind.has_run else self._plainly(rows)
+
+    def _may_replay(self) -> bool:
+        if self._replay is False or self._reason:
+            return False
+        if self._replay is None and is_followed():
+            self._say("a debugger follows the program")
+            return False
+        return True
+
+    def _refuse(self, reason: str) -> None:
+        self._reason = reason
+        self._kinds.clear()
+        self._doubles.clear()
+        self._say(reason)
+
+    def _say(self, reason: str) -> None:
+        if reason not in self._said:
+            self._said.add(reason)
+            tell(f"scratchgen: steps run as they are written, and are not replayed: {reason}")
+
+    def _plainly(self, rows: Array) -> dict[str, float]:
+        """The step as it is written, on the model itself, in memory of its own."""
+        model = self.trainer.model
+        x = np.asarray(self._x[rows], model.dtype).reshape(len(rows), *model.shape)
+        labels = None if self._labels is None else self._labels[rows]
+        return self.trainer.step(x, self._rng, labels)
+
+    def _watched(self, kind: "Kind", key: Any) -> dict[str, float]:
+        """A step by Python on the double, which may be recorded, or compared with the plan."""
+        start, kind.has_run = State(self.trainer, self._rng), False
+        try:
+            if kind.runs == 0:
+                parts = self._gathered(kind, key)
+            elif kind.plan is None:
+                with recording() as notes:
+                    parts = self._gathered(kind, key)
+                kind.has_run = True
+                self._expect_no_strangers(notes)
+                kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
+                kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
+            else:
+                parts = self._compared(kind, key, kind.plan, start)
+        except ValueError as problem:
+            if kind.has_run or "read-only" not in str(problem):
+                raise
+            start.restore()
+            raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
+        kind.runs += 1
+        return parts
+
+    def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
+        """`Trainer.step` of the double, in the workspace."""
+        double = kind.double.trainer
+        double.steps = self.trainer.steps
+        with self._workspace.step(key):
+            try:
+                return double.step(*self._examples(kind))
+            finally:
+                self.trainer.steps, self.trainer.is_moving = double.steps, double.is_moving
+                self.trainer.reports = double.reports
+
+    def _examples(self, kind: "Kind") -> tuple[Array, np.random.Generator, Array | None]:
+        """The batch and its labels, gathered by kernels."""
+        model, labels = self.trainer.model, None
+        if self._x.dtype == model.dtype and self._x.flags.writeable:
+            x = kernels.take_rows(self._x, kind.rows)
+        else:
+            x = kernels.look_up(self._x, kind.rows, model.dtype)
+        if self._labels is not None:
+            labels = kernels.look_up(self._labels, kind.rows, np.int64)
+        return x.reshape(len(kind.rows), *model.shape), self._rng, labels
+
+    def _compared(self, kind: "Kind", key: Any, plan: Plan, start: "State") -> dict[str, float]:
+        """A step by Python, and the plan from the same start."""
+        with taping() as playback:
+            parts = self._gathered(kind, key)
+            kind.has_run = True
+            end, reports = State(self.trainer, self._rng), self.trainer.reports
+            playback.plays = True
+            start.restore()
+            try:
+                by_plan = self._by_plan(kind, plan)
+                same = State(self.trainer, self._rng).is_like(end) and _alike(parts, by_plan)
+            except Exception as problem:  # whatever it is, the step itself was right
+                same = False
+                del problem
+            end.restore()
+            self.trainer.reports = reports
+        if not same:
+            raise Refused("run again from what was recorded, a step gave other numbers")
+        kind.is_trusted = True
+        return parts
+
+    def _by_plan(self, kind: "Kind", plan: Plan) -> dict[str, float]:
+        """What `step` does, by the plan.
+
+        Raises DivergedError after all players have moved, or, with a user's own parts, where `step`
+        does.
+        """
+        trainer = self.trainer
+        for player, given in kind.given.items():
+            trainer.tapes[player].begin(**{**given, "step": trainer.steps})
+        trainer.is_moving = True
+        plan.run()
+        trainer.reports = kind.reports
+        trainer.ended()
+        return trainer.parts()
+
+    def _expect_no_strangers(self, notes: Notes) -> None:
+        """(2)"""
+        own = [*State(self.trainer, self._rng).arrays, self._x, *(kind.rows for kind in self._kinds.values())]
+        own += [gradient.vector for gradient in self.trainer.gradients.values()]
+        own += [] if self._labels is None else [self._labels]
+        for x in notes.strangers(own, self._workspace):
+            raise Refused(f"a kernel was given an array {x.shape} that no kernel has made")
+
+
+class Kind:
+    """What is known of one kind of steps."""
+
+    def __init__(self, double: "Double", size: int) -> None:
+        self.double = double
+        self.rows = np.zeros(size, np.int64)
+        self.runs = 0
+        self.plan: Plan | None = None
+        self.is_trusted = self.has_run = False
+        self.reports: dict[str, dict[str, Array]] = {}
+        self.given: dict[str, dict[str, Any]] = {}
+
+
+class Double:
+    """The trainer again, with a double of its model; None where the model is of another class."""
+
+    def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
+        self._choices = choices  # which stay alive, so that nothing else gets an id of these
+        self.trainer = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
+
+
+def _double_of_trainer(trainer: Trainer) -> Trainer:
+    """It shares the memories and tapes, and sees vectors and gradients through read-only windows."""
+    double = copy.copy(trainer)
+    double.model = _double_of(trainer.model)
+    double.gradients, double.optimizers = {}, {}
+    for player, block in trainer.model.players.items():
+        gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
+        if not is_known(optimizer):
+            optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
+        gradient.views = block.layout.views(read_only(gradient.vector))
+        double.gradients[player], double.optimizers[player] = gradient, optimizer
+    return double
+
+
+def _double_of(model: Any) -> Any:
+    double = copy.copy(model)
+    made: dict[Layer, Layer] = {}
+    for name, value in vars(model).items():
+        if any(value is part for part in model.parts()) and not is_known(value):
+            setattr(double, name, StandIn(value))
+    double.networks = {
+        name: doubled(network, is_known, made) for name, network in model.networks.items()
+    }
+    double.players = {}
+    for player, block in model.players.items():
+        twin = double.players[player] = copy.copy(block)
+        twin.vector, twin.state = read_only(block.vector), read_only(block.state)
+        twin.views = block.layout.views(twin.vector, twin.state)
+    return double
+
+
+def _can_be_doubled(trainer: Trainer) -> bool:
+    """Whether the model, its networks and the average are of our own classes."""
+    model = trainer.model
+    own = [model, *model.networks.values(), *([trainer.average] if trainer.average else [])]
+    return all(map(is_known, own))
+
+
+class State:
+    """All that a step changes, at one moment: vectors, states, memories, the stream of noise."""
+
+    def __init__(self, trainer: Trainer, rng: np.random.Generator) -> None:
+        self._trainer, self._rng = trainer, rng
+        self.arrays: list[Array] = []
+        self._counts: list[tuple[Any, str, int]] = []
+        for player, block in trainer.model.players.items():
+            self.arrays += [block.vector, block.state]
+            if is_known(trainer.optimizers[player]):
+                self._add(trainer.memories[player])
+            for memory in trainer.averages.get(player, ()):
+                self._add(memory)
+        self._copies = [x.copy() for x in self.arrays]
+        self._stream = rng.bit_generator.state
+        self._steps, self._is_moving = trainer.steps, trainer.is_moving
+
+    def _add(self, memory: Any) -> None:
+        for name, value in vars(memory).items():
+            if isinstance(value, np.ndarray) and name != "theta":
+                self.arrays.append(value)
+            elif isinstance(value, int):
+                self._counts.append((memory, name, value))
+            elif isinstance(value, Memory):
+                self._add(value)
+
+    def restore(self) -> None:
+        """Put everything back to that moment."""
+        for x, kept in zip(self.arrays, self._copies, strict=True):
+            x[...] = kept
+        for memory, name, value in self._counts:
+            setattr(memory, name, value)
+        self._rng.bit_generator.state = self._stream
+        self._trainer.steps, self._trainer.is_moving = self._steps, self._is_moving
+
+    def is_like(self, other: "State") -> bool:
+        """Whether all of it is the same, to the bit."""
+        same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
+        counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
+        return same and counts and _text(self._stream) == _text(other._stream)
+
+
+def _text(state: Any) -> str:
+    return repr(state)
+
+
+def _alike(a: dict[str, float], b: dict[str, float]) -> bool:
+    return a.keys() == b.keys() and all(x == b[name] or x != x for name, x in a.items())
+
+
+def _place_of(problem: Exception) -> str:
+    """`distributions/gaussian.py, line 12`: where an exception was raised."""
+    trace = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "a step"
+    code = trace.tb_frame.f_code
+    return f"{code.co_qualname} ({os.path.basename(code.co_filename)}, line {trace.tb_lineno})"
