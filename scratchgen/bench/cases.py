@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import add_sum, products
+from ..kernels import add_in_place, add_sum, arithmetic, products
 from ..kernels.declarations import ANY_SHAPE, LETTER, Operand, expression
 from ..kernels.operands import Operands
 from ..kernels.pointwise import LOOPS
@@ -28,6 +28,7 @@ WITHOUT_TWINS = {  # which call their loops themselves
     "affine": (products.affine, products.AFFINE),
     "add_outer": (products.add_outer, products.ADD_OUTER),
     "times_transpose": (products.times_transpose, products.TIMES_TRANSPOSE),
+    "add_in_place": (add_in_place, arithmetic.ADD),
     "add_sum": (add_sum, Operands("add_sum", "dy (N, O) -> into (O,) in place", ("dy", "into"))),
 }
 NUMBERS = {"eps": 1e-5, "low": -0.5, "high": 0.5, "least": -0.5, "weight": 10.0, "target": 1.5}

@@ -87,23 +87,27 @@ def tolerance(name: str, dtype: str, rows: int, columns: int) -> dict[str, float
     return {"rtol": 8 * eps, "atol": (8 + 4 * summed) * eps}
 
 
-def functions_marked(*marks: str) -> list[str]:
-    """The names of functions in this package with a decorator of those names."""
-    found = []
+def functions_of_this_package() -> Iterator[ast.FunctionDef]:
+    """Those that stand in a file by themselves, and not in a class."""
     for file in OURS.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef):
-                called = [one.func for one in node.decorator_list if isinstance(one, ast.Call)]
-                if any(isinstance(one, ast.Name) and one.id in marks for one in called):
-                    found.append(node.name)
-    return found
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        yield from (node for node in tree.body if isinstance(node, ast.FunctionDef))
+
+
+def is_formula(function: ast.FunctionDef) -> bool:
+    called = [one.func for one in function.decorator_list if isinstance(one, ast.Call)]
+    return any(isinstance(one, ast.Name) and one.id == "formula" for one in called)
+
+
+def is_loop(function: ast.FunctionDef) -> bool:
+    return [one.arg for one in function.args.args[:2]] == ["part", "parts"]
 
 
 def test_every_formula_is_known_by_its_name_and_no_two_have_one():
     """A formula is found by its name, and a compiled loop on disk."""
-    formulas, loops = functions_marked("formula"), functions_marked("twin_of")
-    assert set(formulas) <= set(KERNELS)
-    names = Counter([*formulas, *loops])
+    functions = list(functions_of_this_package())
+    assert {one.name for one in functions if is_formula(one)} <= set(KERNELS)
+    names = Counter(one.name for one in functions if is_formula(one) or is_loop(one))
     assert [name for name, count in names.items() if count > 1] == []
 
 
