@@ -12,7 +12,8 @@ mathematics.
     random numbers          standard_normal, uniform
     of each number          sigmoid, softplus, normal_cdf, normal_density
     to declare more         formula, twin_of, and for loops: share, share_row, helper, by_dtype, and
-                            functions of one number, in functions.py
+                            functions of one number, in functions.py; for activations: pointwise,
+                            loops_of
 """
 
 from .arithmetic import (
@@ -22,6 +23,7 @@ from .arithmetic import (
     add_scaled,
     approach,
     as_column,
+    as_rows,
     clip,
     full,
     join,
@@ -32,6 +34,7 @@ from .arithmetic import (
 from .compiling import by_dtype, helper
 from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
+from .pointwise import loops_of, pointwise
 from .products import add_outer, add_sum, affine, times, times_transpose
 from .random import standard_normal, uniform
 from .recording import clear, numbers
@@ -49,6 +52,7 @@ __all__ = [
     "affine",
     "approach",
     "as_column",
+    "as_rows",
     "by_dtype",
     "clear",
     "clip",
@@ -57,10 +61,12 @@ __all__ = [
     "helper",
     "join",
     "look_up",
+    "loops_of",
     "mean",
     "normal_cdf",
     "normal_density",
     "numbers",
+    "pointwise",
     "set_threads",
     "share",
     "share_row",

@@ -115,15 +115,19 @@ class Twins:
         self.operands, self.loop = operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
 
-    def run(self, *args: Any, settings: tuple[Any, ...] = ()) -> Any:
-        """By the loop, or by the formula; what it returns. `settings` are the loop's last ones."""
+    def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
+        """By the loop, or by the formula; what it returns.
+
+        `settings` are numbers that the loop is given as its last argument, in its arrays' float.
+        """
         if self.loop is None or not (twins_run() and self._is_known()):
             self.operands.check(*args)
         elif (prepared := self.operands.prepare(*args)) is not None:
             passed, made = prepared
             most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
             work = passed[self.of].size * self.weight
-            passed = (*passed, settings) if settings else passed
+            if settings is not None:
+                passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
             call(Call(self.loop, passed, work, self.operands.written, self.operands.changed, most=most))
             return _given(made)
         made = recording.by_numpy(self.formula, args, self.operands)

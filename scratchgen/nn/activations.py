@@ -23,9 +23,10 @@ y (1 - y): nothing would be left of it where y rounds to -alpha or 1, in float32
 At the kink of (4), (5) and, unless alpha is 1, (6) the slope is the one to the left of it:
 relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Clevert et al. 2016,
 (10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
+
+Below each class its three functions stand once more, of one number, for loops to call.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -34,22 +35,34 @@ import numpy as np
 
 from .. import kernels
 from ..checks import Array, expect_floats, finite
+from ..kernels import loops_of, pointwise
+from ..kernels.functions import (
+    FOUR,
+    ONE,
+    TWO,
+    ZERO,
+    exp,
+    expm1,
+    normal_cdf,
+    normal_density,
+    sigmoid,
+    sigmoid_slope,
+    softplus,
+    tanh,
+)
 from .layer import Layer, Views
 from .tape import Tape
+
+# mypy: disable-error-code="no-untyped-def"
 
 
 class Activation(Layer):
     """Any shape -> the same shape: what all activations share. Each says what s, s', s'' are."""
 
     example_wise: ClassVar[bool] = True
-    twins: ClassVar[type[kernels.Twins] | None] = None
 
-    def __init_subclass__(cls) -> None:
-        """The activations of this file have twins; formulas of others run as they are written."""
-        cls.twins = kernels.ACTIVATIONS[cls.__name__] if cls.__module__ == __name__ else None
-
-    def value(self, x: Array, out: Array) -> Array:
-        """s(x), written into `out`."""
+    def value(self, x: Array) -> Array:
+        """s(x)."""
         raise NotImplementedError
 
     def slope(self, x: Array, y: Array) -> Array:
@@ -61,54 +74,46 @@ class Activation(Layer):
         raise NotImplementedError
 
     def settings(self) -> tuple[float, ...]:
-        """The numbers in the formulas, for the twins."""
+        """The numbers in the formulas, for the loops."""
         return ()
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        tape.x, tape.y = x, tape.array("y", x.shape, x.dtype)
-        self._run("bend", self.value, x, tape.y)
+        tape.x, tape.y = x, self.bend(x)
         return tape.y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        return self._pull(dy, tape, "dx") if need_dx else None  # (1)
+        return self.pull(tape.x, tape.y, dy) if need_dx else None  # (1)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u
-        return self._pull(u, tape, "v")  # (2)
+        return self.pull(tape.x, tape.y, u)  # (2)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         if not need_dx:
             return None
-        x, y, u = tape.x, tape.y, tape.u
-        dx, du = (tape.array(name, dy.shape, dy.dtype) for name in ("dx", "du"))
-        self._run("pull_both", self._write_both, x, y, u, dy, dv, dx, du)
+        dx, du = self.pull_both(tape.x, tape.y, tape.u, dy, dv)  # (3)
         return SimpleNamespace(x=dx, u=du)
 
-    def _write_both(
-        self, x: Array, y: Array, u: Array, dy: Array, dv: Array, dx: Array, du: Array
-    ) -> None:
+    @pointwise("x (...) -> y (...)")
+    def bend(self, x: Array) -> Array:
+        """s(x)."""
+        return self.value(x)
+
+    @pointwise("x, y, dy (...) -> dx (...)")
+    def pull(self, x: Array, y: Array, dy: Array) -> Array:
+        """s'(x) dy."""
+        return self.slope(x, y) * dy  # (1), and (2) for u in the place of dy
+
+    @pointwise("x, y, u, dy, dv (...) -> dx, du (...)")
+    def pull_both(self, x: Array, y: Array, u: Array, dy: Array, dv: Array) -> tuple[Array, Array]:
+        """dx and du of the way back through (2)."""
         slope, curvature = self.slope(x, y), self.curvature(x, y)
-        dx[...] = slope * dy + curvature * u * dv  # (3)
-        np.multiply(slope, dv, out=du)  # (3)
-
-    def _pull(self, dy: Array, tape: Tape, name: str) -> Array:
-        """s'(x) dy, which is (1), and (2) for u in the place of dy."""
-        dx = tape.array(name, dy.shape, dy.dtype)
-        self._run("pull", self._write, tape.x, tape.y, dy, dx)
-        return dx
-
-    def _write(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
-        np.multiply(self.slope(x, y), dy, out=dx)
-
-    def _run(self, loop: str, formula: Callable[..., Any], *arrays: Array) -> None:
-        """That loop of kernels/activations.py, or, where there is none, the formula."""
-        settings = tuple(map(arrays[-1].dtype.type, self.settings()))
-        kernels.activate(loop, formula, self.twins, arrays, settings)
+        return slope * dy + curvature * u * dv, slope * dv  # (3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +125,27 @@ class ReLU(Activation):
     """
 
     formula: ClassVar[str] = "y = max(x, 0)"
-    replays: ClassVar[bool | None] = True
 
-    def value(self, x: Array, out: Array) -> Array:
-        return np.maximum(x, 0, out=out)  # (4)
+    def value(self, x: Array) -> Array:
+        return np.maximum(x, 0)  # (4)
 
     def slope(self, x: Array, y: Array) -> Array:
         return y > 0  # (4)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return 0.0
+        return 0.0  # (4)
+
+
+@loops_of(ReLU)
+class ReLULoops:
+    def value(x):
+        return ZERO if x <= ZERO else x  # and what is no number passes
+
+    def slope(x, y):
+        return ONE if y > ZERO else ZERO
+
+    def curvature(x, y):
+        return ZERO
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +158,6 @@ class LeakyReLU(Activation):
 
     negative_slope: float = 0.2
     formula: ClassVar[str] = "y = x if x > 0 else negative_slope x"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         slope = finite(self.negative_slope, "LeakyReLU: negative_slope")
@@ -151,14 +166,26 @@ class LeakyReLU(Activation):
     def settings(self) -> tuple[float, ...]:
         return (self.negative_slope,)
 
-    def value(self, x: Array, out: Array) -> Array:
-        return np.multiply(x, self.slope(x, x), out=out)  # (5)
+    def value(self, x: Array) -> Array:
+        return x * self.slope(x, x)  # (5)
 
     def slope(self, x: Array, y: Array) -> Array:
         return np.where(x > 0, x.dtype.type(1), x.dtype.type(self.negative_slope))  # (5)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return 0.0
+        return 0.0  # (5)
+
+
+@loops_of(LeakyReLU)
+class LeakyReLULoops:
+    def value(x, a):
+        return x if x > ZERO else a * x
+
+    def slope(x, y, a):
+        return ONE if x > ZERO else a
+
+    def curvature(x, y, a):
+        return ZERO
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +198,6 @@ class ELU(Activation):
 
     alpha: float = 1.0
     formula: ClassVar[str] = "y = x if x > 0 else alpha (exp(x) - 1)"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", finite(self.alpha, "ELU: alpha"))
@@ -179,9 +205,8 @@ class ELU(Activation):
     def settings(self) -> tuple[float, ...]:
         return (self.alpha,)
 
-    def value(self, x: Array, out: Array) -> Array:
-        out[...] = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (6)
-        return out
+    def value(self, x: Array) -> Array:
+        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (6)
 
     def slope(self, x: Array, y: Array) -> Array:
         return np.where(x > 0, x.dtype.type(1), self._bend(x))  # (6)
@@ -194,6 +219,18 @@ class ELU(Activation):
         return self.alpha * np.exp(np.minimum(x, 0))
 
 
+@loops_of(ELU)
+class ELULoops:
+    def value(x, alpha):
+        return x if x > ZERO else alpha * expm1(x)
+
+    def slope(x, y, alpha):
+        return ONE if x > ZERO else alpha * exp(x)
+
+    def curvature(x, y, alpha):
+        return ZERO if x > ZERO else alpha * exp(x)
+
+
 @dataclass(frozen=True, eq=False)
 class Tanh(Activation):
     """Any number -> [-1, 1].
@@ -203,16 +240,26 @@ class Tanh(Activation):
     """
 
     formula: ClassVar[str] = "y = tanh(x)"
-    replays: ClassVar[bool | None] = True
 
-    def value(self, x: Array, out: Array) -> Array:
-        return np.tanh(x, out=out)  # (7)
+    def value(self, x: Array) -> Array:
+        return np.tanh(x)  # (7)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return 4 * sigmoid_slope(2 * x)  # (7)
+        return 4 * r(2 * x)  # (7)
 
     def curvature(self, x: Array, y: Array) -> Any:
         return -2 * y * self.slope(x, y)  # (7)
+
+
+@loops_of(Tanh)
+class TanhLoops:
+    value = tanh
+
+    def slope(x, y):
+        return FOUR * sigmoid_slope(TWO * x)
+
+    def curvature(x, y):
+        return -TWO * y * (FOUR * sigmoid_slope(TWO * x))
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,16 +271,26 @@ class Sigmoid(Activation):
     """
 
     formula: ClassVar[str] = "y = 1 / (1 + exp(-x))"
-    replays: ClassVar[bool | None] = True
 
-    def value(self, x: Array, out: Array) -> Array:
-        return kernels.sigmoid(x, out=out)  # (8)
+    def value(self, x: Array) -> Array:
+        return kernels.sigmoid(x)  # (8)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return sigmoid_slope(x)  # (8)
+        return r(x)  # (8)
 
     def curvature(self, x: Array, y: Array) -> Any:
         return self.slope(x, y) * (1 - 2 * y)  # (8)
+
+
+@loops_of(Sigmoid)
+class SigmoidLoops:
+    value = sigmoid
+
+    def slope(x, y):
+        return sigmoid_slope(x)
+
+    def curvature(x, y):
+        return sigmoid_slope(x) * (ONE - TWO * y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,16 +302,26 @@ class Softplus(Activation):
     """
 
     formula: ClassVar[str] = "y = log(1 + exp(x))"
-    replays: ClassVar[bool | None] = True
 
-    def value(self, x: Array, out: Array) -> Array:
-        return kernels.softplus(x, out=out)  # (9)
+    def value(self, x: Array) -> Array:
+        return kernels.softplus(x)  # (9)
 
     def slope(self, x: Array, y: Array) -> Array:
         return kernels.sigmoid(x)  # (9)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return sigmoid_slope(x)  # (9)
+        return r(x)  # (9)
+
+
+@loops_of(Softplus)
+class SoftplusLoops:
+    value = softplus
+
+    def slope(x, y):
+        return sigmoid(x)
+
+    def curvature(x, y):
+        return sigmoid_slope(x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,17 +333,29 @@ class SiLU(Activation):
     """
 
     formula: ClassVar[str] = "y = x / (1 + exp(-x))"
-    replays: ClassVar[bool | None] = True
 
-    def value(self, x: Array, out: Array) -> Array:
-        return np.multiply(x, kernels.sigmoid(x), out=out)  # (10)
+    def value(self, x: Array) -> Array:
+        return x * kernels.sigmoid(x)  # (10)
 
     def slope(self, x: Array, y: Array) -> Array:
         s = kernels.sigmoid(x)
         return s + y * (1 - s)  # (10)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return sigmoid_slope(x) * (2 + x - 2 * y)  # (10)
+        return r(x) * (2 + x - 2 * y)  # (10)
+
+
+@loops_of(SiLU)
+class SiLULoops:
+    def value(x):
+        return x * sigmoid(x)
+
+    def slope(x, y):
+        s = sigmoid(x)
+        return s + y * (ONE - s)
+
+    def curvature(x, y):
+        return sigmoid_slope(x) * (TWO + x - TWO * y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,10 +367,9 @@ class GELU(Activation):
     """
 
     formula: ClassVar[str] = "y = x Phi(x), Phi the normal cdf"
-    replays: ClassVar[bool | None] = True
 
-    def value(self, x: Array, out: Array) -> Array:
-        return np.multiply(x, kernels.normal_cdf(x), out=out)  # (11)
+    def value(self, x: Array) -> Array:
+        return x * kernels.normal_cdf(x)  # (11)
 
     def slope(self, x: Array, y: Array) -> Array:
         return kernels.normal_cdf(x) + x * kernels.normal_density(x)  # (11)
@@ -301,6 +379,19 @@ class GELU(Activation):
         return kernels.normal_density(x) * (2 - a * a)  # (11)
 
 
-def sigmoid_slope(x: Array) -> Array:
-    """r(x), the slope of the sigmoid: any shape -> the same shape."""
+@loops_of(GELU)
+class GELULoops:
+    def value(x):
+        return x * normal_cdf(x)
+
+    def slope(x, y):
+        return normal_cdf(x) + x * normal_density(x)
+
+    def curvature(x, y):
+        density = normal_density(x)
+        return density * (TWO - x * x) if density > ZERO else density  # x^2 could overflow
+
+
+def r(x: Array) -> Array:
+    """sig(x) sig(-x), the slope of sig: any shape -> the same shape."""
     return kernels.sigmoid(x) * kernels.sigmoid(-x)

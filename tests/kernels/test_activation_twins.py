@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from scratchgen import nn
-from scratchgen.kernels import ACTIVATIONS
 from scratchgen.kernels import twins as which
-from scratchgen.kernels.plans import at_once
-from scratchgen.kernels.recording import Call
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan, at_once
+from scratchgen.kernels.pointwise import LOOPS
+from scratchgen.kernels.recording import Call, recording
 from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation
@@ -20,7 +21,7 @@ needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
 )
 LAYERS = [nn.LeakyReLU(0.3), nn.ELU(0.7)]
-LAYERS += [getattr(nn, name)() for name in ACTIVATIONS if name not in ("LeakyReLU", "ELU")]
+LAYERS += [kind() for kind in LOOPS if kind not in (nn.LeakyReLU, nn.ELU)]
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-40, -1e-40]
 
 
@@ -35,8 +36,8 @@ def passes(layer, x, u, dy, dv):
     tape = Tape().begin()
     with np.errstate(all="ignore"):
         y = layer.forward(None, x, tape)
-        dx = layer.backward(None, dy, tape).copy()
-        v = layer.tangent(None, u, tape).copy()
+        dx = layer.backward(None, dy, tape)
+        v = layer.tangent(None, u, tape)
         both = layer.tangent_backward(None, dy, dv, tape)
     return {"y": y, "dx": dx, "v": v, "both.x": both.x, "both.u": both.u}
 
@@ -53,10 +54,10 @@ def assert_same(layer, x, u, dy, dv):
         np.testing.assert_allclose(array, wanted[name], tolerance, tolerance, err_msg=about)
 
 
-def test_every_activation_has_twins_and_every_twin_an_activation():
+def test_every_activation_has_loops_and_all_loops_an_activation():
     layers = [value for value in vars(nn).values() if isinstance(value, type)]
     ours = {layer for layer in layers if issubclass(layer, Activation) and layer is not Activation}
-    assert {layer.__name__: layer.twins for layer in ours} == ACTIVATIONS
+    assert ours == set(LOOPS)
 
 
 @needs_numba
@@ -90,13 +91,13 @@ def test_the_number_of_parts_does_not_show(layer):
     if not which.numba_works():
         pytest.skip("NUMBA_DISABLE_JIT: nothing runs at once")
     rng = np.random.default_rng(0)
-    settings = tuple(map(np.float64, layer.settings()))
+    loops, settings = LOOPS[type(layer)], tuple(map(np.float64, layer.settings()))
     for size in (1, 17, 1000):
         x, y, u, dy, dv = rng.standard_normal((5, size))
         for loop, given, written in (
-            (layer.twins.bend, [x], 1),
-            (layer.twins.pull, [x, y, dy], 1),
-            (layer.twins.pull_both, [x, y, u, dy, dv], 2),
+            (loops["bend"], [x], 1),
+            (loops["pull"], [x, y, dy], 1),
+            (loops["pull_both"], [x, y, u, dy, dv], 2),
         ):
             found = []
             for parts in (1, 2, 3):
@@ -107,17 +108,20 @@ def test_the_number_of_parts_does_not_show(layer):
 
 
 @needs_numba
-def test_a_warm_pass_allocates_nothing(twins):
+def test_a_warm_pass_in_a_workspace_allocates_nothing(twins):
     if not which.numba_works():
         pytest.skip("NUMBA_DISABLE_JIT: plain loops make numbers, one by one")
     layer, tape = nn.Tanh(), Tape().begin()
     x, u, dy, dv = np.ones((4, 100, 200))
 
+    workspace = Workspace()
+
     def a_pass():
-        layer.forward(None, x, tape)
-        layer.backward(None, dy, tape)
-        layer.tangent(None, u, tape)
-        layer.tangent_backward(None, dy, dv, tape)
+        with workspace.step():
+            layer.forward(None, x, tape)
+            layer.backward(None, dy, tape)
+            layer.tangent(None, u, tape)
+            layer.tangent_backward(None, dy, dv, tape)
 
     a_pass()
     tracemalloc.start()
@@ -129,20 +133,43 @@ def test_a_warm_pass_allocates_nothing(twins):
 
 
 class Square(Activation):
-    def value(self, x, out):
-        return np.multiply(x, x, out=out)
+    def value(self, x):
+        return np.float64(1) * x * x  # which is float64, whatever x is
 
     def slope(self, x, y):
-        return 2 * x
+        return np.float64(2) * x
 
     def curvature(self, x, y):
         return 2.0
 
 
+@pytest.mark.parametrize("layer", [*LAYERS, Square()], ids=lambda layer: type(layer).__name__)
+def test_a_replay_computes_anew(layer):
+    for way in (references, which.twins):
+        if way is which.twins and not which.numba_works():
+            continue
+        x, u, dy, dv = np.random.default_rng(0).standard_normal((4, 3, 5))
+        with way():
+            with Workspace().step(), recording() as notes:
+                found = passes(layer, x, u, dy, dv)
+            x *= -2
+            dy += u
+            Plan(notes, 1).run()
+            wanted = passes(layer, x, u, dy, dv)
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, wanted[name])
+
+
 @dataclass(frozen=True, eq=False)
 class Shifted(nn.ReLU):
-    def value(self, x, out):
-        return np.maximum(x, 1, out=out)
+    def value(self, x):
+        return np.maximum(x, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Steep(nn.Tanh):
+    def slope(self, x, y):
+        return np.full_like(x, 3)
 
 
 def test_formulas_of_others_run_as_they_are_written(twins):
@@ -150,3 +177,9 @@ def test_formulas_of_others_run_as_they_are_written(twins):
     found = passes(Square(), x, u, dy, dv)
     np.testing.assert_allclose(found["both.x"], 2 * x * dy + 2 * u * dv)
     assert passes(Shifted(), np.zeros(2), *np.ones((3, 2)))["y"].tolist() == [1, 1]
+    np.testing.assert_array_equal(passes(Steep(), x, u, dy, dv)["dx"], 3 * dy)
+
+
+def test_formulas_of_others_give_the_float_that_they_are_given(twins):
+    arrays = np.random.default_rng(0).standard_normal((4, 3, 2), dtype=np.float32)
+    assert {array.dtype for array in passes(Square(), *arrays).values()} == {arrays.dtype}

@@ -13,31 +13,22 @@ import numpy as np
 
 from scratchgen.bench.cases import case, kernels
 from scratchgen.errors import ScratchgenError
+from scratchgen.kernels.declarations import ANY_SHAPE, LETTER, Operand
 from scratchgen.kernels.twins import references, twins
 
 ROWS, COLUMNS = 3, 6
-# What is right as well: more or fewer rows to choose from, to sum up or to look at, more or fewer
-# columns that no other operand has, and another float where no other operand has to be like it.
-RIGHT = {
-    ("take_rows", "x", "rows"),
-    ("take_rows", "x", "columns"),
-    ("take_rows", "x", "dtype"),
-    ("take_rows", "rows", "rows"),
-    ("first_part", "dy", "columns"),
-    ("join_to_each", "b", "rows"),
-    ("clip_norm", "g", "rows"),
-    ("negative_bound", "kl", "rows"),
-}
-SIZES = ("rows", "columns", "dtype")
 
 
-def is_alone(name: str, role: str) -> bool:
-    """Whether the operand shares no size and no dtype with any other."""
-    return [one.name for one in kernels()[name].operands.given if not one.is_number] == [role]
-
-
-def is_right(name: str, role: str, what: str) -> bool:
-    return (name, role, what) in RIGHT or (what in SIZES and is_alone(name, role))
+def is_right(given: list[Operand], i: int, what: str) -> bool:
+    """Whether that is no mistake: no other operand has the same size, or the same float."""
+    one, others = given[i], given[:i] + given[i + 1 :]
+    if what == "dtype":
+        return all(other.is_number or other.dtype for other in others)
+    if one.axes == ANY_SHAPE:
+        return len(others) == sum(other.is_number for other in others)
+    axis = {"rows": one.axes[:1], "columns": one.axes[-1:]}.get(what, ())
+    letters = {letter for other in others for letter in other.letters}
+    return any(LETTER.fullmatch(size) and size not in letters for size in axis)
 
 
 def wrong(x: Any, in_place: bool) -> Iterator[tuple[str, Any]]:
@@ -81,7 +72,7 @@ def main() -> None:
                 right = case(name, ROWS, COLUMNS, "float32", 1)
                 for i, one in enumerate(kernel.operands.given):
                     for what, operand in wrong(right[i], one.in_place):
-                        if is_right(name, one.name, what):
+                        if is_right(kernel.operands.given, i, what):
                             continue
                         calls += 1
                         args = [x.copy() if isinstance(x, np.ndarray) else x for x in right]
