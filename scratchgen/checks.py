@@ -301,7 +301,7 @@ def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
         raise DataError(
             f"{what}[{bad[0]}] is {array[bad[0]]}, wants whole numbers 0 ... {classes - 1}: {todo}"
         )
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def within(x: Array, low: float, high: float, reason: str, what: str = "x") -> None:

@@ -2,7 +2,7 @@
 
 from . import bernoulli, categorical, gaussian
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
-from .likelihoods import Bernoulli, Categorical, Likelihood
+from .likelihoods import Bernoulli, Categorical, Likelihood, scored
 from .named import LIKELIHOODS, build_likelihood, describe_likelihood, likelihood_for
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "describe_likelihood",
     "gaussian",
     "likelihood_for",
+    "scored",
 ]

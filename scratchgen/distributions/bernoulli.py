@@ -1,11 +1,16 @@
 """Independent Bernoulli pixels, given by their logits l.
 
     log p(x) = sum_j [x_j log p_j + (1 - x_j) log(1 - p_j)],   p_j = 1 / (1 + exp(-l_j))    (1)
-    log p = -log(1 + exp(-l)),   log(1 - p) = -log(1 + exp(l))                              (2)
-    d log p(x) / dl = x - p = x (1 - p) - (1 - x) p                                         (3)
+    d log p(x) / dl = x - p                                                                 (2)
 
-No term of (1), or of the last form of (3), loses digits where a pixel is certain. The shorter
-x l - log(1 + exp(l)) and x - p do: there they are the small difference of two large numbers.
+Both need e = exp(-|l|) alone. Let `far` be how far x is from the likelier value, 1 - x for l >= 0
+and x for l < 0, and `rare` the probability of the other value. Then
+
+    log p(x) = sum_j [-|l| far - log(1 + e)]                                                (3)
+    x - p = rare - far for l >= 0, far - rare for l < 0,   rare = e / (1 + e)               (4)
+
+Where a pixel is certain these lose no digit. The shorter x l - log(1 + exp(l)) and x - p do: there
+they are the small difference of two large numbers.
 
 For x in {0, 1} this is a probability: it sums to one over all pictures. For greys between 0 and 1
 it is the cross-entropy that the field trains on, and not a density: compare such numbers with each
@@ -16,24 +21,62 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array
+from ..kernels import formula, share, sigmoid, twin_of
+from ..kernels.functions import exp, log1p, sum_of
+from .rows import alike, in_rows
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@formula(
+    "x, logits (N, D), dvalue (N,) -> log_prob (N,), dlogits (N, D), _terms (1+, D)",
+    row_by_row=True,
+)
+def score_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+    """x, logits (N, D), dvalue (N,) -> log_prob (N,), nats, and dlogits (N, D)."""
+    # arithmetic with signs, because np.where takes several times as long
+    sign = np.copysign(1, logits.real)  # (N, D)
+    size, far = sign * logits, (sign > 0) - sign * x  # (N, D) each
+    e = np.exp(-size)  # (N, D)
+    log_prob = -(size * far + np.log1p(e)).sum(axis=1)  # (3)
+    return log_prob, dvalue[:, None] * sign * (e / (1 + e) - far)  # (4)
+
+
+@twin_of(score_bernoulli, weight=4)
+def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
+    zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    mine = _terms[part]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
+        for j in range(mine.size):
+            logit = logits_n[j]
+            e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
+            mine[j] = -abs(logit) * far - log1p(e)  # (3)
+            above = e / (one + e) - far
+            dlogits_n[j] = scale * (above if logit >= zero else -above)  # (4)
+        log_prob[n] = sum_of(mine)
 
 
 def log_prob(x: Array, logits: Array) -> Array:
     """Nats per example: x in [0, 1] and logits (N, ...) -> (N,)."""
-    terms = x * -kernels.softplus(-logits) - (1 - x) * kernels.softplus(logits)  # (N, ...)   (2)
-    return terms.sum(axis=tuple(range(1, terms.ndim)))  # (1)
+    x, logits = alike(x, logits)
+    return both(x, logits, np.ones(len(x), x.dtype))[0]
 
 
 def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ...), for dvalue (N,)."""
-    scale = kernels.as_column(dvalue, x)  # (N, 1, ...)
-    up, down = x * kernels.sigmoid(-logits), (1 - x) * kernels.sigmoid(logits)  # (N, ...)
-    return SimpleNamespace(logits=scale * (up - down))  # (3)
+    return SimpleNamespace(logits=both(*alike(x, logits, dvalue))[1])
+
+
+def both(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+    """log p(x) (N,) and its gradient by the logits (N, ...), for dvalue (N,); all of one dtype."""
+    log_prob, dlogits = score_bernoulli(in_rows(x), in_rows(logits), dvalue)
+    return log_prob, dlogits.reshape(logits.shape)
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
     """Zeros and ones (N, ...), one with probability p."""
     uniform = rng.random(logits.shape, dtype=logits.dtype.type)  # (N, ...), in [0, 1)
-    return (uniform < kernels.sigmoid(logits)).astype(logits.dtype)
+    return (uniform < sigmoid(logits)).astype(logits.dtype)

@@ -2,22 +2,33 @@
 
     log p_k = l_k - log sum_i exp(l_i)                            the log-softmax            (1)
     log p(x) = sum_j log p_j,x_j                                                             (2)
-    d log p / dl_jk = [x_j = k] - p_jk,   1 - p = -(exp(log p) - 1)                          (3)
+    d log p / dl_jk = [x_j = k] - p_jk                                                       (3)
     argmax_k (l_k + noise_k), where P(noise_k <= s) = exp(-exp(-s)), is a draw of p          (4)
 
 j runs over the numbers of an example, k over the classes. The negative of (2) is the softmax
 cross-entropy with whole numbers as labels. The largest logit is taken away before (1), which
-changes nothing but the size of the exponents. The sum is then 1 + the others' exponentials, and
-log1p of these loses no digit where one class is certain. Sources: Bridle 1990; (4) Gumbel 1954.
+changes nothing but the size of the exponents. Where one class is certain, no digit is lost: in
+log_probabilities the sum is then 1 + the others' exponentials, of which log1p is taken. Where the
+class x is known, let others = sum over k != x of exp(l_k), and total be others + exp(l_x), rounded:
+
+    log p_x = l_x - log total + lost / total,   lost = (total - exp(l_x)) - others           (5)
+    1 - p_x = others / total                                                                 (6)
+
+By `lost` the total is too large, because it is rounded; (5) takes it back, to first order.
+Sources: Bridle 1990; (4) Gumbel 1954.
 """
 
 from types import SimpleNamespace
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array
 from ..errors import DataError
+from ..kernels import formula, helper, share, twin_of
+from ..kernels.functions import exp, log, sum_of
+from .rows import alike, in_rows
+
+# mypy: disable-error-code="no-untyped-def"
 
 
 def log_probabilities(logits: Array) -> Array:
@@ -50,19 +61,97 @@ def log_prob(labels: Array, logits: Array) -> Array:
     if labels.size and not 0 <= labels.min() <= labels.max() <= last:
         came = f"labels go from {labels.min()} to {labels.max()}"
         raise DataError(f"{came}, wants whole numbers 0 ... {last}: a logit for each class")
-    scores = log_probabilities(logits)  # (N, ..., classes)
-    chosen = np.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]  # (N, ...)
-    return chosen.sum(axis=tuple(range(1, chosen.ndim)))  # (2)
+    labels = labels.astype(logits.real.dtype)
+    return both(labels, logits, np.ones(len(labels), labels.dtype))[0]
 
 
 def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ..., classes), for dvalue (N,)."""
-    scale = kernels.as_column(dvalue, logits)  # (N, 1, ...)
-    hit = labels[..., None] == np.arange(logits.shape[-1])  # (N, ..., classes)
-    scores = log_probabilities(logits)  # (N, ..., classes)
-    return SimpleNamespace(logits=scale * np.where(hit, -np.expm1(scores), -np.exp(scores)))  # (3)
+    logits, dvalue = alike(logits, dvalue)
+    return SimpleNamespace(logits=both(labels.astype(logits.real.dtype), logits, dvalue)[1])
+
+
+def both(labels: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+    """log p(x) (N,) and its gradient by the logits (N, ..., classes); all of one dtype.
+
+    What is no label has no probability: the logarithm is NaN.
+    """
+    log_prob, dlogits = score_categorical(in_rows(labels), in_rows(logits), dvalue)
+    return log_prob, dlogits.reshape(logits.shape)
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
     """Labels (N, ...) int64, class k with probability p_k: logits (N, ..., classes)."""
     return (logits + rng.gumbel(size=logits.shape)).argmax(axis=-1)  # (4)
+
+
+@formula("logits (N, K) -> labels (N,)")
+def most_probable(logits: Array) -> Array:
+    """The class with the largest logit, as a float: logits (N, classes) -> (N,)."""
+    return logits.argmax(axis=1).astype(logits.dtype)
+
+
+@formula(
+    "x (N, D), logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D), _terms (1+, 2 D)"
+)
+def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+    """x (N, D) in 0 ... K - 1, logits (N, D K), dvalue (N,).
+
+    -> log_prob (N,), nats, and dlogits (N, D K).
+    """
+    by_class = logits.reshape(*x.shape, logits.shape[1] // x.shape[1])  # (N, D, K)
+    hit = x[:, :, None] == np.arange(by_class.shape[2])  # (N, D, K)
+    below = by_class - by_class.max(axis=2, keepdims=True)  # (N, D, K), <= 0
+    e = np.exp(below)
+    others = np.where(hit, 0, e).sum(axis=2, keepdims=True)  # (N, D, 1)
+    total = others + np.where(hit, e, 0).sum(axis=2, keepdims=True)  # (N, D, 1)
+    lost = np.where(hit, (total - e) - others, 0)  # (N, D, K)
+    terms = np.where(hit, below - np.log(total) + lost / total, 0).sum(axis=2)  # (N, D)   (5)
+    log_prob = np.where(hit.any(axis=2), terms, np.nan).sum(axis=1)  # (2)
+    d = dvalue[:, None, None] * np.where(hit, others, -e) / total  # (N, D, K)   (3, 6)
+    return log_prob, d.reshape(logits.shape)
+
+
+@twin_of(score_categorical, weight=4, of=1)
+def score_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
+    zero, one, size = logits.dtype.type(0), logits.dtype.type(1), x.shape[1]
+    classes = logits.shape[1] // size
+    terms, totals = _terms[part, :size], _terms[part, size : 2 * size]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
+        for j in range(size):
+            here, e = logits_n[j * classes : (j + 1) * classes], dlogits_n[j * classes :]
+            largest = here[0]
+            for k in range(classes):
+                largest = max(largest, here[k])
+            for k in range(classes):
+                e[k] = here[k] - largest
+            label = label_of(x_n[j], classes)
+            terms[j] = e[label] if label >= 0 else zero * np.nan
+        for i in range(dlogits_n.size):
+            dlogits_n[i] = exp(dlogits_n[i])
+        for j in range(size):
+            e, label = dlogits_n[j * classes :], label_of(x_n[j], classes)
+            others, of_hit = zero, zero
+            if label >= 0:
+                of_hit, e[label] = e[label], zero
+            for k in range(classes):
+                others += e[k]
+            totals[j] = total = others + of_hit
+            share_of_one = one / total
+            terms[j] += ((total - of_hit) - others) * share_of_one  # (5)
+            for k in range(classes):
+                e[k] = -scale * (e[k] * share_of_one)  # (3)
+            if label >= 0:
+                e[label] = scale * (others * share_of_one)  # (6)
+        for j in range(size):
+            terms[j] -= log(totals[j])  # (5)
+        log_prob[n] = sum_of(terms)  # (2)
+
+
+@helper
+def label_of(x, classes):
+    """x as a whole number, or -1 where it is none of 0 ... classes - 1."""
+    label = np.int64(x) if 0 <= x < classes else np.int64(-1)
+    return label if label == x else np.int64(-1)

@@ -8,7 +8,12 @@
     dmu = (x - mu) exp(-lv),   dlog_var = ((x - mu)^2 exp(-lv) - 1) / 2,   dx = -dmu    (6)
 
 lv is short for log_var. The noise is drawn by the caller, once: (1) and (2) are given the same.
-Sources: Kingma and Welling 2014, section 2.4 and appendix B. All in nats.
+Where numbers share a log_var, its gradient is the sum of theirs.
+
+In training (1) to (4) come together, for `heads` as an encoder gives them, mu and log_var side by
+side. The KL of latent j is then the mean over the examples, and on the way back the sum over n of
+the terms of (3) has the weight beta / N for each j, or none where the KL of j is free: not above
+free_bits. Sources: Kingma and Welling 2014, section 2.4 and appendix B. All in nats.
 """
 
 import math
@@ -16,8 +21,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array
+from ..kernels import formula, share, share_row, twin_of
+from ..kernels.functions import exp, expm1
+from .rows import in_rows
+
+# mypy: disable-error-code="no-untyped-def"
 
 LOG_TWO_PI = math.log(2 * math.pi)
 
@@ -37,6 +46,11 @@ def kl_terms(mu: Array, log_var: Array) -> Array:
     return (mu**2 + np.expm1(log_var) - log_var) / 2  # (3)
 
 
+def kl_terms_gradients(mu: Array, log_var: Array, dterms: Array) -> SimpleNamespace:
+    """`.mu` and `.log_var` (N, Z), for dterms (N, Z), or (N, 1) or (Z,), which terms share."""
+    return SimpleNamespace(mu=dterms * mu, log_var=dterms * np.expm1(log_var) / 2)  # (4)
+
+
 def kl_to_standard(mu: Array, log_var: Array) -> Array:
     """KL to N(0, I), nats per example: mu, log_var (N, Z) -> (N,)."""
     return kl_terms(mu, log_var).sum(axis=1)  # (3)
@@ -44,8 +58,7 @@ def kl_to_standard(mu: Array, log_var: Array) -> Array:
 
 def kl_to_standard_gradients(mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
     """`.mu` and `.log_var` (N, Z), for dvalue (N,)."""
-    scale = dvalue[:, None]  # (N, 1)
-    return SimpleNamespace(mu=scale * mu, log_var=scale * np.expm1(log_var) / 2)  # (4)
+    return kl_terms_gradients(mu, log_var, dvalue[:, None])  # (4)
 
 
 def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
@@ -53,8 +66,8 @@ def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
 
     Numbers may share a log_var: a scalar, or (N, 1, ...), does as well.
     """
-    terms = LOG_TWO_PI + log_var + (x - mu) ** 2 * np.exp(-log_var)  # (N, ...)
-    return -terms.sum(axis=tuple(range(1, terms.ndim))) / 2  # (5)
+    x, mu, log_var = map(in_rows, np.broadcast_arrays(x, mu, log_var))  # (N, D) each
+    return both(x, mu, log_var, np.ones(len(x), x.dtype))[0]
 
 
 def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
@@ -62,7 +75,76 @@ def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> Si
 
     Where numbers share a log_var, its gradient is the sum of theirs.
     """
-    scale = kernels.as_column(dvalue, x)  # (N, 1, ...)
-    scaled = (x - mu) * np.exp(-log_var)  # (N, ...)
-    dmu = scale * scaled
-    return SimpleNamespace(x=-dmu, mu=dmu, log_var=scale * (scaled * (x - mu) - 1) / 2)  # (6)
+    shape = np.broadcast_shapes(*map(np.shape, (x, mu, log_var)))  # (N, ...)
+    x, mu, log_var = map(in_rows, np.broadcast_arrays(x, mu, log_var))  # (N, D) each
+    _, dmu, dlog_var = both(x, mu, log_var, dvalue)
+    dmu = dmu.reshape(shape)
+    return SimpleNamespace(x=-dmu, mu=dmu, log_var=dlog_var.reshape(shape))  # (6)
+
+
+def both(x: Array, mu: Array, log_var: Array, dvalue: Array) -> tuple[Array, Array, Array]:
+    """log N(x) (N,), and its gradients dmu (N, D) and dlog_var, for x, mu (N, D), dvalue (N,).
+
+    log_var is (N, D); or (N, 1) or (1, 1), shared by the numbers of an example, and dlog_var then
+    (N, 1).
+    """
+    count = x.shape[1] // log_var.shape[1]  # numbers that share a log_var
+    d = x - mu  # (N, D)
+    scaled = d * np.exp(-log_var)  # (N, D)
+    squares = d * scaled if count == 1 else (d * scaled).sum(axis=1, keepdims=True)
+    log_prob = -(count * (LOG_TWO_PI + log_var) + squares).sum(axis=1) / 2  # (5)
+    scale = dvalue[:, None]  # (N, 1)
+    return log_prob, scale * scaled, scale * (squares - count) / 2  # (6)
+
+
+@formula("heads (N, 2 Z), noise (N, Z) -> z (N, Z), kl (Z,) float64")
+def draw_and_kl(heads: Array, noise: Array) -> tuple[Array, Array]:
+    """heads (N, 2Z), noise (N, Z) -> z (N, Z), and the KL of each latent (Z,), in float64."""
+    mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
+    return draw(mu, log_var, noise), kl_terms(mu, log_var).mean(axis=0, dtype=np.float64)
+
+
+@twin_of(draw_and_kl, weight=8)
+def draw_and_kl_loop(part, parts, heads, noise, z, kl):
+    count, latents = z.shape
+    half = heads.dtype.type(0.5)
+    left, right = share_row(latents, part, parts)
+    kl = kl[left:right]
+    kl[:] = 0
+    for n in range(count):
+        mu, lv = heads[n, left:right], heads[n, latents + left : latents + right]
+        noise_n, z_n = noise[n, left:right], z[n, left:right]
+        for j in range(kl.size):
+            z_n[j] = mu[j] + exp(half * lv[j]) * noise_n[j]  # (1)
+            kl[j] += half * (mu[j] * mu[j] + expm1(lv[j]) - lv[j])  # (3)
+    for j in range(kl.size):
+        kl[j] /= count
+
+
+@formula(
+    "heads (N, 2 Z), noise, dz (N, Z), kl (Z,) float64, weighing (2,) float64 -> dheads (N, 2 Z)"
+)
+def draw_and_kl_back(heads: Array, noise: Array, dz: Array, kl: Array, weighing: Array) -> Array:
+    """heads (N, 2Z), noise, dz (N, Z), kl (Z,), weighing = (beta / N, free_bits) -> dheads."""
+    mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
+    weight = np.where(kl > weighing[1], weighing[0], 0).astype(heads.dtype)  # (Z,)
+    of_draw = draw_gradients(log_var, noise, dz)  # (2)
+    of_kl = kl_terms_gradients(mu, log_var, weight)  # (4)
+    return np.concatenate([of_draw.mu + of_kl.mu, of_draw.log_var + of_kl.log_var], axis=1)
+
+
+@twin_of(draw_and_kl_back, weight=8)
+def draw_and_kl_back_loop(part, parts, heads, noise, dz, kl, weighing, dheads):
+    count, latents = dz.shape
+    half, zero = heads.dtype.type(0.5), heads.dtype.type(0)
+    full, free = heads.dtype.type(weighing[0]), weighing[1]
+    top, bottom = share(count, part, parts)
+    for n in range(top, bottom):
+        mu, lv = heads[n, :latents], heads[n, latents:]
+        dmu, dlv = dheads[n, :latents], dheads[n, latents:]
+        noise_n, dz_n = noise[n], dz[n]
+        for j in range(latents):
+            weight = full if kl[j] > free else zero
+            dmu[j] = dz_n[j] + weight * mu[j]  # (2, 4)
+            of_draw = dz_n[j] * noise_n[j] * exp(half * lv[j])
+            dlv[j] = half * (of_draw + weight * expm1(lv[j]))  # (2, 4)

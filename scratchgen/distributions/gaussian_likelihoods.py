@@ -5,30 +5,38 @@
                         -log p(x|z) = 1/D sum_j (x_j - mu_j)^2 + D/2 log(pi D)               (1)
     SharedGaussian      mu per number, and one s per example
     Gaussian            mu and s per number
-                        log_var = log(exp(s) + least)                                        (2)
+                        lv = log_var = log(exp(s) + least variance)                          (2)
 
-The least variance keeps a density from growing without bound where the data lie on a surface. The
-chain rule through (2) needs
+The least variance keeps a density from growing without bound where the data lie on a surface. With
+`least` for its logarithm, and e = exp(-|s - least|),
 
-    dlog_var/ds = exp(s) / (exp(s) + least)                                                  (3)
+    lv = max(s, least) + log(1 + e)                                                          (3)
+    dlv/ds = exp(s) / (exp(s) + exp(least)) = sigmoid(s - least)                             (4)
+           = (1 where s >= least, else e) / (1 + e)
 
-The density itself is in gaussian.py.
+The density itself and its gradients are in gaussian.py:
+
+    log p(x) = -1/2 sum_j [log 2 pi + lv_j + (x_j - mu_j)^2 exp(-lv_j)]                      (5)
+    dmu = (x - mu) exp(-lv),   dlv = ((x - mu)^2 exp(-lv) - 1) / 2                           (6)
 """
 
 import math
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array, Shape, finite
 from ..errors import OptionError
-from ..nn import Tape
+from ..kernels import formula, share, sigmoid, twin_of
+from ..kernels.functions import exp, log1p, sum_of
 from ..rng import standard_normal
 from . import gaussian
-from .likelihoods import Likelihood, into, one_pass
+from .gaussian import LOG_TWO_PI
+from .likelihoods import Likelihood
+from .rows import alike, in_rows
+
+# mypy: disable-error-code="no-untyped-def"
 
 LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
 
@@ -36,45 +44,53 @@ LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
 class _Normal(Likelihood):
     """What the Gaussian kinds share; they differ in where mu and log_var stand in raw."""
 
-    def _read(self, raw: Array) -> SimpleNamespace:
-        """`.mu`, and `.log_var`, which numbers may share; see gaussian.py."""
+    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+        """log p(x|z) (N,) and its gradient by raw, in rows."""
         raise NotImplementedError
 
-    def _join(self, d: SimpleNamespace, read: SimpleNamespace) -> Array:
-        """d log p / d raw, from `d.mu`, `d.log_var` and what was read."""
-        return d.mu
+    def _log_var(self, raw: Array) -> Any:
+        """As `mean`; numbers may share one."""
+        raise NotImplementedError
 
     def log_prob(self, x: Array, raw: Array) -> Array:
         self.expect(x, raw)
-        read = self._read(raw)
-        return gaussian.log_prob(x.reshape(read.mu.shape), read.mu, read.log_var)
+        x, raw = alike(x, raw)
+        return self._score(x, raw, np.ones(len(x), x.dtype))[0]
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         self.expect(x, raw)
-        read = self._read(raw)
-        x = x.reshape(read.mu.shape)
-        d = gaussian.log_prob_gradients(x, read.mu, read.log_var, dvalue)
-        return self._join(d, read)
+        return self._score(*alike(x, raw, dvalue))[1].reshape(raw.shape)
 
-    def _with_variance(
-        self, variance: float, x: Array, raw: Array, dvalue: Array, tape: Tape
-    ) -> tuple[Array, Array]:
-        """`both`, where all numbers have that variance, and raw is mu."""
+    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
-        log_var = _log(variance, raw.dtype)
-        return one_pass(kernels.fixed_gaussian_pass, x, raw, dvalue, tape, log_var)
-
-    def mean(self, raw: Array, out: Array | None = None) -> Array:
-        return into(np.ascontiguousarray(self._read(raw).mu), out)
+        log_prob, d_raw = self._score(x, raw, dvalue)
+        return log_prob, d_raw.reshape(raw.shape)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
-        read = self._read(raw)
-        noise = standard_normal(rng, read.mu.shape, raw.dtype)
-        return gaussian.draw(read.mu, read.log_var, noise)
+        mu = self.mean(raw)
+        return gaussian.draw(mu, self._log_var(raw), standard_normal(rng, mu.shape, raw.dtype))
+
+
+class _OneVariance(_Normal):
+    """All numbers have one variance, and raw is mu."""
+
+    def variance_for(self, shape: Shape) -> float:
+        """The variance, for examples of `shape`."""
+        raise NotImplementedError
+
+    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+        log_var = math.log(self.variance_for(x.shape[1:]))
+        return score_fixed_gaussian(in_rows(x), in_rows(raw), log_var, dvalue)
+
+    def _log_var(self, raw: Array) -> Any:
+        return raw.dtype.type(math.log(self.variance_for(raw.shape[1:])))
+
+    def mean(self, raw: Array) -> Array:
+        return raw
 
 
 @dataclass(frozen=True)
-class FixedGaussian(_Normal):
+class FixedGaussian(_OneVariance):
     """Real numbers around the decoder's mu, with one variance for all that is not learnt.
 
     Raises OptionError unless the variance is above 0.
@@ -86,20 +102,16 @@ class FixedGaussian(_Normal):
     variance: float = 1.0
     name: ClassVar[str] = "gaussian_fixed"
     formula: ClassVar[str] = "x_j ~ N(raw_j, variance)"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variance", _variance(self.variance, "FixedGaussian: variance"))
 
-    def _read(self, raw: Array) -> SimpleNamespace:
-        return SimpleNamespace(mu=raw, log_var=_log(self.variance, raw.dtype))
-
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return self._with_variance(self.variance, x, raw, dvalue, tape)
+    def variance_for(self, shape: Shape) -> float:
+        return self.variance
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(_Normal):
+class MeanSquaredError(_OneVariance):
     """The mean squared error as a likelihood: the Gaussian around mu with the variance D/2.
 
     By (1), `reconstruction` is then the mean squared error, plus a number that mu cannot change.
@@ -112,17 +124,10 @@ class MeanSquaredError(_Normal):
 
     name: ClassVar[str] = "mse"
     formula: ClassVar[str] = "x_j ~ N(raw_j, D/2)"
-    replays: ClassVar[bool | None] = True
 
     def variance_for(self, shape: Shape) -> float:
         """D/2, for examples of `shape`."""
         return math.prod(shape) / 2
-
-    def _read(self, raw: Array) -> SimpleNamespace:
-        return SimpleNamespace(mu=raw, log_var=_log(self.variance_for(raw.shape[1:]), raw.dtype))
-
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return self._with_variance(self.variance_for(raw.shape[1:]), x, raw, dvalue, tape)
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,6 @@ class SharedGaussian(_Normal):
     least_variance: float = 1e-6
     name: ClassVar[str] = "gaussian_shared"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s) + least_variance), (mu, s) = raw"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         least = _variance(self.least_variance, "SharedGaussian: least_variance")
@@ -150,20 +154,14 @@ class SharedGaussian(_Normal):
         """D means and one s in a row."""
         return (math.prod(shape) + 1,)
 
-    def _read(self, raw: Array) -> SimpleNamespace:
-        mu, s = raw[:, :-1], raw[:, -1:]  # (N, D) and (N, 1)
-        log_var = np.logaddexp(s, _log(self.least_variance, raw.dtype))  # (N, 1)   (2)
-        return SimpleNamespace(mu=mu, s=s, log_var=log_var)
+    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+        return score_shared_gaussian(in_rows(x), raw, math.log(self.least_variance), dvalue)
 
-    def _join(self, d: SimpleNamespace, read: SimpleNamespace) -> Array:
-        dlog_var = d.log_var.sum(axis=1, keepdims=True)  # (N, 1)
-        ds = dlog_var * np.exp(read.s - read.log_var)  # (N, 1)   (3)
-        return np.concatenate([d.mu, ds], axis=1)  # (N, D + 1)
+    def _log_var(self, raw: Array) -> Array:
+        return log_variance(raw[:, -1:], math.log(self.least_variance))  # (N, 1)
 
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        self.expect(x, raw)
-        least = _log(self.least_variance, raw.dtype)
-        return one_pass(kernels.shared_gaussian_pass, x, raw, dvalue, tape, least)
+    def mean(self, raw: Array) -> Array:
+        return raw[:, :-1]  # (N, D)
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,6 @@ class Gaussian(_Normal):
     least_variance: float = 1e-6
     name: ClassVar[str] = "gaussian"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s_j) + least_variance), (mu, s) = raw"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         least = _variance(self.least_variance, "Gaussian: least_variance")
@@ -189,19 +186,17 @@ class Gaussian(_Normal):
         """mu and s, side by side in the last axis."""
         return (*shape[:-1], 2 * shape[-1])
 
-    def _read(self, raw: Array) -> SimpleNamespace:
-        mu, s = np.split(raw, 2, axis=-1)  # (N, ..., C) each
-        log_var = np.logaddexp(s, _log(self.least_variance, raw.dtype))  # (N, ..., C)   (2)
-        return SimpleNamespace(mu=mu, s=s, log_var=log_var)
+    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+        least, width = math.log(self.least_variance), x.shape[-1]
+        return score_gaussian(in_rows(x), in_rows(raw), least, width, dvalue)
 
-    def _join(self, d: SimpleNamespace, read: SimpleNamespace) -> Array:
-        ds = d.log_var * np.exp(read.s - read.log_var)  # (N, ..., C)   (3)
-        return np.concatenate([d.mu, ds], axis=-1)  # (N, ..., 2C)
+    def _log_var(self, raw: Array) -> Array:
+        _, s = np.split(raw, 2, axis=-1)  # (N, ..., C)
+        return log_variance(s, math.log(self.least_variance))
 
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        self.expect(x, raw)
-        least, width = _log(self.least_variance, raw.dtype), x.shape[-1]
-        return one_pass(kernels.gaussian_pass, x, raw, dvalue, tape, least, width, room=3)
+    def mean(self, raw: Array) -> Array:
+        mu, _ = np.split(raw, 2, axis=-1)  # (N, ..., C)
+        return mu
 
 
 def _variance(value: Any, what: str) -> float:
@@ -215,6 +210,108 @@ def _variance(value: Any, what: str) -> float:
         ) from None
 
 
-def _log(variance: float, dtype: np.dtype[Any]) -> Any:
-    """log(variance), a scalar of that dtype."""
-    return dtype.type(math.log(variance))
+def log_variance(s: Array, least: float) -> Array:
+    """log(exp(s) + exp(least)): any shape -> the same shape."""
+    return np.logaddexp(s, least)  # (2)
+
+
+@formula(
+    "x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)",
+)
+def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple[Array, Array]:
+    """x, mu (N, D), one log-variance, dvalue (N,) -> log_prob (N,), nats, and dmu (N, D)."""
+    log_prob, dmu, _ = gaussian.both(x, mu, np.full((1, 1), lv, mu.dtype), dvalue)  # (5, 6)
+    return log_prob, dmu
+
+
+@twin_of(score_fixed_gaussian)
+def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
+    number = x.dtype.type
+    precision, half, mine = exp(-lv), number(0.5), _terms[part]
+    constant = number(mine.size) * (number(LOG_TWO_PI) + lv)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, mu_n, dmu_n, scale = x[n], mu[n], dmu[n], dvalue[n]
+        for j in range(mine.size):
+            d = x_n[j] - mu_n[j]
+            mine[j] = d * (d * precision)
+            dmu_n[j] = scale * (d * precision)  # (6)
+        log_prob[n] = -half * (constant + sum_of(mine))  # (5)
+
+
+@formula(
+    "x (N, D), raw (N, D + 1), least (), dvalue (N,) "
+    "-> log_prob (N,), draw (N, D + 1), _terms (1+, D)"
+)
+def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> tuple[Array, Array]:
+    """x (N, D), raw = (mu, s) (N, D + 1), dvalue (N,) -> log_prob (N,), and draw (N, D + 1)."""
+    mu, s = raw[:, :-1], raw[:, -1:]  # (N, D) and (N, 1)
+    log_prob, dmu, dlv = gaussian.both(x, mu, log_variance(s, least), dvalue)  # (2, 5, 6)
+    return log_prob, np.concatenate([dmu, dlv * sigmoid(s - least)], axis=1)  # (4)
+
+
+@twin_of(score_shared_gaussian)
+def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, draw, _terms):
+    number, mine = x.dtype.type, _terms[part]
+    one, half, size = number(1), number(0.5), number(mine.size)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, raw_n, draw_n, scale, s = x[n], raw[n], draw[n], dvalue[n], raw[n, mine.size]
+        e = exp(-abs(s - least))
+        lv = max(s, least) + log1p(e)  # (3)
+        precision = exp(-lv)
+        for j in range(mine.size):
+            d = x_n[j] - raw_n[j]
+            mine[j] = d * (d * precision)
+            draw_n[j] = scale * (d * precision)  # (6)
+        squares = sum_of(mine)
+        log_prob[n] = -half * (size * (number(LOG_TWO_PI) + lv) + squares)  # (5)
+        slope = (one if s >= least else e) / (one + e)
+        draw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
+
+
+@formula(
+    "x (N, D), raw (N, 2 D), least (), width () int dividing D, dvalue (N,) "
+    "-> log_prob (N,), draw (N, 2 D), _terms (1+, 3 D)"
+)
+def score_gaussian(
+    x: Array, raw: Array, least: float, width: int, dvalue: Array
+) -> tuple[Array, Array]:
+    """x (N, D), raw (N, 2 D): `width` means, as many s, and so on; dvalue (N,).
+
+    -> log_prob (N,), and draw (N, 2 D).
+    """
+    places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)
+    mu, s = np.split(places, 2, axis=2)  # (N, P, width) each
+    mu, s = in_rows(mu), in_rows(s)  # (N, D) each
+    log_prob, dmu, dlv = gaussian.both(x, mu, log_variance(s, least), dvalue)  # (2, 5, 6)
+    ds = dlv * sigmoid(s - least)  # (N, D)   (4)
+    of_places = [d.reshape(*places.shape[:2], width) for d in (dmu, ds)]  # (N, P, width) each
+    return log_prob, np.concatenate(of_places, axis=2).reshape(raw.shape)
+
+
+@twin_of(score_gaussian, weight=6)
+def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, draw, _terms):
+    number, size = x.dtype.type, x.shape[1]
+    one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
+    mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, raw_n, draw_n, scale = x[n], raw[n], draw[n], dvalue[n]
+        for i in range(0, size, width):
+            for j in range(width):
+                mu[i + j], s[i + j] = raw_n[2 * i + j], raw_n[2 * i + width + j]
+        for j in range(size):
+            t = s[j] - least
+            e = exp(-abs(t))
+            lv = max(s[j], least) + log1p(e)  # (3)
+            d, precision = x_n[j] - mu[j], exp(-lv)
+            square = d * (d * precision)
+            terms[j] = log_two_pi + lv + square
+            slope = (one if t >= number(0) else e) / (one + e)
+            mu[j] = scale * (d * precision)  # (6): dmu and ds, from here on
+            s[j] = half * scale * (square - one) * slope  # (4, 6)
+        log_prob[n] = -half * sum_of(terms)  # (5)
+        for i in range(0, size, width):
+            for j in range(width):
+                draw_n[2 * i + j], draw_n[2 * i + width + j] = mu[i + j], s[i + j]

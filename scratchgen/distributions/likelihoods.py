@@ -6,18 +6,17 @@
 The Gaussian kinds are in gaussian_likelihoods.py.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import advice, kernels
+from .. import advice
 from ..checks import Array, Shape, chunks, expect_arrays, whole, within
 from ..errors import DataError, ShapeError
+from ..kernels import sigmoid
 from ..keywords import ExplainsKeywords
-from ..nn import Tape
+from ..nn.layer import accept
 from . import bernoulli, categorical
 
 
@@ -30,7 +29,6 @@ class Likelihood(ExplainsKeywords):
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
-    replays: ClassVar[bool | None] = False  # whether `both` and `mean` are kernels' work, or noted
     is_density: ClassVar[bool] = True  # of x, per unit of x; otherwise a probability
     bounds: ClassVar[tuple[float, float] | None] = None  # of what it can score, if there are any
 
@@ -70,15 +68,12 @@ class Likelihood(ExplainsKeywords):
         """d log p(x|z) / d raw, in raw's shape, each example weighed by dvalue (N,)."""
         raise NotImplementedError
 
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        """`log_prob` and `raw_gradient`, which a kind may have from one pass, on the tape."""
+    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+        """`log_prob` and `raw_gradient`, which a kind may have from one pass."""
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
-    def mean(self, raw: Array, out: Array | None = None) -> Array:
-        """E[x|z], with as many numbers as x; for categories the most probable one.
-
-        With out, of the shape of x, it is written there.
-        """
+    def mean(self, raw: Array) -> Array:
+        """E[x|z], with as many numbers as x; for categories the most probable one."""
         raise NotImplementedError
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
@@ -86,35 +81,16 @@ class Likelihood(ExplainsKeywords):
         raise NotImplementedError
 
 
-def into(x: Array, out: Array | None) -> Array:
-    """x, or, where it is given, `out` of as many numbers, with x written there."""
-    if out is None:
-        return x
-    kernels.here(np.copyto, out, x.reshape(out.shape))
-    return out
+def scored(likelihood: Likelihood, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    """likelihood.both(x, raw, dvalue), of which a user's own may give anything.
 
-
-def one_pass(
-    kernel: Callable[..., None],
-    x: Array,
-    raw: Array,
-    dvalue: Array,
-    tape: Tape,
-    *settings: Any,
-    room: int = 1,
-) -> tuple[Array, Array]:
-    """log p(x|z) (N,) and its gradient by raw, in raw's shape, on the tape, from a kernel.
-
-    The kernel gets the numbers of an example in a row, and for each number of x `room` to write in.
+    Raises ShapeError or KindError unless it is log p(x|z) (N,) and a gradient of raw's shape.
     """
-    size = math.prod(x.shape[1:])
-    log_prob = tape.array("log_prob", dvalue.shape, raw.dtype)  # (N,)
-    d_raw = tape.array("d_raw", raw.shape, raw.dtype)  # (N, ...)
-    terms = tape.array("terms", (kernels.threads_now(), room * size), raw.dtype)
-    flat = (len(raw), math.prod(raw.shape[1:]))
-    x, raw = kernels.plain(x.reshape(len(x), size)), kernels.plain(raw.reshape(flat))
-    kernel(x, raw, *settings, kernels.plain(dvalue), log_prob, d_raw.reshape(flat), terms)
-    return log_prob, d_raw
+    value, gradient = likelihood.both(x, raw, dvalue)
+    return (
+        accept(likelihood, "both", "value", value, dvalue.shape, raw.dtype),
+        accept(likelihood, "both", "gradient", gradient, raw.shape, raw.dtype),
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +103,6 @@ class Bernoulli(Likelihood):
 
     name: ClassVar[str] = "bernoulli"
     formula: ClassVar[str] = "x_j ~ Bernoulli(sigmoid(raw_j))"
-    replays: ClassVar[bool | None] = True
     is_density: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float] | None] = (0, 1)
 
@@ -143,12 +118,12 @@ class Bernoulli(Likelihood):
         self.expect(x, raw)
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
-        return one_pass(kernels.bernoulli_pass, x, raw, dvalue, tape)
+        return bernoulli.both(x, raw, dvalue)
 
-    def mean(self, raw: Array, out: Array | None = None) -> Array:
-        return kernels.sigmoid(raw, out=out)
+    def mean(self, raw: Array) -> Array:
+        return sigmoid(raw)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         return bernoulli.draw(raw, rng)
@@ -167,7 +142,6 @@ class Categorical(Likelihood):
     classes: int
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
-    replays: ClassVar[bool | None] = True
     is_density: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -201,19 +175,20 @@ class Categorical(Likelihood):
     def log_prob(self, x: Array, raw: Array) -> Array:
         self.expect(x, raw)
         self.check(x)
-        return categorical.log_prob(x.astype(np.int64), raw)
+        return categorical.log_prob(x, raw)
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         self.expect(x, raw)
         return categorical.log_prob_gradients(x, raw, dvalue).logits
 
-    def both(self, x: Array, raw: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
-        return one_pass(kernels.categorical_pass, x, raw, dvalue, tape, room=2)
+        return categorical.both(x, raw, dvalue)
 
-    def mean(self, raw: Array, out: Array | None = None) -> Array:
+    def mean(self, raw: Array) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""
-        return into(raw.argmax(axis=-1).astype(raw.dtype), out)  # (N, *shape)
+        by_number = raw.reshape(-1, self.classes)  # (N D, classes)
+        return categorical.most_probable(by_number).reshape(raw.shape[:-1])  # (N, *shape)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         return categorical.draw(raw, rng).astype(raw.dtype)

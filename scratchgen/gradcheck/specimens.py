@@ -182,6 +182,11 @@ def functions(seed: int) -> dict[str, Pair]:
             lambda dz, _mu, log_var, noise: gaussian.draw_gradients(log_var, noise, dz),
             (draw(4, 3), draw(4, 3), draw(4, 3)),
         ),
+        "gaussian.kl_terms": VJPPair(
+            gaussian.kl_terms,
+            lambda dterms, mu, log_var: gaussian.kl_terms_gradients(mu, log_var, dterms),
+            (draw(4, 3), draw(4, 3)),
+        ),
         "gaussian.kl_to_standard": VJPPair(
             gaussian.kl_to_standard,
             lambda dvalue, mu, log_var: gaussian.kl_to_standard_gradients(mu, log_var, dvalue),

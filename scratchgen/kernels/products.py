@@ -108,8 +108,11 @@ def _add_outer(x: Array, dy: Array, into: Array) -> None:
 
 
 def _write_outer(x: Array, dy: Array, into: Array) -> None:
-    np.matmul(x.T, dy, out=into)
-    into += 0  # as adding to 0 does it, -0.0 becomes 0.0
+    if into.flags.c_contiguous:
+        np.matmul(x.T, dy, out=into)
+        into += 0  # as adding to 0 does it, -0.0 becomes 0.0
+    else:  # where NumPy would multiply in another order
+        np.add(x.T @ dy, 0, out=into)
 
 
 def times_transpose(dy: Array, w: Array) -> Array:

@@ -20,7 +20,7 @@ from . import memory, sharing
 from .compiling import Kernel
 
 
-@dataclass  # not frozen: that would take three times as long, at each kernel
+@dataclass(eq=False)  # not frozen: that would take three times as long, at each kernel
 class Call:
     """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
 
@@ -59,7 +59,7 @@ class Call:
         return [self.args[i] for i in self.written]
 
 
-@dataclass
+@dataclass(eq=False)
 class Action:
     """f(*args), by Python, and the arrays that it reads and writes.
 
@@ -84,7 +84,7 @@ class Action:
         return self.written
 
 
-@dataclass
+@dataclass(eq=False)
 class Clear:
     """An array is set to 0."""
 

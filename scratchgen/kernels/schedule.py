@@ -27,26 +27,28 @@ Span = tuple[int, int]  # bytes of memory: from, to
 
 def in_order(events: Sequence[Event]) -> tuple[list[Event], list[Event], list[Event]]:
     """The events ahead of all kernels, those among them, and those after them."""
-    effects = {id(event): Effects(event) for event in events}
     ahead: list[Event] = []
-    among: list[Event] = []
+    among: list[tuple[Event, Effects]] = []
     for event in events:  # (1), from the first on
-        passed = (effects[id(other)] for other in among)
-        (ahead if _may_move(event, effects[id(event)], passed) else among).append(event)
+        effects = Effects(event)
+        if _may_pass(event, effects, among):
+            ahead.append(event)
+        else:
+            among.append((event, effects))
     last: list[Event] = []
-    for event in among[::-1]:  # (1), from the last on
-        after = (effects[id(other)] for other in among[among.index(event) + 1 :])
-        if _may_move(event, effects[id(event)], after):
-            among.remove(event)
+    for i in range(len(among) - 1, -1, -1):  # (1), from the last on
+        event, effects = among[i]
+        if _may_pass(event, effects, among[i + 1 :]):
             last.insert(0, event)
-    return ahead, among, last
+            del among[i]
+    return ahead, [event for event, _ in among], last
 
 
-def _may_move(event: Event, effects: "Effects", passed: Any) -> bool:
-    """Whether an action may pass those events."""
+def _may_pass(event: Event, effects: "Effects", others: list[tuple[Event, "Effects"]]) -> bool:
+    """Whether an action may be done before, or after, all of those events; (1)."""
     if not isinstance(event, Action) or event.fenced:
         return False
-    return not any(other.is_fenced or effects.meet(other) for other in passed)
+    return not any(other.is_fenced or effects.meet(other) for _, other in others)
 
 
 class Effects:

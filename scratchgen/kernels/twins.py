@@ -128,7 +128,8 @@ class Twins:
             work = passed[self.of].size * self.weight
             if settings is not None:
                 passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
-            call(Call(self.loop, passed, work, self.operands.written, self.operands.changed, most=most))
+            written, changed = self.operands.written, self.operands.changed
+            call(Call(self.loop, passed, work, written, changed, most=most))
             return _given(made)
         made = recording.by_numpy(self.formula, args, self.operands)
         return _given(made)

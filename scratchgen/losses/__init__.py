@@ -9,6 +9,8 @@ from .adversarial import (
     WASSERSTEIN,
     AdversarialLoss,
     describe_loss,
+    discriminator_turn,
+    generator_turn,
 )
 from .penalties import (
     PENALTIES,
@@ -19,6 +21,7 @@ from .penalties import (
     describe_penalty,
     penalise,
     penalty_for,
+    points,
 )
 
 __all__ = [
@@ -36,6 +39,9 @@ __all__ = [
     "build_penalty",
     "describe_loss",
     "describe_penalty",
+    "discriminator_turn",
+    "generator_turn",
     "penalise",
     "penalty_for",
+    "points",
 ]

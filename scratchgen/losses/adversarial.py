@@ -33,222 +33,299 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..checks import Array, expect_arrays
+from ..checks import Array, expect_arrays, numbers
 from ..errors import OptionError
-from ..kernels import sigmoid, softplus
-from ..nn import Tape
+from ..kernels import formula, share_row, sigmoid, softplus, twin_of
+from ..kernels.functions import sigmoid as sigmoid_of_one
+from ..kernels.functions import softplus as softplus_of_one
+from ..keywords import ExplainsKeywords
+from ..nn.layer import accept
 
-# Every discriminator takes scores (N,) of real and of fake examples and gives values (N,), every
-# generator takes those of fake ones; gradients are `.real` and `.fake` (N,), for dvalue (N,).
+# mypy: disable-error-code="no-untyped-def"
 
-
-def logistic_discriminator(real: Array, fake: Array) -> Array:
-    """-log sigmoid(r) - log(1 - sigmoid(f))."""
-    return softplus(-real) + softplus(fake)  # (1)
-
-
-def logistic_discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.real` and `.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(real=-dvalue * sigmoid(-real), fake=dvalue * sigmoid(fake))  # (1)
+DISCRIMINATOR = "real, fake, dvalue (N,) -> value, dreal, dfake (N,)"
+GENERATOR = "fake, dvalue (N,) -> value, dfake (N,)"
 
 
-def minimax_generator(fake: Array) -> Array:
-    """log(1 - sigmoid(f))."""
-    return -softplus(fake)  # (5)
+@formula(DISCRIMINATOR)
+def logistic_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
+    """-log sigmoid(r) - log(1 - sigmoid(f)).
+
+    Here and below a discriminator takes real, fake and dvalue (N,), and gives value (N,) with its
+    gradients by real and by fake (N,); a generator takes and gives no real.
+    """
+    value = softplus(-real) + softplus(fake)  # (N,)   (1)
+    return value, -dvalue * sigmoid(-real), dvalue * sigmoid(fake)  # each (N,)   (1)
 
 
-def minimax_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(fake=-dvalue * sigmoid(fake))  # (5)
+@twin_of(logistic_pass, weight=8)
+def logistic_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = softplus_of_one(-real[n]) + softplus_of_one(fake[n])  # (1)
+        dreal[n] = -dvalue[n] * sigmoid_of_one(-real[n])
+        dfake[n] = dvalue[n] * sigmoid_of_one(fake[n])
 
 
-def non_saturating_generator(fake: Array) -> Array:
-    """-log sigmoid(f)."""
-    return softplus(-fake)  # (6)
-
-
-def non_saturating_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(fake=-dvalue * sigmoid(-fake))  # (6)
-
-
-def least_squares_discriminator(real: Array, fake: Array) -> Array:
+@formula(DISCRIMINATOR)
+def least_squares_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
     """Scores are to be 1 for real and 0 for fake examples."""
-    return (real - 1) ** 2 / 2 + fake**2 / 2  # (2)
+    value = (real - 1) ** 2 / 2 + fake**2 / 2  # (N,)   (2)
+    return value, dvalue * (real - 1), dvalue * fake  # each (N,)   (2)
 
 
-def least_squares_discriminator_gradients(
-    real: Array, fake: Array, dvalue: Array
-) -> SimpleNamespace:
-    """`.real` and `.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(real=dvalue * (real - 1), fake=dvalue * fake)  # (2)
+@twin_of(least_squares_pass)
+def least_squares_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    half, one = value.dtype.type(0.5), value.dtype.type(1)
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        r, f = real[n] - one, fake[n]
+        value[n] = half * r * r + half * f * f  # (2)
+        dreal[n] = dvalue[n] * r
+        dfake[n] = dvalue[n] * f
 
 
-def least_squares_generator(fake: Array) -> Array:
-    """Scores are to be 1 for fake examples too."""
-    return (fake - 1) ** 2 / 2  # (7)
-
-
-def least_squares_generator_gradients(fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(fake=dvalue * (fake - 1))  # (7)
-
-
-def hinge_discriminator(real: Array, fake: Array) -> Array:
+@formula(DISCRIMINATOR)
+def hinge_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
     """Scores above 1 for real and below -1 for fake examples are good enough."""
-    return np.maximum(0, 1 - real) + np.maximum(0, 1 + fake)  # (3)
+    value = np.maximum(0, 1 - real) + np.maximum(0, 1 + fake)  # (N,)   (3)
+    return value, -dvalue * (real < 1), dvalue * (fake > -1)  # each (N,)   (3)
 
 
-def hinge_discriminator_gradients(real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.real` and `.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(real=-dvalue * (real < 1), fake=dvalue * (fake > -1))  # (3)
+@twin_of(hinge_pass)
+def hinge_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    zero, one = value.dtype.type(0), value.dtype.type(1)
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        r, f = one - real[n], one + fake[n]
+        value[n] = (zero if r < zero else r) + (zero if f < zero else f)  # (3)
+        dreal[n] = -dvalue[n] if real[n] < one else zero
+        dfake[n] = dvalue[n] if fake[n] > -one else zero
 
 
-def wasserstein_discriminator(real: Array, fake: Array) -> Array:
-    """Scores as high as can be for real, and as low for fake examples."""
-    return fake - real  # (4)
+@formula(DISCRIMINATOR)
+def wasserstein_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
+    """Scores are to be as high as can be for real, and as low for fake examples."""
+    return fake - real, -dvalue, dvalue.copy()  # each (N,)   (4)
 
 
-def wasserstein_discriminator_gradients(
-    _real: Array, _fake: Array, dvalue: Array
-) -> SimpleNamespace:
-    """`.real` and `.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(real=-dvalue, fake=dvalue)  # (4)
+@twin_of(wasserstein_pass)
+def wasserstein_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = fake[n] - real[n]  # (4)
+        dreal[n] = -dvalue[n]
+        dfake[n] = dvalue[n]
 
 
-def linear_generator(fake: Array) -> Array:
-    """Scores as high as can be for fake examples: the hinge and the Wasserstein game."""
-    return -fake  # (8)
+@formula(GENERATOR)
+def minimax_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
+    """log(1 - sigmoid(f))."""
+    return -softplus(fake), -dvalue * sigmoid(fake)  # (N,), (N,)   (5)
 
 
-def linear_generator_gradients(_fake: Array, dvalue: Array) -> SimpleNamespace:
-    """`.fake` (N,), for dvalue (N,)."""
-    return SimpleNamespace(fake=-dvalue)  # (8)
+@twin_of(minimax_generator_pass, weight=4)
+def minimax_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = -softplus_of_one(fake[n])  # (5)
+        dfake[n] = -dvalue[n] * sigmoid_of_one(fake[n])
 
 
-# A pair of functions above that kernels/games.py has in one pass.
-PASSES: dict[tuple[Callable[..., Any], Callable[..., Any]], Callable[..., None]] = {
-    (logistic_discriminator, logistic_discriminator_gradients): kernels.logistic_pass,
-    (least_squares_discriminator, least_squares_discriminator_gradients): (
-        kernels.least_squares_pass
-    ),
-    (hinge_discriminator, hinge_discriminator_gradients): kernels.hinge_pass,
-    (wasserstein_discriminator, wasserstein_discriminator_gradients): kernels.wasserstein_pass,
-    (minimax_generator, minimax_generator_gradients): kernels.minimax_generator_pass,
-    (non_saturating_generator, non_saturating_generator_gradients): (
-        kernels.non_saturating_generator_pass
-    ),
-    (least_squares_generator, least_squares_generator_gradients): (
-        kernels.least_squares_generator_pass
-    ),
-    (linear_generator, linear_generator_gradients): kernels.linear_generator_pass,
-}
+@formula(GENERATOR)
+def non_saturating_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
+    """-log sigmoid(f)."""
+    return softplus(-fake), -dvalue * sigmoid(-fake)  # (N,), (N,)   (6)
+
+
+@twin_of(non_saturating_generator_pass, weight=4)
+def non_saturating_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = softplus_of_one(-fake[n])  # (6)
+        dfake[n] = -dvalue[n] * sigmoid_of_one(-fake[n])
+
+
+@formula(GENERATOR)
+def least_squares_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
+    """Scores are to be 1 for fake examples too."""
+    return (fake - 1) ** 2 / 2, dvalue * (fake - 1)  # (N,), (N,)   (7)
+
+
+@twin_of(least_squares_generator_pass)
+def least_squares_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    half, one = value.dtype.type(0.5), value.dtype.type(1)
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        f = fake[n] - one
+        value[n] = half * f * f  # (7)
+        dfake[n] = dvalue[n] * f
+
+
+@formula(GENERATOR)
+def linear_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
+    """Scores are to be as high as can be for fake examples: the hinge and the Wasserstein game."""
+    return -fake, -dvalue  # (N,), (N,)   (8)
+
+
+@twin_of(linear_generator_pass)
+def linear_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = -fake[n]  # (8)
+        dfake[n] = -dvalue[n]
+
+
+Formula = Callable[..., tuple[Array, ...]]  # one of those above
 
 
 @dataclass(frozen=True)
-class AdversarialLoss:
-    """A game: what each of its two players minimises, the gradients, and both in words."""
+class Value:
+    """A player's value by itself: of the scores (N,) of real and of fake examples, or of fake."""
+
+    of: Formula
+
+    def __call__(self, *scores: Array) -> Array:
+        return self.of(*scores, np.ones_like(scores[0]))[0]
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Its gradients, for dvalue (N,) besides: `.fake`, and of a discriminator `.real` too."""
+
+    of: Formula
+
+    def __call__(self, *scores_and_dvalue: Array) -> SimpleNamespace:
+        _, *gradients = self.of(*scores_and_dvalue)
+        names = ("real", "fake")[-len(gradients) :]
+        return SimpleNamespace(**dict(zip(names, gradients, strict=True)))
+
+
+@dataclass(frozen=True)
+class AdversarialLoss(ExplainsKeywords):
+    """A game: what each of its two players minimises, the gradients, and both in words.
+
+    A game of one's own has any four functions that take and give what these do.
+    """
 
     name: str
-    discriminator: Callable[[Array, Array], Array]
-    discriminator_gradients: Callable[[Array, Array, Array], SimpleNamespace]
-    generator: Callable[[Array], Array]
-    generator_gradients: Callable[[Array, Array], SimpleNamespace]
+    discriminator: Callable[[Array, Array], Array]  # real, fake -> value
+    discriminator_gradients: Callable[[Array, Array, Array], SimpleNamespace]  # and dvalue
+    generator: Callable[[Array], Array]  # fake -> value
+    generator_gradients: Callable[[Array, Array], SimpleNamespace]  # and dvalue
     discriminator_formula: str = ""  # of r and f, in a line
     generator_formula: str = ""
 
-    def discriminator_pass(
-        self, real: Array, fake: Array, dvalue: Array, tape: Tape
-    ) -> SimpleNamespace:
-        """`.value`, `.real` and `.fake` (N,): the value and its gradients, on the tape.
+    def discriminator_pass(self, real: Array, fake: Array, dvalue: Array) -> SimpleNamespace:
+        """`.value`, `.real` and `.fake` (N,): the value and its gradients.
 
         real, fake and dvalue are (N,), because a value is that of one real and one fake example.
         Raises ShapeError for other shapes, KindError for what is no array.
         """
         expect_arrays(self, real=real, fake=fake, dvalue=dvalue)
-        kernel = PASSES.get((self.discriminator, self.discriminator_gradients))
-        if kernel is None:
-            d = self.discriminator_gradients(real, fake, dvalue)
-            return SimpleNamespace(value=self.discriminator(real, fake), real=d.real, fake=d.fake)
-        value, dreal, dfake = (
-            tape.array(name, fake.shape, fake.dtype) for name in ("value", "dreal", "dfake")
-        )
-        kernel(real, fake, dvalue, value, dreal, dfake)
-        return SimpleNamespace(value=value, real=dreal, fake=dfake)
+        if of := both_of(self.discriminator, self.discriminator_gradients):
+            value, dreal, dfake = of(real, fake, dvalue)
+            return SimpleNamespace(value=value, real=dreal, fake=dfake)
+        d = self.discriminator_gradients(real, fake, dvalue)
+        return SimpleNamespace(value=self.discriminator(real, fake), real=d.real, fake=d.fake)
 
-    def generator_pass(self, fake: Array, dvalue: Array, tape: Tape) -> SimpleNamespace:
-        """`.value` and `.fake` (N,): the value and its gradient, on the tape."""
+    def generator_pass(self, fake: Array, dvalue: Array) -> SimpleNamespace:
+        """`.value` and `.fake` (N,): the value and its gradient, for fake and dvalue (N,)."""
         expect_arrays(self, fake=fake, dvalue=dvalue)
-        kernel = PASSES.get((self.generator, self.generator_gradients))
-        if kernel is None:
-            d = self.generator_gradients(fake, dvalue)
-            return SimpleNamespace(value=self.generator(fake), fake=d.fake)
-        value, dfake = (tape.array(name, fake.shape, fake.dtype) for name in ("value", "dfake"))
-        kernel(fake, dvalue, value, dfake)
-        return SimpleNamespace(value=value, fake=dfake)
-
-    @property
-    def replays(self) -> bool:
-        """Whether both passes are kernels."""
-        return (self.discriminator, self.discriminator_gradients) in PASSES and (
-            self.generator,
-            self.generator_gradients,
-        ) in PASSES
+        if of := both_of(self.generator, self.generator_gradients):
+            value, dfake = of(fake, dvalue)
+            return SimpleNamespace(value=value, fake=dfake)
+        d = self.generator_gradients(fake, dvalue)
+        return SimpleNamespace(value=self.generator(fake), fake=d.fake)
 
     def __str__(self) -> str:
         """Its name."""
         return self.name
 
 
-MINIMAX = AdversarialLoss(
+def both_of(value: Any, gradients: Any) -> Formula | None:
+    """The formula that gives both at once, or None where they are not of one."""
+    one = isinstance(value, Value) and isinstance(gradients, Gradients) and value.of is gradients.of
+    return value.of if one else None
+
+
+def game(
+    name: str, discriminator: Formula, generator: Formula, *formulas_in_a_line: str
+) -> AdversarialLoss:
+    """The game of two players, each given by one formula."""
+    return AdversarialLoss(
+        name,
+        Value(discriminator),
+        Gradients(discriminator),
+        Value(generator),
+        Gradients(generator),
+        *formulas_in_a_line,
+    )
+
+
+MINIMAX = game(
     "minimax",
-    logistic_discriminator,
-    logistic_discriminator_gradients,
-    minimax_generator,
-    minimax_generator_gradients,
+    logistic_pass,
+    minimax_generator_pass,
     "-log sigmoid(r) - log(1 - sigmoid(f))",
     "log(1 - sigmoid(f))",
 )
-NON_SATURATING = AdversarialLoss(
+NON_SATURATING = game(
     "non_saturating",
-    logistic_discriminator,
-    logistic_discriminator_gradients,
-    non_saturating_generator,
-    non_saturating_generator_gradients,
+    logistic_pass,
+    non_saturating_generator_pass,
     "-log sigmoid(r) - log(1 - sigmoid(f))",
     "-log sigmoid(f)",
 )
-LEAST_SQUARES = AdversarialLoss(
+LEAST_SQUARES = game(
     "least_squares",
-    least_squares_discriminator,
-    least_squares_discriminator_gradients,
-    least_squares_generator,
-    least_squares_generator_gradients,
+    least_squares_pass,
+    least_squares_generator_pass,
     "(r - 1)^2 / 2 + f^2 / 2",
     "(f - 1)^2 / 2",
 )
-HINGE = AdversarialLoss(
+HINGE = game(
     "hinge",
-    hinge_discriminator,
-    hinge_discriminator_gradients,
-    linear_generator,
-    linear_generator_gradients,
+    hinge_pass,
+    linear_generator_pass,
     "max(0, 1 - r) + max(0, 1 + f)",
     "-f",
 )
-WASSERSTEIN = AdversarialLoss(
-    "wasserstein",
-    wasserstein_discriminator,
-    wasserstein_discriminator_gradients,
-    linear_generator,
-    linear_generator_gradients,
-    "f - r",
-    "-f",
-)
+WASSERSTEIN = game("wasserstein", wasserstein_pass, linear_generator_pass, "f - r", "-f")
 LOSSES: dict[str, AdversarialLoss] = {
-    game.name: game for game in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
+    one.name: one for one in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
 }
+
+
+def discriminator_turn(
+    loss: AdversarialLoss, real: Array, fake: Array, dvalue: Array
+) -> SimpleNamespace:
+    """The game's `discriminator_pass`, of which all arrays are (N,), as scores and dvalue are.
+
+    Here and below: raises ShapeError or KindError where a game of one's own gives others.
+    """
+    d = loss.discriminator_pass(real, fake, dvalue)
+    return _accepted(loss, "discriminator_pass", d, ("value", "real", "fake"), fake)
+
+
+def generator_turn(loss: AdversarialLoss, fake: Array, dvalue: Array) -> SimpleNamespace:
+    """The game's `generator_pass`, of which all arrays are (N,)."""
+    d = loss.generator_pass(fake, dvalue)
+    return _accepted(loss, "generator_pass", d, ("value", "fake"), fake)
+
+
+def _accepted(
+    loss: AdversarialLoss, verb: str, d: SimpleNamespace, names: tuple[str, ...], like: Array
+) -> SimpleNamespace:
+    """Those of `d`, each an array of the shape and the float of `like`, if they are not complex."""
+    found = {}
+    for name in names:
+        x: Any = getattr(d, name, None)
+        dtype: Any = getattr(x, "dtype", like.dtype)
+        if x is not None and "c" not in (like.dtype.kind, dtype.kind):
+            x = np.asarray(numbers(x, f"{name} of {loss}.{verb}"), like.dtype)
+        found[name] = accept(loss, verb, name, x, like.shape, like.dtype)
+    return SimpleNamespace(**found)
 
 
 def describe_loss(loss: AdversarialLoss) -> str:

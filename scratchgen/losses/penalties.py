@@ -4,10 +4,10 @@
     R1                  weight / 2 |slope_n|^2             at x = real                        (2)
 
 |slope_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example.
-With respect to slope_n they have the gradients u_n
+With respect to slope_n they have the gradients u_n = factor_n slope_n, with the factors
 
-    2 weight (|slope_n| - target) slope_n / |slope_n|      0 where slope_n = 0                (3)
-    weight slope_n                                                                            (4)
+    2 weight (|slope_n| - target) / |slope_n|              0 where slope_n = 0                (3)
+    weight                                                                                    (4)
 
 What is needed is the gradient with respect to the weights of D, which the slopes depend on. With u
 held fixed, the penalty changes by sum_n <u_n, dslope_n>, as the sum of tangents <u_n, dD(x_n)/dx_n>
@@ -22,7 +22,6 @@ Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,18 +30,106 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, as_object, finite, one_of
 from ..errors import KindError, OptionError, ShapeError
+from ..kernels import formula, share, share_row, twin_of
+from ..kernels.functions import sum_of
 from ..keywords import ExplainsKeywords
-from ..nn import Network, Tape, noted
-from ..nn.layer import Views
-from ..rng import fill_uniform
+from ..nn import Network, Tape
+from ..nn.layer import Views, accept
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@formula("real, fake (N, D), e (N,) -> x (N, D)")
+def between(real: Array, fake: Array, e: Array) -> Array:
+    """real, fake (N, D), e (N,) in [0, 1) -> x (N, D)."""
+    return e[:, None] * real + (1 - e)[:, None] * fake  # (N, D)   (1)
+
+
+@twin_of(between)
+def between_loop(part, parts, real, fake, e, x):
+    one = e.dtype.type(1)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        real_n, fake_n, x_n, w = real[n], fake[n], x[n], e[n]
+        rest = one - w
+        for j in range(x_n.size):
+            of_real = w * real_n[j]
+            x_n[j] = rest * fake_n[j] + of_real  # (1)
+
+
+@formula("x (N, D) -> norm (N,), _terms (1+, D)")
+def row_norms(x: Array) -> Array:
+    """x (N, D) -> |x_n| (N,)."""
+    return np.sqrt(np.einsum("nj,nj->n", x, x))  # (N,)
+
+
+@twin_of(row_norms)
+def row_norms_loop(part, parts, x, norm, _terms):
+    mine = _terms[part]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n = x[n]
+        for j in range(mine.size):
+            mine[j] = x_n[j] * x_n[j]
+        norm[n] = np.sqrt(sum_of(mine))
+
+
+@formula("x (N, D), factor (N,) -> out (N, D)")
+def scale_rows(x: Array, factor: Array) -> Array:
+    """x (N, D), factor (N,) -> factor_n x_n (N, D)."""
+    return factor[:, None] * x  # (N, D)
+
+
+@twin_of(scale_rows)
+def scale_rows_loop(part, parts, x, factor, out):
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, out_n, scale = x[n], out[n], factor[n]
+        for j in range(out_n.size):
+            out_n[j] = scale * x_n[j]
+
+
+@formula("norm, dvalue (N,), weight, target () -> value, factor (N,)")
+def gradient_penalty_pass(
+    norm: Array, dvalue: Array, weight: float, target: float
+) -> tuple[Array, Array]:
+    """norm (N,) of the slopes, dvalue (N,) -> value (N,), and factor (N,) for u = factor slope."""
+    value = weight * (norm - target) ** 2  # (N,)   (1)
+    length = np.where(norm > 0, norm, 1)  # (N,)
+    factor = np.where(norm > 0, 2 * weight * dvalue * (norm - target) / length, 0)  # (N,)   (3)
+    return value, factor
+
+
+@twin_of(gradient_penalty_pass)
+def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value, factor):
+    zero, two = norm.dtype.type(0), norm.dtype.type(2)
+    start, stop = share_row(norm.size, part, parts)
+    for n in range(start, stop):
+        over = norm[n] - target
+        value[n] = weight * over * over  # (1)
+        factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero  # (3)
+
+
+@formula("norm, dvalue (N,), weight () -> value, factor (N,)")
+def r1_pass(norm: Array, dvalue: Array, weight: float) -> tuple[Array, Array]:
+    """norm (N,) of the slopes, dvalue (N,) -> value (N,), and factor (N,) for u = factor slope."""
+    return weight / 2 * norm**2, weight * dvalue  # (N,), (N,)   (2), (4)
+
+
+@twin_of(r1_pass)
+def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
+    half = norm.dtype.type(0.5)
+    start, stop = share_row(norm.size, part, parts)
+    for n in range(start, stop):
+        value[n] = half * weight * norm[n] * norm[n]  # (2)
+        factor[n] = weight * dvalue[n]  # (4)
 
 
 class Penalty(ExplainsKeywords):
-    """What all penalties do. Given a tape, they write into its memory."""
+    """What all penalties do; one of one's own writes `points`, `value` and `slope_gradient`."""
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
-    replays: ClassVar[bool | None] = False  # whether `points` and `both` are kernels' work alone
     weight: float
 
     def __init_subclass__(cls, **settings: Any) -> None:
@@ -51,23 +138,21 @@ class Penalty(ExplainsKeywords):
         if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
             cls.both = Penalty.both  # type: ignore[method-assign] # of a class being made
 
-    def points(
-        self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
-    ) -> Array:
+    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         """Where the slope is judged: (N, ...), from real and fake examples (N, ...)."""
         raise NotImplementedError
 
-    def value(self, slope: Array, tape: Tape | None = None) -> Array:
+    def value(self, slope: Array) -> Array:
         """The penalty of each example: slope (N, ...) -> (N,)."""
         raise NotImplementedError
 
-    def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
+    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
         """u, the penalty's gradient by the slope (N, ...), for dvalue (N,)."""
         raise NotImplementedError
 
-    def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
+    def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
         """`value` and `slope_gradient`, which a kind may have from one pass."""
-        return self.value(slope, tape), self.slope_gradient(slope, dvalue, tape)
+        return self.value(slope), self.slope_gradient(slope, dvalue)
 
 
 @dataclass(frozen=True)
@@ -78,37 +163,30 @@ class GradientPenalty(Penalty):
     target: float = 1.0
     name: ClassVar[str] = "gradient_penalty"
     formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         _check_weight(self)
         object.__setattr__(self, "target", finite(self.target, "GradientPenalty: target"))
 
-    def points(
-        self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
-    ) -> Array:
+    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         """As in Penalty; raises ShapeError unless real and fake have one shape."""
         if fake.shape != real.shape:
             raise ShapeError(
                 f"{self}: fake has shape {fake.shape}, wants that of real, {real.shape}: a point "
                 f"lies between one of each"
             )
-        tape = tape or Tape()
-        e = tape.array("e", (len(real),), real.dtype)
-        kernels.before(fill_uniform, rng, e)
-        x = tape.array("between", real.shape, real.dtype)
-        kernels.between(kernels.plain(rows(real)), kernels.plain(rows(fake)), e, rows(x))
-        return x
+        e = kernels.uniform(rng, (len(real),), real.dtype)  # (N,)
+        return between(rows(real), rows(fake), e).reshape(real.shape)  # (N, ...)   (1)
 
-    def value(self, slope: Array, tape: Tape | None = None) -> Array:
-        return self.weight * (norms(slope, tape) - self.target) ** 2  # (N,)   (1)
+    def value(self, slope: Array) -> Array:
+        return GradientPenalty.both(self, slope, ones(slope))[0]
 
-    def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
-        return GradientPenalty.both(self, slope, dvalue, tape or Tape())[1]
+    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
+        return GradientPenalty.both(self, slope, dvalue)[1]
 
-    def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        kernel, settings = kernels.gradient_penalty_pass, (self.weight, self.target)
-        return one_pass(kernel, settings, slope, dvalue, tape)  # (1), (3)
+    def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
+        value, factor = gradient_penalty_pass(norms(slope), dvalue, self.weight, self.target)
+        return value, scaled(slope, factor)  # (N,), (N, ...)   (1), (3)
 
 
 @dataclass(frozen=True)
@@ -118,27 +196,35 @@ class R1(Penalty):
     weight: float = 10.0
     name: ClassVar[str] = "r1"
     formula: ClassVar[str] = "weight / 2 |dD/dx|^2 at real x"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         _check_weight(self)
 
-    def points(
-        self, real: Array, fake: Array, rng: np.random.Generator, tape: Tape | None = None
-    ) -> Array:
+    def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         return real
 
-    def value(self, slope: Array, tape: Tape | None = None) -> Array:
-        return self.weight / 2 * norms(slope, tape) ** 2  # (N,)   (2)
+    def value(self, slope: Array) -> Array:
+        return R1.both(self, slope, ones(slope))[0]
 
-    def slope_gradient(self, slope: Array, dvalue: Array, tape: Tape | None = None) -> Array:
-        return R1.both(self, slope, dvalue, tape or Tape())[1]
+    def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
+        return R1.both(self, slope, dvalue)[1]
 
-    def both(self, slope: Array, dvalue: Array, tape: Tape) -> tuple[Array, Array]:
-        return one_pass(kernels.r1_pass, (self.weight, 0.0), slope, dvalue, tape)  # (2), (4)
+    def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
+        value, factor = r1_pass(norms(slope), dvalue, self.weight)
+        return value, scaled(slope, factor)  # (N,), (N, ...)   (2), (4)
 
 
 PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty, R1)}
+
+
+def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+    """The penalty's `points`: (N, ...), or, of a penalty of one's own, of another number.
+
+    Raises ShapeError or KindError where such a penalty gives other examples than real ones are.
+    """
+    x = penalty.points(real, fake, rng)
+    count = len(x) if np.iterable(x) else len(real)
+    return accept(penalty, "points", "x", x, (count, *real.shape[1:]), real.dtype)
 
 
 def penalise(
@@ -153,18 +239,19 @@ def penalise(
     """The penalty of `network` (N, ...) -> (N, 1) at each of x (N, ...): (N,).
 
     With g, the gradient of sum_n dvalue_n penalty_n with respect to p is added into it. The pass
-    runs on `tape`, which has begun.
+    runs on `tape`, which has begun. Raises ShapeError or KindError for a penalty of one's own that
+    gives other arrays.
     """
     y = network.forward(p, x, tape)  # (N, 1)   (5)
-    one, zero = (tape.array(name, y.shape, y.dtype) for name in ("one", "zero"))
-    kernels.before(one.fill, 1)
-    kernels.before(zero.fill, 0)
+    one, zero = (kernels.full(y.shape, number, y.dtype) for number in (1, 0))  # (N, 1)
     slope: Any = network.backward(p, one, tape)  # (N, ...)   (5)
-    each, u = noted(penalty).both(slope, dvalue, tape)  # (N,) and (N, ...)
+    value, u = penalty.both(slope, dvalue)
+    value = accept(penalty, "both", "value", value, dvalue.shape, slope.dtype)  # (N,)
+    u = accept(penalty, "both", "gradient", u, slope.shape, slope.dtype)  # (N, ...)
     if g is not None:
         network.tangent(p, u, tape)  # (5)
         network.tangent_backward(p, zero, one, tape, g, need_dx=False)  # (5)
-    return each
+    return value
 
 
 def penalty_for(choice: Any) -> Penalty | None:
@@ -203,30 +290,19 @@ def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
     return PENALTIES[one_of(fields.pop("name"), PENALTIES, "penalty")](**fields)
 
 
-def norms(slope: Array, tape: Tape | None = None) -> Array:
+def norms(slope: Array) -> Array:
     """The length of each example's slope: (N, ...) -> (N,)."""
-    tape, flat = tape or Tape(), kernels.plain(rows(slope))
-    norm = tape.array("norm", (len(slope),), slope.dtype)
-    terms = tape.array("terms", (kernels.threads_now(), flat.shape[1]), slope.dtype)
-    kernels.row_norms(flat, norm, terms)
-    return norm
+    return row_norms(rows(slope))
 
 
-def one_pass(
-    kernel: Callable[..., None],
-    settings: tuple[float, float],
-    slope: Array,
-    dvalue: Array,
-    tape: Tape,
-) -> tuple[Array, Array]:
-    """The penalty (N,) and its gradient by the slope (N, ...), on the tape, from a kernel."""
-    flat = kernels.plain(rows(slope))
-    norm = norms(flat, tape)
-    each, factor = (tape.array(name, norm.shape, norm.dtype) for name in ("each", "factor"))
-    kernel(norm, dvalue, *map(norm.dtype.type, settings), each, factor)
-    u = tape.array("u", slope.shape, slope.dtype)
-    kernels.scale_rows(flat, factor, rows(u))
-    return each, u
+def scaled(slope: Array, factor: Array) -> Array:
+    """factor_n slope_n: (N, ...), (N,) -> (N, ...)."""
+    return scale_rows(rows(slope), factor).reshape(slope.shape)
+
+
+def ones(slope: Array) -> Array:
+    """A dvalue of 1 for each example: (N, ...) -> (N,)."""
+    return kernels.full((len(slope),), 1, slope.dtype)
 
 
 def rows(x: Array) -> Array:

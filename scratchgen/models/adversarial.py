@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array, finite, is_picture, one_of, whole, within
 from ..data.scaling import Scaler
 from ..errors import OptionError
+from ..kernels import add, clip, full, mean, standard_normal
 from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
@@ -42,11 +42,15 @@ from ..losses import (
     build_penalty,
     describe_loss,
     describe_penalty,
+    discriminator_turn,
+    generator_turn,
     penalise,
     penalty_for,
+    points,
 )
-from ..nn import Gradient, Network, Sigmoid, Tanh, Tape, noted
+from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
 from ..nn.block import BLANK
+from ..nn.layer import Views
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from ..rng import Rng
 from ..rng import generator as as_generator
@@ -72,7 +76,6 @@ class GAN(Model):
     """
 
     kind = "GAN"
-    replays = True
     network_names = ("generator", "discriminator")
     spreads, farthest = (0.25, 3.0), 0.75
 
@@ -113,91 +116,47 @@ class GAN(Model):
         players = {"discriminator": ("discriminator",), "generator": ("generator",)}
         super().__init__(networks, players, dtype, rng, scaler)
 
-    def objective(
-        self,
-        player: str,
-        batch: Array,
-        rng: Rng,
-        gradient: Gradient | None = None,
-        tape: Tape | None = None,
-        training: bool = True,
-        step: int | None = None,
-        labels: Array | None = None,
-    ) -> float:
-        """(3) or (4); see `Model.objective`. The generator needs of the batch only its size."""
-        one_of(player, self.players, "player")
-        batch, rng = self._batch(batch), as_generator(rng)
-        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
-        z = tape.array("z", (len(batch), self.latent), self.dtype)  # (N, Z)
-        kernels.before(kernels.fill_standard_normal, rng, z)
-        p = self.players["generator"].views.generator
-        made = self.networks["generator"].forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
-        turn = self._discriminator if player == "discriminator" else self._generator
-        turn(batch, made, gradient, tape)
-        value: float = tape.parts[player]
-        return value
+    def minimise(
+        self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
+    ) -> dict[str, Array]:
+        """(3), with its penalty, or (4). The generator needs of the batch only its size."""
+        network, p, n = self.networks["generator"], self._views("generator"), len(batch)
+        g = None if gradient is None else getattr(gradient.views, player)
+        z = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)
+        made = network.forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
+        dvalue = full((n,), 1 / n, self.dtype)  # (N,), as in (3) and (4)
+        if player == "generator":
+            return self._generator(made, dvalue, tape, g)
+        return self._discriminator(batch, made, dvalue, tape, g)
 
     def _discriminator(
-        self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape
-    ) -> None:
-        network = self.networks["discriminator"]
-        p = self.players["discriminator"].views.discriminator
+        self, batch: Array, made: Array, dvalue: Array, tape: Tape, g: Views
+    ) -> dict[str, Array]:
+        network, p = self.networks["discriminator"], self._views("discriminator")
         real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
         fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
-        dvalue = self._dvalue(batch, tape)
-        d = noted(self.loss).discriminator_pass(real, fake, dvalue, tape)
-        if gradient is not None:
-            g = gradient.opened().discriminator  # which the first pass writes
+        d = discriminator_turn(self.loss, real, fake, dvalue)
+        value = mean(d.value)  # (1,)   (3)
+        if g is not None:
             network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
-            g = gradient.views.discriminator  # which the second adds to
             network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
-        means = {"discriminator": self._mean(d.value, "value", tape)}  # (3)
-        if self.penalty:
-            x = noted(self.penalty).points(batch, made, tape.rng, tape)  # (N, ...)
-            each = self._penalise(self.penalty, x, gradient, tape)  # (N,)
-            means["penalty"] = self._mean(each, "penalty", tape)
-        kernels.after(self._tell, means, tape)
+        if not self.penalty:
+            return {"discriminator": value}
+        x = points(self.penalty, batch, made, tape.rng)  # (M, ...), as a rule M = N
+        weight = full((len(x),), 1 / len(x), self.dtype)  # (M,)
+        each = penalise(self.penalty, network, p, x, weight, tape.inner("penalty"), g)  # (M,)
+        penalty = mean(each)  # (1,)
+        return {"discriminator": add(value, penalty), "penalty": penalty}
 
-    def _mean(self, values: Array, name: str, tape: Tape) -> Array:
-        """The mean of values (N,): (1,), on the tape."""
-        mean = tape.array(f"mean {name}", (1,), np.float64)
-        kernels.mean(values, mean)
-        return mean
-
-    def _tell(self, means: dict[str, Array], tape: Tape) -> None:
-        """What a player minimises, with its parts; the first of them includes the others."""
-        tape.parts = {name: float(mean[0]) for name, mean in means.items()}
-        if "penalty" in means:
-            tape.parts["discriminator"] += tape.parts["penalty"]
-
-    def _penalise(self, penalty: Penalty, x: Array, gradient: Gradient | None, tape: Tape) -> Array:
-        network, dvalue = self.networks["discriminator"], self._dvalue(x, tape, "dvalue of penalty")
-        p = self.players["discriminator"].views.discriminator
-        g = None if gradient is None else gradient.views.discriminator
-        return penalise(penalty, network, p, x, dvalue, tape.inner("penalty"), g)  # (N,)
-
-    def _generator(self, batch: Array, made: Array, gradient: Gradient | None, tape: Tape) -> None:
-        network = self.networks["discriminator"]
-        p = self.players["discriminator"].views.discriminator
+    def _generator(self, made: Array, dvalue: Array, tape: Tape, g: Views) -> dict[str, Array]:
+        network, p = self.networks["discriminator"], self._views("discriminator")
         fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
-        d = noted(self.loss).generator_pass(fake, self._dvalue(batch, tape), tape)
-        if gradient is not None:
-            dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"), g=None)  # (6)
-            self.networks["generator"].backward(  # (6)
-                self.players["generator"].views.generator,
-                dmade,
-                tape.inner("generator"),
-                gradient.opened().generator,
-                need_dx=False,
-            )
-        means = {"generator": self._mean(d.value, "value", tape)}  # (4)
-        kernels.after(self._tell, means, tape)
-
-    def _dvalue(self, batch: Array, tape: Tape, name: str = "dvalue") -> Array:
-        """What each example weighs in the means (3) and (4): (N,)."""
-        dvalue = tape.array(name, (len(batch),), self.dtype)
-        kernels.before(dvalue.fill, 1 / len(batch))
-        return dvalue
+        d = generator_turn(self.loss, fake, dvalue)
+        if g is not None:
+            dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"))  # (6)
+            network, p = self.networks["generator"], self._views("generator")
+            network.backward(p, dmade, tape.inner("generator"), g, need_dx=False)  # (6)
+        return {"generator": mean(d.value)}  # (4)
 
     def settle(self, player: str, tape: Tape) -> None:
         # two passes of the discriminator; in that of a penalty nothing has state to learn
@@ -206,8 +165,7 @@ class GAN(Model):
         for name in passes:
             self.networks[player].settle(p, tape.inner(name))
         if player == "discriminator" and self.weight_clip is not None:
-            vector, c = self.players[player].vector, self.weight_clip
-            kernels.here(np.clip, vector, -c, c, vector)  # (7)
+            clip(self.players[player].vector, -self.weight_clip, self.weight_clip)  # (7)
 
     def parts(self) -> tuple[Any, ...]:
         return (self.loss, *([self.penalty] if self.penalty else []))
@@ -321,8 +279,8 @@ class GAN(Model):
         """Whether a penalty or a clip bounds the slope of the discriminator."""
         return self.penalty is not None or self.weight_clip is not None
 
-    def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
-        return "generator", lambda made, _out: made
+    def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
+        return "generator", lambda made: made
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, array_text, chunks, finite, numbers, one_of, whole
+from ..checks import Array, array_text, chunks, finite, numbers, whole
 from ..data.scaling import Scaler
 from ..distributions import (
     Likelihood,
@@ -43,14 +43,33 @@ from ..distributions import (
     describe_likelihood,
     gaussian,
     likelihood_for,
+    scored,
 )
 from ..errors import OptionError, ShapeError
+from ..kernels import formula, full, mean, standard_normal
 from ..keywords import explains_keywords
-from ..nn import Gradient, Network, Tape, noted
+from ..nn import Gradient, Network, Tape
 from ..nn.block import BLANK
 from ..optim import Adam, Optimizer
-from ..rng import Rng, generator, standard_normal
+from ..rng import Rng, generator
 from .model import Model, expect_kind, expect_output, with_values
+
+
+@formula(
+    "mean_log_prob (1,) float64, kl (Z,) float64, beta (1,) float64, free_bits ()"
+    " -> loss, reconstruction, of_kl (1,) float64"
+)
+def negative_bound(
+    mean_log_prob: Array, kl: Array, beta: Array, free_bits: float
+) -> tuple[Array, Array, Array]:
+    """The mean of log p(x|z) (1,), each latent's KL (Z,), beta (1,) -> the loss and its parts (1,).
+
+    The KL among the parts is the true one.
+    """
+    counted = np.maximum(kl, free_bits)  # (Z,)   (10)
+    reconstruction = -mean_log_prob  # (1,)
+    loss = reconstruction + beta * counted.sum(keepdims=True)  # (1,)   (4)
+    return loss, reconstruction, kl.sum(keepdims=True)
 
 
 class VAE(Model):
@@ -73,7 +92,6 @@ class VAE(Model):
     """
 
     kind = "VAE"
-    replays = True
     network_names = ("encoder", "decoder")
     numbers: tuple[str, ...] = ("loss", "reconstruction", "kl")
 
@@ -105,61 +123,27 @@ class VAE(Model):
         networks = {"encoder": encoder, "decoder": decoder}
         super().__init__(networks, {"vae": self.network_names}, dtype, rng, scaler)
 
-    def objective(
-        self,
-        player: str,
-        batch: Array,
-        rng: Rng,
-        gradient: Gradient | None = None,
-        tape: Tape | None = None,
-        training: bool = True,
-        step: int | None = None,
-        labels: Array | None = None,
-    ) -> float:
-        """The loss (4), under (9) and (10); its parts are reconstruction and the true kl.
-
-        See `Model.objective`.
-        """
-        one_of(player, self.players, "player")
-        batch, rng = self._batch(batch), generator(rng)
-        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
+    def minimise(
+        self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
+    ) -> dict[str, Array]:
+        """The loss (4), under (9) and (10); its parts are reconstruction and the true kl."""
         encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
-        examples, latents = len(batch), (len(batch), self.latent)  # N, (N, Z)
-        noise = tape.array("noise", latents, self.dtype)
-        kernels.before(kernels.fill_standard_normal, rng, noise)
-        heads = encoder.forward(p.encoder, batch, tape.inner("encoder"))  # (N, 2Z)   (1)
-        z, kl = tape.array("z", latents, self.dtype), tape.array("kl", latents[1:], np.float64)
-        kernels.draw_and_kl(heads, noise, z, kl)  # (2), and the KL (Z,) of (4)
-        raw = decoder.forward(p.decoder, z, tape.inner("decoder"))  # (N, ...)   (3)
-        dlog_prob = tape.array("dlog_prob", (examples,), self.dtype)  # (N,): -1 / N, as in (4)
-        kernels.before(dlog_prob.fill, -1 / examples)
-        log_prob, d_raw = noted(self.likelihood).both(batch, raw, dlog_prob, tape)  # (N,), and (5)
-        mean = tape.array("mean", (1,), np.float64)
-        kernels.mean(log_prob, mean)
-        kernels.after(self._tell, mean, kl, tape)
+        tape_e, tape_d, n = tape.inner("encoder"), tape.inner("decoder"), len(batch)
+        noise = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)
+        heads = encoder.forward(p.encoder, batch, tape_e)  # (N, 2Z)   (1)
+        z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
+        raw = decoder.forward(p.decoder, z, tape_d)  # (N, ...)   (3)
+        dlog_prob = full((n,), -1 / n, self.dtype)  # (N,), as in (4)
+        log_prob, d_raw = scored(self.likelihood, batch, raw, dlog_prob)  # (N,), and (5)
+        beta = tape.number(self.beta_at)  # (1,)   (9)
+        loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
         if gradient is not None:
-            g = gradient.opened()
-            dz: Any = decoder.backward(p.decoder, d_raw, tape.inner("decoder"), g.decoder)  # (6)
-            weight = tape.array("weight", (2,), self.dtype)
-            kernels.before(self._weigh, weight, examples, tape)
-            dheads = tape.array("dheads", heads.shape, self.dtype)  # (N, 2Z)
-            kernels.draw_and_kl_back(heads, noise, dz, kl, weight, dheads)  # (7, 10)
-            tape_e = tape.inner("encoder")
+            g = gradient.views
+            dz: Any = decoder.backward(p.decoder, d_raw, tape_d, g.decoder)  # (N, Z)   (6)
+            weighing = kernels.numbers(lambda: (self.beta_at(tape.step) / n, self.free_bits), 2)
+            dheads = gaussian.draw_and_kl_back(heads, noise, dz, kl, weighing)  # (N, 2Z)   (7, 10)
             encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
-        loss: float = tape.parts["loss"]
-        return loss
-
-    def _tell(self, log_prob: Array, kl: Array, tape: Tape) -> None:
-        """The loss and its parts, from the mean of log p(x|z) (1,) and each latent's KL (Z,)."""
-        counted = tape.array("counted", kl.shape, kl.dtype)  # (Z,)
-        np.maximum(kl, self.free_bits, out=counted)  # (10)
-        reconstruction, beta = -float(log_prob[0]), self.beta_at(tape.step)
-        loss = reconstruction + beta * float(counted.sum())  # (4)
-        tape.parts = {"loss": loss, "reconstruction": reconstruction, "kl": float(kl.sum())}
-
-    def _weigh(self, weight: Array, examples: int, tape: Tape) -> None:
-        """(2,): what an example's KL weighs in the loss, and where that of a latent is free."""
-        weight[:] = self.beta_at(tape.step) / examples, self.free_bits
+        return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
 
     def parts(self) -> tuple[Any, ...]:
         return (self.likelihood,)
@@ -293,9 +277,9 @@ class VAE(Model):
                 out[rows] = self.in_units(reading(raw))
         return out
 
-    def _mean(self, raw: Array, out: Array | None = None) -> Array:
+    def _mean(self, raw: Array) -> Array:
         """The likelihood's mean: raw (N, ...) -> (N, *shape)."""
-        return self._examples("mean", self.likelihood.mean(raw, out), len(raw))
+        return self._examples("mean", self.likelihood.mean(raw), len(raw))
 
     def _examples(self, verb: str, x: Any, n: int) -> Array:
         """x, which the likelihood's verb gave, as (n, *shape); KindError or ShapeError."""
@@ -306,7 +290,7 @@ class VAE(Model):
             )
         return x.reshape(n, *self.shape)
 
-    def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
+    def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
         return "decoder", self._mean
 
     def settings(self) -> dict[str, Any]:

@@ -8,7 +8,8 @@ for each player whose turn it is:
     model.settle(player, tape)
 
 `objective` moves nothing: finite differences of the number it returns, with the same rng, are the
-gradient it adds.
+gradient it adds. It is the same for all models, and calls `minimise`, in which each has its
+mathematics.
 """
 
 import copy
@@ -28,16 +29,19 @@ from ..checks import (
     examples,
     float_type,
     numbers,
+    one_of,
     whole,
 )
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
+from ..kernels import standard_normal
+from ..kernels.memory import Workspace
 from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
 from ..optim import Optimizer
-from ..rng import Rng, generator, standard_normal
+from ..rng import Rng, generator
 from .decoding import PreparedDecoder
 from .trace import Trace, spied
 
@@ -59,7 +63,6 @@ class Model(ExplainsKeywords):
 
     kind: ClassVar[str]
     network_names: ClassVar[tuple[str, ...]]
-    replays: ClassVar[bool | None] = False  # whether kernels do all that an objective does
     # where the default settings learn, column by column of the data; see docs/your-data.md
     spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
     farthest: ClassVar[float] = 3.0  # bound of |mean|
@@ -107,6 +110,22 @@ class Model(ExplainsKeywords):
 
         `step` is that of the model's training, counted from 0 over all calls of `fit`, for what
         changes in its course, such as a KL term that warms up; None is the end of it.
+        """
+        one_of(player, self.players, "player")
+        batch, rng = self._batch(batch), generator(rng)
+        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
+        tape.reports = self.minimise(player, batch, tape, gradient)
+        tape.parts = as_floats(tape.reports)
+        value: float = next(iter(tape.parts.values()))
+        return value
+
+    def minimise(
+        self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
+    ) -> dict[str, Array]:
+        """The mathematics of `objective`: the player's number, and its parts, by name, (1,) each.
+
+        batch (N, *shape) is checked, N at least 1, and `tape` has begun; the noise comes from
+        `tape.rng`, and what changes in the course of training from `tape.number`.
         """
         raise NotImplementedError
 
@@ -195,8 +214,8 @@ class Model(ExplainsKeywords):
             scaler=self.scaler,
         )
 
-    def _decoding(self) -> tuple[str, Callable[[Array, Array], Array]]:
-        """The network that turns z into x, and what writes its examples into an array."""
+    def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
+        """The network that turns z into x, and what reads the examples in what it gives."""
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:
@@ -404,10 +423,10 @@ class Model(ExplainsKeywords):
 
         The next chunk is written over that.
         """
-        network, p, tape = self.networks[name], self._views(name), Tape()
+        network, p, tape, memory = self.networks[name], self._views(name), Tape(), Workspace()
         for rows in chunks(len(x), self.shape):
             tape.begin(training=False, labels=None if labels is None else labels[rows])
-            with np.errstate(under="ignore"):
+            with memory.step(rows.stop - rows.start), np.errstate(under="ignore"):
                 part = np.ascontiguousarray(x[rows], self.dtype)
                 y = network.forward(p, part, tape)
             yield rows, y
@@ -469,6 +488,17 @@ class Model(ExplainsKeywords):
     def __repr__(self) -> str:
         head = f"{self}, {self.parameter_count():,} parameters"
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
+
+
+def as_floats(reports: Mapping[str, Array]) -> dict[str, float]:
+    """The numbers that `minimise` has reported, which are arrays (1,), by the same names."""
+    for name, number in reports.items():
+        if np.size(number) != 1:
+            raise ShapeError(
+                f"minimise gave {name} of shape {np.shape(number)}, wants (1,): a mean over the "
+                f"batch"
+            )
+    return {name: float(np.ravel(number)[0]) for name, number in reports.items()}
 
 
 def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:

@@ -20,9 +20,9 @@ import numpy as np
 
 from ..checks import Array, Shape
 from ..errors import TapeError
-from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape
+from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape, accept
 from ..nn.initialisers import Initial
-from ..nn.layer import Views
+from ..nn.layer import Views, accept_both
 from ..tables import columns, number, paragraph
 
 HEAD = ("", "layer", "mean y", "std y", "flat", "|dL/dy|", "|dL/dp|")
@@ -40,23 +40,29 @@ class Spy(Layer):
         self.inner = layer.with_children(*map(Spy, layer.children()))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        y = self.inner.forward(p, x, tape)
-        tape.spied = SimpleNamespace(y=y.copy(), dy=None)  # (1)
+        shape = (len(x), *self.layer.out_shape(x.shape[1:]))
+        y = accept(self.layer, "forward", "y", self.inner.forward(p, x, tape), shape, x.dtype)
+        tape.spied = SimpleNamespace(y=y.copy(), dy=None, x_shape=x.shape)  # (1)
         return y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         tape.spied.dy = dy.copy()  # (2)
-        return self.inner.backward(p, dy, tape, g, need_dx)
+        dx = self.inner.backward(p, dy, tape, g, need_dx)
+        if not need_dx:
+            return None
+        return accept(self.layer, "backward", "dx", dx, tape.spied.x_shape, dy.dtype)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return self.inner.tangent(p, u, tape)
+        v = self.inner.tangent(p, u, tape)
+        return accept(self.layer, "tangent", "v", v, tape.spied.y.shape, u.dtype)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        return self.inner.tangent_backward(p, dy, dv, tape, g, need_dx)
+        d = self.inner.tangent_backward(p, dy, dv, tape, g, need_dx)
+        return accept_both(self.layer, d, tape.spied.x_shape, dy.dtype) if need_dx else None
 
     def out_shape(self, shape: Shape) -> Shape:
         return self.inner.out_shape(shape)
@@ -130,7 +136,7 @@ class Trace(dict[str, Seen]):
         self.passes: dict[str, list[str]] = {}
 
     def note(self, player: str, name: str, network: Layer, p: Views, g: Views, tape: Tape) -> None:
-        """Read off `tape` what the Spies of `network` noted in a pass of the player's turn."""
+        """Read off `tape` what the Spies of `network` left in a pass of the player's turn."""
         self.turns.setdefault(player, []).append(name)
         self.passes[name] = []
         self._visit(name, network, p, g, tape, self.passes[name])
@@ -141,15 +147,15 @@ class Trace(dict[str, Seen]):
         for i, child in enumerate(layer.children()):
             name, at, g_i = f"{path}.{i}", tape.inner(i), None if g is None else g[i]
             try:
-                noted = at.spied
+                spied = at.spied
             except TapeError:  # a layer of the user's own that keeps its inner layers to itself
                 continue
             original = child.layer if isinstance(child, Spy) else child
             keys = [*original.parameters(), *original.borrows()]
             self[name] = Seen(
                 original,
-                noted.y,
-                noted.dy,
+                spied.y,
+                spied.dy,
                 {key: getattr(p[i], key).copy() for key in keys},
                 {} if g is None else {key: getattr(g_i, key).copy() for key in keys},
             )

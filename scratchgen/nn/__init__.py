@@ -28,7 +28,6 @@ from .tape import Tape
 from .tied import Tied
 
 __all__ = [
-    "accept",
     "ELU",
     "GELU",
     "INITIALISERS",
@@ -65,6 +64,7 @@ __all__ = [
     "Tanh",
     "Tape",
     "Tied",
+    "accept",
     "build",
     "describe",
     "distinct_layers",

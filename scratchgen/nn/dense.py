@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from .. import kernels
 from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, initialiser_for
-from .layer import Layer, Views
+from .layer import Layer, Views, expect_given
 from .tape import Tape
 
 
@@ -44,8 +42,6 @@ class Dense(Layer):
     bias: str | Initialiser | None = "zeros"
     formula: ClassVar[str] = "y = x w + b"
     example_wise: ClassVar[bool] = True
-    overwrites: ClassVar[bool] = True
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
@@ -75,63 +71,40 @@ class Dense(Layer):
         if x.shape[1:] != (self.n_in,):
             raise ShapeError(self._misfit(x.shape))
         tape.x = x  # (N, I)
-        y = tape.array("y", (len(x), self.n_out), x.dtype)  # (N, O)
         if self.bias is None:
-            return kernels.times(x, p.w, out=y)
-        return kernels.affine(x, p.w, p.b, out=y)  # (1)
+            return kernels.times(x, p.w)  # (N, O)
+        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         x = tape.x
+        expect_given(self, "backward", "dy", dy, (len(x), self.n_out))
         if g is not None:
-            new = getattr(g, "new", False)  # nothing there to add to: see Gradient in block.py
-            kernels.add_outer(x, dy, g.w, new)  # (3)
+            kernels.add_outer(x, dy, into=g.w)  # (3)
             if self.bias is not None:
-                self._add_sum(dy, g.b, new, tape)  # (3)
-        if not need_dx:
-            return None
-        dx = tape.array("dx", x.shape, x.dtype)  # (N, I)
-        return kernels.times_transpose(dy, p.w, out=dx)  # (2)
-
-    def _add_sum(self, dy: Array, into: Array, new: bool, tape: Tape) -> None:
-        """sum_n dy_n, added into the bias's gradient as a whole; see kernels/products.py.
-
-        Of large batches blocks of rows are summed first.
-        """
-        rows = kernels.plain(dy)
-        if len(rows) > kernels.BATCH:
-            shape = (-(-len(rows) // kernels.BATCH), self.n_out)
-            blocks = tape.array("blocks", shape, rows.dtype)
-            kernels.sum_blocks(rows, blocks)
-            rows = blocks
-        sums = into if new else tape.array("db", into.shape, into.dtype)
-        kernels.sum_rows(rows, sums)
-        if not new:
-            kernels.add_scaled(into, sums, into.dtype.type(1), into)
+                kernels.add_sum(dy, into=g.b)  # (3)
+        return kernels.times_transpose(dy, p.w) if need_dx else None  # (N, I)   (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u  # (N, I)
-        return kernels.times(u, p.w, out=tape.array("v", (len(u), self.n_out), u.dtype))  # (4)
+        return kernels.times(u, p.w)  # (N, O)   (4)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         x, u = tape.x, tape.u
-        some = tape.array("some", (1,), np.int64)
-        # at the end of a penalty's network dy is 0, and often below it: two products to leave out
-        kernels.any_of(kernels.plain(dy), some)
+        expect_given(self, "tangent_backward", "dy", dy, (len(x), self.n_out))
+        expect_given(self, "tangent_backward", "dv", dv, (len(x), self.n_out))
         if g is not None:
-            kernels.add_outer(x, dy, into=g.w, some=some)
+            kernels.add_outer(x, dy, into=g.w)
             kernels.add_outer(u, dv, into=g.w)  # (5)
             if self.bias is not None:
-                self._add_sum(dy, g.b, False, tape)
+                kernels.add_sum(dy, into=g.b)  # (3)
         if not need_dx:
             return None
-        dx, du = (tape.array(name, x.shape, x.dtype) for name in ("dx", "du"))  # (N, I)
-        kernels.times_transpose(dy, p.w, out=dx, some=some)
-        kernels.times_transpose(dv, p.w, out=du)  # (5)
-        return SimpleNamespace(x=dx, u=du)
+        dx, du = kernels.times_transpose(dy, p.w), kernels.times_transpose(dv, p.w)  # (N, I)
+        return SimpleNamespace(x=dx, u=du)  # (2), (5)
 
     def _misfit(self, shape: tuple[int | str, ...]) -> str:
         if len(shape) > 2:

@@ -13,9 +13,11 @@ from typing import ClassVar
 
 from .. import kernels
 from ..checks import Array, expect_floats, fraction
-from ..rng import fill_uniform
+from ..kernels import formula, share_row, twin_of
 from .layer import Layer, Views
 from .tape import Tape
+
+# mypy: disable-error-code="no-untyped-def"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,6 @@ class Dropout(Layer):
     drop: float = 0.5
     formula: ClassVar[str] = "y = kept x, kept = 0 or 1 / (1 - drop)"
     example_wise: ClassVar[bool] = True
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drop", fraction(self.drop, "Dropout: drop"))
@@ -39,32 +40,43 @@ class Dropout(Layer):
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
         tape.uniform = None  # nothing is dropped
-        if not tape.training:
-            return x
-        rng = tape.given("rng", f"{self} draws its mask from it in training")
-        tape.uniform = tape.array("uniform", x.shape, x.dtype)  # as x, in [0, 1)
-        kernels.before(fill_uniform, rng, tape.uniform)
-        return self._mask(x, tape, "y")  # (1), (2)
+        if tape.training:
+            rng = tape.given("rng", f"{self} draws its mask from it in training")
+            tape.uniform = kernels.uniform(rng, x.shape, x.dtype)  # as x, in [0, 1)
+        return self._kept(x, tape)  # (1), (2)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        return self._mask(dy, tape, "dx") if need_dx else None  # (2)
+        return self._kept(dy, tape) if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return self._mask(u, tape, "v")  # (3)
+        return self._kept(u, tape)  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         if not need_dx:
             return None
-        return SimpleNamespace(x=self._mask(dy, tape, "dx"), u=self._mask(dv, tape, "du"))  # (3)
+        return SimpleNamespace(x=self._kept(dy, tape), u=self._kept(dv, tape))  # (3)
 
-    def _mask(self, x: Array, tape: Tape, name: str) -> Array:
-        """kept x, in the tape's memory of that name."""
-        if tape.uniform is None:
-            return x
-        out, drop = tape.array(name, x.shape, x.dtype), x.dtype.type(self.drop)
-        kernels.drop_out(x, tape.uniform, drop, out)
-        return out
+    def _kept(self, x: Array, tape: Tape) -> Array:
+        """kept x, by the mask of the pass."""
+        return x if tape.uniform is None else drop_out(x, tape.uniform, self.drop)
+
+
+@formula("x, uniform (...), drop () -> y (...)")
+def drop_out(x: Array, uniform: Array, drop: float) -> Array:
+    """x and uniform, any shape, the latter in [0, 1) -> kept x."""
+    kept = (uniform >= drop) / (1 - uniform.dtype.type(drop))  # (1)
+    return x * kept  # (2)
+
+
+@twin_of(drop_out)
+def drop_out_loop(part, parts, x, uniform, drop, y):
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    scale = one / (one - drop)
+    start, stop = share_row(y.size, part, parts)
+    x, uniform, y = x[start:stop], uniform[start:stop], y[start:stop]
+    for i in range(y.size):
+        y[i] = x[i] * (scale if uniform[i] >= drop else zero)  # (1), (2)

@@ -18,6 +18,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, Shape, expect_floats, labels, whole
 from ..errors import ShapeError
+from ..kernels import formula
 from .initialisers import Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views, expect_given
 from .tape import Tape
@@ -32,8 +33,8 @@ class Join(Layer):
         """How many numbers are joined to an example."""
         raise NotImplementedError
 
-    def join(self, p: Views, tape: Tape, out: Array) -> None:
-        """Write what is joined to the examples: out (N, size)."""
+    def join(self, p: Views, x: Array, tape: Tape) -> Array:
+        """x (N, D) with what is joined to its examples: (N, D + size)."""
         raise NotImplementedError
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
@@ -50,40 +51,29 @@ class Join(Layer):
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
         self.out_shape(x.shape[1:])  # refuses examples that are not (D,)
-        n, d = x.shape
-        tape.d, tape.n = d, n
-        y = tape.array("y", (n, d + self.size()), x.dtype)  # (N, D + size)
-        kernels.here(np.copyto, y[:, :d], x)
-        self.join(p, tape, y[:, d:])
-        return y
+        tape.x = x  # (N, D)
+        return self.join(p, x, tape)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        expect_given(self, "backward", "dy", dy, (tape.n, tape.d + self.size()))
+        n, d = tape.x.shape
+        expect_given(self, "backward", "dy", dy, (n, d + self.size()))
         if g is not None:
-            self.add_gradient(dy[:, tape.d :], tape, g)
-        return self._of_x(dy, tape, "dx") if need_dx else None
-
-    def _of_x(self, d: Array, tape: Tape, name: str) -> Array:
-        """What d (N, D + size) holds of x (N, D), side by side in the tape's memory."""
-        out = tape.array(name, (len(d), tape.d), d.dtype)
-        kernels.here(np.copyto, out, d[:, : tape.d])
-        return out
+            self.add_gradient(dy[:, d:], tape, g)
+        return first_part(dy, tape.x) if need_dx else None
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        expect_given(self, "tangent", "u", u, (tape.n, tape.d))
-        v = tape.array("v", (len(u), tape.d + self.size()), u.dtype)  # (N, D + size)
-        kernels.here(np.copyto, v[:, : tape.d], u)
-        kernels.here(np.copyto, v[:, tape.d :], 0)
-        return v
+        expect_given(self, "tangent", "u", u, tape.x.shape)
+        return kernels.join(u, kernels.full((len(u), self.size()), 0, u.dtype))  # (N, D + size)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        expect_given(self, "tangent_backward", "dv", dv, (tape.n, tape.d + self.size()))
+        n, d = tape.x.shape
+        expect_given(self, "tangent_backward", "dv", dv, (n, d + self.size()))
         dx = self.backward(p, dy, tape, g, need_dx)
-        return SimpleNamespace(x=dx, u=self._of_x(dv, tape, "du")) if need_dx else None
+        return SimpleNamespace(x=dx, u=first_part(dv, tape.x)) if need_dx else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +91,6 @@ class JoinLabels(Join):
     width: int
     table: str | Initialiser = "glorot_normal"
     formula: ClassVar[str] = "y = (x, table[label])"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         n_labels = whole(self.n_labels, "JoinLabels: n_labels", least=1)
@@ -116,17 +105,13 @@ class JoinLabels(Join):
         shape = (self.n_labels, self.width)
         return {"table": (shape, bound(self.table, shape))}
 
-    def join(self, p: Views, tape: Tape, out: Array) -> None:
-        given = tape.given("labels", f"{self} joins one to each example")
-        checked = labels(given, len(out), self.n_labels)  # (N,)
-        tape.checked = tape.array("checked", checked.shape, checked.dtype)
-        # what is given anew to a replay was checked when training began
-        kernels.before(fill, tape.checked, given if isinstance(given, np.ndarray) else checked)
-        kernels.here(look_up, p.table, tape.checked, out)  # (1)
+    def join(self, p: Views, x: Array, tape: Tape) -> Array:
+        given, n = tape.given("labels", f"{self} joins one to each example"), len(x)
+        tape.rows = labels(given, n, self.n_labels)  # (N,)
+        return kernels.join(x, kernels.take_rows(p.table, tape.rows))  # (1)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        sums = tape.array("sums", g.table.shape, g.table.dtype)
-        kernels.here(add_by_label, djoined, tape.checked, sums, g.table)  # (2)
+        kernels.add_by_label(djoined, tape.rows, g.table)  # (2)
 
     def __str__(self) -> str:
         return f"JoinLabels({self.n_labels} labels, width {self.width})"
@@ -146,7 +131,6 @@ class JoinParameters(Join):
     n: int
     values: str | Initialiser = "zeros"
     formula: ClassVar[str] = "y = (x, b)"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole(self.n, "JoinParameters: n", least=1))
@@ -158,33 +142,29 @@ class JoinParameters(Join):
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         return {"b": ((self.n,), bound(self.values, (1, self.n)))}
 
-    def join(self, p: Views, tape: Tape, out: Array) -> None:
-        kernels.here(np.copyto, out, p.b)  # (n,)   (3)
+    def join(self, p: Views, x: Array, tape: Tape) -> Array:
+        return join_to_each(x, p.b)  # (3)
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
-        kernels.here(add_sum, djoined, g.b)  # (4)
+        add_to_b(djoined, g.b)  # (4)
 
     def __str__(self) -> str:
         return f"JoinParameters({self.n})"
 
 
-def look_up(table: Array, rows: Array, out: Array) -> None:
-    """table (n_labels, width), rows (N,): writes out (N, width)."""
-    out[:] = table[rows]
+@formula("x (N, D), b (W,) -> y (N, D + W)")
+def join_to_each(x: Array, b: Array) -> Array:
+    """x (N, D), b (W,) -> (N, D + W): to each example the same numbers."""
+    return np.concatenate([x, np.broadcast_to(b, (len(x), len(b)))], axis=1)  # (3)
 
 
-def fill(out: Array, labels: Array) -> None:
-    """Labels (N,) of any dtype: writes out (N,)."""
-    np.copyto(out, labels, casting="unsafe")
+@formula("djoined (N, W) -> db (W,) in place")
+def add_to_b(djoined: Array, db: Array) -> None:
+    """djoined (N, W), its sum over the examples added to db (W,)."""
+    db += djoined.sum(axis=0)  # (4)
 
 
-def add_by_label(d: Array, labels: Array, sums: Array, into: Array) -> None:
-    """d (N, width), labels (N,): writes sums (n_labels, width), of equal labels, and adds them."""
-    sums.fill(0)
-    np.add.at(sums, labels, d)  # a label that comes twice adds twice
-    into += sums
-
-
-def add_sum(d: Array, into: Array) -> None:
-    """d (N, n), its sum over examples added into (n,)."""
-    into += d.sum(axis=0)
+@formula("dy (N, W), x (N, D) -> dx (N, D)")
+def first_part(dy: Array, x: Array) -> Array:
+    """dy (N, W) of an x (N, D) with something joined to it -> what belongs to x, (N, D)."""
+    return np.ascontiguousarray(dy[:, : x.shape[1]])  # (2), (4)

@@ -20,7 +20,7 @@ docs/derivations.md shows why these suffice, exactly, without differentiating a 
 
 import dataclasses
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -62,27 +62,36 @@ def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> No
         )
 
 
-def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: Any) -> Array:
-    """x, which a part's verb has given as its `name`, as an array of that shape and dtype.
+def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """x, which a part's verb has given as its `name`: ShapeError unless it has that shape.
 
-    Lists and other kinds of numbers will do. What a part of a user's own gives is copied, as it may
-    give the same memory again in another pass. Raises ShapeError or KindError for what does not
-    fit.
+    A part of a user's own may give lists too, and other numbers than those of the dtype, which is
+    that of what the part was given; KindError for what holds no numbers. What it gives is copied,
+    because it may give the same memory again in another pass.
     """
-    if type(x) is not np.ndarray or x.dtype != dtype:
-        x = _as_array(x, f"{name} of {part}.{verb}", dtype) if x is not None else None
+    if not type(part).__module__.startswith(OURS) and x is not None:
+        x = _copied(x, f"{name} of {part}.{verb}", dtype)
     if getattr(x, "shape", None) != shape:
         came = f"no {name}" if x is None else f"{name} of {array_text(x)}"
         raise ShapeError(f"{part}.{verb} gave {came}, wants shape {shape}")
-    return x if type(part).__module__.startswith(OURS) else x.copy()
+    return cast(Array, x)
 
 
-def _as_array(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
-    """x as an array; real numbers in that dtype. KindError for what holds no numbers."""
-    if getattr(x, "dtype", dtype).kind == "c":  # the checker's complex step has such numbers
-        return np.asarray(x)
-    x = numbers(x, what)
-    return np.asarray(x, dtype if dtype.kind != "c" else None)
+def accept_both(part: Any, d: Any, shape: Shape, dtype: np.dtype[Any]) -> SimpleNamespace:
+    """`.x` and `.u` of what a part's tangent_backward has given, both as in `accept`."""
+    x, u = (
+        accept(part, "tangent_backward", name, getattr(d, name, None), shape, dtype)
+        for name in ("x", "u")
+    )
+    return SimpleNamespace(x=x, u=u)
+
+
+def _copied(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
+    """x as an array in C order, its real numbers in that dtype. KindError without numbers."""
+    kind = getattr(x, "dtype", dtype).kind
+    if kind != "c":  # the checker's complex step has such numbers
+        x = numbers(x, what)
+    return np.array(x, None if "c" in (kind, dtype.kind) else dtype.type, order="C")
 
 
 class Layer(ExplainsKeywords):

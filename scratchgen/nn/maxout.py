@@ -4,6 +4,8 @@
     dx_{j,k} = dy_j where k = best(j), else 0                                     (2)
     v_j = u_{j, best(j)},   du as (2) from dv: straight pieces have no curvature  (3)
 
+best(j) is kept as a mask: which of the group is the largest, the first of equals.
+
 After Dense(I, O pieces) it is the published unit: the largest of `pieces` affine functions, an
 activation that learns its own shape.
 """
@@ -16,6 +18,7 @@ import numpy as np
 
 from ..checks import Array, Shape, expect_floats, whole
 from ..errors import ShapeError
+from ..kernels import formula
 from .layer import Layer, Views, expect_given
 from .tape import Tape
 
@@ -45,21 +48,19 @@ class Maxout(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        groups = x.reshape(len(x), *self.out_shape(x.shape[1:]), self.pieces)  # (N, ..., O, pieces)
-        tape.best = groups.argmax(axis=-1)[..., None]  # (N, ..., O, 1)
-        tape.x_shape, tape.y_shape = x.shape, groups.shape[:-1]
-        return np.take_along_axis(groups, tape.best, axis=-1)[..., 0]  # (N, ..., O)   (1)
+        tape.x_shape, tape.y_shape = x.shape, (len(x), *self.out_shape(x.shape[1:]))
+        tape.best = best_of(self._groups(x))  # (G, pieces), of all groups of all examples
+        return self._taken(x, tape)  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         expect_given(self, "backward", "dy", dy, tape.y_shape)
-        return self._spread(dy, tape, "dx") if need_dx else None  # (2)
+        return self._spread(dy, tape) if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         expect_given(self, "tangent", "u", u, tape.x_shape)
-        groups = u.reshape(*tape.best.shape[:-1], self.pieces)  # (N, ..., O, pieces)
-        return np.take_along_axis(groups, tape.best, axis=-1)[..., 0]  # (N, ..., O)   (3)
+        return self._taken(u, tape)  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
@@ -68,12 +69,34 @@ class Maxout(Layer):
         expect_given(self, "tangent_backward", "dv", dv, tape.y_shape)
         if not need_dx:
             return None
-        return SimpleNamespace(x=self._spread(dy, tape, "dx"), u=self._spread(dv, tape, "du"))
+        return SimpleNamespace(x=self._spread(dy, tape), u=self._spread(dv, tape))  # (3)
 
-    def _spread(self, dy: Array, tape: Tape, name: str) -> Array:
-        """dy (N, ..., O) in the places of the largest, 0 in the others: (N, ..., O pieces)."""
-        dx = tape.array(name, tape.x_shape, dy.dtype)
-        dx[...] = 0
-        groups = dx.reshape(*tape.best.shape[:-1], self.pieces)
-        np.put_along_axis(groups, tape.best, dy[..., None], axis=-1)  # (2)
-        return dx
+    def _groups(self, x: Array) -> Array:
+        """x (N, ..., O pieces), a group in each row: (G, pieces), G = N ... O."""
+        return x.reshape(-1, self.pieces)
+
+    def _taken(self, x: Array, tape: Tape) -> Array:
+        """Of each group of x (N, ..., O pieces) the one in the place of the best: (N, ..., O)."""
+        return take_best(self._groups(x), tape.best).reshape(tape.y_shape)
+
+    def _spread(self, dy: Array, tape: Tape) -> Array:
+        """dy (N, ..., O) in the places of the best, 0 in the others: (N, ..., O pieces)."""
+        return spread_to_best(dy.reshape(-1), tape.best).reshape(tape.x_shape)
+
+
+@formula("groups (G, K) -> best (G, K) bool")
+def best_of(groups: Array) -> Array:
+    """groups (G, K) -> (G, K): True at the first of the largest of each row."""
+    return groups.argmax(axis=1)[:, None] == np.arange(groups.shape[1])
+
+
+@formula("groups (G, K), best (G, K) bool -> taken (G,)")
+def take_best(groups: Array, best: Array) -> Array:
+    """groups (G, K), best (G, K), one of each row -> those numbers (G,)."""
+    return groups[best]  # (1), (3)
+
+
+@formula("dy (G,), best (G, K) bool -> dx (G, K)")
+def spread_to_best(dy: Array, best: Array) -> Array:
+    """dy (G,), best (G, K) -> (G, K)."""
+    return np.where(best, dy[:, None], dy.dtype.type(0))  # (2)

@@ -18,8 +18,7 @@ from typing import Any, ClassVar
 from ..checks import Array, Shape, expect_floats, sizes
 from ..errors import ShapeError
 from ..tables import columns
-from .layer import Layer, Views, as_layer, expect_given
-from .stand_in import expect, noted
+from .layer import Layer, Views, accept, accept_both, as_layer, expect_given
 from .tape import Tape
 
 
@@ -42,8 +41,6 @@ class Network(Layer):
     in_shape: Shape
     layers: tuple[Layer, ...]
     formula: ClassVar[str] = "y = one layer after the other"
-    passes_all: ClassVar[bool] = True
-    replays: ClassVar[bool | None] = True
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         where = "Network, after its input shape,"
@@ -96,8 +93,8 @@ class Network(Layer):
         self.out_shape(x.shape[1:])  # no other examples than it was built for
         tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
         for i, layer in enumerate(self.layers):
-            x = noted(layer).forward(p[i], x, tape.inner(i))  # (1)
-            expect(layer, "forward", "y", x, shapes[i + 1])
+            y = layer.forward(p[i], x, tape.inner(i))  # (1)
+            x = accept(layer, "forward", "y", y, shapes[i + 1], x.dtype)
         return x
 
     def backward(
@@ -109,10 +106,9 @@ class Network(Layer):
         for i in reversed(range(first, len(self.layers))):
             g_i, layer = None if g is None else g[i], self.layers[i]
             needed = need_dx or i > first
-            dx: Any = noted(layer).backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
+            dx = layer.backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
             if needed:
-                expect(layer, "backward", "dx", dx, shapes[i])
-            dy = dx
+                dy = accept(layer, "backward", "dx", dx, shapes[i], dy.dtype)
         return dy if need_dx else None
 
     def why_no_tangent(self) -> str:
@@ -128,29 +124,29 @@ class Network(Layer):
         shapes = tape.shapes
         expect_given(self, "tangent", "u", u, shapes[0])
         for i, layer in enumerate(self.layers):
-            u = noted(layer).tangent(p[i], u, tape.inner(i))  # (3)
-            expect(layer, "tangent", "v", u, shapes[i + 1])
+            v = layer.tangent(p[i], u, tape.inner(i))  # (3)
+            u = accept(layer, "tangent", "v", v, shapes[i + 1], u.dtype)
         return u
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        shapes, d = tape.shapes, SimpleNamespace(x=dy, u=dv)
+        shapes = tape.shapes
         expect_given(self, "tangent_backward", "dy", dy, shapes[-1])
         expect_given(self, "tangent_backward", "dv", dv, shapes[-1])
         first = 0 if need_dx else self._first_trained
         for i in reversed(range(first, len(self.layers))):
             g_i, layer = None if g is None else g[i], self.layers[i]
             needed = need_dx or i > first
-            d = noted(layer).tangent_backward(p[i], d.x, d.u, tape.inner(i), g_i, needed)  # (4)
+            d = layer.tangent_backward(p[i], dy, dv, tape.inner(i), g_i, needed)  # (4)
             if needed:
-                expect(layer, "tangent_backward", "x", getattr(d, "x", None), shapes[i])
-                expect(layer, "tangent_backward", "u", getattr(d, "u", None), shapes[i])
-        return d if need_dx else None
+                d = accept_both(layer, d, shapes[i], dy.dtype)
+                dy, dv = d.x, d.u
+        return SimpleNamespace(x=dy, u=dv) if need_dx else None
 
     def settle(self, p: Views, tape: Tape) -> None:
         for i, layer in enumerate(self.layers):
-            noted(layer).settle(p[i], tape.inner(i))
+            layer.settle(p[i], tape.inner(i))
 
     def __str__(self) -> str:
         return f"Network({self.in_shape} -> {self.out_shape(self.in_shape)})"

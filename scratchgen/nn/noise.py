@@ -28,7 +28,6 @@ class GaussianNoise(Layer):
     std: float
     formula: ClassVar[str] = "y = x + std noise"
     example_wise: ClassVar[bool] = True
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))
@@ -38,10 +37,8 @@ class GaussianNoise(Layer):
         if not tape.training:
             return x
         rng = tape.given("rng", f"{self} draws its noise from it in training")
-        noise, y = (tape.array(name, x.shape, x.dtype) for name in ("noise", "y"))  # as x
-        kernels.before(kernels.fill_standard_normal, rng, noise)
-        kernels.add_scaled(x, noise, x.dtype.type(self.std), y)  # (1)
-        return y
+        noise = kernels.standard_normal(rng, x.shape, x.dtype)  # as x
+        return kernels.add_scaled(x, noise, self.std)  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True

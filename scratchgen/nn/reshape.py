@@ -57,7 +57,6 @@ class Reshape(Relayout):
 
     shape: Shape
     formula: ClassVar[str] = "y = x in another shape"
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", sizes(self.shape, "Reshape: shape"))
@@ -80,7 +79,6 @@ class Flatten(Relayout):
     """
 
     formula: ClassVar[str] = "y = x in one row"
-    replays: ClassVar[bool | None] = True
 
     def out_shape(self, shape: Shape) -> Shape:
         return (math.prod(shape),)

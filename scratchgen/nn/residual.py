@@ -15,8 +15,7 @@ from typing import ClassVar
 from .. import kernels
 from ..checks import Array, Shape, expect_floats
 from ..errors import ShapeError
-from .layer import Layer, Views, as_layer
-from .stand_in import expect, noted
+from .layer import Layer, Views, accept, accept_both, as_layer
 from .tape import Tape
 
 
@@ -31,8 +30,6 @@ class Residual(Layer):
 
     inner: Layer
     formula: ClassVar[str] = "y = x + inner(x)"
-    passes_all: ClassVar[bool] = True
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inner", as_layer(self.inner, "Residual"))
@@ -58,43 +55,37 @@ class Residual(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        y = noted(self.inner).forward(p[0], x, tape.inner(0))
-        return self._sum("forward", x, y, tape, "y")  # (1)
+        y = self.inner.forward(p[0], x, tape.inner(0))
+        return kernels.add(x, accept(self.inner, "forward", "y", y, x.shape, x.dtype))  # (1)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         g_inner = None if g is None else g[0]
-        dx = noted(self.inner).backward(p[0], dy, tape.inner(0), g_inner, need_dx)
-        return self._sum("backward", dy, dx, tape, "dx") if need_dx else None  # (2)
+        dx = self.inner.backward(p[0], dy, tape.inner(0), g_inner, need_dx)
+        if not need_dx:
+            return None
+        return kernels.add(dy, accept(self.inner, "backward", "dx", dx, dy.shape, dy.dtype))  # (2)
 
     def why_no_tangent(self) -> str:
         return self.inner.why_no_tangent()
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        v = noted(self.inner).tangent(p[0], u, tape.inner(0))
-        return self._sum("tangent", u, v, tape, "v")  # (3)
+        v = self.inner.tangent(p[0], u, tape.inner(0))
+        return kernels.add(u, accept(self.inner, "tangent", "v", v, u.shape, u.dtype))  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         g_inner = None if g is None else g[0]
-        d = noted(self.inner).tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
+        d = self.inner.tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
         if not need_dx:
             return None
-        x = self._sum("tangent_backward", dy, getattr(d, "x", None), tape, "x")  # (4)
-        u = self._sum("tangent_backward", dv, getattr(d, "u", None), tape, "u")  # (4)
-        return SimpleNamespace(x=x, u=u)
+        d = accept_both(self.inner, d, dy.shape, dy.dtype)
+        return SimpleNamespace(x=kernels.add(dy, d.x), u=kernels.add(dv, d.u))  # (4)
 
     def settle(self, p: Views, tape: Tape) -> None:
-        noted(self.inner).settle(p[0], tape.inner(0))
-
-    def _sum(self, verb: str, x: Array, y: Array | None, tape: Tape, name: str) -> Array:
-        """x + y, for the y that the inner layer's verb gave, in the tape's memory of that name."""
-        expect(self.inner, verb, name, y, x.shape)
-        out = tape.array(name, x.shape, x.dtype)
-        kernels.add_scaled(x, y, x.dtype.type(1), out)
-        return out
+        self.inner.settle(p[0], tape.inner(0))
 
     def __str__(self) -> str:
         return f"Residual({self.inner})"

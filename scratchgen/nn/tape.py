@@ -74,7 +74,7 @@ class Tape:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
-        """What the pass was given by that name, where it was not noted."""
+        """What the pass was given by that name, where it left no such note."""
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._given:

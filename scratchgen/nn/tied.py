@@ -36,7 +36,6 @@ class Tied(Layer):
     _back: Dense = field(init=False, repr=False)
     formula: ClassVar[str] = "y = x w^T + b, w of another layer"
     example_wise: ClassVar[bool] = True
-    replays: ClassVar[bool | None] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.of, Dense):

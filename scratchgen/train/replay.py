@@ -35,10 +35,10 @@ from .. import kernels
 from ..checks import Array
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
-from ..kernels.recording import Notes, recording
+from ..kernels.recording import Notes, is_recording, recording
 from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
-from ..losses import LOSSES, AdversarialLoss
+from ..losses.adversarial import AdversarialLoss, both_of
 from ..nn import Layer
 from ..optim import ClipNorm
 from ..optim.memory import Memory
@@ -54,10 +54,35 @@ class Refused(Exception):
     """A step cannot be replayed, and why."""
 
 
+class StepNumber(int):
+    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone."""
+
+
+def _unless_recorded(name: str) -> Any:
+    def read(self: StepNumber, *others: Any) -> Any:
+        if is_recording():
+            raise Refused("the number of the step is read, and not by tape.number")
+        return getattr(int, name)(self, *others)
+
+    return read
+
+
+for _name in (
+    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
+    "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
+    "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
+):  # fmt: skip
+    setattr(StepNumber, _name, _unless_recorded(_name))
+
+
 def is_known(part: Any) -> bool:
     """Whether what a part does is kernels alone."""
-    if isinstance(part, AdversarialLoss):
-        return any(part == game for game in LOSSES.values())
+    if isinstance(part, AdversarialLoss):  # a user's own may be of this class
+        players = (
+            both_of(part.discriminator, part.discriminator_gradients),
+            both_of(part.generator, part.generator_gradients),
+        )
+        return is_ours(part) and all(hasattr(formula, "twins") for formula in players)
     if isinstance(part, ClipNorm) and not is_known(part.optimizer):
         return False
     return is_ours(part)
@@ -167,6 +192,10 @@ class Steps:
                 kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
                 parts = self._compared(kind, key, kind.plan, start)
+        except Refused:
+            if not kind.has_run:
+                start.restore()
+            raise
         except ValueError as problem:
             if kind.has_run or "read-only" not in str(problem):
                 raise
@@ -266,7 +295,7 @@ class Double:
 def _double_of_trainer(trainer: Trainer) -> Trainer:
     """It shares the memories and tapes, and sees vectors and gradients through read-only windows."""
     double = copy.copy(trainer)
-    double.model = _double_of(trainer.model)
+    double.model, double.numbered = _double_of(trainer.model), StepNumber
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]

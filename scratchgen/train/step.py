@@ -8,9 +8,11 @@
 Players move one after the other, each against what the others are by then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from ..checks import Array
 from ..errors import DivergedError
@@ -44,6 +46,7 @@ class Trainer:
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
         self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
+        self.numbered: Callable[[int], int] = int  # what an objective is given of a step's number
         for player, block in model.players.items():
             self.memories[player] = optimizers[player].memory(block.vector)
             self.gradients[player] = block.zeros_like()
@@ -63,23 +66,23 @@ class Trainer:
         rng = generator(rng)
         self.reports = {}
         for player in self.turns():
-            block, gradient, tape = self.model.players[player], self.gradients[player], self.tapes[player]
+            gradient, tape = self.gradients[player], self.tapes[player]
             gradient.clear()
-            report = self.model.report(  # (1)
-                player, batch, rng, gradient, tape, step=self.steps, labels=labels
+            self.model.objective(  # (1)
+                player, batch, rng, gradient, tape, step=self.numbered(self.steps), labels=labels
             )
-            self.reports[player] = report
+            self.reports[player] = report = _report(tape)
             recording.act(_check, (player, report), read=tuple(report.values()))
             self.is_moving = True
-            found = self.optimizers[player].update(  # (2)
-                block.vector, gradient.vector, self.memories[player]
-            )
-            expect_written(self.optimizers[player], block.vector, found)
+            theta, optimizer = self.model.players[player].vector, self.optimizers[player]
+            found = optimizer.update(theta, gradient.vector, self.memories[player])  # (2)
+            expect_written(optimizer, theta, found)
             self.model.settle(player, tape)  # (3)
             if self.average:
                 self._count(player, self.average)  # (4)
         self.ended()
         return self.parts()
+
 
     def ended(self) -> None:
         """Count a step that has come to its end."""
@@ -147,6 +150,12 @@ class Trainer:
         block, (of_vector, of_state) = self.model.players[player], self.averages[player]
         average.update(block.vector, of_vector)
         average.update(block.state, of_state)
+
+
+def _report(tape: Tape) -> dict[str, Array]:
+    """The numbers that an objective has left on its tape, as arrays (1,)."""
+    reports: Any = vars(tape).get("reports")
+    return reports or {name: np.array([value]) for name, value in tape.parts.items()}
 
 
 def _check(player: str, report: dict[str, Array]) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from scratchgen.distributions import Bernoulli, Categorical
 from scratchgen.kernels.twins import references, twins
-from scratchgen.nn import Tape
 from scratchgen.versions import is_installed
 
 needs_numba = pytest.mark.skipif(
@@ -49,7 +48,7 @@ def all_ways(likelihood, x, raw):
     yield likelihood.log_prob(x, raw), likelihood.raw_gradient(x, raw, one)
     for way in (references, *[twins] * is_installed("numba")):
         with way():
-            yield likelihood.both(x, raw, one, Tape())
+            yield likelihood.both(x, raw, one)
 
 
 @pytest.mark.parametrize("dtype", FAR)

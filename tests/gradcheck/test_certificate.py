@@ -19,7 +19,7 @@ from scratchgen.gradcheck.specimens import (
     functions,
     models,
 )
-from scratchgen.kernels.twins import references, twin_of, twins
+from scratchgen.kernels.twins import formula, references, twin_of, twins
 from scratchgen.losses import LOSSES, PENALTIES
 from scratchgen.models import MODELS
 from scratchgen.nn import LAYERS, Layer, distinct_leaves
@@ -174,10 +174,15 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
 
 @pytest.fixture
 def told(monkeypatch):
-    """A kernel, and what it ran as; its twin is not compiled."""
+    """A kernel, and what it ran as; its loop is not compiled."""
     ran = []
-    paired = twin_of(lambda x: ran.append("reference"), takes="-> x (N,)")
-    kernel = paired(lambda part, parts, x: None)
+    monkeypatch.setattr("scratchgen.kernels.twins.FORMULAS", {})
+
+    @formula("-> x (N,) in place")
+    def kernel(x):
+        ran.append("reference")
+
+    twin_of(kernel)(lambda part, parts, x: None)
     twin = lambda *_: ran.append("twin")  # noqa: E731
     monkeypatch.setattr("scratchgen.kernels.plans.for_python", lambda *_: twin)
     monkeypatch.setattr("scratchgen.kernels.twins.numba_works", lambda: True)

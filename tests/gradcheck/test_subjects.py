@@ -405,8 +405,8 @@ def test_a_game_with_swapped_signs_fails_for_the_player_that_has_them():
 
 def test_a_penalty_whose_gradient_lacks_its_two_fails():
     class Half(GradientPenalty):
-        def slope_gradient(self, slope, dvalue, tape=None):
-            return super().slope_gradient(slope, dvalue, tape) / 2
+        def slope_gradient(self, slope, dvalue):
+            return super().slope_gradient(slope, dvalue) / 2
 
     assert check(GradientPenalty(3.0)).ok
     assert check(Half(3.0)).verdict == FAIL

@@ -1,5 +1,7 @@
-"""The passes of the games against the plain functions that define them."""
+"""The passes of the games against the table that defines them, and games of one's own."""
 
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +9,7 @@ import pytest
 
 from scratchgen.kernels.twins import references, twins
 from scratchgen.losses import HINGE, LOSSES, MINIMAX, AdversarialLoss
-from scratchgen.losses.adversarial import PASSES
-from scratchgen.nn import Tape
+from scratchgen.losses.adversarial import both_of
 
 both_ways = pytest.mark.parametrize("way", [references, twins])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -24,10 +25,36 @@ def scores(n, dtype):
     return real[:, None][:, 0], fake[:, None][:, 0], dvalue
 
 
-def test_every_game_of_the_library_has_a_pass_for_each_player():
-    for game in LOSSES.values():
-        assert (game.discriminator, game.discriminator_gradients) in PASSES
-        assert (game.generator, game.generator_gradients) in PASSES
+def softplus(logits):
+    return np.logaddexp(0, logits)
+
+
+def sigmoid(logits):
+    return np.exp(-softplus(-logits))
+
+
+def logistic(r, f):
+    return softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)
+
+
+def linear(f):
+    return -f, -np.ones_like(f)
+
+
+# value, dr, df of the discriminator; value, df of the generator
+TABLE = {
+    "minimax": (logistic, lambda f: (-softplus(f), -sigmoid(f))),
+    "non_saturating": (logistic, lambda f: (softplus(-f), -sigmoid(-f))),
+    "least_squares": (
+        lambda r, f: ((r - 1) ** 2 / 2 + f**2 / 2, r - 1, f),
+        lambda f: ((f - 1) ** 2 / 2, f - 1),
+    ),
+    "hinge": (
+        lambda r, f: (np.maximum(0, 1 - r) + np.maximum(0, 1 + f), -1.0 * (r < 1), 1.0 * (f > -1)),
+        linear,
+    ),
+    "wasserstein": (lambda r, f: (f - r, -np.ones_like(r), np.ones_like(f)), linear),
+}
 
 
 @both_ways
@@ -37,30 +64,58 @@ def test_every_game_of_the_library_has_a_pass_for_each_player():
 def test_a_pass_gives_the_value_and_the_gradients(game, n, dtype, way):
     real, fake, dvalue = scores(n, dtype)
     with way():
-        d = game.discriminator_pass(real, fake, dvalue, Tape())
-        g = game.generator_pass(fake, dvalue, Tape())
-    with references():
-        wanted_d = game.discriminator_gradients(real, fake, dvalue)
-        wanted_g = game.generator_gradients(fake, dvalue)
-        pairs = [
-            (d.value, game.discriminator(real, fake)),
-            (d.real, wanted_d.real),
-            (d.fake, wanted_d.fake),
-            (g.value, game.generator(fake)),
-            (g.fake, wanted_g.fake),
-        ]
+        d = game.discriminator_pass(real, fake, dvalue)
+        g = game.generator_pass(fake, dvalue)
+    exact, by_fake = real.astype(np.float64), fake.astype(np.float64)
+    discriminator, generator = TABLE[game.name]
+    (value, dr, df), (of_made, d_made) = discriminator(exact, by_fake), generator(by_fake)
+    pairs = [
+        (d.value, value),
+        (d.real, dvalue * dr),
+        (d.fake, dvalue * df),
+        (g.value, of_made),
+        (g.fake, dvalue * d_made),
+    ]
     for ours, wanted in pairs:
         assert ours.dtype == np.dtype(dtype)
         assert np.isfinite(ours).all()
         np.testing.assert_allclose(ours, wanted, rtol=8 * np.finfo(dtype).eps, atol=1e-30)
 
 
+@both_ways
+@each_game
+def test_the_four_functions_give_what_the_passes_give(game, way):
+    real, fake, dvalue = scores(16, "float32")
+    with way():
+        d, g = game.discriminator_pass(real, fake, dvalue), game.generator_pass(fake, dvalue)
+        of_d = game.discriminator_gradients(real, fake, dvalue)
+        assert np.array_equal(game.discriminator(real, fake), d.value)
+        assert np.array_equal(of_d.real, d.real)
+        assert np.array_equal(of_d.fake, d.fake)
+        assert np.array_equal(game.generator(fake), g.value)
+        assert np.array_equal(game.generator_gradients(fake, dvalue).fake, g.fake)
+
+
+def test_both_players_of_each_game_have_value_and_gradients_from_one_formula():
+    for game in LOSSES.values():
+        assert both_of(game.discriminator, game.discriminator_gradients)
+        assert both_of(game.generator, game.generator_gradients)
+    assert not both_of(HINGE.discriminator, MINIMAX.discriminator_gradients)
+    assert not both_of(HINGE.generator, lambda fake, dvalue: HINGE.generator(fake))
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
+@each_game
+def test_a_copy_of_a_game_is_equal_to_it_and_another_game_is_not(game, clone):
+    assert clone(game) == game
+    assert clone(game) in LOSSES.values()
+    assert replace(game, discriminator=lambda real, fake: real) != game
+
+
 def test_a_game_of_ones_own_runs_as_it_is_written():
     real, fake, dvalue = scores(5, "float64")
     mine = replace(HINGE, discriminator=lambda real, fake: fake - 2 * real)
-    assert np.array_equal(
-        mine.discriminator_pass(real, fake, dvalue, Tape()).value, fake - 2 * real
-    )
+    assert np.array_equal(mine.discriminator_pass(real, fake, dvalue).value, fake - 2 * real)
     other = AdversarialLoss(
         "mine",
         MINIMAX.discriminator,
@@ -68,6 +123,16 @@ def test_a_game_of_ones_own_runs_as_it_is_written():
         lambda fake: 3 * fake,
         lambda fake, dvalue: HINGE.generator_gradients(fake, -3 * dvalue),
     )
-    made = other.generator_pass(fake, dvalue, Tape())
+    made = other.generator_pass(fake, dvalue)
     assert np.array_equal(made.value, 3 * fake)
     assert np.array_equal(made.fake, 3 * dvalue)
+
+
+@both_ways
+def test_the_functions_of_two_games_can_be_joined_in_one(way):
+    real, fake, dvalue = scores(16, "float64")
+    joined = replace(HINGE, discriminator=MINIMAX.discriminator)
+    with way():
+        made = joined.discriminator_pass(real, fake, dvalue)
+        assert np.array_equal(made.value, MINIMAX.discriminator(real, fake))
+        assert np.array_equal(made.real, HINGE.discriminator_gradients(real, fake, dvalue).real)

@@ -13,10 +13,12 @@ from scratchgen.distributions import (
     Gaussian,
     MeanSquaredError,
     SharedGaussian,
+    scored,
 )
-from scratchgen.kernels.recording import recording
+from scratchgen.errors import ShapeError
+from scratchgen.kernels import twins as room
+from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.twins import numba_works, references, twins
-from scratchgen.nn import Tape
 
 EACH = [
     Bernoulli(),
@@ -55,7 +57,7 @@ def test_no_likelihood_is_left_out():
 def test_both_gives_the_log_probability_and_its_gradient(likelihood, n, shape, dtype, way):
     x, raw, dvalue = data(likelihood, n, shape, dtype)
     with way():
-        value, gradient = likelihood.both(x, raw, dvalue, Tape())
+        value, gradient = likelihood.both(x, raw, dvalue)
     assert value.dtype == gradient.dtype == np.dtype(dtype)
     few = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
     np.testing.assert_allclose(value, likelihood.log_prob(x, raw), **few)
@@ -73,7 +75,7 @@ def test_a_decoder_that_is_very_sure_makes_nothing_infinite(likelihood, dtype, w
     if isinstance(likelihood, (Gaussian, SharedGaussian)):
         raw[:, :6] = x  # the mean; a log-variance of 1000 or -1000 beside it
     with way():
-        value, gradient = likelihood.both(x, raw, dvalue, Tape())
+        value, gradient = likelihood.both(x, raw, dvalue)
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()
     few = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
@@ -86,23 +88,38 @@ def test_what_is_no_label_has_no_probability(way):
     x, raw, dvalue = data(Categorical(classes=5), 4, (2,), "float32")
     x[0, 0], x[1, 1], x[2, 0] = -1, 5, 0.5
     with way():
-        value, _ = Categorical(classes=5).both(x, raw, dvalue, Tape())
+        value, _ = Categorical(classes=5).both(x, raw, dvalue)
     assert np.isnan(value).tolist() == [True, True, True, False]
 
 
 @pytest.mark.skipif(not numba_works(), reason="NumPy works in memory of its own")
 @each_kind
-def test_a_warm_pass_takes_no_new_memory_for_examples(likelihood):
+def test_a_pass_in_a_warm_workspace_takes_no_new_memory_for_examples(likelihood):
     x, raw, dvalue = data(likelihood, 2048, (30, 2), "float32")
-    tape = Tape()
+    workspace = Workspace()
     with twins():
-        likelihood.both(x, raw, dvalue, tape)
+        for _ in range(2):
+            with workspace.step():
+                likelihood.both(x, raw, dvalue)
         tracemalloc.start()
         try:
-            likelihood.both(x, raw, dvalue, tape.begin(training=True))
+            with workspace.step():
+                likelihood.both(x, raw, dvalue)
             assert tracemalloc.get_traced_memory()[1] < x.nbytes / 16
         finally:
             tracemalloc.stop()
+
+
+@both_ways
+@each_kind
+def test_no_number_of_a_pass_is_left_from_the_memory_it_lies_in(likelihood, way):
+    x, raw, dvalue = data(likelihood, 6, (4, 3, 1), "float32")
+    with way():
+        wanted = likelihood.both(x, raw, dvalue)
+        with Workspace(fills=True, guards=True).step():
+            found = likelihood.both(x, raw, dvalue)
+    for one, right in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, right)
 
 
 def read_only(x):
@@ -112,12 +129,75 @@ def read_only(x):
 
 @pytest.mark.skipif(not numba_works(), reason="without numba nothing is compiled")
 @each_kind
-def test_no_kernel_is_compiled_anew_for_memory_of_another_kind(likelihood):
+def test_no_kernel_is_compiled_anew_for_memory_of_another_kind(likelihood, monkeypatch):
     """As the rows of a file that is mapped into memory, or every second one."""
-    for change in (read_only, np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2]):
+    calls = []
+    monkeypatch.setattr(room, "call", calls.append)
+    changes = (read_only, np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2])
+    for change in changes:
         given = map(change, data(likelihood, 6, (4, 3, 1), "float32"))
-        with twins(), recording() as notes:
-            likelihood.both(*given, Tape())
-        (call,) = notes.middle
-        arrays = [x for x in call.args if isinstance(x, np.ndarray)]
-        assert all(x.flags.c_contiguous and x.flags.writeable for x in arrays)
+        with twins():
+            likelihood.both(*given)
+    assert len(calls) == len(changes)
+    arrays = [x for call in calls for x in call.args if isinstance(x, np.ndarray)]
+    assert all(x.flags.c_contiguous and x.flags.writeable for x in arrays)
+
+
+@both_ways
+@each_dtype
+@each_kind
+def test_a_mean_has_as_many_numbers_as_x_and_is_a_window_where_raw_holds_it(likelihood, dtype, way):
+    _, raw, _ = data(likelihood, 6, (4, 3, 2), dtype)
+    with way():
+        mean = likelihood.mean(raw)
+    assert (mean.dtype, mean.size, len(mean)) == (np.dtype(dtype), 6 * 24, 6)
+    computed = isinstance(likelihood, (Bernoulli, Categorical))
+    assert np.shares_memory(mean, raw) is not computed
+
+
+# What a likelihood of a user's own gives.
+
+
+class Own(FixedGaussian):
+    """It says what it gives; see `scored`."""
+
+    given = None
+
+    def both(self, x, raw, dvalue):
+        return self.given
+
+
+def scored_by(value, gradient):
+    own = Own()
+    object.__setattr__(own, "given", (value, gradient))
+    return scored(own, *data(own, 6, (4,), "float32"))
+
+
+def test_what_a_likelihood_of_ours_gives_is_taken_as_it_is():
+    x, raw, dvalue = data(Bernoulli(), 6, (4,), "float32")
+    wanted = Bernoulli().both(x, raw, dvalue)
+    for one, right in zip(scored(Bernoulli(), x, raw, dvalue), wanted, strict=True):
+        np.testing.assert_array_equal(one, right)
+
+
+def test_what_a_likelihood_of_a_users_own_gives_is_copied_in_the_dtype_of_raw():
+    value, gradient = np.arange(6), np.ones((6, 4))
+    given = scored_by(value, gradient.tolist())
+    assert [one.dtype for one in given] == [np.float32, np.float32]
+    gradient = gradient.astype("float32")
+    _, kept = scored_by(value, gradient)
+    assert not np.shares_memory(kept, gradient)
+    np.testing.assert_array_equal(kept, gradient)
+
+
+@pytest.mark.parametrize(
+    ("value", "gradient", "text"),
+    [
+        (np.ones(5), np.ones((6, 4)), r"both gave value of shape \(5,\).*, wants shape \(6,\)"),
+        (np.ones(6), np.ones((6, 3)), r"both gave gradient of .*, wants shape \(6, 4\)"),
+        (None, np.ones((6, 4)), r"both gave no value, wants shape \(6,\)"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_the_likelihood(value, gradient, text):
+    with pytest.raises(ShapeError, match=rf"^Own\(variance=1.0\)\.{text}"):
+        scored_by(value, gradient)

@@ -1,12 +1,24 @@
 """The five games: published values, gradients, and what the players want."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from scratchgen.errors import ShapeError
 from scratchgen.gradcheck import assert_gradients
-from scratchgen.losses import HINGE, LEAST_SQUARES, LOSSES, MINIMAX, NON_SATURATING, WASSERSTEIN
+from scratchgen.losses import (
+    HINGE,
+    LEAST_SQUARES,
+    LOSSES,
+    MINIMAX,
+    NON_SATURATING,
+    WASSERSTEIN,
+    AdversarialLoss,
+    discriminator_turn,
+    generator_turn,
+)
 
 each_game = pytest.mark.parametrize("name", list(LOSSES))
 
@@ -137,3 +149,54 @@ def test_games_in_float32_stay_float32(name):
         game.generator_gradients(score, score).fake,
     ):
         assert array.dtype == np.float32
+
+
+# a game of one's own
+
+
+def own_game(scale):
+    """The Wasserstein game, in lists and in numbers of float64, for any scores."""
+    return AdversarialLoss(
+        "own",
+        lambda real, fake: [scale * float(f - r) for r, f in zip(real, fake, strict=True)],
+        lambda real, fake, dvalue: SimpleNamespace(
+            real=(-scale * dvalue).astype(np.float64), fake=(scale * dvalue).astype(np.float64)
+        ),
+        lambda fake: -scale * fake,
+        lambda fake, dvalue: SimpleNamespace(fake=[-scale] * len(fake)),
+    )
+
+
+def test_a_turn_takes_lists_and_other_floats_from_a_game_of_ones_own():
+    real, fake, dvalue = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
+    one = np.ones(5, np.float32)
+    d, g = (
+        discriminator_turn(own_game(1.0), real, fake, dvalue),
+        generator_turn(own_game(1.0), fake, one),
+    )
+    of_d, of_g = (
+        discriminator_turn(WASSERSTEIN, real, fake, dvalue),
+        generator_turn(WASSERSTEIN, fake, one),
+    )
+    for ours, wanted in ((d, of_d), (g, of_g)):
+        assert vars(ours).keys() == vars(wanted).keys()
+        for name, x in vars(ours).items():
+            assert x.dtype == np.float32
+            assert np.array_equal(x, getattr(wanted, name))
+
+
+def test_a_turn_refuses_what_does_not_belong_to_the_scores():
+    of_mean = AdversarialLoss(
+        "mean",
+        lambda real, fake: np.mean(fake - real),
+        HINGE.discriminator_gradients,
+        HINGE.generator,
+        lambda fake, dvalue: SimpleNamespace(fake=None),
+    )
+    score = np.ones(3)
+    with pytest.raises(
+        ShapeError, match=r"^mean\.discriminator_pass gave value of .*wants shape \(3,\)"
+    ):
+        discriminator_turn(of_mean, score, score, score)
+    with pytest.raises(ShapeError, match=r"^mean\.generator_pass gave no fake, wants shape \(3,\)"):
+        generator_turn(of_mean, score, score)

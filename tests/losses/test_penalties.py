@@ -19,6 +19,7 @@ from scratchgen.losses import (
     describe_penalty,
     penalise,
     penalty_for,
+    points,
 )
 from scratchgen.nn import (
     ELU,
@@ -194,6 +195,35 @@ def test_interpolates_are_drawn_uniformly_and_for_each_example_by_itself():
     assert np.array_equal(R1().points(real, fake, np.random.default_rng(0)), real)
     half = real.astype(np.float32)
     assert GradientPenalty().points(half, half, np.random.default_rng(0)).dtype == np.float32
+
+
+class Own(R1):
+    """At points that are given."""
+
+    at = None
+
+    def points(self, real, fake, rng):
+        return self.at
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 9])
+def test_a_penalty_of_ones_own_may_judge_at_fewer_or_more_points(count, monkeypatch):
+    real, rng = np.zeros((4, 2, 3), np.float32), np.random.default_rng(0)
+    at = rng.standard_normal((count, 2, 3))
+    for given_at in (at, at.tolist()) if count else (at,):
+        monkeypatch.setattr(Own, "at", given_at)
+        x = points(Own(), real, real, rng)
+        assert x.dtype == np.float32
+        assert np.array_equal(x, at.astype(np.float32))
+        assert not np.shares_memory(x, given_at)
+
+
+@pytest.mark.parametrize("at", [None, 1.5, np.zeros((4, 2)), np.zeros((4, 3, 2))])
+def test_a_penalty_of_ones_own_gives_points_of_the_shape_of_examples(at, monkeypatch):
+    monkeypatch.setattr(Own, "at", at)
+    real = np.zeros((4, 2, 3))
+    with pytest.raises(errors.ShapeError, match=r"points gave .*wants shape \(4, 2, 3\)"):
+        points(Own(), real, real, np.random.default_rng(0))
 
 
 def test_penalties_at_the_published_numbers():

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from scratchgen.nn import (
     GaussianNoise,
     JoinLabels,
     JoinParameters,
+    Layer,
     LayerNorm,
     Layout,
     LeakyReLU,
@@ -483,3 +485,58 @@ def test_arrays_with_an_arithmetic_of_their_own_and_single_numbers_are_refused(k
         case.layer.forward(case.p, np.matrix(x.reshape(len(x), -1)), tape)
     with pytest.raises(errors.ShapeError, match=r"got x of shape \(\), .* wants a batch"):
         case.layer.forward(case.p, np.array(1, x.dtype), tape)
+
+
+class Halving(Layer):
+    """A layer of a user's own, which gives lists, or float64 in the same memory in every pass."""
+
+    def __init__(self, gives_lists):
+        self.gives_lists, self.memory = gives_lists, np.empty((4, 3))
+
+    def forward(self, p, x, tape):
+        self.memory[:] = x / 2
+        return self.memory.tolist() if self.gives_lists else self.memory
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return self.forward(p, dy, tape)
+
+    def tangent(self, p, u, tape):
+        return self.forward(p, u, tape)
+
+    def tangent_backward(self, p, dy, dv, tape, g=None, need_dx=True):
+        return SimpleNamespace(x=(dy / 2).tolist(), u=self.forward(p, dv, tape))
+
+
+@pytest.mark.parametrize("gives_lists", [True, False])
+@pytest.mark.parametrize("around", [Network, Residual])
+def test_what_a_layer_of_ones_own_gives_is_taken_as_an_array_of_its_own(around, gives_lists):
+    inner = Halving(gives_lists)
+    network = Network((3,), inner) if around is Network else Residual(inner)
+    p = Block(Layout(it=network), rng=0).views.it
+    x, factor = np.arange(12, dtype="float32").reshape(4, 3), 0.5 if around is Network else 1.5
+    tapes = Tape(), Tape()
+    first, second = (network.forward(p, scale * x, tapes[scale - 1].begin()) for scale in (1, 2))
+    dx = network.backward(p, x, tapes[0])
+    v = network.tangent(p, x, tapes[0])
+    d = network.tangent_backward(p, x, 2 * x, tapes[0])
+    assert np.array_equal(second, 2 * factor * x)
+    for array in (first, dx, v, d.x, d.u / 2):
+        assert array.dtype == np.float32
+        assert np.array_equal(array, factor * x)
+
+
+@pytest.mark.parametrize("around", [Network, Residual])
+def test_a_layer_of_ones_own_that_gives_another_shape_is_named(around):
+    inner = Halving(gives_lists=True)
+    inner.forward = lambda p, x, tape: x[:, :1].tolist()
+    network = Network((3,), inner) if around is Network else Residual(inner)
+    p, x = Block(Layout(it=network), rng=0).views.it, np.ones((4, 3), np.float32)
+    text = r"^Halving\(\)\.forward gave y of shape \(4, 1\), float32, wants shape \(4, 3\)$"
+    with pytest.raises(errors.ShapeError, match=text):
+        network.forward(p, x, Tape().begin())
+    inner.forward = lambda p, x, tape: None
+    with pytest.raises(errors.ShapeError, match=r"gave no y, wants shape \(4, 3\)"):
+        network.forward(p, x, Tape().begin())
+    inner.forward = lambda p, x, tape: x.astype(str)
+    with pytest.raises(errors.KindError, match=r"^y of Halving\(\)\.forward is of dtype <U32"):
+        network.forward(p, x, Tape().begin())

@@ -1,25 +1,43 @@
-"""Blocks, tapes, networks and descriptions."""
+"""Blocks, tapes, networks and descriptions, and where the arrays lie that layers give."""
+
+import copy
+import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from layer_cases import Case, kinds, of_each_kind
 
 from scratchgen import errors
+from scratchgen.gradcheck.strategies import own_layers
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan
+from scratchgen.kernels.recording import recording
+from scratchgen.kernels.twins import compiles, references, twins
 from scratchgen.nn import (
     Block,
     Dense,
+    Dropout,
     Flatten,
+    GaussianNoise,
     Layer,
     LayerNorm,
     Layout,
     Network,
     ReLU,
     Reshape,
+    Residual,
     Tape,
     Tied,
     build,
     describe,
     parameter_count,
 )
+
+needs_twins = pytest.mark.skipif(not compiles(), reason="there are no twins: no numba, or JIT=0")
+both_ways = pytest.mark.parametrize("way", [pytest.param(twins, marks=needs_twins), references])
+each_kind = pytest.mark.parametrize("kind", kinds)
 
 
 def test_views_are_windows_into_one_vector():
@@ -66,16 +84,13 @@ def test_state_is_kept_apart_from_what_is_trained():
     assert not hasattr(block.zeros_like().views.it[1], "seen")
 
 
-def test_begin_forgets_notes_and_keeps_arrays():
+def test_begin_forgets_notes():
     tape = Tape().begin(training=True)
     tape.x = 1
-    first = tape.array("y", (4, 2), np.float32)
     tape.begin(training=False)
     assert tape.training is False
     with pytest.raises(errors.TapeError, match=r"holds no 'x'.*begin\(x=\.\.\.\)"):
         _ = tape.x
-    assert np.shares_memory(first, tape.array("y", (3, 2), np.float32))
-    assert not np.shares_memory(first, tape.array("y", (4, 2), np.float64))
 
 
 def test_a_tape_given_nothing_by_that_name_says_how_to_give_it():
@@ -164,16 +179,132 @@ def test_a_cleared_gradient_keeps_nothing_of_the_pass_before():
     shared = Dense(2, 2)
     either = OneOfTwo(Dense(2, 2), Dense(2, 2))
     network = Network((2,), Dense(2, 2), shared, either, LayerNorm(2), shared, Tied(shared))
-    layout = Layout(it=network)
-    block, x, dy = Block(layout, rng=0), np.ones((3, 2), np.float32), np.eye(3, 2, dtype=np.float32)
-    assert list(layout.once) == [network.layers[0]]
-    gradient, fresh = block.zeros_like(), block.zeros_like()
+    block, x = Block(Layout(it=network), rng=0), np.ones((3, 2), np.float32)
+    dy, gradient, fresh = np.eye(3, 2, dtype=np.float32), block.zeros_like(), block.zeros_like()
     for either.chosen in (0, 1):
         tape = Tape().begin()
         network.forward(block.views.it, x, tape)
         gradient.clear()
-        network.backward(block.views.it, dy, tape, gradient.opened().it)
+        network.backward(block.views.it, dy, tape, gradient.views.it)
     network.backward(block.views.it, dy, tape, fresh.views.it)
     assert np.array_equal(gradient.vector, fresh.vector)
-    network.backward(block.views.it, dy, tape, gradient.opened().it)  # cleared once, opened twice
+    network.backward(block.views.it, dy, tape, gradient.views.it)  # cleared once, added to twice
     np.testing.assert_allclose(gradient.vector, 2 * fresh.vector, rtol=1e-5)
+
+
+# Where arrays lie.
+
+
+class Pass:
+    """A case's pass there and back, and so of its tangents, where its layer has them."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.tape, self.gradient = case, Tape(), case.block.zeros_like()
+        self.rng, self.labels = np.random.default_rng(5), np.array(case.labels)
+
+    def __call__(self) -> list[np.ndarray]:
+        """What the verbs give."""
+        case, g = self.case, self.gradient.views.it
+        self.tape.begin(training=True, rng=self.rng, labels=self.labels)
+        self.gradient.clear()
+        y = case.layer.forward(case.p, case.x, self.tape)
+        dx = case.layer.backward(case.p, case.dy, self.tape, g)
+        if case.layer.why_no_tangent():
+            return [y, dx]
+        v = case.layer.tangent(case.p, case.u, self.tape)
+        d = case.layer.tangent_backward(case.p, case.dy, case.dv, self.tape, g)
+        return [y, dx, v, d.x, d.u]
+
+    def numbers(self) -> list[np.ndarray]:
+        """Copies of what the verbs give, and of the gradient."""
+        return [x.copy() for x in (*self(), self.gradient.vector)]
+
+
+@both_ways
+@each_kind
+@of_each_kind
+@given(data=st.data(), n=st.sampled_from([1, 5, 70]), seed=st.integers(0, 2**32))
+def test_what_is_in_memory_before_a_pass_does_not_matter(way, kind, data, n, seed):
+    layer = data.draw(own_layers([kind]))
+    with way():
+        wanted = Pass(Case(layer, n, seed)).numbers()
+        one = Pass(Case(layer, n, seed))
+        with Workspace(fills=True, guards=True).step():
+            found = one.numbers()
+        one = Pass(Case(layer, n, seed))
+        with Workspace(fills=True, guards=True).step(), recording():
+            recorded = one.numbers()
+    for x, y, z in zip(wanted, found, recorded, strict=True):
+        assert np.array_equal(x, y)
+        assert np.array_equal(x, z)
+
+
+@both_ways
+@each_kind
+@of_each_kind
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_in_a_workspace_a_pass_has_its_arrays_where_the_one_before_had_them(way, kind, data, seed):
+    one, workspace, places = Pass(Case(data.draw(own_layers([kind])), 5, seed)), Workspace(), []
+    given_to_it = [one.case.x, one.case.u, one.case.dy, one.case.dv]  # and may be given on
+    for _ in range(2):
+        with way(), workspace.step(), recording():
+            arrays = one()
+        for x in arrays:
+            assert workspace.holds(x) or any(np.shares_memory(x, other) for other in given_to_it)
+        places.append([x.ctypes.data for x in arrays])
+    assert places[0] == places[1]
+
+
+@both_ways
+@each_kind
+@of_each_kind
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_all_that_a_layer_computes_is_done_again_by_a_plan(way, kind, data, seed):
+    """No arithmetic is between its kernels, where no plan would know of it."""
+    layer = data.draw(own_layers([kind]))
+    one, others = Pass(Case(layer, 5, seed)), Pass(Case(layer, 5, seed + 1))
+    with way(), Workspace().step(), recording() as notes:
+        arrays = one()
+    others.rng = copy.deepcopy(one.rng)
+    for name in ("x", "u", "dy", "dv"):
+        getattr(one.case, name)[...] = getattr(others.case, name)
+    one.case.block.restore(others.case.block.snapshot())
+    one.labels[...] = others.labels
+    with way():
+        Plan(notes, 1).run()
+        wanted = others.numbers()
+    for x, y in zip([*arrays, one.gradient.vector], wanted, strict=True):
+        assert np.array_equal(x, y)
+
+
+@needs_twins
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Dense(64, 64),
+        Tied(Dense(64, 64)),
+        ReLU(),
+        LayerNorm(64),
+        Dropout(0.2),
+        GaussianNoise(0.1),
+        Reshape((8, 8)),
+        Residual(Dense(64, 64)),
+        Network((64,), Dense(64, 64), Dropout(0.2), Residual(Network((64,), Dense(64, 64)))),
+    ],
+    ids=str,
+)
+def test_in_a_workspace_a_second_pass_takes_no_new_memory(layer):
+    networks = {"of": layer.of} if isinstance(layer, Tied) else {}
+    block, workspace = Block(Layout(it=layer, **networks), rng=0), Workspace()
+    rng, x = np.random.default_rng(0), np.ones((512, 64), np.float32)
+    gradient, tape = block.zeros_like(), Tape()
+    for step in range(3):
+        if step == 2:
+            tracemalloc.start()
+        with twins(), workspace.step():
+            tape.begin(training=True, rng=rng)
+            y = layer.forward(block.views.it, x, tape)
+            layer.backward(block.views.it, y, tape, gradient.views.it)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < x.nbytes / 2  # not one array of the batch

@@ -33,15 +33,12 @@ LAYERS = [
 ]
 
 
-def cancelled(layer, x, dy, tape, used=False):
-    """The gradients that two passes leave, of which the second is given -dy.
-
-    `used` says whether there was a gradient in that place before, which was cleared.
-    """
+def cancelled(layer, x, dy, tape, cleared=False):
+    """The gradients that two passes leave, of which the second is given -dy."""
     others = {"of": layer.of} if isinstance(layer, nn.Tied) else {}
     block = Block(Layout(it=layer, **others), x.dtype, rng=0)
     gradient = block.zeros_like()
-    if used:
+    if cleared:
         gradient.vector[:] = 7
         gradient.clear()
     layer.forward(block.views.it, x, tape)
@@ -54,13 +51,13 @@ def cancelled(layer, x, dy, tape, used=False):
 @each_dtype
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 @given(st.sampled_from([1, 20, 64, 65, 130]), st.booleans(), st.integers(0, 2**32))
-def test_gradients_of_s_and_minus_s_leave_nothing(way, dtype, layer, n, used, seed):
+def test_gradients_of_s_and_minus_s_leave_nothing(way, dtype, layer, n, cleared, seed):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 6)).astype(dtype)
     dy = rng.standard_normal((n, *layer.out_shape((6,)))).astype(dtype)
     tape = Tape().begin(training=True, labels=rng.integers(0, 3, n))
     with way():
-        assert not cancelled(layer, x, dy, tape, used).any()
+        assert not cancelled(layer, x, dy, tape, cleared).any()
 
 
 @both_ways

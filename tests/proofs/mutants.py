@@ -9,6 +9,7 @@ Which function belongs to which subject is recorded while the subjects run; noth
 
 import functools
 import importlib
+import inspect
 import types
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ OF_SHAPES = (
     "forward", "value", "points", "draw_latents", "beta_at", "_log", "draw", "log_prob",
     "kl_terms", "kl_to_standard", "softplus",
 )  # fmt: skip
-WITH_VALUE = ("objective", "_discriminator", "_generator", "_penalise", "penalise")
+WITH_VALUE = ("minimise", "_discriminator", "_generator", "penalise")
 
 
 @functools.cache
@@ -55,7 +56,7 @@ def functions() -> dict[str, list[str]]:
         own = {
             name
             for name in by_kind[kind]
-            if name.split(".")[-1] in (*WITH_VALUE, "_dvalue", "_join")
+            if name.split(".")[-1] in (*WITH_VALUE, "_join")
             or name.endswith(":penalise")
         }
         by_kind[kind] = {name for name in by_kind[kind] if name in plain} | own
@@ -71,7 +72,7 @@ def _named(code: Any) -> str:
     except ValueError:
         return ""
     last = code.co_qualname.split(".")[-1]
-    if path in PLUMBING or path.startswith("gradcheck/") or last in OF_SHAPES or "<" in last:
+    if path in PLUMBING or path.startswith("gradcheck/") or last in OF_SHAPES or "<" in code.co_qualname:
         return ""
     if last.startswith("__"):
         return ""
@@ -80,12 +81,12 @@ def _named(code: Any) -> str:
 
 
 def function_of(name: str) -> Any:
-    """The function of a name in `functions()`."""
+    """The function of a name in `functions()`; of a kernel, its formula."""
     module, qualname = name.split(":")
     found: Any = importlib.import_module(f"scratchgen.{module}")
     for part in qualname.split("."):
         found = found.__dict__[part] if isinstance(found, type) else getattr(found, part)
-    return found
+    return inspect.unwrap(found)
 
 
 @functools.cache

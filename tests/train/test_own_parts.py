@@ -276,15 +276,15 @@ def test_a_game_is_named(what, way):
 class Strict(losses.R1):
     """A penalty that gives wrong arrays."""
 
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         return real[:, :-1] if self.weight == 1 else real
 
-    def value(self, slope, tape=None):
-        value = super().value(slope, tape)
+    def value(self, slope):
+        value = super().value(slope)
         return value[:, None] if self.weight == 2 else value
 
-    def slope_gradient(self, slope, dvalue, tape=None):
-        return super().slope_gradient(slope, dvalue, tape)[: 1 if self.weight == 3 else None]
+    def slope_gradient(self, slope, dvalue):
+        return super().slope_gradient(slope, dvalue)[: 1 if self.weight == 3 else None]
 
 
 @EITHER_WAY
