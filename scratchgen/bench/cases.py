@@ -1,278 +1,213 @@
-"""Arguments for every kernel that has a twin: what the bench times, and the tests compare.
+"""Arguments for every kernel: what the bench times, `scratchgen warmup` compiles, and tests compare.
 
-case(rows, columns, dtype, seed) -> the kernel's arguments, rows x columns numbers in the first
+    kernels()["take_rows"].call(*case("take_rows", rows, columns, dtype, seed))
+
+They are made as a kernel declares its operands (kernels/declarations.py): draws of N(0, 1), whose
+first array has some rows x columns numbers. `SPECIAL` says where it takes other numbers.
 """
 
+import functools
 import importlib
-import pkgutil
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..kernels import BATCH
-from ..kernels.sharing import MOST_THREADS
+from ..kernels import add_in_place, add_sum, arithmetic, products
+from ..kernels.declarations import ANY_SHAPE, LETTER, Operand, expression
+from ..kernels.operands import Operands
+from ..kernels.pointwise import LOOPS
+from ..kernels.twins import FORMULAS
 
-Case = Callable[[int, int, str, int], list[Any]]
+OURS = __name__.split(".")[0]
+ROOMS = ("nn", "distributions", "losses", "models", "optim")  # whose files declare kernels
+WITHOUT_TWINS = {  # which call their loops themselves
+    "times": (products.times, products.TIMES),
+    "affine": (products.affine, products.AFFINE),
+    "add_outer": (products.add_outer, products.ADD_OUTER),
+    "times_transpose": (products.times_transpose, products.TIMES_TRANSPOSE),
+    "add_in_place": (add_in_place, arithmetic.ADD),
+    "add_sum": (add_sum, Operands("add_sum", "dy (N, O) -> into (O,) in place", ("dy", "into"))),
+}
+NUMBERS = {"eps": 1e-5, "low": -0.5, "high": 0.5, "least": -0.5, "weight": 10.0, "target": 1.5}
+A_NUMBER = 0.3  # of any other name
+WANTS_ONE = ("draw_and_kl", "column_moments", "batch_norm_back", "negative_bound")  # row, or more
 
 
-def twins() -> dict[str, Any]:
-    """The kernels with a reference and a loop, by name, in every file of the room."""
-    names = [one.name for one in pkgutil.iter_modules(kernels.__path__) if not one.ispkg]
-    files = [importlib.import_module(f"{kernels.__name__}.{name}") for name in names]
-    return {
-        name: kernel
-        for file in files
-        for name, kernel in vars(file).items()
-        if hasattr(kernel, "loop")
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel as it is called, what it takes, and whether it has a loop."""
+
+    call: Callable[..., Any]
+    operands: Operands
+    has_loop: bool
+
+
+@functools.cache
+def kernels() -> dict[str, Kernel]:
+    """All there are, by name; those of activations are called `ReLU.bend`."""
+    for room in ROOMS:
+        importlib.import_module(f"{OURS}.{room}")
+    found = {
+        name: Kernel(one, one.twins.operands, one.twins.loop is not None)
+        for name, one in FORMULAS.items()
+        if one.__module__.startswith(f"{OURS}.")
     }
+    found |= {name: Kernel(*one, has_loop=True) for name, one in WITHOUT_TWINS.items()}
+    for kind, loops in LOOPS.items():
+        for verb in loops:
+            call = getattr(kind(), verb)
+            names = ", ".join(inspect.signature(call).parameters)
+            operands = Operands(verb, f"{names} (...)")
+            found[f"{kind.__name__}.{verb}"] = Kernel(call, operands, has_loop=True)
+    return found
+
+
+def with_loops() -> dict[str, Kernel]:
+    """Those that have a loop."""
+    return {name: one for name, one in kernels().items() if one.has_loop}
+
+
+def case(name: str, rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
+    """The arguments of that kernel."""
+    kernel, rng = kernels()[name], np.random.default_rng(seed)
+    given = kernel.operands.given
+    sizes = sizes_for(name, given, rows, columns, seed)
+    drawn = {one.name: draw(one, sizes, dtype, rng) for one in given}
+    special = SPECIAL.get(name.split(".")[-1])
+    return list((special(drawn, kernel, rng) if special else drawn).values())
+
+
+def sizes_for(
+    name: str, given: list[Operand], rows: int, columns: int, seed: int
+) -> dict[str, Any]:
+    """What each letter of the declaration stands for."""
+    rows = max(rows, 1) if name in WANTS_ONE else rows
+    letters = set().union(*(one.letters for one in given))
+    if all(len(one.axes) < 2 for one in given):  # vectors alone
+        return {**dict.fromkeys(letters, rows * columns + (name == "mean")), "...": (rows, columns)}
+    sizes = {**dict.fromkeys(letters, columns), "N": rows, "G": rows, "M": rows + 9}
+    sizes |= {"K": 2 + seed % 9, "W": 1 + seed % 5, "Z": max(columns // 2, 1)}
+    if name == "first_part":  # of what is wider
+        sizes["W"] += columns
+    if name in ("sum_blocks", "add_sum"):  # a block is 64
+        sizes["N"] *= 30
+    return sizes
+
+
+def draw(one: Operand, sizes: dict[str, Any], dtype: str, rng: np.random.Generator) -> Any:
+    """An operand as it is declared."""
+    if one.is_number:
+        divisors = (1, sizes.get(one.bound, 1))
+        return divisors[rng.integers(2)] if one.dtype == "int" else NUMBERS.get(one.name, A_NUMBER)
+    shape = sizes["..."] if one.axes == ANY_SHAPE else tuple(size(axis, sizes) for axis in one.axes)
+    if one.dtype == "bool":  # one in each row
+        return rng.random(shape).argsort(axis=-1) == 0
+    if one.condition == "below":
+        return rng.integers(0, sizes[one.bound], shape)
+    return rng.standard_normal(shape).astype(one.dtype or dtype)
+
+
+def size(axis: str, sizes: dict[str, Any]) -> int:
+    """The size of an axis."""
+    if axis.isdigit() or LETTER.search(axis):
+        return int(eval(expression(axis), {}, sizes))
+    raise ValueError(f"no size for the axis {axis!r}")
+
+
+Drawn = dict[str, Any]
+Special = Callable[[Drawn, Kernel, np.random.Generator], Drawn]
+
+
+def with_numbers(*numbers: float) -> Special:
+    """The case of an optimizer: no mean of squares has a minus sign, and its numbers are these."""
+
+    def change(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
+        theta = drawn["theta"]
+        least = np.finfo(theta.dtype).tiny
+        drawn["numbers"] = np.array([*numbers, least], theta.dtype)
+        if "v" in drawn:
+            np.abs(drawn["v"], out=drawn["v"])
+        if "mean" in drawn:  # v far above its square: v - mean^2 loses no digits
+            drawn["v"] += 4 * (1 + drawn["mean"] ** 2)
+        return drawn
+
+    return change
+
+
+def apart(drawn: Drawn, _kernel: Kernel, rng: np.random.Generator) -> Drawn:
+    """For norms: no two neighbours are alike, whose roundings would show, and nothing is small."""
+    for name, x in drawn.items():
+        if isinstance(x, np.ndarray) and x.ndim == 2:
+            signs = (-1) ** np.add.outer(np.arange(len(x)), np.arange(x.shape[1]))
+            x[...] = signs + rng.random(x.shape) / 2  # 1 and -1 by turns
+        if name in ("r", "var"):
+            x[...] = 0.5 + rng.random(x.shape)
+    return drawn
+
+
+def shares(*names: str) -> Special:
+    """Those are in [0, 1)."""
+
+    def change(drawn: Drawn, _kernel: Kernel, rng: np.random.Generator) -> Drawn:
+        return drawn | {name: rng.random(drawn[name].shape, drawn[name].dtype) for name in names}
+
+    return change
+
 
+def labels(drawn: Drawn, _kernel: Kernel, rng: np.random.Generator) -> Drawn:
+    """x holds classes."""
+    x, logits = drawn["x"], drawn["logits"]
+    classes = logits.shape[1] // max(x.shape[1], 1)
+    return drawn | {"x": rng.integers(0, classes, x.shape).astype(x.dtype)}
 
-def normal(seed: int, dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
-    """Arrays of draws of N(0, 1)."""
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
 
+def gentle(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
+    """Variances that are not far from 1."""
+    return drawn | {"raw": drawn["raw"] / 2}
 
-def room(columns: int, dtype: str) -> Any:
-    """What a twin needs to write in: a row for each of its parts."""
-    return np.empty((MOST_THREADS, columns), dtype)
 
+def slopes(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
+    """Norms, of which many are 0, and none is next to it."""
+    norm = drawn["norm"]
+    return drawn | {"norm": np.maximum(norm, 0) + (norm > 0)}
 
-def step_of(arrays: int, positive: int | None, *numbers: float) -> Case:
-    """The case of an optimizer: arrays, one of them without minus signs, and its numbers."""
 
-    def case(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-        vectors = normal(seed, dtype, *[(rows * columns,)] * arrays)
-        if positive is not None:
-            np.abs(vectors[positive], out=vectors[positive])
-        return [*vectors, np.array([*numbers, np.finfo(dtype).tiny], dtype)]
+def kl_of_latents(drawn: Drawn, _kernel: Kernel, rng: np.random.Generator) -> Drawn:
+    """Some of the KL is free."""
+    kl = rng.random(drawn["kl"].shape)
+    return drawn | {"kl": kl, "weighing": np.array([0.3, 0.5], drawn["weighing"].dtype)}
 
-    return case
 
+def value_of_x(drawn: Drawn, kernel: Kernel, _rng: np.random.Generator) -> Drawn:
+    """y = s(x)."""
+    return drawn | {"y": kernel.call.__self__.value(drawn["x"]).astype(drawn["x"].dtype)}  # type: ignore[attr-defined]
 
-adam_step = step_of(4, 3, 1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3)
 
-
-def centred_rmsprop_step(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    theta, g, v, mean, numbers = step_of(4, 2, 1e-2, 0.01, 1e-8)(rows, columns, dtype, seed)
-    v += 4 * (1 + mean * mean)  # far above the square of the mean: v - mean^2 loses no digits
-    return [theta, g, v, mean, numbers]
-
-
-def sum_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return normal(seed, dtype, (rows, columns), (columns,))
-
-
-def sum_blocks(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    batch = 30 * max(rows, 1)
-    return [*normal(seed, dtype, (batch, columns)), room(columns, dtype)[: -(-batch // BATCH)]]
-
-
-def add_scaled(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x, y, out = normal(seed, dtype, *[(rows * columns,)] * 3)
-    return [x, y, np.dtype(dtype).type(0.4), out]
-
-
-def drop_out(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x, out = normal(seed, dtype, *[(rows * columns,)] * 2)
-    uniform = np.random.default_rng(seed).random(rows * columns).astype(dtype)
-    return [x, uniform, np.dtype(dtype).type(0.3), out]
-
-
-def approach(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return [*normal(seed, dtype, *[(rows * columns,)] * 2), np.array([0.3], dtype)]
-
-
-def any_of(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x = np.zeros((rows, columns), dtype)
-    x[rows // 2 :, seed % columns] = seed % 3  # 0 too
-    return [x, np.full(1, 9)]
-
-
-def draw_and_kl(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    n, latents = max(rows, 1), max(columns // 2, 1)
-    heads, noise, z = normal(seed, dtype, (n, 2 * latents), (n, latents), (n, latents))
-    return [heads, noise, z, np.zeros(latents)]
-
-
-def draw_and_kl_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    half = max(columns // 2, 1)
-    heads, noise, dz, dheads = normal(
-        seed, dtype, (rows, 2 * half), (rows, half), (rows, half), (rows, 2 * half)
-    )
-    kl = np.random.default_rng(seed).random(half)
-    return [heads, noise, dz, kl, np.array([0.3, 0.5], dtype), dheads]
-
-
-def bernoulli_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x = np.random.default_rng(seed).random((rows, columns)).astype(dtype)
-    arrays = normal(seed, dtype, x.shape, x.shape[:1], x.shape[:1], x.shape)
-    return [x, *arrays, room(columns, dtype)]
-
-
-def categorical_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    classes = 2 + seed % 9
-    x = np.random.default_rng(seed).integers(0, classes, (rows, columns)).astype(dtype)
-    wide = (rows, columns * classes)
-    return [x, *normal(seed, dtype, wide, (rows,), (rows,), wide), room(2 * columns, dtype)]
-
-
-def fixed_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    each = (rows, columns)
-    x, mu, *others = normal(seed, dtype, each, each, (rows,), (rows,), each)
-    return [x, mu, np.dtype(dtype).type(0.3), *others, room(columns, dtype)]
-
-
-def shared_gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    wide = (rows, columns + 1)
-    x, raw, *others = normal(seed, dtype, (rows, columns), wide, (rows,), (rows,), wide)
-    raw[:, -1] /= 2
-    return [x, raw, np.dtype(dtype).type(-0.5), *others, room(columns, dtype)]
-
-
-def gaussian_pass(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    width = columns if seed % 2 else 1  # a vector, or a picture
-    wide = (rows, 2 * columns)
-    x, raw, *others = normal(seed, dtype, (rows, columns), wide, (rows,), (rows,), wide)
-    settings = np.dtype(dtype).type(-0.5), np.intp(width)
-    return [x / 2, raw / 2, *settings, *others, room(3 * columns, dtype)]
-
-
-def take_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    many = rows + 9
-    x, out = normal(seed, dtype, (many, columns), (rows, columns))
-    return [x, np.random.default_rng(seed).integers(0, many, rows), out]
-
-
-def mean(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return [*normal(seed, dtype, (rows * columns + 1,)), np.zeros(1)]
-
-
-def between(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return normal(seed, dtype, (rows, columns), (rows, columns), (rows,), (rows, columns))
-
-
-def row_norms(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return [*normal(seed, dtype, (rows, columns), (rows,)), room(columns, dtype)]
-
-
-def scale_rows(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return normal(seed, dtype, (rows, columns), (rows,), (rows, columns))
-
-
-def slopes(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    """Norms and dvalue, weight and target, and what is written."""
-    number = np.dtype(dtype).type
-    norm, dvalue, value, factor = normal(seed, dtype, *[(rows * columns,)] * 4)
-    norm = np.maximum(norm, 0) + (norm > 0)  # many are 0, and none is next to it
-    return [norm.astype(dtype), dvalue, number(10), number(1.5), value, factor]
-
-
-def apart(rows: int, columns: int, dtype: str, seed: int) -> Any:
-    """x (rows, columns) for norms: no two neighbours are alike, whose roundings would show."""
-    signs = (-1) ** np.add.outer(np.arange(rows), np.arange(columns))  # 1 and -1 by turns
-    x = signs + np.random.default_rng(seed).random((rows, columns)) / 2
-    return x.astype(dtype)
-
-
-def layer_norm(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x = apart(rows, columns, dtype, seed)
-    arrays = normal(seed, dtype, (columns,), (columns,), (rows,), x.shape, x.shape)
-    return [x, np.dtype(dtype).type(1e-5), *arrays, room(columns, dtype)]
-
-
-def layer_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    dy = apart(rows, columns, dtype, seed)
-    arrays = normal(seed, dtype, (columns,), (rows,), dy.shape, dy.shape)
-    return [dy, *arrays, room(columns, dtype)]
-
-
-def layer_norm_bend(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    u, dk, h, k, du, dx = (apart(rows, columns, dtype, seed + i) for i in range(6))
-    r = np.random.default_rng(seed).random(rows).astype(dtype)
-    return [u, dk, r, h, k, du, dx, room(columns, dtype)]
-
-
-def column_moments(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x = apart(max(rows, 1), columns, dtype, seed)
-    return [x, *normal(seed, dtype, (columns,), (columns,))]
-
-
-def batch_norm(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    x, var = apart(rows, columns, dtype, seed), apart(1, columns, dtype, seed)[0] ** 2
-    mean, gamma, beta, r = normal(seed, dtype, *[(columns,)] * 4)
-    y, h = normal(seed, dtype, x.shape, x.shape)
-    return [x, mean, var, np.dtype(dtype).type(1e-5), gamma, beta, r, h, y]
-
-
-def batch_norm_back(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    each, column = (max(rows, 1), columns), (columns,)
-    return normal(seed, dtype, each, column, column, each, column, column, each)
-
-
-def norm_sums(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    dy, h = (apart(rows, columns, dtype, seed + i) for i in range(2))
-    return [dy, h, *normal(seed, dtype, (columns,), (columns,))]
-
-
-def logits(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    return normal(seed, dtype, (rows * columns,), (rows * columns,))
-
-
-def judged(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    """Scores of real and fake examples, dvalue, and what is written."""
-    return normal(seed, dtype, *[(rows * columns,)] * 6)
-
-
-def made(rows: int, columns: int, dtype: str, seed: int) -> list[Any]:
-    """Scores of fake examples, dvalue, and what is written."""
-    return normal(seed, dtype, *[(rows * columns,)] * 4)
-
-
-CASES: dict[str, Case] = {
-    "adam_step": adam_step,
-    "norm_sums": norm_sums,
-    "sum_rows": sum_rows,
-    "sum_blocks": sum_blocks,
-    "add_scaled": add_scaled,
-    "any_of": any_of,
-    "approach": approach,
-    "drop_out": drop_out,
-    "batch_norm": batch_norm,
-    "batch_norm_back": batch_norm_back,
-    "bernoulli_pass": bernoulli_pass,
-    "between": between,
-    "centred_rmsprop_step": centred_rmsprop_step,
-    "draw_and_kl": draw_and_kl,
-    "draw_and_kl_back": draw_and_kl_back,
-    "mean": mean,
-    "momentum_step": step_of(3, None, 1e-2, 0.9),
-    "nesterov_step": step_of(3, None, 1e-2, 0.9),
-    "rmsprop_step": step_of(3, 2, 1e-2, 0.01, 1e-8),
+SPECIAL: dict[str, Special] = {
+    "adam_step": with_numbers(1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3),
+    "batch_norm": apart,
+    "batch_norm_back": apart,
+    "centred_rmsprop_step": with_numbers(1e-2, 0.01, 1e-8),
+    "column_moments": apart,
+    "draw_and_kl_back": kl_of_latents,
+    "drop_out": shares("uniform"),
     "gradient_penalty_pass": slopes,
+    "layer_norm": apart,
+    "layer_norm_back": apart,
+    "layer_norm_bend": apart,
+    "momentum_step": with_numbers(1e-2, 0.9),
+    "nesterov_step": with_numbers(1e-2, 0.9),
+    "norm_sums": apart,
+    "pull": value_of_x,
+    "pull_both": value_of_x,
     "r1_pass": slopes,
-    "row_norms": row_norms,
-    "scale_rows": scale_rows,
-    "sgd_step": step_of(2, None, 1e-2),
-    "categorical_pass": categorical_pass,
-    "column_moments": column_moments,
-    "fixed_gaussian_pass": fixed_gaussian_pass,
-    "gaussian_pass": gaussian_pass,
-    "hinge_pass": judged,
-    "layer_norm": layer_norm,
-    "layer_norm_back": layer_norm_back,
-    "layer_norm_bend": layer_norm_bend,
-    "least_squares_generator_pass": made,
-    "least_squares_pass": judged,
-    "linear_generator_pass": made,
-    "logistic_pass": judged,
-    "minimax_generator_pass": made,
-    "non_saturating_generator_pass": made,
-    "shared_gaussian_pass": shared_gaussian_pass,
-    "take_rows": take_rows,
-    "wasserstein_pass": judged,
-    "write_sigmoid": logits,
-    "write_softplus": logits,
+    "rmsprop_step": with_numbers(1e-2, 0.01, 1e-8),
+    "score_bernoulli": shares("x"),
+    "score_categorical": labels,
+    "score_gaussian": gentle,
+    "score_shared_gaussian": gentle,
+    "sgd_step": with_numbers(1e-2),
 }

@@ -42,7 +42,7 @@ def add_in_place(x: Array, into: Array) -> None:
     prepared = ADD.prepare(x, into)
     if prepared is not None and twins_run():
         passed, _ = prepared
-        call(Call(add_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
+        call(Call(add_in_place_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
     else:
         recording.by_numpy(_add, (x, into), ADD, onto_zero=_write)
 
@@ -55,7 +55,7 @@ def _write(x: Array, into: Array) -> None:
     np.add(x, 0, out=into)
 
 
-def add_loop(part, parts, x, into):
+def add_in_place_loop(part, parts, x, into):
     start, stop = share_row(into.size, part, parts)
     x, into = x[start:stop], into[start:stop]
     for i in range(into.size):

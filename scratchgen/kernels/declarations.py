@@ -80,6 +80,8 @@ def parsed(declaration: str) -> list[Operand]:
                     bound = word
                 else:
                     dtype = word
+            if in_place and side == 0:
+                raise ValueError(f"{names} is changed and stands before the -> of {declaration!r}")
             shape = tuple(axis for axis in re.split(", ?", axes) if axis)  # of "N," too
             found += [
                 Operand(name, shape, dtype, condition, bound, side == 1, in_place)

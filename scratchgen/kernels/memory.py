@@ -11,8 +11,8 @@ are counted from its beginning, and the one with the same number is answered by 
 
 Within a step nothing is handed out twice. Steps of different kinds, such as batches of two sizes,
 share the memory, but each kind has places of its own. Places never move, so that a plan (plans.py)
-can point to them. A workspace serves one thread at a time; which one is in use belongs to the
-context, and one can be entered within another.
+can point to them. A workspace serves one step at a time; which one is in use belongs to the
+context, and a step of one can be entered within a step of another.
 """
 
 import math
@@ -41,15 +41,23 @@ class Workspace:
         self.fills, self.guards = fills, guards
         self._chunks: list[Array] = []  # of bytes
         self._kinds: dict[Hashable, list[tuple[Array, int, int]]] = {}
+        self._is_in_use = False
 
     @contextmanager
     def step(self, kind: Hashable = None) -> Iterator[None]:
-        """Within it, arrays lie in this workspace, from the first place of that kind on."""
+        """Within it, arrays lie in this workspace, from the first place of that kind on.
+
+        RuntimeError where another of its steps is not over, whose arrays would be written over.
+        """
+        if self._is_in_use:
+            raise RuntimeError("this workspace is in use, by a step that is not over")
+        self._is_in_use = True
         outside = _step.set(Step(self, self._kinds.setdefault(kind, [])))
         try:
             yield
         finally:
             _step.reset(outside)
+            self._is_in_use = False
 
     def holds(self, x: Array) -> bool:
         """Whether x lies in this workspace."""
@@ -127,9 +135,14 @@ def read_only(x: Array) -> Array:
 
 
 def can_be_written(x: Array) -> bool:
-    """Whether kernels may change x in place: in a step with guards, read-only windows too."""
+    """Whether kernels may change x in place: in a step with guards, read-only windows too.
+
+    Memory that is itself read-only they may not, as `writable` could not.
+    """
+    if x.flags.writeable:
+        return True
     step = _step.get()
-    return bool(x.flags.writeable) or (step is not None and step.workspace.guards)
+    return step is not None and step.workspace.guards and bool(owner(x).flags.writeable)
 
 
 def writable(x: Array) -> Array:

@@ -129,7 +129,7 @@ class Operands:
         arrays = [one for one in self.given if not one.is_number]
         of_floats = next((one for one in arrays if not one.dtype), None)
         sizes, fits = _shapes(arrays)
-        fits.append(f"{' is '.join(f'type({one.name})' for one in arrays)} is ndarray")
+        fits += [f"type({one.name}) is ndarray" for one in arrays]
         fits += [_dtype(one) for one in self.given if one is not of_floats]
         fits += [_memory(one, self._strided) for one in arrays if one.in_place]
         fits += [_value(one, sizes[one.bound]) for one in self.given if one.condition]
@@ -139,7 +139,7 @@ class Operands:
                 "    try:",
                 *(f"        {', '.join(_places(one))} = {one.name}.shape" for one in arrays),
                 f"        dtype = {f'{of_floats.name}.dtype' if of_floats else 'float64'}",
-                f"        fits = (dtype == float32 or dtype == float64) and {' and '.join(fits)}",
+                f"        fits = {' and '.join(['(dtype == float32 or dtype == float64)', *fits])}",
                 # where a shape has other axes, or there is none
                 "    except (AttributeError, TypeError, ValueError, ZeroDivisionError):",
                 "        fits = False",

@@ -108,10 +108,10 @@ def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
         @functools.wraps(written)
         def kernel(activation: Any, *arrays: Any) -> Any:
             both = Twins(functools.partial(_in_one_float, written, activation), operands)
-            settings: tuple[Any, ...] = ()
+            settings: tuple[float, ...] = ()
             if _has_loops(activation):
                 both.loop, both.weight = LOOPS[type(activation)][name], WEIGHT
-                settings = tuple(map(arrays[0].dtype.type, activation.settings()))
+                settings = activation.settings()
             return both.run(*arrays, settings=settings)
 
         return kernel

@@ -134,7 +134,7 @@ def _room(ours: bool, a: Array, b: Array) -> Array | None:
 
 def add_sum(dy: Array, into: Array) -> None:
     """dy (N, O), its sum over examples added into (O,)."""
-    if len(dy) > BATCH:
+    if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
     prepared = ADD_SUM.prepare(dy, into)
     if prepared is None or not twins_run():
@@ -427,8 +427,3 @@ def _loop(char: str) -> Kernel:
 def _zeros(char: str) -> Array:
     """What a sum starts from where there is nothing: as many zeros as any tile reads."""
     return np.zeros(512, char)
-
-
-def as_column(values: Array, like: Array) -> Array:
-    """values (N,) with axes of length 1 behind, to multiply `like` (N, ...) example by example."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))

@@ -212,7 +212,7 @@ def by_numpy(
     operand, changed in place, that holds nothing but 0.
     """
     pairs = list(zip(args, operands.given, strict=True))
-    args = tuple(memory.writable(x) if one.in_place else x for x, one in pairs)
+    args = tuple(memory.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
     if (notes := _notes.get()) is None:
         return as_tuple(formula(*args))
     with not_recording(), memory.outside():
@@ -226,6 +226,11 @@ def by_numpy(
     action = Action(_again, (formula, args, kept), arrays, [*kept, *changed], onto_zero=other)
     notes.events.append(action)
     return kept
+
+
+def _number(x: Any, one: Any) -> Any:
+    """A number as one of Python, which takes the dtype of the arrays; all else as it is."""
+    return x.item() if one.is_number and isinstance(x, np.generic) else x
 
 
 def _again(formula: Kernel, args: tuple[Any, ...], kept: tuple[Array, ...]) -> None:
@@ -252,8 +257,13 @@ def _fill(array: Array, f: Callable[[], Any]) -> None:
 
 
 def as_tuple(made: Any) -> tuple[Array, ...]:
-    """What a formula returned: one array, several, or None."""
-    return () if made is None else made if isinstance(made, tuple) else (made,)
+    """What a formula returned: one array, several, or None.
+
+    NumPy makes of arrays without axes what is none.
+    """
+    if made is None:
+        return ()
+    return tuple(map(np.asarray, made if isinstance(made, tuple) else (made,)))
 
 
 def _is_array(x: Any) -> bool:

@@ -112,19 +112,23 @@ class Twins:
     """A formula, what it takes, and its loop, where it has one."""
 
     def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
-        self.formula = in_blocks(formula) if row_by_row else formula
+        self.formula = in_blocks(formula, operands) if row_by_row else formula
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
 
-    def run(self, *args: Any, settings: tuple[Any, ...] | None = None) -> Any:
-        """By the loop, or by the formula; what it returns. `settings` are the loop's last ones."""
+    def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
+        """By the loop, or by the formula; what it returns.
+
+        `settings` are numbers that the loop is given as its last argument, in its arrays' float.
+        """
         if self.loop is None or not (twins_run() and self.is_published):
             self.operands.check(*args)
         elif (prepared := self.operands.prepare(*args)) is not None:
             passed, made = prepared
             most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
             work = passed[self.of].size * self.weight
-            passed = passed if settings is None else (*passed, settings)
+            if settings is not None:
+                passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
             written, changed = self.operands.written, self.operands.changed
             call(Call(self.loop, passed, work, written, changed, most=most))
             return _given(made)
@@ -193,32 +197,30 @@ def call(one: Call) -> None:
         plans.in_one_part(one)
 
 
-def in_blocks(formula: Kernel) -> Kernel:
+def in_blocks(formula: Kernel, operands: Operands) -> Kernel:
     """A formula that treats each row of its arrays, or number of its vectors, by itself.
 
     It is given BLOCK numbers of the first array at once, and what belongs to them of all that are
-    as long: what it makes on the way stays in the caches, and takes no new memory in every step.
+    declared as long: what it makes on the way stays in the caches, and takes no new memory in every
+    step.
     """
 
     @functools.wraps(formula)
     def block_by_block(first: Any, *others: Any) -> Any:
-        count = len(first)
+        count = len(first) if first.ndim else 1
         rows = max(1, BLOCK * count // max(first.size, 1))
         if count <= rows:
             return formula(first, *others)
+        letter = operands.given[0].axes[0]
+        has_rows = [one.axes[:1] == (letter,) for one in operands.given]
+        pairs = list(zip((first, *others), has_rows, strict=True))
         whole: tuple[Any, ...] = ()
         for start in range(0, count, rows):
             block = slice(start, start + rows)
-            made = formula(first[block], *(_rows(x, block, count) for x in others))
-            made = () if made is None else made if isinstance(made, tuple) else (made,)
+            made = recording.as_tuple(formula(*(x[block] if has else x for x, has in pairs)))
             whole = whole or tuple(np.empty((count, *x.shape[1:]), x.dtype) for x in made)
             for x, of_block in zip(whole, made, strict=True):
                 x[block] = of_block
         return whole[0] if len(whole) == 1 else whole or None
 
     return block_by_block
-
-
-def _rows(x: Any, block: slice, count: int) -> Any:
-    """Those rows of x, if it has one for each of `count`."""
-    return x[block] if getattr(x, "ndim", 0) and len(x) == count else x

@@ -10,14 +10,15 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, kernels, losses, nn, optim
-from scratchgen.bench.cases import CASES, twins
+from scratchgen.bench.cases import case
+from scratchgen.bench.cases import kernels as all_kernels
 from scratchgen.errors import DataError, KindError, ShapeError, TapeError
 from scratchgen.kernels.declarations import parsed
 from scratchgen.kernels.operands import Operands
 from scratchgen.kernels.twins import references
 from scratchgen.kernels.twins import twins as run_twins
 
-TWINS = twins()
+KERNELS = all_kernels()
 EITHER_WAY = pytest.mark.parametrize("way", [run_twins, references])
 
 
@@ -34,19 +35,23 @@ def test_no_kernel_takes_an_operand_that_is_wrong_and_none_ends_the_process():
     assert found["calls"] > 4000
 
 
-@pytest.mark.parametrize("name", sorted(TWINS))
+@pytest.mark.parametrize("name", sorted(KERNELS))
 def test_the_cases_of_a_kernel_are_as_it_declares(name):
     for dtype in ("float32", "float64"):
         for rows, columns in ((1, 1), (3, 6), (70, 2)):
             for seed in range(3):
-                assert TWINS[name].operands.check(*CASES[name](rows, columns, dtype, seed))
+                assert KERNELS[name].operands.check(*case(name, rows, columns, dtype, seed))
 
 
 def test_a_declaration_has_to_name_what_the_loop_takes():
     with pytest.raises(ValueError, match=r"takes .'x', 'out'., and declares"):
         Operands("double", "x (N,) -> y (N,)", ["x", "out"]).check(zeros(1), zeros(1))
+    with pytest.raises(ValueError, match=r"takes .'x'., and declares"):
+        Operands("add", "x (N,) -> y (N,) in place", ["x"]).check(zeros(1))
     with pytest.raises(ValueError, match="cannot read"):
         parsed("x (N,) and y (N,) -> out (N,)")
+    with pytest.raises(ValueError, match="y is changed and stands before the ->"):
+        parsed("x (N,), y (N,) in place -> out (N,)")
 
 
 # The letters of a declaration.
@@ -55,25 +60,32 @@ def test_a_declaration_has_to_name_what_the_loop_takes():
 @pytest.mark.parametrize(
     ("declaration", "shapes"),
     [
-        ("x (N, D) -> out (D, N)", [(2, 3), (3, 2)]),
-        ("x (N, 2 Z) -> z (N, Z)", [(2, 6), (2, 3)]),
-        ("x (N, D + 1) -> out (N, D)", [(2, 4), (2, 3)]),
-        ("x (N, D), y (N, K D) -> out (K,)", [(2, 3), (2, 12), (4,)]),
-        ("x (N, D), y (N, K D) -> out (N, K D)", [(2, 3), (2, 12), (2, 12)]),
-        ("x (N,) -> blocks (N by 64,)", [(129,), (3,)]),
-        ("x (N,) -> blocks (N by 64,)", [(128,), (2,)]),
-        ("x (N,) -> rows (1+, N)", [(3,), (5, 3)]),
-        ("x, y (...) -> out (...)", [(2, 3, 4), (2, 3, 4), (2, 3, 4)]),
-        ("x (...) -> out (...)", [(), ()]),
-        ("x (N, M) -> out (N, 3)", [(0, 0), (0, 3)]),
+        ("x (N, D), y (D, N)", [(2, 3), (3, 2)]),
+        ("x (N, 2 Z), z (N, Z)", [(2, 6), (2, 3)]),
+        ("x (N, D + 1), y (N, D)", [(2, 4), (2, 3)]),
+        ("x (N, D), y (N, K D), z (K,)", [(2, 3), (2, 12), (4,)]),
+        ("x (N, D), y (N, K D), z (N, K D)", [(2, 3), (2, 12), (2, 12)]),
+        ("x (N,), blocks (N by 64,)", [(129,), (3,)]),
+        ("x (N,), blocks (N by 64,)", [(128,), (2,)]),
+        ("x (N,), rows (1+, N)", [(3,), (5, 3)]),
+        ("x, y, z (...)", [(2, 3, 4), (2, 3, 4), (2, 3, 4)]),
+        ("x, y (...)", [(), ()]),
+        ("x (N, M), y (N, 3)", [(0, 0), (0, 3)]),
     ],
 )
-def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(declaration, shapes):
-    operands = Operands("kernel", declaration)
+@pytest.mark.parametrize("behind", ["", " -> made (1,)", None])
+def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(
+    declaration, shapes, behind
+):
+    if behind is None:  # the last is changed in place
+        *first, last = declaration.split("), ")
+        declaration, behind = ")".join([", ".join(f"{one})" for one in first), ""]), ""
+        declaration = f"{declaration[:-1]} -> {last} in place" if first else f"-> {last} in place"
+    operands = Operands("kernel", declaration + behind)
     assert operands.check(*(zeros(*shape) for shape in shapes))
     for i, shape in enumerate(shapes):
-        free = declaration.startswith("x (N,) -> blocks") and i == 0  # one more fills a block
-        free |= "(N, M)" in declaration and i == 0
+        free = declaration.startswith("x (N,)") and "by" in declaration and i == 0
+        free |= "(N, M)" in declaration and i == 0  # one more fills a block, or is M
         if free:
             continue
         for axis in range(len(shape)):
@@ -85,8 +97,49 @@ def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(declar
                 operands.check(*(zeros(*one) for one in other))
 
 
+@pytest.mark.parametrize(
+    ("declaration", "shapes", "made"),
+    [
+        ("x (N, D) -> y (D, N), z (N,)", [(2, 3)], [(3, 2), (2,)]),
+        ("x (N, 2 Z) -> z (N, Z)", [(2, 6)], [(2, 3)]),
+        ("x (N, D) -> y (N, D + 1), z (N, 4)", [(2, 3)], [(2, 4), (2, 4)]),
+        ("x (N, D), y (N, K D) -> z (K,), u (N, K D)", [(2, 3), (2, 12)], [(4,), (2, 12)]),
+        ("x (N,) -> blocks (N by 64,)", [(129,)], [(3,)]),
+        ("x (N,) -> blocks (N by 64,)", [(128,)], [(2,)]),
+        ("x (N,) -> blocks (N by 64,)", [(0,)], [(0,)]),
+        ("x, y (...) -> z (...)", [(2, 3, 4), (2, 3, 4)], [(2, 3, 4)]),
+        ("x (...) -> y (...)", [()], [()]),
+        ("x (N, D) -> y (N,), _terms (1+, 2 D)", [(2, 3)], [(2,)]),
+        ("x (N, D) -> y (N, D) in place", [(2, 3), (2, 3)], []),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_made_has_the_sizes_that_follow_from_what_is_given(
+    declaration, shapes, made, dtype
+):
+    given = [zeros(*shape).astype(dtype) for shape in shapes]
+    with sg.threads(3):
+        passed, returned = Operands("kernel", declaration).prepare(*given)
+    assert [(x.shape, x.dtype) for x in returned] == [(shape, np.dtype(dtype)) for shape in made]
+    behind = [x.reshape(-1) for x in returned] if "..." in declaration else returned
+    for a, b in zip(passed[len(given) :], behind, strict=False):
+        assert np.shares_memory(a, b) or not a.size
+    if "_terms" in declaration:  # a row for each thread
+        assert passed[-1].shape == (3, 6)
+    else:
+        assert len(passed) == len(given) + len(made)
+
+
+def test_what_is_made_has_the_float_of_what_is_given_or_the_one_that_is_declared():
+    operands = Operands("kernel", "rows (N,) int64, x (N,), eps () -> y (N,), kl (1,) float64")
+    for dtype in ("float32", "float64"):
+        passed, (y, kl) = operands.prepare(np.arange(3), zeros(3).astype(dtype), 0.1)
+        assert (y.dtype, kl.dtype, passed[2].dtype) == (np.dtype(dtype), np.float64, y.dtype)
+    assert Operands("kernel", "kl (Z,) float64 -> y (Z,)").prepare(np.zeros(2))[1][0].dtype == float
+
+
 def test_a_size_that_follows_from_others_may_not_be_0():
-    operands = Operands("kernel", "x (N, D) -> y (N, K D), rows (1+, D)")
+    operands = Operands("kernel", "x (N, D), y (N, K D), rows (1+, D)")
     for shapes in (((2, 3), (2, 0), (1, 3)), ((2, 0), (2, 0), (1, 0)), ((2, 3), (2, 6), (0, 3))):
         with pytest.raises(ShapeError):
             operands.check(*(zeros(*shape) for shape in shapes))
@@ -94,18 +147,17 @@ def test_a_size_that_follows_from_others_may_not_be_0():
 
 @pytest.mark.parametrize("width", [0, -1, 4, 7])
 def test_a_width_divides_the_numbers_of_an_example(width):
-    operands = Operands("kernel", "x (N, D), width () int dividing D -> out (N, D)")
-    assert operands.check(zeros(2, 6), 3, zeros(2, 6))
+    operands = Operands("kernel", "x (N, D), width () int dividing D -> y (N, D)")
+    assert operands.check(zeros(2, 6), 3)
     with pytest.raises(ShapeError, match="wants a number that divides 6"):
-        operands.check(zeros(2, 6), width, zeros(2, 6))
+        operands.check(zeros(2, 6), width)
 
 
 @EITHER_WAY
 @pytest.mark.parametrize("rows", [[0, 4], [-1, 0], [2**62, 0]])
 def test_an_index_out_of_range_is_refused_and_not_read_at(rows, way):
-    x, out = zeros(4, 3), zeros(2, 3)
     with way(), pytest.raises(DataError, match="wants whole numbers from 0 to 3"):
-        kernels.take_rows(x, np.array(rows), out)
+        kernels.take_rows(zeros(4, 3), np.array(rows))
 
 
 @EITHER_WAY
@@ -128,13 +180,13 @@ def test_a_gradient_for_another_layers_output_is_named_with_the_layer(way):
     block = nn.Block(nn.Layout(net=nn.Network((8,), layer)), rng=0)
     p, g, tape = block.views.net[0], block.zeros_like(), nn.Tape().begin(training=True)
     layer.forward(p, zeros(16, 8), tape)
-    text = r"^Dense\(8 -> 1\)\.backward: dy has shape \(16, 40\), wants \(16, 1\), because x "
+    text = r"^Dense\(8 -> 1\)\.backward got dy of shape \(16, 40\), wants \(16, 1\)"
     with way(), pytest.raises(ShapeError, match=text):
         layer.backward(p, zeros(16, 40), tape, g.views.net[0])
     assert not g.vector.any()
-    with way(), pytest.raises(ShapeError, match=r"dy has shape \(16, 40\), wants \(16, 1\)"):
+    with way(), pytest.raises(ShapeError, match=text):
         layer.backward(p, zeros(16, 40), tape)
-    with way(), pytest.raises(ShapeError, match=r"dy has shape \(3, 1\), wants \(16, 1\)"):
+    with way(), pytest.raises(ShapeError, match=r"dy of shape \(3, 1\), wants \(16, 1\)"):
         layer.backward(p, zeros(3, 1), tape, g.views.net[0])  # of another batch
     with way(), pytest.raises(KindError, match=r"float32 in x and into and float64 in dy"):
         layer.backward(p, np.zeros((16, 1)), tape, g.views.net[0])
@@ -308,31 +360,88 @@ def test_optimizers_and_averages_refuse_a_vector_of_another_length(way):
     assert not theta.any()
 
 
-def test_memory_that_cannot_be_written_is_refused():
-    out = zeros(2, 3)
-    out.flags.writeable = False
-    for way in (run_twins, references):
-        with way(), pytest.raises(KindError, match="out is read-only"):
-            kernels.take_rows(zeros(4, 3), np.array([0, 1]), out)
+@EITHER_WAY
+def test_memory_that_cannot_be_written_is_refused(way):
+    into = zeros(2, 3)
+    into.flags.writeable = False
+    for kernel in (kernels.add_in_place, lambda x, into: kernels.add_outer(x[:1].T[:2], x, into)):
+        with way(), pytest.raises(KindError, match="into is read-only"):
+            kernel(zeros(2, 3) if kernel is kernels.add_in_place else zeros(1, 3), into)
 
 
 def test_what_is_no_array_is_refused_by_its_name():
     with pytest.raises(KindError, match="x is list, wants a NumPy array"):
-        kernels.take_rows([[0.0]], np.array([0]), zeros(1, 1))
-    with pytest.raises(KindError, match="eps is float, wants a NumPy number"):
-        kernels.layer_norm(*(0.1 if i == 1 else one for i, one in enumerate(
-            CASES["layer_norm"](2, 3, "float32", 0))))  # fmt: skip
+        kernels.take_rows([[0.0]], np.array([0]))
+    for scale in ("1", [0.1], None, np.ones(())):
+        with pytest.raises(KindError, match=r"scale is \w+, wants a number"):
+            kernels.add_scaled(zeros(2), zeros(2), scale)
+
+
+# Memory of any kind.
+
+
+def strided(x: np.ndarray) -> np.ndarray:
+    return np.repeat(x, 2, axis=-1)[..., ::2]
+
+
+def backwards(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x[..., ::-1])[..., ::-1]
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    return np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape)
+
+
+def mapped(x: np.ndarray) -> np.ndarray:
+    return x.view(np.memmap)
+
+
+ANY_MEMORY = [strided, backwards, np.asfortranarray, mapped, read_only]
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_a_kernel_does_the_same_with_arrays_in_any_memory(name, way):
+    """Loops read contiguous arrays alone: of others they get copies, or NumPy computes."""
+    kernel, arguments = KERNELS[name], case(name, 3, 6, "float32", 1)
+
+    def outcome(*args):
+        made = kernel.call(*args)
+        made = () if made is None else made if isinstance(made, tuple) else (made,)
+        return [*map(np.array, [*made, *args])]
+
+    with way():
+        wanted = outcome(*case(name, 3, 6, "float32", 1))
+        for i, one in enumerate(kernel.operands.given):
+            for change in ANY_MEMORY if not one.is_number else ():
+                if change is read_only and one.in_place:
+                    continue
+                args = [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
+                args[i] = change(args[i])
+                for found, right in zip(outcome(*args), wanted, strict=True):
+                    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_of_no_examples_a_kernel_makes_something_too(name, way):
+    with way(), np.errstate(all="ignore"):
+        made = KERNELS[name].call(*case(name, 0, 3, "float32", 0))
+    for x in () if made is None else made if isinstance(made, tuple) else (made,):
+        assert type(x) is np.ndarray
+        assert x.dtype.kind in "fb"
 
 
 # When it is looked at.
 
 
 def test_a_replay_looks_at_nothing(monkeypatch):
+    monkeypatch.setenv("SCRATCHGEN_REPLAY", "1")
     looks = []
-    operands = kernels.adam_step.operands
+    operands = optim.adam.adam_step.twins.operands
     check = operands.check
     monkeypatch.setitem(vars(operands), "check", lambda *args: looks.append(1) or check(*args))
     model = sg.models.vae((4,), latent=2, hidden=(3,), rng=0)
     with references():
         sg.fit(model, zeros(8, 4), epochs=9, batch_size=8, seed=0)
-    assert len(looks) == 5  # three steps that were run and two that were recorded, of nine
+    assert len(looks) == 3  # steps by Python: the first, the one recorded, and the one compared

@@ -1,107 +1,260 @@
-"""Every Numba twin against the NumPy reference above it."""
+"""Every loop against the formula above it."""
 
-import functools
-import inspect
+import ast
 import os
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scratchgen as sg
 from scratchgen import kernels
-from scratchgen.bench.cases import CASES, adam_step, twins
-from scratchgen.kernels import BATCH
+from scratchgen.bench.cases import case, with_loops
+from scratchgen.bench.cases import kernels as all_kernels
+from scratchgen.kernels import plans
 from scratchgen.kernels import twins as which
 from scratchgen.kernels.compiling import for_python
-from scratchgen.kernels.plans import at_once
+from scratchgen.kernels.operands import Operands
 from scratchgen.kernels.recording import Call
-from scratchgen.kernels.twins import compiles, numba_works
+from scratchgen.kernels.twins import (
+    FORMULAS,
+    compiles,
+    formula,
+    numba_works,
+    references,
+    twin_of,
+    twins,
+)
 from scratchgen.versions import is_installed
 
-TWINS = twins()
+# mypy: disable-error-code="no-untyped-def"
+
+KERNELS, LOOPS = all_kernels(), with_loops()
+OURS = Path(sg.__file__).parent
 is_thorough = settings().max_examples > 100
 # a twin for several threads takes a second to compile; in the thorough profile it is all of them
-SHARED = ["adam_step", "bernoulli_pass", "draw_and_kl_back", "layer_norm_back", "take_rows"]
+SHARED = ["adam_step", "score_bernoulli", "draw_and_kl_back", "layer_norm_back", "take_rows"]
+SHARED += ["GELU.pull_both", "add_sum", "affine"]
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
 )
 
 
-def run_twin(name: str, parts: int, case: list) -> None:
-    """The twin on so many threads."""
-    kernel = TWINS[name]
-    if parts == 1 or not numba_works():  # NUMBA_DISABLE_JIT: one part after the other
-        for part in range(parts):
-            for_python(kernel.loop)(part, parts, *case)
-    else:
-        at_once(Call(kernel.loop, tuple(case), 1), parts)
+@contextmanager
+def on_threads(parts: int) -> Iterator[list[Call]]:
+    """Within it, loops run in so many parts, however small they are; they are listed as they run.
+
+    NUMBA_DISABLE_JIT: one part after the other.
+    """
+    ran: list[Call] = []
+    in_one_part = plans.in_one_part
+
+    def run(one: Call, parts: int = 1) -> None:
+        ran.append(one)
+        if numba_works():
+            plans.at_once(one, parts) if parts > 1 else in_one_part(one)
+        else:
+            for part in range(parts):
+                for_python(one.loop)(part, parts, *one.args)
+
+    with pytest.MonkeyPatch.context() as patch, twins(), sg.threads(parts):
+        patch.setattr(which, "GRAIN", -1)
+        patch.setattr(plans, "where_faster", run)
+        patch.setattr(plans, "in_one_part", run)
+        patch.setattr(which, "twins_run", lambda: True)
+        patch.setattr(which.Twins, "_is_known", lambda _: True)  # an edited formula has a loop too
+        yield ran
 
 
-def test_every_twin_has_a_case():
-    assert set(CASES) == set(TWINS)
+def outcome(name: str, args: list) -> list[np.ndarray]:
+    """What a kernel returns, and then its arguments, some of which it changes."""
+    made = KERNELS[name].call(*args)
+    made = () if made is None else made if isinstance(made, tuple) else (made,)
+    return [*map(np.asarray, [*made, *args])]
 
 
-def roles(name: str) -> list[str]:
-    """The names of a kernel's arguments."""
-    return list(inspect.signature(TWINS[name].reference).parameters)
+def tolerance(name: str, dtype: str, rows: int, columns: int) -> dict[str, float]:
+    """A few roundings: relative to what the numbers were made of, which is of order 1, and to how
+    many of them were summed up.
+    """
+    operands, eps = KERNELS[name].operands, np.finfo(dtype).eps
+    summed = columns if operands.has_terms else 64 if name in ("sum_blocks", "add_sum") else 0
+    if name in ("times", "affine", "add_outer", "times_transpose"):
+        summed = max(rows, columns)
+    return {"rtol": 8 * eps, "atol": (8 + 4 * summed) * eps}
 
 
-@pytest.mark.parametrize("name", sorted(TWINS))
-def test_a_twin_takes_what_its_reference_takes(name):
-    code = TWINS[name].loop.__code__
+def functions_of_this_package() -> Iterator[ast.FunctionDef]:
+    """Those that stand in a file by themselves, and not in a class."""
+    for file in OURS.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        yield from (node for node in tree.body if isinstance(node, ast.FunctionDef))
+
+
+def is_formula(function: ast.FunctionDef) -> bool:
+    called = [one.func for one in function.decorator_list if isinstance(one, ast.Call)]
+    return any(isinstance(one, ast.Name) and one.id == "formula" for one in called)
+
+
+def is_loop(function: ast.FunctionDef) -> bool:
+    return [one.arg for one in function.args.args[:2]] == ["part", "parts"]
+
+
+def test_every_formula_is_known_by_its_name_and_no_two_have_one():
+    """A formula is found by its name, and a compiled loop on disk."""
+    functions = list(functions_of_this_package())
+    assert {one.name for one in functions if is_formula(one)} <= set(KERNELS)
+    names = Counter(one.name for one in functions if is_formula(one) or is_loop(one))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("name", [name for name in LOOPS if name in FORMULAS])
+def test_a_loop_takes_what_its_formula_takes_and_then_what_that_makes(name):
+    both = FORMULAS[name].twins
+    code, made = both.loop.__code__, [one.name for one in both.operands.made]
     names = code.co_varnames[: code.co_argcount]
-    assert names == ("part", "parts", *inspect.signature(TWINS[name].reference).parameters)
+    assert names == ("part", "parts", *both.operands.names, *made)
+
+
+@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_returns_what_it_declares_and_changes_nothing_but_what_is_in_place(name, way):
+    operands = KERNELS[name].operands
+    for dtype in ("float32", "float64"):
+        args = case(name, 3, 6, dtype, 1)
+        before = [np.array(one) for one in args]
+        with way():
+            made = KERNELS[name].call(*args)
+        for one, x, old in zip(operands.given, args, before, strict=True):
+            assert one.in_place or np.array_equal(x, old)
+        if "." in name or name in ("times", "affine", "times_transpose"):
+            continue  # whose declarations say no more here than what they take
+        made = () if made is None else made if isinstance(made, tuple) else (made,)
+        declared = [one for one in operands.made if one.is_made]
+        assert len(made) == len(declared)
+        pairs = zip([*operands.given, *declared], [*args, *made], strict=True)
+        shapes = {one: x.shape for one, x in pairs if not one.is_number}
+        assert sizes_agree(shapes)
+        for one, x in zip(declared, made, strict=True):
+            assert (x.dtype, type(x)) == (np.dtype(one.dtype or dtype), np.ndarray)
+
+
+def sizes_agree(shapes) -> bool:
+    from scratchgen.kernels.misfits import _sizes
+
+    return _sizes(shapes) is not None
 
 
 @needs_numba
 @pytest.mark.parametrize(("rows", "columns"), [(0, 1), (5, 1), (3, 15), (7, 17), (4, 1000)])
-@pytest.mark.parametrize("name", sorted(TWINS) if is_thorough else SHARED)
+@pytest.mark.parametrize("name", sorted(LOOPS) if is_thorough else SHARED)
 def test_the_number_of_parts_does_not_show(name, rows, columns):
     outcomes = []
     for parts in (1, 2, 3):
-        case = CASES[name](rows, columns, "float32", 0)
-        run_twin(name, parts, case)
-        written = (a for role, a in zip(roles(name), case, strict=True) if role != "_terms")
-        outcomes.append(b"".join(np.asarray(one).tobytes() for one in written))
+        with on_threads(parts) as ran:
+            found = outcome(name, case(name, rows, columns, "float32", 0))
+        assert ran
+        outcomes.append(b"".join(one.tobytes() for one in found))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 @needs_numba
 @given(
-    st.sampled_from(sorted(CASES)),
+    st.sampled_from(sorted(LOOPS)),
     st.integers(0, 7),
     st.integers(1, 300),
     st.integers(0, 2**32),
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_twin_gives_what_its_reference_gives(dtype, name, rows, columns, seed):
-    ours, reference = (CASES[name](rows, columns, dtype, seed) for _ in range(2))
-    run_twin(name, 1, ours)
-    TWINS[name].reference(*reference)
-    # a few roundings apart: relative to what the numbers were made of, which is of order 1, and to
-    # how many of them were summed up
-    eps = np.finfo(dtype).eps
-    summed = columns if "_terms" in roles(name) else BATCH if name == "sum_blocks" else 0
-    for role, a, b in zip(roles(name), ours, reference, strict=True):
-        if role != "_terms":  # room for the twin alone
-            np.testing.assert_allclose(a, b, rtol=8 * eps, atol=(8 + 4 * summed) * eps)
+def test_a_loop_gives_what_its_formula_gives(dtype, name, rows, columns, seed):
+    with on_threads(1) as ran:
+        ours = outcome(name, case(name, rows, columns, dtype, seed))
+    assert ran
+    with references(), np.errstate(all="ignore"):
+        wanted = outcome(name, case(name, rows, columns, dtype, seed))
+    for a, b in zip(ours, wanted, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        np.testing.assert_allclose(a, b, **tolerance(name, dtype, rows, columns))
 
 
 @needs_numba
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_adam_and_its_twin_flush_moments_that_would_become_denormal(dtype):
-    least = np.finfo(dtype).tiny
-    adam = TWINS["adam_step"]
-    for step in (functools.partial(for_python(adam.loop), 0, 1), adam.reference):
-        theta, g, m, v, *numbers = adam_step(1, 3, dtype, 0)
-        g[:], m[:], v[:] = 0, [least, -least, 2 * least], [least, 0, 2 * least]
-        step(theta, g, m, v, *numbers)
-        assert (m != 0).tolist() == [False, False, True]
-        assert (v != 0).tolist() == [False, False, True]
+@pytest.mark.parametrize("name", sorted(LOOPS))
+def test_every_loop_gives_what_its_formula_gives_on_a_few_numbers(name):
+    for dtype in ("float32", "float64"):
+        for rows, columns in ((1, 1), (3, 6)):
+            with on_threads(1) as ran:
+                ours = outcome(name, case(name, rows, columns, dtype, 1))
+            assert ran
+            with references():
+                wanted = outcome(name, case(name, rows, columns, dtype, 1))
+            for a, b in zip(ours, wanted, strict=True):
+                np.testing.assert_allclose(a, b, **tolerance(name, dtype, rows, columns))
+
+
+# Formulas of our own, for what the others leave open.
+
+
+@formula("x (N, D), w (D,), scale () -> y (N, D), sums (N,)", row_by_row=True)
+def weighted(x, w, scale):
+    assert x.shape[1:] == w.shape
+    return scale * x * w, (x * w).sum(axis=1)
+
+
+@formula("x (N, D), theta (D,) -> y (N, D) in place", row_by_row=True)
+def shift(x, theta, y):
+    assert len(x) == len(y)
+    y += x + theta
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (200, 200), (3, 30_000), (20_000, 1)])
+def test_a_formula_that_is_given_a_few_rows_at_a_time_gives_the_same(shape):
+    """(200, 200): w is as long as x, and has no rows all the same."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(shape), rng.standard_normal(shape[1])
+    y, sums = weighted(x, w, 0.5)
+    np.testing.assert_allclose(y, 0.5 * x * w)
+    np.testing.assert_allclose(sums, (x * w).sum(axis=1))
+    into = np.ones(shape)
+    assert shift(x, w, into) is None
+    np.testing.assert_allclose(into, 1 + x + w)
+
+
+@formula("x (...) -> y (...)", row_by_row=True)
+def doubled(x):
+    return 2 * x
+
+
+@twin_of(doubled)
+def doubled_loop(part, parts, x, y):
+    for i in range(part, x.size, parts):
+        y[i] = x[i] + x[i]
+
+
+@pytest.mark.parametrize("way", [references, twins])
+def test_an_array_without_axes_is_an_array_and_numbers_take_the_arrays_dtype(way):
+    x = np.array(1.5, np.float32)
+    with way():
+        y = doubled(x)
+        assert (type(y), y.shape, y.dtype, float(y)) == (np.ndarray, (), np.dtype("f4"), 3.0)
+        assert type(kernels.sigmoid(1)) is np.ndarray
+        for scale in (0.3, np.float64(0.3), np.float32(0.3), 1, np.int64(1)):
+            y = kernels.add_scaled(np.ones(3, np.float32), np.ones(3, np.float32), scale)
+            assert y.dtype == np.float32
+            np.testing.assert_allclose(y, 1 + float(scale), rtol=1e-6)
+
+
+def test_a_kernel_may_take_numbers_alone():
+    passed, made = Operands("ramp", "low, high () -> ends (2,)").prepare(0.0, 1)
+    assert passed[:2] == (0.0, 1.0)
+    assert (made[0].shape, made[0].dtype) == ((2,), np.dtype(float))
 
 
 def run(code: str, **environment: str) -> str:
@@ -126,7 +279,6 @@ def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched
     assert run(TRAIN, SCRATCHGEN_JIT="0") == "False"
 
 
-@needs_numba
 class Refusing:
     """Finds numba, which is then not imported."""
 
@@ -138,6 +290,7 @@ class Refusing:
             raise self.problem
 
 
+@needs_numba
 @pytest.mark.parametrize(
     "problem",
     [
@@ -145,7 +298,7 @@ class Refusing:
         ValueError("Number of threads specified must be > 0."),  # NUMBA_NUM_THREADS=0
     ],
 )
-def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(problem, monkeypatch):
+def test_a_numba_that_cannot_be_imported_is_named_and_the_formulas_run(problem, monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.twins.compiles", lambda: True)
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Refusing(problem)])
@@ -154,7 +307,7 @@ def test_a_numba_that_cannot_be_imported_is_named_and_the_references_run(problem
         assert not which.numba_works.__wrapped__()
 
 
-def test_without_numba_the_reference_runs(monkeypatch):
+def test_without_numba_the_formula_runs(monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_JIT", "0")
     assert not compiles()
 
@@ -173,24 +326,20 @@ def test_sigmoid_and_softplus_are_right_at_any_size():
 
 @needs_numba
 @pytest.mark.parametrize("name", ["sigmoid", "softplus"])
-def test_sigmoid_and_softplus_take_arrays_of_any_kind(name, monkeypatch):
-    monkeypatch.setattr(which, "twins_run", lambda: True)
+def test_sigmoid_and_softplus_take_arrays_of_any_kind(name):
     kernel, whole = getattr(kernels, name), np.linspace(-9, 9, 120).reshape(6, 5, 4)
     whole.flags.writeable = False
     for x in (whole, whole[::2, :, 1:], whole.T, whole[0, 0, 0:1], whole[:0], np.array(1.5)):
-        with which.references():
+        with references():
             wanted = kernel(np.array(x, order="C").astype(np.float32).astype(np.longdouble))
-        y = kernel(x.astype(np.float32, copy=False))
+        with on_threads(1):
+            y = kernel(x.astype(np.float32, copy=False))
         assert (y.shape, y.dtype) == (x.shape, np.float32)
         np.testing.assert_allclose(y, wanted.astype(np.float32), rtol=4e-7)
-        with which.references():
+        with references():
             wanted = kernel(x)
-        out = np.full(x.shape, np.nan)
-        assert kernel(x, out=out) is out
-        np.testing.assert_allclose(out, wanted, rtol=1e-15)
-        backwards = np.full((*x.shape, 2), np.nan)[..., 0]  # not in order: NumPy writes it
-        np.testing.assert_allclose(kernel(x, out=backwards), wanted, rtol=1e-15)
-        assert kernel(x, out=backwards) is backwards
+        with on_threads(1):
+            np.testing.assert_allclose(kernel(x), wanted, rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "uint64", "int64"])
