@@ -215,9 +215,7 @@ def log_variance(s: Array, least: float) -> Array:
     return np.logaddexp(s, least)  # (2)
 
 
-@formula(
-    "x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)",
-)
+@formula("x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)")
 def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple[Array, Array]:
     """x, mu (N, D), one log-variance, dvalue (N,) -> log_prob (N,), nats, and dmu (N, D)."""
     log_prob, dmu, _ = gaussian.both(x, mu, np.full((1, 1), lv, mu.dtype), dvalue)  # (5, 6)
@@ -241,45 +239,45 @@ def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _te
 
 @formula(
     "x (N, D), raw (N, D + 1), least (), dvalue (N,) "
-    "-> log_prob (N,), draw (N, D + 1), _terms (1+, D)"
+    "-> log_prob (N,), d_raw (N, D + 1), _terms (1+, D)"
 )
 def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> tuple[Array, Array]:
-    """x (N, D), raw = (mu, s) (N, D + 1), dvalue (N,) -> log_prob (N,), and draw (N, D + 1)."""
+    """x (N, D), raw = (mu, s) (N, D + 1), dvalue (N,) -> log_prob (N,), and d_raw (N, D + 1)."""
     mu, s = raw[:, :-1], raw[:, -1:]  # (N, D) and (N, 1)
     log_prob, dmu, dlv = gaussian.both(x, mu, log_variance(s, least), dvalue)  # (2, 5, 6)
     return log_prob, np.concatenate([dmu, dlv * sigmoid(s - least)], axis=1)  # (4)
 
 
 @twin_of(score_shared_gaussian)
-def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, draw, _terms):
+def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
     number, mine = x.dtype.type, _terms[part]
     one, half, size = number(1), number(0.5), number(mine.size)
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
-        x_n, raw_n, draw_n, scale, s = x[n], raw[n], draw[n], dvalue[n], raw[n, mine.size]
+        x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, mine.size]
         e = exp(-abs(s - least))
         lv = max(s, least) + log1p(e)  # (3)
         precision = exp(-lv)
         for j in range(mine.size):
             d = x_n[j] - raw_n[j]
             mine[j] = d * (d * precision)
-            draw_n[j] = scale * (d * precision)  # (6)
+            d_raw_n[j] = scale * (d * precision)  # (6)
         squares = sum_of(mine)
         log_prob[n] = -half * (size * (number(LOG_TWO_PI) + lv) + squares)  # (5)
         slope = (one if s >= least else e) / (one + e)
-        draw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
+        d_raw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
 
 
 @formula(
     "x (N, D), raw (N, 2 D), least (), width () int dividing D, dvalue (N,) "
-    "-> log_prob (N,), draw (N, 2 D), _terms (1+, 3 D)"
+    "-> log_prob (N,), d_raw (N, 2 D), _terms (1+, 3 D)"
 )
 def score_gaussian(
     x: Array, raw: Array, least: float, width: int, dvalue: Array
 ) -> tuple[Array, Array]:
     """x (N, D), raw (N, 2 D): `width` means, as many s, and so on; dvalue (N,).
 
-    -> log_prob (N,), and draw (N, 2 D).
+    -> log_prob (N,), and d_raw (N, 2 D).
     """
     places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)
     mu, s = np.split(places, 2, axis=2)  # (N, P, width) each
@@ -291,13 +289,13 @@ def score_gaussian(
 
 
 @twin_of(score_gaussian, weight=6)
-def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, draw, _terms):
+def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_raw, _terms):
     number, size = x.dtype.type, x.shape[1]
     one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
     mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
-        x_n, raw_n, draw_n, scale = x[n], raw[n], draw[n], dvalue[n]
+        x_n, raw_n, d_raw_n, scale = x[n], raw[n], d_raw[n], dvalue[n]
         for i in range(0, size, width):
             for j in range(width):
                 mu[i + j], s[i + j] = raw_n[2 * i + j], raw_n[2 * i + width + j]
@@ -314,4 +312,4 @@ def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, dra
         log_prob[n] = -half * sum_of(terms)  # (5)
         for i in range(0, size, width):
             for j in range(width):
-                draw_n[2 * i + j], draw_n[2 * i + width + j] = mu[i + j], s[i + j]
+                d_raw_n[2 * i + j], d_raw_n[2 * i + width + j] = mu[i + j], s[i + j]

@@ -20,11 +20,13 @@ They belong to that class alone: one that inherits from it may have other formul
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
+from .. import sources
 from .compiling import ByDtype, Kernel, by_dtype, with_names
 from .functions import SINGLE
 from .operands import Operands
@@ -36,6 +38,8 @@ from .twins import Twins
 
 WEIGHT = 4.0  # of a number, in sums of two
 LOOPS: dict[type, dict[str, Kernel]] = {}  # of a class, by name
+FORMULAS = ("value", "slope", "curvature", "bend", "pull", "pull_both")
+_written: dict[type, dict[str, Kernel]] = {}  # the methods that those loops stand for
 
 Some = TypeVar("Some", bound=type)
 
@@ -82,6 +86,7 @@ def loops_of(kind: type) -> Callable[[Some], Some]:
             name: one if isinstance(one, ByDtype) else by_dtype(SINGLE)(one)
             for name, one in written.items()
         }
+        _written[kind] = {name: getattr(kind, name) for name in FORMULAS}
         LOOPS[kind] = {
             loop.__name__: with_names(loop, f"{kind.__name__}_{loop.__name__}", names)
             for loop in (bend, pull, pull_both)
@@ -104,14 +109,29 @@ def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
         def kernel(activation: Any, *arrays: Any) -> Any:
             both = Twins(functools.partial(_in_one_float, written, activation), operands)
             settings: tuple[float, ...] = ()
-            if (loops := LOOPS.get(type(activation))) is not None:
-                both.loop, both.weight = loops[name], WEIGHT
+            if _has_loops(activation):
+                both.loop, both.weight = LOOPS[type(activation)][name], WEIGHT
                 settings = activation.settings()
             return both.run(*arrays, settings=settings)
 
         return kernel
 
     return pair
+
+
+def _has_loops(activation: Any) -> bool:
+    """Whether there are loops of its class, and its methods are those that they stand for."""
+    written = _written.get(type(activation))
+    return (
+        written is not None
+        and all(getattr(getattr(activation, name), "__func__", None) is one for name, one in written.items())
+        and _are_published(type(activation))
+    )
+
+
+@functools.cache
+def _are_published(kind: type) -> bool:
+    return all(map(sources.is_published, map(inspect.unwrap, _written[kind].values())))
 
 
 def _in_one_float(written: Kernel, activation: Any, *arrays: Any) -> tuple[Any, ...]:

@@ -42,7 +42,6 @@ import numpy as np
 from ..checks import Array
 from ..errors import OptionError
 from . import memory, recording
-from .arithmetic import add_in_place
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .operands import Operands
 from .recording import Call
@@ -67,6 +66,7 @@ NEITHER, A, B = 0, 1, 2  # which of the two may be nothing but 0
 TIMES = Operands("times", "w (I, O), x (N, I) -> y (N, O)", ("x", "w"))
 AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> y (N, O)", ("x", "w", "b"))
 ADD_OUTER = Operands("add_outer", "x (N, I), dy (N, O) -> into (I, O) in place", strided=True)
+ADD_SUM = Operands("add_sum", "dy (N, O) -> into (O,) in place, _sums (O,)", ("dy", "into"))
 TIMES_TRANSPOSE = Operands("times_transpose", "w (I, O), dy (N, O) -> dx (N, I)", ("dy", "w"))
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
@@ -136,7 +136,40 @@ def add_sum(dy: Array, into: Array) -> None:
     """dy (N, O), its sum over examples added into (O,)."""
     if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
-    add_in_place(sum_rows(dy), into)  # (3)
+    prepared = ADD_SUM.prepare(dy, into)
+    if prepared is None or not twins_run():
+        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=_write_sum)
+        return
+    passed, _ = prepared
+    rows, place, _ = passed
+    first = sum_rows_loop, (rows, place)
+    call(Call(add_sum_loop, passed, dy.size, (1, 2), (1,), onto_zero=first))
+
+
+def _add_sum(dy: Array, into: Array) -> None:
+    into += dy.sum(axis=0)  # (3)
+
+
+def _write_sum(dy: Array, into: Array) -> None:
+    np.add(dy.sum(axis=0), 0, out=into)
+
+
+def add_sum_loop(part, parts, dy, into, sums):
+    sum_rows_loop(part, parts, dy, sums)
+    left, right = share_row(into.size, part, parts)
+    for j in range(left, right):
+        into[j] += sums[j]  # (3)
+
+
+@helper
+def sum_rows_loop(part, parts, dy, sums):
+    left, right = share_row(sums.size, part, parts)
+    sums = sums[left:right]
+    sums[:] = 0
+    for n in range(len(dy)):
+        row = dy[n, left:right]
+        for j in range(sums.size):
+            sums[j] += row[j]
 
 
 @formula("dy (N, O) -> blocks (N by 64, O)")
@@ -155,23 +188,6 @@ def sum_blocks_loop(part, parts, dy, blocks):
             row = dy[n]
             for j in range(into.size):
                 into[j] += row[j]
-
-
-@formula("dy (N, O) -> sums (O,)")
-def sum_rows(dy: Array) -> Array:
-    """dy (N, O) -> (O,): the sum of its rows."""
-    return dy.sum(axis=0)  # (3)
-
-
-@twin_of(sum_rows)
-def sum_rows_loop(part, parts, dy, sums):
-    left, right = share_row(sums.size, part, parts)
-    sums = sums[left:right]
-    sums[:] = 0
-    for n in range(len(dy)):
-        row = dy[n, left:right]
-        for j in range(sums.size):
-            sums[j] += row[j]  # (3)
 
 
 def _multiplied(

@@ -25,6 +25,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from .. import sources
 from ..versions import is_installed
 from . import memory, plans, recording, sharing
 from .compiling import Kernel
@@ -112,7 +113,7 @@ class Twins:
 
     def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
         self.formula = in_blocks(formula, operands) if row_by_row else formula
-        self.operands, self.loop = operands, cast(Kernel | None, None)
+        self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
@@ -120,7 +121,7 @@ class Twins:
 
         `settings` are numbers that the loop is given as its last argument, in its arrays' float.
         """
-        if self.loop is None or not (twins_run() and self._is_known()):
+        if self.loop is None or not (twins_run() and self.is_published):
             self.operands.check(*args)
         elif (prepared := self.operands.prepare(*args)) is not None:
             passed, made = prepared
@@ -134,9 +135,10 @@ class Twins:
         made = recording.by_numpy(self.formula, args, self.operands)
         return _given(made)
 
-    def _is_known(self) -> bool:
+    @functools.cached_property
+    def is_published(self) -> bool:
         """Whether the formula is the one that the loop was written for."""
-        return True
+        return not hasattr(self.written, "__code__") or sources.is_published(self.written)
 
 
 def _given(made: tuple[Any, ...]) -> Any:

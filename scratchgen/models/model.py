@@ -114,7 +114,7 @@ class Model(ExplainsKeywords):
         one_of(player, self.players, "player")
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
-        tape.reports = self.minimise(player, batch, tape, gradient)
+        tape.reports = as_arrays(self.minimise(player, batch, tape, gradient))
         tape.parts = as_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
@@ -490,15 +490,23 @@ class Model(ExplainsKeywords):
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
 
 
-def as_floats(reports: Mapping[str, Array]) -> dict[str, float]:
-    """The numbers that `minimise` has reported, which are arrays (1,), by the same names."""
-    for name, number in reports.items():
-        if np.size(number) != 1:
+def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
+    """The numbers that `minimise` has reported, as arrays (1,), which plain numbers are made.
+
+    Raises ShapeError where one of them is not a single number.
+    """
+    arrays = {name: np.atleast_1d(number) for name, number in reports.items()}
+    for name, x in arrays.items():
+        if x.shape != (1,):
             raise ShapeError(
-                f"minimise gave {name} of shape {np.shape(number)}, wants (1,): a mean over the "
-                f"batch"
+                f"minimise gave {name} of shape {x.shape}, wants one number: a mean over the batch"
             )
-    return {name: float(np.ravel(number)[0]) for name, number in reports.items()}
+    return arrays
+
+
+def as_floats(reports: Mapping[str, Array]) -> dict[str, float]:
+    """Numbers that are reported as arrays (1,), by the same names."""
+    return {name: float(x[0]) for name, x in reports.items()}
 
 
 def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:

@@ -46,6 +46,7 @@ from ..printing import tell
 from .stand_ins import StandIn, StandInOptimizer, doubled, taping
 from .step import Trainer
 
+SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
@@ -111,7 +112,6 @@ class Steps:
         self._kinds: dict[Any, Kind] = {}
         self._doubles: dict[Any, Double] = {}
         self._reason = ""
-        self._said: set[str] = set()
         self.look_again()
 
     def look_again(self) -> None:
@@ -166,8 +166,8 @@ class Steps:
         self._say(reason)
 
     def _say(self, reason: str) -> None:
-        if reason not in self._said:
-            self._said.add(reason)
+        if reason not in SAID:
+            SAID.add(reason)
             tell(f"scratchgen: steps run as they are written, and are not replayed: {reason}")
 
     def _plainly(self, rows: Array) -> dict[str, float]:

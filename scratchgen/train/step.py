@@ -18,6 +18,7 @@ from ..checks import Array
 from ..errors import DivergedError
 from ..kernels import recording
 from ..models import Model
+from ..models.model import as_floats
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
 from ..rng import Rng, generator
@@ -83,7 +84,6 @@ class Trainer:
         self.ended()
         return self.parts()
 
-
     def ended(self) -> None:
         """Count a step that has come to its end."""
         self.steps += 1
@@ -91,11 +91,10 @@ class Trainer:
 
     def parts(self) -> dict[str, float]:
         """What the players of the last step minimised, with its parts."""
-        return {
-            name: float(number[0])
-            for report in self.reports.values()
-            for name, number in report.items()
-        }
+        parts: dict[str, float] = {}
+        for report in self.reports.values():
+            parts |= as_floats(report)
+        return parts
 
     def turns(self) -> tuple[str, ...]:
         """The players that move in the next step."""
@@ -153,9 +152,14 @@ class Trainer:
 
 
 def _report(tape: Tape) -> dict[str, Array]:
-    """The numbers that an objective has left on its tape, as arrays (1,)."""
-    reports: Any = vars(tape).get("reports")
-    return reports or {name: np.array([value]) for name, value in tape.parts.items()}
+    """The numbers that an objective has left on its tape, as arrays (1,).
+
+    An objective of one's own may have put other numbers there than `minimise` has reported.
+    """
+    reports: dict[str, Array] = vars(tape).get("reports", {})
+    if reports and as_floats(reports) == tape.parts:
+        return reports
+    return {name: np.array([value]) for name, value in tape.parts.items()}
 
 
 def _check(player: str, report: dict[str, Array]) -> None:

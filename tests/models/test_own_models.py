@@ -1,0 +1,203 @@
+"""Models of one's own: other mathematics in the same frame, or another frame around the same."""
+
+import numpy as np
+import pytest
+
+import scratchgen as sg
+from scratchgen import errors
+from scratchgen.models import GAN, VAE, Model
+from scratchgen.nn import Dense, Network, Tape
+from scratchgen.optim import Adam
+
+RATE = 0.3  # of the decay
+
+
+def decay_of(model, player, gradient):
+    """RATE / 2 |theta|^2, whose gradient is added into `gradient`."""
+    theta = model.players[player].vector
+    if gradient is not None:
+        gradient.vector += RATE * theta
+    return RATE / 2 * float(theta @ theta)
+
+
+class DecayingVAE(VAE):
+    """Its loss has one more part, a plain number."""
+
+    numbers = (*VAE.numbers, "decay")
+
+    def minimise(self, player, batch, tape, gradient):
+        found = super().minimise(player, batch, tape, gradient)
+        decay = decay_of(self, player, gradient)
+        return {**found, "loss": found["loss"] + decay, "decay": decay}
+
+
+class DecayingOutsideVAE(VAE):
+    """The same, around the objective."""
+
+    numbers = DecayingVAE.numbers
+
+    def objective(self, player, batch, rng, gradient=None, tape=None, **given):
+        tape = tape or Tape()
+        value = super().objective(player, batch, rng, gradient, tape, **given)
+        decay = decay_of(self, player, gradient)
+        tape.parts |= {"loss": value + decay, "decay": decay}
+        return value + decay
+
+
+class DecayingGAN(GAN):
+    """The generator's number has one more part."""
+
+    def minimise(self, player, batch, tape, gradient):
+        found = super().minimise(player, batch, tape, gradient)
+        if player == "discriminator":
+            return found
+        return {"generator": found["generator"] + decay_of(self, player, gradient)}
+
+
+class LeastSquares(Model):
+    """y = f(x) is to be x: a model of one network, with all that `fit` asks for."""
+
+    kind = "LeastSquares"
+    network_names = ("only",)
+    numbers = ("error",)
+
+    def __init__(self, **given):
+        self.shape, self.latent = (2,), 2
+        networks = {"only": Network((2,), Dense(2, 2))}
+        super().__init__(networks, {"fitter": ("only",)}, "float64", 0, **given)
+
+    def minimise(self, player, batch, tape, gradient):
+        network, p = self.networks["only"], self.players[player].views.only
+        over = network.forward(p, batch, tape.inner("only")) - batch  # (N, 2)
+        if gradient is not None:
+            g = gradient.views.only
+            network.backward(p, 2 * over / len(batch), tape.inner("only"), g, need_dx=False)
+        return {"error": (over**2).sum() / len(batch)}
+
+    def settle(self, player, tape):
+        pass
+
+    def optimizers(self, steps, learning_rate=None):
+        return {"fitter": Adam(0.05)}
+
+
+def own_vae(kind):
+    encoder, decoder = Network((2,), Dense(2, 4)), Network((2,), Dense(2, 2))
+    return kind(encoder, decoder, "gaussian_fixed", dtype="float64", rng=0)
+
+
+def own_gan():
+    return DecayingGAN(
+        Network((2,), Dense(2, 2)), Network((2,), Dense(2, 1)), dtype="float64", rng=0
+    )
+
+
+MODELS = {
+    "minimise": lambda: own_vae(DecayingVAE),
+    "objective": lambda: own_vae(DecayingOutsideVAE),
+    "GAN": own_gan,
+    "Model": LeastSquares,
+}
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).standard_normal((300, 2))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_its_gradients_are_those_of_its_number(name, x):
+    model = MODELS[name]()
+    for player, block in model.players.items():
+        gradient, theta = block.zeros_like(), block.vector
+        model.objective(player, x[:5], 7, gradient)
+        for i in range(0, len(theta), 3):
+            values = []
+            for step in (1e-6, -2e-6, 1e-6):
+                theta[i] += step
+                values.append(model.objective(player, x[:5], 7))
+            slope = (values[0] - values[1]) / 2e-6
+            assert gradient.vector[i] == pytest.approx(slope, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fit_trains_it_by_its_number_and_tells_of_its_parts(name, x):
+    model = MODELS[name]()
+    before = {player: block.vector.copy() for player, block in model.players.items()}
+    history = sg.fit(model, x, epochs=4, batch_size=30, seed=0, validation=x[:40])
+    assert [*history] == [*model.numbers, *(f"val_{number}" for number in model.numbers)]
+    assert np.isfinite([*history.values()]).all()
+    for player, block in model.players.items():
+        assert (block.vector != before[player]).any()
+    if name == "Model":
+        assert history["error"][-1] < history["error"][0] / 2
+    if "decay" in history:
+        for start in ("", "val_"):
+            parts = [history[start + part] for part in ("reconstruction", "kl", "decay")]
+            np.testing.assert_allclose(history[f"{start}loss"], np.sum(parts, axis=0), rtol=1e-12)
+        assert history["decay"][-1] < history["decay"][0]
+
+
+def test_the_same_mathematics_inside_and_around_train_the_same(x):
+    inside, around = (own_vae(kind) for kind in (DecayingVAE, DecayingOutsideVAE))
+    first, second = (sg.fit(model, x, epochs=3, seed=0) for model in (inside, around))
+    assert dict(first) == dict(second)
+    assert np.array_equal(inside.players["vae"].vector, around.players["vae"].vector)
+
+
+def test_a_number_that_stops_being_finite_stops_training_whoever_reports_it(x):
+    class Bad(DecayingOutsideVAE):
+        def objective(self, player, batch, rng, gradient=None, tape=None, **given):
+            super().objective(player, batch, rng, gradient, tape, **given)
+            if tape is not None:
+                tape.parts["loss"] = np.inf
+            return np.inf
+
+    with pytest.raises(errors.DivergedError, match="what the vae minimises became inf"):
+        sg.fit(own_vae(Bad), x, epochs=1, seed=0)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 1), (0,)])
+def test_what_is_reported_is_one_number(shape, x):
+    class Vague(VAE):
+        def minimise(self, player, batch, tape, gradient):
+            return {"loss": np.ones(shape)}
+
+    with pytest.raises(
+        errors.ShapeError, match=r"minimise gave loss of shape .*, wants one number"
+    ):
+        own_vae(Vague).objective("vae", x[:5], 0)
+
+
+@pytest.mark.parametrize("number", [2, 2.0, np.float32(2), np.array(2.0), np.array([2.0])])
+def test_a_number_may_be_of_any_kind(number, x):
+    class Plain(VAE):
+        def minimise(self, player, batch, tape, gradient):
+            return {"loss": number, "kl": 0.5}
+
+    tape = Tape()
+    assert own_vae(Plain).objective("vae", x[:5], 0, tape=tape) == 2
+    assert tape.parts == {"loss": 2, "kl": 0.5}
+
+
+def test_the_frame_is_the_same_for_every_model(x):
+    """Player, batch and rng are checked before a model's own mathematics see them."""
+    seen = []
+
+    class Seeing(VAE):
+        def minimise(self, player, batch, tape, gradient):
+            seen.append((player, batch, tape.rng, tape.training, tape.step, gradient))
+            return {"loss": 0.0}
+
+    model = own_vae(Seeing)
+    model.objective("vae", x[:3].tolist(), 5, training=False, step=4)
+    player, batch, rng, training, step, gradient = seen.pop()
+    assert (player, training, step, gradient) == ("vae", False, 4, None)
+    assert np.array_equal(batch, x[:3])
+    assert isinstance(rng, np.random.Generator)
+    for player, batch, rng in (("gan", x, 0), ("vae", x[:0], 0), ("vae", x[:, :1], 0)):
+        with pytest.raises(errors.ScratchgenError):
+            model.objective(player, batch, rng)
+    with pytest.raises(errors.OptionError, match="rng"):
+        model.objective("vae", x, "seed")
+    assert seen == []
