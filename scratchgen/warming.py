@@ -5,11 +5,10 @@ import time
 
 import numpy as np
 
-from . import kernels, nn
-from .bench.cases import CASES, normal, twins
-from .bench.elements import ACTIVATIONS
-from .kernels.plans import at_once
-from .kernels.recording import Call
+from . import kernels
+from .bench.cases import case, with_loops
+from .kernels.plans import Plan, at_once
+from .kernels.recording import Call, recording
 from .kernels.twins import compiles
 from .kernels.twins import twins as run_twins
 from .printing import say
@@ -17,7 +16,7 @@ from .versions import require
 
 
 def warmup(_options: argparse.Namespace) -> int:
-    """Compile, or find compiled, the twins of all kernels, and say where they are kept."""
+    """Compile, or find compiled, the loops of all kernels, and say where they are kept."""
     require("numba", "warmup")
     if not compiles():
         say("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
@@ -28,6 +27,7 @@ def warmup(_options: argparse.Namespace) -> int:
     with run_twins():
         for dtype in ("float32", "float64"):
             call_all(dtype)
+            replay(dtype)
         together()
     say(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
     kept = folder()
@@ -38,19 +38,22 @@ def warmup(_options: argparse.Namespace) -> int:
 def together() -> None:
     """A kernel on two threads, which compiles what shares kernels out."""
     out = np.zeros(1000, np.float32)
-    at_once(Call(twins()["add_scaled"].loop, (out, out, np.float32(1), out), 1), 2)
+    loop = kernels.add.twins.loop  # type: ignore[attr-defined]
+    at_once(Call(loop, (out, out, out), 1), 2)
 
 
 def call_all(dtype: str) -> None:
     """Each kernel once, on little."""
-    for name, kernel in twins().items():
-        kernel(*CASES[name](2, 4, dtype, 0))
-    x, w, y, dy, dv = normal(0, dtype, *[(2, 2)] * 5)
-    kernels.times(x, w, np.empty_like(y))
-    kernels.fill_standard_normal(np.random.default_rng(0), np.empty(1000, dtype))
-    for kind in ACTIVATIONS:
-        layer, tape = kind(), nn.Tape().begin(training=True)
-        layer.forward(None, x, tape)
-        layer.backward(None, dy, tape)
-        layer.tangent(None, dy, tape)
-        layer.tangent_backward(None, dy, dv, tape)
+    for name, kernel in with_loops().items():
+        kernel.call(*case(name, 2, 4, dtype, 0))
+    kernels.standard_normal(np.random.default_rng(0), (1000,), dtype)
+
+
+def replay(dtype: str) -> None:
+    """What runs in replays alone: memory that is cleared, and the first that is added to it."""
+    into, other, x = np.ones((3, 2, 4), dtype)
+    with recording() as notes:
+        kernels.clear(into)
+        kernels.clear(other)
+        kernels.add_in_place(x, into)
+    Plan(notes, threads=1).run()

@@ -19,15 +19,18 @@ from ..kernels import add_in_place, add_sum, arithmetic, products
 from ..kernels.declarations import ANY_SHAPE, LETTER, Operand, expression
 from ..kernels.operands import Operands
 from ..kernels.pointwise import LOOPS
+from ..kernels.products import BATCH
 from ..kernels.twins import FORMULAS
 
 OURS = __name__.split(".")[0]
 ROOMS = ("nn", "distributions", "losses", "models", "optim")  # whose files declare kernels
-WITHOUT_TWINS = {  # which call their loops themselves
+PRODUCTS = {
     "times": (products.times, products.TIMES),
     "affine": (products.affine, products.AFFINE),
     "add_outer": (products.add_outer, products.ADD_OUTER),
     "times_transpose": (products.times_transpose, products.TIMES_TRANSPOSE),
+}
+SUMS = {
     "add_in_place": (add_in_place, arithmetic.ADD),
     "add_sum": (add_sum, Operands("add_sum", "dy (N, O) -> into (O,) in place", ("dy", "into"))),
 }
@@ -55,7 +58,8 @@ def kernels() -> dict[str, Kernel]:
         for name, one in FORMULAS.items()
         if one.__module__.startswith(f"{OURS}.")
     }
-    found |= {name: Kernel(*one, has_loop=True) for name, one in WITHOUT_TWINS.items()}
+    # which have loops without being formulas
+    found |= {name: Kernel(*one, has_loop=True) for name, one in {**PRODUCTS, **SUMS}.items()}
     for kind, loops in LOOPS.items():
         for verb in loops:
             call = getattr(kind(), verb)
@@ -92,7 +96,7 @@ def sizes_for(
     sizes |= {"K": 2 + seed % 9, "W": 1 + seed % 5, "Z": max(columns // 2, 1)}
     if name == "first_part":  # of what is wider
         sizes["W"] += columns
-    if name in ("sum_blocks", "add_sum"):  # a block is 64
+    if name in ("sum_blocks", "add_sum") and rows < BATCH:  # more than a block
         sizes["N"] *= 30
     return sizes
 

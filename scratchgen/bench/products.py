@@ -63,17 +63,18 @@ def calls(shape: Triple, dtype: str = "float32") -> dict[str, tuple[Callable[[],
     rng = np.random.default_rng(0)
     x, w, dy = (rng.standard_normal(s).astype(dtype) for s in ((n, i), (i, o), (n, o)))
     y, dw, dx = np.zeros_like(dy), np.zeros_like(w), np.zeros_like(x)
+    into = np.zeros_like(w)
     pairs: dict[str, tuple[Callable[[], Any], ...]] = {
         "x w": (
-            functools.partial(kernels.times, x, w, y),
+            functools.partial(kernels.times, x, w),
             functools.partial(np.matmul, x, w, out=y),
         ),
         "x^T dy": (
-            functools.partial(kernels.add_outer, x, dy, dw),
+            functools.partial(kernels.add_outer, x, dy, into=into),
             functools.partial(np.matmul, x.T, dy, out=dw),
         ),
         "dy w^T": (
-            functools.partial(kernels.times_transpose, dy, w, dx),
+            functools.partial(kernels.times_transpose, dy, w),
             functools.partial(np.matmul, dy, w.T, out=dx),
         ),
     }
@@ -84,8 +85,8 @@ def replayed(call: Callable[[], Any]) -> Callable[[], None]:
     """The kernel in `call`, ROWS times, as a plan; the call itself where NumPy does it."""
     with recording() as notes:
         call()
-    notes.middle *= ROWS
-    products = [one for one in notes.middle if isinstance(one, Call)]
+    notes.events *= ROWS
+    products = [one for one in notes.events if isinstance(one, Call)]
     threads = kernels.threads_now()
     return Table(products, threads).run_together if products else Plan(notes, threads).run
 

@@ -69,7 +69,7 @@ class Plan:
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
         for event in [*ahead, *among, *last, None]:
-            if isinstance(event, Clear) and _runs_loops(among):
+            if isinstance(event, Clear) and event.array.flags.carray and _runs_loops(among):
                 event = clearing(event.array)
             if isinstance(event, Call):
                 calls.append(event)

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 
+import numpy as np
 import pytest
 
 from scratchgen import cli
@@ -18,7 +19,7 @@ from scratchgen.bench import (
     steps,
     tasks,
 )
-from scratchgen.bench.cases import CASES, twins
+from scratchgen.bench.cases import case, with_loops
 from scratchgen.bench.command import PARTS
 from scratchgen.bench.settings import Settings, pinned
 from scratchgen.bench.timing import Times, fastest, geometric_mean, in_turns, rotated
@@ -144,37 +145,35 @@ def test_the_summary_of_products_names_the_worst_shape():
 
 
 def test_the_products_that_are_timed_are_those_of_numpy():
-    import numpy as np
-
     for kind, (ours, theirs) in products.calls((5, 3, 4)).items():
-        out = theirs.keywords["out"]
-        theirs()
-        wanted = out.copy()
-        out[:] = 0
-        ours()
-        np.testing.assert_allclose(out, wanted, rtol=1e-5, err_msg=kind)
+        wanted = theirs().copy()
+        into = ours.keywords.get("into")
+        found = ours() if into is None else ours() or into
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, err_msg=kind)
 
 
 @pytest.fixture
 def few_kernels(monkeypatch):
     """What is timed of the kernels: all of them would take a minute to compile."""
-    few = {name: twins()[name] for name in ("sum_rows", "take_rows")}
-    monkeypatch.setattr(elements, "twins", lambda: few)
-    monkeypatch.setattr(elements, "ACTIVATIONS", elements.ACTIVATIONS[:1])
+    few = {name: with_loops()[name] for name in ("sum_rows", "take_rows", "ReLU.pull")}
+    monkeypatch.setattr(elements, "with_loops", lambda: few)
     return few
 
 
-def test_kernels_with_a_twin_are_timed(few_kernels):
-    assert set(CASES) == set(twins())
+def test_kernels_with_a_loop_are_timed(few_kernels):
     result = elements.measure(QUICK)
     assert within_a_terminal(result.text())
     if compiles():
-        layers = {
-            f"{kind.__name__}{back}" for kind in elements.ACTIVATIONS for back in ("", " back")
-        }
-        assert set(result.data["measured"]) == {*few_kernels, *layers, "fill_standard_normal"}
+        assert set(result.data["measured"]) == {*few_kernels, "standard_normal"}
     else:
-        assert "no kernel has a twin" in result.text()
+        assert "no kernel has a loop" in result.text()
+
+
+def test_a_case_has_about_as_many_numbers_as_it_was_asked_for():
+    for name, kernel in with_loops().items():
+        first = case(name, 128, 10, "float32", 0)[0]
+        assert 640 <= first.size <= 2560, name
+        assert kernel.operands.given
 
 
 def test_threads_that_share_a_cpu_are_named():

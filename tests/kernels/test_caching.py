@@ -1,5 +1,6 @@
 """Compiled kernels on disk: used again, and never trusted more than they deserve."""
 
+import ast
 import os
 import stat
 import tempfile
@@ -20,12 +21,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="only there do folders hav
 
 KERNEL = """
 import numpy as np, sys
-from scratchgen import kernels
+from scratchgen.kernels.products import sum_rows
 from scratchgen.kernels.twins import twins
-x, into = np.ones((3, 4), np.float32), np.zeros(4, np.float32)
 with twins():
-    kernels.sum_rows(x, into)
-print(into.tolist())
+    print(sum_rows(np.ones((3, 4), np.float32)).tolist())
 """
 RIGHT = "[3.0, 3.0, 3.0, 3.0]"
 
@@ -155,16 +154,91 @@ def test_what_a_later_run_may_choose_is_compiled_with_the_first_and_by_warmup():
     assert plans.for_python(plans.alone).overloads
 
 
-def test_the_folder_is_named_by_the_sources_of_all_kernels(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("edited", "counts"),
+    [
+        ("kernels/products.py", True),
+        ("kernels/native/tiles.py", True),
+        ("nn/activations.py", True),
+        ("optim/adam.py", True),
+        ("nn/dense.py", False),
+        ("models/autoencoder.py", False),
+    ],
+)
+def test_an_edit_of_a_file_that_holds_loops_costs_a_compilation_and_no_other(
+    edited, counts, monkeypatch
+):
     from scratchgen.kernels.native import caching
 
     before = caching._key()
     assert before == caching._key()
-    read = Path.read_bytes
-    monkeypatch.setattr(
-        Path, "read_bytes", lambda path: read(path) + (b"#" if path.name == "rows.py" else b"")
-    )
-    assert caching._key() != before
+    read, file = Path.read_bytes, caching.PACKAGE / edited
+    assert file.is_file()
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == file))
+    assert (caching._key() != before) is counts
+
+
+def test_whatever_a_loop_reads_stands_in_a_file_that_counts():
+    """A constant or a function from elsewhere could change, and the loop would not be compiled."""
+    from scratchgen.kernels.native import caching
+
+    for name in caching.sources():
+        tree = ast.parse((caching.PACKAGE / name).read_text(encoding="utf-8"))
+        package = [caching.PACKAGE.name, *Path(name).parts[:-1]]
+        imported = {}
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                where = package[: len(package) + 1 - node.level] + (node.module or "").split(".")
+                imported |= {(one.asname or one.name): where for one in node.names}
+        for function in tree.body:
+            if not isinstance(function, ast.FunctionDef) or not is_compiled(function):
+                continue
+            for node in ast.walk(function):
+                if isinstance(node, ast.Name) and node.id in imported:
+                    path = "/".join(filter(None, imported[node.id][1:]))
+                    counts = (f"{path}.py", f"{path}/__init__.py", f"{path}/{node.id}.py")
+                    assert set(counts) & set(caching.sources()), (name, function.name, node.id)
+
+
+def is_compiled(function: ast.FunctionDef) -> bool:
+    marks = {one.id for one in function.decorator_list if isinstance(one, ast.Name)}
+    return bool(marks & {"helper", "rounded"}) or [one.arg for one in function.args.args[:2]] == [
+        "part",
+        "parts",
+    ]
+
+
+OWN = """
+import numpy as np
+from scratchgen.kernels import formula, twin_of
+from scratchgen.kernels.twins import twins
+
+TIMES = 2.0
+
+@formula("x (N,) -> y (N,)")
+def several(x):
+    return TIMES * x
+
+@twin_of(several)
+def several_loop(part, parts, x, y):
+    for i in range(x.size):
+        y[i] = TIMES * x[i]
+
+with twins():
+    print(several(np.ones(2)).tolist())
+"""
+
+
+def test_an_edit_of_a_loop_of_ones_own_counts_though_the_folder_is_the_same(cache, tmp_path):
+    found = []
+    for folder, text in (("one", OWN), ("two", OWN.replace("2.0", "3.0")), ("one", OWN)):
+        file = tmp_path / folder / "own.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        found.append(run(f"import runpy; runpy.run_path({str(file)!r})", **cache))
+    file.write_text(OWN.replace("2.0", "4.0"))
+    found.append(run(f"import runpy; runpy.run_path({str(file)!r})", **cache))
+    assert found == ["[2.0, 2.0]", "[3.0, 3.0]", "[2.0, 2.0]", "[4.0, 4.0]"]
 
 
 def test_the_place_is_the_one_that_is_asked_for(monkeypatch, tmp_path):

@@ -1,10 +1,12 @@
 """Compiled kernels are kept on disk, where no change of them can be missed.
 
-    folder = <cache home>/scratchgen/<hash of all kernels' sources, numba, the CPU>      (1)
+    folder = <cache home>/scratchgen/<hash of all loops' sources, numba, the CPU>        (1)
 
 Numba itself looks only at the file of the function it compiles, and would not see that a function
 called from there has changed. With (1) another source, another numba or another CPU has another
-folder. The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows
+folder. Sources are the files of kernels/, and those elsewhere in this package that hold loops: an
+edit of any other, such as nn/dense.py, costs no compilation. Of a loop of a user's own it is its
+file that counts besides. The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows
 LOCALAPPDATA). Where it cannot be written, it is a private folder in the temporary directory:
 
     <temporary directory>/scratchgen-<user's number>, of that user, for nobody else to enter  (2)
@@ -18,6 +20,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -31,6 +34,11 @@ import numba
 from numba.core import caching
 
 from . import vectors
+
+KERNELS = Path(__file__).parent.parent
+PACKAGE = KERNELS.parent
+DIGITS = 20
+MARKS = re.compile(rb"^@(kernels\.)?(twin_of|loops_of|helper|by_dtype|rounded)\b", re.MULTILINE)
 
 
 @functools.cache
@@ -68,35 +76,57 @@ def _private() -> Path:
     return path
 
 
+def sources() -> dict[str, bytes]:
+    """The files whose text compiled loops depend on, and their text."""
+    texts = {path: path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))}
+    return {
+        path.relative_to(PACKAGE).as_posix(): text
+        for path, text in texts.items()
+        if path.is_relative_to(KERNELS) or MARKS.search(text)
+    }
+
+
 def _key() -> str:
     """The hash in (1)."""
     hashed = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.parent.rglob("*.py")):
-        hashed.update(source.read_bytes())
+    for name, text in sources().items():
+        hashed.update(f"{name} {len(text)} ".encode() + text)
     cpu = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
     for text in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
         hashed.update(text.encode())
-    return hashed.hexdigest()[:20]
+    return hashed.hexdigest()[:DIGITS]
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:DIGITS]
 
 
 class _Locator(caching._CacheLocator):
     """Tells numba's cache where to look."""
 
-    _py_file = __file__  # named by numba where a function cannot be kept
+    def __init__(self, file: str) -> None:
+        self._py_file = file
+        self._is_ours = Path(file).is_relative_to(PACKAGE)
 
     def get_cache_path(self) -> str:
         return str(folder())
 
     def get_source_stamp(self) -> str:
-        return ""  # the folder is the stamp
+        return "" if self._is_ours else _digest(self._text())  # of ours the folder is the stamp
 
     def get_disambiguator(self) -> str:
-        return "kernel"
+        return "kernel" if self._is_ours else _digest(self._py_file.encode())
+
+    def _text(self) -> bytes:
+        try:
+            return Path(self._py_file).read_bytes()
+        except OSError:  # what was typed at a prompt has no file
+            return b""
 
     @classmethod
-    def from_function(cls, _function: Callable[..., Any], _file: str) -> "_Locator | None":
-        return cls() if folder() else None
+    def from_function(cls, _function: Callable[..., Any], file: str) -> "_Locator | None":
+        return cls(file) if folder() else None
 
 
 class _Implementation(caching.CompileResultCacheImpl):
