@@ -25,11 +25,12 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from .fingerprints import FILES, FUNCTIONS
+from .writing import write_whole
 
 PACKAGE = Path(__file__).parent
 ROOMS = ("nn", "distributions", "losses", "optim", "models")
 BESIDE = ("train/step.py", *(f"kernels/{name}.py" for name in (
-    "arithmetic", "elementwise", "normal", "pointwise", "products", "random",
+    "arithmetic", "bending", "elementwise", "normal", "products", "random",
 )))  # fmt: skip
 DIGITS = 12
 
@@ -146,7 +147,7 @@ def write() -> None:
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
     digests = {f"{file}:{name}": x for file in files for name, x in _functions(file).items()}
     lines += ["FUNCTIONS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]
-    (PACKAGE / "fingerprints.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(PACKAGE / "fingerprints.py", "\n".join([*lines, ""]).encode())
 
 
 if __name__ == "__main__":

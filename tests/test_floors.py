@@ -4,10 +4,14 @@ The list is docs/reading-order.md, which readers follow from top to bottom.
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from functools import cache
 from pathlib import Path
+
+from scratchgen import kernels
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scratchgen"
@@ -123,3 +127,94 @@ def test_no_public_name_fights_with_a_module_of_its_package():
         }
         modules = {path.stem for path in (ROOT / file).parent.iterdir()}
         assert not names & modules, file
+
+
+TEXTBOOK = tuple(
+    file
+    for file in FILES
+    if file.split("/")[1] in ("nn", "distributions", "losses", "models", "optim")
+)
+FUNCTIONS_OF_ONE_NUMBER = "scratchgen/kernels/functions.py"  # which loops call
+NOT_FOR_MATHEMATICS = {"set_threads", "threads", "threads_now"}
+# What else the textbook has of kernels: (file, file of kernels) -> names, with the reason.
+EXCEPTIONS = {
+    # who asks for gradients is about to train: from then on loops are worth compiling
+    ("scratchgen/nn/block.py", "scratchgen/kernels/twins.py"): {"want_twins"},
+    # a network is applied to many examples a chunk at a time, each in the memory of the last
+    ("scratchgen/models/model.py", "scratchgen/kernels/memory.py"): {"Workspace"},
+    # a prepared decoder is all about how it is run, and no mathematics
+    ("scratchgen/models/decoding.py", "scratchgen/kernels/prepared.py"): {"Prepared"},
+    ("scratchgen/models/decoding.py", "scratchgen/kernels/trust.py"): {
+        "asked",
+        "is_ours",
+        "why_not",
+    },
+    ("scratchgen/models/decoding.py", "scratchgen/kernels/twins.py"): {
+        "references",
+        "twins",
+        "twins_run",
+    },
+}
+GONE = re.compile(
+    r"\b(replays|noted|lasting|StandIn|overwrites|opened\(|kernels\.(before|here|after|in_order))\b"
+)
+ENGINE = re.compile(
+    r"\w*(recording|replay|workspace|stand_?in|playback)\w*|(in_)?plans?|overwrites|guards",
+    re.IGNORECASE,
+)
+
+
+def names_of_kernels(file: str) -> set[tuple[str, str]]:
+    """What a file has of kernels: (the file of that room that it comes from, its name)."""
+    found = set()
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kernels":
+            base = (ROOT / file).parents[node.level - 1].joinpath(*str(node.module).split("."))
+            found |= {(path_of(base) or "", alias.name) for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "kernels":
+                found.add(("scratchgen/kernels/__init__.py", node.attr))
+    return found
+
+
+def test_the_textbook_is_written_with_the_public_names_of_kernels():
+    public = set(kernels.__all__) - NOT_FOR_MATHEMATICS
+    of_one_number = {
+        name
+        for node in tree_of(FUNCTIONS_OF_ONE_NUMBER).body
+        for name in (
+            [node.name]
+            if isinstance(node, ast.FunctionDef)
+            else [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
+        )
+        if not name.startswith("_")
+    }
+    used = set()
+    for file in TEXTBOOK:
+        for source, name in names_of_kernels(file):
+            if source == "scratchgen/kernels/__init__.py":
+                assert name in public, f"{file} uses kernels.{name}"
+            elif source == FUNCTIONS_OF_ONE_NUMBER:
+                assert name in of_one_number, f"{file} imports {name}"
+            else:
+                assert name in EXCEPTIONS.get((file, source), ()), f"{file} imports {name}"
+                used.add((file, source, name))
+        assert "scratchgen/sources.py" not in imports_of(file), file
+    assert used == {(*where, name) for where, names in EXCEPTIONS.items() for name in names}
+
+
+def test_the_textbook_says_nothing_of_how_it_is_run():
+    """Comments and docstrings may speak of it; code may not, but for the exceptions.
+
+    Nor is any function told where to write what it gives.
+    """
+    excepted = {name for names in EXCEPTIONS.values() for name in names}
+    for file in TEXTBOOK:
+        text = (ROOT / file).read_text()
+        assert not GONE.search(text), f"{file}: {GONE.search(text)}"
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.NAME and ENGINE.fullmatch(token.string):
+                assert token.string in excepted, f"{file}, line {token.start[0]}: {token.string}"
+        for node in ast.walk(tree_of(file)):
+            told = [one.arg for one in node.keywords] if isinstance(node, ast.Call) else []
+            assert "out" not in told, f"{file}, line {node.lineno}: out="

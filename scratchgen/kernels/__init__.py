@@ -31,10 +31,10 @@ from .arithmetic import (
     mean,
     take_rows,
 )
+from .bending import loops_of, pointwise
 from .compiling import by_dtype, helper
 from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
-from .pointwise import loops_of, pointwise
 from .products import add_outer, add_sum, affine, times, times_transpose
 from .random import standard_normal, uniform
 from .recording import clear, numbers

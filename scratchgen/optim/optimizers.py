@@ -10,7 +10,9 @@ clipping.py     ClipNorm, around any of them
 import dataclasses
 from typing import Any
 
-from ..checks import as_object, one_of
+import numpy as np
+
+from ..checks import Array, as_object, one_of
 from ..errors import KindError
 from .adam import Adam, AdamW
 from .descent import SGD, Descent, Optimizer
@@ -44,6 +46,14 @@ def optimizer_for(choice: Any, what: str = "optimizer") -> Optimizer:
         raise KindError(f"{what}={one!r}: wants an optimizer, such as sg.optim.Adam(1e-3)")
     optimizer: Optimizer = one
     return optimizer
+
+
+def expect_written(optimizer: Any, theta: Array, found: Any) -> None:
+    """KindError where `update` gave another array than theta, which it is to write in place."""
+    if isinstance(found, np.ndarray) and found is not theta:
+        raise KindError(
+            f"{optimizer}.update gave an array, wants theta written in place: theta[:] = ..."
+        )
 
 
 def settings(optimizer: Any) -> dict[str, Any]:

@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, Shape
-from ..errors import KindError, ShapeError
+from ..errors import ShapeError
 from ..kernels import memory, recording
 from ..nn import Layer, Network, Residual, Tape
 from ..nn.initialisers import Initial
 from ..nn.layer import Views
+from ..optim.optimizers import expect_written
 
 NAMES = {"forward": "y", "backward": "dx", "tangent": "v", "points": "x"}  # what one array is
 GIVES = ("forward", "backward", "tangent", "tangent_backward", "both", "points",
@@ -148,14 +149,6 @@ def doubled(layer: Layer, is_known: Callable[[Any], bool], made: dict[Layer, Lay
         else:
             made[layer] = layer
     return made[layer]
-
-
-def expect_written(optimizer: Any, theta: Array, found: Any) -> None:
-    """KindError where `update` gave another array than theta, which it is to write in place."""
-    if isinstance(found, np.ndarray) and found is not theta:
-        raise KindError(
-            f"{optimizer}.update gave an array, wants theta written in place: theta[:] = ..."
-        )
 
 
 def call(part: Any, verb: str, args: tuple[Any, ...], gives: bool = True) -> Any:

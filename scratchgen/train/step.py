@@ -21,8 +21,8 @@ from ..models import Model
 from ..models.model import as_floats
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
+from ..optim.optimizers import expect_written
 from ..rng import Rng, generator
-from .stand_ins import expect_written
 
 
 class Trainer:

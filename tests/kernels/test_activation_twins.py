@@ -10,7 +10,7 @@ from scratchgen import nn
 from scratchgen.kernels import twins as which
 from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan, at_once
-from scratchgen.kernels.pointwise import LOOPS
+from scratchgen.kernels.bending import LOOPS
 from scratchgen.kernels.recording import Call, recording
 from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape

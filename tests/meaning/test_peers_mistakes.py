@@ -17,7 +17,7 @@ import pytest
 from scratchgen.data import toys
 from scratchgen.distributions import gaussian
 from scratchgen.kernels import mean
-from scratchgen.kernels.pointwise import LOOPS
+from scratchgen.kernels.bending import LOOPS
 from scratchgen.losses import LOSSES, GradientPenalty, penalties
 from scratchgen.models import GAN
 from scratchgen.nn import Tanh
