@@ -354,6 +354,8 @@ def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
     add("--scale", choices=data.SCALERS, metavar="NAME", help=scale)
     add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
     add("--out", type=name, metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
+    written = "run each step as it is written, more slowly and to the same numbers, to follow it"
+    add("--no-replay", dest="replay", action="store_false", default=None, help=written)
 
 
 def _optimizer_options(model: argparse.ArgumentParser) -> None:

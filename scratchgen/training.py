@@ -160,6 +160,7 @@ def train(options: argparse.Namespace) -> int:
                 average=options.average,
                 callbacks=[log, runs.Checkpoint(folder, settings), stop],
                 progress=True,
+                replay=options.replay,
             )
         except BaseException as problem:  # whatever it is, the model so far is kept first
             ended = problem

@@ -13,6 +13,7 @@ from own_modules import importable
 import scratchgen as sg
 from scratchgen import cli, nn
 from scratchgen.runs import read_data_of
+from scratchgen.train.step import Trainer
 from scratchgen.versions import is_installed
 
 needs_plots = pytest.mark.skipif(
@@ -136,6 +137,22 @@ def test_options_reach_the_model_and_its_training(data):
     run("train", "gan", "--data", "points.npy", "--out", "b", *TINY, *words.split())
     gan = sg.load("b/model.npz")
     assert (gan.loss.name, gan.discriminator_steps, gan.latent) == ("minimax", 2, 2)
+
+
+def test_without_replay_each_step_runs_as_it_is_written_and_gives_the_same(data, monkeypatch):
+    monkeypatch.setenv("SCRATCHGEN_REPLAY", "1")  # which the option goes before
+    steps, step = [], Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda *args: steps.append(1) or step(*args))
+    words = ["--data", "points.npy", "--epochs", "4", "--seed", "3", *TINY[2:]]
+    counts = []
+    for more in ([], ["--no-replay"]):
+        assert run("train", "vae", *words, *more) == 0
+        counts.append(len(steps))
+        steps.clear()
+    assert counts == [3, 8]
+    for name in ("model.npz", "config.json", "log.csv"):
+        first, second = ((data / "runs" / f"vae-{k}" / name).read_bytes() for k in (1, 2))
+        assert first == second
 
 
 def test_a_file_of_any_name_and_the_largest_seed_can_be_recorded_and_read_again(data):

@@ -171,9 +171,8 @@ def names_of_kernels(file: str) -> set[tuple[str, str]]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kernels":
             base = (ROOT / file).parents[node.level - 1].joinpath(*str(node.module).split("."))
             found |= {(path_of(base) or "", alias.name) for alias in node.names}
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "kernels":
-                found.add(("scratchgen/kernels/__init__.py", node.attr))
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "kernels":
+            found.add(("scratchgen/kernels/__init__.py", node.attr))
     return found
 
 
