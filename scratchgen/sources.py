@@ -79,15 +79,61 @@ def _is_changed(names: Any, count: int, functions: list[tuple[str, Any, Any]]) -
 
 
 def is_published(function: Callable[..., Any]) -> bool:
-    """Whether the text of a function of the textbook is the one that its loop was written for."""
-    code = function.__code__
-    try:
-        file = Path(code.co_filename).relative_to(PACKAGE).as_posix()
-    except ValueError:
+    """Whether a formula is the one that its loop was written for, with all that it calls."""
+    known, left = {function}, [function]
+    while left:
+        one = left.pop()
+        if not _is_as_published(one.__code__):
+            return False
+        others = set(_called(one)) - known
+        known |= others
+        left += others
+    return True
+
+
+def _is_as_published(code: CodeType) -> bool:
+    """Whether neither the function was edited nor what stands outside all functions of its file.
+
+    Of a method, nor the methods of its class that it names.
+    """
+    file = _file_of(code)
+    if file is None:
         return False
     if _digest_of(file) in (FILES.get(file), None):
         return True
-    return _functions(file).get(code.co_qualname) == FUNCTIONS.get(f"{file}:{code.co_qualname}")
+    kind = code.co_qualname.rpartition(".")[0]
+    own = [f"{kind}.{name}" for name in _names_in(code)] if kind else []
+    text = _functions(file)
+    return all(
+        text.get(name) == FUNCTIONS.get(f"{file}:{name}") for name in ("", code.co_qualname, *own)
+    )
+
+
+def _called(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Functions that a function names, of the textbook or of a user's."""
+    names, known = _names_in(function.__code__), function.__globals__
+    values = [known[name] for name in names if name in known]
+    for room in [x for x in values if isinstance(x, ModuleType)]:
+        if room.__name__.startswith(f"{__package__}."):
+            values += [vars(room)[name] for name in names if name in vars(room)]
+    for value in values:
+        one = inspect.unwrap(value) if isinstance(value, FunctionType) else None
+        if one is not None and _file_of(one.__code__) in (None, *FILES):
+            yield one
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The names that a function uses and does not make, also within its comprehensions."""
+    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*map(_names_in, inner))
+
+
+def _file_of(code: CodeType) -> str | None:
+    """The file of this package that a function was read from, `nn/dense.py`; None for others."""
+    try:
+        return Path(code.co_filename).relative_to(PACKAGE).as_posix()
+    except ValueError:
+        return None
 
 
 @functools.cache
@@ -106,9 +152,23 @@ def _digest(text: bytes) -> str:
 
 @functools.cache
 def _functions(file: str) -> dict[str, str]:
-    """(1) of each function in a file, without its comments, docstring and decorators."""
+    """(1) of each function in a file, without its comments, docstring and decorators.
+
+    By the name "" that of all that stands outside them, such as a number that they share.
+    """
     tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-    return {name: _digest(_text(node).encode()) for name, node in _defined(tree, "")}
+    digests = {name: _digest(_text(node).encode()) for name, node in _defined(tree, "")}
+    return {"": _digest(ast.unparse(_Outside().visit(tree)).encode()), **digests}
+
+
+class _Outside(ast.NodeTransformer):
+    """Leaves out functions and docstrings."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        return None
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -156,7 +216,7 @@ def _classes(module: ModuleType) -> list[type]:
 def _top_level(file: str) -> tuple[str, ...]:
     start = f"{file}:"
     names = (key.removeprefix(start) for key in FUNCTIONS if key.startswith(start))
-    return tuple(name for name in names if "." not in name)
+    return tuple(name for name in names if name and "." not in name)
 
 
 def _is_from(value: Any, module: ModuleType, name: str) -> bool:
