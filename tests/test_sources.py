@@ -12,7 +12,7 @@ from scratchgen.nn import GELU, SiLU
 
 
 def test_every_formula_is_known_as_it_stands_here():
-    assert sg.models.VAE and sg.models.GAN  # which import what has formulas
+    assert sg.models  # which imports what has formulas
     assert len(FORMULAS) > 40
     assert [name for name, one in FORMULAS.items() if not _is_published(one)] == []
 
