@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from own_modules import importable
 
 import scratchgen as sg
 from scratchgen import kernels
-from scratchgen.kernels.sharing import share_row
-from scratchgen.kernels.twins import references, twin_of
+from scratchgen.kernels.bending import LOOPS
+from scratchgen.kernels.twins import FORMULAS, references
 from scratchgen.versions import is_installed
 
 ROOT = Path(__file__).parent.parent
@@ -149,7 +150,7 @@ def test_links_lead_somewhere(path):
 
 def test_the_layer_that_contributors_are_shown_works(monkeypatch):
     text = (ROOT / "docs" / "contributing.md").read_text()
-    (listing,) = [content for language, content in blocks(text) if language == "python"]
+    listing = next(content for language, content in blocks(text) if language == "python")
     monkeypatch.setattr(sg.nn, "LAYERS", sg.nn.LAYERS)
     names: dict = {}
     try:
@@ -162,18 +163,61 @@ def test_the_layer_that_contributors_are_shown_works(monkeypatch):
         sg.nn.LAYERS.pop("Scale", None)
 
 
-def test_the_kernel_that_contributors_are_shown_does_what_its_reference_does():
-    text = (ROOT / "docs" / "contributing.md").read_text().split("## A kernel of your own")[1]
-    listing = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
-    names = {"np": np, "twin_of": twin_of, "share_row": share_row}
-    exec(compile(listing, "contributing.md", "exec"), names)
-    x = np.arange(600.0)
-    ours, reference = np.zeros(600), np.zeros(600)
+@pytest.fixture
+def parts(tmp_path):
+    """The file of parts that contributors are shown; what it declares is forgotten again."""
+    text = (ROOT / "docs" / "contributing.md").read_text()
+    listings = [content for language, content in blocks(text) if language == "python"]
+    (tmp_path / "parts.py").write_text("".join(one for one in listings if "# parts.py" in one))
+    before, loops = dict(FORMULAS), dict(LOOPS)
+    with importable(tmp_path):
+        yield importlib.import_module("parts")
+    for known, old in ((FORMULAS, before), (LOOPS, loops)):
+        known.clear()
+        known.update(old)
+
+
+def test_the_parts_that_contributors_are_shown_have_right_gradients(parts):
+    sg.assert_gradients(parts.ScaleColumns(5), x=(4, 5), strict=True)
+    sg.assert_gradients(parts.Softsign(), x=(4, 5), strict=True)
+    sg.assert_gradients(parts.Laplace(), strict=True)
+    sg.check_second_order(parts.Softsign(), x=(4, 5))
+
+
+def test_the_parts_that_contributors_are_shown_can_be_trained(parts, points):
+    decoder = sg.nn.Network(
+        (2,), sg.nn.Dense(2, 8), parts.Softsign(), parts.ScaleColumns(8), sg.nn.Dense(8, 2)
+    )
+    encoder = sg.nn.Network((2,), sg.nn.Dense(2, 4))
+    model = sg.models.VAE(encoder, decoder, parts.Laplace(), rng=0)
+    losses = sg.fit(model, points, epochs=10, batch_size=30, seed=0)["loss"]
+    assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_loops_that_contributors_are_shown_do_what_their_formulas_do(parts, dtype):
+    rng = np.random.default_rng(0)
+    x, y, dvalue, a = (
+        rng.standard_normal(shape).astype(dtype) for shape in ((9, 7), (9, 7), 9, 7)
+    )
+    for kernel, args in ((parts.scale_columns, (x, a)), (parts.score_laplace, (x, y, dvalue))):
+        with references():
+            wanted = kernel(*args)
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        made = [np.empty_like(one) for one in wanted]
+        room = [np.empty((2, 7), dtype)] if kernel.twins.operands.has_terms else []
+        for part in (0, 1):
+            kernel.twins.loop(part, 2, *args, *made, *room)
+        for one, other in zip(made, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+    activation, flat, made = parts.Softsign(), x.ravel(), np.empty(63, dtype)
     for part in (0, 1):
-        names["double"].loop(part, 2, x, ours)
-    with references():  # numba keeps no kernel that was not in a file
-        names["double"](x, reference)
-    assert ours.tolist() == reference.tolist() == (x + x).tolist()
+        LOOPS[parts.Softsign]["bend"](part, 2, flat, made, ())
+    np.testing.assert_allclose(made, activation.value(flat), rtol=1e-6)
+    for name in ("slope", "curvature"):
+        loop = getattr(parts.SoftsignLoops, name)
+        ours = [loop(one, other) for one, other in zip(flat, made, strict=True)]
+        np.testing.assert_allclose(ours, getattr(activation, name)(flat, made), rtol=1e-5)
 
 
 def test_the_listings_about_performance_print_what_is_shown(capsys):
