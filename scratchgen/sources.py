@@ -99,14 +99,17 @@ def _is_as_published(code: CodeType) -> bool:
     file = _file_of(code)
     if file is None:
         return False
-    if _digest_of(file) in (FILES.get(file), None):
-        return True
     kind = code.co_qualname.rpartition(".")[0]
     own = [f"{kind}.{name}" for name in _names_in(code)] if kind else []
+    return are_published(file, "", code.co_qualname, *own)
+
+
+def are_published(file: str, *names: str) -> bool:
+    """Whether functions of a file, by their names, are as they were published."""
+    if _digest_of(file) in (FILES.get(file), None):
+        return True
     text = _functions(file)
-    return all(
-        text.get(name) == FUNCTIONS.get(f"{file}:{name}") for name in ("", code.co_qualname, *own)
-    )
+    return all(text.get(name) == FUNCTIONS.get(f"{file}:{name}") for name in names)
 
 
 def _called(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:

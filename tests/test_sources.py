@@ -56,3 +56,16 @@ def test_a_method_is_another_where_one_that_it_calls_is_another(monkeypatch):
 
 def _is_published(formula) -> bool:
     return sources.is_published(inspect.unwrap(formula))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("kernels/products.py", "_affine"), ("kernels/arithmetic.py", "_add")]
+)
+def test_a_function_that_is_no_formula_of_its_own_is_asked_for_by_name(monkeypatch, file, name):
+    assert name in sources._functions(file)
+    edited = {**sources._functions(file), name: "another"}
+    assert sources.are_published(file, name)
+    monkeypatch.setattr(sources, "_functions", lambda file: edited)
+    monkeypatch.setattr(sources, "_digest_of", lambda file: "another")
+    assert not sources.are_published(file, "", name)
+    assert sources.are_published(file, "")

@@ -39,6 +39,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import sources
 from ..checks import Array
 from ..errors import OptionError
 from . import memory, recording
@@ -148,7 +149,7 @@ def add_sum(dy: Array, into: Array) -> None:
     if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
     prepared = ADD_SUM.prepare(dy, into)
-    if prepared is None or not twins_run():
+    if prepared is None or not twins_run() or not _are_published():
         recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=_write_sum)
         return
     passed, _ = prepared
@@ -183,6 +184,16 @@ def sum_rows_loop(part, parts, dy, sums):
             sums[j] += row[j]
 
 
+@functools.cache
+def _are_published() -> bool:
+    """Whether the formulas above are those that the loops below were written for."""
+    return sources.are_published(
+        "kernels/products.py", "times", "affine", "_affine", "_affine_into", "add_outer",
+        "_add_outer", "_write_outer", "times_transpose", "_times_transpose",
+        "_times_transpose_into", "add_sum", "_add_sum", "_write_sum",
+    )  # fmt: skip
+
+
 @formula("dy (N, O) -> blocks (N by 64, O)")
 def sum_blocks(dy: Array) -> Array:
     """dy (N, O) -> (B, O): the sums of BATCH rows each, and of what is left."""
@@ -208,7 +219,7 @@ def _multiplied(
 
     `zero` says which of a and b is looked at, because it may be nothing but 0.
     """
-    if not twins_run() or not ours_are_faster():
+    if not twins_run() or not ours_are_faster() or not _are_published():
         return False
     char, item = c.dtype.char, c.itemsize
     if c.strides[1] != item and c.shape[1] != 1:

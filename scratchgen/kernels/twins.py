@@ -114,7 +114,7 @@ class Twins:
     def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
         self.formula = in_blocks(formula, operands) if row_by_row else formula
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
-        self.weight, self.of = 1.0, 0
+        self.weight, self.of, self._is_published = 1.0, 0, False
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
         """By the loop, or by the formula; what it returns.
@@ -135,10 +135,13 @@ class Twins:
         made = recording.by_numpy(self.formula, args, self.operands)
         return _given(made)
 
-    @functools.cached_property
+    @property
     def is_published(self) -> bool:
         """Whether the formula is the one that the loop was written for."""
-        return not hasattr(self.written, "__code__") or sources.is_published(self.written)
+        if not self._is_published:  # else it was looked at
+            known = hasattr(self.written, "__code__")
+            self._is_published = not known or sources.is_published(self.written)
+        return self._is_published
 
 
 def _given(made: tuple[Any, ...]) -> Any:
