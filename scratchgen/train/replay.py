@@ -151,6 +151,10 @@ class Steps:
             self._refuse(str(reason))
             return self.trainer.parts() if kind.has_run else self._plainly(rows)
 
+    def plans(self) -> list[Plan]:
+        """Those that run in the place of steps by now."""
+        return [kind.plan for kind in self._kinds.values() if kind.plan and kind.is_trusted]
+
     def _may_replay(self) -> bool:
         if self._replay is False or self._reason:
             return False
