@@ -1,4 +1,4 @@
-"""Arguments for every kernel: what the bench times, `scratchgen warmup` compiles, and tests compare.
+"""Arguments for every kernel: what the bench times, `scratchgen warmup` compiles, tests compare.
 
     kernels()["take_rows"].call(*case("take_rows", rows, columns, dtype, seed))
 
