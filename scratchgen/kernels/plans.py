@@ -82,6 +82,7 @@ class Plan:
                 self._todo.append((event.f, event.args))
             elif isinstance(event, Clear):
                 self._todo.append((event.array.fill, (0,)))
+        self.is_fenced = any(getattr(event, "fenced", False) for event in notes.events)
         self._memory = notes  # which keeps what the plan points to
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -120,14 +120,13 @@ class GAN(Model):
         self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
     ) -> dict[str, Array]:
         """(3), with its penalty, or (4). The generator needs of the batch only its size."""
-        network, p, n = self.networks["generator"], self._views("generator"), len(batch)
+        network, p = self.networks["generator"], self._views("generator")
         g = None if gradient is None else getattr(gradient.views, player)
-        z = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)
+        z = standard_normal(tape.rng, (len(batch), self.latent), self.dtype)  # (N, Z)
         made = network.forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
-        dvalue = full((n,), 1 / n, self.dtype)  # (N,), as in (3) and (4)
         if player == "generator":
-            return self._generator(made, dvalue, tape, g)
-        return self._discriminator(batch, made, dvalue, tape, g)
+            return self._generator(made, self._dvalue(batch), tape, g)
+        return self._discriminator(batch, made, self._dvalue(batch), tape, g)
 
     def _discriminator(
         self, batch: Array, made: Array, dvalue: Array, tape: Tape, g: Views
@@ -143,9 +142,8 @@ class GAN(Model):
         if not self.penalty:
             return {"discriminator": value}
         x = points(self.penalty, batch, made, tape.rng)  # (M, ...), as a rule M = N
-        weight = full((len(x),), 1 / len(x), self.dtype)  # (M,)
-        each = penalise(self.penalty, network, p, x, weight, tape.inner("penalty"), g)  # (M,)
-        penalty = mean(each)  # (1,)
+        dvalue, tape_p = self._dvalue(x), tape.inner("penalty")  # (M,)
+        penalty = mean(penalise(self.penalty, network, p, x, dvalue, tape_p, g))  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
     def _generator(self, made: Array, dvalue: Array, tape: Tape, g: Views) -> dict[str, Array]:
@@ -157,6 +155,10 @@ class GAN(Model):
             network, p = self.networks["generator"], self._views("generator")
             network.backward(p, dmade, tape.inner("generator"), g, need_dx=False)  # (6)
         return {"generator": mean(d.value)}  # (4)
+
+    def _dvalue(self, x: Array) -> Array:
+        """What each of x (N, ...) weighs in the means (3) and (4): (N,)."""
+        return full((len(x),), 1 / len(x), self.dtype)
 
     def settle(self, player: str, tape: Tape) -> None:
         # two passes of the discriminator; in that of a penalty nothing has state to learn

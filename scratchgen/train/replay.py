@@ -111,6 +111,8 @@ class Steps:
         self._workspace = Workspace(guards=True)
         self._kinds: dict[Any, Kind] = {}
         self._doubles: dict[Any, Double] = {}
+        self._choices: list[Any] = []
+        self._chosen: tuple[Any, ...] = ()
         self._reason = ""
         self.look_again()
 
@@ -125,21 +127,7 @@ class Steps:
         """`Trainer.step` on the examples of those rows (n,)."""
         if not self._may_replay():
             return self._plainly(rows)
-        model, turns = self.trainer.model, self.trainer.turns()
-        choices = [
-            *vars(model).values(), *model.networks.values(),
-            *(one for block in model.players.values() for one in (block, block.vector, block.state)),
-        ]  # fmt: skip
-        of_model = tuple(one if type(one) in PLAIN else id(one) for one in choices)
-        key = (len(rows), turns, kernels.threads_now(), twins_run(), of_model)
-        if key not in self._kinds:
-            if len(self._kinds) > MOST_KNOWN:
-                self._kinds.clear()
-                self._doubles.clear()
-            if of_model not in self._doubles:
-                self._doubles[of_model] = Double(self.trainer, choices)
-            self._kinds[key] = Kind(self._doubles[of_model], len(rows))
-        kind = self._kinds[key]
+        kind, key = self._kind(len(rows))
         if kind.double.trainer is None:
             return self._plainly(rows)
         kind.rows[:] = rows
@@ -154,6 +142,25 @@ class Steps:
     def plans(self) -> list[Plan]:
         """Those that run in the place of steps by now."""
         return [kind.plan for kind in self._kinds.values() if kind.plan and kind.is_trusted]
+
+    def _kind(self, size: int) -> tuple["Kind", Any]:
+        """What is known of steps like the next one, and by which key."""
+        model = self.trainer.model
+        choices = [*vars(model).values(), *model.networks.values()]
+        for block in model.players.values():
+            choices += (block, block.vector, block.state)
+        if not _same(choices, self._choices):
+            self._choices = choices
+            self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])
+        key = (size, self.trainer.turns(), kernels.threads_now(), twins_run(), self._chosen)
+        if key not in self._kinds:
+            if len(self._kinds) > MOST_KNOWN:
+                self._kinds.clear()
+                self._doubles.clear()
+            if self._chosen not in self._doubles:
+                self._doubles[self._chosen] = Double(self.trainer, choices)
+            self._kinds[key] = Kind(self._doubles[self._chosen], size)
+        return self._kinds[key], key
 
     def _may_replay(self) -> bool:
         if self._replay is False or self._reason:
@@ -259,7 +266,10 @@ class Steps:
         """
         trainer = self.trainer
         for player, given in kind.given.items():
-            trainer.tapes[player].begin(**{**given, "step": trainer.steps})
+            if plan.is_fenced:  # a user's own part looks for notes of this pass alone
+                trainer.tapes[player].begin(**{**given, "step": trainer.steps})
+            else:
+                trainer.tapes[player].go_on(trainer.steps)
         trainer.is_moving = True
         plan.run()
         trainer.reports = kind.reports
@@ -378,6 +388,13 @@ class State:
 
 def _text(state: Any) -> str:
     return repr(state)
+
+
+def _same(a: list[Any], b: list[Any]) -> bool:
+    try:
+        return a == b  # which asks first whether they are the very same objects
+    except ValueError:  # two arrays
+        return False
 
 
 def _alike(a: dict[str, float], b: dict[str, float]) -> bool:

@@ -56,7 +56,7 @@ def functions() -> dict[str, list[str]]:
         own = {
             name
             for name in by_kind[kind]
-            if name.split(".")[-1] in (*WITH_VALUE, "_join")
+            if name.split(".")[-1] in (*WITH_VALUE, "_dvalue", "_join")
             or name.endswith(":penalise")
         }
         by_kind[kind] = {name for name in by_kind[kind] if name in plain} | own
