@@ -183,7 +183,7 @@ def test_the_number_of_parts_does_not_show(name, rows, columns):
 def test_a_loop_gives_what_its_formula_gives(dtype, name, rows, columns, seed):
     with on_threads(1) as ran:
         ours = outcome(name, case(name, rows, columns, dtype, seed))
-    assert ran
+    assert ran or rows == 0  # products of nothing are NumPy's
     with references(), np.errstate(all="ignore"):
         wanted = outcome(name, case(name, rows, columns, dtype, seed))
     for a, b in zip(ours, wanted, strict=True):
