@@ -52,7 +52,7 @@ FILES = {
     "kernels/elementwise.py": "6eeb381715b1",
     "kernels/normal.py": "d045db3ee19a",
     "kernels/pointwise.py": "e612f807000e",
-    "kernels/products.py": "ee4b6c62c2ea",
+    "kernels/products.py": "1759a017e463",
     "kernels/random.py": "81a358125b20",
 }
 FUNCTIONS = {
@@ -767,10 +767,11 @@ FUNCTIONS = {
     "kernels/products.py:_times_transpose": "9f86ac93dc1d",
     "kernels/products.py:_times_transpose_into": "738bc998c8d2",
     "kernels/products.py:_room": "e54d0864bdc6",
-    "kernels/products.py:add_sum": "8994b1f54db3",
+    "kernels/products.py:add_sum": "17ee786e3040",
     "kernels/products.py:_add_sum": "d81d0664ae89",
     "kernels/products.py:_write_sum": "95b0025ac137",
     "kernels/products.py:add_sum_loop": "cda56ab5e4ac",
+    "kernels/products.py:write_sum_loop": "8f9134158f8d",
     "kernels/products.py:sum_rows_loop": "5b38e300a097",
     "kernels/products.py:sum_blocks": "9601df0e4cad",
     "kernels/products.py:sum_blocks_loop": "d4c2eb5be08c",
