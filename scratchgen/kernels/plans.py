@@ -38,7 +38,7 @@ from .compiling import (
     kept,
     with_types,
 )
-from .recording import Action, Call, Clear, Notes
+from .recording import Action, Call, Clear, Event, Notes
 from .schedule import in_order, writing_first
 
 # mypy: disable-error-code="no-untyped-def"
@@ -66,11 +66,12 @@ class Plan:
 
     def __init__(self, notes: Notes, threads: int) -> None:
         ahead, among, last = in_order(writing_first(notes.events))
+        loops = any(isinstance(event, Call) for event in among)
+        ordered = [*ahead, *among, *last]
+        self.events = [clearing(event) if loops else event for event in ordered]  # in their order
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
-        for event in [*ahead, *among, *last, None]:
-            if isinstance(event, Clear) and event.array.flags.carray and _runs_loops(among):
-                event = clearing(event.array)
+        for event in [*self.events, None]:
             if isinstance(event, Call):
                 calls.append(event)
                 continue
@@ -93,13 +94,11 @@ class Plan:
             f(*args)
 
 
-def _runs_loops(events: Sequence[Any]) -> bool:
-    return any(isinstance(event, Call) for event in events)
-
-
-def clearing(x: Array) -> Call:
-    """x set to 0, by a loop."""
-    return Call(clear_loop, (x.reshape(-1),), x.size, written=(0,))
+def clearing(event: Event) -> Event:
+    """Memory that is cleared is cleared by a loop, where one can; all else is as it was."""
+    if not isinstance(event, Clear) or not event.array.flags.carray:
+        return event
+    return Call(clear_loop, (event.array.reshape(-1),), event.array.size, written=(0,))
 
 
 def clear_loop(part, parts, x):

@@ -35,6 +35,7 @@ from .recording import Call
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
 ONCE_FREED = 2**24  # bytes
 BLOCK = 2**14  # numbers
+OURS = f"{__name__.split('.')[0]}."
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
@@ -137,9 +138,10 @@ class Twins:
 
     @property
     def is_published(self) -> bool:
-        """Whether the formula is the one that the loop was written for."""
+        """Whether the formula is the one that the loop was written for, or both are a user's."""
         if not self._is_published:  # else it was looked at
-            known = hasattr(self.written, "__code__")
+            is_ours = self.loop is not None and self.loop.__module__.startswith(OURS)
+            known = is_ours and hasattr(self.written, "__code__")
             self._is_published = not known or sources.is_published(self.written)
         return self._is_published
 

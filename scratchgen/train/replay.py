@@ -142,6 +142,10 @@ class Steps:
             self._refuse(str(reason))
             return self.trainer.parts() if kind.has_run else self._plainly(rows)
 
+    def plans(self) -> list[Plan]:
+        """Those that run in the place of steps by now."""
+        return [kind.plan for kind in self._kinds.values() if kind.plan and kind.is_trusted]
+
     def _kind(self, size: int) -> tuple["Kind", Any]:
         """What is known of steps like the next one, and by which key."""
         model = self.trainer.model
