@@ -1,8 +1,9 @@
 """Whether the textbook is as it was published: an edit of it must count.
 
-A step of training that was recorded is run again without the Python that was read (train/replay.py),
-and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are right for the text
-that they were made from. So of each file that a step goes through, and of each function in it,
+A step of training that was recorded is run again without the Python that was read
+(train/replay.py), and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are
+right for the text that they were made from. So of each file that a step goes through, and of each
+function in it,
 
     digest = the first digits of SHA-256 of its text                                     (1)
 
@@ -15,6 +16,7 @@ function that was put into the place of another while the program ran comes from
 """
 
 import ast
+import copy
 import functools
 import hashlib
 import inspect
@@ -71,10 +73,11 @@ def _is_changed(names: Any, count: int, functions: list[tuple[str, Any, Any]]) -
     if len(names) != count:
         return True
     for name, x, code in functions:
-        if names.get(name) is not x or getattr(x, "__code__", code) is not code:
-            # what is wrapped has a code of its own, and is not looked at: it cannot be reached
-            if names.get(name) is not x or not hasattr(x, "__wrapped__"):
-                return True
+        if names.get(name) is not x:
+            return True
+        # what is wrapped has a code of its own, and is not looked at: it cannot be reached
+        if getattr(x, "__code__", code) is not code and not hasattr(x, "__wrapped__"):
+            return True
     return False
 
 
@@ -183,8 +186,9 @@ def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def _text(node: ast.FunctionDef) -> str:
-    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    plain = ast.FunctionDef(node.name, node.args, body or [ast.Pass()], [], lineno=0, type_params=[])
+    plain = copy.copy(node)
+    plain.body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    plain.body, plain.decorator_list = plain.body or [ast.Pass()], []
     return ast.unparse(plain)
 
 
@@ -251,11 +255,16 @@ def _code(value: Any) -> CodeType | None:
 def write() -> None:
     """fingerprints.py for the text as it is now."""
     files = sorted(
-        path.relative_to(PACKAGE).as_posix() for room in ROOMS for path in (PACKAGE / room).glob("*.py")
+        path.relative_to(PACKAGE).as_posix()
+        for room in ROOMS
+        for path in (PACKAGE / room).glob("*.py")
     )
     files += [file for file in BESIDE if (PACKAGE / file).exists()]
     _digest_of.cache_clear()
-    lines = ['"""The text of the textbook as it was published; see sources.py, which writes this."""', ""]
+    lines = [
+        '"""The text of the textbook as it was published; see sources.py, which writes this."""',
+        "",
+    ]
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
     digests = {f"{file}:{name}": x for file in files for name, x in _functions(file).items()}
     lines += ["FUNCTIONS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]

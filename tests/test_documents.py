@@ -197,9 +197,7 @@ def test_the_parts_that_contributors_are_shown_can_be_trained(parts, points):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_loops_that_contributors_are_shown_do_what_their_formulas_do(parts, dtype):
     rng = np.random.default_rng(0)
-    x, y, dvalue, a = (
-        rng.standard_normal(shape).astype(dtype) for shape in ((9, 7), (9, 7), 9, 7)
-    )
+    x, y, dvalue, a = (rng.standard_normal(shape).astype(dtype) for shape in ((9, 7), (9, 7), 9, 7))
     for kernel, args in ((parts.scale_columns, (x, a)), (parts.score_laplace, (x, y, dvalue))):
         with references():
             wanted = kernel(*args)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..kernels import add_in_place, add_sum, arithmetic, products
+from ..kernels.bending import LOOPS
 from ..kernels.declarations import ANY_SHAPE, LETTER, Operand, expression
 from ..kernels.operands import Operands
-from ..kernels.bending import LOOPS
 from ..kernels.products import BATCH
 from ..kernels.twins import FORMULAS
 

@@ -8,9 +8,9 @@ import pytest
 
 from scratchgen import nn
 from scratchgen.kernels import twins as which
+from scratchgen.kernels.bending import LOOPS
 from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan, at_once
-from scratchgen.kernels.bending import LOOPS
 from scratchgen.kernels.recording import Call, recording
 from scratchgen.kernels.twins import references
 from scratchgen.nn import Tape
