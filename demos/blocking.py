@@ -15,8 +15,9 @@ The least that a part has to do and to move, each array once, with 4 bytes a num
     Bernoulli pass          60 N D,              12 N D         x and logits; their gradient
     gather                  0,                   8 N D
 
-In (2) the three products of a layer move the same three matrices. 60 is what distributions/bernoulli.py
-adds, multiplies, divides and compares for one logit, most of it in an exp and a log1p.
+In (2) the three products of a layer move the same three matrices. 60 is what the loop in
+distributions/bernoulli.py adds, multiplies, divides and compares for one logit, most of it in an
+exp and a log1p.
 """
 
 from dataclasses import dataclass
