@@ -20,7 +20,6 @@ They belong to that class alone: one that inherits from it may have other formul
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -125,13 +124,8 @@ def _has_loops(activation: Any) -> bool:
     return (
         written is not None
         and all(getattr(getattr(activation, name), "__func__", None) is one for name, one in written.items())
-        and _are_published(type(activation))
+        and all(sources.is_published(one, type(activation)) for one in written.values())
     )
-
-
-@functools.cache
-def _are_published(kind: type) -> bool:
-    return all(map(sources.is_published, map(inspect.unwrap, _written[kind].values())))
 
 
 def _in_one_float(written: Kernel, activation: Any, *arrays: Any) -> tuple[Any, ...]:

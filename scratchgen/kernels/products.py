@@ -41,6 +41,7 @@ import numpy as np
 
 from ..checks import Array
 from ..errors import OptionError
+from ..sources import is_published
 from . import memory, recording
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .operands import Operands
@@ -87,7 +88,7 @@ def times(x: Array, w: Array) -> Array:
 def affine(x: Array, w: Array, b: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> (N, O)."""
     y = _room(AFFINE.check(x, w, b), x, w)
-    if y is None or not _multiplied(x, w, b, y, BIAS):
+    if y is None or not (is_published(_affine) and _multiplied(x, w, b, y, BIAS)):
         (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y)
     return memory.returned(y)
 
@@ -99,8 +100,10 @@ def _affine(x: Array, w: Array, b: Array) -> Array:
 def add_outer(x: Array, dy: Array, into: Array) -> None:
     """x (N, I), dy (N, O), added into (I, O)."""
     ours = ADD_OUTER.check(x, dy, into)
-    if not (ours and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
-        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=_write_outer)
+    as_published = is_published(_add_outer)
+    if not (ours and as_published and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
+        onto_zero = _write_outer if as_published else None
+        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=onto_zero)
 
 
 def _add_outer(x: Array, dy: Array, into: Array) -> None:
@@ -118,7 +121,9 @@ def _write_outer(x: Array, dy: Array, into: Array) -> None:
 def times_transpose(dy: Array, w: Array) -> Array:
     """dy (N, O), w (I, O) -> (N, I)."""
     dx = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T)
-    if dx is None or not _multiplied(dy, w.T, None, dx, NOTHING, zero=A):
+    if dx is None or not (
+        is_published(_times_transpose) and _multiplied(dy, w.T, None, dx, NOTHING, zero=A)
+    ):
         (dx,) = recording.by_numpy(_times_transpose, (dy, w), TIMES_TRANSPOSE, dx)
     return memory.returned(dx)
 
@@ -136,9 +141,10 @@ def add_sum(dy: Array, into: Array) -> None:
     """dy (N, O), its sum over examples added into (O,)."""
     if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
-    prepared = ADD_SUM.prepare(dy, into)
-    if prepared is None or not twins_run():
-        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=_write_sum)
+    prepared, as_published = ADD_SUM.prepare(dy, into), is_published(_add_sum)
+    if prepared is None or not (twins_run() and as_published):
+        onto_zero = _write_sum if as_published else None
+        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=onto_zero)
         return
     passed, _ = prepared
     rows, place, _ = passed

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
+from .. import kernels, sources
 from ..checks import Array
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
@@ -112,14 +112,27 @@ class Steps:
         self._kinds: dict[Any, Kind] = {}
         self._doubles: dict[Any, Double] = {}
         self._reason = ""
+        self._names: sources.Names | None = None
         self.look_again()
 
     def look_again(self) -> None:
-        """Look whether the textbook is as it was published; at each epoch."""
-        if self._replay is not None or self._reason:
+        """Look whether the textbook is as it was published; at each epoch.
+
+        Plans are forgotten where names stand for something else than when they were made.
+        """
+        if self._replay is False or self._reason:
             return
-        if reason := why_not():
+        if self._replay is None and (reason := why_not()):
             self._refuse(reason)
+            return
+        if self._names is not None and not self._names.are_as_before():
+            self._forget()
+        self._names = sources.Names()
+
+    def after_callbacks(self) -> None:
+        """A callback of a user's own may have put something in the place of a function."""
+        if self._names is not None and not self._reason and not self._names.are_as_before():
+            self.look_again()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
@@ -134,8 +147,7 @@ class Steps:
         key = (len(rows), turns, kernels.threads_now(), twins_run(), of_model)
         if key not in self._kinds:
             if len(self._kinds) > MOST_KNOWN:
-                self._kinds.clear()
-                self._doubles.clear()
+                self._forget()
             if of_model not in self._doubles:
                 self._doubles[of_model] = Double(self.trainer, choices)
             self._kinds[key] = Kind(self._doubles[of_model], len(rows))
@@ -161,9 +173,12 @@ class Steps:
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
+        self._forget()
+        self._say(reason)
+
+    def _forget(self) -> None:
         self._kinds.clear()
         self._doubles.clear()
-        self._say(reason)
 
     def _say(self, reason: str) -> None:
         if reason not in SAID:
@@ -301,7 +316,8 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
         if not is_known(optimizer):
             optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
-        gradient.views = block.layout.views(read_only(gradient.vector))
+        gradient.vector = read_only(gradient.vector)
+        gradient.views = block.layout.views(gradient.vector)
         double.gradients[player], double.optimizers[player] = gradient, optimizer
     return double
 
