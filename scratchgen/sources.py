@@ -39,6 +39,7 @@ BESIDE = ("train/step.py", "checks.py", "rng.py", *(f"kernels/{name}.py" for nam
 )))  # fmt: skip
 DIGITS = 12
 OTHERS = sys.stdlib_module_names | {"numpy"}  # whose functions the textbook has among its names
+TYPES = ("typing", "types", "collections.abc")  # whose objects can be called, and never are
 
 _digests: dict[str, tuple[Any, str | None]] = {}  # by file, and what the file was like
 _last: list[str | None] = []
@@ -249,6 +250,8 @@ def _spaces(module: ModuleType) -> Iterator[Any]:
 
 def _replaced_in(module: ModuleType) -> Iterator[str]:
     for name, value in list(vars(module).items()):
+        if not name.isidentifier():  # which no text can read; pytest has such
+            continue
         if not isinstance(value, type) or value.__module__ != module.__name__:
             if not _is_right(value, module, name):
                 yield f"{module.__name__.removeprefix(f'{__package__}.')}.{name}"
@@ -261,14 +264,19 @@ def _replaced_in(module: ModuleType) -> Iterator[str]:
 def _is_right(value: Any, module: ModuleType, name: str) -> bool:
     """(2): whether what stands by that name was defined there so, or imported from a known place."""
     value = _function_in(value)
+    is_defined = f"{_file_of_module(module.__name__)}:{name}" in TEXTS
+    if isinstance(value, ModuleType):
+        return _is_known(value.__name__)
     if not isinstance(value, FunctionType):
+        if is_defined and "." in name:  # of a class the methods alone are in TEXTS
+            return False
         kind = value if isinstance(value, type) else type(value)
-        named = value.__name__ if isinstance(value, ModuleType) else kind.__module__
-        return not callable(value) and not isinstance(value, ModuleType) or _is_known(named)
+        known = kind.__module__ in TYPES if is_defined else _is_known(kind.__module__)
+        return not callable(value) or known or _root(kind.__module__) == __package__
     chain = _chain(value)
     if not all(_is_known(one.__globals__.get("__name__")) for one in chain):
         return False
-    if f"{_file_of_module(module.__name__)}:{name}" not in TEXTS:
+    if not is_defined:
         return True
     return chain[-1].__globals__ is vars(module) and chain[-1].__qualname__ == name
 
@@ -278,7 +286,9 @@ def _function_in(value: Any) -> Any:
         return value.__func__
     if isinstance(value, property):
         return value.fget
-    return value.func if isinstance(value, functools.cached_property) else value
+    if isinstance(value, functools.cached_property):
+        return value.func
+    return value.__wrapped__ if isinstance(value, functools._lru_cache_wrapper) else value
 
 
 def _chain(function: Any) -> list[Any]:

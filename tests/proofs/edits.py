@@ -5,8 +5,7 @@
 Each edit is written into a copy of the package, in which a small model is trained three times, with
 fit(replay=None), False and True. The numbers of every epoch and the weights have to be the same to
 the last bit in all three, others than those of the unedited package, and with replay=None one line
-has to say which file was edited. What is said to be run by loops runs with numba, all else by NumPy
-and, where --loops is given, with numba too.
+has to say which file was edited: in a process without numba, by NumPy, and in one with its loops.
 
 `same` is whether the three give the same numbers, `counts` whether these are others than without the
 edit, `plan` whether replay=True could replay it: where an edit writes into what a kernel gave, or
@@ -83,7 +82,7 @@ TEXTS = (
     Edit("noise[:] = 0 in minimise", VAE, **after(NOISE, "noise[:] = 0")),
     Edit("np.clip(heads, out=heads)", VAE, **after(HEADS, "np.clip(heads, -1, 1, out=heads)")),
     Edit("heads = np.clip(heads)", VAE, **after(HEADS, "heads = np.clip(heads, -0.1, 0.1)")),
-    Edit("a branch on the step", VAE, **after(NOISE, "n = n + 1 if tape.step > 4 else n")),
+    Edit("a branch on the step", VAE, "-1 / n, self.dtype", "(-1 - (tape.step > 4)) / n, self.dtype"),
     Edit(
         "y *= 0.5 in Dense.forward", DENSE, AFFINE,
         "        y = kernels.affine(x, p.w, p.b)\n        y *= 0.5\n        return y\n",
@@ -98,7 +97,7 @@ TEXTS = (
         "LOG_TWO_PI", GAUSSIAN, "math.log(2 * math.pi)\n", "math.log(3 * math.pi)\n",
         training="gaussian",
     ),
-    Edit("LEAST", DESCENT, "float(np.finfo(kind).tiny)", "0.001"),
+    Edit("LEAST", DESCENT, "float(np.finfo(kind).tiny)", "1e-7"),
     Edit("a default, b1", ADAM, "    b1: float = 0.9\n", "    b1: float = 0.5\n"),
     Edit(
         "KL without its log_var", GAUSSIAN,
@@ -226,7 +225,10 @@ class Results:
         if edit.file:
             folder, cache = copied(self._origin, self._folder / name), self._cache(name)
         edit.put_into(folder)
-        found = outcome(folder, edit, loops, PYTHONBREAKPOINT="builtins.print", **cache)
+        try:
+            found = outcome(folder, edit, loops, PYTHONBREAKPOINT="builtins.print", **cache)
+        except RuntimeError as problem:
+            return [edit.name, "", "", "", "", "", str(problem).splitlines()[-1]]
         wrong = problems(edit, found, plain)
         same = all(numbers(found[name]) == numbers(found["False"]) for name in found)
         counts = numbers(found["False"]) != numbers(plain["False"])
@@ -249,6 +251,14 @@ class Results:
 
     def _cache(self, name: str) -> dict[str, str]:
         return {"NUMBA_CACHE_DIR": str(self._folder / "kernels" / name)}
+
+
+def _together(rows: list[list[Any]]) -> list[list[Any]]:
+    """One row for the two ways, where all in them is the same; without the last cells."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for name, way, *cells, _ in rows:
+        found.setdefault((name, *cells), []).append(way)
+    return [[name, ", ".join(ways), *cells] for (name, *cells), ways in found.items()]
 
 
 def _yes(holds: bool) -> str:
@@ -276,7 +286,8 @@ def main() -> int:
         rows = list(pool.map(results.tried, tasks))
         if options.only in "no .py, only .pyc":
             rows += map(results.without_source, ways)
-    table([["edit", "by", "same", "counts", "plan", "the line"], *(row[:-1] for row in rows)], "<<<<<<")
+    head = ["edit", "by", "same", "counts", "plan", "the line"]
+    table([head, *_together(rows)], "<<<<<<")
     bad = [f"{row[0]} ({row[1]}): {row[-1]}" for row in rows if row[-1]]
     print("\n".join(["", *bad, f"{len(rows)} edits, {len(bad)} of which do not do what they should, "
                      f"{time.perf_counter() - began:.0f} s"]))  # fmt: skip
