@@ -1,6 +1,6 @@
 """Whether the textbook is as it was published: an edit of it must count.
 
-A step of training that was recorded is run again without the Python that was read (train/replay.py),
+A step of training that was recorded runs again without the Python that was read (train/replay.py),
 and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are right for the text
 that they were made from. So of each file that a step goes through, and of each function and each
 constant in it,
@@ -19,6 +19,7 @@ it reaches by name are, and stand where they stood                              
 """
 
 import ast
+import copy
 import functools
 import hashlib
 import itertools
@@ -76,39 +77,55 @@ class Names:
 
     def are_as_before(self) -> bool:
         """Whether they still stand for the same; some 0.1 ms."""
-        now = self._now()
-        return len(now) == len(self._values) and all(map(operator.is_, now, self._values))
+        return _are_same(self._now(), self._values)
+
+    def are_like(self, other: "Names | None") -> bool:
+        """Whether they stood for the same at another moment, and there were as many of them."""
+        return other is not None and _are_same(self._values, other._values)
 
 
-def is_published(function: Callable[..., Any], kind: type | None = None) -> bool:
-    """Whether a formula is the one that its loop was written for, by (3); as a method of `kind`.
+def _are_same(a: list[Any], b: list[Any]) -> bool:
+    return len(a) == len(b) and all(map(operator.is_, a, b))
+
+
+def is_published(*functions: Callable[..., Any], kind: type | None = None) -> bool:
+    """Whether formulas are those that a loop was written for, by (3); `kind` has them as methods.
 
     What is asked again is answered at once, unless a name that the formula reads has come to stand
     for something else, or, by `edited`, a file has become another.
     """
-    if (answer := _answers.get((function, kind))) is None:
-        answer = _answers[function, kind] = Answer(function, kind)
+    if (answer := _answers.get((functions, kind))) is None:
+        answer = _answers[functions, kind] = Answer(functions, kind)
     return answer.holds()
 
 
 class Answer:
-    """What `is_published` says of a formula."""
+    """What `is_published` says of formulas."""
 
-    def __init__(self, function: Callable[..., Any], kind: type | None) -> None:
-        self._function, self._kind = function, kind
-        self._version = -1
+    def __init__(self, functions: tuple[Callable[..., Any], ...], kind: type | None) -> None:
+        self._functions, self._kind = functions, kind
+        self._version, self._holds = -1, False
+        self._globals: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self._methods: dict[str, Any] = {}
 
     def holds(self) -> bool:
-        """Whether it is as it was published."""
+        """Whether they are as they were published."""
         if _version == 0:
             edited()
-        if self._version != _version or any(_at(where, name) is not x for where, name, x in self._names):
-            self._names: list[tuple[Any, str, Any]] = []
+        if self._version != _version or not self._are_names_as_before():
+            self._globals, self._methods = {}, {}
             self._version, self._holds = _version, self._look()
         return self._holds
 
+    def _are_names_as_before(self) -> bool:
+        for scope, name, x in self._globals.values():
+            if scope.get(name) is not x:
+                return False
+        return all(getattr(self._kind, name, None) is x for name, x in self._methods.items())
+
     def _look(self) -> bool:
-        todo, seen, files = [self._function], set(), _edited
+        todo: list[Any] = list(self._functions)
+        seen, files = set(), _edited
         changed = {name for file in files for name in _changed_in(file) if "." not in name}
         while todo:
             function, *wrapped = _chain(todo.pop())
@@ -125,7 +142,10 @@ class Answer:
                 return False
             for where, name in self._read(function, names):
                 value = _at(where, name)
-                self._names.append((where, name, value))
+                if where is self._kind:
+                    self._methods[name] = value
+                else:
+                    self._globals[id(where), name] = where, name, value
                 if not _is_in_place(value, where, name):
                     return False
                 todo += [value] if isinstance(value, FunctionType) else []
@@ -231,8 +251,10 @@ def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _plain(node: ast.FunctionDef) -> ast.FunctionDef:
+    plain = copy.copy(node)
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    return ast.FunctionDef(node.name, node.args, body or [ast.Pass()], [], lineno=0, type_params=[])
+    plain.body, plain.decorator_list = body or [ast.Pass()], []
+    return plain
 
 
 def _modules() -> list[ModuleType]:
@@ -262,7 +284,7 @@ def _replaced_in(module: ModuleType) -> Iterator[str]:
 
 
 def _is_right(value: Any, module: ModuleType, name: str) -> bool:
-    """(2): whether what stands by that name was defined there so, or imported from a known place."""
+    """(2): whether what stands by that name was defined so there, or comes from a known place."""
     value = _function_in(value)
     is_defined = f"{_file_of_module(module.__name__)}:{name}" in TEXTS
     if isinstance(value, ModuleType):
@@ -316,7 +338,10 @@ def _is_known(name: Any) -> bool:
 
 def is_of_package(function: Any) -> bool:
     """Whether it is a function that reads the names of a module of this package."""
-    return isinstance(function, FunctionType) and _root(function.__globals__.get("__name__")) == __package__
+    return (
+        isinstance(function, FunctionType)
+        and _root(function.__globals__.get("__name__")) == __package__
+    )
 
 
 def _file_of(function: FunctionType) -> str:
@@ -332,10 +357,15 @@ def _file_of_module(name: str) -> str:
 def write() -> None:
     """fingerprints.py for the text as it is now."""
     files = sorted(
-        path.relative_to(PACKAGE).as_posix() for room in ROOMS for path in (PACKAGE / room).glob("*.py")
+        path.relative_to(PACKAGE).as_posix()
+        for room in ROOMS
+        for path in (PACKAGE / room).glob("*.py")
     )
     files += [file for file in BESIDE if (PACKAGE / file).exists()]
-    lines = ['"""The text of the textbook as it was published; see sources.py, which writes this."""', ""]
+    lines = [
+        '"""The text of the textbook as it was published; see sources.py, which writes this."""',
+        "",
+    ]
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
     digests = {f"{file}:{name}": x for file in files for name, x in _texts(file).items()}
     lines += ["TEXTS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]

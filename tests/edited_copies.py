@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 WAYS = {"None": None, "False": False, "True": True}  # fit(replay=...)
-STEPS, EPOCHS, ROWS = 12, 3, 64
+EPOCHS, ROWS = 3, 64
 TRAININGS = ("bernoulli", "gaussian", "gan", "hinge", "elu")
 
 
@@ -115,7 +115,7 @@ def model_of(sg: Any, training: str) -> Any:
 
 
 def trained(training: str, hook: str) -> dict[str, Any]:
-    """By way of WAYS: losses of each epoch, a hash of the weights, stdout, stderr, plans that ran."""
+    """By way of WAYS: losses of the epochs, a hash of the weights, stdout, stderr, runs of plans."""
     import numpy as np
 
     import scratchgen as sg

@@ -123,8 +123,11 @@ def _has_loops(activation: Any) -> bool:
     written = _written.get(type(activation))
     return (
         written is not None
-        and all(getattr(getattr(activation, name), "__func__", None) is one for name, one in written.items())
-        and all(sources.is_published(one, type(activation)) for one in written.values())
+        and all(
+            getattr(getattr(activation, name), "__func__", None) is one
+            for name, one in written.items()
+        )
+        and sources.is_published(*written.values(), kind=type(activation))
     )
 
 

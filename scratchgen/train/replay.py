@@ -120,14 +120,16 @@ class Steps:
 
         Plans are forgotten where names stand for something else than when they were made.
         """
+        edited, names = sources.edited(), sources.Names()  # the loops of edited formulas do not run
         if self._replay is False or self._reason:
             return
-        if self._replay is None and (reason := why_not()):
-            self._refuse(reason)
-            return
+        if self._replay is None and (edited or not names.are_like(self._names)):
+            if reason := why_not():
+                self._refuse(reason)
+                return
         if self._names is not None and not self._names.are_as_before():
             self._forget()
-        self._names = sources.Names()
+        self._names = names
 
     def after_callbacks(self) -> None:
         """A callback of a user's own may have put something in the place of a function."""

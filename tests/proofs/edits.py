@@ -7,8 +7,8 @@ fit(replay=None), False and True. The numbers of every epoch and the weights hav
 the last bit in all three, others than those of the unedited package, and with replay=None one line
 has to say which file was edited: in a process without numba, by NumPy, and in one with its loops.
 
-`same` is whether the three give the same numbers, `counts` whether these are others than without the
-edit, `plan` whether replay=True could replay it: where an edit writes into what a kernel gave, or
+`same` is whether the three give the same numbers, `counts` whether these are others than without
+the edit, `plan` whether replay=True could replay it: where an edit writes into what a kernel gave, or
 computes what no kernel does, steps run as they are written even then.
 """
 
@@ -56,7 +56,7 @@ def before(text: str, *lines: str) -> dict[str, str]:
 
 
 def replacing(what: str, by: str, first: int) -> str:
-    """A hook: from that step on, `what` is the function that `by` defines, with `old` the old one."""
+    """A hook: after so many steps `what` is the function that `by` defines; `old` is the old one."""
     return f"""
 import scratchgen.distributions.gaussian as gaussian
 import scratchgen.distributions.bernoulli as bernoulli
@@ -82,7 +82,9 @@ TEXTS = (
     Edit("noise[:] = 0 in minimise", VAE, **after(NOISE, "noise[:] = 0")),
     Edit("np.clip(heads, out=heads)", VAE, **after(HEADS, "np.clip(heads, -1, 1, out=heads)")),
     Edit("heads = np.clip(heads)", VAE, **after(HEADS, "heads = np.clip(heads, -0.1, 0.1)")),
-    Edit("a branch on the step", VAE, "-1 / n, self.dtype", "(-1 - (tape.step > 4)) / n, self.dtype"),
+    Edit(
+        "a branch on the step", VAE, "-1 / n, self.dtype", "(-1 - (tape.step > 4)) / n, self.dtype",
+    ),
     Edit(
         "y *= 0.5 in Dense.forward", DENSE, AFFINE,
         "        y = kernels.affine(x, p.w, p.b)\n        y *= 0.5\n        return y\n",
@@ -91,7 +93,9 @@ TEXTS = (
         "an early return in backward", DENSE,
         **before(BACK, "if self.n_in == 8:", "    return kernels.times_transpose(dy, p.w)"),
     ),
-    Edit("print in Dense.forward", DENSE, **before(AFFINE, "print(self)"), counts=False, prints=True),
+    Edit(
+        "print in Dense.forward", DENSE, **before(AFFINE, "print(self)"), counts=False, prints=True,
+    ),
     Edit("breakpoint()", DENSE, **before(AFFINE, "breakpoint()"), counts=False, prints=True),
     Edit(
         "LOG_TWO_PI", GAUSSIAN, "math.log(2 * math.pi)\n", "math.log(3 * math.pi)\n",
@@ -125,7 +129,9 @@ TEXTS = (
     ),
     Edit("np.clip(g) in Adam.move", ADAM, **before(MOVE, "np.clip(g, -0.01, 0.01, out=g)")),
     Edit("memory.m[:] = 0 in Adam.move", ADAM, **before(MOVE, "memory.m[:] = 0")),
-    Edit("flush, which Adam's formula calls", DESCENT, "    x[np.abs(x) < least] = 0", "    x *= 0.9"),
+    Edit(
+        "flush, which Adam's formula calls", DESCENT, "x[np.abs(x) < least] = 0", "x *= 0.9",
+    ),
     Edit("ReLU.value", ACTIVATIONS, "np.maximum(x, 0)  # (4)", "np.maximum(x, -0.1)  # (4)"),
     Edit(
         "ELU._bend, which its slope calls", ACTIVATIONS,
@@ -213,8 +219,8 @@ class Results:
     def compare(self, loops: bool) -> None:
         """Train the unedited package."""
         for training in TRAININGS:
-            edit = Edit("", training=training)
-            self._plain[training, loops] = outcome(self._origin, edit, loops, **self._cache("origin"))
+            edit, cache = Edit("", training=training), self._cache("origin")
+            self._plain[training, loops] = outcome(self._origin, edit, loops, **cache)
 
     def tried(self, task: tuple[Edit, bool]) -> list[Any]:
         """A row of the table; its last cell is what does not hold."""
@@ -232,7 +238,8 @@ class Results:
         wrong = problems(edit, found, plain)
         same = all(numbers(found[name]) == numbers(found["False"]) for name in found)
         counts = numbers(found["False"]) != numbers(plain["False"])
-        line = " ".join(found["None"]["err"]).rpartition("replayed: ")[2].removeprefix("scratchgen/")
+        line = " ".join(found["None"]["err"]).rpartition("replayed: ")[2]
+        line = line.removeprefix("scratchgen/")
         way = "loops" if loops else "NumPy"
         cells = [edit.name, way, _yes(same), _yes(counts), _yes(found["True"]["plans"] > 2)]
         return [*cells, line or "-", "; ".join(wrong)]
@@ -289,8 +296,9 @@ def main() -> int:
     head = ["edit", "by", "same", "counts", "plan", "the line"]
     table([head, *_together(rows)], "<<<<<<")
     bad = [f"{row[0]} ({row[1]}): {row[-1]}" for row in rows if row[-1]]
-    print("\n".join(["", *bad, f"{len(rows)} edits, {len(bad)} of which do not do what they should, "
-                     f"{time.perf_counter() - began:.0f} s"]))  # fmt: skip
+    took = f"{time.perf_counter() - began:.0f} s"
+    last = f"{len(rows)} trials, {len(bad)} of which do not do what they should, {took}"
+    print("\n".join(["", *bad, last]))
     if sys.version_info < (3, 12):
         print("sys.monitoring was not tried: it is there from Python 3.12 on")
     return 1 if bad else 0

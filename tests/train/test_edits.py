@@ -27,8 +27,16 @@ EDITS = (
     Edit("a docstring", DENSE, '"""A dense layer mixes', '"""Dense mixes', counts=False),
     Edit("CRLF", DENSE, "\n", "\r\n", counts=False, line=""),
 )
+RELOADED = Edit(
+    "reloaded", line=f"scratchgen/{GAUSSIAN} was edited", hook=f"""
+import importlib, pathlib
+from scratchgen.distributions import gaussian
+path = pathlib.Path(gaussian.__file__)
+path.write_text(path.read_text().replace({KL!r}, {KL.replace(" - log_var", "")!r}))
+importlib.reload(gaussian)
+""")  # fmt: skip
 # what draw_and_kl calls: its own text and its loop are as they were
-LOOPED = Edit("a function that a formula calls", GAUSSIAN, KL, KL.replace(" - log_var", ""))
+LOOPED = Edit("what a formula calls", GAUSSIAN, KL, KL.replace(" - log_var", ""))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,13 @@ def test_an_edit_counts_with_and_without_replay(edit, origin, tmp_path):
     expect_kept(edit, origin, tmp_path)
 
 
-@pytest.mark.skipif(not compiles() or not numba_works(), reason="numba is not there, or not asked for")
+def test_an_edit_counts_that_is_reloaded_while_the_program_runs(origin, tmp_path):
+    expect_kept(RELOADED, origin, tmp_path)
+
+
+@pytest.mark.skipif(
+    not compiles() or not numba_works(), reason="numba is not there, or not asked for"
+)
 def test_a_loop_does_not_run_where_what_its_formula_calls_was_edited(origin, tmp_path):
     expect_kept(LOOPED, origin, tmp_path, loops=True)
 
@@ -113,8 +127,8 @@ def test_a_formula_is_the_published_one_only_if_all_that_it_calls_is(monkeypatch
         assert not is_published(published)
     assert is_published(published)
     monkeypatch.setattr(nn.ELU, "_bend", lambda _, x: x)
-    assert not is_published(nn.ELU.slope, nn.ELU)
-    assert is_published(nn.ReLU.slope, nn.ReLU)
+    assert not is_published(nn.ELU.slope, kind=nn.ELU)
+    assert is_published(nn.ReLU.slope, kind=nn.ReLU)
 
 
 def test_a_product_that_was_replaced_runs_in_the_place_of_its_loop(monkeypatch):
