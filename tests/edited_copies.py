@@ -115,7 +115,7 @@ def model_of(sg: Any, training: str) -> Any:
 
 
 def trained(training: str, hook: str) -> dict[str, Any]:
-    """By way of WAYS: losses of the epochs, a hash of the weights, stdout, stderr, runs of plans."""
+    """By way of WAYS: losses of epochs, a hash of the weights, stdout, stderr, runs of plans."""
     import numpy as np
 
     import scratchgen as sg

@@ -8,8 +8,8 @@ the last bit in all three, others than those of the unedited package, and with r
 has to say which file was edited: in a process without numba, by NumPy, and in one with its loops.
 
 `same` is whether the three give the same numbers, `counts` whether these are others than without
-the edit, `plan` whether replay=True could replay it: where an edit writes into what a kernel gave, or
-computes what no kernel does, steps run as they are written even then.
+the edit, `plan` whether replay=True could replay it: where an edit writes into what a kernel gave,
+or computes what no kernel does, steps run as they are written even then.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def before(text: str, *lines: str) -> dict[str, str]:
 
 
 def replacing(what: str, by: str, first: int) -> str:
-    """A hook: after so many steps `what` is the function that `by` defines; `old` is the old one."""
+    """A hook: after so many steps `what` is the function that `by` defines; `old` is the first."""
     return f"""
 import scratchgen.distributions.gaussian as gaussian
 import scratchgen.distributions.bernoulli as bernoulli
