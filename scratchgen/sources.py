@@ -1,16 +1,19 @@
 """Whether the textbook is as it was published: an edit of it must count.
 
-A step of training that was recorded is run again without the Python that was read
-(train/replay.py), and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are
-right for the text that they were made from. So of each file that a step goes through, and of each
-function in it,
+A step of training that was recorded runs again without the Python that was read (train/replay.py),
+and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are right for the text
+that they were made from. So of each file that a step goes through, and of each function and each
+constant in it,
 
     digest = the first digits of SHA-256 of its text                                     (1)
 
-is kept in fingerprints.py, and compared before the first step: an edited file has another. A
-function that was put into the place of another while the program ran comes from another place:
+is kept in fingerprints.py, and compared before the first step: an edited file has another. What was
+put into the place of a function while the program ran comes from another place:
 
-    its code says which file it was read from, and by which name                         (2)
+    a function knows its name, and the module whose names it reads                       (2)
+
+A formula is more than its own text. It is as it was published if all functions and constants that
+it reaches by name are, and stand where they stood                                       (3)
 
     python -m scratchgen.sources        writes fingerprints.py anew, when an edit is meant to stay
 """
@@ -19,237 +22,336 @@ import ast
 import copy
 import functools
 import hashlib
-import inspect
+import itertools
+import operator
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from .fingerprints import FILES, FUNCTIONS
-from .writing import write_whole
+from .fingerprints import FILES, TEXTS
 
 PACKAGE = Path(__file__).parent
 ROOMS = ("nn", "distributions", "losses", "optim", "models")
-BESIDE = ("train/step.py", *(f"kernels/{name}.py" for name in (
+BESIDE = ("train/step.py", "checks.py", "rng.py", *(f"kernels/{name}.py" for name in (
     "arithmetic", "bending", "elementwise", "normal", "products", "random",
 )))  # fmt: skip
 DIGITS = 12
+OTHERS = sys.stdlib_module_names | {"numpy"}  # whose functions the textbook has among its names
+TYPES = ("typing", "types", "collections.abc")  # whose objects can be called, and never are
+
+_digests: dict[str, tuple[Any, str | None]] = {}  # by file, and what the file was like
+_last: list[str | None] = []
+_edited: list[str] = []
+_version = 0  # of all files together; another one whenever a file has become another
 
 
 def edited() -> list[str]:
     """The files, `nn/dense.py`, whose text is not the one that was published."""
-    return [file for file, digest in FILES.items() if _digest_of(file) not in (digest, None)]
+    global _last, _edited, _version
+    files = _files()
+    digests = [_digest_of(file) for file in files]
+    if digests != _last:
+        pairs = zip(files, digests, strict=True)
+        _edited = [file for file, digest in pairs if digest not in (FILES.get(file, ""), None)]
+        _last, _version = digests, _version + 1
+    return list(_edited)
 
 
 def replaced() -> list[str]:
-    """Functions of the textbook that came from elsewhere, `Dense.forward`, by (2)."""
-    if not _seen or any(_is_changed(*one) for one in _seen):
-        found = [name for file in FILES for name in _replaced_in(file)]
-        _seen[:] = [] if found else _all_there_is()
-        return found
-    return []
+    """What came into the textbook from elsewhere, `Dense.forward`, by (2)."""
+    return [name for module in _modules() for name in _replaced_in(module)]
 
 
-_seen: list[tuple[dict[str, Any], int, list[tuple[str, Any, Any]]]] = []  # when nothing was amiss
+class Names:
+    """What the names of the textbook stand for at one moment, in its modules and classes."""
+
+    def __init__(self) -> None:
+        self._spaces = [space for module in _modules() for space in _spaces(module)]
+        self._values = self._now()
+
+    def _now(self) -> list[Any]:
+        return list(itertools.chain.from_iterable(space.values() for space in self._spaces))
+
+    def are_as_before(self) -> bool:
+        """Whether they still stand for the same; some 0.1 ms."""
+        return _are_same(self._now(), self._values)
+
+    def are_like(self, other: "Names | None") -> bool:
+        """Whether they stood for the same at another moment, and there were as many of them."""
+        return other is not None and _are_same(self._values, other._values)
 
 
-def _all_there_is() -> list[Any]:
-    """Of each module and class of the textbook: its names, how many, and those of functions."""
-    modules = [module for file in FILES if (module := _module(file)) is not None]
-    rooms: list[Any] = [*modules, *(kind for module in modules for kind in _classes(module))]
-    return [
-        (
-            vars(room),
-            len(vars(room)),
-            [(name, x, _code(x)) for name, x in vars(room).items() if _code(x) is not None],
-        )
-        for room in rooms
-    ]
+def _are_same(a: list[Any], b: list[Any]) -> bool:
+    return len(a) == len(b) and all(map(operator.is_, a, b))
 
 
-def _is_changed(names: Any, count: int, functions: list[tuple[str, Any, Any]]) -> bool:
-    """Whether there is another function, or another code in one."""
-    if len(names) != count:
-        return True
-    for name, x, code in functions:
-        if names.get(name) is not x:
-            return True
-        # what is wrapped has a code of its own, and is not looked at: it cannot be reached
-        if getattr(x, "__code__", code) is not code and not hasattr(x, "__wrapped__"):
-            return True
-    return False
+def is_published(*functions: Callable[..., Any], kind: type | None = None) -> bool:
+    """Whether formulas are those that a loop was written for, by (3); `kind` has them as methods.
 
-
-def is_published(function: Callable[..., Any]) -> bool:
-    """Whether a formula is the one that its loop was written for, with all that it calls."""
-    known, left = {function}, [function]
-    while left:
-        one = left.pop()
-        if not _is_as_published(one.__code__):
-            return False
-        others = set(_called(one)) - known
-        known |= others
-        left += others
-    return True
-
-
-def _is_as_published(code: CodeType) -> bool:
-    """Whether neither the function was edited nor what stands outside all functions of its file.
-
-    Of a method, nor the methods of its class that it names.
+    What is asked again is answered at once, unless a name that the formula reads has come to stand
+    for something else, or, by `edited`, a file has become another.
     """
-    file = _file_of(code)
-    if file is None:
-        return False
-    kind = code.co_qualname.rpartition(".")[0]
-    own = [f"{kind}.{name}" for name in _names_in(code)] if kind else []
-    return are_published(file, "", code.co_qualname, *own)
+    if (answer := _answers.get((functions, kind))) is None:
+        answer = _answers[functions, kind] = Answer(functions, kind)
+    return answer.holds()
 
 
-def are_published(file: str, *names: str) -> bool:
-    """Whether functions of a file, by their names, are as they were published."""
-    if _digest_of(file) in (FILES.get(file), None):
+class Answer:
+    """What `is_published` says of formulas."""
+
+    def __init__(self, functions: tuple[Callable[..., Any], ...], kind: type | None) -> None:
+        self._functions, self._kind = functions, kind
+        self._version, self._holds = -1, False
+        self._globals: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self._methods: dict[str, Any] = {}
+
+    def holds(self) -> bool:
+        """Whether they are as they were published."""
+        if _version == 0:
+            edited()
+        if self._version != _version or not self._are_names_as_before():
+            self._globals, self._methods = {}, {}
+            self._version, self._holds = _version, self._look()
+        return self._holds
+
+    def _are_names_as_before(self) -> bool:
+        for scope, name, x in self._globals.values():
+            if scope.get(name) is not x:
+                return False
+        return all(getattr(self._kind, name, None) is x for name, x in self._methods.items())
+
+    def _look(self) -> bool:
+        todo: list[Any] = list(self._functions)
+        seen, files = set(), _edited
+        changed = {name for file in files for name in _changed_in(file) if "." not in name}
+        while todo:
+            function, *wrapped = _chain(todo.pop())
+            if not all(map(is_of_package, (function, *wrapped))):
+                return False
+            function = wrapped[-1] if wrapped else function
+            file, names = _file_of(function), _names(function.__code__)
+            if function in seen or file not in FILES:
+                continue
+            seen.add(function)
+            if file in files and function.__qualname__ in _changed_in(file):
+                return False
+            if not changed.isdisjoint(names):
+                return False
+            for where, name in self._read(function, names):
+                value = _at(where, name)
+                if where is self._kind:
+                    self._methods[name] = value
+                else:
+                    self._globals[id(where), name] = where, name, value
+                if not _is_in_place(value, where, name):
+                    return False
+                todo += [value] if isinstance(value, FunctionType) else []
         return True
-    text = _functions(file)
-    return all(text.get(name) == FUNCTIONS.get(f"{file}:{name}") for name in names)
+
+    def _read(self, function: FunctionType, names: set[str]) -> Iterator[tuple[Any, str]]:
+        """Where the function reads which names of functions."""
+        scope = function.__globals__
+        spaces = [scope, *([self._kind] if self._kind else [])]
+        modules = [scope[name] for name in names if isinstance(scope.get(name), ModuleType)]
+        spaces += [vars(module) for module in modules if _root(module.__name__) == __package__]
+        for where, name in itertools.product(spaces, sorted(names)):
+            value = _at(where, name)
+            if callable(value) and not isinstance(value, type):
+                yield where, name
 
 
-def _called(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """Functions that a function names, of the textbook or of a user's."""
-    names, known = _names_in(function.__code__), function.__globals__
-    values = [known[name] for name in names if name in known]
-    for room in [x for x in values if isinstance(x, ModuleType)]:
-        if room.__name__.startswith(f"{__package__}."):
-            values += [vars(room)[name] for name in names if name in vars(room)]
-    for value in values:
-        one = inspect.unwrap(value) if isinstance(value, FunctionType) else None
-        if one is not None and _file_of(one.__code__) in (None, *FILES):
-            yield one
+_answers: dict[Any, Answer] = {}
 
 
-def _names_in(code: CodeType) -> set[str]:
-    """The names that a function uses and does not make, also within its comprehensions."""
-    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
-    return set(code.co_names).union(*map(_names_in, inner))
+def _at(where: Any, name: str) -> Any:
+    """What stands there by that name, in a class or among the names of a module."""
+    return getattr(where, name, None) if isinstance(where, type) else where.get(name)
 
 
-def _file_of(code: CodeType) -> str | None:
-    """The file of this package that a function was read from, `nn/dense.py`; None for others."""
+def _is_in_place(value: Any, where: Any, name: str) -> bool:
+    """(2), for what a function finds by that name."""
+    if isinstance(where, type):
+        where = next(kind for kind in where.__mro__ if name in vars(kind))
+        module, name = sys.modules[where.__module__], f"{where.__qualname__}.{name}"
+    else:
+        module = sys.modules[where["__name__"]]
+    return _is_right(value, module, name)
+
+
+def _files() -> list[str]:
+    """Those that were published, and those that stand beside them."""
+    found = {f"{room}/{path}" for room in ROOMS for path in _listed(room) if path.endswith(".py")}
+    return [*FILES, *sorted(found.difference(FILES))]
+
+
+def _listed(room: str) -> list[str]:
     try:
-        return Path(code.co_filename).relative_to(PACKAGE).as_posix()
-    except ValueError:
-        return None
+        return os.listdir(PACKAGE / room)
+    except OSError:
+        return []
 
 
-@functools.cache
 def _digest_of(file: str) -> str | None:
     """(1) of a file; None where there is no text, which then nobody can have edited."""
+    path = PACKAGE / file
     try:
-        text = (PACKAGE / file).read_bytes()
+        status = path.stat()
+        like = status.st_mtime_ns, status.st_size, status.st_ino
+        if _digests.get(file, (None,))[0] != like:
+            _digests[file] = like, _digest(path.read_bytes().replace(b"\r\n", b"\n"))
     except OSError:
         return None
-    return _digest(text.replace(b"\r\n", b"\n"))
+    return _digests[file][1]
 
 
 def _digest(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:DIGITS]
 
 
+def _changed_in(file: str) -> frozenset[str]:
+    """The functions and constants of an edited file that have another text than was published."""
+    return _changed(file, _digest_of(file))
+
+
 @functools.cache
-def _functions(file: str) -> dict[str, str]:
-    """(1) of each function in a file, without its comments, docstring and decorators.
-
-    By the name "" that of all that stands outside them, such as a number that they share.
-    """
-    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-    digests = {name: _digest(_text(node).encode()) for name, node in _defined(tree, "")}
-    return {"": _digest(ast.unparse(_Outside().visit(tree)).encode()), **digests}
+def _changed(file: str, _digest: str | None) -> frozenset[str]:
+    old, new = _published(file), _texts(file)
+    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
-class _Outside(ast.NodeTransformer):
-    """Leaves out functions and docstrings."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        return None
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
+@functools.cache
+def _published(file: str) -> dict[str, str]:
+    start = f"{file}:"
+    return {key.removeprefix(start): x for key, x in TEXTS.items() if key.startswith(start)}
 
 
-def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _texts(file: str) -> dict[str, str]:
+    """(1) of each function and constant in a file, without comments, docstrings and decorators."""
+    try:
+        tree = ast.parse((PACKAGE / file).read_bytes())
+    except (OSError, SyntaxError):
+        return {}
+    return {name: _digest(ast.unparse(node).encode()) for name, node in _defined(tree, "")}
+
+
+def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.stmt]]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            yield f"{path}{node.name}", node
+            yield f"{path}{node.name}", _plain(node)
         elif isinstance(node, ast.ClassDef):
             yield from _defined(node, f"{path}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and not path:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for name in (one for target in targets for one in ast.walk(target)):
+                if isinstance(name, ast.Name):
+                    yield name.id, node
 
 
-def _text(node: ast.FunctionDef) -> str:
+def _plain(node: ast.FunctionDef) -> ast.FunctionDef:
     plain = copy.copy(node)
-    plain.body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    plain.body, plain.decorator_list = plain.body or [ast.Pass()], []
-    return ast.unparse(plain)
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    plain.body, plain.decorator_list = body or [ast.Pass()], []
+    return plain
 
 
-def _replaced_in(file: str) -> Iterator[str]:
-    module = _module(file)
-    if module is None:
-        return
-    for name in _top_level(file):
-        if not _is_from(vars(module).get(name), module, name):
-            yield f"{file[:-3].replace('/', '.')}.{name}"
-    for kind in _classes(module):
-        for name, method in list(vars(kind).items()):
-            dunder = name.startswith("__")  # as what dataclasses and protocols write
-            if not dunder and not _is_from(method, module, f"{kind.__qualname__}.{name}"):
-                yield f"{kind.__qualname__}.{name}"
+def _modules() -> list[ModuleType]:
+    names = (f"{__package__}.{file[:-3].replace('/', '.')}" for file in FILES)
+    return [sys.modules[name] for name in names if name in sys.modules]
 
 
-def _module(file: str) -> ModuleType | None:
-    """The module of a file, if it was imported."""
-    return sys.modules.get(f"{__package__}.{file[:-3].replace('/', '.')}")
+def _spaces(module: ModuleType) -> Iterator[Any]:
+    """The names of a module, and of each class in it."""
+    yield vars(module)
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            yield vars(value)
 
 
-def _classes(module: ModuleType) -> list[type]:
-    """The classes that a module defines."""
-    return [
-        x for x in list(vars(module).values())
-        if isinstance(x, type) and x.__module__ == module.__name__
-    ]  # fmt: skip
+def _replaced_in(module: ModuleType) -> Iterator[str]:
+    for name, value in list(vars(module).items()):
+        if not name.isidentifier():  # which no text can read; pytest has such
+            continue
+        if not isinstance(value, type) or value.__module__ != module.__name__:
+            if not _is_right(value, module, name):
+                yield f"{module.__name__.removeprefix(f'{__package__}.')}.{name}"
+            continue
+        for method, x in list(vars(value).items()):
+            if not _is_right(x, module, f"{value.__qualname__}.{method}"):
+                yield f"{value.__qualname__}.{method}"
+
+
+def _is_right(value: Any, module: ModuleType, name: str) -> bool:
+    """(2): whether what stands by that name was defined so there, or comes from a known place."""
+    value = _function_in(value)
+    is_defined = f"{_file_of_module(module.__name__)}:{name}" in TEXTS
+    if isinstance(value, ModuleType):
+        return _is_known(value.__name__)
+    if not isinstance(value, FunctionType):
+        if is_defined and "." in name:  # of a class the methods alone are in TEXTS
+            return False
+        kind = value if isinstance(value, type) else type(value)
+        known = kind.__module__ in TYPES if is_defined else _is_known(kind.__module__)
+        return not callable(value) or known or _root(kind.__module__) == __package__
+    chain = _chain(value)
+    if not all(_is_known(one.__globals__.get("__name__")) for one in chain):
+        return False
+    if not is_defined:
+        return True
+    return chain[-1].__globals__ is vars(module) and chain[-1].__qualname__ == name
+
+
+def _function_in(value: Any) -> Any:
+    if isinstance(value, staticmethod | classmethod):
+        return value.__func__
+    if isinstance(value, property):
+        return value.fget
+    if isinstance(value, functools.cached_property):
+        return value.func
+    return value.__wrapped__ if isinstance(value, functools._lru_cache_wrapper) else value
+
+
+def _chain(function: Any) -> list[Any]:
+    """A function, and what it wraps, to the innermost."""
+    chain = [function]
+    while hasattr(chain[-1], "__wrapped__"):
+        chain.append(chain[-1].__wrapped__)
+    return chain
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names that code reads, also within what it defines."""
+    inner = (_names(x) for x in code.co_consts if isinstance(x, CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _root(name: Any) -> str:
+    return str(name).partition(".")[0]
+
+
+def _is_known(name: Any) -> bool:
+    """Whether a module is of this package, of Python or NumPy."""
+    return _root(name) == __package__ or _root(name) in OTHERS
+
+
+def is_of_package(function: Any) -> bool:
+    """Whether it is a function that reads the names of a module of this package."""
+    return (
+        isinstance(function, FunctionType)
+        and _root(function.__globals__.get("__name__")) == __package__
+    )
+
+
+def _file_of(function: FunctionType) -> str:
+    return _file_of_module(function.__globals__["__name__"])
 
 
 @functools.cache
-def _top_level(file: str) -> tuple[str, ...]:
-    start = f"{file}:"
-    names = (key.removeprefix(start) for key in FUNCTIONS if key.startswith(start))
-    return tuple(name for name in names if name and "." not in name)
-
-
-def _is_from(value: Any, module: ModuleType, name: str) -> bool:
-    """Whether a function, in whatever it is wrapped, was read from the module by that name."""
-    code = _code(value)
-    if code is None:
-        ours = isinstance(value, type) or type(value).__module__.startswith(f"{__package__}.")
-        return ours or not callable(value)
-    if code.co_filename.startswith("<"):  # what dataclasses write
-        return True
-    return code.co_filename == module.__file__ and code.co_qualname == name
-
-
-def _code(value: Any) -> CodeType | None:
-    if type(value) is FunctionType and "__wrapped__" not in value.__dict__:
-        return value.__code__
-    if isinstance(value, str | int | float | tuple | type(None)):
-        return None
-    if isinstance(value, staticmethod | classmethod):
-        value = value.__func__
-    elif isinstance(value, property):
-        value = value.fget
-    elif isinstance(value, functools.cached_property):
-        value = value.func
-    value = inspect.unwrap(value) if callable(value) else value
-    return value.__code__ if isinstance(value, FunctionType) else None
+def _file_of_module(name: str) -> str:
+    file = name.removeprefix(f"{__package__}.").replace(".", "/")
+    return f"{file}/__init__.py" if f"{file}/__init__.py" in FILES else f"{file}.py"
 
 
 def write() -> None:
@@ -260,15 +362,14 @@ def write() -> None:
         for path in (PACKAGE / room).glob("*.py")
     )
     files += [file for file in BESIDE if (PACKAGE / file).exists()]
-    _digest_of.cache_clear()
     lines = [
         '"""The text of the textbook as it was published; see sources.py, which writes this."""',
         "",
     ]
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
-    digests = {f"{file}:{name}": x for file in files for name, x in _functions(file).items()}
-    lines += ["FUNCTIONS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]
-    write_whole(PACKAGE / "fingerprints.py", "\n".join([*lines, ""]).encode())
+    digests = {f"{file}:{name}": x for file in files for name, x in _texts(file).items()}
+    lines += ["TEXTS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]
+    (PACKAGE / "fingerprints.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ mean          sum_n value_n / N, in float64                                  (4)
 take_rows     out_i = x_{rows_i}                                             (5)
 """
 
-import functools
 from typing import Any
 
 import numpy as np
 
-from .. import sources
 from ..checks import Array
+from ..sources import is_published
 from . import memory, recording
 from .operands import Operands
 from .recording import Call
@@ -41,18 +40,12 @@ def add_loop(part, parts, x, other, y):
 
 def add_in_place(x: Array, into: Array) -> None:
     """x, any shape, added into an array of that shape."""
-    prepared = ADD.prepare(x, into)
-    if prepared is not None and twins_run() and _are_published():
+    prepared, as_published = ADD.prepare(x, into), is_published(_add)
+    if prepared is not None and twins_run() and as_published:
         passed, _ = prepared
         call(Call(add_in_place_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
     else:
-        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write)
-
-
-@functools.cache
-def _are_published() -> bool:
-    """Whether the formulas are those that the loops below were written for."""
-    return sources.are_published("kernels/arithmetic.py", "add_in_place", "_add", "_write")
+        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write if as_published else None)
 
 
 def _add(x: Array, into: Array) -> None:

@@ -20,7 +20,6 @@ They belong to that class alone: one that inherits from it may have other formul
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -124,14 +123,12 @@ def _has_loops(activation: Any) -> bool:
     written = _written.get(type(activation))
     return (
         written is not None
-        and all(getattr(getattr(activation, name), "__func__", None) is one for name, one in written.items())
-        and _are_published(type(activation))
+        and all(
+            getattr(getattr(activation, name), "__func__", None) is one
+            for name, one in written.items()
+        )
+        and sources.is_published(*written.values(), kind=type(activation))
     )
-
-
-@functools.cache
-def _are_published(kind: type) -> bool:
-    return all(map(sources.is_published, map(inspect.unwrap, _written[kind].values())))
 
 
 def _in_one_float(written: Kernel, activation: Any, *arrays: Any) -> Any:

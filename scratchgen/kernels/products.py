@@ -39,9 +39,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import sources
 from ..checks import Array
 from ..errors import OptionError
+from ..sources import is_published
 from . import memory, recording
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .operands import Operands
@@ -87,9 +87,10 @@ def times(x: Array, w: Array) -> Array:
 
 def affine(x: Array, w: Array, b: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> (N, O)."""
-    y = _room(AFFINE.check(x, w, b), x, w)
-    if y is None or not _multiplied(x, w, b, y, BIAS):
-        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=_affine_into)
+    y, as_published = _room(AFFINE.check(x, w, b), x, w), is_published(_affine)
+    if y is None or not (as_published and _multiplied(x, w, b, y, BIAS)):
+        into = _affine_into if as_published else None
+        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=into)
     return memory.returned(y)
 
 
@@ -105,8 +106,10 @@ def _affine_into(x: Array, w: Array, b: Array, y: Array) -> None:
 def add_outer(x: Array, dy: Array, into: Array) -> None:
     """x (N, I), dy (N, O), added into (I, O)."""
     ours = ADD_OUTER.check(x, dy, into)
-    if not (ours and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
-        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=_write_outer)
+    as_published = is_published(_add_outer)
+    if not (ours and as_published and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
+        onto_zero = _write_outer if as_published else None
+        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=onto_zero)
 
 
 def _add_outer(x: Array, dy: Array, into: Array) -> None:
@@ -123,11 +126,10 @@ def _write_outer(x: Array, dy: Array, into: Array) -> None:
 
 def times_transpose(dy: Array, w: Array) -> Array:
     """dy (N, O), w (I, O) -> (N, I)."""
-    dx = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T)
-    if dx is None or not _multiplied(dy, w.T, None, dx, NOTHING, zero=A):
-        (dx,) = recording.by_numpy(
-            _times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=_times_transpose_into
-        )
+    dx, as_published = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T), is_published(_times_transpose)
+    if dx is None or not (as_published and _multiplied(dy, w.T, None, dx, NOTHING, zero=A)):
+        into = _times_transpose_into if as_published else None
+        (dx,) = recording.by_numpy(_times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=into)
     return memory.returned(dx)
 
 
@@ -148,9 +150,10 @@ def add_sum(dy: Array, into: Array) -> None:
     """dy (N, O), its sum over examples added into (O,)."""
     if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
-    prepared = ADD_SUM.prepare(dy, into)
-    if prepared is None or not twins_run() or not _are_published():
-        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=_write_sum)
+    prepared, as_published = ADD_SUM.prepare(dy, into), is_published(_add_sum)
+    if prepared is None or not (twins_run() and as_published):
+        onto_zero = _write_sum if as_published else None
+        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=onto_zero)
         return
     passed, _ = prepared
     # what is added to is named last of what is written, for `onto_zero`
@@ -187,16 +190,6 @@ def sum_rows_loop(part, parts, dy, sums):
             sums[j] += row[j]
 
 
-@functools.cache
-def _are_published() -> bool:
-    """Whether the formulas above are those that the loops below were written for."""
-    return sources.are_published(
-        "kernels/products.py", "times", "affine", "_affine", "_affine_into", "add_outer",
-        "_add_outer", "_write_outer", "times_transpose", "_times_transpose",
-        "_times_transpose_into", "add_sum", "_add_sum", "_write_sum",
-    )  # fmt: skip
-
-
 @formula("dy (N, O) -> blocks (N by 64, O)")
 def sum_blocks(dy: Array) -> Array:
     """dy (N, O) -> (B, O): the sums of BATCH rows each, and of what is left."""
@@ -222,7 +215,7 @@ def _multiplied(
 
     `zero` says which of a and b is looked at, because it may be nothing but 0.
     """
-    if not twins_run() or not ours_are_faster() or not _are_published():
+    if not twins_run() or not ours_are_faster():
         return False
     char, item = c.dtype.char, c.itemsize
     if c.strides[1] != item and c.shape[1] != 1:

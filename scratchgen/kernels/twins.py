@@ -115,7 +115,9 @@ class Twins:
     def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
         self.formula = in_blocks(formula, operands) if row_by_row else formula
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
-        self.weight, self.of, self._is_published = 1.0, 0, False
+        self.weight, self.of = 1.0, 0
+        # a user's own formula has a loop of that user; of a method, bending.py knows more
+        self._is_judged = not sources.is_of_package(formula)
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
         """By the loop, or by the formula; what it returns.
@@ -138,12 +140,8 @@ class Twins:
 
     @property
     def is_published(self) -> bool:
-        """Whether the formula is the one that the loop was written for, or both are a user's."""
-        if not self._is_published:  # else it was looked at
-            is_ours = self.loop is not None and self.loop.__module__.startswith(OURS)
-            known = is_ours and hasattr(self.written, "__code__")
-            self._is_published = not known or sources.is_published(self.written)
-        return self._is_published
+        """Whether the formula is the one that the loop was written for."""
+        return self._is_judged or sources.is_published(self.written)
 
 
 def _given(made: tuple[Any, ...]) -> Any:

@@ -39,6 +39,10 @@ class Callback:
     def on_epoch(self, run: Run) -> None:
         """After every epoch; `run.losses` are what the history gets."""
 
+    def is_told_of_steps(self) -> bool:
+        """Whether `on_step` was overridden."""
+        return type(self).on_step is not Callback.on_step or "on_step" in vars(self)
+
     def on_end(self, run: Run) -> None:
         """When training is over, also when it was interrupted or went wrong."""
 

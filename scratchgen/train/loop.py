@@ -240,6 +240,7 @@ def _train(
 ) -> None:
     model, trainer = run.model, steps.trainer
     order_stream = stream(run.seed, "batches", begun=trainer.begun)
+    theirs = [one for one in told if not isinstance(one, Progress) and one.is_told_of_steps()]
     # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
     for epoch in range(1, run.epochs + 1):
         run.epoch, means = epoch, Means()
@@ -257,6 +258,8 @@ def _train(
                 signals.release()
                 for callback in told:
                     callback.on_step(run)
+                if theirs:
+                    steps.after_callbacks()
                 signals.hold()
             if not all(block.is_finite() for block in model.players.values()):
                 trainer.go_back()

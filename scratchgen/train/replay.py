@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
+from .. import kernels, sources
 from ..checks import Array
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
@@ -114,14 +114,29 @@ class Steps:
         self._choices: list[Any] = []
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
+        self._names: sources.Names | None = None
         self.look_again()
 
     def look_again(self) -> None:
-        """Look whether the textbook is as it was published; at each epoch."""
-        if self._replay is not None or self._reason:
+        """Look whether the textbook is as it was published; at each epoch.
+
+        Plans are forgotten where names stand for something else than when they were made.
+        """
+        edited, names = sources.edited(), sources.Names()  # the loops of edited formulas do not run
+        if self._replay is False or self._reason:
             return
-        if reason := why_not():
-            self._refuse(reason)
+        if self._replay is None and (edited or not names.are_like(self._names)):
+            if reason := why_not():
+                self._refuse(reason)
+                return
+        if self._names is not None and not self._names.are_as_before():
+            self._forget()
+        self._names = names
+
+    def after_callbacks(self) -> None:
+        """A callback of a user's own may have put something in the place of a function."""
+        if self._names is not None and not self._reason and not self._names.are_as_before():
+            self.look_again()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
@@ -319,7 +334,8 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
         if not is_known(optimizer):
             optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
-        gradient.views = block.layout.views(read_only(gradient.vector))
+        gradient.vector = read_only(gradient.vector)
+        gradient.views = block.layout.views(gradient.vector)
         double.gradients[player], double.optimizers[player] = gradient, optimizer
     return double
 

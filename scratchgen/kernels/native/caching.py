@@ -81,6 +81,9 @@ def _private() -> Path:
 def sources() -> dict[str, bytes]:
     """The files whose text compiled loops depend on, and their text."""
     texts = {path: path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))}
+    if not texts:  # only what Python compiles from them was installed
+        texts = {path: path.read_bytes() for path in sorted(PACKAGE.rglob("*.pyc"))}
+        return {path.relative_to(PACKAGE).as_posix(): text for path, text in texts.items()}
     return {
         path.relative_to(PACKAGE).as_posix(): text
         for path, text in texts.items()

@@ -1,0 +1,202 @@
+"""Copies of the package with an edit in them, and small trainings there: with and without replay.
+
+A copy lies in a folder of its own, and a training runs in a process that imports it:
+
+    python edited_copies.py TRAINING [HOOK]        prints what came of it, as JSON; see `trained`
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WAYS = {"None": None, "False": False, "True": True}  # fit(replay=...)
+EPOCHS, ROWS = 3, 64
+TRAININGS = ("bernoulli", "gaussian", "gan", "hinge", "elu")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A text in a file, which is there once, and what comes in its place; or a hook instead.
+
+    `training` is one that goes through it. A hook is what a program does that replaces something
+    while it runs: Python with `sg`, run before each `fit`, where it may define `callback(run)`,
+    which is told of every step, and `undo()`. `line` is a part of what is said on stderr.
+    """
+
+    name: str
+    file: str = ""
+    old: str = ""
+    new: str = ""
+    training: str = "bernoulli"
+    counts: bool = True  # whether the losses are others than without it
+    line: str | None = None
+    hook: str = ""
+    prints: bool = False
+
+    def said(self) -> str:
+        """A part of the line that says why steps are not replayed; "" for none."""
+        return f"scratchgen/{self.file} was edited" if self.line is None else self.line
+
+    def put_into(self, folder: Path) -> None:
+        """Write it into a copy. ValueError where the text is not there, or more than once."""
+        if not self.file:
+            return
+        path = folder / "scratchgen" / self.file
+        text = path.read_bytes().decode()
+        if self.old == "\n":
+            text = text.replace("\n", self.new)
+        elif text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: {self.old!r} is {text.count(self.old)} times in {path}")
+        else:
+            text = text.replace(self.old, self.new)
+        path.write_bytes(text.encode())
+
+
+def published(folder: Path) -> Path:
+    """A copy of the package as it is now, whose text counts as the published one."""
+    package = Path(__file__).parents[1] / "scratchgen"
+    shutil.copytree(package, folder / "scratchgen", ignore=shutil.ignore_patterns("__pycache__"))
+    run(folder, "-m", "scratchgen.sources")
+    return folder
+
+
+def copied(origin: Path, folder: Path) -> Path:
+    """Another copy of it."""
+    shutil.copytree(origin / "scratchgen", folder / "scratchgen")
+    return folder
+
+
+def run(folder: Path, *command: str, **environment: str) -> str:
+    """What Python prints in a process that imports the copy in that folder."""
+    told = {"PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+    kept = {name: x for name, x in os.environ.items() if not name.startswith("SCRATCHGEN_")}
+    done = subprocess.run(
+        [sys.executable, *command],
+        env={**kept, **told, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
+    return done.stdout
+
+
+def outcome(folder: Path, edit: Edit, loops: bool = False, **environment: str) -> dict[str, Any]:
+    """What `trained` gives in the copy in that folder; with the loops of numba, or without."""
+    told = {"SCRATCHGEN_JIT": "1" if loops else "0", **environment}
+    return json.loads(run(folder, str(Path(__file__)), edit.training, edit.hook, **told))
+
+
+def model_of(sg: Any, training: str) -> Any:
+    """A small model, the same every time."""
+    nn = sg.nn
+    bend = nn.ELU() if training == "elu" else nn.ReLU()
+    if training in ("gan", "hinge"):
+        generator = nn.Network((3,), nn.Dense(3, 8), bend, nn.Dense(8, 6))
+        critic = nn.Network((6,), nn.Dense(6, 8), bend, nn.Dense(8, 1))
+        loss = "hinge" if training == "hinge" else "non_saturating"
+        return sg.models.GAN(generator, critic, loss, rng=0)
+    width = 12 if training == "gaussian" else 6
+    encoder = nn.Network((6,), nn.Dense(6, 8), bend, nn.Dense(8, 4))
+    decoder = nn.Network((2,), nn.Dense(2, 8), bend, nn.Dense(8, width))
+    likelihood = "gaussian" if training == "gaussian" else "bernoulli"
+    return sg.models.VAE(encoder, decoder, likelihood, rng=0)
+
+
+def trained(training: str, hook: str) -> dict[str, Any]:
+    """By way of WAYS: losses of epochs, a hash of the weights, stdout, stderr, runs of plans."""
+    import numpy as np
+
+    import scratchgen as sg
+    import scratchgen.train
+    from scratchgen.kernels.plans import Plan
+    from scratchgen.train import replay
+
+    plans: list[Any] = []
+    run_plan = Plan.run
+
+    def counted(plan: Any) -> None:
+        plans.append(plan)
+        run_plan(plan)
+
+    Plan.run = counted  # type: ignore[method-assign]
+    x = (np.random.default_rng(0).random((ROWS, 6)) > 0.5).astype(np.float32)
+    found = {}
+    for name, way in WAYS.items():
+        replay.SAID.clear()
+        plans.clear()
+        model, known = model_of(sg, training), {"sg": sg, "np": np, "sys": sys}
+        exec(hook, known)
+
+        class Told(sg.train.Callback):
+            def on_step(self, run: Any) -> None:
+                if "callback" in known:
+                    known["callback"](run)
+
+        callbacks = [Told()] if "callback" in known else []
+        with _streams() as (out, err):
+            history = sg.fit(
+                model, x, epochs=EPOCHS, batch_size=16, seed=1, replay=way, callbacks=callbacks,
+                progress=False,
+            )  # fmt: skip
+        if "undo" in known:
+            known["undo"]()
+        weights = b"".join(block.vector.tobytes() for block in model.players.values())
+        found[name] = {
+            "losses": {key: [float(one).hex() for one in row] for key, row in history.items()},
+            "weights": hashlib.sha256(weights).hexdigest(),
+            "out": out.getvalue().splitlines(),
+            "err": [x for x in err.getvalue().splitlines() if "compiling kernels" not in x],
+            "plans": len(plans),
+        }
+    return found
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        yield out, err
+
+
+def numbers(one: dict[str, Any]) -> Any:
+    """The losses and the weights of one way."""
+    return one["losses"], one["weights"]
+
+
+def problems(edit: Edit, found: dict[str, Any], plain: dict[str, Any]) -> list[str]:
+    """What of the promise does not hold, beside what the unedited package gives."""
+    wrong = []
+    for name in ("None", "True"):
+        if numbers(found[name]) != numbers(found["False"]):
+            wrong.append(f"replay={name} gives other numbers than replay=False")
+    if (numbers(found["False"]) != numbers(plain["False"])) != edit.counts:
+        wrong.append("it does not count" if edit.counts else "numbers are others")
+    lines = found["None"]["err"]
+    if edit.said() and (len(lines) != 1 or edit.said() not in lines[0]):
+        wrong.append(f"stderr: {lines}")
+    if not edit.said() and (lines or not found["None"]["plans"]):
+        wrong.append(f"not replayed: {lines}")
+    if edit.said() and "debugger" not in edit.said() and not edit.hook and found["None"]["plans"]:
+        wrong.append("a plan ran")
+    if found["False"]["plans"]:
+        wrong.append("a plan ran with replay=False")
+    if found["None"]["out"] != found["False"]["out"] or bool(found["None"]["out"]) != edit.prints:
+        counts = [len(found[name]["out"]) for name in WAYS]
+        wrong.append(f"printed {counts} times")
+    return wrong
+
+
+if __name__ == "__main__":
+    print(json.dumps(trained(sys.argv[1], sys.argv[2])))
