@@ -56,7 +56,7 @@ def expect_run(folder: str | Path, epochs: int, steps: int) -> None:
 
 def in_epoch_two(monkeypatch, act) -> None:
     """Something happens in the second epoch, after the first step."""
-    step = loop.Routine.step
+    step = loop.Steps.step
 
     def then(self, rows):
         parts = step(self, rows)
@@ -64,7 +64,7 @@ def in_epoch_two(monkeypatch, act) -> None:
             act()
         return parts
 
-    monkeypatch.setattr(loop.Routine, "step", then)
+    monkeypatch.setattr(loop.Steps, "step", then)
 
 
 # signals
@@ -127,7 +127,7 @@ def test_a_signal_in_the_first_step_is_obeyed_at_once_and_the_folder_is_free(nam
         pytest.fail("the step goes on")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Routine, "step", step)
+        patch.setattr(loop.Steps, "step", step)
         assert train() == 128 + getattr(signal, name)
     assert not Path("run").exists()
     assert train() == 0
@@ -162,7 +162,7 @@ def test_a_signal_before_the_first_step_begins_no_step(monkeypatch):
         build(*given)
 
     monkeypatch.setattr(runs.Log, "__init__", interrupted)
-    monkeypatch.setattr(loop.Routine, "step", lambda *_: pytest.fail("a step is begun"))
+    monkeypatch.setattr(loop.Steps, "step", lambda *_: pytest.fail("a step is begun"))
     assert train() == 128 + signal.SIGTERM
     assert not Path("run").exists()
 
@@ -223,7 +223,7 @@ def test_a_run_that_fails_in_its_first_step_leaves_its_folder_to_the_next(monkey
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Routine, "step", fail)
+        patch.setattr(loop.Steps, "step", fail)
         assert train() == 1
     assert "nothing is saved" in capsys.readouterr().out
     assert not Path("run").exists()
