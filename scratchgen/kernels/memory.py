@@ -121,6 +121,12 @@ def empty(shape: Shape, dtype: Any) -> Array:
     return np.empty(shape, dtype) if step is None else step.empty(shape, dtype)
 
 
+def is_of_step(x: Array) -> bool:
+    """Whether x lies in the workspace that is in use."""
+    step = _step.get()
+    return step is not None and step.workspace.holds(x)
+
+
 def returned(x: Array) -> Array:
     """x as a kernel returns it: in a workspace with guards, read-only."""
     step = _step.get()

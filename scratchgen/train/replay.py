@@ -25,6 +25,7 @@ user's own, a stand-in runs (stand_ins.py), in a double of the model. A model of
 ours is run itself.
 """
 
+import contextlib
 import copy
 import os
 from typing import Any
@@ -35,7 +36,7 @@ from .. import kernels
 from ..checks import Array
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
-from ..kernels.recording import Notes, is_recording, recording
+from ..kernels.recording import Action, Notes, is_recording, recording
 from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
 from ..losses.adversarial import AdversarialLoss, both_of
@@ -43,16 +44,12 @@ from ..nn import Layer
 from ..optim import ClipNorm
 from ..optim.memory import Memory
 from ..printing import tell
-from .stand_ins import StandIn, StandInOptimizer, doubled, taping
+from .stand_ins import Refused, Run, StandIn, StandInOptimizer, asking_once, doubled, taping
 from .step import Trainer
 
 SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
-
-
-class Refused(Exception):
-    """A step cannot be replayed, and why."""
 
 
 class StepNumber(int):
@@ -72,6 +69,8 @@ for _name in (
     "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
     "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
     "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
+    "__hash__", "__divmod__", "__rdivmod__", "__rfloordiv__", "__rmod__", "__abs__", "__and__",
+    "__rand__", "__rshift__", "__round__", "__str__", "__repr__", "__format__",
 ):  # fmt: skip
     setattr(StepNumber, _name, _unless_recorded(_name))
 
@@ -134,8 +133,7 @@ class Steps:
         key = (len(rows), turns, kernels.threads_now(), twins_run(), of_model)
         if key not in self._kinds:
             if len(self._kinds) > MOST_KNOWN:
-                self._kinds.clear()
-                self._doubles.clear()
+                self._forget()
             if of_model not in self._doubles:
                 self._doubles[of_model] = Double(self.trainer, choices)
             self._kinds[key] = Kind(self._doubles[of_model], len(rows))
@@ -143,10 +141,12 @@ class Steps:
         if kind.double.trainer is None:
             return self._plainly(rows)
         kind.rows[:] = rows
-        if kind.plan is not None and kind.is_trusted:
-            return self._by_plan(kind, kind.plan)
         try:
-            return self._watched(kind, key)
+            if kind.plan is None or not kind.is_trusted:
+                return self._watched(kind, key)
+            if not kind.may_break_off:
+                return self._by_plan(kind, kind.plan)
+            return self._by_plan_or_not(kind, kind.plan)
         except Refused as reason:
             self._refuse(str(reason))
             return self.trainer.parts() if kind.has_run else self._plainly(rows)
@@ -161,9 +161,13 @@ class Steps:
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
+        self._forget()
+        self._say(reason)
+
+    def _forget(self) -> None:
         self._kinds.clear()
         self._doubles.clear()
-        self._say(reason)
+        self._workspace = Workspace(guards=True)  # with the places of all kinds
 
     def _say(self, reason: str) -> None:
         if reason not in SAID:
@@ -189,17 +193,18 @@ class Steps:
                 kind.has_run = True
                 self._expect_no_strangers(notes)
                 kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
+                kind.may_break_off = any(_may_break_off(event) for event in notes.events)
                 kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
                 parts = self._compared(kind, key, kind.plan, start)
         except Refused:
             if not kind.has_run:
-                start.restore()
+                start.put_back()
             raise
         except ValueError as problem:
             if kind.has_run or "read-only" not in str(problem):
                 raise
-            start.restore()
+            start.put_back()
             raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
         kind.runs += 1
         return parts
@@ -237,9 +242,8 @@ class Steps:
             try:
                 by_plan = self._by_plan(kind, plan)
                 same = State(self.trainer, self._rng).is_like(end) and _alike(parts, by_plan)
-            except Exception as problem:  # whatever it is, the step itself was right
+            except Exception:  # whatever it is, the step itself was right
                 same = False
-                del problem
             end.restore()
             self.trainer.reports = reports
         if not same:
@@ -262,6 +266,15 @@ class Steps:
         trainer.ended()
         return trainer.parts()
 
+    def _by_plan_or_not(self, kind: "Kind", plan: Plan) -> dict[str, float]:
+        """The same where a part may give what the plan has no room for: then all is put back."""
+        start, kind.has_run = State(self.trainer, self._rng), False
+        try:
+            return self._by_plan(kind, plan)
+        except Refused:
+            start.put_back()
+            raise
+
     def _expect_no_strangers(self, notes: Notes) -> None:
         """(2)"""
         own = [*State(self.trainer, self._rng).arrays, self._x, *(kind.rows for kind in self._kinds.values())]
@@ -279,7 +292,7 @@ class Kind:
         self.rows = np.zeros(size, np.int64)
         self.runs = 0
         self.plan: Plan | None = None
-        self.is_trusted = self.has_run = False
+        self.is_trusted = self.has_run = self.may_break_off = False
         self.reports: dict[str, dict[str, Array]] = {}
         self.given: dict[str, dict[str, Any]] = {}
 
@@ -299,7 +312,9 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
-        if not is_known(optimizer):
+        if is_known(optimizer):
+            optimizer = asking_once(optimizer)
+        else:
             optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
         gradient.views = block.layout.views(read_only(gradient.vector))
         double.gradients[player], double.optimizers[player] = gradient, optimizer
@@ -331,7 +346,11 @@ def _can_be_doubled(trainer: Trainer) -> bool:
 
 
 class State:
-    """All that a step changes, at one moment: vectors, states, memories, the stream of noise."""
+    """All that a step changes, at one moment: vectors, states, memories, the stream of noise.
+
+    What a user's own optimizers remember is put back only where a step is broken off: a plan does
+    not change it (stand_ins.py).
+    """
 
     def __init__(self, trainer: Trainer, rng: np.random.Generator) -> None:
         self._trainer, self._rng = trainer, rng
@@ -346,6 +365,7 @@ class State:
         self._copies = [x.copy() for x in self.arrays]
         self._stream = rng.bit_generator.state
         self._steps, self._is_moving = trainer.steps, trainer.is_moving
+        self._others = _copies_of_others(trainer)
 
     def _add(self, memory: Any) -> None:
         for name, value in vars(memory).items():
@@ -365,11 +385,32 @@ class State:
         self._rng.bit_generator.state = self._stream
         self._trainer.steps, self._trainer.is_moving = self._steps, self._is_moving
 
+    def put_back(self) -> None:
+        """`restore`, and what a user's own optimizers remember."""
+        self.restore()
+        self._trainer.memories |= self._others
+
     def is_like(self, other: "State") -> bool:
         """Whether all of it is the same, to the bit."""
         same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
         counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
         return same and counts and _text(self._stream) == _text(other._stream)
+
+
+def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
+    """By player, copies of what a user's own optimizers remember, if they can be copied."""
+    copies: dict[str, Any] = {}
+    for player, memory in trainer.memories.items():
+        if not is_known(trainer.optimizers[player]):
+            vector = trainer.model.players[player].vector
+            with contextlib.suppress(Exception):  # of whatever it consists
+                copies[player] = copy.deepcopy(memory, {id(vector): vector})
+    return copies
+
+
+def _may_break_off(event: Any) -> bool:
+    """Whether an event is a part of a user's own that may give more examples than before, or fewer."""
+    return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
 
 
 def _text(state: Any) -> str:
