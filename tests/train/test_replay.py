@@ -1,24 +1,25 @@
 """Replayed steps are those that Python would have run, to the last bit, whatever the model."""
 
+import sys
 import tracemalloc
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import distributions, losses, nn, optim
-from scratchgen.bench.cases import twins as all_twins
+from scratchgen import distributions, kernels, losses, models, nn, optim
 from scratchgen.errors import OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
-from scratchgen.kernels.recording import Call, after, before, here, lasting, recording
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.recording import Call, act, keep, recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
-from scratchgen.train import routine
+from scratchgen.train import replay as replaying
 from scratchgen.train.step import Trainer
 
 needs_numba = pytest.mark.skipif(
@@ -145,18 +146,18 @@ class OwnLikelihood(distributions.MeanSquaredError):
     def raw_gradient(self, x, raw, dvalue):
         return super().raw_gradient(x, raw, 0.5 * dvalue)
 
-    def both(self, x, raw, dvalue, tape):
+    def both(self, x, raw, dvalue):
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
 
 class OwnPenalty(losses.R1):
     """A penalty of a user's own, at points that it draws."""
 
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         return real + rng.standard_normal(real.shape).astype(real.dtype)
 
-    def both(self, slope, dvalue, tape):
-        return tuple(2 * one for one in super().both(slope, dvalue, tape))
+    def both(self, slope, dvalue):
+        return tuple(2 * one for one in super().both(slope, dvalue))
 
 
 OWN_GAME = losses.AdversarialLoss(
@@ -228,20 +229,21 @@ COUNT = 19  # examples
 DTYPE = float  # of them
 
 
-def trained(model, replays, monkeypatch, which=twins, **settings):
-    """All that training leaves, and how many steps were replayed. Batches of 7, 6 and 6."""
+def trained(model, replay, monkeypatch, which=twins, **settings):
+    """All that training leaves, and how often a plan ran. Batches of 7, 6 and 6."""
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
-    monkeypatch.setattr(routine, "RUNS", 1 if replays else 10**9)
     x = np.random.default_rng(0).integers(0, 2, (COUNT, *model.shape)).astype(DTYPE)
     with which():
-        history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, **settings)
+        history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, replay=replay, **settings)
+    monkeypatch.setattr(Plan, "run", run)
     left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
     return left, dict(history), len(replayed)
 
 
 def compare(build, monkeypatch, **settings):
+    """How often a plan ran where it may, if that left what steps by Python leave."""
     wanted = trained(build(), False, monkeypatch, **settings)
     found = trained(build(), True, monkeypatch, **settings)
     assert wanted[2] == 0
@@ -284,40 +286,40 @@ def test_so_they_do_where_each_batch_is_converted(dtype, which, monkeypatch):
 @needs_numba
 @pytest.mark.parametrize("n", [16, 19, 44, 45])
 def test_batches_of_both_sizes_are_replayed_soon_with_layers_of_ones_own(n, monkeypatch):
-    """Memory moves once, when the larger ones are recorded; it may be between two of the others."""
+    """All but the first two of each size, of which a plan is made."""
     monkeypatch.setitem(globals(), "COUNT", n)
-    monkeypatch.setattr(routine, "RUNS", 3)
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
     x = np.random.default_rng(0).random((n, 4))
     with twins():
-        sg.fit(vae(Doubled(5, 5)), x, epochs=10, batch_size=8, seed=0)
+        sg.fit(vae(Doubled(5, 5)), x, epochs=10, batch_size=8, seed=0, replay=True)
     sizes = 1 if n % -(-n // 8) == 0 else 2
-    assert len(replayed) >= 10 * -(-n // 8) - 6 * sizes
-
-
-class Announced(Doubled):
-    """It says that it can be replayed, and is wrong: what it hands on is new in each step."""
-
-    replays: ClassVar[bool] = True
-
-
-@needs_numba
-def test_what_says_wrongly_that_it_notes_all_is_run_in_every_step(monkeypatch):
-    assert compare(lambda: vae(Announced(5, 5)), monkeypatch) == 0
+    assert len(replayed) == 10 * -(-n // 8) - 2 * sizes
 
 
 class Within(nn.Residual):
-    """A block of a user's own, which says that it replays, and knows no stand-ins."""
+    """A block of a user's own, which computes by itself."""
 
-    replays: ClassVar[bool] = True
+    def forward(self, p, x, tape):
+        return super().forward(p, x, tape) * 2 - x
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        dx = super().backward(p, 2 * dy, tape, g, need_dx)
+        return dx - dy if need_dx else None
 
 
-@needs_numba
-def test_layers_have_stand_ins_only_in_blocks_that_ask_for_them(monkeypatch):
-    assert compare(lambda: vae(Within(nn.Tanh())), monkeypatch) >= 8
-    assert compare(lambda: vae(Within(Doubled(5, 5))), monkeypatch) == 0
+@pytest.mark.parametrize("layers", [(nn.Tanh(),), (Doubled(5, 5), nn.ReLU())])
+def test_a_block_of_ones_own_runs_with_all_within_it(layers, monkeypatch):
+    assert compare(lambda: vae(Within(nn.Network((5,), *layers))), monkeypatch) >= 15
+
+
+def test_a_layer_of_ones_own_may_stand_in_two_places(monkeypatch):
+    def build():
+        layer = Doubled(5, 5)
+        return vae(layer, nn.Tanh(), residual(layer), Shaken())
+
+    assert compare(build, monkeypatch) >= 15
 
 
 @needs_numba
@@ -336,7 +338,7 @@ def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
 
 @needs_numba
 @pytest.mark.parametrize("count", [17, 19])  # of 6, 6 and 5, or 7, 6 and 6
-def test_a_stand_in_is_given_the_labels_of_its_own_batch(count, monkeypatch):
+def test_a_layer_of_ones_own_is_given_the_labels_of_its_own_batch(count, monkeypatch):
     def build():
         encoder = nn.Network((4,), Labelled(), nn.Dense(4, 4))
         decoder = nn.Network((2,), nn.JoinLabels(3, 2), nn.Dense(4, 4))
@@ -375,13 +377,13 @@ def test_a_settle_of_one_object_alone_is_called_in_each_step(monkeypatch):
 class Own(optim.SGD):
     """An optimizer of a user's own."""
 
-    def move(self, theta, g, memory):
+    def move(self, theta, g, memory, numbers):
         theta -= 1e-3 * g
 
 
 @needs_numba
 @pytest.mark.parametrize("wrapped", [0, 1, 2])
-def test_an_optimizer_of_ones_own_has_a_stand_in_in_others_too(wrapped, monkeypatch):
+def test_an_optimizer_of_ones_own_may_stand_in_others(wrapped, monkeypatch):
     optimizer = Own()
     for _ in range(wrapped):
         optimizer = optim.ClipNorm(optimizer, 0.1)
@@ -433,10 +435,9 @@ def test_what_a_callback_changes_counts(name, which, monkeypatch):
 class Twice(losses.R1):
     """A penalty of a user's own."""
 
-    def both(self, slope, dvalue, tape):
-        each, u = super().both(slope, dvalue, tape)
-        u *= 2
-        return 2 * each, u
+    def both(self, slope, dvalue):
+        each, u = super().both(slope, dvalue)
+        return 2 * each, 2 * u
 
 
 @pytest.mark.parametrize("name", ["objective", "settle"])
@@ -477,9 +478,7 @@ def test_another_vector_is_refused_as_in_a_step_by_python(monkeypatch):
 class HalfR1(losses.R1):
     """A penalty on half of the examples."""
 
-    replays: ClassVar[bool] = True
-
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         return real[: len(real) // 2]
 
 
@@ -505,15 +504,15 @@ class Loose(losses.Penalty):
     name = "loose"
     seen: int = field(default=0, compare=False)
 
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         self.seen += 1
         return real
 
-    def value(self, slope, tape=None):
-        return np.float32(self.weight / (1 + tape.step) / self.seen) * (slope**2).sum(1)
+    def value(self, slope):
+        return np.float32(self.weight / self.seen) * (slope**2).sum(1)
 
-    def slope_gradient(self, slope, dvalue, tape=None):
-        return np.float32(2 * self.weight / (1 + tape.step) / self.seen) * slope * dvalue[:, None]
+    def slope_gradient(self, slope, dvalue):
+        return np.float32(2 * self.weight / self.seen) * slope * dvalue[:, None]
 
 
 @pytest.mark.parametrize("put", [lambda: Loose(5.0), lambda: Loose(1.0), lambda: losses.R1(5.0)])
@@ -573,29 +572,23 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
     assert left[0] == left[1]
 
 
-@needs_numba
-def test_a_part_may_refuse_to_be_replayed(monkeypatch):
-    class Refusing(Shaken):
-        """Its batch grows and shrinks."""
-
-        replays: ClassVar[bool | None] = None
-
-    assert compare(lambda: vae(Refusing()), monkeypatch) == 0
-
-
 def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
     made = []
-    init = routine.Routine.__init__
+    init = replaying.Steps.__init__
     monkeypatch.setattr(
-        routine.Routine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+        replaying.Steps, "__init__", lambda self, *args: made.append(self) or init(self, *args)
     )
 
     class Change(sg.train.Callback):
         def on_step(self, run):
             run.model.beta *= 1.01
 
-    sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, batch_size=8, callbacks=Change(), seed=0)
-    assert len(made[0]._known) <= routine.MOST_KNOWN + 1
+    settings = {"batch_size": 8, "callbacks": Change(), "seed": 0, "replay": True}
+    sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, **settings)
+    most = replaying.MOST_KNOWN + 1
+    assert len(made[0]._kinds) <= most
+    assert len(made[0]._doubles) <= most
+    assert len(made[0]._workspace._kinds) <= most
 
 
 @needs_numba
@@ -610,52 +603,44 @@ def test_other_threads_and_references_get_steps_of_their_own(monkeypatch):
 
 
 @needs_numba
-def test_a_loss_that_stops_being_finite_ends_a_replayed_run(monkeypatch):
-    monkeypatch.setattr(routine, "RUNS", 0)
-    model = vae(nn.ReLU())
+def test_a_loss_that_stops_being_finite_ends_a_replayed_run():
+    model, settings = vae(nn.ReLU()), {"optimizer": optim.SGD(3.0), "seed": 0, "replay": True}
     with twins(), pytest.raises(sg.errors.DivergedError, match="epoch"):
-        sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, optimizer=optim.SGD(3.0), seed=0)
+        sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, **settings)
     assert all(block.is_finite() for block in model.players.values())
 
 
-def test_actions_run_at_once_and_are_noted_in_their_order():
-    seen = []
+def test_actions_run_at_once_and_a_plan_does_them_in_their_order():
+    seen, x = [], np.zeros(3)
     with recording() as notes:
-        after(seen.append, "after")
-        here(seen.append, "here")
-        before(seen.append, "before")
-    here(seen.append, "nobody records")
-    assert seen == ["after", "here", "before", "nobody records"]
-    assert notes.can_be_replayed()
+        act(seen.append, ("first",), written=(x,))
+        act(seen.append, ("second",), read=(x,))
+        act(seen.append, ("third",), fenced=True)
+    act(seen.append, ("nobody records",))
+    assert seen == ["first", "second", "third", "nobody records"]
     seen.clear()
     Plan(notes, threads=1).run()
-    assert seen == ["before", "here", "after"]
+    assert seen == ["first", "second", "third"]
 
 
-def test_two_records_are_alike_where_the_lines_are():
-    def record(*lines):
+def test_memory_that_only_a_step_has_is_strange_to_a_plan():
+    workspace, mine, passing = Workspace(), np.zeros(3), np.zeros(3)
+    with workspace.step():
+        of_step = kernels.add(mine, mine)
+    for x, is_strange in ((mine, False), (mine[1:], False), (of_step, False), (passing, True)):
         with recording() as notes:
-            for line in lines:
-                here(line, [])
-        return notes
-
-    assert record(list.sort).like(record(list.sort))
-    assert not record(list.sort).like(record(list.clear))
-    assert not record(list.sort).like(record(list.sort, list.sort))
-
-
-def test_memory_that_only_a_step_has_cannot_be_replayed():
-    mine, passing = lasting(np.zeros(3)), np.zeros(3)
-    for x, lasts in ((mine, True), (mine[1:], True), (passing, False)):
+            act(np.negative, (x, x), read=(x,), written=(x,))
+        assert bool(notes.strangers([mine], workspace)) == is_strange
         with recording() as notes:
-            here(np.negative, x, x)
-        assert notes.can_be_replayed() == lasts
+            keep(x)
+            act(np.negative, (x, x), read=(x,), written=(x,))
+        assert not notes.strangers([], workspace)
 
 
 @needs_numba
 def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_nothing():
     x, out = np.arange(100_000.0), np.zeros(100_000)
-    call = Call(all_twins()["add_scaled"].loop, (x, x, np.float64(2), out), 1e6)
+    call = Call(kernels.add_scaled.twins.loop, (x, x, np.float64(2), out), 1e6)
     table = plans.Table([call, call], threads=2)
     for_python(plans.enter)(1, 2, table._rows, table._gate)
     assert (out == 3 * x).all()
@@ -675,9 +660,9 @@ def test_a_replayed_step_allocates_no_array(name):
     x = np.ones((examples, *model.shape), np.float32)
     trainer = Trainer(model, model.optimizers(100))
     with twins():
-        steps = routine.Routine(trainer, x, None, np.random.default_rng(0))
+        steps = replaying.Steps(trainer, x, None, np.random.default_rng(0), replay=True)
         rows = np.arange(examples)
-        for _ in range(3 * (routine.RUNS + 3)):
+        for _ in range(12):
             steps.step(rows)
         tracemalloc.start()
         try:
