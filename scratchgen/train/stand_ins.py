@@ -13,7 +13,8 @@ it may write into what it owns: its parameters and its gradients.
 A plan is tried once beside a step that runs by Python (replay.py). The part is then asked once, and
 what it gave is given again, if it would be given the same:
 
-    plays back = the arrays that the part gave and changed, in the order of its calls    (2)
+    plays back = the arrays that the part gave and changed, and the random numbers that it drew,
+                 in the order of its calls                                               (2)
 """
 
 import copy
@@ -222,13 +223,14 @@ class Run:
         self.changes = [x for x in self.arrays if x.flags.writeable]
         self.dtype = next((x.dtype for x in args if isinstance(x, np.ndarray)), None)
         self.kept: dict[str, Array] | None = None
+        self.rng = next(filter(None, map(_rng_of, args)), None)
 
     def __call__(self) -> None:
         playback = _playback.get()
         if playback is not None and playback.plays:
             self._play(*playback.given[id(self.part)].popleft())
             return
-        before = [x.tobytes() for x in self.arrays] if playback is not None else []
+        before = self._given() if playback is not None else None
         with memory.outside():
             found = getattr(self.part, self.verb)(*self.args)
         if self.verb == "update":
@@ -236,7 +238,11 @@ class Run:
         self._keep(self._named(found))
         if playback is not None:
             after = [x.copy() for x in (*(self.kept or {}).values(), *self.changes)]
-            playback.given[id(self.part)].append((before, after))
+            playback.given[id(self.part)].append((before, after, _stream(self.rng)))
+
+    def _given(self) -> Any:
+        """All that the part is given, to be compared."""
+        return [x.tobytes() for x in self.arrays], repr(_stream(self.rng))
 
     def _keep(self, arrays: dict[str, Any]) -> None:
         """(1), in memory that is as large as what the first call gave."""
@@ -256,10 +262,12 @@ class Run:
             shape = x.shape
         return accept(self.part, self.verb, name, x, shape, self.dtype)
 
-    def _play(self, before: list[bytes], after: list[Array]) -> None:
+    def _play(self, before: Any, after: list[Array], stream: Any) -> None:
         """(2). Raises Refused where the part would be given something else."""
-        if [x.tobytes() for x in self.arrays] != before:
+        if self._given() != before:
             raise Refused(f"{self.part}.{self.verb} was given something else")
+        if self.rng is not None:
+            self.rng.bit_generator.state = stream
         for x, y in zip((*(self.kept or {}).values(), *self.changes), after, strict=True):
             x[...] = y
 
@@ -284,19 +292,24 @@ class Run:
 def _for_writing(x: Any) -> Any:
     """An argument as a user's part is given it in a step as it is written.
 
-    It may write what is of the step alone, and its parameters and gradients.
+    It may write all but constants.
     """
     if isinstance(x, np.ndarray):
-        return memory.writable(x) if memory.is_of_step(x) else x
-    return _views_for_writing(x)
-
-
-def _views_for_writing(x: Any) -> Any:
-    if isinstance(x, np.ndarray):
-        return memory.writable(x)
+        return x if memory.is_constant(x) else memory.writable(x)
     if type(x) is SimpleNamespace:
-        return SimpleNamespace(**{name: _views_for_writing(one) for name, one in vars(x).items()})
-    return [_views_for_writing(one) for one in x] if isinstance(x, list) else x
+        return SimpleNamespace(**{name: _for_writing(one) for name, one in vars(x).items()})
+    return [_for_writing(one) for one in x] if isinstance(x, list) else x
+
+
+def _rng_of(x: Any) -> np.random.Generator | None:
+    """The random numbers that an argument gives a part."""
+    if isinstance(x, Tape):
+        x = x.what_was_given().get("rng")
+    return x if isinstance(x, np.random.Generator) else None
+
+
+def _stream(rng: np.random.Generator | None) -> Any:
+    return None if rng is None else rng.bit_generator.state
 
 
 def _arrays_in(x: Any) -> Iterator[Array]:
