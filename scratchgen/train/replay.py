@@ -236,7 +236,7 @@ class Steps:
         with taping() as playback:
             parts = self._gathered(kind, key)
             kind.has_run = True
-            end, reports = State(self.trainer, self._rng), self.trainer.reports
+            end, reports = State(self.trainer, self._rng), _copied(self.trainer.reports)
             playback.plays = True
             start.restore()
             try:
@@ -395,6 +395,13 @@ class State:
         same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
         counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
         return same and counts and _text(self._stream) == _text(other._stream)
+
+
+def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
+    """Reports that no plan writes over."""
+    return {
+        player: {name: x.copy() for name, x in report.items()} for player, report in reports.items()
+    }
 
 
 def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
