@@ -1,5 +1,6 @@
 """Replayed steps are those that Python would have run, to the last bit, whatever the model."""
 
+import re
 import sys
 import tracemalloc
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import distributions, kernels, losses, models, nn, optim
+from scratchgen import distributions, kernels, losses, nn, optim
 from scratchgen.errors import OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
@@ -608,6 +609,363 @@ def test_a_loss_that_stops_being_finite_ends_a_replayed_run():
     with twins(), pytest.raises(sg.errors.DivergedError, match="epoch"):
         sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, **settings)
     assert all(block.is_finite() for block in model.players.values())
+
+
+CALLS: dict[str, int] = {}  # of verbs, by name
+
+
+def counted(part, *verbs):
+    """The part, whose calls of those verbs are counted."""
+    for verb in verbs:
+        method = getattr(part, verb)
+
+        def call(*args, verb=verb, method=method, **given):
+            name = f"{type(part).__name__}.{verb}"
+            CALLS[name] = CALLS.get(name, 0) + 1
+            return method(*args, **given)
+
+        object.__setattr__(part, verb, call)
+    return part
+
+
+def rising(step):
+    """A schedule of a user's own."""
+    CALLS["schedule"] = CALLS.get("schedule", 0) + 1
+    return 1e-3 * (1 + step)
+
+
+OF_LAYERS = ("forward", "backward", "tangent", "tangent_backward", "settle")
+COUNTED = {
+    "layer": (lambda: gan(counted(Shaken(), *OF_LAYERS), penalty="r1"), None),
+    "layer of ours": (lambda: gan(counted(nn.Tanh(), *OF_LAYERS), penalty="r1"), None),
+    "likelihood": (lambda: vae(likelihood=counted(OwnLikelihood(), "both")), None),
+    "penalty": (lambda: gan(penalty=counted(OwnPenalty(2.0), "points", "both")), None),
+    "optimizer": (lambda: gan(), lambda: counted(Own(), "update")),
+    "schedule": (lambda: gan(), lambda: optim.Adam(rising)),
+    "schedule within": (lambda: vae(), lambda: optim.ClipNorm(optim.Adam(rising), 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_part_of_ones_own_is_asked_once_a_step_also_where_a_plan_is_compared(name, monkeypatch):
+    build, optimizer = COUNTED[name]
+    counts = []
+    for replay in (False, True):
+        CALLS.clear()
+        settings = {"optimizer": optimizer()} if optimizer else {}
+        _, _, replayed = trained(build(), replay, monkeypatch, **settings)
+        counts.append(dict(CALLS))
+        assert replayed >= (15 if replay else 0)
+    assert counts[0]
+    assert counts[1] == counts[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Halving(nn.Layer):
+    """A layer of a user's own that writes into what it is given, on both ways."""
+
+    def forward(self, p, x, tape):
+        x *= x.dtype.type(0.5)
+        return x
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        dy *= dy.dtype.type(0.5)
+        return dy if need_dx else None
+
+
+@dataclass(frozen=True, eq=False)
+class Remembering(nn.Layer):
+    """Another, which adds what it has made in the pass before."""
+
+    def forward(self, p, x, tape):
+        last = vars(self).get("last")
+        made = x * x.dtype.type(0.5)
+        object.__setattr__(self, "last", made)
+        return made if last is None or last.shape != made.shape else made + last
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return dy * dy.dtype.type(0.5) if need_dx else None
+
+
+@dataclass(frozen=True, eq=False)
+class Spectral(nn.Dense):
+    """Another, which writes its state in forward already."""
+
+    def state(self):
+        return {"seen": ((1,), 0.0)}
+
+    def forward(self, p, x, tape):
+        if tape.training:
+            p.seen += np.abs(x).mean()
+        return super().forward(p, x, tape) / (1 + p.seen)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return super().backward(p, dy / (1 + p.seen), tape, g, need_dx)
+
+
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("kind", [Halving, Remembering, lambda: Spectral(5, 5)])
+def test_a_layer_of_ones_own_may_write_what_it_is_given_and_keep_what_it_made(
+    kind, which, monkeypatch
+):
+    build = lambda: vae(nn.Dense(5, 5), nn.Tanh(), kind(), nn.Dropout(0.3))  # noqa: E731
+    assert compare(build, monkeypatch, which=which) >= 15
+
+
+def test_random_numbers_are_drawn_in_the_order_of_the_layers(monkeypatch):
+    def build():
+        return vae(nn.Dropout(0.3), Shaken(), nn.GaussianNoise(0.1), Masked(), nn.Dropout(0.2))
+
+    assert compare(build, monkeypatch) >= 15
+
+
+class OwnModel(sg.models.VAE):
+    """A model of a user's own."""
+
+    def minimise(self, player, batch, tape, gradient):
+        reports = super().minimise(player, batch, tape, gradient)
+        return {**reports, "kl": 2 * reports["kl"]}
+
+
+def test_a_model_of_ones_own_is_run_itself_without_a_word(monkeypatch, capsys):
+    def build():
+        model = vae(nn.ReLU())
+        return OwnModel(*model.networks.values(), model.likelihood, rng=0)
+
+    assert compare(build, monkeypatch) == 0
+    assert capsys.readouterr().err == ""
+
+
+# which steps are replayed, and which are not
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The Steps of all trainings, whose words are said anew; nobody looks at the text."""
+    made = []
+    init = replaying.Steps.__init__
+    monkeypatch.setattr(
+        replaying.Steps, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+    )
+    monkeypatch.setattr(replaying, "SAID", set())
+    monkeypatch.setattr(replaying, "is_followed", lambda: False)
+    monkeypatch.setattr("scratchgen.sources.edited", list)
+    monkeypatch.delenv("SCRATCHGEN_REPLAY", raising=False)
+    return made
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize(
+    ("replay", "said", "is_replayed"),
+    [
+        (True, None, True),
+        (False, None, False),
+        (None, None, True),
+        (None, "1", True),
+        (None, "0", False),
+        (True, "0", True),
+        (False, "1", False),
+    ],
+)
+def test_whoever_asks_gets_the_same_bits(replay, said, is_replayed, monkeypatch, capsys):
+    wanted = trained(gan(nn.ReLU()), False, monkeypatch)
+    if said is not None:
+        monkeypatch.setenv("SCRATCHGEN_REPLAY", said)
+    found = trained(gan(nn.ReLU()), replay, monkeypatch)
+    assert found[:2] == wanted[:2]
+    assert (found[2] > 15) == is_replayed
+    assert is_replayed or found[2] == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_any_other_answer_is_refused_before_any_work(monkeypatch):
+    model = vae()
+    for replay in ("yes", 1, 0):
+        with pytest.raises(OptionError, match="wants True, False, or None"):
+            sg.fit(model, np.ones((8, 4)), epochs=1, replay=replay)
+    monkeypatch.setenv("SCRATCHGEN_REPLAY", "yes")
+    with pytest.raises(OptionError, match="SCRATCHGEN_REPLAY=yes: wants 0 or 1"):
+        sg.fit(model, np.ones((8, 4)), epochs=1)
+    assert not model.training_log
+
+
+class OwnMomentum:
+    """An optimizer of a user's own, which remembers."""
+
+    def memory(self, theta):
+        return {"v": np.zeros_like(theta), "t": 0, "theta": theta}
+
+    def update(self, theta, gradient, memory):
+        assert memory["theta"] is theta or memory["theta"].ctypes.data == theta.ctypes.data
+        memory["t"] += 1
+        memory["v"] *= np.float32(0.9)
+        memory["v"] += gradient
+        theta -= np.float32(0.01) / memory["t"] * memory["v"]
+
+
+def left_by(steps):
+    """What training remembers, and where its stream of noise is."""
+
+    def plain(memory):
+        values = memory if isinstance(memory, dict) else vars(memory)
+        return {
+            name: value.tobytes() if isinstance(value, np.ndarray)
+            else plain(value) if isinstance(value, SimpleNamespace) else value
+            for name, value in values.items()
+        }  # fmt: skip
+
+    trainer = steps.trainer
+    memories = {player: plain(memory) for player, memory in trainer.memories.items()}
+    averages = [plain(one) for pair in trainer.averages.values() for one in pair]
+    return memories, averages, trainer.steps, repr(steps._rng.bit_generator.state)
+
+
+def writes_in_place(monkeypatch, since):
+    turn, calls = sg.models.adversarial.generator_turn, []
+
+    def doubled(*args):
+        d = turn(*args)
+        calls.append(1)
+        if len(calls) >= since:
+            d.fake *= d.fake.dtype.type(2)
+        return d
+
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", doubled)
+
+
+def multiplies_by_numpy(monkeypatch, since):
+    turn, calls = sg.models.adversarial.generator_turn, []
+
+    def doubled(*args):
+        d = turn(*args)
+        calls.append(1)
+        if len(calls) >= since:
+            d.fake = d.fake * d.fake.dtype.type(2)
+        return d
+
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", doubled)
+
+
+def reads_the_step(monkeypatch, since):
+    minimise = sg.models.GAN.minimise
+
+    def in_turns(self, player, batch, tape, gradient):
+        if player == "generator" and tape.step >= 4:
+            batch = batch[:2]
+        return minimise(self, player, batch, tape, gradient)
+
+    monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
+
+
+def hides_something(monkeypatch, since):
+    full, calls = sg.models.adversarial.full, []
+
+    def falling(shape, value, dtype):
+        calls.append(1)
+        return full(shape, value / (len(calls) if len(calls) >= since else 1), dtype)
+
+    monkeypatch.setattr("scratchgen.models.adversarial.full", falling)
+
+
+REFUSED = {
+    "writes in place": (writes_in_place, "doubled (test_replay.py, line "),
+    "multiplies by NumPy": (multiplies_by_numpy, "was given an array ("),
+    "reads the step": (reads_the_step, "the number of the step is read, and not by tape.number"),
+    "hides something": (hides_something, "a step gave other numbers"),
+}
+
+
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("optimizer", [optim.Adam(optim.Cosine(1e-2, 20)), OwnMomentum()], ids=["ours", "own"])
+@pytest.mark.parametrize("since", [1, 2, 3])
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_step_that_cannot_be_replayed_leaves_what_it_leaves_unrecorded(
+    name, since, optimizer, which, monkeypatch, watched, capsys
+):
+    """It is the generator's turn that is broken off, when the discriminator has moved."""
+    patch, reason = REFUSED[name]
+    found = []
+    settings = {"optimizer": optimizer, "average": 0.9, "which": which}
+    for replay in (False, True):
+        with monkeypatch.context() as context:
+            patch(context, since)
+            model = gan(nn.BatchNorm(5), nn.Dropout(0.3))
+            left, history, replayed = trained(model, replay, context, **settings)
+        found.append((left, history, left_by(watched[-1])))
+        assert replayed <= 1  # which was compared
+    assert found[1] == found[0]
+    err = capsys.readouterr().err
+    assert err.startswith("scratchgen: steps run as they are written, and are not replayed: ")
+    assert reason in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_method_that_was_replaced_is_called_in_each_step(early, monkeypatch, watched, capsys):
+    calls, forward = [], nn.Tanh.forward
+
+    def slower(self, p, x, tape):
+        calls.append(1)
+        return forward(self, p, x, tape)
+
+    def replace(run):
+        if run.epoch == 3 and not early:
+            monkeypatch.setattr(nn.Tanh, "forward", slower)
+
+    if early:
+        monkeypatch.setattr(nn.Tanh, "forward", slower)
+    left, history, replayed = trained(vae(nn.Tanh()), None, monkeypatch, callbacks=replace)
+    assert len(calls) == 2 * 3 * (8 if early else 5)  # in both networks
+    assert (replayed == 0) == early
+    assert capsys.readouterr().err == (
+        "scratchgen: steps run as they are written, and are not replayed: "
+        "Tanh.forward was replaced\n"
+    )
+    monkeypatch.setattr(nn.Tanh, "forward", forward)
+    assert (left, history) == trained(vae(nn.Tanh()), False, monkeypatch)[:2]
+
+
+def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
+    monkeypatch.undo()
+    monkeypatch.setattr(replaying, "SAID", set())
+    monkeypatch.setattr("scratchgen.sources.edited", list)
+    wanted, seen, before = trained(vae(nn.Tanh()), False, monkeypatch), [], sys.gettrace()
+
+    def follow(frame, _event, _arg):
+        seen.extend([1] if frame.f_code is sg.models.VAE.minimise.__code__ else [])
+
+    sys.settrace(follow)
+    try:
+        found = trained(vae(nn.Tanh()), None, monkeypatch)
+    finally:
+        sys.settrace(before)
+    assert found == wanted
+    assert len(seen) == 24
+    assert capsys.readouterr().err == (
+        "scratchgen: steps run as they are written, and are not replayed: "
+        "a debugger follows the program\n"
+    )
+
+
+class Sparse(losses.R1):
+    """A penalty of a user's own, at as many points as it happens to draw."""
+
+    def points(self, real, fake, rng):
+        CALLS["points"] = CALLS.get("points", 0) + 1
+        most = 2 if CALLS["points"] < 12 else 4
+        return real[: rng.integers(1, most)]
+
+
+def test_a_penalty_at_another_number_of_points_ends_replays(monkeypatch, watched, capsys):
+    found = []
+    for replay in (False, True):
+        CALLS.clear()
+        model = gan(nn.Dropout(0.3), penalty=Sparse(2.0))
+        left, history, replayed = trained(model, replay, monkeypatch, optimizer=OwnMomentum())
+        assert (replayed > 4) == replay
+        found.append((left, history, left_by(watched[-1])))
+    assert found[1] == found[0]
+    assert re.search(r"points gave \d points, and \d before\n$", capsys.readouterr().err)
 
 
 def test_actions_run_at_once_and_a_plan_does_them_in_their_order():
