@@ -15,10 +15,11 @@ function that was put into the place of another while the program ran comes from
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
-import inspect
 import operator
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ BESIDE = ("train/step.py", *(f"kernels/{name}.py" for name in (
 )))  # fmt: skip
 DIGITS = 12
 ALL = (*FILES, "kernels/__init__.py")  # that steps go through, by what they import
+IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE)  # of this package
 
 _seen: list[tuple[Mapping[str, Any], list[Any]]] = []  # what was there when nothing was replaced
 
@@ -127,7 +129,8 @@ def _replaced_in(file: str) -> Iterator[str]:
     if module is None:
         return
     for name in _top_level(file):
-        if not _is_from(vars(module).get(name), module, name):
+        value = vars(module).get(name)
+        if not callable(value) or not _is_from(value, module, name):
             yield f"{file[:-3].replace('/', '.')}.{name}"
     for name, of, its_name in _imported(file):
         if vars(module).get(name) is not getattr(sys.modules.get(of), its_name, None):
@@ -143,15 +146,16 @@ def _replaced_in(file: str) -> Iterator[str]:
 def _imported(file: str) -> list[tuple[str, str, str]]:
     """What a file imports of this package: its name there, of which module, and its name in that."""
     try:
-        tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+        text = (PACKAGE / file).read_text(encoding="utf-8")
     except OSError:
         return []
-    folder = [__package__, *file.split("/")[:-1]]
-    found = []
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            of = ".".join([*folder[: len(folder) - node.level + 1], *filter(None, [node.module])])
-            found += [(one.asname or one.name, of, one.name) for one in node.names]
+    folder, found = [__package__, *file.split("/")[:-1]], []
+    for dots, module, names in IMPORT.findall(text):
+        of = ".".join([*folder[: len(folder) - len(dots) + 1], *filter(None, [module])])
+        for one in re.sub(r"#.*", "", names).strip("()").split(","):
+            if one.strip():
+                its_name, _, name = one.strip().partition(" as ")
+                found.append((name or its_name, of, its_name))
     return found
 
 
@@ -163,7 +167,7 @@ def _top_level(file: str) -> tuple[str, ...]:
 
 
 def _is_from(value: Any, module: ModuleType, name: str) -> bool:
-    """Whether a function, in whatever it is wrapped, was read from the module by that name."""
+    """Whether a function, in whatever of ours it is wrapped, was read from there by that name."""
     code = _code(value)
     if code is None:
         ours = isinstance(value, type) or type(value).__module__.startswith(f"{__package__}.")
@@ -178,8 +182,17 @@ def _code(value: Any) -> CodeType | None:
         value = value.fget
     elif isinstance(value, functools.cached_property):
         value = value.func
-    value = inspect.unwrap(value) if callable(value) else value
+    while hasattr(value, "__wrapped__") and _is_wrapper_of_ours(value):
+        value = value.__wrapped__
     return value.__code__ if isinstance(value, FunctionType) else None
+
+
+def _is_wrapper_of_ours(value: Any) -> bool:
+    """Whether it is what a decorator in the text has made; what others wrap is theirs."""
+    if not isinstance(value, FunctionType):
+        return True  # as functools.cache has it
+    file = value.__code__.co_filename
+    return file == contextlib.__file__ or Path(file).is_relative_to(PACKAGE)
 
 
 def write() -> None:
