@@ -144,7 +144,7 @@ def _replaced_in(file: str) -> Iterator[str]:
 
 @functools.cache
 def _imported(file: str) -> list[tuple[str, str, str]]:
-    """What a file imports of this package: its name there, of which module, and its name in that."""
+    """What a file imports of this package: a name there, the module, and the name in that."""
     try:
         text = (PACKAGE / file).read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""A function that was put in the place of one of the textbook's is noticed, wherever it came from."""
+"""What was put in the place of a function of the textbook is noticed, wherever it came from."""
 
 import functools
 

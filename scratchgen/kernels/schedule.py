@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..checks import Array
-from .recording import Action, Call, Clear, Event
+from .recording import Action, Clear, Event
 
 Span = tuple[int, int]  # bytes of memory: from, to
 

@@ -211,7 +211,7 @@ class Steps:
 
     def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
         """`Trainer.step` of the double, in the workspace."""
-        double = kind.double.trainer
+        double: Any = kind.double.trainer
         double.steps = self.trainer.steps
         with self._workspace.step(key):
             try:
@@ -260,8 +260,12 @@ class Steps:
         trainer = self.trainer
         for player, given in kind.given.items():
             trainer.tapes[player].begin(**{**given, "step": trainer.steps})
-        trainer.is_moving = True
-        plan.run()
+        double: Any = kind.double.trainer
+        double.is_moving = False
+        try:
+            plan.run()
+        finally:
+            trainer.is_moving = double.is_moving
         trainer.reports = kind.reports
         trainer.ended()
         return trainer.parts()
@@ -318,6 +322,10 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
             optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
         gradient.views = block.layout.views(read_only(gradient.vector))
         double.gradients[player], double.optimizers[player] = gradient, optimizer
+    parts = (*trainer.optimizers.values(), *trainer.model.parts())
+    double.others_run = not all(map(is_known, parts)) or any(
+        double.model.networks[name] is not one for name, one in trainer.model.networks.items()
+    )
     return double
 
 
@@ -416,7 +424,7 @@ def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
 
 
 def _may_break_off(event: Any) -> bool:
-    """Whether an event is a part of a user's own that may give more examples than before, or fewer."""
+    """Whether an event is a part of a user's own that may give another number of examples."""
     return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
 
 

@@ -90,7 +90,9 @@ def mixed(draw):
     x, stream, events = NUMBERS.copy(), np.zeros(1), []
     for i in range(draw(st.integers(1, 12))):
         source, out = window(draw, x), window(draw, x)
-        kind = draw(st.sampled_from(["call", "call", "action", "action", "draw", "clear", "fenced"]))
+        kind = draw(
+            st.sampled_from(["call", "call", "action", "action", "draw", "clear", "fenced"])
+        )
         if kind == "call":
             events.append(Call(mix_loop, (source, out, i), 1, written=(1,), changed=(1,)))
         elif kind == "draw":
