@@ -63,6 +63,11 @@ class Workspace:
         """Whether x lies in this workspace."""
         return any(chunk is owner(x) for chunk in self._chunks)
 
+    def spoil(self) -> None:
+        """Make NaN of all floats in it, and -1 of whole numbers."""
+        for chunk in self._chunks:
+            chunk.fill(255)
+
     def place(self, shape: Shape, dtype: np.dtype[Any], chunk: int, start: int) -> tuple[Any, ...]:
         """An array at the first free place from that byte of that chunk on, and where it ends."""
         size = max(1, math.prod(shape)) * dtype.itemsize

@@ -1,12 +1,12 @@
 """A function of one array, prepared for arrays of one size: it is recorded once, and then replayed.
 
-    f = Prepared(forward, z)        z (batch, ...), an example
+    f = Prepared(forward, z, p)     z (batch, ...), an example, and arrays p that forward reads
     x = f(z)                        in memory that the next call writes over
 
 Only what does the same when it is replayed is replayed; anything else is called each time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,14 +17,25 @@ from .recording import recording
 
 
 class Prepared:
-    """f, on one thread, in memory of its own; `may_replay` says whether kernels do all that it does."""
+    """f, on one thread, in memory of its own.
 
-    def __init__(self, f: Callable[[Array], Array], example: Array, may_replay: bool) -> None:
+    `reads` are the arrays that f reads besides, each time anew; None where it may do more than
+    kernels do, and is not replayed.
+    """
+
+    def __init__(
+        self, f: Callable[[Array], Array], example: Array, reads: Sequence[Array] | None
+    ) -> None:
         self._f, self._x = f, np.array(example)
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
-        if may_replay:
-            self._record()
+        if reads is not None:
+            self._record(reads)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether a call runs no Python of f."""
+        return self._plan is not None
 
     def __call__(self, x: Array) -> Array:
         """f(x), for x of the example's shape and dtype."""
@@ -38,12 +49,15 @@ class Prepared:
         with self._workspace.step():
             return self._f(self._x)
 
-    def _record(self) -> None:
+    def _record(self, reads: Sequence[Array]) -> None:
         with recording() as notes:
             self._y = self._by_python()
-        if notes.strangers([self._x], self._workspace) or not self._workspace.holds(self._y):
+        if notes.strangers([self._x, *reads], self._workspace) or not self._workspace.holds(self._y):
             return  # NumPy made some array, which a plan would not make anew
-        plan, first = Plan(notes, threads=1), self._y.copy()
+        plan = Plan(notes, threads=1)
+        self._x += 1  # another example: what follows from it must be another too
+        wanted = self._by_python().copy()
+        self._workspace.spoil()
         plan.run()
-        if first.tobytes() == self._y.tobytes():
+        if wanted.tobytes() == self._y.tobytes():
             self._plan = plan

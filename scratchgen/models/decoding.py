@@ -12,6 +12,7 @@ the decoder is made.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class PreparedDecoder:
         z = np.zeros_like(self._like_z)
         with self._by():
             self._mine.work = DecodingPass(
-                self._network, self._p, z, self._reading, self._scaler, self._is_ours
+                self._network, self._p, z, self._reading, self._scaler, self._is_ours, self._by
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -125,19 +126,21 @@ class DecodingPass:
         reading: Callable[[Array], Array],
         scaler: Scaler | None,
         is_ours: bool,
+        by: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.z, self.tape = z, Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
-        self._reading, self._scaler = reading, scaler
+        self._reading, self._scaler, self._by = reading, scaler, by
         with np.errstate(under="ignore"):
-            self._decode = Prepared(self._layer_by_layer, z, is_ours)
-        self._by_numpy = scaler is not None or not (is_ours and twins_run())
+            reads = list(_arrays(p)) if is_ours else None
+            self._decode = Prepared(self._layer_by_layer, z, reads)
+        self._by_numpy = scaler is not None or not (self._decode.is_replayed and twins_run())
 
     def run(self, z: Array) -> Array:
         """x for z, in memory that the next run writes over."""
         if not self._by_numpy:
             return self._decode(z)
-        with np.errstate(under="ignore"):  # what is too small for a number is 0
+        with self._by(), np.errstate(under="ignore"):  # what is too small for a number is 0
             x = self._decode(z)
             return x if self._scaler is None else self._scaler.undo(x)
 
@@ -148,10 +151,13 @@ class DecodingPass:
         return self._reading(x)
 
 
-def _rounding_to_0(run: Callable[[], Any]) -> Any:
-    """run(), in which what is too small for a number is 0, whatever np.seterr says of NumPy."""
-    with np.errstate(under="ignore"):
-        return run()
+def _arrays(p: Views) -> Iterator[Array]:
+    """The parameters and the state of a network's layers."""
+    for one in p if isinstance(p, list) else vars(p).values():
+        if isinstance(one, np.ndarray):
+            yield one
+        else:
+            yield from _arrays(one)
 
 
 def _passes(

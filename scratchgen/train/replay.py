@@ -239,6 +239,7 @@ class Steps:
             end, reports = State(self.trainer, self._rng), _copied(self.trainer.reports)
             playback.plays = True
             start.restore()
+            self._workspace.spoil()  # nothing that the step has left there may count
             try:
                 by_plan = self._by_plan(kind, plan)
                 same = State(self.trainer, self._rng).is_like(end) and _alike(parts, by_plan)

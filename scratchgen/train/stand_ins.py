@@ -221,7 +221,7 @@ class Run:
         self.names = GIVES.get(verb, ()) if gives else ()
         self.arrays = [x for one in args for x in _arrays_in(one)]
         self.changes = [x for x in self.arrays if x.flags.writeable]
-        self.dtype = next((x.dtype for x in args if isinstance(x, np.ndarray)), None)
+        self.dtype: Any = next((x.dtype for x in args if isinstance(x, np.ndarray)), None)
         self.kept: dict[str, Array] | None = None
         self.rng = next(filter(None, map(_rng_of, args)), None)
 
