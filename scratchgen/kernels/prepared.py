@@ -52,7 +52,8 @@ class Prepared:
     def _record(self, reads: Sequence[Array]) -> None:
         with recording() as notes:
             self._y = self._by_python()
-        if notes.strangers([self._x, *reads], self._workspace) or not self._workspace.holds(self._y):
+        strangers = notes.strangers([self._x, *reads], self._workspace)
+        if strangers or not self._workspace.holds(self._y):
             return  # NumPy made some array, which a plan would not make anew
         plan = Plan(notes, threads=1)
         self._x += 1  # another example: what follows from it must be another too

@@ -192,7 +192,8 @@ class Steps:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
                 self._expect_no_strangers(notes)
-                kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
+                kind.plan = Plan(notes, kernels.threads_now())
+                kind.reports = self.trainer.reports
                 kind.may_break_off = any(_may_break_off(event) for event in notes.events)
                 kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
@@ -317,12 +318,10 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
-        if is_known(optimizer):
-            optimizer = asking_once(optimizer)
-        else:
-            optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
+        stand_in: Any = StandInOptimizer(optimizer, block.vector, gradient.vector)
+        double.optimizers[player] = asking_once(optimizer) if is_known(optimizer) else stand_in
         gradient.views = block.layout.views(read_only(gradient.vector))
-        double.gradients[player], double.optimizers[player] = gradient, optimizer
+        double.gradients[player] = gradient
     parts = (*trainer.optimizers.values(), *trainer.model.parts())
     double.others_run = not all(map(is_known, parts)) or any(
         double.model.networks[name] is not one for name, one in trainer.model.networks.items()
