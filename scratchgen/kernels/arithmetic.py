@@ -163,9 +163,9 @@ def add_by_label(d: Array, labels: Array, into: Array) -> None:
 
 def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
     """An array of that shape, all of whose numbers are the value; nobody may write it."""
-    array = np.full(shape, value, dtype)
+    array = memory.constant(shape, value, dtype)
     recording.keep(array)
-    return memory.read_only(array)
+    return array
 
 
 def as_column(values: Array, like: Array) -> Array:

@@ -64,6 +64,11 @@ class Workspace:
         """Whether x lies in this workspace."""
         return any(chunk is owner(x) for chunk in self._chunks)
 
+    def spoil(self) -> None:
+        """Make NaN of all floats in it, and -1 of whole numbers."""
+        for chunk in self._chunks:
+            chunk.fill(255)
+
     def place(self, shape: Shape, dtype: np.dtype[Any], chunk: int, start: int) -> tuple[Any, ...]:
         """An array at the first free place from that byte of that chunk on, and where it ends."""
         size = max(1, math.prod(shape)) * dtype.itemsize
@@ -120,6 +125,22 @@ def empty(shape: Shape, dtype: Any) -> Array:
     dtype = np.dtype(dtype).newbyteorder("=")
     step = _step.get()
     return np.empty(shape, dtype) if step is None else step.empty(shape, dtype)
+
+
+class Constant(np.ndarray):
+    """Memory that nobody writes but who made it."""
+
+
+def constant(shape: Shape, value: float, dtype: Any) -> Array:
+    """An array all of whose numbers are the value, read-only."""
+    array = Constant(shape, dtype)
+    array.fill(value)
+    return read_only(array.view(np.ndarray))
+
+
+def is_constant(x: Array) -> bool:
+    """Whether x lies in the memory of a constant."""
+    return isinstance(owner(x), Constant)
 
 
 def returned(x: Array) -> Array:

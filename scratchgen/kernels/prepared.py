@@ -1,18 +1,17 @@
 """A function of one array, prepared for arrays of one size: it is recorded once, and then replayed.
 
-    f = Prepared(forward, z)        z (batch, ...), an example
+    f = Prepared(forward, z, p)     z (batch, ...), an example, and arrays p that forward reads
     x = f(z)                        in memory that the next call writes over
 
 Only what does the same when it is replayed is replayed; anything else is called each time.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..checks import Array
-from .memory import Workspace, arrays_in
+from .memory import Workspace
 from .plans import Plan
 from .recording import recording
 
@@ -20,19 +19,23 @@ from .recording import recording
 class Prepared:
     """f, on one thread, in memory of its own.
 
-    `may_replay` says whether kernels do all that it does; they may read arrays in `parameters` too,
-    as these are at each call.
+    `reads` are the arrays that f reads besides, each time anew; None where it may do more than
+    kernels do, and is not replayed.
     """
 
     def __init__(
-        self, f: Callable[[Array], Array], example: Array, parameters: Any, may_replay: bool
+        self, f: Callable[[Array], Array], example: Array, reads: Sequence[Array] | None
     ) -> None:
         self._f, self._x = f, np.array(example)
-        self._own = [self._x, *arrays_in(parameters)]
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
-        if may_replay:
-            self._record()
+        if reads is not None:
+            self._record(reads)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether a call runs no Python of f."""
+        return self._plan is not None
 
     def __call__(self, x: Array) -> Array:
         """f(x), for x of the example's shape and dtype."""
@@ -46,12 +49,16 @@ class Prepared:
         with self._workspace.step():
             return self._f(self._x)
 
-    def _record(self) -> None:
+    def _record(self, reads: Sequence[Array]) -> None:
         with recording() as notes:
             self._y = self._by_python()
-        if notes.strangers(self._own, self._workspace):
-            return
-        plan, first = Plan(notes, threads=1), self._y.copy()
+        strangers = notes.strangers([self._x, *reads], self._workspace)
+        if strangers or not self._workspace.holds(self._y):
+            return  # NumPy made some array, which a plan would not make anew
+        plan = Plan(notes, threads=1)
+        self._x += 1  # another example: what follows from it must be another too
+        wanted = self._by_python().copy()
+        self._workspace.spoil()
         plan.run()
-        if first.tobytes() == self._y.tobytes():
+        if wanted.tobytes() == self._y.tobytes():
             self._plan = plan

@@ -151,7 +151,7 @@ def note(call: Call) -> None:
 
 def act(
     f: Callable[..., Any],
-    args: tuple[Any, ...],
+    args: tuple[Any, ...] = (),
     read: Sequence[Any] = (),
     written: Sequence[Any] = (),
     also: Sequence[Any] = (),

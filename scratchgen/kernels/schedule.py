@@ -111,6 +111,8 @@ def _fills(event: Event, left: list[Span]) -> Span | None:
     if not array.size:
         return None
     span = span_of(array)
+    if any(_overlap([span], [span_of(x)]) for x in event.reads() if x is not array and x.size):
+        return None
     inside = any(low <= span[0] and span[1] <= high for low, high in left)
     return span if inside and span[1] - span[0] == array.nbytes else None
 

@@ -12,6 +12,7 @@ the decoder is made.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from ..checks import Array, Shape, array_text, examples
 from ..data.scaling import Scaler
 from ..errors import KindError, ShapeError
+from ..kernels.memory import arrays_in
 from ..kernels.prepared import Prepared
 from ..kernels.trust import asked, is_ours, why_not
 from ..kernels.twins import references, twins, twins_run
@@ -91,7 +93,7 @@ class PreparedDecoder:
         z = np.zeros_like(self._like_z)
         with self._by():
             self._mine.work = DecodingPass(
-                self._network, self._p, z, self._reading, self._scaler, self._is_ours
+                self._network, self._p, z, self._reading, self._scaler, self._is_ours, self._by
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -125,19 +127,21 @@ class DecodingPass:
         reading: Callable[[Array], Array],
         scaler: Scaler | None,
         is_ours: bool,
+        by: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.z, self.tape = z, Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
-        self._reading, self._scaler = reading, scaler
+        self._reading, self._scaler, self._by = reading, scaler, by
         with np.errstate(under="ignore"):
-            self._decode = Prepared(self._layer_by_layer, z, p, is_ours)
-        self._by_numpy = scaler is not None or not (is_ours and twins_run())
+            reads = list(arrays_in(p)) if is_ours else None
+            self._decode = Prepared(self._layer_by_layer, z, reads)
+        self._by_numpy = scaler is not None or not (self._decode.is_replayed and twins_run())
 
     def run(self, z: Array) -> Array:
         """x for z, in memory that the next run writes over."""
         if not self._by_numpy:
             return self._decode(z)
-        with np.errstate(under="ignore"):  # what is too small for a number is 0
+        with self._by(), np.errstate(under="ignore"):  # what is too small for a number is 0
             x = self._decode(z)
             return x if self._scaler is None else self._scaler.undo(x)
 
@@ -148,10 +152,7 @@ class DecodingPass:
         return self._reading(x)
 
 
-def _rounding_to_0(run: Callable[[], Any]) -> Any:
-    """run(), in which what is too small for a number is 0, whatever np.seterr says of NumPy."""
-    with np.errstate(under="ignore"):
-        return run()
+
 
 
 def _passes(

@@ -25,6 +25,7 @@ user's own, a stand-in runs (stand_ins.py), in a double of the model. A model of
 ours is run itself.
 """
 
+import contextlib
 import copy
 import os
 from typing import Any
@@ -35,7 +36,7 @@ from .. import kernels, sources
 from ..checks import Array
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
-from ..kernels.recording import Notes, is_recording, recording
+from ..kernels.recording import Action, Notes, is_recording, recording
 from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
 from ..losses.adversarial import AdversarialLoss, both_of
@@ -43,16 +44,12 @@ from ..nn import Layer
 from ..optim import ClipNorm
 from ..optim.memory import Memory
 from ..printing import tell
-from .stand_ins import StandIn, StandInOptimizer, doubled, taping
+from .stand_ins import Refused, Run, StandIn, StandInOptimizer, asking_once, doubled, taping
 from .step import Trainer
 
 SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
-
-
-class Refused(Exception):
-    """A step cannot be replayed, and why."""
 
 
 class StepNumber(int):
@@ -72,6 +69,8 @@ for _name in (
     "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
     "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
     "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
+    "__hash__", "__divmod__", "__rdivmod__", "__rfloordiv__", "__rmod__", "__abs__", "__and__",
+    "__rand__", "__rshift__", "__round__", "__str__", "__repr__", "__format__",
 ):  # fmt: skip
     setattr(StepNumber, _name, _unless_recorded(_name))
 
@@ -149,10 +148,12 @@ class Steps:
             kind.runs = 1
             return self._plainly(rows)
         kind.rows[:] = rows
-        if kind.plan is not None and kind.is_trusted:
-            return self._by_plan(kind, kind.plan)
         try:
-            return self._watched(kind, key)
+            if kind.plan is None or not kind.is_trusted:
+                return self._watched(kind, key)
+            if not kind.may_break_off:
+                return self._by_plan(kind, kind.plan)
+            return self._by_plan_or_not(kind, kind.plan)
         except Refused as reason:
             self._refuse(str(reason))
             return self.trainer.parts() if kind.has_run else self._plainly(rows)
@@ -194,9 +195,9 @@ class Steps:
 
     def _forget(self) -> None:
         """Forget all kinds of steps, and their memory."""
-        self._workspace = Workspace(guards=True)
         self._kinds.clear()
         self._doubles.clear()
+        self._workspace = Workspace(guards=True)  # with the places of all kinds
 
     def _say(self, reason: str) -> None:
         if reason not in SAID:
@@ -219,24 +220,26 @@ class Steps:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
                 self._expect_no_strangers(notes)
-                kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
+                kind.plan = Plan(notes, kernels.threads_now())
+                kind.reports = self.trainer.reports
+                kind.may_break_off = any(_may_break_off(event) for event in notes.events)
                 kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
                 parts = self._compared(kind, key, kind.plan, start)
         except Refused:
             if not kind.has_run:
-                start.restore()
+                start.put_back()
             raise
         except ValueError as problem:
             if kind.has_run or "read-only" not in str(problem):
                 raise
-            start.restore()
+            start.put_back()
             raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
         return parts
 
     def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
         """`Trainer.step` of the double, in the workspace."""
-        double = kind.double.trainer
+        double: Any = kind.double.trainer
         double.steps = self.trainer.steps
         with self._workspace.step(key):
             try:
@@ -261,15 +264,15 @@ class Steps:
         with taping() as playback:
             parts = self._gathered(kind, key)
             kind.has_run = True
-            end, reports = State(self.trainer, self._rng), self.trainer.reports
+            end, reports = State(self.trainer, self._rng), _copied(self.trainer.reports)
             playback.plays = True
             start.restore()
+            self._workspace.spoil()  # nothing that the step has left there may count
             try:
                 by_plan = self._by_plan(kind, plan)
                 same = State(self.trainer, self._rng).is_like(end) and _alike(parts, by_plan)
-            except Exception as problem:  # whatever it is, the step itself was right
+            except Exception:  # whatever it is, the step itself was right
                 same = False
-                del problem
             end.restore()
             self.trainer.reports = reports
         if not same:
@@ -289,11 +292,24 @@ class Steps:
                 trainer.tapes[player].begin(**{**given, "step": trainer.steps})
             else:
                 trainer.tapes[player].go_on(trainer.steps)
-        trainer.is_moving = True
-        plan.run()
+        double: Any = kind.double.trainer
+        double.is_moving = False
+        try:
+            plan.run()
+        finally:
+            trainer.is_moving = double.is_moving
         trainer.reports = kind.reports
         trainer.ended()
         return trainer.parts()
+
+    def _by_plan_or_not(self, kind: "Kind", plan: Plan) -> dict[str, float]:
+        """The same where a part may give what the plan has no room for: then all is put back."""
+        start, kind.has_run = State(self.trainer, self._rng), False
+        try:
+            return self._by_plan(kind, plan)
+        except Refused:
+            start.put_back()
+            raise
 
     def _expect_no_strangers(self, notes: Notes) -> None:
         """(2)"""
@@ -312,7 +328,7 @@ class Kind:
         self.rows = np.zeros(size, np.int64)
         self.runs = 0
         self.plan: Plan | None = None
-        self.is_trusted = self.has_run = False
+        self.is_trusted = self.has_run = self.may_break_off = False
         self.reports: dict[str, dict[str, Array]] = {}
         self.given: dict[str, dict[str, Any]] = {}
 
@@ -332,11 +348,15 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
         gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
-        if not is_known(optimizer):
-            optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
+        stand_in: Any = StandInOptimizer(optimizer, block.vector, gradient.vector)
+        double.optimizers[player] = asking_once(optimizer) if is_known(optimizer) else stand_in
         gradient.vector = read_only(gradient.vector)
         gradient.views = block.layout.views(gradient.vector)
-        double.gradients[player], double.optimizers[player] = gradient, optimizer
+        double.gradients[player] = gradient
+    parts = (*trainer.optimizers.values(), *trainer.model.parts())
+    double.others_run = not all(map(is_known, parts)) or any(
+        double.model.networks[name] is not one for name, one in trainer.model.networks.items()
+    )
     return double
 
 
@@ -365,7 +385,11 @@ def _can_be_doubled(trainer: Trainer) -> bool:
 
 
 class State:
-    """All that a step changes, at one moment: vectors, states, memories, the stream of noise."""
+    """All that a step changes, at one moment: vectors, states, memories, the stream of noise.
+
+    What a user's own optimizers remember is put back only where a step is broken off: a plan does
+    not change it (stand_ins.py).
+    """
 
     def __init__(self, trainer: Trainer, rng: np.random.Generator) -> None:
         self._trainer, self._rng = trainer, rng
@@ -380,6 +404,7 @@ class State:
         self._copies = [x.copy() for x in self.arrays]
         self._stream = rng.bit_generator.state
         self._steps, self._is_moving = trainer.steps, trainer.is_moving
+        self._others = _copies_of_others(trainer)
 
     def _add(self, memory: Any) -> None:
         for name, value in vars(memory).items():
@@ -399,11 +424,39 @@ class State:
         self._rng.bit_generator.state = self._stream
         self._trainer.steps, self._trainer.is_moving = self._steps, self._is_moving
 
+    def put_back(self) -> None:
+        """`restore`, and what a user's own optimizers remember."""
+        self.restore()
+        self._trainer.memories |= self._others
+
     def is_like(self, other: "State") -> bool:
         """Whether all of it is the same, to the bit."""
         same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
         counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
         return same and counts and _text(self._stream) == _text(other._stream)
+
+
+def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
+    """Reports that no plan writes over."""
+    return {
+        player: {name: x.copy() for name, x in report.items()} for player, report in reports.items()
+    }
+
+
+def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
+    """By player, copies of what a user's own optimizers remember, if they can be copied."""
+    copies: dict[str, Any] = {}
+    for player, memory in trainer.memories.items():
+        if not is_known(trainer.optimizers[player]):
+            vector = trainer.model.players[player].vector
+            with contextlib.suppress(Exception):  # of whatever it consists
+                copies[player] = copy.deepcopy(memory, {id(vector): vector})
+    return copies
+
+
+def _may_break_off(event: Any) -> bool:
+    """Whether an event is a part of a user's own that may give another number of examples."""
+    return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
 
 
 def _text(state: Any) -> str:

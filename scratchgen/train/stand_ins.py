@@ -11,12 +11,14 @@ is used twice has one. A part runs outside the workspace, so that what it keeps 
 it may write into what it owns: its parameters and its gradients.
 
 A plan is tried once beside a step that runs by Python (replay.py). The part is then asked once, and
-what it gave is given again:
+what it gave is given again, if it would be given the same:
 
-    plays back = the arrays that the part gave and changed, in the order of its calls    (2)
+    plays back = the arrays that the part gave and changed, and the random numbers that it drew,
+                 in the order of its calls                                               (2)
 """
 
-from collections import deque
+import copy
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,24 +28,36 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape
-from ..errors import ShapeError
+from ..checks import Array, Shape, numbers
 from ..kernels import memory, recording
 from ..nn import Layer, Network, Residual, Tape
 from ..nn.initialisers import Initial
-from ..nn.layer import Views
+from ..nn.layer import Views, accept
+from ..optim import ClipNorm
 from ..optim.optimizers import expect_written
+from ..optim.schedules import Schedule
 
-NAMES = {"forward": "y", "backward": "dx", "tangent": "v", "points": "x"}  # what one array is
-GIVES = ("forward", "backward", "tangent", "tangent_backward", "both", "points",
-         "discriminator_pass", "generator_pass")  # fmt: skip
+GIVES = {  # by verb, the names of the arrays that it gives
+    "forward": ("y",),
+    "backward": ("dx",),
+    "tangent": ("v",),
+    "tangent_backward": ("x", "u"),
+    "points": ("x",),
+    "both": ("value", "gradient"),
+    "discriminator_pass": ("value", "real", "fake"),
+    "generator_pass": ("value", "fake"),
+}
+
+
+class Refused(Exception):
+    """A step cannot be replayed, and why."""
 
 
 @dataclass
 class Playback:
-    """(2): what parts gave, to be given again in the same order."""
+    """(2): by part what it was given, gave and changed, to be given again in the same order."""
 
-    given: deque[list[Array]] = field(default_factory=deque)
+    given: dict[Any, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     plays: bool = False
 
 
@@ -95,6 +109,39 @@ class StandInOptimizer:
         return str(self.optimizer)
 
 
+class StandInSchedule:
+    """Asks a schedule, which may be of a user's own."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+
+    def __call__(self, step: int) -> float:
+        """Its rate in that step."""
+        playback = _playback.get()
+        if playback is not None and playback.plays:
+            rate: float = playback.given[id(self)].popleft()
+            return rate
+        rate = self.schedule(step)
+        if playback is not None:
+            playback.given[id(self)].append(rate)
+        return rate
+
+
+def asking_once(optimizer: Any) -> Any:
+    """One of our optimizers, or, where it follows a schedule, a double with a stand-in for that."""
+    name = "optimizer" if isinstance(optimizer, ClipNorm) else "learning_rate"
+    part = getattr(optimizer, name)
+    if name == "optimizer":
+        stand_in = asking_once(part)
+    else:
+        stand_in = StandInSchedule(part) if callable(part) else part
+    if stand_in is part:
+        return optimizer
+    double = copy.copy(optimizer)
+    object.__setattr__(double, name, stand_in)
+    return double
+
+
 class StandInLayer(Layer):
     """Runs a layer of a user's own; it is only passed through, never laid out or saved."""
 
@@ -118,7 +165,7 @@ class StandInLayer(Layer):
         return call(self.layer, "tangent_backward", (p, dy, dv, tape, g, need_dx), need_dx)
 
     def settle(self, p: Views, tape: Tape) -> None:
-        if type(self.layer).settle is not Layer.settle:
+        if type(self.layer).settle is not Layer.settle or "settle" in vars(self.layer):
             call(self.layer, "settle", (p, tape))
 
     def out_shape(self, shape: Shape) -> Shape:
@@ -162,75 +209,96 @@ class Run:
     """One call of a part; called again, it does the same in the same memory."""
 
     def __init__(self, part: Any, verb: str, args: tuple[Any, ...], gives: bool) -> None:
-        self.part, self.verb, self.args, self.gives = part, verb, args, gives
-        self.changes = list(memory.arrays_in(args[0])) if verb in ("update", "settle") else []
-        if verb in ("backward", "tangent_backward"):
-            self.changes = list(memory.arrays_in(args[-2]))  # g
+        self.part, self.verb, self.args = part, verb, args
+        self.names = GIVES.get(verb, ()) if gives else ()
         self.arrays = [x for one in args for x in memory.arrays_in(one)]
+        self.changes = [x for x in self.arrays if x.flags.writeable]
+        self.dtype: Any = next((x.dtype for x in args if isinstance(x, np.ndarray)), None)
         self.kept: dict[str, Array] | None = None
-        self._form: Any = None
+        self.rng = next(filter(None, map(_rng_of, args)), None)
 
     def __call__(self) -> None:
         playback = _playback.get()
         if playback is not None and playback.plays:
-            self._play(playback.given.popleft())
+            self._play(*playback.given[id(self.part)].popleft())
             return
+        before = self._given() if playback is not None else None
         with memory.outside():
             found = getattr(self.part, self.verb)(*self.args)
         if self.verb == "update":
             expect_written(self.part, self.args[0], found)
-        arrays = self._named(found)
+        self._keep(self._named(found))
+        if playback is not None:
+            after = [x.copy() for x in (*(self.kept or {}).values(), *self.changes)]
+            playback.given[id(self.part)].append((before, after, _stream(self.rng)))
+
+    def _given(self) -> Any:
+        """All that the part is given, to be compared."""
+        return [x.tobytes() for x in self.arrays], repr(_stream(self.rng))
+
+    def _keep(self, arrays: dict[str, Any]) -> None:
+        """(1), in memory that is as large as what the first call gave."""
         if self.kept is None:
-            self._form = found
+            arrays = {name: self._accepted(name, x) for name, x in arrays.items() if x is not None}
             self.kept = {name: memory.empty(x.shape, x.dtype) for name, x in arrays.items()}
         for name, kept in self.kept.items():
-            x = arrays.get(name)
-            if x is None or x.shape != kept.shape:
-                came = f"no {name}" if x is None else f"{name} of shape {x.shape}"
-                raise ShapeError(
-                    f"{self.part}.{self.verb} gave {came}, and in earlier steps with as many "
-                    f"examples {kept.shape}: fit(..., replay=False) runs each step anew"
-                )
-            kept[...] = x  # (1)
-        if playback is not None:
-            playback.given.append([x.copy() for x in (*self.kept.values(), *self.changes)])
+            kept[...] = self._accepted(name, arrays[name], kept.shape)  # (1)
 
-    def _play(self, given: list[Array]) -> None:
-        for x, y in zip((*(self.kept or {}).values(), *self.changes), given, strict=True):
-            x[...] = y  # (2)
+    def _accepted(self, name: str, x: Any, shape: Shape | None = None) -> Array:
+        """x as the part's user would accept it, of that shape, where one is known."""
+        if x is not None:
+            x = numbers(x, f"{name} of {self.part}.{self.verb}")
+        if self.verb == "points" and shape is not None and len(x) != shape[0]:
+            raise Refused(f"{self.part}.points gave {len(x)} points, and {shape[0]} before")
+        if shape is None:
+            shape = x.shape
+        return accept(self.part, self.verb, name, x, shape, self.dtype)
 
-    def _named(self, found: Any) -> dict[str, Array]:
-        """The arrays in what the verb gave, by name, real numbers in the dtype of its arguments."""
-        if not self.gives or self.verb not in GIVES:
-            return {}
-        if isinstance(found, SimpleNamespace):
-            named = vars(found)
-        elif isinstance(found, tuple):
-            named = {str(i): x for i, x in enumerate(found)}
-        else:
-            named = {} if found is None else {NAMES.get(self.verb, "result"): found}
-        dtype = next(x.dtype for x in self.args if isinstance(x, np.ndarray))
-        return {name: _as_array(x, dtype) for name, x in named.items() if x is not None}
+    def _play(self, before: Any, after: list[Array], stream: Any) -> None:
+        """(2). Raises Refused where the part would be given something else."""
+        if self._given() != before:
+            raise Refused(f"{self.part}.{self.verb} was given something else")
+        if self.rng is not None:
+            self.rng.bit_generator.state = stream
+        for x, y in zip((*(self.kept or {}).values(), *self.changes), after, strict=True):
+            x[...] = y
+
+    def _named(self, found: Any) -> dict[str, Any]:
+        """What the verb gave, by name."""
+        if len(self.names) == 1:
+            return {self.names[0]: found}
+        if self.verb == "both":
+            value, gradient = found
+            found = SimpleNamespace(value=value, gradient=gradient)
+        return {name: getattr(found, name, None) for name in self.names}
 
     def result(self) -> Any:
-        """What the verb gave, in the form in which it gave it."""
-        named = {name: memory.returned(x) for name, x in (self.kept or {}).items()}
-        if isinstance(self._form, SimpleNamespace):
-            return SimpleNamespace(**{name: named.get(name) for name in vars(self._form)})
-        if isinstance(self._form, tuple):
-            return tuple(named.get(str(i)) for i in range(len(self._form)))
-        return next(iter(named.values()), None)
-
-
-def _as_array(x: Any, dtype: np.dtype[Any]) -> Array:
-    x = np.asarray(x)
-    return x.astype(dtype, copy=False) if {x.dtype.kind, dtype.kind} <= set("biuf") else x
+        """What the verb gave, in the form in which its caller takes it."""
+        kept = self.kept or {}
+        named = {name: memory.returned(kept[name]) if name in kept else None for name in self.names}
+        if len(named) < 2:
+            return next(iter(named.values()), None)
+        return tuple(named.values()) if self.verb == "both" else SimpleNamespace(**named)
 
 
 def _for_writing(x: Any) -> Any:
-    """An argument as a user's part is given it: windows of which it may write those it owns."""
+    """An argument as a user's part is given it in a step as it is written.
+
+    It may write all but constants.
+    """
     if isinstance(x, np.ndarray):
-        return memory.writable(x)
-    if isinstance(x, SimpleNamespace) and type(x) is SimpleNamespace:
-        return SimpleNamespace(**{name: _for_writing(value) for name, value in vars(x).items()})
+        return x if memory.is_constant(x) else memory.writable(x)
+    if type(x) is SimpleNamespace:
+        return SimpleNamespace(**{name: _for_writing(one) for name, one in vars(x).items()})
     return [_for_writing(one) for one in x] if isinstance(x, list) else x
+
+
+def _rng_of(x: Any) -> np.random.Generator | None:
+    """The random numbers that an argument gives a part."""
+    if isinstance(x, Tape):
+        x = x.what_was_given().get("rng")
+    return x if isinstance(x, np.random.Generator) else None
+
+
+def _stream(rng: np.random.Generator | None) -> Any:
+    return None if rng is None else rng.bit_generator.state

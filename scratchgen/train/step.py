@@ -43,6 +43,7 @@ class Trainer:
         self.begun = model.steps_trained
         self.steps = self.begun  # whose turn it is depends on all steps that there have been
         self.is_moving = False  # from the first change that a step makes to its end
+        self.others_run = False  # whether there are parts of a user's own that a replay runs
         self.memories: dict[str, Any] = {}
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
@@ -74,7 +75,7 @@ class Trainer:
             )
             self.reports[player] = report = _report(tape)
             recording.act(_check, (player, report), read=tuple(report.values()))
-            self.is_moving = True
+            recording.act(self._begin_to_move, fenced=self.others_run)
             theta, optimizer = self.model.players[player].vector, self.optimizers[player]
             found = optimizer.update(theta, gradient.vector, self.memories[player])  # (2)
             expect_written(optimizer, theta, found)
@@ -83,6 +84,9 @@ class Trainer:
                 self._count(player, self.average)  # (4)
         self.ended()
         return self.parts()
+
+    def _begin_to_move(self) -> None:
+        self.is_moving = True
 
     def ended(self) -> None:
         """Count a step that has come to its end."""

@@ -12,7 +12,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import nn
 from scratchgen.errors import KindError, OptionError, ShapeError
-from scratchgen.kernels.twins import compiles, numba_works, twins
+from scratchgen.kernels.twins import compiles, numba_works, references, twins
 
 needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
@@ -71,6 +71,17 @@ def test_it_follows_the_weights():
     model.players["generator"].vector *= 2
     assert not np.allclose(decode(z), before)
     np.testing.assert_allclose(decode(z), model.decode(z), rtol=1e-6)
+
+
+@pytest.mark.parametrize("model", list(models()), ids=str)
+@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+def test_it_runs_no_python_of_the_layers(model, way, monkeypatch):
+    monkeypatch.setattr("scratchgen.models.decoding.why_not", lambda: "")
+    with way():
+        decode, z = model.decoder(), np.ones((1, 3), np.float32)
+        wanted = decode(z)
+        monkeypatch.setattr(nn.Dense, "forward", lambda *_: pytest.fail("a layer is called"))
+        np.testing.assert_array_equal(decode(z), wanted)
 
 
 @needs_numba

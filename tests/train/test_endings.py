@@ -184,8 +184,9 @@ def test_no_memory_in_a_step_leaves_a_model_of_a_step_that_ended(points, player,
             raise MemoryError
         return objective(self, turn, *args, **kwargs)
 
-    monkeypatch.setattr(type(ended), "objective", scarce)
-    monkeypatch.setattr(type(ended), "replays", False)  # so that every step calls it
+    monkeypatch.setattr(
+        type(ended), "objective", scarce
+    )  # which every step calls, none is replayed
     with pytest.raises(MemoryError):
         fit(ended, points)
     monkeypatch.undo()

@@ -1,24 +1,26 @@
 """Replayed steps are those that Python would have run, to the last bit, whatever the model."""
 
+import re
+import sys
 import tracemalloc
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import distributions, losses, nn, optim
-from scratchgen.bench.cases import twins as all_twins
+from scratchgen import distributions, kernels, losses, nn, optim
 from scratchgen.errors import OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
+from scratchgen.kernels.memory import Workspace, empty
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
-from scratchgen.kernels.recording import Call, after, before, here, lasting, recording
+from scratchgen.kernels.recording import Call, act, keep, recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
-from scratchgen.train import routine
+from scratchgen.train import replay as replaying
 from scratchgen.train.step import Trainer
 
 needs_numba = pytest.mark.skipif(
@@ -145,18 +147,18 @@ class OwnLikelihood(distributions.MeanSquaredError):
     def raw_gradient(self, x, raw, dvalue):
         return super().raw_gradient(x, raw, 0.5 * dvalue)
 
-    def both(self, x, raw, dvalue, tape):
+    def both(self, x, raw, dvalue):
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
 
 class OwnPenalty(losses.R1):
     """A penalty of a user's own, at points that it draws."""
 
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         return real + rng.standard_normal(real.shape).astype(real.dtype)
 
-    def both(self, slope, dvalue, tape):
-        return tuple(2 * one for one in super().both(slope, dvalue, tape))
+    def both(self, slope, dvalue):
+        return tuple(2 * one for one in super().both(slope, dvalue))
 
 
 OWN_GAME = losses.AdversarialLoss(
@@ -228,20 +230,21 @@ COUNT = 19  # examples
 DTYPE = float  # of them
 
 
-def trained(model, replays, monkeypatch, which=twins, **settings):
-    """All that training leaves, and how many steps were replayed. Batches of 7, 6 and 6."""
+def trained(model, replay, monkeypatch, which=twins, **settings):
+    """All that training leaves, and how often a plan ran. Batches of 7, 6 and 6."""
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
-    monkeypatch.setattr(routine, "RUNS", 1 if replays else 10**9)
     x = np.random.default_rng(0).integers(0, 2, (COUNT, *model.shape)).astype(DTYPE)
     with which():
-        history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, **settings)
+        history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, replay=replay, **settings)
+    monkeypatch.setattr(Plan, "run", run)
     left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
     return left, dict(history), len(replayed)
 
 
 def compare(build, monkeypatch, **settings):
+    """How often a plan ran where it may, if that left what steps by Python leave."""
     wanted = trained(build(), False, monkeypatch, **settings)
     found = trained(build(), True, monkeypatch, **settings)
     assert wanted[2] == 0
@@ -284,40 +287,40 @@ def test_so_they_do_where_each_batch_is_converted(dtype, which, monkeypatch):
 @needs_numba
 @pytest.mark.parametrize("n", [16, 19, 44, 45])
 def test_batches_of_both_sizes_are_replayed_soon_with_layers_of_ones_own(n, monkeypatch):
-    """Memory moves once, when the larger ones are recorded; it may be between two of the others."""
+    """All but the first two of each size, of which a plan is made."""
     monkeypatch.setitem(globals(), "COUNT", n)
-    monkeypatch.setattr(routine, "RUNS", 3)
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
     x = np.random.default_rng(0).random((n, 4))
     with twins():
-        sg.fit(vae(Doubled(5, 5)), x, epochs=10, batch_size=8, seed=0)
+        sg.fit(vae(Doubled(5, 5)), x, epochs=10, batch_size=8, seed=0, replay=True)
     sizes = 1 if n % -(-n // 8) == 0 else 2
-    assert len(replayed) >= 10 * -(-n // 8) - 6 * sizes
-
-
-class Announced(Doubled):
-    """It says that it can be replayed, and is wrong: what it hands on is new in each step."""
-
-    replays: ClassVar[bool] = True
-
-
-@needs_numba
-def test_what_says_wrongly_that_it_notes_all_is_run_in_every_step(monkeypatch):
-    assert compare(lambda: vae(Announced(5, 5)), monkeypatch) == 0
+    assert len(replayed) == 10 * -(-n // 8) - 2 * sizes
 
 
 class Within(nn.Residual):
-    """A block of a user's own, which says that it replays, and knows no stand-ins."""
+    """A block of a user's own, which computes by itself."""
 
-    replays: ClassVar[bool] = True
+    def forward(self, p, x, tape):
+        return super().forward(p, x, tape) * 2 - x
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        dx = super().backward(p, 2 * dy, tape, g, need_dx)
+        return dx - dy if need_dx else None
 
 
-@needs_numba
-def test_layers_have_stand_ins_only_in_blocks_that_ask_for_them(monkeypatch):
-    assert compare(lambda: vae(Within(nn.Tanh())), monkeypatch) >= 8
-    assert compare(lambda: vae(Within(Doubled(5, 5))), monkeypatch) == 0
+@pytest.mark.parametrize("layers", [(nn.Tanh(),), (Doubled(5, 5), nn.ReLU())])
+def test_a_block_of_ones_own_runs_with_all_within_it(layers, monkeypatch):
+    assert compare(lambda: vae(Within(nn.Network((5,), *layers))), monkeypatch) >= 15
+
+
+def test_a_layer_of_ones_own_may_stand_in_two_places(monkeypatch):
+    def build():
+        layer = Doubled(5, 5)
+        return vae(layer, nn.Tanh(), residual(layer), Shaken())
+
+    assert compare(build, monkeypatch) >= 15
 
 
 @needs_numba
@@ -336,7 +339,7 @@ def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
 
 @needs_numba
 @pytest.mark.parametrize("count", [17, 19])  # of 6, 6 and 5, or 7, 6 and 6
-def test_a_stand_in_is_given_the_labels_of_its_own_batch(count, monkeypatch):
+def test_a_layer_of_ones_own_is_given_the_labels_of_its_own_batch(count, monkeypatch):
     def build():
         encoder = nn.Network((4,), Labelled(), nn.Dense(4, 4))
         decoder = nn.Network((2,), nn.JoinLabels(3, 2), nn.Dense(4, 4))
@@ -375,13 +378,13 @@ def test_a_settle_of_one_object_alone_is_called_in_each_step(monkeypatch):
 class Own(optim.SGD):
     """An optimizer of a user's own."""
 
-    def move(self, theta, g, memory):
+    def move(self, theta, g, memory, numbers):
         theta -= 1e-3 * g
 
 
 @needs_numba
 @pytest.mark.parametrize("wrapped", [0, 1, 2])
-def test_an_optimizer_of_ones_own_has_a_stand_in_in_others_too(wrapped, monkeypatch):
+def test_an_optimizer_of_ones_own_may_stand_in_others(wrapped, monkeypatch):
     optimizer = Own()
     for _ in range(wrapped):
         optimizer = optim.ClipNorm(optimizer, 0.1)
@@ -433,10 +436,9 @@ def test_what_a_callback_changes_counts(name, which, monkeypatch):
 class Twice(losses.R1):
     """A penalty of a user's own."""
 
-    def both(self, slope, dvalue, tape):
-        each, u = super().both(slope, dvalue, tape)
-        u *= 2
-        return 2 * each, u
+    def both(self, slope, dvalue):
+        each, u = super().both(slope, dvalue)
+        return 2 * each, 2 * u
 
 
 @pytest.mark.parametrize("name", ["objective", "settle"])
@@ -477,9 +479,7 @@ def test_another_vector_is_refused_as_in_a_step_by_python(monkeypatch):
 class HalfR1(losses.R1):
     """A penalty on half of the examples."""
 
-    replays: ClassVar[bool] = True
-
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         return real[: len(real) // 2]
 
 
@@ -505,15 +505,15 @@ class Loose(losses.Penalty):
     name = "loose"
     seen: int = field(default=0, compare=False)
 
-    def points(self, real, fake, rng, tape=None):
+    def points(self, real, fake, rng):
         self.seen += 1
         return real
 
-    def value(self, slope, tape=None):
-        return np.float32(self.weight / (1 + tape.step) / self.seen) * (slope**2).sum(1)
+    def value(self, slope):
+        return np.float32(self.weight / self.seen) * (slope**2).sum(1)
 
-    def slope_gradient(self, slope, dvalue, tape=None):
-        return np.float32(2 * self.weight / (1 + tape.step) / self.seen) * slope * dvalue[:, None]
+    def slope_gradient(self, slope, dvalue):
+        return np.float32(2 * self.weight / self.seen) * slope * dvalue[:, None]
 
 
 @pytest.mark.parametrize("put", [lambda: Loose(5.0), lambda: Loose(1.0), lambda: losses.R1(5.0)])
@@ -573,29 +573,23 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
     assert left[0] == left[1]
 
 
-@needs_numba
-def test_a_part_may_refuse_to_be_replayed(monkeypatch):
-    class Refusing(Shaken):
-        """Its batch grows and shrinks."""
-
-        replays: ClassVar[bool | None] = None
-
-    assert compare(lambda: vae(Refusing()), monkeypatch) == 0
-
-
 def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
     made = []
-    init = routine.Routine.__init__
+    init = replaying.Steps.__init__
     monkeypatch.setattr(
-        routine.Routine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+        replaying.Steps, "__init__", lambda self, *args: made.append(self) or init(self, *args)
     )
 
     class Change(sg.train.Callback):
         def on_step(self, run):
             run.model.beta *= 1.01
 
-    sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, batch_size=8, callbacks=Change(), seed=0)
-    assert len(made[0]._known) <= routine.MOST_KNOWN + 1
+    settings = {"batch_size": 8, "callbacks": Change(), "seed": 0, "replay": True}
+    sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, **settings)
+    most = replaying.MOST_KNOWN + 1
+    assert len(made[0]._kinds) <= most
+    assert len(made[0]._doubles) <= most
+    assert len(made[0]._workspace._kinds) <= most
 
 
 @needs_numba
@@ -610,52 +604,429 @@ def test_other_threads_and_references_get_steps_of_their_own(monkeypatch):
 
 
 @needs_numba
-def test_a_loss_that_stops_being_finite_ends_a_replayed_run(monkeypatch):
-    monkeypatch.setattr(routine, "RUNS", 0)
-    model = vae(nn.ReLU())
+def test_a_loss_that_stops_being_finite_ends_a_replayed_run():
+    model, settings = vae(nn.ReLU()), {"optimizer": optim.SGD(3.0), "seed": 0, "replay": True}
     with twins(), pytest.raises(sg.errors.DivergedError, match="epoch"):
-        sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, optimizer=optim.SGD(3.0), seed=0)
+        sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, **settings)
     assert all(block.is_finite() for block in model.players.values())
 
 
-def test_actions_run_at_once_and_are_noted_in_their_order():
-    seen = []
+CALLS: dict[str, int] = {}  # of verbs, by name
+
+
+def counted(part, *verbs):
+    """The part, whose calls of those verbs are counted."""
+    for verb in verbs:
+        method = getattr(part, verb)
+
+        def call(*args, verb=verb, method=method, **given):
+            name = f"{type(part).__name__}.{verb}"
+            CALLS[name] = CALLS.get(name, 0) + 1
+            return method(*args, **given)
+
+        object.__setattr__(part, verb, call)
+    return part
+
+
+def rising(step):
+    """A schedule of a user's own."""
+    CALLS["schedule"] = CALLS.get("schedule", 0) + 1
+    return 1e-3 * (1 + step)
+
+
+OF_LAYERS = ("forward", "backward", "tangent", "tangent_backward", "settle")
+COUNTED = {
+    "layer": (lambda: gan(counted(Shaken(), *OF_LAYERS), penalty="r1"), None),
+    "layer of ours": (lambda: gan(counted(nn.Tanh(), *OF_LAYERS), penalty="r1"), None),
+    "likelihood": (lambda: vae(likelihood=counted(OwnLikelihood(), "both")), None),
+    "penalty": (lambda: gan(penalty=counted(OwnPenalty(2.0), "points", "both")), None),
+    "optimizer": (lambda: gan(), lambda: counted(Own(), "update")),
+    "schedule": (lambda: gan(), lambda: optim.Adam(rising)),
+    "schedule within": (lambda: vae(), lambda: optim.ClipNorm(optim.Adam(rising), 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_part_of_ones_own_is_asked_once_a_step_also_where_a_plan_is_compared(name, monkeypatch):
+    build, optimizer = COUNTED[name]
+    counts = []
+    for replay in (False, True):
+        CALLS.clear()
+        settings = {"optimizer": optimizer()} if optimizer else {}
+        _, _, replayed = trained(build(), replay, monkeypatch, **settings)
+        counts.append(dict(CALLS))
+        assert replayed >= (15 if replay else 0)
+    assert counts[0]
+    assert counts[1] == counts[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Halving(nn.Layer):
+    """A layer of a user's own that writes into what it is given, on both ways."""
+
+    def forward(self, p, x, tape):
+        x *= x.dtype.type(0.5)
+        return x
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        dy *= dy.dtype.type(0.5)
+        return dy if need_dx else None
+
+
+@dataclass(frozen=True, eq=False)
+class Remembering(nn.Layer):
+    """Another, which adds what it has made in the pass before."""
+
+    def forward(self, p, x, tape):
+        last = vars(self).get("last")
+        made = x * x.dtype.type(0.5)
+        object.__setattr__(self, "last", made)
+        return made if last is None or last.shape != made.shape else made + last
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return dy * dy.dtype.type(0.5) if need_dx else None
+
+
+@dataclass(frozen=True, eq=False)
+class Spectral(nn.Dense):
+    """Another, which writes its state in forward already."""
+
+    def state(self):
+        return {"seen": ((1,), 0.0)}
+
+    def forward(self, p, x, tape):
+        if tape.training:
+            p.seen += np.abs(x).mean()
+        return super().forward(p, x, tape) / (1 + p.seen)
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        return super().backward(p, dy / (1 + p.seen), tape, g, need_dx)
+
+
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("kind", [Halving, Remembering, lambda: Spectral(5, 5)])
+def test_a_layer_of_ones_own_may_write_what_it_is_given_and_keep_what_it_made(
+    kind, which, monkeypatch
+):
+    build = lambda: vae(nn.Dense(5, 5), nn.Tanh(), kind(), nn.Dropout(0.3))  # noqa: E731
+    assert compare(build, monkeypatch, which=which) >= 15
+
+
+def test_random_numbers_are_drawn_in_the_order_of_the_layers(monkeypatch):
+    def build():
+        return vae(nn.Dropout(0.3), Shaken(), nn.GaussianNoise(0.1), Masked(), nn.Dropout(0.2))
+
+    assert compare(build, monkeypatch) >= 15
+
+
+class OwnModel(sg.models.VAE):
+    """A model of a user's own."""
+
+    def minimise(self, player, batch, tape, gradient):
+        reports = super().minimise(player, batch, tape, gradient)
+        return {**reports, "kl": 2 * reports["kl"]}
+
+
+def test_a_model_of_ones_own_is_run_itself_without_a_word(monkeypatch, capsys):
+    def build():
+        model = vae(nn.ReLU())
+        return OwnModel(*model.networks.values(), model.likelihood, rng=0)
+
+    assert compare(build, monkeypatch) == 0
+    assert capsys.readouterr().err == ""
+
+
+class Failing(Shaken):
+    """Another, which fails when it has been called so often."""
+
+    def forward(self, p, x, tape):
+        CALLS["failing"] = CALLS.get("failing", 0) + 1
+        if CALLS["failing"] == CALLS["most"]:
+            raise ZeroDivisionError
+        return super().forward(p, x, tape)
+
+
+@pytest.mark.parametrize("turn", ["discriminator", "generator"])
+def test_a_step_that_is_broken_off_leaves_the_step_before_or_where_one_had_moved_the_epoch(
+    turn, monkeypatch
+):
+    """A step passes it three times: with real and with fake examples, and in the other's turn."""
+    left = []
+    for replay in (False, True):
+        CALLS.clear()
+        CALLS["most"] = 3 * (3 * 6 + 2) + (1 if turn == "discriminator" else 3)
+        model = gan(Failing(), nn.Tanh())
+        with pytest.raises(ZeroDivisionError):
+            trained(model, replay, monkeypatch)
+        arrays = [x.tobytes() for block in model.players.values() for x in block.snapshot()]
+        left.append((arrays, model.training_log[-1]["steps"]))
+    assert left[1] == left[0]
+    assert left[0][1] == 3 * 6 + (2 if turn == "discriminator" else 0)
+
+
+# which steps are replayed, and which are not
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The Steps of all trainings, whose words are said anew; nobody looks at the text."""
+    made = []
+    init = replaying.Steps.__init__
+    monkeypatch.setattr(
+        replaying.Steps, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+    )
+    monkeypatch.setattr(replaying, "SAID", set())
+    monkeypatch.setattr(replaying, "is_followed", lambda: False)
+    monkeypatch.setattr("scratchgen.sources.edited", list)
+    monkeypatch.delenv("SCRATCHGEN_REPLAY", raising=False)
+    return made
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize(
+    ("replay", "said", "is_replayed"),
+    [
+        (True, None, True),
+        (False, None, False),
+        (None, None, True),
+        (None, "1", True),
+        (None, "0", False),
+        (True, "0", True),
+        (False, "1", False),
+    ],
+)
+def test_whoever_asks_gets_the_same_bits(replay, said, is_replayed, monkeypatch, capsys):
+    wanted = trained(gan(nn.ReLU()), False, monkeypatch)
+    if said is not None:
+        monkeypatch.setenv("SCRATCHGEN_REPLAY", said)
+    found = trained(gan(nn.ReLU()), replay, monkeypatch)
+    assert found[:2] == wanted[:2]
+    assert (found[2] > 15) == is_replayed
+    assert is_replayed or found[2] == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_any_other_answer_is_refused_before_any_work(monkeypatch):
+    model = vae()
+    for replay in ("yes", 1, 0):
+        with pytest.raises(OptionError, match="wants True, False, or None"):
+            sg.fit(model, np.ones((8, 4)), epochs=1, replay=replay)
+    monkeypatch.setenv("SCRATCHGEN_REPLAY", "yes")
+    with pytest.raises(OptionError, match="SCRATCHGEN_REPLAY=yes: wants 0 or 1"):
+        sg.fit(model, np.ones((8, 4)), epochs=1)
+    assert not model.training_log
+
+
+class OwnMomentum:
+    """An optimizer of a user's own, which remembers."""
+
+    def memory(self, theta):
+        return {"v": np.zeros_like(theta), "t": 0, "theta": theta}
+
+    def update(self, theta, gradient, memory):
+        assert memory["theta"] is theta or memory["theta"].ctypes.data == theta.ctypes.data
+        memory["t"] += 1
+        memory["v"] *= np.float32(0.9)
+        memory["v"] += gradient
+        theta -= np.float32(0.01) / memory["t"] * memory["v"]
+
+
+def left_by(steps):
+    """What training remembers, and where its stream of noise is."""
+
+    def plain(memory):
+        values = memory if isinstance(memory, dict) else vars(memory)
+        return {
+            name: value.tobytes() if isinstance(value, np.ndarray)
+            else plain(value) if isinstance(value, SimpleNamespace) else value
+            for name, value in values.items()
+        }  # fmt: skip
+
+    trainer = steps.trainer
+    memories = {player: plain(memory) for player, memory in trainer.memories.items()}
+    averages = [plain(one) for pair in trainer.averages.values() for one in pair]
+    return memories, averages, trainer.steps, repr(steps._rng.bit_generator.state)
+
+
+def writes_in_place(monkeypatch, since):
+    turn, calls = sg.models.adversarial.generator_turn, []
+
+    def doubled(*args):
+        d = turn(*args)
+        calls.append(1)
+        if len(calls) >= since:
+            d.fake *= d.fake.dtype.type(2)
+        return d
+
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", doubled)
+
+
+def multiplies_by_numpy(monkeypatch, since):
+    turn, calls = sg.models.adversarial.generator_turn, []
+
+    def doubled(*args):
+        d = turn(*args)
+        calls.append(1)
+        if len(calls) >= since:
+            d.fake = d.fake * d.fake.dtype.type(2)
+        return d
+
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", doubled)
+
+
+def reads_the_step(monkeypatch, since):
+    minimise = sg.models.GAN.minimise
+
+    def in_turns(self, player, batch, tape, gradient):
+        if player == "generator" and tape.step >= 4:
+            batch = batch[:2]
+        return minimise(self, player, batch, tape, gradient)
+
+    monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
+
+
+def hides_something(monkeypatch, since):
+    full, calls = sg.models.adversarial.full, []
+
+    def falling(shape, value, dtype):
+        calls.append(1)
+        return full(shape, value / (len(calls) if len(calls) >= since else 1), dtype)
+
+    monkeypatch.setattr("scratchgen.models.adversarial.full", falling)
+
+
+REFUSED = {
+    "writes in place": (writes_in_place, "doubled (test_replay.py, line "),
+    "multiplies by NumPy": (multiplies_by_numpy, "was given an array ("),
+    "reads the step": (reads_the_step, "the number of the step is read, and not by tape.number"),
+    "hides something": (hides_something, "a step gave other numbers"),
+}
+
+
+@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("optimizer", [optim.Adam(optim.Cosine(1e-2, 20)), OwnMomentum()])
+@pytest.mark.parametrize("since", [1, 2, 3])
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_step_that_cannot_be_replayed_leaves_what_it_leaves_unrecorded(
+    name, since, optimizer, which, monkeypatch, watched, capsys
+):
+    """It is the generator's turn that is broken off, when the discriminator has moved."""
+    patch, reason = REFUSED[name]
+    found = []
+    settings = {"optimizer": optimizer, "average": 0.9, "which": which}
+    for replay in (False, True):
+        with monkeypatch.context() as context:
+            patch(context, since)
+            model = gan(nn.BatchNorm(5), nn.Dropout(0.3))
+            left, history, replayed = trained(model, replay, context, **settings)
+        found.append((left, history, left_by(watched[-1])))
+        assert replayed <= 1  # which was compared
+    assert found[1] == found[0]
+    err = capsys.readouterr().err
+    assert err.startswith("scratchgen: steps run as they are written, and are not replayed: ")
+    assert reason in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_method_that_was_replaced_is_called_in_each_step(early, monkeypatch, watched, capsys):
+    calls, forward = [], nn.Tanh.forward
+
+    def slower(self, p, x, tape):
+        calls.append(1)
+        return forward(self, p, x, tape)
+
+    def replace(run):
+        if run.epoch == 3 and not early:
+            monkeypatch.setattr(nn.Tanh, "forward", slower)
+
+    if early:
+        monkeypatch.setattr(nn.Tanh, "forward", slower)
+    left, history, replayed = trained(vae(nn.Tanh()), None, monkeypatch, callbacks=replace)
+    assert len(calls) == 2 * 3 * (8 if early else 5)  # in both networks
+    assert (replayed == 0) == early
+    assert capsys.readouterr().err == (
+        "scratchgen: steps run as they are written, and are not replayed: "
+        "Tanh.forward was replaced\n"
+    )
+    monkeypatch.setattr(nn.Tanh, "forward", forward)
+    assert (left, history) == trained(vae(nn.Tanh()), False, monkeypatch)[:2]
+
+
+def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
+    monkeypatch.undo()
+    monkeypatch.setattr(replaying, "SAID", set())
+    monkeypatch.setattr("scratchgen.sources.edited", list)
+    wanted, seen, before = trained(vae(nn.Tanh()), False, monkeypatch), [], sys.gettrace()
+
+    def follow(frame, _event, _arg):
+        seen.extend([1] if frame.f_code is sg.models.VAE.minimise.__code__ else [])
+
+    sys.settrace(follow)
+    try:
+        found = trained(vae(nn.Tanh()), None, monkeypatch)
+    finally:
+        sys.settrace(before)
+    assert found == wanted
+    assert len(seen) == 24
+    assert capsys.readouterr().err == (
+        "scratchgen: steps run as they are written, and are not replayed: "
+        "a debugger follows the program\n"
+    )
+
+
+class Sparse(losses.R1):
+    """A penalty of a user's own, at as many points as it happens to draw."""
+
+    def points(self, real, fake, rng):
+        CALLS["points"] = CALLS.get("points", 0) + 1
+        most = 2 if CALLS["points"] < 12 else 4
+        return real[: rng.integers(1, most)]
+
+
+def test_a_penalty_at_another_number_of_points_ends_replays(monkeypatch, watched, capsys):
+    found = []
+    for replay in (False, True):
+        CALLS.clear()
+        model = gan(nn.Dropout(0.3), penalty=Sparse(2.0))
+        left, history, replayed = trained(model, replay, monkeypatch, optimizer=OwnMomentum())
+        assert (replayed > 4) == replay
+        found.append((left, history, left_by(watched[-1])))
+    assert found[1] == found[0]
+    assert re.search(r"points gave \d points, and \d before\n$", capsys.readouterr().err)
+
+
+def test_actions_run_at_once_and_a_plan_does_them_in_their_order():
+    seen, x = [], np.zeros(3)
     with recording() as notes:
-        after(seen.append, "after")
-        here(seen.append, "here")
-        before(seen.append, "before")
-    here(seen.append, "nobody records")
-    assert seen == ["after", "here", "before", "nobody records"]
-    assert notes.can_be_replayed()
+        act(seen.append, ("first",), written=(x,))
+        act(seen.append, ("second",), read=(x,))
+        act(seen.append, ("third",), fenced=True)
+    act(seen.append, ("nobody records",))
+    assert seen == ["first", "second", "third", "nobody records"]
     seen.clear()
     Plan(notes, threads=1).run()
-    assert seen == ["before", "here", "after"]
+    assert seen == ["first", "second", "third"]
 
 
-def test_two_records_are_alike_where_the_lines_are():
-    def record(*lines):
+def test_memory_that_only_a_step_has_is_strange_to_a_plan():
+    workspace, mine, passing = Workspace(), np.zeros(3), np.zeros(3)
+    with workspace.step():
+        of_step = empty((3,), float)
+    for x, is_strange in ((mine, False), (mine[1:], False), (of_step, False), (passing, True)):
         with recording() as notes:
-            for line in lines:
-                here(line, [])
-        return notes
-
-    assert record(list.sort).like(record(list.sort))
-    assert not record(list.sort).like(record(list.clear))
-    assert not record(list.sort).like(record(list.sort, list.sort))
-
-
-def test_memory_that_only_a_step_has_cannot_be_replayed():
-    mine, passing = lasting(np.zeros(3)), np.zeros(3)
-    for x, lasts in ((mine, True), (mine[1:], True), (passing, False)):
+            act(np.negative, (x, x), read=(x,), written=(x,))
+        assert bool(notes.strangers([mine], workspace)) == is_strange
         with recording() as notes:
-            here(np.negative, x, x)
-        assert notes.can_be_replayed() == lasts
+            keep(x)
+            act(np.negative, (x, x), read=(x,), written=(x,))
+        assert not notes.strangers([], workspace)
 
 
 @needs_numba
 def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_nothing():
     x, out = np.arange(100_000.0), np.zeros(100_000)
-    call = Call(all_twins()["add_scaled"].loop, (x, x, np.float64(2), out), 1e6)
+    call = Call(kernels.add_scaled.twins.loop, (x, x, np.float64(2), out), 1e6)
     table = plans.Table([call, call], threads=2)
     for_python(plans.enter)(1, 2, table._rows, table._gate)
     assert (out == 3 * x).all()
@@ -675,9 +1046,9 @@ def test_a_replayed_step_allocates_no_array(name):
     x = np.ones((examples, *model.shape), np.float32)
     trainer = Trainer(model, model.optimizers(100))
     with twins():
-        steps = routine.Routine(trainer, x, None, np.random.default_rng(0))
+        steps = replaying.Steps(trainer, x, None, np.random.default_rng(0), replay=True)
         rows = np.arange(examples)
-        for _ in range(3 * (routine.RUNS + 3)):
+        for _ in range(12):
             steps.step(rows)
         tracemalloc.start()
         try:
