@@ -1,7 +1,7 @@
 """Whether the textbook is as it was published: an edit of it must count.
 
-A step of training that was recorded is run again without the Python that was read (train/replay.py),
-and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are right for the text
+A recorded step of training is run again without the Python that was read (train/replay.py), and a
+kernel's loop runs in the place of its formula (kernels/twins.py). Both are right for the text
 that they were made from. So of each file that a step goes through, and of each function in it,
 
     digest = the first digits of SHA-256 of its text                                     (1)
@@ -87,7 +87,8 @@ def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 def _text(node: ast.FunctionDef) -> str:
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    plain = ast.FunctionDef(node.name, node.args, body or [ast.Pass()], [], lineno=0, type_params=[])
+    plain: Any = ast.FunctionDef(node.name, node.args, body or [ast.Pass()], [], lineno=0)
+    plain.type_params = []  # which Python wants since 3.12
     return ast.unparse(plain)
 
 
@@ -138,11 +139,16 @@ def _code(value: Any) -> CodeType | None:
 def write() -> None:
     """fingerprints.py for the text as it is now."""
     files = sorted(
-        path.relative_to(PACKAGE).as_posix() for room in ROOMS for path in (PACKAGE / room).glob("*.py")
+        path.relative_to(PACKAGE).as_posix()
+        for room in ROOMS
+        for path in (PACKAGE / room).glob("*.py")
     )
     files += [file for file in BESIDE if (PACKAGE / file).exists()]
     _digest_of.cache_clear()
-    lines = ['"""The text of the textbook as it was published; see sources.py, which writes this."""', ""]
+    lines = [
+        '"""The text of the textbook as it was published; see sources.py, which writes this."""',
+        "",
+    ]
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
     digests = {f"{file}:{name}": x for file in files for name, x in _functions(file).items()}
     lines += ["FUNCTIONS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]

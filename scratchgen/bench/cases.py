@@ -1,4 +1,4 @@
-"""Arguments for every kernel: what the bench times, `scratchgen warmup` compiles, and tests compare.
+"""Arguments for every kernel: what the bench times, `scratchgen warmup` compiles, tests compare.
 
     kernels()["take_rows"].call(*case("take_rows", rows, columns, dtype, seed))
 
@@ -24,13 +24,13 @@ from ..kernels.twins import FORMULAS
 
 OURS = __name__.split(".")[0]
 ROOMS = ("nn", "distributions", "losses", "models", "optim")  # whose files declare kernels
-PRODUCTS = {
+PRODUCTS: dict[str, tuple[Callable[..., Any], Operands]] = {
     "times": (products.times, products.TIMES),
     "affine": (products.affine, products.AFFINE),
     "add_outer": (products.add_outer, products.ADD_OUTER),
     "times_transpose": (products.times_transpose, products.TIMES_TRANSPOSE),
 }
-SUMS = {
+SUMS: dict[str, tuple[Callable[..., Any], Operands]] = {
     "add_in_place": (add_in_place, arithmetic.ADD),
     "add_sum": (add_sum, Operands("add_sum", "dy (N, O) -> into (O,) in place", ("dy", "into"))),
 }

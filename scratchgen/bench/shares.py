@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DivergedError
-from ..kernels.plans import Plan, Table
-from ..kernels.recording import Action, Call, recording
+from ..kernels.plans import Table
+from ..kernels.recording import Action, Call
 from ..kernels.twins import numba_works, want_twins
-from ..train.routine import Routine
+from ..train.replay import Steps
 from ..train.step import Trainer
 from . import tasks
 from .machine import peaks, threads_text
@@ -27,7 +27,7 @@ from .settings import Settings
 from .timing import in_turns
 
 ROWS = 20
-WARM = 2  # steps before the one that is recorded
+WARM = 3  # steps until there is a plan
 TRIALS = 140  # steps, with four trials among them (kernels/sharing.py)
 BATCH, SMALL = 512, 20
 
@@ -77,20 +77,18 @@ def parts_of(task: tasks.Task, threads: int) -> list[Part]:
     model, x = tasks.model(task), tasks.examples(task, 4 * task.batch)
     trainer = Trainer(model, tasks.optimizers(task))
     rng = np.random.default_rng(0)
-    routine = Routine(trainer, model.check(x), None, rng)
+    steps = Steps(trainer, model.check(x), None, rng, replay=True)
     for _ in range(WARM):
-        routine.step(rng.permutation(len(x))[: task.batch])
-    with recording() as notes:
-        routine.step(rng.permutation(len(x))[: task.batch])
+        steps.step(rng.permutation(len(x))[: task.batch])
+    (plan,) = steps.plans()
     parts: list[Part] = []
-    for one in [*notes.ahead, *notes.middle, *notes.last]:
-        if isinstance(one, Action):
-            name = f"Python: {one.f.__qualname__}"
-            parts.append(Part(name, partial(undisturbed, one.f, *one.args)))
-        else:
+    for one in plan.events:
+        if isinstance(one, Call):
             name, operations = described(one)
             parts.append(Part(name, Table([one] * ROWS, threads).run_together, ROWS, operations))
-    whole = partial(undisturbed, Plan(notes, threads).run)
+        elif isinstance(one, Action):
+            parts.append(Part(f"Python: {named(one)}", partial(undisturbed, one.f, *one.args)))
+    whole = partial(undisturbed, plan.run)
     for _ in range(TRIALS):  # then the next trial of one thread is far
         whole()
     return [*parts, Part("whole", whole)]
@@ -100,6 +98,13 @@ def undisturbed(f: Callable[..., Any], *args: Any) -> None:
     """f(*args): Adam many times in a row takes the loss to where training ends with an error."""
     with suppress(DivergedError):
         f(*args)
+
+
+def named(action: Action) -> str:
+    """What it calls; of a formula that NumPy runs, the formula."""
+    first = action.args[0] if action.args else None
+    f = first if callable(first) else action.f
+    return str(getattr(f, "__qualname__", type(f).__name__))
 
 
 def described(call: Call) -> tuple[str, float]:

@@ -25,7 +25,6 @@ import numpy as np
 
 from ..checks import Array
 from . import sharing
-from .sharing import share_row
 from .compiling import (
     FromLLVM,
     Kernel,
@@ -38,8 +37,9 @@ from .compiling import (
     kept,
     with_types,
 )
-from .recording import Action, Call, Clear, Notes
+from .recording import Action, Call, Clear, Event, Notes
 from .schedule import in_order, writing_first
+from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -66,11 +66,11 @@ class Plan:
 
     def __init__(self, notes: Notes, threads: int) -> None:
         ahead, among, last = in_order(writing_first(notes.events))
+        by_loops = any(isinstance(event, Call) for event in among)
+        self.events = [_ready(event, by_loops) for event in (*ahead, *among, *last)]
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
-        for event in [*ahead, *among, *last, None]:
-            if isinstance(event, Clear) and event.array.flags.carray and _runs_loops(among):
-                event = clearing(event.array)
+        for event in (*self.events, None):
             if isinstance(event, Call):
                 calls.append(event)
                 continue
@@ -92,13 +92,11 @@ class Plan:
             f(*args)
 
 
-def _runs_loops(events: Sequence[Any]) -> bool:
-    return any(isinstance(event, Call) for event in events)
-
-
-def clearing(x: Array) -> Call:
-    """x set to 0, by a loop."""
-    return Call(clear_loop, (x.reshape(-1),), x.size, written=(0,))
+def _ready(event: Event, by_loops: bool) -> Event:
+    """The event; where loops run, an array is set to 0 by one of them, between the others."""
+    if isinstance(event, Clear) and by_loops and event.array.flags.carray:
+        return Call(clear_loop, (event.array.reshape(-1),), event.array.size, written=(0,))
+    return event
 
 
 def clear_loop(part, parts, x):

@@ -124,13 +124,16 @@ def _has_loops(activation: Any) -> bool:
     written = _written.get(type(activation))
     return (
         written is not None
-        and all(getattr(getattr(activation, name), "__func__", None) is one for name, one in written.items())
-        and _are_published(type(activation))
+        and all(
+            getattr(getattr(activation, name), "__func__", None) is one
+            for name, one in written.items()
+        )
+        and _are_published(type(activation))  # type: ignore[arg-type] # a class has a hash
     )
 
 
 @functools.cache
-def _are_published(kind: type) -> bool:
+def _are_published(kind: Any) -> bool:
     return all(map(sources.is_published, map(inspect.unwrap, _written[kind].values())))
 
 

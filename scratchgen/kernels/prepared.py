@@ -17,7 +17,7 @@ from .recording import recording
 
 
 class Prepared:
-    """f, on one thread, in memory of its own; `may_replay` says whether kernels do all that it does."""
+    """f, on one thread, in memory of its own; `may_replay`: whether kernels do all that it does."""
 
     def __init__(self, f: Callable[[Array], Array], example: Array, may_replay: bool) -> None:
         self._f, self._x = f, np.array(example)

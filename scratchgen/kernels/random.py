@@ -30,7 +30,6 @@ float64 carry roundings of their own, so that float64 is left to NumPy.
 import ctypes
 import functools
 import math
-
 from typing import Any
 
 import numpy as np

@@ -50,9 +50,7 @@ class Call:
     def reads(self) -> list[Array]:
         """The arrays that it reads."""
         only_written = set(self.written) - set(self.changed)
-        return [
-            x for i, x in enumerate(self.args) if _is_array(x) and i not in only_written
-        ]
+        return [x for i, x in enumerate(self.args) if _is_array(x) and i not in only_written]
 
     def writes(self) -> list[Array]:
         """The arrays that it writes."""

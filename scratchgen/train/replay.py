@@ -128,7 +128,7 @@ class Steps:
         model, turns = self.trainer.model, self.trainer.turns()
         choices = [
             *vars(model).values(), *model.networks.values(),
-            *(one for block in model.players.values() for one in (block, block.vector, block.state)),
+            *(x for block in model.players.values() for x in (block, block.vector, block.state)),
         ]  # fmt: skip
         of_model = tuple(one if type(one) in PLAIN else id(one) for one in choices)
         key = (len(rows), turns, kernels.threads_now(), twins_run(), of_model)
@@ -150,6 +150,10 @@ class Steps:
         except Refused as reason:
             self._refuse(str(reason))
             return self.trainer.parts() if kind.has_run else self._plainly(rows)
+
+    def plans(self) -> list[Plan]:
+        """Those that run instead of steps."""
+        return [kind.plan for kind in self._kinds.values() if kind.plan and kind.is_trusted]
 
     def _may_replay(self) -> bool:
         if self._replay is False or self._reason:
@@ -188,8 +192,13 @@ class Steps:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
                 self._expect_no_strangers(notes)
-                kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
-                kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
+                kind.plan, kind.reports = (
+                    Plan(notes, kernels.threads_now()),
+                    kind.double.trainer.reports,
+                )
+                kind.given = {
+                    p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports
+                }
             else:
                 parts = self._compared(kind, key, kind.plan, start)
         except Refused:
@@ -264,7 +273,11 @@ class Steps:
 
     def _expect_no_strangers(self, notes: Notes) -> None:
         """(2)"""
-        own = [*State(self.trainer, self._rng).arrays, self._x, *(kind.rows for kind in self._kinds.values())]
+        own = [
+            *State(self.trainer, self._rng).arrays,
+            self._x,
+            *(kind.rows for kind in self._kinds.values()),
+        ]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
         for x in notes.strangers(own, self._workspace):
@@ -289,16 +302,17 @@ class Double:
 
     def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
         self._choices = choices  # which stay alive, so that nothing else gets an id of these
-        self.trainer = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
+        self.trainer: Any = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
 
 
 def _double_of_trainer(trainer: Trainer) -> Trainer:
-    """It shares the memories and tapes, and sees vectors and gradients through read-only windows."""
+    """It shares memories and tapes, and sees vectors and gradients through read-only windows."""
     double = copy.copy(trainer)
     double.model, double.numbered = _double_of(trainer.model), StepNumber
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
-        gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
+        gradient: Any = copy.copy(trainer.gradients[player])
+        optimizer: Any = trainer.optimizers[player]
         if not is_known(optimizer):
             optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
         gradient.views = block.layout.views(read_only(gradient.vector))
@@ -367,7 +381,9 @@ class State:
 
     def is_like(self, other: "State") -> bool:
         """Whether all of it is the same, to the bit."""
-        same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
+        same = all(
+            a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True)
+        )
         counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
         return same and counts and _text(self._stream) == _text(other._stream)
 

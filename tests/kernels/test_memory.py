@@ -1,5 +1,6 @@
-"""Where arrays lie: new memory outside of a step, and in a step places that the next one has too."""
+"""Where arrays lie: in new memory, and in a step in places that the next one has too."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -28,7 +29,7 @@ def places(workspace: Workspace, shapes, kind="training", dtype="float32") -> li
 def overlap(arrays: list[np.ndarray]) -> bool:
     """Whether any two of them have a byte in common."""
     ends = sorted((address(x), address(x) + x.nbytes) for x in arrays if x.size)
-    return any(end > start for (_, end), (start, _) in zip(ends, ends[1:], strict=False))
+    return any(end > start for (_, end), (start, _) in itertools.pairwise(ends))
 
 
 def test_a_step_finds_its_arrays_where_the_last_one_of_its_kind_left_them():
@@ -158,11 +159,16 @@ def test_a_workspace_serves_one_step_at_a_time_and_after_an_error_the_next():
     workspace = Workspace()
     with workspace.step("one"), pytest.raises(RuntimeError, match="is in use"):
         workspace.step("two").__enter__()
-    with pytest.raises(ZeroDivisionError), workspace.step("one"):
-        places_before = address(empty((3,), "float32"))
+    places_before = []
+
+    def fail() -> None:
+        places_before.append(address(empty((3,), "float32")))
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), workspace.step("one"):
+        fail()
     assert not workspace.holds(empty((3,), "float32"))
-    assert places(workspace, [(3,)], "one") == [places_before]
+    assert places(workspace, [(3,)], "one") == places_before
 
 
 def test_another_thread_has_no_workspace():
@@ -235,7 +241,7 @@ def test_with_guards_kernels_write_what_they_returned_all_the_same(way, strided)
         y = kernels.add(x, x)
         y = y[:, ::2] if strided else y
         kernels.add_in_place(y, y)
-        kernels.add_outer(x[:, :1], x[:, :2], into=kernels.add(x, x)[:1, : 2])
+        kernels.add_outer(x[:, :1], x[:, :2], into=kernels.add(x, x)[:1, :2])
         assert not y.flags.writeable
         assert (y == 4).all()
     with way(), pytest.raises(KindError, match="into is read-only"):

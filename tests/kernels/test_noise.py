@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scratchgen.kernels.noise import FEW, LAYERS, R, fill_standard_normal, layers
 
 from scratchgen.kernels import noise
-from scratchgen.kernels.noise import FEW, LAYERS, R, fill_standard_normal, layers
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
 
 needs_numba = pytest.mark.skipif(

@@ -72,7 +72,12 @@ def _named(code: Any) -> str:
     except ValueError:
         return ""
     last = code.co_qualname.split(".")[-1]
-    if path in PLUMBING or path.startswith("gradcheck/") or last in OF_SHAPES or "<" in code.co_qualname:
+    if (
+        path in PLUMBING
+        or path.startswith("gradcheck/")
+        or last in OF_SHAPES
+        or "<" in code.co_qualname
+    ):
         return ""
     if last.startswith("__"):
         return ""
