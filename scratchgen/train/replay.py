@@ -192,13 +192,9 @@ class Steps:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
                 self._expect_no_strangers(notes)
-                kind.plan, kind.reports = (
-                    Plan(notes, kernels.threads_now()),
-                    kind.double.trainer.reports,
-                )
-                kind.given = {
-                    p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports
-                }
+                kind.plan = Plan(notes, kernels.threads_now())
+                kind.reports = reports = kind.double.trainer.reports
+                kind.given = {p: self.trainer.tapes[p].what_was_given() for p in reports}
             else:
                 parts = self._compared(kind, key, kind.plan, start)
         except Refused:
