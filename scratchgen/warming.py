@@ -51,9 +51,10 @@ def call_all(dtype: str) -> None:
 
 def replay(dtype: str) -> None:
     """What runs in replays alone: memory that is cleared, and the first that is added to it."""
-    into, other, x = np.ones((3, 2, 4), dtype)
+    cleared, into, sums = np.ones(4, dtype), np.ones((2, 4), dtype), np.ones(4, dtype)
     with recording() as notes:
-        kernels.clear(into)
-        kernels.clear(other)
-        kernels.add_in_place(x, into)
+        for one in (cleared, into, sums):
+            kernels.clear(one)
+        kernels.add_in_place(np.ones((2, 4), dtype), into)
+        kernels.add_sum(np.ones((2, 4), dtype), sums)
     Plan(notes, threads=1).run()

@@ -32,7 +32,7 @@ PRODUCTS: dict[str, tuple[Callable[..., Any], Operands]] = {
 }
 SUMS: dict[str, tuple[Callable[..., Any], Operands]] = {
     "add_in_place": (add_in_place, arithmetic.ADD),
-    "add_sum": (add_sum, Operands("add_sum", "dy (N, O) -> into (O,) in place", ("dy", "into"))),
+    "add_sum": (add_sum, products.ADD_SUM),
 }
 NUMBERS = {"eps": 1e-5, "low": -0.5, "high": 0.5, "least": -0.5, "weight": 10.0, "target": 1.5}
 A_NUMBER = 0.3  # of any other name

@@ -7,14 +7,12 @@ these hold it. In the step itself another core may have written it.
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..errors import DivergedError
 from ..kernels.plans import Table
 from ..kernels.recording import Action, Call
 from ..kernels.twins import numba_works, want_twins
@@ -27,7 +25,7 @@ from .settings import Settings
 from .timing import in_turns
 
 ROWS = 20
-WARM = 3  # steps until there is a plan
+WARM = 3  # steps: the first, the one that is recorded, and the one that is compared with the plan
 TRIALS = 140  # steps, with four trials among them (kernels/sharing.py)
 BATCH, SMALL = 512, 20
 
@@ -87,7 +85,8 @@ def parts_of(task: tasks.Task, threads: int) -> list[Part]:
             name, operations = described(one)
             parts.append(Part(name, Table([one] * ROWS, threads).run_together, ROWS, operations))
         elif isinstance(one, Action):
-            parts.append(Part(f"Python: {named(one)}", partial(undisturbed, one.f, *one.args)))
+            name = f"Python: {described_action(one)}"
+            parts.append(Part(name, partial(undisturbed, one.f, *one.args)))
     whole = partial(undisturbed, plan.run)
     for _ in range(TRIALS):  # then the next trial of one thread is far
         whole()
@@ -95,21 +94,20 @@ def parts_of(task: tasks.Task, threads: int) -> list[Part]:
 
 
 def undisturbed(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args): Adam many times in a row takes the loss to where training ends with an error."""
-    with suppress(DivergedError):
+    """f(*args): Adam many times in a row takes weights to where numbers overflow."""
+    with np.errstate(all="ignore"):
         f(*args)
 
 
-def named(action: Action) -> str:
-    """What it calls; of a formula that NumPy runs, the formula."""
-    first = action.args[0] if action.args else None
-    f = first if callable(first) else action.f
-    return str(getattr(f, "__qualname__", type(f).__name__))
+def described_action(action: Action) -> str:
+    """The name of what Python does: of the formula, where it is one."""
+    f = action.args[0] if action.f.__name__ == "_again" else action.f
+    return str(f.__qualname__)
 
 
 def described(call: Call) -> tuple[str, float]:
     """A kernel's name with its shapes, and its operations, if it is a product."""
-    name = call.loop.__name__
+    name = call.loop.__name__.removesuffix("_loop")
     shapes = [one.shape for one in call.args if isinstance(one, np.ndarray)]
     if not name.startswith("multiply"):
         return f"{name} {' x '.join(map(str, max(shapes, key=math.prod)))}", 0.0

@@ -19,6 +19,7 @@ import math
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,15 @@ def writable(x: Array) -> Array:
         x = x.view()
         x.flags.writeable = True
     return x
+
+
+def arrays_in(x: Any) -> Iterator[Array]:
+    """The arrays in x: an array, or a namespace or list of such, as views of parameters are."""
+    if isinstance(x, np.ndarray):
+        yield x
+    elif isinstance(x, SimpleNamespace | list):
+        for one in vars(x).values() if isinstance(x, SimpleNamespace) else x:
+            yield from arrays_in(one)
 
 
 def owner(x: Array) -> Array:

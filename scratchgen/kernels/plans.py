@@ -25,6 +25,7 @@ import numpy as np
 
 from ..checks import Array
 from . import sharing
+from .sharing import share_row
 from .compiling import (
     FromLLVM,
     Kernel,
@@ -39,7 +40,6 @@ from .compiling import (
 )
 from .recording import Action, Call, Clear, Event, Notes
 from .schedule import in_order, writing_first
-from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -66,11 +66,12 @@ class Plan:
 
     def __init__(self, notes: Notes, threads: int) -> None:
         ahead, among, last = in_order(writing_first(notes.events))
-        by_loops = any(isinstance(event, Call) for event in among)
-        self.events = [_ready(event, by_loops) for event in (*ahead, *among, *last)]
+        loops = any(isinstance(event, Call) for event in among)
+        ordered = [*ahead, *among, *last]
+        self.events = [clearing(event) if loops else event for event in ordered]  # in their order
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
-        for event in (*self.events, None):
+        for event in [*self.events, None]:
             if isinstance(event, Call):
                 calls.append(event)
                 continue
@@ -81,6 +82,7 @@ class Plan:
                 self._todo.append((event.f, event.args))
             elif isinstance(event, Clear):
                 self._todo.append((event.array.fill, (0,)))
+        self.is_fenced = any(getattr(event, "fenced", False) for event in notes.events)
         self._memory = notes  # which keeps what the plan points to
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -92,11 +94,11 @@ class Plan:
             f(*args)
 
 
-def _ready(event: Event, by_loops: bool) -> Event:
-    """The event; where loops run, an array is set to 0 by one of them, between the others."""
-    if isinstance(event, Clear) and by_loops and event.array.flags.carray:
-        return Call(clear_loop, (event.array.reshape(-1),), event.array.size, written=(0,))
-    return event
+def clearing(event: Event) -> Event:
+    """Memory that is cleared is cleared by a loop, where one can; all else is as it was."""
+    if not isinstance(event, Clear) or not event.array.flags.carray:
+        return event
+    return Call(clear_loop, (event.array.reshape(-1),), event.array.size, written=(0,))
 
 
 def clear_loop(part, parts, x):

@@ -7,20 +7,28 @@ Only what does the same when it is replayed is replayed; anything else is called
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..checks import Array
-from .memory import Workspace
+from .memory import Workspace, arrays_in
 from .plans import Plan
 from .recording import recording
 
 
 class Prepared:
-    """f, on one thread, in memory of its own; `may_replay`: whether kernels do all that it does."""
+    """f, on one thread, in memory of its own.
 
-    def __init__(self, f: Callable[[Array], Array], example: Array, may_replay: bool) -> None:
+    `may_replay` says whether kernels do all that it does; they may read arrays in `parameters` too,
+    as these are at each call.
+    """
+
+    def __init__(
+        self, f: Callable[[Array], Array], example: Array, parameters: Any, may_replay: bool
+    ) -> None:
         self._f, self._x = f, np.array(example)
+        self._own = [self._x, *arrays_in(parameters)]
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
         if may_replay:
@@ -41,7 +49,7 @@ class Prepared:
     def _record(self) -> None:
         with recording() as notes:
             self._y = self._by_python()
-        if notes.strangers([self._x], self._workspace):
+        if notes.strangers(self._own, self._workspace):
             return
         plan, first = Plan(notes, threads=1), self._y.copy()
         plan.run()

@@ -142,9 +142,8 @@ def add_sum(dy: Array, into: Array) -> None:
         recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=_write_sum)
         return
     passed, _ = prepared
-    rows, place, _ = passed
-    first = sum_rows_loop, (rows, place)
-    call(Call(add_sum_loop, passed, dy.size, (1, 2), (1,), onto_zero=first))
+    # what is added to is named last of what is written, for `onto_zero`
+    call(Call(add_sum_loop, passed, dy.size, (2, 1), (1,), onto_zero=(write_sum_loop, passed)))
 
 
 def _add_sum(dy: Array, into: Array) -> None:
@@ -160,6 +159,10 @@ def add_sum_loop(part, parts, dy, into, sums):
     left, right = share_row(into.size, part, parts)
     for j in range(left, right):
         into[j] += sums[j]  # (3)
+
+
+def write_sum_loop(part, parts, dy, into, _sums):
+    sum_rows_loop(part, parts, dy, into)
 
 
 @helper

@@ -35,6 +35,7 @@ from .recording import Call
 GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
 ONCE_FREED = 2**24  # bytes
 BLOCK = 2**14  # numbers
+OURS = f"{__name__.split('.')[0]}."
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
@@ -137,8 +138,11 @@ class Twins:
 
     @functools.cached_property
     def is_published(self) -> bool:
-        """Whether the formula is the one that the loop was written for."""
-        return not hasattr(self.written, "__code__") or sources.is_published(self.written)
+        """Whether the formula is the one that the loop was written for; both may be a user's own."""
+        is_ours = self.loop is not None and self.loop.__module__.startswith(OURS)
+        if not is_ours or not hasattr(self.written, "__code__"):
+            return True
+        return sources.is_published(self.written)
 
 
 def _given(made: tuple[Any, ...]) -> Any:

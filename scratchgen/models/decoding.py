@@ -130,7 +130,7 @@ class DecodingPass:
         self._passes = list(_passes(network, p, self.tape))
         self._reading, self._scaler = reading, scaler
         with np.errstate(under="ignore"):
-            self._decode = Prepared(self._layer_by_layer, z, is_ours)
+            self._decode = Prepared(self._layer_by_layer, z, p, is_ours)
         self._by_numpy = scaler is not None or not (is_ours and twins_run())
 
     def run(self, z: Array) -> Array:

@@ -35,6 +35,10 @@ class Tape:
         self._start({"training": training, **given})
         return self
 
+    def go_on(self, step: int) -> None:
+        """The same pass in another step of the training: what is given by `step` is that one."""
+        self._given["step"] = step  # all tapes of a pass share what it was given
+
     def what_was_given(self) -> dict[str, Any]:
         """By name, what `begin` was called with."""
         return dict(self._given)

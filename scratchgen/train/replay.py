@@ -111,6 +111,8 @@ class Steps:
         self._workspace = Workspace(guards=True)
         self._kinds: dict[Any, Kind] = {}
         self._doubles: dict[Any, Double] = {}
+        self._choices: list[Any] = []
+        self._chosen: tuple[Any, ...] = ()
         self._reason = ""
         self.look_again()
 
@@ -125,21 +127,7 @@ class Steps:
         """`Trainer.step` on the examples of those rows (n,)."""
         if not self._may_replay():
             return self._plainly(rows)
-        model, turns = self.trainer.model, self.trainer.turns()
-        choices = [
-            *vars(model).values(), *model.networks.values(),
-            *(x for block in model.players.values() for x in (block, block.vector, block.state)),
-        ]  # fmt: skip
-        of_model = tuple(one if type(one) in PLAIN else id(one) for one in choices)
-        key = (len(rows), turns, kernels.threads_now(), twins_run(), of_model)
-        if key not in self._kinds:
-            if len(self._kinds) > MOST_KNOWN:
-                self._kinds.clear()
-                self._doubles.clear()
-            if of_model not in self._doubles:
-                self._doubles[of_model] = Double(self.trainer, choices)
-            self._kinds[key] = Kind(self._doubles[of_model], len(rows))
-        kind = self._kinds[key]
+        kind, key = self._kind(len(rows))
         if kind.double.trainer is None:
             return self._plainly(rows)
         kind.rows[:] = rows
@@ -152,8 +140,27 @@ class Steps:
             return self.trainer.parts() if kind.has_run else self._plainly(rows)
 
     def plans(self) -> list[Plan]:
-        """Those that run instead of steps."""
+        """Those that run in the place of steps by now."""
         return [kind.plan for kind in self._kinds.values() if kind.plan and kind.is_trusted]
+
+    def _kind(self, size: int) -> tuple["Kind", Any]:
+        """What is known of steps like the next one, and by which key."""
+        model = self.trainer.model
+        choices = [*vars(model).values(), *model.networks.values()]
+        for block in model.players.values():
+            choices += (block, block.vector, block.state)
+        if not _same(choices, self._choices):
+            self._choices = choices
+            self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])
+        key = (size, self.trainer.turns(), kernels.threads_now(), twins_run(), self._chosen)
+        if key not in self._kinds:
+            if len(self._kinds) > MOST_KNOWN:
+                self._kinds.clear()
+                self._doubles.clear()
+            if self._chosen not in self._doubles:
+                self._doubles[self._chosen] = Double(self.trainer, choices)
+            self._kinds[key] = Kind(self._doubles[self._chosen], size)
+        return self._kinds[key], key
 
     def _may_replay(self) -> bool:
         if self._replay is False or self._reason:
@@ -192,9 +199,8 @@ class Steps:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
                 self._expect_no_strangers(notes)
-                kind.plan = Plan(notes, kernels.threads_now())
-                kind.reports = reports = kind.double.trainer.reports
-                kind.given = {p: self.trainer.tapes[p].what_was_given() for p in reports}
+                kind.plan, kind.reports = Plan(notes, kernels.threads_now()), kind.double.trainer.reports
+                kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
             else:
                 parts = self._compared(kind, key, kind.plan, start)
         except Refused:
@@ -260,7 +266,10 @@ class Steps:
         """
         trainer = self.trainer
         for player, given in kind.given.items():
-            trainer.tapes[player].begin(**{**given, "step": trainer.steps})
+            if plan.is_fenced:  # a user's own part looks for notes of this pass alone
+                trainer.tapes[player].begin(**{**given, "step": trainer.steps})
+            else:
+                trainer.tapes[player].go_on(trainer.steps)
         trainer.is_moving = True
         plan.run()
         trainer.reports = kind.reports
@@ -269,11 +278,7 @@ class Steps:
 
     def _expect_no_strangers(self, notes: Notes) -> None:
         """(2)"""
-        own = [
-            *State(self.trainer, self._rng).arrays,
-            self._x,
-            *(kind.rows for kind in self._kinds.values()),
-        ]
+        own = [*State(self.trainer, self._rng).arrays, self._x, *(kind.rows for kind in self._kinds.values())]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
         for x in notes.strangers(own, self._workspace):
@@ -298,17 +303,16 @@ class Double:
 
     def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
         self._choices = choices  # which stay alive, so that nothing else gets an id of these
-        self.trainer: Any = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
+        self.trainer = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
 
 
 def _double_of_trainer(trainer: Trainer) -> Trainer:
-    """It shares memories and tapes, and sees vectors and gradients through read-only windows."""
+    """It shares the memories and tapes, and sees vectors and gradients through read-only windows."""
     double = copy.copy(trainer)
     double.model, double.numbered = _double_of(trainer.model), StepNumber
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
-        gradient: Any = copy.copy(trainer.gradients[player])
-        optimizer: Any = trainer.optimizers[player]
+        gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
         if not is_known(optimizer):
             optimizer = StandInOptimizer(optimizer, block.vector, gradient.vector)
         gradient.views = block.layout.views(read_only(gradient.vector))
@@ -377,15 +381,20 @@ class State:
 
     def is_like(self, other: "State") -> bool:
         """Whether all of it is the same, to the bit."""
-        same = all(
-            a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True)
-        )
+        same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
         counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
         return same and counts and _text(self._stream) == _text(other._stream)
 
 
 def _text(state: Any) -> str:
     return repr(state)
+
+
+def _same(a: list[Any], b: list[Any]) -> bool:
+    try:
+        return a == b  # which asks first whether they are the very same objects
+    except ValueError:  # two arrays
+        return False
 
 
 def _alike(a: dict[str, float], b: dict[str, float]) -> bool:

@@ -170,10 +170,10 @@ class Run:
 
     def __init__(self, part: Any, verb: str, args: tuple[Any, ...], gives: bool) -> None:
         self.part, self.verb, self.args, self.gives = part, verb, args, gives
-        self.changes = list(_arrays_in(args[0])) if verb in ("update", "settle") else []
+        self.changes = list(memory.arrays_in(args[0])) if verb in ("update", "settle") else []
         if verb in ("backward", "tangent_backward"):
-            self.changes = list(_arrays_in(args[-2]))  # g
-        self.arrays = [x for one in args for x in _arrays_in(one)]
+            self.changes = list(memory.arrays_in(args[-2]))  # g
+        self.arrays = [x for one in args for x in memory.arrays_in(one)]
         self.kept: dict[str, Array] | None = None
         self._form: Any = None
 
@@ -241,11 +241,3 @@ def _for_writing(x: Any) -> Any:
     if isinstance(x, SimpleNamespace) and type(x) is SimpleNamespace:
         return SimpleNamespace(**{name: _for_writing(value) for name, value in vars(x).items()})
     return [_for_writing(one) for one in x] if isinstance(x, list) else x
-
-
-def _arrays_in(x: Any) -> Iterator[Array]:
-    if isinstance(x, np.ndarray):
-        yield x
-    elif isinstance(x, SimpleNamespace | list):
-        for one in vars(x).values() if isinstance(x, SimpleNamespace) else x:
-            yield from _arrays_in(one)

@@ -155,7 +155,7 @@ def test_the_products_that_are_timed_are_those_of_numpy():
 @pytest.fixture
 def few_kernels(monkeypatch):
     """What is timed of the kernels: all of them would take a minute to compile."""
-    few = {name: with_loops()[name] for name in ("sum_rows", "take_rows", "ReLU.pull")}
+    few = {name: with_loops()[name] for name in ("sum_blocks", "take_rows", "ReLU.pull")}
     monkeypatch.setattr(elements, "with_loops", lambda: few)
     return few
 

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import kernels, nn
 from scratchgen.kernels import products
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan, clear_loop
+from scratchgen.kernels.recording import Call, Clear, recording
 from scratchgen.kernels.twins import references, twins
 from scratchgen.versions import is_installed
 
@@ -51,19 +54,19 @@ LAYOUTS = st.sampled_from(
 )  # fmt: skip
 
 
-def product(name: str, x, w, b, out) -> np.ndarray:
-    """One product of kernels/products.py for y = x w, or x w + b, or out + x w."""
+def product(name: str, x, w, b, into) -> np.ndarray:
+    """One product of kernels/products.py for y = x w, or x w + b, or into + x w."""
     if name == "affine":
-        return kernels.affine(x, w, b, out)
+        return kernels.affine(x, w, b)
     if name == "times":
-        return kernels.times(x, w, out)
+        return kernels.times(x, w)
     if name == "times_transpose":
-        return kernels.times_transpose(x, w.T, out)
-    kernels.add_outer(x.T, w, out, name == "new outer")
-    return out
+        return kernels.times_transpose(x, w.T)
+    kernels.add_outer(x.T, w, into=into)
+    return into
 
 
-NAMES = ["affine", "times", "times_transpose", "add_outer", "new outer"]
+NAMES = ["affine", "times", "times_transpose", "add_outer"]
 
 
 @needs_numba
@@ -78,11 +81,13 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
     first = rng.standard_normal((n, m)).astype(dtype)
     start = {"affine": b, "add_outer": first}.get(name, np.zeros((), dtype))
     wide = np.full((n, m + 2), 7, dtype)
-    out = wide[:, 1:-1]
-    out[...] = first
+    into = wide[:, 1:-1]
+    into[...] = first
     with twins(), sg.threads(threads):
-        assert product(name, laid_out(x, of_x), laid_out(w, of_w), b, out) is out
+        out = product(name, laid_out(x, of_x), laid_out(w, of_w), b, into)
+    assert out.dtype == dtype
     assert (wide[:, [0, -1]] == 7).all()  # nothing is written beside it
+    assert name == "add_outer" or np.array_equal(into, first)
     exact = x.astype(np.longdouble) @ w.astype(np.longdouble) + start
     size = np.abs(x).astype(np.longdouble) @ np.abs(w) + np.abs(start)
     error = np.abs(out - exact)
@@ -91,21 +96,20 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
 
 
 @pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
-@pytest.mark.parametrize("new", [False, True])
 @given(SIZES, st.integers(1, 40), DTYPES, st.integers(1, 3), st.integers(0, 2**32))
 @example(64, 5, "float32", 2, 0)
 @example(65, 5, "float32", 2, 0)
-def test_the_gradient_of_a_bias_is_right_to_the_last_roundings(which, new, n, m, dtype, k, seed):
+def test_the_gradient_of_a_bias_is_right_to_the_last_roundings(which, n, m, dtype, k, seed):
     rng, u = np.random.default_rng(seed), np.finfo(dtype).eps / 2
     layer, tape = nn.Dense(2, m), nn.Tape().begin(training=True)
     x, dy, start = (rng.standard_normal(s).astype(dtype) for s in ((n, 2), (n, m), (m,)))
     p = SimpleNamespace(w=np.zeros((2, m), dtype), b=np.zeros(m, dtype))
-    g = SimpleNamespace(w=np.zeros((2, m), dtype), b=start.copy(), new=new)
+    g = SimpleNamespace(w=np.zeros((2, m), dtype), b=start.copy())
     with which(), sg.threads(k):
         layer.forward(p, x, tape)
         layer.backward(p, dy, tape, g, need_dx=False)
-    first = 0 if new else start.astype(np.longdouble)
-    exact, size = dy.astype(np.longdouble).sum(axis=0) + first, np.abs(dy).sum(axis=0) + abs(first)
+    exact = dy.astype(np.longdouble).sum(axis=0) + start
+    size = np.abs(dy).sum(axis=0) + np.abs(start)
     assert (np.abs(g.b - exact) <= (n + 2) * u * size).all()
 
 
@@ -129,9 +133,8 @@ def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
 def test_what_is_not_finite_passes_through():
     x, w = np.ones((20, 5), np.float32), np.ones((5, 40), np.float32)
     x[3, 2], w[1, 7] = np.nan, np.inf
-    y = np.empty((20, 40), np.float32)
     with twins():
-        kernels.times(x, w, y)
+        y = kernels.times(x, w)
     assert np.isnan(y[3]).all()
     assert np.isinf(np.delete(y, 3, axis=0)[:, 7]).all()
     assert np.isfinite(np.delete(np.delete(y, 3, axis=0), 7, axis=1)).all()
@@ -171,4 +174,67 @@ def test_references_are_numpys_own_products():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((5, 3)), rng.standard_normal((3, 4))
     with references():
-        assert np.array_equal(kernels.times(x, w, np.empty((5, 4))), x @ w)
+        assert np.array_equal(kernels.times(x, w), x @ w)
+
+
+WAYS = [pytest.param(twins, marks=needs_numba), references]
+
+
+@pytest.mark.parametrize("which", WAYS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(SIZES, SIZES, SIZES, st.integers(0, 2**32))
+@example(600, 5, 300, 0)
+@example(1, 40, 300, 0)
+@example(300, 1, 1, 0)
+def test_passes_with_opposite_gradients_leave_nothing(which, dtype, n, i, o, seed):
+    """Adam makes a step of any rounding that has one sign; see the top of kernels/products.py."""
+    rng = np.random.default_rng(seed)
+    x, dy = rng.standard_normal((n, i)).astype(dtype), rng.standard_normal((n, o)).astype(dtype)
+    w, b = np.zeros((i, o), dtype), np.zeros(o, dtype)
+    with which():
+        for sign in (1, -1):
+            kernels.add_outer(x, sign * dy, into=w)
+            kernels.add_sum(sign * dy, into=b)
+    assert not w.any()
+    assert not b.any()
+
+
+@pytest.mark.parametrize("which", WAYS)
+@pytest.mark.parametrize("name", ["add_outer", "add_sum", "add_in_place"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_added_to_memory_that_was_cleared_is_written_there_to_the_same_bits(
+    name, dtype, which
+):
+    rng = np.random.default_rng(0)
+    for n, i, o in ((5, 3, 4), (1, 3, 4), (5, 1, 300), (1, 1, 300), (70, 20, 17), (600, 9, 5)):
+        x, dy = rng.standard_normal((n, i)).astype(dtype), rng.standard_normal((n, o)).astype(dtype)
+        x[:, 0], dy[:, 0] = -0.0, -0.0  # 0 + -0.0 is 0.0
+        call, shape = {
+            "add_outer": (lambda into, x=x, dy=dy: kernels.add_outer(x, dy, into), (i, o)),
+            "add_sum": (lambda into, dy=dy: kernels.add_sum(dy, into), (o,)),
+            "add_in_place": (lambda into, dy=dy: kernels.add_in_place(dy, into), (n, o)),
+        }[name]
+        into = np.full(shape, 7, dtype)
+        with which():
+            wanted = np.zeros(shape, dtype)
+            call(wanted)
+            with recording() as notes, Workspace().step():
+                kernels.clear(into)
+                call(into)
+            plan = Plan(notes, threads=1)
+            assert not any(isinstance(one, Clear) for one in plan.events)
+            assert not any(one.loop is clear_loop for one in plan.events if isinstance(one, Call))
+            into[:] = np.nan
+            plan.run()
+        assert into.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("which", WAYS)
+def test_memory_in_pieces_is_cleared_too(which):
+    whole = np.ones((4, 6), np.float32)
+    with which(), recording() as notes:
+        kernels.clear(whole[:, ::2])
+        kernels.add_in_place(np.ones(3, np.float32), np.zeros(3, np.float32))
+    whole[:] = 1
+    Plan(notes, threads=1).run()
+    assert whole.sum(axis=0).tolist() == [0, 4, 0, 4, 0, 4]

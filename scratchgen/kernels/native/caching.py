@@ -6,9 +6,10 @@ Numba itself looks only at the file of the function it compiles, and would not s
 called from there has changed. With (1) another source, another numba or another CPU has another
 folder. Sources are the files of kernels/, and those elsewhere in this package that hold loops: an
 edit of any other, such as nn/dense.py, costs no compilation. Of a loop of a user's own it is its
-file that counts besides. The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on
-Windows LOCALAPPDATA). Where it cannot be written, it is a private folder in the temporary
-directory:
+file that counts besides.
+
+The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows LOCALAPPDATA). Where
+it cannot be written, it is a private folder in the temporary directory:
 
     <temporary directory>/scratchgen-<user's number>, of that user, for nobody else to enter  (2)
 
@@ -94,8 +95,8 @@ def _key() -> str:
         hashed.update(f"{name} {len(text)} ".encode() + text)
     cpu = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
-    for word in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
-        hashed.update(word.encode())
+    for text in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
+        hashed.update(text.encode())
     return hashed.hexdigest()[:DIGITS]
 
 

@@ -1,4 +1,4 @@
-"""The kernel's draws of N(0, 1) are NumPy's own, to the last bit."""
+"""Draws are NumPy's own, to the last bit, and those of the kernel too."""
 
 import math
 import threading
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scratchgen.kernels.noise import FEW, LAYERS, R, fill_standard_normal, layers
 
-from scratchgen.kernels import noise
+from scratchgen import kernels
+from scratchgen.kernels import random
+from scratchgen.kernels.random import FEW, LAYERS, R, fill_standard_normal, layers
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
 
 needs_numba = pytest.mark.skipif(
@@ -27,6 +28,21 @@ def both(source, seed, shape, dtype="float32"):
         fill_standard_normal(generators[0], ours)
     generators[1].standard_normal(dtype=dtype, out=theirs)
     return ours, theirs, *(rng.integers(2**62) for rng in generators)
+
+
+@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (3,), (20, 30)])
+def test_a_draw_has_the_shape_and_the_dtype_that_was_asked_for_and_numpys_numbers(
+    shape, dtype, way
+):
+    ours, theirs = (np.random.default_rng(5) for _ in range(2))
+    with way():
+        drawn = [f(ours, shape, dtype) for f in (kernels.standard_normal, kernels.uniform)]
+    wanted = [theirs.standard_normal(shape, dtype), theirs.random(shape, dtype)]
+    for x, y in zip(drawn, wanted, strict=True):
+        assert (type(x), x.shape, x.dtype) == (np.ndarray, shape, np.dtype(dtype))
+        np.testing.assert_array_equal(x, y)
 
 
 @needs_numba
@@ -83,9 +99,9 @@ def test_numpy_is_asked_where_the_kernel_would_not_do_the_same(monkeypatch):
     def refused(*_):
         raise AssertionError("drawn by the kernel")
 
-    assert noise.numpy_draws_the_same()
+    assert random.numpy_draws_the_same()
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(noise, "_fill", refused)
+    monkeypatch.setattr(random, "_fill", refused)
     with references():
         fill_standard_normal(rng, np.empty(FEW, "float32"))
     with twins():
@@ -126,8 +142,8 @@ def test_what_numpy_refuses_is_refused_and_what_it_fills_is_filled(out):
 
 @needs_numba
 def test_a_numpy_that_draws_otherwise_is_noticed(monkeypatch):
-    monkeypatch.setattr(noise, "_fill", lambda rng, out: out.fill(0))
-    assert not noise.numpy_draws_the_same.__wrapped__()
+    monkeypatch.setattr(random, "_fill", lambda rng, out: out.fill(0))
+    assert not random.numpy_draws_the_same.__wrapped__()
 
 
 @needs_numba
