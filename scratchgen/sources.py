@@ -70,10 +70,11 @@ def _is_changed(names: Any, count: int, functions: list[tuple[str, Any, Any]]) -
     if len(names) != count:
         return True
     for name, x, code in functions:
-        if names.get(name) is not x or getattr(x, "__code__", code) is not code:
-            # what is wrapped has a code of its own, and is not looked at: it cannot be reached
-            if names.get(name) is not x or not hasattr(x, "__wrapped__"):
-                return True
+        if names.get(name) is not x:
+            return True
+        # what is wrapped has a code of its own, and is not looked at: it cannot be reached
+        if getattr(x, "__code__", code) is not code and not hasattr(x, "__wrapped__"):
+            return True
     return False
 
 

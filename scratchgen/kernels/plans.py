@@ -25,7 +25,6 @@ import numpy as np
 
 from ..checks import Array
 from . import sharing
-from .sharing import share_row
 from .compiling import (
     FromLLVM,
     Kernel,
@@ -40,6 +39,7 @@ from .compiling import (
 )
 from .recording import Action, Call, Clear, Event, Notes
 from .schedule import in_order, writing_first
+from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
 

@@ -138,7 +138,7 @@ class Twins:
 
     @functools.cached_property
     def is_published(self) -> bool:
-        """Whether the formula is the one that the loop was written for; both may be a user's own."""
+        """Whether the formula is what the loop was written for; both may be a user's own."""
         is_ours = self.loop is not None and self.loop.__module__.startswith(OURS)
         if not is_ours or not hasattr(self.written, "__code__"):
             return True
