@@ -138,7 +138,7 @@ class Twins:
 
     @functools.cached_property
     def is_published(self) -> bool:
-        """Whether the formula is what the loop was written for; both may be a user's own."""
+        """Whether the formula is the one that the loop was written for, or both are a user's."""
         is_ours = self.loop is not None and self.loop.__module__.startswith(OURS)
         if not is_ours or not hasattr(self.written, "__code__"):
             return True
@@ -176,9 +176,7 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
     return pair
 
 
-def twin_of(
-    formula: Callable[..., Any], weight: float = 1.0, of: int = 0
-) -> Callable[[Kernel], Kernel]:
+def twin_of(formula: Callable[..., Any], weight: float = 1.0, of: int = 0) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
 
     `given` is what the formula takes, `made` what it returns, and room to work in where that is

@@ -1,6 +1,7 @@
 """Every loop against the formula above it."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
@@ -71,8 +72,9 @@ def on_threads(parts: int) -> Iterator[list[Call]]:
         patch.setattr(plans, "in_one_part", run)
         patch.setattr(which, "twins_run", lambda: True)
         # an edited formula has a loop too
-        patch.setattr(which.Twins, "is_published", True)
-        patch.setattr("scratchgen.kernels.pointwise._are_published", lambda _: True)
+        patch.setattr(which.Twins, "is_published", property(lambda _: True))
+        of_activations = importlib.import_module("scratchgen.kernels.pointwise")
+        patch.setattr(of_activations, "_are_published", lambda _: True)
         yield ran
 
 
@@ -253,6 +255,14 @@ def test_an_array_without_axes_is_an_array_and_numbers_take_the_arrays_dtype(way
             y = kernels.add_scaled(np.ones(3, np.float32), np.ones(3, np.float32), scale)
             assert y.dtype == np.float32
             np.testing.assert_allclose(y, 1 + float(scale), rtol=1e-6)
+
+
+@needs_numba
+def test_a_loop_of_ones_own_runs_in_the_place_of_its_formula():
+    with on_threads(1) as ran:
+        assert doubled(np.ones(3)).tolist() == [2, 2, 2]
+    assert [one.loop for one in ran] == [doubled_loop]
+    assert doubled.twins.is_published
 
 
 def test_a_kernel_may_take_numbers_alone():

@@ -91,8 +91,8 @@ def sources() -> dict[str, bytes]:
 def _key() -> str:
     """The hash in (1)."""
     hashed = hashlib.sha256()
-    for name, text in sources().items():
-        hashed.update(f"{name} {len(text)} ".encode() + text)
+    for name, source in sources().items():
+        hashed.update(f"{name} {len(source)} ".encode() + source)
     cpu = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
     for word in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
