@@ -37,24 +37,37 @@ def filled(which: Callable[[], Any] = twins) -> Iterator[None]:
 
 
 def fill_workspaces(patch: pytest.MonkeyPatch) -> None:
-    """From now on a workspace fills what it hands out, and before a plan runs all that it has."""
-    init, run = Workspace.__init__, Plan.run
+    """From now on a workspace fills what it hands out, and all of it where a step or plan begins."""
+    init, step, run = Workspace.__init__, Workspace.step, Plan.run
     workspaces: list[Workspace] = []
 
     def init_filling(self: Workspace, fills: bool = True, guards: bool = False) -> None:
         init(self, True, guards)
         workspaces.append(self)
 
+    @contextmanager
+    def step_on_nan(self: Workspace, kind: Any = None) -> Iterator[None]:
+        if not self._is_in_use:
+            fill(self)
+        with step(self, kind):
+            yield
+
     def run_on_nan(plan: Plan) -> None:
         written = [x for event in plan.events for x in event.writes()]
         for workspace in workspaces:
             if any(map(workspace.holds, written)):
-                for chunk in workspace._chunks:
-                    chunk.fill(ONES)
+                fill(workspace)
         run(plan)
 
     patch.setattr(Workspace, "__init__", init_filling)
+    patch.setattr(Workspace, "step", step_on_nan)
     patch.setattr(Plan, "run", run_on_nan)
+
+
+def fill(workspace: Workspace) -> None:
+    """Nothing of the last step is left."""
+    for chunk in workspace._chunks:
+        chunk.fill(ONES)
 
 
 def as_steps(method: Callable[..., Any]) -> Callable[..., Any]:
