@@ -37,7 +37,7 @@ def filled(which: Callable[[], Any] = twins) -> Iterator[None]:
 
 
 def fill_workspaces(patch: pytest.MonkeyPatch) -> None:
-    """From now on a workspace fills what it hands out, and all of it where a step or plan begins."""
+    """From now on workspaces fill what they hand out, and all where a step or plan begins."""
     init, step, run = Workspace.__init__, Workspace.step, Plan.run
     workspaces: list[Workspace] = []
 

@@ -159,7 +159,7 @@ def test_a_plan_that_reads_what_an_earlier_step_left_is_found_out():
             kernels.add(x, x)
             kept = kernels.add(x, x)
         with workspace.step("two"), recording() as notes:
-            kept[...] = 2
+            kept[...] = 2  # which no kernel does
             y = kernels.add(x, kept)
         assert (y == 3).all()
         Plan(notes, threads=1).run()
