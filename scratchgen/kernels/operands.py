@@ -73,11 +73,6 @@ class Operands:
         return [*made, *(one for one in self.declared if one.is_scratch)]
 
     @cached_property
-    def returns(self) -> int:
-        """How many arrays it returns."""
-        return sum(one.is_made for one in self.declared)
-
-    @cached_property
     def written(self) -> list[int]:
         """Which of a loop's arguments, after part and parts, it writes."""
         return [i for i, one in enumerate([*self.given, *self.made]) if one.written]

@@ -148,12 +148,6 @@ class DecodingPass:
         return self._reading(x)
 
 
-def _rounding_to_0(run: Callable[[], Any]) -> Any:
-    """run(), in which what is too small for a number is 0, whatever np.seterr says of NumPy."""
-    with np.errstate(under="ignore"):
-        return run()
-
-
 def _passes(
     layer: Layer, p: Views, tape: Tape
 ) -> Iterator[tuple[Callable[..., Array], Views, Tape]]:
