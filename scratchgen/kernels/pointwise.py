@@ -137,6 +137,9 @@ def _are_published(kind: Any) -> bool:
     return all(map(sources.is_published, map(inspect.unwrap, _written[kind].values())))
 
 
-def _in_one_float(written: Kernel, activation: Any, *arrays: Any) -> tuple[Any, ...]:
+def _in_one_float(written: Kernel, activation: Any, *arrays: Any) -> Any:
+    made = written(activation, *arrays)
+    if type(made) is np.ndarray and made.dtype == arrays[-1].dtype:
+        return made
     dtype = np.result_type(*arrays)
-    return tuple(np.asarray(x, dtype) for x in as_tuple(written(activation, *arrays)))
+    return tuple(np.asarray(x, dtype) for x in as_tuple(made))

@@ -81,7 +81,7 @@ def times(x: Array, w: Array) -> Array:
     """x (N, I), w (I, O) -> (N, O)."""
     y = _room(TIMES.check(x, w), x, w)
     if y is None or not _multiplied(x, w, None, y, NOTHING):
-        (y,) = recording.by_numpy(np.matmul, (x, w), TIMES, y)  # (1)
+        (y,) = recording.by_numpy(np.matmul, (x, w), TIMES, y, into=np.matmul)  # (1)
     return memory.returned(y)
 
 
@@ -89,12 +89,17 @@ def affine(x: Array, w: Array, b: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> (N, O)."""
     y = _room(AFFINE.check(x, w, b), x, w)
     if y is None or not _multiplied(x, w, b, y, BIAS):
-        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y)
+        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=_affine_into)
     return memory.returned(y)
 
 
 def _affine(x: Array, w: Array, b: Array) -> Array:
     return x @ w + b  # (1)
+
+
+def _affine_into(x: Array, w: Array, b: Array, y: Array) -> None:
+    np.matmul(x, w, out=y)
+    np.add(y, b, out=y)
 
 
 def add_outer(x: Array, dy: Array, into: Array) -> None:
@@ -120,12 +125,18 @@ def times_transpose(dy: Array, w: Array) -> Array:
     """dy (N, O), w (I, O) -> (N, I)."""
     dx = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T)
     if dx is None or not _multiplied(dy, w.T, None, dx, NOTHING, zero=A):
-        (dx,) = recording.by_numpy(_times_transpose, (dy, w), TIMES_TRANSPOSE, dx)
+        (dx,) = recording.by_numpy(
+            _times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=_times_transpose_into
+        )
     return memory.returned(dx)
 
 
 def _times_transpose(dy: Array, w: Array) -> Array:
     return dy @ w.T  # (4)
+
+
+def _times_transpose_into(dy: Array, w: Array, dx: Array) -> None:
+    np.matmul(dy, w.T, out=dx)
 
 
 def _room(ours: bool, a: Array, b: Array) -> Array | None:

@@ -203,11 +203,13 @@ def by_numpy(
     operands: Any,
     out: Array | None = None,
     onto_zero: Kernel | None = None,
+    into: Kernel | None = None,
 ) -> Any:
     """The arrays that a formula returns for those operands; recorded, in memory of the step.
 
     `out` is that memory, where there is already some. `onto_zero` is the formula for a last
-    operand, changed in place, that holds nothing but 0.
+    operand, changed in place, that holds nothing but 0; `into` does the same as the formula, and
+    writes it into arrays that it is given behind the operands.
     """
     pairs = list(zip(args, operands.given, strict=True))
     args = tuple(memory.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
@@ -221,8 +223,11 @@ def by_numpy(
     changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
     arrays = [x for x in args if isinstance(x, np.ndarray)]
     other = None if onto_zero is None else (onto_zero, args)
-    action = Action(_again, (formula, args, kept), arrays, [*kept, *changed], onto_zero=other)
-    notes.events.append(action)
+    if into is not None:
+        again: Any = into, (*args, *kept)
+    else:
+        again = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
+    notes.events.append(Action(*again, arrays, [*kept, *changed], onto_zero=other))
     return kept
 
 
@@ -231,10 +236,15 @@ def _number(x: Any, one: Any) -> Any:
     return x.item() if one.is_number and isinstance(x, np.generic) else x
 
 
-def _again(formula: Kernel, args: tuple[Any, ...], kept: tuple[Array, ...]) -> None:
+def _again(formula: Kernel, args: tuple[Any, ...], *kept: Array) -> None:
     """The formula, what it returns written where it was when it was recorded."""
     for place, x in zip(kept, as_tuple(formula(*args)), strict=True):
         place[...] = x
+
+
+def _again_one(formula: Kernel, args: tuple[Any, ...], kept: Array) -> None:
+    x = formula(*args)
+    kept[...] = x[0] if type(x) is tuple else x
 
 
 def keep(x: Array) -> None:

@@ -108,9 +108,9 @@ class Steps:
         self.trainer, self._rng = trainer, rng
         self._x, self._labels = np.asarray(x).reshape(len(x), -1), labels
         self._replay = asked(replay)
-        self._workspace = Workspace(guards=True)
         self._kinds: dict[Any, Kind] = {}
         self._doubles: dict[Any, Double] = {}
+        self._forget()
         self._choices: list[Any] = []
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
@@ -129,6 +129,9 @@ class Steps:
             return self._plainly(rows)
         kind, key = self._kind(len(rows))
         if kind.double.trainer is None:
+            return self._plainly(rows)
+        if not kind.runs:  # of many kinds there is but one step
+            kind.runs = 1
             return self._plainly(rows)
         kind.rows[:] = rows
         if kind.plan is not None and kind.is_trusted:
@@ -155,8 +158,7 @@ class Steps:
         key = (size, self.trainer.turns(), kernels.threads_now(), twins_run(), self._chosen)
         if key not in self._kinds:
             if len(self._kinds) > MOST_KNOWN:
-                self._kinds.clear()
-                self._doubles.clear()
+                self._forget()
             if self._chosen not in self._doubles:
                 self._doubles[self._chosen] = Double(self.trainer, choices)
             self._kinds[key] = Kind(self._doubles[self._chosen], size)
@@ -172,9 +174,14 @@ class Steps:
 
     def _refuse(self, reason: str) -> None:
         self._reason = reason
+        self._forget()
+        self._say(reason)
+
+    def _forget(self) -> None:
+        """Forget all kinds of steps, and their memory."""
+        self._workspace = Workspace(guards=True)
         self._kinds.clear()
         self._doubles.clear()
-        self._say(reason)
 
     def _say(self, reason: str) -> None:
         if reason not in SAID:
@@ -192,9 +199,7 @@ class Steps:
         """A step by Python on the double, which may be recorded, or compared with the plan."""
         start, kind.has_run = State(self.trainer, self._rng), False
         try:
-            if kind.runs == 0:
-                parts = self._gathered(kind, key)
-            elif kind.plan is None:
+            if kind.plan is None:
                 with recording() as notes:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
@@ -213,7 +218,6 @@ class Steps:
                 raise
             start.restore()
             raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
-        kind.runs += 1
         return parts
 
     def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
@@ -288,7 +292,7 @@ class Steps:
 
 
 class Kind:
-    """What is known of one kind of steps."""
+    """What is known of one kind of steps; `runs` is 1 when the first of them has run."""
 
     def __init__(self, double: "Double", size: int) -> None:
         self.double = double

@@ -167,7 +167,7 @@ def test_the_number_of_parts_does_not_show(name, rows, columns):
     for parts in (1, 2, 3):
         with on_threads(parts) as ran:
             found = outcome(name, case(name, rows, columns, "float32", 0))
-        assert ran
+        assert ran or not numba_works()
         outcomes.append(b"".join(one.tobytes() for one in found))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
@@ -183,7 +183,7 @@ def test_the_number_of_parts_does_not_show(name, rows, columns):
 def test_a_loop_gives_what_its_formula_gives(dtype, name, rows, columns, seed):
     with on_threads(1) as ran:
         ours = outcome(name, case(name, rows, columns, dtype, seed))
-    assert ran
+    assert ran or rows == 0 or not numba_works()  # products of nothing are NumPy's
     with references(), np.errstate(all="ignore"):
         wanted = outcome(name, case(name, rows, columns, dtype, seed))
     for a, b in zip(ours, wanted, strict=True):
@@ -198,7 +198,7 @@ def test_every_loop_gives_what_its_formula_gives_on_a_few_numbers(name):
         for rows, columns in ((1, 1), (3, 6)):
             with on_threads(1) as ran:
                 ours = outcome(name, case(name, rows, columns, dtype, 1))
-            assert ran
+            assert ran or not numba_works()
             with references():
                 wanted = outcome(name, case(name, rows, columns, dtype, 1))
             for a, b in zip(ours, wanted, strict=True):
