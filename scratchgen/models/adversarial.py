@@ -50,7 +50,6 @@ from ..losses import (
 )
 from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
 from ..nn.block import BLANK
-from ..nn.layer import Views
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from ..rng import Rng
 from ..rng import generator as as_generator
@@ -120,40 +119,37 @@ class GAN(Model):
         self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
     ) -> dict[str, Array]:
         """(3), with its penalty, or (4). The generator needs of the batch only its size."""
-        network, p = self.networks["generator"], self._views("generator")
-        g = None if gradient is None else getattr(gradient.views, player)
         z = standard_normal(tape.rng, (len(batch), self.latent), self.dtype)  # (N, Z)
-        made = network.forward(p, z, tape.inner("generator"))  # (N, ...)   (1)
+        made = self.forward("generator", z, tape)  # (N, ...)   (1)
         if player == "generator":
-            return self._generator(made, self._dvalue(batch), tape, g)
-        return self._discriminator(batch, made, self._dvalue(batch), tape, g)
+            return self._generator(made, tape, gradient)
+        return self._discriminator(batch, made, tape, gradient)
 
     def _discriminator(
-        self, batch: Array, made: Array, dvalue: Array, tape: Tape, g: Views
+        self, batch: Array, made: Array, tape: Tape, gradient: Gradient | None
     ) -> dict[str, Array]:
-        network, p = self.networks["discriminator"], self._views("discriminator")
-        real = network.forward(p, batch, tape.inner("real"))[:, 0]  # (N,)   (2)
-        fake = network.forward(p, made, tape.inner("fake"))[:, 0]  # (N,)   (2)
-        d = discriminator_turn(self.loss, real, fake, dvalue)
+        real = self.forward("discriminator", batch, tape, on="real")[:, 0]  # (N,)   (2)
+        fake = self.forward("discriminator", made, tape, on="fake")[:, 0]  # (N,)   (2)
+        d = discriminator_turn(self.loss, real, fake, self._dvalue(batch))
         value = mean(d.value)  # (1,)   (3)
-        if g is not None:
-            network.backward(p, d.real[:, None], tape.inner("real"), g, need_dx=False)  # (5)
-            network.backward(p, d.fake[:, None], tape.inner("fake"), g, need_dx=False)  # (5)
+        if gradient is not None:
+            for on, dscore in (("real", d.real), ("fake", d.fake)):  # (5)
+                self.backward("discriminator", dscore[:, None], tape, gradient, on, need_dx=False)
         if not self.penalty:
             return {"discriminator": value}
         x = points(self.penalty, batch, made, tape.rng)  # (M, ...), as a rule M = N
-        dvalue, tape_p = self._dvalue(x), tape.inner("penalty")  # (M,)
-        penalty = mean(penalise(self.penalty, network, p, x, dvalue, tape_p, g))  # (1,)
+        network, p = self.networks["discriminator"], self._views("discriminator")
+        g = None if gradient is None else gradient.views.discriminator
+        each = penalise(self.penalty, network, p, x, self._dvalue(x), tape.inner("penalty"), g)
+        penalty = mean(each)  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
-    def _generator(self, made: Array, dvalue: Array, tape: Tape, g: Views) -> dict[str, Array]:
-        network, p = self.networks["discriminator"], self._views("discriminator")
-        fake = network.forward(p, made, tape.inner("judged"))[:, 0]  # (N,)   (2)
-        d = generator_turn(self.loss, fake, dvalue)
-        if g is not None:
-            dmade: Any = network.backward(p, d.fake[:, None], tape.inner("judged"))  # (6)
-            network, p = self.networks["generator"], self._views("generator")
-            network.backward(p, dmade, tape.inner("generator"), g, need_dx=False)  # (6)
+    def _generator(self, made: Array, tape: Tape, gradient: Gradient | None) -> dict[str, Array]:
+        fake = self.forward("discriminator", made, tape, on="judged")[:, 0]  # (N,)   (2)
+        d = generator_turn(self.loss, fake, self._dvalue(made))
+        if gradient is not None:
+            dmade = self.backward("discriminator", d.fake[:, None], tape, gradient, on="judged")
+            self.backward("generator", dmade, tape, gradient, need_dx=False)  # (6)
         return {"generator": mean(d.value)}  # (4)
 
     def _dvalue(self, x: Array) -> Array:

@@ -127,22 +127,20 @@ class VAE(Model):
         self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
     ) -> dict[str, Array]:
         """The loss (4), under (9) and (10); its parts are reconstruction and the true kl."""
-        encoder, decoder, p = self.networks["encoder"], self.networks["decoder"], self._p
-        tape_e, tape_d, n = tape.inner("encoder"), tape.inner("decoder"), len(batch)
+        n = len(batch)
         noise = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)
-        heads = encoder.forward(p.encoder, batch, tape_e)  # (N, 2Z)   (1)
+        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)
         z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
-        raw = decoder.forward(p.decoder, z, tape_d)  # (N, ...)   (3)
+        raw = self.forward("decoder", z, tape)  # (N, ...)   (3)
         dlog_prob = full((n,), -1 / n, self.dtype)  # (N,), as in (4)
         log_prob, d_raw = scored(self.likelihood, batch, raw, dlog_prob)  # (N,), and (5)
         beta = tape.number(self.beta_at)  # (1,)   (9)
         loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
         if gradient is not None:
-            g = gradient.views
-            dz: Any = decoder.backward(p.decoder, d_raw, tape_d, g.decoder)  # (N, Z)   (6)
+            dz = self.backward("decoder", d_raw, tape, gradient)  # (N, Z)   (6)
             weighing = kernels.numbers(lambda: (self.beta_at(tape.step) / n, self.free_bits), 2)
             dheads = gaussian.draw_and_kl_back(heads, noise, dz, kl, weighing)  # (N, 2Z)   (7, 10)
-            encoder.backward(p.encoder, dheads, tape_e, g.encoder, need_dx=False)  # (8)
+            self.backward("encoder", dheads, tape, gradient, need_dx=False)  # (8)
         return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
 
     def parts(self) -> tuple[Any, ...]:
@@ -170,7 +168,7 @@ class VAE(Model):
 
     def settle(self, player: str, tape: Tape) -> None:
         for name, network in self.networks.items():
-            network.settle(getattr(self._p, name), tape.inner(name))
+            network.settle(self._views(name), tape.inner(name))
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
         """Adam at 1e-3."""
@@ -328,7 +326,3 @@ class VAE(Model):
             more.append(str(self.scaler))
         head = f"VAE of {self.shape}: latent {self.latent}, {likelihood}, beta {self.beta:g}"
         return ", ".join([head, *more])
-
-    @property
-    def _p(self) -> Any:
-        return self.players["vae"].views

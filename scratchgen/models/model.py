@@ -129,6 +129,31 @@ class Model(ExplainsKeywords):
         """
         raise NotImplementedError
 
+    def forward(self, name: str, x: Array, tape: Tape, on: str = "") -> Array:
+        """The network of that name, in a pass of an objective: x (N, ...) -> (N, ...).
+
+        `on` is the name of the pass, where a network is passed through more than once.
+        """
+        return self.networks[name].forward(self._views(name), x, tape.inner(on or name))
+
+    def backward(
+        self,
+        name: str,
+        dy: Array,
+        tape: Tape,
+        gradient: Gradient,
+        on: str = "",
+        need_dx: bool = True,
+    ) -> Any:
+        """The way back through a pass of `forward`: dL/dy (N, ...) -> dL/dx, or None.
+
+        The gradient of its parameters is added, if it is one of the networks that the player moves.
+        """
+        g = getattr(gradient.views, name, None)
+        return self.networks[name].backward(
+            self._views(name), dy, tape.inner(on or name), g, need_dx
+        )
+
     def settle(self, player: str, tape: Tape) -> None:
         """End the player's step: write what the pass on `tape` has learnt about its state."""
         raise NotImplementedError

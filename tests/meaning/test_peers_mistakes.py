@@ -28,18 +28,17 @@ TESTS = Path(__file__).parents[1]
 def caches_flushed_before_backward(patch):
     """numpy-ml's WGAN-GP: backward then goes through an empty list, and adds nothing for G."""
 
-    def _generator(self, made, dvalue, tape, g):
-        generator, judge = self.networks["generator"], self.networks["discriminator"]
-        p, p_g = (self.players[name].views for name in ("discriminator", "generator"))
+    def _generator(self, made, tape, gradient):
+        generator, p = self.networks["generator"], self.players["generator"].views.generator
         caches = list(range(len(generator.layers)))  # a note for each layer, from forward
-        fake = judge.forward(p.discriminator, made, tape.inner("judged"))[:, 0]
-        if g is not None:
-            d = self.loss.generator_gradients(fake, dvalue)
-            dy = judge.backward(p.discriminator, d.fake[:, None], tape.inner("judged"))
+        fake = self.forward("discriminator", made, tape, on="judged")[:, 0]
+        if gradient is not None:
+            d = self.loss.generator_gradients(fake, self._dvalue(made))
+            dy = self.backward("discriminator", d.fake[:, None], tape, gradient, on="judged")
             caches.clear()  # the mistake
             for i in reversed(caches):
-                at = tape.inner("generator").inner(i)
-                dy = generator.layers[i].backward(p_g.generator[i], dy, at, g[i])
+                at, g = tape.inner("generator").inner(i), gradient.views.generator[i]
+                dy = generator.layers[i].backward(p[i], dy, at, g)
         return {"generator": mean(self.loss.generator(fake))}
 
     patch.setattr(GAN, "_generator", _generator)
@@ -71,15 +70,13 @@ def both_signs_flipped(patch):
 def caches_of_fake_used_for_real(patch):
     """A from-scratch GAN: one set of notes, written by the real pass and again by the fake one."""
 
-    def _discriminator(self, batch, made, dvalue, tape, g):
-        network, p = self.networks["discriminator"], self.players["discriminator"].views
-        only = tape.inner("only")
-        real = network.forward(p.discriminator, batch, only)[:, 0].copy()
-        fake = network.forward(p.discriminator, made, only)[:, 0].copy()
-        if g is not None:
-            d = self.loss.discriminator_gradients(real, fake, dvalue)
+    def _discriminator(self, batch, made, tape, gradient):
+        real = self.forward("discriminator", batch, tape, on="only")[:, 0].copy()
+        fake = self.forward("discriminator", made, tape, on="only")[:, 0].copy()
+        if gradient is not None:
+            d = self.loss.discriminator_gradients(real, fake, self._dvalue(batch))
             for dy in (d.real, d.fake):
-                network.backward(p.discriminator, dy[:, None], only, g)
+                self.backward("discriminator", dy[:, None], tape, gradient, on="only")
         return {"discriminator": mean(self.loss.discriminator(real, fake))}
 
     patch.setattr(GAN, "_discriminator", _discriminator)
