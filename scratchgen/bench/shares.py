@@ -101,7 +101,7 @@ def undisturbed(f: Callable[..., Any], *args: Any) -> None:
 
 def described_action(action: Action) -> str:
     """The name of what Python does: of the formula, where it is one."""
-    f = action.args[0] if action.f.__name__ == "_again" else action.f
+    f = action.args[0] if action.f.__name__.startswith("_again") else action.f
     return str(f.__qualname__)
 
 

@@ -224,10 +224,10 @@ def by_numpy(
     arrays = [x for x in args if isinstance(x, np.ndarray)]
     other = None if onto_zero is None else (onto_zero, args)
     if into is not None:
-        again: Any = into, (*args, *kept)
+        f, given = into, (*args, *kept)
     else:
-        again = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
-    notes.events.append(Action(*again, arrays, [*kept, *changed], onto_zero=other))
+        f, given = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
+    notes.events.append(Action(f, given, arrays, [*kept, *changed], onto_zero=other))
     return kept
 
 
