@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Result:
     task = tasks.task(f"vae 784-128-20, batch {settings.some(BATCH, SMALL)}")
     title = f"Where a step's time goes: {task.name}"
     if not numba_works():
-        return Result(title, lines=["numba is not at work here, so no step is replayed"])
+        return Result(title, lines=["numba is not at work here, so there are no loops to time"])
     want_twins()
     parts = parts_of(task, settings.threads)
     seconds: list[float] = []
