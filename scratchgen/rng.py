@@ -55,11 +55,6 @@ def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]
     return rng.standard_normal(shape, dtype=dtype.type)
 
 
-def fill_uniform(rng: np.random.Generator, out: Array) -> None:
-    """Draws from [0, 1), written into `out`."""
-    rng.random(dtype=out.dtype.type, out=out)
-
-
 def chosen_seed(seed: int | None) -> int:
     """`seed` itself, or, for None, a fresh one that can be written down."""
     if seed is None:

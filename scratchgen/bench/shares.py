@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Result:
     task = tasks.task(f"vae 784-128-20, batch {settings.some(BATCH, SMALL)}")
     title = f"Where a step's time goes: {task.name}"
     if not numba_works():
-        return Result(title, lines=["numba is not at work here, so no step is replayed"])
+        return Result(title, lines=["numba is not at work here, so there are no loops to time"])
     want_twins()
     parts = parts_of(task, settings.threads)
     seconds: list[float] = []
@@ -101,7 +101,7 @@ def undisturbed(f: Callable[..., Any], *args: Any) -> None:
 
 def described_action(action: Action) -> str:
     """The name of what Python does: of the formula, where it is one."""
-    f = action.args[0] if action.f.__name__ == "_again" else action.f
+    f = action.args[0] if action.f.__name__.startswith("_again") else action.f
     return str(f.__qualname__)
 
 

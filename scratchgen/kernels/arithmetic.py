@@ -168,11 +168,6 @@ def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
     return array
 
 
-def as_column(values: Array, like: Array) -> Array:
-    """values (N,) with axes of length 1 behind, to multiply `like` (N, ...) example by example."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))
-
-
 def as_rows(x: Array) -> Array:
     """x (N, ..., F) with the F numbers of each place in a row: (N ..., F)."""
     return recording.plain(x).reshape(-1, x.shape[-1])

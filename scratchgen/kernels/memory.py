@@ -1,4 +1,4 @@
-"""Where the arrays lie that kernels return: in new memory, or, in a workspace, where they did before.
+"""Where arrays lie that kernels return: in new memory, or, in a workspace, where they did before.
 
     workspace = Workspace()
     with workspace.step("training"): ...      its arrays lie where those of the last such step did
@@ -192,4 +192,3 @@ def owner(x: Array) -> Array:
     while isinstance(x.base, np.ndarray):
         x = x.base
     return x
-

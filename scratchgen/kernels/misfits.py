@@ -40,8 +40,9 @@ def _expect_kind(one: Operand, x: Any) -> None:
     wanted = one.dtype or "float32 or float64"
     if one.is_number:
         kinds = NUMBERS[one.dtype] if one.dtype else (*FLOAT_NUMBERS, complex, np.complexfloating)
-        fits, wanted = isinstance(x, kinds) and not (isinstance(x, bool) and one.dtype != "bool"), (
-            wanted if one.dtype else "a number"
+        fits, wanted = (
+            isinstance(x, kinds) and not (isinstance(x, bool) and one.dtype != "bool"),
+            (wanted if one.dtype else "a number"),
         )
     elif not isinstance(x, np.ndarray):
         fits, wanted = False, f"a NumPy array of {wanted}"

@@ -60,9 +60,7 @@ class Operands:
     @cached_property
     def given(self) -> list[Operand]:
         """What the kernel is given, in that order."""
-        found = {
-            one.name: one for one in self.declared if not (one.is_made or one.is_scratch)
-        }
+        found = {one.name: one for one in self.declared if not (one.is_made or one.is_scratch)}
         names = self.names or tuple(found)
         if set(names) != set(found):
             raise ValueError(f"{self.kernel} takes {names}, and declares {self.declaration!r}")
@@ -73,11 +71,6 @@ class Operands:
         """What it makes and returns, and then what it works in: a loop's last arguments."""
         made = [one for one in self.declared if one.is_made]
         return [*made, *(one for one in self.declared if one.is_scratch)]
-
-    @cached_property
-    def returns(self) -> int:
-        """How many arrays it returns."""
-        return sum(one.is_made for one in self.declared)
 
     @cached_property
     def written(self) -> list[int]:
@@ -166,7 +159,9 @@ class Operands:
                     f"else writable({one.name})"
                 )
         for one in self.made:
-            lines.append(f"    {one.name} = empty({_made_shape(one, sizes)}, {one.dtype or 'dtype'})")
+            lines.append(
+                f"    {one.name} = empty({_made_shape(one, sizes)}, {one.dtype or 'dtype'})"
+            )
         flat = ".reshape(-1)" if self.is_flat else ""
         passed = [
             f"{one.name}{'' if one.is_number else flat}, " for one in [*self.given, *self.made]

@@ -50,9 +50,7 @@ class Call:
     def reads(self) -> list[Array]:
         """The arrays that it reads."""
         only_written = set(self.written) - set(self.changed)
-        return [
-            x for i, x in enumerate(self.args) if _is_array(x) and i not in only_written
-        ]
+        return [x for i, x in enumerate(self.args) if _is_array(x) and i not in only_written]
 
     def writes(self) -> list[Array]:
         """The arrays that it writes."""
@@ -226,10 +224,10 @@ def by_numpy(
     arrays = [x for x in args if isinstance(x, np.ndarray)]
     other = None if onto_zero is None else (onto_zero, args)
     if into is not None:
-        again: Any = into, (*args, *kept)
+        f, given = into, (*args, *kept)
     else:
-        again = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
-    notes.events.append(Action(*again, arrays, [*kept, *changed], onto_zero=other))
+        f, given = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
+    notes.events.append(Action(f, given, arrays, [*kept, *changed], onto_zero=other))
     return kept
 
 

@@ -6,13 +6,13 @@ Kernels that follow each other run together (plans.py), and each action of Pytho
 stops all threads. So an action is done ahead of all kernels, or after them, where no event that it
 would pass reads what it writes, writes what it reads, or writes what it writes:
 
-    W_a R_b = R_a W_b = W_a W_b = nothing in common, for an action a and all events b it passes   (1)
+    W_a R_b = R_a W_b = W_a W_b = nothing in common, for an action a and all events b it passes  (1)
 
 A fenced action may do anything, and nothing passes it.
 
 Gradients are cleared, and then added to, which reads and writes them twice. Where the first event
 that touches a window of what was cleared adds to all of it, it writes 0 + x there instead, and the
-window is cleared no more:                                                                        (2)
+window is cleared no more:                                                                   (2)
 """
 
 import dataclasses

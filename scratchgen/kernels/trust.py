@@ -29,7 +29,9 @@ def asked(replay: bool | None) -> bool | None:
     """What was asked for, or, where that is None, what SCRATCHGEN_REPLAY says. OptionError."""
     if replay is not None:
         if not isinstance(replay, bool):
-            raise OptionError(f"replay={replay!r}: wants True, False, or None, which decides itself")
+            raise OptionError(
+                f"replay={replay!r}: wants True, False, or None, which decides itself"
+            )
         return replay
     said = os.environ.get(VARIABLE)
     if said not in (None, "0", "1"):

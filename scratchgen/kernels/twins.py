@@ -175,7 +175,9 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
     return pair
 
 
-def twin_of(formula: Callable[..., Any], weight: float = 1.0, of: int = 0) -> Callable[[Kernel], Kernel]:
+def twin_of(
+    formula: Callable[..., Any], weight: float = 1.0, of: int = 0
+) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
 
     `given` is what the formula takes, `made` what it returns, and room to work in where that is

@@ -152,9 +152,6 @@ class DecodingPass:
         return self._reading(x)
 
 
-
-
-
 def _passes(
     layer: Layer, p: Views, tape: Tape
 ) -> Iterator[tuple[Callable[..., Array], Views, Tape]]:

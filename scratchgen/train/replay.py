@@ -223,7 +223,9 @@ class Steps:
                 kind.plan = Plan(notes, kernels.threads_now())
                 kind.reports = self.trainer.reports
                 kind.may_break_off = any(_may_break_off(event) for event in notes.events)
-                kind.given = {p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports}
+                kind.given = {
+                    p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports
+                }
             else:
                 parts = self._compared(kind, key, kind.plan, start)
         except Refused:
@@ -313,7 +315,8 @@ class Steps:
 
     def _expect_no_strangers(self, notes: Notes) -> None:
         """(2)"""
-        own = [*State(self.trainer, self._rng).arrays, self._x, *(kind.rows for kind in self._kinds.values())]
+        own = [*State(self.trainer, self._rng).arrays, self._x]
+        own += [kind.rows for kind in self._kinds.values()]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
         for x in notes.strangers(own, self._workspace):
@@ -338,16 +341,17 @@ class Double:
 
     def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
         self._choices = choices  # which stay alive, so that nothing else gets an id of these
-        self.trainer = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
+        self.trainer: Any = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
 
 
 def _double_of_trainer(trainer: Trainer) -> Trainer:
-    """It shares the memories and tapes, and sees vectors and gradients through read-only windows."""
+    """It shares memories and tapes, and sees vectors and gradients through read-only windows."""
     double = copy.copy(trainer)
     double.model, double.numbered = _double_of(trainer.model), StepNumber
     double.gradients, double.optimizers = {}, {}
     for player, block in trainer.model.players.items():
-        gradient, optimizer = copy.copy(trainer.gradients[player]), trainer.optimizers[player]
+        gradient: Any = copy.copy(trainer.gradients[player])
+        optimizer: Any = trainer.optimizers[player]
         stand_in: Any = StandInOptimizer(optimizer, block.vector, gradient.vector)
         double.optimizers[player] = asking_once(optimizer) if is_known(optimizer) else stand_in
         gradient.vector = read_only(gradient.vector)
@@ -431,7 +435,8 @@ class State:
 
     def is_like(self, other: "State") -> bool:
         """Whether all of it is the same, to the bit."""
-        same = all(a.tobytes() == b.tobytes() for a, b in zip(self._copies, other._copies, strict=True))
+        pairs = zip(self._copies, other._copies, strict=True)
+        same = all(a.tobytes() == b.tobytes() for a, b in pairs)
         counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
         return same and counts and _text(self._stream) == _text(other._stream)
 

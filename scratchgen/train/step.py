@@ -77,7 +77,9 @@ class Trainer:
             recording.act(_check, (player, report), read=tuple(report.values()))
             recording.act(self._begin_to_move, fenced=self.others_run)
             theta, optimizer = self.model.players[player].vector, self.optimizers[player]
-            found = optimizer.update(theta, gradient.vector, self.memories[player])  # (2)
+            found: Any = optimizer.update(  # type: ignore[func-returns-value] # (2)
+                theta, gradient.vector, self.memories[player]
+            )
             expect_written(optimizer, theta, found)
             self.model.settle(player, tape)  # (3)
             if self.average:

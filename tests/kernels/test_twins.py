@@ -1,7 +1,6 @@
 """Every loop against the formula above it."""
 
 import ast
-import importlib
 import os
 import subprocess
 import sys

@@ -25,13 +25,19 @@ import scratchgen
 ROOM = Path(scratchgen.__file__).parent
 PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
     "nn/tape.py", "nn/block.py", "nn/layer.py", "nn/initialisers.py", "checks.py", "rng.py",
-    "errors.py", "kernels/compiling.py", "models/model.py", "nn/description.py", "versions.py",
+    "errors.py", "models/model.py", "nn/description.py", "versions.py", "sources.py",
+    "distributions/rows.py",
+    *(f"kernels/{name}.py" for name in (
+        "compiling", "declarations", "memory", "misfits", "operands", "plans", "pointwise",
+        "recording", "sharing", "twins",
+    )),
 }  # fmt: skip
 OF_SHAPES = (
     "out_shape", "_out_shape", "shapes", "size", "learns", "distinct_layers", "distinct_leaves",
     "children", "visit", "borrows", "parameters", "_first_trained", "variance_for", "joined",
     "forward", "value", "points", "draw_latents", "beta_at", "_log", "draw", "log_prob",
-    "kl_terms", "kl_to_standard", "softplus",
+    "kl_terms", "kl_to_standard", "softplus", "raw_shape", "expect", "settings", "as_rows", "full",
+    "_room",
 )  # fmt: skip
 WITH_VALUE = ("minimise", "_discriminator", "_generator", "penalise")
 
@@ -72,7 +78,12 @@ def _named(code: Any) -> str:
     except ValueError:
         return ""
     last = code.co_qualname.split(".")[-1]
-    if path in PLUMBING or path.startswith("gradcheck/") or last in OF_SHAPES or "<" in code.co_qualname:
+    if (
+        path in PLUMBING
+        or path.startswith("gradcheck/")
+        or last in OF_SHAPES
+        or "<" in code.co_qualname
+    ):
         return ""
     if last.startswith("__"):
         return ""

@@ -16,8 +16,9 @@ Nothing is known about the checker here. A case is drawn again, and counted, onl
 pass is not finite at its own point: that is a bug of the user's that another contract reports.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -372,6 +373,8 @@ def _single(value: Any) -> Any:
         return type(value)(_single(one) for one in value)
     if isinstance(value, dict):
         return {name: _single(one) for name, one in value.items()}
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**_single(vars(value)))
     if isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
         return np.asarray(value, np.float32)
     return value
@@ -387,7 +390,7 @@ def _in_single(pair: Any) -> None:
     """Compute both passes in float32."""
     forward, backward = pair._forward, pair._backward
     if isinstance(pair, LayerPair):
-        pair.held = _single(pair.held)
+        pair.held, pair.layer = _single(pair.held), InSingle(pair.layer)
 
     def single_forward(blocks: dict[str, Array]) -> tuple[Any, Any]:
         y, memory = forward(_single(blocks))
@@ -395,6 +398,37 @@ def _in_single(pair: Any) -> None:
 
     pair._forward = single_forward
     pair._backward = lambda run, dy: backward(run, _single(dy))
+
+
+class InSingle:
+    """A layer whose backward pass computes in float32: a layer's arrays all have one float type."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+    def backward(self, p: Any, dy: Array, tape: Any, g: Any = None, need_dx: bool = True) -> Any:
+        own = _single(g)
+        pairs = list(_pairs(own, g))
+        for x, _ in pairs:
+            x[...] = 0
+        dx = self._layer.backward(p, _single(dy), tape, own, need_dx)
+        for x, into in pairs:  # which may be windows of the same memory
+            into += x
+        return dx
+
+
+def _pairs(one: Any, other: Any) -> Iterator[tuple[Array, Array]]:
+    """The arrays of two trees that are alike."""
+    if isinstance(one, np.ndarray):
+        yield one, other
+    elif isinstance(one, SimpleNamespace):
+        yield from _pairs(list(vars(one).values()), list(vars(other).values()))
+    elif isinstance(one, list):
+        for pair in zip(one, other, strict=True):
+            yield from _pairs(*pair)
 
 
 def _add_offset(pair: Any, offset: float) -> None:

@@ -98,8 +98,8 @@ def _key() -> str:
         hashed.update(f"{name} {len(source)} ".encode() + source)
     cpu = llvmlite.binding.get_host_cpu_name()
     features = llvmlite.binding.get_host_cpu_features().flatten()
-    for text in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
-        hashed.update(text.encode())
+    for word in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
+        hashed.update(word.encode())
     return hashed.hexdigest()[:DIGITS]
 
 
