@@ -23,7 +23,6 @@ import copy
 import functools
 import hashlib
 import itertools
-import operator
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -69,23 +68,24 @@ class Names:
     """What the names of the textbook stand for at one moment, in its modules and classes."""
 
     def __init__(self) -> None:
-        self._spaces = [space for module in _modules() for space in _spaces(module)]
-        self._values = self._now()
-
-    def _now(self) -> list[Any]:
-        return list(itertools.chain.from_iterable(space.values() for space in self._spaces))
+        spaces = (space for module in _modules() for space in _spaces(module))
+        self._views = [space.values() for space in spaces]
+        self._values = list(map(list, self._views))
 
     def are_as_before(self) -> bool:
-        """Whether they still stand for the same; some 0.1 ms."""
-        return _are_same(self._now(), self._values)
+        """Whether they still stand for the same; some 0.02 ms."""
+        return _are_same(list(map(list, self._views)), self._values)
 
     def are_like(self, other: "Names | None") -> bool:
         """Whether they stood for the same at another moment, and there were as many of them."""
         return other is not None and _are_same(self._values, other._values)
 
 
-def _are_same(a: list[Any], b: list[Any]) -> bool:
-    return len(a) == len(b) and all(map(operator.is_, a, b))
+def _are_same(a: list[list[Any]], b: list[list[Any]]) -> bool:
+    try:
+        return a == b  # what is identical is not compared
+    except Exception:  # as arrays, which do not know whether they are equal
+        return False
 
 
 def is_published(*functions: Callable[..., Any], kind: type | None = None) -> bool:

@@ -121,9 +121,10 @@ class Steps:
 
         Plans are forgotten where names stand for something else than when they were made.
         """
-        edited, names = sources.edited(), sources.Names()  # the loops of edited formulas do not run
+        edited = sources.edited()  # so that no loop of an edited formula runs
         if self._replay is False or self._reason:
             return
+        names = sources.Names()
         if self._replay is None and (edited or not names.are_like(self._names)):
             if reason := why_not():
                 self._refuse(reason)
