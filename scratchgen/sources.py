@@ -31,11 +31,12 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from .fingerprints import FILES, TEXTS
+from .writing import write_whole
 
 PACKAGE = Path(__file__).parent
 ROOMS = ("nn", "distributions", "losses", "optim", "models")
 BESIDE = ("train/step.py", "checks.py", "rng.py", *(f"kernels/{name}.py" for name in (
-    "arithmetic", "bending", "elementwise", "normal", "products", "random",
+    "__init__", "arithmetic", "bending", "elementwise", "normal", "products", "random",
 )))  # fmt: skip
 DIGITS = 12
 OTHERS = sys.stdlib_module_names | {"numpy"}  # whose functions the textbook has among its names
@@ -258,7 +259,8 @@ def _plain(node: ast.FunctionDef) -> ast.FunctionDef:
 
 
 def _modules() -> list[ModuleType]:
-    names = (f"{__package__}.{file[:-3].replace('/', '.')}" for file in FILES)
+    files = (file.removesuffix(".py").removesuffix("/__init__") for file in FILES)
+    names = (f"{__package__}.{file.replace('/', '.')}" for file in files)
     return [sys.modules[name] for name in names if name in sys.modules]
 
 
@@ -369,7 +371,7 @@ def write() -> None:
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
     digests = {f"{file}:{name}": x for file in files for name, x in _texts(file).items()}
     lines += ["TEXTS = {", *(f'    "{name}": "{x}",' for name, x in digests.items()), "}"]
-    (PACKAGE / "fingerprints.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(PACKAGE / "fingerprints.py", "\n".join([*lines, ""]).encode())
 
 
 if __name__ == "__main__":

@@ -6,36 +6,37 @@
 Only what does the same when it is replayed is replayed; anything else is called each time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..checks import Array
-from .memory import Workspace
+from .memory import Workspace, arrays_in
 from .plans import Plan
 from .recording import recording
+from .twins import twins_run
 
 
 class Prepared:
     """f, on one thread, in memory of its own.
 
-    `reads` are the arrays that f reads besides, each time anew; None where it may do more than
-    kernels do, and is not replayed.
+    `reads` are the parameters that f reads besides, as they are at each call; None where it may do
+    more than kernels do, and is not replayed.
     """
 
-    def __init__(
-        self, f: Callable[[Array], Array], example: Array, reads: Sequence[Array] | None
-    ) -> None:
+    def __init__(self, f: Callable[[Array], Array], example: Array, reads: Any) -> None:
         self._f, self._x = f, np.array(example)
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
+        self._by_loops = twins_run()
         if reads is not None:
-            self._record(reads)
+            self._record(list(arrays_in(reads)))
 
     @property
-    def is_replayed(self) -> bool:
-        """Whether a call runs no Python of f."""
-        return self._plan is not None
+    def runs_loops_alone(self) -> bool:
+        """Whether a call runs neither Python of f nor NumPy."""
+        return self._plan is not None and self._by_loops
 
     def __call__(self, x: Array) -> Array:
         """f(x), for x of the example's shape and dtype."""
@@ -49,7 +50,7 @@ class Prepared:
         with self._workspace.step():
             return self._f(self._x)
 
-    def _record(self, reads: Sequence[Array]) -> None:
+    def _record(self, reads: list[Array]) -> None:
         with recording() as notes:
             self._y = self._by_python()
         strangers = notes.strangers([self._x, *reads], self._workspace)

@@ -20,7 +20,6 @@ import numpy as np
 from ..checks import Array, Shape, array_text, examples
 from ..data.scaling import Scaler
 from ..errors import KindError, ShapeError
-from ..kernels.memory import arrays_in
 from ..kernels.prepared import Prepared
 from ..kernels.trust import asked, is_ours, why_not
 from ..kernels.twins import references, twins, twins_run
@@ -133,9 +132,8 @@ class DecodingPass:
         self._passes = list(_passes(network, p, self.tape))
         self._reading, self._scaler, self._by = reading, scaler, by
         with np.errstate(under="ignore"):
-            reads = list(arrays_in(p)) if is_ours else None
-            self._decode = Prepared(self._layer_by_layer, z, reads)
-        self._by_numpy = scaler is not None or not (self._decode.is_replayed and twins_run())
+            self._decode = Prepared(self._layer_by_layer, z, p if is_ours else None)
+        self._by_numpy = scaler is not None or not self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
         """x for z, in memory that the next run writes over."""

@@ -27,6 +27,7 @@ ours is run itself.
 
 import contextlib
 import copy
+import operator
 import os
 from typing import Any
 
@@ -114,6 +115,8 @@ class Steps:
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
         self._names: sources.Names | None = None
+        if self._replay is not False:
+            self._double()  # by copying, after which classes have one name more
         self.look_again()
 
     def look_again(self) -> None:
@@ -125,10 +128,10 @@ class Steps:
         if self._replay is False or self._reason:
             return
         names = sources.Names()
-        if self._replay is None and (edited or not names.are_like(self._names)):
-            if reason := why_not():
-                self._refuse(reason)
-                return
+        is_asked = self._replay is None and (edited or not names.are_like(self._names))
+        if is_asked and (reason := why_not()):
+            self._refuse(reason)
+            return
         if self._names is not None and not self._names.are_as_before():
             self._forget()
         self._names = names
@@ -165,6 +168,16 @@ class Steps:
 
     def _kind(self, size: int) -> tuple["Kind", Any]:
         """What is known of steps like the next one, and by which key."""
+        double = self._double()
+        key = (size, self.trainer.turns(), kernels.threads_now(), twins_run(), self._chosen)
+        if key not in self._kinds:
+            if len(self._kinds) > MOST_KNOWN:
+                self._forget()
+            self._kinds[key] = Kind(double, size)
+        return self._kinds[key], key
+
+    def _double(self) -> "Double":
+        """The double of the trainer, for what the model has now."""
         model = self.trainer.model
         choices = [*vars(model).values(), *model.networks.values()]
         for block in model.players.values():
@@ -172,14 +185,9 @@ class Steps:
         if not _same(choices, self._choices):
             self._choices = choices
             self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])
-        key = (size, self.trainer.turns(), kernels.threads_now(), twins_run(), self._chosen)
-        if key not in self._kinds:
-            if len(self._kinds) > MOST_KNOWN:
-                self._forget()
-            if self._chosen not in self._doubles:
-                self._doubles[self._chosen] = Double(self.trainer, choices)
-            self._kinds[key] = Kind(self._doubles[self._chosen], size)
-        return self._kinds[key], key
+        if self._chosen not in self._doubles:
+            self._doubles[self._chosen] = Double(self.trainer, choices)
+        return self._doubles[self._chosen]
 
     def _may_replay(self) -> bool:
         if self._replay is False or self._reason:
@@ -470,10 +478,8 @@ def _text(state: Any) -> str:
 
 
 def _same(a: list[Any], b: list[Any]) -> bool:
-    try:
-        return a == b  # which asks first whether they are the very same objects
-    except ValueError:  # two arrays
-        return False
+    """Whether the lists have the very same objects."""
+    return len(a) == len(b) and all(map(operator.is_, a, b))
 
 
 def _alike(a: dict[str, float], b: dict[str, float]) -> bool:

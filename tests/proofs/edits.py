@@ -34,7 +34,7 @@ ACTIVATIONS, GAMES, DESCENT = "nn/activations.py", "losses/adversarial.py", "opt
 PRODUCTS, STEP = "kernels/products.py", "train/step.py"
 
 NOISE = "        noise = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)\n"
-HEADS = "        heads = encoder.forward(p.encoder, batch, tape_e)  # (N, 2Z)   (1)\n"
+HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (3)\n"
 MOVE = "        adam_step(theta, g, memory.m, memory.v, numbers)\n"

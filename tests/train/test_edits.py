@@ -15,7 +15,7 @@ from scratchgen.kernels.twins import compiles, numba_works, twins
 from scratchgen.sources import Names, is_published, replaced
 
 VAE, GAUSSIAN, DENSE = "models/autoencoder.py", "distributions/gaussian.py", "nn/dense.py"
-HEADS = "        heads = encoder.forward(p.encoder, batch, tape_e)  # (N, 2Z)   (1)\n"
+HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 KL = "(mu**2 + np.expm1(log_var) - log_var) / 2"
 
