@@ -182,7 +182,7 @@ def slopes(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
 def kl_of_latents(drawn: Drawn, _kernel: Kernel, rng: np.random.Generator) -> Drawn:
     """Some of the KL is free."""
     kl = rng.random(drawn["kl"].shape)
-    return drawn | {"kl": kl, "weighing": np.array([0.3, 0.5], drawn["weighing"].dtype)}
+    return drawn | {"kl": kl, "beta": np.array([0.3]), "free_bits": 0.5}
 
 
 def value_of_x(drawn: Drawn, kernel: Kernel, _rng: np.random.Generator) -> Drawn:

@@ -122,29 +122,32 @@ def draw_and_kl_loop(part, parts, heads, noise, z, kl):
 
 
 @formula(
-    "heads (N, 2 Z), noise, dz (N, Z), kl (Z,) float64, weighing (2,) float64 -> dheads (N, 2 Z)"
+    "heads (N, 2 Z), noise, dz (N, Z), kl (Z,) float64, beta (1,) float64, free_bits () float64"
+    " -> dheads (N, 2 Z)"
 )
-def draw_and_kl_back(heads: Array, noise: Array, dz: Array, kl: Array, weighing: Array) -> Array:
-    """heads (N, 2Z), noise, dz (N, Z), kl (Z,), weighing = (beta / N, free_bits) -> dheads."""
+def draw_and_kl_back(
+    heads: Array, noise: Array, dz: Array, kl: Array, beta: Array, free_bits: float
+) -> Array:
+    """heads (N, 2Z), noise, dz (N, Z), kl (Z,), beta (1,) -> dheads (N, 2Z)."""
     mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
-    weight = np.where(kl > weighing[1], weighing[0], 0).astype(heads.dtype)  # (Z,)
+    weight = np.where(kl > free_bits, beta / len(heads), 0).astype(heads.dtype)  # (Z,)
     of_draw = draw_gradients(log_var, noise, dz)  # (2)
     of_kl = kl_terms_gradients(mu, log_var, weight)  # (4)
     return np.concatenate([of_draw.mu + of_kl.mu, of_draw.log_var + of_kl.log_var], axis=1)
 
 
 @twin_of(draw_and_kl_back, weight=8)
-def draw_and_kl_back_loop(part, parts, heads, noise, dz, kl, weighing, dheads):
+def draw_and_kl_back_loop(part, parts, heads, noise, dz, kl, beta, free_bits, dheads):
     count, latents = dz.shape
     half, zero = heads.dtype.type(0.5), heads.dtype.type(0)
-    full, free = heads.dtype.type(weighing[0]), weighing[1]
+    full = heads.dtype.type(beta[0] / count)
     top, bottom = share(count, part, parts)
     for n in range(top, bottom):
         mu, lv = heads[n, :latents], heads[n, latents:]
         dmu, dlv = dheads[n, :latents], dheads[n, latents:]
         noise_n, dz_n = noise[n], dz[n]
         for j in range(latents):
-            weight = full if kl[j] > free else zero
+            weight = full if kl[j] > free_bits else zero
             dmu[j] = dz_n[j] + weight * mu[j]  # (2, 4)
             of_draw = dz_n[j] * noise_n[j] * exp(half * lv[j])
             dlv[j] = half * (of_draw + weight * expm1(lv[j]))  # (2, 4)

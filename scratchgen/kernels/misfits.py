@@ -17,8 +17,8 @@ from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, in_
 
 Shapes = dict[Operand, Shape]
 
-NUMBERS = {"bool": (bool, np.bool_), "int": (int, np.integer)}  # that are no floats
 FLOAT_NUMBERS = (float, int, np.floating, np.integer)
+NUMBERS = {"bool": (bool, np.bool_), "int": (int, np.integer), "float64": FLOAT_NUMBERS}
 EVERYDAY = "efd"  # float16, float32 and float64
 
 

@@ -149,6 +149,8 @@ class Operands:
         for one in self.given:
             if one.is_number and not one.dtype:
                 lines.append(f"    {one.name} = dtype.type({one.name})")
+            elif one.is_number and one.dtype == "float64":
+                lines.append(f"    {one.name} = float({one.name})")
             elif not one.is_number and not one.in_place:
                 lines.append(
                     f"    {one.name} = {one.name} if {one.name}.flags.carray else plain({one.name})"

@@ -138,8 +138,8 @@ class VAE(Model):
         loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
         if gradient is not None:
             dz = self.backward("decoder", d_raw, tape, gradient)  # (N, Z)   (6)
-            weighing = kernels.numbers(lambda: (self.beta_at(tape.step) / n, self.free_bits), 2)
-            dheads = gaussian.draw_and_kl_back(heads, noise, dz, kl, weighing)  # (N, 2Z)   (7, 10)
+            back = heads, noise, dz, kl, beta, self.free_bits
+            dheads = gaussian.draw_and_kl_back(*back)  # (N, 2Z)   (7, 10)
             self.backward("encoder", dheads, tape, gradient, need_dx=False)  # (8)
         return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
 

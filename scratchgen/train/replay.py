@@ -124,6 +124,8 @@ class Steps:
 
         Plans are forgotten where names stand for something else than when they were made.
         """
+        if self._names is not None and self._names.are_as_before():
+            return
         edited = sources.edited()  # so that no loop of an edited formula runs
         if self._replay is False or self._reason:
             return
