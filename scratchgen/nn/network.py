@@ -165,15 +165,16 @@ class Network(Layer):
 def distinct_layers(layer: Layer) -> list[Layer]:
     """`layer` and all within it, each object once, in the order first met."""
     met: dict[Layer, None] = {}
-
-    def visit(one: Layer) -> None:
-        if one not in met:
-            met[one] = None
-            for child in one.children():
-                visit(child)
-
-    visit(layer)
+    _meet(layer, met)
     return list(met)
+
+
+def _meet(layer: Layer, met: dict[Layer, None]) -> None:
+    """Add a layer and all within it, unless it was met before."""
+    if layer not in met:
+        met[layer] = None
+        for child in layer.children():
+            _meet(child, met)
 
 
 def distinct_leaves(layer: Layer) -> list[Layer]:
@@ -183,14 +184,14 @@ def distinct_leaves(layer: Layer) -> list[Layer]:
 
 def places(layer: Layer) -> int:
     """How many layers a pass goes through; one that is used twice counts twice."""
-    counts: dict[Layer, int] = {}
+    return _count(layer, {})
 
-    def count(one: Layer) -> int:
-        if one not in counts:
-            counts[one] = sum(map(count, one.children())) or 1
-        return counts[one]
 
-    return count(layer)
+def _count(layer: Layer, counts: dict[Layer, int]) -> int:
+    """The places in a layer, by what is known of layers so far."""
+    if layer not in counts:
+        counts[layer] = sum(_count(child, counts) for child in layer.children()) or 1
+    return counts[layer]
 
 
 def learns(layer: Layer) -> bool:
