@@ -5,9 +5,8 @@
     decode(z, out=x)                   the same, written into x                  (2)
 
 Any number of threads may share it: each works in memory of its own, and what a call returns is the
-caller's. In each thread the call is recorded once and then replayed, if all that it goes through
-can be; see kernels/plans.py. It runs on one thread, and by twins or references, whichever run when
-the decoder is made.
+caller's. kernels/prepared.py says how little is left to do in a call. It runs on one thread, by
+loops or by formulas, whichever run when the decoder is made.
 """
 
 import threading
@@ -53,7 +52,7 @@ class PreparedDecoder:
         layers = [*distinct_layers(network), *parts]
         self._is_ours = not joins_labels and all(map(is_ours, layers))
         self._is_ours &= asked(None) is not False and not why_not()
-        self._by = twins if twins_run() else references  # in whose block a pass is prepared
+        self._by = twins if twins_run() else references  # what a pass runs by
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
 
