@@ -43,7 +43,7 @@ BLOCK = 2**14  # numbers that a formula is given at once, with row_by_row
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
-FORMULAS: dict[str, Any] = {}  # all of them, by name, as their files are imported
+FORMULAS: dict[str, Any] = {}  # all kernels that `formula` made, by name
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
@@ -65,7 +65,7 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
         def kernel(*args: Any) -> Any:
             return both.run(*args)
 
-        kernel.twins = both  # type: ignore[attr-defined] # for twin_of, and who compares them
+        kernel.twins = both  # type: ignore[attr-defined] # for twin_of, and for tests
         FORMULAS[written.__name__] = kernel
         return cast(Formula, kernel)
 
@@ -121,7 +121,7 @@ class Twins:
 
     @property
     def is_published(self) -> bool:
-        """Whether the formula is the one that the loop was written for."""
+        """Whether the formula is unedited, so that the loop says the same."""
         return self._has_no_text or sources.is_published(self.written)
 
 

@@ -63,8 +63,8 @@ class PreparedDecoder:
         model's dtype, or float64 where it has a scaler, is written and returned; without it, the
         array is a new one.
 
-        Raises ShapeError, KindError, DataError or OptionError, as `decode` does; that all is finite
-        is not asked of an array that fits as it is.
+        Raises ShapeError, KindError, DataError or OptionError, as `decode` does, except that an
+        array of the right shape and dtype is not searched for NaN and infinity.
         """
         try:
             mine: DecodingPass = self._mine.work
@@ -135,7 +135,7 @@ class DecodingPass:
         self._by_numpy = scaler is not None or not self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
-        """x for z, in memory that the next run writes over."""
+        """x for z; to be copied before the next run."""
         if not self._by_numpy:
             return self._decode(z)
         with self._by(), np.errstate(under="ignore"):  # what is too small for a number is 0

@@ -73,7 +73,7 @@ class Layer(ExplainsKeywords):
         return {}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        """y (N, *out_shape) for x (N, *shape); notes for backward go on the tape.
+        """(1): y (N, *out_shape) for x (N, *shape); notes for backward go on the tape.
 
         The layers of this library raise ShapeError for an x that does not fit, KindError for one
         that holds no floats.
@@ -83,7 +83,7 @@ class Layer(ExplainsKeywords):
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        """dL/dx, of the shape of x, for dL/dy, of that of y; None without need_dx.
+        """(2): dL/dx, of the shape of x, for dL/dy, of that of y; None without need_dx.
 
         With g, dL/dp is added into it. The layers of this library raise ShapeError for a dy that is
         not of the pass on the tape, TapeError where there was none.
@@ -105,7 +105,7 @@ class Layer(ExplainsKeywords):
         return ""
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        """How y moves when x moves by u: J u, on the tape of the pass that gave y."""
+        """(3): how y moves when x moves by u, J u, on the tape of the pass that gave y."""
         raise OptionError(
             f"{self} cannot stand in a discriminator under a gradient penalty, because "
             f"{self.why_no_tangent()}"
@@ -114,7 +114,7 @@ class Layer(ExplainsKeywords):
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        """`.x` and `.u`: (4) for the u that tangent was given; None without need_dx."""
+        """(4): `.x` and `.u`, for the u that tangent was given; None without need_dx."""
         raise NotImplementedError
 
     def settle(self, p: Views, tape: Tape) -> None:
