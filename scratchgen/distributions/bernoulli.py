@@ -3,14 +3,14 @@
     log p(x) = sum_j [x_j log p_j + (1 - x_j) log(1 - p_j)],   p_j = 1 / (1 + exp(-l_j))    (1)
     d log p(x) / dl = x - p                                                                 (2)
 
-Both need e = exp(-|l|) alone. Let `far` be how far x is from the likelier value, 1 - x for l >= 0
-and x for l < 0, and `rare` the probability of the other value. Then
+Both can be had from e = exp(-|l|). Let `far` be how far x is from the likelier value, 1 - x for
+l >= 0 and x for l < 0, and `rare` the probability of the other value. Then
 
     log p(x) = sum_j [-|l| far - log(1 + e)]                                                (3)
     x - p = rare - far for l >= 0, far - rare for l < 0,   rare = e / (1 + e)               (4)
 
-Where a pixel is certain these lose no digit. The shorter x l - log(1 + exp(l)) and x - p do: there
-they are the small difference of two large numbers.
+Where a pixel is certain, these lose no digits. The shorter x l - log(1 + exp(l)) and x - p do: they
+are then small differences of numbers that are not small.
 
 For x in {0, 1} this is a probability: it sums to one over all pictures. For greys between 0 and 1
 it is the cross-entropy that the field trains on, and not a density: compare such numbers with each
@@ -36,11 +36,11 @@ from .rows import alike, in_rows
 def score_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """x, logits (N, D), dvalue (N,) -> log_prob (N,), nats, and dlogits (N, D)."""
     # arithmetic with signs, because np.where takes several times as long
-    sign = np.copysign(1, logits.real)  # (N, D)
-    size, far = sign * logits, (sign > 0) - sign * x  # (N, D) each
+    sign = np.copysign(1, logits.real)  # (N, D); .real, as the checker's logits can be complex
+    size, far = sign * logits, (sign > 0) - sign * x  # |l|, and 1 - x or x: (N, D) each
     e = np.exp(-size)  # (N, D)
-    log_prob = -(size * far + np.log1p(e)).sum(axis=1)  # (3)
-    return log_prob, dvalue[:, None] * sign * (e / (1 + e) - far)  # (4)
+    log_prob = -(size * far + np.log1p(e)).sum(axis=1)  # (N,)   (3)
+    return log_prob, dvalue[:, None] * sign * (e / (1 + e) - far)  # (N,), (N, D)   (4)
 
 
 @twin_of(score_bernoulli, weight=4)
@@ -54,8 +54,8 @@ def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _ter
             logit = logits_n[j]
             e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
             mine[j] = -abs(logit) * far - log1p(e)  # (3)
-            above = e / (one + e) - far
-            dlogits_n[j] = scale * (above if logit >= zero else -above)  # (4)
+            missed = e / (one + e) - far  # rare - far
+            dlogits_n[j] = scale * (missed if logit >= zero else -missed)  # (4)
         log_prob[n] = sum_of(mine)
 
 
@@ -71,7 +71,7 @@ def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespac
 
 
 def both(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
-    """log p(x) (N,) and its gradient by the logits (N, ...), for dvalue (N,); all of one dtype."""
+    """x, logits (N, ...), dvalue (N,) -> log p(x) (N,), dlogits (N, ...); all of one dtype."""
     log_prob, dlogits = score_bernoulli(in_rows(x), in_rows(logits), dvalue)
     return log_prob, dlogits.reshape(logits.shape)
 

@@ -14,7 +14,7 @@ class x is known, let others = sum over k != x of exp(l_k), and total be others 
     log p_x = l_x - log total + lost / total,   lost = (total - exp(l_x)) - others           (5)
     1 - p_x = others / total                                                                 (6)
 
-By `lost` the total is too large, because it is rounded; (5) takes it back, to first order.
+Rounding has made the total too large by `lost`; (5) takes that back, to first order.
 Sources: Bridle 1990; (4) Gumbel 1954.
 """
 
@@ -35,7 +35,7 @@ def log_probabilities(logits: Array) -> Array:
     """log p_k, finite wherever the logits are: any shape (..., classes) -> the same shape."""
     largest = logits.argmax(axis=-1)[..., None]  # (..., 1)
     below = logits - np.take_along_axis(logits, largest, axis=-1)  # (..., classes), <= 0
-    others = np.exp(below)
+    others = np.exp(below)  # (..., classes), without the largest from the next line on
     np.put_along_axis(others, largest, 0, axis=-1)
     return below - np.log1p(others.sum(axis=-1, keepdims=True))  # (1)
 
@@ -74,7 +74,7 @@ def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNam
 def both(labels: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """log p(x) (N,) and its gradient by the logits (N, ..., classes); all of one dtype.
 
-    What is no label has no probability: the logarithm is NaN.
+    A number that is no label has no probability: its logarithm is NaN.
     """
     log_prob, dlogits = score_categorical(in_rows(labels), in_rows(logits), dvalue)
     return log_prob, dlogits.reshape(logits.shape)
@@ -95,19 +95,19 @@ def most_probable(logits: Array) -> Array:
     "x (N, D), logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D), _terms (1+, 2 D)"
 )
 def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
-    """x (N, D) in 0 ... K - 1, logits (N, D K), dvalue (N,).
+    """x (N, D) in 0 ... K - 1, logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D).
 
-    -> log_prob (N,), nats, and dlogits (N, D K).
+    Of logits and dlogits, the K of a number lie side by side.
     """
     by_class = logits.reshape(*x.shape, logits.shape[1] // x.shape[1])  # (N, D, K)
     hit = x[:, :, None] == np.arange(by_class.shape[2])  # (N, D, K)
     below = by_class - by_class.max(axis=2, keepdims=True)  # (N, D, K), <= 0
-    e = np.exp(below)
+    e = np.exp(below)  # (N, D, K)
     others = np.where(hit, 0, e).sum(axis=2, keepdims=True)  # (N, D, 1)
     total = others + np.where(hit, e, 0).sum(axis=2, keepdims=True)  # (N, D, 1)
     lost = np.where(hit, (total - e) - others, 0)  # (N, D, K)
     terms = np.where(hit, below - np.log(total) + lost / total, 0).sum(axis=2)  # (N, D)   (5)
-    log_prob = np.where(hit.any(axis=2), terms, np.nan).sum(axis=1)  # (2)
+    log_prob = np.where(hit.any(axis=2), terms, np.nan).sum(axis=1)  # (N,)   (2)
     d = dvalue[:, None, None] * np.where(hit, others, -e) / total  # (N, D, K)   (3, 6)
     return log_prob, d.reshape(logits.shape)
 

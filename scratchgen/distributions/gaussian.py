@@ -11,9 +11,12 @@ lv is short for log_var. The noise is drawn by the caller, once: (1) and (2) are
 Where numbers share a log_var, its gradient is the sum of theirs.
 
 In training (1) to (4) come together, for `heads` as an encoder gives them, mu and log_var side by
-side. The KL of latent j is then the mean over the examples, and on the way back the sum over n of
-the terms of (3) has the weight beta / N for each j, or none where the KL of j is free: not above
-free_bits. Sources: Kingma and Welling 2014, section 2.4 and appendix B. All in nats.
+side. Of latent j, the mean over the batch of its term in (3), and the weight that (4) then has, are
+
+    kl_j = 1/N sum_n (mu_nj^2 + exp(lv_nj) - 1 - lv_nj) / 2                             (7)
+    weight_j = beta / N where kl_j > free_bits, otherwise 0                             (8)
+
+Sources: Kingma and Welling 2014, section 2.4 and appendix B. All in nats.
 """
 
 import math
@@ -83,16 +86,18 @@ def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> Si
 
 
 def both(x: Array, mu: Array, log_var: Array, dvalue: Array) -> tuple[Array, Array, Array]:
-    """log N(x) (N,), and its gradients dmu (N, D) and dlog_var, for x, mu (N, D), dvalue (N,).
+    """x, mu (N, D), log_var, dvalue (N,) -> log N(x) (N,), dmu (N, D) and dlog_var.
 
-    log_var is (N, D); or (N, 1) or (1, 1), shared by the numbers of an example, and dlog_var then
-    (N, 1).
+    log_var and dlog_var are (N, D). Where the numbers of an example share one log_var, it is (N, 1)
+    or (1, 1), and dlog_var (N, 1).
     """
     count = x.shape[1] // log_var.shape[1]  # numbers that share a log_var
     d = x - mu  # (N, D)
     scaled = d * np.exp(-log_var)  # (N, D)
-    squares = d * scaled if count == 1 else (d * scaled).sum(axis=1, keepdims=True)
-    log_prob = -(count * (LOG_TWO_PI + log_var) + squares).sum(axis=1) / 2  # (5)
+    squares = d * scaled  # (N, D)
+    if count != 1:
+        squares = squares.sum(axis=1, keepdims=True)  # (N, 1)
+    log_prob = -(count * (LOG_TWO_PI + log_var) + squares).sum(axis=1) / 2  # (N,)   (5)
     scale = dvalue[:, None]  # (N, 1)
     return log_prob, scale * scaled, scale * (squares - count) / 2  # (6)
 
@@ -101,7 +106,8 @@ def both(x: Array, mu: Array, log_var: Array, dvalue: Array) -> tuple[Array, Arr
 def draw_and_kl(heads: Array, noise: Array) -> tuple[Array, Array]:
     """heads (N, 2Z), noise (N, Z) -> z (N, Z), and the KL of each latent (Z,), in float64."""
     mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
-    return draw(mu, log_var, noise), kl_terms(mu, log_var).mean(axis=0, dtype=np.float64)
+    z = draw(mu, log_var, noise)  # (N, Z)   (1)
+    return z, kl_terms(mu, log_var).mean(axis=0, dtype=np.float64)  # (Z,)   (7)
 
 
 @twin_of(draw_and_kl, weight=8)
@@ -118,7 +124,7 @@ def draw_and_kl_loop(part, parts, heads, noise, z, kl):
             z_n[j] = mu[j] + exp(half * lv[j]) * noise_n[j]  # (1)
             kl[j] += half * (mu[j] * mu[j] + expm1(lv[j]) - lv[j])  # (3)
     for j in range(kl.size):
-        kl[j] /= count
+        kl[j] /= count  # (7)
 
 
 @formula(
@@ -130,24 +136,25 @@ def draw_and_kl_back(
 ) -> Array:
     """heads (N, 2Z), noise, dz (N, Z), kl (Z,), beta (1,) -> dheads (N, 2Z)."""
     mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
-    weight = np.where(kl > free_bits, beta / len(heads), 0).astype(heads.dtype)  # (Z,)
-    of_draw = draw_gradients(log_var, noise, dz)  # (2)
-    of_kl = kl_terms_gradients(mu, log_var, weight)  # (4)
-    return np.concatenate([of_draw.mu + of_kl.mu, of_draw.log_var + of_kl.log_var], axis=1)
+    weight = np.where(kl > free_bits, beta / len(heads), 0).astype(heads.dtype)  # (Z,)   (8)
+    of_draw = draw_gradients(log_var, noise, dz)  # .mu, .log_var (N, Z)   (2)
+    of_kl = kl_terms_gradients(mu, log_var, weight)  # .mu, .log_var (N, Z)   (4)
+    dmu, dlog_var = of_draw.mu + of_kl.mu, of_draw.log_var + of_kl.log_var  # (N, Z) each
+    return np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
 
 
 @twin_of(draw_and_kl_back, weight=8)
 def draw_and_kl_back_loop(part, parts, heads, noise, dz, kl, beta, free_bits, dheads):
     count, latents = dz.shape
     half, zero = heads.dtype.type(0.5), heads.dtype.type(0)
-    full = heads.dtype.type(beta[0] / count)
+    beta_share = heads.dtype.type(beta[0] / count)
     top, bottom = share(count, part, parts)
     for n in range(top, bottom):
         mu, lv = heads[n, :latents], heads[n, latents:]
         dmu, dlv = dheads[n, :latents], dheads[n, latents:]
         noise_n, dz_n = noise[n], dz[n]
         for j in range(latents):
-            weight = full if kl[j] > free_bits else zero
+            weight = beta_share if kl[j] > free_bits else zero  # (8)
             dmu[j] = dz_n[j] + weight * mu[j]  # (2, 4)
             of_draw = dz_n[j] * noise_n[j] * exp(half * lv[j])
             dlv[j] = half * (of_draw + weight * expm1(lv[j]))  # (2, 4)

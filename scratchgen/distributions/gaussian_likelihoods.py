@@ -42,14 +42,14 @@ LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
 
 
 class _Normal(Likelihood):
-    """What the Gaussian kinds share; they differ in where mu and log_var stand in raw."""
+    """What the Gaussian kinds share; they differ in where raw has mu and log_var."""
 
     def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         """log p(x|z) (N,) and its gradient by raw, in rows."""
         raise NotImplementedError
 
     def _log_var(self, raw: Array) -> Any:
-        """As `mean`; numbers may share one."""
+        """The log-variance of each number of `mean`, or one that numbers share."""
         raise NotImplementedError
 
     def log_prob(self, x: Array, raw: Array) -> Array:
@@ -115,8 +115,8 @@ class MeanSquaredError(_OneVariance):
     """The mean squared error as a likelihood: the Gaussian around mu with the variance D/2.
 
     By (1), `reconstruction` is then the mean squared error, plus a number that mu cannot change.
-    D/2 is far more than pixels in [0, 1] vary by (392 for a digit): draws drown in noise, and the
-    KL term weighs much. For a likelihood to sample from take another Gaussian.
+    D/2, 392 for a digit, is far more than pixels in [0, 1] vary by: draws drown in noise, and the
+    KL term weighs much. To draw samples, take another Gaussian.
 
     >>> MeanSquaredError().variance_for((28, 28, 1))
     392.0
@@ -275,11 +275,11 @@ def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_r
 def score_gaussian(
     x: Array, raw: Array, least: float, width: int, dvalue: Array
 ) -> tuple[Array, Array]:
-    """x (N, D), raw (N, 2 D): `width` means, as many s, and so on; dvalue (N,).
+    """x (N, D), raw (N, 2 D), which is `width` means, as many s, and so on; dvalue (N,).
 
     -> log_prob (N,), and d_raw (N, 2 D).
     """
-    places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)
+    places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)  # (N, P, 2 width), P places
     mu, s = np.split(places, 2, axis=2)  # (N, P, width) each
     mu, s = in_rows(mu), in_rows(s)  # (N, D) each
     log_prob, dmu, dlv = gaussian.both(x, mu, log_variance(s, least), dvalue)  # (2, 5, 6)

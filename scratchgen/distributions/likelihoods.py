@@ -30,13 +30,7 @@ class Likelihood(ExplainsKeywords):
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     is_density: ClassVar[bool] = True  # of x, per unit of x; otherwise a probability
-    bounds: ClassVar[tuple[float, float] | None] = None  # of what it can score, if there are any
-
-    def __init_subclass__(cls, **settings: Any) -> None:
-        """Where a class has a log_prob or raw_gradient of its own, `both` is not an older one."""
-        super().__init_subclass__(**settings)
-        if {"log_prob", "raw_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Likelihood.both  # type: ignore[method-assign] # of a class being made
+    bounds: ClassVar[tuple[float, float] | None] = None  # of the x that it can score; None: any
 
     def raw_shape(self, shape: Shape) -> Shape:
         """What a decoder must give for examples of `shape`: by default their own."""
@@ -69,7 +63,7 @@ class Likelihood(ExplainsKeywords):
         raise NotImplementedError
 
     def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
-        """`log_prob` and `raw_gradient`, which a kind may have from one pass."""
+        """`log_prob` and `raw_gradient`; a kind that gets both from one formula overrides this."""
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
     def mean(self, raw: Array) -> Array:
@@ -80,17 +74,11 @@ class Likelihood(ExplainsKeywords):
         """A draw of x given z, with as many numbers as x."""
         raise NotImplementedError
 
-
-def scored(likelihood: Likelihood, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
-    """likelihood.both(x, raw, dvalue), of which a user's own may give anything.
-
-    Raises ShapeError or KindError unless it is log p(x|z) (N,) and a gradient of raw's shape.
-    """
-    value, gradient = likelihood.both(x, raw, dvalue)
-    return (
-        accept(likelihood, "both", "value", value, dvalue.shape, raw.dtype),
-        accept(likelihood, "both", "gradient", gradient, raw.shape, raw.dtype),
-    )
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """A class with its own log_prob or raw_gradient inherits no `both` of other formulas."""
+        super().__init_subclass__(**settings)
+        if {"log_prob", "raw_gradient"} & vars(cls).keys() and "both" not in vars(cls):
+            cls.both = Likelihood.both  # type: ignore[method-assign] # of a class being made
 
 
 @dataclass(frozen=True)
@@ -192,3 +180,15 @@ class Categorical(Likelihood):
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
         return categorical.draw(raw, rng).astype(raw.dtype)
+
+
+def scored(likelihood: Likelihood, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    """likelihood.both(x, raw, dvalue): log p(x|z) (N,), and its gradient by raw, (N, ...).
+
+    Raises ShapeError or KindError where a user's own likelihood gives anything else.
+    """
+    value, gradient = likelihood.both(x, raw, dvalue)
+    return (
+        accept(likelihood, "both", "value", value, dvalue.shape, raw.dtype),
+        accept(likelihood, "both", "gradient", gradient, raw.shape, raw.dtype),
+    )

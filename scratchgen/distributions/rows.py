@@ -1,4 +1,4 @@
-"""Examples as rows of numbers, in one dtype: so kernels take them."""
+"""Examples as rows of numbers, in one dtype, as formulas take them."""
 
 import math
 

@@ -1,19 +1,31 @@
 """What the rooms of the mathematics are written with: functions that take arrays and return arrays.
 
-Each is a formula in NumPy, which defines it, and may have a loop that is its fast twin. How they
-became fast is told in the other files of this room, which nobody needs to read who reads the
-mathematics.
+Each is defined by a formula in NumPy, and may have a loop, its fast twin. The other files of this
+room are about speed: the mathematics can be read without them. With N examples in the rows of x,
 
-    products                affine, times, times_transpose, add_outer, add_sum
-    sums, shares, rows      add, add_scaled, add_in_place, add_by_label, mean, join, take_rows,
-                            look_up
-    written in place        clear, clip, approach
-    numbers                 full, numbers: those that change from step to step
-    random numbers          standard_normal, uniform
-    of each number          sigmoid, softplus, normal_cdf, normal_density
-    to declare more         formula, twin_of, and for loops: share, share_row, helper, by_dtype, and
-                            functions of one number, in functions.py; for activations: pointwise,
-                            loops_of
+    affine(x, w, b), times(x, w)               x w + b,  x w
+    times_transpose(dy, w)                     dy w^T
+    add_outer(x, dy, into)                     into += x^T dy
+    add_sum(dy, into)                          into += sum_n dy_n
+    add(x, y), add_scaled(x, y, scale)         x + y,  x + scale y
+    add_in_place(x, into)                      into += x
+    add_by_label(d, labels, into)              into[labels_n] += d_n, for each n
+    mean(values)                               sum_n values_n / N, in float64
+    join(x, rows)                              (x_n, rows_n), for each n
+    take_rows(x, rows), look_up(...)           x[rows]
+    as_rows(x)                                 x (N, ..., F) as (N ..., F)
+    sigmoid, softplus                          of each number, as are the next two
+    normal_cdf, normal_density                 Phi, phi; phi is 0 beyond FAR
+    full(shape, value, dtype)                  a constant array
+    numbers(f)                                 f(), a number that changes from step to step
+    standard_normal, uniform                   (rng, shape, dtype): draws of N(0, 1), of U(0, 1)
+    clear(x)                                   x = 0, in place
+    clip(x, low, high)                         x cut to [low, high], in place
+    approach(x, y, weight)                     x += weight (y - x), in place
+
+To declare more there are `formula` and `twin_of` (twins.py), for activations `pointwise` and
+`loops_of` (bending.py). Loops use `share`, `share_row`, `helper`, `by_dtype`, and functions of one
+number (functions.py). `threads`, `set_threads` and `threads_now` say how many threads work.
 """
 
 from .arithmetic import (

@@ -1,10 +1,15 @@
-"""Sums, means and shares of arrays, where nothing else is to be computed.
+"""Sums, means and rows of arrays, where nothing else is to be computed.
 
-add           y = x + other                                                  (1)
-add_scaled    y = x + scale noise                                            (2)
-approach      x = x + weight (y - x)                                         (3)
-mean          sum_n value_n / N, in float64                                  (4)
-take_rows     out_i = x_{rows_i}                                             (5)
+    add             x + other                                                      (1)
+    add_scaled      x + scale y                                                    (2)
+    approach        x = x + weight (y - x)                                         (3)
+    mean            sum_n values_n / N, in float64                                 (4)
+    take_rows       out_n = x_{rows_n}, and so look_up, for any dtype              (5)
+    join            y_n = (x_n, rows_n)                                            (6)
+    add_by_label    into_m = into_m + (sum of d_n over the n with labels_n = m)    (7)
+    add_in_place    into = into + x                                                (8)
+
+All return new arrays, but for approach, clip, add_by_label and add_in_place, which write into one.
 """
 
 from typing import Any
@@ -21,7 +26,7 @@ from .twins import call, formula, twin_of, twins_run
 
 # mypy: disable-error-code="no-untyped-def"
 
-ADD = Operands("add_in_place", "x (...) -> into (...) in place", ("x", "into"))
+ADD = Operands("add_in_place", "x (...) -> into (...) in place", ("x", "into"))  # of (8)
 
 
 @formula("x, other (...) -> y (...)")
@@ -36,39 +41,6 @@ def add_loop(part, parts, x, other, y):
     x, other, y = x[start:stop], other[start:stop], y[start:stop]
     for i in range(y.size):
         y[i] = x[i] + other[i]  # (1)
-
-
-def add_in_place(x: Array, into: Array) -> None:
-    """x, any shape, added into an array of that shape."""
-    prepared, as_published = ADD.prepare(x, into), is_published(_add)
-    if prepared is not None and twins_run() and as_published:
-        passed, _ = prepared
-        call(Call(add_in_place_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
-    else:
-        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write if as_published else None)
-
-
-def _add(x: Array, into: Array) -> None:
-    into += x
-
-
-def _write(x: Array, into: Array) -> None:
-    np.add(x, 0, out=into)
-
-
-def add_in_place_loop(part, parts, x, into):
-    start, stop = share_row(into.size, part, parts)
-    x, into = x[start:stop], into[start:stop]
-    for i in range(into.size):
-        into[i] += x[i]
-
-
-def write_loop(part, parts, x, into):
-    start, stop = share_row(into.size, part, parts)
-    x, into = x[start:stop], into[start:stop]
-    zero = x.dtype.type(0)
-    for i in range(into.size):
-        into[i] = zero + x[i]
 
 
 @formula("x, y (...), scale () -> out (...)")
@@ -87,7 +59,7 @@ def add_scaled_loop(part, parts, x, y, scale, out):
 
 @formula("y (P,), weight (1,) float64 -> x (P,) in place")
 def approach(x: Array, y: Array, weight: Array) -> None:
-    """x, y (P,), weight (1,): x becomes that much more like y."""
+    """x, y (P,), weight (1,): x moves towards y, by that share of the way."""
     x += x.dtype.type(weight[0]) * (y - x)  # (3)
 
 
@@ -102,7 +74,7 @@ def approach_loop(part, parts, x, y, weight):
 
 @formula("low, high () -> x (P,) in place")
 def clip(x: Array, low: float, high: float) -> None:
-    """x (P,): what lies outside [low, high] becomes the nearer of the two."""
+    """x (P,): a number outside [low, high] becomes the nearer of the two."""
     np.clip(x, low, high, out=x)
 
 
@@ -137,7 +109,7 @@ def take_rows_loop(part, parts, x, rows, out):
 
 
 def look_up(x: Array, rows: Array, dtype: Any) -> Array:
-    """Of x (M, ...), of any dtype and in any memory, those rows (N,), in that dtype: (N, ...)."""
+    """x (M, ...) of any dtype, rows (N,) in 0 ... M - 1 -> (N, ...), of the dtype asked for."""
     out = memory.empty((len(rows), *x.shape[1:]), dtype)
     recording.act(_look_up, (x, rows, out), (x, rows), (out,))
     return memory.returned(out)
@@ -150,24 +122,60 @@ def _look_up(x: Array, rows: Array, out: Array) -> None:
 @formula("x (N, D), rows (N, W) -> y (N, D + W)")
 def join(x: Array, rows: Array) -> Array:
     """x (N, D), rows (N, W) -> (N, D + W): to each example its row."""
-    return np.concatenate([x, rows], axis=1)
+    return np.concatenate([x, rows], axis=1)  # (6)
 
 
 @formula("d (N, W), labels (N,) int64 below M -> into (M, W) in place")
 def add_by_label(d: Array, labels: Array, into: Array) -> None:
     """d (N, W), labels (N,): the sum of each label's rows, added into (M, W) as a whole."""
-    sums = np.zeros_like(into)
+    sums = np.zeros_like(into)  # (M, W)
     np.add.at(sums, labels, d)  # a label that comes twice adds twice
-    into += sums
+    into += sums  # (7)
 
 
 def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
-    """An array of that shape, all of whose numbers are the value; nobody may write it."""
+    """A constant: an array of that shape, read-only, filled with the value."""
     array = memory.constant(shape, value, dtype)
     recording.keep(array)
     return array
 
 
 def as_rows(x: Array) -> Array:
-    """x (N, ..., F) with the F numbers of each place in a row: (N ..., F)."""
+    """x (N, ..., F) -> (N ..., F): the F features of each place in a row."""
     return recording.plain(x).reshape(-1, x.shape[-1])
+
+
+def add_in_place(x: Array, into: Array) -> None:
+    """x, any shape, added into an array of that shape.
+
+    A replay, in which the array was cleared just before, writes x and reads no zeros: `onto_zero`.
+    """
+    prepared, as_published = ADD.prepare(x, into), is_published(_add)
+    if prepared is not None and twins_run() and as_published:
+        passed, _ = prepared
+        call(Call(add_in_place_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
+    else:
+        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write if as_published else None)
+
+
+def _add(x: Array, into: Array) -> None:
+    into += x  # (8)
+
+
+def _write(x: Array, into: Array) -> None:
+    np.add(x, 0, out=into)  # (8) onto 0, where -0.0 becomes 0.0
+
+
+def add_in_place_loop(part, parts, x, into):
+    start, stop = share_row(into.size, part, parts)
+    x, into = x[start:stop], into[start:stop]
+    for i in range(into.size):
+        into[i] += x[i]  # (8)
+
+
+def write_loop(part, parts, x, into):
+    start, stop = share_row(into.size, part, parts)
+    x, into = x[start:stop], into[start:stop]
+    zero = x.dtype.type(0)
+    for i in range(into.size):
+        into[i] = zero + x[i]  # (8) onto 0

@@ -128,7 +128,7 @@ def empty(shape: Shape, dtype: Any) -> Array:
 
 
 class Constant(np.ndarray):
-    """Memory that nobody writes but who made it."""
+    """Memory that is written once, when it is made."""
 
 
 def constant(shape: Shape, value: float, dtype: Any) -> Array:

@@ -8,14 +8,16 @@
 N examples, I inputs, O outputs. `into` is added to, all else is returned. Where dy is nothing but
 0, as the gradient by y is in the pass of a penalty, (2) and (4) multiply nothing.
 
-The brackets in (2) and (3) count. Of two passes whose gradients are S and -S, as those of real and
-of fake examples can be, nothing must be left: Adam makes a step of any rounding that always has one
-sign.
-So sums begin at 0, and are added to what is there as a whole.
+The brackets in (2) and (3) matter. Two passes can have the gradients S and -S, as those of real and
+of fake examples can, and then exactly 0 must be left: Adam makes full steps of a rounding error, if
+it always has the same sign. So each sum begins at 0, and is added as a whole to what is there.
+
+These few lines are all the mathematics: `_affine`, `_add_outer`, `_add_sum` and `_times_transpose`
+are what NumPy runs. All else in this file makes them fast.
 
 The twin of (1), (2) and (4) is one function, c = first + a b or c = c + (a b). It cuts c into
 tiles, whose sums stay in registers (native/tiles.py), and takes them in an order in which what a
-tile reads is near:
+tile reads is still in a cache:
 
     for each DEPTH numbers k                                                  (5)
         for each panel of b, as wide as a tile                                (6)
@@ -96,7 +98,7 @@ def affine(x: Array, w: Array, b: Array) -> Array:
 
 
 def _affine(x: Array, w: Array, b: Array) -> Array:
-    return x @ w + b  # (1)
+    return x @ w + b  # (N, O)   (1)
 
 
 def _affine_into(x: Array, w: Array, b: Array, y: Array) -> None:
@@ -114,7 +116,7 @@ def add_outer(x: Array, dy: Array, into: Array) -> None:
 
 
 def _add_outer(x: Array, dy: Array, into: Array) -> None:
-    into += x.T @ dy  # (2)
+    into += x.T @ dy  # (I, O)   (2)
 
 
 def _write_outer(x: Array, dy: Array, into: Array) -> None:
@@ -135,7 +137,7 @@ def times_transpose(dy: Array, w: Array) -> Array:
 
 
 def _times_transpose(dy: Array, w: Array) -> Array:
-    return dy @ w.T  # (4)
+    return dy @ w.T  # (N, I)   (4)
 
 
 def _times_transpose_into(dy: Array, w: Array, dx: Array) -> None:
@@ -143,7 +145,7 @@ def _times_transpose_into(dy: Array, w: Array, dx: Array) -> None:
 
 
 def _room(ours: bool, a: Array, b: Array) -> Array | None:
-    """Where a b is to be written, if a loop can; see `Operands.check`."""
+    """An array for a b, if a loop can take the operands (`Operands.check` says so); else None."""
     return memory.empty((len(a), b.shape[1]), a.dtype) if ours else None
 
 
@@ -157,12 +159,12 @@ def add_sum(dy: Array, into: Array) -> None:
         recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=onto_zero)
         return
     passed, _ = prepared
-    # what is added to is named last of what is written, for `onto_zero`
+    # of the two that are written, `into` is named last: `onto_zero` is about the last
     call(Call(add_sum_loop, passed, dy.size, (2, 1), (1,), onto_zero=(write_sum_loop, passed)))
 
 
 def _add_sum(dy: Array, into: Array) -> None:
-    into += dy.sum(axis=0)  # (3)
+    into += dy.sum(axis=0)  # (O,)   (3)
 
 
 def _write_sum(dy: Array, into: Array) -> None:
@@ -301,7 +303,7 @@ def _tiles(
     lanes = VECTOR // item
     top, bottom, left, right = 0, rows, 0, columns
     # who shares rows reads and copies all of b; who shares columns reads all of a, and cuts rows
-    # of c, which the next kernel reads whole. What counts is how many numbers that are.
+    # of c, which the next kernel reads whole. What counts is how many numbers these are.
     dearer = 2 if b_j == item else 4  # measured: a copy, and one that transposes
     if dearer * depth * columns > rows * (depth + columns):
         vectors = -(-columns // lanes)
@@ -405,7 +407,7 @@ def _dots(like, part, parts, rows, depth, a, a_row, b, c, c_row, first, first_ro
 
 @functools.cache
 def ours_are_faster() -> bool:
-    """Whether the twins beat the products of NumPy here; SCRATCHGEN_PRODUCTS=ours or numpy says so.
+    """Whether the loops beat NumPy's products on this machine; SCRATCHGEN_PRODUCTS can say it too.
 
     Measured (docs/performance.md): with AVX-512 or AVX2 they do, beside OpenBLAS. Intel's and
     Apple's libraries know their CPUs, and a CPU without those vectors has no tiles.
@@ -444,5 +446,5 @@ def _loop(char: str) -> Kernel:
 
 @functools.cache
 def _zeros(char: str) -> Array:
-    """What a sum starts from where there is nothing: as many zeros as any tile reads."""
+    """What a sum starts from where there is no bias: as many zeros as any tile reads."""
     return np.zeros(512, char)

@@ -1,8 +1,8 @@
 """Whether what was recorded may run in the place of what is written.
 
-Recorded are kernels alone. So a part may be replayed whose class is of this package, where all is
-done by kernels; of a user's own nobody knows. And nothing is replayed where the text is not the
-published one (sources.py), or while somebody follows the program line by line.
+Only kernels are recorded. So a part may be replayed if its class is of this package, where kernels
+do everything; what a user's own part does is not known. And nothing is replayed where the text is
+not the published one (sources.py), or while a debugger follows the program.
 """
 
 import os

@@ -5,14 +5,19 @@
         return 2 * x
 
     @twin_of(double)
-    def double_loop(part, parts, x, y):         the same: its share of it, 0 <= part < parts
-        ...
+    def double_loop(part, parts, x, y):         the same: one part of it, 0 <= part < parts
+        top, bottom = share(len(x), part, parts)
+        for n in range(top, bottom):
+            for j in range(x.shape[1]):
+                y[n, j] = 2 * x[n, j]
 
-`double(x)` checks its operands against the declaration (declarations.py) and returns a new array,
-or, in a workspace (memory.py), one of its places. The formula runs where numba is not installed, in
-a process that only loads models and draws from them, with SCRATCHGEN_JIT=0, and where it was edited
-and its loop would not know (sources.py); else the loop runs. compiling.py compiles it, plans.py
-runs it on several threads and repeats what was run.
+`double(x)` checks x against the declaration (declarations.py) and returns a new array. Where numba
+is installed and a training has begun, it runs the loop, which compiling.py compiles; otherwise the
+formula. With SCRATCHGEN_JIT=0 the formula always runs, and so it does where it was edited, because
+the loop would not know of the edit (sources.py).
+
+The mathematics needs no more than `formula` and `twin_of`. What stands below them decides which of
+the two runs, on how many threads (plans.py), and in which memory (memory.py).
 """
 
 import functools
@@ -32,42 +37,124 @@ from .compiling import Kernel
 from .operands import Operands
 from .recording import Call
 
-GRAIN = 300_000  # sums of two, about: below it, to wake a second thread costs more than it saves
+GRAIN = 300_000  # additions, about: for less work, waking a second thread costs more than it saves
 ONCE_FREED = 2**24  # bytes
-BLOCK = 2**14  # numbers
-OURS = f"{__name__.split('.')[0]}."
+BLOCK = 2**14  # numbers that a formula is given at once, with row_by_row
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
-FORMULAS: dict[str, Any] = {}  # all of them, by name, as their files are imported
+FORMULAS: dict[str, Any] = {}  # all kernels that `formula` made, by name
 _twins_are_wanted = False
 _twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
 
 
+def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula]:
+    """Make a NumPy formula a kernel. `takes` declares its operands (declarations.py).
+
+    They are checked at every call: ShapeError, KindError or DataError. A number `()` may be a plain
+    Python float. row_by_row says that the formula treats each row of its arrays, or each number of
+    its vectors, by itself: it is then given a few rows at a time.
+    """
+
+    def pair(written: Formula) -> Formula:
+        code = written.__code__
+        names = code.co_varnames[: code.co_argcount]
+        both = Twins(written, Operands(written.__name__, takes, names), row_by_row)
+
+        @functools.wraps(written)
+        def kernel(*args: Any) -> Any:
+            return both.run(*args)
+
+        kernel.twins = both  # type: ignore[attr-defined] # for twin_of, and for tests
+        FORMULAS[written.__name__] = kernel
+        return cast(Formula, kernel)
+
+    return pair
+
+
+def twin_of(
+    formula: Callable[..., Any], weight: float = 1.0, of: int = 0
+) -> Callable[[Kernel], Kernel]:
+    """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
+
+    `given` is what the formula takes; `made` is what it returns, which the loop writes, and room to
+    work in where that is declared. An array of any shape, `(...)`, comes as one row. The work is
+    taken to be `weight` additions for each number of the argument at index `of`.
+    """
+
+    def pair(loop: Kernel) -> Kernel:
+        both: Twins = formula.twins  # type: ignore[attr-defined]
+        both.loop, both.weight, both.of = loop, weight, of
+        return loop
+
+    return pair
+
+
+class Twins:
+    """A formula, what it takes, and its loop, where it has one."""
+
+    def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
+        self.formula = in_blocks(formula, operands) if row_by_row else formula
+        self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
+        self.weight, self.of = 1.0, 0
+        # a user's own formula has no published text; those of activations bending.py looks at
+        self._has_no_text = not sources.is_of_package(formula)
+
+    def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
+        """Run the loop or the formula on these operands; returns what the formula returns.
+
+        `settings` are numbers that the loop gets as its last argument, in the dtype of its arrays.
+        """
+        if self.loop is None or not (twins_run() and self.is_published):
+            self.operands.check(*args)
+        elif (prepared := self.operands.prepare(*args)) is not None:
+            passed, made = prepared
+            most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
+            work = passed[self.of].size * self.weight
+            if settings is not None:
+                passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
+            written, changed = self.operands.written, self.operands.changed
+            call(Call(self.loop, passed, work, written, changed, most=most))
+            return _given(made)
+        made = recording.by_numpy(self.formula, args, self.operands)
+        return _given(made)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the formula is unedited, so that the loop says the same."""
+        return self._has_no_text or sources.is_published(self.written)
+
+
+def _given(made: tuple[Any, ...]) -> Any:
+    """One array, several, or None."""
+    if len(made) == 1:
+        return memory.returned(made[0])
+    return tuple(map(memory.returned, made)) if made else None
+
+
+def call(kernel: Call) -> None:
+    """Run a compiled loop, on several threads where the work is worth it."""
+    recording.note(kernel)
+    if kernel.work >= GRAIN and (parts := min(sharing.threads_now(), kernel.most)) > 1:
+        plans.where_faster(kernel, parts)
+    else:
+        plans.in_one_part(kernel)
+
+
 def want_twins() -> None:
-    """From now on kernels run as their twins: training calls this."""
+    """From now on, in all threads, loops run instead of their formulas: training calls this."""
     global _twins_are_wanted
     _twins_are_wanted = True
     _keep_freed_memory()
 
 
-@functools.cache
-def _keep_freed_memory() -> None:
-    """Let what NumPy frees in a step stay with the process, for the next step to use.
-
-    GNU's malloc gives arrays of more than 128 KB back to the system whenever they are freed, and
-    takes new memory page by page, until it has once freed a larger one: then up to that size.
-    """
-    np.empty(ONCE_FREED, np.uint8)
-
-
 def references() -> AbstractContextManager[None]:
-    """Within it the NumPy formulas run, in this thread, whatever is installed."""
+    """Within its `with`, formulas run in this thread, whatever is installed."""
     return _in_block(twins=False)
 
 
 def twins() -> AbstractContextManager[None]:
-    """Within it the twins run, in this thread, where there are any."""
+    """Within its `with`, loops run in this thread, where there are any."""
     return _in_block(twins=True)
 
 
@@ -81,12 +168,12 @@ def _in_block(twins: bool) -> Iterator[None]:
 
 
 def compiles() -> bool:
-    """Whether there are twins: numba is installed and SCRATCHGEN_JIT is not 0."""
+    """Whether loops can run: numba is installed and SCRATCHGEN_JIT is not 0."""
     return os.environ.get("SCRATCHGEN_JIT", "1") != "0" and is_installed("numba")
 
 
 def twins_run() -> bool:
-    """Whether kernels run as their twins, here and now."""
+    """Whether loops run instead of their formulas, here and now."""
     here = _twins_in_block.get()
     return (_twins_are_wanted if here is None else here) and numba_works()
 
@@ -109,105 +196,21 @@ def numba_works() -> bool:
     return not numba.config.DISABLE_JIT
 
 
-class Twins:
-    """A formula, what it takes, and its loop, where it has one."""
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Let the process keep the memory that NumPy frees in a step, for the next step to use.
 
-    def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
-        self.formula = in_blocks(formula, operands) if row_by_row else formula
-        self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
-        self.weight, self.of = 1.0, 0
-        # a user's own formula has a loop of that user; of a method, bending.py knows more
-        self._is_judged = not sources.is_of_package(formula)
-
-    def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
-        """By the loop, or by the formula; what it returns.
-
-        `settings` are numbers that the loop is given as its last argument, in its arrays' float.
-        """
-        if self.loop is None or not (twins_run() and self.is_published):
-            self.operands.check(*args)
-        elif (prepared := self.operands.prepare(*args)) is not None:
-            passed, made = prepared
-            most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
-            work = passed[self.of].size * self.weight
-            if settings is not None:
-                passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
-            written, changed = self.operands.written, self.operands.changed
-            call(Call(self.loop, passed, work, written, changed, most=most))
-            return _given(made)
-        made = recording.by_numpy(self.formula, args, self.operands)
-        return _given(made)
-
-    @property
-    def is_published(self) -> bool:
-        """Whether the formula is the one that the loop was written for."""
-        return self._is_judged or sources.is_published(self.written)
-
-
-def _given(made: tuple[Any, ...]) -> Any:
-    """One array, several, or None."""
-    if len(made) == 1:
-        return memory.returned(made[0])
-    return tuple(map(memory.returned, made)) if made else None
-
-
-def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula]:
-    """Make a NumPy formula a kernel. `takes` declares its operands (declarations.py).
-
-    They are checked at every call: ShapeError, KindError or DataError. A number may be one of
-    Python. With row_by_row, the formula treats each row of its arrays, or number of its vectors, by
-    itself, and is given a few at a time.
+    GNU's malloc gives arrays of more than 128 KB back to the system whenever they are freed, and
+    takes new memory page by page, until it has once freed a larger one: then up to that size.
     """
-
-    def pair(written: Formula) -> Formula:
-        code = written.__code__
-        names = code.co_varnames[: code.co_argcount]
-        both = Twins(written, Operands(written.__name__, takes, names), row_by_row)
-
-        @functools.wraps(written)
-        def kernel(*args: Any) -> Any:
-            return both.run(*args)
-
-        kernel.twins = both  # type: ignore[attr-defined] # for twin_of, and who compares them
-        FORMULAS[written.__name__] = kernel
-        return cast(Formula, kernel)
-
-    return pair
-
-
-def twin_of(
-    formula: Callable[..., Any], weight: float = 1.0, of: int = 0
-) -> Callable[[Kernel], Kernel]:
-    """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
-
-    `given` is what the formula takes, `made` what it returns, and room to work in where that is
-    declared; of arrays of any shape, `(...)`, the loop gets each as a row. Work is counted in
-    numbers of argument `of`, each `weight` times as long as a sum of two.
-    """
-
-    def pair(loop: Kernel) -> Kernel:
-        both: Twins = formula.twins  # type: ignore[attr-defined]
-        both.loop, both.weight, both.of = loop, weight, of
-        return loop
-
-    return pair
-
-
-def call(one: Call) -> None:
-    """Run a compiled loop, on several threads where the work is worth it."""
-    recording.note(one)
-    if one.work >= GRAIN and (parts := min(sharing.threads_now(), one.most)) > 1:
-        plans.where_faster(one, parts)
-    else:
-        plans.in_one_part(one)
+    np.empty(ONCE_FREED, np.uint8)
 
 
 def in_blocks(formula: Kernel, operands: Operands) -> Kernel:
-    """A formula that treats each row of its arrays, or number of its vectors, by itself.
+    """The same formula, done a few rows at a time; it has to treat each row by itself.
 
-    It is given BLOCK numbers of the first array at once, and what belongs to them of all that are
-    declared as long: what it makes on the way stays in the caches, and takes no new memory in every
-    step.
+    It is given some BLOCK numbers of the first array at once, and of every other array that has as
+    many rows the same rows: so its intermediate results stay in the caches, and need little memory.
     """
 
     @functools.wraps(formula)

@@ -51,8 +51,8 @@ GENERATOR = "fake, dvalue (N,) -> value, dfake (N,)"
 def logistic_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
     """-log sigmoid(r) - log(1 - sigmoid(f)).
 
-    Here and below a discriminator takes real, fake and dvalue (N,), and gives value (N,) with its
-    gradients by real and by fake (N,); a generator takes and gives no real.
+    Here and below, a discriminator's formula takes real, fake and dvalue (N,), and gives the value
+    (N,), and dreal and dfake (N,). A generator's has no real and no dreal.
     """
     value = softplus(-real) + softplus(fake)  # (N,)   (1)
     return value, -dvalue * sigmoid(-real), dvalue * sigmoid(fake)  # each (N,)   (1)
@@ -69,7 +69,7 @@ def logistic_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
 
 @formula(DISCRIMINATOR)
 def least_squares_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
-    """Scores are to be 1 for real and 0 for fake examples."""
+    """Scores should be 1 for real and 0 for fake examples."""
     value = (real - 1) ** 2 / 2 + fake**2 / 2  # (N,)   (2)
     return value, dvalue * (real - 1), dvalue * fake  # each (N,)   (2)
 
@@ -105,7 +105,7 @@ def hinge_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
 
 @formula(DISCRIMINATOR)
 def wasserstein_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
-    """Scores are to be as high as can be for real, and as low for fake examples."""
+    """Scores should be as high as possible for real examples, and as low for fake ones."""
     return fake - real, -dvalue, dvalue.copy()  # each (N,)   (4)
 
 
@@ -148,7 +148,7 @@ def non_saturating_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
 
 @formula(GENERATOR)
 def least_squares_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
-    """Scores are to be 1 for fake examples too."""
+    """Scores should be 1 for fake examples too."""
     return (fake - 1) ** 2 / 2, dvalue * (fake - 1)  # (N,), (N,)   (7)
 
 
@@ -164,7 +164,7 @@ def least_squares_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
 
 @formula(GENERATOR)
 def linear_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
-    """Scores are to be as high as can be for fake examples: the hinge and the Wasserstein game."""
+    """Scores should be high for fake examples too: in the hinge and in the Wasserstein game."""
     return -fake, -dvalue  # (N,), (N,)   (8)
 
 
@@ -181,7 +181,7 @@ Formula = Callable[..., tuple[Array, ...]]  # one of those above
 
 @dataclass(frozen=True)
 class Value:
-    """A player's value by itself: of the scores (N,) of real and of fake examples, or of fake."""
+    """A player's value (N,) alone, for the scores (N,): real and fake, or of a generator, fake."""
 
     of: Formula
 
@@ -191,7 +191,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Gradients:
-    """Its gradients, for dvalue (N,) besides: `.fake`, and of a discriminator `.real` too."""
+    """A player's gradients alone, for its scores and dvalue (N,): `.fake` and, of D, `.real`."""
 
     of: Formula
 
@@ -205,7 +205,7 @@ class Gradients:
 class AdversarialLoss(ExplainsKeywords):
     """A game: what each of its two players minimises, the gradients, and both in words.
 
-    A game of one's own has any four functions that take and give what these do.
+    A game of your own has four functions that take and give what these do.
     """
 
     name: str
@@ -244,7 +244,7 @@ class AdversarialLoss(ExplainsKeywords):
 
 
 def both_of(value: Any, gradients: Any) -> Formula | None:
-    """The formula that gives both at once, or None where they are not of one."""
+    """The formula that gives both at once; None where the two do not come from one formula."""
     one = isinstance(value, Value) and isinstance(gradients, Gradients) and value.of is gradients.of
     return value.of if one else None
 
@@ -300,16 +300,16 @@ LOSSES: dict[str, AdversarialLoss] = {
 def discriminator_turn(
     loss: AdversarialLoss, real: Array, fake: Array, dvalue: Array
 ) -> SimpleNamespace:
-    """The game's `discriminator_pass`, of which all arrays are (N,), as scores and dvalue are.
+    """The game's `discriminator_pass`; all arrays are (N,).
 
-    Here and below: raises ShapeError or KindError where a game of one's own gives others.
+    Here and below: raises ShapeError or KindError where a user's own game gives other arrays.
     """
     d = loss.discriminator_pass(real, fake, dvalue)
     return _accepted(loss, "discriminator_pass", d, ("value", "real", "fake"), fake)
 
 
 def generator_turn(loss: AdversarialLoss, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """The game's `generator_pass`, of which all arrays are (N,)."""
+    """The game's `generator_pass`; all arrays are (N,)."""
     d = loss.generator_pass(fake, dvalue)
     return _accepted(loss, "generator_pass", d, ("value", "fake"), fake)
 
@@ -317,7 +317,7 @@ def generator_turn(loss: AdversarialLoss, fake: Array, dvalue: Array) -> SimpleN
 def _accepted(
     loss: AdversarialLoss, verb: str, d: SimpleNamespace, names: tuple[str, ...], like: Array
 ) -> SimpleNamespace:
-    """Those of `d`, each an array of the shape and the float of `like`, if they are not complex."""
+    """The arrays of `d` by those names, in the shape of `like` and, unless complex, its dtype."""
     found = {}
     for name in names:
         x: Any = getattr(d, name, None)
@@ -329,7 +329,7 @@ def _accepted(
 
 
 def describe_loss(loss: AdversarialLoss) -> str:
-    """The name of a game, which is all that a file holds of it; OptionError for one's own."""
+    """The name of a game, which is all that a file holds of it; OptionError if not in LOSSES."""
     if LOSSES.get(loss.name) != loss:
         raise OptionError(
             f"the game {loss.name!r} is not one of scratchgen's, so no file can hold it: add it to "

@@ -4,7 +4,7 @@
     R1                  weight / 2 |slope_n|^2             at x = real                        (2)
 
 |slope_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example.
-With respect to slope_n they have the gradients u_n = factor_n slope_n, with the factors
+Their gradients by slope_n are u_n = factor_n slope_n, with the factors, of (1) and of (2),
 
     2 weight (|slope_n| - target) / |slope_n|              0 where slope_n = 0                (3)
     weight                                                                                    (4)
@@ -126,17 +126,11 @@ def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
 
 
 class Penalty(ExplainsKeywords):
-    """What all penalties do; one of one's own writes `points`, `value` and `slope_gradient`."""
+    """What all penalties do. Your own has to have `points`, `value` and `slope_gradient`."""
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     weight: float
-
-    def __init_subclass__(cls, **settings: Any) -> None:
-        """Where a class has a value or slope_gradient of its own, `both` is not an older one."""
-        super().__init_subclass__(**settings)
-        if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Penalty.both  # type: ignore[method-assign] # of a class being made
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         """Where the slope is judged: (N, ...), from real and fake examples (N, ...)."""
@@ -151,13 +145,19 @@ class Penalty(ExplainsKeywords):
         raise NotImplementedError
 
     def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
-        """`value` and `slope_gradient`, which a kind may have from one pass."""
+        """`value` and `slope_gradient`; a kind that gets both from one formula overrides this."""
         return self.value(slope), self.slope_gradient(slope, dvalue)
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """A class with its own value or slope_gradient inherits no `both` of other formulas."""
+        super().__init_subclass__(**settings)
+        if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
+            cls.both = Penalty.both  # type: ignore[method-assign] # of a class being made
 
 
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
-    """(1): slopes are to be `target`, all along the way between real and fake examples."""
+    """(1): slopes should have the length `target`, all along the way from fake to real examples."""
 
     weight: float = 10.0
     target: float = 1.0
@@ -191,7 +191,7 @@ class GradientPenalty(Penalty):
 
 @dataclass(frozen=True)
 class R1(Penalty):
-    """(2): the discriminator is to be flat where the data are."""
+    """(2): the discriminator should be flat where the data are."""
 
     weight: float = 10.0
     name: ClassVar[str] = "r1"
@@ -218,9 +218,9 @@ PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty,
 
 
 def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
-    """The penalty's `points`: (N, ...), or, of a penalty of one's own, of another number.
+    """The penalty's `points`: (M, ...), where M = N for the penalties of this library.
 
-    Raises ShapeError or KindError where such a penalty gives other examples than real ones are.
+    Raises ShapeError or KindError where a user's own gives no examples of the shape of the real.
     """
     x = penalty.points(real, fake, rng)
     count = len(x) if np.iterable(x) else len(real)
@@ -239,8 +239,8 @@ def penalise(
     """The penalty of `network` (N, ...) -> (N, 1) at each of x (N, ...): (N,).
 
     With g, the gradient of sum_n dvalue_n penalty_n with respect to p is added into it. The pass
-    runs on `tape`, which has begun. Raises ShapeError or KindError for a penalty of one's own that
-    gives other arrays.
+    runs on `tape`, which has begun. Raises ShapeError or KindError where a user's own penalty gives
+    arrays that do not fit.
     """
     y = network.forward(p, x, tape)  # (N, 1)   (5)
     one, zero = (kernels.full(y.shape, number, y.dtype) for number in (1, 0))  # (N, 1)

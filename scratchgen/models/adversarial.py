@@ -12,8 +12,8 @@ of (3), or of (4), with respect to the scores:
             + D.backward(dfake), on the tape of the fake pass                            (5)
     dmade = D.backward(dfake), nothing added for D;   dL/dw_G = G.backward(dmade)        (6)
 
-So the discriminator's turn runs G forward and never back, and the generator's turn runs through D
-with the weights that D has and leaves them alone. Every turn draws its own z.
+So the discriminator's turn runs G forward and never back; the generator's turn runs through D with
+the weights that D has by then, and leaves them alone. Every turn draws its own z.
 
 The Wasserstein game needs a bound on the slope of D. There are two ways: a penalty on the slope is
 added to (3), with its gradient (losses/penalties.py), or, when D has moved,
@@ -118,7 +118,7 @@ class GAN(Model):
     def minimise(
         self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
     ) -> dict[str, Array]:
-        """(3), with its penalty, or (4). The generator needs of the batch only its size."""
+        """(3), with its penalty, or (4). Of the batch, the generator needs only the size."""
         z = standard_normal(tape.rng, (len(batch), self.latent), self.dtype)  # (N, Z)
         made = self.forward("generator", z, tape)  # (N, ...)   (1)
         if player == "generator":
@@ -130,7 +130,7 @@ class GAN(Model):
     ) -> dict[str, Array]:
         real = self.forward("discriminator", batch, tape, on="real")[:, 0]  # (N,)   (2)
         fake = self.forward("discriminator", made, tape, on="fake")[:, 0]  # (N,)   (2)
-        d = discriminator_turn(self.loss, real, fake, self._dvalue(batch))
+        d = discriminator_turn(self.loss, real, fake, self._dvalue(batch))  # each (N,)
         value = mean(d.value)  # (1,)   (3)
         if gradient is not None:
             for on, dscore in (("real", d.real), ("fake", d.fake)):  # (5)
@@ -146,18 +146,18 @@ class GAN(Model):
 
     def _generator(self, made: Array, tape: Tape, gradient: Gradient | None) -> dict[str, Array]:
         fake = self.forward("discriminator", made, tape, on="judged")[:, 0]  # (N,)   (2)
-        d = generator_turn(self.loss, fake, self._dvalue(made))
+        d = generator_turn(self.loss, fake, self._dvalue(made))  # .value, .fake (N,)
         if gradient is not None:
             dmade = self.backward("discriminator", d.fake[:, None], tape, gradient, on="judged")
             self.backward("generator", dmade, tape, gradient, need_dx=False)  # (6)
         return {"generator": mean(d.value)}  # (4)
 
     def _dvalue(self, x: Array) -> Array:
-        """What each of x (N, ...) weighs in the means (3) and (4): (N,)."""
+        """The weight of each example of x (N, ...) in the means (3) and (4): (N,)."""
         return full((len(x),), 1 / len(x), self.dtype)
 
     def settle(self, player: str, tape: Tape) -> None:
-        # two passes of the discriminator; in that of a penalty nothing has state to learn
+        # the discriminator's passes over examples; that of a penalty writes no state
         passes = ("real", "fake") if player == "discriminator" else ("generator",)
         p = getattr(self.players[player].views, player)
         for name in passes:

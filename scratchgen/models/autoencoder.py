@@ -13,9 +13,10 @@ dvalue_n = 1/N for each example n of the mean:
     dz       = d_raw, back through the decoder                                               (6)
     dmu      = dz + beta mu / N
     dlog_var = dz noise exp(log_var / 2) / 2 + beta (exp(log_var) - 1) / (2 N)               (7)
-    (dmu, dlog_var), back through the encoder; nobody needs dx                               (8)
+    (dmu, dlog_var), back through the encoder; dx is not needed                              (8)
 
-On the way back each network adds the gradients of its own parameters.
+On the way back each network adds the gradients of its own parameters. Of (7), gaussian.py has the
+code.
 
 Two ways to keep the KL term from emptying z early in training, before the decoder has learnt to
 read it. In step t of the training, (4) takes
@@ -34,7 +35,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array, array_text, chunks, finite, numbers, whole
 from ..data.scaling import Scaler
 from ..distributions import (
@@ -64,12 +64,12 @@ def negative_bound(
 ) -> tuple[Array, Array, Array]:
     """The mean of log p(x|z) (1,), each latent's KL (Z,), beta (1,) -> the loss and its parts (1,).
 
-    The KL among the parts is the true one.
+    The KL among the parts is the true one, without (9) and (10).
     """
     counted = np.maximum(kl, free_bits)  # (Z,)   (10)
     reconstruction = -mean_log_prob  # (1,)
     loss = reconstruction + beta * counted.sum(keepdims=True)  # (1,)   (4)
-    return loss, reconstruction, kl.sum(keepdims=True)
+    return loss, reconstruction, kl.sum(keepdims=True)  # (1,) each
 
 
 class VAE(Model):
@@ -116,10 +116,10 @@ class VAE(Model):
         self.beta = finite(beta, "beta")
         self.warm_up = whole(warm_up, "warm_up")
         self.free_bits = finite(free_bits, "free_bits")
-        heads = f"latent={self.latent} wants a mu and a log_var each"
-        expect_output(encoder, "encoder", (2 * self.latent,), heads)
-        raw = f"the likelihood of {self.shape} is {self.likelihood.name}"
-        expect_output(decoder, "decoder", self.likelihood.raw_shape(self.shape), raw)
+        reason = f"latent={self.latent} wants a mu and a log_var each"
+        expect_output(encoder, "encoder", (2 * self.latent,), reason)
+        reason = f"the likelihood of {self.shape} is {self.likelihood.name}"
+        expect_output(decoder, "decoder", self.likelihood.raw_shape(self.shape), reason)
         networks = {"encoder": encoder, "decoder": decoder}
         super().__init__(networks, {"vae": self.network_names}, dtype, rng, scaler)
 
@@ -138,8 +138,9 @@ class VAE(Model):
         loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
         if gradient is not None:
             dz = self.backward("decoder", d_raw, tape, gradient)  # (N, Z)   (6)
-            back = heads, noise, dz, kl, beta, self.free_bits
-            dheads = gaussian.draw_and_kl_back(*back)  # (N, 2Z)   (7, 10)
+            dheads = gaussian.draw_and_kl_back(  # (N, 2Z)   (7, 10)
+                heads, noise, dz, kl, beta, self.free_bits
+            )
             self.backward("encoder", dheads, tape, gradient, need_dx=False)  # (8)
         return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
 
@@ -268,7 +269,7 @@ class VAE(Model):
         return self.likelihood.log_prob(y, raw) - gaussian.kl_to_standard(mu, log_var)
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
-        """What the likelihood reads in the decoder's numbers, in units: z (N, Z) -> (N, *shape)."""
+        """Examples in the user's units, as `reading` makes them of raw: z (N, Z) -> (N, *shape)."""
         out = self._room(len(z))
         for rows, raw in self._by_chunks("decoder", z, self.check_labels(labels, len(z))):
             with np.errstate(under="ignore"):

@@ -5,9 +5,8 @@
     decode(z, out=x)                   the same, written into x                  (2)
 
 Any number of threads may share it: each works in memory of its own, and what a call returns is the
-caller's. In each thread the call is recorded once and then replayed, if all that it goes through
-can be; see kernels/plans.py. It runs on one thread, and by twins or references, whichever run when
-the decoder is made.
+caller's. kernels/prepared.py says how little is left to do in a call. It runs on one thread, by
+loops or by formulas, whichever run when the decoder is made.
 """
 
 import threading
@@ -53,7 +52,7 @@ class PreparedDecoder:
         layers = [*distinct_layers(network), *parts]
         self._is_ours = not joins_labels and all(map(is_ours, layers))
         self._is_ours &= asked(None) is not False and not why_not()
-        self._by = twins if twins_run() else references  # in whose block a pass is prepared
+        self._by = twins if twins_run() else references  # what a pass runs by
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
 
@@ -64,8 +63,8 @@ class PreparedDecoder:
         model's dtype, or float64 where it has a scaler, is written and returned; without it, the
         array is a new one.
 
-        Raises ShapeError, KindError, DataError or OptionError, as `decode` does; that all is finite
-        is not asked of an array that fits as it is.
+        Raises ShapeError, KindError, DataError or OptionError, as `decode` does, except that an
+        array of the right shape and dtype is not searched for NaN and infinity.
         """
         try:
             mine: DecodingPass = self._mine.work
@@ -136,7 +135,7 @@ class DecodingPass:
         self._by_numpy = scaler is not None or not self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
-        """x for z, in memory that the next run writes over."""
+        """x for z; to be copied before the next run."""
         if not self._by_numpy:
             return self._decode(z)
         with self._by(), np.errstate(under="ignore"):  # what is too small for a number is 0

@@ -69,7 +69,7 @@ class Model(ExplainsKeywords):
 
     shape: Shape
     latent: int
-    numbers: tuple[str, ...]  # what a history holds, and objectives leave as tape.parts
+    numbers: tuple[str, ...]  # the names of what a history holds, and of tape.parts
 
     def __init__(
         self,
@@ -145,9 +145,9 @@ class Model(ExplainsKeywords):
         on: str = "",
         need_dx: bool = True,
     ) -> Any:
-        """The way back through a pass of `forward`: dL/dy (N, ...) -> dL/dx, or None.
+        """The way back through a pass of `forward`: dL/dy (N, ...) -> dL/dx, None without need_dx.
 
-        The gradient of its parameters is added, if it is one of the networks that the player moves.
+        The gradient of the network's parameters is added if the player moves that network.
         """
         g = getattr(gradient.views, name, None)
         return self.networks[name].backward(
@@ -213,11 +213,11 @@ class Model(ExplainsKeywords):
     def decoder(self, batch: int = 1) -> PreparedDecoder:
         """`decode` for `batch` latents at a time, in the same memory at every call.
 
-        For programs that embed a model: few lines of Python run, and kernels that run as their
-        twins, as after `load(path, jit=True)`, take no memory. Any number of threads may share it:
-        each works in memory of its own. What a call returns is the caller's; `decode(z, out=x)`
-        writes into x (batch, *shape), and then nothing is allocated. It decodes with the weights
-        that the model has at the call. Raises OptionError unless batch is at least 1.
+        For programs that embed a model: little Python runs in a call, and no memory is taken where
+        kernels run as compiled loops, as after `load(path, jit=True)`. Any number of threads may
+        share it: each works in memory of its own. What a call returns is the caller's; `decode(z,
+        out=x)` writes into x (batch, *shape), and then nothing is allocated. It decodes with the
+        weights that the model has at the call. Raises OptionError unless batch is at least 1.
 
         >>> from scratchgen.models import vae
         >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).decoder(batch=1)
@@ -414,18 +414,18 @@ class Model(ExplainsKeywords):
         if not len(x):
             raise DataError(f"x has shape {x.shape}, no examples: wants at least one")
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
-        double = copy.copy(self)
-        double.networks = {name: spied(network) for name, network in self.networks.items()}
+        watched = copy.copy(self)
+        watched.networks = {name: spied(network) for name, network in self.networks.items()}
         trace = Trace()
         for player, block in self.players.items():
             gradient, tape = block.zeros_like(), Tape()
             with np.errstate(under="ignore"):
-                double.objective(player, x, rng, gradient, tape, training=training, labels=labels)
+                watched.objective(player, x, rng, gradient, tape, training=training, labels=labels)
             trace.numbers[player] = tape.parts
             for name, of in self.passes(player).items():
                 full = name if name == of else f"{of}.{name}"
                 p, g = self._views(of), getattr(gradient.views, of, None)
-                trace.note(player, full, double.networks[of], p, g, tape.inner(name))
+                trace.note(player, full, watched.networks[of], p, g, tape.inner(name))
         return trace
 
     def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
@@ -446,7 +446,7 @@ class Model(ExplainsKeywords):
     ) -> Iterator[tuple[slice, Array]]:
         """As `apply`, a chunk at a time: the slice of examples, and what the network gives for it.
 
-        The next chunk is written over that.
+        What is given for a chunk is to be used before the next is asked for.
         """
         network, p, tape, memory = self.networks[name], self._views(name), Tape(), Workspace()
         for rows in chunks(len(x), self.shape):
@@ -498,7 +498,7 @@ class Model(ExplainsKeywords):
 
     @property
     def n_labels(self) -> int:
-        """How many classes the networks are told apart by; 0 where none joins labels."""
+        """How many classes the labels come from; 0 where no network joins labels."""
         leaves = (leaf for net in self.networks.values() for leaf in distinct_leaves(net))
         return min((leaf.n_labels for leaf in leaves if isinstance(leaf, JoinLabels)), default=0)
 
@@ -516,9 +516,9 @@ class Model(ExplainsKeywords):
 
 
 def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
-    """The numbers that `minimise` has reported, as arrays (1,), which plain numbers are made.
+    """The numbers that `minimise` has reported, plain or not, as arrays (1,).
 
-    Raises ShapeError where one of them is not a single number.
+    Raises ShapeError where there is more than one number by a name.
     """
     arrays = {name: np.atleast_1d(number) for name, number in reports.items()}
     for name, x in arrays.items():

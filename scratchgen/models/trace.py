@@ -9,8 +9,8 @@ Where the slope of a layer is 0, or almost, no gradient passes it. `flat` is the
     of numbers with |y| > 0.97, of Tanh, or |2 y - 1| > 0.97, of Sigmoid: saturated      (4)
 
 No layer knows of a trace. `spied` builds a network again with a Spy in the place of each of its
-layers; a Spy does what its layer does, and notes (1) and (2) on the tape. As the views of
-parameters are trees by position, those of the network serve its double too.
+layers; a Spy does what its layer does, and notes (1) and (2) on the tape. Views of parameters are
+trees by position, so those of the network serve its copy with Spies too.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ EDGE = 0.97  # where the flat parts of Tanh and Sigmoid begin
 class Spy(Layer):
     """Does what `layer` does, and notes y and dy on the tape of each pass, as `spied`.
 
-    A double is only passed through: it is never laid out in a block, settled or saved.
+    A network of Spies is for passes alone: it is never laid out in a block, settled or saved.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -91,7 +91,7 @@ class Seen:
 
     layer: Layer
     activation: Array  # y (N, ...)
-    gradient: Array | None  # dL/dy (N, ...), or None where nobody asked for it
+    gradient: Array | None  # dL/dy (N, ...), or None where it was not computed
     parameters: dict[str, Array] = field(default_factory=dict)
     gradients: dict[str, Array] = field(default_factory=dict)  # of the player's whole number
 
@@ -184,7 +184,7 @@ class Trace(dict[str, Seen]):
 
 
 def label(layer: Layer) -> str:
-    """A layer in a table: of one with layers within only its kind, as those have their own rows."""
+    """A layer in a table; one with layers within it by its kind alone, as they have rows too."""
     return type(layer).__name__ if layer.children() else str(layer)
 
 

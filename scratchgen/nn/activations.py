@@ -1,4 +1,4 @@
-"""Activations bend each number on its own: y = s(x).
+"""An activation bends each number by itself: y = s(x).
 
     backward            dx = s'(x) dy                                              (1)
     tangent             v = s'(x) u                                                (2)
@@ -24,7 +24,8 @@ At the kink of (4), (5) and, unless alpha is 1, (6) the slope is the one to the 
 relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Clevert et al. 2016,
 (10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
 
-Below each class its three functions stand once more, of one number, for loops to call.
+Below each class stand the same three functions for one number x: loops call them, as functions
+without a self, with the numbers of `settings()` behind (kernels/bending.py).
 """
 
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ from .tape import Tape
 
 
 class Activation(Layer):
-    """Any shape -> the same shape: what all activations share. Each says what s, s', s'' are."""
+    """Any shape -> the same shape: what all activations share. Each gives its own s, s' and s''."""
 
     example_wise: ClassVar[bool] = True
 
@@ -70,11 +71,11 @@ class Activation(Layer):
         raise NotImplementedError
 
     def curvature(self, x: Array, y: Array) -> Any:
-        """s''(x), for y = s(x): an array, or 0.0 where s is made of straight lines."""
+        """s''(x), for y = s(x): an array, or 0.0 where s is piecewise linear."""
         raise NotImplementedError
 
     def settings(self) -> tuple[float, ...]:
-        """The numbers in the formulas, for the loops."""
+        """The numbers that its formulas hold, such as alpha, in the order its loops take them."""
         return ()
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
@@ -111,14 +112,14 @@ class Activation(Layer):
 
     @pointwise("x, y, u, dy, dv (...) -> dx, du (...)")
     def pull_both(self, x: Array, y: Array, u: Array, dy: Array, dv: Array) -> tuple[Array, Array]:
-        """dx and du of the way back through (2)."""
+        """dx and du, back through y = s(x) and (2)."""
         slope, curvature = self.slope(x, y), self.curvature(x, y)
         return slope * dy + curvature * u * dv, slope * dv  # (3)
 
 
 @dataclass(frozen=True, eq=False)
 class ReLU(Activation):
-    """What is positive passes.
+    """What is positive passes, and all else becomes 0.
 
     >>> ReLU().out_shape((128,))
     (128,)
@@ -139,7 +140,7 @@ class ReLU(Activation):
 @loops_of(ReLU)
 class ReLULoops:
     def value(x):
-        return ZERO if x <= ZERO else x  # and what is no number passes
+        return ZERO if x <= ZERO else x  # NaN passes, as through np.maximum
 
     def slope(x, y):
         return ONE if y > ZERO else ZERO
@@ -150,7 +151,7 @@ class ReLULoops:
 
 @dataclass(frozen=True, eq=False)
 class LeakyReLU(Activation):
-    """ReLU, but `negative_slope` is what is left of the negative side.
+    """ReLU, but with the slope `negative_slope`, not 0, on the negative side.
 
     >>> LeakyReLU(0.2).out_shape((128,))
     (128,)
@@ -209,13 +210,13 @@ class ELU(Activation):
         return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (6)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return np.where(x > 0, x.dtype.type(1), self._bend(x))  # (6)
+        return np.where(x > 0, x.dtype.type(1), self._tail_slope(x))  # (6)
 
     def curvature(self, x: Array, y: Array) -> Any:
-        return np.where(x > 0, x.dtype.type(0), self._bend(x))  # (6)
+        return np.where(x > 0, x.dtype.type(0), self._tail_slope(x))  # (6)
 
-    def _bend(self, x: Array) -> Array:
-        """alpha exp(x) where x <= 0; beyond, alpha, which nobody reads."""
+    def _tail_slope(self, x: Array) -> Array:
+        """alpha exp(x) where x <= 0; elsewhere alpha, for np.where to leave out."""
         return self.alpha * np.exp(np.minimum(x, 0))
 
 

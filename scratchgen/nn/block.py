@@ -23,7 +23,7 @@ from ..rng import Rng, generator
 from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32
-# In the place of an rng: every number is left at 0, because the caller has them all, in a file.
+# Given as `rng`, leaves every number at 0: the caller writes them all, from a file.
 BLANK: Any = object()
 
 
@@ -88,11 +88,11 @@ class Layout:
         return self.tree(windows)
 
     def tree(self, arrays: Mapping[str, Array]) -> Views:
-        """The tree of arrays that are given by the names of the entries; some may be missing.
+        """The tree of these arrays, which are given by the names of entries; some may be missing.
 
-        First a namespace for each layer with arrays, transposed windows for weights that are
-        borrowed; then the tree of the networks, in which a layer that stands in two places has its
-        one namespace in both.
+        First each layer gets a namespace of its arrays, with transposed windows for the weights
+        that it borrows; then the namespaces are put into the tree of the networks, in which a layer
+        that stands in two places has its one namespace in both.
         """
         windows: dict[Layer, SimpleNamespace] = {}
         for entry in self.entries:
@@ -157,12 +157,12 @@ class Block:
         self.views = self.layout.views(self.vector, self.state)
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
-        """Every entry with its window: what a file holds."""
+        """Every entry with its window: all that a file holds."""
         for entry in self.layout.entries:
             yield entry, entry.view(self.vector if entry.trained else self.state)
 
     def zeros_like(self) -> "Gradient":
-        """A vector of zeros in the same layout: the place gradients are added into."""
+        """A vector of zeros in the same layout, for gradients to be added into."""
         return Gradient(self.layout, self.vector.dtype)
 
     def snapshot(self) -> tuple[Array, Array]:
@@ -193,11 +193,11 @@ def _first(entry: Entry, values: Array, dtype: Any) -> Array:
 class Gradient:
     """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`.
 
-    Backward passes add to it, so it is cleared before the first of a step.
+    Backward passes add to it, so it has to be cleared before the first one of a step.
     """
 
     def __init__(self, layout: Layout, dtype: Any) -> None:
-        want_twins()  # who asks for gradients is training, or is about to
+        want_twins()  # gradients are asked for where training begins
         self.vector = np.zeros(layout.size, dtype)  # (P,)
         self.views = layout.views(self.vector)
 

@@ -7,9 +7,8 @@
     v = u w                                          (4)
     dL'/du = dL'/dv w^T,   dL'/dw = x^T dL'/dy + u^T dL'/dv    (5)
 
-u is a direction of x, v how y moves along it, and L' as in layer.py (4); db is as in (3).
-
-The products themselves are in kernels/products.py.
+u is a direction in which x moves, v how y moves with it, and L' is that of (4) in layer.py; dL'/dx
+is (2), and dL'/db (3), of dL'/dy. The products themselves are in kernels/products.py.
 """
 
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ class Dense(Layer):
             raise ShapeError(self._misfit(x.shape))
         tape.x = x  # (N, I)
         if self.bias is None:
-            return kernels.times(x, p.w)  # (N, O)
+            return kernels.times(x, p.w)  # (N, O)   (1) without b
         return kernels.affine(x, p.w, p.b)  # (N, O)   (1)
 
     def backward(
@@ -81,9 +80,9 @@ class Dense(Layer):
         x = tape.x
         expect_given(self, "backward", "dy", dy, (len(x), self.n_out))
         if g is not None:
-            kernels.add_outer(x, dy, into=g.w)  # (3)
+            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)
             if self.bias is not None:
-                kernels.add_sum(dy, into=g.b)  # (3)
+                kernels.add_sum(dy, into=g.b)  # (O,)   (3)
         return kernels.times_transpose(dy, p.w) if need_dx else None  # (N, I)   (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
@@ -97,14 +96,15 @@ class Dense(Layer):
         expect_given(self, "tangent_backward", "dy", dy, (len(x), self.n_out))
         expect_given(self, "tangent_backward", "dv", dv, (len(x), self.n_out))
         if g is not None:
-            kernels.add_outer(x, dy, into=g.w)
-            kernels.add_outer(u, dv, into=g.w)  # (5)
+            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (5)
+            kernels.add_outer(u, dv, into=g.w)  # (I, O)   (5)
             if self.bias is not None:
-                kernels.add_sum(dy, into=g.b)  # (3)
+                kernels.add_sum(dy, into=g.b)  # (O,)   (3)
         if not need_dx:
             return None
-        dx, du = kernels.times_transpose(dy, p.w), kernels.times_transpose(dv, p.w)  # (N, I)
-        return SimpleNamespace(x=dx, u=du)  # (2), (5)
+        dx = kernels.times_transpose(dy, p.w)  # (N, I)   (2)
+        du = kernels.times_transpose(dv, p.w)  # (N, I)   (5)
+        return SimpleNamespace(x=dx, u=du)
 
     def _misfit(self, shape: tuple[int | str, ...]) -> str:
         if len(shape) > 2:

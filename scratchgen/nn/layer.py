@@ -3,10 +3,10 @@
     y  = forward(p, x, tape)                    what the layer computes               (1)
     dx = backward(p, dy, tape, g, need_dx)      dL/dx from dL/dy, and g += dL/dp      (2)
 
-p holds the layer's parameters and state by name (p.w, p.b), g the places its gradients are added
-into. State is what is kept but not trained, as the running mean of a batch norm. Forward writes
-nothing but its tape; what a pass learns about the state waits there until `settle` writes it, once,
-when the step is the layer's own.
+p holds the layer's parameters and state by name (p.w, p.b), g the arrays that its gradients are
+added into. State is what is kept but not trained, such as the running mean of a batch norm. Forward
+writes nothing but its tape; what a pass learns about the state waits there until `settle` writes
+it, once, at the end of a step that trains the layer.
 
 A gradient penalty is a function of dL/dx, and its own gradient is of second order. For that a layer
 has two more verbs, on the tape of the same pass. With J = dy/dx, the Jacobian at x,
@@ -34,71 +34,11 @@ OURS = f"{__name__.split('.')[0]}."
 Views = Any  # a namespace of arrays (p.w, p.b) for a layer, a list of such for a network
 
 
-def check_layer(layer: Any, where: str) -> None:
-    """KindError unless `layer` is a layer, and one that is equal to itself alone."""
-    if not isinstance(layer, Layer):
-        raise KindError(f"{where} got {layer!r}, wants a layer, such as Dense(2, 3) or a Network")
-    if type(layer).__eq__ is not object.__eq__:
-        raise KindError(
-            f"{where} got {layer}, which compares by its fields, so that two alike would be one "
-            f"and share their parameters: declare {type(layer).__name__} with "
-            f"@dataclass(frozen=True, eq=False)"
-        )
-
-
-def as_layer(layer: Any, where: str) -> "Layer":
-    """The layer, or what a class of layers makes of no settings, such as ReLU; as `check_layer`."""
-    made: Layer = as_object(layer, Layer, where)
-    check_layer(made, where)
-    return made
-
-
-def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> None:
-    """Raise ShapeError unless x, which the verb is given as `name`, belongs to the tape's pass."""
-    if x.shape != shape:
-        raise ShapeError(
-            f"{layer}.{verb} got {name} of shape {x.shape}, wants {shape}: give it the tape of the "
-            f"forward pass that {name} belongs to"
-        )
-
-
-def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    """x, which a part's verb has given as its `name`: ShapeError unless it has that shape.
-
-    A part of a user's own may give lists too, and other numbers than those of the dtype, which is
-    that of what the part was given; KindError for what holds no numbers. What it gives is copied,
-    because it may give the same memory again in another pass.
-    """
-    if not type(part).__module__.startswith(OURS) and x is not None:
-        x = _copied(x, f"{name} of {part}.{verb}", dtype)
-    if getattr(x, "shape", None) != shape:
-        came = f"no {name}" if x is None else f"{name} of {array_text(x)}"
-        raise ShapeError(f"{part}.{verb} gave {came}, wants shape {shape}")
-    return cast(Array, x)
-
-
-def accept_both(part: Any, d: Any, shape: Shape, dtype: np.dtype[Any]) -> SimpleNamespace:
-    """`.x` and `.u` of what a part's tangent_backward has given, both as in `accept`."""
-    x, u = (
-        accept(part, "tangent_backward", name, getattr(d, name, None), shape, dtype)
-        for name in ("x", "u")
-    )
-    return SimpleNamespace(x=x, u=u)
-
-
-def _copied(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
-    """x as an array in C order, its real numbers in that dtype. KindError without numbers."""
-    kind = getattr(x, "dtype", dtype).kind
-    if kind != "c":  # the checker's complex step has such numbers
-        x = numbers(x, what)
-    return np.array(x, None if "c" in (kind, dtype.kind) else dtype.type, order="C")
-
-
 class Layer(ExplainsKeywords):
     """What every layer does. The defaults are those of a layer without parameters.
 
     Layers are dataclasses, frozen and with eq=False: their fields are all that a file must hold to
-    build them again, and two of them are two, even where all fields are equal.
+    build them again, and two layers with equal fields are still two layers.
     """
 
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
@@ -113,7 +53,7 @@ class Layer(ExplainsKeywords):
         return ()
 
     def with_children(self, *children: "Layer") -> "Layer":
-        """This layer around other layers than its own; where it is not written, as it is."""
+        """A copy of this layer around other layers; by default, for a layer without any, itself."""
         return self
 
     def child_shapes(self, shape: Shape) -> list[Shape]:
@@ -133,7 +73,7 @@ class Layer(ExplainsKeywords):
         return {}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        """y (N, *out_shape) for x (N, *shape); notes for backward go on the tape.
+        """(1): y (N, *out_shape) for x (N, *shape); notes for backward go on the tape.
 
         The layers of this library raise ShapeError for an x that does not fit, KindError for one
         that holds no floats.
@@ -143,7 +83,7 @@ class Layer(ExplainsKeywords):
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        """dL/dx, of the shape of x, for dL/dy, of that of y; None without need_dx.
+        """(2): dL/dx, of the shape of x, for dL/dy, of that of y; None without need_dx.
 
         With g, dL/dp is added into it. The layers of this library raise ShapeError for a dy that is
         not of the pass on the tape, TapeError where there was none.
@@ -151,7 +91,7 @@ class Layer(ExplainsKeywords):
         raise NotImplementedError
 
     def surrogate(self, p: Views, x: Array, tape: Tape) -> Array | None:
-        """Where backward is on purpose not the derivative of forward: what it is the derivative of.
+        """What backward is the derivative of, where on purpose that is not forward; else None.
 
         A straight-through layer, which rounds on the way forward and is the identity on the way
         back, gives x here, and is then checked against that.
@@ -165,7 +105,7 @@ class Layer(ExplainsKeywords):
         return ""
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        """How y moves when x moves by u: J u, on the tape of the pass that gave y."""
+        """(3): how y moves when x moves by u, J u, on the tape of the pass that gave y."""
         raise OptionError(
             f"{self} cannot stand in a discriminator under a gradient penalty, because "
             f"{self.why_no_tangent()}"
@@ -174,7 +114,7 @@ class Layer(ExplainsKeywords):
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        """`.x` and `.u`: (4) for the u that tangent was given; None without need_dx."""
+        """(4): `.x` and `.u`, for the u that tangent was given; None without need_dx."""
         raise NotImplementedError
 
     def settle(self, p: Views, tape: Tape) -> None:
@@ -184,3 +124,63 @@ class Layer(ExplainsKeywords):
         """`Dropout(0.2)` and the like, for networks and error texts."""
         values = vars(self).values() if dataclasses.is_dataclass(self) else ()
         return f"{type(self).__name__}({', '.join(map(str, values))})"
+
+
+def check_layer(layer: Any, where: str) -> None:
+    """KindError unless `layer` is a layer, and equal to no other."""
+    if not isinstance(layer, Layer):
+        raise KindError(f"{where} got {layer!r}, wants a layer, such as Dense(2, 3) or a Network")
+    if type(layer).__eq__ is not object.__eq__:
+        raise KindError(
+            f"{where} got {layer}, which compares by its fields, so that two alike would be one "
+            f"and share their parameters: declare {type(layer).__name__} with "
+            f"@dataclass(frozen=True, eq=False)"
+        )
+
+
+def as_layer(layer: Any, where: str) -> "Layer":
+    """The layer itself, or, of a class such as ReLU, the layer that it makes without settings."""
+    made: Layer = as_object(layer, Layer, where)
+    check_layer(made, where)
+    return made
+
+
+def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> None:
+    """Raise ShapeError unless x, which the verb is given as `name`, belongs to the tape's pass."""
+    if x.shape != shape:
+        raise ShapeError(
+            f"{layer}.{verb} got {name} of shape {x.shape}, wants {shape}: give it the tape of the "
+            f"forward pass that {name} belongs to"
+        )
+
+
+def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """x, which a part's verb has given as its `name`: ShapeError unless it has that shape.
+
+    A user's own part may also give a list, or numbers of another dtype: they are converted to
+    `dtype`, that of what the part was given, and copied, because such a part may give the same
+    memory again in another pass. KindError for what holds no numbers.
+    """
+    if not type(part).__module__.startswith(OURS) and x is not None:
+        x = _copied(x, f"{name} of {part}.{verb}", dtype)
+    if getattr(x, "shape", None) != shape:
+        came = f"no {name}" if x is None else f"{name} of {array_text(x)}"
+        raise ShapeError(f"{part}.{verb} gave {came}, wants shape {shape}")
+    return cast(Array, x)
+
+
+def accept_both(part: Any, d: Any, shape: Shape, dtype: np.dtype[Any]) -> SimpleNamespace:
+    """`.x` and `.u` of d, which a part's tangent_backward has given, each as `accept` has it."""
+    x, u = (
+        accept(part, "tangent_backward", name, getattr(d, name, None), shape, dtype)
+        for name in ("x", "u")
+    )
+    return SimpleNamespace(x=x, u=u)
+
+
+def _copied(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
+    """x as an array in C order, its real numbers in that dtype. KindError without numbers."""
+    kind = getattr(x, "dtype", dtype).kind
+    if kind != "c":  # complex numbers come from the checker alone (gradcheck/measuring/exact.py)
+        x = numbers(x, what)
+    return np.array(x, None if "c" in (kind, dtype.kind) else dtype.type, order="C")

@@ -1,4 +1,4 @@
-"""A network does one layer after the other, and is itself a layer.
+"""A network runs its layers one after the other, and is itself a layer.
 
     x_0 = x,   x_{k+1} = f_k(x_k; p_k),   y = x_K              for layers k = 0 ... K - 1    (1)
     dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1},                       for k = K - 1 ... 0
@@ -26,8 +26,8 @@ from .tape import Tape
 class Network(Layer):
     """Layers in order, checked against each other when the network is built.
 
-    `in_shape` is the shape of one input example. The same layer object met twice is one layer with
-    one set of parameters, used twice.
+    `in_shape` is the shape of one input example. A layer object that is given twice is one layer,
+    used twice, with one set of parameters.
 
     >>> from scratchgen.nn import Dense, Flatten, ReLU
     >>> Network((28, 28, 1), Flatten(), Dense(784, 128), ReLU(), Dense(128, 10))
@@ -90,7 +90,7 @@ class Network(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        self.out_shape(x.shape[1:])  # no other examples than it was built for
+        self.out_shape(x.shape[1:])  # raises for other examples than it was built for
         tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
         for i, layer in enumerate(self.layers):
             y = layer.forward(p[i], x, tape.inner(i))  # (1)
@@ -102,7 +102,7 @@ class Network(Layer):
     ) -> Array | None:
         shapes = tape.shapes
         expect_given(self, "backward", "dy", dy, shapes[-1])
-        first = 0 if need_dx else self._first_trained  # nobody needs the gradients before that
+        first = 0 if need_dx else self._first_trained  # what comes before it needs no gradient
         for i in reversed(range(first, len(self.layers))):
             g_i, layer = None if g is None else g[i], self.layers[i]
             needed = need_dx or i > first
@@ -113,7 +113,7 @@ class Network(Layer):
 
     def why_no_tangent(self) -> str:
         for layer in distinct_layers(self):
-            # what has layers within has them in this list too, and is asked for itself alone
+            # a layer with children speaks for itself alone: its children are in this list too
             inner = layer is self or bool(layer.children())
             reason = Layer.why_no_tangent(layer) if inner else layer.why_no_tangent()
             if reason:
@@ -163,7 +163,7 @@ class Network(Layer):
 
 
 def distinct_layers(layer: Layer) -> list[Layer]:
-    """`layer` and all within it, each object once, in the order first met."""
+    """`layer` and all layers within it, each object once, in the order in which they are met."""
     met: dict[Layer, None] = {}
     _meet(layer, met)
     return list(met)
@@ -178,7 +178,7 @@ def _meet(layer: Layer, met: dict[Layer, None]) -> None:
 
 
 def distinct_leaves(layer: Layer) -> list[Layer]:
-    """Those of the distinct layers that have none within."""
+    """Those of the distinct layers that have no layers within."""
     return [one for one in distinct_layers(layer) if not one.children()]
 
 

@@ -24,7 +24,7 @@ for the mean over the features of an example, the derivatives of <dk, J u> are
 <dk, J u> moves with x through h, which moves by J (the first two terms in the brackets), and
 through r, whose derivative is dr/dx = -r^2 h / F (the third).
 
-Each formula takes rows of features: (N, ..., F) as (N ..., F), and N is how many there are.
+Each formula takes rows of features, (N, ..., F) as (N ..., F), and there N counts all these rows.
 """
 
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ class LayerNorm(Normalisation):
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = kernels.as_rows(u)  # (N ..., F)
         one = kernels.full(p.gamma.shape, 1, u.dtype)
-        tape.k = layer_norm_back(tape.u, one, tape.r, tape.h)  # (3)
+        tape.k = layer_norm_back(tape.u, one, tape.r, tape.h)  # J u, (N ..., F)   (3)
         return times_gamma(tape.k, p.gamma).reshape(u.shape)
 
     def tangent_backward(
@@ -301,7 +301,7 @@ class BatchNorm(Normalisation):
             kernels.add_in_place(dbeta, g.beta)
         if not need_dx:
             return None
-        if not tape.of_batch:  # mean and r are constants: J is r alone, as (5) is without sums
+        if not tape.of_batch:  # mean and r are constants: (5) without the two sums
             dgamma = dbeta = kernels.full(p.gamma.shape, 0, dy.dtype)
         dx = batch_norm_back(rows, p.gamma, tape.r, tape.h, dgamma, dbeta)  # (5)
         return dx.reshape(dy.shape)

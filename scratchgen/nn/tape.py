@@ -5,8 +5,8 @@
     tape.inner("encoder")                 the tape of a part
     tape.number(f)                        f(step), which changes from step to step
 
-Arrays that a layer is given are borrowed until its backward. One tape serves one pass at a time;
-two threads take two tapes.
+A note is no copy: an array that a layer was given must not change before its backward has run. One
+tape serves one pass at a time; two threads take two tapes.
 """
 
 from collections.abc import Callable, Hashable
@@ -35,20 +35,6 @@ class Tape:
         self._start({"training": training, **given})
         return self
 
-    def go_on(self, step: int) -> None:
-        """The same pass in another step of the training: what is given by `step` is that one."""
-        self._given["step"] = step  # all tapes of a pass share what it was given
-
-    def what_was_given(self) -> dict[str, Any]:
-        """By name, what `begin` was called with."""
-        return dict(self._given)
-
-    def _start(self, given: dict[str, Any]) -> None:
-        # notes are attributes, which are found fast; all but these are forgotten
-        self.__dict__ = {"_given": given, "_inner": self._inner}
-        for tape in self._inner.values():
-            tape._start(given)
-
     def inner(self, name: Hashable) -> "Tape":
         """The tape of a part, given what this tape was given."""
         if name not in self._inner:
@@ -67,18 +53,32 @@ class Tape:
         return value
 
     def number(self, f: Callable[[int | None], float]) -> Array:
-        """f(step) as an array (1,), for the step of training that the pass was given, or None.
+        """f(step) as an array (1,): a number that changes from step to step, such as a warm-up.
 
-        So a number enters a step that changes from one to the next, as a weight that warms up.
+        `step` is the step of training that the pass was given; None where it was given none.
         """
         return kernels.numbers(lambda: f(self._given.get("step")))
+
+    def go_on(self, step: int) -> None:
+        """Set the step of training that this pass, and each pass of a part, was given."""
+        self._given["step"] = step  # all tapes of a pass share what it was given
+
+    def what_was_given(self) -> dict[str, Any]:
+        """What `begin` was called with, by name."""
+        return dict(self._given)
+
+    def _start(self, given: dict[str, Any]) -> None:
+        # notes are attributes, which are found fast; all but these are forgotten
+        self.__dict__ = {"_given": given, "_inner": self._inner}
+        for tape in self._inner.values():
+            tape._start(given)
 
     if TYPE_CHECKING:  # a note may have any name
 
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
-        """What the pass was given by that name, where it left no such note."""
+        """What the pass was given by that name, if it left no note of that name."""
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._given:

@@ -49,7 +49,7 @@ class Adam(Descent):
 
     def numbers(self, rate: float, t: int) -> tuple[float, ...]:
         c1, c2 = 1 / (1 - self.b1**t), 1 / (1 - self.b2**t)  # (5)
-        return rate, 1 - self.b1, 1 - self.b2, self.eps, c1, c2, rate * self.decay()
+        return rate, 1 - self.b1, 1 - self.b2, self.eps, c1, c2, rate * self.decay()  # (1, 2, 3)
 
     def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
         adam_step(theta, g, memory.m, memory.v, numbers)
@@ -72,7 +72,7 @@ def adam_step(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> Non
         theta -= decay * theta  # (3)
     theta -= rate * (m * c1) / (np.sqrt(v * c2) + eps)  # (4)
     flush(m, least)  # (6)
-    flush(v, least)
+    flush(v, least)  # (6)
 
 
 @twin_of(adam_step)
@@ -87,7 +87,7 @@ def adam_step_loop(part, parts, theta, g, m, v, numbers):
         decayed = theta[i] - decay * theta[i]  # (3)
         theta[i] = decayed - rate * (mi * c1) / (np.sqrt(vi * c2) + eps)  # (4)
         m[i] = 0 if abs(mi) < least else mi  # (6)
-        v[i] = 0 if vi < least else vi
+        v[i] = 0 if vi < least else vi  # (6)
 
 
 @dataclass(frozen=True)

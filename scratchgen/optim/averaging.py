@@ -23,7 +23,7 @@ from .memory import Memory, check_owner, check_update, remember
 class MovingAverage(ExplainsKeywords):
     """The exponential moving average of a vector (P,), over about 1 / (1 - keep) steps.
 
-    `keep`, a number in [0, 1), is what the old average counts. Generators are often judged with
+    `keep`, a number in [0, 1), is the weight of the old average. Generators are often judged with
     averaged weights (Yazici et al. 2019, "The unusual effectiveness of averaging in GAN training").
 
     >>> import numpy as np
@@ -50,18 +50,18 @@ class MovingAverage(ExplainsKeywords):
         return remember("MovingAverage", vector, "average", t=0)
 
     def update(self, vector: Array, memory: Memory) -> None:
-        """Count the vector (P,) as it is now; call it after each step of training.
+        """Take in the vector (P,) as it is now; call it after each step of training.
 
         Raises KindError or OptionError for a memory that was not made for this vector.
         """
         check_update("MovingAverage", vector, memory)
-        weight = kernels.numbers(lambda: self._count_on(memory))  # (1,)
+        weight = kernels.numbers(lambda: self._next_weight(memory))  # (1,)
         kernels.approach(memory.average, vector, weight)  # (2)
 
-    def _count_on(self, memory: Memory) -> float:
-        """What the next vector, which now counts, weighs in (2)."""
+    def _next_weight(self, memory: Memory) -> float:
+        """The weight of the next vector, which is counted here, in (2)."""
         memory.t += 1
-        return (1 - self.keep) / (1 - self.keep**memory.t)
+        return (1 - self.keep) / (1 - self.keep**memory.t)  # (2)
 
     def average(self, memory: Memory) -> Array:
         """The average (P,), an array of the caller's own.

@@ -1,6 +1,8 @@
 """A gradient that is too long is shortened, before an optimizer takes a step by it.
 
-g = g min(1, norm / |g|)                                                      (1)
+    g = g min(1, norm / |g|)                                                      (1)
+
+|g| is the length of the whole vector.
 """
 
 import math

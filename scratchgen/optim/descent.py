@@ -7,15 +7,16 @@ With g the gradient, and `rate` the learning rate of this step, that is SGD:
 
     theta = theta - rate g                                                        (1)
 
-The cleverer ones remember something of the gradients so far, each number of which becomes 0 below
-`least`, the smallest normal number, where arithmetic is many times slower:
+The cleverer ones remember something of the gradients so far. What they remember becomes 0 where it
+is smaller than `least`, the smallest normal number, because arithmetic on still smaller numbers is
+many times slower:
 
     x = 0 where |x| < least                                                       (2)
 
 An optimizer is a set of constants and never changes; what it remembers is the caller's. `memory` is
 made once, before the first step, for one vector, which is then written in place. The numbers of a
-step, rate to least, are worked out in double precision, rounded once, and stand in an array: they
-change from step to step.
+step, such as its rate, are computed in double precision and rounded once. They stand in an array,
+`least` last, because they change from step to step.
 """
 
 from dataclasses import dataclass
@@ -53,15 +54,15 @@ class Descent(ExplainsKeywords):
     """
 
     learning_rate: float | Schedule
-    arrays: ClassVar[tuple[str, ...]] = ()  # what is remembered
-    count: ClassVar[int] = 2  # of the numbers of a step, `least` among them
+    arrays: ClassVar[tuple[str, ...]] = ()  # the names of what is remembered
+    count: ClassVar[int] = 2  # how many numbers a step has, `least` among them
 
     def __post_init__(self) -> None:
         if not is_schedule(self.learning_rate):
             self._set("learning_rate", finite, above=True)
 
     def _set(self, name: str, check: Any, **bounds: Any) -> None:
-        """Check a setting, and write it in the form the inside wants."""
+        """Check a setting, and keep it in the form in which `check` returns it."""
         value = check(getattr(self, name), f"{type(self).__name__}: {name}", **bounds)
         object.__setattr__(self, name, value)
 
@@ -90,21 +91,21 @@ class Descent(ExplainsKeywords):
         """
         check_update(self.owner(), theta, memory)
         check_gradient(self.owner(), theta, gradient)
-        numbers = kernels.numbers(lambda: self._count_on(memory), self.count, theta.dtype)
+        numbers = kernels.numbers(lambda: self._next_numbers(memory), self.count, theta.dtype)
         self.move(theta, gradient, memory, numbers)
 
-    def _count_on(self, memory: Memory) -> tuple[float, ...]:
-        """The numbers of the next step, which now counts as done, and last `least`."""
+    def _next_numbers(self, memory: Memory) -> tuple[float, ...]:
+        """The numbers of the next step, which is counted here; `least` is the last of them."""
         rate = self.rate(memory.t)
         memory.t += 1
         return *self.numbers(rate, memory.t), LEAST[memory.theta.dtype.char]
 
     def numbers(self, rate: float, t: int) -> tuple[float, ...]:
-        """What a step needs besides arrays, but for `least`; step t is counted from 1."""
+        """What step t needs besides arrays, except for `least`; t is counted from 1."""
         return (rate,)
 
     def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
-        """The step itself, by its numbers (count,)."""
+        """The step itself: writes theta and memory, by the step's numbers (count,)."""
         raise NotImplementedError(f"{type(self).__name__} has no move")
 
 
@@ -141,5 +142,5 @@ def sgd_step_loop(part, parts, theta, g, numbers):
 
 
 def flush(x: Array, least: np.floating[Any]) -> None:
-    """x (P,), what is remembered: its smallest numbers become 0."""
+    """x (P,), something remembered: numbers smaller than `least` become 0."""
     x[np.abs(x) < least] = 0  # (2)

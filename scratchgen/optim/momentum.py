@@ -1,9 +1,11 @@
 """Momentum: a ball that rolls on, where plain descent would stop and turn at every step.
 
-velocity = momentum velocity + g                                              (1)
-Momentum    theta = theta - rate velocity                                     (2)
-Nesterov    theta = theta - rate (g + momentum velocity)                      (3)
-velocity = 0 where |velocity| < least                                         (4)
+    velocity = momentum velocity + g                                              (1)
+    Momentum    theta = theta - rate velocity                                     (2)
+    Nesterov    theta = theta - rate (g + momentum velocity)                      (3)
+    velocity = 0 where |velocity| < least                                         (4)
+
+(4) comes last, and is that of descent.py (2).
 """
 
 from dataclasses import dataclass
@@ -77,7 +79,7 @@ class Nesterov(Momentum):
 
     Sutskever et al. 2013 (equations 3 and 4) take the gradient ahead of the parameters, where the
     velocity is about to carry them. Here, as in PyTorch, theta is that place ahead, so that the
-    gradient is taken at theta; for a constant learning rate both walk the same path.
+    gradient is taken at theta; for a constant learning rate both take the same steps.
 
     >>> import numpy as np
     >>> theta, ball = np.zeros(1), Nesterov(learning_rate=0.1, momentum=0.5)

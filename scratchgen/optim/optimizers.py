@@ -1,10 +1,12 @@
 """Optimizers by name, and what a run records of their settings.
 
-descent.py      what they share, and SGD
-momentum.py     Momentum, Nesterov
-rmsprop.py      RMSProp, plain and centred
-adam.py         Adam, AdamW
-clipping.py     ClipNorm, around any of them
+    descent.py      what they share, and SGD
+    momentum.py     Momentum, Nesterov
+    rmsprop.py      RMSProp, plain and centred
+    adam.py         Adam, AdamW
+    clipping.py     ClipNorm, around any of them
+
+ClipNorm has no name here: it takes another optimizer, and is built in Python.
 """
 
 import dataclasses

@@ -1,9 +1,9 @@
-"""RMSProp: each parameter has steps of its own size, the gradient in units of what it usually is.
+"""RMSProp: the gradient of each parameter, measured in units of its usual size.
 
     v = v + rest (g^2 - v),   rest = 1 - keep                                     (1)
     theta = theta - rate g / (sqrt(v) + eps)                                      (2)
 
-and centred, where what it usually is counts from its mean, with max since rounding could take the
+and centred, where the usual size is that around the mean, with max because rounding could take the
 difference below 0:
 
     mean = mean + rest (g - mean)                                                 (3)
@@ -98,7 +98,7 @@ def centred_rmsprop_step(theta: Array, g: Array, v: Array, mean: Array, numbers:
     variance = np.maximum(v - mean * mean, 0)  # (P,)
     theta -= rate * g / (np.sqrt(variance) + eps)  # (4)
     flush(v, least)  # (5)
-    flush(mean, least)
+    flush(mean, least)  # (5)
 
 
 @twin_of(centred_rmsprop_step)
@@ -114,4 +114,4 @@ def centred_rmsprop_step_loop(part, parts, theta, g, v, mean, numbers):
         spread = np.sqrt(zero if variance < zero else variance)
         theta[i] -= rate * g[i] / (spread + eps)  # (4)
         v[i] = 0 if square < least else square  # (5)
-        mean[i] = 0 if abs(average) < least else average
+        mean[i] = 0 if abs(average) < least else average  # (5)

@@ -1,4 +1,4 @@
-"""Callbacks are told how a run goes. A plain function is told of every finished epoch.
+"""Callbacks follow a run. A plain function is called after every epoch.
 
     sg.fit(model, x, epochs=3, callbacks=[lambda run: print(run.epoch, run.losses)])
 

@@ -1,7 +1,7 @@
 """What stands in a replayed training for a part of a user's own, such as a layer or an optimizer.
 
-A replay runs the kernels of our own parts (replay.py). Of any other part nobody knows what it does,
-so it is run by Python in each replay too, in its place between the kernels. What it gives may lie
+A replay runs the kernels of our own parts (replay.py). What any other part does is not known, so it
+is run by Python in each replay too, in its place between the kernels. What it gives may lie
 somewhere else each time, and is copied to where the kernels after it look:
 
     kept = layer.forward(p, x, tape)                                                     (1)

@@ -48,7 +48,7 @@ class Trainer:
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
         self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
-        self.numbered: Callable[[int], int] = int  # what an objective is given of a step's number
+        self.numbered: Callable[[int], int] = int  # how objectives get a step's number
         for player, block in model.players.items():
             self.memories[player] = optimizers[player].memory(block.vector)
             self.gradients[player] = block.zeros_like()
@@ -74,6 +74,7 @@ class Trainer:
                 player, batch, rng, gradient, tape, step=self.numbered(self.steps), labels=labels
             )
             self.reports[player] = report = _report(tape)
+            # run here, and again where the step is replayed (replay.py)
             recording.act(_check, (player, report), read=tuple(report.values()))
             recording.act(self._begin_to_move, fenced=self.others_run)
             theta, optimizer = self.model.players[player].vector, self.optimizers[player]
@@ -160,7 +161,7 @@ class Trainer:
 def _report(tape: Tape) -> dict[str, Array]:
     """The numbers that an objective has left on its tape, as arrays (1,).
 
-    An objective of one's own may have put other numbers there than `minimise` has reported.
+    A user's own objective may have put other numbers there than `minimise` has reported.
     """
     reports: dict[str, Array] = vars(tape).get("reports", {})
     if reports and as_floats(reports) == tape.parts:

@@ -36,7 +36,7 @@ PRODUCTS, STEP = "kernels/products.py", "train/step.py"
 NOISE = "        noise = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)\n"
 HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
-BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (3)\n"
+BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)\n"
 MOVE = "        adam_step(theta, g, memory.m, memory.v, numbers)\n"
 SCORE = "    # arithmetic with signs, because np.where takes several times as long\n"
 REPORT = "            self.reports[player] = report = _report(tape)\n"
@@ -134,7 +134,7 @@ TEXTS = (
     ),
     Edit("ReLU.value", ACTIVATIONS, "np.maximum(x, 0)  # (4)", "np.maximum(x, -0.1)  # (4)"),
     Edit(
-        "ELU._bend, which its slope calls", ACTIVATIONS,
+        "ELU._tail_slope, which its slope calls", ACTIVATIONS,
         "self.alpha * np.exp(np.minimum(x, 0))\n", "self.alpha * np.minimum(x, 0)\n",
         training="elu",
     ),

@@ -126,7 +126,7 @@ def test_a_formula_is_the_published_one_only_if_all_that_it_calls_is(monkeypatch
         patch.setattr(gaussian, "kl_terms", lambda mu, _: mu)
         assert not is_published(published)
     assert is_published(published)
-    monkeypatch.setattr(nn.ELU, "_bend", lambda _, x: x)
+    monkeypatch.setattr(nn.ELU, "_tail_slope", lambda _, x: x)
     assert not is_published(nn.ELU.slope, kind=nn.ELU)
     assert is_published(nn.ReLU.slope, kind=nn.ReLU)
 
