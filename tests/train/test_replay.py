@@ -868,6 +868,7 @@ def test_what_a_signal_raises_while_a_plan_is_made_or_compared_ends_the_run(wher
     assert not model.training_log
 
 
+@needs_numba  # formulas make arrays of their own besides
 def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
     peaks = []
     for replay in (False, True):
