@@ -41,6 +41,7 @@ class Workspace:
     def __init__(self, fills: bool = False, guards: bool = False) -> None:
         self.fills, self.guards = fills, guards
         self._chunks: list[Array] = []  # of bytes
+        self._ends: list[int] = []  # how many bytes of each have ever been handed out
         self._kinds: dict[Hashable, list[tuple[Array, int, int]]] = {}
         self._is_in_use = False
 
@@ -65,9 +66,9 @@ class Workspace:
         return any(chunk is owner(x) for chunk in self._chunks)
 
     def spoil(self) -> None:
-        """Make NaN of all floats in it, and -1 of whole numbers."""
-        for chunk in self._chunks:
-            chunk.fill(255)
+        """Make NaN of all floats that were handed out, and -1 of whole numbers."""
+        for chunk, end in zip(self._chunks, self._ends, strict=True):
+            chunk[:end] = 255
 
     def place(self, shape: Shape, dtype: np.dtype[Any], chunk: int, start: int) -> tuple[Any, ...]:
         """An array at the first free place from that byte of that chunk on, and where it ends."""
@@ -76,11 +77,13 @@ class Workspace:
             if chunk == len(self._chunks):
                 total = sum(map(len, self._chunks))
                 self._chunks.append(np.empty(max(FIRST, total, size + LINE), np.uint8))
+                self._ends.append(0)
             memory = self._chunks[chunk]
             start += -(memory.ctypes.data + start) % LINE
             if start + size <= len(memory):
                 break
             chunk, start = chunk + 1, 0
+        self._ends[chunk] = max(self._ends[chunk], start + size)
         array = memory[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
         return array, chunk, start + size
 

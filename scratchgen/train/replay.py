@@ -27,17 +27,20 @@ ours is run itself.
 
 import contextlib
 import copy
+import dataclasses
 import operator
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from .. import kernels, sources
 from ..checks import Array
+from ..errors import DivergedError
 from ..kernels.memory import Workspace, read_only
 from ..kernels.plans import Plan
-from ..kernels.recording import Action, Notes, is_recording, recording
+from ..kernels.recording import Action, Notes, act, is_recording, recording
 from ..kernels.trust import asked, is_followed, is_ours, why_not
 from ..kernels.twins import twins_run
 from ..losses.adversarial import AdversarialLoss, both_of
@@ -50,6 +53,9 @@ from .step import Trainer
 
 SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
+PIECE = 2**16  # numbers
+# what a plan may raise that does not do what its step did; anything else a signal has raised
+OF_PLANS = (Refused, DivergedError, ArithmeticError, LookupError, TypeError, ValueError)
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
@@ -124,6 +130,7 @@ class Steps:
 
         Plans are forgotten where names stand for something else than when they were made.
         """
+        self._look_at_settings()
         if self._names is not None and self._names.are_as_before():
             return
         edited = sources.edited()  # so that no loop of an edited formula runs
@@ -139,9 +146,16 @@ class Steps:
         self._names = names
 
     def after_callbacks(self) -> None:
-        """A callback of a user's own may have put something in the place of a function."""
+        """A callback of a user's own may have put something in the place of another."""
+        self._look_at_settings()
         if self._names is not None and not self._reason and not self._names.are_as_before():
             self.look_again()
+
+    def _look_at_settings(self) -> None:
+        """Forget plans where a part that they were made of has other settings than then."""
+        double = self._doubles.get(self._chosen)
+        if double and not double.settings.are_as_before():
+            self._forget()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
@@ -181,12 +195,13 @@ class Steps:
     def _double(self) -> "Double":
         """The double of the trainer, for what the model has now."""
         model = self.trainer.model
-        choices = [*vars(model).values(), *model.networks.values()]
+        choices = [type(model), *vars(model).values(), *model.networks.values()]
         for block in model.players.values():
             choices += (block, block.vector, block.state)
         if not _same(choices, self._choices):
             self._choices = choices
             self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])
+            self._look_at_settings()
         if self._chosen not in self._doubles:
             self._doubles[self._chosen] = Double(self.trainer, choices)
         return self._doubles[self._chosen]
@@ -230,7 +245,7 @@ class Steps:
                 with recording() as notes:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
-                self._expect_no_strangers(notes)
+                self._expect_no_strangers(notes, start.arrays)
                 kind.plan = Plan(notes, kernels.threads_now())
                 kind.reports = self.trainer.reports
                 kind.may_break_off = any(_may_break_off(event) for event in notes.events)
@@ -243,8 +258,10 @@ class Steps:
             if not kind.has_run:
                 start.put_back()
             raise
-        except ValueError as problem:
-            if kind.has_run or "read-only" not in str(problem):
+        except BaseException as problem:
+            if kind.has_run:  # what a signal raised, of any kind: to the trainer no step has ended
+                self.trainer.is_moving = True
+            if kind.has_run or not _is_of_writing(problem):
                 raise
             start.put_back()
             raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
@@ -270,23 +287,25 @@ class Steps:
             x = kernels.look_up(self._x, kind.rows, model.dtype)
         if self._labels is not None:
             labels = kernels.look_up(self._labels, kind.rows, np.int64)
+            # a callback may have written others, and loops trust what was checked
+            act(model.check_labels, (labels, len(labels)), read=(labels,))
         return x.reshape(len(kind.rows), *model.shape), self._rng, labels
 
-    def _compared(self, kind: "Kind", key: Any, plan: Plan, start: "State") -> dict[str, float]:
-        """A step by Python, and the plan from the same start."""
+    def _compared(self, kind: "Kind", key: Any, plan: Plan, state: "State") -> dict[str, float]:
+        """A step by Python, and the plan from the same start, which is that state."""
         with taping() as playback:
             parts = self._gathered(kind, key)
             kind.has_run = True
-            end, reports = State(self.trainer, self._rng), _copied(self.trainer.reports)
+            reports = _copied(self.trainer.reports)
             playback.plays = True
-            start.restore()
+            state.exchange()  # from here on it is the state after the step
             self._workspace.spoil()  # nothing that the step has left there may count
             try:
                 by_plan = self._by_plan(kind, plan)
-                same = State(self.trainer, self._rng).is_like(end) and _alike(parts, by_plan)
-            except Exception:  # whatever it is, the step itself was right
+                same = state.is_now() and _alike(parts, by_plan)
+            except OF_PLANS:  # the step itself was right
                 same = False
-            end.restore()
+            state.restore()
             self.trainer.reports = reports
         if not same:
             raise Refused("run again from what was recorded, a step gave other numbers")
@@ -324,9 +343,9 @@ class Steps:
             start.put_back()
             raise
 
-    def _expect_no_strangers(self, notes: Notes) -> None:
-        """(2)"""
-        own = [*State(self.trainer, self._rng).arrays, self._x]
+    def _expect_no_strangers(self, notes: Notes, changed: list[Array]) -> None:
+        """(2), where a step may change those arrays besides what it makes."""
+        own = [*changed, self._x]
         own += [kind.rows for kind in self._kinds.values()]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
@@ -352,7 +371,47 @@ class Double:
 
     def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
         self._choices = choices  # which stay alive, so that nothing else gets an id of these
+        self.settings = Settings(trainer)
         self.trainer: Any = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
+
+
+class Settings:
+    """What our own parts have as settings at one moment, as a plan takes them.
+
+    They are frozen, and object.__setattr__ writes them all the same. An optimizer is asked for its
+    rate in each step, unless that is a schedule, for which a stand-in is asked.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        model = trainer.model
+        todo = [*model.networks.values(), *model.parts(), *trainer.optimizers.values()]
+        parts: dict[int, Any] = {}
+        while todo:
+            part = todo.pop()
+            if id(part) in parts or not is_known(part):
+                continue
+            parts[id(part)] = part
+            todo += part.children() if isinstance(part, Layer) else ()
+            todo += [part.optimizer] if isinstance(part, ClipNorm) else []
+        self._parts = [(part, len(vars(part)), _reader(part)) for part in parts.values()]
+        self._values = self._read()
+
+    def are_as_before(self) -> bool:
+        """Whether they still are the same, and no part has got a method of its own."""
+        return _same(self._read(), self._values) and all(
+            len(vars(part)) == count or is_known(part) for part, count, _ in self._parts
+        )
+
+    def _read(self) -> list[Any]:
+        return [value for part, _, read in self._parts for value in read(part)]
+
+
+def _reader(part: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads the class and the settings of a part."""
+    names = [field.name for field in dataclasses.fields(part)]
+    if not callable(getattr(part, "learning_rate", None)):
+        names = [name for name in names if name != "learning_rate"]
+    return operator.attrgetter("__class__", "__module__", *names)  # of two at least: a tuple
 
 
 def _double_of_trainer(trainer: Trainer) -> Trainer:
@@ -417,8 +476,7 @@ class State:
             for memory in trainer.averages.get(player, ()):
                 self._add(memory)
         self._copies = [x.copy() for x in self.arrays]
-        self._stream = rng.bit_generator.state
-        self._steps, self._is_moving = trainer.steps, trainer.is_moving
+        self._note_counts()
         self._others = _copies_of_others(trainer)
 
     def _add(self, memory: Any) -> None:
@@ -432,8 +490,41 @@ class State:
 
     def restore(self) -> None:
         """Put everything back to that moment."""
-        for x, kept in zip(self.arrays, self._copies, strict=True):
+        for x, kept in self._pairs():
             x[...] = kept
+        self._restore_counts()
+
+    def exchange(self) -> None:
+        """Put everything back to that moment, and be the state that there is now instead."""
+        now = copy.copy(self)
+        now._note_counts()
+        for x, kept in self._pairs():  # a piece at a time, as a large model fills the memory
+            piece = x.copy()
+            x[...], kept[...] = kept, piece
+        self._restore_counts()
+        vars(self).update(vars(now))
+
+    def is_now(self) -> bool:
+        """Whether all of it is now as it was at that moment, to the bit."""
+        now = copy.copy(self)
+        now._note_counts()
+        same = all(x.tobytes() == kept.tobytes() for x, kept in self._pairs())
+        counts = [value for *_, value in self._counts] == [value for *_, value in now._counts]
+        return same and counts and _text(self._stream) == _text(now._stream)
+
+    def _pairs(self) -> Iterator[tuple[Array, Array]]:
+        """The arrays and their copies, in pieces."""
+        for x, kept in zip(self.arrays, self._copies, strict=True):
+            for start in range(0, len(x), PIECE):
+                yield x[start : start + PIECE], kept[start : start + PIECE]
+
+    def _note_counts(self) -> None:
+        """All that is no array, as it is now."""
+        self._counts = [(memory, name, getattr(memory, name)) for memory, name, _ in self._counts]
+        self._stream = self._rng.bit_generator.state
+        self._steps, self._is_moving = self._trainer.steps, self._trainer.is_moving
+
+    def _restore_counts(self) -> None:
         for memory, name, value in self._counts:
             setattr(memory, name, value)
         self._rng.bit_generator.state = self._stream
@@ -443,13 +534,6 @@ class State:
         """`restore`, and what a user's own optimizers remember."""
         self.restore()
         self._trainer.memories |= self._others
-
-    def is_like(self, other: "State") -> bool:
-        """Whether all of it is the same, to the bit."""
-        pairs = zip(self._copies, other._copies, strict=True)
-        same = all(a.tobytes() == b.tobytes() for a, b in pairs)
-        counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
-        return same and counts and _text(self._stream) == _text(other._stream)
 
 
 def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
@@ -488,7 +572,12 @@ def _alike(a: dict[str, float], b: dict[str, float]) -> bool:
     return a.keys() == b.keys() and all(x == b[name] or x != x for name, x in a.items())
 
 
-def _place_of(problem: Exception) -> str:
+def _is_of_writing(problem: BaseException) -> bool:
+    """Whether NumPy refused to write into an array that is read-only."""
+    return isinstance(problem, ValueError) and str(problem).endswith(" is read-only")
+
+
+def _place_of(problem: BaseException) -> str:
     """`distributions/gaussian.py, line 12`: where an exception was raised."""
     trace = problem.__traceback__
     while trace is not None and trace.tb_next is not None:

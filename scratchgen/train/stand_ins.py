@@ -211,7 +211,9 @@ class Run:
     def __init__(self, part: Any, verb: str, args: tuple[Any, ...], gives: bool) -> None:
         self.part, self.verb, self.args = part, verb, args
         self.names = GIVES.get(verb, ()) if gives else ()
-        self.arrays = [x for one in args for x in memory.arrays_in(one)]
+        # what an optimizer remembers is its own: no plan changes it, and nobody puts it back
+        given = args[:-1] if verb == "update" else args
+        self.arrays = [x for one in given for x in memory.arrays_in(one)]
         self.changes = [x for x in self.arrays if x.flags.writeable]
         self.dtype: Any = next((x.dtype for x in args if isinstance(x, np.ndarray)), None)
         self.kept: dict[str, Array] | None = None

@@ -12,7 +12,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, kernels, losses, nn, optim
-from scratchgen.errors import OptionError, ShapeError, TapeError
+from scratchgen.errors import DataError, OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
 from scratchgen.kernels.memory import Workspace, empty
@@ -391,6 +391,23 @@ def test_an_optimizer_of_ones_own_may_stand_in_others(wrapped, monkeypatch):
     assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=optimizer) >= 15
 
 
+class OwnAdam(optim.Adam):
+    """Another, which remembers what Adam does, and more."""
+
+    def memory(self, theta):
+        memory = super().memory(theta)
+        memory.calls = np.zeros(1, theta.dtype)
+        return memory
+
+    def update(self, theta, gradient, memory):
+        memory.calls += 1
+        super().update(theta, gradient * memory.calls, memory)
+
+
+def test_an_optimizer_of_ones_own_may_be_one_of_ours_with_another_update(monkeypatch):
+    assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=OwnAdam()) >= 15
+
+
 @pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
 @pytest.mark.parametrize("kind", [sg.models.vae, sg.models.wgan_gp])
 def test_so_they_do_with_labels(kind, which, monkeypatch):
@@ -431,6 +448,73 @@ def test_what_a_callback_changes_counts(name, which, monkeypatch):
 
     settings = {"which": which, "callbacks": [change], "average": 0.9}
     assert compare(build, monkeypatch, **settings) >= 8
+
+
+def layer_norm(model):
+    return next(one for one in model.networks["encoder"].layers if isinstance(one, nn.LayerNorm))
+
+
+def with_another_layer(model):
+    network = model.networks["encoder"]
+    layers = tuple(nn.ReLU() if isinstance(one, nn.Tanh) else one for one in network.layers)
+    object.__setattr__(network, "layers", layers)
+
+
+SET = {  # what is set though it is frozen, in models and optimizers
+    "layer": lambda model, _: object.__setattr__(layer_norm(model), "eps", 0.5),
+    "method": lambda model, _: object.__setattr__(
+        layer_norm(model), "settle", lambda p, tape: np.copyto(p.gamma, p.gamma / 2)
+    ),
+    "class": lambda model, _: object.__setattr__(layer_norm(model), "__class__", Halved),
+    "network": lambda model, _: with_another_layer(model),
+    "likelihood": lambda model, _: object.__setattr__(model.likelihood, "variance", 0.1),
+    "b1": lambda _, optimizer: object.__setattr__(optimizer.optimizer, "b1", 0.5),
+    "norm": lambda _, optimizer: object.__setattr__(optimizer, "norm", 1e-3),
+    "rate": lambda _, optimizer: object.__setattr__(optimizer.optimizer, "learning_rate", 0.1),
+    "schedule": lambda _, optimizer: object.__setattr__(
+        optimizer.optimizer.learning_rate, "rate", 0.1
+    ),
+}
+
+
+class Halved(nn.LayerNorm):
+    """A layer of a user's own."""
+
+    def backward(self, p, dy, tape, g=None, need_dx=True):
+        dx = super().backward(p, dy, tape, g, need_dx)
+        return None if dx is None else dx / 2
+
+
+@pytest.mark.parametrize("name", SET)
+def test_a_setting_counts_that_is_written_though_it_is_frozen(name, monkeypatch):
+    left = []
+    for replay in (False, True):
+        optimizer = optim.ClipNorm(optim.Adam(optim.Cosine(1e-2, 20)), 0.1)
+
+        def change(run, optimizer=optimizer):
+            if run.epoch == 5:
+                SET[name](run.model, optimizer)
+
+        model = vae(nn.LayerNorm(5), nn.Tanh())
+        found = trained(model, replay, monkeypatch, optimizer=optimizer, callbacks=[change])
+        left.append(found[:2])
+    unchanged = trained(
+        vae(nn.LayerNorm(5), nn.Tanh()), False, monkeypatch,
+        optimizer=optim.ClipNorm(optim.Adam(optim.Cosine(1e-2, 20)), 0.1),
+    )  # fmt: skip
+    assert left[1] == left[0] != unchanged[:2]
+
+
+@pytest.mark.parametrize("label", [3, -1, 10**9])
+def test_labels_that_a_callback_writes_are_checked_before_a_loop_trusts_them(label, monkeypatch):
+    labels = np.arange(19) % 3
+
+    def change(run):
+        labels[:] = label if run.epoch == 5 else labels
+
+    model = sg.models.vae((4,), latent=2, hidden=(5,), n_labels=3, rng=0)
+    with pytest.raises(DataError, match=rf"^labels\[0\] is {label}, wants whole numbers 0 ... 2"):
+        trained(model, True, monkeypatch, labels=labels, callbacks=[change])
 
 
 class Twice(losses.R1):
@@ -762,6 +846,41 @@ def test_a_step_that_is_broken_off_leaves_the_step_before_or_where_one_had_moved
         left.append((arrays, model.training_log[-1]["steps"]))
     assert left[1] == left[0]
     assert left[0][1] == 3 * 6 + (2 if turn == "discriminator" else 0)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["__init__", "run"])
+def test_what_a_signal_raises_while_a_plan_is_made_or_compared_ends_the_run(where, error):
+    """As the handler of an alarm may, which no run holds back."""
+
+    def alarm(*_):
+        raise error("it is time")
+
+    model = gan(nn.BatchNorm(5))
+    before = [x.tobytes() for block in model.players.values() for x in block.snapshot()]
+    x = np.random.default_rng(0).standard_normal((8, 4))
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(Plan, where, alarm)
+        with pytest.raises(error, match="it is time"):
+            sg.fit(model, x, epochs=1, batch_size=2, seed=0, replay=True)
+    after = [x.tobytes() for block in model.players.values() for x in block.snapshot()]
+    assert after == before
+    assert not model.training_log
+
+
+@needs_numba  # formulas make arrays of their own besides
+def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
+    peaks = []
+    for replay in (False, True):
+        model = sg.models.vae((200,), latent=2, hidden=(1000,), rng=0)
+        x = np.ones((16, 200), "float32")
+        sg.fit(model, x, epochs=4, batch_size=16, seed=0, replay=replay)  # kernels are compiled
+        tracemalloc.start()
+        sg.fit(model, x, epochs=4, batch_size=16, seed=0, replay=replay)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    size = sum(block.vector.nbytes for block in model.players.values())
+    assert peaks[1] - peaks[0] < 4 * size  # a copy of the vector, and of the two that Adam has
 
 
 # which steps are replayed, and which are not
