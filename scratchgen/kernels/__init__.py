@@ -8,7 +8,7 @@ mathematics.
     sums, shares, rows      add, add_scaled, add_in_place, add_by_label, mean, join, take_rows,
                             look_up
     written in place        clear, clip, approach
-    numbers                 full, numbers: those that change from step to step
+    numbers                 full, zeros to add to, numbers: those that change from step to step
     random numbers          standard_normal, uniform
     of each number          sigmoid, softplus, normal_cdf, normal_density
     to declare more         formula, twin_of, and for loops: share, share_row, helper, by_dtype, and
@@ -29,6 +29,7 @@ from .arithmetic import (
     look_up,
     mean,
     take_rows,
+    zeros,
 )
 from .bending import loops_of, pointwise
 from .compiling import by_dtype, helper
@@ -78,4 +79,5 @@ __all__ = [
     "times_transpose",
     "twin_of",
     "uniform",
+    "zeros",
 ]

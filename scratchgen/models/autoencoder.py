@@ -34,7 +34,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..checks import Array, array_text, chunks, finite, numbers, whole
 from ..data.scaling import Scaler
 from ..distributions import (
