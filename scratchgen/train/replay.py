@@ -27,8 +27,10 @@ ours is run itself.
 
 import contextlib
 import copy
+import math
 import operator
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,27 +55,50 @@ PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
-class StepNumber(int):
-    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone."""
+class StepNumber:
+    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone.
 
+    It is no int, because what is written in C would read that without asking: `table[step]`.
+    """
 
-def _unless_recorded(name: str) -> Any:
-    def read(self: StepNumber, *others: Any) -> Any:
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def __array__(self, *_args: Any, **_options: Any) -> Array:
+        return np.array(self.__int__())
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.__int__(), name)
+
+    def __int__(self) -> int:
         if is_recording():
             raise Refused("the number of the step is read, and not by tape.number")
-        return getattr(int, name)(self, *others)
+        return self._step
+
+
+def _reading(f: Callable[..., Any], reverse: bool = False) -> Any:
+    def read(self: StepNumber, *others: Any) -> Any:
+        step = self.__int__()
+        return f(*others, step) if reverse else f(step, *others)
 
     return read
 
 
+for _name in ("lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert", "index"):
+    setattr(StepNumber, f"__{_name}__", _reading(getattr(operator, _name)))
+for _kind in (bool, float, complex, str):
+    setattr(StepNumber, f"__{_kind.__name__}__", _reading(_kind))
+for _one in (hash, repr, round, format, math.trunc, math.floor, math.ceil):
+    setattr(StepNumber, f"__{_one.__name__}__", _reading(_one))
 for _name in (
-    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
-    "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
-    "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
-    "__hash__", "__divmod__", "__rdivmod__", "__rfloordiv__", "__rmod__", "__abs__", "__and__",
-    "__rand__", "__rshift__", "__round__", "__str__", "__repr__", "__format__",
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift",
+    "rshift", "divmod",
 ):  # fmt: skip
-    setattr(StepNumber, _name, _unless_recorded(_name))
+    _f = divmod if _name == "divmod" else getattr(operator, _name)
+    setattr(StepNumber, f"__{_name.strip('_')}__", _reading(_f))
+    setattr(StepNumber, f"__r{_name.strip('_')}__", _reading(_f, reverse=True))
 
 
 def is_known(part: Any) -> bool:
