@@ -139,19 +139,21 @@ class Steps:
         self._choices: list[Any] = []
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
-        self._names: sources.Names | None = None
-        if self._replay is not False:
-            self._double()  # by copying, after which classes have one name more
+        self._names: sources.Names | None = None  # looked at before a step is first recorded
         self.look_again()
 
     def look_again(self) -> None:
-        """Look whether the textbook is as it was published; at each epoch.
+        """Look whether the textbook is as it was; at each epoch.
 
         Plans are forgotten where names stand for something else than when they were made.
         """
-        if self._names is not None and self._names.are_as_before():
-            return
-        edited = sources.edited()  # so that no loop of an edited formula runs
+        if self._names is None:
+            sources.edited()  # so that no loop of an edited formula runs
+        elif not self._names.are_as_before():
+            self._look()
+
+    def _look(self) -> None:
+        edited = sources.edited()
         if self._replay is False or self._reason:
             return
         names = sources.Names()
@@ -166,7 +168,7 @@ class Steps:
     def after_callbacks(self) -> None:
         """A callback of a user's own may have put something in the place of a function."""
         if self._names is not None and not self._reason and not self._names.are_as_before():
-            self.look_again()
+            self._look()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
@@ -178,6 +180,10 @@ class Steps:
         if not kind.runs:  # of many kinds there is but one step
             kind.runs = 1
             return self._plainly(rows)
+        if self._names is None:
+            self._look()
+            if self._reason:
+                return self._plainly(rows)
         kind.rows[:] = rows
         try:
             if kind.plan is None or not kind.is_trusted:
