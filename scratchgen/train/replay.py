@@ -148,7 +148,8 @@ class Steps:
         Plans are forgotten where names stand for something else than when they were made.
         """
         if self._names is None:
-            sources.edited()  # so that no loop of an edited formula runs
+            if twins_run():
+                sources.edited()  # so that no loop of an edited formula runs
         elif not self._names.are_as_before():
             self._look()
 
