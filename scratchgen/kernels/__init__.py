@@ -17,6 +17,7 @@ room are about speed: the mathematics can be read without them. With N examples 
     sigmoid, softplus                          of each number, as are the next two
     normal_cdf, normal_density                 Phi, phi; phi is 0 beyond FAR
     full(shape, value, dtype)                  a constant array
+    zeros(size, dtype)                         a vector of 0, to add gradients to
     numbers(f)                                 f(), a number that changes from step to step
     standard_normal, uniform                   (rng, shape, dtype): draws of N(0, 1), of U(0, 1)
     clear(x)                                   x = 0, in place
@@ -41,6 +42,7 @@ from .arithmetic import (
     look_up,
     mean,
     take_rows,
+    zeros,
 )
 from .bending import loops_of, pointwise
 from .compiling import by_dtype, helper
@@ -90,4 +92,5 @@ __all__ = [
     "times_transpose",
     "twin_of",
     "uniform",
+    "zeros",
 ]

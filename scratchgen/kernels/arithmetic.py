@@ -22,7 +22,7 @@ from . import memory, recording
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
-from .twins import call, formula, twin_of, twins_run
+from .twins import call, formula, twin_of, twins_run, want_twins
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -138,6 +138,15 @@ def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
     array = memory.constant(shape, value, dtype)
     recording.keep(array)
     return array
+
+
+def zeros(shape: Any, dtype: Any) -> Array:
+    """An array of zeros to add to, as of gradients; it outlasts steps.
+
+    Who asks for gradients is about to train: from now on loops are worth compiling.
+    """
+    want_twins()
+    return np.zeros(shape, dtype)
 
 
 def as_rows(x: Array) -> Array:

@@ -22,11 +22,18 @@ class Prepared:
     """f, on one thread, in memory of its own.
 
     `reads` are the parameters that f reads besides, as they are at each call; None where it may do
-    more than kernels do, and is not replayed.
+    more than kernels do, and is not replayed. With `new_memory` the arrays of each call are new.
     """
 
-    def __init__(self, f: Callable[[Array], Array], example: Array, reads: Any) -> None:
+    def __init__(
+        self,
+        f: Callable[[Array], Array],
+        example: Array,
+        reads: Any,
+        new_memory: bool = False,
+    ) -> None:
         self._f, self._x = f, np.array(example)
+        self._new_memory = new_memory
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
         self._by_loops = twins_run()
@@ -47,6 +54,8 @@ class Prepared:
         return self._y
 
     def _by_python(self) -> Array:
+        if self._new_memory:
+            return self._f(self._x.copy())
         with self._workspace.step():
             return self._f(self._x)
 

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..applying import PreparedDecoder, by_chunks
 from ..checks import (
     MOST_EXAMPLES,
     Array,
@@ -36,13 +37,11 @@ from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..kernels import standard_normal
-from ..kernels.memory import Workspace
 from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
 from ..nn.layer import Views
 from ..optim import Optimizer
 from ..rng import Rng, generator
-from .decoding import PreparedDecoder
 from .trace import Trace, spied
 
 
@@ -211,13 +210,12 @@ class Model(ExplainsKeywords):
 
     @explains_keywords
     def decoder(self, batch: int = 1) -> PreparedDecoder:
-        """`decode` for `batch` latents at a time, in the same memory at every call.
+        """`decode` for `batch` latents at a time, for programs that embed a model; see applying.py.
 
-        For programs that embed a model: little Python runs in a call, and no memory is taken where
-        kernels run as compiled loops, as after `load(path, jit=True)`. Any number of threads may
-        share it: each works in memory of its own. What a call returns is the caller's; `decode(z,
-        out=x)` writes into x (batch, *shape), and then nothing is allocated. It decodes with the
-        weights that the model has at the call. Raises OptionError unless batch is at least 1.
+        Any number of threads may share it. What a call returns is the caller's; `decode(z, out=x)`
+        writes into x (batch, *shape), and after `load(path, jit=True)` then allocates nothing. It
+        decodes with the weights that the model has at the call. Raises OptionError unless batch is
+        at least 1.
 
         >>> from scratchgen.models import vae
         >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).decoder(batch=1)
@@ -446,15 +444,9 @@ class Model(ExplainsKeywords):
     ) -> Iterator[tuple[slice, Array]]:
         """As `apply`, a chunk at a time: the slice of examples, and what the network gives for it.
 
-        What is given for a chunk is to be used before the next is asked for.
+        That is the caller's until the next chunk.
         """
-        network, p, tape, memory = self.networks[name], self._views(name), Tape(), Workspace()
-        for rows in chunks(len(x), self.shape):
-            tape.begin(training=False, labels=None if labels is None else labels[rows])
-            with memory.step(rows.stop - rows.start), np.errstate(under="ignore"):
-                part = np.ascontiguousarray(x[rows], self.dtype)
-                y = network.forward(p, part, tape)
-            yield rows, y
+        return by_chunks(self.networks[name], self._views(name), x, labels, self.shape, self.dtype)
 
     def _pass_data(
         self, name: str, x: Array, labels: Array | None

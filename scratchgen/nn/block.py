@@ -18,7 +18,6 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, Shape, float_type
 from ..errors import OptionError
-from ..kernels.twins import want_twins
 from ..rng import Rng, generator
 from .layer import Layer, Views
 
@@ -197,8 +196,7 @@ class Gradient:
     """
 
     def __init__(self, layout: Layout, dtype: Any) -> None:
-        want_twins()  # gradients are asked for where training begins
-        self.vector = np.zeros(layout.size, dtype)  # (P,)
+        self.vector = kernels.zeros(layout.size, dtype)  # (P,)
         self.views = layout.views(self.vector)
 
     def clear(self) -> None:

@@ -28,6 +28,7 @@ ours is run itself.
 import contextlib
 import copy
 import dataclasses
+import math
 import operator
 import os
 from collections.abc import Callable, Iterator
@@ -59,27 +60,50 @@ OF_PLANS = (Refused, DivergedError, ArithmeticError, LookupError, TypeError, Val
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
-class StepNumber(int):
-    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone."""
+class StepNumber:
+    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone.
 
+    It is no int, because what is written in C would read that without asking: `table[step]`.
+    """
 
-def _unless_recorded(name: str) -> Any:
-    def read(self: StepNumber, *others: Any) -> Any:
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def __array__(self, *_args: Any, **_options: Any) -> Array:
+        return np.array(self.__int__())
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.__int__(), name)
+
+    def __int__(self) -> int:
         if is_recording():
             raise Refused("the number of the step is read, and not by tape.number")
-        return getattr(int, name)(self, *others)
+        return self._step
+
+
+def _reading(f: Callable[..., Any], reverse: bool = False) -> Any:
+    def read(self: StepNumber, *others: Any) -> Any:
+        step = self.__int__()
+        return f(*others, step) if reverse else f(step, *others)
 
     return read
 
 
+for _name in ("lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert", "index"):
+    setattr(StepNumber, f"__{_name}__", _reading(getattr(operator, _name)))
+for _kind in (bool, float, complex, str):
+    setattr(StepNumber, f"__{_kind.__name__}__", _reading(_kind))
+for _one in (hash, repr, round, format, math.trunc, math.floor, math.ceil):
+    setattr(StepNumber, f"__{_one.__name__}__", _reading(_one))
 for _name in (
-    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
-    "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
-    "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
-    "__hash__", "__divmod__", "__rdivmod__", "__rfloordiv__", "__rmod__", "__abs__", "__and__",
-    "__rand__", "__rshift__", "__round__", "__str__", "__repr__", "__format__",
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift",
+    "rshift", "divmod",
 ):  # fmt: skip
-    setattr(StepNumber, _name, _unless_recorded(_name))
+    _f = divmod if _name == "divmod" else getattr(operator, _name)
+    setattr(StepNumber, f"__{_name.strip('_')}__", _reading(_f))
+    setattr(StepNumber, f"__r{_name.strip('_')}__", _reading(_f, reverse=True))
 
 
 def is_known(part: Any) -> bool:
@@ -120,20 +144,23 @@ class Steps:
         self._choices: list[Any] = []
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
-        self._names: sources.Names | None = None
-        if self._replay is not False:
-            self._double()  # by copying, after which classes have one name more
+        self._names: sources.Names | None = None  # looked at before a step is first recorded
         self.look_again()
 
     def look_again(self) -> None:
-        """Look whether the textbook is as it was published; at each epoch.
+        """Look whether the textbook is as it was; at each epoch.
 
         Plans are forgotten where names stand for something else than when they were made.
         """
         self._look_at_settings()
-        if self._names is not None and self._names.are_as_before():
-            return
-        edited = sources.edited()  # so that no loop of an edited formula runs
+        if self._names is None:
+            if twins_run():
+                sources.edited()  # so that no loop of an edited formula runs
+        elif not self._names.are_as_before():
+            self._look()
+
+    def _look(self) -> None:
+        edited = sources.edited()
         if self._replay is False or self._reason:
             return
         names = sources.Names()
@@ -149,7 +176,7 @@ class Steps:
         """A callback of a user's own may have put something in the place of another."""
         self._look_at_settings()
         if self._names is not None and not self._reason and not self._names.are_as_before():
-            self.look_again()
+            self._look()
 
     def _look_at_settings(self) -> None:
         """Forget plans where a part that they were made of has other settings than then."""
@@ -167,6 +194,10 @@ class Steps:
         if not kind.runs:  # of many kinds there is but one step
             kind.runs = 1
             return self._plainly(rows)
+        if self._names is None:
+            self._look()
+            if self._reason:
+                return self._plainly(rows)
         kind.rows[:] = rows
         try:
             if kind.plan is None or not kind.is_trusted:

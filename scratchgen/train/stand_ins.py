@@ -225,7 +225,7 @@ class Run:
             self._play(*playback.given[id(self.part)].popleft())
             return
         before = self._given() if playback is not None else None
-        with memory.outside():
+        with memory.outside(), _with_plain_step(self.args):
             found = getattr(self.part, self.verb)(*self.args)
         if self.verb == "update":
             expect_written(self.part, self.args[0], found)
@@ -293,6 +293,21 @@ def _for_writing(x: Any) -> Any:
     if type(x) is SimpleNamespace:
         return SimpleNamespace(**{name: _for_writing(one) for name, one in vars(x).items()})
     return [_for_writing(one) for one in x] if isinstance(x, list) else x
+
+
+@contextmanager
+def _with_plain_step(args: tuple[Any, ...]) -> Iterator[None]:
+    """Within it the tape among the arguments gives the number of the step as an int."""
+    tape = next((x for x in args if isinstance(x, Tape)), None)
+    step = None if tape is None else tape.what_was_given().get("step")
+    if tape is None or step is None:
+        yield
+        return
+    tape.go_on(int(step))
+    try:
+        yield
+    finally:
+        tape.go_on(step)
 
 
 def _rng_of(x: Any) -> np.random.Generator | None:

@@ -48,7 +48,7 @@ class Trainer:
         self.averages: dict[str, tuple[Any, Any]] = {}
         self.gradients, self.tapes = {}, {}
         self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
-        self.numbered: Callable[[int], int] = int  # how objectives get a step's number
+        self.numbered: Callable[[int], Any] = int  # how objectives get a step's number
         for player, block in model.players.items():
             self.memories[player] = optimizers[player].memory(block.vector)
             self.gradients[player] = block.zeros_like()

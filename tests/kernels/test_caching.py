@@ -202,6 +202,18 @@ def test_whatever_a_loop_reads_stands_in_a_file_that_counts():
                     assert set(counts) & set(caching.sources()), (name, function.name, node.id)
 
 
+def test_loops_stand_nowhere_but_in_files_that_count():
+    from scratchgen.kernels.native import caching
+
+    found = {
+        path.relative_to(caching.PACKAGE).as_posix()
+        for path in caching.PACKAGE.rglob("*.py")
+        if caching.MARKS.search(path.read_bytes())
+    }
+    assert found
+    assert found <= caching.sources().keys()
+
+
 def is_compiled(function: ast.FunctionDef) -> bool:
     marks = {one.id for one in function.decorator_list if isinstance(one, ast.Name)}
     return bool(marks & {"helper", "rounded"}) or [one.arg for one in function.args.args[:2]] == [

@@ -76,7 +76,7 @@ def test_it_follows_the_weights():
 @pytest.mark.parametrize("model", list(models()), ids=str)
 @pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
 def test_it_runs_no_python_of_the_layers(model, way, monkeypatch):
-    monkeypatch.setattr("scratchgen.models.decoding.why_not", lambda: "")
+    monkeypatch.setattr("scratchgen.applying.why_not", lambda: "")
     with way():
         decode, z = model.decoder(), np.ones((1, 3), np.float32)
         wanted = decode(z)
@@ -205,3 +205,34 @@ def test_threads_with_a_decoder_each_do_not_disturb_each_other():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("replay", ["0", "1"])
+def test_who_switches_replays_off_may_keep_the_arrays_of_a_pass(replay, monkeypatch):
+    monkeypatch.setenv("SCRATCHGEN_REPLAY", replay)
+    model, kept, forward = (
+        sg.models.vae((28, 28, 1), latent=3, hidden=(8,), rng=0),
+        [],
+        nn.Dense.forward,
+    )
+
+    def keeping(*given):
+        y = forward(*given)
+        kept.append((y, y.copy()))
+        return y
+
+    monkeypatch.setattr("scratchgen.applying.why_not", lambda: "")
+    monkeypatch.setattr(nn.Dense, "forward", keeping)
+    with twins():
+        model.decode(np.random.default_rng(0).standard_normal((20_000, 3)))
+    several = len(kept)
+    assert several > 2  # chunks, each through both layers
+    with twins():
+        decode = model.decoder()
+        for z in np.eye(3):
+            decode(z[None])
+    changed = [not np.array_equal(y, then) for y, then in kept]
+    if replay == "0":
+        assert not any(changed)
+    elif compiles() and numba_works():  # what NumPy's formulas give is new in any case
+        assert any(changed[:several])

@@ -1004,6 +1004,17 @@ def reads_the_step(monkeypatch, since):
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
 
+def looks_the_step_up(monkeypatch, since):
+    minimise = sg.models.GAN.minimise
+
+    def in_turns(self, player, batch, tape, gradient):
+        if player == "generator":  # C reads an int without asking it
+            batch = batch[: ([len(batch)] * 4 + [2] * 100)[tape.step]]
+        return minimise(self, player, batch, tape, gradient)
+
+    monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
+
+
 def hides_something(monkeypatch, since):
     full, calls = sg.models.adversarial.full, []
 
@@ -1018,6 +1029,10 @@ REFUSED = {
     "writes in place": (writes_in_place, "doubled (test_replay.py, line "),
     "multiplies by NumPy": (multiplies_by_numpy, "was given an array ("),
     "reads the step": (reads_the_step, "the number of the step is read, and not by tape.number"),
+    "looks the step up": (
+        looks_the_step_up,
+        "the number of the step is read, and not by tape.number",
+    ),
     "hides something": (hides_something, "a step gave other numbers"),
 }
 

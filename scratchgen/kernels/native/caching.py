@@ -35,6 +35,7 @@ import llvmlite.binding
 import numba
 from numba.core import caching
 
+from ...sources import ROOMS
 from . import vectors
 
 KERNELS = Path(__file__).parent.parent
@@ -80,15 +81,21 @@ def _private() -> Path:
 
 def sources() -> dict[str, bytes]:
     """The files whose text compiled loops depend on, and their text."""
-    texts = {path: path.read_bytes() for path in sorted(PACKAGE.rglob("*.py"))}
+    texts = _texts("*.py")
     if not texts:  # only what Python compiles from them was installed
-        texts = {path: path.read_bytes() for path in sorted(PACKAGE.rglob("*.pyc"))}
+        texts = _texts("*.pyc")
         return {path.relative_to(PACKAGE).as_posix(): text for path, text in texts.items()}
     return {
         path.relative_to(PACKAGE).as_posix(): text
         for path, text in texts.items()
         if path.is_relative_to(KERNELS) or MARKS.search(text)
     }
+
+
+def _texts(pattern: str) -> dict[Path, bytes]:
+    """What the files are of the rooms where loops may stand."""
+    rooms = (PACKAGE / room for room in ("kernels", *ROOMS))
+    return {path: path.read_bytes() for room in rooms for path in sorted(room.rglob(pattern))}
 
 
 def _key() -> str:

@@ -1,8 +1,14 @@
-"""A decoder prepared for calls of one size, which all work in the same memory.
+"""Networks outside of training: applied to many examples, or prepared for calls of one size.
+
+    for rows, y in by_chunks(network, p, x, dtype): ...        y = network(x[rows])
 
     decode = model.decoder(batch=1)
     x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
     decode(z, out=x)                   the same, written into x                  (2)
+
+Each chunk is computed in the memory of the last one, and so is each call of a prepared decoder,
+unless somebody may be looking: where the source was edited, a debugger follows, or replays are
+switched off, all arrays are new and may be kept.
 
 Any number of threads may share it: each works in memory of its own, and what a call returns is the
 caller's. kernels/prepared.py says how little is left to do in a call. It runs on one thread, by
@@ -11,19 +17,44 @@ loops or by formulas, whichever run when the decoder is made.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, array_text, examples
-from ..data.scaling import Scaler
-from ..errors import KindError, ShapeError
-from ..kernels.prepared import Prepared
-from ..kernels.trust import asked, is_ours, why_not
-from ..kernels.twins import references, twins, twins_run
-from ..nn import Layer, Network, Tape, distinct_layers
-from ..nn.layer import Views
+from .checks import Array, Shape, array_text, chunks, examples
+from .data.scaling import Scaler
+from .errors import KindError, ShapeError
+from .kernels.memory import Workspace
+from .kernels.prepared import Prepared
+from .kernels.trust import asked, is_followed, is_ours, why_not
+from .kernels.twins import references, twins, twins_run
+from .nn import Layer, Network, Tape, distinct_layers
+from .nn.layer import Views
+
+
+def is_watched() -> bool:
+    """Whether somebody may look at, or keep, the arrays of a pass."""
+    return asked(None) is False or is_followed() or bool(why_not())
+
+
+def by_chunks(
+    network: Network, p: Views, x: Array, labels: Array | None, shape: Shape, dtype: np.dtype[Any]
+) -> Iterator[tuple[slice, Array]]:
+    """A chunk of x (N, ...) at a time: the slice of examples, and what the network gives for it.
+
+    A chunk is of as many examples as `chunks` says for those of `shape`. The next one may be
+    written over what was given for it.
+    """
+    parts, tape = list(chunks(len(x), shape)), Tape()
+    workspace = Workspace() if len(parts) > 1 and not is_watched() else None
+    for rows in parts:
+        tape.begin(training=False, labels=None if labels is None else labels[rows])
+        memory = nullcontext() if workspace is None else workspace.step(rows.stop - rows.start)
+        with memory, np.errstate(under="ignore"):
+            part = np.ascontiguousarray(x[rows], dtype)
+            y = network.forward(p, part, tape)
+        yield rows, y
 
 
 class PreparedDecoder:
@@ -51,7 +82,7 @@ class PreparedDecoder:
         self._check_labels, self._joins_labels = check_labels, joins_labels
         layers = [*distinct_layers(network), *parts]
         self._is_ours = not joins_labels and all(map(is_ours, layers))
-        self._is_ours &= asked(None) is not False and not why_not()
+        self._is_watched = is_watched()
         self._by = twins if twins_run() else references  # what a pass runs by
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
@@ -91,7 +122,14 @@ class PreparedDecoder:
         z = np.zeros_like(self._like_z)
         with self._by():
             self._mine.work = DecodingPass(
-                self._network, self._p, z, self._reading, self._scaler, self._is_ours, self._by
+                self._network,
+                self._p,
+                z,
+                self._reading,
+                self._scaler,
+                self._is_ours and not self._is_watched,
+                self._is_watched,
+                self._by,
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -124,14 +162,16 @@ class DecodingPass:
         z: Array,
         reading: Callable[[Array], Array],
         scaler: Scaler | None,
-        is_ours: bool,
+        is_replayed: bool,
+        is_watched: bool,
         by: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.z, self.tape = z, Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
         self._reading, self._scaler, self._by = reading, scaler, by
         with np.errstate(under="ignore"):
-            self._decode = Prepared(self._layer_by_layer, z, p if is_ours else None)
+            p = p if is_replayed else None
+            self._decode = Prepared(self._layer_by_layer, z, p, new_memory=is_watched)
         self._by_numpy = scaler is not None or not self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
