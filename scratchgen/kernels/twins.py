@@ -63,16 +63,17 @@ def _keep_freed_memory() -> None:
 
 def references() -> AbstractContextManager[None]:
     """Within it the NumPy formulas run, in this thread, whatever is installed."""
-    return _in_block(twins=False)
+    return run_by(twins=False)
 
 
 def twins() -> AbstractContextManager[None]:
     """Within it the twins run, in this thread, where there are any."""
-    return _in_block(twins=True)
+    return run_by(twins=True)
 
 
 @contextmanager
-def _in_block(twins: bool) -> Iterator[None]:
+def run_by(twins: bool) -> Iterator[None]:
+    """Within it twins run, or the NumPy formulas."""
     before = _twins_in_block.set(twins)
     try:
         yield
@@ -89,6 +90,11 @@ def twins_run() -> bool:
     """Whether kernels run as their twins, here and now."""
     here = _twins_in_block.get()
     return (_twins_are_wanted if here is None else here) and numba_works()
+
+
+def may_run_loop_of(formula: Callable[..., Any]) -> bool:
+    """Whether a loop may run in the place of that formula, which is as it was published."""
+    return twins_run() and sources.is_published(formula)
 
 
 @functools.cache

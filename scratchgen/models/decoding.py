@@ -6,13 +6,12 @@
 
 Any number of threads may share it: each works in memory of its own, and what a call returns is the
 caller's. In each thread the call is recorded once and then replayed, if all that it goes through
-can be; see kernels/plans.py. It runs on one thread, and by twins or references, whichever run when
-the decoder is made.
+can be; see kernels/prepared.py. It runs on one thread, and by loops or by NumPy, whichever kernels
+run by when the decoder is made.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..data.scaling import Scaler
 from ..errors import KindError, ShapeError
 from ..kernels.prepared import Prepared
 from ..kernels.trust import asked, is_ours, why_not
-from ..kernels.twins import references, twins, twins_run
+from ..kernels.twins import run_by, twins_run
 from ..nn import Layer, Network, Tape, distinct_layers
 from ..nn.layer import Views
 
@@ -53,7 +52,7 @@ class PreparedDecoder:
         layers = [*distinct_layers(network), *parts]
         self._is_ours = not joins_labels and all(map(is_ours, layers))
         self._is_ours &= asked(None) is not False and not why_not()
-        self._by = twins if twins_run() else references  # in whose block a pass is prepared
+        self._by_loops = twins_run()  # as each thread's pass then is
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
 
@@ -90,9 +89,9 @@ class PreparedDecoder:
     def _pass(self) -> "DecodingPass":
         """This thread's own pass."""
         z = np.zeros_like(self._like_z)
-        with self._by():
+        with run_by(twins=self._by_loops):
             self._mine.work = DecodingPass(
-                self._network, self._p, z, self._reading, self._scaler, self._is_ours, self._by
+                self._network, self._p, z, self._reading, self._scaler, self._is_ours
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -126,20 +125,19 @@ class DecodingPass:
         reading: Callable[[Array], Array],
         scaler: Scaler | None,
         is_ours: bool,
-        by: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.z, self.tape = z, Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
-        self._reading, self._scaler, self._by = reading, scaler, by
+        self._reading, self._scaler = reading, scaler
         with np.errstate(under="ignore"):
             self._decode = Prepared(self._layer_by_layer, z, p if is_ours else None)
-        self._by_numpy = scaler is not None or not self._decode.runs_loops_alone
+        self._runs_loops_alone = scaler is None and self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
         """x for z, in memory that the next run writes over."""
-        if not self._by_numpy:
+        if self._runs_loops_alone:
             return self._decode(z)
-        with self._by(), np.errstate(under="ignore"):  # what is too small for a number is 0
+        with np.errstate(under="ignore"):  # what is too small for a number is 0
             x = self._decode(z)
             return x if self._scaler is None else self._scaler.undo(x)
 
