@@ -150,8 +150,7 @@ EXCEPTIONS = {
         "why_not",
     },
     ("scratchgen/models/decoding.py", "scratchgen/kernels/twins.py"): {
-        "references",
-        "twins",
+        "run_by",
         "twins_run",
     },
 }

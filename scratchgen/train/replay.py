@@ -18,15 +18,13 @@ What is read is what runs: a plan is for the text that was read, and so no step 
     if the plan did something else than the step
 
 Then steps run as they are written, on the model itself and in memory of their own, and one line
-says why. Where (1) breaks off a step, everything is put back to where it began.
+says why. Where (1) breaks off a step, everything is put back to where it began (state.py).
 
-Kernels are recorded of our own parts. In the place of any other, such as a layer of a
-user's own, a stand-in runs (stand_ins.py), in a double of the model. A model of another class than
-ours is run itself.
+Recorded are the kernels of our own parts, in a double of the model (doubles.py). In the place of
+any other part, such as a layer of a user's own, a stand-in runs there (stand_ins.py). A model of
+another class than ours is run itself.
 """
 
-import contextlib
-import copy
 import operator
 import os
 from typing import Any
@@ -35,58 +33,20 @@ import numpy as np
 
 from .. import kernels, sources
 from ..checks import Array
-from ..kernels.memory import Workspace, read_only
+from ..kernels.memory import Workspace
 from ..kernels.plans import Plan
-from ..kernels.recording import Action, Notes, is_recording, recording
-from ..kernels.trust import asked, is_followed, is_ours, why_not
+from ..kernels.recording import Action, Notes, recording
+from ..kernels.trust import asked, is_followed, why_not
 from ..kernels.twins import twins_run
-from ..losses.adversarial import AdversarialLoss, both_of
-from ..nn import Layer
-from ..optim import ClipNorm
-from ..optim.memory import Memory
 from ..printing import tell
-from .stand_ins import Refused, Run, StandIn, StandInOptimizer, asking_once, doubled, taping
+from .doubles import Double
+from .stand_ins import Refused, Run, taping
+from .state import State
 from .step import Trainer
 
 SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
-
-
-class StepNumber(int):
-    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone."""
-
-
-def _unless_recorded(name: str) -> Any:
-    def read(self: StepNumber, *others: Any) -> Any:
-        if is_recording():
-            raise Refused("the number of the step is read, and not by tape.number")
-        return getattr(int, name)(self, *others)
-
-    return read
-
-
-for _name in (
-    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
-    "__rtruediv__", "__floordiv__", "__mod__", "__pow__", "__rpow__", "__lt__", "__le__", "__gt__",
-    "__ge__", "__eq__", "__ne__", "__bool__", "__float__", "__int__", "__index__", "__neg__",
-    "__hash__", "__divmod__", "__rdivmod__", "__rfloordiv__", "__rmod__", "__abs__", "__and__",
-    "__rand__", "__rshift__", "__round__", "__str__", "__repr__", "__format__",
-):  # fmt: skip
-    setattr(StepNumber, _name, _unless_recorded(_name))
-
-
-def is_known(part: Any) -> bool:
-    """Whether what a part does is kernels alone."""
-    if isinstance(part, AdversarialLoss):  # a user's own may be of this class
-        players = (
-            both_of(part.discriminator, part.discriminator_gradients),
-            both_of(part.generator, part.generator_gradients),
-        )
-        return is_ours(part) and all(hasattr(formula, "twins") for formula in players)
-    if isinstance(part, ClipNorm) and not is_known(part.optimizer):
-        return False
-    return is_ours(part)
 
 
 class Steps:
@@ -178,7 +138,7 @@ class Steps:
             self._kinds[key] = Kind(double, size)
         return self._kinds[key], key
 
-    def _double(self) -> "Double":
+    def _double(self) -> Double:
         """The double of the trainer, for what the model has now."""
         model = self.trainer.model
         choices = [*vars(model).values(), *model.networks.values()]
@@ -230,7 +190,7 @@ class Steps:
                 with recording() as notes:
                     parts = self._gathered(kind, key)
                 kind.has_run = True
-                self._expect_no_strangers(notes)
+                self._expect_no_strangers(notes, start.arrays)
                 kind.plan = Plan(notes, kernels.threads_now())
                 kind.reports = self.trainer.reports
                 kind.may_break_off = any(_may_break_off(event) for event in notes.events)
@@ -272,7 +232,7 @@ class Steps:
             labels = kernels.look_up(self._labels, kind.rows, np.int64)
         return x.reshape(len(kind.rows), *model.shape), self._rng, labels
 
-    def _compared(self, kind: "Kind", key: Any, plan: Plan, start: "State") -> dict[str, float]:
+    def _compared(self, kind: "Kind", key: Any, plan: Plan, start: State) -> dict[str, float]:
         """A step by Python, and the plan from the same start."""
         with taping() as playback:
             parts = self._gathered(kind, key)
@@ -324,9 +284,9 @@ class Steps:
             start.put_back()
             raise
 
-    def _expect_no_strangers(self, notes: Notes) -> None:
+    def _expect_no_strangers(self, notes: Notes, changed: list[Array]) -> None:
         """(2)"""
-        own = [*State(self.trainer, self._rng).arrays, self._x]
+        own = [*changed, self._x]
         own += [kind.rows for kind in self._kinds.values()]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
@@ -337,7 +297,7 @@ class Steps:
 class Kind:
     """What is known of one kind of steps; `runs` is 1 when the first of them has run."""
 
-    def __init__(self, double: "Double", size: int) -> None:
+    def __init__(self, double: Double, size: int) -> None:
         self.double = double
         self.rows = np.zeros(size, np.int64)
         self.runs = 0
@@ -347,109 +307,9 @@ class Kind:
         self.given: dict[str, dict[str, Any]] = {}
 
 
-class Double:
-    """The trainer again, with a double of its model; None where the model is of another class."""
-
-    def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
-        self._choices = choices  # which stay alive, so that nothing else gets an id of these
-        self.trainer: Any = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
-
-
-def _double_of_trainer(trainer: Trainer) -> Trainer:
-    """It shares memories and tapes, and sees vectors and gradients through read-only windows."""
-    double = copy.copy(trainer)
-    double.model, double.numbered = _double_of(trainer.model), StepNumber
-    double.gradients, double.optimizers = {}, {}
-    for player, block in trainer.model.players.items():
-        gradient: Any = copy.copy(trainer.gradients[player])
-        optimizer: Any = trainer.optimizers[player]
-        stand_in: Any = StandInOptimizer(optimizer, block.vector, gradient.vector)
-        double.optimizers[player] = asking_once(optimizer) if is_known(optimizer) else stand_in
-        gradient.vector = read_only(gradient.vector)
-        gradient.views = block.layout.views(gradient.vector)
-        double.gradients[player] = gradient
-    parts = (*trainer.optimizers.values(), *trainer.model.parts())
-    double.others_run = not all(map(is_known, parts)) or any(
-        double.model.networks[name] is not one for name, one in trainer.model.networks.items()
-    )
-    return double
-
-
-def _double_of(model: Any) -> Any:
-    double = copy.copy(model)
-    made: dict[Layer, Layer] = {}
-    for name, value in vars(model).items():
-        if any(value is part for part in model.parts()) and not is_known(value):
-            setattr(double, name, StandIn(value))
-    double.networks = {
-        name: doubled(network, is_known, made) for name, network in model.networks.items()
-    }
-    double.players = {}
-    for player, block in model.players.items():
-        twin = double.players[player] = copy.copy(block)
-        twin.vector, twin.state = read_only(block.vector), read_only(block.state)
-        twin.views = block.layout.views(twin.vector, twin.state)
-    return double
-
-
-def _can_be_doubled(trainer: Trainer) -> bool:
-    """Whether the model, its networks and the average are of our own classes."""
-    model = trainer.model
-    own = [model, *model.networks.values(), *([trainer.average] if trainer.average else [])]
-    return all(map(is_known, own))
-
-
-class State:
-    """All that a step changes, at one moment: vectors, states, memories, the stream of noise.
-
-    What a user's own optimizers remember is put back only where a step is broken off: a plan does
-    not change it (stand_ins.py).
-    """
-
-    def __init__(self, trainer: Trainer, rng: np.random.Generator) -> None:
-        self._trainer, self._rng = trainer, rng
-        self.arrays: list[Array] = []
-        self._counts: list[tuple[Any, str, int]] = []
-        for player, block in trainer.model.players.items():
-            self.arrays += [block.vector, block.state]
-            if is_known(trainer.optimizers[player]):
-                self._add(trainer.memories[player])
-            for memory in trainer.averages.get(player, ()):
-                self._add(memory)
-        self._copies = [x.copy() for x in self.arrays]
-        self._stream = rng.bit_generator.state
-        self._steps, self._is_moving = trainer.steps, trainer.is_moving
-        self._others = _copies_of_others(trainer)
-
-    def _add(self, memory: Any) -> None:
-        for name, value in vars(memory).items():
-            if isinstance(value, np.ndarray) and name != "theta":
-                self.arrays.append(value)
-            elif isinstance(value, int):
-                self._counts.append((memory, name, value))
-            elif isinstance(value, Memory):
-                self._add(value)
-
-    def restore(self) -> None:
-        """Put everything back to that moment."""
-        for x, kept in zip(self.arrays, self._copies, strict=True):
-            x[...] = kept
-        for memory, name, value in self._counts:
-            setattr(memory, name, value)
-        self._rng.bit_generator.state = self._stream
-        self._trainer.steps, self._trainer.is_moving = self._steps, self._is_moving
-
-    def put_back(self) -> None:
-        """`restore`, and what a user's own optimizers remember."""
-        self.restore()
-        self._trainer.memories |= self._others
-
-    def is_like(self, other: "State") -> bool:
-        """Whether all of it is the same, to the bit."""
-        pairs = zip(self._copies, other._copies, strict=True)
-        same = all(a.tobytes() == b.tobytes() for a, b in pairs)
-        counts = [value for *_, value in self._counts] == [value for *_, value in other._counts]
-        return same and counts and _text(self._stream) == _text(other._stream)
+def _may_break_off(event: Any) -> bool:
+    """Whether an event is a part of a user's own that may give another number of examples."""
+    return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
 
 
 def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
@@ -457,26 +317,6 @@ def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]
     return {
         player: {name: x.copy() for name, x in report.items()} for player, report in reports.items()
     }
-
-
-def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
-    """By player, copies of what a user's own optimizers remember, if they can be copied."""
-    copies: dict[str, Any] = {}
-    for player, memory in trainer.memories.items():
-        if not is_known(trainer.optimizers[player]):
-            vector = trainer.model.players[player].vector
-            with contextlib.suppress(Exception):  # of whatever it consists
-                copies[player] = copy.deepcopy(memory, {id(vector): vector})
-    return copies
-
-
-def _may_break_off(event: Any) -> bool:
-    """Whether an event is a part of a user's own that may give another number of examples."""
-    return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
-
-
-def _text(state: Any) -> str:
-    return repr(state)
 
 
 def _same(a: list[Any], b: list[Any]) -> bool:
