@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import sources
+from .. import published
 from ..checks import Array
 from . import memory, sharing
 from .compiling import Kernel
@@ -224,7 +224,7 @@ def by_numpy(
         place[...] = x
     changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
     arrays = [x for x in args if isinstance(x, np.ndarray)]
-    if (into or onto_zero) and not sources.is_published(formula):
+    if (into or onto_zero) and not published.is_published(formula):
         into = onto_zero = None
     if into:
         f, given = into, (*args, *kept)

@@ -11,7 +11,7 @@
 `double(x)` checks its operands against the declaration (declarations.py) and returns a new array,
 or, in a workspace (memory.py), one of its places. The formula runs where numba is not installed, in
 a process that only loads models and draws from them, with SCRATCHGEN_JIT=0, and where it was edited
-and its loop would not know (sources.py); else the loop runs. compiling.py compiles it, plans.py
+and its loop would not know (published.py); else the loop runs. compiling.py compiles it, plans.py
 runs it on several threads and repeats what was run.
 """
 
@@ -25,7 +25,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .. import sources
+from .. import published
 from ..versions import is_installed
 from . import memory, plans, recording, sharing
 from .compiling import Kernel
@@ -94,7 +94,7 @@ def twins_run() -> bool:
 
 def may_run_loop_of(formula: Callable[..., Any]) -> bool:
     """Whether a loop may run in the place of that formula, which is as it was published."""
-    return twins_run() and sources.is_published(formula)
+    return twins_run() and published.is_published(formula)
 
 
 @functools.cache
@@ -123,7 +123,7 @@ class Twins:
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
         # a user's own formula has a loop of that user; of a method, bending.py knows more
-        self._is_judged = not sources.is_of_package(formula)
+        self._is_judged = not published.is_of_package(formula)
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
         """By the loop, or by the formula; what it returns.
@@ -147,7 +147,7 @@ class Twins:
     @property
     def is_published(self) -> bool:
         """Whether the formula is the one that the loop was written for."""
-        return self._is_judged or sources.is_published(self.written)
+        return self._is_judged or published.is_published(self.written)
 
 
 def _given(made: tuple[Any, ...]) -> Any:

@@ -11,7 +11,7 @@ may change them.
 
 What is read is what runs: a plan is for the text that was read, and so no step is replayed
 
-    if a file of the textbook was edited, or one of its functions replaced  (sources.py)
+    if a file of the textbook was edited, or one of its functions replaced  (published.py)
     while a debugger follows the program
     if a step writes into an array that a kernel gave: arrays are read-only to it     (1)
     if a kernel is given an array that the plan knows nothing of                      (2)
@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels, sources
+from .. import kernels, published, sources
 from ..checks import Array
 from ..kernels.memory import Workspace
 from ..kernels.plans import Plan
@@ -74,7 +74,7 @@ class Steps:
         self._choices: list[Any] = []
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
-        self._names: sources.Names | None = None
+        self._names: published.Names | None = None
         if self._replay is not False:
             self._double()  # by copying, after which classes have one name more
         self.look_again()
@@ -89,7 +89,7 @@ class Steps:
         edited = sources.edited()  # so that no loop of an edited formula runs
         if self._replay is False or self._reason:
             return
-        names = sources.Names()
+        names = published.Names()
         is_asked = self._replay is None and (edited or not names.are_like(self._names))
         if is_asked and (reason := why_not()):
             self._refuse(reason)
