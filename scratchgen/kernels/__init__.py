@@ -6,14 +6,15 @@ mathematics.
 
     products                affine, times, times_transpose, add_outer, add_sum
     sums, shares, rows      add, add_scaled, add_in_place, add_by_label, mean, join, take_rows,
-                            look_up
+                            look_up, as_rows
     written in place        clear, clip, approach
     numbers                 full, numbers: those that change from step to step
     random numbers          standard_normal, uniform
-    of each number          sigmoid, softplus, normal_cdf, normal_density
+    of each number          sigmoid, softplus, normal_cdf, normal_density, which is 0 beyond FAR
     to declare more         formula, twin_of, and for loops: share, share_row, helper, by_dtype, and
                             functions of one number, in functions.py; for activations: pointwise,
                             loops_of
+    how many threads        set_threads, threads, threads_now
 """
 
 from .arithmetic import (

@@ -1,10 +1,11 @@
 """Sums, means and shares of arrays, where nothing else is to be computed.
 
-add           y = x + other                                                  (1)
-add_scaled    y = x + scale noise                                            (2)
-approach      x = x + weight (y - x)                                         (3)
-mean          sum_n value_n / N, in float64                                  (4)
-take_rows     out_i = x_{rows_i}                                             (5)
+add             y = x + other                                            (1)
+add_in_place    into = into + x                                          (1)
+add_scaled      out = x + scale y                                        (2)
+approach        x = x + weight (y - x)                                   (3)
+mean            sum_n value_n / N, in float64                            (4)
+take_rows       out_i = x_{rows_i}                                       (5)
 """
 
 from typing import Any
@@ -48,7 +49,7 @@ def add_in_place(x: Array, into: Array) -> None:
 
 
 def _add(x: Array, into: Array) -> None:
-    into += x
+    into += x  # (1)
 
 
 def _write(x: Array, into: Array) -> None:
@@ -59,7 +60,7 @@ def add_in_place_loop(part, parts, x, into):
     start, stop = share_row(into.size, part, parts)
     x, into = x[start:stop], into[start:stop]
     for i in range(into.size):
-        into[i] += x[i]
+        into[i] += x[i]  # (1)
 
 
 def write_loop(part, parts, x, into):

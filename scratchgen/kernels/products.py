@@ -2,16 +2,16 @@
 
     y  = x w + b                 affine, or times without the b    (1)
     dw = dw + (x^T dy)           add_outer                         (2)
-    db = db + (sum_n dy_n)       add_sum, large batches by way of sum_blocks  (3)
+    db = db + (sum_n dy_n)       add_sum                           (3)
     dx = dy w^T                  times_transpose                   (4)
 
 N examples, I inputs, O outputs. `into` is added to, all else is returned. Where dy is nothing but
-0, as the gradient by y is in the pass of a penalty, (2) and (4) multiply nothing.
+0, as the gradient by y is in the pass of a penalty, (2) and (4) multiply nothing. In (3) large
+batches are first summed in blocks.
 
 The brackets in (2) and (3) count. Of two passes whose gradients are S and -S, as those of real and
 of fake examples can be, nothing must be left: Adam makes a step of any rounding that always has one
-sign.
-So sums begin at 0, and are added to what is there as a whole.
+sign. So sums begin at 0, and are added to what is there as a whole.
 
 The twin of (1), (2) and (4) is one function, c = first + a b or c = c + (a b). It cuts c into
 tiles, whose sums stay in registers (native/tiles.py), and takes them in an order in which what a
