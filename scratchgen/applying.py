@@ -17,7 +17,7 @@ loops or by formulas, whichever run when the decoder is made.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from .errors import KindError, ShapeError
 from .kernels.memory import Workspace
 from .kernels.prepared import Prepared
 from .kernels.trust import asked, is_followed, is_ours, why_not
-from .kernels.twins import references, twins, twins_run
+from .kernels.twins import run_by, twins_run
 from .nn import Layer, Network, Tape, distinct_layers
 from .nn.layer import Views
 
@@ -83,7 +83,7 @@ class PreparedDecoder:
         layers = [*distinct_layers(network), *parts]
         self._is_ours = not joins_labels and all(map(is_ours, layers))
         self._is_watched = is_watched()
-        self._by = twins if twins_run() else references  # what a pass runs by
+        self._by_loops = twins_run()  # as each thread's pass then is
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
 
@@ -120,7 +120,7 @@ class PreparedDecoder:
     def _pass(self) -> "DecodingPass":
         """This thread's own pass."""
         z = np.zeros_like(self._like_z)
-        with self._by():
+        with run_by(twins=self._by_loops):
             self._mine.work = DecodingPass(
                 self._network,
                 self._p,
@@ -129,7 +129,6 @@ class PreparedDecoder:
                 self._scaler,
                 self._is_ours and not self._is_watched,
                 self._is_watched,
-                self._by,
             )
         mine: DecodingPass = self._mine.work
         return mine
@@ -164,21 +163,20 @@ class DecodingPass:
         scaler: Scaler | None,
         is_replayed: bool,
         is_watched: bool,
-        by: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.z, self.tape = z, Tape().begin(training=False)
         self._passes = list(_passes(network, p, self.tape))
-        self._reading, self._scaler, self._by = reading, scaler, by
+        self._reading, self._scaler = reading, scaler
         with np.errstate(under="ignore"):
             p = p if is_replayed else None
             self._decode = Prepared(self._layer_by_layer, z, p, new_memory=is_watched)
-        self._by_numpy = scaler is not None or not self._decode.runs_loops_alone
+        self._runs_loops_alone = scaler is None and self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
         """x for z; to be copied before the next run."""
-        if not self._by_numpy:
+        if self._runs_loops_alone:
             return self._decode(z)
-        with self._by(), np.errstate(under="ignore"):  # what is too small for a number is 0
+        with np.errstate(under="ignore"):  # what is too small for a number is 0
             x = self._decode(z)
             return x if self._scaler is None else self._scaler.undo(x)
 

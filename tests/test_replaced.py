@@ -5,7 +5,7 @@ import functools
 import pytest
 
 import scratchgen as sg
-from scratchgen import nn, sources
+from scratchgen import nn, published, sources
 from scratchgen.kernels.trust import why_not
 
 MODULE = "scratchgen.models.autoencoder"
@@ -34,7 +34,7 @@ def test_it_is_named_until_it_is_put_back(where, name, called, function, monkeyp
         with monkeypatch.context() as context:
             context.setattr(where, name, function, raising=False)
             for _ in range(2):
-                assert called in sources.replaced()
+                assert called in published.replaced()
                 assert why_not().endswith(" was replaced")
     assert why_not() == ""
 
@@ -47,4 +47,4 @@ def test_a_wrapper_that_says_what_it_wraps_is_a_function_of_elsewhere(monkeypatc
         return forward(*args)
 
     monkeypatch.setattr(nn.Dense, "forward", louder)
-    assert "Dense.forward" in sources.replaced()
+    assert "Dense.forward" in published.replaced()

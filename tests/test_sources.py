@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import scratchgen as sg
-from scratchgen import sources
+from scratchgen import published, sources
 from scratchgen.distributions import bernoulli, gaussian
 from scratchgen.kernels import arithmetic, products
 from scratchgen.kernels.twins import FORMULAS
@@ -17,16 +17,16 @@ def edit(monkeypatch):
     """edit(file, name): from now on that function or constant has another text on disk."""
 
     def edit(file, name):
-        assert name in sources._published(file)
+        assert name in sources.TEXTS[file]
         monkeypatch.setattr(sources, "_edited", [file])
-        monkeypatch.setattr(sources, "_changed_in", lambda of: {name} if of == file else set())
+        monkeypatch.setattr(sources, "changed_in", lambda of: {name} if of == file else set())
         monkeypatch.setattr(sources, "_version", object())  # as no other
 
     return edit
 
 
 def is_published(formula) -> bool:
-    return sources.is_published(inspect.unwrap(formula))
+    return published.is_published(inspect.unwrap(formula))
 
 
 def test_every_formula_is_known_as_it_stands_here():
@@ -70,6 +70,6 @@ def test_a_formula_is_another_where_a_function_that_it_calls_was_replaced(monkey
 
 @pytest.mark.parametrize("kind", [GELU, SiLU])
 def test_a_method_is_another_where_one_that_it_calls_is_another(edit, kind):
-    assert sources.is_published(kind.bend, kind=kind)
+    assert published.is_published(kind.bend, kind=kind)
     edit("nn/activations.py", f"{kind.__name__}.value")
-    assert not sources.is_published(kind.bend, kind=kind)
+    assert not published.is_published(kind.bend, kind=kind)

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array
-from ..sources import is_published
 from . import memory, recording
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
-from .twins import call, formula, twin_of, twins_run, want_twins
+from .twins import call, formula, may_run_loop_of, twin_of, want_twins
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -159,12 +158,12 @@ def add_in_place(x: Array, into: Array) -> None:
 
     A replay, in which the array was cleared just before, writes x and reads no zeros: `onto_zero`.
     """
-    prepared, as_published = ADD.prepare(x, into), is_published(_add)
-    if prepared is not None and twins_run() and as_published:
+    prepared = ADD.prepare(x, into)
+    if prepared is not None and may_run_loop_of(_add):
         passed, _ = prepared
         call(Call(add_in_place_loop, passed, x.size, (1,), (1,), onto_zero=(write_loop, passed)))
     else:
-        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write if as_published else None)
+        recording.by_numpy(_add, (x, into), ADD, onto_zero=_write)
 
 
 def _add(x: Array, into: Array) -> None:

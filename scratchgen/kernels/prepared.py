@@ -3,7 +3,8 @@
     f = Prepared(forward, z, p)     z (batch, ...), an example, and arrays p that forward reads
     x = f(z)                        in memory that the next call writes over
 
-Only what does the same when it is replayed is replayed; anything else is called each time.
+Only what does the same when it is replayed is replayed; anything else is called each time. Kernels
+run as they did when it was prepared, by loops or by NumPy, whatever others run by since then.
 """
 
 from collections.abc import Callable
@@ -14,8 +15,8 @@ import numpy as np
 from ..checks import Array
 from .memory import Workspace, arrays_in
 from .plans import Plan
-from .recording import recording
-from .twins import twins_run
+from .recording import Call, recording
+from .twins import run_by, twins_run
 
 
 class Prepared:
@@ -37,17 +38,19 @@ class Prepared:
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
         self._by_loops = twins_run()
+        self.runs_loops_alone = False  # whether a call runs neither Python of f nor NumPy
         if reads is not None:
             self._record(list(arrays_in(reads)))
-
-    @property
-    def runs_loops_alone(self) -> bool:
-        """Whether a call runs neither Python of f nor NumPy."""
-        return self._plan is not None and self._by_loops
 
     def __call__(self, x: Array) -> Array:
         """f(x), for x of the example's shape and dtype."""
         np.copyto(self._x, x)
+        if self.runs_loops_alone or twins_run() == self._by_loops:
+            return self._run()
+        with run_by(twins=self._by_loops):
+            return self._run()
+
+    def _run(self) -> Array:
         if self._plan is None:
             return self._by_python()
         self._plan.run()
@@ -72,3 +75,4 @@ class Prepared:
         plan.run()
         if wanted.tobytes() == self._y.tobytes():
             self._plan = plan
+            self.runs_loops_alone = all(isinstance(event, Call) for event in plan.events)

@@ -2,11 +2,12 @@
 
     y  = x w + b                 affine, or times without the b    (1)
     dw = dw + (x^T dy)           add_outer                         (2)
-    db = db + (sum_n dy_n)       add_sum, large batches by way of sum_blocks  (3)
+    db = db + (sum_n dy_n)       add_sum                           (3)
     dx = dy w^T                  times_transpose                   (4)
 
 N examples, I inputs, O outputs. `into` is added to, all else is returned. Where dy is nothing but
-0, as the gradient by y is in the pass of a penalty, (2) and (4) multiply nothing.
+0, as the gradient by y is in the pass of a penalty, (2) and (4) multiply nothing. In (3) large
+batches are first summed in blocks.
 
 The brackets in (2) and (3) matter. Two passes can have the gradients S and -S, as those of real and
 of fake examples can, and then exactly 0 must be left: Adam makes full steps of a rounding error, if
@@ -44,13 +45,12 @@ import numpy as np
 
 from ..checks import Array
 from ..errors import OptionError
-from ..sources import is_published
 from . import memory, recording
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
-from .twins import call, formula, twin_of, twins_run
+from .twins import call, formula, may_run_loop_of, twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -83,17 +83,20 @@ copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
 def times(x: Array, w: Array) -> Array:
     """x (N, I), w (I, O) -> (N, O)."""
     y = _room(TIMES.check(x, w), x, w)
-    if y is None or not _multiplied(x, w, None, y, NOTHING):
-        (y,) = recording.by_numpy(np.matmul, (x, w), TIMES, y, into=np.matmul)  # (1)
+    if y is None or not _multiplied(_times, x, w, None, y, NOTHING):
+        (y,) = recording.by_numpy(_times, (x, w), TIMES, y, into=np.matmul)
     return memory.returned(y)
+
+
+def _times(x: Array, w: Array) -> Array:
+    return x @ w  # (1)
 
 
 def affine(x: Array, w: Array, b: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> (N, O)."""
-    y, as_published = _room(AFFINE.check(x, w, b), x, w), is_published(_affine)
-    if y is None or not (as_published and _multiplied(x, w, b, y, BIAS)):
-        into = _affine_into if as_published else None
-        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=into)
+    y = _room(AFFINE.check(x, w, b), x, w)
+    if y is None or not _multiplied(_affine, x, w, b, y, BIAS):
+        (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=_affine_into)
     return memory.returned(y)
 
 
@@ -109,10 +112,8 @@ def _affine_into(x: Array, w: Array, b: Array, y: Array) -> None:
 def add_outer(x: Array, dy: Array, into: Array) -> None:
     """x (N, I), dy (N, O), added into (I, O)."""
     ours = ADD_OUTER.check(x, dy, into)
-    as_published = is_published(_add_outer)
-    if not (ours and as_published and _multiplied(x.T, dy, None, into, ITSELF, zero=B)):
-        onto_zero = _write_outer if as_published else None
-        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=onto_zero)
+    if not (ours and _multiplied(_add_outer, x.T, dy, None, into, ITSELF, zero=B)):
+        recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=_write_outer)
 
 
 def _add_outer(x: Array, dy: Array, into: Array) -> None:
@@ -129,10 +130,11 @@ def _write_outer(x: Array, dy: Array, into: Array) -> None:
 
 def times_transpose(dy: Array, w: Array) -> Array:
     """dy (N, O), w (I, O) -> (N, I)."""
-    dx, as_published = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T), is_published(_times_transpose)
-    if dx is None or not (as_published and _multiplied(dy, w.T, None, dx, NOTHING, zero=A)):
-        into = _times_transpose_into if as_published else None
-        (dx,) = recording.by_numpy(_times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=into)
+    dx = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T)
+    if dx is None or not _multiplied(_times_transpose, dy, w.T, None, dx, NOTHING, zero=A):
+        (dx,) = recording.by_numpy(
+            _times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=_times_transpose_into
+        )
     return memory.returned(dx)
 
 
@@ -153,14 +155,13 @@ def add_sum(dy: Array, into: Array) -> None:
     """dy (N, O), its sum over examples added into (O,)."""
     if np.ndim(dy) and len(dy) > BATCH:
         dy = sum_blocks(dy)
-    prepared, as_published = ADD_SUM.prepare(dy, into), is_published(_add_sum)
-    if prepared is None or not (twins_run() and as_published):
-        onto_zero = _write_sum if as_published else None
-        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=onto_zero)
-        return
-    passed, _ = prepared
-    # of the two that are written, `into` is named last: `onto_zero` is about the last
-    call(Call(add_sum_loop, passed, dy.size, (2, 1), (1,), onto_zero=(write_sum_loop, passed)))
+    prepared = ADD_SUM.prepare(dy, into)
+    if prepared is not None and may_run_loop_of(_add_sum):
+        passed, _ = prepared
+        # of the two that are written, `into` is named last: `onto_zero` is about the last
+        call(Call(add_sum_loop, passed, dy.size, (2, 1), (1,), onto_zero=(write_sum_loop, passed)))
+    else:
+        recording.by_numpy(_add_sum, (dy, into), ADD_SUM, onto_zero=_write_sum)
 
 
 def _add_sum(dy: Array, into: Array) -> None:
@@ -212,13 +213,19 @@ def sum_blocks_loop(part, parts, dy, blocks):
 
 
 def _multiplied(
-    a: Array, b: Array, bias: Array | None, c: Array, start: int, zero: int = NEITHER
+    formula: Kernel,
+    a: Array,
+    b: Array,
+    bias: Array | None,
+    c: Array,
+    start: int,
+    zero: int = NEITHER,
 ) -> bool:
-    """c = first + a b or, from ITSELF, c = c + (a b), by the loop; False leaves it to NumPy.
+    """c = first + a b or, from ITSELF, c = c + (a b), by the loop; False leaves it to the formula.
 
     `zero` says which of a and b is looked at, because it may be nothing but 0.
     """
-    if not twins_run() or not ours_are_faster():
+    if not may_run_loop_of(formula) or not ours_are_faster():
         return False
     char, item = c.dtype.char, c.itemsize
     if c.strides[1] != item and c.shape[1] != 1:

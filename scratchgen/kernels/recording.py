@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import published
 from ..checks import Array
 from . import memory, sharing
 from .compiling import Kernel
@@ -207,9 +208,10 @@ def by_numpy(
 ) -> Any:
     """The arrays that a formula returns for those operands; recorded, in memory of the step.
 
-    `out` is that memory, where there is already some. `onto_zero` is the formula for a last
-    operand, changed in place, that holds nothing but 0; `into` does the same as the formula, and
-    writes it into arrays that it is given behind the operands.
+    `out` is that memory, where there is already some. Two other forms may stand in the place of a
+    formula that is as it was published: `onto_zero`, for a last operand, changed in place, that
+    holds nothing but 0; and `into`, which writes what the formula returns into an array that it is
+    given behind the operands.
     """
     pairs = list(zip(args, operands.given, strict=True))
     args = tuple(memory.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
@@ -222,11 +224,13 @@ def by_numpy(
         place[...] = x
     changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
     arrays = [x for x in args if isinstance(x, np.ndarray)]
-    other = None if onto_zero is None else (onto_zero, args)
-    if into is not None:
+    if (into or onto_zero) and not published.is_published(formula):
+        into = onto_zero = None
+    if into:
         f, given = into, (*args, *kept)
     else:
         f, given = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
+    other = (onto_zero, args) if onto_zero else None
     notes.events.append(Action(f, given, arrays, [*kept, *changed], onto_zero=other))
     return kept
 

@@ -2,14 +2,14 @@
 
 Only kernels are recorded. So a part may be replayed if its class is of this package, where kernels
 do everything; what a user's own part does is not known. And nothing is replayed where the text is
-not the published one (sources.py), or while a debugger follows the program.
+not the published one (sources.py, published.py), or while a debugger follows the program.
 """
 
 import os
 import sys
 from typing import Any
 
-from .. import sources
+from .. import published, sources
 from ..errors import OptionError
 
 VARIABLE = "SCRATCHGEN_REPLAY"
@@ -43,7 +43,7 @@ def why_not() -> str:
     """Why the text that would be replayed is not the one that was published; "" if it is."""
     if files := sources.edited():
         return f"{_listed([f'scratchgen/{file}' for file in files])} was edited"
-    if functions := sources.replaced():
+    if functions := published.replaced():
         return f"{_listed(functions)} was replaced"
     return ""
 

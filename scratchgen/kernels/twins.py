@@ -14,7 +14,7 @@
 `double(x)` checks x against the declaration (declarations.py) and returns a new array. Where numba
 is installed and a training has begun, it runs the loop, which compiling.py compiles; otherwise the
 formula. With SCRATCHGEN_JIT=0 the formula always runs, and so it does where it was edited, because
-the loop would not know of the edit (sources.py).
+the loop would not know of the edit (published.py).
 
 The mathematics needs no more than `formula` and `twin_of`. What stands below them decides which of
 the two runs, on how many threads (plans.py), and in which memory (memory.py).
@@ -30,7 +30,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .. import sources
+from .. import published
 from ..versions import is_installed
 from . import memory, plans, recording, sharing
 from .compiling import Kernel
@@ -98,7 +98,7 @@ class Twins:
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
         # a user's own formula has no published text; those of activations bending.py looks at
-        self._has_no_text = not sources.is_of_package(formula)
+        self._has_no_text = not published.is_of_package(formula)
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
         """Run the loop or the formula on these operands; returns what the formula returns.
@@ -122,7 +122,7 @@ class Twins:
     @property
     def is_published(self) -> bool:
         """Whether the formula is unedited, so that the loop says the same."""
-        return self._has_no_text or sources.is_published(self.written)
+        return self._has_no_text or published.is_published(self.written)
 
 
 def _given(made: tuple[Any, ...]) -> Any:
@@ -150,16 +150,17 @@ def want_twins() -> None:
 
 def references() -> AbstractContextManager[None]:
     """Within its `with`, formulas run in this thread, whatever is installed."""
-    return _in_block(twins=False)
+    return run_by(twins=False)
 
 
 def twins() -> AbstractContextManager[None]:
     """Within its `with`, loops run in this thread, where there are any."""
-    return _in_block(twins=True)
+    return run_by(twins=True)
 
 
 @contextmanager
-def _in_block(twins: bool) -> Iterator[None]:
+def run_by(twins: bool) -> Iterator[None]:
+    """Within it twins run, or the NumPy formulas."""
     before = _twins_in_block.set(twins)
     try:
         yield
@@ -176,6 +177,11 @@ def twins_run() -> bool:
     """Whether loops run instead of their formulas, here and now."""
     here = _twins_in_block.get()
     return (_twins_are_wanted if here is None else here) and numba_works()
+
+
+def may_run_loop_of(formula: Callable[..., Any]) -> bool:
+    """Whether a loop may run in the place of that formula, which is as it was published."""
+    return twins_run() and published.is_published(formula)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from scratchgen import nn, sources
 from scratchgen.distributions import gaussian
 from scratchgen.kernels import products
 from scratchgen.kernels.twins import compiles, numba_works, twins
-from scratchgen.sources import Names, is_published, replaced
+from scratchgen.published import Names, is_published, replaced
 
 VAE, GAUSSIAN, DENSE = "models/autoencoder.py", "distributions/gaussian.py", "nn/dense.py"
 HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'

@@ -1,0 +1,108 @@
+"""All that a step of training changes, at one moment: to be put back, and to be compared."""
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array
+from ..optim.memory import Memory
+from .doubles import is_known
+from .step import Trainer
+
+PIECE = 2**16  # numbers
+
+
+class State:
+    """Vectors, states, memories, and the stream of noise, as they were when it was made.
+
+    What a user's own optimizers remember is put back only where a step is broken off: a plan does
+    not change it (stand_ins.py).
+    """
+
+    def __init__(self, trainer: Trainer, rng: np.random.Generator) -> None:
+        self._trainer, self._rng = trainer, rng
+        self.arrays: list[Array] = []
+        self._counts: list[tuple[Any, str, int]] = []
+        for player, block in trainer.model.players.items():
+            self.arrays += [block.vector, block.state]
+            if is_known(trainer.optimizers[player]):
+                self._add(trainer.memories[player])
+            for memory in trainer.averages.get(player, ()):
+                self._add(memory)
+        self._copies = [x.copy() for x in self.arrays]
+        self._note_counts()
+        self._others = _copies_of_others(trainer)
+
+    def _add(self, memory: Any) -> None:
+        for name, value in vars(memory).items():
+            if isinstance(value, np.ndarray) and name != "theta":
+                self.arrays.append(value)
+            elif isinstance(value, int):
+                self._counts.append((memory, name, value))
+            elif isinstance(value, Memory):
+                self._add(value)
+
+    def restore(self) -> None:
+        """Put everything back to that moment."""
+        for x, kept in self._pairs():
+            x[...] = kept
+        self._restore_counts()
+
+    def exchange(self) -> None:
+        """Put everything back to that moment, and be the state that there is now instead."""
+        now = copy.copy(self)
+        now._note_counts()
+        for x, kept in self._pairs():  # a piece at a time, as a large model fills the memory
+            piece = x.copy()
+            x[...], kept[...] = kept, piece
+        self._restore_counts()
+        vars(self).update(vars(now))
+
+    def is_now(self) -> bool:
+        """Whether all of it is now as it was at that moment, to the bit."""
+        now = copy.copy(self)
+        now._note_counts()
+        same = all(x.tobytes() == kept.tobytes() for x, kept in self._pairs())
+        counts = [value for *_, value in self._counts] == [value for *_, value in now._counts]
+        return same and counts and _text(self._stream) == _text(now._stream)
+
+    def _pairs(self) -> Iterator[tuple[Array, Array]]:
+        """The arrays and their copies, in pieces."""
+        for x, kept in zip(self.arrays, self._copies, strict=True):
+            for start in range(0, len(x), PIECE):
+                yield x[start : start + PIECE], kept[start : start + PIECE]
+
+    def _note_counts(self) -> None:
+        """All that is no array, as it is now."""
+        self._counts = [(memory, name, getattr(memory, name)) for memory, name, _ in self._counts]
+        self._stream = self._rng.bit_generator.state
+        self._steps, self._is_moving = self._trainer.steps, self._trainer.is_moving
+
+    def _restore_counts(self) -> None:
+        for memory, name, value in self._counts:
+            setattr(memory, name, value)
+        self._rng.bit_generator.state = self._stream
+        self._trainer.steps, self._trainer.is_moving = self._steps, self._is_moving
+
+    def put_back(self) -> None:
+        """`restore`, and what a user's own optimizers remember."""
+        self.restore()
+        self._trainer.memories |= self._others
+
+
+def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
+    """By player, copies of what a user's own optimizers remember, if they can be copied."""
+    copies: dict[str, Any] = {}
+    for player, memory in trainer.memories.items():
+        if not is_known(trainer.optimizers[player]):
+            vector = trainer.model.players[player].vector
+            with contextlib.suppress(Exception):  # of whatever it consists
+                copies[player] = copy.deepcopy(memory, {id(vector): vector})
+    return copies
+
+
+def _text(state: Any) -> str:
+    return repr(state)
