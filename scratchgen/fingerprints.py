@@ -57,7 +57,7 @@ FILES = {
     "kernels/products.py": "0ab26d94d539",
     "kernels/random.py": "37c6e413eac2",
 }
-TEXTS = {
+TEXTS: dict[str, dict[str, str]] = {
     "distributions/__init__.py": {
         "__all__": "db2d06f95cc8",
     },

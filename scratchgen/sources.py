@@ -136,7 +136,7 @@ def write() -> None:
         "",
     ]
     lines += ["FILES = {", *(f'    "{file}": "{_digest_of(file)}",' for file in files), "}"]
-    lines += ["TEXTS = {"]
+    lines += ["TEXTS: dict[str, dict[str, str]] = {"]
     for file in files:
         texts = (f'        "{name}": "{x}",' for name, x in _texts(file).items())
         lines += [f'    "{file}": {{', *texts, "    },"]

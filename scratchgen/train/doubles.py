@@ -81,7 +81,8 @@ class Settings:
 
 def _reader(part: Any) -> Callable[[Any], tuple[Any, ...]]:
     """What reads the class and the settings of a part."""
-    names = [field.name for field in dataclasses.fields(part)]
+    fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
+    names = [field.name for field in fields]
     if not callable(getattr(part, "learning_rate", None)):
         names = [name for name in names if name != "learning_rate"]
     return operator.attrgetter("__class__", "__module__", *names)  # of two at least: a tuple
