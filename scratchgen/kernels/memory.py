@@ -34,12 +34,13 @@ GARBAGE = {"f": np.nan, "c": np.nan, "i": -(2**30), "u": 77, "b": True}
 class Workspace:
     """Memory for steps, one after the other.
 
-    With fills, what is handed out is first filled with NaN, for tests. With guards, the arrays that
-    kernels return are read-only to whoever gets them; kernels themselves write into them.
+    Memory is taken in chunks: a small one first, then of `chunk` bytes or more. With fills, what is
+    handed out is first filled with NaN, for tests. With guards, the arrays that kernels return are
+    read-only to whoever gets them; kernels themselves write into them.
     """
 
-    def __init__(self, fills: bool = False, guards: bool = False) -> None:
-        self.fills, self.guards = fills, guards
+    def __init__(self, fills: bool = False, guards: bool = False, chunk: int = FIRST) -> None:
+        self.fills, self.guards, self._chunk = fills, guards, chunk
         self._chunks: list[Array] = []  # of bytes
         self._ends: list[int] = []  # how many bytes of each have ever been handed out
         self._kinds: dict[Hashable, list[tuple[Array, int, int]]] = {}
@@ -76,7 +77,8 @@ class Workspace:
         while True:
             if chunk == len(self._chunks):
                 total = sum(map(len, self._chunks))
-                self._chunks.append(np.empty(max(FIRST, total, size + LINE), np.uint8))
+                least = self._chunk if self._chunks else FIRST
+                self._chunks.append(np.empty(max(least, total, size + LINE), np.uint8))
                 self._ends.append(0)
             memory = self._chunks[chunk]
             start += -(memory.ctypes.data + start) % LINE

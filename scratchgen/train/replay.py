@@ -48,6 +48,7 @@ SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 # what a plan may raise that does not do what its step did; anything else a signal has raised
 OF_PLANS = (Refused, DivergedError, ArithmeticError, LookupError, TypeError, ValueError)
+CHUNK = 2**23  # bytes; in chunks of 4 MB or more, arrays lie on pages of 2 MB where there are any
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
@@ -186,7 +187,7 @@ class Steps:
         """Forget all kinds of steps, and their memory."""
         self._kinds.clear()
         self._doubles.clear()
-        self._workspace = Workspace(guards=True)  # with the places of all kinds
+        self._workspace = Workspace(guards=True, chunk=CHUNK)  # with the places of all kinds
 
     def _say(self, reason: str) -> None:
         if reason not in SAID:
