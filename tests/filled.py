@@ -41,7 +41,7 @@ def fill_workspaces(patch: pytest.MonkeyPatch) -> None:
     init, step, run = Workspace.__init__, Workspace.step, Plan.run
     workspaces: list[Workspace] = []
 
-    def init_filling(self: Workspace, fills: bool = True, guards: bool = False) -> None:
+    def init_filling(self: Workspace, guards: bool = False, **_sizes: int) -> None:
         init(self, True, guards)
         workspaces.append(self)
 
