@@ -880,7 +880,8 @@ def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     size = sum(block.vector.nbytes for block in model.players.values())
-    assert peaks[1] - peaks[0] < 4 * size  # a copy of the vector, and of the two that Adam has
+    # a copy of the vector, and of the two that Adam has; and a chunk that is mostly untouched
+    assert peaks[1] - peaks[0] < 4 * size + replaying.CHUNK
 
 
 # which steps are replayed, and which are not
