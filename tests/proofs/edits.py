@@ -159,7 +159,7 @@ RELU = "def mine(self, x):\n    return np.maximum(x, -0.1)\n"
 KL = "def mine(mu, log_var):\n    return (mu**2 + np.expm1(log_var)) / 2\n"
 DRAW = "def mine(heads, noise):\n    z, kl = old(heads, noise)\n    return z, 2 * kl\n"
 MINIMISE = (
-    "def mine(self, *args):\n    parts = old(self, *args)\n    self._p.encoder[0].w.sum()\n"
+    "def mine(self, *args):\n    parts = old(self, *args)\n    self.players['vae'].vector.sum()\n"
     "    return {**parts, 'loss': 2 * parts['loss']}\n"
 )
 WRAPPED = "import functools\n@functools.wraps(old)\n" + HALF
