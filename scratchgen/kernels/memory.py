@@ -28,6 +28,7 @@ from ..checks import Array, Shape
 
 LINE = 64  # bytes in a line of the caches, where arrays begin
 FIRST = 2**16  # bytes of the first chunk
+PAGE = 2**21  # bytes of a large page, where large chunks begin
 GARBAGE = {"f": np.nan, "c": np.nan, "i": -(2**30), "u": 77, "b": True}
 
 
@@ -64,7 +65,7 @@ class Workspace:
 
     def holds(self, x: Array) -> bool:
         """Whether x lies in this workspace."""
-        return any(chunk is owner(x) for chunk in self._chunks)
+        return any(owner(chunk) is owner(x) for chunk in self._chunks)
 
     def spoil(self) -> None:
         """Make NaN of all floats that were handed out, and -1 of whole numbers."""
@@ -76,9 +77,7 @@ class Workspace:
         size = max(1, math.prod(shape)) * dtype.itemsize
         while True:
             if chunk == len(self._chunks):
-                total = sum(map(len, self._chunks))
-                least = self._chunk if self._chunks else FIRST
-                self._chunks.append(np.empty(max(least, total, size + LINE), np.uint8))
+                self._chunks.append(self._new_chunk(size))
                 self._ends.append(0)
             memory = self._chunks[chunk]
             start += -(memory.ctypes.data + start) % LINE
@@ -88,6 +87,15 @@ class Workspace:
         self._ends[chunk] = max(self._ends[chunk], start + size)
         array = memory[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
         return array, chunk, start + size
+
+    def _new_chunk(self, size: int) -> Array:
+        """A chunk in which an array of that many bytes has room."""
+        least = self._chunk if self._chunks else FIRST
+        wanted = max(least, sum(map(len, self._chunks)), size + LINE)
+        if wanted < PAGE:
+            return np.empty(wanted, np.uint8)
+        memory = np.empty(wanted + PAGE, np.uint8)
+        return memory[-memory.ctypes.data % PAGE :][:wanted]
 
 
 class Step:

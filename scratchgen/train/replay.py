@@ -48,7 +48,7 @@ SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
 # what a plan may raise that does not do what its step did; anything else a signal has raised
 OF_PLANS = (Refused, DivergedError, ArithmeticError, LookupError, TypeError, ValueError)
-CHUNK = 2**23  # bytes; in chunks of 4 MB or more, arrays lie on pages of 2 MB where there are any
+CHUNK = 2**25  # bytes; in chunks of 4 MB or more, arrays lie on pages of 2 MB where there are any
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
