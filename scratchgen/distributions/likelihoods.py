@@ -14,7 +14,7 @@ import numpy as np
 from .. import advice
 from ..checks import Array, Shape, chunks, expect_arrays, whole, within
 from ..errors import DataError, ShapeError
-from ..kernels import sigmoid
+from ..kernels import full, sigmoid
 from ..keywords import ExplainsKeywords
 from ..nn.layer import accept
 from . import bernoulli, categorical
@@ -182,11 +182,12 @@ class Categorical(Likelihood):
         return categorical.draw(raw, rng).astype(raw.dtype)
 
 
-def scored(likelihood: Likelihood, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
-    """likelihood.both(x, raw, dvalue): log p(x|z) (N,), and its gradient by raw, (N, ...).
+def scored(likelihood: Likelihood, x: Array, raw: Array, weight: float) -> tuple[Array, Array]:
+    """log p(x|z) (N,), and its gradient by raw (N, ...), each example of which has that weight.
 
     Raises ShapeError or KindError where a user's own likelihood gives anything else.
     """
+    dvalue = full((len(x),), weight, raw.dtype)  # (N,)
     value, gradient = likelihood.both(x, raw, dvalue)
     return (
         accept(likelihood, "both", "value", value, dvalue.shape, raw.dtype),

@@ -32,7 +32,7 @@ import numpy as np
 from ..checks import Array, finite, is_picture, one_of, whole, within
 from ..data.scaling import Scaler
 from ..errors import OptionError
-from ..kernels import add, clip, full, mean, standard_normal
+from ..kernels import add, clip, full, mean
 from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
@@ -119,7 +119,7 @@ class GAN(Model):
         self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
     ) -> dict[str, Array]:
         """(3), with its penalty, or (4). Of the batch, the generator needs only the size."""
-        z = standard_normal(tape.rng, (len(batch), self.latent), self.dtype)  # (N, Z)
+        z = self.draw_latents(len(batch), tape.rng)  # (N, Z)
         made = self.forward("generator", z, tape)  # (N, ...)   (1)
         if player == "generator":
             return self._generator(made, tape, gradient)

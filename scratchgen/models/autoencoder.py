@@ -46,7 +46,7 @@ from ..distributions import (
     scored,
 )
 from ..errors import OptionError, ShapeError
-from ..kernels import formula, full, mean, standard_normal
+from ..kernels import formula, mean, standard_normal
 from ..keywords import explains_keywords
 from ..nn import Gradient, Network, Tape
 from ..nn.block import BLANK
@@ -128,12 +128,11 @@ class VAE(Model):
     ) -> dict[str, Array]:
         """The loss (4), under (9) and (10); its parts are reconstruction and the true kl."""
         n = len(batch)
-        noise = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)
+        noise = self.draw_latents(n, tape.rng)  # (N, Z)
         heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)
         z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
         raw = self.forward("decoder", z, tape)  # (N, ...)   (3)
-        dlog_prob = full((n,), -1 / n, self.dtype)  # (N,), as in (4)
-        log_prob, d_raw = scored(self.likelihood, batch, raw, dlog_prob)  # (N,), and (5)
+        log_prob, d_raw = scored(self.likelihood, batch, raw, weight=-1 / n)  # (N,), and (5)
         beta = tape.number(self.beta_at)  # (1,)   (9)
         loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
         if gradient is not None:

@@ -170,13 +170,14 @@ class Own(FixedGaussian):
 def scored_by(value, gradient):
     own = Own()
     object.__setattr__(own, "given", (value, gradient))
-    return scored(own, *data(own, 6, (4,), "float32"))
+    x, raw, _ = data(own, 6, (4,), "float32")
+    return scored(own, x, raw, weight=-0.5)
 
 
 def test_what_a_likelihood_of_ours_gives_is_taken_as_it_is():
-    x, raw, dvalue = data(Bernoulli(), 6, (4,), "float32")
-    wanted = Bernoulli().both(x, raw, dvalue)
-    for one, right in zip(scored(Bernoulli(), x, raw, dvalue), wanted, strict=True):
+    x, raw, _ = data(Bernoulli(), 6, (4,), "float32")
+    wanted = Bernoulli().both(x, raw, np.full(6, -0.5, "float32"))
+    for one, right in zip(scored(Bernoulli(), x, raw, weight=-0.5), wanted, strict=True):
         np.testing.assert_array_equal(one, right)
 
 
