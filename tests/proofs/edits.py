@@ -33,7 +33,7 @@ GAUSSIAN, BERNOULLI = "distributions/gaussian.py", "distributions/bernoulli.py"
 ACTIVATIONS, GAMES, DESCENT = "nn/activations.py", "losses/adversarial.py", "optim/descent.py"
 PRODUCTS, STEP = "kernels/products.py", "train/step.py"
 
-NOISE = "        noise = standard_normal(tape.rng, (n, self.latent), self.dtype)  # (N, Z)\n"
+NOISE = "        noise = self.draw_latents(n, tape.rng)  # (N, Z)\n"
 HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)\n"
@@ -83,7 +83,7 @@ TEXTS = (
     Edit("np.clip(heads, out=heads)", VAE, **after(HEADS, "np.clip(heads, -1, 1, out=heads)")),
     Edit("heads = np.clip(heads)", VAE, **after(HEADS, "heads = np.clip(heads, -0.1, 0.1)")),
     Edit(
-        "a branch on the step", VAE, "-1 / n, self.dtype", "(-1 - (tape.step > 4)) / n, self.dtype",
+        "a branch on the step", VAE, "weight=-1 / n", "weight=(-1 - (tape.step > 4)) / n",
     ),
     Edit(
         "y *= 0.5 in Dense.forward", DENSE, AFFINE,
