@@ -10,11 +10,11 @@ number: how far the whole was.
 """
 
 import zlib
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from .checks import Array, Shape, whole
+from .checks import whole
 from .errors import OptionError
 
 Rng: TypeAlias = "int | np.random.Generator | None"
@@ -48,11 +48,6 @@ def stream(seed: int, name: str, begun: int = 0) -> np.random.Generator:
     """
     key = (zlib.crc32(name.encode()), *([begun] if begun else []))
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))  # (1)
-
-
-def standard_normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    """Draws of N(0, 1) in float32 or float64."""
-    return rng.standard_normal(shape, dtype=dtype.type)
 
 
 def chosen_seed(seed: int | None) -> int:

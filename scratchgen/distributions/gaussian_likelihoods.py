@@ -28,9 +28,8 @@ import numpy as np
 
 from ..checks import Array, Shape, finite
 from ..errors import OptionError
-from ..kernels import formula, share, sigmoid, twin_of
+from ..kernels import formula, share, sigmoid, standard_normal, twin_of
 from ..kernels.functions import exp, log1p, sum_of
-from ..rng import standard_normal
 from . import gaussian
 from .gaussian import LOG_TWO_PI
 from .likelihoods import Likelihood

@@ -352,7 +352,7 @@ def _is_of_writing(problem: BaseException) -> bool:
 
 
 def _place_of(problem: BaseException) -> str:
-    """`distributions/gaussian.py, line 12`: where an exception was raised."""
+    """`draw (gaussian.py, line 12)`: where an exception was raised."""
     trace = problem.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,7 +1,9 @@
 """What is read is what runs: a few edits of the textbook; tests/proofs/edits.py tries many more."""
 
 import functools
+import importlib.util
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,3 +157,16 @@ def test_what_a_callback_replaces_counts_from_the_next_step_on():
 
     for first in (6, 10):
         assert train(None, first) == train(False, first) == train(True, first) != train(None, 99)
+
+
+def test_what_the_proof_edits_stands_in_the_source(monkeypatch):
+    proofs = Path(__file__).parents[1] / "proofs"
+    monkeypatch.syspath_prepend(proofs)
+    spec = importlib.util.spec_from_file_location("proof", proofs / "edits.py")
+    proof = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(proof)
+    edits = [*EDITS, *proof.TEXTS, *proof.LOOPS]
+    assert len(edits) > 30
+    for one in edits:
+        text = (Path(sg.__file__).parent / one.file).read_text()
+        assert text.count(one.old) == 1 or one.name == "CRLF", one.name
