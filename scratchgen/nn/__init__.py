@@ -2,6 +2,7 @@
 
 from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from .block import Block, Gradient, Layout
+from .bound import Bound
 from .dense import Dense
 from .description import LAYERS, build, describe
 from .dropout import Dropout
@@ -34,6 +35,7 @@ __all__ = [
     "LAYERS",
     "BatchNorm",
     "Block",
+    "Bound",
     "Constant",
     "Dense",
     "Dropout",

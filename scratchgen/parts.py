@@ -1,0 +1,161 @@
+"""A part is a frozen dataclass: its fields are its settings, and its settings are all that it is.
+
+    @dataclass(frozen=True)
+    class R1(Part):
+        name: ClassVar[str] = "r1"
+        weight: float = setting(10.0, finite, "weight of the penalty", above=True)
+
+From the fields follows whatever else is to be known of a part: its settings are checked when it is
+made, `describe` says it in words that a file can hold, `build` makes it from these again,
+`with_values` shows it, and the command line has an option for each setting with a text.
+
+Kinds of parts are known by name in dicts, to which users add their own.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .checks import as_object, one_of
+from .errors import KindError, OptionError
+from .keywords import ExplainsKeywords
+
+MISSING: Any = dataclasses.MISSING
+
+
+class Known(dict[str, Any]):
+    """The classes of one kind of parts by name, or, where there is nothing to set, the parts.
+
+    `what` they are, such as "penalty", and the `place` at which users add theirs.
+    """
+
+    def __init__(self, what: str, place: str, kinds: Mapping[str, Any]) -> None:
+        super().__init__(kinds)
+        self.what, self.place = what, place
+
+
+def setting(
+    default: Any = MISSING,
+    check: Callable[..., Any] | None = None,
+    text: str = "",
+    option: str = "",
+    known: Known | None = None,
+    **bounds: Any,
+) -> Any:
+    """A field with a check, `check(value, what, **bounds)` -> the value as it is kept.
+
+    `text` says in a line what it is, for the command line, where it is --option, or --field-name.
+    A default of None means that there is none of it, and passes the check. A setting that is a part
+    itself, or its name, is one of the `known`.
+    """
+    notes = {"check": check, "bounds": bounds, "text": text, "option": option, "known": known}
+    return dataclasses.field(default=default, metadata=notes)
+
+
+class Part(ExplainsKeywords):
+    """What all parts share; a class of parts is a frozen dataclass."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, f"{type(self).__name__}: ")
+
+
+def check_settings(part: Any, owner: str = "") -> None:
+    """Check all settings of a part, and keep each in the form in which its check returns it."""
+    for field in settings_of(part):
+        value, check = getattr(part, field.name), field.metadata.get("check")
+        if check is not None and not (value is None and field.default is None):
+            value = check(value, owner + field.name, **field.metadata["bounds"])
+            object.__setattr__(part, field.name, value)
+
+
+def settings_of(part: Any) -> list[dataclasses.Field[Any]]:
+    """The fields that a part, or a class of parts, is made from, in order."""
+    if not dataclasses.is_dataclass(part):
+        return []
+    return [field for field in dataclasses.fields(part) if field.init]
+
+
+def choose(choice: Any, known: Known, kind: type, what: str = "") -> Any:
+    """A part: `choice` itself or, of a name or a class, the one with its default settings.
+
+    None is none. Raises OptionError for an unknown name, KindError for what is no part of that
+    kind, or for a class that needs settings.
+    """
+    what = what or known.what
+    if isinstance(choice, str):
+        choice = known[one_of(choice, known, what)]
+    choice = as_object(choice, kind, what)
+    if choice is None or isinstance(choice, kind):
+        return choice
+    raise KindError(f"{what}={choice!r}: wants a name, {' or '.join(known)}, or an object")
+
+
+def describe(part: Any, known: Known) -> dict[str, Any] | None:
+    """`{"name": "r1", "weight": 10.0}`: a part in plain numbers, text, lists and dicts.
+
+    None is described by None. Raises OptionError for one of the user's own that is not known.
+    """
+    if part is None:
+        return None
+    name = next((name for name, one in known.items() if one is type(part) or one == part), None)
+    if name is None:
+        raise OptionError(
+            f"the {known.what} {part!r} is not one of scratchgen's, so no file can hold it: add "
+            f"{'its class' if settings_of(part) else 'it'} to {known.place}, here and where the "
+            f"file is loaded"
+        )
+    if not isinstance(known[name], type):
+        return {"name": name}
+    values = {f.name: _plain(getattr(part, f.name), known, part) for f in settings_of(part)}
+    return {"name": name, **values}
+
+
+def build(description: Any, known: Known) -> Any:
+    """The part of a description. Raises OptionError where it describes none."""
+    if description is None:
+        return None
+    if not isinstance(description, dict):
+        raise OptionError(f"a {known.what} is described by {description!r}: wants a dict")
+    fields = {name: _built(value, known) for name, value in description.items() if name != "name"}
+    kind = known[one_of(description.get("name"), known, known.what)]
+    if not isinstance(kind, type):
+        return kind
+    wanted = [field.name for field in settings_of(kind)]
+    if set(fields) != set(wanted):
+        raise OptionError(f"a {kind.__name__} is described by {sorted(fields)}: wants {wanted}")
+    return kind(**fields)
+
+
+def _plain(value: Any, known: Known, part: Any) -> Any:
+    """A setting's value: a number or text itself, or a part within the part, or several."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(one, known, part) for one in value]
+    if dataclasses.is_dataclass(value):
+        return describe(value, known)
+    raise OptionError(
+        f"{part!r} has {value!r} as a setting, which no file can hold: wants numbers, text, or "
+        f"parts of {known.place}"
+    )
+
+
+def _built(value: Any, known: Known) -> Any:
+    if isinstance(value, dict):
+        return build(value, known)
+    return tuple(_built(one, known) for one in value) if isinstance(value, list) else value
+
+
+def with_values(part: Any) -> str:
+    """The formula of a part in a line, and the values of the settings in it."""
+    values = [
+        f"{field.name} = {value:g}" if isinstance(value, float) else f"{field.name} = {value}"
+        for field in settings_of(part)
+        for value in [getattr(part, field.name)]
+        if value is not None
+    ]
+    return ", ".join([getattr(part, "formula", "") or str(part), *values])
