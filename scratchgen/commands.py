@@ -14,7 +14,7 @@ from . import data, runs
 from .checks import Array, user_path
 from .errors import FileError, OptionError, cut
 from .export.records import COUNTS
-from .models import VAE, Model
+from .models import Model
 from .printing import say
 from .rng import chosen_seed, stream
 from .tables import paragraph
@@ -28,17 +28,15 @@ LONGEST = 1_000  # letters of what a model's file says of its training, in a lin
 def sample(options: argparse.Namespace) -> int:
     """Draw new examples from a model."""
     model, path = runs.find_model(options.run)
-    if options.noise and not isinstance(model, VAE):
+    if options.noise and not model.has_likelihood:
         raise OptionError(
-            "--noise draws from a VAE's p(x|z); a GAN has no such thing: leave it out"
+            f"--noise draws from p(x|z), and this {model.kind} has no such thing: leave it out"
         )
     out = _output(options.out)
     seed = chosen_seed(options.seed)
     labels = _labels(model, options)
-    if isinstance(model, VAE):
-        x = model.sample(options.n, rng=seed, labels=labels, noise=options.noise)
-    else:
-        x = model.sample(options.n, rng=seed, labels=labels)
+    noise = {"noise": True} if options.noise else {}
+    x = model.sample(options.n, rng=seed, labels=labels, **noise)
     _write(x, out, title=f"{options.n} samples")
     say(f"{out}: {options.n} samples of {path}, seed {seed}")
     return 0
@@ -47,8 +45,11 @@ def sample(options: argparse.Namespace) -> int:
 def reconstruct(options: argparse.Namespace) -> int:
     """Show data beside what a VAE makes of them."""
     model, path = runs.find_model(options.run)
-    if not isinstance(model, VAE):
-        raise OptionError(f"{path} is a GAN, which has no encoder to reconstruct with: wants a VAE")
+    if not model.encodes:
+        raise OptionError(
+            f"{path} is a {model.kind}, which has no encoder to reconstruct with: wants a VAE, or "
+            f"another model that encodes"
+        )
     source = options.data or runs.learnt_from(model)
     known = data.builtin_name(source)
     if not known and options.data is None:

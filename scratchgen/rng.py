@@ -3,10 +3,9 @@
 `rng` is an int, a NumPy Generator, or None (fresh entropy). `seed` is an int that is written into a
 run. Nothing here, and nothing elsewhere, touches NumPy's global state.
 
-    stream(seed, name) = PCG64(SeedSequence(seed, spawn_key = crc32(name)))          (1)
+    stream(seed, name, *at) = PCG64(SeedSequence(seed, spawn_key = (crc32(name), *at)))     (1)
 
-For a part of a whole that began earlier, such as a training that goes on, the key has one more
-number: how far the whole was.
+For a part of something that goes on, such as an epoch of a training, `at` says which part.
 """
 
 import zlib
@@ -34,19 +33,20 @@ def generator(rng: Rng) -> np.random.Generator:
         ) from None
 
 
-def stream(seed: int, name: str, begun: int = 0) -> np.random.Generator:
+def stream(seed: int, name: str, *at: int) -> np.random.Generator:
     """The stream of that name: drawing more from one moves no other.
 
-    Where something goes on, `begun` says how far it was, and the stream is another.
+    Of something that goes on, `at` are whole numbers that say where in it, such as an epoch, and
+    each place has a stream of its own.
 
     >>> stream(7, "weights").random() == stream(7, "weights").random()
     True
     >>> stream(7, "weights").random() == stream(7, "noise").random()
     False
-    >>> stream(7, "noise", begun=100).random() == stream(7, "noise").random()
+    >>> stream(7, "batches", 0, 1).random() == stream(7, "batches", 0, 2).random()
     False
     """
-    key = (zlib.crc32(name.encode()), *([begun] if begun else []))
+    key = (zlib.crc32(name.encode()), *at)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))  # (1)
 
 

@@ -25,7 +25,7 @@ from .claim import claimed
 from .distributions import Categorical
 from .errors import FileError, OptionError, ShapeError, cut
 from .export import load, save
-from .models import VAE, Model, active_latents
+from .models import Model, active_latents
 from .models.diagnosis import ENOUGH
 from .printing import tell
 from .tables import paragraph
@@ -117,7 +117,7 @@ def read_data(
 
 def read_data_of(model: Model, source: str, split: str = "train") -> tuple[Array, Array | None]:
     """As `read_data`, with numbers that mean what they meant when the model was trained."""
-    of_classes = isinstance(model, VAE) and isinstance(model.likelihood, Categorical)
+    of_classes = any(isinstance(part, Categorical) for part in model.parts())
     divisor = 1.0 if of_classes else None
     if data.builtin_name(source) in ("", learnt_from(model)):  # others are on a scale of their own
         for log in model.training_log:
@@ -239,7 +239,7 @@ def write_array(path: Path, x: Array) -> None:
 
 def draw_pictures(
     folder: Path,
-    model: Model,
+    model: Any,
     history: Mapping[str, Sequence[float]],
     x: Array,
     labels: Array | None,
@@ -259,7 +259,7 @@ def draw_pictures(
     if model.shape == (2,):
         points = draw_examples(model, len(x))
         plots.density(x, points, folder / "density.png", f"{name}: real against generated")
-    if isinstance(model, VAE):
+    if model.encodes:
         seen = None if labels is None else labels[:PICTURED]
         told = seen if model.n_labels else None
         if shows_reconstructions(model.shape):
@@ -269,12 +269,11 @@ def draw_pictures(
         plots.latents(mu, folder / "latent.png", seen, "posterior means")
 
 
-def draw_examples(model: Model, n: int) -> Array:
+def draw_examples(model: Any, n: int) -> Array:
     """n examples as the model believes they are: draws of p(x|z), not its means, for vectors."""
     labels = labels_in_turn(model, n)
-    if isinstance(model, VAE):
-        return model.sample(n, rng=SEED, labels=labels, noise=not is_picture(model.shape))
-    return model.sample(n, rng=SEED, labels=labels)
+    noise = {"noise": True} if model.has_likelihood and not is_picture(model.shape) else {}
+    return model.sample(n, rng=SEED, labels=labels, **noise)
 
 
 def labels_in_turn(model: Model, n: int) -> Array | None:
@@ -289,9 +288,9 @@ def labels_of(model: Model, labels: Array | None, name: str, n: int) -> Array | 
     return model.check_labels(labels[:n], n) if labels is not None and model.n_labels else None
 
 
-def latents_in_use(model: Model, x: Array, labels: Array | None) -> list[str]:
-    """How many latents a VAE uses, by examples x (N, *shape): a line, or none if x is too few."""
-    if not isinstance(model, VAE) or len(x) < ENOUGH:
+def latents_in_use(model: Any, x: Array, labels: Array | None) -> list[str]:
+    """How many latents are in use, by examples x (N, *shape): a line, or none if x is too few."""
+    if not model.encodes or len(x) < ENOUGH:
         return []
     with np.errstate(all="ignore"):
         mu = model.encode(x, labels)  # (N, latent)
@@ -312,7 +311,7 @@ def shows_reconstructions(shape: Shape) -> bool:
     return can_be_drawn(shape) or shape == (2,)
 
 
-def draw_reconstructions(model: VAE, x: Array, path: Path, labels: Array | None = None) -> None:
+def draw_reconstructions(model: Any, x: Array, path: Path, labels: Array | None = None) -> None:
     """Data and their reconstructions: pictures in pairs, points joined by lines."""
     from . import plots
 

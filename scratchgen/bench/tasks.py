@@ -137,9 +137,8 @@ def optimizers(of: Task) -> dict[str, optim.Optimizer]:
 def weights(of: models.Model) -> dict[str, list[Array]]:
     """Copies of w, b, w, b ... of each network, from its input to its output."""
     found: dict[str, list[Array]] = {name: [] for name in of.networks}
-    for block in of.players.values():
-        for entry, array in block.arrays():
-            found[entry.name.split(".")[0]].append(array.copy())
+    for entry, array in of.block.arrays():
+        found[entry.name.split(".")[0]].append(array.copy())
     return found
 
 

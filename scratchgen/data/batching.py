@@ -9,8 +9,6 @@ count its few examples far too much. Where a protocol has such a batch, even_bat
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from ..checks import Array, whole
 from ..errors import DataError, OptionError
 from ..keywords import explains_keywords
@@ -34,9 +32,8 @@ def batches(
     >>> [len(batch) for batch in batches(np.zeros((10, 2)), 4, rng=0, even_batches=False)]
     [4, 4, 2]
     """
-    size = checked_size(batch_size, len(x))
-    rows = batch_rows(len(x), size, generator(rng), even_batches)
-    return (x[chosen] for chosen in rows)  # (at most batch_size, ...) each
+    size, order = checked_size(batch_size, len(x)), generator(rng).permutation(len(x))
+    return (x[order[rows]] for rows in batch_slices(len(x), size, even_batches))
 
 
 def checked_size(batch_size: int, n: int) -> int:
@@ -49,18 +46,16 @@ def checked_size(batch_size: int, n: int) -> int:
     return size
 
 
-def batch_rows(
-    n: int, size: int, rng: np.random.Generator, even_batches: bool = True
-) -> Iterator[Array]:
-    """The numbers 0 ... n - 1, shuffled: the places of each batch's examples, at most `size`.
+def batch_slices(n: int, size: int, even_batches: bool = True) -> list[slice]:
+    """The places of each batch's examples, at most `size` of n, in the order of an epoch.
 
     No batch is larger than those before it.
     """
-    order = rng.permutation(n)  # (n,)
     count = -(-n // size)
     least, more = divmod(n, count) if even_batches else (size, 0)
-    start = 0
+    slices, start = [], 0
     for i in range(count):
-        stop = start + least + (i < more)  # (1)
-        yield order[start:stop]
+        stop = min(n, start + least + (i < more))  # (1)
+        slices.append(slice(start, stop))
         start = stop
+    return slices

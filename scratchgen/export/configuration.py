@@ -13,52 +13,44 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, float_type, nearest, one_of
-from ..distributions import LIKELIHOODS
 from ..errors import DataError, FileError, OptionError, ScratchgenError, cut
-from ..losses import LOSSES, PENALTIES, AdversarialLoss
 from ..models import MODELS, Model
-from ..nn import LAYERS, Layer, Network, build, describe
+from ..models.description import build_networks, describe_model
+from ..models.model import family_settings
+from ..nn import LAYERS, Network
 from ..nn.network import places
 from .records import plain_log
+from .translation import EARLIER, FORMAT, translated
 
-FORMAT = 2
-SCALED = 3  # the format of a model with a scaler, whose units an older reader would ignore
 LONGEST_CONFIG = 2**22  # letters, of which NumPy makes four bytes each
 MOST_PARTS = 2**17  # dicts and lists in a configuration, which take far more memory than letters
 LONGEST_NAME = 1_000  # letters of an array's name
 MOST_LAYERS = 50_000  # that are described, those with layers within them too
 MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
 MOST_DEPTH = 64  # layers within each other
-# What a file names, and where users add their own.
-KNOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "model": ("scratchgen.models.MODELS", MODELS),
-    "layer": ("scratchgen.nn.LAYERS", LAYERS),
-    "likelihood": ("scratchgen.distributions.LIKELIHOODS", LIKELIHOODS),
-    "loss": ("scratchgen.losses.LOSSES", LOSSES),
-    "penalty": ("scratchgen.losses.PENALTIES", PENALTIES),
-}
+
+
+def known() -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """What a file names, and where users add their own: models, layers, and parts of models."""
+    fields = (field for kind in MODELS.values() for field in family_settings(kind))
+    kinds = {field.name: field.metadata.get("known") for field in fields}
+    return {
+        "model": ("scratchgen.models.MODELS", MODELS),
+        "layer": ("scratchgen.nn.LAYERS", LAYERS),
+        **{name: (kind.place, kind) for name, kind in kinds.items() if kind is not None},
+    }
 
 
 def config(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
-    met: list[Layer] = []
-    settings = model.settings()
     described = {
-        "format": format_of(settings),
-        "model": model.kind,
-        "dtype": model.dtype.name,
-        "settings": settings,
-        "networks": {name: describe(net, met) for name, net in model.networks.items()},
+        "format": FORMAT,
+        **describe_model(model),
         "training": plain_log(model.training_log),
     }
     modules = {f"{what} {name}": _module(what, name) for what, name in _named(described)}
     foreign = {name: module for name, module in modules.items() if module}
     return {**described, "modules": foreign} if foreign else described
-
-
-def format_of(settings: dict[str, Any]) -> int:
-    """The format of the file of a model with these settings."""
-    return SCALED if "scaler" in settings else FORMAT
 
 
 def checked_json(model: Model) -> str:
@@ -109,12 +101,11 @@ def _part_count(text: str) -> int:
 def _arrays(model: Model) -> dict[str, tuple[int, ...]]:
     """The shapes of all arrays of a model, by the names that a file has them by."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for block in model.players.values():
-        for entry in block.layout.entries:
-            name = entry.name
-            if name in shapes or not name.isprintable() or len(name) > LONGEST_NAME:
-                raise OptionError(f"{cut(name)!r} cannot be the name of an array")
-            shapes[name] = entry.shape
+    for entry in model.block.layout.entries:
+        name = entry.name
+        if name in shapes or not name.isprintable() or len(name) > LONGEST_NAME:
+            raise OptionError(f"{cut(name)!r} cannot be the name of an array")
+        shapes[name] = entry.shape
     return shapes
 
 
@@ -128,14 +119,14 @@ def read_json(array: Array, what: str) -> dict[str, Any]:
         version = described["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise FileError(f"{what} has a configuration that cannot be read: damaged") from problem
-    if type(version) is not int or version not in (FORMAT, SCALED):
-        earlier = type(version) is int and version < FORMAT
+    if type(version) is not int or version not in (*EARLIER, FORMAT):
+        earlier = type(version) is int and version < EARLIER[0]
         advice = "train the model again" if earlier else "update scratchgen"
         raise FileError(
-            f"{what} has format {cut(repr(version))}, this scratchgen reads {FORMAT} and "
-            f"{SCALED}: {advice}"
+            f"{what} has format {cut(repr(version))}, this scratchgen reads {EARLIER[0]} to "
+            f"{FORMAT}: {advice}"
         )
-    return described
+    return translated(described)
 
 
 def parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], np.dtype[Any]]:
@@ -144,14 +135,16 @@ def parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], n
     Raises OptionError where it knows what is wrong; whatever else a hostile description leads to is
     the caller's to catch.
     """
-    kind = MODELS[one_of(described["model"], MODELS, "model")]
+    one_of(described["model"], MODELS, "model")
     for number, (_, depth) in enumerate(_layers(described["networks"])):
         if number >= MOST_LAYERS or depth > MOST_DEPTH:
             raise OptionError(
                 f"wants at most {MOST_LAYERS:,} layers, and {MOST_DEPTH} within each other"
             )
-    met: list[Layer] = []
-    networks = {name: _network(described["networks"][name], met) for name in kind.network_names}
+    kind, networks = build_networks(described)
+    for network in networks.values():
+        if places(network) > MOST_PLACES:
+            raise OptionError(f"a network of {places(network):,} layers, one after the other")
     return kind, networks, float_type(described["dtype"])
 
 
@@ -167,19 +160,10 @@ def blank(
     """
     model = kind.from_settings(networks, described["settings"], dtype)
     settings = json.loads(json.dumps(model.settings()))
-    if settings != described["settings"] or format_of(settings) != described["format"]:
+    if settings != described["settings"]:
         raise OptionError("the settings do not fit the networks")
     model.training_log = plain_log(described["training"])
     return model
-
-
-def _network(description: Any, met: list[Layer]) -> Network:
-    network = build(description, met)
-    if not isinstance(network, Network):
-        raise TypeError(f"{network} is not a Network")
-    if places(network) > MOST_PLACES:
-        raise ValueError(f"a network of {places(network):,} layers, one after the other")
-    return network
 
 
 def _layers(description: Any) -> Iterator[tuple[str, int]]:
@@ -197,20 +181,20 @@ def _layers(description: Any) -> Iterator[tuple[str, int]]:
 
 
 def _named(described: dict[str, Any]) -> list[tuple[str, str]]:
-    """All that a configuration names of what is in KNOWN, each once, as ("layer", "Dense")."""
+    """All that a configuration names of what is `known`, each once, as ("layer", "Dense")."""
     found = [("model", described.get("model"))]
     found += [("layer", name) for name, _ in _layers(described.get("networks"))]
     settings = described.get("settings")
-    for what in ("likelihood", "loss", "penalty"):
+    for what in known():
         one = settings.get(what) if isinstance(settings, dict) else None
-        found.append((what, one.get("name") if isinstance(one, dict) else one))
+        found.append((what, one.get("name") if isinstance(one, dict) else None))
     return list(dict.fromkeys((what, name) for what, name in found if isinstance(name, str)))
 
 
 def _module(what: str, name: str) -> str:
     """The module of a class, or of a game's functions, of the user's own; "" for one of ours."""
-    one = KNOWN[what][1].get(name)
-    of = one.discriminator if isinstance(one, AdversarialLoss) else one
+    one = known()[what][1].get(name)
+    of = getattr(one, "discriminator", one)  # a game is of a class of ours, and its functions not
     module = getattr(of, "__module__", "")
     ours = __name__.partition(".")[0]
     return "" if module.partition(".")[0] in (ours, "__main__", "builtins") else module
@@ -218,16 +202,16 @@ def _module(what: str, name: str) -> str:
 
 def expect_known(described: dict[str, Any], what: str) -> None:
     """FileError where a class is missing, with the module to import where the file knows it."""
-    modules = described.get("modules")
+    modules, places_of = described.get("modules"), known()
     for part, name in _named(described):
-        place, known = KNOWN[part]
-        if name in known:
+        place, names = places_of[part]
+        if name in names:
             continue
         module = modules.get(f"{part} {name}") if isinstance(modules, dict) else None
         needs = f"{what} needs the {part} {cut(repr(name), 60)}"
         if not isinstance(module, str) or not module.replace(".", "_").isidentifier():
             raise FileError(
-                f"{needs}, which is none of scratchgen's{nearest(name, known)}: before loading, "
+                f"{needs}, which is none of scratchgen's{nearest(name, names)}: before loading, "
                 f"import the module that defines it and adds it to {place} (in a shell: --import "
                 f"MODULE)"
             )

@@ -66,7 +66,7 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
             f"save got a {type(model).__name__}, which is not one of scratchgen's models, so that "
             f"no file can hold it: add the class to scratchgen.models.MODELS, under its own kind"
         )
-    if not all(block.is_finite() for block in model.players.values()):
+    if not model.is_finite():
         raise DataError(
             "the model holds NaN or infinity: train it again with a lower learning rate"
         )
@@ -112,9 +112,8 @@ def _write(model: Model, text: str, stream: IO[bytes]) -> None:
     """The archive, into a stream that can go back: each member's header is completed after it."""
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "config", np.array(text))
-        for block in model.players.values():
-            for entry, array in block.arrays():
-                _add(archive, entry.name, array)
+        for entry, array in model.block.arrays():
+            _add(archive, entry.name, array)
 
 
 def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
@@ -195,11 +194,10 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
             f"{what} describes no model that can be built ({said(problem)}): damaged, or made by "
             f"another program"
         ) from problem
-    for block in model.players.values():
-        for entry, array in block.arrays():
-            read_into(archive, f"{entry.name}.npy", what, array)
-        if not block.is_finite():
-            raise FileError(f"{what} holds weights that are NaN or infinite: train the model again")
+    for entry, array in model.block.arrays():
+        read_into(archive, f"{entry.name}.npy", what, array)
+    if not model.is_finite():
+        raise FileError(f"{what} holds weights that are NaN or infinite: train the model again")
     return model
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..checks import Shape, whole
 from ..kernels.twins import references, twins
 from ..losses import LOSSES
-from ..models import VAE, Model
+from ..models import Model
 from ..nn import Layer
 from .engine import examine
 from .library.second_order import second_order_cases
@@ -34,7 +34,6 @@ from .specimens import (
 )
 from .stepping.optimizers import check_optimizer
 
-WARMING = 3  # the step at which a VAE that warms up is checked as well
 EXAMPLES = 3  # in the batch of a model
 
 
@@ -115,13 +114,13 @@ def _model(model: Model, seed: int) -> list[CaseResult]:
     """Each player in training; in evaluation where that differs; and in the course of a warm-up."""
     shape = (EXAMPLES, *model.shape)
     pairs = pairs_of(model, shape, seed, training=True)
-    if any(block.state.size for block in model.players.values()):
+    if model.state.size:
         pairs += pairs_of(model, shape, seed, training=False)
-    if isinstance(model, VAE) and model.warm_up:
+    for step in filter(None, model.steps_to_check()):
         for label, pair in pairs_of(model, shape, seed):
             assert isinstance(pair, ObjectivePair)
-            pair.given["step"] = WARMING
-            pairs.append((f"{label}, step {WARMING}", pair))
+            pair.given["step"] = step
+            pairs.append((f"{label}, step {step}", pair))
     return _examined(pairs, seed)
 
 

@@ -18,6 +18,7 @@ room are about speed: the mathematics can be read without them. With N examples 
     normal_cdf, normal_density                 Phi, phi; phi is 0 beyond FAR
     full(shape, value, dtype)                  a constant array
     zeros(size, dtype)                         a vector of 0, to add gradients to
+    in_lines(size, dtype)                      a vector of 0 that begins at a line of the caches
     numbers(f)                                 f(), a number that changes from step to step
     standard_normal, uniform                   (rng, shape, dtype): draws of N(0, 1), of U(0, 1)
     clear(x)                                   x = 0, in place
@@ -38,6 +39,7 @@ from .arithmetic import (
     as_rows,
     clip,
     full,
+    in_lines,
     join,
     look_up,
     mean,
@@ -71,6 +73,7 @@ __all__ = [
     "formula",
     "full",
     "helper",
+    "in_lines",
     "join",
     "look_up",
     "loops_of",

@@ -139,13 +139,21 @@ def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
     return array
 
 
-def zeros(shape: Any, dtype: Any) -> Array:
-    """An array of zeros to add to, as of gradients; it outlasts steps.
+def zeros(size: int, dtype: Any) -> Array:
+    """A vector of zeros to add to, as of gradients; it outlasts steps.
 
     Who asks for gradients is about to train: from now on loops are worth compiling.
     """
     want_twins()
-    return np.zeros(shape, dtype)
+    return in_lines(size, dtype)
+
+
+def in_lines(size: int, dtype: Any) -> Array:
+    """A vector of zeros that begins where a line of the caches does; it outlasts steps."""
+    dtype = np.dtype(dtype)
+    room = np.zeros(size * dtype.itemsize + memory.LINE, np.uint8)
+    first = -room.__array_interface__["data"][0] % memory.LINE
+    return room[first : first + size * dtype.itemsize].view(dtype)
 
 
 def as_rows(x: Array) -> Array:

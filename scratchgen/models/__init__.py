@@ -1,28 +1,29 @@
-"""Models: the protocol that all meet, two classes, and names for the ways to set them up."""
+"""Models: what all share, the families, and names for the ways to build them.
 
-from .adversarial import GAN
-from .autoencoder import VAE
-from .diagnosis import active_latents, collapse, symptoms
-from .model import Model
-from .named import RECIPES, beta_vae, gan, lsgan, vae, wgan, wgan_gp
-from .trace import Trace
+A family is one line here, and one file, which has its mathematics, its recipes and what `train`
+does with them.
+"""
 
-MODELS: dict[str, type[Model]] = {model.kind: model for model in (VAE, GAN)}
+from .variational import *  # noqa: F403, I001 # the families, in the order in which they are listed
+from .adversarial import *  # noqa: F403
 
-__all__ = [
-    "GAN",
-    "MODELS",
-    "RECIPES",
-    "VAE",
-    "Model",
-    "Trace",
-    "active_latents",
-    "beta_vae",
-    "collapse",
-    "gan",
-    "lsgan",
-    "symptoms",
-    "vae",
-    "wgan",
-    "wgan_gp",
-]
+from .diagnosis import active_latents as active_latents
+from .diagnosis import collapse as collapse
+from .diagnosis import symptoms as symptoms
+from .model import Model as Model
+from .model import family as family
+from .passes import Pass as Pass
+from .recipes import Recipe as Recipe
+from .trace import Trace as Trace
+
+MODELS: dict[str, type[Model]] = {
+    one.kind: one
+    for one in list(vars().values())
+    if isinstance(one, type) and issubclass(one, Model) and "kind" in vars(one)
+}
+RECIPES: dict[str, Recipe] = {
+    name: recipe
+    for kind in MODELS.values()
+    for name, recipe in kind.recipes.items()
+    if recipe.family is kind
+}

@@ -24,38 +24,41 @@ In algorithm 1 of the paper the discriminator moves k times for each move of the
 time on fresh examples: here the generator moves in every k-th step.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, is_picture, one_of, whole, within
+from ..checks import Array, finite, is_picture, whole, within
 from ..data.scaling import Scaler
 from ..errors import OptionError
-from ..kernels import add, clip, full, mean
+from ..kernels import add, clip, mean
 from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
+    PENALTIES,
     AdversarialLoss,
     GradientPenalty,
     Penalty,
-    build_penalty,
-    describe_loss,
-    describe_penalty,
     discriminator_turn,
     generator_turn,
     penalise,
-    penalty_for,
     points,
 )
-from ..nn import Gradient, Network, Sigmoid, Tanh, Tape
-from ..nn.block import BLANK
+from ..nn import Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
+from ..parts import choose, setting, with_values
 from ..rng import Rng
 from ..rng import generator as as_generator
-from .model import Model, expect_kind, expect_output, with_values
+from .fitting import Bounds, expect_output, latent_of
+from .model import Model, family
+from .passes import Pass
+from .stacks import discriminator_stack, generator_stack, noise_for
+
+__all__ = ["GAN", "gan", "lsgan", "wgan", "wgan_gp"]
 
 
+@family
 class GAN(Model):
     """A generator, a discriminator and a game; each player's number is what it minimises.
 
@@ -66,113 +69,89 @@ class GAN(Model):
         discriminator_steps: the discriminator's moves for each move of the generator.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
         weight_clip: c of (7), or None.
-
-        dtype: "float32" or "float64".
-        rng: for the first weights.
-        scaler: a Scaler of vectors, in whose units x is taken and given; None is none.
+        dtype, rng, scaler: see Model.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
 
-    kind = "GAN"
-    network_names = ("generator", "discriminator")
-    spreads, farthest = (0.25, 3.0), 0.75
+    kind: ClassVar[str] = "GAN"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "discriminator": ("discriminator",),
+        "generator": ("generator",),
+    }
+    scores: ClassVar[bool] = True
+    spreads: ClassVar[tuple[float, float]] = (0.25, 3.0)
+    farthest: ClassVar[float] = 0.75
 
-    def __init__(
-        self,
-        generator: Network,
-        discriminator: Network,
-        loss: str | AdversarialLoss = "non_saturating",
-        discriminator_steps: int = 1,
-        penalty: str | Penalty | None = None,
-        weight_clip: float | None = None,
-        dtype: Any = "float32",
-        rng: Rng = None,
-        scaler: Scaler | None = None,
-    ) -> None:
-        expect_kind({"generator": generator, "discriminator": discriminator})
-        self.shape = discriminator.in_shape
-        if len(generator.in_shape) != 1:
-            raise OptionError(f"the generator takes {generator.in_shape}: wants (latent,)")
-        self.latent = generator.in_shape[0]
-        expect_output(generator, "generator", self.shape, f"the discriminator takes {self.shape}")
-        expect_output(discriminator, "discriminator", (1,), "it gives one score an example")
-        if not isinstance(loss, AdversarialLoss):
-            loss = LOSSES[one_of(loss, LOSSES, "loss")]
-        self.loss = loss
-        self.discriminator_steps = whole(discriminator_steps, "discriminator_steps", least=1)
-        self.penalty = penalty_for(penalty)
-        self.weight_clip = weight_clip
-        if weight_clip is not None:
-            self.weight_clip = finite(weight_clip, "weight_clip", above=True)
-        if self.penalty and (reason := discriminator.why_no_tangent()):
+    generator: Network
+    discriminator: Network
+    loss: Any = setting("non_saturating", text="the game", known=LOSSES)
+    discriminator_steps: int = setting(
+        1, whole, "discriminator's moves for each move of the generator", least=1
+    )
+    penalty: Any = setting(None, text="on the discriminator's slope", known=PENALTIES)
+    weight_clip: float | None = setting(
+        None, finite, "bound that the discriminator's weights are cut to", above=True
+    )
+
+    def fit_together(self) -> None:
+        self.shape = self.discriminator.in_shape
+        self.latent = latent_of(self.generator, "generator")
+        reason = f"the discriminator takes {self.shape}"
+        expect_output(self.generator, "generator", self.shape, reason)
+        self._expect_scores()
+        self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
+        self.penalty = choose(self.penalty, PENALTIES, Penalty)
+        if self.penalty and (reason := self.discriminator.why_no_tangent()):
             raise OptionError(
                 f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
                 f"{reason}"
             )
-        self.numbers = ("discriminator", *(["penalty"] if self.penalty else []), "generator")
-        networks = {"generator": generator, "discriminator": discriminator}
-        players = {"discriminator": ("discriminator",), "generator": ("generator",)}
-        super().__init__(networks, players, dtype, rng, scaler)
 
-    def minimise(
-        self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
-    ) -> dict[str, Array]:
+    def _expect_scores(self) -> None:
+        """ShapeError unless the discriminator gives what the objectives read."""
+        expect_output(self.discriminator, "discriminator", (1,), "it gives one score an example")
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return ("discriminator", *(["penalty"] if self.penalty else []), "generator")
+
+    def minimise(self, now: Pass) -> dict[str, Array]:
         """(3), with its penalty, or (4). Of the batch, the generator needs only the size."""
-        z = self.draw_latents(len(batch), tape.rng)  # (N, Z)
-        made = self.forward("generator", z, tape)  # (N, ...)   (1)
-        if player == "generator":
-            return self._generator(made, tape, gradient)
-        return self._discriminator(batch, made, tape, gradient)
+        z = now.normal(now.size, self.latent)  # (N, Z)
+        if now.player == "generator":
+            return self._generator(now, z)
+        return self._discriminator(now, z)
 
-    def _discriminator(
-        self, batch: Array, made: Array, tape: Tape, gradient: Gradient | None
-    ) -> dict[str, Array]:
-        real = self.forward("discriminator", batch, tape, on="real")[:, 0]  # (N,)   (2)
-        fake = self.forward("discriminator", made, tape, on="fake")[:, 0]  # (N,)   (2)
-        d = discriminator_turn(self.loss, real, fake, self._dvalue(batch))  # each (N,)
+    def _discriminator(self, now: Pass, z: Array) -> dict[str, Array]:
+        made = now.forward("generator", z)  # (N, ...)   (1)
+        real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1)   (2)
+        fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1)   (2)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)
         value = mean(d.value)  # (1,)   (3)
-        if gradient is not None:
-            for on, dscore in (("real", d.real), ("fake", d.fake)):  # (5)
-                self.backward("discriminator", dscore[:, None], tape, gradient, on, need_dx=False)
+        if now.wants_gradient:
+            now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
+            now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
         if not self.penalty:
             return {"discriminator": value}
-        x = points(self.penalty, batch, made, tape.rng)  # (M, ...), as a rule M = N
-        network, p = self.networks["discriminator"], self._views("discriminator")
-        g = None if gradient is None else gradient.views.discriminator
-        each = penalise(self.penalty, network, p, x, self._dvalue(x), tape.inner("penalty"), g)
+        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), as a rule M = N
+        each = penalise(self.penalty, now.network("discriminator", on="penalty"), x, 1 / len(x))
         penalty = mean(each)  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
-    def _generator(self, made: Array, tape: Tape, gradient: Gradient | None) -> dict[str, Array]:
-        fake = self.forward("discriminator", made, tape, on="judged")[:, 0]  # (N,)   (2)
-        d = generator_turn(self.loss, fake, self._dvalue(made))  # .value, .fake (N,)
-        if gradient is not None:
-            dmade = self.backward("discriminator", d.fake[:, None], tape, gradient, on="judged")
-            self.backward("generator", dmade, tape, gradient, need_dx=False)  # (6)
+    def _generator(self, now: Pass, z: Array) -> dict[str, Array]:
+        made = now.forward("generator", z, settle=True)  # (N, ...)   (1)
+        fake = now.forward("discriminator", made, on="judged")  # (N, 1)   (2)
+        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)
+        if now.wants_gradient:
+            dmade = now.backward("discriminator", d.fake[:, None], on="judged")  # (6)
+            now.backward("generator", dmade, need_dx=False)  # (6)
         return {"generator": mean(d.value)}  # (4)
 
-    def _dvalue(self, x: Array) -> Array:
-        """The weight of each example of x (N, ...) in the means (3) and (4): (N,)."""
-        return full((len(x),), 1 / len(x), self.dtype)
-
     def settle(self, player: str, tape: Tape) -> None:
-        # the discriminator's passes over examples; that of a penalty writes no state
-        passes = ("real", "fake") if player == "discriminator" else ("generator",)
-        p = getattr(self.players[player].views, player)
-        for name in passes:
-            self.networks[player].settle(p, tape.inner(name))
+        super().settle(player, tape)
         if player == "discriminator" and self.weight_clip is not None:
-            clip(self.players[player].vector, -self.weight_clip, self.weight_clip)  # (7)
-
-    def parts(self) -> tuple[Any, ...]:
-        return (self.loss, *([self.penalty] if self.penalty else []))
-
-    def passes(self, player: str) -> dict[str, str]:
-        if player == "generator":
-            return {"generator": "generator", "judged": "discriminator"}
-        names = ("real", "fake", *(["penalty"] if self.penalty else []))
-        return dict.fromkeys(names, "discriminator")
+            clip(self.theta(player), -self.weight_clip, self.weight_clip)  # (7)
 
     def minimises(self, player: str) -> list[str]:
         if player == "generator":
@@ -235,8 +214,8 @@ class GAN(Model):
             within(x, *bounds, what)
         return x
 
-    def bounds(self) -> tuple[float, float, str] | None:
-        last = next(reversed(self.networks["generator"].layers), None)  # None for no layers
+    def bounds(self) -> Bounds:
+        last = next(reversed(self.generator.layers), None)  # None for no layers
         for kind, low in ((Sigmoid, 0), (Tanh, -1)):
             if isinstance(last, kind):
                 reason = f"the generator ends in {kind.__name__} (output 'linear' gives any number)"
@@ -252,7 +231,8 @@ class GAN(Model):
         """
         z = self.check_latents_as_given(z)
         out = self._room(len(z))
-        for rows, made in self._by_chunks("generator", z, self.check_labels(labels, len(z))):
+        labels = self.check_labels(labels, len(z), "generator")
+        for rows, made in self._by_chunks("generator", z, labels):
             out[rows] = self.in_units(made)
         return out
 
@@ -269,9 +249,19 @@ class GAN(Model):
         """
         x = self.check_as_given(x)
         scores = np.empty(len(x), self.dtype)
-        for rows, y in self._pass_data("discriminator", x, self.check_labels(labels, len(x))):
+        labels = self.check_labels(labels, len(x), "discriminator")
+        for rows, y in self._pass_data("discriminator", x, labels):
             scores[rows] = y[:, 0]
         return scores
+
+    def remarks(self) -> list[str]:
+        if self.loss.name == "wasserstein" and not self.is_bounded():
+            return ["without a penalty or a weight clip nothing bounds this game's scores"]
+        return []
+
+    def value_of_game(self, parts: Mapping[str, float]) -> float:
+        """Of what the discriminator's objective has reported, the mean (3) without a penalty."""
+        return parts["discriminator"] - parts.get("penalty", 0.0)
 
     def is_bounded(self) -> bool:
         """Whether a penalty or a clip bounds the slope of the discriminator."""
@@ -280,40 +270,120 @@ class GAN(Model):
     def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
         return "generator", lambda made: made
 
-    def settings(self) -> dict[str, Any]:
-        return {
-            "shape": self.shape,
-            "latent": self.latent,
-            "loss": describe_loss(self.loss),
-            "discriminator_steps": self.discriminator_steps,
-            "penalty": describe_penalty(self.penalty),
-            "weight_clip": self.weight_clip,
-            **self._scaler_settings(),
-        }
 
-    @classmethod
-    def from_settings(
-        cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
-    ) -> "GAN":
-        return cls(
-            **networks,
-            loss=settings["loss"],
-            discriminator_steps=settings["discriminator_steps"],
-            penalty=build_penalty(settings["penalty"]),
-            weight_clip=settings["weight_clip"],
-            dtype=dtype,
-            rng=BLANK,
-            scaler=cls._scaler_of(settings),
-        )
+@GAN.named(
+    "a generative adversarial network",
+    pictures={"epochs": 60, "batch_size": 128, "latent": 32, "hidden": (256, 512)},
+    vectors={"epochs": 20, "batch_size": 256, "latent": 2, "hidden": (128, 128, 128)},
+)
+@explains_keywords
+def gan(
+    shape: Any,
+    *,
+    latent: int = 20,
+    hidden: Any = (128, 128),
+    loss: str | AdversarialLoss = "non_saturating",
+    discriminator_steps: int = 1,
+    penalty: str | Penalty | None = None,
+    weight_clip: float | None = None,
+    output: str | None = None,
+    instance_noise: float | None = None,
+    n_labels: int = 0,
+    dtype: Any = "float32",
+    rng: Rng = None,
+    scaler: Scaler | None = None,
+) -> GAN:
+    """A dense GAN for examples of `shape`: ReLU in the generator, LeakyReLU in the discriminator.
 
-    def __str__(self) -> str:
-        steps = self.discriminator_steps
-        more = [f"{steps} discriminator steps"] if steps > 1 else []
-        if self.penalty:
-            more.append(f"{self.penalty.name} {self.penalty.weight:g}")
-        if self.weight_clip is not None:
-            more.append(f"weights within {self.weight_clip:g}")
-        if self.scaler:
-            more.append(str(self.scaler))
-        head = f"GAN of {self.shape}: latent {self.latent}, {self.loss.name} loss"
-        return ", ".join([head, *more])
+    Args:
+        shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
+        latent: the size of z.
+        hidden: the widths of the generator's hidden layers; the discriminator has them reversed.
+        loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
+        discriminator_steps: the discriminator's moves for each move of the generator.
+        penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
+        weight_clip: what the discriminator's weights are cut to after its moves, or None.
+        output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
+            linear for vectors.
+        instance_noise: the standard deviation of the noise that is added to whatever the
+            discriminator sees in training; None: 0 for vectors, and where a penalty or a clip
+            bounds its slope, otherwise 0.5.
+        n_labels: the number of classes; above 0 both networks are given the label of each example,
+            and `fit`, `sample` and the rest want labels.
+        dtype: "float32" or "float64".
+        rng: for the first weights.
+        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
+            takes and gives x in the units that it was fitted on.
+
+    Raises OptionError, ShapeError or KindError.
+
+    >>> gan((2,), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
+    (3, 2)
+    """
+    bounded = penalty is not None or weight_clip is not None
+    return GAN(
+        generator=generator_stack(shape, hidden, latent, output, n_labels),
+        discriminator=discriminator_stack(
+            shape, hidden, 1, noise_for(shape, bounded, instance_noise), n_labels
+        ),
+        loss=loss,
+        discriminator_steps=discriminator_steps,
+        penalty=penalty,
+        weight_clip=weight_clip,
+        dtype=dtype,
+        rng=rng,
+        scaler=scaler,
+    )
+
+
+@GAN.named("a GAN with the least-squares game", like="gan", fixed=("loss",))
+def lsgan(shape: Any, **settings: Any) -> GAN:
+    """A GAN with the least-squares game (Mao et al. 2017); as `gan`.
+
+    >>> lsgan((2,), rng=0).loss.name
+    'least_squares'
+    """
+    return gan(shape, loss="least_squares", **settings)
+
+
+@GAN.named(
+    "a GAN with the Wasserstein game and clipped weights",
+    like="gan",
+    fixed=("loss",),
+    # two time scales do what several moves of the discriminator would do, in fewer steps
+    pictures={"discriminator_steps": 2, "weight_clip": 0.03},
+    vectors={"discriminator_steps": 1, "weight_clip": 0.1},
+)
+def wgan(
+    shape: Any, *, weight_clip: float = 0.01, discriminator_steps: int = 5, **settings: Any
+) -> GAN:
+    """A GAN with the Wasserstein game and clipped weights (Arjovsky et al. 2017); as `gan`.
+
+    >>> wgan((2,), rng=0).weight_clip
+    0.01
+    """
+    settings |= {"weight_clip": weight_clip, "discriminator_steps": discriminator_steps}
+    return gan(shape, loss="wasserstein", **settings)
+
+
+@GAN.named(
+    "a GAN with the Wasserstein game and a gradient penalty",
+    like="gan",
+    fixed=("loss", "penalty"),
+    pictures={"discriminator_steps": 1, "epochs": 40, "penalty": GradientPenalty()},
+    vectors={"discriminator_steps": 1, "penalty": GradientPenalty(weight=1.0)},
+)
+def wgan_gp(
+    shape: Any,
+    *,
+    penalty: str | Penalty = "gradient_penalty",
+    discriminator_steps: int = 5,
+    **settings: Any,
+) -> GAN:
+    """A GAN with the Wasserstein game and the gradient penalty (Gulrajani et al. 2017); as `gan`.
+
+    >>> wgan_gp((2,), rng=0).penalty
+    GradientPenalty(weight=10.0, target=1.0)
+    """
+    settings |= {"penalty": penalty, "discriminator_steps": discriminator_steps}
+    return gan(shape, loss="wasserstein", **settings)

@@ -21,6 +21,7 @@ Some latents that are not active are no fault: a VAE leaves out those it does no
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +30,6 @@ from ..errors import DataError
 from ..nn import ReLU, Tape
 from ..rng import Rng, generator
 from ..tables import number
-from .adversarial import GAN
-from .autoencoder import VAE
 from .model import Model
 from .trace import Seen, Trace, label, norm
 
@@ -49,7 +48,7 @@ def symptoms(trace: Trace) -> list[str]:
 
     >>> import scratchgen as sg
     >>> model = sg.models.vae((2,), latent=2, hidden=(64,), rng=0)
-    >>> model.players["vae"].views.encoder[0].b[:] = -100
+    >>> model.views.encoder[0].b[:] = -100
     >>> print(symptoms(model.trace(sg.data.ring(200, rng=0), rng=0))[0])
     encoder.1 ReLU(): 100% of its units are dead, 0 for all 200 examples
     """
@@ -90,22 +89,24 @@ def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = Non
     if len(x) < ENOUGH or not model.steps_trained or not _spread(x):
         return []
     with np.errstate(all="ignore"):  # what is not finite is no collapse
-        if isinstance(model, VAE):
-            return list(_collapse_of_vae(model, x, labels))
-        return list(_collapse_of_gan(model, x, rng, labels)) if isinstance(model, GAN) else []
+        of_latents = list(_collapse_of_latents(model, x, labels)) if model.encodes else []
+        of_game = list(_collapse_of_game(model, x, rng, labels)) if model.scores else []
+        return of_latents + of_game
 
 
-def _collapse_of_vae(model: VAE, x: Array, labels: Array | None) -> Iterator[str]:
-    mu = model.encode(x, labels)  # (N, Z)
-    if np.isfinite(mu).all() and not active_latents(mu).any():
+def _collapse_of_latents(model: Any, x: Array, labels: Array | None) -> Iterator[str]:
+    z = model.encode(x, labels)  # (N, Z)
+    if np.isfinite(z).all() and not active_latents(z).any():
+        beta = getattr(model, "beta", None)
         yield (
             f"posterior collapse: none of the latents ({model.latent}) varies with x, so that the "
-            f"decoder learns nothing from z; a beta below {model.beta:g} lets z say more"
+            f"decoder learns nothing from z"
+            + (f"; a beta below {beta:g} lets z say more" if beta else "")
         )
 
 
-def _collapse_of_gan(
-    model: GAN, x: Array, rng: np.random.Generator, labels: Array | None
+def _collapse_of_game(
+    model: Any, x: Array, rng: np.random.Generator, labels: Array | None
 ) -> Iterator[str]:
     samples, real = model.sample(len(x), rng, labels), model.scaled(x)
     finite = np.isfinite(samples).all()
@@ -117,7 +118,7 @@ def _collapse_of_gan(
         )
     tape = Tape()
     model.objective("discriminator", real, rng, tape=tape, labels=labels)
-    value = tape.parts["discriminator"] - tape.parts.get("penalty", 0.0)
+    value = model.value_of_game(tape.parts)
     if model.loss.name in FROM_0_UP and value < WON:  # (6)
         yield (
             f"the discriminator has won: what it minimises is {number(value)}, and 0 is the least, "

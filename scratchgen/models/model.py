@@ -1,21 +1,23 @@
-"""What every model is to training, checking and saving: players, each with an objective.
+"""What every model is: networks in one vector, parts, and players that take turns to move.
 
-A player is a set of networks in one block, trained to minimise one number. A step of training is,
-for each player whose turn it is:
+A family is a class of models. Its fields are its networks, which stand side by side in one vector,
+and its settings. A player is a list of the networks that it moves; what it minimises is written as
+it stands in the paper, in `minimise`. A step of training is, for each player whose turn it is:
 
-    value = model.objective(player, batch, rng, gradient, tape)      value, and gradient += d value
-    optimizer.update(block.vector, gradient.vector, memory)
+    value = model.objective(player, batch, rng, gradient)     value, and gradient += d value
+    optimizer.update(theta, gradient.vector, memory)          theta = model.theta(player)
     model.settle(player, tape)
 
 `objective` moves nothing: finite differences of the number it returns, with the same rng, are the
-gradient it adds. It is the same for all models, and calls `minimise`, in which each has its
-mathematics.
+gradient it adds. Two players may move the same network, each with a gradient and moments of its
+own.
 """
 
 import copy
-import math
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -35,59 +37,127 @@ from ..checks import (
 )
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
-from ..errors import DataError, KindError, OptionError, ShapeError
+from ..errors import DataError, OptionError, ShapeError
 from ..kernels import standard_normal
 from ..keywords import ExplainsKeywords, explains_keywords
-from ..nn import Block, Gradient, JoinLabels, Layer, Layout, Network, Tape, distinct_leaves
+from ..nn import Block, Gradient, JoinLabels, Layout, Network, Tape, distinct_leaves
+from ..nn.block import BLANK, side_by_side
 from ..nn.layer import Views
 from ..optim import Optimizer
+from ..parts import build, check_settings, describe, setting, settings_of
 from ..rng import Rng, generator
+from .fitting import Bounds, expect_networks, expect_own_layers, expect_range, fitting_scaler
+from .passes import Pass
+from .recipes import Recipe
 from .trace import Trace, spied
 
+M = TypeVar("M", bound=type)
+F = TypeVar("F", bound=Callable[..., Any])
+COMMON = ("dtype", "rng", "scaler")  # fields of every model that are no settings of its family
 
+
+@dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field, setting))
+def family(kind: M) -> M:
+    """A class of models: its fields are what it is made of, in the order of its arguments."""
+    return dataclasses.dataclass(eq=False, repr=False)(kind)
+
+
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
 class Model(ExplainsKeywords):
-    """The protocol, and what all models share.
+    """What all families share.
+
+    A family is declared with @family. Its fields of type Network are its networks, all others but
+    the three below its settings; it says in `players` who moves which networks, in `fit_together`
+    how its parts fit, and in `minimise` what each player minimises.
+
+    Args:
+        dtype: "float32" or "float64".
+        rng: for the first weights.
+        scaler: a Scaler of vectors, in whose units x is taken and given; None is none. Objectives,
+            networks and latents know only scaled data; whatever else takes or gives x has the
+            user's units, in float64.
 
     Attributes:
-        shape: of one example.
-        networks: by name.
-        players: the blocks that are trained, by name, in order of their turns.
-        scaler: what its data are scaled by, or None. Objectives, networks and latents know only
-            scaled data; whatever else takes or gives x has the user's units, in float64.
+        shape, latent: of one example, and the size of z.
+        block: the memory of all networks.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
         history: what the last call of `fit` gave, or, after an interrupt, has given so far: name ->
             one number an epoch. It is not saved.
-        steps_trained: how many steps all calls of `fit` were, by their records.
     """
 
     kind: ClassVar[str]
-    network_names: ClassVar[tuple[str, ...]]
+    players: ClassVar[Mapping[str, tuple[str, ...]]]  # the networks that each moves, in turn
     # where the default settings learn, column by column of the data; see docs/your-data.md
     spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
     farthest: ClassVar[float] = 3.0  # bound of |mean|
+    # what a model can do
+    encodes: ClassVar[bool] = False  # x -> z: encode, reconstruct
+    has_likelihood: ClassVar[bool] = False  # p(x|z): elbo, sample(noise=True)
+    scores: ClassVar[bool] = False  # x -> how real it seems: score
+    recipes: ClassVar[Mapping[str, Recipe]] = {}  # by name, the ways to build one from sizes
 
-    shape: Shape
-    latent: int
-    numbers: tuple[str, ...]  # the names of what a history holds, and of tape.parts
+    dtype: Any = "float32"
+    rng: dataclasses.InitVar[Rng] = None
+    scaler: Any = None
 
-    def __init__(
-        self,
-        networks: dict[str, Network],
-        players: Mapping[str, tuple[str, ...]],
-        dtype: Any,
-        rng: Rng,
-        scaler: Scaler | None = None,
-    ) -> None:
-        self.networks = networks
-        self.scaler = self._fitting(scaler)
-        self.dtype = float_type(dtype)
-        _expect_no_sharing(networks, players)
-        self.players = {
-            player: Block(Layout(**{name: networks[name] for name in names}), self.dtype, rng)
-            for player, names in players.items()
-        }
+    def __post_init__(self, rng: Rng) -> None:
+        self.shape: Shape
+        self.latent: int
+        networks = self.networks
+        expect_networks(networks)
+        check_settings(self)
+        self.fit_together()
+        of = (self.kind, self.shape, self.bounds(), self.is_density())
+        self.scaler: Scaler | None = fitting_scaler(self.scaler, *of)
+        self.dtype = float_type(self.dtype)
+        expect_own_layers(networks, self.players)
+        moved = [name for names in self.players.values() for name in names]
+        order = side_by_side(dict.fromkeys([*moved, *networks]), self.players.values())
+        layout = Layout(**{name: networks[name] for name in order})
+        self.block = Block(layout, self.dtype, rng)
         self.training_log: list[dict[str, Any]] = []
         self.history: dict[str, list[float]] = {}
+
+    def fit_together(self) -> None:
+        """Set `shape` and `latent`; an error where the networks and parts do not fit each other."""
+        raise NotImplementedError
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of what a history holds, and of tape.parts."""
+        raise NotImplementedError
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """By name; a network is replaced by `model.encoder = ...`, not here."""
+        return MappingProxyType({name: getattr(self, name) for name in network_names(type(self))})
+
+    @property
+    def vector(self) -> Array:
+        """All parameters (P,), with the few zeros between networks that are none."""
+        return self.block.vector
+
+    @property
+    def state(self) -> Array:
+        """All that is kept and not trained (S,), such as running means."""
+        return self.block.state
+
+    @property
+    def views(self) -> Views:
+        """Windows into the vector and the state, by name: `model.views.encoder[1].w`."""
+        return self.block.views
+
+    def theta(self, player: str) -> Array:
+        """The parameters that the player moves, a window into `vector`."""
+        return self.block.theta(self.players[player])
+
+    def gradient(self, player: str) -> Gradient:
+        """Zeros in the layout of `theta(player)`, for gradients to be added into."""
+        return self.block.zeros_like(self.players[player])
+
+    def is_finite(self) -> bool:
+        """Whether every parameter and every number of the state is finite."""
+        return self.block.is_finite()
 
     def objective(
         self,
@@ -103,7 +173,7 @@ class Model(ExplainsKeywords):
         """What `player` minimises, mean per example; its gradient is added into `gradient`.
 
         batch (N, *shape) as `check` returns it; what is of another dtype is checked here. Raises
-        DataError where it holds no examples. labels (N,) are for networks with JoinLabels.
+        DataError where it holds no examples. labels (N,) are for models that want them.
         Leaves the number and its parts, by the names that a history has, on the tape as
         `tape.parts`; the number itself comes first. Updates nothing.
 
@@ -113,64 +183,42 @@ class Model(ExplainsKeywords):
         one_of(player, self.players, "player")
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
-        tape.reports = as_arrays(self.minimise(player, batch, tape, gradient))
+        now = Pass(self.networks, self.views, player, batch, tape, gradient)
+        tape.reports = as_arrays(self.minimise(now))
         tape.parts = as_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
 
-    def minimise(
-        self, player: str, batch: Array, tape: Tape, gradient: Gradient | None
-    ) -> dict[str, Array]:
+    def minimise(self, now: Pass) -> dict[str, Array]:
         """The mathematics of `objective`: the player's number, and its parts, by name, (1,) each.
 
-        batch (N, *shape) is checked, N at least 1, and `tape` has begun; the noise comes from
-        `tape.rng`, and what changes in the course of training from `tape.number`.
+        now.batch (N, *shape) is checked, N at least 1; the noise comes from `now`, and what changes
+        in the course of training from `now.number`.
         """
         raise NotImplementedError
-
-    def forward(self, name: str, x: Array, tape: Tape, on: str = "") -> Array:
-        """The network of that name, in a pass of an objective: x (N, ...) -> (N, ...).
-
-        `on` is the name of the pass, where a network is passed through more than once.
-        """
-        return self.networks[name].forward(self._views(name), x, tape.inner(on or name))
-
-    def backward(
-        self,
-        name: str,
-        dy: Array,
-        tape: Tape,
-        gradient: Gradient,
-        on: str = "",
-        need_dx: bool = True,
-    ) -> Any:
-        """The way back through a pass of `forward`: dL/dy (N, ...) -> dL/dx, None without need_dx.
-
-        The gradient of the network's parameters is added if the player moves that network.
-        """
-        g = getattr(gradient.views, name, None)
-        return self.networks[name].backward(
-            self._views(name), dy, tape.inner(on or name), g, need_dx
-        )
 
     def settle(self, player: str, tape: Tape) -> None:
-        """End the player's step: write what the pass on `tape` has learnt about its state."""
-        raise NotImplementedError
+        """End the player's step: write what its passes, on `tape`, have learnt about the state."""
+        for on, name in tape.settling.items():
+            self.networks[name].settle(getattr(self.views, name), tape.inner(on))
 
     def parts(self) -> tuple[Any, ...]:
         """What its objectives call, besides networks: a likelihood, a game, a penalty."""
-        return ()
-
-    def passes(self, player: str) -> dict[str, str]:
-        """The passes of that player's objective that its number comes from, for `trace`.
-
-        The name of a pass on the objective's tape -> the network that it went through.
-        """
-        return {name: name for name in self.players[player].layout.networks}
+        fields = (field for field in family_settings(type(self)) if field.metadata.get("known"))
+        values = [getattr(self, field.name) for field in fields]
+        return tuple(value for value in values if value is not None)
 
     def minimises(self, player: str) -> list[str]:
         """What `player` minimises, as lines of mathematics, for `scratchgen explain`."""
         return []
+
+    def remarks(self) -> list[str]:
+        """What whoever trains it should know of its settings, a sentence each."""
+        return []
+
+    def steps_to_check(self) -> tuple[int | None, ...]:
+        """Steps of training at which objectives differ from those of the end, which is None."""
+        return (None,)
 
     def turns(self, step: int) -> tuple[str, ...]:
         """The players that move in that step, counted from 0."""
@@ -191,14 +239,66 @@ class Model(ExplainsKeywords):
 
     def settings(self) -> dict[str, Any]:
         """What a file must hold, beside the networks and their arrays, to build the model again."""
-        raise NotImplementedError
+        plain: dict[str, Any] = {}
+        for field in family_settings(type(self)):
+            value, known = getattr(self, field.name), field.metadata.get("known")
+            plain[field.name] = value if known is None else describe(value, known)
+        return {**plain, "scaler": None if self.scaler is None else self.scaler.settings()}
 
     @classmethod
     def from_settings(
         cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
-    ) -> "Model":
-        """The model of `settings()`, built with rng=nn.block.BLANK: its caller has the arrays."""
-        raise NotImplementedError
+    ) -> Self:
+        """The model of `settings()`, its arrays still 0: its caller has them.
+
+        Raises OptionError where these are the settings of no such model.
+        """
+        plain = dict(settings)
+        scaler = plain.pop("scaler")
+        for field in family_settings(cls):
+            known = field.metadata.get("known")
+            if known is not None:
+                plain[field.name] = build(plain[field.name], known)
+        return cls(
+            **networks,
+            **plain,
+            dtype=dtype,
+            rng=BLANK,
+            scaler=None if scaler is None else Scaler(**scaler),
+        )
+
+    @classmethod
+    def named(
+        cls,
+        text: str,
+        like: str = "",
+        fixed: tuple[str, ...] = (),
+        pictures: Mapping[str, Any] | None = None,
+        vectors: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]:
+        """Declares a function as a recipe of this family; see recipes.py.
+
+        What is not said here is as in the recipe that it is `like`, whose settings it takes too.
+        """
+
+        def declare(build: F) -> F:
+            own, name = cls.recipes, build.__name__
+            base = own[like] if like else Recipe(build, cls, text)
+            cls.recipes = {
+                **own,
+                name: Recipe(
+                    build,
+                    cls,
+                    text,
+                    {**base.pictures, **(pictures or {})},
+                    {**base.vectors, **(vectors or {})},
+                    fixed,
+                    base if like else None,
+                ),
+            }
+            return build
+
+        return declare
 
     def decode(self, z: Any, labels: Any = None) -> Array:
         """The example that each latent stands for: z (N, latent) -> (N, *shape)."""
@@ -226,7 +326,7 @@ class Model(ExplainsKeywords):
         name, reading = self._decoding()
         return PreparedDecoder(
             self.networks[name],
-            self._views(name),
+            getattr(self.views, name),
             self.shape,
             batch,
             self.dtype,
@@ -253,14 +353,14 @@ class Model(ExplainsKeywords):
         with np.errstate(under="ignore"):
             for rows in chunks(len(x), self.shape):
                 y[rows] = self.scaler.apply(x[rows], what)
-        self._expect_range(y, what)
+        expect_range(y, what, self.bounds(), self.scaler)
         return y
 
     def _check_numbers(self, x: Array, what: str) -> Array:
         """x (N, *shape), not scaled, if it holds finite numbers."""
         return examples(x, self.shape, exact_type(x), what)
 
-    def bounds(self) -> tuple[float, float, str] | None:
+    def bounds(self) -> Bounds:
         """The range of the numbers that it can give, and why; None where they may be any."""
         return None
 
@@ -272,70 +372,9 @@ class Model(ExplainsKeywords):
         """Scaled examples y (N, *shape) -> x in the user's units, with a scaler float64."""
         return y if self.scaler is None else self.scaler.undo(y)
 
-    def _fitting(self, scaler: Any) -> Scaler | None:
-        """The scaler, if it can be one of this model."""
-        if scaler is None:
-            return None
-        if not isinstance(scaler, Scaler):
-            raise KindError(
-                f"scaler={scaler!r}: wants sg.data.Scaler.standard(x) or sg.data.Scaler.min_max(x),"
-                f" fitted on the data x to train on"
-            )
-        if len(self.shape) > 1:
-            raise OptionError(
-                f"a {scaler} is of vectors (D,), and this {self.kind} of {self.shape}: divide "
-                f"pictures, whose numbers share one unit, by their largest; or take "
-                f"x.reshape(len(x), -1) and a model of ({math.prod(self.shape)},)"
-            )
-        if self.shape != (scaler.width,):
-            raise ShapeError(
-                f"the {scaler} is of {scaler.width} columns, and this {self.kind} of {self.shape}: "
-                f"fit it on the data to train on"
-            )
-        bounds = self.bounds()
-        if not bounds and not self.is_density():
-            raise OptionError(
-                f"a {scaler} does not go with this {self.kind}, because classes are no "
-                f"measurements: leave it out, or take another likelihood"
-            )
-        if bounds and scaler.name == "standard":
-            raise OptionError(
-                f"a {scaler} does not go with this {self.kind}, because {bounds[2]}, and scaled "
-                f"numbers would leave [{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler"
-            )
-        return scaler
-
-    def _expect_range(self, y: Array, what: str) -> None:
-        """DataError for scaled data that lie where the model could give nothing."""
-        bounds, scaler = self.bounds(), self.scaler
-        if not bounds or scaler is None:
-            return
-        low, high, reason = bounds
-        bad = np.flatnonzero(((y < low) | (y > high)).any(axis=0))
-        if len(bad):
-            j = bad[0]
-            least, most = (
-                scaler.undo(np.full((1, scaler.width), edge))[0, j] for edge in (low, high)
-            )
-            came = scaler.undo(y[:, [j] * scaler.width])[:, j]
-            raise DataError(
-                f"column {j} of {what} goes from {came.min():g} to {came.max():g}, wants values in "
-                f"[{least:g}, {most:g}], as the {scaler} was fitted on, because {reason}: cut them "
-                f"with np.clip, or fit the scaler on data that hold them"
-            )
-
     def _log_det(self) -> float:
         """What scaling adds to log p(x) of a density, in nats; (3) of data/scaling.py."""
         return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
-
-    def _scaler_settings(self) -> dict[str, Any]:
-        """The entry of the scaler in `settings`; empty where there is no scaler."""
-        return {} if self.scaler is None else {"scaler": self.scaler.settings()}
-
-    @staticmethod
-    def _scaler_of(settings: dict[str, Any]) -> Scaler | None:
-        """The scaler that `_scaler_settings` has described, or None."""
-        return Scaler(**settings["scaler"]) if "scaler" in settings else None
 
     def _batch(self, batch: Any) -> Array:
         """The batch of an objective; what is of another dtype or shape than `check` gives, checked.
@@ -363,25 +402,27 @@ class Model(ExplainsKeywords):
         with np.errstate(over="ignore", under="ignore"):
             return np.require(y, self.dtype, ["C", "ALIGNED"])
 
-    def check_labels(self, labels: Any, n: int) -> Array | None:
-        """labels (n,) as int64, for a model whose networks join them; None for one that does not.
+    def check_labels(self, labels: Any, n: int, network: str = "") -> Array | None:
+        """labels (n,) as int64, for a model that wants them; None for one that does not.
 
-        One whole number is the label of all n.
+        One whole number is the label of all n. For a pass through one network alone, they may be
+        left out where it joins none.
 
         Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
         where they do not fit.
         """
-        if self.n_labels and labels is None:
+        wanted = joined_labels(getattr(self, network)) if network else self.n_labels
+        if labels is None and wanted:
             raise OptionError(
-                f"this {self.kind} joins a label to each example: give labels=, {n:,} whole "
+                f"this {self.kind} wants the label of each example: give labels=, {n:,} whole "
                 f"numbers from 0 to {self.n_labels - 1}"
             )
-        if not self.n_labels and labels is not None:
+        if labels is not None and not self.n_labels:
             raise OptionError(
                 f"this {self.kind} has no JoinLabels layer to join labels with: leave labels out, "
                 f"or build it with n_labels"
             )
-        if not self.n_labels:
+        if labels is None:
             return None
         if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
             labels = np.full(n, labels)
@@ -413,17 +454,18 @@ class Model(ExplainsKeywords):
             raise DataError(f"x has shape {x.shape}, no examples: wants at least one")
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
         watched = copy.copy(self)
-        watched.networks = {name: spied(network) for name, network in self.networks.items()}
+        for name, network in self.networks.items():
+            setattr(watched, name, spied(network))
         trace = Trace()
-        for player, block in self.players.items():
-            gradient, tape = block.zeros_like(), Tape()
+        for player in self.players:
+            gradient, tape = self.gradient(player), Tape()
             with np.errstate(under="ignore"):
                 watched.objective(player, x, rng, gradient, tape, training=training, labels=labels)
             trace.numbers[player] = tape.parts
-            for name, of in self.passes(player).items():
-                full = name if name == of else f"{of}.{name}"
-                p, g = self._views(of), getattr(gradient.views, of, None)
-                trace.note(player, full, watched.networks[of], p, g, tape.inner(name))
+            for on, name in tape.back.items():
+                full = on if on == name else f"{name}.{on}"
+                p, g = getattr(self.views, name), getattr(gradient.views, name, None)
+                trace.note(player, full, getattr(watched, name), p, g, tape.inner(on))
         return trace
 
     def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
@@ -446,7 +488,8 @@ class Model(ExplainsKeywords):
 
         That is the caller's until the next chunk.
         """
-        return by_chunks(self.networks[name], self._views(name), x, labels, self.shape, self.dtype)
+        network, p = getattr(self, name), getattr(self.views, name)
+        return by_chunks(network, p, x, labels, self.shape, self.dtype)
 
     def _pass_data(
         self, name: str, x: Array, labels: Array | None
@@ -459,11 +502,6 @@ class Model(ExplainsKeywords):
     def _room(self, n: int) -> Array:
         """Memory for n examples in the user's units: (n, *shape), with a scaler float64."""
         return np.empty((n, *self.shape), self.dtype if self.scaler is None else np.float64)
-
-    def _views(self, name: str) -> Views:
-        """The parameters of the network of that name."""
-        block = next(b for b in self.players.values() if name in b.layout.networks)
-        return getattr(block.views, name)
 
     def check_latents(self, z: Any, what: str = "z") -> Array:
         """z as (N, latent) of the model's dtype."""
@@ -490,21 +528,44 @@ class Model(ExplainsKeywords):
 
     @property
     def n_labels(self) -> int:
-        """How many classes the labels come from; 0 where no network joins labels."""
-        leaves = (leaf for net in self.networks.values() for leaf in distinct_leaves(net))
-        return min((leaf.n_labels for leaf in leaves if isinstance(leaf, JoinLabels)), default=0)
+        """How many classes the labels come from; 0 for a model that wants none."""
+        return min(map(joined_labels, self.networks.values()), default=0)
 
     def parameter_count(self) -> int:
         """How many numbers are trained."""
-        return sum(block.layout.size for block in self.players.values())
+        return self.block.layout.size
 
     def __str__(self) -> str:
-        """What it is, in a line."""
-        raise NotImplementedError
+        """What it is, in a line: its parts, and the settings that are not the default ones."""
+        told = [f"latent {self.latent}"]
+        for field in family_settings(type(self)):
+            value, words = getattr(self, field.name), field.name.replace("_", " ")
+            if value is not None and value != field.default:
+                shown = f"{value:g}" if isinstance(value, float) else f"{value}"
+                told.append(f"{words} {shown}")
+        told += [str(self.scaler)] if self.scaler else []
+        return f"{self.kind} of {self.shape}: {', '.join(told)}"
 
     def __repr__(self) -> str:
         head = f"{self}, {self.parameter_count():,} parameters"
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
+
+
+def network_names(kind: type[Model]) -> tuple[str, ...]:
+    """The names of a family's networks."""
+    return tuple(field.name for field in settings_of(kind) if field.type is Network)
+
+
+def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:
+    """The fields of a family that are its settings."""
+    own = (*network_names(kind), *COMMON)
+    return [field for field in settings_of(kind) if field.name not in own]
+
+
+def joined_labels(network: Network) -> int:
+    """How many classes the labels come from that the network's layers join; 0 for none."""
+    leaves = distinct_leaves(network)
+    return min((leaf.n_labels for leaf in leaves if isinstance(leaf, JoinLabels)), default=0)
 
 
 def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
@@ -537,51 +598,3 @@ def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Arr
     except DataError:
         check(given, what)  # its error tells of all of x
     return given
-
-
-def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
-    """ShapeError unless `network` gives examples of the shape that its place in a model wants."""
-    out = network.out_shape(network.in_shape)
-    if out != wanted:
-        reshape = "Flatten()" if len(wanted) == 1 else f"Reshape({wanted})"
-        end = f"end it in {math.prod(wanted)} numbers"
-        if math.prod(out) == math.prod(wanted):
-            end = f"put {reshape} at its end"
-        elif len(wanted) > 1:
-            end += f" and {reshape}"
-        raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {end}")
-
-
-def with_values(part: Any) -> str:
-    """The formula of a likelihood or a penalty, and the values of the settings in it."""
-    values = [
-        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
-        for name, value in vars(part).items()
-    ]
-    return ", ".join([part.formula or part.name, *values])
-
-
-def _expect_no_sharing(
-    networks: dict[str, Network], players: Mapping[str, tuple[str, ...]]
-) -> None:
-    """OptionError where a layer with parameters or state stands in the networks of two players."""
-    owner: dict[Layer, str] = {}
-    for player, names in players.items():
-        for layer in dict.fromkeys(
-            leaf for name in names for leaf in distinct_leaves(networks[name])
-        ):
-            owns = layer.parameters() or layer.state()
-            if owns and owner.setdefault(layer, player) != player:
-                raise OptionError(
-                    f"{layer} stands in the networks of {owner[layer]} and {player}, and only one "
-                    f"of them could train it: build a layer for each"
-                )
-
-
-def expect_kind(networks: dict[str, Any]) -> None:
-    """KindError unless every part is a Network."""
-    for name, network in networks.items():
-        if not isinstance(network, Network):
-            raise KindError(
-                f"{name}={network!r}: wants a Network, such as Network((2,), Dense(2, 8)) of sg.nn"
-            )

@@ -1,14 +1,18 @@
-"""A block is a noun: all parameters of a few networks in one flat vector, with views by name.
+"""A block is a noun: all parameters of some networks in one flat vector, with views by name.
 
-    vector = (w_1, b_1, w_2, b_2, ...)                     (1)
+    vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)      (1)
 
-`block.views.encoder[1].w` is a window into `block.vector`: writing one writes the other. Gradients
-and the moments of an optimizer are vectors of the same layout, so that saving, averaging, clipping
-and finite differences each work on one array.
+`block.views.encoder[1].w` is a window into `block.vector`: writing one writes the other. Each
+network has a slice of the vector, in the order of the networks, which begins at a line of the
+CPU's caches; the zeros between two networks are no parameters, and stay 0. Gradients and the
+moments of an optimizer are vectors of the same layout, or of the slice of some of the networks, so
+that saving, averaging, clipping and finite differences each work on one array.
 """
 
+import copy
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +26,8 @@ from ..rng import Rng, generator
 from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32
+LINE = 16  # numbers, of which a line of the caches, 64 bytes, holds no more
+MOST_ORDERED = 8  # networks, of which all orders are tried
 # Given as `rng`, leaves every number at 0: the caller writes them all, from a file.
 BLANK: Any = object()
 
@@ -37,21 +43,38 @@ class Entry:
     shape: Shape
     trained: bool
 
-    def view(self, vector: Array) -> Array:
-        """This entry's window into a vector of the layout."""
-        return vector[self.start : self.start + math.prod(self.shape)].reshape(self.shape)
+    def view(self, vector: Array, start: int = 0) -> Array:
+        """This entry's window into a vector of the layout, or of what begins at `start` in it."""
+        first = self.start - start
+        return vector[first : first + math.prod(self.shape)].reshape(self.shape)
 
 
 class Layout:
-    """Where everything lies: names, shapes and places, and no memory yet."""
+    """Where everything lies: names, shapes and places, and no memory yet.
+
+    Attributes:
+        networks: by name, in their order.
+        entries: every named array of theirs.
+        size: how many numbers are trained.
+        length: of the vector, with the zeros between networks.
+        state_size: how many numbers are kept and not trained.
+        slices: of the vector, by network.
+        state_slices: of the state, by network.
+    """
 
     def __init__(self, **networks: Layer) -> None:
         self.networks = networks
         self.entries: list[Entry] = []
-        self.size = self.state_size = 0
+        self.size = self.length = self.state_size = 0
+        self.slices: dict[str, slice] = {}
+        self.state_slices: dict[str, slice] = {}
         met: dict[Layer, None] = {}
         for name, network in networks.items():
+            self.length = -(-self.length // LINE) * LINE
+            start, state_start = self.length, self.state_size
             self._visit(name, network, met)
+            self.slices[name] = slice(start, self.length)
+            self.state_slices[name] = slice(state_start, self.state_size)
         self.borrowers = [leaf for leaf in met if leaf.borrows()]
         for leaf in self.borrowers:
             for of, _ in leaf.borrows().values():
@@ -72,21 +95,49 @@ class Layout:
 
     def _place(self, path: str, leaf: Layer) -> None:
         for key, (shape, _) in leaf.parameters().items():
-            self.entries.append(Entry(f"{path}.{key}", leaf, key, self.size, shape, True))
+            self.entries.append(Entry(f"{path}.{key}", leaf, key, self.length, shape, True))
             self.size += math.prod(shape)
+            self.length += math.prod(shape)
         for key, (shape, _) in leaf.state().items():
             self.entries.append(Entry(f"{path}.{key}", leaf, key, self.state_size, shape, False))
             self.state_size += math.prod(shape)
 
-    def views(self, vector: Array, state: Array | None = None) -> Views:
-        """The tree of windows into `vector` and, where it is given, `state`; see `tree`."""
-        windows = {entry.name: entry.view(vector) for entry in self.entries if entry.trained}
-        if state is not None:
-            kept = [entry for entry in self.entries if not entry.trained]
-            windows |= {entry.name: entry.view(state) for entry in kept}
-        return self.tree(windows)
+    def span(self, names: Collection[str]) -> slice:
+        """The slice of the vector that holds these networks, and no others.
 
-    def tree(self, arrays: Mapping[str, Array]) -> Views:
+        Raises OptionError where another lies between them.
+        """
+        places = [self.slices[name] for name in names if _length(self.slices[name])]
+        if not places:
+            return slice(0, 0)
+        span = slice(min(at.start for at in places), max(at.stop for at in places))
+        for name, at in self.slices.items():
+            if name not in names and _length(at) and span.start <= at.start < span.stop:
+                raise OptionError(
+                    f"{' and '.join(names)} do not lie side by side in the vector, because {name} "
+                    f"lies between them"
+                )
+        return span
+
+    def entries_of(self, names: Collection[str]) -> list[Entry]:
+        """The entries of these networks; a layer of several stands in the first of all."""
+        return [entry for entry in self.entries if entry.name.split(".")[0] in names]
+
+    def views(
+        self, vector: Array, state: Array | None = None, names: Collection[str] | None = None
+    ) -> Views:
+        """The tree of windows into `vector` and, where it is given, `state`; see `tree`.
+
+        Of some networks alone, `vector` is that of their span.
+        """
+        names = self.networks if names is None else names
+        start, entries = self.span(names).start, self.entries_of(names)
+        windows = {entry.name: entry.view(vector, start) for entry in entries if entry.trained}
+        if state is not None:
+            windows |= {entry.name: entry.view(state) for entry in entries if not entry.trained}
+        return self.tree(windows, names)
+
+    def tree(self, arrays: Mapping[str, Array], names: Collection[str] | None = None) -> Views:
         """The tree of these arrays, which are given by the names of entries; some may be missing.
 
         First each layer gets a namespace of its arrays, with transposed windows for the weights
@@ -112,7 +163,8 @@ class Layout:
                 trees[layer] = children if layer.children() else SimpleNamespace()
             return trees[layer]
 
-        return SimpleNamespace(**{name: tree(net) for name, net in self.networks.items()})
+        names = self.networks if names is None else names
+        return SimpleNamespace(**{name: tree(self.networks[name]) for name in names})
 
 
 class Block:
@@ -131,11 +183,16 @@ class Block:
                 f"{MOST_PARAMETERS:,}: make their layers smaller"
             )
         self.layout = layout
-        self.vector = np.zeros(layout.size, float_type(dtype))  # (P,)   (1)
+        self.vector = kernels.in_lines(layout.length, float_type(dtype))  # (P,)   (1)
         self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
-        self.views = layout.views(self.vector, self.state)
+        self._look_into()
         if rng is not BLANK:
             self._begin(generator(rng))
+
+    def _look_into(self) -> None:
+        """Make all windows into the vector and the state; those of a slice are made once."""
+        self.views = self.layout.views(self.vector, self.state)
+        self._windows: dict[tuple[str, ...], Array] = {}
 
     def _begin(self, rng: np.random.Generator) -> None:
         """Write the first values, as the layers have them."""
@@ -148,21 +205,40 @@ class Block:
                 array[...] = value
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "views"}
+        own = vars(self).items()
+        return {name: value for name, value in own if name not in ("views", "_windows")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has windows into its own vector, not into copies of the old windows."""
         vars(self).update(state)
-        self.views = self.layout.views(self.vector, self.state)
+        self._look_into()
+
+    def seen_through(self, window: Callable[[Array], Array]) -> "Block":
+        """The same memory, seen through windows, such as read-only ones."""
+        other = copy.copy(self)
+        other.vector, other.state = window(self.vector), window(self.state)
+        other._look_into()
+        return other
+
+    def theta(self, names: Collection[str]) -> Array:
+        """The slice of the vector that holds these networks; the same object each time."""
+        names = tuple(names)
+        if names not in self._windows:
+            self._windows[names] = self.vector[self.layout.span(names)]
+        return self._windows[names]
+
+    def state_of(self, name: str) -> Array:
+        """The slice of the state that a network has."""
+        return self.state[self.layout.state_slices[name]]
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
         """Every entry with its window: all that a file holds."""
         for entry in self.layout.entries:
             yield entry, entry.view(self.vector if entry.trained else self.state)
 
-    def zeros_like(self) -> "Gradient":
-        """A vector of zeros in the same layout, for gradients to be added into."""
-        return Gradient(self.layout, self.vector.dtype)
+    def zeros_like(self, names: Collection[str] | None = None) -> "Gradient":
+        """Zeros in the same layout, or in that of some networks, for gradients to be added into."""
+        return Gradient(self.layout, self.vector.dtype, names)
 
     def snapshot(self) -> tuple[Array, Array]:
         """Copies of the vector and the state, for `restore`."""
@@ -192,13 +268,48 @@ def _first(entry: Entry, values: Array, dtype: Any) -> Array:
 class Gradient:
     """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`.
 
-    Backward passes add to it, so it has to be cleared before the first one of a step.
+    It is that of all networks, or of the span of some. Backward passes add to it, so it has to be
+    cleared before the first one of a step.
     """
 
-    def __init__(self, layout: Layout, dtype: Any) -> None:
-        self.vector = kernels.zeros(layout.size, dtype)  # (P,)
-        self.views = layout.views(self.vector)
+    def __init__(self, layout: Layout, dtype: Any, names: Collection[str] | None = None) -> None:
+        self.layout, self.names = layout, tuple(layout.networks if names is None else names)
+        span = layout.span(self.names)
+        self.vector = kernels.zeros(span.stop - span.start, dtype)  # (P,)
+        self.views = layout.views(self.vector, names=self.names)
+
+    def seen_through(self, window: Callable[[Array], Array]) -> "Gradient":
+        """The same memory, seen through a window, such as a read-only one."""
+        other = copy.copy(self)
+        other.vector = window(self.vector)
+        other.views = self.layout.views(other.vector, names=self.names)
+        return other
 
     def clear(self) -> None:
         """Set every number to 0."""
         kernels.clear(self.vector)
+
+
+def side_by_side(names: Iterable[str], groups: Collection[Collection[str]]) -> list[str]:
+    """The names in an order in which each group lies side by side; the first such.
+
+    Raises OptionError where there is none, or where there are too many names to look for one.
+
+    >>> side_by_side(["encoder", "decoder", "prior"], [["encoder", "prior"]])
+    ['encoder', 'prior', 'decoder']
+    """
+    names = list(names)
+    for order in itertools.islice(itertools.permutations(names), math.factorial(MOST_ORDERED)):
+        places = [sorted(order.index(name) for name in group) for group in groups]
+        if all(at[-1] - at[0] + 1 == len(at) for at in places if at):
+            return list(order)
+    texts = " and ".join(f"({', '.join(group)})" for group in groups)
+    raise OptionError(
+        f"in no order of {', '.join(names)} do the networks of each of {texts} lie side by side: "
+        f"let one player move the networks that several share, or all of them"
+    )
+
+
+def _length(at: slice) -> int:
+    length: int = at.stop - at.start
+    return length

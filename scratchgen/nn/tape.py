@@ -2,14 +2,15 @@
 
     tape.begin(training=True, rng=rng)    what the pass is given; the last pass is forgotten
     tape.x = x                            a note that forward leaves for backward
-    tape.inner("encoder")                 the tape of a part
+    tape.inner("encoder")                 the tape of a part, which may be given more
     tape.number(f)                        f(step), which changes from step to step
 
 A note is no copy: an array that a layer was given must not change before its backward has run. One
 tape serves one pass at a time; two threads take two tapes.
 """
 
-from collections.abc import Callable, Hashable
+from collections import ChainMap
+from collections.abc import Callable, Hashable, MutableMapping
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import kernels
@@ -27,7 +28,7 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        self._given: dict[str, Any] = {"training": False}
+        self._given: MutableMapping[str, Any] = {"training": False}
         self._inner: dict[Hashable, Tape] = {}
 
     def begin(self, *, training: bool = False, **given: Any) -> Self:
@@ -35,12 +36,15 @@ class Tape:
         self._start({"training": training, **given})
         return self
 
-    def inner(self, name: Hashable) -> "Tape":
-        """The tape of a part, given what this tape was given."""
+    def inner(self, name: Hashable, **given: Any) -> "Tape":
+        """The tape of a part, given what this tape was given, and what else is said here."""
         if name not in self._inner:
             self._inner[name] = Tape()
             self._inner[name]._start(self._given)
-        return self._inner[name]
+        inner = self._inner[name]
+        if given:
+            inner._start(ChainMap(given, self._given))
+        return inner
 
     def given(self, name: str, reason: str) -> Any:
         """What the pass was given by that name, or TapeError with the reason why it is needed."""
@@ -67,7 +71,7 @@ class Tape:
         """What `begin` was called with, by name."""
         return dict(self._given)
 
-    def _start(self, given: dict[str, Any]) -> None:
+    def _start(self, given: MutableMapping[str, Any]) -> None:
         # notes are attributes, which are found fast; all but these are forgotten
         self.__dict__ = {"_given": given, "_inner": self._inner}
         for tape in self._inner.values():

@@ -6,6 +6,7 @@ What makes a memory refuses, before it writes anything, a memory that it did not
 another vector, and a gradient that does not fit: going on would train on another's moments.
 """
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,3 +87,36 @@ def check_gradient(owner: str, theta: Array, gradient: Any) -> None:
             f"{owner}: the gradient has shape {gradient.shape}, wants that of theta, "
             f"{theta.shape}: it has one number for each parameter"
         )
+
+
+def contents(memory: Any, name: str = "") -> Iterator[tuple[str, Any, Any, Any]]:
+    """All arrays and numbers in a memory: of each the name, who has it, by which key, and itself.
+
+    The names tell the way to it: `m`, or `inner.m`. Raises KindError for what is neither, nor a
+    namespace, a dict or a list of these, which is all that a memory of one's own may consist of.
+    """
+    if isinstance(memory, dict | list):
+        pairs: Any = memory.items() if isinstance(memory, dict) else enumerate(memory)
+    elif memory is None or hasattr(memory, "__dict__"):
+        pairs = vars(memory).items() if memory is not None else ()
+    else:
+        raise KindError(
+            f"the memory of an optimizer holds {memory!r}: wants arrays, numbers, text, and "
+            f"namespaces, dicts or lists of them"
+        )
+    for key, value in pairs:
+        path = f"{name}.{key}" if name else f"{key}"
+        if isinstance(memory, Memory) and key in ("owner", "theta"):
+            continue
+        if isinstance(value, np.ndarray | np.generic | bool | int | float | str | None):
+            yield path, memory, key, value
+        else:
+            yield from contents(value, path)
+
+
+def put(owner: Any, key: Any, value: Any) -> None:
+    """Write a number to where `contents` has found it."""
+    if isinstance(owner, dict | list):
+        owner[key] = value
+    else:
+        setattr(owner, key, value)

@@ -1,8 +1,9 @@
-"""Training: a step, the loop around it, and who is told how it goes."""
+"""Training: a step, the run that it is of, the loop around it, and who is told how it goes."""
 
-from .callbacks import Callback, Run
-from .loop import History, fit
+from .callbacks import Callback
+from .loop import complete, fit
 from .progress import Progress, losses_text
+from .run import History, Run
 from .step import Trainer
 
-__all__ = ["Callback", "History", "Progress", "Run", "Trainer", "fit", "losses_text"]
+__all__ = ["Callback", "History", "Progress", "Run", "Trainer", "complete", "fit", "losses_text"]

@@ -6,25 +6,10 @@ For more than that, derive from Callback.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import KindError
-from ..models import Model
-
-
-@dataclass
-class Run:
-    """Where a run stands: what every callback is given."""
-
-    model: Model
-    seed: int
-    epochs: int
-    steps_per_epoch: int
-    epoch: int = 0  # the one under way in this call of `fit`, counted from 1
-    step: int = 0  # steps done in this call
-    losses: dict[str, float] = field(default_factory=dict)  # means over the epoch so far
-    history: dict[str, list[float]] = field(default_factory=dict)  # of the epochs that ended
+from .run import Run
 
 
 class Callback:

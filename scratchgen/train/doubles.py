@@ -93,14 +93,12 @@ def _double_of_trainer(trainer: Trainer) -> Trainer:
     double = copy.copy(trainer)
     double.model, double.numbered = _double_of(trainer.model), StepNumber
     double.gradients, double.optimizers = {}, {}
-    for player, block in trainer.model.players.items():
-        gradient: Any = copy.copy(trainer.gradients[player])
+    for player, gradient in trainer.gradients.items():
         optimizer: Any = trainer.optimizers[player]
-        stand_in: Any = StandInOptimizer(optimizer, block.vector, gradient.vector)
+        theta = trainer.model.theta(player)
+        stand_in: Any = StandInOptimizer(optimizer, theta, gradient.vector)
         double.optimizers[player] = asking_once(optimizer) if is_known(optimizer) else stand_in
-        gradient.vector = read_only(gradient.vector)
-        gradient.views = block.layout.views(gradient.vector)
-        double.gradients[player] = gradient
+        double.gradients[player] = gradient.seen_through(read_only)
     parts = (*trainer.optimizers.values(), *trainer.model.parts())
     double.others_run = not all(map(is_known, parts)) or any(
         double.model.networks[name] is not one for name, one in trainer.model.networks.items()
@@ -114,14 +112,9 @@ def _double_of(model: Any) -> Any:
     for name, value in vars(model).items():
         if any(value is part for part in model.parts()) and not is_known(value):
             setattr(double, name, StandIn(value))
-    double.networks = {
-        name: doubled(network, is_known, made) for name, network in model.networks.items()
-    }
-    double.players = {}
-    for player, block in model.players.items():
-        twin = double.players[player] = copy.copy(block)
-        twin.vector, twin.state = read_only(block.vector), read_only(block.state)
-        twin.views = block.layout.views(twin.vector, twin.state)
+    for name, network in model.networks.items():
+        setattr(double, name, doubled(network, is_known, made))
+    double.block = model.block.seen_through(read_only)
     return double
 
 

@@ -1,113 +1,23 @@
-"""`fit`: epochs of steps, their numbers weighed by examples, and the weights kept safe.
-
-    history[name][epoch] = sum over its steps of n_step value_step / sum of n_step      (1)
-
-One seed grows two streams, one for the order of the batches and one for the noise, so that more
-noise in a model does not change the batches it sees. A model that was trained before goes on from
-there, with streams of its own for each number of steps behind it.
-
-With an average of weights, what the model gets at the end, and what is evaluated on the way, are
-averages; training itself goes on from the weights.
+"""`fit`: a run, step by step to its end, and whoever is told how it goes.
 
 Whatever ends a run, the model has the weights of a step that ended: those of the last one, or,
 where something went wrong in the midst of a step, of the end of the epoch before.
 """
 
-import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..checks import Array, fraction, nearest, whole
-from ..data.batching import batch_rows, checked_size
-from ..errors import (
-    DataError,
-    DivergedError,
-    KindError,
-    OptionError,
-    ScaleWarning,
-    ShapeError,
-)
+from ..errors import ScaleWarning
 from ..keywords import explains_keywords
 from ..models import Model
-from ..nn import Tape
-from ..optim import MovingAverage, Optimizer, optimizer_for, settings
-from ..rng import chosen_seed, stream
-from .callbacks import Callback, Run, as_callbacks
+from ..optim import Optimizer
+from .callbacks import as_callbacks
 from .progress import Progress
-from .replay import Steps
+from .run import History, Run
 from .scales import scale_advice, scale_problem
 from .signals import Signals
-from .step import Trainer
-
-DEFAULT_BATCH = 128
-LARGE = 10  # data beyond it are the likelier reason for a loss that explodes
-
-
-class History(dict[str, list[float]]):
-    """What each epoch gave: name -> one number an epoch; `seed` is the run's."""
-
-    def __init__(self, names: Iterable[str], seed: int) -> None:
-        super().__init__({name: [] for name in names})
-        self.seed = seed
-
-
-class Means:
-    """Means by name, weighed by examples (1)."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, parts: dict[str, float], n: int) -> None:
-        for name, value in parts.items():
-            self.sums[name] = self.sums.get(name, 0.0) + n * value
-            self.counts[name] = self.counts.get(name, 0) + n
-
-    def values(self) -> dict[str, float]:
-        return {name: total / self.counts[name] for name, total in self.sums.items()}  # (1)
-
-
-class Record:
-    """What the model's training_log says of a run, from the end of its first step."""
-
-    def __init__(self, log: list[dict[str, Any]], of_run: dict[str, Any]) -> None:
-        self.log = log
-        self.entry = {**of_run, "epochs": 0, "steps": 0, "losses": {}}
-
-    def note_step(self, run: Run) -> None:
-        """Count a step."""
-        if not self.entry["steps"]:
-            self.log.append(self.entry)
-        self.entry["steps"] = run.step
-
-    def note_epoch(self, run: Run) -> None:
-        """What the history holds by now, and the steps; no record if there are none any more."""
-        last = {name: values[-1] for name, values in run.history.items() if values}
-        finite = {name: value for name, value in last.items() if math.isfinite(value)}
-        epochs = max(map(len, run.history.values()))
-        self.entry |= {"epochs": epochs, "steps": run.step, "losses": finite}
-        if not run.step:
-            self.log[:] = [entry for entry in self.log if entry is not self.entry]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """x (N, *shape) and labels (N,), where the model joins them.
-
-    x is of the model's dtype, or of a smaller one, from which each batch is converted.
-    """
-
-    x: Array
-    labels: Array | None
-
-    def of(self, rows: Any) -> tuple[Array, Array | None]:
-        """Those rows of both."""
-        return self.x[rows], None if self.labels is None else self.labels[rows]
 
 
 @explains_keywords
@@ -178,191 +88,61 @@ def fit(
     history as `model.history`, and with a record of the run in `model.training_log`. Both grow as
     training goes, so that a model saved in a callback has them.
     """
-    if not isinstance(model, Model):
-        raise KindError(f"fit got {type(model).__name__} as its model: wants one of sg.models")
-    epochs = whole(epochs, "epochs")
-    given, x = x, _checked(model, x, "x")
-    if problem := scale_problem(model, given):
-        warnings.warn(f"{problem}: {scale_advice(given)}", ScaleWarning, stacklevel=3)  # of `fit`
-    data = Examples(x, _labels(model, labels, len(x), "labels"))
-    size = checked_size(min(DEFAULT_BATCH, len(x)) if batch_size is None else batch_size, len(x))
-    held_out = None if validation is None else _held_out(model, validation)
-    moving = None if average is None else MovingAverage(fraction(average, "average"))
-    seed = chosen_seed(seed)
-    steps_per_epoch = math.ceil(len(x) / size)
-    optimizers = _by_player(model, optimizer, epochs * steps_per_epoch)
+    run = Run(
+        model,
+        x,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        labels=labels,
+        optimizer=optimizer,
+        average=average,
+        validation=validation,
+        even_batches=even_batches,
+        replay=replay,
+    )
+    if problem := scale_problem(model, x):
+        warnings.warn(f"{problem}: {scale_advice(x)}", ScaleWarning, stacklevel=3)  # of `fit`
+    model.history = run.history
+    return complete(run, callbacks, progress)
+
+
+@explains_keywords
+def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
+    """Take a run to its end, from wherever it stands; returns its history.
+
+    callbacks, progress, and what is raised: as for `fit`.
+    """
     told = as_callbacks(callbacks) + ([Progress()] if progress else [])
-    names = model.numbers if held_out is None else (*model.numbers, *map(_val, model.numbers))
-    history = History(names, seed)
-    run = Run(model, seed, epochs, steps_per_epoch, history=history)
-    of_run = {
-        "examples": len(x),
-        "batch_size": size,
-        **({} if even_batches else {"even_batches": False}),
-        "seed": seed,
-        "optimizer": {player: settings(one) for player, one in optimizers.items()},
-        **({} if moving is None else {"average": moving.keep}),
-    }
-    model.history, record = history, Record(model.training_log, of_run)
-    trainer = Trainer(model, optimizers, moving)
-    noise = stream(seed, "noise", begun=trainer.begun)
-    steps = Steps(trainer, data.x, data.labels, noise, replay)
+    theirs = [one for one in told if not isinstance(one, Progress) and one.is_told_of_steps()]
     with Signals() as signals, ExitStack() as ends:
         for callback in told:
             callback.on_start(run)
             ends.callback(callback.on_end, run)
-        ends.callback(_finish, run, trainer, record, signals)  # last in, first out: then on_end
-        _train(run, data, size, even_batches, held_out, steps, told, record, signals)
-    return history
+        ends.callback(_finish, run, signals)  # last in, first out: then on_end
+        # the first step, in which kernels are compiled, does not make signals wait: nothing is
+        # lost yet
+        while not run.is_done():
+            run.step()
+            signals.release()
+            for callback in told:
+                callback.on_step(run)
+            if theirs:
+                run.engine.after_callbacks()
+            signals.hold()
+            if run.is_at_end_of_epoch():
+                run.end_epoch()
+                with run.with_averages():
+                    try:
+                        signals.release()
+                        for callback in told:
+                            callback.on_epoch(run)
+                    finally:
+                        signals.hold()
+    return run.history
 
 
-def _finish(run: Run, trainer: Trainer, record: Record, signals: Signals) -> None:
-    """Whatever has ended the run: give the model what training gives, and say so in its log."""
+def _finish(run: Run, signals: Signals) -> None:
     signals.hold()
-    if not trainer.is_sound():
-        trainer.go_back()
-        run.step = trainer.steps - trainer.begun
-    trainer.finish()
-    record.note_epoch(run)
+    run.finish()
     signals.release()
-
-
-def _train(
-    run: Run,
-    data: Examples,
-    size: int,
-    even_batches: bool,
-    held_out: Examples | None,
-    steps: Steps,
-    told: list[Callback],
-    record: Record,
-    signals: Signals,
-) -> None:
-    model, trainer = run.model, steps.trainer
-    order_stream = stream(run.seed, "batches", begun=trainer.begun)
-    theirs = [one for one in told if not isinstance(one, Progress) and one.is_told_of_steps()]
-    # the first step, in which kernels are compiled, does not make signals wait: nothing is lost yet
-    for epoch in range(1, run.epochs + 1):
-        run.epoch, means = epoch, Means()
-        steps.look_again()
-        # overflow is caught by its result, and what underflows is rightly 0
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for rows in batch_rows(len(data.x), size, order_stream, even_batches):
-                try:
-                    means.add(steps.step(rows), len(rows))
-                except DivergedError as problem:
-                    trainer.go_back()
-                    raise _diverged(run, str(problem), run.step + 1, data.x) from None
-                run.step, run.losses = trainer.steps - trainer.begun, means.values()
-                record.note_step(run)
-                signals.release()
-                for callback in told:
-                    callback.on_step(run)
-                if theirs:
-                    steps.after_callbacks()
-                signals.hold()
-            if not all(block.is_finite() for block in model.players.values()):
-                trainer.go_back()
-                raise _diverged(run, "a weight stopped being finite", run.step, data.x)
-        trainer.remember()
-        with trainer.with_averages():
-            if held_out is not None:
-                run.losses = {**run.losses, **_evaluate(model, held_out, size, run.seed)}
-            for name, values in run.history.items():
-                values.append(run.losses.get(name, math.nan))  # nan where there was no turn
-            record.note_epoch(run)
-            try:
-                signals.release()
-                for callback in told:
-                    callback.on_epoch(run)
-            finally:
-                signals.hold()
-
-
-def _val(name: str) -> str:
-    return f"val_{name}"
-
-
-def _evaluate(model: Model, held_out: Examples, size: int, seed: int) -> dict[str, float]:
-    """Every player's number on what is held out, in evaluation, with the same noise every time.
-
-    Weights are finite here, so that a nan is of numbers that overflow: then the loss is inf.
-    """
-    noise_stream, means, tape = stream(seed, "validation"), Means(), Tape()
-    for start in range(0, len(held_out.x), size):
-        x, labels = held_out.of(slice(start, start + size))
-        x = np.asarray(x, model.dtype)  # (at most size, *shape)
-        for player in model.players:
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                model.objective(player, x, noise_stream, tape=tape, training=False, labels=labels)
-            means.add(tape.parts, len(x))
-    values = means.values()
-    return {_val(name): math.inf if math.isnan(value) else value for name, value in values.items()}
-
-
-def _diverged(run: Run, problem: str, step: int, x: Array) -> DivergedError:
-    """The error for what happened in that step, of all so far; the run is back before its epoch."""
-    run.step = (run.epoch - 1) * run.steps_per_epoch
-    kept = f"the end of epoch {run.epoch - 1}" if run.epoch > 1 else "the start"
-    largest = max(-float(x.min()), float(x.max()))
-    if largest > LARGE and run.model.scaler is not None:
-        advice = (
-            f"x, scaled, reaches {largest:.4g}, so fit the scaler on the data to train on, without "
-            f"what is far from all else, or try a lower learning rate"
-        )
-    elif largest > LARGE and run.model.is_density():
-        line = (
-            "build the model with scaler=sg.data.Scaler.standard(x) (in a shell: --scale standard)"
-        )
-        advice = f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
-    else:
-        advice = "try a lower learning rate"
-    place = f"epoch {run.epoch}, step {step - run.step} of {run.steps_per_epoch}"
-    return DivergedError(
-        f"{problem} in {place}; the model has the weights of {kept} again: {advice}"
-    )
-
-
-def _held_out(model: Model, validation: Any) -> Examples:
-    pair = isinstance(validation, tuple) and len(validation) == 2
-    if model.n_labels and not pair:
-        raise OptionError(
-            f"validation={type(validation).__name__}: wants a pair (x, labels), because this "
-            f"{model.kind} joins a label to each example"
-        )
-    x, labels = validation if pair else (validation, None)
-    x = _checked(model, x, "validation")
-    return Examples(x, _labels(model, labels, len(x), "validation"))
-
-
-def _labels(model: Model, labels: Any, n: int, what: str) -> Array | None:
-    """The labels as the model takes them; one for all would teach it nothing of labels."""
-    if model.n_labels and isinstance(labels, int | np.integer):
-        raise ShapeError(
-            f"{what} has the one label {labels} for {n:,} examples: wants one for each, (N,)"
-        )
-    return model.check_labels(labels, n)
-
-
-def _checked(model: Model, x: Any, what: str) -> Array:
-    """x (N, *shape), its memory in order, in its own dtype where that takes less of it."""
-    x = model.check_as_given(x, what) if model.scaler is None else model.check(x, what)
-    if not len(x):
-        raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
-    own = x.dtype.itemsize < model.dtype.itemsize  # then batches are converted one by one
-    with np.errstate(over="ignore", under="ignore"):
-        return np.require(x, x.dtype if own else model.dtype, ["C", "A"])
-
-
-def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
-    chosen = model.optimizers(steps)
-    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
-    for player, one in given.items():
-        if player not in chosen:
-            raise OptionError(
-                f"optimizer names the player {player!r}, the {model.kind} has "
-                f"{', '.join(chosen)}{nearest(str(player), chosen)}"
-            )
-        if one is not None:
-            chosen[player] = optimizer_for(one)
-    return chosen

@@ -159,9 +159,7 @@ class Steps:
     def _double(self) -> Double:
         """The double of the trainer, for what the model has now."""
         model = self.trainer.model
-        choices = [type(model), *vars(model).values(), *model.networks.values()]
-        for block in model.players.values():
-            choices += (block, block.vector, block.state)
+        choices = [type(model), *vars(model).values(), model.vector, model.state]
         if not are_same(choices, self._choices):
             self._choices = choices
             self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array
-from ..optim.memory import Memory
+from ..optim.memory import contents
 from .doubles import is_known
 from .step import Trainer
 
@@ -26,24 +26,19 @@ class State:
         self._trainer, self._rng = trainer, rng
         self.arrays: list[Array] = []
         self._counts: list[tuple[Any, str, int]] = []
-        for player, block in trainer.model.players.items():
-            self.arrays += [block.vector, block.state]
-            if is_known(trainer.optimizers[player]):
-                self._add(trainer.memories[player])
-            for memory in trainer.averages.get(player, ()):
-                self._add(memory)
+        self.arrays += [trainer.model.vector, trainer.model.state]
+        memories = [memory for pair in trainer.averages.values() for memory in pair]
+        for player, memory in trainer.memories.items():
+            memories += [memory] if is_known(trainer.optimizers[player]) else []
+        for memory in memories:
+            for _, owner, key, value in contents(memory):
+                if isinstance(value, np.ndarray):
+                    self.arrays.append(value)
+                else:
+                    self._counts.append((owner, key, value))
         self._copies = [x.copy() for x in self.arrays]
         self._note_counts()
         self._others = _copies_of_others(trainer)
-
-    def _add(self, memory: Any) -> None:
-        for name, value in vars(memory).items():
-            if isinstance(value, np.ndarray) and name != "theta":
-                self.arrays.append(value)
-            elif isinstance(value, int):
-                self._counts.append((memory, name, value))
-            elif isinstance(value, Memory):
-                self._add(value)
 
     def restore(self) -> None:
         """Put everything back to that moment."""
@@ -98,7 +93,7 @@ def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
     copies: dict[str, Any] = {}
     for player, memory in trainer.memories.items():
         if not is_known(trainer.optimizers[player]):
-            vector = trainer.model.players[player].vector
+            vector = trainer.model.theta(player)
             with contextlib.suppress(Exception):  # of whatever it consists
                 copies[player] = copy.deepcopy(memory, {id(vector): vector})
     return copies

@@ -3,24 +3,26 @@
     value = objective(...)     and gradient = d value / d vector           (1)
     update                     the vector, by the gradient                 (2)
     settle                     the state, by what the pass learnt          (3)
-    average                    of vector and state so far, where asked     (4)
+    average                    of the networks that moved, where asked     (4)
 
-Players move one after the other, each against what the others are by then.
+Players move one after the other, each against what the others are by then. (4) comes when all have
+moved, so that a network that two players move counts once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..checks import Array
-from ..errors import DivergedError
+from ..errors import DivergedError, OptionError
 from ..kernels import recording
 from ..models import Model
 from ..models.model import as_floats
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
+from ..optim.memory import contents, put
 from ..optim.optimizers import expect_written
 from ..rng import Rng, generator
 
@@ -28,7 +30,7 @@ from ..rng import Rng, generator
 class Trainer:
     """What training remembers of each player between steps: gradient, optimizer memory, tape.
 
-    With `average`, also the average of its weights and state.
+    With `average`, also the average of each network's weights and state.
     """
 
     def __init__(
@@ -49,18 +51,19 @@ class Trainer:
         self.gradients, self.tapes = {}, {}
         self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
         self.numbered: Callable[[int], Any] = int  # how objectives get a step's number
-        for player, block in model.players.items():
-            self.memories[player] = optimizers[player].memory(block.vector)
-            self.gradients[player] = block.zeros_like()
+        for player in model.players:
+            self.memories[player] = optimizers[player].memory(model.theta(player))
+            self.gradients[player] = model.gradient(player)
             self.tapes[player] = Tape()
-            if average:
-                self.averages[player] = average.memory(block.vector), average.memory(block.state)
+        for name in model.networks if average else ():
+            theta, state = model.block.theta((name,)), model.block.state_of(name)
+            self.averages[name] = average.memory(theta), average.memory(state)
         self.remember()
 
     def step(self, batch: Array, rng: Rng, labels: Array | None = None) -> dict[str, float]:
         """One step on batch (N, *shape): the parts of each moved player's number, before it moved.
 
-        labels (N,) are for networks with JoinLabels.
+        labels (N,) are for models that want them.
 
         Raises DivergedError where a player's number is not finite: that player does not move, the
         players before it have moved.
@@ -77,14 +80,14 @@ class Trainer:
             # run here, and again where the step is replayed (replay.py)
             recording.act(_check, (player, report), read=tuple(report.values()))
             recording.act(self._begin_to_move, fenced=self.others_run)
-            theta, optimizer = self.model.players[player].vector, self.optimizers[player]
+            theta, optimizer = self.model.theta(player), self.optimizers[player]
             found: Any = optimizer.update(  # type: ignore[func-returns-value] # (2)
                 theta, gradient.vector, self.memories[player]
             )
             expect_written(optimizer, theta, found)
             self.model.settle(player, tape)  # (3)
-            if self.average:
-                self._count(player, self.average)  # (4)
+        if self.average:
+            self._count(self.average)  # (4)
         self.ended()
         return self.parts()
 
@@ -113,14 +116,13 @@ class Trainer:
 
     def go_back(self) -> None:
         """Give the model what was last remembered, for good."""
-        self._give(self.good)
+        self.model.block.restore(self.good)
         self.steps, self.is_moving = self.good_steps, False
         self.averages.clear()  # or `finish` would give those
 
     def is_sound(self) -> bool:
         """Whether the model stands at the end of a step, and all its numbers are finite."""
-        blocks = self.model.players.values()
-        return not self.is_moving and all(block.is_finite() for block in blocks)
+        return not self.is_moving and self.model.is_finite()
 
     @contextmanager
     def with_averages(self) -> Iterator[None]:
@@ -128,34 +130,87 @@ class Trainer:
         if not self.averages:
             yield
             return
-        training = {player: block.snapshot() for player, block in self.model.players.items()}
+        training = self.model.block.snapshot()
         self.finish()
         try:
             yield
         finally:
-            self._give(training)
+            self.model.block.restore(training)
 
     def finish(self) -> None:
         """Give the model what training gives."""
-        self._give(self._result())
+        self.model.block.restore(self._result())
 
-    def _result(self) -> dict[str, tuple[Array, Array]]:
-        """By player: its vector and state, or their averages."""
-        result = {player: block.snapshot() for player, block in self.model.players.items()}
-        for player, memories in self.averages.items():
-            if self.average and memories[0].t:
-                vector, state = map(self.average.average, memories)
-                result[player] = vector, state
-        return result
+    def arrays(self) -> dict[str, Array]:
+        """All arrays that decide the next step, by name, and what `go_back` needs.
 
-    def _give(self, result: dict[str, tuple[Array, Array]]) -> None:
-        for player, block in self.model.players.items():
-            block.restore(result[player])
+        Raises KindError for an optimizer of the user's own whose memory is no `contents`.
+        """
+        block, (good_vector, good_state) = self.model.block, self.good
+        arrays = {"vector": block.vector, "state": block.state}
+        arrays |= {"good.vector": good_vector, "good.state": good_state}
+        noted = self._noted()
+        return arrays | {name: x for name, *_, x in noted if isinstance(x, np.ndarray)}
 
-    def _count(self, player: str, average: MovingAverage) -> None:
-        block, (of_vector, of_state) = self.model.players[player], self.averages[player]
-        average.update(block.vector, of_vector)
-        average.update(block.state, of_state)
+    def counts(self) -> dict[str, Any]:
+        """The numbers beside them, by name."""
+        numbers = {name: x for name, *_, x in self._noted() if not isinstance(x, np.ndarray)}
+        return numbers | {"steps": self.steps, "begun": self.begun, "good_steps": self.good_steps}
+
+    def take(self, arrays: Mapping[str, Array], counts: Mapping[str, Any]) -> None:
+        """Go on from the `arrays` and `counts` of another trainer of such a model.
+
+        Raises OptionError where they are not of such a one.
+        """
+        own = self.arrays()
+        given = {name: np.asarray(x) for name, x in arrays.items()}
+        odd = {name for name in own.keys() | given.keys() if not _fits(own, given, name)}
+        odd |= self.counts().keys() ^ counts.keys()
+        if odd:
+            raise OptionError(
+                f"these are not the arrays and numbers of a run like this one: {sorted(odd)[0]!r} "
+                f"is missing, or of another shape or dtype"
+            )
+        for name, x in own.items():
+            x[...] = given[name]
+        for name, owner, key, value in list(self._noted()):
+            if not isinstance(value, np.ndarray):
+                put(owner, key, counts[name])
+        self.steps, self.begun = counts["steps"], counts["begun"]
+        self.good_steps = counts["good_steps"]
+
+    def _noted(self) -> Iterator[tuple[str, Any, Any, Any]]:
+        """What optimizers and averages remember, as `contents` gives it."""
+        for player, memory in self.memories.items():
+            yield from contents(memory, f"memory.{player}")
+        for name, memories in self.averages.items():
+            for what, memory in zip(("vector", "state"), memories, strict=True):
+                yield from contents(memory, f"average.{name}.{what}")
+
+    def _result(self) -> tuple[Array, Array]:
+        """The vector and the state, with the averages of the networks that have one."""
+        block = self.model.block
+        vector, state = block.snapshot()
+        for name, (of_theta, of_state) in self.averages.items():
+            if self.average and of_theta.t:
+                vector[block.layout.slices[name]] = self.average.average(of_theta)
+                state[block.layout.state_slices[name]] = self.average.average(of_state)
+        return vector, state
+
+    def _count(self, average: MovingAverage) -> None:
+        """Take the networks that have moved in this step into their averages."""
+        moved = {name for player in self.reports for name in self.model.players[player]}
+        for name, (of_theta, of_state) in self.averages.items():
+            if name in moved:
+                average.update(self.model.block.theta((name,)), of_theta)
+                average.update(self.model.block.state_of(name), of_state)
+
+
+def _fits(own: Mapping[str, Array], given: Mapping[str, Array], name: str) -> bool:
+    """Whether both have an array of that name, of one shape and dtype."""
+    if name not in own or name not in given:
+        return False
+    return (own[name].shape, own[name].dtype) == (given[name].shape, given[name].dtype)
 
 
 def _report(tape: Tape) -> dict[str, Array]:

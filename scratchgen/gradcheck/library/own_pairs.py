@@ -7,7 +7,7 @@ import numpy as np
 
 from ...checks import Array
 from ...models import Model
-from ...nn import Block, Layer, Tape
+from ...nn import Layer, Tape
 from ..pairs.arguments import Blocks
 from ..pairs.pair import Pair, Run
 from .points import layer_layout, named_entries
@@ -116,8 +116,9 @@ class ObjectivePair(Pair):
         rng = np.random.default_rng(seed)
         self.model, self.player, self.x, self.rng = model, player, x, rng
         self.given: dict[str, Any] = {"training": training, "step": step, "labels": labels}
-        self.block: Block = model.players[player]
-        self.views = {entry.name: view for entry, view in self.block.arrays() if entry.trained}
+        moved = model.block.layout.entries_of(model.players[player])
+        self.entries = [entry for entry in moved if entry.trained]
+        self.views = {entry.name: entry.view(model.vector) for entry in self.entries}
         blocks = {name: view.copy() for name, view in self.views.items()}
         super().__init__(f"{model.kind}, {player}", blocks, rng)
 
@@ -126,10 +127,10 @@ class ObjectivePair(Pair):
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         self.frozen.restore()
-        gradient = self.block.zeros_like()
+        gradient = self.model.gradient(self.player)
         self._objective(run.memory, gradient)
-        entries = (entry for entry in self.block.layout.entries if entry.trained)
-        return {entry.name: dy[0] * entry.view(gradient.vector) for entry in entries}
+        start = self.model.block.layout.span(self.model.players[self.player]).start
+        return {one.name: dy[0] * one.view(gradient.vector, start) for one in self.entries}
 
     def _objective(self, blocks: Blocks, gradient: Any) -> float:
         for name, view in self.views.items():

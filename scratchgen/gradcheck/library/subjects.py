@@ -103,12 +103,9 @@ def in_double(model: Model, rng: np.random.Generator) -> Model:
     """
     double = copy.copy(model)
     double.dtype = np.dtype(np.float64)
-    double.players = {}
-    for player, block in model.players.items():
-        mine = Block(block.layout, np.float64, rng)
-        mine.vector[:], mine.state[:] = block.vector, block.state
-        vary(mine, rng)
-        double.players[player] = mine
+    double.block = Block(model.block.layout, np.float64, rng)
+    double.block.restore((model.vector, model.state))
+    vary(double.block, rng)
     return double
 
 

@@ -1,0 +1,55 @@
+"""A model and its description are two forms of one thing; its arrays stand beside it.
+
+    {"model": "VAE", "dtype": "float32", "settings": {"beta": 1.0, ...},
+     "networks": {"encoder": {"layer": "Network", ...}, ...}}
+
+All follows from the fields of the model's class, of its parts and of its layers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..checks import float_type, one_of
+from ..errors import OptionError
+from ..nn import Layer, Network, build, describe
+from . import MODELS
+from .model import Model, network_names
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Everything about a model but its arrays, in plain numbers, text, lists and dicts.
+
+    Raises OptionError for layers and parts of the user's own that are not known.
+    """
+    met: list[Layer] = []
+    return {
+        "model": model.kind,
+        "dtype": model.dtype.name,
+        "settings": model.settings(),
+        "networks": {name: describe(net, met) for name, net in model.networks.items()},
+    }
+
+
+def build_networks(description: Mapping[str, Any]) -> tuple[type[Model], dict[str, Network]]:
+    """A model's class and its networks, which take no memory; OptionError where there are none."""
+    kind = MODELS[one_of(description["model"], MODELS, "model")]
+    met: list[Layer] = []
+    networks: dict[str, Network] = {}
+    for name in network_names(kind):
+        network = build(description["networks"][name], met)
+        if not isinstance(network, Network):
+            raise OptionError(f"the {name} of a {kind.kind} is described as a {network}")
+        networks[name] = network
+    return kind, networks
+
+
+def build_model(description: Mapping[str, Any]) -> Model:
+    """The model of a description, its arrays still 0: its caller writes them.
+
+    Raises OptionError, or whatever a part raises, where the parts do not fit.
+    """
+    kind, networks = build_networks(description)
+    dtype: np.dtype[Any] = float_type(description["dtype"])
+    return kind.from_settings(networks, description["settings"], dtype)

@@ -1,0 +1,120 @@
+"""Whether the parts of a model fit each other: an error says what does not, and what to do."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..checks import Array, Shape
+from ..data.scaling import Scaler
+from ..errors import DataError, KindError, OptionError, ShapeError
+from ..nn import Layer, Network, distinct_leaves
+
+Bounds = tuple[float, float, str] | None  # the range of a model's numbers, and its reason
+
+
+def expect_networks(networks: Mapping[str, Any]) -> None:
+    """KindError unless every one is a Network."""
+    for name, network in networks.items():
+        if not isinstance(network, Network):
+            raise KindError(
+                f"{name}={network!r}: wants a Network, such as Network((2,), Dense(2, 8)) of sg.nn"
+            )
+
+
+def latent_of(network: Network, name: str) -> int:
+    """The size of the z that the network takes; OptionError where it takes no vector."""
+    if len(network.in_shape) != 1:
+        raise OptionError(f"the {name} takes {network.in_shape}: wants (latent,)")
+    return network.in_shape[0]
+
+
+def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
+    """ShapeError unless `network` gives examples of the shape that its place in a model wants."""
+    out = network.out_shape(network.in_shape)
+    if out != wanted:
+        reshape = "Flatten()" if len(wanted) == 1 else f"Reshape({wanted})"
+        end = f"end it in {math.prod(wanted)} numbers"
+        if math.prod(out) == math.prod(wanted):
+            end = f"put {reshape} at its end"
+        elif len(wanted) > 1:
+            end += f" and {reshape}"
+        raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {end}")
+
+
+def expect_own_layers(
+    networks: Mapping[str, Network], players: Mapping[str, tuple[str, ...]]
+) -> None:
+    """OptionError where networks of different players share a layer with parameters or state.
+
+    Networks that the same players move may share layers.
+    """
+    movers = {
+        name: tuple(player for player, moved in players.items() if name in moved)
+        for name in networks
+    }
+    owner: dict[Layer, str] = {}
+    for name, network in networks.items():
+        for layer in distinct_leaves(network):
+            if not (layer.parameters() or layer.state()):
+                continue
+            first = owner.setdefault(layer, name)
+            if movers[first] != movers[name]:
+                raise OptionError(
+                    f"{layer} stands in the networks of {' and '.join(movers[first])} and "
+                    f"{' and '.join(movers[name])}, and only one of them could train it: build a "
+                    f"layer for each"
+                )
+
+
+def fitting_scaler(
+    scaler: Any, kind: str, shape: Shape, bounds: Bounds, is_density: bool
+) -> Scaler | None:
+    """The scaler, if it can be that of such a model; KindError, OptionError or ShapeError."""
+    if scaler is None:
+        return None
+    if not isinstance(scaler, Scaler):
+        raise KindError(
+            f"scaler={scaler!r}: wants sg.data.Scaler.standard(x) or sg.data.Scaler.min_max(x),"
+            f" fitted on the data x to train on"
+        )
+    if len(shape) > 1:
+        raise OptionError(
+            f"a {scaler} is of vectors (D,), and this {kind} of {shape}: divide "
+            f"pictures, whose numbers share one unit, by their largest; or take "
+            f"x.reshape(len(x), -1) and a model of ({math.prod(shape)},)"
+        )
+    if shape != (scaler.width,):
+        raise ShapeError(
+            f"the {scaler} is of {scaler.width} columns, and this {kind} of {shape}: "
+            f"fit it on the data to train on"
+        )
+    if not bounds and not is_density:
+        raise OptionError(
+            f"a {scaler} does not go with this {kind}, because classes are no "
+            f"measurements: leave it out, or take another likelihood"
+        )
+    if bounds and scaler.name == "standard":
+        raise OptionError(
+            f"a {scaler} does not go with this {kind}, because {bounds[2]}, and scaled "
+            f"numbers would leave [{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler"
+        )
+    return scaler
+
+
+def expect_range(y: Array, what: str, bounds: Bounds, scaler: Scaler) -> None:
+    """DataError for scaled data y (N, D) that lie where the model could give nothing."""
+    if not bounds:
+        return
+    low, high, reason = bounds
+    bad = np.flatnonzero(((y < low) | (y > high)).any(axis=0))
+    if len(bad):
+        j = bad[0]
+        least, most = (scaler.undo(np.full((1, scaler.width), edge))[0, j] for edge in (low, high))
+        came = scaler.undo(y[:, [j] * scaler.width])[:, j]
+        raise DataError(
+            f"column {j} of {what} goes from {came.min():g} to {came.max():g}, wants values in "
+            f"[{least:g}, {most:g}], as the {scaler} was fitted on, because {reason}: cut them "
+            f"with np.clip, or fit the scaler on data that hold them"
+        )

@@ -1,0 +1,130 @@
+"""Stacks of dense layers, from sizes: what the recipes of all families build their networks of."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..checks import Shape, example_shape, finite, is_picture, one_of, sizes, whole
+from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
+from ..nn import (
+    Dense,
+    Flatten,
+    GaussianNoise,
+    JoinLabels,
+    JoinParameters,
+    Layer,
+    LeakyReLU,
+    Network,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+)
+
+OUTPUTS: dict[str, tuple[type[Layer], ...]] = {
+    "linear": (),
+    "sigmoid": (Sigmoid,),
+    "tanh": (Tanh,),
+}
+LABEL_WIDTH = 16  # numbers that stand for a label
+NOISE = 0.5  # of what a discriminator of pictures sees, where nothing bounds its slope
+
+
+def encoder_stack(
+    shape: Any,
+    hidden: Any,
+    n_out: int,
+    likelihood: str | Likelihood | None = None,
+    n_labels: int = 0,
+) -> Network:
+    """x (N, *shape) -> (N, n_out), with ReLU after each hidden layer."""
+    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
+    last = _last_weights(likelihood_for(likelihood, shape))
+    layers = stack(math.prod(shape), hidden, ReLU, n_out, last, n_labels)
+    return Network(shape, *_flat(shape), *layers)
+
+
+def decoder_stack(
+    shape: Any,
+    hidden: Any,
+    latent: int,
+    likelihood: str | Likelihood | None = None,
+    n_labels: int = 0,
+) -> Network:
+    """z (N, latent) -> what the likelihood reads, the mirror of the encoder of those widths."""
+    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
+    likelihood = likelihood_for(likelihood, shape)
+    raw_shape = likelihood.raw_shape(shape)
+    end = [JoinParameters(1)] if isinstance(likelihood, SharedGaussian) else []
+    n_raw = math.prod(raw_shape) - len(end)
+    layers = stack(latent, hidden[::-1], ReLU, n_raw, _last_weights(likelihood), n_labels)
+    return Network((latent,), *layers, *end, *_shaped(raw_shape))
+
+
+def _last_weights(likelihood: Likelihood) -> str:
+    """Where a variance is learnt, one that begins far from 1 makes the first losses explode."""
+    learnt = isinstance(likelihood, Gaussian | SharedGaussian)
+    return "normal" if learnt else "glorot_uniform"
+
+
+def generator_stack(
+    shape: Any, hidden: Any, latent: int, output: str | None = None, n_labels: int = 0
+) -> Network:
+    """z (N, latent) -> (N, *shape), with ReLU after each hidden layer.
+
+    It ends in `output`, one of OUTPUTS; None is sigmoid for pictures and linear for vectors.
+    """
+    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
+    default = "sigmoid" if is_picture(shape) else "linear"
+    end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
+    layers = stack(latent, hidden, ReLU, math.prod(shape), "glorot_uniform", n_labels)
+    return Network((latent,), *layers, *_shaped(shape), *(layer() for layer in end))
+
+
+def discriminator_stack(
+    shape: Any, hidden: Any, n_out: int = 1, noise: float = 0.0, n_labels: int = 0
+) -> Network:
+    """x (N, *shape) -> (N, n_out), with LeakyReLU; `hidden` are the generator's widths.
+
+    `noise` is the standard deviation of what is added to whatever it sees in training.
+    """
+    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
+    blur = [GaussianNoise(noise)] if finite(noise, "instance_noise") else []
+    n = math.prod(shape)
+    layers = stack(n, hidden[::-1], LeakyReLU, n_out, "glorot_uniform", n_labels)
+    return Network(shape, *blur, *_flat(shape), *layers)
+
+
+def noise_for(shape: Any, is_bounded: bool, noise: float | None = None) -> float:
+    """The standard deviation of the noise on what a discriminator sees.
+
+    Where it is not said, 0 for vectors and where a penalty or a clip bounds its slope, else 0.5.
+    """
+    if noise is not None:
+        return noise
+    return NOISE if is_picture(example_shape(shape)) and not is_bounded else 0.0
+
+
+def stack(
+    n_in: int,
+    widths: Sequence[int],
+    activation: type[Layer],
+    n_out: int,
+    last: str,
+    n_labels: int,
+) -> list[Layer]:
+    """Labels joined, if any; Dense and activation for each width; Dense with `last` weights."""
+    layers: list[Layer] = []
+    if whole(n_labels, "n_labels"):
+        layers, n_in = [JoinLabels(n_labels, LABEL_WIDTH)], n_in + LABEL_WIDTH
+    for a, b in zip((n_in, *widths), widths, strict=False):
+        layers += [Dense(a, b, weights="he_normal"), activation()]
+    return [*layers, Dense((n_in, *widths)[-1], n_out, weights=last)]
+
+
+def _flat(shape: Shape) -> list[Layer]:
+    return [] if len(shape) == 1 else [Flatten()]
+
+
+def _shaped(shape: Shape) -> list[Layer]:
+    return [] if len(shape) == 1 else [Reshape(shape)]

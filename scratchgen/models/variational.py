@@ -1,0 +1,195 @@
+"""The variational autoencoder (Kingma and Welling 2014; beta: Higgins et al. 2017).
+
+    mu, log_var = encoder(x)                                        q(z|x)           (1)
+    z = mu + exp(log_var / 2) noise,   noise ~ N(0, I)                               (2)
+    raw = decoder(z)                                                p(x|z)           (3)
+    loss = mean over the batch of [-log p(x|z) + beta KL(q(z|x) || N(0, I))]         (4)
+
+(4) is the negative of what is maximised, so that it can be minimised; docs/derivations.md says
+where it comes from. The backward pass is the chain rule, read from (4) up to (1), with the weight
+1/N of each example in the mean:
+
+    d_raw    = -1/N d log p(x|z) / d raw          Bernoulli: (sigmoid(raw) - x) / N          (5)
+    dz       = d_raw, back through the decoder                                               (6)
+    dmu      = dz + beta mu / N
+    dlog_var = dz noise exp(log_var / 2) / 2 + beta (exp(log_var) - 1) / (2 N)               (7)
+    (dmu, dlog_var), back through the encoder; dx is not needed                              (8)
+
+On the way back each network adds the gradients of its own parameters. Of (7), gaussian.py has the
+code.
+
+Two ways to keep the KL term from emptying z early in training, before the decoder has learnt to
+read it. In step t of the training, (4) takes
+
+    beta_t = beta min(1, (t + 1) / warm_up)                 KL warm-up                       (9)
+    sum_j max(free_bits, mean over the batch of KL_j)       free bits, in nats per latent    (10)
+
+for beta and for the KL (Bowman et al. 2016; Kingma et al. 2016). The gradient of (10) leaves out
+the latents j whose KL is below free_bits.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, finite, whole
+from ..data.scaling import Scaler
+from ..distributions import Likelihood, gaussian, scored
+from ..kernels import formula, mean
+from ..keywords import explains_keywords
+from ..parts import setting, with_values
+from ..rng import Rng
+from .autoencoder import GaussianAutoencoder
+from .model import family
+from .passes import Pass
+from .stacks import decoder_stack, encoder_stack
+
+__all__ = ["VAE", "beta_vae", "vae"]
+
+
+@formula(
+    "mean_log_prob (1,) float64, kl (Z,) float64, beta (1,) float64, free_bits ()"
+    " -> loss, reconstruction, of_kl (1,) float64"
+)
+def negative_bound(
+    mean_log_prob: Array, kl: Array, beta: Array, free_bits: float
+) -> tuple[Array, Array, Array]:
+    """The mean of log p(x|z) (1,), each latent's KL (Z,), beta (1,) -> the loss and its parts (1,).
+
+    The KL among the parts is the true one, without (9) and (10).
+    """
+    counted = np.maximum(kl, free_bits)  # (Z,)   (10)
+    reconstruction = -mean_log_prob  # (1,)
+    loss = reconstruction + beta * counted.sum(keepdims=True)  # (1,)   (4)
+    return loss, reconstruction, kl.sum(keepdims=True)  # (1,) each
+
+
+@family
+class VAE(GaussianAutoencoder):
+    """An encoder, a decoder and a likelihood; everything is in nats, mean per example.
+
+    Args:
+        encoder: x (N, *shape) -> mu and log_var side by side (N, 2 latent).
+        decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
+        likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
+        beta: the weight of the KL term in training; `elbo` always takes 1.
+        warm_up: the first steps of training, over all calls of `fit`, in which beta rises to its
+            value; 0 is none.
+        free_bits: nats that the KL of each latent is free to have; 0 is none.
+        dtype, rng, scaler: see Model.
+
+    Raises KindError, ShapeError or OptionError where the parts do not fit.
+    """
+
+    kind: ClassVar[str] = "VAE"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"vae": ("encoder", "decoder")}
+    numbers: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+
+    beta: float = setting(1.0, finite, "weight of the KL term")
+    warm_up: int = setting(0, whole, "steps in which beta rises to its value", "kl-warm-up")
+    free_bits: float = setting(0.0, finite, "nats that the KL of each latent is free to have")
+
+    def minimise(self, now: Pass) -> dict[str, Array]:
+        """The loss (4), under (9) and (10); its parts are reconstruction and the true kl."""
+        noise = now.normal(now.size, self.latent)  # (N, Z)
+        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)
+        z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
+        raw = now.forward("decoder", z, settle=True)  # (N, ...)   (3)
+        log_prob, d_raw = scored(self.likelihood, now.batch, raw, -1 / now.size)  # (N,), and (5)
+        beta = now.number(self.beta_at)  # (1,)   (9)
+        loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
+        if now.wants_gradient:
+            dz = now.backward("decoder", d_raw)  # (N, Z)   (6)
+            dheads = gaussian.draw_and_kl_back(  # (N, 2Z)   (7, 10)
+                heads, noise, dz, kl, beta, self.free_bits
+            )
+            now.backward("encoder", dheads, need_dx=False)  # (8)
+        return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
+
+    def beta_at(self, step: int | None) -> float:
+        """beta in that step of the training (9); for None, beta itself."""
+        if step is None or not self.warm_up:
+            return self.beta
+        return self.beta * min(1.0, (step + 1) / self.warm_up)  # (9)
+
+    def steps_to_check(self) -> tuple[int | None, ...]:
+        return (None, self.warm_up // 3) if self.warm_up else (None,)
+
+    def minimises(self, player: str) -> list[str]:
+        beta = f"beta = {self.beta:g}"
+        if self.warm_up:
+            beta += f", to which it rises over {self.warm_up:,} steps"
+        lines = [
+            "-E[log p(x|z)] + beta KL(q(z|x) || N(0, I)),  z ~ q(z|x)",
+            "q(z|x) = N(mu, exp(log_var)),  (mu, log_var) = encoder(x)",
+            f"p(x|z), raw = decoder(z): {with_values(self.likelihood)}",
+            beta,
+        ]
+        if self.free_bits:
+            lines.append(f"each latent's KL counts as at least {self.free_bits:g}: free bits")
+        return lines
+
+
+@VAE.named(
+    "a variational autoencoder",
+    pictures={"epochs": 40, "batch_size": 128, "latent": 8, "hidden": (256, 128)},
+    vectors={"epochs": 20, "batch_size": 128, "latent": 2, "hidden": (128, 128)},
+)
+@explains_keywords
+def vae(
+    shape: Any,
+    *,
+    latent: int = 20,
+    hidden: Any = (128,),
+    beta: float = 1.0,
+    warm_up: int = 0,
+    free_bits: float = 0.0,
+    likelihood: str | Likelihood | None = None,
+    n_labels: int = 0,
+    dtype: Any = "float32",
+    rng: Rng = None,
+    scaler: Scaler | None = None,
+) -> VAE:
+    """A dense VAE for examples of `shape`, its decoder the mirror of its encoder.
+
+    Args:
+        shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
+        latent: the size of z.
+        hidden: the widths of the encoder's hidden layers, each followed by ReLU.
+        beta, warm_up, free_bits: of the KL term in training, see VAE.
+        likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
+            pictures, Gaussian for vectors.
+        n_labels: the number of classes; above 0 both networks are given the label of each example,
+            and `fit`, `sample` and the rest want labels.
+        dtype: "float32" or "float64".
+        rng: for the first weights.
+        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
+            takes and gives x in the units that it was fitted on.
+
+    Raises OptionError, ShapeError or KindError.
+
+    >>> vae((28, 28, 1), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
+    (3, 28, 28, 1)
+    """
+    return VAE(
+        encoder=encoder_stack(shape, hidden, 2 * latent, likelihood, n_labels),
+        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
+        likelihood=likelihood,
+        beta=beta,
+        warm_up=warm_up,
+        free_bits=free_bits,
+        dtype=dtype,
+        rng=rng,
+        scaler=scaler,
+    )
+
+
+@VAE.named("a VAE whose KL term weighs more", like="vae")
+def beta_vae(shape: Any, *, beta: float = 4.0, **settings: Any) -> VAE:
+    """A VAE whose KL term weighs more (Higgins et al. 2017); as `vae`.
+
+    >>> beta_vae((2,), rng=0).beta
+    4.0
+    """
+    return vae(shape, beta=beta, **settings)

@@ -1,0 +1,433 @@
+"""A run is one object: all that decides the next step of a training, and `step`, which takes it.
+
+    run = Run(model, x, epochs=3, seed=0)
+    while not run.is_done():
+        run.step()
+    run.finish()                                   what `fit` does, but for those who are told
+
+    arrays, plain = run.arrays(), run.plain()      all of it, in arrays, and in plain values
+    run = Run.resumed(x, arrays, plain)            goes on to the same bits
+
+One seed grows two streams. The order of an epoch's batches is drawn anew from the seed and the
+number of the epoch, so that the place in it is two numbers; the noise is the one stream that goes
+on. A model that was trained before goes on from there, with streams of its own for each number of
+steps behind it.
+
+    order = permutation drawn by stream(seed, "batches", steps behind it, epoch)            (1)
+    history[name][epoch] = sum over its steps of n_step value_step / sum of n_step          (2)
+
+With an average of weights, what is evaluated, and what the model gets at the end, are averages;
+training itself goes on from the weights.
+"""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ..checks import Array, fraction, nearest, whole
+from ..data.batching import batch_slices, checked_size
+from ..errors import DataError, DivergedError, KindError, OptionError, ShapeError
+from ..keywords import ExplainsKeywords
+from ..models import Model
+from ..models.description import build_model, describe_model
+from ..nn import Tape
+from ..optim import MovingAverage, Optimizer, build, describe, optimizer_for, record
+from ..rng import chosen_seed, stream
+from .replay import Steps
+from .scales import scale_advice
+from .step import Trainer
+
+DEFAULT_BATCH = 128
+LARGE = 10  # data beyond it are the likelier reason for a loss that explodes
+
+
+class History(dict[str, list[float]]):
+    """What each epoch gave: name -> one number an epoch; `seed` is the run's."""
+
+    def __init__(self, names: Iterable[str], seed: int) -> None:
+        super().__init__({name: [] for name in names})
+        self.seed = seed
+
+
+class Means:
+    """Means by name, weighed by examples (2)."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, parts: Mapping[str, float], n: int) -> None:
+        """Take in the means over n examples."""
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, 0.0) + n * value
+            self.counts[name] = self.counts.get(name, 0) + n
+
+    def values(self) -> dict[str, float]:
+        """The means so far."""
+        return {name: total / self.counts[name] for name, total in self.sums.items()}  # (2)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """x (N, *shape) and labels (N,), where the model wants them.
+
+    x is of the model's dtype, or of a smaller one, from which each batch is converted.
+    """
+
+    x: Array
+    labels: Array | None
+
+    @classmethod
+    def of(cls, model: Model, x: Any, labels: Any, what: str) -> Self:
+        """x and labels as the model takes them; an error where they are no data of this model."""
+        x = model.check_as_given(x, what) if model.scaler is None else model.check(x, what)
+        if not len(x):
+            raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
+        own = x.dtype.itemsize < model.dtype.itemsize  # then batches are converted one by one
+        with np.errstate(over="ignore", under="ignore"):
+            x = np.require(x, x.dtype if own else model.dtype, ["C", "A"])
+        if model.n_labels and isinstance(labels, int | np.integer):
+            name = "labels" if what == "x" else what  # one for all would teach it nothing of labels
+            raise ShapeError(
+                f"{name} has the one label {labels} for {len(x):,} examples: wants one for each, "
+                f"(N,)"
+            )
+        return cls(x, model.check_labels(labels, len(x)))
+
+    def at(self, rows: Any) -> tuple[Array, Array | None]:
+        """Those rows of both."""
+        return self.x[rows], None if self.labels is None else self.labels[rows]
+
+
+class Run(ExplainsKeywords):
+    """A training of `model` on x, from its present weights; see the top of this file.
+
+    Args, and what is raised: those of `fit`.
+
+    Attributes:
+        model: what is trained.
+        seed: of the order of batches, and of the noise.
+        epochs, steps_per_epoch: how many there are.
+        epoch: the one under way in this run, counted from 1; 0 before the first step.
+        steps: done in this run.
+        losses: means over the epoch so far.
+        history: of the epochs that ended.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        x: Any,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        seed: int | None = None,
+        labels: Any = None,
+        optimizer: Any = None,
+        average: float | None = None,
+        validation: Any = None,
+        even_batches: bool = True,
+        replay: bool | None = None,
+    ) -> None:
+        if not isinstance(model, Model):
+            raise KindError(
+                f"a run got {type(model).__name__} as its model: wants one of sg.models"
+            )
+        self.model, self.epochs = model, whole(epochs, "epochs")
+        self.data = Examples.of(model, x, labels, "x")
+        n = len(self.data.x)
+        size = min(DEFAULT_BATCH, n) if batch_size is None else batch_size
+        self.batch_size, self.even_batches = checked_size(size, n), bool(even_batches)
+        self._held_out = None if validation is None else _held_out(model, validation)
+        moving = None if average is None else MovingAverage(fraction(average, "average"))
+        self.seed = chosen_seed(seed)
+        self._slices = batch_slices(n, self.batch_size, self.even_batches)
+        self.steps_per_epoch = len(self._slices)
+        optimizers = _by_player(model, optimizer, self.epochs * self.steps_per_epoch)
+        names = model.numbers
+        if self._held_out is not None:
+            names = (*names, *map(_val, names))
+        self.history = History(names, self.seed)
+        self.epoch = self.position = 0  # the epoch under way, and how many steps of it are done
+        self.losses: dict[str, float] = {}
+        self._means, self._order = Means(), np.arange(0)
+        self.trainer = Trainer(model, optimizers, moving)
+        self.noise = stream(self.seed, "noise", *([self.begun] if self.begun else []))
+        self.engine = Steps(self.trainer, self.data.x, self.data.labels, self.noise, replay)
+        self.entry = {  # of the model's training_log, from the end of the first step
+            "examples": n,
+            "batch_size": self.batch_size,
+            **({} if self.even_batches else {"even_batches": False}),
+            "seed": self.seed,
+            "optimizer": {player: record(one) for player, one in optimizers.items()},
+            **({} if moving is None else {"average": moving.keep}),
+            "epochs": 0,
+            "steps": 0,
+            "losses": {},
+        }
+
+    @property
+    def begun(self) -> int:
+        """The steps that the model had behind it when this run began."""
+        return self.trainer.begun
+
+    @property
+    def steps(self) -> int:
+        """Steps done in this run."""
+        return self.trainer.steps - self.trainer.begun
+
+    def is_done(self) -> bool:
+        """Whether all steps are done."""
+        return self.epoch >= self.epochs and self.position in (0, self.steps_per_epoch)
+
+    def is_at_end_of_epoch(self) -> bool:
+        """Whether the last step of an epoch is done, and `end_epoch` is to follow."""
+        return self.position == self.steps_per_epoch
+
+    def step(self) -> dict[str, float]:
+        """One step: what each moved player minimised, with its parts, before it moved.
+
+        Ends the last epoch, where `end_epoch` has not. Raises DivergedError where a loss, or a
+        weight at the end of an epoch, is not finite: the model then has the weights of the last
+        epoch that ended well.
+        """
+        if self.is_at_end_of_epoch():
+            self.end_epoch()
+        if not self.position:
+            self._begin_epoch()
+        rows = self._order[self._slices[self.position]]
+        # overflow is caught by its result, and what underflows is rightly 0
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            try:
+                parts = self.engine.step(rows)
+            except DivergedError as problem:
+                raise self._diverged(str(problem), self.position + 1) from None
+        self._means.add(parts, len(rows))
+        self.position += 1
+        self.losses = self._means.values()
+        if not self.entry["steps"]:
+            self.model.training_log.append(self.entry)
+        self.entry["steps"] = self.steps
+        return parts
+
+    def _begin_epoch(self) -> None:
+        self.epoch += 1
+        self._means = Means()
+        self._order = self._order_of(self.epoch)
+        self.engine.look_again()
+
+    def _order_of(self, epoch: int) -> Array:
+        """The examples in the order in which that epoch sees them (N,)."""
+        return stream(self.seed, "batches", self.begun, epoch).permutation(len(self.data.x))  # (1)
+
+    def end_epoch(self) -> None:
+        """End an epoch whose steps are done: evaluate, and write the history and the log.
+
+        Raises DivergedError where a weight is not finite.
+        """
+        if not self.model.is_finite():
+            raise self._diverged("a weight stopped being finite", self.position)
+        self.trainer.remember()
+        self.position = 0
+        with self.trainer.with_averages():
+            if self._held_out is not None:
+                self.losses = {**self.losses, **self._evaluated(self._held_out)}
+            for name, values in self.history.items():
+                values.append(self.losses.get(name, math.nan))  # nan where there was no turn
+        self._log()
+
+    def with_averages(self) -> AbstractContextManager[None]:
+        """Within its `with`, the model has the averages so far, where they are asked for."""
+        return self.trainer.with_averages()
+
+    def finish(self) -> None:
+        """Give the model what training gives, whatever has ended the run, and say so in its log.
+
+        Where a step was broken off, that is what the last epoch gave.
+        """
+        if self.is_at_end_of_epoch() and self.trainer.is_sound():
+            self.end_epoch()
+        if not self.trainer.is_sound():
+            self.trainer.go_back()
+        self.trainer.finish()
+        self._log()
+
+    def _log(self) -> None:
+        """What the history holds by now, and the steps; no record if there are none any more."""
+        last = {name: values[-1] for name, values in self.history.items() if values}
+        finite = {name: value for name, value in last.items() if math.isfinite(value)}
+        epochs = max(map(len, self.history.values()))
+        self.entry |= {"epochs": epochs, "steps": self.steps, "losses": finite}
+        if not self.steps:
+            log = self.model.training_log
+            log[:] = [entry for entry in log if entry is not self.entry]
+
+    def _evaluated(self, held_out: Examples) -> dict[str, float]:
+        """Every player's number on what is held out, in evaluation, with the same noise each time.
+
+        Weights are finite here, so that a nan is of numbers that overflow: then the loss is inf.
+        """
+        model, means, tape = self.model, Means(), Tape()
+        noise = stream(self.seed, "validation")
+        for start in range(0, len(held_out.x), self.batch_size):
+            x, labels = held_out.at(slice(start, start + self.batch_size))
+            x = np.asarray(x, model.dtype)  # (at most batch_size, *shape)
+            for player in model.players:
+                with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                    model.objective(player, x, noise, tape=tape, training=False, labels=labels)
+                means.add(tape.parts, len(x))
+        values = means.values()
+        return {_val(n): math.inf if math.isnan(value) else value for n, value in values.items()}
+
+    def _diverged(self, problem: str, step: int) -> DivergedError:
+        """The error for what happened in that step of the epoch; the run goes back before it."""
+        self.trainer.go_back()
+        self.position = 0
+        place = f"epoch {self.epoch}, step {step} of {self.steps_per_epoch}"
+        kept = f"the end of epoch {self.epoch - 1}" if self.epoch > 1 else "the start"
+        return DivergedError(
+            f"{problem} in {place}; the model has the weights of {kept} again: {self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        """What to do where training has diverged."""
+        x, model = self.data.x, self.model
+        largest = max(-float(x.min()), float(x.max()))
+        if largest > LARGE and model.scaler is not None:
+            return (
+                f"x, scaled, reaches {largest:.4g}, so fit the scaler on the data to train on, "
+                f"without what is far from all else, or try a lower learning rate"
+            )
+        if largest > LARGE and model.is_density():
+            line = (
+                "build the model with scaler=sg.data.Scaler.standard(x) (in a shell: --scale "
+                "standard)"
+            )
+            return f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
+        return "try a lower learning rate"
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of all arrays that decide the next step, by name.
+
+        Raises KindError where an optimizer of the user's own remembers what is no array.
+        """
+        return {name: x.copy() for name, x in self.trainer.arrays().items()}
+
+    def plain(self) -> dict[str, Any]:
+        """All else that does, but for the data: plain numbers, text, None, lists and dicts.
+
+        Raises OptionError for layers, parts, optimizers and schedules of the user's own that are
+        not known by name.
+        """
+        log = self.model.training_log
+        return copy.deepcopy(
+            {
+                "model": describe_model(self.model),
+                "training": [entry for entry in log if entry is not self.entry],
+                "entry": self.entry,
+                "optimizers": {p: describe(one) for p, one in self.trainer.optimizers.items()},
+                "average": self.trainer.average.keep if self.trainer.average else None,
+                "seed": self.seed,
+                "epochs": self.epochs,
+                "batch_size": self.batch_size,
+                "even_batches": self.even_batches,
+                "examples": len(self.data.x),
+                "validates": self._held_out is not None,
+                "epoch": self.epoch,
+                "position": self.position,
+                "noise": self.noise.bit_generator.state,
+                "sums": self._means.sums,
+                "counts": self._means.counts,
+                "losses": self.losses,
+                "history": dict(self.history),
+                "trainer": self.trainer.counts(),
+            }
+        )
+
+    @classmethod
+    def resumed(
+        cls,
+        x: Any,
+        arrays: Mapping[str, Array],
+        plain: Mapping[str, Any],
+        *,
+        labels: Any = None,
+        validation: Any = None,
+        replay: bool | None = None,
+    ) -> Self:
+        """The run that `arrays` and `plain` are of, which goes on to the same bits.
+
+        x, labels and validation are those that it was given. Raises OptionError or DataError where
+        they cannot be, or where arrays and plain values are not of one run.
+        """
+        if (validation is not None) != plain["validates"]:
+            verb = "was evaluated" if plain["validates"] else "was not evaluated"
+            raise OptionError(f"the run {verb} on data that are held out: give the same validation")
+        model = build_model(plain["model"])
+        model.training_log = copy.deepcopy(list(plain["training"]))
+        run = cls(
+            model,
+            x,
+            epochs=plain["epochs"],
+            batch_size=plain["batch_size"],
+            seed=plain["seed"],
+            labels=labels,
+            optimizer={player: build(one) for player, one in plain["optimizers"].items()},
+            average=plain["average"],
+            validation=validation,
+            even_batches=plain["even_batches"],
+            replay=replay,
+        )
+        if len(run.data.x) != plain["examples"]:
+            raise DataError(
+                f"x has {len(run.data.x):,} examples, and the run {plain['examples']:,}: give the "
+                f"data that it was given"
+            )
+        run.trainer.take(arrays, plain["trainer"])
+        run.noise.bit_generator.state = plain["noise"]
+        run.epoch, run.position = plain["epoch"], plain["position"]
+        run.losses = dict(plain["losses"])
+        run._means.sums, run._means.counts = dict(plain["sums"]), dict(plain["counts"])
+        for name, values in plain["history"].items():
+            run.history[name][:] = values
+        run.entry = copy.deepcopy(plain["entry"])
+        if run.entry["steps"]:
+            model.training_log.append(run.entry)
+        if run.position:
+            run._order = run._order_of(run.epoch)
+        model.history = run.history
+        return run
+
+
+def _val(name: str) -> str:
+    return f"val_{name}"
+
+
+def _held_out(model: Model, validation: Any) -> Examples:
+    pair = isinstance(validation, tuple) and len(validation) == 2
+    if model.n_labels and not pair:
+        raise OptionError(
+            f"validation={type(validation).__name__}: wants a pair (x, labels), because this "
+            f"{model.kind} wants the label of each example"
+        )
+    x, labels = validation if pair else (validation, None)
+    return Examples.of(model, x, labels, "validation")
+
+
+def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
+    chosen = model.optimizers(steps)
+    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
+    for player, one in given.items():
+        if player not in chosen:
+            raise OptionError(
+                f"optimizer names the player {player!r}, the {model.kind} has "
+                f"{', '.join(chosen)}{nearest(str(player), chosen)}"
+            )
+        if one is not None:
+            chosen[player] = optimizer_for(one)
+    return chosen
