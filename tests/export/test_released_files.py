@@ -20,12 +20,12 @@ RELEASED = Path(__file__).parent / "released"
 EXPECTED = "expected.npz"
 FILES = sorted(file for file in RELEASED.glob("*/*.npz") if file.name != EXPECTED)
 # Relative to the largest number of an array. A number is the end of some 20 sums of at most 20
-# terms each, and every CPU, NumPy and compiled loop may round each of them by half a unit in the
-# last place, 6e-8 and 1.1e-16: at the very worst 2.4e-5 and 4.4e-14, in truth its square root's
-# share, near 1e-6 and 1e-15. A wrong setting, layer or array is seen in the first three digits.
+# terms each, and every CPU, NumPy and compiled loop may round each term by half a unit in the last
+# place, 6e-8 and 1.1e-16: 2.4e-5 and 4.4e-14 if all of these errors had one sign, about 1e-6 and
+# 2e-15 if they have not (6e-7 and 8e-16 were measured between NumPy and the loops). What is read
+# wrongly is wrong in its first digits.
 CLOSE = {"float32": 1e-5, "float64": 1e-12}
-
-# in the units of x, whose columns may differ by many orders of magnitude
+# In the units of x, whose columns may differ by many orders of magnitude.
 OF_X = {"samples", "decoded", "reconstructed"}
 
 each_file = pytest.mark.parametrize(
