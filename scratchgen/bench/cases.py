@@ -36,7 +36,15 @@ SUMS: dict[str, tuple[Callable[..., Any], Operands]] = {
 }
 NUMBERS = {"eps": 1e-5, "low": -0.5, "high": 0.5, "least": -0.5, "weight": 10.0, "target": 1.5}
 A_NUMBER = 0.3  # of any other name
-WANTS_ONE = ("draw_and_kl", "column_moments", "batch_norm_back", "negative_bound")  # row, or more
+WANTS_ONE = (  # row, or more
+    "draw_and_kl",
+    "draws_and_log_ratio",
+    "draws_and_log_ratio_back",
+    "draws_path_back",
+    "column_moments",
+    "batch_norm_back",
+    "negative_bound",
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,7 @@ def labels(drawn: Drawn, _kernel: Kernel, rng: np.random.Generator) -> Drawn:
 
 def gentle(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
     """Variances that are not far from 1."""
-    return drawn | {"raw": drawn["raw"] / 2}
+    return drawn | {name: drawn[name] / 2 for name in ("raw", "heads") if name in drawn}
 
 
 def slopes(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
@@ -197,6 +205,9 @@ SPECIAL: dict[str, Special] = {
     "centred_rmsprop_step": with_numbers(1e-2, 0.01, 1e-8),
     "column_moments": apart,
     "draw_and_kl_back": kl_of_latents,
+    "draws_and_log_ratio": gentle,
+    "draws_and_log_ratio_back": gentle,
+    "draws_path_back": gentle,
     "drop_out": shares("uniform"),
     "gradient_penalty_pass": slopes,
     "layer_norm": apart,

@@ -4,16 +4,22 @@ from . import bernoulli, categorical, gaussian
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood, scored
 from .named import LIKELIHOODS, build_likelihood, describe_likelihood, likelihood_for
+from .priors import PRIORS, Prior, Ring, StandardNormal, Uniform
 
 __all__ = [
     "LIKELIHOODS",
+    "PRIORS",
     "Bernoulli",
     "Categorical",
     "FixedGaussian",
     "Gaussian",
     "Likelihood",
     "MeanSquaredError",
+    "Prior",
+    "Ring",
     "SharedGaussian",
+    "StandardNormal",
+    "Uniform",
     "bernoulli",
     "build_likelihood",
     "categorical",

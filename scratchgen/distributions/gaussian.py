@@ -16,7 +16,26 @@ side. Of latent j, the mean over the batch of its term in (3), and the weight th
     kl_j = 1/N sum_n (mu_nj^2 + exp(lv_nj) - 1 - lv_nj) / 2                             (7)
     weight_j = beta / N where kl_j > free_bits, otherwise 0                             (8)
 
-Sources: Kingma and Welling 2014, section 2.4 and appendix B. All in nats.
+An importance-weighted bound (losses/importance.py) takes K draws of each example, in the rows
+n K + k. Under the prior p = N(0, I) and under q, a draw has densities whose ratio is
+
+    log p(z) - log q(z|x) = 1/2 sum_j (lv_j + noise_j^2 - z_j^2)                        (9)
+
+because (z - mu) exp(-lv / 2) in (5) is the noise, and log 2 pi stands in both. With r = dL/d(9),
+and dz what comes back from all else that z goes into, the gradient of each example is
+
+    dmu = sum_k d,   dlv = 1/2 sum_k (d noise exp(lv / 2) + r),   d = dz - r z          (10)
+
+That is the total derivative: mu and log_var move z, by (1), and they move q. Where they are held
+fixed in log q(z|x), and move z alone, the derivative along this path is
+
+    dmu = sum_k (d + r noise exp(-lv / 2))
+    dlv = 1/2 sum_k (d noise exp(lv / 2) + r noise^2)                                   (11)
+
+(11) is (10) plus r times the gradient (6) of log q(z|x) at z, whose mean over the draws is 0.
+
+Sources: (1) to (6) Kingma and Welling 2014, section 2.4 and appendix B; (9, 10) Burda et al. 2016;
+(11) Roeder et al. 2017. All in nats.
 """
 
 import math
@@ -26,7 +45,7 @@ import numpy as np
 
 from ..checks import Array
 from ..kernels import formula, share, share_row, twin_of
-from ..kernels.functions import exp, expm1
+from ..kernels.functions import exp, expm1, sum_of
 from .rows import in_rows
 
 # mypy: disable-error-code="no-untyped-def"
@@ -158,3 +177,106 @@ def draw_and_kl_back_loop(part, parts, heads, noise, dz, kl, beta, free_bits, dh
             dmu[j] = dz_n[j] + weight * mu[j]  # (2, 4)
             of_draw = dz_n[j] * noise_n[j] * exp(half * lv[j])
             dlv[j] = half * (of_draw + weight * expm1(lv[j]))  # (2, 4)
+
+
+@formula("heads (N, 2 Z), noise (N K, Z) -> z (N K, Z), log_ratio (N K,), _terms (1+, 2 Z)")
+def draws_and_log_ratio(heads: Array, noise: Array) -> tuple[Array, Array]:
+    """heads (N, 2Z), noise (N K, Z) -> z (N K, Z), and log p(z) - log q(z|x) (N K,)."""
+    mu, log_var = np.split(heads[:, None], 2, axis=2)  # (N, 1, Z) each
+    each = by_example(noise, heads)  # (N, K, Z)
+    z = draw(mu, log_var, each)  # (N, K, Z)   (1)
+    log_ratio = (log_var + each**2 - z**2).sum(axis=2) / 2  # (N, K)   (9)
+    return z.reshape(noise.shape), log_ratio.reshape(len(noise))
+
+
+@twin_of(draws_and_log_ratio, weight=4, of=1)
+def draws_and_log_ratio_loop(part, parts, heads, noise, z, log_ratio, _terms):
+    latents, half = noise.shape[1], heads.dtype.type(0.5)
+    draws = len(noise) // len(heads)
+    terms, std = _terms[part, :latents], _terms[part, latents : 2 * latents]
+    top, bottom = share(len(heads), part, parts)
+    for n in range(top, bottom):
+        mu, lv = heads[n, :latents], heads[n, latents:]
+        for j in range(latents):
+            std[j] = exp(half * lv[j])
+        for i in range(n * draws, (n + 1) * draws):
+            noise_i, z_i = noise[i], z[i]
+            for j in range(latents):
+                z_i[j] = mu[j] + std[j] * noise_i[j]  # (1)
+                terms[j] = lv[j] + noise_i[j] * noise_i[j] - z_i[j] * z_i[j]
+            log_ratio[i] = half * sum_of(terms)  # (9)
+
+
+@formula("heads (N, 2 Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2 Z)")
+def draws_and_log_ratio_back(
+    heads: Array, noise: Array, z: Array, dz: Array, dratio: Array
+) -> Array:
+    """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), in total."""
+    _, log_var = np.split(heads[:, None], 2, axis=2)  # (N, 1, Z)
+    r = by_example(dratio[:, None], heads)  # (N, K, 1)
+    each = by_example(noise, heads)  # (N, K, Z)
+    d = by_example(dz, heads) - r * by_example(z, heads)  # (N, K, Z)
+    of_draw = draw_gradients(log_var, each, d)  # .mu, .log_var (N, K, Z)   (2)
+    dmu, dlog_var = of_draw.mu, of_draw.log_var + r / 2  # (N, K, Z) each   (10)
+    return np.concatenate([dmu.sum(axis=1), dlog_var.sum(axis=1)], axis=1)  # (N, 2Z)
+
+
+@twin_of(draws_and_log_ratio_back, weight=4, of=1)
+def draws_and_log_ratio_back_loop(part, parts, heads, noise, z, dz, dratio, dheads):
+    latents, half, zero = noise.shape[1], heads.dtype.type(0.5), heads.dtype.type(0)
+    draws = len(noise) // len(heads)
+    top, bottom = share(len(heads), part, parts)
+    for n in range(top, bottom):
+        lv, dmu, dlv = heads[n, latents:], dheads[n, :latents], dheads[n, latents:]
+        dmu[:], dlv[:], of_ratios = zero, zero, zero
+        for i in range(n * draws, (n + 1) * draws):
+            noise_i, z_i, dz_i, r = noise[i], z[i], dz[i], dratio[i]
+            of_ratios += r
+            for j in range(latents):
+                d = dz_i[j] - r * z_i[j]
+                dmu[j] += d  # (10)
+                dlv[j] += d * noise_i[j]
+        for j in range(latents):
+            dlv[j] = half * (dlv[j] * exp(half * lv[j]) + of_ratios)  # (10)
+
+
+@formula(
+    "heads (N, 2 Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2 Z), _terms (1+, 2 Z)"
+)
+def draws_path_back(heads: Array, noise: Array, z: Array, dz: Array, dratio: Array) -> Array:
+    """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), through z alone."""
+    _, log_var = np.split(heads[:, None], 2, axis=2)  # (N, 1, Z)
+    r = by_example(dratio[:, None], heads)  # (N, K, 1)
+    each = by_example(noise, heads)  # (N, K, Z)
+    d = by_example(dz, heads) - r * by_example(z, heads)  # (N, K, Z)
+    of_draw = draw_gradients(log_var, each, d)  # .mu, .log_var (N, K, Z)   (2)
+    dmu = of_draw.mu + r * each * np.exp(-log_var / 2)  # (N, K, Z)   (11)
+    dlog_var = of_draw.log_var + r * each**2 / 2  # (N, K, Z)   (11)
+    return np.concatenate([dmu.sum(axis=1), dlog_var.sum(axis=1)], axis=1)  # (N, 2Z)
+
+
+@twin_of(draws_path_back, weight=4, of=1)
+def draws_path_back_loop(part, parts, heads, noise, z, dz, dratio, dheads, _terms):
+    latents, half, zero = noise.shape[1], heads.dtype.type(0.5), heads.dtype.type(0)
+    draws = len(noise) // len(heads)
+    of_mu, of_lv = _terms[part, :latents], _terms[part, latents : 2 * latents]  # in log q
+    top, bottom = share(len(heads), part, parts)
+    for n in range(top, bottom):
+        lv, dmu, dlv = heads[n, latents:], dheads[n, :latents], dheads[n, latents:]
+        dmu[:], dlv[:], of_mu[:], of_lv[:] = zero, zero, zero, zero
+        for i in range(n * draws, (n + 1) * draws):
+            noise_i, z_i, dz_i, r = noise[i], z[i], dz[i], dratio[i]
+            for j in range(latents):
+                d, pull = dz_i[j] - r * z_i[j], r * noise_i[j]
+                dmu[j] += d
+                dlv[j] += d * noise_i[j]
+                of_mu[j] += pull
+                of_lv[j] += pull * noise_i[j]
+        for j in range(latents):
+            dmu[j] += of_mu[j] * exp(-half * lv[j])  # (11)
+            dlv[j] = half * (dlv[j] * exp(half * lv[j]) + of_lv[j])  # (11)
+
+
+def by_example(x: Array, heads: Array) -> Array:
+    """x (N K, ...), of K draws for each of heads (N, ...) -> (N, K, ...)."""
+    return x.reshape(len(heads), len(x) // len(heads), *x.shape[1:])

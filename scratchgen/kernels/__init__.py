@@ -8,11 +8,13 @@ room are about speed: the mathematics can be read without them. With N examples 
     add_outer(x, dy, into)                     into += x^T dy
     add_sum(dy, into)                          into += sum_n dy_n
     add(x, y), add_scaled(x, y, scale)         x + y,  x + scale y
+    scale(x, factor), scale_rows(x, factor)    factor x,  factor_n x_n for each n
     add_in_place(x, into)                      into += x
     add_by_label(d, labels, into)              into[labels_n] += d_n, for each n
     mean(values)                               sum_n values_n / N, in float64
     join(x, rows)                              (x_n, rows_n), for each n
     take_rows(x, rows), look_up(...)           x[rows]
+    repeat(x, times)                           x_1, x_1, ..., x_2, x_2, ...: each n so many times
     as_rows(x)                                 x (N, ..., F) as (N ..., F)
     sigmoid, softplus                          of each number, as are the next two
     normal_cdf, normal_density                 Phi, phi; phi is 0 beyond FAR
@@ -21,6 +23,7 @@ room are about speed: the mathematics can be read without them. With N examples 
     in_lines(size, dtype)                      a vector of 0 that begins at a line of the caches
     numbers(f)                                 f(), a number that changes from step to step
     standard_normal, uniform                   (rng, shape, dtype): draws of N(0, 1), of U(0, 1)
+    integers(rng, high, shape)                 draws of 0 ... high - 1, as int64
     clear(x)                                   x = 0, in place
     clip(x, low, high)                         x cut to [low, high], in place
     approach(x, y, weight)                     x += weight (y - x), in place
@@ -43,6 +46,9 @@ from .arithmetic import (
     join,
     look_up,
     mean,
+    repeat,
+    scale,
+    scale_rows,
     take_rows,
     zeros,
 )
@@ -51,7 +57,7 @@ from .compiling import by_dtype, helper
 from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
 from .products import add_outer, add_sum, affine, times, times_transpose
-from .random import standard_normal, uniform
+from .random import integers, standard_normal, uniform
 from .recording import clear, numbers
 from .sharing import set_threads, share, share_row, threads, threads_now
 from .twins import formula, twin_of
@@ -74,6 +80,7 @@ __all__ = [
     "full",
     "helper",
     "in_lines",
+    "integers",
     "join",
     "look_up",
     "loops_of",
@@ -82,6 +89,9 @@ __all__ = [
     "normal_density",
     "numbers",
     "pointwise",
+    "repeat",
+    "scale",
+    "scale_rows",
     "set_threads",
     "share",
     "share_row",

@@ -8,15 +8,19 @@
     join            y_n = (x_n, rows_n)                                            (6)
     add_by_label    into_m = into_m + (sum of d_n over the n with labels_n = m)    (7)
     add_in_place    into = into + x                                                (8)
+    scale           factor x                                                       (9)
+    scale_rows      factor_n x_n                                                   (10)
+    repeat          out_{n K + k} = x_n, for k = 0 ... K - 1: rows by (5)          (11)
 
 All return new arrays, but for approach, clip, add_by_label and add_in_place, which write into one.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..checks import Array, whole
 from . import memory, recording
 from .operands import Operands
 from .recording import Call
@@ -54,6 +58,40 @@ def add_scaled_loop(part, parts, x, y, scale, out):
     x, y, out = x[start:stop], y[start:stop], out[start:stop]
     for i in range(out.size):
         out[i] = x[i] + scale * y[i]  # (2)
+
+
+@formula("x (...), factor () -> out (...)")
+def scale(x: Array, factor: float) -> Array:
+    """x, any shape -> factor x."""
+    return factor * x  # (9)
+
+
+@twin_of(scale)
+def scale_loop(part, parts, x, factor, out):
+    start, stop = share_row(out.size, part, parts)
+    x, out = x[start:stop], out[start:stop]
+    for i in range(out.size):
+        out[i] = factor * x[i]  # (9)
+
+
+def scale_rows(x: Array, factor: Array) -> Array:
+    """x (N, ...), factor (N,) -> factor_n x_n (N, ...)."""
+    return scale_flat_rows(_flat_rows(x), factor).reshape(x.shape)  # (N, ...)   (10)
+
+
+@formula("x (N, D), factor (N,) -> out (N, D)")
+def scale_flat_rows(x: Array, factor: Array) -> Array:
+    """x (N, D), factor (N,) -> factor_n x_n (N, D)."""
+    return factor[:, None] * x  # (N, D)   (10)
+
+
+@twin_of(scale_flat_rows)
+def scale_flat_rows_loop(part, parts, x, factor, out):
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, out_n, by = x[n], out[n], factor[n]
+        for j in range(out_n.size):
+            out_n[j] = by * x_n[j]  # (10)
 
 
 @formula("y (P,), weight (1,) float64 -> x (P,) in place")
@@ -107,6 +145,19 @@ def take_rows_loop(part, parts, x, rows, out):
             to_row[j] = from_row[j]  # (5)
 
 
+def repeat(x: Array, times: int) -> Array:
+    """x (N, ...) -> (N K, ...): each example K = `times` times, one after the other.
+
+    Raises OptionError for fewer than one.
+
+    >>> repeat(np.array([[1.0], [2.0]]), 3).ravel().tolist()
+    [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
+    """
+    count = len(x) * whole(times, "repeat: times", least=1)
+    rows = full((count,), np.arange(count) // times, np.int64)  # (N K,)
+    return take_rows(_flat_rows(x), rows).reshape(count, *x.shape[1:])  # (N K, ...)   (11)
+
+
 def look_up(x: Array, rows: Array, dtype: Any) -> Array:
     """x (M, ...) of any dtype, rows (N,) in 0 ... M - 1 -> (N, ...), of the dtype asked for."""
     out = memory.empty((len(rows), *x.shape[1:]), dtype)
@@ -132,8 +183,11 @@ def add_by_label(d: Array, labels: Array, into: Array) -> None:
     into += sums  # (7)
 
 
-def full(shape: tuple[int, ...], value: float, dtype: Any) -> Array:
-    """A constant: an array of that shape, read-only, filled with the value."""
+def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
+    """A constant: an array of that shape, read-only, filled with the value: a number, or an array.
+
+    It has to be the same in every step.
+    """
     array = memory.constant(shape, value, dtype)
     recording.keep(array)
     return array
@@ -159,6 +213,11 @@ def in_lines(size: int, dtype: Any) -> Array:
 def as_rows(x: Array) -> Array:
     """x (N, ..., F) -> (N ..., F): the F features of each place in a row."""
     return recording.plain(x).reshape(-1, x.shape[-1])
+
+
+def _flat_rows(x: Array) -> Array:
+    """x (N, ...) -> (N, D): the numbers of each example in a row."""
+    return recording.plain(x).reshape(len(x), math.prod(x.shape[1:]))
 
 
 def add_in_place(x: Array, into: Array) -> None:

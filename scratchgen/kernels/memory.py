@@ -144,10 +144,10 @@ class Constant(np.ndarray):
     """Memory that is written once, when it is made."""
 
 
-def constant(shape: Shape, value: float, dtype: Any) -> Array:
-    """An array all of whose numbers are the value, read-only."""
+def constant(shape: Shape, value: Any, dtype: Any) -> Array:
+    """An array all of whose numbers, or whose rows, are the value, read-only."""
     array = Constant(shape, dtype)
-    array.fill(value)
+    array[...] = value
     return read_only(array.view(np.ndarray))
 
 

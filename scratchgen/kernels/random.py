@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape
+from ..checks import Array, Shape, whole
 from . import memory, recording
 from .compiling import FromLLVM, for_python, rounded
 from .twins import twins_run
@@ -64,6 +64,22 @@ def uniform(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     out = memory.empty(shape, dtype)
     recording.act(fill_uniform, (rng, out), written=(out,), also=(rng,))
     return memory.returned(out)
+
+
+def integers(rng: np.random.Generator, high: int, shape: Shape) -> Array:
+    """Whole numbers 0 ... high - 1, each as likely, of that shape: int64.
+
+    Raises OptionError where high is below 1.
+    """
+    out = memory.empty(shape, np.int64)
+    args = (rng, whole(high, "integers: high", least=1), out)
+    recording.act(fill_integers, args, written=(out,), also=(rng,))
+    return memory.returned(out)
+
+
+def fill_integers(rng: np.random.Generator, high: int, out: Array) -> None:
+    """Whole numbers 0 ... high - 1, written into out, any shape."""
+    out[...] = rng.integers(high, size=out.shape)
 
 
 def fill_uniform(rng: np.random.Generator, out: Array) -> None:

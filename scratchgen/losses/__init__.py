@@ -12,6 +12,8 @@ from .adversarial import (
     discriminator_turn,
     generator_turn,
 )
+from .classes import cross_entropy
+from .importance import importance_weights
 from .penalties import (
     PENALTIES,
     R1,
@@ -37,10 +39,12 @@ __all__ = [
     "GradientPenalty",
     "Penalty",
     "build_penalty",
+    "cross_entropy",
     "describe_loss",
     "describe_penalty",
     "discriminator_turn",
     "generator_turn",
+    "importance_weights",
     "penalise",
     "penalty_for",
     "points",

@@ -30,7 +30,7 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, as_object, finite, one_of
 from ..errors import KindError, OptionError, ShapeError
-from ..kernels import formula, share, share_row, twin_of
+from ..kernels import formula, scale_rows, share, share_row, twin_of
 from ..kernels.functions import sum_of
 from ..keywords import ExplainsKeywords
 from ..nn import Network, Tape
@@ -72,21 +72,6 @@ def row_norms_loop(part, parts, x, norm, _terms):
         for j in range(mine.size):
             mine[j] = x_n[j] * x_n[j]
         norm[n] = np.sqrt(sum_of(mine))
-
-
-@formula("x (N, D), factor (N,) -> out (N, D)")
-def scale_rows(x: Array, factor: Array) -> Array:
-    """x (N, D), factor (N,) -> factor_n x_n (N, D)."""
-    return factor[:, None] * x  # (N, D)
-
-
-@twin_of(scale_rows)
-def scale_rows_loop(part, parts, x, factor, out):
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, out_n, scale = x[n], out[n], factor[n]
-        for j in range(out_n.size):
-            out_n[j] = scale * x_n[j]
 
 
 @formula("norm, dvalue (N,), weight, target () -> value, factor (N,)")
@@ -186,7 +171,7 @@ class GradientPenalty(Penalty):
 
     def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
         value, factor = gradient_penalty_pass(norms(slope), dvalue, self.weight, self.target)
-        return value, scaled(slope, factor)  # (N,), (N, ...)   (1), (3)
+        return value, scale_rows(slope, factor)  # (N,), (N, ...)   (1), (3)
 
 
 @dataclass(frozen=True)
@@ -211,7 +196,7 @@ class R1(Penalty):
 
     def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
         value, factor = r1_pass(norms(slope), dvalue, self.weight)
-        return value, scaled(slope, factor)  # (N,), (N, ...)   (2), (4)
+        return value, scale_rows(slope, factor)  # (N,), (N, ...)   (2), (4)
 
 
 PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty, R1)}
@@ -293,11 +278,6 @@ def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
 def norms(slope: Array) -> Array:
     """The length of each example's slope: (N, ...) -> (N,)."""
     return row_norms(rows(slope))
-
-
-def scaled(slope: Array, factor: Array) -> Array:
-    """factor_n slope_n: (N, ...), (N,) -> (N, ...)."""
-    return scale_rows(rows(slope), factor).reshape(slope.shape)
 
 
 def ones(slope: Array) -> Array:

@@ -41,7 +41,7 @@ OURS = Path(sg.__file__).parent
 is_thorough = settings().max_examples > 100
 # a twin for several threads takes a second to compile; in the thorough profile it is all of them
 SHARED = ["adam_step", "score_bernoulli", "draw_and_kl_back", "layer_norm_back", "take_rows"]
-SHARED += ["GELU.pull_both", "add_sum", "affine"]
+SHARED += ["GELU.pull_both", "add_sum", "affine", "draws_and_log_ratio", "draws_path_back"]
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
@@ -91,6 +91,8 @@ def tolerance(name: str, dtype: str, rows: int, columns: int) -> dict[str, float
         summed = 210
     if name in ("times", "affine", "add_outer", "times_transpose"):
         summed = max(rows, columns)
+    if name in ("draws_and_log_ratio_back", "draws_path_back"):
+        summed += 10  # draws
     return {"rtol": 8 * eps, "atol": (8 + 4 * summed) * eps}
 
 

@@ -1,0 +1,121 @@
+"""What a latent vector z is drawn from, before a generator or a decoder makes an example of it.
+
+    StandardNormal     z ~ N(0, I)                                                      (1)
+    Uniform            z_j ~ U(-bound, bound);  its variance is bound^2 / 3             (2)
+    Ring               z ~ N(c_m, std^2 I), each m of 0 ... M - 1 with probability 1/M
+                       c_m = radius (cos(2 pi m / M), sin(2 pi m / M), 0, 0, ...)       (3)
+
+A VAE's divergence needs the density of its prior, and is written for (1). A GAN, and an adversarial
+autoencoder, whose discriminator is shown codes and draws of the prior, need draws alone. (2) has a
+variance of 1 for bound = sqrt(3), the default, as in the code of Goodfellow et al. 2014. (3) is the
+kind of mixture that Makhzani et al. 2016 give the codes of digits as their prior; here, its
+components are round. The circle lies in the plane of the first two latents, and each further latent
+is N(0, std^2), so that any number of latents will do from two on.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, finite, whole
+from ..errors import OptionError
+from ..kernels import add_scaled, full, integers, standard_normal, take_rows, uniform
+from ..keywords import ExplainsKeywords
+
+
+@dataclass(frozen=True)
+class Prior(ExplainsKeywords):
+    """What every prior does: draws z (n, latent).
+
+    Priors are frozen dataclasses: their fields are all that a file must hold.
+    """
+
+    name: ClassVar[str]
+    formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
+
+    def check(self, latent: int) -> None:
+        """OptionError unless there is such a prior of so many latents; most take any number."""
+
+    def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
+        """n draws of z: (n, latent)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class StandardNormal(Prior):
+    """(1): independent, with mean 0 and variance 1.
+
+    >>> StandardNormal().draw(np.random.default_rng(0), 3, 2, "float32").shape
+    (3, 2)
+    """
+
+    name: ClassVar[str] = "standard_normal"
+    formula: ClassVar[str] = "z ~ N(0, I)"
+
+    def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
+        return standard_normal(rng, (n, latent), dtype)  # (n, latent)   (1)
+
+
+@dataclass(frozen=True)
+class Uniform(Prior):
+    """(2): independent, each latent anywhere between two bounds.
+
+    Raises OptionError unless the bound is above 0.
+    """
+
+    bound: float = math.sqrt(3)
+    name: ClassVar[str] = "uniform"
+    formula: ClassVar[str] = "z_j ~ U(-bound, bound)"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bound", finite(self.bound, "Uniform: bound", above=True))
+
+    def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
+        low = full((n, latent), -self.bound, dtype)  # (n, latent)
+        u = uniform(rng, (n, latent), dtype)  # (n, latent), in [0, 1)
+        return add_scaled(low, u, 2 * self.bound)  # (n, latent)   (2)
+
+
+@dataclass(frozen=True)
+class Ring(Prior):
+    """(3): a mixture of Gaussians, whose means lie on a circle.
+
+    Raises OptionError for fewer than one mode, and for a radius or a std that is not above 0.
+    """
+
+    modes: int = 10
+    radius: float = 3.0
+    std: float = 0.3
+    name: ClassVar[str] = "ring"
+    formula: ClassVar[str] = "z ~ N(c_m, std^2 I), m one of the modes, c_m on a circle"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modes", whole(self.modes, "Ring: modes", least=1))
+        for name in ("radius", "std"):
+            value = finite(getattr(self, name), f"Ring: {name}", above=True)
+            object.__setattr__(self, name, value)
+
+    def check(self, latent: int) -> None:
+        """OptionError for fewer than two latents, which have no circle."""
+        if latent < 2:
+            raise OptionError(
+                f"latent={latent} for the prior {self}: wants 2 or more, for a circle"
+            )
+
+    def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
+        self.check(latent)
+        means = full((self.modes, latent), self.means(latent), dtype)  # (M, latent)
+        m = integers(rng, self.modes, (n,))  # (n,)
+        noise = standard_normal(rng, (n, latent), dtype)  # (n, latent)
+        return add_scaled(take_rows(means, m), noise, self.std)  # (n, latent)   (3)
+
+    def means(self, latent: int) -> Array:
+        """c (M, latent), in float64."""
+        angle = 2 * np.pi * np.arange(self.modes) / self.modes  # (M,): the last is not the first
+        circle = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (M, 2)
+        return np.pad(circle, ((0, 0), (0, latent - 2)))  # (M, latent)   (3)
+
+
+PRIORS: dict[str, type[Prior]] = {kind.name: kind for kind in (StandardNormal, Uniform, Ring)}

@@ -1,0 +1,48 @@
+"""The cross-entropy of labels: what a classifier minimises, from a logit for each class.
+
+A classifier gives logits l_k for the C classes of an example whose label is m, one of 0 ... C - 1:
+
+    value = -log p_m,   p_k = exp(l_k) / sum_i exp(l_i)                                 (1)
+    d value / dl_k = p_k - [k = m]                                                      (2)
+
+It is the negative of the log-probability of one categorical number: categorical.py has its formula,
+which loses no digit where a class is certain. In an auxiliary classifier GAN the discriminator has
+such logits beside its score. It minimises (1) for real and for generated examples, and so does the
+generator, with the labels that it was given. Source: Odena et al. 2017.
+"""
+
+from ..checks import Array
+from ..distributions import categorical
+from ..kernels import formula, full, scale, share_row, twin_of
+
+# mypy: disable-error-code="no-untyped-def"
+
+
+@formula("labels (N,) int64 below C, logits (N, C) -> x (N, 1)")
+def as_floats(labels: Array, logits: Array) -> Array:
+    """labels (N,) in 0 ... C - 1 -> x (N, 1), in the dtype of the logits (N, C)."""
+    return labels[:, None].astype(logits.real.dtype)
+
+
+@twin_of(as_floats)
+def as_floats_loop(part, parts, labels, logits, x):
+    start, stop = share_row(len(logits), part, parts)
+    for n in range(start, stop):
+        x[n, 0] = labels[n]
+
+
+def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, Array]:
+    """labels (N,) int64, logits (N, C) -> value (N,), nats, and dlogits (N, C).
+
+    Each example has that weight in dlogits; the value has none. Raises DataError for a label that
+    has no logit, ShapeError or KindError for arrays that do not fit.
+
+    >>> import numpy as np
+    >>> value, dlogits = cross_entropy(np.array([1]), np.log([[1.0, 3.0]]), weight=1.0)
+    >>> value.round(4), dlogits.round(4)
+    (array([0.2877]), array([[ 0.25, -0.25]]))
+    """
+    x = as_floats(labels, logits)  # (N, 1)
+    dvalue = full((len(x),), -weight, x.dtype)  # (N,)
+    log_prob, dlogits = categorical.both(x, logits[:, None], dvalue)  # (N,), (N, 1, C)
+    return scale(log_prob, -1.0), dlogits.reshape(logits.shape)  # (N,), (N, C)   (1), (2)

@@ -1,0 +1,170 @@
+"""Rows repeated and scaled, and whole numbers drawn, also in a step that is replayed."""
+
+import numpy as np
+import pytest
+
+from scratchgen import kernels
+from scratchgen.errors import DataError, OptionError, ShapeError
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan
+from scratchgen.kernels.recording import recording
+from scratchgen.kernels.twins import compiles, numba_works, references, twins
+
+EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+each_shape = pytest.mark.parametrize("shape", [(), (1,), (5,), (4, 3), (3, 2, 2), (0,)])
+needs_numba = pytest.mark.skipif(
+    not compiles() or not numba_works(), reason="numba is not installed, or switched off"
+)
+
+
+def drawn(n, shape, dtype):
+    return np.random.default_rng(n).standard_normal((n, *shape)).astype(dtype)
+
+
+@EITHER_WAY
+@each_dtype
+@each_shape
+@pytest.mark.parametrize(("n", "times"), [(1, 1), (1, 4), (3, 1), (3, 4), (70, 9), (0, 2)])
+def test_each_example_is_repeated_so_many_times_in_a_row(n, times, shape, dtype, way):
+    x = drawn(n, shape, dtype)
+    with way():
+        y = kernels.repeat(x, times)
+    wanted = [one.tolist() for one in x for _ in range(times)]
+    assert (type(y), y.shape, y.dtype) == (np.ndarray, (n * times, *shape), np.dtype(dtype))
+    assert y.tolist() == wanted
+    assert not np.shares_memory(x, y)
+
+
+def test_an_example_and_its_repetitions_are_one_slice_of_a_view_by_example():
+    y = kernels.repeat(drawn(3, (4,), "float64"), 5).reshape(3, 5, 4)  # (N, K, D)
+    assert (y == y[:, :1]).all()
+    assert not (y == y[:1]).all()
+
+
+@pytest.mark.parametrize("times", [0, -1, 2.0, True, None])
+def test_what_is_no_number_of_times_is_refused(times):
+    with pytest.raises(OptionError, match=r"repeat: times=.*wants a whole number of at least 1"):
+        kernels.repeat(np.zeros((2, 3)), times)
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("change", [lambda x: x[::-1], lambda x: x[..., ::-1], np.asfortranarray])
+def test_examples_in_any_memory_are_repeated_and_scaled(change, way):
+    x, factor = change(drawn(5, (4, 3), "float32")), drawn(5, (), "float32")
+    with way():
+        assert kernels.repeat(x, 2).tolist() == np.repeat(x, 2, axis=0).tolist()
+        found = kernels.scale_rows(x, factor)
+    np.testing.assert_array_equal(found, factor[:, None, None] * x)
+
+
+@EITHER_WAY
+@each_dtype
+@each_shape
+@pytest.mark.parametrize("n", [0, 1, 3, 200])
+def test_rows_are_scaled_each_by_its_own_factor(n, shape, dtype, way):
+    x, factor = drawn(n, shape, dtype), drawn(n + 1, (), dtype)[1:]
+    with way():
+        y = kernels.scale_rows(x, factor)
+    assert (y.shape, y.dtype) == (x.shape, x.dtype)
+    for row, one, by in zip(y, x, factor, strict=True):
+        np.testing.assert_array_equal(row, by * one)
+
+
+def test_rows_and_factors_have_to_be_as_many():
+    with pytest.raises(ShapeError, match=r"factor has shape \(3,\), wants \(2,\)"):
+        kernels.scale_rows(np.zeros((2, 3, 1)), np.zeros(3))
+
+
+@EITHER_WAY
+@each_dtype
+@each_shape
+@pytest.mark.parametrize("factor", [-1, 0.3, np.float64(0.3)])
+def test_a_scaled_array_has_the_arrays_dtype(factor, shape, dtype, way):
+    x = drawn(6, shape, dtype)
+    with way():
+        y = kernels.scale(x, factor)
+    assert y.dtype == x.dtype
+    np.testing.assert_array_equal(y, x.dtype.type(factor) * x)
+
+
+# Constants.
+
+
+def test_a_constant_may_have_rows_of_its_own():
+    x = kernels.full((2, 3), [[1], [2]], "float32")
+    assert x.tolist() == [[1, 1, 1], [2, 2, 2]]
+    assert not x.flags.writeable
+    assert kernels.full((3,), np.arange(3), np.int64).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="broadcast"):
+        kernels.full((2,), np.zeros(3), "float32")
+
+
+# Whole numbers.
+
+
+@EITHER_WAY
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (3,), (20, 30)])
+def test_whole_numbers_have_the_shape_that_was_asked_for_and_are_numpys(shape, way):
+    ours, theirs = (np.random.default_rng(5) for _ in range(2))
+    with way():
+        x = kernels.integers(ours, 7, shape)
+    assert (type(x), x.shape, x.dtype) == (np.ndarray, shape, np.dtype(np.int64))
+    np.testing.assert_array_equal(x, theirs.integers(0, 7, shape))
+    assert ours.integers(2**62) == theirs.integers(2**62)
+
+
+@pytest.mark.parametrize("high", [1, 2, 10])
+def test_each_whole_number_below_the_bound_is_as_likely(high):
+    n = 50_000
+    counts = np.bincount(kernels.integers(np.random.default_rng(0), high, (n,)), minlength=high)
+    assert len(counts) == high
+    spread = np.sqrt(n / high * (1 - 1 / high))
+    assert (np.abs(counts - n / high) <= 5 * spread).all()
+
+
+@pytest.mark.parametrize("high", [0, -3, 2.5, None])
+def test_whole_numbers_below_nothing_are_refused(high):
+    with pytest.raises(OptionError, match=r"integers: high=.*wants a whole number of at least 1"):
+        kernels.integers(np.random.default_rng(0), high, (2,))
+
+
+def test_whole_numbers_are_labels():
+    table = drawn(4, (3,), "float32")
+    labels = kernels.integers(np.random.default_rng(1), 4, (9,))
+    assert kernels.take_rows(table, labels).tolist() == table[labels].tolist()
+    with pytest.raises(DataError, match="from 0 to 2"):
+        kernels.take_rows(table[:3], np.array([3]))
+
+
+# In a step that is replayed.
+
+
+@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+def test_a_replayed_step_repeats_and_scales_what_it_is_given_and_draws_anew(way):
+    def step(x, factor, table, rng):
+        labels = kernels.integers(rng, 4, (6,))  # (N K,)
+        y = kernels.scale_rows(kernels.repeat(x, 3), factor)  # (N K, 2, 1)
+        return labels, kernels.scale(y, 0.5), kernels.take_rows(table, labels)
+
+    def given(seed):
+        rng = np.random.default_rng(seed)
+        shapes = ((2, 2, 1), (6,), (4, 2))
+        return [rng.standard_normal(shape).astype("float32") for shape in shapes]
+
+    args, rng, twin = given(0), np.random.default_rng(9), np.random.default_rng(9)
+    workspace = Workspace(guards=True, fills=True)
+    with way():
+        with workspace.step(), recording() as notes:
+            made = step(*args, rng)
+        assert not notes.strangers(args, workspace)
+        plan = Plan(notes, threads=1)
+        step(*args, twin)
+        for seed in (1, 2, 3):
+            for x, new in zip(args, given(seed), strict=True):
+                x[...] = new
+            workspace.spoil()
+            plan.run()
+            for found, wanted in zip(made, step(*args, twin), strict=True):
+                assert found.tobytes() == wanted.tobytes()
+        assert rng.integers(2**62) == twin.integers(2**62)

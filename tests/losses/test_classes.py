@@ -1,0 +1,121 @@
+"""The cross-entropy of labels, beside its definition, and its gradient."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from layer_cases import passes
+
+import scratchgen as sg
+from scratchgen.errors import DataError, KindError, ShapeError
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan
+from scratchgen.kernels.recording import recording
+from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.losses import cross_entropy
+
+both_ways = pytest.mark.parametrize("way", [references, twins])
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+few = settings(max_examples=max(3, settings().max_examples // 4))
+needs_numba = pytest.mark.skipif(
+    not compiles() or not numba_works(), reason="numba is not installed, or switched off"
+)
+
+
+def drawn(n, classes, seed=0, dtype="float64"):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, classes, n), rng.standard_normal((n, classes)).astype(dtype)
+
+
+@both_ways
+@each_dtype
+@pytest.mark.parametrize(("n", "classes"), [(0, 3), (1, 1), (1, 2), (6, 3), (70, 10)])
+def test_it_is_minus_the_logarithm_of_the_labels_probability(n, classes, dtype, way):
+    labels, logits = drawn(n, classes, dtype=dtype)
+    with way():
+        value, dlogits = cross_entropy(labels, logits, weight=0.5)
+    assert value.shape == (n,)
+    assert dlogits.shape == logits.shape
+    assert value.dtype == dlogits.dtype == np.dtype(dtype)
+    near = {"rtol": 30 * np.finfo(dtype).eps, "atol": 10 * np.finfo(dtype).eps}
+    for i in range(n):
+        e = [math.exp(logit) for logit in logits[i].tolist()]
+        p = [one / math.fsum(e) for one in e]
+        np.testing.assert_allclose(value[i], -math.log(p[labels[i]]), **near)
+        wanted = [0.5 * (p[k] - (k == labels[i])) for k in range(classes)]
+        np.testing.assert_allclose(dlogits[i], wanted, **near)
+
+
+def test_classes_that_are_all_alike_cost_the_logarithm_of_their_number():
+    value, _ = cross_entropy(np.arange(8), np.zeros((8, 8)), weight=1.0)
+    np.testing.assert_allclose(value, np.log(8), rtol=1e-15)
+
+
+@both_ways
+@each_dtype
+def test_a_classifier_that_is_sure_pays_nothing_or_the_distance(dtype, way):
+    logits = np.array([[0, 1000, -1000]] * 3, dtype)
+    with way():
+        value, dlogits = cross_entropy(np.arange(3), logits, weight=1.0)
+    assert value.tolist() == [1000, 0, 2000]
+    assert dlogits.tolist() == [[-1, 1, 0], [0, 0, 0], [0, 1, -1]]
+
+
+@few
+@given(st.integers(1, 4), st.integers(2, 5), st.integers(0, 2**32))
+def test_the_gradient_is_that_of_the_value(n, classes, seed):
+    labels, logits = drawn(n, classes, seed)
+
+    def value(labels, logits):
+        return cross_entropy(labels, logits, weight=1.0)[0]
+
+    def gradient(dvalue, labels, logits):
+        return None, dvalue[:, None] * cross_entropy(labels, logits, weight=1.0)[1]
+
+    passes(sg.check_pair(value, gradient, (labels, logits), wrt="logits", batch_axis=0))
+
+
+@both_ways
+@pytest.mark.parametrize("weight", [1, 0.25, -2.0])
+def test_the_weight_is_in_the_gradient_alone(weight, way):
+    labels, logits = drawn(5, 4)
+    with way():
+        value, dlogits = cross_entropy(labels, logits, weight)
+        same, one = cross_entropy(labels, logits, 1.0)
+    np.testing.assert_array_equal(value, same)
+    np.testing.assert_allclose(dlogits, weight * one, rtol=1e-14)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("labels", "error", "text"),
+    [
+        ([0, 3], DataError, "labels goes from 0 to 3, wants whole numbers from 0 to 2"),
+        ([-1, 0], DataError, "labels goes from -1 to 0"),
+        ([0, 1, 2], ShapeError, r"wants \(3, "),
+        ([0.0, 1.0], KindError, "labels is float64, wants int64"),
+    ],
+)
+def test_what_is_no_label_of_these_logits_is_refused(labels, error, text, way):
+    with way(), pytest.raises(error, match=text):
+        cross_entropy(np.array(labels), np.zeros((2, 3)), weight=1.0)
+
+
+@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+def test_a_replayed_step_reads_the_labels_of_its_own_batch(way):
+    labels, logits = drawn(6, 4, dtype="float32")
+    workspace = Workspace(guards=True, fills=True)
+    with way():
+        with workspace.step(), recording() as notes:
+            made = cross_entropy(labels, logits, weight=1 / 6)
+        assert not notes.strangers([labels, logits], workspace)
+        plan = Plan(notes, threads=1)
+        for seed in (1, 2):
+            labels[...], logits[...] = drawn(6, 4, seed, "float32")
+            workspace.spoil()
+            plan.run()
+            wanted = cross_entropy(labels, logits, weight=1 / 6)
+            for one, right in zip(made, wanted, strict=True):
+                assert one.tobytes() == right.tobytes()
