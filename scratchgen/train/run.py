@@ -36,7 +36,7 @@ from ..keywords import ExplainsKeywords
 from ..models import Model
 from ..models.description import build_model, describe_model
 from ..nn import Tape
-from ..optim import MovingAverage, Optimizer, build, describe, optimizer_for, record
+from ..optim import MovingAverage, Optimizer, build, describe, optimizer_for, recorded
 from ..rng import chosen_seed, stream
 from .replay import Steps
 from .scales import scale_advice
@@ -164,7 +164,7 @@ class Run(ExplainsKeywords):
             "batch_size": self.batch_size,
             **({} if self.even_batches else {"even_batches": False}),
             "seed": self.seed,
-            "optimizer": {player: record(one) for player, one in optimizers.items()},
+            "optimizer": {player: recorded(one) for player, one in optimizers.items()},
             **({} if moving is None else {"average": moving.keep}),
             "epochs": 0,
             "steps": 0,
