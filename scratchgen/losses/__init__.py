@@ -8,7 +8,6 @@ from .adversarial import (
     NON_SATURATING,
     WASSERSTEIN,
     AdversarialLoss,
-    describe_loss,
     discriminator_turn,
     generator_turn,
 )
@@ -17,10 +16,7 @@ from .penalties import (
     R1,
     GradientPenalty,
     Penalty,
-    build_penalty,
-    describe_penalty,
     penalise,
-    penalty_for,
     points,
 )
 
@@ -36,12 +32,8 @@ __all__ = [
     "AdversarialLoss",
     "GradientPenalty",
     "Penalty",
-    "build_penalty",
-    "describe_loss",
-    "describe_penalty",
     "discriminator_turn",
     "generator_turn",
     "penalise",
-    "penalty_for",
     "points",
 ]
