@@ -18,7 +18,6 @@ from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError, printable
 from .losses import LOSSES, PENALTIES
 from .models.named import OUTPUTS
-from .optim import OPTIMIZERS, SCHEDULES
 from .printing import give_up_stdout, tell
 from .tables import WIDTH, paragraph
 from .versions import __version__
@@ -360,8 +359,9 @@ def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
 
 def _optimizer_options(model: argparse.ArgumentParser) -> None:
     add = model.add_argument_group("the optimizer").add_argument
-    own = f"{_names(OPTIMIZERS)}; with its own settings and rate, in place of the model's choice"
-    add("--optimizer", choices=OPTIMIZERS, metavar="NAME", help=own)
+    names, schedules = training.OPTIMIZERS, training.SCHEDULES
+    own = f"{_names(names)}; with its own settings and rate, in place of the model's choice"
+    add("--optimizer", choices=names, metavar="NAME", help=own)
     add("--momentum", type=number(fraction, float), metavar="M", help="of momentum and nesterov")
     add("--weight-decay", type=number(finite, float), metavar="W", help="of adamw")
     add(
@@ -371,7 +371,7 @@ def _optimizer_options(model: argparse.ArgumentParser) -> None:
         help="rmsprop with the variance of gradients",
     )
     add("--lr", dest="learning_rate", type=positive, metavar="RATE", help="learning rate")
-    add("--lr-schedule", choices=SCHEDULES, metavar="NAME", help=_names(SCHEDULES))
+    add("--lr-schedule", choices=schedules, metavar="NAME", help=_names(schedules))
     add(
         "--lr-warm-up",
         type=some,

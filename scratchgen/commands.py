@@ -127,16 +127,21 @@ def _trained(log: dict[str, Any]) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    """`Adam, learning_rate 0.001, b1 0.9`; a schedule is one more such text in brackets."""
-    if isinstance(value, int | float):
+    """`adam, learning_rate 0.001, b1 0.9`; a schedule is one more such text in brackets."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:g}"
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return " and ".join(map(_part, value))
     if not isinstance(value, dict):
         return str(value)
-    parts = {
-        name: f"({_text(one)})" if isinstance(one, dict) else _text(one)
-        for name, one in value.items()
-    }
-    return ", ".join(one if name == "name" else f"{name} {one}" for name, one in parts.items())
+    set_ones = {name: one for name, one in value.items() if one is not None or name == "name"}
+    return ", ".join(
+        _part(one) if name == "name" else f"{name} {_part(one)}" for name, one in set_ones.items()
+    )
+
+
+def _part(value: Any) -> str:
+    return f"({_text(value)})" if isinstance(value, dict) else _text(value)
 
 
 def _output(wanted: str) -> Path:

@@ -9,20 +9,23 @@ From the fields follows whatever else is to be known of a part: its settings are
 made, `describe` says it in words that a file can hold, `build` makes it from these again,
 `with_values` shows it, and the command line has an option for each setting with a text.
 
-Kinds of parts are known by name in dicts, to which users add their own.
+Kinds of parts are known by name in dicts, to which users add their own: frozen dataclasses, whether
+or not they are a Part.
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from .checks import as_object, one_of
-from .errors import KindError, OptionError
+from .errors import KindError, OptionError, cut
 from .keywords import ExplainsKeywords
 
 MISSING: Any = dataclasses.MISSING
+LARGEST = sys.float_info.max
 
 
 class Known(dict[str, Any]):
@@ -47,11 +50,16 @@ def setting(
     """A field with a check, `check(value, what, **bounds)` -> the value as it is kept.
 
     `text` says in a line what it is, for the command line, where it is --option, or --field-name.
-    A default of None means that there is none of it, and passes the check. A setting that is a part
-    itself, or its name, is one of the `known`.
+    A default of None means that there is none of it, and passes the check. A setting of a model
+    that is a part is one of the `known`.
     """
     notes = {"check": check, "bounds": bounds, "text": text, "option": option, "known": known}
     return dataclasses.field(default=default, metadata=notes)
+
+
+def option_of(field: dataclasses.Field[Any]) -> str:
+    """The command line's name for a setting, without the dashes in front."""
+    return field.metadata.get("option") or field.name.replace("_", "-")
 
 
 class Part(ExplainsKeywords):
@@ -59,6 +67,11 @@ class Part(ExplainsKeywords):
 
     def __post_init__(self) -> None:
         check_settings(self, f"{type(self).__name__}: ")
+
+    @classmethod
+    def of_settings(cls, settings: dict[str, Any]) -> Self:
+        """The part with these settings; a class that is called in another way overrides it."""
+        return cls(**settings)
 
 
 def check_settings(part: Any, owner: str = "") -> None:
@@ -92,23 +105,39 @@ def choose(choice: Any, known: Known, kind: type, what: str = "") -> Any:
     raise KindError(f"{what}={choice!r}: wants a name, {' or '.join(known)}, or an object")
 
 
-def describe(part: Any, known: Known) -> dict[str, Any] | None:
+def describe(
+    part: Any, known: Known, unknown: Callable[[Any], Any] | None = None
+) -> dict[str, Any] | None:
     """`{"name": "r1", "weight": 10.0}`: a part in plain numbers, text, lists and dicts.
 
-    None is described by None. Raises OptionError for one of the user's own that is not known.
+    None is described by None. Raises OptionError for one of the user's own that is not known, and
+    for a setting that no file can hold; with `unknown`, either is described by what that returns.
     """
     if part is None:
         return None
     name = next((name for name, one in known.items() if one is type(part) or one == part), None)
     if name is None:
+        if unknown is not None:
+            return unknown(part)
+        what = "its class" if any(isinstance(one, type) for one in known.values()) else "it"
         raise OptionError(
-            f"the {known.what} {part!r} is not one of scratchgen's, so no file can hold it: add "
-            f"{'its class' if settings_of(part) else 'it'} to {known.place}, here and where the "
-            f"file is loaded"
+            f"the {known.what} {cut(str(part))} is not one of scratchgen's, so no file can hold "
+            f"it: add {what} to {known.place}, here and where the file is loaded"
         )
     if not isinstance(known[name], type):
         return {"name": name}
-    values = {f.name: _plain(getattr(part, f.name), known, part) for f in settings_of(part)}
+    loose = [*getattr(part, "__dict__", ()), *getattr(type(part), "__slots__", ())]
+    if loose and not dataclasses.is_dataclass(part):
+        if unknown is not None:
+            return unknown(part)
+        raise OptionError(
+            f"{type(part).__name__} has settings, {cut(', '.join(loose))}, that are not fields, so "
+            f"no file can hold them: make it a frozen dataclass"
+        )
+    values = {
+        field.name: _plain(getattr(part, field.name), known, unknown, part)
+        for field in settings_of(part)
+    }
     return {"name": name, **values}
 
 
@@ -117,30 +146,41 @@ def build(description: Any, known: Known) -> Any:
     if description is None:
         return None
     if not isinstance(description, dict):
-        raise OptionError(f"a {known.what} is described by {description!r}: wants a dict")
-    fields = {name: _built(value, known) for name, value in description.items() if name != "name"}
+        raise OptionError(
+            f"the {known.what} is described by {cut(repr(description))}: wants a dict, such as "
+            f"{{'name': {next(iter(known))!r}}}, and its settings"
+        )
+    settings = {name: _built(value, known) for name, value in description.items() if name != "name"}
     kind = known[one_of(description.get("name"), known, known.what)]
+    wanted = [field.name for field in settings_of(kind)] if isinstance(kind, type) else []
+    if set(settings) != set(wanted):
+        name, came = description["name"], cut(", ".join(map(str, settings)))
+        raise OptionError(
+            f"the {known.what} {name!r} is described by {came or 'its name alone'}: wants "
+            f"{', '.join(wanted) or 'its name alone'}"
+        )
     if not isinstance(kind, type):
         return kind
-    wanted = [field.name for field in settings_of(kind)]
-    if set(fields) != set(wanted):
-        raise OptionError(f"a {kind.__name__} is described by {sorted(fields)}: wants {wanted}")
-    return kind(**fields)
+    return kind.of_settings(settings) if issubclass(kind, Part) else kind(**settings)
 
 
-def _plain(value: Any, known: Known, part: Any) -> Any:
+def _plain(value: Any, known: Known, unknown: Callable[[Any], Any] | None, part: Any) -> Any:
     """A setting's value: a number or text itself, or a part within the part, or several."""
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and abs(value) <= LARGEST:
         return value
     if isinstance(value, tuple | list):
-        return [_plain(one, known, part) for one in value]
-    if dataclasses.is_dataclass(value):
-        return describe(value, known)
+        return [_plain(one, known, unknown, part) for one in value]
+    if dataclasses.is_dataclass(value) or type(value) in known.values():
+        return describe(value, known, unknown)
+    if unknown is not None:
+        return unknown(value)
     raise OptionError(
-        f"{part!r} has {value!r} as a setting, which no file can hold: wants numbers, text, or "
-        f"parts of {known.place}"
+        f"{cut(str(part))} has the setting {cut(repr(value))}, which no file can hold: wants "
+        f"finite numbers, text, or parts of {known.place}"
     )
 
 
@@ -151,11 +191,12 @@ def _built(value: Any, known: Known) -> Any:
 
 
 def with_values(part: Any) -> str:
-    """The formula of a part in a line, and the values of the settings in it."""
+    """The formula of a part in a line, or its name, and the values of the settings in it."""
     values = [
         f"{field.name} = {value:g}" if isinstance(value, float) else f"{field.name} = {value}"
         for field in settings_of(part)
         for value in [getattr(part, field.name)]
         if value is not None
     ]
-    return ", ".join([getattr(part, "formula", "") or str(part), *values])
+    name = getattr(part, "name", type(part).__name__)
+    return ", ".join([getattr(part, "formula", "") or name, *values])

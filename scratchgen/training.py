@@ -7,12 +7,13 @@ import argparse
 import dataclasses
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import data, printing, runs
+from . import data, optim, printing, runs
 from .checks import Array, Shape, can_be_drawn, is_picture
 from .distributions import Categorical, FixedGaussian
 from .errors import DivergedError, FileError, OptionError, ScaleWarning
@@ -21,16 +22,16 @@ from .metrics import coverage
 from .models import GAN, RECIPES, VAE, Model, collapse
 from .opening import can_be_read_again, title
 from .optim import (
-    OPTIMIZERS,
     Chain,
     ClipNorm,
     Constant,
     Cosine,
     LinearDecay,
+    Schedule,
     StepDecay,
     WarmUp,
+    recorded,
 )
-from .optim import settings as optimizer_settings
 from .printing import give_up_stdout, shell_word, tell
 from .rng import chosen_seed, stream
 from .stopping import Stop
@@ -94,6 +95,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "wgan_gp of vectors": {"discriminator_steps": 1, "penalty_weight": 1.0},
 }
 
+# What --optimizer may name, and --lr-schedule: of a rate, and the moves that it lasts.
+OPTIMIZERS = {name: kind for name, kind in optim.OPTIMIZERS.items() if kind is not ClipNorm}
+SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
+    "constant": lambda rate, _: Constant(rate),
+    "linear": LinearDecay,
+    "step": lambda rate, moves: StepDecay(rate, max(1, moves // 3)),
+    "cosine": Cosine,
+}
+
 
 def defaults(model: str, kind: str) -> dict[str, Any]:
     """What `train` does for that model of pictures, or of vectors, where it is not told."""
@@ -132,7 +142,7 @@ def train(options: argparse.Namespace) -> int:
             f"--kl-warm-up {settings['warm_up']} is above the {steps:,} steps of the run"
         )
     optimizers = _optimizers(options, model, steps)
-    settings["optimizer"] = {player: optimizer_settings(one) for player, one in optimizers.items()}
+    settings["optimizer"] = {player: recorded(one) for player, one in optimizers.items()}
     ended: BaseException | None = None
     where, why = None, ""
     with (
@@ -338,13 +348,7 @@ def _schedule(options: argparse.Namespace, optimizer: Any, moves: int) -> Any:
     if warm_up >= moves:
         raise OptionError(f"--lr-warm-up {warm_up} is not below the {moves:,} moves of the run")
     rest = moves - warm_up
-    schedules: dict[str, Any] = {
-        "constant": Constant(rate),
-        "linear": LinearDecay(rate, rest),
-        "step": StepDecay(rate, max(1, rest // 3)),
-        "cosine": Cosine(rate, rest),
-    }
-    made = schedules[options.lr_schedule or own]
+    made = SCHEDULES[options.lr_schedule or own](rate, rest)
     return Chain(WarmUp(rate, warm_up), made) if warm_up else made
 
 

@@ -222,6 +222,41 @@ def test_info_shows_any_record_of_training_cut_and_with_nothing_a_terminal_obeys
     assert "noted: note by hand\\r, part (None, list [1, " in out
 
 
+def test_info_shows_the_optimizers_of_this_version_and_of_the_first(capsys):
+    from scratchgen.optim import Adam, Chain, ClipNorm, Constant, Cosine, RMSProp, WarmUp
+
+    model = sg.models.gan((2,), latent=2, hidden=(4,), rng=0)
+    rate = Chain(WarmUp(0.002, 500), Constant(0.002, 300), Cosine(0.002, 4200, least=1e-5))
+    optimizers = {"generator": ClipNorm(Adam(rate)), "discriminator": RMSProp(Constant(0.1))}
+    sg.fit(model, np.eye(2), epochs=1, seed=0, optimizer=optimizers)
+    first = {  # as 0.1.0 wrote it
+        "name": "Adam",
+        "learning_rate": {
+            "name": "Chain",
+            "schedules.0": {"name": "WarmUp", "rate": 0.1, "steps": 5},
+            "schedules.1": {"name": "Constant", "rate": 0.1},
+        },
+        "b1": 0.9,
+    }
+    model.training_log.append({**model.training_log[0], "optimizer": {"vae": first}})
+    sg.save(model, "run.npz")
+    assert run("info", "run.npz") == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 79
+    text = " ".join(out.split())
+    assert (
+        "generator by clip_norm, optimizer (adam, learning_rate (chain, schedules "
+        "(warm_up, rate 0.002, steps 500) and (constant, rate 0.002, steps 300) and "
+        "(cosine, rate 0.002, steps 4200, least 1e-05)), b1 0.9, b2 0.999, eps 1e-08), norm 1"
+    ) in text
+    assert "discriminator by rmsprop, learning_rate (constant, rate 0.1), keep 0.99" in text
+    assert "centred False" in text
+    assert (
+        "vae by Adam, learning_rate (Chain, schedules.0 (WarmUp, rate 0.1, steps 5), "
+        "schedules.1 (Constant, rate 0.1)), b1 0.9"
+    ) in text
+
+
 LAYERS_OF_MINE = """
 from dataclasses import dataclass
 import numpy as np

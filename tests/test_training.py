@@ -67,22 +67,20 @@ def test_the_command_line_names_every_recipe():
     assert set(cli.HELP) == set(RECIPES)
 
 
-@pytest.mark.parametrize("optimizer", sorted(sg.optim.OPTIMIZERS))
+@pytest.mark.parametrize("optimizer", sorted(set(sg.optim.OPTIMIZERS) - {"clip_norm"}))
 @pytest.mark.parametrize("model", ["vae", "gan"])
 def test_every_optimizer_is_reached(model, optimizer):
     _, record = trained(model, "--optimizer", optimizer, "--lr", "1e-4")
-    kind = sg.optim.OPTIMIZERS[optimizer].__name__
     for one in record["optimizer"].values():
-        assert one["name"] == kind
+        assert one["name"] == optimizer
         assert one["learning_rate"] == 1e-4
 
 
-@pytest.mark.parametrize("schedule", sorted(sg.optim.SCHEDULES))
+@pytest.mark.parametrize("schedule", sorted(set(sg.optim.SCHEDULES) - {"warm_up", "chain"}))
 def test_every_schedule_is_reached_and_keeps_the_models_own_optimizer(schedule):
     _, record = trained("gan", "--lr-schedule", schedule)
-    kind = sg.optim.SCHEDULES[schedule].__name__
     for one in record["optimizer"].values():
-        assert one["learning_rate"]["name"] == kind
+        assert one["learning_rate"]["name"] == schedule
         assert one["b1"] == 0.5
     rates = [one["learning_rate"]["rate"] for one in record["optimizer"].values()]
     assert rates == [4 * 2e-3, 2e-3]
@@ -91,21 +89,21 @@ def test_every_schedule_is_reached_and_keeps_the_models_own_optimizer(schedule):
 def test_a_warm_up_comes_before_the_schedule_and_both_fill_the_run():
     _, record = trained("vae", "--lr-warm-up", "3", "--lr-schedule", "cosine", "--lr", "0.01")
     rate = record["optimizer"]["vae"]["learning_rate"]
-    assert rate["name"] == "Chain"
-    first, second = rate["schedules.0"], rate["schedules.1"]
-    assert (first["name"], first["rate"], first["steps"]) == ("WarmUp", 0.01, 3)
-    assert (second["name"], second["rate"], second["steps"]) == ("Cosine", 0.01, 5)
+    assert rate["name"] == "chain"
+    first, second = rate["schedules"]
+    assert (first["name"], first["rate"], first["steps"]) == ("warm_up", 0.01, 3)
+    assert (second["name"], second["rate"], second["steps"]) == ("cosine", 0.01, 5)
 
 
 def test_clipping_and_averaging_are_recorded_and_printed(capsys):
     _, record = trained("vae", "--clip-norm", "0.5", "--average", "0.9")
-    assert record["optimizer"]["vae"]["name"] == "ClipNorm"
+    assert record["optimizer"]["vae"]["name"] == "clip_norm"
     assert record["optimizer"]["vae"]["norm"] == 0.5
     assert record["average"] == 0.9
     capsys.readouterr()
     assert cli.main(["info", "run"]) == 0
     text = capsys.readouterr().out
-    assert "ClipNorm" in text
+    assert "vae by clip_norm, optimizer (adam, learning_rate 0.001" in text
     assert "weights averaged, keep 0.9" in text
     assert max(map(len, text.splitlines())) <= 79
 
@@ -218,10 +216,10 @@ def test_vectors_are_judged_by_draws_and_not_by_means():
 @pytest.mark.parametrize(
     ("words", "name", "setting", "value"),
     [
-        (["--optimizer", "rmsprop", "--centred"], "RMSProp", "centred", True),
-        (["--optimizer", "nesterov", "--momentum", "0.5"], "Nesterov", "momentum", 0.5),
-        (["--optimizer", "adamw", "--weight-decay", "0.1"], "AdamW", "weight_decay", 0.1),
-        (["--optimizer", "adamw", "--weight-decay", "0"], "AdamW", "weight_decay", 0),
+        (["--optimizer", "rmsprop", "--centred"], "rmsprop", "centred", True),
+        (["--optimizer", "nesterov", "--momentum", "0.5"], "nesterov", "momentum", 0.5),
+        (["--optimizer", "adamw", "--weight-decay", "0.1"], "adamw", "weight_decay", 0.1),
+        (["--optimizer", "adamw", "--weight-decay", "0"], "adamw", "weight_decay", 0),
     ],
 )
 def test_the_settings_of_an_optimizers_rule_are_reached(words, name, setting, value):

@@ -3,7 +3,7 @@
 from . import bernoulli, categorical, gaussian
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood, scored
-from .named import LIKELIHOODS, build_likelihood, describe_likelihood, likelihood_for
+from .named import LIKELIHOODS, likelihood_for
 from .priors import PRIORS, Prior, Ring, StandardNormal, Uniform
 
 __all__ = [
@@ -21,9 +21,7 @@ __all__ = [
     "StandardNormal",
     "Uniform",
     "bernoulli",
-    "build_likelihood",
     "categorical",
-    "describe_likelihood",
     "gaussian",
     "likelihood_for",
     "scored",

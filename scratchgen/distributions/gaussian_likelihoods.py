@@ -30,6 +30,7 @@ from ..checks import Array, Shape, finite
 from ..errors import OptionError
 from ..kernels import formula, share, sigmoid, standard_normal, twin_of
 from ..kernels.functions import exp, log1p, sum_of
+from ..parts import setting
 from . import gaussian
 from .gaussian import LOG_TWO_PI
 from .likelihoods import Likelihood
@@ -38,6 +39,18 @@ from .rows import alike, in_rows
 # mypy: disable-error-code="no-untyped-def"
 
 LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
+LEAST_TEXT = "what is added to each variance that the decoder gives"
+
+
+def variance_above_0(value: Any, what: str) -> float:
+    """`value` as a variance, which is above 0."""
+    try:
+        return finite(value, what, least=LEAST)
+    except OptionError as problem:
+        raise OptionError(
+            f"{problem}; a variance of 0 would make the density infinite: take a small one, such "
+            f"as 1e-3"
+        ) from None
 
 
 class _Normal(Likelihood):
@@ -98,12 +111,9 @@ class FixedGaussian(_OneVariance):
     (2,)
     """
 
-    variance: float = 1.0
+    variance: float = setting(1.0, variance_above_0, "variance of each number")
     name: ClassVar[str] = "gaussian_fixed"
     formula: ClassVar[str] = "x_j ~ N(raw_j, variance)"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "variance", _variance(self.variance, "FixedGaussian: variance"))
 
     def variance_for(self, shape: Shape) -> float:
         return self.variance
@@ -141,13 +151,9 @@ class SharedGaussian(_Normal):
     (785,)
     """
 
-    least_variance: float = 1e-6
+    least_variance: float = setting(1e-6, variance_above_0, LEAST_TEXT)
     name: ClassVar[str] = "gaussian_shared"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s) + least_variance), (mu, s) = raw"
-
-    def __post_init__(self) -> None:
-        least = _variance(self.least_variance, "SharedGaussian: least_variance")
-        object.__setattr__(self, "least_variance", least)
 
     def raw_shape(self, shape: Shape) -> Shape:
         """D means and one s in a row."""
@@ -173,13 +179,9 @@ class Gaussian(_Normal):
     (4,)
     """
 
-    least_variance: float = 1e-6
+    least_variance: float = setting(1e-6, variance_above_0, LEAST_TEXT)
     name: ClassVar[str] = "gaussian"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s_j) + least_variance), (mu, s) = raw"
-
-    def __post_init__(self) -> None:
-        least = _variance(self.least_variance, "Gaussian: least_variance")
-        object.__setattr__(self, "least_variance", least)
 
     def raw_shape(self, shape: Shape) -> Shape:
         """mu and s, side by side in the last axis."""
@@ -196,17 +198,6 @@ class Gaussian(_Normal):
     def mean(self, raw: Array) -> Array:
         mu, _ = np.split(raw, 2, axis=-1)  # (N, ..., C)
         return mu
-
-
-def _variance(value: Any, what: str) -> float:
-    """`value` as a variance, which is above 0."""
-    try:
-        return finite(value, what, least=LEAST)
-    except OptionError as problem:
-        raise OptionError(
-            f"{problem}; a variance of 0 would make the density infinite: take a small one, such "
-            f"as 1e-3"
-        ) from None
 
 
 def log_variance(s: Array, least: float) -> Array:

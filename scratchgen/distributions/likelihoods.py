@@ -15,16 +15,16 @@ from .. import advice
 from ..checks import Array, Shape, chunks, expect_arrays, whole, within
 from ..errors import DataError, ShapeError
 from ..kernels import full, sigmoid
-from ..keywords import ExplainsKeywords
 from ..nn.layer import accept
+from ..parts import Part, setting
 from . import bernoulli, categorical
 
 
 @dataclass(frozen=True)
-class Likelihood(ExplainsKeywords):
+class Likelihood(Part):
     """What every likelihood does: x (N, *shape), and raw (N, *raw_shape(shape)) from a decoder.
 
-    Likelihoods are frozen dataclasses: their fields are all that a file must hold.
+    Likelihoods are frozen dataclasses: their fields are their settings.
     """
 
     name: ClassVar[str]
@@ -127,13 +127,10 @@ class Categorical(Likelihood):
     (28, 28, 1, 10)
     """
 
-    classes: int
+    classes: int = setting(check=whole, text="number of classes", least=2)
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
     is_density: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", whole(self.classes, "Categorical: classes", least=2))
 
     def raw_shape(self, shape: Shape) -> Shape:
         """A logit for each number and class."""

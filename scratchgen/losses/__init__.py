@@ -8,7 +8,6 @@ from .adversarial import (
     NON_SATURATING,
     WASSERSTEIN,
     AdversarialLoss,
-    describe_loss,
     discriminator_turn,
     generator_turn,
 )
@@ -19,10 +18,7 @@ from .penalties import (
     R1,
     GradientPenalty,
     Penalty,
-    build_penalty,
-    describe_penalty,
     penalise,
-    penalty_for,
     points,
 )
 
@@ -38,14 +34,10 @@ __all__ = [
     "AdversarialLoss",
     "GradientPenalty",
     "Penalty",
-    "build_penalty",
     "cross_entropy",
-    "describe_loss",
-    "describe_penalty",
     "discriminator_turn",
     "generator_turn",
     "importance_weights",
     "penalise",
-    "penalty_for",
     "points",
 ]

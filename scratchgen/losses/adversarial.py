@@ -34,12 +34,12 @@ from typing import Any
 import numpy as np
 
 from ..checks import Array, expect_arrays, numbers
-from ..errors import OptionError
-from ..kernels import formula, share_row, sigmoid, softplus, twin_of
+from ..kernels import formula, full, share_row, sigmoid, softplus, twin_of
 from ..kernels.functions import sigmoid as sigmoid_of_one
 from ..kernels.functions import softplus as softplus_of_one
 from ..keywords import ExplainsKeywords
 from ..nn.layer import accept
+from ..parts import Known
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -292,24 +292,26 @@ HINGE = game(
     "-f",
 )
 WASSERSTEIN = game("wasserstein", wasserstein_pass, linear_generator_pass, "f - r", "-f")
-LOSSES: dict[str, AdversarialLoss] = {
-    one.name: one for one in (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
-}
+GAMES = (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
+LOSSES = Known("game", "scratchgen.losses.LOSSES", {one.name: one for one in GAMES})
 
 
 def discriminator_turn(
-    loss: AdversarialLoss, real: Array, fake: Array, dvalue: Array
+    loss: AdversarialLoss, real: Array, fake: Array, weight: float
 ) -> SimpleNamespace:
-    """The game's `discriminator_pass`; all arrays are (N,).
+    """`.value`, `.real` and `.fake` (N,) for the scores (N,), each of which has that weight.
 
-    Here and below: raises ShapeError or KindError where a user's own game gives other arrays.
+    Here and below: the weight is that of each example in the mean, 1 / N. Raises ShapeError or
+    KindError where a user's own game gives other arrays.
     """
+    dvalue = full(fake.shape, weight, fake.dtype)  # (N,)
     d = loss.discriminator_pass(real, fake, dvalue)
     return _accepted(loss, "discriminator_pass", d, ("value", "real", "fake"), fake)
 
 
-def generator_turn(loss: AdversarialLoss, fake: Array, dvalue: Array) -> SimpleNamespace:
-    """The game's `generator_pass`; all arrays are (N,)."""
+def generator_turn(loss: AdversarialLoss, fake: Array, weight: float) -> SimpleNamespace:
+    """`.value` and `.fake` (N,) for the scores fake (N,), each of which has that weight."""
+    dvalue = full(fake.shape, weight, fake.dtype)  # (N,)
     d = loss.generator_pass(fake, dvalue)
     return _accepted(loss, "generator_pass", d, ("value", "fake"), fake)
 
@@ -326,13 +328,3 @@ def _accepted(
             x = np.asarray(numbers(x, f"{name} of {loss}.{verb}"), like.dtype)
         found[name] = accept(loss, verb, name, x, like.shape, like.dtype)
     return SimpleNamespace(**found)
-
-
-def describe_loss(loss: AdversarialLoss) -> str:
-    """The name of a game, which is all that a file holds of it; OptionError if not in LOSSES."""
-    if LOSSES.get(loss.name) != loss:
-        raise OptionError(
-            f"the game {loss.name!r} is not one of scratchgen's, so no file can hold it: add it to "
-            f"scratchgen.losses.LOSSES, here and where the file is loaded"
-        )
-    return loss.name

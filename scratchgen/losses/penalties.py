@@ -16,11 +16,11 @@ with dy = 0, dv = 1 give the gradient exactly:
 
     y = D(x),   slope = D.backward(dy=1),   v = D.tangent(u),   D.tangent_backward(0, 1)      (5)
 
-This holds where D treats examples one by one, so that slope_n is the slope at example n alone.
+Where D gives other numbers beside the score, 1 stands for 1 at the score and 0 at the others. (5)
+holds where D treats examples one by one, so that slope_n is the slope at example n alone.
 Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 """
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -28,15 +28,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, as_object, finite, one_of
-from ..errors import KindError, OptionError, ShapeError
+from ..checks import Array, finite
+from ..errors import ShapeError
 from ..kernels import formula, scale_rows, share, share_row, twin_of
 from ..kernels.functions import sum_of
-from ..keywords import ExplainsKeywords
-from ..nn import Network, Tape
-from ..nn.layer import Views, accept
+from ..nn import Bound
+from ..nn.layer import accept
+from ..parts import Known, Part, setting
 
 # mypy: disable-error-code="no-untyped-def"
+
+WEIGHT = "weight of the penalty"
 
 
 @formula("real, fake (N, D), e (N,) -> x (N, D)")
@@ -72,6 +74,25 @@ def row_norms_loop(part, parts, x, norm, _terms):
         for j in range(mine.size):
             mine[j] = x_n[j] * x_n[j]
         norm[n] = np.sqrt(sum_of(mine))
+
+
+@formula("y (N, K) -> first (N, K)")
+def first_of(y: Array) -> Array:
+    """y (N, K) -> 1 in the place of the first number of each example, 0 in those of the others."""
+    first = np.zeros_like(y)  # (N, K)
+    first[:, 0] = 1
+    return first
+
+
+@twin_of(first_of)
+def first_of_loop(part, parts, y, first):
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    top, bottom = share(len(y), part, parts)
+    for n in range(top, bottom):
+        first_n = first[n]
+        first_n[0] = one
+        for k in range(1, first_n.size):
+            first_n[k] = zero
 
 
 @formula("norm, dvalue (N,), weight, target () -> value, factor (N,)")
@@ -110,7 +131,7 @@ def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
         factor[n] = weight * dvalue[n]  # (4)
 
 
-class Penalty(ExplainsKeywords):
+class Penalty(Part):
     """What all penalties do. Your own has to have `points`, `value` and `slope_gradient`."""
 
     name: ClassVar[str]
@@ -144,14 +165,10 @@ class Penalty(ExplainsKeywords):
 class GradientPenalty(Penalty):
     """(1): slopes should have the length `target`, all along the way from fake to real examples."""
 
-    weight: float = 10.0
-    target: float = 1.0
+    weight: float = setting(10.0, finite, WEIGHT, "penalty-weight", above=True)
+    target: float = setting(1.0, finite, "length that slopes should have", "penalty-target")
     name: ClassVar[str] = "gradient_penalty"
     formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
-
-    def __post_init__(self) -> None:
-        _check_weight(self)
-        object.__setattr__(self, "target", finite(self.target, "GradientPenalty: target"))
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         """As in Penalty; raises ShapeError unless real and fake have one shape."""
@@ -178,12 +195,9 @@ class GradientPenalty(Penalty):
 class R1(Penalty):
     """(2): the discriminator should be flat where the data are."""
 
-    weight: float = 10.0
+    weight: float = setting(10.0, finite, WEIGHT, "penalty-weight", above=True)
     name: ClassVar[str] = "r1"
     formula: ClassVar[str] = "weight / 2 |dD/dx|^2 at real x"
-
-    def __post_init__(self) -> None:
-        _check_weight(self)
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         return real
@@ -199,7 +213,9 @@ class R1(Penalty):
         return value, scale_rows(slope, factor)  # (N,), (N, ...)   (2), (4)
 
 
-PENALTIES: dict[str, type[Any]] = {kind.name: kind for kind in (GradientPenalty, R1)}
+PENALTIES = Known(
+    "penalty", "scratchgen.losses.PENALTIES", {kind.name: kind for kind in (GradientPenalty, R1)}
+)
 
 
 def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
@@ -212,67 +228,30 @@ def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator)
     return accept(penalty, "points", "x", x, (count, *real.shape[1:]), real.dtype)
 
 
-def penalise(
-    penalty: Penalty,
-    network: Network,
-    p: Views,
-    x: Array,
-    dvalue: Array,
-    tape: Tape,
-    g: Views = None,
-) -> Array:
-    """The penalty of `network` (N, ...) -> (N, 1) at each of x (N, ...): (N,).
+def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
+    """The penalty of a discriminator at each of x (M, ...), whose mean has that weight: (M,).
 
-    With g, the gradient of sum_n dvalue_n penalty_n with respect to p is added into it. The pass
-    runs on `tape`, which has begun. Raises ShapeError or KindError where a user's own penalty gives
-    arrays that do not fit.
+    d gives a score (M, 1), or the score first and then K other numbers, (M, 1 + K). Where d has
+    gradients, that of weight sum_n penalty_n is added to them. The tape of d has begun. Raises
+    ShapeError or KindError where a user's own penalty gives arrays that do not fit.
     """
-    y = network.forward(p, x, tape)  # (N, 1)   (5)
-    one, zero = (kernels.full(y.shape, number, y.dtype) for number in (1, 0))  # (N, 1)
-    slope: Any = network.backward(p, one, tape)  # (N, ...)   (5)
+    y = d.forward(x)  # (M, 1 + K)   (5)
+    one = of_score(y)  # (M, 1 + K)
+    slope: Any = d.backward(one, learn=False)  # (M, ...)   (5)
+    dvalue = kernels.full((len(x),), weight, y.dtype)  # (M,)
     value, u = penalty.both(slope, dvalue)
-    value = accept(penalty, "both", "value", value, dvalue.shape, slope.dtype)  # (N,)
-    u = accept(penalty, "both", "gradient", u, slope.shape, slope.dtype)  # (N, ...)
-    if g is not None:
-        network.tangent(p, u, tape)  # (5)
-        network.tangent_backward(p, zero, one, tape, g, need_dx=False)  # (5)
+    value = accept(penalty, "both", "value", value, dvalue.shape, slope.dtype)  # (M,)
+    u = accept(penalty, "both", "gradient", u, slope.shape, slope.dtype)  # (M, ...)
+    if d.g is not None:
+        d.tangent(u)  # (5)
+        zero = kernels.full(y.shape, 0, y.dtype)  # (M, 1 + K)
+        d.tangent_backward(zero, one, need_dx=False)  # (5)
     return value
 
 
-def penalty_for(choice: Any) -> Penalty | None:
-    """A penalty: `choice` itself or, of a name or a class, the one with its default settings.
-
-    None is none. Raises OptionError or KindError.
-    """
-    choice = as_object(choice, Penalty, "penalty")
-    if choice is None or isinstance(choice, Penalty):
-        return choice
-    if not isinstance(choice, str):
-        raise KindError(f"penalty={choice!r}: wants a name, {' or '.join(PENALTIES)}, or an object")
-    return PENALTIES[one_of(choice, PENALTIES, "penalty")]()
-
-
-def describe_penalty(penalty: Any) -> dict[str, Any] | None:
-    """`{"name": "r1", "weight": 10.0}`: what a file holds of a penalty.
-
-    Raises OptionError for one of the user's own that is not in PENALTIES.
-    """
-    if penalty is None:
-        return None
-    if type(penalty) not in PENALTIES.values():
-        raise OptionError(
-            f"{penalty!r} is not one of scratchgen's penalties, so no file can hold it: add the "
-            f"class to scratchgen.losses.PENALTIES, here and where the file is loaded"
-        )
-    return {"name": penalty.name, **dataclasses.asdict(penalty)}
-
-
-def build_penalty(description: dict[str, Any] | None) -> Penalty | None:
-    """The penalty of a description."""
-    if description is None:
-        return None
-    fields = dict(description)
-    return PENALTIES[one_of(fields.pop("name"), PENALTIES, "penalty")](**fields)
+def of_score(y: Array) -> Array:
+    """What makes the score of y (M, 1 + K): 1 for its first number, 0 for the others."""
+    return kernels.full(y.shape, 1, y.dtype) if y.shape[1] == 1 else first_of(y)
 
 
 def norms(slope: Array) -> Array:
@@ -288,8 +267,3 @@ def ones(slope: Array) -> Array:
 def rows(x: Array) -> Array:
     """x (N, ...) with the numbers of each example in a row: (N, D)."""
     return x.reshape(len(x), math.prod(x.shape[1:]))
-
-
-def _check_weight(penalty: Any) -> None:
-    weight = finite(penalty.weight, f"{type(penalty).__name__}: weight", above=True)
-    object.__setattr__(penalty, "weight", weight)

@@ -4,8 +4,9 @@ from .adam import Adam, AdamW
 from .averaging import MovingAverage
 from .clipping import ClipNorm
 from .descent import SGD, Optimizer
+from .description import build, describe, recorded
 from .momentum import Momentum, Nesterov
-from .optimizers import OPTIMIZERS, optimizer_for, settings
+from .optimizers import OPTIMIZERS, optimizer_for
 from .rmsprop import RMSProp
 from .schedules import (
     SCHEDULES,
@@ -37,6 +38,8 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "WarmUp",
+    "build",
+    "describe",
     "optimizer_for",
-    "settings",
+    "recorded",
 ]

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..checks import Array, finite, fraction
 from ..kernels import formula, share_row, twin_of
-from .descent import Descent, flush
+from ..parts import setting
+from .descent import RATE, Descent, flush, rate_or_schedule
 from .memory import Memory
 from .schedules import Schedule
 
@@ -34,18 +35,12 @@ class Adam(Descent):
     array([-0.1])
     """
 
-    learning_rate: float | Schedule = 1e-3
-    b1: float = 0.9
-    b2: float = 0.999
-    eps: float = 1e-8
+    learning_rate: float | Schedule = setting(1e-3, rate_or_schedule, RATE, "lr")
+    b1: float = setting(0.9, fraction, "share of the mean gradient that a step keeps")
+    b2: float = setting(0.999, fraction, "share of the mean square that a step keeps")
+    eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
     arrays: ClassVar[tuple[str, ...]] = ("m", "v")
     count: ClassVar[int] = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._set("b1", fraction)
-        self._set("b2", fraction)
-        self._set("eps", finite, above=True)
 
     def numbers(self, rate: float, t: int) -> tuple[float, ...]:
         c1, c2 = 1 / (1 - self.b1**t), 1 / (1 - self.b2**t)  # (5)
@@ -104,11 +99,7 @@ class AdamW(Adam):
     array([0.95])
     """
 
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._set("weight_decay", finite)
+    weight_decay: float = setting(0.01, finite, "pull towards 0, times the learning rate")
 
     def decay(self) -> float:
         return self.weight_decay

@@ -15,12 +15,12 @@ from typing import Any
 from .. import kernels
 from ..checks import Array, fraction
 from ..errors import DataError
-from ..keywords import ExplainsKeywords
+from ..parts import Part, setting
 from .memory import Memory, check_owner, check_update, remember
 
 
 @dataclass(frozen=True)
-class MovingAverage(ExplainsKeywords):
+class MovingAverage(Part):
     """The exponential moving average of a vector (P,), over about 1 / (1 - keep) steps.
 
     `keep`, a number in [0, 1), is the weight of the old average. Generators are often judged with
@@ -37,10 +37,9 @@ class MovingAverage(ExplainsKeywords):
     array([5.])
     """
 
-    keep: float = 0.999
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "keep", fraction(self.keep, "MovingAverage: keep"))
+    keep: float = setting(
+        0.999, fraction, "share of the average of the weights that a step keeps", "average"
+    )
 
     def memory(self, vector: Array) -> Memory:
         """Vectors averaged so far, t = 0, and their average (P,) in the vector's dtype.

@@ -12,14 +12,14 @@ import numpy as np
 
 from ..checks import Array, finite
 from ..kernels import formula
-from ..keywords import ExplainsKeywords
+from ..parts import Part, setting
 from .descent import Optimizer
 from .memory import Memory, check_gradient, check_update, remember
-from .optimizers import optimizer_for
+from .optimizers import OPTIMIZERS, optimizer_for
 
 
 @dataclass(frozen=True)
-class ClipNorm(ExplainsKeywords):
+class ClipNorm(Part):
     """Another optimizer, given gradients no longer than `norm` (Pascanu et al. 2013, algorithm 1).
 
     The length is that of the whole vector, so the direction stays. A gradient that is short enough
@@ -32,12 +32,10 @@ class ClipNorm(ExplainsKeywords):
     array([-0.6, -0.8])
     """
 
-    optimizer: Optimizer
-    norm: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "optimizer", optimizer_for(self.optimizer, "ClipNorm: optimizer"))
-        object.__setattr__(self, "norm", finite(self.norm, "ClipNorm: norm", above=True))
+    optimizer: Optimizer = setting(check=optimizer_for)
+    norm: float = setting(
+        1.0, finite, "most that a gradient's norm may be", "clip-norm", above=True
+    )
 
     def memory(self, theta: Array) -> Memory:
         """The memory of the optimizer inside.
@@ -68,3 +66,6 @@ def clip_norm(g: Array, norm: float) -> Array:
     direction = g / largest  # (P,), in [-1, 1]
     length = math.sqrt(np.square(direction, dtype=np.float64).sum())  # |g| / largest, at least 1
     return direction * (norm / length) if largest * length > norm else g.copy()  # (1)
+
+
+OPTIMIZERS["clip_norm"] = ClipNorm

@@ -27,13 +27,15 @@ import numpy as np
 from .. import kernels
 from ..checks import Array, finite
 from ..kernels import formula, share_row, twin_of
-from ..keywords import ExplainsKeywords
+from ..parts import Part, setting
 from .memory import Memory, check_gradient, check_update, remember
 from .schedules import Schedule, is_schedule, rate_at
 
 # mypy: disable-error-code="no-untyped-def"
 
 LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
+
+RATE = "learning rate"
 
 
 class Optimizer(Protocol):
@@ -46,25 +48,21 @@ class Optimizer(Protocol):
         """One step on theta (P,) by its gradient (P,): writes theta and memory in place."""
 
 
+def rate_or_schedule(value: Any, what: str) -> float | Schedule:
+    """`value`, if it is a schedule, or as a number above 0."""
+    return value if is_schedule(value) else finite(value, what, above=True)
+
+
 @dataclass(frozen=True)
-class Descent(ExplainsKeywords):
+class Descent(Part):
     """What the optimizers of this room share: a learning rate, a memory, and checks before a step.
 
     `learning_rate` is a number above 0, or a schedule: step, counted from 0 -> number.
     """
 
-    learning_rate: float | Schedule
+    learning_rate: float | Schedule = setting(check=rate_or_schedule, text=RATE, option="lr")
     arrays: ClassVar[tuple[str, ...]] = ()  # the names of what is remembered
     count: ClassVar[int] = 2  # how many numbers a step has, `least` among them
-
-    def __post_init__(self) -> None:
-        if not is_schedule(self.learning_rate):
-            self._set("learning_rate", finite, above=True)
-
-    def _set(self, name: str, check: Any, **bounds: Any) -> None:
-        """Check a setting, and keep it in the form in which `check` returns it."""
-        value = check(getattr(self, name), f"{type(self).__name__}: {name}", **bounds)
-        object.__setattr__(self, name, value)
 
     def owner(self) -> str:
         """The name that its memories carry."""
@@ -119,7 +117,7 @@ class SGD(Descent):
     array([-0.2])
     """
 
-    learning_rate: float | Schedule = 1e-2
+    learning_rate: float | Schedule = setting(1e-2, rate_or_schedule, RATE, "lr")
 
     def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
         sgd_step(theta, g, numbers)

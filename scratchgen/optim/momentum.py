@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from ..checks import Array, fraction
 from ..kernels import formula, share_row, twin_of
-from .descent import Descent, flush
+from ..parts import setting
+from .descent import RATE, Descent, flush, rate_or_schedule
 from .memory import Memory
 from .schedules import Schedule
 
@@ -36,14 +37,10 @@ class Momentum(Descent):
     array([-0.5])
     """
 
-    learning_rate: float | Schedule = 1e-2
-    momentum: float = 0.9
+    learning_rate: float | Schedule = setting(1e-2, rate_or_schedule, RATE, "lr")
+    momentum: float = setting(0.9, fraction, "share of its velocity that the ball keeps")
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
     count: ClassVar[int] = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._set("momentum", fraction)
 
     def numbers(self, rate: float, t: int) -> tuple[float, ...]:
         return rate, self.momentum

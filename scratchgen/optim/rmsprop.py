@@ -13,18 +13,26 @@ difference below 0:
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..checks import Array, finite, fraction
 from ..errors import OptionError
 from ..kernels import formula, share_row, twin_of
-from .descent import Descent, flush
+from ..parts import setting
+from .descent import RATE, Descent, flush, rate_or_schedule
 from .memory import Memory
 from .schedules import Schedule
 
 # mypy: disable-error-code="no-untyped-def"
+
+
+def true_or_false(value: Any, what: str) -> bool:
+    """`value`, if it is a bool."""
+    if isinstance(value, bool):
+        return value
+    raise OptionError(f"{what}={value!r}: wants True or False")
 
 
 @dataclass(frozen=True)
@@ -42,19 +50,12 @@ class RMSProp(Descent):
     array([-0.2, -0.2])
     """
 
-    learning_rate: float | Schedule = 1e-3
-    keep: float = 0.99
-    eps: float = 1e-8
-    centred: bool = False
+    learning_rate: float | Schedule = setting(1e-3, rate_or_schedule, RATE, "lr")
+    keep: float = setting(0.99, fraction, "share of the mean square that a step keeps")
+    eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
+    centred: bool = setting(False, true_or_false, "divide by the deviation of gradients")
     arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
     count: ClassVar[int] = 4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._set("keep", fraction)
-        self._set("eps", finite, above=True)
-        if not isinstance(self.centred, bool):
-            raise OptionError(f"RMSProp: centred={self.centred!r}: wants True or False")
 
     def owner(self) -> str:
         return "RMSProp(centred=True)" if self.centred else "RMSProp"

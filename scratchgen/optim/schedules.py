@@ -16,19 +16,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from ..checks import finite, whole
 from ..errors import OptionError
-from ..keywords import ExplainsKeywords
+from ..parts import Known, Part, setting
 
 Schedule = Callable[[int], float]
+RATE, REACHED = "learning rate to start from", "learning rate that is reached"
+STEPS = "steps that it lasts"
 
 
 @dataclass(frozen=True)
-class Constant(ExplainsKeywords):
+class Constant(Part):
     """The same `rate` at every step; 0 holds still.
 
     `steps` says how long it lasts as a part of a Chain; None is for ever.
@@ -37,53 +39,42 @@ class Constant(ExplainsKeywords):
     0.1
     """
 
-    rate: float
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        _set(self, rate=finite(self.rate, "Constant: rate"))
-        if self.steps is not None:
-            _set(self, steps=whole(self.steps, "Constant: steps", least=1))
+    rate: float = setting(check=finite, text=RATE, option="lr")
+    steps: int | None = setting(None, whole, STEPS, least=1)
 
     def __call__(self, step: int) -> float:
         return self.rate  # (1)
 
 
 @dataclass(frozen=True)
-class LinearDecay(ExplainsKeywords):
+class LinearDecay(Part):
     """From `rate` at step 0 in a straight line down to 0 at step `steps`.
 
     >>> [LinearDecay(0.1, 4)(step) for step in (0, 2, 4)]
     [0.1, 0.05, 0.0]
     """
 
-    rate: float
-    steps: int
-
-    def __post_init__(self) -> None:
-        _set(self, rate=finite(self.rate, "LinearDecay: rate", above=True))
-        _set(self, steps=whole(self.steps, "LinearDecay: steps", least=1))
+    rate: float = setting(check=finite, text=RATE, option="lr", above=True)
+    steps: int = setting(check=whole, text=STEPS, least=1)
 
     def __call__(self, step: int) -> float:
         return self.rate * max(0.0, 1 - step / self.steps)  # (2)
 
 
 @dataclass(frozen=True)
-class StepDecay(ExplainsKeywords):
+class StepDecay(Part):
     """`rate`, multiplied by `factor`, a number in (0, 1], after every `every` steps.
 
     >>> [StepDecay(1.0, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
     [1.0, 1.0, 0.5, 0.25]
     """
 
-    rate: float
-    every: int
-    factor: float = 0.1
+    rate: float = setting(check=finite, text=RATE, option="lr", above=True)
+    every: int = setting(check=whole, text="steps of each rate", least=1)
+    factor: float = setting(0.1, finite, "what the rate is then multiplied by", above=True)
 
     def __post_init__(self) -> None:
-        _set(self, rate=finite(self.rate, "StepDecay: rate", above=True))
-        _set(self, every=whole(self.every, "StepDecay: every", least=1))
-        _set(self, factor=finite(self.factor, "StepDecay: factor", above=True))
+        super().__post_init__()
         if self.factor > 1:
             raise OptionError(
                 f"StepDecay: factor={self.factor!r}: wants a number in (0, 1], such as 0.1"
@@ -94,7 +85,7 @@ class StepDecay(ExplainsKeywords):
 
 
 @dataclass(frozen=True)
-class Cosine(ExplainsKeywords):
+class Cosine(Part):
     """From `rate` at step 0 down to `least` at step `steps`, along half a wave; then `least`.
 
     Loshchilov and Hutter 2017 (SGDR), equation 5, without the restarts.
@@ -103,14 +94,12 @@ class Cosine(ExplainsKeywords):
     [0.1, 0.085, 0.05, 0.015, 0.0, 0.0]
     """
 
-    rate: float
-    steps: int
-    least: float = 0.0
+    rate: float = setting(check=finite, text=RATE, option="lr", above=True)
+    steps: int = setting(check=whole, text=STEPS, least=1)
+    least: float = setting(0.0, finite, "rate that is left at the end")
 
     def __post_init__(self) -> None:
-        _set(self, rate=finite(self.rate, "Cosine: rate", above=True))
-        _set(self, steps=whole(self.steps, "Cosine: steps", least=1))
-        _set(self, least=finite(self.least, "Cosine: least"))
+        super().__post_init__()
         if self.least > self.rate:
             raise OptionError(
                 f"Cosine: least={self.least!r}: wants at most the rate, which is {self.rate!r}"
@@ -124,7 +113,7 @@ class Cosine(ExplainsKeywords):
 
 
 @dataclass(frozen=True)
-class WarmUp(ExplainsKeywords):
+class WarmUp(Part):
     """In a straight line up to `rate`, which the last of the `steps` has; then `rate`.
 
     The gradual warm-up of Goyal et al. 2017. The first step already moves: its rate is not 0.
@@ -133,19 +122,17 @@ class WarmUp(ExplainsKeywords):
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
-    rate: float
-    steps: int
-
-    def __post_init__(self) -> None:
-        _set(self, rate=finite(self.rate, "WarmUp: rate", above=True))
-        _set(self, steps=whole(self.steps, "WarmUp: steps", least=1))
+    rate: float = setting(check=finite, text=REACHED, option="lr", above=True)
+    steps: int = setting(
+        check=whole, text="steps in which the rate rises to its value", option="lr-warm-up", least=1
+    )
 
     def __call__(self, step: int) -> float:
         return self.rate * (min(step + 1, self.steps) / self.steps)  # (5)
 
 
 @dataclass(frozen=True, init=False)
-class Chain:
+class Chain(Part):
     """Schedules one after the other; each but the last lasts its own `steps`.
 
     Any function with an attribute `steps` may stand before the last, so chains nest.
@@ -161,7 +148,7 @@ class Chain:
 
     def __init__(self, *schedules: Schedule) -> None:
         """Raises OptionError for no schedules, for what is none, and for a part without end."""
-        _set(self, schedules=schedules)
+        object.__setattr__(self, "schedules", schedules)
         if not schedules:
             raise OptionError(
                 "Chain() of no schedules: wants at least one, as in "
@@ -181,6 +168,11 @@ class Chain:
                     f"Constant(1e-3, steps=500)"
                 )
             whole(_steps_of(part), f"Chain: steps of {_name_of(part)}", least=1)
+
+    @classmethod
+    def of_settings(cls, settings: dict[str, Any]) -> Self:
+        schedules = settings["schedules"]
+        return cls(*schedules) if isinstance(schedules, tuple) else cls(schedules)
 
     @property
     def steps(self) -> int | None:
@@ -218,18 +210,18 @@ def rate_at(schedule: Schedule, step: int, what: str) -> float:
         ) from None
 
 
-SCHEDULES: dict[str, type] = {
-    "constant": Constant,
-    "linear": LinearDecay,
-    "step": StepDecay,
-    "cosine": Cosine,
-}
-
-
-def _set(schedule: Any, **checked: Any) -> None:
-    """Write checked settings into a frozen schedule that is being made."""
-    for name, value in checked.items():
-        object.__setattr__(schedule, name, value)
+SCHEDULES = Known(
+    "schedule",
+    "scratchgen.optim.SCHEDULES",
+    {
+        "constant": Constant,
+        "linear": LinearDecay,
+        "step": StepDecay,
+        "cosine": Cosine,
+        "warm_up": WarmUp,
+        "chain": Chain,
+    },
+)
 
 
 def _steps_of(schedule: Schedule) -> Any:

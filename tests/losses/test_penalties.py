@@ -15,16 +15,15 @@ from scratchgen.losses import (
     PENALTIES,
     R1,
     GradientPenalty,
-    build_penalty,
-    describe_penalty,
+    Penalty,
     penalise,
-    penalty_for,
     points,
 )
 from scratchgen.nn import (
     ELU,
     GELU,
     Block,
+    Bound,
     Dense,
     Dropout,
     LayerNorm,
@@ -40,6 +39,7 @@ from scratchgen.nn import (
     Tanh,
     Tape,
 )
+from scratchgen.parts import build, choose, describe
 
 BODIES = {
     "ReLU": (ReLU(), Dense(4, 4), ReLU()),
@@ -106,8 +106,18 @@ class Critic:
         return np.einsum("j,kjn->nk", WEIGHTS, self.scores(moved).reshape(2, 6, -1))
 
     def penalised(self, penalty, dvalue, g=None) -> np.ndarray:
-        p, tape = self.block.views.it, self.begin(Tape())
-        return penalise(penalty, self.network, p, self.x, dvalue, tape, g)
+        d = Bound(self.network, self.block.views.it, self.begin(Tape()), g)
+        return penalise(Weighted(penalty, dvalue), d, self.x, 1)
+
+
+class Weighted(Penalty):
+    """A penalty whose examples weigh differently, so that each one's gradient is seen."""
+
+    def __init__(self, penalty: Penalty, weights: np.ndarray) -> None:
+        self.penalty, self.weights = penalty, weights
+
+    def both(self, slope, dvalue):
+        return self.penalty.both(slope, dvalue * self.weights)
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(10.0), R1(3.0)], ids=["GP", "R1"])
@@ -154,8 +164,8 @@ def test_the_gradient_penalty_of_a_linear_critic_of_unit_slope_is_0_at_every_bat
     network, block = unit_slope_critic(5)
     x = np.random.default_rng(1).standard_normal((n, 5))
     gradient, p = block.zeros_like(), block.views.it
-    dvalue, g = np.full(n, 1 / n), gradient.views.it
-    values = penalise(GradientPenalty(), network, p, x, dvalue, Tape().begin(training=True), g)
+    d = Bound(network, p, Tape().begin(training=True), gradient.views.it)
+    values = penalise(GradientPenalty(), d, x, 1 / n)
     np.testing.assert_allclose(values, np.zeros(n), atol=1e-28)
     np.testing.assert_allclose(gradient.vector, 0, atol=1e-14)
 
@@ -166,7 +176,7 @@ def test_the_penalties_of_a_linear_critic_are_the_same_at_every_batch_size(n):
     block.views.it[0].w[:] *= 3
     for penalty, wanted in ((GradientPenalty(10), 40), (R1(10), 45)):
         x, tape = np.random.default_rng(1).standard_normal((n, 4)), Tape().begin()
-        values = penalise(penalty, network, block.views.it, x, np.ones(n), tape)
+        values = penalise(penalty, Bound(network, block.views.it, tape), x, 1)
         np.testing.assert_allclose(values, np.full(n, wanted), rtol=1e-12)
 
 
@@ -195,6 +205,48 @@ def test_interpolates_are_drawn_uniformly_and_for_each_example_by_itself():
     assert np.array_equal(R1().points(real, fake, np.random.default_rng(0)), real)
     half = real.astype(np.float32)
     assert GradientPenalty().points(half, half, np.random.default_rng(0)).dtype == np.float32
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(10.0), R1(3.0)], ids=["GP", "R1"])
+@pytest.mark.parametrize("extra", [1, 3])
+def test_a_discriminator_that_gives_more_than_a_score_is_penalised_for_its_score_alone(
+    penalty, extra
+):
+    rng = np.random.default_rng(extra)
+    layers = Dense(3, 4), Tanh(), Dense(4, 5), GELU()
+    score = Network((3,), *layers, Dense(5, 1))
+    more = Network((3,), *layers, Dense(5, 1 + extra))
+    blocks = [Block(Layout(it=network), np.float64, 0) for network in (score, more)]
+    blocks[1].vector[:] = signed(rng, blocks[1].vector.shape)
+    last = blocks[1].views.it[4]
+    for ours, theirs in zip(blocks[0].views.it, blocks[1].views.it, strict=True):
+        for name, array in vars(ours).items():
+            array[...] = getattr(theirs, name)[..., : array.shape[-1]]
+    x, found = rng.standard_normal((6, 3)), []
+    for network, block in zip((score, more), blocks, strict=True):
+        gradient = block.zeros_like()
+        d = Bound(network, block.views.it, Tape().begin(training=True), gradient.views.it)
+        found.append((penalise(penalty, d, x, 1 / 6), gradient.views.it))
+    (value, g), (value_of_more, g_of_more) = found
+    np.testing.assert_allclose(value_of_more, value, rtol=1e-12)
+    assert (value > 0).all()
+    for ours, theirs in zip(g[:4], g_of_more[:4], strict=True):
+        for name, array in vars(ours).items():
+            np.testing.assert_allclose(getattr(theirs, name), array, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(g_of_more[4].w[:, :1], g[4].w, rtol=1e-11, atol=1e-13)
+    assert not g_of_more[4].w[:, 1:].any()
+    assert last.w.shape == (5, 1 + extra)
+
+
+def test_the_pass_for_the_slope_adds_to_no_gradient():
+    """A linear D has no gradient of its bias, which a pass back would add the seeds to."""
+    network, block = unit_slope_critic(3)
+    block.views.it[0].w[:] *= 2
+    gradient = block.zeros_like()
+    d = Bound(network, block.views.it, Tape().begin(training=True), gradient.views.it)
+    penalise(GradientPenalty(), d, np.ones((4, 3)), 1 / 4)
+    assert gradient.views.it[0].b[0] == 0
+    assert gradient.views.it[0].w.any()
 
 
 class Own(R1):
@@ -233,14 +285,15 @@ def test_penalties_at_the_published_numbers():
 
 
 def test_a_penalty_is_found_by_name_and_survives_its_description():
-    assert penalty_for("r1") == R1()
-    assert penalty_for(None) is None
+    assert choose("r1", PENALTIES, Penalty) == R1()
+    assert choose(None, PENALTIES, Penalty) is None
     for penalty in (R1(2.0), GradientPenalty(0.1, target=0.0), None):
-        assert build_penalty(describe_penalty(penalty)) == penalty
+        assert build(describe(penalty, PENALTIES), PENALTIES) == penalty
+    assert describe(R1(2.0), PENALTIES) == {"name": "r1", "weight": 2.0}
     with pytest.raises(errors.OptionError, match="did you mean 'gradient_penalty'"):
-        penalty_for("gradient_penaltie")
-    with pytest.raises(errors.KindError, match="wants a name"):
-        penalty_for(10)
+        choose("gradient_penaltie", PENALTIES, Penalty)
+    with pytest.raises(errors.KindError, match="penalty=10: wants a name, gradient_penalty or r1"):
+        choose(10, PENALTIES, Penalty)
 
 
 @pytest.mark.parametrize("weight", [0, -1, math.nan, "much", None])

@@ -72,9 +72,9 @@ def test_schedules_compare_by_their_settings_and_can_be_pickled():
 
 
 def test_every_schedule_has_a_name():
-    assert {"constant": Constant, "linear": LinearDecay, "step": StepDecay, "cosine": Cosine} == (
-        SCHEDULES
-    )
+    kinds = [Constant, LinearDecay, StepDecay, Cosine, WarmUp, Chain]
+    names = ["constant", "linear", "step", "cosine", "warm_up", "chain"]
+    assert dict(zip(names, kinds, strict=True)) == SCHEDULES
 
 
 @pytest.mark.parametrize("kind", [LinearDecay, StepDecay, Cosine, WarmUp])

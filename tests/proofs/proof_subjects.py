@@ -38,6 +38,7 @@ from scratchgen.nn import (
     ELU,
     GELU,
     BatchNorm,
+    Bound,
     Dense,
     Dropout,
     Flatten,
@@ -269,6 +270,16 @@ def of_penalty(penalty: Any, shape: Any, seed: int = 4) -> Subject:
     )
 
 
+class _Weighted(losses.Penalty):
+    """A penalty whose examples weigh differently."""
+
+    def __init__(self, penalty: Any, weights: Any) -> None:
+        self.penalty, self.weights = penalty, weights
+
+    def both(self, slope: Any, dvalue: Any) -> Any:
+        return self.penalty.both(slope, dvalue * self.weights)
+
+
 def of_penalised(penalty: Any, network: Any, n: int, seed: int = 5) -> Subject:
     """The penalty of a network by its parameters, for each example."""
     rng = np.random.default_rng(seed)
@@ -281,13 +292,14 @@ def of_penalised(penalty: Any, network: Any, n: int, seed: int = 5) -> Subject:
         return layout.tree(dict(zip(paths, arrays, strict=True))).it
 
     def forward(*w: Any) -> Any:
-        each = losses.penalise(penalty, network, tree(w), x, np.ones(n), Tape().begin())
-        return each, w
+        d = Bound(network, tree(w), Tape().begin())
+        return losses.penalise(penalty, d, x, 1), w
 
     def backward(dvalue: Any, w: Any) -> tuple[Any, ...]:
         g = [np.zeros(one.shape) for one in w]
         with spoiled():
-            losses.penalise(penalty, network, tree(w), x, dvalue, Tape().begin(), tree(g))
+            d = Bound(network, tree(w), Tape().begin(), tree(g))
+            losses.penalise(_Weighted(penalty, dvalue), d, x, 1)
         return tuple(g)
 
     label = f"{penalty} of {network}, N={n}"

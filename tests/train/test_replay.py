@@ -219,7 +219,7 @@ MODELS = {
     },
 }
 OPTIMIZERS = [
-    *(kind() for kind in optim.OPTIMIZERS.values()),
+    *(kind() for kind in optim.OPTIMIZERS.values() if kind is not optim.ClipNorm),
     optim.RMSProp(centred=True),
     optim.ClipNorm(optim.Adam(), 0.1),
     optim.Adam(optim.Cosine(1e-2, 20)),
