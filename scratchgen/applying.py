@@ -2,7 +2,7 @@
 
     for rows, y in by_chunks(network, p, x, dtype): ...        y = network(x[rows])
 
-    decode = model.decoder(batch=1)
+    decode = model.prepared_decoder(batch=1)
     x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
     decode(z, out=x)                   the same, written into x                  (2)
 
@@ -60,7 +60,7 @@ def by_chunks(
 class PreparedDecoder:
     """z (batch, latent) -> x (batch, *shape), in memory that is taken once a thread.
 
-    `Model.decoder` makes it.
+    `Model.prepared_decoder` makes it.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class PreparedDecoder:
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise KindError(
             "a prepared decoder cannot be copied or pickled, because it works in its own memory: "
-            "model.decoder(batch=...) prepares another"
+            "model.prepared_decoder(batch=...) prepares another"
         )
 
     def _array(self, z: Any) -> Array:
@@ -146,7 +146,7 @@ class PreparedDecoder:
         if z.shape != like.shape:
             raise ShapeError(
                 f"z has shape {z.shape}, wants {like.shape}, for which this decoder was "
-                f"prepared: model.decoder(batch=...) prepares another"
+                f"prepared: model.prepared_decoder(batch=...) prepares another"
             )
         return z
 

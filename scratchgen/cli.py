@@ -17,7 +17,7 @@ from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, who
 from .distributions import LIKELIHOODS
 from .errors import OptionError, ScratchgenError, printable
 from .losses import LOSSES, PENALTIES
-from .models.named import OUTPUTS
+from .models.stacks import OUTPUTS
 from .printing import give_up_stdout, tell
 from .tables import WIDTH, paragraph
 from .versions import __version__

@@ -44,7 +44,8 @@ def sample(options: argparse.Namespace) -> int:
 
 def reconstruct(options: argparse.Namespace) -> int:
     """Show data beside what a VAE makes of them."""
-    model, path = runs.find_model(options.run)
+    found, path = runs.find_model(options.run)
+    model: Any = found  # what it can do is asked of it
     if not model.encodes:
         raise OptionError(
             f"{path} is a {model.kind}, which has no encoder to reconstruct with: wants a VAE, or "

@@ -62,5 +62,5 @@ class Stop(Callback):
             if sys.stderr is not None:  # 2 may be the model's file, where stderr is closed
                 with contextlib.suppress(OSError):
                     os.write(2, SAVING)  # print may be under way itself
-        elif self._run and not self._run.step:
+        elif self._run and not self._run.steps:
             raise KeyboardInterrupt

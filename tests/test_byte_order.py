@@ -209,9 +209,9 @@ def test_models_and_fit_take_foreign_data(dtype, way):
             vae.reconstruct(change(x), **given),
             vae.elbo(change(x), rng=0, **given),
             vae.decode(change(z), **three),
-            vae.decoder(3)(change(z), **three).copy(),
+            vae.prepared_decoder(3)(change(z), **three).copy(),
             gan.decode(change(z)),
-            gan.decoder(3)(change(z)).copy(),
+            gan.prepared_decoder(3)(change(z)).copy(),
             gan.score(change(x)),
             gan.trace(change(x), rng=0)["discriminator.real.0"].activation,
         ]

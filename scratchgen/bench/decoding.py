@@ -10,8 +10,8 @@ COUNT = 5000  # vectors a turn
 NEEDS = ("onnxruntime", "onnx")
 WAYS = {  # what is called, and the environment
     "model.decode": ("model", {"SCRATCHGEN_JIT": "0"}),
-    "model.decoder(batch=1)": ("jit", {}),
-    "model.decoder(batch=1), no numba": ("decoder", {"SCRATCHGEN_JIT": "0"}),
+    "model.prepared_decoder(batch=1)": ("jit", {}),
+    "model.prepared_decoder(batch=1), no numba": ("decoder", {"SCRATCHGEN_JIT": "0"}),
 }
 
 

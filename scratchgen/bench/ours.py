@@ -69,7 +69,7 @@ def decode(turns: Turns, how: str, count: str) -> None:
     if how == "model":
         call: Callable[[Any], Any] = model.decode
     else:
-        call = model.decoder(batch=1)
+        call = model.prepared_decoder(batch=1)
 
     def work() -> None:
         for _ in range(int(count)):

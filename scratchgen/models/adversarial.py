@@ -85,13 +85,19 @@ class GAN(Model):
 
     generator: Network
     discriminator: Network
-    loss: Any = setting("non_saturating", text="the game", known=LOSSES)
+    loss: Any = setting(default="non_saturating", text="the game", known=LOSSES)
     discriminator_steps: int = setting(
-        1, whole, "discriminator's moves for each move of the generator", least=1
+        default=1,
+        check=whole,
+        text="discriminator's moves for each move of the generator",
+        least=1,
     )
-    penalty: Any = setting(None, text="on the discriminator's slope", known=PENALTIES)
+    penalty: Any = setting(default=None, text="on the discriminator's slope", known=PENALTIES)
     weight_clip: float | None = setting(
-        None, finite, "bound that the discriminator's weights are cut to", above=True
+        default=None,
+        check=finite,
+        text="bound that the discriminator's weights are cut to",
+        above=True,
     )
 
     def fit_together(self) -> None:

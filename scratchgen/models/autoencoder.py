@@ -43,7 +43,9 @@ class Autoencoder(Model):
 
     encoder: Network
     decoder: Network
-    likelihood: Any = setting(None, text="what the decoder's numbers mean", known=LIKELIHOODS)
+    likelihood: Any = setting(
+        default=None, text="what the decoder's numbers mean", known=LIKELIHOODS
+    )
 
     def fit_together(self) -> None:
         self.shape, self.latent = self.encoder.in_shape, latent_of(self.decoder, "decoder")

@@ -51,13 +51,13 @@ from .passes import Pass
 from .recipes import Recipe
 from .trace import Trace, spied
 
-M = TypeVar("M", bound=type)
+M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
 COMMON = ("dtype", "rng", "scaler")  # fields of every model that are no settings of its family
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field, setting))
-def family(kind: M) -> M:
+def family(kind: type[M]) -> type[M]:
     """A class of models: its fields are what it is made of, in the order of its arguments."""
     return dataclasses.dataclass(eq=False, repr=False)(kind)
 
@@ -309,7 +309,7 @@ class Model(ExplainsKeywords):
         raise NotImplementedError
 
     @explains_keywords
-    def decoder(self, batch: int = 1) -> PreparedDecoder:
+    def prepared_decoder(self, batch: int = 1) -> PreparedDecoder:
         """`decode` for `batch` latents at a time, for programs that embed a model; see applying.py.
 
         Any number of threads may share it. What a call returns is the caller's; `decode(z, out=x)`
@@ -318,7 +318,7 @@ class Model(ExplainsKeywords):
         at least 1.
 
         >>> from scratchgen.models import vae
-        >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).decoder(batch=1)
+        >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).prepared_decoder(batch=1)
         >>> decode([[0.0, 0.0, 0.0]]).shape
         (1, 2)
         """

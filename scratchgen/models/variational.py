@@ -86,9 +86,13 @@ class VAE(GaussianAutoencoder):
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"vae": ("encoder", "decoder")}
     numbers: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
 
-    beta: float = setting(1.0, finite, "weight of the KL term")
-    warm_up: int = setting(0, whole, "steps in which beta rises to its value", "kl-warm-up")
-    free_bits: float = setting(0.0, finite, "nats that the KL of each latent is free to have")
+    beta: float = setting(default=1.0, check=finite, text="weight of the KL term")
+    warm_up: int = setting(
+        default=0, check=whole, text="steps in which beta rises to its value", option="kl-warm-up"
+    )
+    free_bits: float = setting(
+        default=0.0, check=finite, text="nats that the KL of each latent is free to have"
+    )
 
     def minimise(self, now: Pass) -> dict[str, Array]:
         """The loss (4), under (9) and (10); its parts are reconstruction and the true kl."""

@@ -55,9 +55,10 @@ class Trainer:
             self.memories[player] = optimizers[player].memory(model.theta(player))
             self.gradients[player] = model.gradient(player)
             self.tapes[player] = Tape()
-        for name in model.networks if average else ():
-            theta, state = model.block.theta((name,)), model.block.state_of(name)
-            self.averages[name] = average.memory(theta), average.memory(state)
+        if average:
+            for name in model.networks:
+                theta, state = model.block.theta((name,)), model.block.state_of(name)
+                self.averages[name] = average.memory(theta), average.memory(state)
         self.remember()
 
     def step(self, batch: Array, rng: Rng, labels: Array | None = None) -> dict[str, float]:

@@ -30,7 +30,7 @@ def models():
 @pytest.mark.parametrize("model", list(models()), ids=str)
 @pytest.mark.parametrize("batch", [1, 5])
 def test_it_decodes_as_decode_does_and_what_it_gave_stays_as_it_was(model, batch):
-    decode, rng = model.decoder(batch=batch), np.random.default_rng(0)
+    decode, rng = model.prepared_decoder(batch=batch), np.random.default_rng(0)
     latents = rng.standard_normal((3, batch, 3))
     kept = [decode(z) for z in latents]
     for z, x in zip(latents, kept, strict=True):
@@ -40,7 +40,7 @@ def test_it_decodes_as_decode_does_and_what_it_gave_stays_as_it_was(model, batch
 
 @pytest.mark.parametrize("model", list(models()), ids=str)
 def test_it_writes_into_the_array_it_is_given(model):
-    decode, z = model.decoder(), np.ones((1, 3), np.float32)
+    decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
     out = np.full((1, *model.shape), 7, np.float32)
     assert decode(z, out=out) is out
     np.testing.assert_array_equal(out, decode(z))
@@ -48,25 +48,25 @@ def test_it_writes_into_the_array_it_is_given(model):
 
 @pytest.mark.parametrize("out", [np.zeros((2, 2), np.float32), np.zeros((1, 2)), [[0.0, 0.0]]])
 def test_an_array_that_does_not_fit_is_refused_with_the_one_that_does(out):
-    decode = sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder()
+    decode = sg.models.gan((2,), latent=3, hidden=(8,), rng=0).prepared_decoder()
     with pytest.raises(ShapeError, match=r"np\.empty\(\(1, 2\), 'float32'\)"):
         decode(np.ones((1, 3)), out=out)
 
 
 def test_it_joins_labels_and_asks_for_them():
     model = sg.models.vae((2,), latent=3, hidden=(8,), n_labels=4, rng=0)
-    decode, z = model.decoder(batch=2), np.ones((2, 3), np.float32)
+    decode, z = model.prepared_decoder(batch=2), np.ones((2, 3), np.float32)
     for labels in ([0, 3], [1, 1]):
         np.testing.assert_array_equal(decode(z, labels=labels), model.decode(z, labels=labels))
     with pytest.raises(OptionError, match="joins a label"):
         decode(z)
     with pytest.raises(OptionError, match="no JoinLabels"):
-        sg.models.vae((2,), latent=3, hidden=(8,), rng=0).decoder(2)(z, labels=[0, 1])
+        sg.models.vae((2,), latent=3, hidden=(8,), rng=0).prepared_decoder(2)(z, labels=[0, 1])
 
 
 def test_it_follows_the_weights():
     model = sg.models.gan((2,), latent=3, hidden=(8,), rng=0)
-    decode, z = model.decoder(), np.ones((1, 3), np.float32)
+    decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
     before = decode(z).copy()
     model.players["generator"].vector *= 2
     assert not np.allclose(decode(z), before)
@@ -78,7 +78,7 @@ def test_it_follows_the_weights():
 def test_it_runs_no_python_of_the_layers(model, way, monkeypatch):
     monkeypatch.setattr("scratchgen.applying.why_not", lambda: "")
     with way():
-        decode, z = model.decoder(), np.ones((1, 3), np.float32)
+        decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
         wanted = decode(z)
         monkeypatch.setattr(nn.Dense, "forward", lambda *_: pytest.fail("a layer is called"))
         np.testing.assert_array_equal(decode(z), wanted)
@@ -93,7 +93,7 @@ def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
     model = sg.models.VAE(encoder, decoder, "mse", rng=0)
     latents = np.random.default_rng(0).standard_normal((2, 256, 32)).astype(np.float32)
     with twins():
-        decoders = [model.decoder(256) for _ in latents]
+        decoders = [model.prepared_decoder(256) for _ in latents]
         wanted = [decode(z).copy() for decode, z in zip(decoders, latents, strict=True)]
     wrong = []
 
@@ -113,7 +113,7 @@ def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_copy_which_would_work_in_the_same_memory_is_refused(how):
-    decode = sg.models.vae((2,), latent=3, hidden=(8,), rng=0).decoder()
+    decode = sg.models.vae((2,), latent=3, hidden=(8,), rng=0).prepared_decoder()
     with pytest.raises(KindError, match=r"model\.decoder\(batch=\.\.\.\) prepares another"):
         how(decode)
 
@@ -131,12 +131,12 @@ def test_a_copy_which_would_work_in_the_same_memory_is_refused(how):
 )
 def test_a_wrong_call_is_explained(z, error, words):
     with pytest.raises(error, match=words):
-        sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder()(z)
+        sg.models.gan((2,), latent=3, hidden=(8,), rng=0).prepared_decoder()(z)
 
 
 def test_a_batch_of_none_is_refused():
     with pytest.raises(OptionError, match="batch=0"):
-        sg.models.gan((2,), latent=3, hidden=(8,), rng=0).decoder(batch=0)
+        sg.models.gan((2,), latent=3, hidden=(8,), rng=0).prepared_decoder(batch=0)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def impatient_threads():
 @pytest.mark.parametrize("n_labels", [0, 4])
 def test_threads_that_share_a_decoder_get_what_each_asked_for(n_labels):
     model = sg.models.vae((28, 28, 1), latent=3, hidden=(8,), n_labels=n_labels, rng=0)
-    decode, latents = model.decoder(), np.random.default_rng(0).standard_normal((4, 1, 3))
+    decode, latents = model.prepared_decoder(), np.random.default_rng(0).standard_normal((4, 1, 3))
     told = [[k] if n_labels else None for k in range(4)]
     wanted = [model.decode(z, k) for z, k in zip(latents, told, strict=True)]
     wrong = []
@@ -174,7 +174,7 @@ def test_threads_that_share_a_decoder_get_what_each_asked_for(n_labels):
 @pytest.mark.parametrize("in_a_thread", [False, True])
 def test_coroutines_that_share_a_decoder_keep_what_each_was_given(in_a_thread):
     model = sg.models.vae((2,), latent=3, hidden=(8,), rng=0)
-    decode, latents = model.decoder(), np.random.default_rng(0).standard_normal((20, 1, 3))
+    decode, latents = model.prepared_decoder(), np.random.default_rng(0).standard_normal((20, 1, 3))
 
     async def serve(z):
         x = await asyncio.to_thread(decode, z) if in_a_thread else decode(z)
@@ -193,7 +193,7 @@ def test_threads_with_a_decoder_each_do_not_disturb_each_other():
     wrong = []
 
     def work(seed):
-        decode, rng = model.decoder(), np.random.default_rng(seed)
+        decode, rng = model.prepared_decoder(), np.random.default_rng(seed)
         for _ in range(50):
             z = rng.standard_normal((1, 3)).astype(np.float32)
             if not np.allclose(decode(z), model.decode(z), atol=1e-6):
@@ -228,7 +228,7 @@ def test_who_switches_replays_off_may_keep_the_arrays_of_a_pass(replay, monkeypa
     several = len(kept)
     assert several > 2  # chunks, each through both layers
     with twins():
-        decode = model.decoder()
+        decode = model.prepared_decoder()
         for z in np.eye(3):
             decode(z[None])
     changed = [not np.array_equal(y, then) for y, then in kept]

@@ -658,7 +658,7 @@ def test_a_prepared_decoder_and_a_trace_mind_no_underflow(likelihood):
     z, tiny = np.full((4, 2), 5.0), np.full((4, 2), 1e-36)
     wanted = model.decode(z)
     with np.errstate(under="raise"), references():
-        decode = model.decoder(batch=4)
+        decode = model.prepared_decoder(batch=4)
         for _ in range(2):
             np.testing.assert_allclose(decode(z), wanted, rtol=1e-5)
         model.trace(tiny, rng=0)

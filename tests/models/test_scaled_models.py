@@ -151,7 +151,7 @@ def test_a_gan_takes_and_gives_the_users_units():
 def test_a_prepared_decoder_gives_the_users_units(make, batch):
     model = make(Scaler(OFFSETS, UNITS))
     labels = {"labels": [0] * batch} if model.n_labels else {}
-    decode, rng = model.decoder(batch), np.random.default_rng(0)
+    decode, rng = model.prepared_decoder(batch), np.random.default_rng(0)
     for _ in range(3):
         z = rng.standard_normal((batch, 2), dtype=np.float32)
         x = decode(z, **labels)

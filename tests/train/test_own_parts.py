@@ -212,7 +212,7 @@ def test_a_likelihood_whose_examples_are_wrong_is_named(wrong, error, text, way,
     monkeypatch.setattr(Read, "wrong", staticmethod(wrong))
     model, z = vae(likelihood=Read()), np.zeros((3, 2), "float32")
     with way():
-        for verb in (lambda: model.decode(z), lambda: model.decoder(3)(z)):
+        for verb in (lambda: model.decode(z), lambda: model.prepared_decoder(3)(z)):
             with pytest.raises(error, match=rf"Read\(variance=1.0\)\.mean {text}"):
                 verb()
         with pytest.raises(error, match=rf"Read\(variance=1.0\)\.draw {text}"):
