@@ -81,7 +81,7 @@ def test_readme_listings_print_what_readme_shows(readme_names):
 
 def test_the_vae_trained_without_fit_is_the_one_trained_with_it(readme_names):
     names, _ = readme_names
-    with_fit, by_hand = (names[name].players["vae"].vector for name in ("model", "byhand"))
+    with_fit, by_hand = (names[name].vector for name in ("model", "byhand"))
     assert np.array_equal(with_fit, by_hand)  # after 790 steps
 
 
