@@ -46,7 +46,7 @@ def fit(
     model.
 
     Args:
-        model: a VAE or a GAN.
+        model: one of sg.models, or of a family of your own.
         x: examples (N, *model.shape); bool, integers or floats. Of a dtype smaller than the
             model's, such as bytes, each batch is converted by itself.
         epochs: how often all examples are seen.
