@@ -88,7 +88,7 @@ def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step
     assert any(one.free_bits for one in vaes)
     for kind in (vaes, gans):
         assert any(one.n_labels for one in kind)
-        assert any(block.state.size for one in kind for block in one.players.values())
+        assert any(one.state.size for one in kind)
         names = {
             type(leaf).__name__
             for one in kind
@@ -174,7 +174,7 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
     for model in models().values():
         seen.clear()
         certificate._model(model, 0)
-        has_state = any(block.state.size for block in model.players.values())
+        has_state = model.state.size > 0
         modes = {pair.given["training"] for pair in seen.values()}
         assert modes == ({True, False} if has_state else {True})
         steps = {pair.given["step"] for pair in seen.values()}
