@@ -1,4 +1,4 @@
-"""How much memory a model and its training take: what the parameters need, and the zeros between."""
+"""The memory of a model and of its training: what the parameters need, and the zeros between."""
 
 import math
 import tracemalloc
