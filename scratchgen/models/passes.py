@@ -79,11 +79,12 @@ class Pass:
 
         labels (N,) are those that its layers join, by default the labels of the batch.
         """
-        on, given = on or name, {} if labels is SAME else {"labels": labels}
+        on, labels = on or name, self.labels if labels is SAME else labels
         self._tape.passes[on] = name
+        self._tape.settling.pop(on, None)  # that of an earlier pass of this name
         if settle:
             self._tape.settling[on] = name
-        tape, g = self._tape.inner(on, **given), getattr(self._g, name, None)
+        tape, g = self._tape.inner(on, labels=labels), getattr(self._g, name, None)
         self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
         return self._bound[on]
 
