@@ -26,7 +26,7 @@ from ..distributions import (
 )
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
-from ..models import GAN, VAE, Model
+from ..models import GAN, IWAE, VAE, Model
 from ..nn import (
     ELU,
     GELU,
@@ -232,6 +232,12 @@ def vae(likelihood: str | Likelihood, shape: Shape = (3,), **settings: Any) -> V
     return VAE(encoder, decoder, chosen, dtype="float64", rng=0, **settings)
 
 
+def iwae(**settings: Any) -> IWAE:
+    """An IWAE with one dense layer on either side."""
+    parts = {"encoder": Network((3,), Dense(3, 4)), "decoder": Network((2,), Dense(2, 3))}
+    return IWAE(**{**parts, **settings}, likelihood="bernoulli", dtype="float64", rng=0)
+
+
 def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings: Any) -> GAN:
     """A GAN with one dense layer in its generator, and two in its discriminator."""
     generator = generator or Network((2,), Dense(2, 3))
@@ -240,9 +246,9 @@ def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings:
 
 
 def models() -> dict[str, Model]:
-    """Every likelihood in a VAE, every game and penalty in a GAN, and what changes either."""
+    """Every likelihood in a VAE, every game and penalty in a GAN, and what changes a family."""
     shared = Dense(3, 4)
-    join = [JoinLabels(3, 2) for _ in range(4)]
+    join = [JoinLabels(3, 2) for _ in range(6)]
     with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
     noisy = Network((3,), GaussianNoise(0.3), Dense(3, 3), Dropout(0.3), SiLU(), Dense(3, 1))
     return {
@@ -264,6 +270,23 @@ def models() -> dict[str, Model]:
             "bernoulli",
             dtype="float64",
             rng=0,
+        ),
+        "IWAE": iwae(draws=4),
+        "IWAE, one draw": iwae(draws=1),
+        "IWAE, gradient in total": iwae(draws=4, doubly_reparameterised=False),
+        "IWAE, batch norm": iwae(
+            decoder=Network((2,), Dense(2, 4), BatchNorm(4), Dense(4, 3)),
+            draws=2,
+            doubly_reparameterised=False,
+        ),
+        "IWAE, layers that draw": iwae(
+            decoder=Network((2,), Dropout(0.3), Dense(2, 4), GaussianNoise(0.3), Dense(4, 3)),
+            draws=3,
+        ),
+        "IWAE, labels": iwae(
+            encoder=Network((3,), join[4], Dense(5, 4)),
+            decoder=Network((2,), join[5], Dense(4, 3)),
+            draws=3,
         ),
         **{f"GAN, {name}": gan(name) for name in LOSSES},
         **{f"GAN, {name}": gan("wasserstein", penalty=one) for name, one in ALL_PENALTIES.items()},

@@ -126,17 +126,22 @@ class ObjectivePair(Pair):
         blocks = {name: view.copy() for name, view in self.views.items()}
         super().__init__(f"{model.kind}, {player}", blocks, rng)
         self.surrogate = model.surrogate(player)
-        self.at_first: dict[str, Array] = {}  # what a surrogate holds fixed
+        self.move_to(self.blocks)
+
+    def move_to(self, blocks: Blocks) -> None:
+        self.point = {name: block.copy() for name, block in blocks.items()}  # x_0
+        self.held_fixed: dict[str, Array] = {}  # by the surrogate, as it is at x_0
         self.shift: float | None = None  # f(x_0) - s(x_0)
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         if self.surrogate is None:
             return np.float64(self._objective(blocks, None)), blocks
-        s = self._surrogate(blocks)
         if self.shift is None:
+            s = self._surrogate(self.point)
             self.frozen.restore()
-            self.shift = self._objective(blocks, None) - s
-        return np.float64(s + self.shift), blocks
+            self.shift = self._objective(self.point, None) - s
+            self.frozen.restore()
+        return np.float64(self._surrogate(blocks) + self.shift), blocks
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         self.frozen.restore()
@@ -156,8 +161,8 @@ class ObjectivePair(Pair):
         return float(self.surrogate(now, self._hold)[0])
 
     def _hold(self, name: str, x: Array) -> Array:
-        """x as it was in the first pass, which is at the point of the check."""
-        return self.at_first.setdefault(name, x.copy())
+        """x as it was in the first pass, which is at x_0."""
+        return self.held_fixed.setdefault(name, x.copy())
 
     def _set(self, blocks: Blocks) -> None:
         for name, view in self.views.items():
