@@ -89,7 +89,9 @@ def ratios(found: dict[str, np.ndarray]) -> np.ndarray:
     """(1) of the three gradients: (3,)."""
     decoder, total, doubly = found.values()
     pairs = (decoder, decoder), (doubly, total), (doubly, doubly)  # signal and noise of each
-    return np.array([np.linalg.norm(s.mean(axis=0)) / np.sqrt(n.var(axis=0).sum()) for s, n in pairs])
+    return np.array(
+        [np.linalg.norm(s.mean(axis=0)) / np.sqrt(n.var(axis=0).sum()) for s, n in pairs]
+    )
 
 
 def chi_square(found: dict[str, np.ndarray]) -> float:

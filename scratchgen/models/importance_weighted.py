@@ -30,7 +30,7 @@ at a draw, and gaussian.py has both ways from dz and r to mu and log_var:
 more draws would teach the encoder less; with (10) they teach it more. (10) is therefore the
 default. It asks that z_k goes into w_k alone, and so refuses a decoder whose examples mix.
 
-As no derivative of (5), (10) cannot be checked against it. Together with (7) it is the derivative of
+(10) is no derivative of (5), and cannot be checked against it. Together with (7) it is that of
 
     -1/N sum_nk [w~_k^2 log w_k + w~_k (1 - w~_k) log p(x|z'_k)]                     (11)
 
@@ -65,7 +65,7 @@ __all__ = ["IWAE", "iwae"]
 
 @family
 class IWAE(GaussianAutoencoder):
-    """An encoder, a decoder and a likelihood, with K draws; everything is in nats, mean per example.
+    """An encoder, a decoder, a likelihood and K draws; everything is in nats, mean per example.
 
     Args:
         encoder: x (N, *shape) -> mu and log_var side by side (N, 2 latent).
@@ -171,7 +171,7 @@ class IWAE(GaussianAutoencoder):
 @IWAE.named(
     "a VAE with several draws, whose bound is tighter",
     pictures={"epochs": 40, "batch_size": 128, "latent": 8, "hidden": (256, 128)},
-    vectors={"epochs": 20, "batch_size": 128, "latent": 2, "hidden": (128, 128)},
+    vectors={"epochs": 60, "batch_size": 128, "latent": 2, "hidden": (128, 128)},
 )
 @explains_keywords
 def iwae(

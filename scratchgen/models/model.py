@@ -199,11 +199,11 @@ class Model(ExplainsKeywords):
         raise NotImplementedError
 
     def surrogate(self, player: str) -> Callable[[Pass, Hold], Array] | None:
-        """What the gradient of `minimise` is the derivative of, where on purpose that is not its number.
+        """Of what the player's gradient is the derivative, where on purpose not of its number.
 
-        A function of a pass, which draws what `minimise` draws, and of `hold`: hold(name, x) gives
-        x as it was at the parameters at which the gradient is taken. None where the number itself
-        is differentiated.
+        A function of a pass, in which it draws what `minimise` draws, and of `hold`: hold(name, x)
+        gives x as it was at the parameters at which the gradient is taken. None, as for most
+        models, where it is the number that is differentiated.
         """
         return None
 

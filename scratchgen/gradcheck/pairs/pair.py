@@ -221,7 +221,7 @@ class Pair:
             raise Stopped("varying", f"{text}: what depends on values has no derivative")
 
     def move_to(self, blocks: Blocks) -> None:
-        """The gradient is asked for there, from now on; of interest to what holds something fixed."""
+        """From now on the gradient is asked for there: what holds something fixed has to know."""
 
     def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
         """The outputs for blocks of which one is complex; None where that does not work."""
