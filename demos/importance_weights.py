@@ -1,6 +1,6 @@
-"""Do more draws teach more? The signal and the noise of an IWAE's gradients, by the draws K.
+"""Do more draws teach more? The signal and noise of an IWAE's gradients by the draws K, three times.
 
-    python demos/importance_weights.py  prints a table, leaves importance.png
+    python demos/importance_weights.py  prints three tables, leaves importance.png
 
 The toy is that of Rainforth et al. (2018), where all is Gaussian and linear: z ~ N(0, I) and
 x ~ N(W z + c, I), with q(z|x) = N(A x + b, 2/3 I), while the posterior has the variance 1/2. The
@@ -29,6 +29,7 @@ import scratchgen as sg
 from scratchgen.distributions import FixedGaussian
 from scratchgen.nn import Dense, JoinParameters, Network
 
+SEEDS = (0, 1, 2)  # of the parameters, of x and of the noise
 DRAWS = (1, 3, 10, 32, 100, 316, 1000)  # K
 REPEATS, EXAMPLES, SIZE = 200, 16, 4  # R; N in the batch; numbers in x and in z
 OFF = 0.1  # deviation of the parameters from their best values
@@ -78,8 +79,8 @@ def measured(draws, repeats: int, rng: int = 0) -> list[dict[str, np.ndarray]]:
     found = []
     for k in draws:
         stream = np.random.default_rng([rng, k])
-        total = gradients(toy(k, doubly=False), x, repeats, stream)
-        doubly = gradients(toy(k, doubly=True), x, repeats, stream)
+        total = gradients(toy(k, doubly=False, rng=rng), x, repeats, stream)
+        doubly = gradients(toy(k, doubly=True, rng=rng), x, repeats, stream)
         three = total["decoder"], total["encoder"], doubly["encoder"]
         found.append(dict(zip(COLOURS, three, strict=True)))
     return found
@@ -114,15 +115,18 @@ def slopes(draws, found: list[dict[str, np.ndarray]], resamples: int = RESAMPLES
 
 
 def main() -> None:
-    found = measured(DRAWS, REPEATS)
-    snr = np.array([ratios(at_k) for at_k in found])  # (K, 3)
     late = [i for i, k in enumerate(DRAWS) if k >= FIRST]
-    fits = slopes([DRAWS[i] for i in late], [found[i] for i in late])  # (3, 2)
-    print(f"{'snr at K =':20}{''.join(f'{k:8}' for k in DRAWS)}   slope from K = {FIRST}")
-    for name, row, (slope, error) in zip(COLOURS, snr.T, fits, strict=True):
-        print(f"{name:20}{''.join(f'{one:8.3f}' for one in row)}   {slope:+.3f} +- {error:.3f}")
-    print(f"{'(2), of one mean':20}{''.join(f'{chi_square(at_k):8.2f}' for at_k in found)}")
-    draw(snr, fits)
+    for seed in SEEDS:
+        found = measured(DRAWS, REPEATS, seed)
+        snr = np.array([ratios(at_k) for at_k in found])  # (K, 3)
+        fits = slopes([DRAWS[i] for i in late], [found[i] for i in late])  # (3, 2)
+        title = f"seed {seed}, snr at K ="
+        print(f"{title:20}{''.join(f'{k:8}' for k in DRAWS)}   slope from K = {FIRST}")
+        for name, row, (slope, error) in zip(COLOURS, snr.T, fits, strict=True):
+            print(f"{name:20}{''.join(f'{one:8.3f}' for one in row)}   {slope:+.3f} +- {error:.3f}")
+        print(f"{'(2), of one mean':20}{''.join(f'{chi_square(at_k):8.2f}' for at_k in found)}")
+        if seed == SEEDS[0]:
+            draw(snr, fits)
 
 
 def draw(snr: np.ndarray, fits: np.ndarray) -> None:

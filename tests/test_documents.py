@@ -291,7 +291,7 @@ DEMOS = {
     "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
     "dirac": ({"STEPS": 10}, ["dirac.png"]),
     "importance_weights": (
-        {"DRAWS": (1, 10, 30), "REPEATS": 20, "RESAMPLES": 3},
+        {"SEEDS": (0,), "DRAWS": (1, 10, 30), "REPEATS": 20, "RESAMPLES": 3},
         ["importance.png"],
     ),
     "scales": (
