@@ -1,4 +1,4 @@
-"""Do more draws teach more? The signal and noise of an IWAE's gradients by the draws K, three times.
+"""Do more draws teach more? The signal and the noise of an IWAE's gradients, by the draws K.
 
     python demos/importance_weights.py  prints three tables, leaves importance.png
 
