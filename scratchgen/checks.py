@@ -107,6 +107,13 @@ def fraction(value: Any, what: str) -> float:
     return number
 
 
+def true_or_false(value: Any, what: str) -> bool:
+    """`value`, if it is a bool."""
+    if isinstance(value, bool):
+        return value
+    raise OptionError(f"{what}={value!r}: wants True or False")
+
+
 def sizes(value: Any, what: str) -> Shape:
     """`value` as a tuple of whole numbers of at least 1; a single number is a tuple of one."""
     value = value.tolist() if isinstance(value, np.ndarray) else value

@@ -327,6 +327,10 @@ DEMOS = {
     ),
     "ppca": ({"SEEDS": (0, 1), "EPOCHS": 3}, ["ppca.png"]),
     "dirac": ({"STEPS": 10}, ["dirac.png"]),
+    "importance_weights": (
+        {"SEEDS": (0,), "DRAWS": (1, 10, 30), "REPEATS": 20, "RESAMPLES": 3},
+        ["importance.png"],
+    ),
     "scales": (
         {"SEEDS": (0,), "N": 400, "EPOCHS": 1, "SAMPLES": 100, "MEANS": (2.0,)}
         | {"DEVIATIONS": (0.001,), "PICTURED": ((0.001, 0.0), (1.0, 2.0))},

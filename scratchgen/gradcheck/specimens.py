@@ -27,7 +27,7 @@ from ..distributions import (
 )
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
-from ..models import GAN, RECIPES, VAE, Model, Recipe
+from ..models import GAN, IWAE, RECIPES, VAE, Model, Recipe
 from ..models.model import family_settings
 from ..nn import (
     ELU,
@@ -235,6 +235,12 @@ def vae(likelihood: str | Likelihood, shape: Shape = (3,), **settings: Any) -> V
     return VAE(encoder, decoder, chosen, dtype="float64", rng=0, **settings)
 
 
+def iwae(**settings: Any) -> IWAE:
+    """An IWAE with one dense layer on either side."""
+    parts = {"encoder": Network((3,), Dense(3, 4)), "decoder": Network((2,), Dense(2, 3))}
+    return IWAE(**{**parts, **settings}, likelihood="bernoulli", dtype="float64", rng=0)
+
+
 def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings: Any) -> GAN:
     """A GAN with one dense layer in its generator, and two in its discriminator."""
     generator = generator or Network((2,), Dense(2, 3))
@@ -279,7 +285,7 @@ def made_of(model: Model) -> tuple[Any, ...]:
 
 
 def models() -> dict[str, Model]:
-    """Every likelihood in a VAE, every game and penalty in a GAN, what changes either; recipes."""
+    """Every likelihood in a VAE, every game and penalty in a GAN, what changes a family; recipes."""
     shared = Dense(3, 4)
     join = [JoinLabels(3, 2) for _ in range(4)]
     with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
@@ -303,6 +309,17 @@ def models() -> dict[str, Model]:
             "bernoulli",
             dtype="float64",
             rng=0,
+        ),
+        "IWAE, one draw": iwae(draws=1),
+        "IWAE, gradient in total": iwae(draws=4, doubly_reparameterised=False),
+        "IWAE, batch norm": iwae(
+            decoder=Network((2,), Dense(2, 4), BatchNorm(4), Dense(4, 3)),
+            draws=2,
+            doubly_reparameterised=False,
+        ),
+        "IWAE, layers that draw": iwae(
+            decoder=Network((2,), Dropout(0.3), Dense(2, 4), GaussianNoise(0.3), Dense(4, 3)),
+            draws=3,
         ),
         **{f"GAN, {name}": gan(name) for name in LOSSES},
         **{f"GAN, {name}": gan("wasserstein", penalty=one) for name, one in ALL_PENALTIES.items()},

@@ -146,7 +146,7 @@ def take_rows_loop(part, parts, x, rows, out):
 
 
 def repeat(x: Array, times: int) -> Array:
-    """x (N, ...) -> (N K, ...): each example K = `times` times, one after the other.
+    """x (N, ...) of any dtype -> (N K, ...): each example K = `times` times, one after the other.
 
     Raises OptionError for fewer than one.
 
@@ -155,6 +155,8 @@ def repeat(x: Array, times: int) -> Array:
     """
     count = len(x) * whole(times, "repeat: times", least=1)
     rows = full((count,), np.arange(count) // times, np.int64)  # (N K,)
+    if x.dtype.kind != "f":
+        return look_up(x, rows, x.dtype)  # (N K, ...)   (11)
     return take_rows(_flat_rows(x), rows).reshape(count, *x.shape[1:])  # (N K, ...)   (11)
 
 

@@ -53,6 +53,7 @@ from .trace import Trace, spied
 
 M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
+Hold = Callable[[str, Array], Array]  # (name, x) -> x as it was in the first pass
 COMMON = ("dtype", "rng", "scaler")  # fields of every model that are no settings of its family
 
 
@@ -201,6 +202,15 @@ class Model(ExplainsKeywords):
         in the course of training from `now.number`.
         """
         raise NotImplementedError
+
+    def surrogate(self, player: str) -> Callable[[Pass, Hold], Array] | None:
+        """Of what the player's gradient is the derivative, where on purpose not of its number.
+
+        A function of a pass, in which it draws what `minimise` draws, and of `hold`: hold(name, x)
+        gives x as it was at the parameters at which the gradient is taken. None, as for most
+        models, where it is the number that is differentiated.
+        """
+        return None
 
     def settle(self, player: str, tape: Tape) -> None:
         """End the player's step: write what its passes, on `tape`, have learnt about the state."""

@@ -13,12 +13,11 @@ difference below 0:
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, fraction
-from ..errors import OptionError
+from ..checks import Array, finite, fraction, true_or_false
 from ..kernels import formula, share_row, twin_of
 from ..parts import setting
 from .descent import Descent, flush
@@ -26,13 +25,6 @@ from .memory import Memory
 from .schedules import Schedule
 
 # mypy: disable-error-code="no-untyped-def"
-
-
-def true_or_false(value: Any, what: str) -> bool:
-    """`value`, if it is a bool."""
-    if isinstance(value, bool):
-        return value
-    raise OptionError(f"{what}={value!r}: wants True or False")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,13 @@ def test_each_example_is_repeated_so_many_times_in_a_row(n, times, shape, dtype,
     assert not np.shares_memory(x, y)
 
 
+@EITHER_WAY
+def test_labels_are_repeated_as_whole_numbers(way):
+    with way():
+        y = kernels.repeat(np.array([2, 0, 1]), 2)
+    assert (y.tolist(), y.dtype) == ([2, 2, 0, 0, 1, 1], np.int64)
+
+
 def test_an_example_and_its_repetitions_are_one_slice_of_a_view_by_example():
     y = kernels.repeat(drawn(3, (4,), "float64"), 5).reshape(3, 5, 4)  # (N, K, D)
     assert (y == y[:, :1]).all()

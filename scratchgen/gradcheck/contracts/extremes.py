@@ -32,10 +32,18 @@ FINE = 1e-4  # rounding / h that still lets (1) be judged
 
 def at_extremes(reference: Reference) -> list[Finding]:
     """A FAIL for the first gradient that is not finite where it should; else PASS, and a note."""
+    try:
+        return _findings(reference)
+    finally:
+        reference.pair.move_to(reference.pair.blocks)
+
+
+def _findings(reference: Reference) -> list[Finding]:
     notes: list[Finding] = []
     for name in reference.pair.wanted:
         for words, x in _points(reference.pair.blocks[name], reference.rng):
             blocks = {**reference.pair.blocks, name: x}
+            reference.pair.move_to(blocks)
             problem = _problem(reference, blocks)
             if problem is None:
                 continue

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...checks import Array
-from ...models import Model
+from ...models import Model, Pass
 from ...nn import Layer, Tape
 from ..pairs.arguments import Blocks
 from ..pairs.pair import Pair, Run
@@ -99,7 +99,11 @@ class LayerPair(Pair):
 
 
 class ObjectivePair(Pair):
-    """What one player of a model minimises, as a function of the arrays that it trains."""
+    """What one player of a model minimises, as a function of the arrays that it trains.
+
+    Where its gradient is on purpose not the derivative of that number, the model says with
+    `surrogate` of what else it is; then that is differentiated, in the form (1) of surrogates.py.
+    """
 
     takes_cotangents = False
 
@@ -121,9 +125,23 @@ class ObjectivePair(Pair):
         self.views = {entry.name: entry.view(model.vector) for entry in self.entries}
         blocks = {name: view.copy() for name, view in self.views.items()}
         super().__init__(f"{model.kind}, {player}", blocks, rng)
+        self.surrogate = model.surrogate(player)
+        self.move_to(self.blocks)
+
+    def move_to(self, blocks: Blocks) -> None:
+        self.point = {name: block.copy() for name, block in blocks.items()}  # x_0
+        self.held_fixed: dict[str, Array] = {}  # by the surrogate, as it is at x_0
+        self.shift: float | None = None  # f(x_0) - s(x_0)
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
-        return np.float64(self._objective(blocks, None)), blocks
+        if self.surrogate is None:
+            return np.float64(self._objective(blocks, None)), blocks
+        if self.shift is None:
+            s = self._surrogate(self.point)
+            self.frozen.restore()
+            self.shift = self._objective(self.point, None) - s
+            self.frozen.restore()
+        return np.float64(self._surrogate(blocks) + self.shift), blocks
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         self.frozen.restore()
@@ -133,6 +151,19 @@ class ObjectivePair(Pair):
         return {one.name: dy[0] * one.view(gradient.vector, start) for one in self.entries}
 
     def _objective(self, blocks: Blocks, gradient: Any) -> float:
+        self._set(blocks)
+        return self.model.objective(self.player, self.x, self.rng, gradient, Tape(), **self.given)
+
+    def _surrogate(self, blocks: Blocks) -> float:
+        self._set(blocks)
+        model, tape = self.model, Tape().begin(rng=self.rng, **self.given)
+        now = Pass(model.networks, model.views, self.player, self.x, tape, None)
+        return float(self.surrogate(now, self._hold)[0])
+
+    def _hold(self, name: str, x: Array) -> Array:
+        """x as it was in the first pass, which is at x_0."""
+        return self.held_fixed.setdefault(name, x.copy())
+
+    def _set(self, blocks: Blocks) -> None:
         for name, view in self.views.items():
             np.copyto(view, blocks[name])
-        return self.model.objective(self.player, self.x, self.rng, gradient, Tape(), **self.given)

@@ -1,4 +1,4 @@
-"""A layer that on purpose is not differentiated as it is: what is checked in its place.
+"""What on purpose is not differentiated as it is: what is checked in its place.
 
 A straight-through layer rounds on its way forward, and calls itself the identity on its way back.
 It says so with `surrogate`, and then
@@ -7,6 +7,9 @@ It says so with `surrogate`, and then
 
 with s the surrogate and x_0 the point of the check, has the value of the layer at x_0, for the
 layers behind it, and the derivative that its backward pass claims.
+
+So it is with a model's objective whose gradient is another estimate than its derivative: of
+`Model.surrogate`, own_pairs.py takes (1), x being all parameters.
 """
 
 from typing import Any

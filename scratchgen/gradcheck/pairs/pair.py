@@ -220,6 +220,9 @@ class Pair:
             text = f"forward gives outputs of shapes {before}, and then of {now}"
             raise Stopped("varying", f"{text}: what depends on values has no derivative")
 
+    def move_to(self, blocks: Blocks) -> None:
+        """From now on the gradient is asked for there: what holds something fixed has to know."""
+
     def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
         """The outputs for blocks of which one is complex; None where that does not work."""
         self.forward_calls += 1

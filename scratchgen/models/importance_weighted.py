@@ -1,0 +1,212 @@
+"""The importance-weighted autoencoder: a VAE that takes K draws of z for each example.
+
+    mu, log_var = encoder(x)                                        q(z|x)           (1)
+    z_k = mu + exp(log_var / 2) noise_k,   noise_k ~ N(0, I),   k = 1 ... K          (2)
+    raw_k = decoder(z_k)                                            p(x|z)           (3)
+    log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x)                               (4)
+    loss = -mean over the batch of log (1/K sum_k w_k)                               (5)
+
+For K = 1 the loss is a VAE's, with the KL taken at the draw. It falls with K, on average to
+-log p(x). Its parts are means over all draws, and are read like a VAE's,
+
+    reconstruction = -mean of log p(x|z_k),   kl = -mean of [log p(z_k) - log q(z_k|x)]      (6)
+
+kl estimates KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the
+difference is what K draws gain over one, and 0 for K = 1.
+
+The decoder gets the derivative of (5). With w~_k = w_k / sum_i w_i, of losses/importance.py,
+
+    d_raw_k = -w~_k / N d log p(x|z_k) / d raw_k                                     (7)
+    dz_k = d_raw_k, back through the decoder                                         (8)
+
+The encoder is moved by one of two gradients with the same mean. r_k is dL/d[log p(z) - log q(z|x)]
+at a draw, and gaussian.py has both ways from dz and r to mu and log_var:
+
+    in total                     r_k = -w~_k / N,   and (8)                          (9)
+    doubly reparameterised       r_k = -w~_k^2 / N,   w~_k dz_k in the place of (8),
+                                 and q's mu and log_var held fixed in (4)            (10)
+
+(9) is the derivative of (5). Its mean shrinks faster with K than its noise, by 1 / sqrt(K), so that
+more draws would teach the encoder less; with (10) they teach it more. (10) is therefore the
+default. It asks that z_k goes into w_k alone, and so refuses a decoder whose examples mix.
+
+(10) is no derivative of (5), and cannot be checked against it. Together with (7) it is that of
+
+    -1/N sum_nk [w~_k^2 log w_k + w~_k (1 - w~_k) log p(x|z'_k)]                     (11)
+
+where w~, the draws z' and the mu and log_var of q within log w are held fixed.
+
+Sources: Burda, Grosse and Salakhutdinov 2016; (10) Tucker et al. 2019; what (9) does as K grows,
+Rainforth et al. 2018.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, true_or_false, whole
+from ..data.scaling import Scaler
+from ..distributions import Likelihood, gaussian, scored
+from ..errors import OptionError
+from ..kernels import add, mean, repeat, scale, scale_rows
+from ..keywords import explains_keywords
+from ..losses import importance_weights
+from ..nn import distinct_leaves
+from ..parts import setting, with_values
+from ..rng import Rng
+from .autoencoder import GaussianAutoencoder
+from .model import Hold, family
+from .passes import Pass
+from .stacks import decoder_stack, encoder_stack
+
+__all__ = ["IWAE", "iwae"]
+
+
+@family
+class IWAE(GaussianAutoencoder):
+    """An encoder, a decoder, a likelihood and K draws; everything is in nats, mean per example.
+
+    Args:
+        encoder: x (N, *shape) -> mu and log_var side by side (N, 2 latent).
+        decoder: z (N K, latent) -> raw (N K, *likelihood.raw_shape(shape)).
+        likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
+        draws: K, of z for each example. A step takes about K times as long as a VAE's.
+        doubly_reparameterised: whether the encoder is moved by (10), or by (9).
+        dtype, rng, scaler: see Model.
+
+    Raises KindError, ShapeError or OptionError where the parts do not fit.
+    """
+
+    kind: ClassVar[str] = "IWAE"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"iwae": ("encoder", "decoder")}
+    numbers: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+
+    draws: int = setting(default=5, check=whole, text="draws of z for each example", least=1)
+    doubly_reparameterised: bool = setting(
+        default=True,
+        check=true_or_false,
+        text="the encoder's gradient goes through the draws alone, whose noise does not drown it",
+    )
+
+    def fit_together(self) -> None:
+        super().fit_together()
+        mixing = [one for one in distinct_leaves(self.decoder) if not one.example_wise]
+        if self.doubly_reparameterised and mixing:
+            raise OptionError(
+                f"{mixing[0]} in the decoder mixes examples, or does not say that it mixes none, "
+                f"and the doubly reparameterised gradient holds only where the weight of a draw "
+                f"depends on that draw alone: take doubly_reparameterised=False, or another layer "
+                f"(one of your own that treats each example by itself says example_wise = True)"
+            )
+
+    def minimise(self, now: Pass) -> dict[str, Array]:
+        """The loss (5); its parts (6) are means over all draws."""
+        n, k = now.size, self.draws
+        noise = now.normal(n * k, self.latent)  # (N K, Z)
+        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)
+        z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N K, Z)   (2), and (N K,)
+        raw = now.forward("decoder", z, settle=True, labels=self._labels(now))  # (N K, ...)   (3)
+        x = repeat(now.batch, k)  # (N K, *shape)
+        log_prob, d_raw = scored(self.likelihood, x, raw, -1 / n)  # (N K,), (N K, ...)
+        log_w = add(log_prob, log_ratio).reshape(n, k)  # (N, K)   (4)
+        bound, weights = importance_weights(log_w)  # (N,), w~ (N, K)
+        if now.wants_gradient:
+            shares = weights.reshape(n * k)  # (N K,)
+            d_raw = scale_rows(d_raw, shares)  # (N K, ...)   (7)
+            dz = now.backward("decoder", d_raw)  # (N K, Z)   (8)
+            r = scale(shares, -1 / n)  # (N K,)   (9)
+            if self.doubly_reparameterised:
+                r, dz = scale_rows(r, shares), scale_rows(dz, shares)  # (N K,), (N K, Z)   (10)
+                dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)
+            else:
+                dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z)
+            now.backward("encoder", dheads, need_dx=False)
+        return {
+            "loss": scale(mean(bound), -1.0),  # (1,)   (5)
+            "reconstruction": scale(mean(log_prob), -1.0),  # (1,)   (6)
+            "kl": scale(mean(log_ratio), -1.0),  # (1,)   (6)
+        }
+
+    def _labels(self, now: Pass) -> Array | None:
+        """The label of each draw's example (N K,), where there are labels."""
+        return None if now.labels is None else repeat(now.labels, self.draws)
+
+    def surrogate(self, player: str) -> Callable[[Pass, Hold], Array] | None:
+        return self._with_weights_held if self.doubly_reparameterised else None
+
+    def _with_weights_held(self, now: Pass, hold: Hold) -> Array:
+        """(11), from densities as they are defined: (1,)."""
+        n, k, labels = now.size, self.draws, self._labels(now)
+        noise = now.normal(n * k, self.latent)  # (N K, Z)
+        heads = now.forward("encoder", now.batch)  # (N, 2Z)   (1)
+        mu, log_var = np.split(np.repeat(heads, k, axis=0), 2, axis=1)  # (N K, Z) each
+        of_q = np.split(np.repeat(hold("heads", heads), k, axis=0), 2, axis=1)  # held, likewise
+        z = gaussian.draw(mu, log_var, noise)  # (N K, Z)   (2)
+        x, masks = repeat(now.batch, k), now.rng.bit_generator.state
+        log_prob = self.likelihood.log_prob(x, now.forward("decoder", z, labels=labels))  # (N K,)
+        now.rng.bit_generator.state = masks  # both passes of the decoder draw the same ones
+        raw = now.forward("decoder", hold("z", z), on="held", labels=labels)  # (N K, ...)
+        log_prior = gaussian.log_prob(z, np.zeros_like(z), np.zeros_like(z))  # (N K,)
+        log_w = log_prob + log_prior - gaussian.log_prob(z, *of_q)  # (N K,)   (4)
+        shares = hold("weights", importance_weights(log_w.reshape(n, k))[1]).reshape(n * k)
+        terms = shares**2 * log_w + shares * (1 - shares) * self.likelihood.log_prob(x, raw)
+        return -terms.sum(keepdims=True) / n  # (1,)   (11)
+
+    def minimises(self, player: str) -> list[str]:
+        lines = [
+            f"-E[log 1/K sum_k w_k],  z_1 ... z_K ~ q(z|x),  K = {self.draws}",
+            "w_k = p(x|z_k) p(z_k) / q(z_k|x),  p(z) = N(0, I)",
+            "q(z|x) = N(mu, exp(log_var)),  (mu, log_var) = encoder(x)",
+            f"p(x|z), raw = decoder(z): {with_values(self.likelihood)}",
+        ]
+        if self.doubly_reparameterised:
+            lines.append(
+                "the encoder's gradient is doubly reparameterised: of the same mean as the "
+                "derivative, with less noise"
+            )
+        return lines
+
+
+@IWAE.named(
+    "a VAE with several draws, whose bound is tighter",
+    pictures={"epochs": 40, "batch_size": 128, "latent": 8, "hidden": (256, 128)},
+    vectors={"epochs": 60, "batch_size": 128, "latent": 2, "hidden": (128, 128)},
+)
+@explains_keywords
+def iwae(
+    shape: Any,
+    *,
+    latent: int = 20,
+    hidden: Any = (128,),
+    draws: int = 5,
+    doubly_reparameterised: bool = True,
+    likelihood: str | Likelihood | None = None,
+    n_labels: int = 0,
+    dtype: Any = "float32",
+    rng: Rng = None,
+    scaler: Scaler | None = None,
+) -> IWAE:
+    """A dense IWAE for examples of `shape`, its decoder the mirror of its encoder.
+
+    Args:
+        draws: of z for each example; 1 is a VAE with its KL taken at the draw.
+        doubly_reparameterised: whether the encoder is moved by the gradient whose noise does not
+            drown it as `draws` grows, or by the derivative of the loss; see IWAE.
+        shape, latent, hidden, likelihood, n_labels, dtype, rng, scaler: as of `vae`.
+
+    Raises OptionError, ShapeError or KindError.
+
+    >>> iwae((28, 28, 1), latent=2, hidden=(64,), draws=3, rng=0).sample(3, rng=0).shape
+    (3, 28, 28, 1)
+    """
+    return IWAE(
+        encoder=encoder_stack(shape, hidden, 2 * latent, likelihood, n_labels),
+        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
+        likelihood=likelihood,
+        draws=draws,
+        doubly_reparameterised=doubly_reparameterised,
+        dtype=dtype,
+        rng=rng,
+        scaler=scaler,
+    )
