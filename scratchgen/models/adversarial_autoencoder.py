@@ -42,13 +42,14 @@ import numpy as np
 
 from ..checks import Array, count
 from ..data.scaling import Scaler
-from ..distributions import PRIORS, Likelihood, Prior, drawn, scored
+from ..distributions import PRIORS, FixedGaussian, Likelihood, Prior, drawn, scored
 from ..errors import OptionError, ShapeError
 from ..kernels import add, mean, scale
 from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
     PENALTIES,
+    R1,
     AdversarialLoss,
     Penalty,
     discriminator_turn,
@@ -57,7 +58,7 @@ from ..losses import (
     points,
 )
 from ..nn import Network
-from ..optim import Adam, Optimizer
+from ..optim import Adam, LinearDecay, Optimizer
 from ..parts import choose, setting, with_values
 from ..rng import Rng
 from .autoencoder import Autoencoder
@@ -182,13 +183,19 @@ class AAE(Autoencoder):
         return [*lines, f"penalty = {with_values(self.penalty)}"] if self.penalty else lines
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """Adam: the autoencoder at `learning_rate`, by default 1e-3, the game's players at half.
+        """Adam for each player, at rates that fall in a straight line to 0.
 
-        These have b1 = 0.5: a long memory of where the other player was is out of date.
+        `learning_rate` is the first rate of the autoencoder and of the generator, by default 1e-3;
+        the discriminator's is twice that, so that it keeps up (Heusel et al. 2017). In the game b1
+        is 0.5. At rates that stay as they are, the codes go on circling around the prior.
         """
         rate = 1e-3 if learning_rate is None else learning_rate
-        game = Adam(rate / 2, b1=0.5)
-        return {"autoencoder": Adam(rate), "discriminator": game, "generator": game}
+        last = max(1, steps)
+        return {
+            "autoencoder": Adam(LinearDecay(rate, last)),
+            "discriminator": Adam(LinearDecay(2 * rate, last), b1=0.5),
+            "generator": Adam(LinearDecay(rate, last), b1=0.5),
+        }
 
     def remarks(self) -> list[str]:
         if self.loss.name == "wasserstein" and not self.penalty:
@@ -202,8 +209,22 @@ class AAE(Autoencoder):
 
 @AAE.named(
     "an adversarial autoencoder",
-    pictures={"epochs": 40, "batch_size": 128, "latent": 8, "hidden": (256, 128)},
-    vectors={"epochs": 20, "batch_size": 128, "latent": 2, "hidden": (128, 128)},
+    pictures={
+        "epochs": 40,
+        "batch_size": 128,
+        "latent": 8,
+        "hidden": (256, 128),
+        "penalty": R1(weight=0.3),
+    },
+    vectors={
+        "epochs": 20,
+        "batch_size": 128,
+        "latent": 2,
+        "hidden": (128, 128),
+        "penalty": R1(weight=0.3),
+        # codes have no noise, so that a variance that is learnt would fall without end
+        "likelihood": FixedGaussian(variance=0.01),
+    },
 )
 @explains_keywords
 def aae(
@@ -232,7 +253,8 @@ def aae(
             or a Prior.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
-            pictures, Gaussian for vectors.
+            pictures, Gaussian for vectors. Of vectors that the codes tell almost exactly, a fixed
+            variance, FixedGaussian(0.01), keeps (4) from falling without end.
         n_labels: the number of classes; above 0 the decoder and the discriminator are given the
             label of each example, and `fit`, `sample` and the rest want labels. `encode` does not.
         dtype: "float32" or "float64".

@@ -512,7 +512,7 @@ class Model(ExplainsKeywords):
         return _as_given(z, "z", (self.latent,), self.check_latents)
 
     def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
-        """`decode` of n draws of z, as `draw_latents` gives them, a chunk at a time: (n, *shape)."""
+        """`decode` of n draws of z, as `draw_latents` gives them, a chunk each: (n, *shape)."""
         n = count(n)
         labels = self.check_labels(labels, n)
         out = self._room(n)
