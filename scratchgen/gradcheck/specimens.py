@@ -12,6 +12,7 @@ import numpy as np
 
 from ..checks import Shape
 from ..distributions import (
+    PRIORS,
     Bernoulli,
     Categorical,
     FixedGaussian,
@@ -26,7 +27,7 @@ from ..distributions import (
 )
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
-from ..models import GAN, VAE, Model
+from ..models import AAE, GAN, VAE, Model
 from ..nn import (
     ELU,
     GELU,
@@ -239,8 +240,18 @@ def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings:
     return GAN(generator, discriminator, loss, dtype="float64", rng=0, **settings)
 
 
+def aae(**settings: Any) -> AAE:
+    """An AAE with one dense layer in its encoder and its decoder, two in its discriminator."""
+    encoder, decoder = Network((3,), Dense(3, 2)), Network((2,), Dense(2, 3))
+    given = {"discriminator": stack(2, 3, 1), "likelihood": "mse", "dtype": "float64", "rng": 0}
+    return AAE(encoder, decoder, **{**given, **settings})
+
+
 def models() -> dict[str, Model]:
-    """Every likelihood in a VAE, every game and penalty in a GAN, and what changes either."""
+    """Every likelihood in a VAE, every game and penalty in a GAN, and what changes either.
+
+    Every prior in an AAE.
+    """
     shared = Dense(3, 4)
     join = [JoinLabels(3, 2) for _ in range(4)]
     with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
@@ -277,4 +288,6 @@ def models() -> dict[str, Model]:
         "GAN, batch norm": gan(
             "minimax", Network((2,), Dense(2, 3), BatchNorm(3)), Network((3,), Dense(3, 1))
         ),
+        **{f"AAE, {name}": aae(prior=name) for name in PRIORS},
+        "AAE, penalty": aae(loss="wasserstein", penalty="gradient_penalty"),
     }
