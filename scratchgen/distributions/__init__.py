@@ -4,7 +4,7 @@ from . import bernoulli, categorical, gaussian
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood, scored
 from .named import LIKELIHOODS, likelihood_for
-from .priors import PRIORS, Prior, Ring, StandardNormal, Uniform
+from .priors import PRIORS, Prior, Ring, StandardNormal, Uniform, drawn
 
 __all__ = [
     "LIKELIHOODS",
@@ -22,6 +22,7 @@ __all__ = [
     "Uniform",
     "bernoulli",
     "categorical",
+    "drawn",
     "gaussian",
     "likelihood_for",
     "scored",

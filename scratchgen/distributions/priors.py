@@ -22,14 +22,15 @@ import numpy as np
 from ..checks import Array, finite, whole
 from ..errors import OptionError
 from ..kernels import add_scaled, full, integers, standard_normal, take_rows, uniform
-from ..keywords import ExplainsKeywords
+from ..nn.layer import accept
+from ..parts import Known, Part, setting
 
 
 @dataclass(frozen=True)
-class Prior(ExplainsKeywords):
+class Prior(Part):
     """What every prior does: draws z (n, latent).
 
-    Priors are frozen dataclasses: their fields are all that a file must hold.
+    Priors are frozen dataclasses: their fields are their settings.
     """
 
     name: ClassVar[str]
@@ -65,12 +66,9 @@ class Uniform(Prior):
     Raises OptionError unless the bound is above 0.
     """
 
-    bound: float = math.sqrt(3)
+    bound: float = setting(math.sqrt(3), finite, "largest |z_j|", "prior-bound", above=True)
     name: ClassVar[str] = "uniform"
     formula: ClassVar[str] = "z_j ~ U(-bound, bound)"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bound", finite(self.bound, "Uniform: bound", above=True))
 
     def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
         low = full((n, latent), -self.bound, dtype)  # (n, latent)
@@ -85,17 +83,11 @@ class Ring(Prior):
     Raises OptionError for fewer than one mode, and for a radius or a std that is not above 0.
     """
 
-    modes: int = 10
-    radius: float = 3.0
-    std: float = 0.3
+    modes: int = setting(10, whole, "number of components", "prior-modes", least=1)
+    radius: float = setting(3.0, finite, "radius of their circle", "prior-radius", above=True)
+    std: float = setting(0.3, finite, "standard deviation of each", "prior-std", above=True)
     name: ClassVar[str] = "ring"
     formula: ClassVar[str] = "z ~ N(c_m, std^2 I), m one of the modes, c_m on a circle"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "modes", whole(self.modes, "Ring: modes", least=1))
-        for name in ("radius", "std"):
-            value = finite(getattr(self, name), f"Ring: {name}", above=True)
-            object.__setattr__(self, name, value)
 
     def check(self, latent: int) -> None:
         """OptionError for fewer than two latents, which have no circle."""
@@ -118,4 +110,17 @@ class Ring(Prior):
         return np.pad(circle, ((0, 0), (0, latent - 2)))  # (M, latent)   (3)
 
 
-PRIORS: dict[str, type[Prior]] = {kind.name: kind for kind in (StandardNormal, Uniform, Ring)}
+PRIORS = Known(
+    "prior",
+    "scratchgen.distributions.PRIORS",
+    {kind.name: kind for kind in (StandardNormal, Uniform, Ring)},
+)
+
+
+def drawn(prior: Prior, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
+    """n draws of the prior: (n, latent), of that dtype.
+
+    Raises ShapeError or KindError where a user's own prior gives anything else.
+    """
+    z = prior.draw(rng, n, latent, dtype)  # (n, latent)
+    return accept(prior, "draw", "z", z, (n, latent), np.dtype(dtype))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..checks import Shape
 from ..distributions import (
+    PRIORS,
     Bernoulli,
     Categorical,
     FixedGaussian,
@@ -27,7 +28,7 @@ from ..distributions import (
 )
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
-from ..models import GAN, IWAE, RECIPES, VAE, Model, Recipe
+from ..models import AAE, GAN, IWAE, RECIPES, VAE, Model, Recipe
 from ..models.model import family_settings
 from ..nn import (
     ELU,
@@ -284,8 +285,18 @@ def made_of(model: Model) -> tuple[Any, ...]:
     return (type(model), *parts, *switches, *layers, *words)
 
 
+def aae(**settings: Any) -> AAE:
+    """An AAE with one dense layer in its encoder and its decoder, two in its discriminator."""
+    encoder, decoder = Network((3,), Dense(3, 2)), Network((2,), Dense(2, 3))
+    given = {"discriminator": stack(2, 3, 1), "likelihood": "mse", "dtype": "float64", "rng": 0}
+    return AAE(encoder, decoder, **{**given, **settings})
+
+
 def models() -> dict[str, Model]:
-    """Every likelihood in a VAE, every game and penalty in a GAN, what changes a family; recipes."""
+    """One of every combination of parts that changes an objective, and a small one of each recipe.
+
+    That is every likelihood in a VAE, every game and penalty in a GAN, every prior in an AAE.
+    """
     shared = Dense(3, 4)
     join = [JoinLabels(3, 2) for _ in range(4)]
     with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
@@ -333,5 +344,7 @@ def models() -> dict[str, Model]:
         "GAN, batch norm": gan(
             "minimax", Network((2,), Dense(2, 3), BatchNorm(3)), Network((3,), Dense(3, 1))
         ),
+        **{f"AAE, {name}": aae(prior=name) for name in PRIORS},
+        "AAE, penalty": aae(loss="wasserstein", penalty="gradient_penalty"),
         **of_recipes(),
     }

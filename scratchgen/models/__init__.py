@@ -7,6 +7,7 @@ does with them.
 from .variational import *  # noqa: F403, I001 # the families, in the order in which they are listed
 from .importance_weighted import *  # noqa: F403
 from .adversarial import *  # noqa: F403
+from .adversarial_autoencoder import *  # noqa: F403
 
 from .autoencoder import Autoencoder as Autoencoder
 from .autoencoder import GaussianAutoencoder as GaussianAutoencoder

@@ -93,7 +93,7 @@ class Model(ExplainsKeywords):
     farthest: ClassVar[float] = 3.0  # bound of |mean|
     # what a model can do
     encodes: ClassVar[bool] = False  # x -> z: encode, reconstruct
-    has_likelihood: ClassVar[bool] = False  # p(x|z): elbo, sample(noise=True)
+    has_likelihood: ClassVar[bool] = False  # p(x|z): sample(noise=True)
     scores: ClassVar[bool] = False  # x -> how real it seems: score
     recipes: ClassVar[Mapping[str, Recipe]] = {}  # by name, the ways to build one from sizes
 
@@ -527,7 +527,7 @@ class Model(ExplainsKeywords):
         return _as_given(z, "z", (self.latent,), self.check_latents)
 
     def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
-        """`decode` of n draws of z ~ N(0, I), a chunk at a time: (n, *shape)."""
+        """`decode` of n draws of z, as `draw_latents` gives them, a chunk each: (n, *shape)."""
         n = count(n)
         labels = self.check_labels(labels, n)
         out = self._room(n)
@@ -537,14 +537,15 @@ class Model(ExplainsKeywords):
         return out
 
     def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
-        """n draws of z ~ N(0, I): (n, latent)."""
+        """n draws of z for samples, here of N(0, I): (n, latent)."""
         n = count(n)
         return standard_normal(rng, (n, self.latent), self.dtype)
 
     @property
     def n_labels(self) -> int:
         """How many classes the labels come from; 0 for a model that wants none."""
-        return min(map(joined_labels, self.networks.values()), default=0)
+        joined = map(joined_labels, self.networks.values())
+        return min(filter(None, joined), default=0)  # a network without JoinLabels has 0
 
     def parameter_count(self) -> int:
         """How many numbers are trained."""

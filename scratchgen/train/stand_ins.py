@@ -42,6 +42,7 @@ GIVES = {  # by verb, the names of the arrays that it gives
     "backward": ("dx",),
     "tangent": ("v",),
     "tangent_backward": ("x", "u"),
+    "draw": ("z",),
     "points": ("x",),
     "both": ("value", "gradient"),
     "discriminator_pass": ("value", "real", "fake"),
@@ -76,7 +77,7 @@ def taping() -> Iterator[Playback]:
 
 
 class StandIn:
-    """Runs a part: a likelihood, a game, a penalty or an optimizer of a user's own."""
+    """Runs a part: a likelihood, a game, a penalty or a prior of a user's own."""
 
     def __init__(self, part: Any) -> None:
         self.part = part
@@ -215,7 +216,8 @@ class Run:
         given = args[:-1] if verb == "update" else args
         self.arrays = [x for one in given for x in memory.arrays_in(one)]
         self.changes = [x for x in self.arrays if x.flags.writeable]
-        self.dtype: Any = next((x.dtype for x in args if isinstance(x, np.ndarray)), None)
+        dtypes = (getattr(x, "dtype", x) for x in args)
+        self.dtype: Any = next((one for one in dtypes if isinstance(one, np.dtype)), None)
         self.kept: dict[str, Array] | None = None
         self.rng = next(filter(None, map(_rng_of, args)), None)
 

@@ -1,0 +1,64 @@
+"""Whether two samples come from one distribution: the energy distance (Szekely and Rizzo 2004).
+
+    D(P, Q) = 2 E|x - y| - E|x - x'| - E|y - y'|        x, x' ~ P,  y, y' ~ Q             (1)
+    D of samples x_1 ... x_N and y_1 ... y_M = -s^T A s                                   (2)
+    p = (1 + how many of the K shuffled D are at least D) / (1 + K)                       (3)
+
+(1) is 0 for P = Q, and above 0 for all others. In (2), A has the distances |a - b| between all
+pairs of the N + M examples, and s is 1/N for each x and -1/M for each y, so that means stand for
+the expectations of (1). Where P = Q, it does not matter which examples are called x and which y:
+shuffling s gives as large a D as often as not, and a p of at most a level comes up by chance with
+at most that probability. (2) of two samples of one distribution is small, and not 0; (3) says
+whether it is too large.
+"""
+
+import numpy as np
+
+from ..checks import Array, examples, whole
+from ..errors import DataError
+from ..rng import Rng, generator
+
+
+def energy_distance(x: Array, y: Array) -> float:
+    """(2), in the unit of x: samples x (N, ...) and y (M, ...).
+
+    Raises ShapeError, KindError or DataError for what are no two samples of one shape.
+
+    >>> energy_distance([[0.0], [0.0]], [[3.0]])
+    6.0
+    """
+    distances, signs = _pairs(x, y)
+    return float(-signs @ distances @ signs)  # (2)
+
+
+def same_distribution(x: Array, y: Array, shuffles: int = 199, rng: Rng = None) -> float:
+    """p (3) for samples x (N, ...) and y (M, ...): small where their distributions differ.
+
+    Takes memory for (N + M)^2 distances. Raises as `energy_distance`, and OptionError unless there
+    is at least one shuffle.
+
+    >>> normal = np.random.default_rng(0).standard_normal
+    >>> same_distribution(normal((50, 2)), normal((50, 2)) + 3, rng=0)
+    0.005
+    """
+    shuffles, rng = whole(shuffles, "shuffles", least=1), generator(rng)
+    distances, signs = _pairs(x, y)
+    all_signs = np.stack([signs, *(rng.permutation(signs) for _ in range(shuffles))])  # (1 + K, N)
+    of_all = -((all_signs @ distances) * all_signs).sum(axis=1)  # (1 + K,)   (2)
+    tiny = 1e-12 * distances.max()  # of rounding, between shuffles that are alike
+    return float(np.mean(of_all >= of_all[0] - tiny))  # (3)
+
+
+def _pairs(x: Array, y: Array) -> tuple[Array, Array]:
+    """A (N + M, N + M) and s (N + M,) of (2)."""
+    x = examples(x, np.shape(x)[1:], np.float64)
+    y = examples(y, x.shape[1:], np.float64, "y")
+    if not (len(x) and len(y)):
+        raise DataError(f"x has {len(x)} examples and y {len(y)}: wants at least one of each")
+    both = np.concatenate([x.reshape(len(x), -1), y.reshape(len(y), -1)])  # (N + M, D)
+    distances = np.stack([np.linalg.norm(both - one, axis=1) for one in both])  # (N + M, N + M)
+    signs = np.repeat([1 / len(x), -1 / len(y)], [len(x), len(y)])  # (N + M,)
+    return distances, signs
+
+
+__all__ = ["energy_distance", "same_distribution"]

@@ -1,0 +1,281 @@
+"""The adversarial autoencoder (Makhzani et al. 2016): a discriminator sees codes, not examples.
+
+    z = encoder(x)                                      codes, one for each x             (1)
+    raw = decoder(z)                                    p(x|z)                            (2)
+    fake_n = D(z_n),   real_n = D(c_n),   c_n ~ p(z)    scores of codes and of draws      (3)
+    the autoencoder minimises    1/N sum_n -log p(x_n|z_n)                                (4)
+    the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)             (5)
+    the generator minimises      1/N sum_n loss.generator(fake_n)                         (6)
+
+The codes of all data have one distribution together, the aggregate posterior q(z): encode(x), for
+an x of the data, is a draw of it. Where (5) and (6) have made it the prior, the decoder has learnt
+to decode what the prior draws, so that z ~ p(z), decoded, is a new example. A VAE's KL term asks
+more: that the posterior of every single x be near the prior. It needs the density of the prior,
+(5) needs its draws alone.
+
+The generator is the encoder: two players move it in each step, first the autoencoder and last the
+generator, each by a gradient and with moments of its own. Backward, with dreal and dfake (N,) the
+derivatives of (5), or of (6), with respect to the scores, and with the weight 1/N of each example:
+
+    d_raw = -1/N d log p(x|z) / d raw                                                     (7)
+    dz = decoder.backward(d_raw);   dL/dw of the encoder += encoder.backward(dz)          (8)
+    dL/dw_D = D.backward(dreal), on the tape of the real pass
+            + D.backward(dfake), on the tape of the fake pass                             (9)
+    dz = D.backward(dfake), nothing added for D;   encoder.backward(dz)                   (10)
+
+x passes through the encoder three times in a step. What that teaches the encoder's state, such as
+the running mean of a batch norm, it learns once, in the autoencoder's pass: the other two see the
+same batch again. The discriminator's state learns from both its passes, of draws and of codes, as
+what it judges is the mixture of both.
+
+With labels, p(x|z, y): the decoder is given the label, and the code is left with what the label
+does not say, such as the style of a digit (figure 6 of the paper). To draw an x of the class y from
+z ~ p(z) then takes q(z|y) = p(z) for each y, and not just on average, so that `aae` gives the label
+to the discriminator too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, count
+from ..data.scaling import Scaler
+from ..distributions import PRIORS, FixedGaussian, Likelihood, Prior, drawn, scored
+from ..errors import OptionError, ShapeError
+from ..kernels import add, mean, scale
+from ..keywords import explains_keywords
+from ..losses import (
+    LOSSES,
+    PENALTIES,
+    R1,
+    AdversarialLoss,
+    Penalty,
+    discriminator_turn,
+    generator_turn,
+    penalise,
+    points,
+)
+from ..nn import Network
+from ..optim import Adam, LinearDecay, Optimizer
+from ..parts import choose, setting, with_values
+from ..rng import Rng
+from .autoencoder import Autoencoder
+from .fitting import expect_output
+from .model import family
+from .passes import Pass
+from .stacks import decoder_stack, discriminator_stack, encoder_stack
+
+__all__ = ["AAE", "aae"]
+
+
+@family
+class AAE(Autoencoder):
+    """An encoder, a decoder, and a discriminator that tells codes from draws of the prior.
+
+    Args:
+        encoder: x (N, *shape) -> codes z (N, latent).
+        decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
+        likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
+        discriminator: z (N, latent) -> a score each (N, 1), the higher the more like a draw of the
+            prior; always by this name.
+        loss: the game, by name or as an AdversarialLoss.
+        prior: what codes together should be distributed like: a name, or a Prior.
+        penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
+        dtype, rng, scaler: see Model.
+
+    Raises KindError, ShapeError or OptionError where the parts do not fit.
+    """
+
+    kind: ClassVar[str] = "AAE"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "autoencoder": ("encoder", "decoder"),
+        "discriminator": ("discriminator",),
+        "generator": ("encoder",),
+    }
+
+    discriminator: Network = field(kw_only=True)
+    loss: Any = setting(default="non_saturating", text="the game", known=LOSSES)
+    prior: Any = setting(
+        default="standard_normal", text="what codes are to be distributed like", known=PRIORS
+    )
+    penalty: Any = setting(default=None, text="on the discriminator's slope", known=PENALTIES)
+
+    def fit_together(self) -> None:
+        super().fit_together()
+        if self.discriminator.in_shape != (self.latent,):
+            raise ShapeError(
+                f"the discriminator takes {self.discriminator.in_shape}, wants ({self.latent},), "
+                f"because it is shown codes: build it with Network(({self.latent},), ...)"
+            )
+        expect_output(self.discriminator, "discriminator", (1,), "it gives one score a code")
+        self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
+        self.prior = choose(self.prior, PRIORS, Prior)
+        self.prior.check(self.latent)
+        self.penalty = choose(self.penalty, PENALTIES, Penalty)
+        if self.penalty and (reason := self.discriminator.why_no_tangent()):
+            raise OptionError(
+                f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
+                f"{reason}"
+            )
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return ("autoencoder", "discriminator", *(["penalty"] if self.penalty else []), "generator")
+
+    def minimise(self, now: Pass) -> dict[str, Array]:
+        """(4), (5) with its penalty, or (6)."""
+        if now.player == "autoencoder":
+            return self._autoencoder(now)
+        return self._discriminator(now) if now.player == "discriminator" else self._generator(now)
+
+    def _autoencoder(self, now: Pass) -> dict[str, Array]:
+        z = now.forward("encoder", now.batch, settle=True)  # (N, Z)   (1)
+        raw = now.forward("decoder", z, settle=True)  # (N, ...)   (2)
+        log_prob, d_raw = scored(self.likelihood, now.batch, raw, -1 / now.size)  # (N,), and (7)
+        if now.wants_gradient:
+            dz = now.backward("decoder", d_raw)  # (N, Z)   (8)
+            now.backward("encoder", dz, need_dx=False)  # (8)
+        return {"autoencoder": scale(mean(log_prob), -1)}  # (1,)   (4)
+
+    def _discriminator(self, now: Pass) -> dict[str, Array]:
+        c = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)
+        z = now.forward("encoder", now.batch)  # (N, Z)   (1)
+        real = now.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
+        fake = now.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)
+        value = mean(d.value)  # (1,)   (5)
+        if now.wants_gradient:
+            now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (9)
+            now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (9)
+        if not self.penalty:
+            return {"discriminator": value}
+        at = points(self.penalty, c, z, now.rng)  # (M, Z), as a rule M = N
+        each = penalise(self.penalty, now.network("discriminator", on="penalty"), at, 1 / len(at))
+        penalty = mean(each)  # (1,)
+        return {"discriminator": add(value, penalty), "penalty": penalty}
+
+    def _generator(self, now: Pass) -> dict[str, Array]:
+        z = now.forward("encoder", now.batch)  # (N, Z)   (1)
+        fake = now.forward("discriminator", z, on="judged")  # (N, 1)   (3)
+        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)
+        if now.wants_gradient:
+            dz = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
+            now.backward("encoder", dz, need_dx=False)  # (10)
+        return {"generator": mean(d.value)}  # (1,)   (6)
+
+    def minimises(self, player: str) -> list[str]:
+        if player == "autoencoder":
+            return [
+                "-log p(x|z),  z = encoder(x)",
+                f"p(x|z), raw = decoder(z): {with_values(self.likelihood)}",
+            ]
+        if player == "generator":
+            formula = self.loss.generator_formula or f"the {self.loss.name} loss of f"
+            return [formula, "f = D(encoder(x)): it moves the encoder again"]
+        formula = self.loss.discriminator_formula or f"the {self.loss.name} loss of r and f"
+        lines = [
+            formula + (" + penalty" if self.penalty else ""),
+            "r = D(z), z ~ p(z), f = D(encoder(x)): the discriminator's scores",
+            f"p(z): {with_values(self.prior)}",
+        ]
+        return [*lines, f"penalty = {with_values(self.penalty)}"] if self.penalty else lines
+
+    def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
+        """Adam for each player, at rates that fall in a straight line to 0.
+
+        `learning_rate` is the first rate of the autoencoder and of the generator, by default 1e-3;
+        the discriminator's is twice that, so that it keeps up (Heusel et al. 2017). In the game b1
+        is 0.5. At rates that stay as they are, the codes go on circling around the prior.
+        """
+        rate = 1e-3 if learning_rate is None else learning_rate
+        last = max(1, steps)
+        return {
+            "autoencoder": Adam(LinearDecay(rate, last)),
+            "discriminator": Adam(LinearDecay(2 * rate, last), b1=0.5),
+            "generator": Adam(LinearDecay(rate, last), b1=0.5),
+        }
+
+    def remarks(self) -> list[str]:
+        if self.loss.name == "wasserstein" and not self.penalty:
+            return ["without a penalty nothing bounds this game's scores"]
+        return []
+
+    def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
+        """n draws of z ~ p(z), the prior: (n, latent)."""
+        return drawn(self.prior, rng, count(n), self.latent, self.dtype)
+
+
+@AAE.named(
+    "an adversarial autoencoder",
+    pictures={
+        "epochs": 40,
+        "batch_size": 128,
+        "latent": 8,
+        "hidden": (256, 128),
+        "penalty": R1(weight=0.3),
+    },
+    vectors={
+        "epochs": 20,
+        "batch_size": 128,
+        "latent": 2,
+        "hidden": (128, 128),
+        "penalty": R1(weight=0.3),
+        # codes have no noise, so that a variance that is learnt would fall without end
+        "likelihood": FixedGaussian(variance=0.01),
+    },
+)
+@explains_keywords
+def aae(
+    shape: Any,
+    *,
+    latent: int = 8,
+    hidden: Any = (128, 128),
+    loss: str | AdversarialLoss = "non_saturating",
+    prior: str | Prior = "standard_normal",
+    penalty: str | Penalty | None = None,
+    likelihood: str | Likelihood | None = None,
+    n_labels: int = 0,
+    dtype: Any = "float32",
+    rng: Rng = None,
+    scaler: Scaler | None = None,
+) -> AAE:
+    """A dense adversarial autoencoder for examples of `shape`.
+
+    Args:
+        shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
+        latent: the size of z.
+        hidden: the widths of the encoder's hidden layers, each followed by ReLU; the decoder has
+            them reversed, and so has the discriminator, with LeakyReLU.
+        loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
+        prior: what codes together should be distributed like: a name of sg.distributions.PRIORS,
+            or a Prior.
+        penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
+        likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
+            pictures, Gaussian for vectors. Of vectors that the codes tell almost exactly, a fixed
+            variance, FixedGaussian(0.01), keeps (4) from falling without end.
+        n_labels: the number of classes; above 0 the decoder and the discriminator are given the
+            label of each example, and `fit`, `sample` and the rest want labels. `encode` does not.
+        dtype: "float32" or "float64".
+        rng: for the first weights.
+        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
+            takes and gives x in the units that it was fitted on.
+
+    Raises OptionError, ShapeError or KindError.
+
+    >>> aae((28, 28, 1), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
+    (3, 28, 28, 1)
+    """
+    return AAE(
+        encoder=encoder_stack(shape, hidden, latent, likelihood),
+        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
+        discriminator=discriminator_stack((latent,), hidden, n_labels=n_labels),
+        likelihood=likelihood,
+        loss=loss,
+        prior=prior,
+        penalty=penalty,
+        dtype=dtype,
+        rng=rng,
+        scaler=scaler,
+    )
