@@ -6,6 +6,7 @@ does with them.
 
 from .variational import *  # noqa: F403, I001 # the families, in the order in which they are listed
 from .adversarial import *  # noqa: F403
+from .auxiliary_classifier import *  # noqa: F403
 
 from .diagnosis import active_latents as active_latents
 from .diagnosis import collapse as collapse
