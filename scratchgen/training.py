@@ -237,8 +237,14 @@ def _wants_classes(options: argparse.Namespace) -> bool:
 
 def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> int:
     """How many classes the model is to be told apart by: those of the data, or 0."""
-    if not options.conditional:
+    needs_labels = RECIPES[options.model].needs_labels
+    if not (options.conditional or needs_labels):
         return 0
+    if labels is None and needs_labels:
+        raise OptionError(
+            f"{options.model} learns from the labels of its data, and {name} has none: name other "
+            f"data"
+        )
     if labels is None:
         raise OptionError(f"--conditional needs labels, and {name} has none: leave it out")
     return int(labels.max()) + 1

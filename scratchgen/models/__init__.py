@@ -8,6 +8,7 @@ from .variational import *  # noqa: F403, I001 # the families, in the order in w
 from .importance_weighted import *  # noqa: F403
 from .adversarial import *  # noqa: F403
 from .adversarial_autoencoder import *  # noqa: F403
+from .auxiliary_classifier import *  # noqa: F403
 
 from .autoencoder import Autoencoder as Autoencoder
 from .autoencoder import GaussianAutoencoder as GaussianAutoencoder

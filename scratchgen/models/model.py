@@ -543,9 +543,12 @@ class Model(ExplainsKeywords):
 
     @property
     def n_labels(self) -> int:
-        """How many classes the labels come from; 0 for a model that wants none."""
-        joined = map(joined_labels, self.networks.values())
-        return min(filter(None, joined), default=0)  # a network without JoinLabels has 0
+        """How many classes the labels come from; 0 for a model that wants none.
+
+        The networks that join labels say so; the others need none.
+        """
+        counts = map(joined_labels, self.networks.values())
+        return min((n for n in counts if n), default=0)
 
     def parameter_count(self) -> int:
         """How many numbers are trained."""

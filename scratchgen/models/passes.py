@@ -58,6 +58,11 @@ class Pass:
         labels: Array | None = self._tape.what_was_given().get("labels")
         return labels
 
+    def expected_labels(self, reason: str) -> Array:
+        """Those of the batch (N,); TapeError, with the reason why it needs them, for none."""
+        labels: Array = self._tape.given("labels", reason)
+        return labels
+
     @property
     def rng(self) -> np.random.Generator:
         """Where noise comes from."""

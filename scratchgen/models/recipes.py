@@ -4,9 +4,12 @@
     def vae(shape, *, latent=20, ...): ...
 
 What `scratchgen train` does where it is not told stands with the recipe: for pictures, and for
-vectors. Both were found by looking at what came out.
+vectors. Both were found by looking at what came out. A recipe whose n_labels has no default builds
+models that learn from labelled data alone: `train` gives it the classes of the data, and refuses
+data without labels.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +35,14 @@ class Recipe:
     vectors: Mapping[str, Any] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
     like: "Recipe | None" = None
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it builds nothing without the number of classes."""
+        n_labels = inspect.signature(self.build).parameters.get("n_labels")
+        if n_labels is None:
+            return self.like is not None and self.like.needs_labels
+        return n_labels.default is inspect.Parameter.empty
 
     def __call__(self, shape: Any, **settings: Any) -> Any:
         """The model of these settings."""

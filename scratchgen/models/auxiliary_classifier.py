@@ -1,0 +1,263 @@
+"""The auxiliary classifier GAN (Odena, Olah and Shlens 2017): samples of a class that is asked for.
+
+The generator is given a class; the discriminator is not, and has to tell it, beside real from fake.
+With C classes, labels m_n of the data, and labels c_n drawn for the fakes, each class as likely,
+
+    made_n = G(z_n, c_n),   z ~ N(0, I),   c ~ U{0 ... C - 1}                            (1)
+    (r_n, real_n) = D(x_n),   (f_n, fake_n) = D(made_n)    a score, and C logits         (2)
+
+    game_n = loss.discriminator(r_n, f_n)                  the source                    (3)
+    class_n = -log softmax(real_n)[m_n] - log softmax(fake_n)[c_n]                       (4)
+    the discriminator minimises  1/N sum_n (game_n + class_weight class_n)               (5)
+
+    the generator minimises                                                              (6)
+        1/N sum_n (loss.generator(f_n) - class_weight log softmax(fake_n)[c_n])
+
+The paper has (3) and (4) with the opposite sign, and no factor before any of their terms:
+
+    L_S = E[log P(real | x)] + E[log P(fake | made)]
+    L_C = E[log P(m | x)] + E[log P(c | made)]
+
+Its D maximises L_S + L_C, and its G maximises L_C - L_S, of which only the fakes' terms depend on
+G. That is class_weight 1 in the minimax game; here, as in most code, the game is by default the
+non-saturating one. Both players want the class to be told: the class part is no contest.
+
+Backward, (3) gives a derivative by each score and (4) by each logit; side by side they are dL/dD,
+with which all goes back as in a GAN (adversarial.py). A penalty acts on the slope of the score.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..checks import Array, finite, whole
+from ..data.scaling import Scaler
+from ..distributions import categorical
+from ..errors import OptionError
+from ..kernels import add, add_scaled, formula, integers, join, mean, share, twin_of
+from ..keywords import explains_keywords
+from ..losses import (
+    AdversarialLoss,
+    Penalty,
+    cross_entropy,
+    discriminator_turn,
+    generator_turn,
+    penalise,
+    points,
+)
+from ..parts import setting
+from ..rng import Rng
+from .adversarial import GAN
+from .fitting import expect_output
+from .model import family, joined_labels
+from .passes import Pass
+from .stacks import discriminator_stack, generator_stack, noise_for
+
+# mypy: disable-error-code="no-untyped-def"
+
+__all__ = ["ACGAN", "acgan"]
+
+
+@formula("y (N, K) -> score (N,), logits (N, K - 1)")
+def score_and_logits(y: Array) -> tuple[Array, Array]:
+    """y (N, 1 + C) -> the score of each example (N,), and its logits (N, C)."""
+    return y[:, 0].copy(), y[:, 1:].copy()  # (N,), (N, C)   (2)
+
+
+@twin_of(score_and_logits)
+def score_and_logits_loop(part, parts, y, score, logits):
+    top, bottom = share(len(y), part, parts)
+    for n in range(top, bottom):
+        y_n, logits_n = y[n], logits[n]
+        score[n] = y_n[0]  # (2)
+        for k in range(logits_n.size):
+            logits_n[k] = y_n[1 + k]  # (2)
+
+
+@family
+class ACGAN(GAN):
+    """A GAN whose generator is told a class, which its discriminator tells again.
+
+    Args:
+        generator: z (N, latent) -> fake examples (N, *shape), with JoinLabels for C classes.
+        discriminator: examples (N, *shape) -> a score and C logits each (N, 1 + C), no JoinLabels.
+        class_weight: of the class part in what each player minimises.
+        loss, discriminator_steps, penalty, weight_clip, dtype, rng, scaler: see GAN.
+
+    Training wants the label of each example. Raises KindError, ShapeError or OptionError where the
+    parts do not fit.
+    """
+
+    kind: ClassVar[str] = "ACGAN"
+
+    class_weight: float = setting(
+        default=1.0, check=finite, text="weight of the class part in what each player minimises"
+    )
+
+    def _expect_scores(self) -> None:
+        classes = joined_labels(self.generator)
+        if not classes:
+            raise OptionError(
+                f"the generator of an {self.kind} is told a class and joins no labels: put "
+                f"JoinLabels(n_labels, width) at its start"
+            )
+        if joined_labels(self.discriminator):
+            raise OptionError(
+                f"the discriminator of an {self.kind} has to tell the class from the example "
+                f"alone, and joins labels: leave its JoinLabels out"
+            )
+        reason = f"it gives a score and a logit for each of {classes} classes"
+        expect_output(self.discriminator, "discriminator", (1 + classes,), reason)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        penalty = ["penalty"] if self.penalty else []
+        ours = ("discriminator", "real_classes", "fake_classes", *penalty)
+        return (*ours, "generator", "generator_classes")
+
+    def minimise(self, now: Pass) -> dict[str, Array]:
+        """(5), with its penalty, or (6). Their class parts are reported in nats, not weighted."""
+        z = now.normal(now.size, self.latent)  # (N, Z)
+        drawn = integers(now.rng, self.n_labels, (now.size,))  # (N,)   (1)
+        if now.player == "generator":
+            return self._generator_told(now, z, drawn)
+        return self._discriminator_told(now, z, drawn)
+
+    def _discriminator_told(self, now: Pass, z: Array, drawn: Array) -> dict[str, Array]:
+        labels = now.expected_labels("the discriminator learns to tell them")  # (N,)
+        made = now.forward("generator", z, labels=drawn)  # (N, ...)   (1)
+        real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1 + C)   (2)
+        fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
+        r, of_real = score_and_logits(real)  # (N,), (N, C)   (2)
+        f, of_fake = score_and_logits(fake)  # (N,), (N, C)   (2)
+
+        weight = self.class_weight / now.size
+        d = discriminator_turn(self.loss, r, f, 1 / now.size)  # each (N,)   (3)
+        real_class, dreal = cross_entropy(labels, of_real, weight)  # (N,), (N, C)   (4)
+        fake_class, dfake = cross_entropy(drawn, of_fake, weight)  # (N,), (N, C)   (4)
+        parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
+        classes = add(parts["real_classes"], parts["fake_classes"])  # (1,)   (4)
+        value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
+
+        if now.wants_gradient:
+            dreal = join(d.real[:, None], dreal)  # (N, 1 + C)
+            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)
+            now.backward("discriminator", dreal, on="real", need_dx=False)
+            now.backward("discriminator", dfake, on="fake", need_dx=False)
+        if not self.penalty:
+            return {"discriminator": value, **parts}
+        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), as a rule M = N
+        each = penalise(self.penalty, now.network("discriminator", on="penalty"), x, 1 / len(x))
+        penalty = mean(each)  # (1,)
+        return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
+
+    def _generator_told(self, now: Pass, z: Array, drawn: Array) -> dict[str, Array]:
+        made = now.forward("generator", z, settle=True, labels=drawn)  # (N, ...)   (1)
+        fake = now.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
+        f, of_fake = score_and_logits(fake)  # (N,), (N, C)   (2)
+
+        d = generator_turn(self.loss, f, 1 / now.size)  # .value, .fake (N,)
+        weight = self.class_weight / now.size
+        fake_class, dfake = cross_entropy(drawn, of_fake, weight)  # (N,), (N, C)
+        classes = mean(fake_class)  # (1,)
+        value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
+
+        if now.wants_gradient:
+            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)
+            dmade = now.backward("discriminator", dfake, on="judged")  # (N, ...)
+            now.backward("generator", dmade, need_dx=False)
+        return {"generator": value, "generator_classes": classes}
+
+    def minimises(self, player: str) -> list[str]:
+        game, _, *rest = super().minimises(player)
+        weight = "" if self.class_weight == 1 else f"{self.class_weight:g} "
+        drawn = f"z ~ N(0, I), c one of {self.n_labels} classes, each as likely"
+        if player == "generator":
+            told = "m = -log p(c|G(z, c)): the cross-entropy of the class that it was told"
+            return [f"{game} + {weight}m", f"f = D(G(z, c)), {drawn}", told, *rest]
+        parts = "k + m" if self.class_weight == 1 else f"{weight}(k + m)"
+        scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {drawn}"
+        told = "k = -log p(label|x), m = -log p(c|G(z, c)): the cross-entropies of its classes"
+        return [f"{game} + {parts}", scores, told, *rest]
+
+    def value_of_game(self, parts: Mapping[str, float]) -> float:
+        """As in a GAN: the mean of (3), without the class part and a penalty."""
+        classes = parts["real_classes"] + parts["fake_classes"]
+        return super().value_of_game(parts) - self.class_weight * classes
+
+    def class_probabilities(self, x: Any) -> Array:
+        """The discriminator's p(class|x): x (N, *shape) -> (N, C), each row with the sum 1.
+
+        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        """
+        x = self.check_as_given(x)
+        p = np.empty((len(x), self.n_labels), self.dtype)
+        for rows, y in self._pass_data("discriminator", x, None):
+            p[rows] = categorical.probabilities(y[:, 1:])  # (n, C)
+        return p
+
+    def classify(self, x: Any) -> Array:
+        """The most probable class of each example: x (N, *shape) -> (N,) int64, 0 ... C - 1."""
+        return self.class_probabilities(x).argmax(axis=1)
+
+
+@ACGAN.named(
+    "a GAN whose discriminator tells the class, too",
+    # with less, the two agree on classes that nobody else would see in the samples
+    pictures={
+        "epochs": 40,
+        "batch_size": 128,
+        "latent": 16,
+        "hidden": (256, 512),
+        "class_weight": 3.0,
+    },
+    vectors={"epochs": 20, "batch_size": 256, "latent": 2, "hidden": (128, 128, 128)},
+)
+@explains_keywords
+def acgan(
+    shape: Any,
+    *,
+    n_labels: int,
+    latent: int = 20,
+    hidden: Any = (128, 128),
+    class_weight: float = 1.0,
+    loss: str | AdversarialLoss = "non_saturating",
+    discriminator_steps: int = 1,
+    penalty: str | Penalty | None = None,
+    weight_clip: float | None = None,
+    output: str | None = None,
+    instance_noise: float | None = None,
+    dtype: Any = "float32",
+    rng: Rng = None,
+    scaler: Scaler | None = None,
+) -> ACGAN:
+    """A dense ACGAN for examples of `shape`, of n_labels classes; all else as `gan`.
+
+    Args:
+        n_labels: the number of classes; `fit`, `sample` and `decode` want labels.
+        class_weight: of the class part in what each player minimises.
+
+    Raises OptionError, ShapeError or KindError.
+
+    >>> model = acgan((2,), n_labels=3, latent=2, hidden=(64,), rng=0)
+    >>> x = model.sample(4, rng=0, labels=[0, 1, 2, 0])
+    >>> x.shape, model.class_probabilities(x).shape, model.score(x).shape
+    ((4, 2), (4, 3), (4,))
+    """
+    n_labels = whole(n_labels, "n_labels", least=1)
+    bounded = penalty is not None or weight_clip is not None
+    return ACGAN(
+        generator=generator_stack(shape, hidden, latent, output, n_labels),
+        discriminator=discriminator_stack(
+            shape, hidden, 1 + n_labels, noise_for(shape, bounded, instance_noise)
+        ),
+        class_weight=class_weight,
+        loss=loss,
+        discriminator_steps=discriminator_steps,
+        penalty=penalty,
+        weight_clip=weight_clip,
+        dtype=dtype,
+        rng=rng,
+        scaler=scaler,
+    )
