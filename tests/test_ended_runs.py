@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("ctrl_c_interrupts")
 def in_a_folder_with_points(tmp_path, monkeypatch, points):
     """And with a folder of its own for temporary files, and without pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.ending.is_installed", lambda name: False)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     np.save("points.npy", points[:200])
@@ -145,7 +145,7 @@ def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
         write(*given)
 
     monkeypatch.setattr(runs, "write_model", interrupted)
-    monkeypatch.setattr("scratchgen.training._draw", lambda *_: pytest.fail("pictures are drawn"))
+    monkeypatch.setattr("scratchgen.ending._draw", lambda *_: pytest.fail("pictures are drawn"))
     before = signal.getsignal(number)
     assert train() == 128 + number
     assert "the model is being saved" in capfd.readouterr().err

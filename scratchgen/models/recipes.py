@@ -7,6 +7,7 @@ What `scratchgen train` does where it is not told stands with the recipe: for pi
 vectors. Both were found by looking at what came out.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,27 @@ class Recipe:
     vectors: Mapping[str, Any] = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
     like: "Recipe | None" = None
+
+    @property
+    def by_data(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What `train` takes for pictures, and for vectors."""
+        return self.pictures, self.vectors
+
+    @property
+    def takes(self) -> dict[str, Any]:
+        """The settings that it takes by name, with their defaults; None where one has to be given.
+
+        Those of the recipe that it is `like` come first, without what it chooses itself.
+        """
+        names = inspect.signature(self.build).parameters.values()
+        own = {
+            one.name: None if one.default is one.empty else one.default
+            for one in names
+            if one.kind is one.KEYWORD_ONLY
+        }
+        more = self.like.takes if self.like else {}
+        kept = {name: one for name, one in more.items() if name in own or name not in self.fixed}
+        return kept | own
 
     def __call__(self, shape: Any, **settings: Any) -> Any:
         """The model of these settings."""
