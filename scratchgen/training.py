@@ -62,7 +62,7 @@ def train(options: argparse.Namespace) -> int:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", ScaleWarning)  # it is said here
-        say(f"{model}, {model.parameter_count():,} parameters")
+        say(*paragraph(f"{model}, {model.parameter_count():,} parameters"))
         say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
         for text in [*(f"note: {remark}" for remark in model.remarks()), *about_scale]:
             say(*paragraph(text))
