@@ -170,14 +170,15 @@ def test_a_signal_before_the_first_step_begins_no_step(monkeypatch):
 
 @on_posix
 def test_an_epoch_that_ends_as_a_signal_arrives_is_in_the_log(monkeypatch):
-    end_epoch = Run.end_epoch
+    step = Steps.step
 
-    def then(self):
-        end_epoch(self)
-        if self.epoch == 2:
+    def then(self, rows):
+        parts = step(self, rows)
+        if self.trainer.steps == 8:
             signal.raise_signal(signal.SIGTERM)
+        return parts
 
-    monkeypatch.setattr(Run, "end_epoch", then)
+    monkeypatch.setattr(Steps, "step", then)
     assert train() == 128 + signal.SIGTERM
     expect_run("run", 2, 8)
 
