@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -106,6 +106,25 @@ def test_settings_are_checked_when_a_part_is_made_and_kept_as_the_check_returns_
         Pull(lambda_=3)
 
 
+@dataclass(frozen=True)
+class Push(Pull):
+    """Another default, and a setting of its own."""
+
+    weight: float = -2.0
+    most: float | None = setting(7.0, finite, "another text")
+    far: bool = False
+
+
+def test_a_setting_that_is_declared_again_with_another_default_is_checked_as_before():
+    with pytest.raises(OptionError, match=r"^Push: weight=-2.0: wants a number above 0"):
+        Push()
+    assert (Push(3).weight, Push(3).count, Push(3).most) == (3.0, 3, 7.0)
+    texts = {field.name: field.metadata.get("text") for field in settings_of(Push)}
+    assert list(texts) == ["weight", "count", "most", "far"]
+    assert list(texts.values()) == ["weight of the pull", "how many", "another text", None]
+    assert [field.default for field in settings_of(Push)] == [-2.0, 3, 7.0, False]
+
+
 def test_parts_within_a_part_are_described_and_built_too():
     whole_sum = Sum((Pull(2.0), Sum((Pull(count=5),)), 3, "word", None))
     description = json.loads(json.dumps(describe(whole_sum, PULLS)))
@@ -163,7 +182,7 @@ class Own(R1):
 def test_a_part_of_ones_own_is_described_once_it_is_known(monkeypatch):
     text = (
         r"the penalty Own\(weight=2.0, slack=0.5\) is not one of scratchgen's, so no file can "
-        r"hold it: add its class to scratchgen.losses.PENALTIES, here and where the file is loaded"
+        r"hold it: add the class to scratchgen.losses.PENALTIES, here and where the file is loaded"
     )
     with pytest.raises(OptionError, match=text):
         describe(Own(2.0), PENALTIES)
@@ -199,7 +218,9 @@ def test_a_class_without_settings_needs_no_more_than_its_name(monkeypatch):
 
 def test_a_game_of_ones_own_is_described_once_it_is_known(monkeypatch):
     own = AdversarialLoss("hinge", *[lambda *_: None] * 4)
-    with pytest.raises(OptionError, match=r"game hinge is not .*: add it to scratchgen\.losses\."):
+    with pytest.raises(
+        OptionError, match=r"game 'hinge' is not .*: add it to scratchgen\.losses\."
+    ):
         describe(own, LOSSES)
     monkeypatch.setitem(LOSSES, "mine", own)
     assert describe(own, LOSSES) == {"name": "mine"}
@@ -249,7 +270,7 @@ KINDS = [*PENALTIES.values(), *LIKELIHOODS.values(), *OPTIMIZERS.values(), *SCHE
 @pytest.mark.parametrize("kind", [*KINDS, MovingAverage], ids=lambda kind: kind.__name__)
 def test_every_setting_has_a_check_and_a_line_of_text_but_for_parts_within_a_part(kind):
     assert issubclass(kind, Part)
-    for field in fields(kind):
+    for field in settings_of(kind):
         if (kind, field.name) in {(optim.ClipNorm, "optimizer"), (Chain, "schedules")}:
             continue
         text = field.metadata["text"]
@@ -261,7 +282,9 @@ def test_every_setting_has_a_check_and_a_line_of_text_but_for_parts_within_a_par
 
 
 def test_options_have_the_names_that_the_command_line_gives_them():
-    options = {(kind, field.name): option_of(field) for kind in KINDS for field in fields(kind)}
+    options = {
+        (kind, field.name): option_of(field) for kind in KINDS for field in settings_of(kind)
+    }
     assert options[R1, "weight"] == options[GradientPenalty, "weight"] == "penalty-weight"
     assert options[GradientPenalty, "target"] == "penalty-target"
     assert options[FixedGaussian, "variance"] == "variance"
