@@ -12,25 +12,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from . import commands, data, explain, lookup, signatures, training
+from . import commands, data, explain, lookup, optimizing, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
-from .distributions import LIKELIHOODS
+from .composing import Option, by_default, options_of
 from .errors import OptionError, ScratchgenError, printable
-from .losses import LOSSES, PENALTIES
-from .models.stacks import OUTPUTS
+from .models import RECIPES, Recipe
 from .printing import give_up_stdout, tell
 from .tables import WIDTH, paragraph
 from .versions import __version__
 
 MOST_THREADS = 256
-HELP = {
-    "vae": "a variational autoencoder",
-    "beta_vae": "a VAE whose KL term weighs more",
-    "gan": "a generative adversarial network",
-    "lsgan": "a GAN with the least-squares game",
-    "wgan": "a GAN with the Wasserstein game and clipped weights",
-    "wgan_gp": "a GAN with the Wasserstein game and a gradient penalty",
-}
+METAVARS = {int: "N", float: "X", str: "TEXT"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,12 +170,11 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     kinds = train.add_subparsers(metavar="MODEL", dest="model", required=True)
-    for recipe, text in HELP.items():
-        one = kinds.add_parser(recipe, help=text, description=text, allow_abbrev=False)
-        one.set_defaults(command=training.train, parser=one)
+    for called, recipe in RECIPES.items():
+        one = _command(kinds, called, training.train, recipe.text)
         _run_options(one, recipe)
         _optimizer_options(one)
-        (_gan_options if "gan" in recipe else _vae_options)(one, recipe)
+        _model_options(one, recipe)
 
     sample = _command(does, "sample", commands.sample, "draw new examples from a model")
     _model(sample, "RUN")
@@ -328,29 +319,26 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     add("--peers-python", type=name, action="append", metavar="PATH", help=python)
 
 
-def _default(recipe: str, key: str) -> str:
-    """What `train` takes where it is not told: `(40 for pictures, 20 for vectors)`."""
-    texts = [
-        ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
-        for kind in ("pictures", "vectors")
-        for value in [training.defaults(recipe, kind)[key]]
-    ]
-    one = len(set(texts)) == 1
-    return f"({texts[0]})" if one else f"({texts[0]} for pictures, {texts[1]} for vectors)"
+def _default(recipe: Recipe, key: str) -> str:
+    """What `train` takes where it is not told: ` (40 for pictures, 20 for vectors)`."""
+    return by_default(*(of.get(key, training.DEFAULTS[key]) for of in recipe.by_data))
 
 
-def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
+def _run_options(model: argparse.ArgumentParser, recipe: Recipe) -> None:
     add = model.add_argument_group("the run").add_argument
     names = f"{', '.join(data.NAMES)}, a path, or - for standard input (digits)"
     add("--data", type=name, default="digits", metavar="DATA", help=names)
     divide = "what all numbers are divided by (255 for pictures of bytes above 16)"
     add("--divide-by", type=positive, metavar="N", help=divide)
-    epochs = f"how often all data are seen {_default(recipe, 'epochs')}"
+    epochs = f"how often all data are seen{_default(recipe, 'epochs')}"
     add("--epochs", type=number(whole, int), metavar="N", help=epochs)
-    size = f"examples a step {_default(recipe, 'batch_size')}"
+    size = f"examples a step{_default(recipe, 'batch_size')}"
     add("--batch-size", type=some, metavar="N", help=size)
-    scale = "scale the columns of vectors, for the model alone: standard or min_max (as they are)"
-    add("--scale", choices=data.SCALERS, metavar="NAME", help=scale)
+    if "scaler" in recipe.takes:
+        text = (
+            "scale the columns of vectors, for the model alone: standard or min_max (as they are)"
+        )
+        add("--scale", choices=data.SCALERS, metavar="NAME", help=text)
     add("--seed", type=number(whole, int), metavar="N", help="the run's seed (a fresh one)")
     add("--out", type=name, metavar="FOLDER", help="where the run goes (runs/NAME-1, -2 ...)")
     written = "run each step as it is written, more slowly and to the same numbers, to follow it"
@@ -359,7 +347,7 @@ def _run_options(model: argparse.ArgumentParser, recipe: str) -> None:
 
 def _optimizer_options(model: argparse.ArgumentParser) -> None:
     add = model.add_argument_group("the optimizer").add_argument
-    names, schedules = training.OPTIMIZERS, training.SCHEDULES
+    names, schedules = optimizing.OPTIMIZERS, optimizing.SCHEDULES
     own = f"{_names(names)}; with its own settings and rate, in place of the model's choice"
     add("--optimizer", choices=names, metavar="NAME", help=own)
     add("--momentum", type=number(fraction, float), metavar="M", help="of momentum and nesterov")
@@ -383,43 +371,31 @@ def _optimizer_options(model: argparse.ArgumentParser) -> None:
     add("--average", type=number(fraction, float), metavar="KEEP", help=average)
 
 
-def _vae_options(model: argparse.ArgumentParser, recipe: str) -> None:
-    add = model.add_argument_group("the model").add_argument
-    _size_options(add, recipe)
-    beta = f"weight of the KL term ({4 if recipe == 'beta_vae' else 1})"
-    add("--beta", type=number(finite, float), help=beta)
-    warm_up = "steps in which beta rises to its value (0)"
-    add("--kl-warm-up", dest="warm_up", type=number(whole, int), metavar="STEPS", help=warm_up)
-    free = "nats that the KL of each latent is free to have (0)"
-    add("--free-bits", type=number(finite, float), metavar="NATS", help=free)
-    add("--likelihood", choices=LIKELIHOODS, metavar="NAME", help=_names(LIKELIHOODS))
-    add("--variance", type=positive, metavar="V", help="of the likelihood gaussian_fixed (1)")
-    add("--classes", type=some, metavar="N", help="of the likelihood categorical")
+def _model_options(model: argparse.ArgumentParser, recipe: Recipe) -> None:
+    """What follows from the recipe, and from the fields of its family and of its parts."""
+    group = model.add_argument_group("the model")
+    for option in options_of(recipe):
+        _setting(group.add_argument, option)
+    if "n_labels" in recipe.takes:
+        text = "tell the model the labels of the data"
+        group.add_argument("--conditional", action="store_true", help=text)
 
 
-def _gan_options(model: argparse.ArgumentParser, recipe: str) -> None:
-    add = model.add_argument_group("the model").add_argument
-    _size_options(add, recipe)
-    if recipe == "gan":
-        add("--loss", choices=LOSSES, metavar="NAME", help=_names(LOSSES))
-    moves = "discriminator's moves for each move of the generator"
-    add("--discriminator-steps", type=some, metavar="K", help=moves)
-    if recipe != "wgan_gp":
-        add("--penalty", choices=PENALTIES, metavar="NAME", help=_names(PENALTIES))
-    add("--penalty-weight", type=positive, metavar="W", help="of the penalty")
-    clip = "bound that the discriminator's weights are cut to"
-    add("--weight-clip", type=positive, metavar="C", help=clip)
-    output = f"how the generator ends: {_names(OUTPUTS)} (sigmoid for pictures, else linear)"
-    add("--output", choices=OUTPUTS, metavar="NAME", help=output)
-    noise = "standard deviation of the noise that the discriminator sees"
-    add("--instance-noise", type=number(finite, float), metavar="STD", help=noise)
-
-
-def _size_options(add: Callable[..., Any], recipe: str) -> None:
-    add("--latent", type=some, metavar="N", help=f"size of z {_default(recipe, 'latent')}")
-    hidden = f"widths of the hidden layers {_default(recipe, 'hidden')}"
-    add("--hidden", type=widths, metavar="N,N", help=hidden)
-    add("--conditional", action="store_true", help="tell the model the labels of the data")
+def _setting(add: Callable[..., Any], option: Option) -> None:
+    """One option, whose values are those of its field's type that pass its check."""
+    word, more = f"--{option.name}", {"dest": option.key, "help": option.text.replace("%", "%%")}
+    about = option.field.metadata
+    if option.choices:
+        add(word, choices=option.choices, metavar="NAME", **more)
+    elif option.kind is bool:
+        add(word, action=argparse.BooleanOptionalAction, **more)
+    elif option.kind is tuple:
+        add(word, type=widths, metavar="N,N", **more)
+    else:
+        kind: Any = option.kind
+        if about.get("check"):
+            kind = number(about["check"], kind, **about["bounds"])
+        add(word, type=kind, metavar=METAVARS[option.kind], **more)
 
 
 def _output(command: argparse.ArgumentParser, default: str) -> None:

@@ -175,8 +175,11 @@ def build(description: Any, known: Known) -> Any:
             f"the {known.what} {name!r} is described by {came or 'its name alone'}: wants "
             f"{', '.join(wanted) or 'its name alone'}"
         )
-    if not isinstance(kind, type):
-        return kind
+    return made(kind, settings) if isinstance(kind, type) else kind
+
+
+def made(kind: type, settings: dict[str, Any]) -> Any:
+    """The part of that class with these settings."""
     return kind.of_settings(settings) if issubclass(kind, Part) else kind(**settings)
 
 

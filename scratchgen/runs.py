@@ -135,6 +135,7 @@ class Log(Callback):
         self.path = folder / LOG
         self.history: dict[str, list[float]] = {}
         self.is_whole = True
+        self.written = 0  # epochs
 
     def on_start(self, run: Run) -> None:
         self.history = run.history
@@ -147,6 +148,7 @@ class Log(Callback):
             rows = _csv([*head, _row(run.epoch, self.last().values())])
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 file.write(rows)
+            self.written = run.epoch
         except OSError as problem:
             self.is_whole = False
             tell(
@@ -155,9 +157,13 @@ class Log(Callback):
             )
 
     def write(self, folder: Path) -> None:
-        """The whole log in that folder, unless it is there."""
+        """The whole log in that folder, unless it is there.
+
+        A signal may come between the end of an epoch and its line.
+        """
         epochs = list(zip(*self.history.values(), strict=True))
-        if epochs and not (self.is_whole and (folder / LOG).exists()):
+        is_whole = self.is_whole and self.written == len(epochs)
+        if epochs and not (is_whole and (folder / LOG).exists()):
             rows = [_row(number, epoch) for number, epoch in enumerate(epochs, start=1)]
             write_whole(folder / LOG, _csv([["epoch", *self.history], *rows]).encode())
 

@@ -17,7 +17,8 @@ import pytest
 import scratchgen as sg
 from scratchgen import __main__, claim, cli, printing, runs, stopping
 from scratchgen.errors import FileError
-from scratchgen.train import loop
+from scratchgen.train import Run
+from scratchgen.train.replay import Steps
 
 TINY = ["--epochs", "3", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--seed", "1"]
 WORDS = ["train", "gan", "--data", "points.npy", "--out", "run", *TINY]
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("ctrl_c_interrupts")
 def in_a_folder_with_points(tmp_path, monkeypatch, points):
     """And with a folder of its own for temporary files, and without pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.training.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.ending.is_installed", lambda name: False)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     np.save("points.npy", points[:200])
@@ -56,7 +57,7 @@ def expect_run(folder: str | Path, epochs: int, steps: int) -> None:
 
 def in_epoch_two(monkeypatch, act) -> None:
     """Something happens in the second epoch, after the first step."""
-    step = loop.Steps.step
+    step = Steps.step
 
     def then(self, rows):
         parts = step(self, rows)
@@ -64,7 +65,7 @@ def in_epoch_two(monkeypatch, act) -> None:
             act()
         return parts
 
-    monkeypatch.setattr(loop.Steps, "step", then)
+    monkeypatch.setattr(Steps, "step", then)
 
 
 # signals
@@ -127,7 +128,7 @@ def test_a_signal_in_the_first_step_is_obeyed_at_once_and_the_folder_is_free(nam
         pytest.fail("the step goes on")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Steps, "step", step)
+        patch.setattr(Run, "step", step)
         assert train() == 128 + getattr(signal, name)
     assert not Path("run").exists()
     assert train() == 0
@@ -145,7 +146,7 @@ def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
         write(*given)
 
     monkeypatch.setattr(runs, "write_model", interrupted)
-    monkeypatch.setattr("scratchgen.training._draw", lambda *_: pytest.fail("pictures are drawn"))
+    monkeypatch.setattr("scratchgen.ending._draw", lambda *_: pytest.fail("pictures are drawn"))
     before = signal.getsignal(number)
     assert train() == 128 + number
     assert "the model is being saved" in capfd.readouterr().err
@@ -162,9 +163,24 @@ def test_a_signal_before_the_first_step_begins_no_step(monkeypatch):
         build(*given)
 
     monkeypatch.setattr(runs.Log, "__init__", interrupted)
-    monkeypatch.setattr(loop.Steps, "step", lambda *_: pytest.fail("a step is begun"))
+    monkeypatch.setattr(Run, "step", lambda *_: pytest.fail("a step is begun"))
     assert train() == 128 + signal.SIGTERM
     assert not Path("run").exists()
+
+
+@on_posix
+def test_an_epoch_that_ends_as_a_signal_arrives_is_in_the_log(monkeypatch):
+    step = Steps.step
+
+    def then(self, rows):
+        parts = step(self, rows)
+        if self.trainer.steps == 8:
+            signal.raise_signal(signal.SIGTERM)
+        return parts
+
+    monkeypatch.setattr(Steps, "step", then)
+    assert train() == 128 + signal.SIGTERM
+    expect_run("run", 2, 8)
 
 
 @on_posix
@@ -203,9 +219,9 @@ def test_an_error_in_training_is_told_when_the_model_so_far_is_saved(error, monk
     in_epoch_two(monkeypatch, fail)
     assert train() == 1
     captured = capsys.readouterr()
-    assert "broken off after 4 of 12 steps; the model so far is saved" in captured.out
+    assert "broken off after 5 of 12 steps; the model so far is saved" in captured.out
     assert ("not enough memory" in captured.err) == isinstance(error, MemoryError)
-    expect_run("run", 1, 4)
+    expect_run("run", 1, 5)
 
 
 def test_an_error_that_nobody_foresaw_is_shown_whole_when_the_model_so_far_is_saved(monkeypatch):
@@ -215,7 +231,7 @@ def test_an_error_that_nobody_foresaw_is_shown_whole_when_the_model_so_far_is_sa
     in_epoch_two(monkeypatch, fail)
     with pytest.raises(ZeroDivisionError):
         train()
-    expect_run("run", 1, 4)
+    expect_run("run", 1, 5)
 
 
 def test_a_run_that_fails_in_its_first_step_leaves_its_folder_to_the_next(monkeypatch, capsys):
@@ -223,7 +239,7 @@ def test_a_run_that_fails_in_its_first_step_leaves_its_folder_to_the_next(monkey
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Steps, "step", fail)
+        patch.setattr(Run, "step", fail)
         assert train() == 1
     assert "nothing is saved" in capsys.readouterr().out
     assert not Path("run").exists()

@@ -265,7 +265,7 @@ def test_warnings_come_when_they_should_and_not_otherwise(capsys):
     model = sg.models.vae((2,), latent=2, hidden=(16, 16), rng=0)
     words = ("--data", "ring", "--seed", "0")
     assert "no warnings: " in explained(model, capsys, *words)
-    model.players["vae"].views.encoder[2].b[:] = -1e3
+    model.views.encoder[2].b[:] = -1e3
     out = explained(model, capsys, *words)
     assert "warning: encoder.3 ReLU(): 100% of its units are dead" in out
     assert "its gradient is exactly 0" in flat(out)
@@ -285,7 +285,7 @@ def test_a_posterior_that_collapsed_is_a_warning_and_active_latents_are_counted(
 
 def test_numbers_that_overflow_are_shown_and_not_raised(capsys):
     model = sg.models.vae((2,), latent=2, hidden=(16,), rng=0)
-    model.players["vae"].views.encoder[0].w[:] = 1e38
+    model.views.encoder[0].w[:] = 1e38
     out = explained(model, capsys, "--data", "ring", "--seed", "0")
     assert "NaN or infinite" in flat(out)
 

@@ -92,7 +92,9 @@ class GAN(Model):
         text="discriminator's moves for each move of the generator",
         least=1,
     )
-    penalty: Any = setting(default=None, text="on the discriminator's slope", known=PENALTIES)
+    penalty: Any = setting(
+        default=None, text="penalty on the discriminator's slope", known=PENALTIES
+    )
     weight_clip: float | None = setting(
         default=None,
         check=finite,
@@ -279,8 +281,20 @@ class GAN(Model):
 
 @GAN.named(
     "a generative adversarial network",
-    pictures={"epochs": 60, "batch_size": 128, "latent": 32, "hidden": (256, 512)},
-    vectors={"epochs": 20, "batch_size": 256, "latent": 2, "hidden": (128, 128, 128)},
+    pictures={
+        "epochs": 60,
+        "batch_size": 128,
+        "latent": 32,
+        "hidden": (256, 512),
+        "output": "sigmoid",
+    },
+    vectors={
+        "epochs": 20,
+        "batch_size": 256,
+        "latent": 2,
+        "hidden": (128, 128, 128),
+        "output": "linear",
+    },
 )
 @explains_keywords
 def gan(

@@ -477,7 +477,9 @@ class Model(ExplainsKeywords):
             with np.errstate(under="ignore"):
                 watched.objective(player, x, rng, gradient, tape, training=training, labels=labels)
             trace.numbers[player] = tape.parts
-            for on, name in tape.back.items():
+            for on, name in tape.passes.items():
+                if on not in tape.back:
+                    continue
                 full = on if on == name else f"{name}.{on}"
                 p, g = getattr(self.views, name), getattr(gradient.views, name, None)
                 trace.note(player, full, getattr(watched, name), p, g, tape.inner(on))

@@ -80,24 +80,19 @@ class Pass:
     def network(
         self, name: str, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Bound:
-        """The network of that name, in the pass `on`, which by default is called like it.
+        """The network of that name, in the pass `on`, for what goes forward and back by itself.
 
-        labels (N,) are those that its layers join, by default the labels of the batch.
+        By default the pass is called like the network. labels (N,) are those that its layers join,
+        by default the labels of the batch.
         """
-        on, labels = on or name, self.labels if labels is SAME else labels
-        self._tape.passes[on] = name
-        self._tape.settling.pop(on, None)  # that of an earlier pass of this name
-        if settle:
-            self._tape.settling[on] = name
-        tape, g = self._tape.inner(on, labels=labels), getattr(self._g, name, None)
-        self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
-        return self._bound[on]
+        self._tape.back[on or name] = name
+        return self._opened(name, on or name, settle, labels)
 
     def forward(
         self, name: str, x: Array, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Array:
         """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
-        return self.network(name, on, settle, labels).forward(x)
+        return self._opened(name, on or name, settle, labels).forward(x)
 
     def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
         """(2): dL/dy (N, ...) -> dL/dx, None without need_dx, through the last pass of that name.
@@ -106,3 +101,13 @@ class Pass:
         """
         self._tape.back[on or name] = name
         return self._bound[on or name].backward(dy, need_dx)
+
+    def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+        labels = self.labels if labels is SAME else labels
+        self._tape.passes[on] = name
+        self._tape.settling.pop(on, None)  # that of an earlier pass of this name
+        if settle:
+            self._tape.settling[on] = name
+        tape, g = self._tape.inner(on, labels=labels), getattr(self._g, name, None)
+        self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
+        return self._bound[on]

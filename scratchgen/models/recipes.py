@@ -39,10 +39,28 @@ class Recipe:
     @property
     def needs_labels(self) -> bool:
         """Whether it builds nothing without the number of classes."""
-        n_labels = inspect.signature(self.build).parameters.get("n_labels")
-        if n_labels is None:
-            return self.like is not None and self.like.needs_labels
-        return n_labels.default is inspect.Parameter.empty
+        return self.takes.get("n_labels", 0) is None
+
+    @property
+    def by_data(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What `train` takes for pictures, and for vectors."""
+        return self.pictures, self.vectors
+
+    @property
+    def takes(self) -> dict[str, Any]:
+        """The settings that it takes by name, with their defaults; None where one has to be given.
+
+        Those of the recipe that it is `like` come first, without what it chooses itself.
+        """
+        names = inspect.signature(self.build).parameters.values()
+        own = {
+            one.name: None if one.default is one.empty else one.default
+            for one in names
+            if one.kind is one.KEYWORD_ONLY
+        }
+        more = self.like.takes if self.like else {}
+        kept = {name: one for name, one in more.items() if name in own or name not in self.fixed}
+        return kept | own
 
     def __call__(self, shape: Any, **settings: Any) -> Any:
         """The model of these settings."""

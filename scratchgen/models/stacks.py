@@ -1,10 +1,20 @@
 """Stacks of dense layers, from sizes: what the recipes of all families build their networks of."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..checks import Shape, example_shape, finite, is_picture, one_of, sizes, whole
+from ..checks import (
+    MOST_EXAMPLES,
+    Shape,
+    example_shape,
+    finite,
+    is_picture,
+    one_of,
+    sizes,
+    whole,
+)
 from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
 from ..nn import (
     Dense,
@@ -20,14 +30,30 @@ from ..nn import (
     Sigmoid,
     Tanh,
 )
+from ..parts import Known, setting
 
-OUTPUTS: dict[str, tuple[type[Layer], ...]] = {
-    "linear": (),
-    "sigmoid": (Sigmoid,),
-    "tanh": (Tanh,),
-}
+OUTPUTS = Known(
+    "output",
+    "scratchgen.models.stacks.OUTPUTS",
+    {"linear": (), "sigmoid": (Sigmoid,), "tanh": (Tanh,)},
+)
 LABEL_WIDTH = 16  # numbers that stand for a label
 NOISE = 0.5  # of what a discriminator of pictures sees, where nothing bounds its slope
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """What a recipe may take for its networks, beside the settings of its family."""
+
+    latent: int = setting(check=whole, text="size of z", least=1, most=MOST_EXAMPLES)
+    hidden: Shape = setting(check=sizes, text="widths of the hidden layers")
+    output: str | None = setting(None, text="how the generator ends", known=OUTPUTS)
+    instance_noise: float | None = setting(
+        None, finite, "standard deviation of the noise that the discriminator sees"
+    )
+
+
+SIZES = {field.name: field for field in dataclasses.fields(Sizes)}
 
 
 def encoder_stack(

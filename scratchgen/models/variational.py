@@ -137,8 +137,20 @@ class VAE(GaussianAutoencoder):
 
 @VAE.named(
     "a variational autoencoder",
-    pictures={"epochs": 40, "batch_size": 128, "latent": 8, "hidden": (256, 128)},
-    vectors={"epochs": 20, "batch_size": 128, "latent": 2, "hidden": (128, 128)},
+    pictures={
+        "epochs": 40,
+        "batch_size": 128,
+        "latent": 8,
+        "hidden": (256, 128),
+        "likelihood": "bernoulli",
+    },
+    vectors={
+        "epochs": 20,
+        "batch_size": 128,
+        "latent": 2,
+        "hidden": (128, 128),
+        "likelihood": "gaussian",
+    },
 )
 @explains_keywords
 def vae(
