@@ -37,7 +37,7 @@ from ..checks import (
 )
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
-from ..errors import DataError, OptionError, ShapeError
+from ..errors import DataError, OptionError, ShapeError, cut
 from ..kernels import standard_normal
 from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, JoinLabels, Layout, Network, Tape, distinct_leaves
@@ -253,6 +253,12 @@ class Model(ExplainsKeywords):
 
         Raises OptionError where these are the settings of no such model.
         """
+        wanted = [*(field.name for field in family_settings(cls)), "scaler"]
+        if set(settings) != set(wanted):
+            raise OptionError(
+                f"the settings {cut(', '.join(map(str, settings)))} do not fit: a {cls.kind} has "
+                f"{', '.join(wanted)}"
+            )
         plain = dict(settings)
         scaler = plain.pop("scaler")
         for field in family_settings(cls):
@@ -462,7 +468,8 @@ class Model(ExplainsKeywords):
             with np.errstate(under="ignore"):
                 watched.objective(player, x, rng, gradient, tape, training=training, labels=labels)
             trace.numbers[player] = tape.parts
-            for on, name in tape.back.items():
+            for on in filter(tape.back.__contains__, tape.passes):  # in the order of forward
+                name = tape.back[on]
                 full = on if on == name else f"{name}.{on}"
                 p, g = getattr(self.views, name), getattr(gradient.views, name, None)
                 trace.note(player, full, getattr(watched, name), p, g, tape.inner(on))
@@ -529,7 +536,8 @@ class Model(ExplainsKeywords):
     @property
     def n_labels(self) -> int:
         """How many classes the labels come from; 0 for a model that wants none."""
-        return min(map(joined_labels, self.networks.values()), default=0)
+        of_networks = map(joined_labels, self.networks.values())
+        return min(filter(None, of_networks), default=0)
 
     def parameter_count(self) -> int:
         """How many numbers are trained."""

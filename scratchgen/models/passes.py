@@ -77,8 +77,14 @@ class Pass:
     ) -> Bound:
         """The network of that name, in the pass `on`, which by default is called like it.
 
-        labels (N,) are those that its layers join, by default the labels of the batch.
+        labels (N,) are those that its layers join, by default the labels of the batch. Whoever
+        asks for it, as a penalty does, goes both ways through it.
         """
+        self._tape.back[on or name] = name
+        return self._open(name, on, settle, labels)
+
+    def _open(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+        """A new pass through the network, on a tape of its own."""
         on, given = on or name, {} if labels is SAME else {"labels": labels}
         self._tape.passes[on] = name
         if settle:
@@ -91,7 +97,7 @@ class Pass:
         self, name: str, x: Array, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Array:
         """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
-        return self.network(name, on, settle, labels).forward(x)
+        return self._open(name, on, settle, labels).forward(x)
 
     def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
         """(2): dL/dy (N, ...) -> dL/dx, None without need_dx, through the last pass of that name.
