@@ -148,7 +148,7 @@ def test_what_a_callback_replaces_counts_from_the_next_step_on():
 
             class Replacing(sg.train.Callback):
                 def on_step(self, run):
-                    if run.step == first:
+                    if run.steps == first:
                         patch.setattr(nn.ReLU, "value", lambda _, x: np.maximum(x, -0.1))
 
             history = sg.fit(model, x, epochs=3, batch_size=16, seed=0, replay=replay,
