@@ -152,7 +152,7 @@ def trained(training: str, hook: str) -> dict[str, Any]:
             )  # fmt: skip
         if "undo" in known:
             known["undo"]()
-        weights = b"".join(block.vector.tobytes() for block in model.players.values())
+        weights = model.vector.tobytes()
         found[name] = {
             "losses": {key: [float(one).hex() for one in row] for key, row in history.items()},
             "weights": hashlib.sha256(weights).hexdigest(),

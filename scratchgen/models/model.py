@@ -536,8 +536,8 @@ class Model(ExplainsKeywords):
     @property
     def n_labels(self) -> int:
         """How many classes the labels come from; 0 for a model that wants none."""
-        of_networks = map(joined_labels, self.networks.values())
-        return min(filter(None, of_networks), default=0)
+        joined = map(joined_labels, self.networks.values())
+        return min(filter(None, joined), default=0)  # a network without JoinLabels has 0
 
     def parameter_count(self) -> int:
         """How many numbers are trained."""

@@ -75,29 +75,19 @@ class Pass:
     def network(
         self, name: str, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Bound:
-        """The network of that name, in the pass `on`, which by default is called like it.
+        """The network of that name, in the pass `on`, for what goes forward and back by itself.
 
-        labels (N,) are those that its layers join, by default the labels of the batch. Whoever
-        asks for it, as a penalty does, goes both ways through it.
+        By default the pass is called like the network. labels (N,) are those that its layers join,
+        by default the labels of the batch.
         """
         self._tape.back[on or name] = name
-        return self._open(name, on, settle, labels)
-
-    def _open(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
-        """A new pass through the network, on a tape of its own."""
-        on, given = on or name, {} if labels is SAME else {"labels": labels}
-        self._tape.passes[on] = name
-        if settle:
-            self._tape.settling[on] = name
-        tape, g = self._tape.inner(on, **given), getattr(self._g, name, None)
-        self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
-        return self._bound[on]
+        return self._opened(name, on or name, settle, labels)
 
     def forward(
         self, name: str, x: Array, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Array:
         """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
-        return self._open(name, on, settle, labels).forward(x)
+        return self._opened(name, on or name, settle, labels).forward(x)
 
     def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
         """(2): dL/dy (N, ...) -> dL/dx, None without need_dx, through the last pass of that name.
@@ -106,3 +96,12 @@ class Pass:
         """
         self._tape.back[on or name] = name
         return self._bound[on or name].backward(dy, need_dx)
+
+    def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+        given = {} if labels is SAME else {"labels": labels}
+        self._tape.passes[on] = name
+        if settle:
+            self._tape.settling[on] = name
+        tape, g = self._tape.inner(on, **given), getattr(self._g, name, None)
+        self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
+        return self._bound[on]

@@ -28,13 +28,13 @@ from shared import PROCESSES, heading, table
 
 from scratchgen.versions import is_installed
 
-VAE, DENSE, ADAM = "models/autoencoder.py", "nn/dense.py", "optim/adam.py"
+VAE, DENSE, ADAM = "models/variational.py", "nn/dense.py", "optim/adam.py"
 GAUSSIAN, BERNOULLI = "distributions/gaussian.py", "distributions/bernoulli.py"
 ACTIVATIONS, GAMES, DESCENT = "nn/activations.py", "losses/adversarial.py", "optim/descent.py"
 PRODUCTS, STEP = "kernels/products.py", "train/step.py"
 
-NOISE = "        noise = self.draw_latents(n, tape.rng)  # (N, Z)\n"
-HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'
+NOISE = "        noise = now.normal(now.size, self.latent)  # (N, Z)\n"
+HEADS = '        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)\n"
 MOVE = "        adam_step(theta, g, memory.m, memory.v, numbers)\n"
@@ -83,7 +83,7 @@ TEXTS = (
     Edit("np.clip(heads, out=heads)", VAE, **after(HEADS, "np.clip(heads, -1, 1, out=heads)")),
     Edit("heads = np.clip(heads)", VAE, **after(HEADS, "heads = np.clip(heads, -0.1, 0.1)")),
     Edit(
-        "a branch on the step", VAE, "weight=-1 / n", "weight=(-1 - (tape.step > 4)) / n",
+        "a branch on the step", VAE, "raw, -1 / now.size)", "raw, (-1 - (now._tape.step > 4)) / now.size)",
     ),
     Edit(
         "y *= 0.5 in Dense.forward", DENSE, AFFINE,
@@ -159,14 +159,14 @@ RELU = "def mine(self, x):\n    return np.maximum(x, -0.1)\n"
 KL = "def mine(mu, log_var):\n    return (mu**2 + np.expm1(log_var)) / 2\n"
 DRAW = "def mine(heads, noise):\n    z, kl = old(heads, noise)\n    return z, 2 * kl\n"
 MINIMISE = (
-    "def mine(self, *args):\n    parts = old(self, *args)\n    self.players['vae'].vector.sum()\n"
+    "def mine(self, *args):\n    parts = old(self, *args)\n    self.vector.sum()\n"
     "    return {**parts, 'loss': 2 * parts['loss']}\n"
 )
 WRAPPED = "import functools\n@functools.wraps(old)\n" + HALF
 OPTIMIZER = "def mine(self, theta, *args):\n    old(self, theta, *args)\n    theta *= 0.5\n"
 TRACE = """
 def callback(run):
-    sys.settrace((lambda *_: None) if run.step >= 6 else None)
+    sys.settrace((lambda *_: None) if run.steps >= 6 else None)
 def undo():
     sys.settrace(None)
 """

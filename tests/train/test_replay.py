@@ -805,8 +805,8 @@ def test_random_numbers_are_drawn_in_the_order_of_the_layers(monkeypatch):
 class OwnModel(sg.models.VAE):
     """A model of a user's own."""
 
-    def minimise(self, player, batch, tape, gradient):
-        reports = super().minimise(player, batch, tape, gradient)
+    def minimise(self, now):
+        reports = super().minimise(now)
         return {**reports, "kl": 2 * reports["kl"]}
 
 
@@ -996,10 +996,10 @@ def multiplies_by_numpy(monkeypatch, since):
 def reads_the_step(monkeypatch, since):
     minimise = sg.models.GAN.minimise
 
-    def in_turns(self, player, batch, tape, gradient):
-        if player == "generator" and tape.step >= 4:
-            batch = batch[:2]
-        return minimise(self, player, batch, tape, gradient)
+    def in_turns(self, now):
+        if now.player == "generator" and now._tape.step >= 4:
+            now.batch, now.size = now.batch[:2], 2
+        return minimise(self, now)
 
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
@@ -1007,31 +1007,32 @@ def reads_the_step(monkeypatch, since):
 def looks_the_step_up(monkeypatch, since):
     minimise = sg.models.GAN.minimise
 
-    def in_turns(self, player, batch, tape, gradient):
-        if player == "generator":  # C reads an int without asking it
-            batch = batch[: ([len(batch)] * 4 + [2] * 100)[tape.step]]
-        return minimise(self, player, batch, tape, gradient)
+    def in_turns(self, now):
+        if now.player == "generator":  # C reads an int without asking it
+            now.size = ([now.size] * 4 + [2] * 100)[now._tape.step]
+            now.batch = now.batch[: now.size]
+        return minimise(self, now)
 
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
 
 def hides_something(monkeypatch, since):
-    full, calls = sg.models.adversarial.full, []
+    turn, calls = sg.models.adversarial.generator_turn, []
 
-    def falling(shape, value, dtype):
+    def falling(game, fake, weight):
         calls.append(1)
-        return full(shape, value / (len(calls) if len(calls) >= since else 1), dtype)
+        return turn(game, fake, weight / (len(calls) if len(calls) >= since else 1))
 
-    monkeypatch.setattr("scratchgen.models.adversarial.full", falling)
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", falling)
 
 
 REFUSED = {
     "writes in place": (writes_in_place, "doubled (test_replay.py, line "),
     "multiplies by NumPy": (multiplies_by_numpy, "was given an array ("),
-    "reads the step": (reads_the_step, "the number of the step is read, and not by tape.number"),
+    "reads the step": (reads_the_step, "the number of the step is read, and not by now.number"),
     "looks the step up": (
         looks_the_step_up,
-        "the number of the step is read, and not by tape.number",
+        "the number of the step is read, and not by now.number",
     ),
     "hides something": (hides_something, "a step gave other numbers"),
 }
