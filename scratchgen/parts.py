@@ -119,10 +119,11 @@ def describe(
     if name is None:
         if unknown is not None:
             return unknown(part)
-        what = "its class" if any(isinstance(one, type) for one in known.values()) else "it"
+        are_classes = any(isinstance(one, type) for one in known.values())
+        shown, what = (str(part), "the class") if are_classes else (repr(str(part)), "it")
         raise OptionError(
-            f"the {known.what} {cut(str(part))} is not one of scratchgen's, so no file can hold "
-            f"it: add {what} to {known.place}, here and where the file is loaded"
+            f"the {known.what} {cut(shown)} is not one of scratchgen's, so no file can hold it: "
+            f"add {what} to {known.place}, here and where the file is loaded"
         )
     if not isinstance(known[name], type):
         return {"name": name}

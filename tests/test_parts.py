@@ -163,7 +163,7 @@ class Own(R1):
 def test_a_part_of_ones_own_is_described_once_it_is_known(monkeypatch):
     text = (
         r"the penalty Own\(weight=2.0, slack=0.5\) is not one of scratchgen's, so no file can "
-        r"hold it: add its class to scratchgen.losses.PENALTIES, here and where the file is loaded"
+        r"hold it: add the class to scratchgen.losses.PENALTIES, here and where the file is loaded"
     )
     with pytest.raises(OptionError, match=text):
         describe(Own(2.0), PENALTIES)
@@ -199,7 +199,9 @@ def test_a_class_without_settings_needs_no_more_than_its_name(monkeypatch):
 
 def test_a_game_of_ones_own_is_described_once_it_is_known(monkeypatch):
     own = AdversarialLoss("hinge", *[lambda *_: None] * 4)
-    with pytest.raises(OptionError, match=r"game hinge is not .*: add it to scratchgen\.losses\."):
+    with pytest.raises(
+        OptionError, match=r"game 'hinge' is not .*: add it to scratchgen\.losses\."
+    ):
         describe(own, LOSSES)
     monkeypatch.setitem(LOSSES, "mine", own)
     assert describe(own, LOSSES) == {"name": "mine"}

@@ -246,7 +246,7 @@ def test_settings_of_what_is_not_there_are_refused(words, text, capsys):
 def test_a_warm_up_alone_keeps_the_models_own_schedule():
     _, record = trained("gan", "--lr-warm-up", "2")
     for one in record["optimizer"].values():
-        assert one["learning_rate"]["schedules.1"]["name"] == "LinearDecay"
+        assert one["learning_rate"]["schedules"][1]["name"] == "linear"
 
 
 def test_a_wasserstein_game_that_nothing_bounds_is_noted(capsys):

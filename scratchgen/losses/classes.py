@@ -18,14 +18,14 @@ from ..kernels import formula, full, scale, share_row, twin_of
 # mypy: disable-error-code="no-untyped-def"
 
 
-@formula("labels (N,) int64 below C, logits (N, C) -> x (N, 1)")
-def as_floats(labels: Array, logits: Array) -> Array:
-    """labels (N,) in 0 ... C - 1 -> x (N, 1), in the dtype of the logits (N, C)."""
+@formula("logits (N, C), labels (N,) int64 below C -> x (N, 1)")
+def floats_like(logits: Array, labels: Array) -> Array:
+    """labels (N,) in 0 ... C - 1 -> the same numbers (N, 1), in the dtype of the logits (N, C)."""
     return labels[:, None].astype(logits.real.dtype)
 
 
-@twin_of(as_floats)
-def as_floats_loop(part, parts, labels, logits, x):
+@twin_of(floats_like)
+def floats_like_loop(part, parts, logits, labels, x):
     start, stop = share_row(len(logits), part, parts)
     for n in range(start, stop):
         x[n, 0] = labels[n]
@@ -42,7 +42,7 @@ def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, A
     >>> value.round(4), dlogits.round(4)
     (array([0.2877]), array([[ 0.25, -0.25]]))
     """
-    x = as_floats(labels, logits)  # (N, 1)
+    x = floats_like(logits, labels)  # (N, 1)
     dvalue = full((len(x),), -weight, x.dtype)  # (N,)
     log_prob, dlogits = categorical.both(x, logits[:, None], dvalue)  # (N,), (N, 1, C)
     return scale(log_prob, -1.0), dlogits.reshape(logits.shape)  # (N,), (N, C)   (1), (2)

@@ -94,7 +94,7 @@ def test_the_weight_is_in_the_gradient_alone(weight, way):
     [
         ([0, 3], DataError, "labels goes from 0 to 3, wants whole numbers from 0 to 2"),
         ([-1, 0], DataError, "labels goes from -1 to 0"),
-        ([0, 1, 2], ShapeError, r"wants \(3, "),
+        ([0, 1, 2], ShapeError, r"labels has shape \(3,\), wants \(2,\)"),
         ([0.0, 1.0], KindError, "labels is float64, wants int64"),
     ],
 )

@@ -9,13 +9,20 @@ from hypothesis import strategies as st
 from layer_cases import passes
 
 import scratchgen as sg
-from scratchgen.distributions import gaussian
-from scratchgen.kernels.twins import references, twins
+from scratchgen import kernels
+from scratchgen.distributions import Bernoulli, gaussian
+from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels.plans import Plan
+from scratchgen.kernels.recording import recording
+from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.losses import importance_weights
 
 both_ways = pytest.mark.parametrize("way", [references, twins])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 few = settings(max_examples=max(3, settings().max_examples // 4))
+needs_numba = pytest.mark.skipif(
+    not compiles() or not numba_works(), reason="numba is not installed, or switched off"
+)
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 
 
@@ -191,3 +198,73 @@ def test_the_signal_of_the_total_gradient_drowns_as_k_grows_and_the_other_does_n
     (total_few, path_few), (total_many, path_many) = ratios
     assert (total_many < total_few).all()
     assert (path_many > path_few).all()
+
+
+# All of a step, with a decoder that is one product.
+
+DRAWS = 3
+
+
+def step(x, heads, noise, w, dw):
+    """The mean bound, and its gradient by the heads, in total and by path; that by w goes into dw.
+
+    x (N, 2, 2), heads (N, 2Z), noise (N K, Z), w (Z, 4).
+    """
+    n = len(x)
+    z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N K, Z), (N K,)
+    raw = kernels.times(z, w).reshape(n * DRAWS, 2, 2)
+    each = kernels.full((n * DRAWS,), 1 / n, w.dtype)  # (N K,)
+    log_p, d_raw = Bernoulli().both(kernels.repeat(x, DRAWS), raw, each)
+    bound, weights = importance_weights(kernels.add(log_p, log_ratio).reshape(n, DRAWS))
+    by_row = weights.reshape(n * DRAWS)  # (N K,)
+    d_raw = kernels.scale_rows(d_raw, by_row).reshape(n * DRAWS, 4)
+    kernels.clear(dw)
+    kernels.add_outer(z, d_raw, into=dw)
+    dz, dratio = kernels.times_transpose(d_raw, w), kernels.scale(by_row, 1 / n)
+    total = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, dratio)
+    squared = kernels.scale_rows(dz, by_row), kernels.scale_rows(dratio, by_row)
+    path = gaussian.draws_path_back(heads, noise, z, *squared)
+    return kernels.mean(bound), total, path
+
+
+def given_to_a_step(seed, dtype="float64"):
+    """x, heads, noise and w, of 4 examples and 2 latents."""
+    rng = np.random.default_rng(seed)
+    x = (rng.random((4, 2, 2)) < 0.5).astype(dtype)
+    shapes = ((4, 4), (4 * DRAWS, 2), (2, 4))
+    return [x, *(rng.standard_normal(shape).astype(dtype) for shape in shapes)]
+
+
+@few
+@given(st.integers(0, 2**32))
+def test_the_gradients_of_a_whole_step_are_those_of_its_mean_bound(seed):
+    x, heads, noise, w = given_to_a_step(seed)
+
+    def gradients(dbound, heads, w):
+        dw = np.zeros_like(w)
+        _, total, _ = step(x, heads, noise, w, dw)
+        return dbound * total, dbound * dw
+
+    def value(heads, w):
+        return step(x, heads, noise, w, np.zeros(w.shape, np.result_type(heads, w)))[0]
+
+    passes(sg.check_pair(value, gradients, (heads, w)))
+
+
+@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@each_dtype
+def test_a_whole_step_is_replayed_to_the_bit(dtype, way):
+    given, dw = given_to_a_step(0, dtype), np.zeros((2, 4), dtype)
+    workspace = Workspace(guards=True, fills=True)
+    with way():
+        with workspace.step(), recording() as notes:
+            made = step(*given, dw)
+        assert not notes.strangers([*given, dw], workspace)
+        plan = Plan(notes, threads=1)
+        for seed in (1, 2, 3):
+            for old, new in zip(given, given_to_a_step(seed, dtype), strict=True):
+                old[...] = new
+            workspace.spoil()
+            plan.run()
+            by_plan = [one.tobytes() for one in (*made, dw)]
+            assert by_plan == [one.tobytes() for one in (*step(*given, dw), dw)]

@@ -451,11 +451,11 @@ class MyBernoulli(sg.distributions.Bernoulli):
         ),
         (
             lambda: sg.models.gan((2,), loss=dataclasses.replace(MINIMAX, name="hinge"), rng=0),
-            "the game hinge is not one of scratchgen's",
+            "the game 'hinge' is not one of scratchgen's",
         ),
         (
             lambda: sg.models.vae((2,), likelihood=MyBernoulli(), rng=0),
-            r"add its class to scratchgen\.distributions\.LIKELIHOODS",
+            r"add the class to scratchgen\.distributions\.LIKELIHOODS",
         ),
     ],
 )

@@ -102,7 +102,7 @@ TEXTS = (
         training="gaussian",
     ),
     Edit("LEAST", DESCENT, "float(np.finfo(kind).tiny)", "1e-7"),
-    Edit("a default, b1", ADAM, "    b1: float = 0.9\n", "    b1: float = 0.5\n"),
+    Edit("a default, b1", ADAM, "b1: float = setting(0.9", "b1: float = setting(0.5"),
     Edit(
         "KL without its log_var", GAUSSIAN,
         "(mu**2 + np.expm1(log_var) - log_var) / 2", "(mu**2 + np.expm1(log_var)) / 2",

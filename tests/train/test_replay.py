@@ -1017,13 +1017,13 @@ def looks_the_step_up(monkeypatch, since):
 
 
 def hides_something(monkeypatch, since):
-    turn, calls = sg.models.adversarial.generator_turn, []
+    full, calls = sg.losses.adversarial.full, []
 
-    def falling(game, fake, weight):
+    def falling(shape, value, dtype):
         calls.append(1)
-        return turn(game, fake, weight / (len(calls) if len(calls) >= since else 1))
+        return full(shape, value / (len(calls) if len(calls) >= since else 1), dtype)
 
-    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", falling)
+    monkeypatch.setattr("scratchgen.losses.adversarial.full", falling)
 
 
 REFUSED = {
