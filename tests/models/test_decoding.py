@@ -114,7 +114,9 @@ def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_copy_which_would_work_in_the_same_memory_is_refused(how):
     decode = sg.models.vae((2,), latent=3, hidden=(8,), rng=0).prepared_decoder()
-    with pytest.raises(KindError, match=r"model\.prepared_decoder\(batch=\.\.\.\) prepares another"):
+    with pytest.raises(
+        KindError, match=r"model\.prepared_decoder\(batch=\.\.\.\) prepares another"
+    ):
         how(decode)
 
 
