@@ -521,6 +521,18 @@ def test_a_layer_with_nothing_but_state_cannot_stand_in_two_players_either():
         sg.models.GAN(Network((2,), both), Network((2,), both, Dense(2, 1)), rng=0)
 
 
+def test_weights_that_another_player_moves_cannot_be_borrowed():
+    lent = Dense(2, 2)
+    borrowing = Network((2,), sg.nn.Tied(lent), Dense(2, 1))
+    with pytest.raises(errors.OptionError, match="not trained with it, but by generator: put that"):
+        sg.models.GAN(Network((2,), lent), borrowing, rng=0)
+    within = Network((2,), Dense(2, 3), lent := Dense(3, 2), sg.nn.Tied(lent), Dense(3, 1))
+    gan = sg.models.GAN(Network((2,), Dense(2, 2)), within, rng=0)
+    before = {player: gan.theta(player).copy() for player in gan.players}
+    sg.fit(gan, np.random.default_rng(0).standard_normal((8, 2)), epochs=1, seed=0)
+    assert all((gan.theta(player) != vector).any() for player, vector in before.items())
+
+
 @pytest.mark.parametrize("name", ["gaussian", "gaussian_shared"])
 def test_a_variance_that_is_learnt_begins_near_one(name):
     model = sg.models.vae((4,), likelihood=name, rng=0)
