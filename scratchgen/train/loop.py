@@ -40,7 +40,7 @@ def fit(
     """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
 
     A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
-    of a GAN's players, the warm-up of a KL term, and the streams of order and noise, so that one
+    of the players, the warm-up of a KL term, and the streams of order and noise, so that one
     seed for two calls repeats nothing. What begins anew are the averages and the optimizers: their
     moments, and their schedules, which count the moves in this call. To start over, build a new
     model.
@@ -53,14 +53,14 @@ def fit(
         batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
             batches as that allows, whose sizes differ by one at most; see even_batches.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
-        labels: (N,) whole numbers, for a model whose networks join them.
+        labels: (N,) whole numbers, for a model that wants them.
         optimizer: one for all players or a dict by player; a name such as "adam" has the settings
             of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
             player in this call, of which a generator may have fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
-            pair (x, labels) for a model that joins labels.
+            pair (x, labels) for a model that wants labels.
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
         even_batches: False makes all batches as large as batch_size and the last of what is left,

@@ -107,7 +107,7 @@ class Examples:
 class Run(ExplainsKeywords):
     """A training of `model` on x, from its present weights; see the top of this file.
 
-    Args, and what is raised: those of `fit`.
+    Its arguments are those of `fit`, without what tells of it, and so are the errors.
 
     Attributes:
         model: what is trained.
@@ -390,6 +390,10 @@ class Run(ExplainsKeywords):
         _expect_given(x, validation, plain)
         model = build_model(plain["model"])
         model.training_log = copy.deepcopy(list(plain["training"]))
+        if missing := model.players.keys() - plain["optimizers"].keys():
+            raise OptionError(
+                f"the optimizer of the {min(missing)} is missing: give all of plain()"
+            )
         run = cls(
             model,
             x,

@@ -160,6 +160,18 @@ def test_layers_with_state_and_noise_go_on(average):
     expect_to_go_on(layered, average=average)
 
 
+def test_a_run_of_a_model_that_was_trained_before_goes_on():
+    """Turns, warm-up, order and noise depend on the steps behind it."""
+
+    def build():
+        model = gan(discriminator_steps=4)
+        end(begun(model, epochs=2))
+        return model
+
+    expect_to_go_on(build)
+    assert begun(build()).begun == 6
+
+
 SCHEDULES = (
     0.01,
     optim.Constant(0.01, steps=4),
@@ -379,6 +391,7 @@ def test_plain_values_that_are_not_the_runs_are_refused(run):
         ({"trainer": {**plain["trainer"], "more": 1}}, "'more' is none of theirs"),
         ({"optimizers": {"vea": plain["optimizers"]["vae"]}}, "mean 'vae'"),
         ({"optimizers": {"vae": {"name": "adma"}}}, "mean 'adam'"),
+        ({"optimizers": {}}, "the optimizer of the vae is missing"),
         ({"model": {**plain["model"], "model": "VEA"}}, "mean 'VAE'"),
     ):
         with pytest.raises(errors.OptionError, match=words):
