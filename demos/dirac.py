@@ -70,19 +70,19 @@ def dirac_gan(loss: str, weight: float = 0.0) -> sg.models.GAN:
 
 def place(gan: sg.models.GAN, point) -> None:
     """Write (theta, psi)."""
-    gan.players["generator"].vector[:], gan.players["discriminator"].vector[:] = point
+    gan.theta("generator")[:], gan.theta("discriminator")[:] = point
 
 
 def where(gan: sg.models.GAN) -> np.ndarray:
     """(theta, psi)."""
-    return np.concatenate([gan.players[name].vector for name in ("generator", "discriminator")])
+    return np.concatenate([gan.theta(player) for player in ("generator", "discriminator")])
 
 
 def gradients(gan: sg.models.GAN) -> dict[str, np.ndarray]:
     """Each player's gradient, with the other where it is."""
     found = {}
-    for player, block in gan.players.items():
-        gradient = block.zeros_like()
+    for player in gan.players:
+        gradient = gan.gradient(player)
         gan.objective(player, X, rng=0, gradient=gradient)
         found[player] = gradient.vector
     return found
@@ -99,8 +99,9 @@ def both_at_once(gan: sg.models.GAN, point, size: float) -> np.ndarray:
     """Where a step of SGD by both leads, with gradients that are taken before either moves."""
     place(gan, point)
     found, sgd = gradients(gan), sg.optim.SGD(size)
-    for player, block in gan.players.items():
-        sgd.update(block.vector, found[player], sgd.memory(block.vector))
+    for player, gradient in found.items():
+        theta = gan.theta(player)
+        sgd.update(theta, gradient, sgd.memory(theta))
     return where(gan)
 
 

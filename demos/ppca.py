@@ -81,7 +81,7 @@ def kl_per_latent(model: sg.models.VAE, x) -> np.ndarray:
 
 def exact_elbo(model: sg.models.VAE, x, variance: float | None) -> float:
     """The mean over x of E[log p(x|z)] - KL, by (2)."""
-    q, decoder = model.posterior(x), model.players["vae"].views.decoder
+    q, decoder = model.posterior(x), model.views.decoder
     s2 = variance or np.exp(decoder[1].b[0]) + model.likelihood.least_variance
     spread = np.exp(q.log_var) @ (decoder[0].w ** 2).sum(axis=1)  # (N,): sum_j v_j |V_j|^2
     squares = ((x - model.decode(q.mu)) ** 2).sum(axis=1) + spread  # (N,)   (2)

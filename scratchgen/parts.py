@@ -13,6 +13,7 @@ Kinds of parts are known by name in dicts, to which users add their own: frozen 
 or not they are a Part.
 """
 
+import copy
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
@@ -84,10 +85,24 @@ def check_settings(part: Any, owner: str = "") -> None:
 
 
 def settings_of(part: Any) -> list[dataclasses.Field[Any]]:
-    """The fields that a part, or a class of parts, is made from, in order."""
+    """The fields that a part, or a class of parts, is made from, in order.
+
+    One that a subclass declares again, with nothing but another default, is a setting as before.
+    """
     if not dataclasses.is_dataclass(part):
         return []
-    return [field for field in dataclasses.fields(part) if field.init]
+    kind = part if isinstance(part, type) else type(part)
+    return [_with_notes(field, kind) for field in dataclasses.fields(part) if field.init]
+
+
+def _with_notes(field: dataclasses.Field[Any], kind: type) -> dataclasses.Field[Any]:
+    """The field, with what `setting` noted of it in this class or in the nearest above."""
+    declared = (vars(base).get("__dataclass_fields__", {}).get(field.name) for base in kind.__mro__)
+    noted = next((one for one in declared if one is not None and one.metadata), field)
+    if noted is not field:
+        field = copy.copy(field)
+        field.metadata = noted.metadata
+    return field
 
 
 def choose(choice: Any, known: Known, kind: type, what: str = "") -> Any:

@@ -69,7 +69,7 @@ def test_readme_listings_print_what_readme_shows(readme_names):
     """
     shown = re.findall(r"^```python\n.*?^```\n\n```\n(.*?)^```$", README, re.M | re.S)
     printed = [text for text in readme_names[1] if text]
-    assert len(shown) == len(printed) == 4
+    assert len(shown) == len(printed) == 6
     number = re.compile(r"\d+\.\d+|\d+")
     for a, b in zip(shown, printed, strict=True):
         a, b = (MEASURED.sub("#", text) for text in (a, b))
@@ -81,7 +81,7 @@ def test_readme_listings_print_what_readme_shows(readme_names):
 
 def test_the_vae_trained_without_fit_is_the_one_trained_with_it(readme_names):
     names, _ = readme_names
-    with_fit, by_hand = (names[name].players["vae"].vector for name in ("model", "byhand"))
+    with_fit, by_hand = (names[name].vector for name in ("model", "byhand"))
     assert np.array_equal(with_fit, by_hand)  # after 790 steps
 
 
@@ -161,6 +161,43 @@ def test_the_layer_that_contributors_are_shown_works(monkeypatch):
         assert np.array_equal(same.sample(3, rng=0), names["gan"].sample(3, rng=0))
     finally:
         sg.nn.LAYERS.pop("Scale", None)
+
+
+def contributed(word: str) -> dict:
+    """The names of the one listing for contributors that has that word in it, once it has run."""
+    text = (ROOT / "docs" / "contributing.md").read_text()
+    (listing,) = (content for _, content in blocks(text) if word in content)
+    names: dict = {}
+    exec(compile(listing, "contributing.md", "exec"), names)
+    return names
+
+
+def saved_and_loaded(model):
+    file = io.BytesIO()
+    sg.save(model, file)
+    return sg.load(file.getvalue())
+
+
+def test_the_penalty_that_contributors_are_shown_works():
+    try:
+        critic = contributed("class OneSided")["critic"]
+        assert saved_and_loaded(critic).penalty == critic.penalty
+    finally:
+        sg.losses.PENALTIES.pop("one_sided", None)
+
+
+def test_the_family_that_contributors_are_shown_learns_the_slope_of_the_density():
+    try:
+        names = contributed("class ScoreNetwork")
+        model, error = names["model"], names["history"]["error"]
+        same = saved_and_loaded(model)
+    finally:
+        sg.models.MODELS.pop("ScoreNetwork", None)
+    assert error[-1] < error[0]
+    assert np.array_equal(same.vector, model.vector)
+    assert str(same) == str(model) == "ScoreNetwork of (2,): latent 0, std 0.3"
+    away = model.apply("network", np.float32([[0, 9], [0, -9], [9, 0], [-9, 0]]))
+    assert (away[[0, 1, 2, 3], [1, 1, 0, 0]] * [1, -1, 1, -1] < 0).all()  # towards the ring
 
 
 @pytest.fixture

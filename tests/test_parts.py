@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -104,6 +104,25 @@ def test_settings_are_checked_when_a_part_is_made_and_kept_as_the_check_returns_
         Pull(most=math.nan)
     with pytest.raises(KeywordError, match="Pull has no 'lambda_', here it is 'weight'"):
         Pull(lambda_=3)
+
+
+@dataclass(frozen=True)
+class Push(Pull):
+    """Another default, and a setting of its own."""
+
+    weight: float = -2.0
+    most: float | None = setting(7.0, finite, "another text")
+    far: bool = False
+
+
+def test_a_setting_that_is_declared_again_with_another_default_is_checked_as_before():
+    with pytest.raises(OptionError, match=r"^Push: weight=-2.0: wants a number above 0"):
+        Push()
+    assert (Push(3).weight, Push(3).count, Push(3).most) == (3.0, 3, 7.0)
+    texts = {field.name: field.metadata.get("text") for field in settings_of(Push)}
+    assert list(texts) == ["weight", "count", "most", "far"]
+    assert list(texts.values()) == ["weight of the pull", "how many", "another text", None]
+    assert [field.default for field in settings_of(Push)] == [-2.0, 3, 7.0, False]
 
 
 def test_parts_within_a_part_are_described_and_built_too():
@@ -251,7 +270,7 @@ KINDS = [*PENALTIES.values(), *LIKELIHOODS.values(), *OPTIMIZERS.values(), *SCHE
 @pytest.mark.parametrize("kind", [*KINDS, MovingAverage], ids=lambda kind: kind.__name__)
 def test_every_setting_has_a_check_and_a_line_of_text_but_for_parts_within_a_part(kind):
     assert issubclass(kind, Part)
-    for field in fields(kind):
+    for field in settings_of(kind):
         if (kind, field.name) in {(optim.ClipNorm, "optimizer"), (Chain, "schedules")}:
             continue
         text = field.metadata["text"]
@@ -263,7 +282,9 @@ def test_every_setting_has_a_check_and_a_line_of_text_but_for_parts_within_a_par
 
 
 def test_options_have_the_names_that_the_command_line_gives_them():
-    options = {(kind, field.name): option_of(field) for kind in KINDS for field in fields(kind)}
+    options = {
+        (kind, field.name): option_of(field) for kind in KINDS for field in settings_of(kind)
+    }
     assert options[R1, "weight"] == options[GradientPenalty, "weight"] == "penalty-weight"
     assert options[GradientPenalty, "target"] == "penalty-target"
     assert options[FixedGaussian, "variance"] == "variance"

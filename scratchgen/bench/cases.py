@@ -104,7 +104,7 @@ def sizes_for(
     sizes |= {"K": 2 + seed % 9, "W": 1 + seed % 5, "Z": max(columns // 2, 1)}
     if name == "first_part":  # of what is wider
         sizes["W"] += columns
-    if name == "importance_weights":  # of many draws
+    if name in ("importance_weights", "first_of"):  # of many draws, or of wide rows
         sizes["K"] = columns
     if name in ("sum_blocks", "add_sum") and rows < BATCH:  # more than a block
         sizes["N"] *= 30

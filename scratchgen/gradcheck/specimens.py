@@ -4,8 +4,9 @@ Sizes are small and differ from each other, so that nothing is square by chance,
 large as a layer is wide. A kind that is missing here fails a test.
 """
 
+import inspect
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from ..distributions import (
 )
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
-from ..models import GAN, VAE, Model
+from ..models import GAN, RECIPES, VAE, Model, Recipe
+from ..models.model import family_settings
 from ..nn import (
     ELU,
     GELU,
@@ -50,6 +52,7 @@ from ..nn import (
     Softplus,
     Tanh,
     Tied,
+    distinct_leaves,
 )
 from ..optim import SGD, Adam, AdamW, ClipNorm, Momentum, Nesterov, RMSProp
 from .library.points import signed
@@ -239,8 +242,44 @@ def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings:
     return GAN(generator, discriminator, loss, dtype="float64", rng=0, **settings)
 
 
+def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
+    """A small model of every recipe, with labels and without, by its name.
+
+    A recipe that differs from one before it only by numbers is left out.
+    """
+    found: dict[str, Model] = {}
+    met: set[tuple[Any, ...]] = set()
+    for name, recipe in recipes.items():
+        for words, labels in (("", {}), (" with labels", {"n_labels": 2})):
+            if labels and not takes(recipe, "n_labels"):
+                continue
+            sizes = {"latent": 2, "hidden": (4,), "dtype": "float64", "rng": 0}
+            model: Model = recipe((3,), **sizes, **labels)
+            kind = made_of(model)
+            if kind not in met:
+                met.add(kind)
+                found[f"recipe {name}{words}"] = model
+    return found
+
+
+def takes(recipe: Recipe, setting: str) -> bool:
+    """Whether a recipe has a setting of that name, of its own or of the one that it is like."""
+    own = setting in inspect.signature(recipe.build).parameters
+    return own or (recipe.like is not None and takes(recipe.like, setting))
+
+
+def made_of(model: Model) -> tuple[Any, ...]:
+    """All that a model is, but for its numbers: family, layers, parts, and what is switched on."""
+    values = [getattr(model, field.name) for field in family_settings(type(model))]
+    parts = [getattr(one, "name", type(one)) for one in model.parts()]
+    switches = [bool(value) for value in values if isinstance(value, int | float | None)]
+    layers = [type(leaf) for net in model.networks.values() for leaf in distinct_leaves(net)]
+    words = [value for value in values if isinstance(value, str)]
+    return (type(model), *parts, *switches, *layers, *words)
+
+
 def models() -> dict[str, Model]:
-    """Every likelihood in a VAE, every game and penalty in a GAN, and what changes either."""
+    """Every likelihood in a VAE, every game and penalty in a GAN, what changes either; recipes."""
     shared = Dense(3, 4)
     join = [JoinLabels(3, 2) for _ in range(4)]
     with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
@@ -270,11 +309,12 @@ def models() -> dict[str, Model]:
         "GAN, labels": gan(
             "hinge",
             Network((2,), join[2], Dense(4, 3)),
-            Network((3,), join[3], Dense(5, 1)),
+            Network((3,), join[3], Dense(5, 2), Tanh(), Dense(2, 1)),
             penalty="r1",
         ),
         "GAN, layers that draw": gan("least_squares", None, noisy, penalty="gradient_penalty"),
         "GAN, batch norm": gan(
             "minimax", Network((2,), Dense(2, 3), BatchNorm(3)), Network((3,), Dense(3, 1))
         ),
+        **of_recipes(),
     }

@@ -7,6 +7,8 @@ does with them.
 from .variational import *  # noqa: F403, I001 # the families, in the order in which they are listed
 from .adversarial import *  # noqa: F403
 
+from .autoencoder import Autoencoder as Autoencoder
+from .autoencoder import GaussianAutoencoder as GaussianAutoencoder
 from .diagnosis import active_latents as active_latents
 from .diagnosis import collapse as collapse
 from .diagnosis import symptoms as symptoms

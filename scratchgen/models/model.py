@@ -112,6 +112,11 @@ class Model(ExplainsKeywords):
         self.dtype = float_type(self.dtype)
         expect_own_layers(networks, self.players)
         moved = [name for names in self.players.values() for name in names]
+        if missing := [name for name in moved if name not in networks]:
+            raise OptionError(
+                f"a player of {type(self).__name__} moves {missing[0]!r}, which is none of its "
+                f"networks, {', '.join(networks)}: declare a field, {missing[0]}: Network"
+            )
         order = side_by_side(dict.fromkeys([*moved, *networks]), self.players.values())
         layout = Layout(**{name: networks[name] for name in order})
         self.block = Block(layout, self.dtype, rng)
@@ -561,7 +566,14 @@ class Model(ExplainsKeywords):
 
 def network_names(kind: type[Model]) -> tuple[str, ...]:
     """The names of a family's networks."""
-    return tuple(field.name for field in settings_of(kind) if field.type is Network)
+    return tuple(field.name for field in settings_of(kind) if _is_network(field.type))
+
+
+def _is_network(annotation: Any) -> bool:
+    """Whether a field is a network; with `from __future__ import annotations` types are text."""
+    if isinstance(annotation, str):
+        return annotation.rpartition(".")[2] == Network.__name__
+    return annotation is Network
 
 
 def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:

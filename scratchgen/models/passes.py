@@ -98,10 +98,11 @@ class Pass:
         return self._bound[on or name].backward(dy, need_dx)
 
     def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
-        given = {} if labels is SAME else {"labels": labels}
+        labels = self.labels if labels is SAME else labels
         self._tape.passes[on] = name
+        self._tape.settling.pop(on, None)  # that of an earlier pass of this name
         if settle:
             self._tape.settling[on] = name
-        tape, g = self._tape.inner(on, **given), getattr(self._g, name, None)
+        tape, g = self._tape.inner(on, labels=labels), getattr(self._g, name, None)
         self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
         return self._bound[on]

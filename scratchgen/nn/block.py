@@ -70,10 +70,12 @@ class Layout:
         self.state_slices: dict[str, slice] = {}
         met: dict[Layer, None] = {}
         for name, network in networks.items():
-            self.length = -(-self.length // LINE) * LINE
-            start, state_start = self.length, self.state_size
+            end, state_start = self.length, self.state_size
+            self.length = start = -(-end // LINE) * LINE
             self._visit(name, network, met)
             self.slices[name] = slice(start, self.length)
+            if self.length == start:  # one without parameters wants no zeros before it
+                self.length = end
             self.state_slices[name] = slice(state_start, self.state_size)
         self.borrowers = [leaf for leaf in met if leaf.borrows()]
         for leaf in self.borrowers:

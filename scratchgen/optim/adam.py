@@ -18,7 +18,7 @@ import numpy as np
 from ..checks import Array, finite, fraction
 from ..kernels import formula, share_row, twin_of
 from ..parts import setting
-from .descent import RATE, Descent, flush, rate_or_schedule
+from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule
 
@@ -35,7 +35,7 @@ class Adam(Descent):
     array([-0.1])
     """
 
-    learning_rate: float | Schedule = setting(1e-3, rate_or_schedule, RATE, "lr")
+    learning_rate: float | Schedule = 1e-3
     b1: float = setting(0.9, fraction, "share of the mean gradient that a step keeps")
     b2: float = setting(0.999, fraction, "share of the mean square that a step keeps")
     eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)

@@ -35,8 +35,6 @@ from .schedules import Schedule, is_schedule, rate_at
 
 LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 
-RATE = "learning rate"
-
 
 class Optimizer(Protocol):
     """What `fit` asks of an optimizer."""
@@ -60,7 +58,9 @@ class Descent(Part):
     `learning_rate` is a number above 0, or a schedule: step, counted from 0 -> number.
     """
 
-    learning_rate: float | Schedule = setting(check=rate_or_schedule, text=RATE, option="lr")
+    learning_rate: float | Schedule = setting(
+        check=rate_or_schedule, text="learning rate", option="lr"
+    )
     arrays: ClassVar[tuple[str, ...]] = ()  # the names of what is remembered
     count: ClassVar[int] = 2  # how many numbers a step has, `least` among them
 
@@ -117,7 +117,7 @@ class SGD(Descent):
     array([-0.2])
     """
 
-    learning_rate: float | Schedule = setting(1e-2, rate_or_schedule, RATE, "lr")
+    learning_rate: float | Schedule = 1e-2
 
     def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
         sgd_step(theta, g, numbers)

@@ -14,7 +14,7 @@ from typing import ClassVar
 from ..checks import Array, fraction
 from ..kernels import formula, share_row, twin_of
 from ..parts import setting
-from .descent import RATE, Descent, flush, rate_or_schedule
+from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule
 
@@ -37,7 +37,7 @@ class Momentum(Descent):
     array([-0.5])
     """
 
-    learning_rate: float | Schedule = setting(1e-2, rate_or_schedule, RATE, "lr")
+    learning_rate: float | Schedule = 1e-2
     momentum: float = setting(0.9, fraction, "share of its velocity that the ball keeps")
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
     count: ClassVar[int] = 3

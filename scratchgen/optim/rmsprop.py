@@ -21,7 +21,7 @@ from ..checks import Array, finite, fraction
 from ..errors import OptionError
 from ..kernels import formula, share_row, twin_of
 from ..parts import setting
-from .descent import RATE, Descent, flush, rate_or_schedule
+from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule
 
@@ -50,7 +50,7 @@ class RMSProp(Descent):
     array([-0.2, -0.2])
     """
 
-    learning_rate: float | Schedule = setting(1e-3, rate_or_schedule, RATE, "lr")
+    learning_rate: float | Schedule = 1e-3
     keep: float = setting(0.99, fraction, "share of the mean square that a step keeps")
     eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
     centred: bool = setting(False, true_or_false, "divide by the deviation of gradients")

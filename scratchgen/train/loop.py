@@ -46,7 +46,7 @@ def fit(
     model.
 
     Args:
-        model: one of sg.models, or of a class of your own that is declared with @family.
+        model: one of sg.models, or of a family of your own.
         x: examples (N, *model.shape); bool, integers or floats. Of a dtype smaller than the
             model's, such as bytes, each batch is converted by itself.
         epochs: how often all examples are seen.

@@ -8,7 +8,7 @@ from filled import filled
 
 from scratchgen.distributions import LIKELIHOODS
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, certificate
-from scratchgen.gradcheck.certificate import WARMING, Specimen, certify, specimens
+from scratchgen.gradcheck.certificate import Specimen, certify, specimens
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.specimens import (
     ALL_LIKELIHOODS,
@@ -19,12 +19,14 @@ from scratchgen.gradcheck.specimens import (
     LIKELIHOOD_SHAPES,
     PENALTY_SHAPES,
     functions,
+    made_of,
     models,
+    of_recipes,
 )
 from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.twins import formula, references, twin_of, twins
 from scratchgen.losses import LOSSES, PENALTIES
-from scratchgen.models import MODELS
+from scratchgen.models import MODELS, RECIPES, Recipe
 from scratchgen.nn import LAYERS, Layer, distinct_leaves
 from scratchgen.optim import OPTIMIZERS
 
@@ -88,7 +90,7 @@ def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step
     assert any(one.free_bits for one in vaes)
     for kind in (vaes, gans):
         assert any(one.n_labels for one in kind)
-        assert any(block.state.size for one in kind for block in one.players.values())
+        assert any(one.state.size for one in kind)
         names = {
             type(leaf).__name__
             for one in kind
@@ -96,6 +98,27 @@ def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step
             for leaf in distinct_leaves(network)
         }
         assert {"BatchNorm", "Dropout", "JoinLabels"} <= names
+
+
+def test_every_recipe_is_there_with_labels_and_without_but_for_those_of_other_numbers_alone():
+    found = models()
+    assert "recipe beta_vae" not in found  # a vae, but for beta
+    for name, recipe in RECIPES.items():
+        for settings in ({}, {"n_labels": 3}):
+            model = recipe((5,), latent=3, hidden=(6,), rng=1, **settings)
+            alike = [one for one in found.values() if made_of(one) == made_of(model)]
+            assert alike, name
+            assert {bool(one.n_labels) for one in alike} == {bool(settings)}
+
+
+def test_a_new_recipe_is_certified_without_being_named():
+    def softened(shape, *, slope=0.5, rng=None, dtype="float32", latent=2, hidden=(3,)):
+        return RECIPES["gan"](shape, loss="hinge", rng=rng, dtype=dtype, hidden=hidden)
+
+    new = Recipe(softened, MODELS["GAN"], "a GAN that takes no labels")
+    found = of_recipes({"gan": RECIPES["gan"], "softened": new})
+    assert list(found) == ["recipe gan", "recipe gan with labels", "recipe softened"]
+    assert found["recipe softened"].dtype == np.float64
 
 
 # What it says.
@@ -174,11 +197,14 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
     for model in models().values():
         seen.clear()
         certificate._model(model, 0)
-        has_state = any(block.state.size for block in model.players.values())
+        has_state = model.state.size > 0
         modes = {pair.given["training"] for pair in seen.values()}
         assert modes == ({True, False} if has_state else {True})
         steps = {pair.given["step"] for pair in seen.values()}
-        assert steps == ({None, WARMING} if getattr(model, "warm_up", 0) else {None})
+        warm_up = getattr(model, "warm_up", 0)
+        assert len(steps) == (2 if warm_up else 1)
+        assert None in steps
+        assert all(0 < step + 1 < warm_up for step in steps - {None})
 
 
 # References.

@@ -22,7 +22,7 @@ def train():
     x = np.random.default_rng(0).random((300, 20, 20, 1), dtype=np.float32)
     model = sg.models.vae((20, 20, 1), hidden=(64,), latent=4, rng=0)
     sg.fit(model, x, epochs=1, batch_size=100, seed=0)
-    return model.players["vae"].vector.tobytes().hex()[:4000]
+    return model.vector.tobytes().hex()[:4000]
 """
 
 

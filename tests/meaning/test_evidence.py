@@ -73,8 +73,7 @@ def test_beta_rises_in_equal_steps_and_is_reached_in_the_last_step_of_the_warm_u
 
 def test_the_gradient_in_a_warm_up_is_that_of_the_beta_of_its_step():
     whole = Whole("warm_up", 4, 0)
-    block = whole.model.players["vae"]
-    in_warm_up, afterwards = block.zeros_like(), block.zeros_like()
+    in_warm_up, afterwards = (whole.model.gradient("vae") for _ in range(2))
     whole.objective("vae", in_warm_up, step=3)
     whole.model.beta = 2.0 * 4 / 10
     whole.objective("vae", afterwards, step=None)
@@ -89,7 +88,7 @@ def test_without_a_warm_up_beta_is_there_from_the_first_step():
 def test_free_bits_leave_out_the_latents_below_and_keep_those_above():
     """The KL's gradient: without that of a latent below, whole in one above."""
     whole = Whole("free_bits", 6, 0)
-    model, block = whole.model, whole.model.players["vae"]
+    model, weights = whole.model, whole.model.theta("vae")
     q = model.posterior(whole.x)
     kl = gaussian.kl_terms(q.mu, q.log_var).mean(axis=0)
     above = kl > model.free_bits
@@ -97,24 +96,24 @@ def test_free_bits_leave_out_the_latents_below_and_keep_those_above():
 
     def gradient(free_bits, beta=2.0):
         model.free_bits, model.beta = free_bits, beta
-        g = block.zeros_like()
+        g = model.gradient("vae")
         whole.objective("vae", g)
         return g.vector
 
     def kl_above(theta):
-        block.vector[:] = theta
+        weights[:] = theta
         q = model.posterior(whole.x)
         return 2.0 * gaussian.kl_terms(q.mu, q.log_var).mean(axis=0)[above][0]
 
     def gradient_of_kl(dvalue, theta):
-        block.vector[:] = theta
+        weights[:] = theta
         return dvalue * (gradient(free) - gradient(0.0, beta=0.0))
 
-    free, theta = model.free_bits, block.vector.copy()
+    free, theta = model.free_bits, weights.copy()
     report = sg.check_pair(kl_above, gradient_of_kl, (theta,))
     (derivative,) = report.cases[0].blocks  # a difference of gradients overflows at extremes
     assert derivative.verdict == "PASS", report
-    block.vector[:] = theta
+    weights[:] = theta
     reconstruction = gradient(0.0, beta=0.0)
     np.testing.assert_allclose(gradient(kl.max() + 1), reconstruction, rtol=1e-12)  # all free
     assert not np.allclose(gradient(0.0), gradient(free))  # none is
@@ -133,11 +132,11 @@ def test_the_noise_that_is_drawn_is_the_noise_that_is_differentiated():
     encoder = network(2, 3, 2)
     decoder = sg.nn.Network((1,), sg.nn.Dense(1, 2))
     model = vae(encoder, decoder, sg.distributions.FixedGaussian(1.0), beta=0.0)
-    p = model.players["vae"].views
+    p = model.views
     p.decoder[0].w[:], p.decoder[0].b[:] = [[1.0, 0.0]], 0.0  # the mean of x is (z, 0)
     x = reals(np.random.default_rng(0), 4)[:, :2]
     rng, alone = np.random.default_rng(NOISE), np.random.default_rng(NOISE)
-    gradient = model.players["vae"].zeros_like()
+    gradient = model.gradient("vae")
     model.objective("vae", x, rng, gradient)
     noise = alone.standard_normal((4, 1))
     q = model.posterior(x)
@@ -156,10 +155,10 @@ def test_the_mean_squared_error_keeps_the_meaning_of_beta(beta, seed):
         vae(likelihood=likelihood, beta=beta)
         for likelihood in ("mse", sg.distributions.FixedGaussian(3 / 2))
     ]
-    vector = np.random.default_rng(seed).standard_normal(models[0].players["vae"].vector.size) * 0.6
+    vector = np.random.default_rng(seed).standard_normal(models[0].vector.size) * 0.6
     x = reals(np.random.default_rng(seed), 3)
     for model in models:
-        model.players["vae"].vector[:] = vector
+        model.vector[:] = vector
     mse, fixed = (model.objective("vae", x, NOISE) for model in models)
     assert mse == pytest.approx(fixed, rel=1e-12)
     q = models[0].posterior(x)

@@ -31,7 +31,7 @@ def left_by_training(kind: str, replay: bool):
     history = sg.fit(
         model, whole.x, labels=whole.labels, epochs=4, batch_size=BATCH, seed=0, replay=replay
     )
-    left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
+    left = [array.tobytes() for array in model.block.snapshot()]
     return left, dict(history)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from whole_models import GANS, NOISE, Whole, gan, network
+from whole_models import GANS, NOISE, Whole, gan, network, owned
 
 import scratchgen as sg
 from scratchgen.losses import R1, GradientPenalty
@@ -82,8 +82,8 @@ def linear_gan(loss, **settings):
     """D(x) = <w, x> + b, drawn, and a generator of tanh."""
     model = gan(loss, network(2, 4, 3), Network((3,), Dense(3, 1)), **settings)
     rng = np.random.default_rng(0)
-    for block in model.players.values():
-        block.vector[:] = rng.standard_normal(block.vector.size)
+    for _, array in model.block.arrays():
+        array[...] = rng.standard_normal(array.shape)
     return model
 
 
@@ -91,7 +91,7 @@ def test_real_and_fake_passes_do_not_share_their_notes():
     """By hand, for a linear discriminator: dw = mean of dr x + mean of df G(z)."""
     model = linear_gan("minimax")
     x = 2 + np.random.default_rng(1).standard_normal((5, 3))
-    gradient = model.players["discriminator"].zeros_like()
+    gradient = model.gradient("discriminator")
     model.objective("discriminator", x, NOISE, gradient)
     made = model.decode(np.random.default_rng(NOISE).standard_normal((5, 2)))
     dr = -1 / (1 + np.exp(model.score(x)))
@@ -110,7 +110,7 @@ def test_a_critic_against_a_generator_that_stands_still_finds_the_distance_betwe
     d, w = 3.0, 10.0
     generator = Network((1,), Dense(1, 2))
     model = gan("wasserstein", generator, Network((2,), Dense(2, 1)), penalty=GradientPenalty(w))
-    model.players["generator"].vector[:] = 0
+    model.theta("generator")[:] = 0
     model.turns = lambda step: ("discriminator",)
     trainer = Trainer(model, dict.fromkeys(model.players, SGD(0.02)))
     x = np.tile([d, 0.0], (8, 1))
@@ -126,11 +126,11 @@ def test_the_generators_step_leaves_nothing_in_the_discriminators_gradient():
     model = whole.model
     trainer = Trainer(model, dict.fromkeys(model.players, Adam(1e-3)))
     model.turns = lambda step: ("generator",)
-    kept = model.players["discriminator"].vector.copy()
+    kept = model.theta("discriminator").copy()
     trainer.step(whole.x, NOISE)
     assert not trainer.gradients["discriminator"].vector.any()
     assert trainer.gradients["generator"].vector.all()
-    assert np.array_equal(kept, model.players["discriminator"].vector)
+    assert np.array_equal(kept, model.theta("discriminator"))
 
 
 @pytest.mark.parametrize("kind", GANS)
@@ -139,11 +139,11 @@ def test_a_step_of_one_player_leaves_the_other_where_it_was(kind):
         whole = Whole(kind, 8, 0)
         model = whole.model
         model.turns = lambda step, mover=mover: (mover,)
-        kept, moved = model.players[other].snapshot(), model.players[mover].vector.copy()
+        kept, moved = owned(model, other), model.theta(mover).copy()
         trainer = Trainer(model, dict.fromkeys(model.players, Adam(0.1)))
         trainer.step(whole.x, NOISE, whole.labels)
-        assert (moved != model.players[mover].vector).any()
-        for before, after in zip(kept, model.players[other].snapshot(), strict=True):
+        assert (moved != model.theta(mover)).any()
+        for before, after in zip(kept, owned(model, other), strict=True):
             assert np.array_equal(before, after), other
 
 
@@ -151,7 +151,7 @@ def test_a_step_of_the_generator_makes_its_examples_more_believed_and_of_the_oth
     for kind in PLAIN:
         whole = Whole(kind, 8, 0)
         model = whole.model
-        last = model.players["discriminator"].views.discriminator[-1]
+        last = model.views.discriminator[-1]
         last.w *= 0.1  # scores of about 1/2, where no game finds an example good enough
         last.b[:] = 0.5
         before = model.score(whole.made()).mean()
@@ -187,7 +187,7 @@ def test_both_players_of_a_step_draw_noise_of_their_own():
 def test_the_clip_bounds_the_discriminators_weights_after_its_move_and_not_the_generators():
     model = gan("wasserstein", weight_clip=0.05)
     rng = np.random.default_rng(0)
-    d, g = model.players["discriminator"].vector, model.players["generator"].vector
+    d, g = model.theta("discriminator"), model.theta("generator")
     d[:], g[:] = rng.standard_normal(d.size), 1 + rng.random(g.size)
     before = d.copy()
     trainer = Trainer(model, dict.fromkeys(model.players, SGD(1e-3)))
@@ -201,7 +201,7 @@ def test_the_clip_bounds_the_discriminators_weights_after_its_move_and_not_the_g
 def test_the_clip_is_for_the_discriminators_move_alone():
     model = gan("wasserstein", weight_clip=0.05)
     model.turns = lambda step: ("generator",)
-    d = model.players["discriminator"].vector
+    d = model.theta("discriminator")
     d[:] = 1
     Trainer(model, dict.fromkeys(model.players, SGD(1e-3))).step(np.ones((4, 3)), NOISE)
     assert (d == 1).all()
@@ -209,11 +209,11 @@ def test_the_clip_is_for_the_discriminators_move_alone():
 
 def test_half_the_weight_times_the_squared_slope_is_the_r1_of_a_linear_discriminator():
     model, tape = linear_gan("non_saturating", penalty=R1(4.0)), Tape()
-    w = model.players["discriminator"].views.discriminator[0].w
+    w = model.views.discriminator[0].w
     model.objective("discriminator", np.ones((5, 3)), NOISE, tape=tape)
     assert tape.parts["penalty"] == pytest.approx(4.0 / 2 * (w**2).sum(), rel=1e-12)
-    gradient = model.players["discriminator"].zeros_like()
-    with_it = model.players["discriminator"].zeros_like()
+    gradient = model.gradient("discriminator")
+    with_it = model.gradient("discriminator")
     model.objective("discriminator", np.ones((5, 3)), NOISE, with_it)
     model.penalty = None
     model.objective("discriminator", np.ones((5, 3)), NOISE, gradient)

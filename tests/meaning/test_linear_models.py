@@ -32,9 +32,8 @@ def linear_vae(likelihood, latent=2, size=3, end=()):
         Network((latent,), Dense(latent, size), *end),
         likelihood,
     )
-    block = model.players["vae"]
-    block.vector[:] = np.random.default_rng(0).standard_normal(block.vector.size) * 0.7
-    return model, block.views.decoder[0]
+    model.vector[:] = np.random.default_rng(0).standard_normal(model.vector.size) * 0.7
+    return model, model.views.decoder[0]
 
 
 def assert_moments(x, mean, covariance):
@@ -57,14 +56,14 @@ def test_samples_of_a_linear_vae_have_its_covariance_with_the_noise_and_without(
 def test_samples_of_a_vae_have_the_variance_that_its_decoder_states():
     """Of a decoder that gives, whatever z, the means (1, -2) and the variances 4 and 1/4."""
     model = vae(Network((2,), Dense(2, 2)), Network((1,), Dense(1, 4)), Gaussian())
-    p = model.players["vae"].views.decoder[0]
+    p = model.views.decoder[0]
     p.w[:], p.b[:] = 0, [1, -2, np.log(4), np.log(0.25)]
     assert_moments(model.sample(MANY, rng=0, noise=True), [1, -2], np.diag([4, 0.25]))
 
 
 def test_samples_of_a_linear_generator_have_its_covariance():
     model = gan("minimax", Network((2,), Dense(2, 3)))
-    p = model.players["generator"].views.generator[0]
+    p = model.views.generator[0]
     p.b[:] = [1.0, -2.0, 0.5]
     assert_moments(model.sample(MANY, rng=0), p.b, p.w.T @ p.w)
 
@@ -93,7 +92,7 @@ def test_the_elbo_is_the_likelihood_where_q_is_the_posterior():
     w, b, s2 = 1.5, 0.4, 0.3
     model, p = linear_vae(FixedGaussian(s2), latent=1, size=1)
     p.w[:], p.b[:] = w, b
-    encoder = model.players["vae"].views.encoder
+    encoder = model.views.encoder
     encoder[0].w[:], encoder[0].b[:] = w / (w**2 + s2), -w * b / (w**2 + s2)
     encoder[1].b[:] = np.log(s2 / (w**2 + s2))
     x = np.array([[2.0], [-1.0]])

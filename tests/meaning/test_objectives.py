@@ -28,18 +28,19 @@ def test_the_gradient_of_every_player_is_that_of_the_number_that_objective_retur
 ):
     """By all numbers of a player at once, which is quick."""
     whole = Whole(kind, 3, seed, training)
-    for player, block in whole.model.players.items():
+    model = whole.model
+    for player in model.players:
 
-        def value(theta, player=player, block=block):
-            block.vector[:] = theta
+        def value(theta, player=player):
+            model.theta(player)[:] = theta
             return whole.objective(player)
 
-        def gradient(dvalue, theta, player=player, block=block):
-            g, block.vector[:] = block.zeros_like(), theta
+        def gradient(dvalue, theta, player=player):
+            g, model.theta(player)[:] = model.gradient(player), theta
             whole.objective(player, g)
             return dvalue * g.vector
 
-        report = sg.check_pair(value, gradient, (block.vector.copy(),), seed=seed)
+        report = sg.check_pair(value, gradient, (model.theta(player).copy(),), seed=seed)
         assert report.ok, f"{player}: {report}"
 
 
@@ -67,7 +68,7 @@ def test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_that_step_re
     trainer = Trainer(model, optimizers)
     for n in (3, 2):  # the second on used tapes, with a shorter batch
         x, labels = whole.x[:n], None if whole.labels is None else whole.labels[:n]
-        for player, block in model.players.items():
+        for player in model.players:
             model.turns = lambda step, player=player: (player,)
             step = trainer.steps
             reported = trainer.step(x, np.random.default_rng(NOISE), labels)
@@ -76,8 +77,8 @@ def test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_that_step_re
                 return model.objective(player, x, NOISE, gradient, step=step, labels=labels)
 
             assert reported["loss" if kind in VAES else player] == pytest.approx(value(), rel=1e-12)
-            assert np.array_equal(optimizers[player].theta, block.vector)
-            wanted = block.zeros_like()
+            assert np.array_equal(optimizers[player].theta, model.theta(player))
+            wanted = model.gradient(player)
             value(wanted)
             assert np.array_equal(optimizers[player].gradient, wanted.vector)
 
@@ -85,25 +86,24 @@ def test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_that_step_re
 @every_kind
 def test_objective_moves_nothing_and_repeats_itself(kind):
     whole = Whole(kind, 4, 0)
-    blocks = whole.model.players
-    before = {player: block.snapshot() for player, block in blocks.items()}
+    model = whole.model
+    before = model.block.snapshot()
     x = whole.x.copy()
-    for player, block in blocks.items():
-        first = whole.objective(player, block.zeros_like())
+    for player in model.players:
+        first = whole.objective(player, model.gradient(player))
         assert first == whole.objective(player)
         assert first == whole.objective(player, tape=Tape())
         assert first != whole.objective(player, noise=NOISE + 1)
     assert np.array_equal(x, whole.x)
-    for player, block in blocks.items():
-        for kept, now in zip(before[player], block.snapshot(), strict=True):
-            assert np.array_equal(kept, now)
+    for kept, now in zip(before, model.block.snapshot(), strict=True):
+        assert np.array_equal(kept, now)
 
 
 @every_kind
 def test_gradients_add_to_what_is_there(kind):
     whole = Whole(kind, 4, 0)
-    for player, block in whole.model.players.items():
-        once, onto_ones = block.zeros_like(), block.zeros_like()
+    for player in whole.model.players:
+        once, onto_ones = (whole.model.gradient(player) for _ in range(2))
         onto_ones.vector[:] = 1
         whole.objective(player, once)
         whole.objective(player, onto_ones)
@@ -113,37 +113,39 @@ def test_gradients_add_to_what_is_there(kind):
 @every_kind
 def test_a_small_step_lowers_the_number_it_claims_to_lower(kind):
     whole = Whole(kind, 8, 1)
-    for player, block in whole.model.players.items():
-        gradient = block.zeros_like()
+    for player in whole.model.players:
+        gradient, theta = whole.model.gradient(player), whole.model.theta(player)
         before = whole.objective(player, gradient)
         step = 1e-5 * gradient.vector
-        block.vector -= step
+        theta -= step
         fall = before - whole.objective(player)
         assert fall > 0
         assert fall == pytest.approx(step @ gradient.vector, rel=0.01)
-        block.vector += step
+        theta += step
 
 
 @every_kind
 def test_every_trained_number_of_every_player_moves_in_a_step(kind):
     """But for those that are exempt by name, whose gradient is rounding dust."""
     whole = Whole(kind, 8, 2)
-    blocks = whole.model.players
-    before = {player: block.vector.copy() for player, block in blocks.items()}
-    gradients = {player: block.zeros_like() for player, block in blocks.items()}
-    for player in blocks:
+    model, layout = whole.model, whole.model.block.layout
+    before = model.vector.copy()
+    gradients = {player: model.gradient(player) for player in model.players}
+    for player in model.players:
         whole.objective(player, gradients[player])
-    Trainer(whole.model, dict.fromkeys(blocks, Adam(1e-3))).step(whole.x, NOISE, whole.labels)
+    Trainer(model, dict.fromkeys(model.players, Adam(1e-3))).step(whole.x, NOISE, whole.labels)
     unmoved = UNMOVED.get(kind, set())
-    names = {entry.name for block in blocks.values() for entry in block.layout.entries}
-    assert unmoved <= names
-    for player, block in blocks.items():
-        for entry in block.layout.entries:
+    assert unmoved <= {entry.name for entry in layout.entries}
+    trained = 0
+    for player, names in model.players.items():
+        start = layout.span(names).start
+        for entry in layout.entries_of(names):
             if entry.name in unmoved:
-                assert np.abs(entry.view(gradients[player].vector)).max() < 1e-14, entry.name
+                assert np.abs(entry.view(gradients[player].vector, start)).max() < 1e-14, entry.name
             elif entry.trained:
-                moved = entry.view(block.vector) != entry.view(before[player])
-                assert moved.all(), entry.name
+                assert (entry.view(model.vector) != entry.view(before)).all(), entry.name
+            trained += entry.trained
+    assert trained == sum(entry.trained for entry in layout.entries)
 
 
 @every_kind

@@ -18,7 +18,13 @@ from scratchgen.data import toys
 from scratchgen.distributions import gaussian
 from scratchgen.kernels import mean
 from scratchgen.kernels.bending import LOOPS
-from scratchgen.losses import LOSSES, GradientPenalty, penalties
+from scratchgen.losses import (
+    LOSSES,
+    GradientPenalty,
+    discriminator_turn,
+    generator_turn,
+    penalties,
+)
 from scratchgen.models import GAN
 from scratchgen.nn import Tanh
 
@@ -28,18 +34,19 @@ TESTS = Path(__file__).parents[1]
 def caches_flushed_before_backward(patch):
     """numpy-ml's WGAN-GP: backward then goes through an empty list, and adds nothing for G."""
 
-    def _generator(self, made, tape, gradient):
-        generator, p = self.networks["generator"], self.players["generator"].views.generator
-        caches = list(range(len(generator.layers)))  # a note for each layer, from forward
-        fake = self.forward("discriminator", made, tape, on="judged")[:, 0]
-        if gradient is not None:
-            d = self.loss.generator_gradients(fake, np.full_like(fake, 1 / len(fake)))
-            dy = self.backward("discriminator", d.fake[:, None], tape, gradient, on="judged")
+    def _generator(self, now, z):
+        generator = now.network("generator", settle=True)
+        made, layers = generator.forward(z), generator.network.layers
+        caches = list(range(len(layers)))  # a note for each layer, from forward
+        fake = now.forward("discriminator", made, on="judged")
+        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)
+        if now.wants_gradient:
+            dy = now.backward("discriminator", d.fake[:, None], on="judged")
             caches.clear()  # the mistake
             for i in reversed(caches):
-                at, g = tape.inner("generator").inner(i), gradient.views.generator[i]
-                dy = generator.layers[i].backward(p[i], dy, at, g)
-        return {"generator": mean(self.loss.generator(fake))}
+                at = generator.tape.inner(i)
+                dy = layers[i].backward(generator.p[i], dy, at, generator.g[i])
+        return {"generator": mean(d.value)}
 
     patch.setattr(GAN, "_generator", _generator)
 
@@ -70,14 +77,15 @@ def both_signs_flipped(patch):
 def caches_of_fake_used_for_real(patch):
     """A from-scratch GAN: one set of notes, written by the real pass and again by the fake one."""
 
-    def _discriminator(self, batch, made, tape, gradient):
-        real = self.forward("discriminator", batch, tape, on="only")[:, 0].copy()
-        fake = self.forward("discriminator", made, tape, on="only")[:, 0].copy()
-        if gradient is not None:
-            d = self.loss.discriminator_gradients(real, fake, np.full_like(real, 1 / len(real)))
+    def _discriminator(self, now, z):
+        made = now.forward("generator", z)
+        real = now.forward("discriminator", now.batch, on="only", settle=True)[:, 0].copy()
+        fake = now.forward("discriminator", made, on="only", settle=True)[:, 0].copy()
+        d = discriminator_turn(self.loss, real, fake, 1 / now.size)
+        if now.wants_gradient:
             for dy in (d.real, d.fake):
-                self.backward("discriminator", dy[:, None], tape, gradient, on="only")
-        return {"discriminator": mean(self.loss.discriminator(real, fake))}
+                now.backward("discriminator", dy[:, None], on="only", need_dx=False)
+        return {"discriminator": mean(d.value)}
 
     patch.setattr(GAN, "_discriminator", _discriminator)
 

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from whole_models import KINDS, LATENT, N_LABELS, NOISE, Whole
+from whole_models import KINDS, LATENT, N_LABELS, NOISE, Whole, owned
 
 import scratchgen as sg
 from scratchgen import errors
@@ -36,18 +36,19 @@ def test_each_player_moves_only_its_own_weights_and_its_own_state():
     generator = Network((2,), Dense(2, 3), Counter())
     discriminator = Network((3,), Counter(), Dense(3, 1))
     gan = sg.models.GAN(generator, discriminator, rng=0)
-    g, d = gan.players["generator"], gan.players["discriminator"]
     x = np.random.default_rng(0).random((4, 3), dtype=np.float32)
-    for player, own, other, settled in (("discriminator", d, g, 2), ("generator", g, d, 1)):
-        kept = other.snapshot()
-        moved = own.vector.copy()
+    turns = (("discriminator", "generator", 2), ("generator", "discriminator", 1))
+    for player, other, settled in turns:
+        kept = owned(gan, other)
+        moved = gan.theta(player).copy()
         trainer = Trainer(gan, dict.fromkeys(gan.players, Adam(0.1)))
         gan.turns = lambda step, player=player: (player,)
-        own.state[:] = 0
+        gan.block.state_of(player)[:] = 0
         trainer.step(x, NOISE)
-        assert (own.vector != moved).any()
-        assert own.state[0] == settled, player  # once for each of the player's passes
-        for before, after in zip(kept, other.snapshot(), strict=True):
+        assert (gan.theta(player) != moved).any()
+        # once for each of the player's passes
+        assert gan.block.state_of(player).tolist() == [settled], player
+        for before, after in zip(kept, owned(gan, other), strict=True):
             assert np.array_equal(before, after), player
 
 
@@ -56,12 +57,13 @@ def test_running_statistics_are_those_of_the_players_own_turn(player):
     """The discriminator sees the generator's batches, and leaves its statistics alone."""
     whole = Whole("GAN with batch norm", 8, 0)
     model = whole.model
-    before = {name: block.state.copy() for name, block in model.players.items()}
+    before = {name: model.block.state_of(name).copy() for name in model.networks}
     model.turns = lambda step: (player,)
     Trainer(model, dict.fromkeys(model.players, Adam(1e-3))).step(whole.x, NOISE)
-    for name, block in model.players.items():
-        assert (block.state != before[name]).all() == (name == player)
-        assert (block.state == before[name]).all() == (name != player)
+    for name in model.networks:
+        state = model.block.state_of(name)
+        assert (state != before[name]).all() == (name == player)
+        assert (state == before[name]).all() == (name != player)
 
 
 def test_running_statistics_are_the_mean_and_the_variance_of_what_the_layer_was_given():
@@ -73,7 +75,7 @@ def test_running_statistics_are_the_mean_and_the_variance_of_what_the_layer_was_
     x = np.random.default_rng(0).standard_normal((8, 3)) * 2 + 1
     made = gan.decode(np.random.default_rng(NOISE).standard_normal((8, 2)))
     Trainer(gan, dict.fromkeys(gan.players, Adam(1e-3))).step(x, NOISE)
-    state = gan.players["discriminator"].views.discriminator[0]
+    state = gan.views.discriminator[0]
     mean, var = np.zeros(3), np.ones(3)
     for batch in (x, made):
         mean, var = (0.75 * a + 0.25 * b for a, b in ((mean, batch.mean(0)), (var, batch.var(0))))
@@ -105,24 +107,22 @@ def test_evaluation_changes_nothing_and_is_the_same_whatever_the_batch(kind):
     """An example's result does not depend on its company: neither batches nor masks are in it."""
     whole = Whole(kind, 6, 0)
     model, x, labels = whole.model, whole.x, whole.labels
-    before = {player: block.snapshot() for player, block in model.players.items()}
+    before = model.block.snapshot()
     together = everything(model, x, labels)
     for name, value in everything(model, x, labels).items():
         assert np.array_equal(value, together[name]), name
     alone = everything(model, x[:1], None if labels is None else labels[:1])
     for name in {"decode", "score", "encode", "posterior", "reconstruct"} & set(alone):
         np.testing.assert_allclose(alone[name][0], together[name][0], rtol=1e-10, err_msg=name)
-    for player, block in model.players.items():
-        for kept, now in zip(before[player], block.snapshot(), strict=True):
-            assert np.array_equal(kept, now), player
+    for kept, now in zip(before, model.block.snapshot(), strict=True):
+        assert np.array_equal(kept, now)
 
 
 @pytest.mark.parametrize("kind", WITH_BATCH_NORM)
 def test_evaluation_uses_the_running_statistics(kind):
     whole = Whole(kind, 6, 0)
     before = everything(whole.model, whole.x, None)
-    for block in whole.model.players.values():
-        block.state[:] += 0.5
+    whole.model.state[:] += 0.5
     for name, value in everything(whole.model, whole.x, None).items():
         assert not np.array_equal(value, before[name]), name
 
@@ -167,13 +167,14 @@ def test_each_of_many_examples_has_its_own_label(kind):
 def test_the_rows_of_labels_that_are_in_no_batch_learn_nothing(kind):
     whole = Whole(kind, 4, 0)
     whole.given["labels"] = np.array([0, 2, 2, 0])
-    for player, block in whole.model.players.items():
-        gradient = block.zeros_like()
+    layout = whole.model.block.layout
+    for player, names in whole.model.players.items():
+        gradient = whole.model.gradient(player)
         whole.objective(player, gradient)
-        tables = [entry for entry in block.layout.entries if entry.key == "table"]
-        assert tables
+        tables = [entry for entry in layout.entries_of(names) if entry.key == "table"]
+        assert len(tables) == len(names)
         for entry in tables:
-            learns = (entry.view(gradient.vector) != 0).all(axis=1)
+            learns = (entry.view(gradient.vector, layout.span(names).start) != 0).all(axis=1)
             assert learns.tolist() == [True, False, True], entry.name
 
 

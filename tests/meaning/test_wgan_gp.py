@@ -20,7 +20,7 @@ HELD_OUT = sg.data.ring(500, rng=1)
 def beside_the_ring(seed):
     """A small WGAN-GP whose first samples lie around (3, 3)."""
     model = sg.models.wgan_gp((2,), latent=2, hidden=(32, 32), rng=seed)
-    model.players["generator"].views.generator[-1].b[:] = 3
+    model.views.generator[-1].b[:] = 3
     return model
 
 
@@ -47,12 +47,12 @@ def gap(model):
 
 def test_the_generator_moves_in_every_fifth_step_and_the_critic_in_every_step():
     model, moves = beside_the_ring(0), []
-    kept = {player: block.vector.copy() for player, block in model.players.items()}
+    kept = {player: model.theta(player).copy() for player in model.players}
 
     class Watch(sg.train.Callback):
         def on_step(self, run):
-            moves.append({p: (b.vector != kept[p]).any() for p, b in model.players.items()})
-            kept.update({p: b.vector.copy() for p, b in model.players.items()})
+            moves.append({p: (model.theta(p) != kept[p]).any() for p in model.players})
+            kept.update({p: model.theta(p).copy() for p in model.players})
 
     sg.fit(model, X, epochs=1, batch_size=64, seed=0, optimizer=optimizers(), callbacks=Watch())
     assert len(moves) == 50
@@ -66,7 +66,7 @@ def test_the_generator_moves_in_every_fifth_step_and_the_critic_in_every_step():
 def test_the_critics_last_bias_stays_exactly_where_it_began(which, batch_size):
     """Its gradient is sum_n 1/N - sum_n 1/N = 0, and Adam makes whole steps of any rounding."""
     model = sg.models.wgan_gp((2,), latent=2, hidden=(64,), rng=1)
-    bias = model.players["discriminator"].views.discriminator[-1].b
+    bias = model.views.discriminator[-1].b
     bias[:] = 0.25
     with which():
         sg.fit(model, X, epochs=1 + batch_size // 64, batch_size=batch_size, seed=0)
@@ -79,7 +79,7 @@ def test_the_critics_score_gap_shrinks_and_the_samples_come_to_the_ring(seed):
 
     class Watch(sg.train.Callback):
         def on_step(self, run):
-            if run.step % 10 == 0:
+            if run.steps % 10 == 0:
                 gaps.append(gap(model))
 
     def distance():

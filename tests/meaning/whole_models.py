@@ -212,6 +212,12 @@ UNMOVED = {
 }
 
 
+def owned(model: sg.models.Model, player: str) -> list[np.ndarray]:
+    """Copies of what the player moves, and of the state of its networks."""
+    states = [model.block.state_of(name).copy() for name in model.players[player]]
+    return [model.theta(player).copy(), *states]
+
+
 class Whole:
     """A model of that kind, drawn, with a batch of n examples and what else it is given."""
 
@@ -222,9 +228,10 @@ class Whole:
         self.labels = rng.permutation(n) % N_LABELS if made.labels else None
         self.given = {"training": training, "step": made.step, "labels": self.labels}
         while True:
-            for block in self.model.players.values():
-                block.vector[:] = rng.standard_normal(block.vector.size) * 0.6
-                block.state[:] = rng.uniform(0.5, 1.5, block.state.size)
+            for entry, array in self.model.block.arrays():
+                if entry.trained:
+                    array[...] = rng.standard_normal(array.shape) * 0.6
+            self.model.state[:] = rng.uniform(0.5, 1.5, self.model.state.size)
             if self.is_far_from_kinks():
                 return
 

@@ -42,12 +42,13 @@ each_kind = pytest.mark.parametrize("kind", kinds)
 
 def test_views_are_windows_into_one_vector():
     block = Block(Layout(a=Network((3,), Dense(3, 2), ReLU()), b=Network((2,), Dense(2, 1))), rng=0)
-    assert block.vector.shape == (3 * 2 + 2 + 2 * 1 + 1,)
-    block.vector[:] = np.arange(11)
+    assert block.vector.shape == (16 + 2 * 1 + 1,)  # a has 8 numbers, and 8 zeros after it
+    block.vector[:] = np.arange(19)
     assert block.views.a[0].w.tolist() == [[0, 1], [2, 3], [4, 5]]
-    assert block.views.b[0].b.tolist() == [10]
+    assert block.views.a[0].b.tolist() == [6, 7]
+    assert block.views.b[0].b.tolist() == [18]
     block.views.b[0].w[0, 0] = 99
-    assert block.vector[8] == 99
+    assert block.vector[16] == 99
 
 
 def test_a_layer_used_twice_has_one_set_of_parameters():

@@ -235,6 +235,11 @@ def test_a_run_records_the_class_of_what_is_the_users_own():
     ]
 
 
+def test_the_name_of_what_takes_another_optimizer_alone_says_too_little():
+    with pytest.raises(errors.KindError, match=r"needs settings: write ClipNorm\(\.\.\.\)"):
+        ClipNorm("clip_norm")
+
+
 def test_the_log_of_a_run_builds_the_optimizer_that_it_was_trained_by(tmp_path):
     optimizer = ClipNorm(Adam(Chain(WarmUp(0.01, 2), Cosine(0.01, 5))), norm=0.5)
     model = sg.models.vae((2,), latent=2, hidden=(4,), rng=0)

@@ -83,8 +83,8 @@ TEXTS = (
     Edit("np.clip(heads, out=heads)", VAE, **after(HEADS, "np.clip(heads, -1, 1, out=heads)")),
     Edit("heads = np.clip(heads)", VAE, **after(HEADS, "heads = np.clip(heads, -0.1, 0.1)")),
     Edit(
-        "a branch on the step", VAE, "raw, -1 / now.size)",
-        "raw, (-1 - (now._tape.step > 4)) / now.size)",
+        "a branch on the step", VAE, "raw, -1 / now.size",
+        "raw, (-1 - (now._tape.step > 4)) / now.size",
     ),
     Edit(
         "y *= 0.5 in Dense.forward", DENSE, AFFINE,

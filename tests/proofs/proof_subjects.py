@@ -311,8 +311,9 @@ def of_objective(kind: str, make: Any, player: str, shape: Any, seed: int = 6) -
     rng = np.random.default_rng(seed)
     model = make()
     x = rng.random(shape)
-    block = model.players[player]
-    entries = [(entry, view) for entry, view in block.arrays() if entry.trained]
+    layout, names = model.block.layout, model.players[player]
+    start, moved = layout.span(names).start, layout.entries_of(names)
+    entries = [(entry, entry.view(model.vector)) for entry in moved if entry.trained]
     for _, view in entries:
         view[...] = signed(rng, view.shape)
 
@@ -325,13 +326,13 @@ def of_objective(kind: str, make: Any, player: str, shape: Any, seed: int = 6) -
         return np.float64(run(arrays, None)), arrays
 
     def backward(dy: Any, arrays: Any) -> tuple[Any, ...]:
-        gradient = block.zeros_like()
+        gradient = model.gradient(player)
         with spoiled():
             run(arrays, gradient)
-        return tuple(dy * entry.view(gradient.vector) for entry, _ in entries)
+        return tuple(dy * entry.view(gradient.vector, start) for entry, _ in entries)
 
-    names, args = [entry.name for entry, _ in entries], [view.copy() for _, view in entries]
-    return Subject(kind, f"{kind} {shape}", names, args, forward, backward)
+    labels, args = [entry.name for entry, _ in entries], [view.copy() for _, view in entries]
+    return Subject(kind, f"{kind} {shape}", labels, args, forward, backward)
 
 
 def _subjects() -> dict[str, list[Callable[[], Subject]]]:
