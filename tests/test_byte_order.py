@@ -203,8 +203,8 @@ def test_models_and_fit_take_foreign_data(dtype, way):
         sg.fit(gan, change(x), epochs=8, batch_size=6, seed=0)
         three = {"labels": change(labels[:3])}
         found = [
-            vae.players["vae"].vector,
-            gan.players["discriminator"].vector,
+            vae.vector,
+            gan.theta("discriminator"),
             vae.encode(change(x), **given),
             vae.reconstruct(change(x), **given),
             vae.elbo(change(x), rng=0, **given),
@@ -215,7 +215,7 @@ def test_models_and_fit_take_foreign_data(dtype, way):
             gan.score(change(x)),
             gan.trace(change(x), rng=0)["discriminator.real.0"].activation,
         ]
-        gradient = vae.players["vae"].zeros_like()
+        gradient = vae.gradient("vae")
         loss = vae.objective("vae", change(x), 0, gradient, labels=change(labels))
         return [*found, gradient.vector, gradient.vector.dtype.type(loss)]
 
@@ -260,10 +260,10 @@ def test_the_checker_gives_the_same_verdicts(change):
 
 def test_a_saved_model_of_another_machine_is_the_same_model():
     model = sg.models.vae((4,), latent=2, hidden=(3,), rng=0)
-    block = model.players["vae"]
+    block = model.block
     file = io.BytesIO()
     sg.save(model, file)
-    assert sg.load(file.getvalue()).players["vae"].vector.dtype.isnative
+    assert sg.load(file.getvalue()).vector.dtype.isnative
     block.vector = swapped(block.vector)
     block.views = block.layout.views(block.vector, block.state)
     z = np.zeros((2, 2))

@@ -110,11 +110,11 @@ def test_a_model_with_nothing_to_learn_is_shown_traced_trained_saved_and_explain
     model = MODELS[name]()
     assert "0 parameters" in repr(model)
     assert "turn" in repr(model.trace(X, rng=0))
-    before = {player: block.vector.copy() for player, block in model.players.items()}
+    before = {player: model.theta(player).copy() for player in model.players}
     history = sg.fit(model, X, epochs=1, batch_size=10, seed=0)
     assert all(np.isfinite(values).all() for values in history.values())
     for player, vector in before.items():
-        moved = not np.array_equal(model.players[player].vector, vector)
+        moved = not np.array_equal(model.theta(player), vector)
         assert moved == bool(vector.size), player
     path = str(tmp_path / "model.npz")
     sg.save(model, path)

@@ -126,7 +126,13 @@ def read_json(array: Array, what: str) -> dict[str, Any]:
             f"{what} has format {cut(repr(version))}, this scratchgen reads {EARLIER[0]} to "
             f"{FORMAT}: {advice}"
         )
-    return translated(described)
+    try:
+        return translated(described)
+    except OptionError as problem:
+        raise FileError(
+            f"{what} describes no model that can be built ({said(problem)}): damaged, or made by "
+            f"another program"
+        ) from problem
 
 
 def parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], np.dtype[Any]]:

@@ -21,8 +21,14 @@ from .model import Model, network_names
 def describe_model(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, in plain numbers, text, lists and dicts.
 
-    Raises OptionError for layers and parts of the user's own that are not known.
+    Raises OptionError for a class of models, for layers and for parts of the user's own that are
+    not known.
     """
+    if MODELS.get(model.kind) is not type(model):
+        raise OptionError(
+            f"a {type(model).__name__} is not one of scratchgen's models, so nothing could build "
+            f"it again: add the class to scratchgen.models.MODELS, under its own kind"
+        )
     met: list[Layer] = []
     return {
         "model": model.kind,

@@ -66,6 +66,15 @@ def expect_own_layers(
                     f"{' and '.join(movers[name])}, and only one of them could train it: build a "
                     f"layer for each"
                 )
+    for name, network in networks.items():
+        for layer in distinct_leaves(network):
+            for of, _ in layer.borrows().values():
+                if of in owner and movers[owner[of]] != movers[name]:
+                    raise OptionError(
+                        f"{layer} of the {name} uses the weights of a {of} that is not trained "
+                        f"with it, but by {' and '.join(movers[owner[of]])}: put that layer object "
+                        f"into a network of {' and '.join(movers[name])}"
+                    )
 
 
 def fitting_scaler(

@@ -37,7 +37,7 @@ from ..checks import (
 )
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
-from ..errors import DataError, OptionError, ShapeError
+from ..errors import DataError, OptionError, ShapeError, cut
 from ..kernels import standard_normal
 from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, JoinLabels, Layout, Network, Tape, distinct_leaves
@@ -268,6 +268,12 @@ class Model(ExplainsKeywords):
 
         Raises OptionError where these are the settings of no such model.
         """
+        wanted = [*(field.name for field in family_settings(cls)), "scaler"]
+        if set(settings) != set(wanted):
+            raise OptionError(
+                f"the settings {cut(', '.join(map(str, settings)))} do not fit: a {cls.kind} has "
+                f"{', '.join(wanted)}"
+            )
         plain = dict(settings)
         scaler = plain.pop("scaler")
         for field in family_settings(cls):

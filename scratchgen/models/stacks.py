@@ -78,7 +78,7 @@ def decoder_stack(
     n_labels: int = 0,
 ) -> Network:
     """z (N, latent) -> what the likelihood reads, the mirror of the encoder of those widths."""
-    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
+    shape, hidden, latent = example_shape(shape), sizes(hidden, "hidden"), latent_size(latent)
     likelihood = likelihood_for(likelihood, shape)
     raw_shape = likelihood.raw_shape(shape)
     end = [JoinParameters(1)] if isinstance(likelihood, SharedGaussian) else []
@@ -100,7 +100,7 @@ def generator_stack(
 
     It ends in `output`, one of OUTPUTS; None is sigmoid for pictures and linear for vectors.
     """
-    shape, hidden = example_shape(shape), sizes(hidden, "hidden")
+    shape, hidden, latent = example_shape(shape), sizes(hidden, "hidden"), latent_size(latent)
     default = "sigmoid" if is_picture(shape) else "linear"
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
     layers = stack(latent, hidden, ReLU, math.prod(shape), "glorot_uniform", n_labels)
@@ -119,6 +119,11 @@ def discriminator_stack(
     n = math.prod(shape)
     layers = stack(n, hidden[::-1], LeakyReLU, n_out, "glorot_uniform", n_labels)
     return Network(shape, *blur, *_flat(shape), *layers)
+
+
+def latent_size(latent: Any) -> int:
+    """The size of z as an int. Raises OptionError."""
+    return whole(latent, "latent", least=1)
 
 
 def noise_for(shape: Any, is_bounded: bool, noise: float | None = None) -> float:

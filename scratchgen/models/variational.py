@@ -43,7 +43,7 @@ from ..rng import Rng
 from .autoencoder import GaussianAutoencoder
 from .model import family
 from .passes import Pass
-from .stacks import decoder_stack, encoder_stack
+from .stacks import decoder_stack, encoder_stack, latent_size
 
 __all__ = ["VAE", "beta_vae", "vae"]
 
@@ -189,7 +189,7 @@ def vae(
     (3, 28, 28, 1)
     """
     return VAE(
-        encoder=encoder_stack(shape, hidden, 2 * latent, likelihood, n_labels),
+        encoder=encoder_stack(shape, hidden, 2 * latent_size(latent), likelihood, n_labels),
         decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
         likelihood=likelihood,
         beta=beta,

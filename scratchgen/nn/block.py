@@ -155,7 +155,8 @@ class Layout:
         for leaf in self.borrowers:
             here = windows.setdefault(leaf, SimpleNamespace())
             for key, (of, its_key) in leaf.borrows().items():
-                setattr(here, key, getattr(windows[of], its_key).T)
+                if hasattr(windows[of], its_key):
+                    setattr(here, key, getattr(windows[of], its_key).T)
 
         trees: dict[Layer, Views] = dict(windows)
 

@@ -144,7 +144,7 @@ class StepNumber:
 
     def __int__(self) -> int:
         if is_recording():
-            raise Refused("the number of the step is read, and not by tape.number")
+            raise Refused("the number of the step is read, and not by now.number")
         return self._step
 
 

@@ -40,7 +40,7 @@ def fit(
     """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
 
     A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
-    of a GAN's players, the warm-up of a KL term, and the streams of order and noise, so that one
+    of the players, the warm-up of a KL term, and the streams of order and noise, so that one
     seed for two calls repeats nothing. What begins anew are the averages and the optimizers: their
     moments, and their schedules, which count the moves in this call. To start over, build a new
     model.
@@ -53,14 +53,14 @@ def fit(
         batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
             batches as that allows, whose sizes differ by one at most; see even_batches.
         seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
-        labels: (N,) whole numbers, for a model whose networks join them.
+        labels: (N,) whole numbers, for a model that wants them.
         optimizer: one for all players or a dict by player; a name such as "adam" has the settings
             of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
             player in this call, of which a generator may have fewer than steps.
         average: end with the exponential moving average of the weights, of which each step leaves
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
-            pair (x, labels) for a model that joins labels.
+            pair (x, labels) for a model that wants labels.
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
         even_batches: False makes all batches as large as batch_size and the last of what is left,
@@ -70,10 +70,10 @@ def fit(
             debugger follows, False runs each step as it is written, True does not ask for edits.
             Without an answer here, SCRATCHGEN_REPLAY=0 or 1 counts; docs/stepping.md.
 
-    The history holds, by name, one number an epoch, a mean per example: for a VAE loss,
-    reconstruction and kl; for a GAN discriminator and generator, each what that player minimises
-    (nan in an epoch in which the generator had no turn), and penalty, the discriminator's share of
-    it. What is evaluated is inf where x lies so far out that numbers overflow.
+    The history holds one number an epoch, a mean per example, by each name of `model.numbers`: what
+    each player minimises, and its parts. For a VAE these are loss, reconstruction and kl; for a GAN
+    discriminator, its penalty if there is one, and generator. A number is nan in an epoch in which
+    its player had no turn, and one of validation inf where x lies so far out that numbers overflow.
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
@@ -103,7 +103,6 @@ def fit(
     )
     if problem := scale_problem(model, x):
         warnings.warn(f"{problem}: {scale_advice(x)}", ScaleWarning, stacklevel=3)  # of `fit`
-    model.history = run.history
     return complete(run, callbacks, progress)
 
 
@@ -111,7 +110,8 @@ def fit(
 def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
     """Take a run to its end, from wherever it stands; returns its history.
 
-    callbacks, progress, and what is raised: as for `fit`.
+    What is left to do is done, and told, as in a run that `fit` has taken there. callbacks,
+    progress, and what is raised: as for `fit`.
     """
     told = as_callbacks(callbacks) + ([Progress()] if progress else [])
     theirs = [one for one in told if not isinstance(one, Progress) and one.is_told_of_steps()]
@@ -122,14 +122,15 @@ def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
         ends.callback(_finish, run, signals)  # last in, first out: then on_end
         # the first step, in which kernels are compiled, does not make signals wait: nothing is
         # lost yet
-        while not run.is_done():
-            run.step()
-            signals.release()
-            for callback in told:
-                callback.on_step(run)
-            if theirs:
-                run.engine.after_callbacks()
-            signals.hold()
+        while run.is_at_end_of_epoch() or not run.is_done():
+            if not run.is_at_end_of_epoch():  # or a run goes on whose epoch is still to be ended
+                run.step()
+                signals.release()
+                for callback in told:
+                    callback.on_step(run)
+                if theirs:
+                    run.engine.after_callbacks()
+                signals.hold()
             if run.is_at_end_of_epoch():
                 run.end_epoch()
                 with run.with_averages():

@@ -31,7 +31,9 @@ class Progress(Callback):
             total = run.epochs * run.steps_per_epoch
             width = get_terminal_size().columns - 1
             with contextlib.suppress(OSError):
-                self.bar = tqdm(total=total, ncols=width, bar_format=BAR, mininterval=0.2)
+                self.bar = tqdm(
+                    total=total, initial=run.steps, ncols=width, bar_format=BAR, mininterval=0.2
+                )
 
     def on_step(self, run: Run) -> None:
         if self.bar is not None:

@@ -107,7 +107,7 @@ class Examples:
 class Run(ExplainsKeywords):
     """A training of `model` on x, from its present weights; see the top of this file.
 
-    Args, and what is raised: those of `fit`.
+    Its arguments are those of `fit`, without what tells of it, and so are the errors.
 
     Attributes:
         model: what is trained.
@@ -115,6 +115,7 @@ class Run(ExplainsKeywords):
         epochs, steps_per_epoch: how many there are.
         epoch: the one under way in this run, counted from 1; 0 before the first step.
         steps: done in this run.
+        is_finished: whether `finish` was called.
         losses: means over the epoch so far.
         history: of the epochs that ended.
     """
@@ -154,6 +155,7 @@ class Run(ExplainsKeywords):
             names = (*names, *map(_val, names))
         self.history = History(names, self.seed)
         self.epoch = self.position = 0  # the epoch under way, and how many steps of it are done
+        self.is_finished = False
         self.losses: dict[str, float] = {}
         self._means, self._order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, moving)
@@ -170,6 +172,7 @@ class Run(ExplainsKeywords):
             "steps": 0,
             "losses": {},
         }
+        model.history = self.history
 
     @property
     def begun(self) -> int:
@@ -194,8 +197,17 @@ class Run(ExplainsKeywords):
 
         Ends the last epoch, where `end_epoch` has not. Raises DivergedError where a loss, or a
         weight at the end of an epoch, is not finite: the model then has the weights of the last
-        epoch that ended well.
+        epoch that ended well. Raises OptionError where there is no further step: all are done, the
+        run was finished, or a step was broken off.
         """
+        self.trainer.expect_whole()
+        if self.is_finished:
+            raise OptionError("this run was finished: begin another, whose weights go on from here")
+        if self.is_done():
+            raise OptionError(
+                f"all {self.steps:,} steps of this run are done: call finish(), and begin another "
+                f"run for more"
+            )
         if self.is_at_end_of_epoch():
             self.end_epoch()
         if not self.position:
@@ -228,8 +240,13 @@ class Run(ExplainsKeywords):
     def end_epoch(self) -> None:
         """End an epoch whose steps are done: evaluate, and write the history and the log.
 
-        Raises DivergedError where a weight is not finite.
+        Raises DivergedError where a weight is not finite, OptionError before the epoch's last step.
         """
+        if not self.is_at_end_of_epoch():
+            raise OptionError(
+                f"{self.position} of the {self.steps_per_epoch} steps of an epoch are done: call "
+                f"end_epoch() after the last, where is_at_end_of_epoch()"
+            )
         if not self.model.is_finite():
             raise self._diverged("a weight stopped being finite", self.position)
         self.trainer.remember()
@@ -248,8 +265,10 @@ class Run(ExplainsKeywords):
     def finish(self) -> None:
         """Give the model what training gives, whatever has ended the run, and say so in its log.
 
-        Where a step was broken off, that is what the last epoch gave.
+        Where a step was broken off, that is what the last epoch gave. To call it again changes
+        nothing.
         """
+        self.is_finished = True
         if self.is_at_end_of_epoch() and self.trainer.is_sound():
             self.end_epoch()
         if not self.trainer.is_sound():
@@ -314,16 +333,18 @@ class Run(ExplainsKeywords):
     def arrays(self) -> dict[str, Array]:
         """Copies of all arrays that decide the next step, by name.
 
-        Raises KindError where an optimizer of the user's own remembers what is no array.
+        Raises KindError where an optimizer of the user's own remembers what is no array, and
+        OptionError where a step was broken off.
         """
         return {name: x.copy() for name, x in self.trainer.arrays().items()}
 
     def plain(self) -> dict[str, Any]:
         """All else that does, but for the data: plain numbers, text, None, lists and dicts.
 
-        Raises OptionError for layers, parts, optimizers and schedules of the user's own that are
-        not known by name.
+        Raises OptionError for models, layers, parts, optimizers and schedules of the user's own
+        that are not known by name, and where a step was broken off.
         """
+        self.trainer.expect_whole()
         log = self.model.training_log
         return copy.deepcopy(
             {
@@ -337,7 +358,7 @@ class Run(ExplainsKeywords):
                 "batch_size": self.batch_size,
                 "even_batches": self.even_batches,
                 "examples": len(self.data.x),
-                "validates": self._held_out is not None,
+                "held_out": None if self._held_out is None else len(self._held_out.x),
                 "epoch": self.epoch,
                 "position": self.position,
                 "noise": self.noise.bit_generator.state,
@@ -362,14 +383,17 @@ class Run(ExplainsKeywords):
     ) -> Self:
         """The run that `arrays` and `plain` are of, which goes on to the same bits.
 
-        x, labels and validation are those that it was given. Raises OptionError or DataError where
-        they cannot be, or where arrays and plain values are not of one run.
+        x, labels and validation are those that it was given. Raises OptionError, DataError or
+        ShapeError where they cannot be, or where arrays and plain values are not of one run.
         """
-        if (validation is not None) != plain["validates"]:
-            verb = "was evaluated" if plain["validates"] else "was not evaluated"
-            raise OptionError(f"the run {verb} on data that are held out: give the same validation")
+        plain = _Plain(plain)
+        _expect_given(x, validation, plain)
         model = build_model(plain["model"])
         model.training_log = copy.deepcopy(list(plain["training"]))
+        if missing := model.players.keys() - plain["optimizers"].keys():
+            raise OptionError(
+                f"the optimizer of the {min(missing)} is missing: give all of plain()"
+            )
         run = cls(
             model,
             x,
@@ -383,33 +407,69 @@ class Run(ExplainsKeywords):
             even_batches=plain["even_batches"],
             replay=replay,
         )
-        if len(run.data.x) != plain["examples"]:
-            raise DataError(
-                f"x has {len(run.data.x):,} examples, and the run {plain['examples']:,}: give the "
-                f"data that it was given"
-            )
         run.trainer.take(arrays, plain["trainer"])
-        run.noise.bit_generator.state = plain["noise"]
-        run.epoch, run.position = plain["epoch"], plain["position"]
-        run.losses = dict(plain["losses"])
-        run._means.sums, run._means.counts = dict(plain["sums"]), dict(plain["counts"])
-        for name, values in plain["history"].items():
-            run.history[name][:] = values
-        run.entry = copy.deepcopy(plain["entry"])
-        if run.entry["steps"]:
-            model.training_log.append(run.entry)
-        if run.position:
-            run._order = run._order_of(run.epoch)
-        model.history = run.history
+        run._go_to(plain)
         return run
+
+    def _go_to(self, plain: Mapping[str, Any]) -> None:
+        """Go to where the run of the plain values stands, of which the trainer has its own."""
+        if self.history.keys() != plain["history"].keys():
+            raise OptionError(
+                f"the history holds {', '.join(plain['history'])}, wants {', '.join(self.history)}"
+            )
+        try:
+            self.noise.bit_generator.state = plain["noise"]
+        except (TypeError, ValueError, KeyError) as problem:
+            raise OptionError(f"the state of the noise is not that of a run: {problem}") from None
+        self.epoch = whole(plain["epoch"], "epoch", most=self.epochs)
+        self.position = whole(plain["position"], "position", most=self.steps_per_epoch)
+        self.losses = dict(plain["losses"])
+        self._means.sums, self._means.counts = dict(plain["sums"]), dict(plain["counts"])
+        for name, values in plain["history"].items():
+            self.history[name][:] = values
+        self.entry = copy.deepcopy(plain["entry"])
+        if self.entry["steps"]:
+            self.model.training_log.append(self.entry)
+        if self.position:
+            self._order = self._order_of(self.epoch)
+
+
+class _Plain(dict[str, Any]):
+    """The plain values of a run."""
+
+    def __missing__(self, name: str) -> Any:
+        raise OptionError(f"{name!r} is missing: wants all that plain() of a run gives")
+
+
+def _expect_given(x: Any, validation: Any, plain: Mapping[str, Any]) -> None:
+    """DataError or OptionError where a run of these plain values was given other data."""
+    if hasattr(x, "__len__") and len(x) != plain["examples"]:
+        raise DataError(
+            f"x has {len(x):,} examples, and the run {plain['examples']:,}: give the data that it "
+            f"was given"
+        )
+    n = plain["held_out"]
+    if (validation is None) != (n is None):
+        verb = "was not evaluated" if n is None else "was evaluated"
+        raise OptionError(f"the run {verb} on data that are held out: give the same validation")
+    held_out = validation[0] if _is_pair(validation) else validation
+    if hasattr(held_out, "__len__") and len(held_out) != n:
+        raise DataError(
+            f"validation has {len(held_out):,} examples, and that of the run {n:,}: give the same"
+        )
 
 
 def _val(name: str) -> str:
     return f"val_{name}"
 
 
+def _is_pair(validation: Any) -> bool:
+    """Whether it is (x, labels)."""
+    return isinstance(validation, tuple) and len(validation) == 2
+
+
 def _held_out(model: Model, validation: Any) -> Examples:
-    pair = isinstance(validation, tuple) and len(validation) == 2
+    pair = _is_pair(validation)
     if model.n_labels and not pair:
         raise OptionError(
             f"validation={type(validation).__name__}: wants a pair (x, labels), because this "

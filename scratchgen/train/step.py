@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..checks import Array, array_text
 from ..errors import DivergedError, OptionError
 from ..kernels import recording
 from ..models import Model
@@ -51,6 +51,8 @@ class Trainer:
         self.gradients, self.tapes = {}, {}
         self.reports: dict[str, dict[str, Array]] = {}  # of the last step, by player
         self.numbered: Callable[[int], Any] = int  # how objectives get a step's number
+        self.kept: tuple[Array, Array] | None = None  # what goes on, while the model has averages
+        self.went_back = False
         for player in model.players:
             self.memories[player] = optimizers[player].memory(model.theta(player))
             self.gradients[player] = model.gradient(player)
@@ -120,6 +122,7 @@ class Trainer:
         self.model.block.restore(self.good)
         self.steps, self.is_moving = self.good_steps, False
         self.averages.clear()  # or `finish` would give those
+        self.kept, self.went_back = None, True
 
     def is_sound(self) -> bool:
         """Whether the model stands at the end of a step, and all its numbers are finite."""
@@ -128,34 +131,44 @@ class Trainer:
     @contextmanager
     def with_averages(self) -> Iterator[None]:
         """Within its `with`, the model has the averages so far, where they are asked for."""
-        if not self.averages:
+        if not self.averages or self.kept is not None:  # it has them already
             yield
             return
-        training = self.model.block.snapshot()
         self.finish()
         try:
             yield
         finally:
-            self.model.block.restore(training)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Give the model the weights that training goes on from."""
+        if self.kept is not None:
+            self.model.block.restore(self.kept)
+            self.kept = None
 
     def finish(self) -> None:
-        """Give the model what training gives."""
+        """Give the model what training gives; the weights that training goes on from are kept."""
+        if self.averages and self.kept is None:
+            self.kept = self.model.block.snapshot()
         self.model.block.restore(self._result())
 
     def arrays(self) -> dict[str, Array]:
         """All arrays that decide the next step, by name, and what `go_back` needs.
 
-        Raises KindError for an optimizer of the user's own whose memory is no `contents`.
+        Raises OptionError where a step was broken off, and KindError for an optimizer of the user's
+        own whose memory is no `contents`.
         """
-        block, (good_vector, good_state) = self.model.block, self.good
-        arrays = {"vector": block.vector, "state": block.state}
-        arrays |= {"good.vector": good_vector, "good.state": good_state}
-        noted = self._noted()
-        return arrays | {name: x for name, *_, x in noted if isinstance(x, np.ndarray)}
+        self.expect_whole()
+        block = self.model.block
+        vector, state = self.kept or (block.vector, block.state)
+        arrays = {"vector": vector, "state": state}
+        arrays |= dict(zip(("good.vector", "good.state"), self.good, strict=True))
+        return arrays | {name: np.asarray(x) for name, *_, x in self._noted() if _is_of_numpy(x)}
 
     def counts(self) -> dict[str, Any]:
-        """The numbers beside them, by name."""
-        numbers = {name: x for name, *_, x in self._noted() if not isinstance(x, np.ndarray)}
+        """The plain numbers beside them, by name. Raises what `arrays` raises."""
+        self.expect_whole()
+        numbers = {name: x for name, *_, x in self._noted() if not _is_of_numpy(x)}
         return numbers | {"steps": self.steps, "begun": self.begun, "good_steps": self.good_steps}
 
     def take(self, arrays: Mapping[str, Array], counts: Mapping[str, Any]) -> None:
@@ -165,20 +178,26 @@ class Trainer:
         """
         own = self.arrays()
         given = {name: np.asarray(x) for name, x in arrays.items()}
-        odd = {name for name in own.keys() | given.keys() if not _fits(own, given, name)}
-        odd |= self.counts().keys() ^ counts.keys()
-        if odd:
-            raise OptionError(
-                f"these are not the arrays and numbers of a run like this one: {sorted(odd)[0]!r} "
-                f"is missing, or of another shape or dtype"
-            )
-        for name, x in own.items():
-            x[...] = given[name]
+        problem = _mismatch(own, given) or _mismatch(self.counts(), counts)
+        if problem:
+            raise OptionError(f"these are not the arrays and numbers of a run like this: {problem}")
+        for name in ("vector", "state", "good.vector", "good.state"):
+            own[name][...] = given[name]
         for name, owner, key, value in list(self._noted()):
-            if not isinstance(value, np.ndarray):
-                put(owner, key, counts[name])
+            if isinstance(value, np.ndarray):
+                value[...] = given[name]
+            else:
+                put(owner, key, given[name][()] if _is_of_numpy(value) else counts[name])
         self.steps, self.begun = counts["steps"], counts["begun"]
         self.good_steps = counts["good_steps"]
+
+    def expect_whole(self) -> None:
+        """OptionError where a step was broken off: then there is nothing to go on from."""
+        if self.is_moving or self.went_back:
+            raise OptionError(
+                "a step of this run was broken off, so that it cannot go on: call finish(), and "
+                "begin another run, or resume what was kept of this one"
+            )
 
     def _noted(self) -> Iterator[tuple[str, Any, Any, Any]]:
         """What optimizers and averages remember, as `contents` gives it."""
@@ -207,11 +226,22 @@ class Trainer:
                 average.update(self.model.block.state_of(name), of_state)
 
 
-def _fits(own: Mapping[str, Array], given: Mapping[str, Array], name: str) -> bool:
-    """Whether both have an array of that name, of one shape and dtype."""
-    if name not in own or name not in given:
-        return False
-    return (own[name].shape, own[name].dtype) == (given[name].shape, given[name].dtype)
+def _is_of_numpy(x: Any) -> bool:
+    """Whether it is an array, or a number that has a dtype."""
+    return isinstance(x, np.ndarray | np.generic)
+
+
+def _mismatch(own: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """How the given arrays or numbers are not like those of one's own; "" where they are."""
+    for name in sorted(own.keys() | given.keys()):
+        if name not in given:
+            return f"{name!r} is missing"
+        if name not in own:
+            return f"{name!r} is none of theirs"
+        x, y = own[name], given[name]
+        if isinstance(x, np.ndarray) and (x.shape, x.dtype) != (y.shape, y.dtype):
+            return f"{name!r} is {array_text(y)}, wants {array_text(x)}"
+    return ""
 
 
 def _report(tape: Tape) -> dict[str, Array]:

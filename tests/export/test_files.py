@@ -77,8 +77,8 @@ def test_the_file_is_an_npz_that_numpy_reads_without_pickle(tmp_path):
     model = models()["vae"]
     sg.save(model, tmp_path / "model.npz")
     with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
-        assert json.loads(str(arrays["config"]))["format"] == 2
-        assert np.array_equal(arrays["encoder.1.w"], model.players["vae"].views.encoder[1].w)
+        assert json.loads(str(arrays["config"]))["format"] == 4
+        assert np.array_equal(arrays["encoder.1.w"], model.views.encoder[1].w)
 
 
 def test_training_twice_with_one_seed_gives_the_same_bytes(points):
@@ -112,12 +112,12 @@ def test_a_layer_of_ones_own_can_be_saved_once_it_is_known(monkeypatch):
             return {"seen": ((2,), 0.5)}
 
     model = sg.models.GAN(Network((2,), Double()), Network((2,), Dense(2, 1)), rng=0)
-    model.players["generator"].state[:] = 7
+    model.state[:] = 7
     with pytest.raises(errors.OptionError, match="Double is not one of"):
         as_bytes(model)
     monkeypatch.setitem(LAYERS, "Double", Double)
     same = sg.load(as_bytes(model))
-    assert same.players["generator"].state.tolist() == [7, 7]
+    assert same.state.tolist() == [7, 7]
     assert np.array_equal(same.sample(3, rng=0), model.sample(3, rng=0))
 
 
@@ -128,7 +128,7 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded():
     hurt = changed(data, "generator.0.b.npy", lambda old: old.replace(good, bad))
     with pytest.raises(errors.FileError, match="NaN or infinite"):
         sg.load(hurt)
-    model.players["generator"].vector[0] = np.nan
+    model.theta("generator")[0] = np.nan
     with pytest.raises(errors.DataError, match="NaN"):
         as_bytes(model)
 
@@ -233,12 +233,12 @@ HOSTILE = {
         "cannot be read",
     ),
     "a config that is a list": (with_config(DATA, lambda c: [1]), "cannot be read"),
-    "a later format": (with_config(DATA, lambda c: {**c, "format": 4}), "update scratchgen"),
+    "a later format": (with_config(DATA, lambda c: {**c, "format": 5}), "update scratchgen"),
     "an earlier format": (with_config(DATA, lambda c: {**c, "format": 1}), "train the model again"),
     "an unknown model": (with_config(DATA, lambda c: {**c, "model": "VEA"}), "did you mean 'VAE'"),
     "no settings": (with_config(DATA, lambda c: {**c, "settings": {}}), "describes no model"),
     "networks in the wrong place": (with_config(DATA, swap), "missing or odd"),
-    "another latent than its networks": (
+    "a setting that a VAE of today has not": (
         with_config(DATA, lambda c: {**c, "settings": {**c["settings"], "latent": 9}}),
         "do not fit",
     ),

@@ -41,7 +41,7 @@ def as_bytes(model) -> bytes:
 
 
 def vector_of(model) -> np.ndarray:
-    return np.concatenate([one for b in model.players.values() for one in (b.vector, b.state)])
+    return np.concatenate([model.vector, model.state])
 
 
 # drawn models and records
@@ -275,7 +275,7 @@ def deep(n: int) -> Layer:
 )
 def test_fields_that_a_file_can_hold_come_back(value):
     same = sg.load(as_bytes(around(Own(value))))
-    (layer,) = same.networks["generator"].layers
+    (layer,) = same.generator.layers
     if isinstance(value, Layer):
         assert str(layer.value) == str(value)
     else:
@@ -429,8 +429,8 @@ def large() -> sg.models.GAN:
     model = sg.models.GAN(
         Network((1000,), dense, Dense(1000, 2)), Network((2,), Dense(2, 1)), rng=BLANK
     )
-    for block in model.players.values():
-        block.vector[:] = np.arange(len(block.vector)) % 7
+    for _, array in model.block.arrays():
+        array[...] = (np.arange(array.size) % 7).reshape(array.shape)
     return model
 
 
@@ -473,7 +473,7 @@ def test_saving_to_a_path_holds_no_copy_of_the_weights(tmp_path):
 def test_a_member_in_the_other_order_is_read_too():
     """Other programs may write a matrix column by column."""
     model = around(Network((2,), Dense(2, 3), Dense(3, 2)))
-    w = model.players["generator"].views.generator[0][0].w
+    w = model.views.generator[0][0].w
     other = npy(np.asfortranarray(w))
     assert b"'fortran_order': True" in other
     same = sg.load(changed(as_bytes(model), "generator.0.0.w.npy", lambda old: other))
@@ -568,4 +568,4 @@ def test_likelihoods_games_penalties_and_models_of_ones_own_are_named_too(monkey
 
 def test_models_of_the_library_alone_name_no_modules():
     assert "modules" not in config(around(Dense(2, 2)))
-    assert json.loads(json.dumps(config(around(Dense(2, 2)))))["format"] == 2
+    assert json.loads(json.dumps(config(around(Dense(2, 2)))))["format"] == 4

@@ -58,7 +58,7 @@ def test_it_joins_labels_and_asks_for_them():
     decode, z = model.prepared_decoder(batch=2), np.ones((2, 3), np.float32)
     for labels in ([0, 3], [1, 1]):
         np.testing.assert_array_equal(decode(z, labels=labels), model.decode(z, labels=labels))
-    with pytest.raises(OptionError, match="joins a label"):
+    with pytest.raises(OptionError, match="wants the label of each example"):
         decode(z)
     with pytest.raises(OptionError, match="no JoinLabels"):
         sg.models.vae((2,), latent=3, hidden=(8,), rng=0).prepared_decoder(2)(z, labels=[0, 1])
@@ -68,7 +68,7 @@ def test_it_follows_the_weights():
     model = sg.models.gan((2,), latent=3, hidden=(8,), rng=0)
     decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
     before = decode(z).copy()
-    model.players["generator"].vector *= 2
+    model.theta("generator")[:] *= 2
     assert not np.allclose(decode(z), before)
     np.testing.assert_allclose(decode(z), model.decode(z), rtol=1e-6)
 
@@ -114,7 +114,9 @@ def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_copy_which_would_work_in_the_same_memory_is_refused(how):
     decode = sg.models.vae((2,), latent=3, hidden=(8,), rng=0).prepared_decoder()
-    with pytest.raises(KindError, match=r"model\.decoder\(batch=\.\.\.\) prepares another"):
+    with pytest.raises(
+        KindError, match=r"model\.prepared_decoder\(batch=\.\.\.\) prepares another"
+    ):
         how(decode)
 
 

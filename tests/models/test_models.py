@@ -64,7 +64,7 @@ def test_one_rng_gives_one_sample_and_another_gives_another(small_vae, small_gan
 
 def test_one_rng_gives_one_set_of_first_weights():
     first, same, other = (sg.models.vae((4,), latent=2, rng=seed) for seed in (1, 1, 2))
-    vectors = [model.players["vae"].vector for model in (first, same, other)]
+    vectors = [model.vector for model in (first, same, other)]
     assert np.array_equal(vectors[0], vectors[1])
     assert not np.array_equal(vectors[0], vectors[2])
 
@@ -123,10 +123,10 @@ def test_float64_models_are_float64_throughout(points):
 
 def test_repr_shows_shapes_and_parameter_counts(small_vae, small_gan):
     text = repr(small_vae)
-    assert "VAE of (28, 28, 1): latent 3, bernoulli, beta 1, 26,054 parameters" in text
+    assert "VAE of (28, 28, 1): latent 3, likelihood Bernoulli(), 26,054 parameters" in text
     assert "Dense(784 -> 16)" in text
     assert "12,560" in text
-    assert "GAN of (2,): latent 2, non_saturating loss" in repr(small_gan)
+    assert "GAN of (2,): latent 2, loss non_saturating" in repr(small_gan)
     assert max(map(len, text.split("\n"))) <= 79
 
 
@@ -136,15 +136,15 @@ def test_output_of_a_generator_follows_the_shape_or_the_wish():
         "vectors": sg.models.gan((2,), rng=0),
         "tanh": sg.models.gan((2,), output="tanh", rng=0),
     }
-    names = {k: type(m.networks["generator"].layers[-1]).__name__ for k, m in last.items()}
+    names = {k: type(m.generator.layers[-1]).__name__ for k, m in last.items()}
     assert names == {"pictures": "Sigmoid", "vectors": "Dense", "tanh": "Tanh"}
 
 
 def test_hidden_layers_may_be_none_one_or_many():
-    assert len(sg.models.vae((5,), latent=2, hidden=(), rng=0).networks["encoder"].layers) == 1
-    assert len(sg.models.vae((5,), latent=2, hidden=7, rng=0).networks["encoder"].layers) == 3
+    assert len(sg.models.vae((5,), latent=2, hidden=(), rng=0).encoder.layers) == 1
+    assert len(sg.models.vae((5,), latent=2, hidden=7, rng=0).encoder.layers) == 3
     deep = sg.models.vae((5,), latent=2, hidden=[7, 3], rng=0)
-    widths = [layer.n_out for layer in deep.networks["decoder"].layers if isinstance(layer, Dense)]
+    widths = [layer.n_out for layer in deep.decoder.layers if isinstance(layer, Dense)]
     assert widths == [3, 7, 10]
 
 
@@ -468,7 +468,7 @@ def test_parts_of_the_users_own_train_but_are_not_saved_as_something_else(build,
 
 def test_only_a_discriminator_whose_slope_nothing_bounds_gets_instance_noise():
     def blurs(gan):
-        return isinstance(gan.networks["discriminator"].layers[0], sg.nn.GaussianNoise)
+        return isinstance(gan.discriminator.layers[0], sg.nn.GaussianNoise)
 
     shape = (4, 4, 1)
     assert blurs(sg.models.gan(shape, rng=0))
@@ -519,6 +519,18 @@ def test_a_layer_with_nothing_but_state_cannot_stand_in_two_players_either():
     both = Counting()
     with pytest.raises(errors.OptionError, match="build a layer for each"):
         sg.models.GAN(Network((2,), both), Network((2,), both, Dense(2, 1)), rng=0)
+
+
+def test_weights_that_another_player_moves_cannot_be_borrowed():
+    lent = Dense(2, 2)
+    borrowing = Network((2,), sg.nn.Tied(lent), Dense(2, 1))
+    with pytest.raises(errors.OptionError, match="not trained with it, but by generator: put that"):
+        sg.models.GAN(Network((2,), lent), borrowing, rng=0)
+    within = Network((2,), Dense(2, 3), lent := Dense(3, 2), sg.nn.Tied(lent), Dense(3, 1))
+    gan = sg.models.GAN(Network((2,), Dense(2, 2)), within, rng=0)
+    before = {player: gan.theta(player).copy() for player in gan.players}
+    sg.fit(gan, np.random.default_rng(0).standard_normal((8, 2)), epochs=1, seed=0)
+    assert all((gan.theta(player) != vector).any() for player, vector in before.items())
 
 
 @pytest.mark.parametrize("name", ["gaussian", "gaussian_shared"])
@@ -654,7 +666,7 @@ def test_what_underflows_is_0_where_numpy_is_told_to_raise(name, which, wide):
 @pytest.mark.parametrize("likelihood", [None, "bernoulli", "gaussian_shared"])
 def test_a_prepared_decoder_and_a_trace_mind_no_underflow(likelihood):
     model = sg.models.vae((2,), latent=2, hidden=(8,), likelihood=likelihood, rng=0)
-    model.players["vae"].vector *= 30
+    model.vector[:] *= 30
     z, tiny = np.full((4, 2), 5.0), np.full((4, 2), 1e-36)
     wanted = model.decode(z)
     with np.errstate(under="raise"), references():
@@ -667,8 +679,8 @@ def test_a_prepared_decoder_and_a_trace_mind_no_underflow(likelihood):
 def with_variance_exp_x(dtype):
     """A VAE of one number with q(z|x) = N(0, exp(x)), p(x|z) = N(0, 1)."""
     model = sg.models.vae((1,), latent=1, hidden=(), likelihood="gaussian_fixed", dtype=dtype)
-    model.players["vae"].vector[:] = 0
-    model.players["vae"].views.encoder[0].w[0, 1] = 1
+    model.vector[:] = 0
+    model.views.encoder[0].w[0, 1] = 1
     return model
 
 
@@ -687,7 +699,7 @@ def test_the_bound_of_what_overflows_is_minus_infinity_without_a_word(dtype):
 
 def test_the_bound_of_a_model_with_nan_among_its_weights_is_nan():
     model = with_variance_exp_x("float64")
-    model.players["vae"].views.decoder[0].b[:] = np.nan
+    model.views.decoder[0].b[:] = np.nan
     assert np.isnan(model.elbo(np.zeros((3, 1)), rng=0)).all()
 
 

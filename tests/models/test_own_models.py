@@ -1,23 +1,35 @@
 """Models of one's own: other mathematics in the same frame, or another frame around the same."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
 import scratchgen as sg
 from scratchgen import errors
-from scratchgen.models import GAN, VAE, Model
+from scratchgen.models import GAN, VAE, Model, family
 from scratchgen.nn import Dense, Network, Tape
 from scratchgen.optim import Adam
 
 RATE = 0.3  # of the decay
 
 
-def decay_of(model, player, gradient):
-    """RATE / 2 |theta|^2, whose gradient is added into `gradient`."""
-    theta = model.players[player].vector
-    if gradient is not None:
-        gradient.vector += RATE * theta
-    return RATE / 2 * float(theta @ theta)
+def decay_of(theta, into=None):
+    """RATE / 2 |theta|^2, whose gradient is added into an array like theta."""
+    if into is not None:
+        into += RATE * theta
+    return RATE / 2 * float((theta * theta).sum())
+
+
+def decay_within(now, *names):
+    """That of the weights of networks that consist of one dense layer."""
+    total = 0.0
+    for name in names:
+        network = now.network(name, on=f"decay of {name}")
+        for key in ("w", "b"):
+            into = getattr(network.g[0], key) if now.wants_gradient else None
+            total += decay_of(getattr(network.p[0], key), into)
+    return total
 
 
 class DecayingVAE(VAE):
@@ -25,9 +37,9 @@ class DecayingVAE(VAE):
 
     numbers = (*VAE.numbers, "decay")
 
-    def minimise(self, player, batch, tape, gradient):
-        found = super().minimise(player, batch, tape, gradient)
-        decay = decay_of(self, player, gradient)
+    def minimise(self, now):
+        found = super().minimise(now)
+        decay = decay_within(now, "encoder", "decoder")
         return {**found, "loss": found["loss"] + decay, "decay": decay}
 
 
@@ -39,7 +51,7 @@ class DecayingOutsideVAE(VAE):
     def objective(self, player, batch, rng, gradient=None, tape=None, **given):
         tape = tape or Tape()
         value = super().objective(player, batch, rng, gradient, tape, **given)
-        decay = decay_of(self, player, gradient)
+        decay = decay_of(self.theta(player), None if gradient is None else gradient.vector)
         tape.parts |= {"loss": value + decay, "decay": decay}
         return value + decay
 
@@ -47,32 +59,56 @@ class DecayingOutsideVAE(VAE):
 class DecayingGAN(GAN):
     """The generator's number has one more part."""
 
-    def minimise(self, player, batch, tape, gradient):
-        found = super().minimise(player, batch, tape, gradient)
-        if player == "discriminator":
+    def minimise(self, now):
+        found = super().minimise(now)
+        if now.player == "discriminator":
             return found
-        return {"generator": found["generator"] + decay_of(self, player, gradient)}
+        return {"generator": found["generator"] + decay_within(now, "generator")}
 
 
+@family
 class LeastSquares(Model):
     """y = f(x) is to be x: a model of one network, with all that `fit` asks for."""
 
     kind = "LeastSquares"
-    network_names = ("only",)
+    players: ClassVar = {"fitter": ("only",)}
     numbers = ("error",)
 
-    def __init__(self, **given):
-        self.shape, self.latent = (2,), 2
-        networks = {"only": Network((2,), Dense(2, 2))}
-        super().__init__(networks, {"fitter": ("only",)}, "float64", 0, **given)
+    only: Network
 
-    def minimise(self, player, batch, tape, gradient):
-        network, p = self.networks["only"], self.players[player].views.only
-        over = network.forward(p, batch, tape.inner("only")) - batch  # (N, 2)
-        if gradient is not None:
-            g = gradient.views.only
-            network.backward(p, 2 * over / len(batch), tape.inner("only"), g, need_dx=False)
-        return {"error": (over**2).sum() / len(batch)}
+    def fit_together(self):
+        self.shape, self.latent = self.only.in_shape, 2
+
+    def minimise(self, now):
+        over = now.forward("only", now.batch) - now.batch  # (N, 2)
+        if now.wants_gradient:
+            now.backward("only", 2 * over / now.size, need_dx=False)
+        return {"error": (over**2).sum() / now.size}
+
+    def optimizers(self, steps, learning_rate=None):
+        return {"fitter": Adam(0.05)}
+
+
+@family
+class ByHand(Model):
+    """The same by hand: its objective calls the network's layers itself, and settles nothing."""
+
+    kind = "ByHand"
+    players: ClassVar = {"fitter": ("only",)}
+    numbers = ("error",)
+
+    only: Network
+
+    def fit_together(self):
+        self.shape, self.latent = (2,), 2
+
+    def minimise(self, now):
+        only = now.network("only")
+        over = only.network.forward(only.p, now.batch, only.tape) - now.batch  # (N, 2)
+        if now.wants_gradient:
+            dy = 2 * over / len(now.batch)
+            only.network.backward(only.p, dy, only.tape, only.g, need_dx=False)
+        return {"error": (over**2).sum() / len(now.batch)}
 
     def settle(self, player, tape):
         pass
@@ -96,7 +132,8 @@ MODELS = {
     "minimise": lambda: own_vae(DecayingVAE),
     "objective": lambda: own_vae(DecayingOutsideVAE),
     "GAN": own_gan,
-    "Model": LeastSquares,
+    "Model": lambda: LeastSquares(Network((2,), Dense(2, 2)), dtype="float64", rng=0),
+    "by hand": lambda: ByHand(Network((2,), Dense(2, 2)), dtype="float64", rng=0),
 }
 
 
@@ -108,8 +145,8 @@ def x():
 @pytest.mark.parametrize("name", MODELS)
 def test_its_gradients_are_those_of_its_number(name, x):
     model = MODELS[name]()
-    for player, block in model.players.items():
-        gradient, theta = block.zeros_like(), block.vector
+    for player in model.players:
+        gradient, theta = model.gradient(player), model.theta(player)
         model.objective(player, x[:5], 7, gradient)
         for i in range(0, len(theta), 3):
             values = []
@@ -123,13 +160,13 @@ def test_its_gradients_are_those_of_its_number(name, x):
 @pytest.mark.parametrize("name", MODELS)
 def test_fit_trains_it_by_its_number_and_tells_of_its_parts(name, x):
     model = MODELS[name]()
-    before = {player: block.vector.copy() for player, block in model.players.items()}
+    before = {player: model.theta(player).copy() for player in model.players}
     history = sg.fit(model, x, epochs=4, batch_size=30, seed=0, validation=x[:40])
     assert [*history] == [*model.numbers, *(f"val_{number}" for number in model.numbers)]
     assert np.isfinite([*history.values()]).all()
-    for player, block in model.players.items():
-        assert (block.vector != before[player]).any()
-    if name == "Model":
+    for player, vector in before.items():
+        assert (model.theta(player) != vector).any()
+    if "error" in history:
         assert history["error"][-1] < history["error"][0] / 2
     if "decay" in history:
         for start in ("", "val_"):
@@ -142,7 +179,7 @@ def test_the_same_mathematics_inside_and_around_train_the_same(x):
     inside, around = (own_vae(kind) for kind in (DecayingVAE, DecayingOutsideVAE))
     first, second = (sg.fit(model, x, epochs=3, seed=0) for model in (inside, around))
     assert dict(first) == dict(second)
-    assert np.array_equal(inside.players["vae"].vector, around.players["vae"].vector)
+    assert np.array_equal(inside.vector, around.vector)
 
 
 def test_a_number_that_stops_being_finite_stops_training_whoever_reports_it(x):
@@ -160,7 +197,7 @@ def test_a_number_that_stops_being_finite_stops_training_whoever_reports_it(x):
 @pytest.mark.parametrize("shape", [(5,), (1, 1), (0,)])
 def test_what_is_reported_is_one_number(shape, x):
     class Vague(VAE):
-        def minimise(self, player, batch, tape, gradient):
+        def minimise(self, now):
             return {"loss": np.ones(shape)}
 
     with pytest.raises(
@@ -172,7 +209,7 @@ def test_what_is_reported_is_one_number(shape, x):
 @pytest.mark.parametrize("number", [2, 2.0, np.float32(2), np.array(2.0), np.array([2.0])])
 def test_a_number_may_be_of_any_kind(number, x):
     class Plain(VAE):
-        def minimise(self, player, batch, tape, gradient):
+        def minimise(self, now):
             return {"loss": number, "kl": 0.5}
 
     tape = Tape()
@@ -185,14 +222,15 @@ def test_the_frame_is_the_same_for_every_model(x):
     seen = []
 
     class Seeing(VAE):
-        def minimise(self, player, batch, tape, gradient):
-            seen.append((player, batch, tape.rng, tape.training, tape.step, gradient))
+        def minimise(self, now):
+            step = now.number(lambda step: step)
+            seen.append((now.player, now.batch, now.size, now.rng, now.wants_gradient, step))
             return {"loss": 0.0}
 
     model = own_vae(Seeing)
     model.objective("vae", x[:3].tolist(), 5, training=False, step=4)
-    player, batch, rng, training, step, gradient = seen.pop()
-    assert (player, training, step, gradient) == ("vae", False, 4, None)
+    player, batch, size, rng, wants_gradient, step = seen.pop()
+    assert (player, size, wants_gradient, step.tolist()) == ("vae", 3, False, [4])
     assert np.array_equal(batch, x[:3])
     assert isinstance(rng, np.random.Generator)
     for player, batch, rng in (("gan", x, 0), ("vae", x[:0], 0), ("vae", x[:, :1], 0)):

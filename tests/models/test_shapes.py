@@ -15,8 +15,8 @@ def test_two_and_three_axes_are_a_picture_with_numbers_from_0_to_1(shape):
     assert is_picture(shape)
     assert sg.models.vae(shape, latent=2, hidden=(4,), rng=0).likelihood == Bernoulli()
     gan = sg.models.gan(shape, latent=2, hidden=(4,), rng=0)
-    assert isinstance(gan.networks["generator"].layers[-1], Sigmoid)
-    assert isinstance(gan.networks["discriminator"].layers[0], GaussianNoise)
+    assert isinstance(gan.generator.layers[-1], Sigmoid)
+    assert isinstance(gan.discriminator.layers[0], GaussianNoise)
     assert gan.optimizers(10)["generator"].learning_rate.rate == 4e-4
     made = gan.sample(50, rng=0)
     assert made.shape == (50, *shape)

@@ -29,8 +29,7 @@ def vae(*encoder: Layer, decoder: tuple[Layer, ...] = (Dense(2, 3),), **settings
     """A VAE of (3,) with a latent of 2, in float64, none of its parameters as it was made."""
     settings = {"likelihood": "bernoulli", "dtype": "float64"} | settings
     model = sg.models.VAE(Network((3,), *encoder), Network((2,), *decoder), rng=0, **settings)
-    block = model.players["vae"]
-    block.vector[:] = np.random.default_rng(1).standard_normal(block.vector.size)
+    model.vector[:] = np.random.default_rng(1).standard_normal(model.vector.size)
     return model
 
 
@@ -47,7 +46,7 @@ def x():
 
 def test_activations_are_those_of_a_forward_by_hand(x):
     model = vae(Dense(3, 5), Tanh(), Dense(5, 4))
-    trace, p = model.trace(x, rng=NOISE), model.players["vae"].views
+    trace, p = model.trace(x, rng=NOISE), model.views
     hidden = x @ p.encoder[0].w + p.encoder[0].b
     heads = np.tanh(hidden) @ p.encoder[2].w + p.encoder[2].b
     noise = np.random.default_rng(NOISE).standard_normal((6, 2))
@@ -113,8 +112,10 @@ def test_a_dense_layers_gradients_are_its_input_times_the_gradient_of_its_output
 def test_parameter_gradients_and_numbers_are_those_of_objective(x, penalty):
     for model in (gan(penalty), vae(Dense(3, 4))):
         trace, rng = model.trace(x, rng=NOISE), np.random.default_rng(NOISE)
-        for player, block in model.players.items():
-            gradient = block.zeros_like()
+        for player, moved in model.players.items():
+            gradient, layout = model.gradient(player), model.block.layout
+            start, entries = layout.span(moved).start, layout.entries_of(moved)
+            wanted = {entry.name: entry.view(gradient.vector, start) for entry in entries}
             value = model.objective(player, x, rng, gradient)
             number = "loss" if player == "vae" else player
             assert trace.numbers[player][number] == value
@@ -124,9 +125,9 @@ def test_parameter_gradients_and_numbers_are_those_of_objective(x, penalty):
                 for name in trace.passes[one]
                 for key, array in trace[name].gradients.items()
             }
-            assert set(shown) == {entry.name for entry in block.layout.entries}
-            for entry in block.layout.entries:
-                assert np.array_equal(shown[entry.name], entry.view(gradient.vector)), entry.name
+            assert set(shown) == {entry.name for entry in entries}
+            for entry in entries:
+                assert np.array_equal(shown[entry.name], wanted[entry.name]), entry.name
 
 
 def test_a_gans_names_say_whose_turn_it_is(x):
@@ -150,7 +151,7 @@ def test_what_is_judged_is_what_the_generator_made(x):
     made = trace["generator.2"].activation
     assert trace["discriminator.judged.2"].activation[:, 0] == pytest.approx(model.score(made))
     assert trace["discriminator.real.2"].activation[:, 0] == pytest.approx(model.score(x))
-    first = model.players["discriminator"].views.discriminator[0].w
+    first = model.views.discriminator[0].w
     dmade = trace["discriminator.judged.0"].gradient @ first.T
     assert trace["generator.2"].gradient == pytest.approx(dmade)
 
@@ -194,14 +195,13 @@ def test_a_tied_layer_shows_the_weights_that_it_borrows(x):
 
 def test_nothing_moves_and_nothing_is_left_on_the_layers(x):
     model = vae(Dense(3, 4), BatchNorm(4), Dropout(0.3), Dense(4, 4))
-    block = model.players["vae"]
-    before = [array.tobytes() for array in block.snapshot()]
-    layers = [dict(vars(layer)) for layer in model.networks["encoder"].layers]
-    network = model.networks["encoder"]
+    before = [array.tobytes() for array in model.block.snapshot()]
+    layers = [dict(vars(layer)) for layer in model.encoder.layers]
+    network = model.encoder
     model.trace(x, rng=NOISE)
-    assert [array.tobytes() for array in block.snapshot()] == before
-    assert [dict(vars(layer)) for layer in model.networks["encoder"].layers] == layers
-    assert model.networks["encoder"] is network
+    assert [array.tobytes() for array in model.block.snapshot()] == before
+    assert [dict(vars(layer)) for layer in model.encoder.layers] == layers
+    assert model.encoder is network
     assert model.training_log == []
 
 
@@ -231,7 +231,7 @@ def test_labels_are_joined_and_wanted_only_where_a_layer_joins_them(x):
     trace = model.trace(x, rng=NOISE, labels=labels)
     table = trace["encoder.0"].parameters["table"]
     assert np.array_equal(trace["encoder.0"].activation[:, 3:], table[labels])
-    with pytest.raises(errors.OptionError, match="joins a label"):
+    with pytest.raises(errors.OptionError, match="wants the label of each example"):
         model.trace(x, rng=NOISE)
     with pytest.raises(errors.OptionError, match="leave labels out"):
         gan().trace(x, rng=NOISE, labels=labels)
@@ -239,14 +239,14 @@ def test_labels_are_joined_and_wanted_only_where_a_layer_joins_them(x):
 
 def test_the_arrays_are_the_callers_own(x):
     model = vae(Dropout(0.0), Dense(3, 4))
-    kept, before = x.copy(), model.players["vae"].vector.copy()
+    kept, before = x.copy(), model.vector.copy()
     trace = model.trace(x, rng=NOISE, training=False)
     for one in trace.values():
         arrays = [one.activation, *one.parameters.values(), *one.gradients.values()]
         for array in arrays if one.gradient is None else [*arrays, one.gradient]:
             array[...] = 7
     assert np.array_equal(x, kept)
-    assert np.array_equal(model.players["vae"].vector, before)
+    assert np.array_equal(model.vector, before)
     assert trace["encoder.0"].gradient is None  # nothing before Dense learns
     first = model.trace(x, rng=NOISE)["encoder.1"].activation.copy()
     model.trace(x[:2], rng=NOISE)
@@ -332,7 +332,7 @@ def test_a_new_model_has_no_symptoms(recipe):
 
 def test_dead_units_are_counted_and_told_of_from_half_of_a_layer_on(many):
     model = healthy()
-    bias = model.players["vae"].views.encoder[0].b
+    bias = model.views.encoder[0].b
     bias[:9] = -1e3
     trace = model.trace(many, rng=0)
     assert trace["encoder.1"].flat() == pytest.approx(9 / 20)
@@ -345,7 +345,7 @@ def test_dead_units_are_counted_and_told_of_from_half_of_a_layer_on(many):
 
 def test_a_gradient_of_exactly_zero_is_told_of_where_it_is_lost(many):
     model = healthy()
-    model.players["vae"].views.encoder[2].b[:] = -1e3
+    model.views.encoder[2].b[:] = -1e3
     found = symptoms(model.trace(many, rng=0))
     assert found[0].startswith("encoder.3 ReLU(): 100%")
     assert found[1].startswith("encoder.2 Dense(20 -> 20): its gradient is exactly 0")
@@ -356,12 +356,12 @@ def test_a_gradient_of_exactly_zero_is_told_of_where_it_is_lost(many):
 def test_saturated_layers_are_told_of_unless_they_give_the_data(many, activation, black):
     model = healthy(activation)
     assert symptoms(model.trace(many, rng=0)) == []
-    model.players["vae"].views.encoder[0].w[:] *= 100
+    model.views.encoder[0].w[:] *= 100
     found = symptoms(model.trace(many, rng=0))
     assert any(f"encoder.1 {activation}: " in text and "saturated" in text for text in found)
     generator = Network((2,), Dense(2, 3), activation)
     model = sg.models.GAN(generator, Network((3,), Dense(3, 1)), rng=0)
-    model.players["generator"].views.generator[0].b[:] = black
+    model.views.generator[0].b[:] = black
     trace = model.trace(np.zeros((50, 3)), rng=0)
     assert trace["generator.1"].flat() > 0.5
     assert symptoms(trace) == []
@@ -372,7 +372,7 @@ def test_gradients_that_vanish_or_explode_on_their_way_are_told_of(many):
         model = healthy(ReLU(), depth=6)
         assert symptoms(model.trace(many, rng=0)) == []
         for i in range(2, 14, 2):
-            model.players["vae"].views.encoder[i].w[:] *= scale
+            model.views.encoder[i].w[:] *= scale
         found = symptoms(model.trace(many / scale**6, rng=0))  # so that the heads stay as they are
         assert [text.split(":")[0] for text in found] == [f"gradients {word}"]
         assert "encoder.14 Dense(20 -> 4), and" in found[0]
@@ -381,7 +381,7 @@ def test_gradients_that_vanish_or_explode_on_their_way_are_told_of(many):
 
 def test_nan_and_infinity_are_told_of_where_they_begin(many):
     model = healthy()
-    model.players["vae"].views.encoder[2].w[0, 0] = np.nan
+    model.views.encoder[2].w[0, 0] = np.nan
     with np.errstate(all="ignore"):
         found = symptoms(model.trace(many, rng=0))
     assert found[0] == "encoder.2 Dense(20 -> 20): 5.0% of its activation is NaN or infinite"

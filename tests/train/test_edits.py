@@ -16,8 +16,8 @@ from scratchgen.kernels import products
 from scratchgen.kernels.twins import compiles, numba_works, twins
 from scratchgen.published import Names, is_published, replaced
 
-VAE, GAUSSIAN, DENSE = "models/autoencoder.py", "distributions/gaussian.py", "nn/dense.py"
-HEADS = '        heads = self.forward("encoder", batch, tape)  # (N, 2Z)   (1)\n'
+VAE, GAUSSIAN, DENSE = "models/variational.py", "distributions/gaussian.py", "nn/dense.py"
+HEADS = '        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 KL = "(mu**2 + np.expm1(log_var) - log_var) / 2"
 
@@ -148,7 +148,7 @@ def test_what_a_callback_replaces_counts_from_the_next_step_on():
 
             class Replacing(sg.train.Callback):
                 def on_step(self, run):
-                    if run.step == first:
+                    if run.steps == first:
                         patch.setattr(nn.ReLU, "value", lambda _, x: np.maximum(x, -0.1))
 
             history = sg.fit(model, x, epochs=3, batch_size=16, seed=0, replay=replay,

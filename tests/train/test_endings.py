@@ -21,7 +21,7 @@ def model():
 
 
 def weights(of):
-    return np.concatenate([block.vector for block in of.players.values()])
+    return of.vector.copy()
 
 
 class Until(Callback):
@@ -31,7 +31,7 @@ class Until(Callback):
         self.step, self.act = step, act
 
     def on_step(self, run):
-        if run.step == self.step:
+        if run.steps == self.step:
             self.act()
 
 
@@ -200,7 +200,7 @@ def test_weights_that_a_callback_spoils_are_those_of_the_last_epoch_again(points
     ended = model()
 
     def spoil():
-        ended.players["generator"].vector[:] = np.nan
+        ended.theta("generator")[:] = np.nan
         raise Enough
 
     with pytest.raises(Enough):
@@ -226,7 +226,7 @@ def test_the_history_survives_an_interrupt(points):
 def test_a_model_saved_on_the_way_carries_its_log_up_to_then(points, tmp_path):
     class Save(Callback):
         def on_step(self, run):
-            sg.save(run.model, tmp_path / f"step{run.step}.npz")
+            sg.save(run.model, tmp_path / f"step{run.steps}.npz")
 
         def on_epoch(self, run):
             sg.save(run.model, tmp_path / f"epoch{run.epoch}.npz")

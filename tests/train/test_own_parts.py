@@ -115,7 +115,7 @@ def test_numbers_of_another_kind_are_taken_as_those_of_the_model(dtype, way):
     with way():
         train(model)
         train(same)
-    assert np.array_equal(model.players["vae"].vector, same.players["vae"].vector)
+    assert np.array_equal(model.vector, same.vector)
 
 
 NO_NUMBERS = {
@@ -151,8 +151,7 @@ def test_a_layer_may_give_the_same_memory_in_every_pass(penalty, way):
     with way():
         train(model)
         train(same)
-    for player, block in model.players.items():
-        assert np.array_equal(block.vector, same.players[player].vector)
+    assert np.array_equal(model.vector, same.vector)
 
 
 class Descending:
@@ -180,10 +179,10 @@ def test_an_optimizer_that_gives_new_parameters_is_told_to_write_them(way):
     text = r"^Descending\.update gave an array, wants theta written in place"
     with way(), pytest.raises(KindError, match=text):
         sg.fit(model, x, epochs=1, optimizer=Descending(in_place=False))
-    before = model.players["vae"].vector.copy()
+    before = model.vector.copy()
     with way():
         sg.fit(model, x, epochs=1, optimizer=Descending(in_place=True))
-    assert not np.array_equal(model.players["vae"].vector, before)
+    assert not np.array_equal(model.vector, before)
 
 
 class Read(distributions.FixedGaussian):

@@ -239,7 +239,7 @@ def trained(model, replay, monkeypatch, which=twins, **settings):
     with which():
         history = sg.fit(model, x, epochs=8, batch_size=8, seed=0, replay=replay, **settings)
     monkeypatch.setattr(Plan, "run", run)
-    left = [array.tobytes() for block in model.players.values() for array in block.snapshot()]
+    left = [array.tobytes() for array in model.block.snapshot()]
     return left, dict(history), len(replayed)
 
 
@@ -430,10 +430,10 @@ CHANGES = {
 
 def quieter(model):
     """The critic's layers, with less noise."""
-    old = model.networks["discriminator"]
+    old = model.discriminator
     layers = (nn.GaussianNoise(0.01) if isinstance(one, nn.GaussianNoise) else one
               for one in old.layers)  # fmt: skip
-    model.networks["discriminator"] = nn.Network(old.in_shape, *layers)
+    model.discriminator = nn.Network(old.in_shape, *layers)
 
 
 @pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
@@ -451,11 +451,11 @@ def test_what_a_callback_changes_counts(name, which, monkeypatch):
 
 
 def layer_norm(model):
-    return next(one for one in model.networks["encoder"].layers if isinstance(one, nn.LayerNorm))
+    return next(one for one in model.encoder.layers if isinstance(one, nn.LayerNorm))
 
 
 def with_another_layer(model):
-    network = model.networks["encoder"]
+    network = model.encoder
     layers = tuple(nn.ReLU() if isinstance(one, nn.Tanh) else one for one in network.layers)
     object.__setattr__(network, "layers", layers)
 
@@ -552,8 +552,8 @@ def test_a_method_that_was_put_in_the_place_of_one_is_called(name, early, monkey
 def test_another_vector_is_refused_as_in_a_step_by_python(monkeypatch):
     class Swap(sg.train.Callback):
         def on_step(self, run):
-            if run.step == 12:
-                block = run.model.players["vae"]
+            if run.steps == 12:
+                block = run.model.block
                 block.vector = block.vector.copy()
 
     with pytest.raises(OptionError, match="a memory of another vector"):
@@ -645,15 +645,14 @@ class Fussy:
 def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
     def spoil(run):
         if run.epoch == 5:
-            for block in run.model.players.values():
-                block.vector *= np.float32(1e20)
+            run.model.vector[:] *= np.float32(1e20)
 
     left = []
     for replay in (False, True):
         model = build()
         with pytest.raises(sg.errors.DivergedError), np.errstate(all="ignore"):
             trained(model, replay, monkeypatch, references, optimizer=Fussy(), callbacks=[spoil])
-        left.append([block.vector.tobytes() for block in model.players.values()])
+        left.append(model.vector.tobytes())
     assert left[0] == left[1]
 
 
@@ -692,7 +691,7 @@ def test_a_loss_that_stops_being_finite_ends_a_replayed_run():
     model, settings = vae(nn.ReLU()), {"optimizer": optim.SGD(3.0), "seed": 0, "replay": True}
     with twins(), pytest.raises(sg.errors.DivergedError, match="epoch"):
         sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, **settings)
-    assert all(block.is_finite() for block in model.players.values())
+    assert model.is_finite()
 
 
 CALLS: dict[str, int] = {}  # of verbs, by name
@@ -806,8 +805,8 @@ def test_random_numbers_are_drawn_in_the_order_of_the_layers(monkeypatch):
 class OwnModel(sg.models.VAE):
     """A model of a user's own."""
 
-    def minimise(self, player, batch, tape, gradient):
-        reports = super().minimise(player, batch, tape, gradient)
+    def minimise(self, now):
+        reports = super().minimise(now)
         return {**reports, "kl": 2 * reports["kl"]}
 
 
@@ -842,7 +841,7 @@ def test_a_step_that_is_broken_off_leaves_the_step_before_or_where_one_had_moved
         model = gan(Failing(), nn.Tanh())
         with pytest.raises(ZeroDivisionError):
             trained(model, replay, monkeypatch)
-        arrays = [x.tobytes() for block in model.players.values() for x in block.snapshot()]
+        arrays = [x.tobytes() for x in model.block.snapshot()]
         left.append((arrays, model.training_log[-1]["steps"]))
     assert left[1] == left[0]
     assert left[0][1] == 3 * 6 + (2 if turn == "discriminator" else 0)
@@ -857,13 +856,13 @@ def test_what_a_signal_raises_while_a_plan_is_made_or_compared_ends_the_run(wher
         raise error("it is time")
 
     model = gan(nn.BatchNorm(5))
-    before = [x.tobytes() for block in model.players.values() for x in block.snapshot()]
+    before = [x.tobytes() for x in model.block.snapshot()]
     x = np.random.default_rng(0).standard_normal((8, 4))
     with pytest.MonkeyPatch.context() as context:
         context.setattr(Plan, where, alarm)
         with pytest.raises(error, match="it is time"):
             sg.fit(model, x, epochs=1, batch_size=2, seed=0, replay=True)
-    after = [x.tobytes() for block in model.players.values() for x in block.snapshot()]
+    after = [x.tobytes() for x in model.block.snapshot()]
     assert after == before
     assert not model.training_log
 
@@ -879,7 +878,7 @@ def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
         sg.fit(model, x, epochs=4, batch_size=16, seed=0, replay=replay)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    size = sum(block.vector.nbytes for block in model.players.values())
+    size = model.vector.nbytes
     # a copy of the vector, and of the two that Adam has; and a chunk that is mostly untouched
     assert peaks[1] - peaks[0] < 4 * size + replaying.CHUNK + PAGE
 
@@ -997,10 +996,10 @@ def multiplies_by_numpy(monkeypatch, since):
 def reads_the_step(monkeypatch, since):
     minimise = sg.models.GAN.minimise
 
-    def in_turns(self, player, batch, tape, gradient):
-        if player == "generator" and tape.step >= 4:
-            batch = batch[:2]
-        return minimise(self, player, batch, tape, gradient)
+    def in_turns(self, now):
+        if now.player == "generator" and now._tape.step >= 4:
+            now.batch, now.size = now.batch[:2], 2
+        return minimise(self, now)
 
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
@@ -1008,10 +1007,11 @@ def reads_the_step(monkeypatch, since):
 def looks_the_step_up(monkeypatch, since):
     minimise = sg.models.GAN.minimise
 
-    def in_turns(self, player, batch, tape, gradient):
-        if player == "generator":  # C reads an int without asking it
-            batch = batch[: ([len(batch)] * 4 + [2] * 100)[tape.step]]
-        return minimise(self, player, batch, tape, gradient)
+    def in_turns(self, now):
+        if now.player == "generator":  # C reads an int without asking it
+            now.size = ([now.size] * 4 + [2] * 100)[now._tape.step]
+            now.batch = now.batch[: now.size]
+        return minimise(self, now)
 
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
@@ -1029,10 +1029,10 @@ def hides_something(monkeypatch, since):
 REFUSED = {
     "writes in place": (writes_in_place, "doubled (test_replay.py, line "),
     "multiplies by NumPy": (multiplies_by_numpy, "was given an array ("),
-    "reads the step": (reads_the_step, "the number of the step is read, and not by tape.number"),
+    "reads the step": (reads_the_step, "the number of the step is read, and not by now.number"),
     "looks the step up": (
         looks_the_step_up,
-        "the number of the step is read, and not by tape.number",
+        "the number of the step is read, and not by now.number",
     ),
     "hides something": (hides_something, "a step gave other numbers"),
 }
