@@ -1,6 +1,7 @@
 """Configurations of earlier formats, in the words of today.
 
-2    of version 0.1.0: a game is named by a string, and settings repeat the sizes of the networks
+2    of version 0.1.0: a game is named by a string, its z are from N(0, I), and settings repeat the
+     sizes of the networks
 3    the same, of a model with a scaler
 4    what models/description.py gives
 """
@@ -36,7 +37,7 @@ def translated(described: dict[str, Any]) -> dict[str, Any]:
     if "loss" in settings:
         if not isinstance(settings["loss"], str):
             raise OptionError("the loss is not the name of a game")
-        settings["loss"] = {"name": settings["loss"]}
+        settings |= {"loss": {"name": settings["loss"]}, "prior": {"name": "standard_normal"}}
     settings.setdefault("scaler", None)
     return {**described, "format": FORMAT, "settings": settings}
 

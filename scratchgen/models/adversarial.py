@@ -1,6 +1,6 @@
 """The generative adversarial network (Goodfellow et al. 2014): two players, taking turns.
 
-    made = G(z),   z ~ N(0, I)                                                           (1)
+    made = G(z),   z ~ p(z), which is N(0, I) unless another prior is chosen             (1)
     real_n = D(x_n),   fake_n = D(made_n)               scores                           (2)
     the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)            (3)
     the generator minimises      1/N sum_n loss.generator(fake_n)                        (4)
@@ -29,8 +29,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, is_picture, whole, within
+from ..checks import Array, count, finite, is_picture, whole, within
 from ..data.scaling import Scaler
+from ..distributions import PRIORS, Prior, drawn
 from ..errors import OptionError
 from ..kernels import add, clip, mean
 from ..keywords import explains_keywords
@@ -69,6 +70,7 @@ class GAN(Model):
         discriminator_steps: the discriminator's moves for each move of the generator.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
         weight_clip: c of (7), or None.
+        prior: what z is drawn from: a name of sg.distributions.PRIORS, or a Prior.
         dtype, rng, scaler: see Model.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
@@ -101,6 +103,7 @@ class GAN(Model):
         text="bound that the discriminator's weights are cut to",
         above=True,
     )
+    prior: Any = setting(default="standard_normal", text="what z is drawn from", known=PRIORS)
 
     def fit_together(self) -> None:
         self.shape = self.discriminator.in_shape
@@ -109,6 +112,8 @@ class GAN(Model):
         expect_output(self.generator, "generator", self.shape, reason)
         self._expect_scores()
         self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
+        self.prior = choose(self.prior, PRIORS, Prior)
+        self.prior.check(self.latent)
         self.penalty = choose(self.penalty, PENALTIES, Penalty)
         if self.penalty and (reason := self.discriminator.why_no_tangent()):
             raise OptionError(
@@ -126,7 +131,7 @@ class GAN(Model):
 
     def minimise(self, now: Pass) -> dict[str, Array]:
         """(3), with its penalty, or (4). Of the batch, the generator needs only the size."""
-        z = now.normal(now.size, self.latent)  # (N, Z)
+        z = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (1)
         if now.player == "generator":
             return self._generator(now, z)
         return self._discriminator(now, z)
@@ -164,11 +169,11 @@ class GAN(Model):
     def minimises(self, player: str) -> list[str]:
         if player == "generator":
             formula = self.loss.generator_formula or f"the {self.loss.name} loss of f"
-            return [formula, "f = D(G(z)), z ~ N(0, I)"]
+            return [formula, f"f = D(G(z)), {with_values(self.prior)}"]
         formula = self.loss.discriminator_formula or f"the {self.loss.name} loss of r and f"
         lines = [
             formula + (" + penalty" if self.penalty else ""),
-            "r = D(x), f = D(G(z)), z ~ N(0, I): the discriminator's scores",
+            f"r = D(x), f = D(G(z)), {with_values(self.prior)}: the discriminator's scores",
         ]
         if self.penalty:
             lines.append(f"penalty = {with_values(self.penalty)}")
@@ -246,7 +251,7 @@ class GAN(Model):
 
     @explains_keywords
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
-        """G(z) for n draws of z ~ N(0, I): (n, *shape). Raises OptionError for a bad n or rng."""
+        """G(z) for n draws of z: (n, *shape). Raises OptionError for a bad n or rng."""
         return self._decode_draws(n, as_generator(rng), labels)
 
     def score(self, x: Any, labels: Any = None) -> Array:
@@ -274,6 +279,10 @@ class GAN(Model):
     def is_bounded(self) -> bool:
         """Whether a penalty or a clip bounds the slope of the discriminator."""
         return self.penalty is not None or self.weight_clip is not None
+
+    def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
+        """n draws of z ~ p(z), the prior: (n, latent)."""
+        return drawn(self.prior, rng, count(n), self.latent, self.dtype)
 
     def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
         return "generator", lambda made: made
@@ -308,6 +317,7 @@ def gan(
     weight_clip: float | None = None,
     output: str | None = None,
     instance_noise: float | None = None,
+    prior: str | Prior = "standard_normal",
     n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
@@ -328,6 +338,7 @@ def gan(
         instance_noise: the standard deviation of the noise that is added to whatever the
             discriminator sees in training; None: 0 for vectors, and where a penalty or a clip
             bounds its slope, otherwise 0.5.
+        prior: what z is drawn from: a name of sg.distributions.PRIORS, or a Prior.
         n_labels: the number of classes; above 0 both networks are given the label of each example,
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
@@ -350,6 +361,7 @@ def gan(
         discriminator_steps=discriminator_steps,
         penalty=penalty,
         weight_clip=weight_clip,
+        prior=prior,
         dtype=dtype,
         rng=rng,
         scaler=scaler,

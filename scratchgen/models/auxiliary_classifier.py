@@ -3,7 +3,7 @@
 The generator is given a class; the discriminator is not, and has to tell it, beside real from fake.
 With C classes, labels m_n of the data, and labels c_n drawn for the fakes, each class as likely,
 
-    made_n = G(z_n, c_n),   z ~ N(0, I),   c ~ U{0 ... C - 1}                            (1)
+    made_n = G(z_n, c_n),   z ~ p(z),   c ~ U{0 ... C - 1}                               (1)
     (r_n, real_n) = D(x_n),   (f_n, fake_n) = D(made_n)    a score, and C logits         (2)
 
     game_n = loss.discriminator(r_n, f_n)                  the source                    (3)
@@ -33,7 +33,7 @@ import numpy as np
 
 from ..checks import Array, finite, whole
 from ..data.scaling import Scaler
-from ..distributions import categorical
+from ..distributions import Prior, categorical, drawn
 from ..errors import OptionError
 from ..kernels import add, add_scaled, formula, integers, join, mean, share, twin_of
 from ..keywords import explains_keywords
@@ -46,7 +46,7 @@ from ..losses import (
     penalise,
     points,
 )
-from ..parts import setting
+from ..parts import setting, with_values
 from ..rng import Rng
 from .adversarial import GAN
 from .fitting import expect_output
@@ -83,7 +83,7 @@ class ACGAN(GAN):
         generator: z (N, latent) -> fake examples (N, *shape), with JoinLabels for C classes.
         discriminator: examples (N, *shape) -> a score and C logits each (N, 1 + C), no JoinLabels.
         class_weight: of the class part in what each player minimises.
-        loss, discriminator_steps, penalty, weight_clip, dtype, rng, scaler: see GAN.
+        loss, discriminator_steps, penalty, weight_clip, prior, dtype, rng, scaler: see GAN.
 
     Training wants the label of each example. Raises KindError, ShapeError or OptionError where the
     parts do not fit.
@@ -118,15 +118,15 @@ class ACGAN(GAN):
 
     def minimise(self, now: Pass) -> dict[str, Array]:
         """(5), with its penalty, or (6). Their class parts are reported in nats, not weighted."""
-        z = now.normal(now.size, self.latent)  # (N, Z)
-        drawn = integers(now.rng, self.n_labels, (now.size,))  # (N,)   (1)
+        z = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (1)
+        told = integers(now.rng, self.n_labels, (now.size,))  # (N,)   (1)
         if now.player == "generator":
-            return self._generator_told(now, z, drawn)
-        return self._discriminator_told(now, z, drawn)
+            return self._generator_told(now, z, told)
+        return self._discriminator_told(now, z, told)
 
-    def _discriminator_told(self, now: Pass, z: Array, drawn: Array) -> dict[str, Array]:
+    def _discriminator_told(self, now: Pass, z: Array, told: Array) -> dict[str, Array]:
         labels = now.expected_labels("the discriminator learns to tell them")  # (N,)
-        made = now.forward("generator", z, labels=drawn)  # (N, ...)   (1)
+        made = now.forward("generator", z, labels=told)  # (N, ...)   (1)
         real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1 + C)   (2)
         fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
         r, of_real = score_and_logits(real)  # (N,), (N, C)   (2)
@@ -135,7 +135,7 @@ class ACGAN(GAN):
         weight = self.class_weight / now.size
         d = discriminator_turn(self.loss, r, f, 1 / now.size)  # each (N,)   (3)
         real_class, dreal = cross_entropy(labels, of_real, weight)  # (N,), (N, C)   (4)
-        fake_class, dfake = cross_entropy(drawn, of_fake, weight)  # (N,), (N, C)   (4)
+        fake_class, dfake = cross_entropy(told, of_fake, weight)  # (N,), (N, C)   (4)
         parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
         classes = add(parts["real_classes"], parts["fake_classes"])  # (1,)   (4)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
@@ -152,14 +152,14 @@ class ACGAN(GAN):
         penalty = mean(each)  # (1,)
         return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
 
-    def _generator_told(self, now: Pass, z: Array, drawn: Array) -> dict[str, Array]:
-        made = now.forward("generator", z, settle=True, labels=drawn)  # (N, ...)   (1)
+    def _generator_told(self, now: Pass, z: Array, told: Array) -> dict[str, Array]:
+        made = now.forward("generator", z, settle=True, labels=told)  # (N, ...)   (1)
         fake = now.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
         f, of_fake = score_and_logits(fake)  # (N,), (N, C)   (2)
 
         d = generator_turn(self.loss, f, 1 / now.size)  # .value, .fake (N,)
         weight = self.class_weight / now.size
-        fake_class, dfake = cross_entropy(drawn, of_fake, weight)  # (N,), (N, C)
+        fake_class, dfake = cross_entropy(told, of_fake, weight)  # (N,), (N, C)
         classes = mean(fake_class)  # (1,)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
 
@@ -172,12 +172,12 @@ class ACGAN(GAN):
     def minimises(self, player: str) -> list[str]:
         game, _, *rest = super().minimises(player)
         weight = "" if self.class_weight == 1 else f"{self.class_weight:g} "
-        drawn = f"z ~ N(0, I), c one of {self.n_labels} classes, each as likely"
+        of = f"{with_values(self.prior)}, c one of {self.n_labels} classes, each as likely"
         if player == "generator":
             told = "m = -log p(c|G(z, c)): the cross-entropy of the class that it was told"
-            return [f"{game} + {weight}m", f"f = D(G(z, c)), {drawn}", told, *rest]
+            return [f"{game} + {weight}m", f"f = D(G(z, c)), {of}", told, *rest]
         parts = "k + m" if self.class_weight == 1 else f"{weight}(k + m)"
-        scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {drawn}"
+        scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {of}"
         told = "k = -log p(label|x), m = -log p(c|G(z, c)): the cross-entropies of its classes"
         return [f"{game} + {parts}", scores, told, *rest]
 
@@ -228,6 +228,7 @@ def acgan(
     weight_clip: float | None = None,
     output: str | None = None,
     instance_noise: float | None = None,
+    prior: str | Prior = "standard_normal",
     dtype: Any = "float32",
     rng: Rng = None,
     scaler: Scaler | None = None,
@@ -257,6 +258,7 @@ def acgan(
         discriminator_steps=discriminator_steps,
         penalty=penalty,
         weight_clip=weight_clip,
+        prior=prior,
         dtype=dtype,
         rng=rng,
         scaler=scaler,
