@@ -316,6 +316,10 @@ DEMOS = {
     "read_digits": ({"TRAIN": 300, "TEST": 200}, ["digits.png"]),
     "ring_modes": ({"SEEDS": (0,), "N": 600, "EPOCHS": 1}, ["ring.png"]),
     "game_modes": ({"SEEDS": (0,), "N": 600, "EPOCHS": 1, "SAMPLES": 100}, ["games.png"]),
+    "classes": (
+        {"WEIGHTS": (1.0,), "N": 300, "UNSEEN": 200, "EPOCHS": 1, "SAMPLES": 200},
+        ["classes.png"],
+    ),
     "latent_walk": ({"N": 200, "EPOCHS": 1, "ROWS": 2}, ["walk.png"]),
     "portrait": (
         {"N": 200, "POINTS": 600, "EPOCHS": {"vae": 1, "gan": 1, "ring": 1}},
