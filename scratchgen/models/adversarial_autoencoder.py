@@ -11,7 +11,8 @@ The codes of all data have one distribution together, the aggregate posterior q(
 an x of the data, is a draw of it. Where (5) and (6) have made it the prior, the decoder has learnt
 to decode what the prior draws, so that z ~ p(z), decoded, is a new example. A VAE's KL term asks
 more: that the posterior of every single x be near the prior. It needs the density of the prior,
-(5) needs its draws alone.
+(5) needs its draws alone. But codes have no noise: where data lie in tight clusters, the encoder
+has to spread each over its share of the prior, and the game comes close to that only slowly.
 
 The generator is the encoder: two players move it in each step, first the autoencoder and last the
 generator, each by a gradient and with moments of its own. Backward, with dreal and dfake (N,) the
@@ -217,7 +218,7 @@ class AAE(Autoencoder):
         "penalty": R1(weight=0.3),
     },
     vectors={
-        "epochs": 20,
+        "epochs": 60,
         "batch_size": 128,
         "latent": 2,
         "hidden": (128, 128),

@@ -39,6 +39,24 @@ def data(n=6, seed=1):
     return np.random.default_rng(seed).standard_normal((n, 3))
 
 
+class OneTooFew(Prior):
+    """It leaves out a draw."""
+
+    name = "one_too_few"
+
+    def draw(self, rng, n, latent, dtype):
+        return np.zeros((n - 1, latent))
+
+
+class Wide(Prior):
+    """N(0, 4 I), in float64 whatever was asked for."""
+
+    name = "wide"
+
+    def draw(self, rng, n, latent, dtype):
+        return 2 * rng.standard_normal((n, latent))
+
+
 def linear() -> AAE:
     """z = 2 x + 1, raw = 3 z - 2, and a score of z / 2 - 1: a number each."""
     made = AAE(
@@ -266,6 +284,25 @@ def test_samples_are_decoded_draws_of_the_prior():
     np.testing.assert_array_equal(made.reconstruct(x), made.decode(made.encode(x)))
     noisy = made.sample(40, rng=5, noise=True) - made.sample(40, rng=5)
     assert noisy.var() == pytest.approx(0.5, rel=0.4)  # the likelihood's variance
+
+
+def test_a_prior_of_ones_own_draws_the_same_where_steps_are_replayed():
+    vectors = []
+    for replay in (True, False):
+        made = aae((3,), latent=2, hidden=(4,), prior=Wide(), rng=0)
+        sg.fit(made, data(20), epochs=10, batch_size=10, seed=0, replay=replay)
+        vectors.append(made.vector)
+        assert made.sample(3, rng=0).dtype == np.float32
+    assert np.array_equal(*vectors)
+
+
+def test_a_prior_that_draws_the_wrong_shape_is_an_error():
+    made = model(prior=Always(), dtype="float64")
+    made.prior = OneTooFew()
+    with pytest.raises(errors.ShapeError, match=r"draw gave z of .*wants shape \(6, 2\)"):
+        made.objective("discriminator", data(), NOISE)
+    with pytest.raises(errors.ShapeError, match="draw gave z"):
+        made.sample(4, rng=0)
 
 
 def test_labels_are_wanted_by_the_networks_that_join_them_alone():
