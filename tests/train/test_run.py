@@ -389,7 +389,10 @@ def test_plain_values_that_are_not_the_runs_are_refused(run):
         ({"noise": None}, "the state of the noise"),
         ({"history": {"loss": []}}, "the history holds loss, wants loss, reconstruction, kl"),
         ({"trainer": {**plain["trainer"], "more": 1}}, "'more' is none of theirs"),
-        ({"optimizers": {"vea": plain["optimizers"]["vae"]}}, "mean 'vae'"),
+        (
+            {"optimizers": {**plain["optimizers"], "vea": {"name": "sgd", "learning_rate": 1}}},
+            "'vae'",
+        ),
         ({"optimizers": {"vae": {"name": "adma"}}}, "mean 'adam'"),
         ({"optimizers": {}}, "the optimizer of the vae is missing"),
         ({"model": {**plain["model"], "model": "VEA"}}, "mean 'VAE'"),
