@@ -27,7 +27,8 @@ def test_one_label_is_the_label_of_all(conditional, points):
             np.testing.assert_array_equal(one, all_of_them)
         assert not np.array_equal(one, model.sample(5, 0, labels=2))
         np.testing.assert_array_equal(
-            model.prepared_decoder(2)(np.ones((2, 2)), labels=3), model.decode(np.ones((2, 2)), [3, 3])
+            model.prepared_decoder(2)(np.ones((2, 2)), labels=3),
+            model.decode(np.ones((2, 2)), [3, 3]),
         )
     x = points[:5]
     np.testing.assert_array_equal(vae.encode(x, 1), vae.encode(x, [1] * 5))
