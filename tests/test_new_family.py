@@ -165,7 +165,7 @@ def test_help_lists_it_and_what_can_be_set(capsys):
     for words in (
         "--pull X weight of the error (1)",
         "--ruler NAME how far y is from x: scaled, cut, plain (plain)",
-        "--scale-by X of the ruler scaled or cut: what squares are multiplied by (3 of scaled, 1 of cut)",
+        "--scale-by X of the ruler scaled or cut: what squares are multiplied by (3 of scaled, 1 ",
         "--columns N of the ruler cut: number of columns left out",
         "--mirrored, --no-mirrored x is to come out with its sign changed (no)",
         "--turns N 100% of the rounds (1)",
