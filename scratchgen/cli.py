@@ -185,7 +185,9 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--noise", action="store_true", help="draws of p(x|z), not its means")
     _output(sample, "samples.png")
 
-    again = _command(does, "reconstruct", commands.reconstruct, "data beside a VAE's version")
+    again = _command(
+        does, "reconstruct", commands.reconstruct, "data beside what a model makes of them"
+    )
     _model(again, "RUN")
     again.add_argument("-n", type=some, default=50, help="how many (50)")
     again.add_argument(

@@ -43,13 +43,13 @@ def sample(options: argparse.Namespace) -> int:
 
 
 def reconstruct(options: argparse.Namespace) -> int:
-    """Show data beside what a VAE makes of them."""
+    """Show data beside what a model makes of them."""
     found, path = runs.find_model(options.run)
     model: Any = found  # what it can do is asked of it
     if not model.encodes:
         raise OptionError(
-            f"{path} is a {model.kind}, which has no encoder to reconstruct with: wants a VAE, or "
-            f"another model that encodes"
+            f"{path} is a {model.kind}, which has no encoder to reconstruct with: wants a "
+            f"model that encodes, such as vae"
         )
     source = options.data or runs.learnt_from(model)
     known = data.builtin_name(source)

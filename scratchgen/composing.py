@@ -138,10 +138,9 @@ def _options_of_parts(recipe: Recipe, field: Field) -> Iterator[Option]:
             owners.setdefault(option, {})[name] = setting
     for having in owners.values():
         setting = next(iter(having.values()))
-        whose = f"of the {known.what} {' or '.join(having)}: "
-        values = [_value_in(part, setting, having) for part in defaults]
-        text = setting.metadata.get("text", "") + by_default(*values)
-        whose = "" if len(having) == len(kinds) else whose
+        is_of_all = field.name in recipe.fixed or len(having) == len(known)
+        whose = "" if is_of_all else f"of the {known.what} {' or '.join(having)}: "
+        text = setting.metadata.get("text", "") + _by_default_in(defaults, having)
         yield Option(field.name, setting, (whose + text).strip(), tuple(having))
 
 
@@ -155,11 +154,20 @@ def _name_of(part: Any) -> str:
     return part if isinstance(part, str) else getattr(part, "name", "")
 
 
-def _value_in(part: Any, setting: Field, owners: Mapping[str, Field]) -> Any:
-    """The value that the setting has where nothing is said: that of the part, or of its class."""
-    if _name_of(part) in owners and not isinstance(part, str):
-        return getattr(part, setting.name)
-    return None if setting.default is MISSING else setting.default
+def _by_default_in(parts: list[Any], owners: Mapping[str, Field]) -> str:
+    """As `by_default`, for a setting of the parts that pictures and vectors have, or of any."""
+    values = []
+    for part in parts:
+        own = owners.get(_name_of(part))
+        values.append(getattr(part, own.name, own.default) if own else None)
+    if None not in values:
+        return by_default(*values)
+    of_each = {name: one.default for name, one in owners.items() if one.default is not MISSING}
+    if len(set(map(_shown, of_each.values()))) == 1:
+        first = next(iter(of_each.values()))
+        return by_default(first, first)
+    texts = [f"{_shown(value)} of {name}" for name, value in of_each.items() if _shown(value)]
+    return f" ({', '.join(texts)})" if texts else ""
 
 
 def _part(

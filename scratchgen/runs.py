@@ -159,7 +159,7 @@ class Log(Callback):
     def write(self, folder: Path) -> None:
         """The whole log in that folder, unless it is there.
 
-        A signal may come between the end of an epoch and its line.
+        A signal may end a run between the last step of an epoch and its line.
         """
         epochs = list(zip(*self.history.values(), strict=True))
         is_whole = self.is_whole and self.written == len(epochs)

@@ -7,6 +7,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from . import runs
@@ -35,7 +36,7 @@ def train(options: argparse.Namespace) -> int:
     """Train a model and leave a run folder."""
     recipe, words = RECIPES[options.model], vars(options)
     divide_by = options.divide_by
-    if divide_by is None and _is_of_classes(composed(recipe, words, {})):
+    if divide_by is None and _is_of_classes(recipe, words):
         divide_by = 1
     x, labels = runs.read_data(options.data, divide_by=divide_by)
     name = _name_of(options.data)
@@ -114,9 +115,14 @@ def _name_of(source: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _is_of_classes(chosen: dict[str, Any]) -> bool:
+def _is_of_classes(recipe: Recipe, words: Mapping[str, Any]) -> bool:
     """Whether the numbers of x are the numbers of classes, which nothing may divide."""
-    return any(isinstance(part, Categorical) for part in chosen.values())
+    for defaults in recipe.by_data:
+        with suppress(OptionError):  # raised again when the data are known
+            chosen = composed(recipe, words, defaults)
+            if any(isinstance(part, Categorical) for part in chosen.values()):
+                return True
+    return False
 
 
 def _classes(options: argparse.Namespace, labels: Array | None, name: str) -> int:

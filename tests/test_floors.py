@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from scratchgen import kernels
+from scratchgen.models import MODELS, RECIPES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scratchgen"
@@ -189,3 +190,33 @@ def test_the_textbook_says_nothing_of_how_it_is_run():
         for node in ast.walk(tree_of(file)):
             told = [one.arg for one in node.keywords] if isinstance(node, ast.Call) else []
             assert "out" not in told, f"{file}, line {node.lineno}: out="
+
+
+BUILD_SOME = {"scratchgen/bench/tasks.py", "scratchgen/gradcheck/specimens.py"}  # to work on
+OF_FAMILIES = {
+    str(Path(sys.modules[one.__module__].__file__ or "").name) for one in MODELS.values()
+}
+KNOW_THEM = {f"scratchgen/models/{name}" for name in (*OF_FAMILIES, "__init__.py")}
+
+
+def words_in_code(file: str) -> set[str]:
+    """The names in a file, those that it imports, and its texts of one word."""
+    found = set()
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.alias):
+            found |= {node.name, node.asname or ""}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return found
+
+
+def test_families_are_known_to_their_own_files_and_the_registry():
+    """What a model can do is asked of it: nothing depends on which family it is of."""
+    families = {kind.__name__ for kind in MODELS.values()} | set(MODELS) | set(RECIPES)
+    assert {"VAE", "GAN", "vae", "wgan_gp"} <= families
+    for file in set(FILES) - KNOW_THEM - BUILD_SOME - WATCHED - {"scratchgen/fingerprints.py"}:
+        assert not words_in_code(file) & families, file

@@ -9,6 +9,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import cli, runs
+from scratchgen.composing import options_of
 from scratchgen.models import RECIPES
 
 TINY = ["--epochs", "2", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--seed", "1"]
@@ -52,7 +53,7 @@ def error_of(capsys) -> str:
 def test_every_variant_trains(recipe, source):
     model, record = trained(recipe, source=source)
     assert record["epochs"] == 2
-    assert model.kind == ("GAN" if "gan" in recipe else "VAE")
+    assert type(model) is RECIPES[recipe].family
 
 
 @pytest.mark.parametrize(("beta", "active"), [("0.1", "2 of 2"), ("200", "0 of 2")])
@@ -63,8 +64,23 @@ def test_the_end_says_how_many_latents_are_in_use_and_warns_where_none_is(beta, 
     assert ("warning: posterior collapse" in out) == (active == "0 of 2")
 
 
-def test_the_command_line_names_every_recipe():
-    assert set(cli.HELP) == set(RECIPES)
+def test_the_command_line_names_every_recipe_the_vae_first(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    listed = " ".join(f"{name} {recipe.text}" for name, recipe in RECIPES.items())
+    assert f"MODEL {listed}" in text
+    assert next(iter(RECIPES)) == "vae"
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_every_setting_that_a_recipe_takes_has_an_option_with_a_text(recipe):
+    of = RECIPES[recipe]
+    options = options_of(of)
+    assert len({option.name for option in options}) == len(options)
+    assert all(option.text for option in options)
+    without = set(of.takes) - {option.setting for option in options}
+    assert without <= {"n_labels", "dtype", "rng", "scaler"}
 
 
 @pytest.mark.parametrize("optimizer", sorted(set(sg.optim.OPTIMIZERS) - {"clip_norm"}))
@@ -114,6 +130,13 @@ def test_the_parts_of_a_vae_are_reached():
     )
     assert (model.beta, model.warm_up, model.free_bits) == (2, 7, 0.1)
     assert model.likelihood == sg.distributions.FixedGaussian(0.2)
+
+
+def test_the_settings_of_a_default_part_are_reached_without_its_name():
+    model, _ = trained("vae", "--least-variance", "1e-3")
+    assert model.likelihood == sg.distributions.Gaussian(1e-3)
+    assert train("wgan_gp", "--penalty-target", "0.5", "--out", "b") == 0
+    assert sg.load("b/model.npz").penalty == sg.losses.GradientPenalty(1.0, 0.5)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "gaussian_fixed", "gaussian_shared", "mse"])
@@ -170,6 +193,7 @@ def test_a_conditional_model_is_trained_sampled_and_shown(recipe, capsys):
         (["vae", "--clip-norm", "0"], 2, "above 0"),
         (["vae", "--variance", "0"], 2, "a variance of 0 would make the density infinite"),
         (["vae", "--variance", "1", "--likelihood", "mse"], 2, "leave one out"),
+        (["vae", "--variance", "1", "--classes", "3"], 2, "leave one out"),
         (["vae", "--likelihood", "categorical"], 2, "--classes"),
         (["vae", "--classes", "2"], 1, "classes"),
         (["gan", "--weight-clip", "-1"], 2, "above 0"),
