@@ -17,7 +17,7 @@ FILES = {
     "losses/penalties.py": "c1dbcd3ae127",
     "models/__init__.py": "dc9b0b59b82b",
     "models/adversarial.py": "d1906d663e43",
-    "models/adversarial_autoencoder.py": "26c64921a330",
+    "models/adversarial_autoencoder.py": "2661842ce722",
     "models/autoencoder.py": "8c9629488687",
     "models/auxiliary_classifier.py": "6ab3e1243cfd",
     "models/description.py": "39a9fb8cc857",

@@ -4,7 +4,6 @@ Sizes are small and differ from each other, so that nothing is square by chance,
 large as a layer is wide. A kind that is missing here fails a test.
 """
 
-import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -257,9 +256,9 @@ def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
     found: dict[str, Model] = {}
     met: set[tuple[Any, ...]] = set()
     for name, recipe in recipes.items():
-        for words, labels in (("", {}), (" with labels", {"n_labels": 2})):
-            if labels and not takes(recipe, "n_labels"):
-                continue
+        without = [] if recipe.needs_labels else [("", {})]
+        with_labels = [(" with labels", {"n_labels": 2})] if "n_labels" in recipe.takes else []
+        for words, labels in [*without, *with_labels]:
             sizes = {"latent": 2, "hidden": (4,), "dtype": "float64", "rng": 0}
             model: Model = recipe((3,), **sizes, **labels)
             kind = made_of(model)
@@ -267,12 +266,6 @@ def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
                 met.add(kind)
                 found[f"recipe {name}{words}"] = model
     return found
-
-
-def takes(recipe: Recipe, setting: str) -> bool:
-    """Whether a recipe has a setting of that name, of its own or of the one that it is like."""
-    own = setting in inspect.signature(recipe.build).parameters
-    return own or (recipe.like is not None and takes(recipe.like, setting))
 
 
 def made_of(model: Model) -> tuple[Any, ...]:
