@@ -102,7 +102,7 @@ def sizes_for(
         return {**dict.fromkeys(letters, rows * columns + (name == "mean")), "...": (rows, columns)}
     sizes = {**dict.fromkeys(letters, columns), "N": rows, "G": rows, "M": rows + 9}
     sizes |= {"K": 2 + seed % 9, "W": 1 + seed % 5, "Z": max(columns // 2, 1)}
-    if name == "first_part":  # of what is wider
+    if name in ("first_part", "split_like"):  # of what is wider
         sizes["W"] += columns
     if name in ("importance_weights", "first_of"):  # of many draws, or of wide rows
         sizes["K"] = columns

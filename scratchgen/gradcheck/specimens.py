@@ -256,7 +256,7 @@ def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
     found: dict[str, Model] = {}
     met: set[tuple[Any, ...]] = set()
     for name, recipe in recipes.items():
-        without = [] if recipe.needs_labels else [("", {})]
+        without: list[tuple[str, dict[str, int]]] = [] if recipe.needs_labels else [("", {})]
         with_labels = [(" with labels", {"n_labels": 2})] if "n_labels" in recipe.takes else []
         for words, labels in [*without, *with_labels]:
             sizes = {"latent": 2, "hidden": (4,), "dtype": "float64", "rng": 0}

@@ -13,6 +13,7 @@ room are about speed: the mathematics can be read without them. With N examples 
     add_by_label(d, labels, into)              into[labels_n] += d_n, for each n
     mean(values)                               sum_n values_n / N, in float64
     join(x, rows)                              (x_n, rows_n), for each n
+    split(y, at)                               y's first `at` columns, and the others
     take_rows(x, rows), look_up(...)           x[rows]
     repeat(x, times)                           x_1, x_1, ..., x_2, x_2, ...: each n so many times
     as_rows(x)                                 x (N, ..., F) as (N ..., F)
@@ -49,6 +50,7 @@ from .arithmetic import (
     repeat,
     scale,
     scale_rows,
+    split,
     take_rows,
     zeros,
 )
@@ -97,6 +99,7 @@ __all__ = [
     "share_row",
     "sigmoid",
     "softplus",
+    "split",
     "standard_normal",
     "take_rows",
     "threads",

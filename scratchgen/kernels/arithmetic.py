@@ -177,6 +177,30 @@ def join(x: Array, rows: Array) -> Array:
     return np.concatenate([x, rows], axis=1)  # (6)
 
 
+def split(y: Array, at: int) -> tuple[Array, Array]:
+    """y (N, W) -> the first `at` numbers of each example (N, at), and the others (N, W - at)."""
+    return split_like(y, full((len(y), at), 0, y.dtype))  # (N, at), (N, W - at)
+
+
+@formula("y (N, W), x (N, D) -> left (N, D), right (N, W - D)")
+def split_like(y: Array, x: Array) -> tuple[Array, Array]:
+    """y (N, W) -> as many numbers of each example as x (N, D) has (N, D), and the others."""
+    d = x.shape[1]
+    return y[:, :d].copy(), y[:, d:].copy()  # (N, D), (N, W - D)
+
+
+@twin_of(split_like)
+def split_like_loop(part, parts, y, x, left, right):
+    top, bottom = share(len(y), part, parts)
+    for n in range(top, bottom):
+        y_n, left_n, right_n = y[n], left[n], right[n]
+        rest = y_n[left_n.size :]
+        for j in range(left_n.size):
+            left_n[j] = y_n[j]
+        for j in range(right_n.size):
+            right_n[j] = rest[j]
+
+
 @formula("d (N, W), labels (N,) int64 below M -> into (M, W) in place")
 def add_by_label(d: Array, labels: Array, into: Array) -> None:
     """d (N, W), labels (N,): the sum of each label's rows, added into (M, W) as a whole."""

@@ -35,7 +35,7 @@ from ..checks import Array, finite, whole
 from ..data.scaling import Scaler
 from ..distributions import Prior, categorical, drawn
 from ..errors import OptionError
-from ..kernels import add, add_scaled, formula, integers, join, mean, share, twin_of
+from ..kernels import add, add_scaled, integers, join, mean, split
 from ..keywords import explains_keywords
 from ..losses import (
     AdversarialLoss,
@@ -54,25 +54,7 @@ from .model import family, joined_labels
 from .passes import Pass
 from .stacks import discriminator_stack, generator_stack, noise_for
 
-# mypy: disable-error-code="no-untyped-def"
-
 __all__ = ["ACGAN", "acgan"]
-
-
-@formula("y (N, K) -> score (N,), logits (N, K - 1)")
-def score_and_logits(y: Array) -> tuple[Array, Array]:
-    """y (N, 1 + C) -> the score of each example (N,), and its logits (N, C)."""
-    return y[:, 0].copy(), y[:, 1:].copy()  # (N,), (N, C)   (2)
-
-
-@twin_of(score_and_logits)
-def score_and_logits_loop(part, parts, y, score, logits):
-    top, bottom = share(len(y), part, parts)
-    for n in range(top, bottom):
-        y_n, logits_n = y[n], logits[n]
-        score[n] = y_n[0]  # (2)
-        for k in range(logits_n.size):
-            logits_n[k] = y_n[1 + k]  # (2)
 
 
 @family
@@ -129,11 +111,11 @@ class ACGAN(GAN):
         made = now.forward("generator", z, labels=told)  # (N, ...)   (1)
         real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1 + C)   (2)
         fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
-        r, of_real = score_and_logits(real)  # (N,), (N, C)   (2)
-        f, of_fake = score_and_logits(fake)  # (N,), (N, C)   (2)
+        r, of_real = split(real, 1)  # (N, 1), (N, C)   (2)
+        f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
         weight = self.class_weight / now.size
-        d = discriminator_turn(self.loss, r, f, 1 / now.size)  # each (N,)   (3)
+        d = discriminator_turn(self.loss, r[:, 0], f[:, 0], 1 / now.size)  # each (N,)   (3)
         real_class, dreal = cross_entropy(labels, of_real, weight)  # (N,), (N, C)   (4)
         fake_class, dfake = cross_entropy(told, of_fake, weight)  # (N,), (N, C)   (4)
         parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
@@ -155,9 +137,9 @@ class ACGAN(GAN):
     def _generator_told(self, now: Pass, z: Array, told: Array) -> dict[str, Array]:
         made = now.forward("generator", z, settle=True, labels=told)  # (N, ...)   (1)
         fake = now.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
-        f, of_fake = score_and_logits(fake)  # (N,), (N, C)   (2)
+        f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
-        d = generator_turn(self.loss, f, 1 / now.size)  # .value, .fake (N,)
+        d = generator_turn(self.loss, f[:, 0], 1 / now.size)  # .value, .fake (N,)
         weight = self.class_weight / now.size
         fake_class, dfake = cross_entropy(told, of_fake, weight)  # (N,), (N, C)
         classes = mean(fake_class)  # (1,)
