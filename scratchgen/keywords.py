@@ -57,6 +57,7 @@ MEANT = {
     "loss": "loss_fn criterion game",
     "discriminator": "critic",
     "discriminator_steps": "n_critic critic_steps critic_iters d_steps",
+    "draws": "n_samples num_samples k n_importance_samples num_importance_samples iw_samples",
     "weight_clip": "clip clip_value",
     "penalty": "lambda_gp gp_weight gradient_penalty",
     "weight": "gamma lambda_ lambda_gp",

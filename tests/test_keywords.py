@@ -155,6 +155,8 @@ WORDS = [  # a function, what it was given besides, a word, and what the answer 
     (sg.fit, (MODEL, []), "device", "leave it out"),
     (MODEL.sample, (), "num_samples", "'n'"),
     (MODEL.sample, (3,), "seed", "'rng'"),
+    (MODEL.bound, ([],), "n_samples", "'draws'"),
+    (MODEL.bound, ([],), "num_samples", "'draws'"),
     (sg.data.digits, (3,), "seed", "'rng'"),
     (sg.data.ring, (), "n_samples", "'n'"),
     (sg.data.two_moons, (3,), "random_state", "'rng'"),
@@ -188,7 +190,7 @@ def test_every_word_of_ours_is_one_that_something_takes():
     rooms = (sg.nn, sg.optim, sg.losses, sg.distributions, sg.models, sg.data)
     parts = [part for room in rooms for name, part in vars(room).items() if name[0] != "_"]
     takes = set()
-    for part in [*parts, sg.fit, sg.save, MODEL.sample, MODEL.prepared_decoder]:
+    for part in [*parts, sg.fit, sg.save, MODEL.sample, MODEL.bound, MODEL.prepared_decoder]:
         if callable(part) and part is not sg.optim.Schedule:
             takes |= set(inspect.signature(part).parameters)
     ours = {word for words in keywords.MEANT for word in words.split(", ")}
