@@ -191,10 +191,11 @@ def split_like(y: Array, x: Array) -> tuple[Array, Array]:
 
 @twin_of(split_like)
 def split_like_loop(part, parts, y, x, left, right):
+    d = x.shape[1]
     top, bottom = share(len(y), part, parts)
     for n in range(top, bottom):
         y_n, left_n, right_n = y[n], left[n], right[n]
-        rest = y_n[left_n.size :]
+        rest = y_n[d:]
         for j in range(left_n.size):
             left_n[j] = y_n[j]
         for j in range(right_n.size):
