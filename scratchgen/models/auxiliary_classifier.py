@@ -46,11 +46,12 @@ from ..losses import (
     penalise,
     points,
 )
+from ..nn import joined_labels
 from ..parts import setting, with_values
 from ..rng import Rng
 from .adversarial import GAN
 from .fitting import expect_output
-from .model import family, joined_labels
+from .model import family
 from .passes import Pass
 from .stacks import discriminator_stack, generator_stack, noise_for
 

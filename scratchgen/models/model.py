@@ -40,7 +40,7 @@ from ..data.scaling import Scaler
 from ..errors import DataError, OptionError, ShapeError, cut
 from ..kernels import standard_normal
 from ..keywords import ExplainsKeywords, explains_keywords
-from ..nn import Block, Gradient, JoinLabels, Layout, Network, Tape, distinct_leaves
+from ..nn import Block, Gradient, Layout, Network, Tape, joined_labels
 from ..nn.block import BLANK, side_by_side
 from ..nn.layer import Views
 from ..optim import Optimizer
@@ -594,12 +594,6 @@ def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:
     """The fields of a family that are its settings."""
     own = (*network_names(kind), *COMMON)
     return [field for field in settings_of(kind) if field.name not in own]
-
-
-def joined_labels(network: Network) -> int:
-    """How many classes the labels come from that the network's layers join; 0 for none."""
-    leaves = distinct_leaves(network)
-    return min((leaf.n_labels for leaf in leaves if isinstance(leaf, JoinLabels)), default=0)
 
 
 def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:

@@ -73,6 +73,9 @@ class Spy(Layer):
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         return self.inner.parameters()
 
+    def wants_labels(self) -> int:
+        return self.inner.wants_labels()
+
     def borrows(self) -> dict[str, tuple[Layer, str]]:
         return self.inner.borrows()
 

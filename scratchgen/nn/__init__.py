@@ -20,7 +20,7 @@ from .initialisers import (
 from .joins import JoinLabels, JoinParameters
 from .layer import Layer, accept
 from .maxout import Maxout
-from .network import Network, distinct_layers, distinct_leaves, parameter_count
+from .network import Network, distinct_layers, distinct_leaves, joined_labels, parameter_count
 from .noise import GaussianNoise
 from .normalisation import BatchNorm, LayerNorm
 from .reshape import Flatten, Reshape
@@ -71,5 +71,6 @@ __all__ = [
     "describe",
     "distinct_layers",
     "distinct_leaves",
+    "joined_labels",
     "parameter_count",
 ]

@@ -105,6 +105,9 @@ class JoinLabels(Join):
         shape = (self.n_labels, self.width)
         return {"table": (shape, bound(self.table, shape))}
 
+    def wants_labels(self) -> int:
+        return self.n_labels
+
     def join(self, p: Views, x: Array, tape: Tape) -> Array:
         given, n = tape.given("labels", f"{self} joins one to each example"), len(x)
         tape.rows = labels(given, n, self.n_labels)  # (N,)

@@ -68,6 +68,10 @@ class Layer(ExplainsKeywords):
         """Weights of other layers that are used here, transposed: name -> (layer, its name)."""
         return {}
 
+    def wants_labels(self) -> int:
+        """From how many classes the labels come that it needs on its tape; 0 for none."""
+        return 0
+
     def state(self) -> dict[str, tuple[Shape, float]]:
         """What is saved but never trained: name -> (shape, first value)."""
         return {}

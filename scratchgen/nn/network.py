@@ -206,3 +206,9 @@ def parameter_count(layer: Layer) -> int:
         for leaf in distinct_leaves(layer)
         for shape, _ in leaf.parameters().values()
     )
+
+
+def joined_labels(layer: Layer) -> int:
+    """From how many classes the labels come that are joined in `layer`; 0 where none are."""
+    wanted = (leaf.wants_labels() for leaf in distinct_leaves(layer))
+    return min((n for n in wanted if n), default=0)

@@ -178,6 +178,9 @@ class StandInLayer(Layer):
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         return self.layer.parameters()
 
+    def wants_labels(self) -> int:
+        return self.layer.wants_labels()
+
     def borrows(self) -> dict[str, tuple[Layer, str]]:
         return self.layer.borrows()
 
@@ -216,7 +219,7 @@ class Run:
         given = args[:-1] if verb == "update" else args
         self.arrays = [x for one in given for x in memory.arrays_in(one)]
         self.changes = [x for x in self.arrays if x.flags.writeable]
-        dtypes = (getattr(x, "dtype", x) for x in args)
+        dtypes = (x.dtype if isinstance(x, np.ndarray) else x for x in args)
         self.dtype: Any = next((one for one in dtypes if isinstance(one, np.dtype)), None)
         self.kept: dict[str, Array] | None = None
         self.rng = next(filter(None, map(_rng_of, args)), None)

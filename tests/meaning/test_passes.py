@@ -52,6 +52,11 @@ class Shared(Model):
     def fit_together(self) -> None:
         self.shape, self.latent = self.body.in_shape, self.head.in_shape[0]
 
+    @property
+    def n_labels(self) -> int:
+        """It draws its labels itself."""
+        return 0
+
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Any]:
         return {"maker": Adam(0.01), "judge": Adam(0.02)}
 

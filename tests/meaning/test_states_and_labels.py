@@ -227,7 +227,8 @@ def test_labels_that_nobody_joins_are_refused(recipe, call):
 @pytest.mark.parametrize("shape", [(2,), (3, 2, 1)])
 def test_every_recipe_takes_labels_and_they_matter_and_survive_a_file(recipe, shape):
     model = recipe(shape, latent=2, hidden=(4,), n_labels=3, rng=0)
-    unlabelled = ("encoder",) if model.kind == "AAE" else ()  # its code is of what x alone says
+    # an AAE's codes, and an ACGAN's classes, are of what x alone says
+    unlabelled = {"AAE": ("encoder",), "ACGAN": ("discriminator",)}.get(model.kind, ())
     for name, network in model.networks.items():
         joins = "JoinLabels(3 labels, width 16)" in str([str(one) for one in network.layers])
         assert joins == (name not in unlabelled), name

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from small_models import labels_of, small_model
 
 import scratchgen as sg
 from scratchgen import errors
@@ -542,12 +543,13 @@ def test_a_variance_that_is_learnt_begins_near_one(name):
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_copies_of_a_model_can_be_saved(recipe):
-    model = RECIPES[recipe]((2,), rng=0)
+    model = small_model(recipe, (2,), rng=0)
+    labels = labels_of(model, 3)
     for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         file = io.BytesIO()
         sg.save(again, file)
         loaded = sg.load(file.getvalue())
-        assert np.array_equal(loaded.sample(3, rng=0), model.sample(3, rng=0))
+        assert np.array_equal(loaded.sample(3, rng=0, **labels), model.sample(3, rng=0, **labels))
 
 
 def test_a_class_of_the_users_own_is_not_saved_as_the_one_it_is_called_after():

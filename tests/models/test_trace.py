@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from small_models import labels_of, small_model
 
 import scratchgen as sg
 from scratchgen import errors
@@ -323,11 +324,14 @@ def many():
     return np.random.default_rng(0).standard_normal((100, 3)).astype("float32")
 
 
-@pytest.mark.parametrize("recipe", list(sg.models.RECIPES.values()))
+@pytest.mark.parametrize("recipe", sg.models.RECIPES)
 def test_a_new_model_has_no_symptoms(recipe):
     for seed in range(3):
-        model = recipe((2,), latent=2, hidden=(32, 32), rng=seed)
-        assert symptoms(model.trace(sg.data.ring(200, rng=seed), rng=seed)) == []
+        model, x = (
+            small_model(recipe, (2,), latent=2, hidden=(32, 32), rng=seed),
+            sg.data.ring(200, rng=seed),
+        )
+        assert symptoms(model.trace(x, rng=seed, **labels_of(model, 200))) == []
 
 
 def test_dead_units_are_counted_and_told_of_from_half_of_a_layer_on(many):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from small_models import small_model
 
 import scratchgen as sg
 from scratchgen import errors, nn, optim
@@ -115,8 +116,8 @@ def accepted(recipe, shape, wanted):
 
 
 WANTED = {
-    "dtype": "float64",
     "n_labels": 3,
+    "dtype": "float64",
     "warm_up": 5,
     "free_bits": 0.1,
     "discriminator_steps": 2,
@@ -127,18 +128,18 @@ WANTED = {
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_run_of_each_recipe_that_is_stopped_goes_on_to_the_same_bits(name):
     """On pictures: discriminators of pictures add noise to what they see."""
-    expect_to_go_on(lambda: RECIPES[name]((2, 2, 1), **SMALL))
+    expect_to_go_on(lambda: small_model(name, (2, 2, 1), **SMALL))
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_so_it_does_with_all_that_a_run_can_have(name):
     settings = accepted(RECIPES[name], (3,), WANTED)
 
-    def build():
+    def made():
         return RECIPES[name]((3,), **settings)
 
-    options = {"average": 0.8, "even_batches": False, "validation": held_out(build())}
-    expect_to_go_on(build, optimizer=optim.ClipNorm(optim.Adam(optim.Cosine(0.01, 7))), **options)
+    options = {"average": 0.8, "even_batches": False, "validation": held_out(made())}
+    expect_to_go_on(made, optimizer=optim.ClipNorm(optim.Adam(optim.Cosine(0.01, 7))), **options)
 
 
 def test_the_settings_that_are_wanted_are_taken_where_there_are_such():

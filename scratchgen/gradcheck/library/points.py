@@ -12,7 +12,7 @@ import numpy as np
 
 from ...checks import Array, Shape, numbers, whole
 from ...errors import DataError, OptionError, ScratchgenError, ShapeError
-from ...nn import Block, JoinLabels, Layer, Layout, Network, distinct_leaves
+from ...nn import Block, Layer, Layout, Network, joined_labels
 from ..pairs.arguments import Blocks
 from ..pairs.pair import MOST_NUMBERS
 
@@ -98,8 +98,8 @@ def named_entries(layout: Layout, layer: Layer) -> Iterator[tuple[str, Any]]:
 
 def draw_labels(layer: Layer, n: int, rng: np.random.Generator) -> Array | None:
     """Labels (n,) for a layer that joins them; None for others."""
-    counts = [one.n_labels for one in distinct_leaves(layer) if isinstance(one, JoinLabels)]
-    return rng.integers(min(counts), size=n) if counts else None
+    classes = joined_labels(layer)
+    return rng.integers(classes, size=n) if classes else None
 
 
 def legal(

@@ -1,0 +1,22 @@
+"""A model of every recipe, whatever it needs: what tests of all recipes have in common."""
+
+from typing import Any
+
+import numpy as np
+
+from scratchgen.models import RECIPES, Model
+
+
+def needed(recipe: str) -> dict[str, int]:
+    """What has to be said to build a model of that recipe, beside its sizes."""
+    return {"n_labels": 3} if RECIPES[recipe].needs_labels else {}
+
+
+def small_model(recipe: str, shape: tuple[int, ...], **settings: Any) -> Model:
+    """A model of that recipe, of three classes where it has to have classes."""
+    return RECIPES[recipe](shape, **{**needed(recipe), **settings})
+
+
+def labels_of(model: Model, n: int) -> dict[str, Any]:
+    """n labels in turn, as keyword, for a model that wants them; nothing for others."""
+    return {"labels": np.arange(n) % model.n_labels} if model.n_labels else {}
