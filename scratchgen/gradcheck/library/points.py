@@ -12,7 +12,7 @@ import numpy as np
 
 from ...checks import Array, Shape, numbers, whole
 from ...errors import DataError, OptionError, ScratchgenError, ShapeError
-from ...nn import Block, Layer, Layout, Network, joined_labels
+from ...nn import Block, Layer, Layout, Network, distinct_leaves, joined_labels
 from ..pairs.arguments import Blocks
 from ..pairs.pair import MOST_NUMBERS
 
