@@ -56,7 +56,7 @@ def negative_bound(
 ) -> tuple[Array, Array, Array]:
     """The mean of log p(x|z) (1,), each latent's KL (Z,), beta (1,) -> the loss and its parts (1,).
 
-    The KL among the parts is the plain one, without (9) and (10).
+    The KL among the parts is the true one, without (9) and (10).
     """
     counted = np.maximum(kl, free_bits)  # (Z,)   (10)
     reconstruction = -mean_log_prob  # (1,)
@@ -94,7 +94,7 @@ class VAE(GaussianAutoencoder):
     )
 
     def minimise(self, now: Pass) -> dict[str, Array]:
-        """The loss (4), with (9) and (10); its parts are the reconstruction and the plain kl."""
+        """The loss (4), with (9) and (10); its parts are the reconstruction and the true kl."""
         noise = now.normal(now.size, self.latent)  # (N, Z)
         heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)
         z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)

@@ -120,7 +120,7 @@ def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
             callback.on_start(run)
             ends.callback(callback.on_end, run)
         ends.callback(_finish, run, signals)  # last in, first out: before any on_end
-        # signals do not wait during the first step, in which kernels are compiled: nothing is lost
+        # signals do not wait in the first step, in which kernels are compiled: nothing can be lost
         while run.is_at_end_of_epoch() or not run.is_done():
             if not run.is_at_end_of_epoch():  # a resumed run may stand there, with no step to take
                 run.step()
