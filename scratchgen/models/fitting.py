@@ -1,4 +1,4 @@
-"""Whether the parts of a model fit each other: an error says what does not, and what to do."""
+"""Checks that the parts of a model fit each other; an error says what does not, and what to do."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..nn import Layer, Network, distinct_leaves
 
-Bounds = tuple[float, float, str] | None  # the range of a model's numbers, and its reason
+Bounds = tuple[float, float, str] | None  # (low, high, reason): what numbers a model can give
 
 
 def expect_networks(networks: Mapping[str, Any]) -> None:
@@ -31,7 +31,7 @@ def latent_of(network: Network, name: str) -> int:
 
 
 def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
-    """ShapeError unless `network` gives examples of the shape that its place in a model wants."""
+    """ShapeError unless `network` gives outputs of the shape that the model needs of it."""
     out = network.out_shape(network.in_shape)
     if out != wanted:
         reshape = "Flatten()" if len(wanted) == 1 else f"Reshape({wanted})"
@@ -80,7 +80,7 @@ def expect_own_layers(
 def fitting_scaler(
     scaler: Any, kind: str, shape: Shape, bounds: Bounds, is_density: bool
 ) -> Scaler | None:
-    """The scaler, if it can be that of such a model; KindError, OptionError or ShapeError."""
+    """The scaler, if a model of that kind can have it; KindError, OptionError or ShapeError."""
     if scaler is None:
         return None
     if not isinstance(scaler, Scaler):
@@ -113,7 +113,7 @@ def fitting_scaler(
 
 
 def expect_range(y: Array, what: str, bounds: Bounds, scaler: Scaler) -> None:
-    """DataError for scaled data y (N, D) that lie where the model could give nothing."""
+    """DataError for scaled data y (N, D) outside the range of what the model can give."""
     if not bounds:
         return
     low, high, reason = bounds

@@ -40,7 +40,7 @@ from ..kernels.trust import asked, is_followed, why_not
 from ..kernels.twins import twins_run
 from ..printing import tell
 from .doubles import Double, are_same
-from .stand_ins import Refused, Run, taping
+from .stand_ins import PartCall, Refused, taping
 from .state import State
 from .step import Trainer
 
@@ -337,7 +337,7 @@ def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]
 
 def _may_break_off(event: Any) -> bool:
     """Whether an event is a part of a user's own that may give another number of examples."""
-    return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
+    return isinstance(event, Action) and isinstance(event.f, PartCall) and event.f.verb == "points"
 
 
 def _alike(a: dict[str, float], b: dict[str, float]) -> bool:
