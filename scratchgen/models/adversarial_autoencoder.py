@@ -141,7 +141,7 @@ class AAE(Autoencoder):
         return {"autoencoder": scale(mean(log_prob), -1)}  # (1,)   (4)
 
     def _discriminator(self, now: Pass) -> dict[str, Array]:
-        c = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)
+        c = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (3)
         z = now.forward("encoder", now.batch)  # (N, Z)   (1)
         real = now.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
         fake = now.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)

@@ -110,7 +110,7 @@ class IWAE(GaussianAutoencoder):
         x = repeat(now.batch, k)  # (N K, *shape)
         log_prob, d_raw = scored(self.likelihood, x, raw, -1 / n)  # (N K,), (N K, ...)
         log_w = add(log_prob, log_ratio).reshape(n, k)  # (N, K)   (4)
-        bound, weights = importance_weights(log_w)  # (N,), w~ (N, K)
+        bound, weights = importance_weights(log_w)  # (N,) of (5), w~ (N, K)
         if now.wants_gradient:
             shares = weights.reshape(n * k)  # (N K,)
             d_raw = scale_rows(d_raw, shares)  # (N K, ...)   (7)
@@ -118,7 +118,7 @@ class IWAE(GaussianAutoencoder):
             r = scale(shares, -1 / n)  # (N K,)   (9)
             if self.doubly_reparameterised:
                 r, dz = scale_rows(r, shares), scale_rows(dz, shares)  # (N K,), (N K, Z)   (10)
-                dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)
+                dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)   (10)
             else:
                 dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z)
             now.backward("encoder", dheads, need_dx=False)
