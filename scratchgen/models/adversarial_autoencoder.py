@@ -145,7 +145,7 @@ class AAE(Autoencoder):
         z = now.forward("encoder", now.batch)  # (N, Z)   (1)
         real = now.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
         fake = now.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)   (5)
         value = mean(d.value)  # (1,)   (5)
         if now.wants_gradient:
             now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (9)
@@ -160,7 +160,7 @@ class AAE(Autoencoder):
     def _generator(self, now: Pass) -> dict[str, Array]:
         z = now.forward("encoder", now.batch)  # (N, Z)   (1)
         fake = now.forward("discriminator", z, on="judged")  # (N, 1)   (3)
-        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)
+        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)   (6)
         if now.wants_gradient:
             dz = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
             now.backward("encoder", dz, need_dx=False)  # (10)

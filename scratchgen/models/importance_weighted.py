@@ -120,7 +120,7 @@ class IWAE(GaussianAutoencoder):
                 r, dz = scale_rows(r, shares), scale_rows(dz, shares)  # (N K,), (N K, Z)   (10)
                 dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)   (10)
             else:
-                dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z)
+                dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z) (9)
             now.backward("encoder", dheads, need_dx=False)
         return {
             "loss": scale(mean(bound), -1.0),  # (1,)   (5)
