@@ -271,7 +271,7 @@ class Model(ExplainsKeywords):
         wanted = [*(field.name for field in family_settings(cls)), "scaler"]
         if set(settings) != set(wanted):
             raise OptionError(
-                f"the settings {cut(', '.join(map(str, settings)))} do not fit: a {cls.kind} has "
+                f"the settings {cut(', '.join(map(str, settings)))} do not fit: {cls.kind} has "
                 f"{', '.join(wanted)}"
             )
         plain = dict(settings)
