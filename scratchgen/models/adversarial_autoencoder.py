@@ -66,7 +66,7 @@ from .autoencoder import Autoencoder
 from .fitting import expect_output
 from .model import family
 from .passes import Pass
-from .stacks import decoder_stack, discriminator_stack, encoder_stack
+from .stacks import decoder_stack, discriminator_stack, encoder_stack, latent_size
 
 __all__ = ["AAE", "aae"]
 
@@ -269,7 +269,7 @@ def aae(
     (3, 28, 28, 1)
     """
     return AAE(
-        encoder=encoder_stack(shape, hidden, latent, likelihood),
+        encoder=encoder_stack(shape, hidden, latent_size(latent), likelihood),
         decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
         discriminator=discriminator_stack((latent,), hidden, n_labels=n_labels),
         likelihood=likelihood,

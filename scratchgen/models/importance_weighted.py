@@ -58,7 +58,7 @@ from ..rng import Rng
 from .autoencoder import GaussianAutoencoder
 from .model import Hold, family
 from .passes import Pass
-from .stacks import decoder_stack, encoder_stack
+from .stacks import decoder_stack, encoder_stack, latent_size
 
 __all__ = ["IWAE", "iwae"]
 
@@ -201,7 +201,7 @@ def iwae(
     (3, 28, 28, 1)
     """
     return IWAE(
-        encoder=encoder_stack(shape, hidden, 2 * latent, likelihood, n_labels),
+        encoder=encoder_stack(shape, hidden, 2 * latent_size(latent), likelihood, n_labels),
         decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
         likelihood=likelihood,
         draws=draws,
