@@ -141,7 +141,7 @@ class GAN(Model):
         made = now.forward("generator", z)  # (N, ...)   (1)
         real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1)   (2)
         fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1)   (2)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # three (N,)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)   (3)
         value = mean(d.value)  # (1,)   (3)
         if now.wants_gradient:
             now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
@@ -156,7 +156,7 @@ class GAN(Model):
     def _generator(self, now: Pass, z: Array) -> dict[str, Array]:
         made = now.forward("generator", z, settle=True)  # (N, ...)   (1)
         fake = now.forward("discriminator", made, on="judged")  # (N, 1)   (2)
-        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)
+        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)   (4)
         if now.wants_gradient:
             dmade = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, ...)   (6)
             now.backward("generator", dmade, need_dx=False)  # (6)

@@ -67,7 +67,7 @@ from .autoencoder import Autoencoder
 from .fitting import expect_output
 from .model import family
 from .passes import Pass
-from .stacks import decoder_stack, discriminator_stack, encoder_stack
+from .stacks import decoder_stack, discriminator_stack, encoder_stack, latent_size
 
 __all__ = ["AAE", "aae"]
 
@@ -142,11 +142,11 @@ class AAE(Autoencoder):
         return {"autoencoder": scale(mean(log_prob), -1)}  # (1,)   (4)
 
     def _discriminator(self, now: Pass) -> dict[str, Array]:
-        c = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)
+        c = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (3)
         z = now.forward("encoder", now.batch)  # (N, Z)   (1)
         real = now.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
         fake = now.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # three (N,)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)   (5)
         value = mean(d.value)  # (1,)   (5)
         if now.wants_gradient:
             now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (9)
@@ -161,7 +161,7 @@ class AAE(Autoencoder):
     def _generator(self, now: Pass) -> dict[str, Array]:
         z = now.forward("encoder", now.batch)  # (N, Z)   (1)
         fake = now.forward("discriminator", z, on="judged")  # (N, 1)   (3)
-        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)
+        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)   (6)
         if now.wants_gradient:
             dz = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
             now.backward("encoder", dz, need_dx=False)  # (10)
@@ -270,7 +270,7 @@ def aae(
     (3, 28, 28, 1)
     """
     return AAE(
-        encoder=encoder_stack(shape, hidden, latent, likelihood),
+        encoder=encoder_stack(shape, hidden, latent_size(latent), likelihood),
         decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
         discriminator=discriminator_stack((latent,), hidden, n_labels=n_labels),
         likelihood=likelihood,

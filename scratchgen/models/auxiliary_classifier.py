@@ -22,9 +22,12 @@ Its D maximises L_S + L_C, and its G maximises L_C - L_S, of which only the fake
 G. That is the minimax game with class_weight 1; here, as in most code, the game is by default the
 non-saturating one. The class part is no contest: both players want fakes to be classified rightly.
 
-Backward, (3) gives the derivative by each score and (4) by each logit. Joined, they are the dy of
-D's backward pass (N, 1 + C), and all else is as in a GAN (adversarial.py). A penalty acts on the
-slope of the score.
+Backward, (3) gives the derivative by each score and (4) by each logit. Joined, they are
+
+    dL/dD(x_n) = 1/N (d game_n / dr_n,  class_weight d class_n / dreal_n)                (7)
+
+and likewise for made_n: the dy of D's backward passes (N, 1 + C). All else is as in a GAN
+(adversarial.py). A penalty acts on the slope of the score.
 """
 
 from collections.abc import Mapping
@@ -125,8 +128,8 @@ class ACGAN(GAN):
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
 
         if now.wants_gradient:
-            dreal = join(d.real[:, None], dreal)  # (N, 1 + C)
-            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)
+            dreal = join(d.real[:, None], dreal)  # (N, 1 + C)   (7)
+            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)   (7)
             now.backward("discriminator", dreal, on="real", need_dx=False)
             now.backward("discriminator", dfake, on="fake", need_dx=False)
         if not self.penalty:
@@ -141,14 +144,14 @@ class ACGAN(GAN):
         fake = now.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
         f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
-        d = generator_turn(self.loss, f[:, 0], 1 / now.size)  # .value, .fake (N,)
+        d = generator_turn(self.loss, f[:, 0], 1 / now.size)  # .value, .fake (N,)   (6)
         weight = self.class_weight / now.size
         fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (6)
         classes = mean(fake_class)  # (1,)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
 
         if now.wants_gradient:
-            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)
+            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)   (7)
             dmade = now.backward("discriminator", dfake, on="judged")  # (N, ...)
             now.backward("generator", dmade, need_dx=False)
         return {"generator": value, "generator_classes": classes}

@@ -46,7 +46,7 @@ def build_networks(description: Mapping[str, Any]) -> tuple[type[Model], dict[st
     for name in network_names(kind):
         network = build(description["networks"][name], met)
         if not isinstance(network, Network):
-            raise OptionError(f"the {name} of a {kind.kind} is described as a {network}")
+            raise OptionError(f"the {name} of the {kind.kind} is described as a {network}")
         networks[name] = network
     return kind, networks
 

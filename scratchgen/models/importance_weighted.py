@@ -60,7 +60,7 @@ from ..rng import Rng
 from .autoencoder import GaussianAutoencoder
 from .model import Hold, family
 from .passes import Pass
-from .stacks import decoder_stack, encoder_stack
+from .stacks import decoder_stack, encoder_stack, latent_size
 
 __all__ = ["IWAE", "iwae"]
 
@@ -112,7 +112,7 @@ class IWAE(GaussianAutoencoder):
         x = repeat(now.batch, k)  # (N K, *shape)
         log_prob, d_raw = scored(self.likelihood, x, raw, -1 / n)  # (N K,), (N K, ...)
         log_w = add(log_prob, log_ratio).reshape(n, k)  # (N, K)   (4)
-        bound, weights = importance_weights(log_w)  # (N,), and w~ (N, K)
+        bound, weights = importance_weights(log_w)  # (N,) of (5), w~ (N, K)
         if now.wants_gradient:
             shares = weights.reshape(n * k)  # w~ (N K,)
             d_raw = scale_rows(d_raw, shares)  # (N K, ...)   (7)
@@ -120,9 +120,9 @@ class IWAE(GaussianAutoencoder):
             r = scale(shares, -1 / n)  # (N K,)   (9)
             if self.doubly_reparameterised:
                 r, dz = scale_rows(r, shares), scale_rows(dz, shares)  # (N K,), (N K, Z)   (10)
-                dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)
+                dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)   (10)
             else:
-                dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z)
+                dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z) (9)
             now.backward("encoder", dheads, need_dx=False)
         return {
             "loss": scale(mean(bound), -1.0),  # (1,)   (5)
@@ -203,7 +203,7 @@ def iwae(
     (3, 28, 28, 1)
     """
     return IWAE(
-        encoder=encoder_stack(shape, hidden, 2 * latent, likelihood, n_labels),
+        encoder=encoder_stack(shape, hidden, 2 * latent_size(latent), likelihood, n_labels),
         decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
         likelihood=likelihood,
         draws=draws,

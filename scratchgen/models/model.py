@@ -271,7 +271,7 @@ class Model(ExplainsKeywords):
         wanted = [*(field.name for field in family_settings(cls)), "scaler"]
         if set(settings) != set(wanted):
             raise OptionError(
-                f"the settings {cut(', '.join(map(str, settings)))} do not fit: a {cls.kind} has "
+                f"the settings {cut(', '.join(map(str, settings)))} do not fit: {cls.kind} has "
                 f"{', '.join(wanted)}"
             )
         plain = dict(settings)
@@ -456,7 +456,9 @@ class Model(ExplainsKeywords):
         One pass of each player's objective, all of x as its batch, in which nothing moves. In the
         dict that is returned, names are those of the layers, `encoder.0` or, of a layer in a layer,
         `encoder.2.0`; where a network is passed through more than once, they say in which pass:
-        `discriminator.real.0`, `discriminator.fake.0`. A record holds
+        `discriminator.real.0`, `discriminator.fake.0`, and where several players go back through
+        one of the same name, from the second on whose turn it is: `encoder.generator.0`. A record
+        holds
 
             .layer                       the layer itself
             .activation (N, ...)         y, what it gave
@@ -487,6 +489,7 @@ class Model(ExplainsKeywords):
                 if on not in tape.back:
                     continue
                 full = on if on == name else f"{name}.{on}"
+                full = f"{full}.{player}" if full in trace.passes else full
                 p, g = getattr(self.views, name), getattr(gradient.views, name, None)
                 trace.note(player, full, getattr(watched, name), p, g, tape.inner(on))
         return trace

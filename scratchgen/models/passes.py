@@ -94,7 +94,7 @@ class Pass:
         self, name: str, x: Array, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Array:
         """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
-        return self._opened(name, on or name, settle, labels).forward(x)
+        return self._opened(name, on or name, settle, labels).forward(x)  # (1)
 
     def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
         """(2): dL/dy (N, ...) -> dL/dx, or None without need_dx, through the last pass `on`.
@@ -102,7 +102,7 @@ class Pass:
         It may be called more than once for one forward pass: gradients add.
         """
         self._tape.back[on or name] = name
-        return self._bound[on or name].backward(dy, need_dx)
+        return self._bound[on or name].backward(dy, need_dx)  # (2)
 
     def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
         labels = self.labels if labels is SAME else labels

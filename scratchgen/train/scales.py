@@ -34,7 +34,7 @@ def scale_problem(model: Model, x: Any, what: str = "x") -> str:
     (least, most), farthest = model.spreads, model.farthest
     scaled = f", scaled by its {model.scaler}," if model.scaler else ""
     return found and (
-        f"{what}{scaled} is off the scale that a {model.kind} learns on, standard deviations of "
+        f"{what}{scaled} is off the scale that this {model.kind} learns on, standard deviations of "
         f"{least:g} to {most:g} around means within {farthest:g} of 0: {found}"
     )
 

@@ -1,7 +1,11 @@
-"""What the command line knows of recipes."""
+"""What recipes refuse, and what the command line knows of them."""
+
+import re
 
 import pytest
+from small_models import small_model
 
+from scratchgen.errors import OptionError
 from scratchgen.models import GAN, RECIPES, Recipe
 
 
@@ -33,3 +37,11 @@ def test_a_recipe_needs_labels_where_their_number_has_no_default(build, needs):
 @pytest.mark.parametrize("name", ["vae", "beta_vae", "gan", "lsgan", "wgan", "wgan_gp"])
 def test_models_that_may_be_told_labels_do_not_need_them(name):
     assert not RECIPES[name].needs_labels
+
+
+@pytest.mark.parametrize("latent", [0, 2.5, "x"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_latent_that_is_no_size_is_refused_by_its_own_name(name, latent):
+    """And not by that of a layer whose width follows from it."""
+    with pytest.raises(OptionError, match=f"^latent={re.escape(repr(latent))}: wants"):
+        small_model(name, (2,), latent=latent, hidden=(4,))

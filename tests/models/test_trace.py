@@ -131,6 +131,40 @@ def test_parameter_gradients_and_numbers_are_those_of_objective(x, penalty):
                 assert np.array_equal(shown[entry.name], wanted[entry.name]), entry.name
 
 
+@pytest.mark.parametrize("recipe", sorted(sg.models.RECIPES))
+def test_every_turn_shows_the_gradients_that_its_player_is_moved_by(recipe, x):
+    """Also where two players move the same network, as in an adversarial autoencoder."""
+    model = small_model(recipe, (3,), latent=2, hidden=(4,), dtype="float64", rng=0)
+    labels = labels_of(model, len(x))
+    trace, rng = model.trace(x, rng=NOISE, **labels), np.random.default_rng(NOISE)
+    for player in model.players:
+        gradient, expected = model.gradient(player), {}
+        model.objective(player, x, rng, gradient, **labels)
+        for name in model.players[player]:
+            layers = zip(getattr(model, name).layers, getattr(gradient.views, name), strict=True)
+            for i, (layer, g) in enumerate(layers):
+                expected |= {(name, f"{i}", key): getattr(g, key) for key in layer.parameters()}
+        shown = {
+            (name.split(".")[0], name.split(".")[-1], key): array
+            for one in trace.turns[player]
+            for name in trace.passes[one]
+            for key, array in trace[name].gradients.items()
+        }
+        assert set(shown) == set(expected)
+        for at, wanted in expected.items():
+            assert np.array_equal(shown[at], wanted), (player, at)
+
+
+def test_of_two_players_who_go_back_through_one_network_the_second_is_named(x):
+    model = small_model("aae", (3,), latent=2, hidden=(4,), rng=0)
+    trace = model.trace(x, rng=NOISE)
+    assert trace.turns["autoencoder"] == ["encoder", "decoder"]
+    assert trace.turns["generator"] == ["encoder.generator", "discriminator.judged"]
+    first, second = trace["encoder.0"], trace["encoder.generator.0"]
+    assert np.array_equal(first.activation, second.activation)
+    assert not np.allclose(first.gradient, second.gradient)
+
+
 def test_a_gans_names_say_whose_turn_it_is(x):
     layers = range(3)
     judging = [f"discriminator.{one}.{i}" for one in ("real", "fake") for i in layers]
