@@ -233,6 +233,7 @@ class Steps:
         """`Trainer.step` of the double, in the workspace."""
         double: Any = kind.double.trainer
         double.steps = self.trainer.steps
+        self.trainer.is_moving = True  # unless the double says otherwise, at the end
         with self._workspace.step(key):
             try:
                 return double.step(*self._examples(kind))
@@ -287,7 +288,7 @@ class Steps:
             else:
                 trainer.tapes[player].go_on(trainer.steps)
         double: Any = kind.double.trainer
-        double.is_moving = False
+        double.is_moving, trainer.is_moving = False, True  # as above
         try:
             plan.run()
         finally:
