@@ -552,7 +552,9 @@ def _held_out(model: Model, validation: Any) -> Examples:
 
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
-    chosen = model.optimizers(steps)
+    chosen = {player: optimizer_for(one) for player, one in model.optimizers(steps).items()}
+    if missing := model.players.keys() - chosen.keys():
+        raise OptionError(f"optimizers() of the {model.kind} gives none for the {min(missing)}")
     given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
     for player, one in given.items():
         if player not in chosen:
