@@ -82,6 +82,11 @@ def check_settings(part: Any, owner: str = "") -> None:
         if check is not None and not (value is None and field.default is None):
             value = check(value, owner + field.name, **field.metadata["bounds"])
             object.__setattr__(part, field.name, value)
+        known = field.metadata.get("known")
+        if value is None and known is not None and field.default is not None:
+            raise KindError(
+                f"{owner}{field.name}=None: wants a name, {' or '.join(known)}, or an object"
+            )
 
 
 def settings_of(part: Any) -> list[dataclasses.Field[Any]]:

@@ -37,7 +37,7 @@ from ..checks import (
 )
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
-from ..errors import DataError, OptionError, ShapeError, cut
+from ..errors import DataError, KindError, OptionError, ShapeError, cut
 from ..kernels import standard_normal
 from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, Layout, Network, Tape, joined_labels
@@ -46,7 +46,16 @@ from ..nn.layer import Views
 from ..optim import Optimizer
 from ..parts import build, check_settings, describe, setting, settings_of
 from ..rng import Rng, generator
-from .fitting import Bounds, expect_networks, expect_own_layers, expect_range, fitting_scaler
+from .fitting import (
+    Bounds,
+    expect_families,
+    expect_free_names,
+    expect_networks,
+    expect_own_layers,
+    expect_players,
+    expect_range,
+    fitting_scaler,
+)
 from .passes import Pass
 from .recipes import Recipe
 from .trace import Trace, spied
@@ -55,11 +64,16 @@ M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
 Hold = Callable[[str, Array], Array]  # (name, x) -> the x of the first call by that name
 COMMON = ("dtype", "rng", "scaler")  # fields of every model, which are no settings of its family
+OF_MODELS = ("shape", "latent", "block", "training_log", "history")  # what they have once built
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field, setting))
 def family(kind: type[M]) -> type[M]:
-    """Declares a class of models; its fields, in order, are the arguments of its constructor."""
+    """Declares a class of models; its fields, in order, are the arguments of its constructor.
+
+    Raises OptionError for a field that has the name of something that every model has.
+    """
+    expect_free_names(kind, taken=OF_MODELS)
     return dataclasses.dataclass(eq=False, repr=False)(kind)
 
 
@@ -105,6 +119,8 @@ class Model(ExplainsKeywords):
         self.shape: Shape
         self.latent: int
         networks = self.networks
+        expect_families(type(self))
+        expect_players(self.players, type(self).__name__)
         expect_networks(networks)
         check_settings(self)
         self.fit_together()
@@ -190,7 +206,7 @@ class Model(ExplainsKeywords):
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         now = Pass(self.networks, self.views, player, batch, tape, gradient)
-        tape.reports = as_arrays(self.minimise(now))
+        tape.reports = as_arrays(self.minimise(now), self.numbers)
         tape.parts = as_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
@@ -598,13 +614,26 @@ def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:
     return [field for field in settings_of(kind) if field.name not in own]
 
 
-def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
+def as_arrays(reports: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Array]:
     """The numbers that `minimise` returned, floats or arrays, as arrays (1,) by name.
 
-    Raises ShapeError for an array of more than one number.
+    Raises KindError for what is no number by name, ShapeError where there is more than one by a
+    name, OptionError for a name that a history does not have.
     """
+    if not isinstance(reports, Mapping) or not reports:
+        raise KindError(
+            f"minimise gave {cut(repr(reports))}, wants numbers by name, of which the first is "
+            f"what the player minimises"
+        )
     arrays = {name: np.atleast_1d(number) for name, number in reports.items()}
     for name, x in arrays.items():
+        if name not in names:
+            raise OptionError(
+                f"minimise gave {name!r}, which is none of the model's numbers, "
+                f"{', '.join(names)}: add it to `numbers`"
+            )
+        if x.dtype.kind not in "biuf":
+            raise KindError(f"minimise gave {name} of type {x.dtype}, wants a real number")
         if x.shape != (1,):
             raise ShapeError(
                 f"minimise gave {name} of shape {x.shape}, wants one number: a mean over the batch"

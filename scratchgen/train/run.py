@@ -31,7 +31,15 @@ import numpy as np
 
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_slices, checked_size
-from ..errors import DataError, DivergedError, KindError, OptionError, ShapeError
+from ..errors import (
+    DataError,
+    DivergedError,
+    KindError,
+    OptionError,
+    ScratchgenError,
+    ShapeError,
+    cut,
+)
 from ..keywords import ExplainsKeywords
 from ..models import Model
 from ..models.description import build_model, describe_model
@@ -156,6 +164,7 @@ class Run(ExplainsKeywords):
         self.history = History(names, self.seed)
         self.epoch = self.position = 0  # the epoch under way, and how many steps of it are done
         self.is_finished = False
+        self._is_within = False  # a step
         self.losses: dict[str, float] = {}
         self._means, self._order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, moving)
@@ -200,7 +209,7 @@ class Run(ExplainsKeywords):
         the last epoch that ended well. Raises OptionError where there is no further step: all are
         done, the run was finished, or a step was broken off.
         """
-        self.trainer.expect_whole()
+        self._expect_whole()
         if self.is_finished:
             raise OptionError("this run was finished: begin another, whose weights go on from here")
         if self.is_done():
@@ -213,6 +222,7 @@ class Run(ExplainsKeywords):
         if not self.position:
             self._begin_epoch()
         rows = self._order[self._slices[self.position]]
+        self._is_within = True
         # overflow shows in the loss, which is checked, and an underflow to 0 is right
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             try:
@@ -225,7 +235,15 @@ class Run(ExplainsKeywords):
         if not self.entry["steps"]:
             self.model.training_log.append(self.entry)
         self.entry["steps"] = self.steps
+        self._is_within = False
         return parts
+
+    def _expect_whole(self) -> None:
+        """OptionError where a step was broken off, even before anything had moved.
+
+        The noise that it drew is gone, and the step may count already where it was broken off.
+        """
+        self.trainer.expect_whole(not self._is_within)
 
     def _begin_epoch(self) -> None:
         self.epoch += 1
@@ -250,12 +268,14 @@ class Run(ExplainsKeywords):
         if not self.model.is_finite():
             raise self._diverged("a weight stopped being finite", self.position)
         self.trainer.remember()
+        if self._held_out is not None:
+            with self.trainer.with_averages():
+                evaluated = self._evaluated(self._held_out)
+            self.losses = {**self.losses, **evaluated}
+        # what is broken off before this can be called again
+        for name, values in self.history.items():
+            values.append(self.losses.get(name, math.nan))  # nan where there was no turn
         self.position = 0
-        with self.trainer.with_averages():
-            if self._held_out is not None:
-                self.losses = {**self.losses, **self._evaluated(self._held_out)}
-            for name, values in self.history.items():
-                values.append(self.losses.get(name, math.nan))  # nan where there was no turn
         self._log()
 
     def with_averages(self) -> AbstractContextManager[None]:
@@ -330,12 +350,19 @@ class Run(ExplainsKeywords):
             return f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
         return "try a lower learning rate"
 
+    def __getstate__(self) -> Any:
+        raise KindError(
+            "a run is not copied or pickled, because its parts share memory: keep arrays() and "
+            "plain(), and go on with Run.resumed"
+        )
+
     def arrays(self) -> dict[str, Array]:
         """Copies of all arrays that decide the next step, by name.
 
         Raises KindError where an optimizer of the user's own remembers what is no array, and
         OptionError where a step was broken off.
         """
+        self._expect_whole()
         return {name: x.copy() for name, x in self.trainer.arrays().items()}
 
     def plain(self) -> dict[str, Any]:
@@ -344,7 +371,7 @@ class Run(ExplainsKeywords):
         Raises OptionError for models, layers, parts, optimizers and schedules of the user's own
         that are not known by name, and where a step was broken off.
         """
-        self.trainer.expect_whole()
+        self._expect_whole()
         log = self.model.training_log
         return copy.deepcopy(
             {
@@ -386,7 +413,26 @@ class Run(ExplainsKeywords):
         x, labels and validation have to be those of that run. Raises OptionError, DataError or
         ShapeError where they cannot be, or where arrays and plain values are not of one run.
         """
-        plain = _Plain(plain)
+        try:
+            return cls._resumed(x, arrays, _Plain(plain), labels, validation, replay)
+        except ScratchgenError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+            raise OptionError(
+                f"these are not the arrays and plain values of a run: wants those that arrays() "
+                f"and plain() gave ({type(problem).__name__}: {cut(problem, 200)})"
+            ) from problem
+
+    @classmethod
+    def _resumed(
+        cls,
+        x: Any,
+        arrays: Mapping[str, Array],
+        plain: "_Plain",
+        labels: Any,
+        validation: Any,
+        replay: bool | None,
+    ) -> Self:
         _expect_given(x, validation, plain)
         model = build_model(plain["model"])
         model.training_log = copy.deepcopy(list(plain["training"]))
@@ -419,16 +465,31 @@ class Run(ExplainsKeywords):
             )
         try:
             self.noise.bit_generator.state = plain["noise"]
-        except (TypeError, ValueError, KeyError) as problem:
+        except (TypeError, ValueError, KeyError, OverflowError) as problem:
             raise OptionError(f"the state of the noise is not that of a run: {problem}") from None
         self.epoch = whole(plain["epoch"], "epoch", most=self.epochs)
         self.position = whole(plain["position"], "position", most=self.steps_per_epoch)
-        self.losses = dict(plain["losses"])
-        self._means.sums, self._means.counts = dict(plain["sums"]), dict(plain["counts"])
+        ended = self.epoch - 1 if self.position else self.epoch
+        if self.steps != ended * self.steps_per_epoch + self.position:
+            raise OptionError(
+                f"{self.steps:,} steps do not end at step {self.position:,} of epoch {self.epoch:,}"
+            )
+        self.losses = _numbers(plain["losses"], "losses")
+        sums, counts = _numbers(plain["sums"], "sums"), _numbers(plain["counts"], "counts")
+        if sums.keys() != counts.keys():
+            raise OptionError("the sums and the counts are not of the same numbers")
+        self._means.sums, self._means.counts = sums, counts
         for name, values in plain["history"].items():
+            if len(values) != ended or not all(map(_is_number, values)):
+                raise OptionError(
+                    f"the history of {name} is {cut(repr(values))}, wants {ended:,} numbers"
+                )
             self.history[name][:] = values
-        self.entry = copy.deepcopy(plain["entry"])
-        if self.entry["steps"]:
+        entry = copy.deepcopy(plain["entry"])
+        if missing := self.entry.keys() - entry.keys():
+            raise OptionError(f"the entry of the log has no {min(missing)}: give all of plain()")
+        self.entry = {**entry, "steps": self.steps}
+        if self.steps:
             self.model.training_log.append(self.entry)
         if self.position:
             self._order = self._order_of(self.epoch)
@@ -459,6 +520,17 @@ def _expect_given(x: Any, validation: Any, plain: Mapping[str, Any]) -> None:
         )
 
 
+def _numbers(values: Any, what: str) -> dict[str, Any]:
+    """Numbers by name, a copy; OptionError for anything else."""
+    if isinstance(values, dict) and all(map(_is_number, values.values())):
+        return dict(values)
+    raise OptionError(f"the {what} are {cut(repr(values))}, wants numbers by name")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _val(name: str) -> str:
     return f"val_{name}"
 
@@ -482,7 +554,9 @@ def _held_out(model: Model, validation: Any) -> Examples:
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
     """Each player's optimizer: the one given, or else the model's own choice."""
-    chosen = model.optimizers(steps)
+    chosen = {player: optimizer_for(one) for player, one in model.optimizers(steps).items()}
+    if missing := model.players.keys() - chosen.keys():
+        raise OptionError(f"optimizers() of the {model.kind} gives none for the {min(missing)}")
     given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
     for player, one in given.items():
         if player not in chosen:

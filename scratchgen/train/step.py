@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, array_text
-from ..errors import DivergedError, OptionError
+from ..checks import Array, array_text, whole
+from ..errors import DivergedError, OptionError, cut
 from ..kernels import recording
 from ..models import Model
 from ..models.model import as_floats
@@ -183,6 +183,8 @@ class Trainer:
         own = self.arrays()
         given = {name: np.asarray(x) for name, x in arrays.items()}
         problem = _mismatch(own, given) or _mismatch(self.counts(), counts)
+        for name in () if problem else ("steps", "begun", "good_steps"):
+            whole(counts[name], name, least=0 if name == "begun" else counts["begun"])
         if problem:
             raise OptionError(f"these are not the arrays and numbers of a run like this: {problem}")
         for name in ("vector", "state", "good.vector", "good.state"):
@@ -192,12 +194,12 @@ class Trainer:
                 value[...] = given[name]
             else:
                 put(owner, key, given[name][()] if _is_of_numpy(value) else counts[name])
-        self.steps, self.begun = counts["steps"], counts["begun"]
-        self.good_steps = counts["good_steps"]
+        self.begun = counts["begun"]
+        self.steps, self.good_steps = counts["steps"], counts["good_steps"]
 
-    def expect_whole(self) -> None:
-        """OptionError where a step was broken off, so that training cannot go on."""
-        if self.is_moving or self.went_back:
+    def expect_whole(self, is_whole: bool = True) -> None:
+        """OptionError where a step was broken off: then there is nothing to go on from."""
+        if not is_whole or self.is_moving or self.went_back:
             raise OptionError(
                 "a step of this run was broken off, so that it cannot go on: call finish(), and "
                 "begin another run, or resume what was kept of this one"
@@ -245,6 +247,8 @@ def _mismatch(own: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         x, y = own[name], given[name]
         if isinstance(x, np.ndarray) and (x.shape, x.dtype) != (y.shape, y.dtype):
             return f"{name!r} is {array_text(y)}, wants {array_text(x)}"
+        if isinstance(x, int | float) and type(x) is not type(y):
+            return f"{name!r} is {cut(repr(y))}, wants a number like {x!r}"
     return ""
 
 
