@@ -153,7 +153,9 @@ def user_path(path: str | os.PathLike[str]) -> Path:
 def float_type(value: Any) -> np.dtype[Any]:
     """`value` as float32 or float64."""
     name = str(value)
-    if len(name) <= LONGEST_QUOTE:  # "f4,f4,..." is a type of as many fields, each of a kilobyte
+    if (
+        value is not None and len(name) <= LONGEST_QUOTE
+    ):  # which to NumPy is float64  # "f4,f4,..." is a type of as many fields, each of a kilobyte
         with suppress(TypeError, ValueError):
             name = np.dtype(value).name
     return np.dtype(one_of(name, FLOATS, "dtype"))

@@ -26,6 +26,9 @@ from ..nn.layer import accept
 from ..parts import Known, Part, setting
 
 
+MOST = 10_000  # components of a mixture
+
+
 @dataclass(frozen=True)
 class Prior(Part):
     """What every prior does: draws z (n, latent).
@@ -83,7 +86,7 @@ class Ring(Prior):
     Raises OptionError for fewer than one mode, and for a radius or a std that is not above 0.
     """
 
-    modes: int = setting(10, whole, "number of components", "prior-modes", least=1)
+    modes: int = setting(10, whole, "number of components", "prior-modes", least=1, most=MOST)
     radius: float = setting(3.0, finite, "radius of their circle", "prior-radius", above=True)
     std: float = setting(0.3, finite, "standard deviation of each", "prior-std", above=True)
     name: ClassVar[str] = "ring"

@@ -112,9 +112,9 @@ def expect_own_layers(
             first = owner.setdefault(layer, name)
             if movers[first] != movers[name]:
                 raise OptionError(
-                    f"{layer} stands in the networks of {' and '.join(movers[first])} and "
-                    f"{' and '.join(movers[name])}, and only one of them could train it: build a "
-                    f"layer for each"
+                    f"{layer} stands in the {first}, which is moved by {_those(movers[first])}, "
+                    f"and in the {name}, which is moved by {_those(movers[name])}: build a layer "
+                    f"for each"
                 )
     for name, network in networks.items():
         for layer in distinct_leaves(network):
@@ -125,6 +125,11 @@ def expect_own_layers(
                         f"with it, but by {' and '.join(movers[owner[of]])}: put that layer object "
                         f"into a network of {' and '.join(movers[name])}"
                     )
+
+
+def _those(players: tuple[str, ...]) -> str:
+    """`autoencoder and generator`, or `nobody`."""
+    return " and ".join(players) or "nobody"
 
 
 def fitting_scaler(

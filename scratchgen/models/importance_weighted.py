@@ -64,6 +64,8 @@ from .stacks import decoder_stack, encoder_stack, latent_size
 
 __all__ = ["IWAE", "iwae"]
 
+MOST_DRAWS = 100_000  # for each example
+
 
 @family
 class IWAE(GaussianAutoencoder):
@@ -84,7 +86,9 @@ class IWAE(GaussianAutoencoder):
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"iwae": ("encoder", "decoder")}
     numbers: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
 
-    draws: int = setting(default=5, check=whole, text="draws of z for each example", least=1)
+    draws: int = setting(
+        default=5, check=whole, text="draws of z for each example", least=1, most=MOST_DRAWS
+    )
     doubly_reparameterised: bool = setting(
         default=True,
         check=true_or_false,

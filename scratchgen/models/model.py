@@ -206,7 +206,7 @@ class Model(ExplainsKeywords):
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         now = Pass(self.networks, self.views, player, batch, tape, gradient)
-        tape.reports = as_arrays(self.minimise(now), self.numbers)
+        tape.reports = as_arrays(self.minimise(now))
         tape.parts = as_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
@@ -614,11 +614,11 @@ def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:
     return [field for field in settings_of(kind) if field.name not in own]
 
 
-def as_arrays(reports: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Array]:
+def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
     """The numbers that `minimise` returned, floats or arrays, as arrays (1,) by name.
 
     Raises KindError for what is no number by name, ShapeError where there is more than one by a
-    name, OptionError for a name that a history does not have.
+    name.
     """
     if not isinstance(reports, Mapping) or not reports:
         raise KindError(
@@ -627,11 +627,6 @@ def as_arrays(reports: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, A
         )
     arrays = {name: np.atleast_1d(number) for name, number in reports.items()}
     for name, x in arrays.items():
-        if name not in names:
-            raise OptionError(
-                f"minimise gave {name!r}, which is none of the model's numbers, "
-                f"{', '.join(names)}: add it to `numbers`"
-            )
         if x.dtype.kind not in "biuf":
             raise KindError(f"minimise gave {name} of type {x.dtype}, wants a real number")
         if x.shape != (1,):

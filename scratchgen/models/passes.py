@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..checks import Array, one_of
+from ..errors import TapeError
 from ..kernels import standard_normal
 from ..nn import Bound, Gradient, Network, Tape
 from ..nn.layer import Views
@@ -101,10 +102,17 @@ class Pass:
 
         It may be called more than once for one forward pass: gradients add.
         """
-        self._tape.back[on or name] = name
-        return self._bound[on or name].backward(dy, need_dx)  # (2)
+        on = on or name
+        if on not in self._bound:
+            raise TapeError(
+                f"there was no pass {on!r} to go back through: run now.forward({name!r}, x"
+                f"{'' if on == name else f', on={on!r}'}) first"
+            )
+        self._tape.back[on] = name
+        return self._bound[on].backward(dy, need_dx)  # (2)
 
     def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+        one_of(name, self._networks, "network")
         labels = self.labels if labels is SAME else labels
         self._tape.passes[on] = name
         self._tape.settling.pop(on, None)  # an earlier pass of this name no longer counts

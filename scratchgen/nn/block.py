@@ -27,6 +27,7 @@ from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32
 LINE = 16  # numbers of float32 in a line of the caches, 64 bytes; of float64, two lines
+LOOKED_INTO = ("views", "_windows", "_windows_into")  # which a copy makes for its own vector
 MOST_ORDERED = 8  # networks for which every order is tried
 # Passed as `rng`, it leaves every number at 0: the caller writes them all, from a file.
 BLANK: Any = object()
@@ -196,6 +197,7 @@ class Block:
         """Set the views into the vector and the state; `theta` fills `_windows` as it is asked."""
         self.views = self.layout.views(self.vector, self.state)
         self._windows: dict[tuple[str, ...], Array] = {}
+        self._windows_into = self.vector
 
     def _begin(self, rng: np.random.Generator) -> None:
         """Write the first values, as the layers declare them."""
@@ -209,7 +211,7 @@ class Block:
 
     def __getstate__(self) -> dict[str, Any]:
         own = vars(self).items()
-        return {name: value for name, value in own if name not in ("views", "_windows")}
+        return {name: value for name, value in own if name not in LOOKED_INTO}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has windows into its own vector, not into copies of the old windows."""
@@ -226,6 +228,8 @@ class Block:
     def theta(self, names: Collection[str]) -> Array:
         """The slice of the vector that holds these networks; the same object each time."""
         names = tuple(names)
+        if self._windows_into is not self.vector:  # somebody has put another in its place
+            self._windows, self._windows_into = {}, self.vector
         if names not in self._windows:
             self._windows[names] = self.vector[self.layout.span(names)]
         return self._windows[names]

@@ -233,10 +233,19 @@ class Run(ExplainsKeywords):
         self.position += 1
         self.losses = self._means.values()
         if not self.entry["steps"]:
+            self._expect_names(parts)
             self.model.training_log.append(self.entry)
         self.entry["steps"] = self.steps
         self._is_within = False
         return parts
+
+    def _expect_names(self, parts: Mapping[str, float]) -> None:
+        """OptionError for a number by a name that the history does not have."""
+        if unknown := parts.keys() - self.history.keys():
+            raise OptionError(
+                f"the {self.model.kind} minimises {min(unknown)!r}, which is none of its numbers, "
+                f"{', '.join(self.model.numbers)}: add it to `numbers`"
+            )
 
     def _expect_whole(self) -> None:
         """OptionError where a step was broken off, even before anything had moved.

@@ -100,10 +100,9 @@ def test_players_that_are_no_names_of_networks_by_player_are_refused(players):
         ({"error": None}, "KindError", "wants a real number"),
         ({"error": 1j}, "KindError", "wants a real number"),
         ({"error": [1.0, 2.0]}, "ShapeError", "wants one number"),
-        ({"eror": 1.0}, "OptionError", "'eror', which is none of the model's numbers, error"),
     ],
 )
-def test_what_minimise_gives_is_a_number_for_each_name_that_a_history_has(given, kind, words):
+def test_what_minimise_gives_is_a_number_by_each_name(given, kind, words):
     Giving = family(type("Giving", (OfText,), {"minimise": lambda self, now: given}))
     model = Giving(network(), network(), rng=0)
     with pytest.raises(getattr(sg.errors, kind), match=words):
@@ -127,3 +126,13 @@ def test_none_is_no_part_where_a_model_cannot_be_without(recipe, name):
     build = sg.models.RECIPES[recipe]
     with pytest.raises(sg.errors.KindError, match=f"{name}=None: wants a name"):
         build((2,), **{name: None})
+
+
+def test_a_number_by_a_name_that_a_history_does_not_have_is_refused():
+    space = {
+        "minimise": lambda self, now: {"eror": 1.0},
+        "optimizers": lambda self, steps, learning_rate=None: dict.fromkeys(self.players, "sgd"),
+    }
+    model = family(type("Giving", (OfText,), space))(network(), network(), rng=0)
+    with pytest.raises(sg.errors.OptionError, match="'eror', which is none of its numbers, error"):
+        sg.fit(model, [[0.0, 0.0]], epochs=1)
