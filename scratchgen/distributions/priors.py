@@ -25,7 +25,6 @@ from ..kernels import add_scaled, full, integers, standard_normal, take_rows, un
 from ..nn.layer import accept
 from ..parts import Known, Part, setting
 
-
 MOST = 10_000  # components of a mixture
 
 
