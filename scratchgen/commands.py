@@ -48,8 +48,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     model: Any = found  # what it can do is asked of it
     if not model.encodes:
         raise OptionError(
-            f"{path} is of the family {model.kind}, which has no encoder to reconstruct with: wants "
-            f"a model that encodes, such as vae"
+            f"{path} is of the family {model.kind}, which has no encoder to reconstruct with: "
+            f"wants a model that encodes, such as vae"
         )
     source = options.data or runs.learnt_from(model)
     known = data.builtin_name(source)
