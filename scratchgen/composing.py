@@ -19,7 +19,7 @@ from .errors import OptionError
 from .models import Recipe
 from .models.model import family_settings
 from .models.stacks import SIZES
-from .parts import MISSING, Known, made, option_of, settings_of
+from .parts import MISSING, Known, option_of, settings_of, with_settings
 
 Field = dataclasses.Field[Any]
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, tuple, str)}
@@ -191,7 +191,7 @@ def _part(
                 f"--{option_of(field)} {name} wants the {one.metadata.get('text') or one.name}: "
                 f"add --{word} N"
             )
-    return made(kind, settings) if settings else name
+    return with_settings(kind, settings) if settings else name
 
 
 def _implied(field: Field, known: Known, default: Any, own: Mapping[Option, Any]) -> str:

@@ -1,16 +1,16 @@
-"""A part is a frozen dataclass: its fields are its settings, and its settings are all that it is.
+"""A part, such as a likelihood or a penalty, is a frozen dataclass whose fields are its settings.
 
     @dataclass(frozen=True)
     class R1(Part):
         name: ClassVar[str] = "r1"
         weight: float = setting(10.0, finite, "weight of the penalty", above=True)
 
-From the fields follows whatever else is to be known of a part: its settings are checked when it is
-made, `describe` says it in words that a file can hold, `build` makes it from these again,
-`with_values` shows it, and the command line has an option for each setting with a text.
+All else follows from the fields. The settings are checked when a part is built; `describe` turns
+the part into plain values for a file, and `build` turns these into the part again; `with_values`
+shows the part in a line; and each setting that has a text is an option of the command line.
 
-Kinds of parts are known by name in dicts, to which users add their own: frozen dataclasses, whether
-or not they are a Part.
+Each kind of part has a dict of its classes by name. Users may add their own classes: any frozen
+dataclass will do, whether or not it derives from Part.
 """
 
 import copy
@@ -30,9 +30,9 @@ LARGEST = sys.float_info.max
 
 
 class Known(dict[str, Any]):
-    """The classes of one kind of parts by name, or, where there is nothing to set, the parts.
+    """Classes of parts of one kind by name; of a kind without settings, the parts themselves.
 
-    `what` they are, such as "penalty", and the `place` at which users add theirs.
+    `what` is the word for that kind, such as "penalty"; `place` is where users add their own.
     """
 
     def __init__(self, what: str, place: str, kinds: Mapping[str, Any]) -> None:
@@ -48,11 +48,11 @@ def setting(
     known: Known | None = None,
     **bounds: Any,
 ) -> Any:
-    """A field with a check, `check(value, what, **bounds)` -> the value as it is kept.
+    """A field with a check: `check(value, what, **bounds)` returns the value to keep, or raises.
 
-    `text` says in a line what it is, for the command line, where it is --option, or --field-name.
-    A default of None means that there is none of it, and passes the check. A setting of a model
-    that is a part is one of the `known`.
+    `text` is the help of the command line, whose option is --`option`, by default the field's name.
+    A default of None means that the part does without it; then None is not checked. Where a
+    setting of a model is itself a part, `known` lists the classes that it may have.
     """
     notes = {"check": check, "bounds": bounds, "text": text, "option": option, "known": known}
     return dataclasses.field(default=default, metadata=notes)
@@ -64,14 +64,14 @@ def option_of(field: dataclasses.Field[Any]) -> str:
 
 
 class Part(ExplainsKeywords):
-    """What all parts share; a class of parts is a frozen dataclass."""
+    """The base class of parts: it checks the settings. Derive a frozen dataclass from it."""
 
     def __post_init__(self) -> None:
         check_settings(self, f"{type(self).__name__}: ")
 
     @classmethod
     def of_settings(cls, settings: dict[str, Any]) -> Self:
-        """The part with these settings; a class that is called in another way overrides it."""
+        """The part with these settings; override it where the class takes other arguments."""
         return cls(**settings)
 
 
@@ -82,12 +82,17 @@ def check_settings(part: Any, owner: str = "") -> None:
         if check is not None and not (value is None and field.default is None):
             value = check(value, owner + field.name, **field.metadata["bounds"])
             object.__setattr__(part, field.name, value)
+        known = field.metadata.get("known")
+        if value is None and known is not None and field.default is not None:
+            raise KindError(
+                f"{owner}{field.name}=None: wants a name, {' or '.join(known)}, or an object"
+            )
 
 
 def settings_of(part: Any) -> list[dataclasses.Field[Any]]:
-    """The fields that a part, or a class of parts, is made from, in order.
+    """The fields of a part, or of a class of parts, that are its arguments, in order.
 
-    One that a subclass declares again, with nothing but another default, is a setting as before.
+    A field that a subclass declares again, with just another default, keeps its check and its text.
     """
     if not dataclasses.is_dataclass(part):
         return []
@@ -96,20 +101,20 @@ def settings_of(part: Any) -> list[dataclasses.Field[Any]]:
 
 
 def _with_notes(field: dataclasses.Field[Any], kind: type) -> dataclasses.Field[Any]:
-    """The field, with what `setting` noted of it in this class or in the nearest above."""
+    """The field, with the notes that `setting` left in this class or in its nearest base."""
     declared = (vars(base).get("__dataclass_fields__", {}).get(field.name) for base in kind.__mro__)
-    noted = next((one for one in declared if one is not None and one.metadata), field)
-    if noted is not field:
+    source = next((base for base in declared if base is not None and base.metadata), field)
+    if source is not field:
         field = copy.copy(field)
-        field.metadata = noted.metadata
+        field.metadata = source.metadata
     return field
 
 
 def choose(choice: Any, known: Known, kind: type, what: str = "") -> Any:
-    """A part: `choice` itself or, of a name or a class, the one with its default settings.
+    """The part that `choice` names: a part itself, a class, or a name, with default settings.
 
-    None is none. Raises OptionError for an unknown name, KindError for what is no part of that
-    kind, or for a class that needs settings.
+    None stays None. Raises OptionError for an unknown name, and KindError for anything that is not
+    of that kind, or for a class that cannot be built without settings.
     """
     what = what or known.what
     if isinstance(choice, str):
@@ -125,8 +130,8 @@ def describe(
 ) -> dict[str, Any] | None:
     """`{"name": "r1", "weight": 10.0}`: a part in plain numbers, text, lists and dicts.
 
-    None is described by None. Raises OptionError for one of the user's own that is not known, and
-    for a setting that no file can hold; with `unknown`, either is described by what that returns.
+    None is described by None. Raises OptionError for a part of the user's own whose class is not in
+    `known`, and for a setting that no file can hold; `unknown`, where it is given, describes both.
     """
     if part is None:
         return None
@@ -175,16 +180,16 @@ def build(description: Any, known: Known) -> Any:
             f"the {known.what} {name!r} is described by {came or 'its name alone'}: wants "
             f"{', '.join(wanted) or 'its name alone'}"
         )
-    return made(kind, settings) if isinstance(kind, type) else kind
+    return with_settings(kind, settings) if isinstance(kind, type) else kind
 
 
-def made(kind: type, settings: dict[str, Any]) -> Any:
+def with_settings(kind: type, settings: dict[str, Any]) -> Any:
     """The part of that class with these settings."""
     return kind.of_settings(settings) if issubclass(kind, Part) else kind(**settings)
 
 
 def _plain(value: Any, known: Known, unknown: Callable[[Any], Any] | None, part: Any) -> Any:
-    """A setting's value: a number or text itself, or a part within the part, or several."""
+    """A setting's value for a file: numbers and text as they are, parts described, or a list."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str):
@@ -204,13 +209,14 @@ def _plain(value: Any, known: Known, unknown: Callable[[Any], Any] | None, part:
 
 
 def _built(value: Any, known: Known) -> Any:
+    """The setting's value that `_plain` described."""
     if isinstance(value, dict):
         return build(value, known)
     return tuple(_built(one, known) for one in value) if isinstance(value, list) else value
 
 
 def with_values(part: Any) -> str:
-    """The formula of a part in a line, or its name, and the values of the settings in it."""
+    """A part in a line: its formula, or its name, and the values of its settings."""
     values = [
         f"{field.name} = {value:g}" if isinstance(value, float) else f"{field.name} = {value}"
         for field in settings_of(part)

@@ -8,26 +8,28 @@
     dmu = (x - mu) exp(-lv),   dlog_var = ((x - mu)^2 exp(-lv) - 1) / 2,   dx = -dmu    (6)
 
 lv is short for log_var. The noise is drawn by the caller, once: (1) and (2) are given the same.
-Where numbers share a log_var, its gradient is the sum of theirs.
+Where several numbers share a log_var, its gradient is the sum of theirs.
 
-In training (1) to (4) come together, for `heads` as an encoder gives them, mu and log_var side by
-side. Of latent j, the mean over the batch of its term in (3), and the weight that (4) then has, are
+In training, a VAE computes (1) with (3), and on the way back (2) with (4), from `heads` as an
+encoder gives them: mu and log_var side by side. kl_j is the mean over the batch of latent j's term
+in (3), and weight_j the dvalue that (4) is multiplied by, with beta and free bits as in
+models/variational.py:
 
     kl_j = 1/N sum_n (mu_nj^2 + exp(lv_nj) - 1 - lv_nj) / 2                             (7)
     weight_j = beta / N where kl_j > free_bits, otherwise 0                             (8)
 
-An importance-weighted bound (losses/importance.py) takes K draws of each example, in the rows
-n K + k. Under the prior p = N(0, I) and under q, a draw has densities whose ratio is
+An importance-weighted bound (losses/importance.py) takes K draws for each example: draw k of
+example n is row n K + k. Of its density under the prior p = N(0, I) and under q, the ratio is
 
     log p(z) - log q(z|x) = 1/2 sum_j (lv_j + noise_j^2 - z_j^2)                        (9)
 
-because (z - mu) exp(-lv / 2) in (5) is the noise, and log 2 pi stands in both. With r = dL/d(9),
-and dz what comes back from all else that z goes into, the gradient of each example is
+because (z - mu) exp(-lv / 2) in (5) is the noise, and log 2 pi cancels. With r the derivative of L
+by (9), and dz the gradient of L by z through all else but (9), the gradients of each example are
 
     dmu = sum_k d,   dlv = 1/2 sum_k (d noise exp(lv / 2) + r),   d = dz - r z          (10)
 
-That is the total derivative: mu and log_var move z, by (1), and they move q. Where they are held
-fixed in log q(z|x), and move z alone, the derivative along this path is
+That is the total derivative: mu and log_var move z, by (1), and they move the density q. With mu
+and log_var held fixed in log q(z|x), so that they move z alone, the derivative is
 
     dmu = sum_k (d + r noise exp(-lv / 2))
     dlv = 1/2 sum_k (d noise exp(lv / 2) + r noise^2)                                   (11)
@@ -69,7 +71,7 @@ def kl_terms(mu: Array, log_var: Array) -> Array:
 
 
 def kl_terms_gradients(mu: Array, log_var: Array, dterms: Array) -> SimpleNamespace:
-    """`.mu` and `.log_var` (N, Z), for dterms (N, Z), or (N, 1) or (Z,), which terms share."""
+    """`.mu` and `.log_var` (N, Z), for dterms (N, Z), or for dterms (N, 1) or (Z,), broadcast."""
     return SimpleNamespace(mu=dterms * mu, log_var=dterms * np.expm1(log_var) / 2)  # (4)
 
 
@@ -86,7 +88,7 @@ def kl_to_standard_gradients(mu: Array, log_var: Array, dvalue: Array) -> Simple
 def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
     """The log-density of x, nats per example: x, mu, log_var (N, ...) -> (N,).
 
-    Numbers may share a log_var: a scalar, or (N, 1, ...), does as well.
+    log_var may also be a scalar or (N, 1, ...), which the numbers share.
     """
     x, mu, log_var = map(in_rows, np.broadcast_arrays(x, mu, log_var))  # (N, D) each
     return both(x, mu, log_var, np.ones(len(x), x.dtype))[0]
@@ -95,7 +97,7 @@ def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
 def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
     """`.x`, `.mu` and `.log_var` (N, ...), for dvalue (N,).
 
-    Where numbers share a log_var, its gradient is the sum of theirs.
+    `.log_var` has an entry for each number: where numbers share a log_var, the caller sums them.
     """
     shape = np.broadcast_shapes(*map(np.shape, (x, mu, log_var)))  # (N, ...)
     x, mu, log_var = map(in_rows, np.broadcast_arrays(x, mu, log_var))  # (N, D) each
@@ -211,7 +213,7 @@ def draws_and_log_ratio_loop(part, parts, heads, noise, z, log_ratio, _terms):
 def draws_and_log_ratio_back(
     heads: Array, noise: Array, z: Array, dz: Array, dratio: Array
 ) -> Array:
-    """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), in total."""
+    """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), as in (10)."""
     _, log_var = np.split(heads[:, None], 2, axis=2)  # (N, 1, Z)
     r = by_example(dratio[:, None], heads)  # (N, K, 1)
     each = by_example(noise, heads)  # (N, K, Z)
@@ -244,7 +246,7 @@ def draws_and_log_ratio_back_loop(part, parts, heads, noise, z, dz, dratio, dhea
     "heads (N, 2 Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2 Z), _terms (1+, 2 Z)"
 )
 def draws_path_back(heads: Array, noise: Array, z: Array, dz: Array, dratio: Array) -> Array:
-    """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), through z alone."""
+    """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), as in (11)."""
     _, log_var = np.split(heads[:, None], 2, axis=2)  # (N, 1, Z)
     r = by_example(dratio[:, None], heads)  # (N, K, 1)
     each = by_example(noise, heads)  # (N, K, Z)
@@ -278,5 +280,5 @@ def draws_path_back_loop(part, parts, heads, noise, z, dz, dratio, dheads, _term
 
 
 def by_example(x: Array, heads: Array) -> Array:
-    """x (N K, ...), of K draws for each of heads (N, ...) -> (N, K, ...)."""
+    """x (N K, ...), K rows for each row of heads (N, ...) -> (N, K, ...)."""
     return x.reshape(len(heads), len(x) // len(heads), *x.shape[1:])

@@ -1,16 +1,16 @@
-"""What a latent vector z is drawn from, before a generator or a decoder makes an example of it.
+"""The prior p(z): what z is drawn from before a generator or a decoder turns it into an example.
 
     StandardNormal     z ~ N(0, I)                                                      (1)
     Uniform            z_j ~ U(-bound, bound);  its variance is bound^2 / 3             (2)
     Ring               z ~ N(c_m, std^2 I), each m of 0 ... M - 1 with probability 1/M
                        c_m = radius (cos(2 pi m / M), sin(2 pi m / M), 0, 0, ...)       (3)
 
-A VAE's divergence needs the density of its prior, and is written for (1). A GAN, and an adversarial
-autoencoder, whose discriminator is shown codes and draws of the prior, need draws alone. (2) has a
-variance of 1 for bound = sqrt(3), the default, as in the code of Goodfellow et al. 2014. (3) is the
-kind of mixture that Makhzani et al. 2016 give the codes of digits as their prior; here, its
-components are round. The circle lies in the plane of the first two latents, and each further latent
-is N(0, std^2), so that any number of latents will do from two on.
+A VAE's KL term needs the density of its prior, and is written for (1). A GAN needs draws alone, and
+so does an adversarial autoencoder, whose discriminator compares codes with draws of the prior. (2)
+has a variance of 1 for bound = sqrt(3), the default, as in the code of Goodfellow et al. 2014. (3)
+is like the mixture that Makhzani et al. 2016 take as the prior for codes of digits, but with round
+components. Its circle lies in the plane of the first two latents, and each further latent is
+N(0, std^2), so that it takes two latents or more.
 """
 
 import math
@@ -37,7 +37,7 @@ class Prior(Part):
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
 
     def check(self, latent: int) -> None:
-        """OptionError unless there is such a prior of so many latents; most take any number."""
+        """OptionError where the prior cannot have that many latents; most take any number."""
 
     def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
         """n draws of z: (n, latent)."""
@@ -120,7 +120,7 @@ PRIORS = Known(
 def drawn(prior: Prior, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
     """n draws of the prior: (n, latent), of that dtype.
 
-    Raises ShapeError or KindError where a user's own prior gives anything else.
+    Raises ShapeError or KindError where a user's own prior returns anything else.
     """
     z = prior.draw(rng, n, latent, dtype)  # (n, latent)
     return accept(prior, "draw", "z", z, (n, latent), np.dtype(dtype))

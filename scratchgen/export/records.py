@@ -31,7 +31,7 @@ def _record(record: Any, place: Place) -> dict[str, Any]:
     plain = _plain(record, place)
     if not isinstance(plain, dict):
         raise DataError(f"{_shown(place)} is of type {type(record).__name__}: wants a dict")
-    counts = all(type(plain[name]) is int for name in COUNTS if name in plain)
+    counts = all(type(plain[name]) is int and plain[name] >= 0 for name in COUNTS if name in plain)
     optimizers, losses = plain.get("optimizer", {}), plain.get("losses", {})
     named = isinstance(optimizers, dict) and all(
         isinstance(one, dict) and isinstance(one.get("name"), str) for one in optimizers.values()
@@ -39,8 +39,8 @@ def _record(record: Any, place: Place) -> dict[str, Any]:
     numbers = isinstance(losses, dict) and all(type(x) in (int, float) for x in losses.values())
     if not (counts and named and numbers):
         raise DataError(
-            f"{_shown(place)} holds what fit did not write: wants whole numbers as "
-            f"{', '.join(COUNTS)}, a name for each optimizer, and numbers as losses"
+            f"{_shown(place)} holds what fit did not write: wants whole numbers of at "
+            f"least 0 as {', '.join(COUNTS)}, a name for each optimizer, and numbers as losses"
         )
     return plain
 

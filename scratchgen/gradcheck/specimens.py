@@ -249,7 +249,7 @@ def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings:
 
 
 def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
-    """A small model of every recipe, with labels and without, by its name.
+    """A small model of every recipe by its name, and of those that are like no other with labels.
 
     A recipe that differs from one before it only by numbers is left out.
     """
@@ -257,7 +257,8 @@ def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
     met: set[tuple[Any, ...]] = set()
     for name, recipe in recipes.items():
         without: list[tuple[str, dict[str, int]]] = [] if recipe.needs_labels else [("", {})]
-        with_labels = [(" with labels", {"n_labels": 2})] if "n_labels" in recipe.takes else []
+        joins = "n_labels" in recipe.takes and not recipe.like
+        with_labels = [(" with labels", {"n_labels": 2})] if joins else []
         for words, labels in [*without, *with_labels]:
             sizes = {"latent": 2, "hidden": (4,), "dtype": "float64", "rng": 0}
             model: Model = recipe((3,), **sizes, **labels)

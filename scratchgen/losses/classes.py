@@ -1,14 +1,15 @@
 """The cross-entropy of labels: what a classifier minimises, from a logit for each class.
 
-A classifier gives logits l_k for the C classes of an example whose label is m, one of 0 ... C - 1:
+Of an example with the label m, a class from 0 to C - 1, a classifier gives C logits l_k:
 
     value = -log p_m,   p_k = exp(l_k) / sum_i exp(l_i)                                 (1)
     d value / dl_k = p_k - [k = m]                                                      (2)
 
-It is the negative of the log-probability of one categorical number: categorical.py has its formula,
-which loses no digit where a class is certain. In an auxiliary classifier GAN the discriminator has
-such logits beside its score. It minimises (1) for real and for generated examples, and so does the
-generator, with the labels that it was given. Source: Odena et al. 2017.
+(1) is minus the log-probability of one categorical number; distributions/categorical.py computes it
+without losing digits where a class is almost certain. In an auxiliary classifier GAN the
+discriminator gives such logits beside its score. It minimises (1) for real examples, with their
+labels, and for generated ones, with the labels that the generator was given; the generator
+minimises (1) for the generated ones. Source: Odena et al. 2017.
 """
 
 from ..checks import Array
@@ -20,7 +21,7 @@ from ..kernels import formula, full, scale, share_row, twin_of
 
 @formula("logits (N, C), labels (N,) int64 below C -> x (N, 1)")
 def floats_like(logits: Array, labels: Array) -> Array:
-    """labels (N,) in 0 ... C - 1 -> the same numbers (N, 1), in the dtype of the logits (N, C)."""
+    """labels (N,) in 0 ... C - 1 -> the same numbers (N, 1), in the dtype of logits (N, C)."""
     return labels[:, None].astype(logits.real.dtype)
 
 
@@ -34,8 +35,8 @@ def floats_like_loop(part, parts, logits, labels, x):
 def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, Array]:
     """labels (N,) int64, logits (N, C) -> value (N,), nats, and dlogits (N, C).
 
-    Each example has that weight in dlogits; the value has none. Raises DataError for a label that
-    has no logit, ShapeError or KindError for arrays that do not fit.
+    dlogits is the gradient of weight sum_n value_n; value itself is not weighted. Raises DataError
+    for a label outside 0 ... C - 1, ShapeError or KindError for arrays that do not fit.
 
     >>> import numpy as np
     >>> value, dlogits = cross_entropy(np.array([1]), np.log([[1.0, 3.0]]), weight=1.0)

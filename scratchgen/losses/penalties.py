@@ -4,20 +4,21 @@
     R1                  weight / 2 |slope_n|^2             at x = real                        (2)
 
 |slope_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example.
-Their gradients by slope_n are u_n = factor_n slope_n, with the factors, of (1) and of (2),
+The gradient of a penalty with respect to slope_n is u_n = factor_n slope_n, where factor_n is
 
-    2 weight (|slope_n| - target) / |slope_n|              0 where slope_n = 0                (3)
-    weight                                                                                    (4)
+    of (1)     2 weight (|slope_n| - target) / |slope_n|,   0 where slope_n = 0               (3)
+    of (2)     weight                                                                         (4)
 
-What is needed is the gradient with respect to the weights of D, which the slopes depend on. With u
-held fixed, the penalty changes by sum_n <u_n, dslope_n>, as the sum of tangents <u_n, dD(x_n)/dx_n>
-does. So one pass forward, one back for the slopes, one tangent with u, and one tangent_backward
-with dy = 0, dv = 1 give the gradient exactly:
+What is needed is the gradient with respect to the weights of D, which the slopes depend on. When
+the weights move, the penalty changes by sum_n <u_n, dslope_n>: just as sum_n <u_n, slope_n> does
+with u held fixed, and that is the sum of D's tangents v_n along u_n. So one forward pass, one
+backward pass for the slopes, one tangent along u, and one tangent_backward with dy = 0 and dv = 1
+give the gradient exactly:
 
     y = D(x),   slope = D.backward(dy=1),   v = D.tangent(u),   D.tangent_backward(0, 1)      (5)
 
-Where D gives other numbers beside the score, 1 stands for 1 at the score and 0 at the others. (5)
-holds where D treats examples one by one, so that slope_n is the slope at example n alone.
+Where D gives more than a score, 1 means 1 for the score and 0 for the other numbers. (5) holds
+where D treats each example by itself, so that slope_n depends on example n alone.
 Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 """
 
@@ -78,7 +79,7 @@ def row_norms_loop(part, parts, x, norm, _terms):
 
 @formula("y (N, K) -> first (N, K)")
 def first_of(y: Array) -> Array:
-    """y (N, K) -> 1 in the place of the first number of each example, 0 in those of the others."""
+    """y (N, K) -> (N, K): 1 for the first number of each example, 0 for the others."""
     first = np.zeros_like(y)  # (N, K)
     first[:, 0] = 1
     return first
@@ -132,7 +133,7 @@ def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
 
 
 class Penalty(Part):
-    """What all penalties do. Your own has to have `points`, `value` and `slope_gradient`."""
+    """What all penalties do. One of your own needs `points`, `value` and `slope_gradient`."""
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
@@ -151,14 +152,14 @@ class Penalty(Part):
         raise NotImplementedError
 
     def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
-        """`value` and `slope_gradient`; a kind that gets both from one formula overrides this."""
+        """`value` and `slope_gradient`; override it where one formula gives both."""
         return self.value(slope), self.slope_gradient(slope, dvalue)
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """A class with its own value or slope_gradient inherits no `both` of other formulas."""
+        """A subclass with a value or slope_gradient of its own gets the `both` that calls them."""
         super().__init_subclass__(**settings)
         if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Penalty.both  # type: ignore[method-assign] # of a class being made
+            cls.both = Penalty.both  # type: ignore[method-assign] # cls is new
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ PENALTIES = Known(
 def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
     """The penalty's `points`: (M, ...), where M = N for the penalties of this library.
 
-    Raises ShapeError or KindError where a user's own gives no examples of the shape of the real.
+    Raises ShapeError or KindError where a user's own penalty returns anything but examples.
     """
     x = penalty.points(real, fake, rng)
     count = len(x) if np.iterable(x) else len(real)
@@ -229,11 +230,11 @@ def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator)
 
 
 def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
-    """The penalty of a discriminator at each of x (M, ...), whose mean has that weight: (M,).
+    """The penalty of a discriminator d at each of the points x (M, ...): (M,).
 
     d gives a score (M, 1), or the score first and then K other numbers, (M, 1 + K). Where d has
-    gradients, that of weight sum_n penalty_n is added to them. The tape of d has begun. Raises
-    ShapeError or KindError where a user's own penalty gives arrays that do not fit.
+    gradients, that of weight sum_n penalty_n is added to them. The tape of d must have begun.
+    Raises ShapeError or KindError where a user's own penalty returns arrays that do not fit.
     """
     y = d.forward(x)  # (M, 1 + K)   (5)
     one = of_score(y)  # (M, 1 + K)
@@ -250,7 +251,7 @@ def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
 
 
 def of_score(y: Array) -> Array:
-    """What makes the score of y (M, 1 + K): 1 for its first number, 0 for the others."""
+    """d score / dy for y (M, 1 + K): 1 for the first number of each example, 0 for the others."""
     return kernels.full(y.shape, 1, y.dtype) if y.shape[1] == 1 else first_of(y)
 
 

@@ -5,20 +5,21 @@
     the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)            (3)
     the generator minimises      1/N sum_n loss.generator(fake_n)                        (4)
 
-docs/derivations.md says what the game is for. Backward, with dreal and dfake (N,) the derivatives
-of (3), or of (4), with respect to the scores:
+docs/derivations.md says why the game makes G(z) look like the data. Backward, with dreal and dfake
+(N,) the derivatives of (3), or of (4), with respect to the scores:
 
     dL/dw_D = D.backward(dreal), on the tape of the real pass
             + D.backward(dfake), on the tape of the fake pass                            (5)
     dmade = D.backward(dfake), nothing added for D;   dL/dw_G = G.backward(dmade)        (6)
 
-So the discriminator's turn runs G forward and never back; the generator's turn runs through D with
-the weights that D has by then, and leaves them alone. Every turn draws its own z.
+So the discriminator's turn runs G forward, but not backward; the generator's turn runs D forward
+and backward, with the weights that D has by then, and does not change them. Every turn draws its
+own z.
 
 The Wasserstein game needs a bound on the slope of D. There are two ways: a penalty on the slope is
-added to (3), with its gradient (losses/penalties.py), or, when D has moved,
+added to (3), with its gradient (losses/penalties.py), or, after D has moved,
 
-    every parameter of D, biases too, is cut to [-c, c]                                  (7)
+    every parameter of D, biases too, is clipped to [-c, c]                              (7)
 
 In algorithm 1 of the paper the discriminator moves k times for each move of the generator, each
 time on fresh examples: here the generator moves in every k-th step.
@@ -123,7 +124,7 @@ class GAN(Model):
             )
 
     def _expect_scores(self) -> None:
-        """ShapeError unless the discriminator gives what the objectives read."""
+        """ShapeError unless the discriminator's output is what the objectives read."""
         expect_output(self.discriminator, "discriminator", (1,), "it gives one score an example")
 
     @property
@@ -131,7 +132,7 @@ class GAN(Model):
         return ("discriminator", *(["penalty"] if self.penalty else []), "generator")
 
     def minimise(self, now: Pass) -> dict[str, Array]:
-        """(3), with its penalty, or (4). Of the batch, the generator needs only the size."""
+        """(3) with its penalty, or (4); of the batch, the generator uses only the size."""
         z = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (1)
         if now.player == "generator":
             return self._generator(now, z)
@@ -148,9 +149,9 @@ class GAN(Model):
             now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
         if not self.penalty:
             return {"discriminator": value}
-        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), as a rule M = N
-        each = penalise(self.penalty, now.network("discriminator", on="penalty"), x, 1 / len(x))
-        penalty = mean(each)  # (1,)
+        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), mostly with M = N
+        d_at_x = now.network("discriminator", on="penalty")
+        penalty = mean(penalise(self.penalty, d_at_x, x, 1 / len(x)))  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
     def _generator(self, now: Pass, z: Array) -> dict[str, Array]:
@@ -158,7 +159,7 @@ class GAN(Model):
         fake = now.forward("discriminator", made, on="judged")  # (N, 1)   (2)
         d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)   (4)
         if now.wants_gradient:
-            dmade = now.backward("discriminator", d.fake[:, None], on="judged")  # (6)
+            dmade = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, ...)   (6)
             now.backward("generator", dmade, need_dx=False)  # (6)
         return {"generator": mean(d.value)}  # (1,)   (4)
 
@@ -240,8 +241,8 @@ class GAN(Model):
     def decode(self, z: Any, labels: Any = None) -> Array:
         """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
 
-        Here and below, labels (N,), or one for all, are for networks with JoinLabels, and missing
-        ones an OptionError.
+        Here and below, labels (N,), or one for all, are for networks with JoinLabels; without them
+        such a network raises OptionError.
         """
         z = self.check_latents_as_given(z)
         out = self._room(len(z))
@@ -256,10 +257,10 @@ class GAN(Model):
         return self._decode_draws(n, as_generator(rng), labels)
 
     def score(self, x: Any, labels: Any = None) -> Array:
-        """The discriminator's scores: x (N, *shape) -> (N,), high where x seems real to it.
+        """The discriminator's scores: x (N, *shape) -> (N,), high where it takes x for real.
 
         They are logits in the logistic games. Raises ShapeError, KindError or DataError for x that
-        is no data of this model.
+        does not fit this model.
         """
         x = self.check_as_given(x)
         scores = np.empty(len(x), self.dtype)
@@ -274,7 +275,7 @@ class GAN(Model):
         return []
 
     def value_of_game(self, parts: Mapping[str, float]) -> float:
-        """Of what the discriminator's objective has reported, the mean (3) without a penalty."""
+        """The mean (3) without its penalty, from the parts that the objective reported."""
         return parts["discriminator"] - parts.get("penalty", 0.0)
 
     def is_bounded(self) -> bool:
@@ -333,12 +334,12 @@ def gan(
         loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
         discriminator_steps: the discriminator's moves for each move of the generator.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
-        weight_clip: what the discriminator's weights are cut to after its moves, or None.
+        weight_clip: c, to clip the discriminator's weights to [-c, c] after its moves, or None.
         output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
             linear for vectors.
-        instance_noise: the standard deviation of the noise that is added to whatever the
-            discriminator sees in training; None: 0 for vectors, and where a penalty or a clip
-            bounds its slope, otherwise 0.5.
+        instance_noise: the standard deviation of the noise that is added to the discriminator's
+            input in training; None: 0 for vectors, and where a penalty or a clip bounds its slope,
+            otherwise 0.5.
         prior: what z is drawn from: a name of sg.distributions.PRIORS, or a Prior.
         n_labels: the number of classes; above 0 both networks are given the label of each example,
             and `fit`, `sample` and the rest want labels.

@@ -1,22 +1,23 @@
-"""The adversarial autoencoder (Makhzani et al. 2016): a discriminator sees codes, not examples.
+"""The adversarial autoencoder (Makhzani et al. 2016): the discriminator judges codes, not examples.
 
-    z = encoder(x)                                      codes, one for each x             (1)
+    z = encoder(x)                                      the code of each x                (1)
     raw = decoder(z)                                    p(x|z)                            (2)
     fake_n = D(z_n),   real_n = D(c_n),   c_n ~ p(z)    scores of codes and of draws      (3)
     the autoencoder minimises    1/N sum_n -log p(x_n|z_n)                                (4)
     the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)             (5)
     the generator minimises      1/N sum_n loss.generator(fake_n)                         (6)
 
-The codes of all data have one distribution together, the aggregate posterior q(z): encode(x), for
-an x of the data, is a draw of it. Where (5) and (6) have made it the prior, the decoder has learnt
-to decode what the prior draws, so that z ~ p(z), decoded, is a new example. A VAE's KL term asks
-more: that the posterior of every single x be near the prior. It needs the density of the prior,
-(5) needs its draws alone. But codes have no noise: where data lie in tight clusters, the encoder
-has to spread each over its share of the prior, and the game comes close to that only slowly.
+The distribution of the codes of all data is the aggregate posterior q(z). Once (5) and (6) have
+brought it to the prior, draws of the prior look to the decoder like codes of data, so that it turns
+z ~ p(z) into a new example. A VAE's KL term asks for more: that the posterior of every single x be
+near the prior. The KL term needs the density of the prior; (5) needs only draws of it. But codes
+have no noise: where data lie in tight clusters, the encoder has to spread each cluster over its
+share of the prior, and the game gets close to that only slowly.
 
-The generator is the encoder: two players move it in each step, first the autoencoder and last the
-generator, each by a gradient and with moments of its own. Backward, with dreal and dfake (N,) the
-derivatives of (5), or of (6), with respect to the scores, and with the weight 1/N of each example:
+The encoder is the generator of this game. Two players move it in each step, first the autoencoder
+and last the generator, each with a gradient and optimizer moments of its own. Backward, with dreal
+and dfake (N,) the derivatives of (5), or of (6), with respect to the scores, and with the weight
+1/N for each example:
 
     d_raw = -1/N d log p(x|z) / d raw                                                     (7)
     dz = decoder.backward(d_raw);   dL/dw of the encoder += encoder.backward(dz)          (8)
@@ -24,15 +25,15 @@ derivatives of (5), or of (6), with respect to the scores, and with the weight 1
             + D.backward(dfake), on the tape of the fake pass                             (9)
     dz = D.backward(dfake), nothing added for D;   encoder.backward(dz)                   (10)
 
-x passes through the encoder three times in a step. What that teaches the encoder's state, such as
-the running mean of a batch norm, it learns once, in the autoencoder's pass: the other two see the
-same batch again. The discriminator's state learns from both its passes, of draws and of codes, as
-what it judges is the mixture of both.
+x passes through the encoder three times in a step. The encoder's state, such as the running mean of
+a batch norm, is updated once, from the autoencoder's pass: the other two see the same batch. The
+discriminator's state is updated from both passes of (5), of draws and of codes, because it judges
+the mixture of both.
 
-With labels, p(x|z, y): the decoder is given the label, and the code is left with what the label
-does not say, such as the style of a digit (figure 6 of the paper). To draw an x of the class y from
-z ~ p(z) then takes q(z|y) = p(z) for each y, and not just on average, so that `aae` gives the label
-to the discriminator too.
+With labels y, the likelihood is p(x|z, y): the decoder is given the label, and the code is left
+with what the label does not say, such as the style of a digit (figure 6 of the paper). Samples of a
+class y from z ~ p(z) then need q(z|y) = p(z) for each y, and not just on average. Therefore `aae`
+gives the label to the discriminator too.
 """
 
 from collections.abc import Mapping
@@ -73,16 +74,16 @@ __all__ = ["AAE", "aae"]
 
 @family
 class AAE(Autoencoder):
-    """An encoder, a decoder, and a discriminator that tells codes from draws of the prior.
+    """An encoder, a decoder, and a discriminator of codes and draws of the prior.
 
     Args:
         encoder: x (N, *shape) -> codes z (N, latent).
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         discriminator: z (N, latent) -> a score each (N, 1), the higher the more like a draw of the
-            prior; always by this name.
+            prior; a keyword argument.
         loss: the game, by name or as an AdversarialLoss.
-        prior: what codes together should be distributed like: a name, or a Prior.
+        prior: the distribution that the codes should have: a name, or a Prior.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
         dtype, rng, scaler: see Model.
 
@@ -152,9 +153,9 @@ class AAE(Autoencoder):
             now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (9)
         if not self.penalty:
             return {"discriminator": value}
-        at = points(self.penalty, c, z, now.rng)  # (M, Z), as a rule M = N
-        each = penalise(self.penalty, now.network("discriminator", on="penalty"), at, 1 / len(at))
-        penalty = mean(each)  # (1,)
+        at = points(self.penalty, c, z, now.rng)  # (M, Z), mostly with M = N
+        d_at = now.network("discriminator", on="penalty")
+        penalty = mean(penalise(self.penalty, d_at, at, 1 / len(at)))  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
     def _generator(self, now: Pass) -> dict[str, Array]:
@@ -184,11 +185,11 @@ class AAE(Autoencoder):
         return [*lines, f"penalty = {with_values(self.penalty)}"] if self.penalty else lines
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """Adam for each player, at rates that fall in a straight line to 0.
+        """Adam for each player, at rates that fall linearly to 0.
 
         `learning_rate` is the first rate of the autoencoder and of the generator, by default 1e-3;
-        the discriminator's is twice that, so that it keeps up (Heusel et al. 2017). In the game b1
-        is 0.5. At rates that stay as they are, the codes go on circling around the prior.
+        the discriminator's is twice that, so that it keeps up (Heusel et al. 2017). The two players
+        of the game have b1 = 0.5. At constant rates the codes go on circling around the prior.
         """
         rate = 1e-3 if learning_rate is None else learning_rate
         last = max(1, steps)
@@ -223,7 +224,7 @@ class AAE(Autoencoder):
         "latent": 2,
         "hidden": (128, 128),
         "penalty": R1(weight=0.3),
-        # codes have no noise, so that a variance that is learnt would fall without end
+        # codes have no noise, so that a learnt variance would fall without end
         "likelihood": FixedGaussian(variance=0.01),
     },
 )
@@ -250,11 +251,11 @@ def aae(
         hidden: the widths of the encoder's hidden layers, each followed by ReLU; the decoder has
             them reversed, and so has the discriminator, with LeakyReLU.
         loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
-        prior: what codes together should be distributed like: a name of sg.distributions.PRIORS,
-            or a Prior.
+        prior: the distribution that the codes should have: a name of sg.distributions.PRIORS, or a
+            Prior.
         penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
-            pictures, Gaussian for vectors. Of vectors that the codes tell almost exactly, a fixed
+            pictures, Gaussian for vectors. Where vectors are reconstructed almost exactly, a fixed
             variance, FixedGaussian(0.01), keeps (4) from falling without end.
         n_labels: the number of classes; above 0 the decoder and the discriminator are given the
             label of each example, and `fit`, `sample` and the rest want labels. `encode` does not.

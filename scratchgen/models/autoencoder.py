@@ -1,16 +1,19 @@
-"""What all autoencoders do: an encoder from x to z, a decoder from z to x, and a likelihood.
+"""What all autoencoders share: an encoder from x to z, a decoder from z to x, and a likelihood.
 
     z = encode(x)                      for a Gaussian q(z|x), its mean
     x = decode(z)                      the mean of p(x|z)
     decode(encode(x))                  a reconstruction
     decode(z),   z ~ p(z)              a sample
 
-Those with an encoder that gives a distribution, q(z|x) = N(mu, exp(log_var)), bound the evidence:
+Where the encoder gives a distribution, q(z|x) = N(mu, exp(log_var)), log p(x) has lower bounds:
 
     log p(x) >= E_q[log p(x|z)] - KL(q(z|x) || p(z))                                    (1)
     log p(x) >= E[log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)],   z_k ~ q(z|x)              (2)
 
-(2) is (1) for K = 1, and rises with K to log p(x) itself (Burda et al. 2016).
+For K = 1 (2) equals (1); with K it rises to log p(x) itself (Burda et al. 2016). With the log-ratio
+in (2) written out for p(z) = N(0, I),
+
+    log p(z) - log q(z|x) = 1/2 sum_j (log_var_j + noise_j^2 - z_j^2)                   (3)
 """
 
 import math
@@ -39,7 +42,7 @@ class Autoencoder(Model):
 
     encodes: ClassVar[bool] = True
     has_likelihood: ClassVar[bool] = True
-    numbers_per_latent: ClassVar[int] = 1  # that the encoder gives
+    numbers_per_latent: ClassVar[int] = 1  # how many the encoder gives for each latent
 
     encoder: Network
     decoder: Network
@@ -79,9 +82,9 @@ class Autoencoder(Model):
     def encode(self, x: Any, labels: Any = None) -> Array:
         """x (N, *shape) -> z (N, latent); the mean, where the encoder gives a distribution.
 
-        Raises, as everything that takes x, ShapeError, KindError or DataError. Here and below,
-        labels (N,), or one for all, are for networks with JoinLabels, and missing ones an
-        OptionError.
+        Like all methods that take x, it raises ShapeError, KindError or DataError. Here and below,
+        labels (N,), or one for all, are for networks with JoinLabels; without them such a network
+        raises OptionError.
         """
         x = self.check_as_given(x)
         z = np.empty((len(x), self.latent), self.dtype)
@@ -121,7 +124,7 @@ class Autoencoder(Model):
         )
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
-        """Examples in the user's units, as `reading` makes them of raw: z (N, Z) -> (N, *shape)."""
+        """Decode z (N, Z) -> raw, and reading(raw) -> examples (N, *shape), in the user's units."""
         out, labels = self._room(len(z)), self.check_labels(labels, len(z), "decoder")
         for rows, raw in self._by_chunks("decoder", z, labels):
             with np.errstate(under="ignore"):
@@ -133,7 +136,7 @@ class Autoencoder(Model):
         return self._examples("mean", self.likelihood.mean(raw), len(raw))
 
     def _examples(self, verb: str, x: Any, n: int) -> Array:
-        """x, which the likelihood's verb gave, as (n, *shape); KindError or ShapeError."""
+        """x, which the likelihood's verb returned, as (n, *shape); KindError or ShapeError."""
         x = numbers(x, f"x of {self.likelihood}.{verb}")
         if x.shape[:1] != (n,) or x.size != n * math.prod(self.shape):
             raise ShapeError(
@@ -147,7 +150,7 @@ class Autoencoder(Model):
 
 @family
 class GaussianAutoencoder(Autoencoder):
-    """One whose encoder gives mu and log_var side by side, q(z|x) = N(mu, exp(log_var))."""
+    """An autoencoder whose encoder gives mu and log_var of q(z|x) side by side (N, 2Z)."""
 
     numbers_per_latent: ClassVar[int] = 2
 
@@ -165,9 +168,9 @@ class GaussianAutoencoder(Autoencoder):
     def elbo(self, x: Any, rng: Rng = None, labels: Any = None) -> Array:
         """log p(x|z) - KL with one draw of z and beta = 1, nats: x (N, *shape) -> (N,).
 
-        (1), on average over the draws: a lower bound of log p(x), a density per unit of x: with a
-        scaler that of the scaled x, times its Jacobian, (3) of data/scaling.py. It is -inf for an x
-        so far from all others that the numbers on the way to its bound overflow.
+        Its mean over draws is (1), a lower bound of log p(x). With a scaler, p is still a density
+        of x in the user's units: that of the scaled x, times the Jacobian, (3) of data/scaling.py.
+        The value is -inf for an x so far from all others that its bound overflows.
         """
         return self._bound_of(x, self._elbo, rng, labels)
 
@@ -185,7 +188,7 @@ class GaussianAutoencoder(Autoencoder):
         return self._bound_of(x, bound, rng, labels)
 
     def _bound_of(self, x: Any, bound: Callable[..., Array], rng: Rng, labels: Any) -> Array:
-        """What bound(y (n, *shape), rng, labels) -> (n,) gives for scaled examples: (N,)."""
+        """bound(y, rng, labels) for x (N, *shape), scaled chunk by chunk: y (n, *shape) -> (n,)."""
         x = self.check_as_given(x)
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
         of_x = np.empty(len(x), self.dtype)
@@ -199,7 +202,7 @@ class GaussianAutoencoder(Autoencoder):
         return of_x
 
     def _elbo(self, y: Array, rng: np.random.Generator, labels: Array | None) -> Array:
-        """y (N, *shape), few scaled examples -> (N,); nan where numbers overflow."""
+        """The ELBO of scaled examples: y (N, *shape) -> (N,); nan where numbers overflow."""
         mu, log_var = np.split(self.apply("encoder", y, labels), 2, axis=1)  # (N, Z) each
         noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
         z = gaussian.draw(mu, log_var, noise)  # (N, Z)
@@ -210,13 +213,13 @@ class GaussianAutoencoder(Autoencoder):
     def _weighted_bound(
         self, y: Array, k: int, rng: np.random.Generator, labels: Array | None
     ) -> Array:
-        """The same for (2): the log-mean-exp of log p(x|z) + log p(z) - log q(z|x) over k draws."""
+        """The bound (2), a log-mean-exp over k draws: y (N, *shape) -> (N,)."""
         mu, log_var = np.split(self.apply("encoder", y, labels), 2, axis=1)  # (N, Z) each
         log_w = np.empty((k, len(y)))  # (K, N), in float64
         for of_draw in log_w:
             noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
             z = gaussian.draw(mu, log_var, noise)  # (N, Z)
-            log_ratio = (log_var + noise**2 - z**2).sum(axis=1) / 2  # (N,)  log p(z) - log q(z|x)
+            log_ratio = (log_var + noise**2 - z**2).sum(axis=1) / 2  # (N,)   (3)
             of_draw[:] = self.likelihood.log_prob(y, self.apply("decoder", z, labels)) + log_ratio
         largest = log_w.max(axis=0)  # (N,)
         bound: Array = largest + np.log(np.exp(log_w - largest).mean(axis=0))  # (N,)   (2)

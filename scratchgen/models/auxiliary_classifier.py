@@ -1,12 +1,12 @@
 """The auxiliary classifier GAN (Odena, Olah and Shlens 2017): samples of a class that is asked for.
 
-The generator is given a class; the discriminator is not, and has to tell it, beside real from fake.
-With C classes, labels m_n of the data, and labels c_n drawn for the fakes, each class as likely,
+The generator is given a class. The discriminator is not: it judges whether an example is real, and
+classifies it. With C classes, labels m_n of the data, and labels c_n drawn uniformly for the fakes,
 
     made_n = G(z_n, c_n),   z ~ p(z),   c ~ U{0 ... C - 1}                               (1)
     (r_n, real_n) = D(x_n),   (f_n, fake_n) = D(made_n)    a score, and C logits         (2)
 
-    game_n = loss.discriminator(r_n, f_n)                  the source                    (3)
+    game_n = loss.discriminator(r_n, f_n)                  real or fake                  (3)
     class_n = -log softmax(real_n)[m_n] - log softmax(fake_n)[c_n]                       (4)
     the discriminator minimises  1/N sum_n (game_n + class_weight class_n)               (5)
 
@@ -19,15 +19,15 @@ The paper has (3) and (4) with the opposite sign, and no factor before any of th
     L_C = E[log P(m | x)] + E[log P(c | made)]
 
 Its D maximises L_S + L_C, and its G maximises L_C - L_S, of which only the fakes' terms depend on
-G. That is class_weight 1 in the minimax game; here, as in most code, the game is by default the
-non-saturating one. Both players want the class to be told: the class part is no contest.
+G. That is the minimax game with class_weight 1; here, as in most code, the game is by default the
+non-saturating one. The class part is no contest: both players want fakes to be classified rightly.
 
-Backward, (3) gives a derivative by each score and (4) by each logit; side by side they are dL/dD,
+Backward, (3) gives the derivative by each score and (4) by each logit. Joined, they are
 
     dL/dD(x_n) = 1/N (d game_n / dr_n,  class_weight d class_n / dreal_n)                (7)
 
-and likewise for made_n, with which all goes back as in a GAN (adversarial.py). A penalty acts on
-the slope of the score.
+and likewise for made_n: the dy of D's backward passes (N, 1 + C). All else is as in a GAN
+(adversarial.py). A penalty acts on the slope of the score.
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ __all__ = ["ACGAN", "acgan"]
 
 @family
 class ACGAN(GAN):
-    """A GAN whose generator is told a class, which its discriminator tells again.
+    """A GAN whose generator is given a class, and whose discriminator classifies examples.
 
     Args:
         generator: z (N, latent) -> fake examples (N, *shape), with JoinLabels for C classes.
@@ -86,13 +86,13 @@ class ACGAN(GAN):
         classes = joined_labels(self.generator)
         if not classes:
             raise OptionError(
-                f"the generator of an {self.kind} is told a class and joins no labels: put "
+                f"the generator of an {self.kind} needs labels, and joins no labels: put "
                 f"JoinLabels(n_labels, width) at its start"
             )
         if joined_labels(self.discriminator):
             raise OptionError(
-                f"the discriminator of an {self.kind} has to tell the class from the example "
-                f"alone, and joins labels: leave its JoinLabels out"
+                f"the discriminator of an {self.kind} has to classify an example without its "
+                f"label, and joins labels: leave its JoinLabels out"
             )
         reason = f"it gives a score and a logit for each of {classes} classes"
         expect_output(self.discriminator, "discriminator", (1 + classes,), reason)
@@ -104,25 +104,25 @@ class ACGAN(GAN):
         return (*ours, "generator", "generator_classes")
 
     def minimise(self, now: Pass) -> dict[str, Array]:
-        """(5), with its penalty, or (6). Their class parts are reported in nats, not weighted."""
+        """(5) with its penalty, or (6); their class parts are reported in nats, unweighted."""
         z = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (1)
-        told = integers(now.rng, self.n_labels, (now.size,))  # (N,)   (1)
+        c = integers(now.rng, self.n_labels, (now.size,))  # (N,)   (1)
         if now.player == "generator":
-            return self._generator_told(now, z, told)
-        return self._discriminator_told(now, z, told)
+            return self._generator_with_classes(now, z, c)
+        return self._discriminator_with_classes(now, z, c)
 
-    def _discriminator_told(self, now: Pass, z: Array, told: Array) -> dict[str, Array]:
-        labels = now.expected_labels("the discriminator learns to tell them")  # (N,)
-        made = now.forward("generator", z, labels=told)  # (N, ...)   (1)
+    def _discriminator_with_classes(self, now: Pass, z: Array, c: Array) -> dict[str, Array]:
+        m = now.expected_labels("the discriminator learns to predict them")  # (N,)
+        made = now.forward("generator", z, labels=c)  # (N, ...)   (1)
         real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1 + C)   (2)
         fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
         r, of_real = split(real, 1)  # (N, 1), (N, C)   (2)
         f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
         weight = self.class_weight / now.size
-        d = discriminator_turn(self.loss, r[:, 0], f[:, 0], 1 / now.size)  # each (N,)   (3)
-        real_class, dreal = cross_entropy(labels, of_real, weight)  # (N,), (N, C)   (4)
-        fake_class, dfake = cross_entropy(told, of_fake, weight)  # (N,), (N, C)   (4)
+        d = discriminator_turn(self.loss, r[:, 0], f[:, 0], 1 / now.size)  # three (N,)   (3)
+        real_class, dreal = cross_entropy(m, of_real, weight)  # (N,), (N, C)   (4)
+        fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (4)
         parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
         classes = add(parts["real_classes"], parts["fake_classes"])  # (1,)   (4)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
@@ -134,19 +134,19 @@ class ACGAN(GAN):
             now.backward("discriminator", dfake, on="fake", need_dx=False)
         if not self.penalty:
             return {"discriminator": value, **parts}
-        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), as a rule M = N
-        each = penalise(self.penalty, now.network("discriminator", on="penalty"), x, 1 / len(x))
-        penalty = mean(each)  # (1,)
+        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), mostly with M = N
+        d_at_x = now.network("discriminator", on="penalty")
+        penalty = mean(penalise(self.penalty, d_at_x, x, 1 / len(x)))  # (1,)
         return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
 
-    def _generator_told(self, now: Pass, z: Array, told: Array) -> dict[str, Array]:
-        made = now.forward("generator", z, settle=True, labels=told)  # (N, ...)   (1)
+    def _generator_with_classes(self, now: Pass, z: Array, c: Array) -> dict[str, Array]:
+        made = now.forward("generator", z, settle=True, labels=c)  # (N, ...)   (1)
         fake = now.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
         f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
         d = generator_turn(self.loss, f[:, 0], 1 / now.size)  # .value, .fake (N,)   (6)
         weight = self.class_weight / now.size
-        fake_class, dfake = cross_entropy(told, of_fake, weight)  # (N,), (N, C)   (6)
+        fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (6)
         classes = mean(fake_class)  # (1,)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
 
@@ -161,22 +161,22 @@ class ACGAN(GAN):
         weight = "" if self.class_weight == 1 else f"{self.class_weight:g} "
         of = f"{with_values(self.prior)}, c one of {self.n_labels} classes, each as likely"
         if player == "generator":
-            told = "m = -log p(c|G(z, c)): the cross-entropy of the class that it was told"
-            return [f"{game} + {weight}m", f"f = D(G(z, c)), {of}", told, *rest]
+            classes = "m = -log p(c|G(z, c)): the cross-entropy of the class that it was given"
+            return [f"{game} + {weight}m", f"f = D(G(z, c)), {of}", classes, *rest]
         parts = "k + m" if self.class_weight == 1 else f"{weight}(k + m)"
         scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {of}"
-        told = "k = -log p(label|x), m = -log p(c|G(z, c)): the cross-entropies of its classes"
-        return [f"{game} + {parts}", scores, told, *rest]
+        classes = "k = -log p(label|x), m = -log p(c|G(z, c)): the cross-entropies of its classes"
+        return [f"{game} + {parts}", scores, classes, *rest]
 
     def value_of_game(self, parts: Mapping[str, float]) -> float:
-        """As in a GAN: the mean of (3), without the class part and a penalty."""
+        """As in a GAN: the mean of (3), without the class part and the penalty."""
         classes = parts["real_classes"] + parts["fake_classes"]
         return super().value_of_game(parts) - self.class_weight * classes
 
     def class_probabilities(self, x: Any) -> Array:
-        """The discriminator's p(class|x): x (N, *shape) -> (N, C), each row with the sum 1.
+        """The discriminator's p(class|x): x (N, *shape) -> (N, C), whose rows add up to 1.
 
-        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        Raises ShapeError, KindError or DataError for x that does not fit this model.
         """
         x = self.check_as_given(x)
         p = np.empty((len(x), self.n_labels), self.dtype)
@@ -190,8 +190,8 @@ class ACGAN(GAN):
 
 
 @ACGAN.named(
-    "a GAN whose discriminator tells the class, too",
-    # with less, the two agree on classes that nobody else would see in the samples
+    "a GAN whose discriminator classifies, too",
+    # with a lower weight, the two players agree on classes that no one else sees in the samples
     pictures={
         "epochs": 40,
         "batch_size": 128,

@@ -1,9 +1,9 @@
-"""A model and its description are two forms of one thing; its arrays stand beside it.
+"""A model without its arrays, as plain values for a file, and built from these again.
 
     {"model": "VAE", "dtype": "float32", "settings": {"beta": 1.0, ...},
      "networks": {"encoder": {"layer": "Network", ...}, ...}}
 
-All follows from the fields of the model's class, of its parts and of its layers.
+A description follows from the fields of the model's class, of its parts and of its layers.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def describe_model(model: Model) -> dict[str, Any]:
 
 
 def build_networks(description: Mapping[str, Any]) -> tuple[type[Model], dict[str, Network]]:
-    """A model's class and its networks, which take no memory; OptionError where there are none."""
+    """The class and the networks of a description, which take no memory; or OptionError."""
     kind = MODELS[one_of(description["model"], MODELS, "model")]
     met: list[Layer] = []
     networks: dict[str, Network] = {}
@@ -52,7 +52,7 @@ def build_networks(description: Mapping[str, Any]) -> tuple[type[Model], dict[st
 
 
 def build_model(description: Mapping[str, Any]) -> Model:
-    """The model of a description, its arrays still 0: its caller writes them.
+    """The model of a description, with arrays of 0, which the caller fills.
 
     Raises OptionError, or whatever a part raises, where the parts do not fit.
     """

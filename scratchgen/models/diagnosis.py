@@ -1,14 +1,14 @@
-"""What is wrong with a network that does not learn, or with a model that learnt to do nothing.
+"""What is wrong with a network that does not learn, or with a trained model that has collapsed.
 
-A trace tells of units that are dead, and of gradients that vanish:
+A trace (trace.py) shows units that are dead, and gradients that vanish:
 
-    flat         half of a ReLU's units are dead, or half of what Tanh or Sigmoid gives is
-                 saturated, as trace.py defines them                                          (1)
+    flat         half of a ReLU's units are dead, or half of the numbers that Tanh or Sigmoid
+                 gives are saturated, as trace.py defines these                               (1)
     vanishing    |dL/dy| of a pass's first layer below 0.001 of that of its last              (2)
     exploding    |dL/dy| of a pass's first layer above 1,000 times that of its last           (3)
 
-(1) leaves out a Sigmoid or Tanh that ends its network and gives data: black pixels are right to
-be 0. Data tell what a trained model has collapsed to, where x has more than one value:
+(1) leaves out a Sigmoid or Tanh at the end of a network, which gives data: black pixels may well be
+0. Whether a trained model has collapsed can be seen from data x, where these are not all the same:
 
     latent u is active    the variance over x of E[z_u|x] is above 0.01                       (4)
     posterior collapse    no latent is active
@@ -16,8 +16,8 @@ be 0. Data tell what a trained model has collapsed to, where x has more than one
                           spread^2 = the sum of the variances of all numbers                  (5)
     discriminator wins    what it minimises is below 0.01, in a game in which 0 is the least  (6)
 
-Some latents that are not active are no fault: a VAE leaves out those it does not need. Source of
-(4): Burda et al. 2016.
+A few inactive latents are no fault: a VAE leaves out those that it does not need. Source of (4):
+Burda et al. 2016.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,18 @@ from ..tables import number
 from .model import Model
 from .trace import Seen, Trace, label, norm
 
-ENOUGH = 32  # examples; of fewer, many a healthy unit is 0 for all, or varies little
-SEEN = 1_000  # examples that tell of a collapse
-FLAT = 0.5  # the share that is worth a word
-RATIO = 1e3  # between the gradients at the two ends of a network
-ACTIVE = 0.01  # the variance of an active latent's posterior mean
-NARROW = 0.1  # a spread of samples in parts of that of the data
-WON = 0.01  # of what a discriminator minimises, which starts at about 1
-FROM_0_UP = ("minimax", "non_saturating", "least_squares", "hinge")  # games whose values are so
+ENOUGH = 32  # examples; for fewer, many a healthy unit is 0 for all, or varies little
+SEEN = 1_000  # examples that are looked at for a collapse
+FLAT = 0.5  # (1): the share of flat units that is reported
+RATIO = 1e3  # (2, 3): between the gradients at the two ends of a network
+ACTIVE = 0.01  # (4): the variance of an active latent's posterior mean
+NARROW = 0.1  # (5): the spread of samples as a share of that of the data
+WON = 0.01  # (6): what a discriminator minimises, which starts at about 1
+FROM_0_UP = ("minimax", "non_saturating", "least_squares", "hinge")  # games in which 0 is the least
 
 
 def symptoms(trace: Trace) -> list[str]:
-    """What is wrong in a trace, a sentence each; none where nothing is.
+    """What is wrong in a trace, a sentence each; an empty list where nothing is.
 
     >>> import scratchgen as sg
     >>> model = sg.models.vae((2,), latent=2, hidden=(64,), rng=0)
@@ -61,9 +61,9 @@ def symptoms(trace: Trace) -> list[str]:
 
 
 def active_latents(mu: Array) -> Array:
-    """Which latents tell examples apart (4): posterior means mu (N, latent) -> (latent,) bool.
+    """Which latents are active (4): posterior means mu (N, latent) -> (latent,) bool.
 
-    Raises ShapeError, KindError or DataError for what are no such means.
+    Raises ShapeError, KindError or DataError for anything but such means.
 
     >>> active_latents([[0.0, -1.0], [0.01, 1.0]])
     array([False,  True])
@@ -75,11 +75,11 @@ def active_latents(mu: Array) -> Array:
 
 
 def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = None) -> list[str]:
-    """What a trained model has collapsed to, by some hundred examples x (N, *shape), in sentences.
+    """Whether a trained model has collapsed, judged by examples x (N, *shape): a sentence each.
 
-    The list is empty where it has not, where `fit` never trained it, and where x is fewer than 32
-    examples, or one example again and again. A GAN's samples are drawn with rng; labels (N,) are
-    for networks with JoinLabels. Of many examples some 1,000 are looked at, from all over x.
+    The list is empty where it has not, where `fit` never trained it, and where x has fewer than 32
+    examples, or is one example repeated. A GAN's samples are drawn with rng; labels (N,) are for
+    networks with JoinLabels. Of many examples, about 1,000 from all over x are looked at.
 
     Raises ShapeError, KindError, DataError or OptionError, as everything that takes x.
     """
@@ -88,7 +88,7 @@ def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = Non
     x, labels = x[::every], None if labels is None else labels[::every]
     if len(x) < ENOUGH or not model.steps_trained or not _spread(x):
         return []
-    with np.errstate(all="ignore"):  # what is not finite is no collapse
+    with np.errstate(all="ignore"):  # numbers that are not finite are no collapse
         of_latents = list(_collapse_of_latents(model, x, labels)) if model.encodes else []
         if not model.plays_a_game:
             return of_latents
@@ -129,7 +129,7 @@ def _collapse_of_game(
 
 
 def _spread(x: Array) -> float:
-    """The root of the sum of the variances of all numbers of an example: x (N, ...)."""
+    """The spread (5): x (N, ...) -> the root of the sum of the variances of all its columns."""
     return float(np.sqrt(x.var(axis=0, dtype=np.float64).sum()))
 
 

@@ -1,8 +1,10 @@
-"""Whether the parts of a model fit each other: an error says what does not, and what to do."""
+"""Checks that the parts of a model fit each other; an error says what does not, and what to do."""
 
+import dataclasses
+import inspect
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, get_origin
 
 import numpy as np
 
@@ -11,7 +13,55 @@ from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
 from ..nn import Layer, Network, distinct_leaves
 
-Bounds = tuple[float, float, str] | None  # the range of a model's numbers, and its reason
+Bounds = tuple[float, float, str] | None  # (low, high, reason): what numbers a model can give
+
+
+def expect_free_names(kind: type, taken: Collection[str]) -> None:
+    """OptionError for a new field that a class above has as something else, or that is taken."""
+    above = [base for base in kind.__mro__[1:] if dataclasses.is_dataclass(base)]
+    fields = {name for base in above for name in inspect.signature(base).parameters}
+    for name, annotation in inspect.get_annotations(kind).items():
+        if name in fields or _is_of_class(annotation):
+            continue
+        if name in taken or any(
+            hasattr(base, name) or name in inspect.get_annotations(base) for base in above
+        ):
+            raise OptionError(
+                f"{kind.__name__} declares a field {name!r}, which is something else in every "
+                f"model: take another name, or write {name}: ClassVar for what the class has"
+            )
+
+
+def expect_families(kind: type) -> None:
+    """OptionError where a class changes or adds fields and is no family, so that they are none."""
+    for base in kind.__mro__:
+        if "__dataclass_fields__" in vars(base) or not dataclasses.is_dataclass(base):
+            continue
+        fields = {field.name for field in dataclasses.fields(base)}
+        for name, annotation in inspect.get_annotations(base).items():
+            added = isinstance(vars(base).get(name), dataclasses.Field)
+            if (added or name in fields) and not _is_of_class(annotation):
+                raise OptionError(
+                    f"{base.__name__} declares the field {name!r} and is no family: put @family "
+                    f"above it"
+                )
+
+
+def _is_of_class(annotation: Any) -> bool:
+    """Whether it is a ClassVar; with `from __future__ import annotations` types are text."""
+    if isinstance(annotation, str):
+        return annotation.partition("[")[0].rpartition(".")[2] == "ClassVar"
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+def expect_players(players: Any, name: str) -> None:
+    """OptionError unless these are tuples of the names of networks, by player."""
+    moved = players.values() if isinstance(players, Mapping) else [None]
+    if not all(isinstance(names, tuple | list) for names in moved):
+        raise OptionError(
+            f"the players of {name} are {players!r}: wants the networks that each moves, such as "
+            f'{{"vae": ("encoder", "decoder")}}'
+        )
 
 
 def expect_networks(networks: Mapping[str, Any]) -> None:
@@ -31,7 +81,7 @@ def latent_of(network: Network, name: str) -> int:
 
 
 def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
-    """ShapeError unless `network` gives examples of the shape that its place in a model wants."""
+    """ShapeError unless `network` gives outputs of the shape that the model needs of it."""
     out = network.out_shape(network.in_shape)
     if out != wanted:
         reshape = "Flatten()" if len(wanted) == 1 else f"Reshape({wanted})"
@@ -80,7 +130,7 @@ def expect_own_layers(
 def fitting_scaler(
     scaler: Any, kind: str, shape: Shape, bounds: Bounds, is_density: bool
 ) -> Scaler | None:
-    """The scaler, if it can be that of such a model; KindError, OptionError or ShapeError."""
+    """The scaler, if a model of that kind can have it; KindError, OptionError or ShapeError."""
     if scaler is None:
         return None
     if not isinstance(scaler, Scaler):
@@ -113,7 +163,7 @@ def fitting_scaler(
 
 
 def expect_range(y: Array, what: str, bounds: Bounds, scaler: Scaler) -> None:
-    """DataError for scaled data y (N, D) that lie where the model could give nothing."""
+    """DataError for scaled data y (N, D) outside the range of what the model can give."""
     if not bounds:
         return
     low, high, reason = bounds

@@ -6,35 +6,37 @@
     log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x)                               (4)
     loss = -mean over the batch of log (1/K sum_k w_k)                               (5)
 
-For K = 1 the loss is a VAE's, with the KL taken at the draw. It falls with K, on average to
--log p(x). Its parts are means over all draws, and are read like a VAE's,
+For K = 1 the loss is a VAE's, with the KL estimated from the draw. Its expectation falls with K, to
+-log p(x). Its parts are means over all draws, and mean what a VAE's do:
 
     reconstruction = -mean of log p(x|z_k),   kl = -mean of [log p(z_k) - log q(z_k|x)]      (6)
 
 kl estimates KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the
 difference is what K draws gain over one, and 0 for K = 1.
 
-The decoder gets the derivative of (5). With w~_k = w_k / sum_i w_i, of losses/importance.py,
+The decoder's gradient is the derivative of (5). With w~_k = w_k / sum_i w_i (losses/importance.py),
 
     d_raw_k = -w~_k / N d log p(x|z_k) / d raw_k                                     (7)
     dz_k = d_raw_k, back through the decoder                                         (8)
 
-The encoder is moved by one of two gradients with the same mean. r_k is dL/d[log p(z) - log q(z|x)]
-at a draw, and gaussian.py has both ways from dz and r to mu and log_var:
+The encoder is moved by one of two gradients with the same expectation. r_k is the derivative of L
+by the log-ratio log p(z_k) - log q(z_k|x); from dz and r, (10) and (11) of gaussian.py give the
+gradients of mu and log_var:
 
-    in total                     r_k = -w~_k / N,   and (8)                          (9)
+    total derivative             r_k = -w~_k / N,   and (8)                          (9)
     doubly reparameterised       r_k = -w~_k^2 / N,   w~_k dz_k in the place of (8),
                                  and q's mu and log_var held fixed in (4)            (10)
 
-(9) is the derivative of (5). Its mean shrinks faster with K than its noise, by 1 / sqrt(K), so that
-more draws would teach the encoder less; with (10) they teach it more. (10) is therefore the
-default. It asks that z_k goes into w_k alone, and so refuses a decoder whose examples mix.
+(9) is the derivative of (5). As K grows, its mean shrinks faster than its noise: their ratio falls
+as 1 / sqrt(K), so that more draws would teach the encoder less; with (10) they teach it more.
+Therefore (10) is the default. It holds only where z_k goes into no weight but w_k, and so a decoder
+that mixes examples is refused.
 
-(10) is no derivative of (5), and cannot be checked against it. Together with (7) it is that of
+(10) is not the derivative of (5), and cannot be checked against it. With (7), it is that of
 
     -1/N sum_nk [w~_k^2 log w_k + w~_k (1 - w~_k) log p(x|z'_k)]                     (11)
 
-where w~, the draws z' and the mu and log_var of q within log w are held fixed.
+where w~, the draws z'_k = z_k, and the mu and log_var of q within log w are held fixed.
 
 Sources: Burda, Grosse and Salakhutdinov 2016; (10) Tucker et al. 2019; what (9) does as K grows,
 Rainforth et al. 2018.
@@ -71,8 +73,8 @@ class IWAE(GaussianAutoencoder):
         encoder: x (N, *shape) -> mu and log_var side by side (N, 2 latent).
         decoder: z (N K, latent) -> raw (N K, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
-        draws: K, of z for each example. A step takes about K times as long as a VAE's.
-        doubly_reparameterised: whether the encoder is moved by (10), or by (9).
+        draws: K, the draws of z for each example. A step takes about K times as long as a VAE's.
+        doubly_reparameterised: True to move the encoder by (10), False by (9).
         dtype, rng, scaler: see Model.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
@@ -91,7 +93,7 @@ class IWAE(GaussianAutoencoder):
 
     def fit_together(self) -> None:
         super().fit_together()
-        mixing = [one for one in distinct_leaves(self.decoder) if not one.example_wise]
+        mixing = [leaf for leaf in distinct_leaves(self.decoder) if not leaf.example_wise]
         if self.doubly_reparameterised and mixing:
             raise OptionError(
                 f"{mixing[0]} in the decoder mixes examples, or does not say that it mixes none, "
@@ -112,7 +114,7 @@ class IWAE(GaussianAutoencoder):
         log_w = add(log_prob, log_ratio).reshape(n, k)  # (N, K)   (4)
         bound, weights = importance_weights(log_w)  # (N,) of (5), w~ (N, K)
         if now.wants_gradient:
-            shares = weights.reshape(n * k)  # (N K,)
+            shares = weights.reshape(n * k)  # w~ (N K,)
             d_raw = scale_rows(d_raw, shares)  # (N K, ...)   (7)
             dz = now.backward("decoder", d_raw)  # (N K, Z)   (8)
             r = scale(shares, -1 / n)  # (N K,)   (9)
@@ -145,7 +147,7 @@ class IWAE(GaussianAutoencoder):
         z = gaussian.draw(mu, log_var, noise)  # (N K, Z)   (2)
         x, masks = repeat(now.batch, k), now.rng.bit_generator.state
         log_prob = self.likelihood.log_prob(x, now.forward("decoder", z, labels=labels))  # (N K,)
-        now.rng.bit_generator.state = masks  # both passes of the decoder draw the same ones
+        now.rng.bit_generator.state = masks  # so that dropout is the same in both decoder passes
         raw = now.forward("decoder", hold("z", z), on="held", labels=labels)  # (N K, ...)
         log_prior = gaussian.log_prob(z, np.zeros_like(z), np.zeros_like(z))  # (N K,)
         log_w = log_prob + log_prior - gaussian.log_prob(z, *of_q)  # (N K,)   (4)
@@ -190,9 +192,9 @@ def iwae(
     """A dense IWAE for examples of `shape`, its decoder the mirror of its encoder.
 
     Args:
-        draws: of z for each example; 1 is a VAE with its KL taken at the draw.
-        doubly_reparameterised: whether the encoder is moved by the gradient whose noise does not
-            drown it as `draws` grows, or by the derivative of the loss; see IWAE.
+        draws: of z for each example; 1 is a VAE whose KL is estimated from the draw.
+        doubly_reparameterised: True to move the encoder by a gradient that noise does not drown as
+            `draws` grows, False by the derivative of the loss; see IWAE.
         shape, latent, hidden, likelihood, n_labels, dtype, rng, scaler: as of `vae`.
 
     Raises OptionError, ShapeError or KindError.

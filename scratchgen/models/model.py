@@ -1,16 +1,16 @@
-"""What every model is: networks in one vector, parts, and players that take turns to move.
+"""What every model is: networks in one vector, settings, and players that take turns to move.
 
-A family is a class of models. Its fields are its networks, which stand side by side in one vector,
-and its settings. A player is a list of the networks that it moves; what it minimises is written as
-it stands in the paper, in `minimise`. A step of training is, for each player whose turn it is:
+A family is a class of models. Its fields are its networks, whose parameters lie side by side in one
+vector, and its settings. Each player moves some of the networks; `minimise` is what it minimises,
+written in the order of the paper. A step of training is, for each player whose turn it is:
 
     value = model.objective(player, batch, rng, gradient)     value, and gradient += d value
     optimizer.update(theta, gradient.vector, memory)          theta = model.theta(player)
     model.settle(player, tape)
 
-`objective` moves nothing: finite differences of the number it returns, with the same rng, are the
-gradient it adds. Two players may move the same network, each with a gradient and moments of its
-own.
+`objective` moves nothing, so that its gradient can be checked: it agrees with finite differences of
+the number that `objective` returns, from the same rng. Two players may move the same network, each
+with a gradient and optimizer moments of its own.
 """
 
 import copy
@@ -37,7 +37,7 @@ from ..checks import (
 )
 from ..checks import labels as checked_labels
 from ..data.scaling import Scaler
-from ..errors import DataError, OptionError, ShapeError, cut
+from ..errors import DataError, KindError, OptionError, ShapeError, cut
 from ..kernels import standard_normal
 from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Block, Gradient, Layout, Network, Tape, joined_labels
@@ -46,20 +46,34 @@ from ..nn.layer import Views
 from ..optim import Optimizer
 from ..parts import build, check_settings, describe, setting, settings_of
 from ..rng import Rng, generator
-from .fitting import Bounds, expect_networks, expect_own_layers, expect_range, fitting_scaler
+from .fitting import (
+    Bounds,
+    expect_families,
+    expect_free_names,
+    expect_networks,
+    expect_own_layers,
+    expect_players,
+    expect_range,
+    fitting_scaler,
+)
 from .passes import Pass
 from .recipes import Recipe
 from .trace import Trace, spied
 
 M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
-Hold = Callable[[str, Array], Array]  # (name, x) -> x as it was in the first pass
-COMMON = ("dtype", "rng", "scaler")  # fields of every model that are no settings of its family
+Hold = Callable[[str, Array], Array]  # (name, x) -> the x of the first call by that name
+COMMON = ("dtype", "rng", "scaler")  # fields of every model, which are no settings of its family
+OF_MODELS = ("shape", "latent", "block", "training_log", "history")  # what they have once built
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field, setting))
 def family(kind: type[M]) -> type[M]:
-    """A class of models: its fields are what it is made of, in the order of its arguments."""
+    """Declares a class of models; its fields, in order, are the arguments of its constructor.
+
+    Raises OptionError for a field that has the name of something that every model has.
+    """
+    expect_free_names(kind, taken=OF_MODELS)
     return dataclasses.dataclass(eq=False, repr=False)(kind)
 
 
@@ -67,28 +81,28 @@ def family(kind: type[M]) -> type[M]:
 class Model(ExplainsKeywords):
     """What all families share.
 
-    A family is declared with @family. Its fields of type Network are its networks, all others but
-    the three below its settings; it says in `players` who moves which networks, in `fit_together`
-    how its parts fit, and in `minimise` what each player minimises.
+    A family is declared with @family. Its fields of type Network are its networks; all others,
+    except for the three below, are its settings. `players` says who moves which networks,
+    `fit_together` checks that they fit, and `minimise` is what each player minimises.
 
     Args:
         dtype: "float32" or "float64".
         rng: for the first weights.
-        scaler: a Scaler of vectors, in whose units x is taken and given; None is none. Objectives,
-            networks and latents know only scaled data; whatever else takes or gives x has the
-            user's units, in float64.
+        scaler: a Scaler for vectors, or None. Methods that take x then take it in the user's units,
+            and those that return x return it so, in float64; objectives and networks only see
+            scaled data.
 
     Attributes:
         shape, latent: of one example, and the size of z.
         block: the memory of all networks.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
-        history: what the last call of `fit` gave, or, after an interrupt, has given so far: name ->
-            one number an epoch. It is not saved.
+        history: the history of the last call of `fit`, or after an interrupt what there is of it:
+            name -> one number an epoch. It is not saved.
     """
 
     kind: ClassVar[str]
     players: ClassVar[Mapping[str, tuple[str, ...]]]  # the networks that each moves, in turn
-    # where the default settings learn, column by column of the data; see docs/your-data.md
+    # the scale of data on which the default settings learn, by column; see docs/your-data.md
     spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
     farthest: ClassVar[float] = 3.0  # bound of |mean|
     # what a model can do
@@ -106,6 +120,8 @@ class Model(ExplainsKeywords):
         self.shape: Shape
         self.latent: int
         networks = self.networks
+        expect_families(type(self))
+        expect_players(self.players, type(self).__name__)
         expect_networks(networks)
         check_settings(self)
         self.fit_together()
@@ -131,17 +147,17 @@ class Model(ExplainsKeywords):
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The names of what a history holds, and of tape.parts."""
+        """The names of the numbers in a history, and in tape.parts."""
         raise NotImplementedError
 
     @property
     def networks(self) -> Mapping[str, Network]:
-        """By name; a network is replaced by `model.encoder = ...`, not here."""
+        """The networks by name, read-only; `model.encoder = ...` replaces one."""
         return MappingProxyType({name: getattr(self, name) for name in network_names(type(self))})
 
     @property
     def vector(self) -> Array:
-        """All parameters (P,), with the few zeros between networks that are none."""
+        """All parameters (P,), with a few zeros between networks, which are no parameters."""
         return self.block.vector
 
     @property
@@ -179,19 +195,19 @@ class Model(ExplainsKeywords):
     ) -> float:
         """What `player` minimises, mean per example; its gradient is added into `gradient`.
 
-        batch (N, *shape) as `check` returns it; what is of another dtype is checked here. Raises
-        DataError where it holds no examples. labels (N,) are for models that want them.
-        Leaves the number and its parts, by the names that a history has, on the tape as
-        `tape.parts`; the number itself comes first. Updates nothing.
+        batch is (N, *shape) as `check` returns it; a batch of another dtype is checked here. Raises
+        DataError for a batch without examples. labels (N,) are for models that want them.
+        `tape.parts` then holds the number, first, and its parts, by the names of a history.
+        Updates nothing.
 
-        `step` is that of the model's training, counted from 0 over all calls of `fit`, for what
-        changes in its course, such as a KL term that warms up; None is the end of it.
+        `step` counts the model's steps of training from 0, over all calls of `fit`. Settings that
+        change during training depend on it, such as a KL warm-up; None is the end of training.
         """
         one_of(player, self.players, "player")
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         now = Pass(self.networks, self.views, player, batch, tape, gradient)
-        tape.reports = as_arrays(self.minimise(now))
+        tape.reports = as_arrays(self.minimise(now), self.numbers)
         tape.parts = as_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
@@ -199,27 +215,27 @@ class Model(ExplainsKeywords):
     def minimise(self, now: Pass) -> dict[str, Array]:
         """The mathematics of `objective`: the player's number, and its parts, by name, (1,) each.
 
-        now.batch (N, *shape) is checked, N at least 1; the noise comes from `now`, and what changes
-        in the course of training from `now.number`.
+        now.batch (N, *shape) is checked, with N at least 1. Noise comes from `now`, and a number
+        that changes during training from `now.number`.
         """
         raise NotImplementedError
 
     def surrogate(self, player: str) -> Callable[[Pass, Hold], Array] | None:
-        """Of what the player's gradient is the derivative, where on purpose not of its number.
+        """A number whose derivative the gradient is, where on purpose that is not the player's own.
 
-        A function of a pass, in which it draws what `minimise` draws, and of `hold`: hold(name, x)
-        gives x as it was at the parameters at which the gradient is taken. None, as for most
-        models, where it is the number that is differentiated.
+        A function (now, hold) -> (1,), which draws the noise that `minimise` draws. hold(name, x)
+        returns x as it was at the parameters at which the gradient is taken. None, as for most
+        models, where the gradient is that of the player's number.
         """
         return None
 
     def settle(self, player: str, tape: Tape) -> None:
-        """End the player's step: write what its passes, on `tape`, have learnt about the state."""
+        """End the player's step: write into the state what the passes on `tape` learnt about it."""
         for on, name in tape.settling.items():
             self.networks[name].settle(getattr(self.views, name), tape.inner(on))
 
     def parts(self) -> tuple[Any, ...]:
-        """What its objectives call, besides networks: a likelihood, a game, a penalty."""
+        """The settings that objectives call, such as a likelihood, a game or a penalty."""
         fields = (field for field in family_settings(type(self)) if field.metadata.get("known"))
         values = [getattr(self, field.name) for field in fields]
         return tuple(value for value in values if value is not None)
@@ -229,11 +245,11 @@ class Model(ExplainsKeywords):
         return []
 
     def remarks(self) -> list[str]:
-        """What whoever trains it should know of its settings, a sentence each."""
+        """What to know about its settings before training, a sentence each; mostly nothing."""
         return []
 
     def steps_to_check(self) -> tuple[int | None, ...]:
-        """Steps of training at which objectives differ from those of the end, which is None."""
+        """Steps at which to check gradients: None, and others where the objective differs."""
         return (None,)
 
     def turns(self, step: int) -> tuple[str, ...]:
@@ -241,20 +257,20 @@ class Model(ExplainsKeywords):
         return tuple(self.players)
 
     def moves(self, player: str, steps: int) -> int:
-        """How often `player` moves in the next `steps` steps of training, as `turns` has it."""
+        """How often `player` moves in the next `steps` steps of training, by `turns`."""
         return steps
 
     @property
     def steps_trained(self) -> int:
-        """The steps of all calls of `fit` so far, by the training log."""
+        """How many steps all calls of `fit` so far have taken, by the training log."""
         return sum(record["steps"] for record in self.training_log if "steps" in record)
 
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
-        """The optimizers that `fit` uses where it is given none, for so many steps from here on."""
+        """The optimizers that `fit` uses by default, for the next `steps` steps, by player."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
-        """What a file must hold, beside the networks and their arrays, to build the model again."""
+        """What a file needs, beside the networks and their arrays, to build the model again."""
         plain: dict[str, Any] = {}
         for field in family_settings(type(self)):
             value, known = getattr(self, field.name), field.metadata.get("known")
@@ -265,7 +281,7 @@ class Model(ExplainsKeywords):
     def from_settings(
         cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
     ) -> Self:
-        """The model of `settings()`, its arrays still 0: its caller has them.
+        """The model of these `settings()`, with arrays of 0, which the caller fills.
 
         Raises OptionError where these are the settings of no such model.
         """
@@ -300,7 +316,8 @@ class Model(ExplainsKeywords):
     ) -> Callable[[F], F]:
         """Declares a function as a recipe of this family; see recipes.py.
 
-        What is not said here is as in the recipe that it is `like`, whose settings it takes too.
+        `like` names another recipe, whose settings are taken too, and its defaults where none is
+        given here.
         """
 
         def declare(build: F) -> F:
@@ -323,11 +340,11 @@ class Model(ExplainsKeywords):
         return declare
 
     def decode(self, z: Any, labels: Any = None) -> Array:
-        """The example that each latent stands for: z (N, latent) -> (N, *shape)."""
+        """The example of each latent vector: z (N, latent) -> (N, *shape)."""
         raise NotImplementedError
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
-        """n new examples (n, *shape); with JoinLabels, of those labels (n,) or of that one."""
+        """n new examples (n, *shape); labels (n,), or one for all, are for JoinLabels."""
         raise NotImplementedError
 
     @explains_keywords
@@ -360,7 +377,7 @@ class Model(ExplainsKeywords):
         )
 
     def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
-        """The network that turns z into x, and what reads the examples in what it gives."""
+        """The name of the network that decodes z, and a function from its output to examples."""
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:
@@ -379,15 +396,15 @@ class Model(ExplainsKeywords):
         return y
 
     def _check_numbers(self, x: Array, what: str) -> Array:
-        """x (N, *shape), not scaled, if it holds finite numbers."""
+        """x (N, *shape), not scaled; an error for numbers that are not finite."""
         return examples(x, self.shape, exact_type(x), what)
 
     def bounds(self) -> Bounds:
-        """The range of the numbers that it can give, and why; None where they may be any."""
+        """The range of the numbers that it can generate, and why; None for any number."""
         return None
 
     def is_density(self) -> bool:
-        """Whether its examples are measurements, with a density; classes are none."""
+        """Whether examples are measurements, with a density, as classes are not."""
         return True
 
     def in_units(self, y: Array) -> Array:
@@ -399,9 +416,9 @@ class Model(ExplainsKeywords):
         return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
 
     def _batch(self, batch: Any) -> Array:
-        """The batch of an objective; what is of another dtype or shape than `check` gives, checked.
+        """The batch as `check` returns it; only checked where its dtype or shape is another.
 
-        Raises DataError where it holds no examples, which have no mean.
+        Raises DataError for no examples, which have no mean.
         """
         known = isinstance(batch, np.ndarray) and batch.dtype == self.dtype
         if not known or batch.shape[1:] != self.shape:
@@ -411,15 +428,14 @@ class Model(ExplainsKeywords):
         return batch
 
     def check_as_given(self, x: Any, what: str = "x") -> Array:
-        """x (N, *shape) as it was given, of any dtype, if `check` has nothing against it.
+        """x (N, *shape) as it is, of any dtype, if `check` accepts it; else the error of `check`.
 
-        Only a chunk at a time is scaled and converted, so that it takes little memory; see
-        `scaled`.
+        To save memory, it is checked a chunk at a time; `scaled` then scales and converts.
         """
         return _as_given(x, what, self.shape, self.check)
 
     def scaled(self, x: Array) -> Array:
-        """Of x (N, *shape) as `check_as_given` gives it, what `check` would give."""
+        """What `check` would return for x (N, *shape) that `check_as_given` has accepted."""
         y = x if self.scaler is None else self.scaler.apply(x)
         with np.errstate(over="ignore", under="ignore"):
             return np.require(y, self.dtype, ["C", "ALIGNED"])
@@ -427,8 +443,8 @@ class Model(ExplainsKeywords):
     def check_labels(self, labels: Any, n: int, network: str = "") -> Array | None:
         """labels (n,) as int64, for a model that wants them; None for one that does not.
 
-        One whole number is the label of all n. For a pass through one network alone, they may be
-        left out where it joins none.
+        A single int is the label of all n. With `network`, labels may be left out where that
+        network joins none.
 
         Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
         where they do not fit.
@@ -498,9 +514,8 @@ class Model(ExplainsKeywords):
     def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
         """The network of that name in evaluation, x (N, ...) -> an array of the caller's own.
 
-        labels (N,) as `check_labels` returns them.
-
-        Works on tapes of its own, so that any number of threads may call it.
+        labels (N,) are as `check_labels` returns them. Any number of threads may call it: each call
+        has tapes of its own.
         """
         network = self.networks[name]
         out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
@@ -511,9 +526,9 @@ class Model(ExplainsKeywords):
     def _by_chunks(
         self, name: str, x: Array, labels: Array | None
     ) -> Iterator[tuple[slice, Array]]:
-        """As `apply`, a chunk at a time: the slice of examples, and what the network gives for it.
+        """As `apply`, but a chunk at a time: the slice of x, and the network's output for it.
 
-        That is the caller's until the next chunk.
+        The output is valid until the next chunk is asked for.
         """
         network, p = getattr(self, name), getattr(self.views, name)
         return by_chunks(network, p, x, labels, self.shape, self.dtype)
@@ -521,13 +536,13 @@ class Model(ExplainsKeywords):
     def _pass_data(
         self, name: str, x: Array, labels: Array | None
     ) -> Iterator[tuple[slice, Array]]:
-        """As `_by_chunks`, for examples x (N, *shape) as `check_as_given` gives them."""
+        """As `_by_chunks`, for x (N, *shape) as `check_as_given` returns it, not yet scaled."""
         for rows in chunks(len(x), self.shape):
             of_rows = None if labels is None else labels[rows]
             yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
 
     def _room(self, n: int) -> Array:
-        """Memory for n examples in the user's units: (n, *shape), with a scaler float64."""
+        """An empty array for n examples (n, *shape) in the user's units: float64 with a scaler."""
         return np.empty((n, *self.shape), self.dtype if self.scaler is None else np.float64)
 
     def check_latents(self, z: Any, what: str = "z") -> Array:
@@ -539,7 +554,7 @@ class Model(ExplainsKeywords):
         return _as_given(z, "z", (self.latent,), self.check_latents)
 
     def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
-        """`decode` of n draws of z, as `draw_latents` gives them, a chunk each: (n, *shape)."""
+        """`decode` of n draws of z from `draw_latents`, a chunk at a time: (n, *shape)."""
         n = count(n)
         labels = self.check_labels(labels, n)
         out = self._room(n)
@@ -567,15 +582,15 @@ class Model(ExplainsKeywords):
         return self.block.layout.size
 
     def __str__(self) -> str:
-        """What it is, in a line: its parts, and the settings that are not the default ones."""
-        told = [f"latent {self.latent}"]
+        """The model in a line: its parts, and the settings that differ from their defaults."""
+        parts = [f"latent {self.latent}"]
         for field in family_settings(type(self)):
             value, words = getattr(self, field.name), field.name.replace("_", " ")
             if value is not None and value != field.default:
                 shown = f"{value:g}" if isinstance(value, float) else f"{value}"
-                told.append(f"{words} {shown}")
-        told += [str(self.scaler)] if self.scaler else []
-        return f"{self.kind} of {self.shape}: {', '.join(told)}"
+                parts.append(f"{words} {shown}")
+        parts += [str(self.scaler)] if self.scaler else []
+        return f"{self.kind} of {self.shape}: {', '.join(parts)}"
 
     def __repr__(self) -> str:
         head = f"{self}, {self.parameter_count():,} parameters"
@@ -600,13 +615,26 @@ def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:
     return [field for field in settings_of(kind) if field.name not in own]
 
 
-def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
-    """The numbers that `minimise` has reported, plain or not, as arrays (1,).
+def as_arrays(reports: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Array]:
+    """The numbers that `minimise` returned, floats or arrays, as arrays (1,) by name.
 
-    Raises ShapeError where there is more than one number by a name.
+    Raises KindError for what is no number by name, ShapeError where there is more than one by a
+    name, OptionError for a name that a history does not have.
     """
+    if not isinstance(reports, Mapping) or not reports:
+        raise KindError(
+            f"minimise gave {cut(repr(reports))}, wants numbers by name, of which the first is "
+            f"what the player minimises"
+        )
     arrays = {name: np.atleast_1d(number) for name, number in reports.items()}
     for name, x in arrays.items():
+        if name not in names:
+            raise OptionError(
+                f"minimise gave {name!r}, which is none of the model's numbers, "
+                f"{', '.join(names)}: add it to `numbers`"
+            )
+        if x.dtype.kind not in "biuf":
+            raise KindError(f"minimise gave {name} of type {x.dtype}, wants a real number")
         if x.shape != (1,):
             raise ShapeError(
                 f"minimise gave {name} of shape {x.shape}, wants one number: a mean over the batch"
@@ -615,7 +643,7 @@ def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def as_floats(reports: Mapping[str, Array]) -> dict[str, float]:
-    """Numbers that are reported as arrays (1,), by the same names."""
+    """Reported numbers, arrays (1,), as floats by the same names."""
     return {name: float(x[0]) for name, x in reports.items()}
 
 
@@ -628,5 +656,5 @@ def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Arr
         for rows in chunks(len(given), shape):
             check(given[rows], what)
     except DataError:
-        check(given, what)  # its error tells of all of x
+        check(given, what)  # so that the error describes all of x
     return given

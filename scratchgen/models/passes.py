@@ -1,12 +1,13 @@
-"""The pass of an objective: what it is given, and its way through the networks and back.
+"""What an objective is given: the batch, the noise, and the networks, forward and backward.
 
-    y = now.forward("decoder", z)       through a network, on a tape of its own             (1)
-    dz = now.backward("decoder", dy)    back through it, on the same tape, and              (2)
+    y = now.forward("decoder", z)       forward through a network, on a tape of its own     (1)
+    dz = now.backward("decoder", dy)    backward through it, on the same tape, and          (2)
                                         g += dL/dp, if the player moves the decoder
 
-A network that is passed through more than once has a tape for each pass, by the name `on`. What a
-pass learns about a network's state, such as the running mean of a batch norm, is written when the
-player has moved, if that pass was opened with settle=True.
+An objective that runs a network more than once names each of these passes, `on="real"` and
+`on="fake"`, and each has its tape. What a pass learns about a network's state, such as the running
+mean of a batch norm, is written only after the player has moved, and only for the passes that were
+run with settle=True.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,19 +20,19 @@ from ..kernels import standard_normal
 from ..nn import Bound, Gradient, Network, Tape
 from ..nn.layer import Views
 
-SAME: Any = object()  # labels: those of the batch
+SAME: Any = object()  # the default of `labels`: those of the batch
 
 
 class Pass:
-    """What an objective is given.
+    """One evaluation of a player's objective, always called `now`.
 
     Attributes:
         player: whose objective it is.
         batch: x (N, *shape), scaled, of the model's dtype.
         size: N.
         labels: of the batch (N,), or None.
-        rng: where noise comes from.
-        wants_gradient: whether to go back too.
+        rng: the generator that noise is drawn from.
+        wants_gradient: whether to run the backward passes too.
     """
 
     def __init__(
@@ -48,24 +49,25 @@ class Pass:
         self._networks, self._views, self._tape = networks, views, tape
         self._g = None if gradient is None else gradient.views
         self._bound: dict[str, Bound] = {}  # by the name of the pass
-        tape.passes = {}  # the name of each pass -> its network
-        tape.back = {}  # of those that there was a way back through
-        tape.settling = {}  # of those that write the state
+        # the name of each pass -> the name of its network:
+        tape.passes = {}  # all passes
+        tape.back = {}  # those with a backward pass
+        tape.settling = {}  # those run with settle=True
 
     @property
     def labels(self) -> Array | None:
-        """Of the batch (N,), or None."""
+        """The labels of the batch (N,), or None."""
         labels: Array | None = self._tape.what_was_given().get("labels")
         return labels
 
     def expected_labels(self, reason: str) -> Array:
-        """Those of the batch (N,); TapeError, with the reason why it needs them, for none."""
+        """The labels of the batch (N,); TapeError, with the reason to want them, without any."""
         labels: Array = self._tape.given("labels", reason)
         return labels
 
     @property
     def rng(self) -> np.random.Generator:
-        """Where noise comes from."""
+        """The generator that noise is drawn from."""
         rng: np.random.Generator = self._tape.rng
         return rng
 
@@ -80,10 +82,10 @@ class Pass:
     def network(
         self, name: str, on: str = "", settle: bool = False, labels: Array | None = SAME
     ) -> Bound:
-        """The network of that name, in the pass `on`, for what goes forward and back by itself.
+        """A network bound to a new pass, for code that runs it forward and backward itself.
 
-        By default the pass is called like the network. labels (N,) are those that its layers join,
-        by default the labels of the batch.
+        `on` names the pass, by default like the network. labels (N,) are what its JoinLabels layers
+        join, by default the labels of the batch; for settle see the top of this file.
         """
         self._tape.back[on or name] = name
         return self._opened(name, on or name, settle, labels)
@@ -95,9 +97,9 @@ class Pass:
         return self._opened(name, on or name, settle, labels).forward(x)  # (1)
 
     def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
-        """(2): dL/dy (N, ...) -> dL/dx, None without need_dx, through the last pass of that name.
+        """(2): dL/dy (N, ...) -> dL/dx, or None without need_dx, through the last pass `on`.
 
-        One pass may be gone back through more than once; gradients add.
+        It may be called more than once for one forward pass: gradients add.
         """
         self._tape.back[on or name] = name
         return self._bound[on or name].backward(dy, need_dx)  # (2)
@@ -105,7 +107,7 @@ class Pass:
     def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
         labels = self.labels if labels is SAME else labels
         self._tape.passes[on] = name
-        self._tape.settling.pop(on, None)  # that of an earlier pass of this name
+        self._tape.settling.pop(on, None)  # an earlier pass of this name no longer counts
         if settle:
             self._tape.settling[on] = name
         tape, g = self._tape.inner(on, labels=labels), getattr(self._g, name, None)

@@ -3,10 +3,10 @@
     @VAE.named("a variational autoencoder", pictures={"epochs": 40}, vectors={"epochs": 20})
     def vae(shape, *, latent=20, ...): ...
 
-What `scratchgen train` does where it is not told stands with the recipe: for pictures, and for
-vectors. Both were found by looking at what came out. A recipe whose n_labels has no default builds
-models that learn from labelled data alone: `train` gives it the classes of the data, and refuses
-data without labels.
+A recipe also holds the settings that `scratchgen train` takes by default, for pictures and for
+vectors; they were chosen by looking at the samples. A recipe whose n_labels has no default builds
+models that can learn only from labelled data: `train` gives it the number of classes in the data,
+and refuses data without labels.
 """
 
 import inspect
@@ -17,15 +17,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Recipe:
-    """A function that builds a model, and what the command line is to know of it.
+    """A function that builds a model, and what the command line needs to know about it.
 
     Attributes:
         build: (shape, **settings) -> the model.
         family: the model's class.
         text: what it is, in a line.
-        pictures, vectors: what `train` takes for data of that kind, by the names of settings.
+        pictures, vectors: the default settings of `train` for such data, by name.
         fixed: settings of the family that the recipe chooses itself.
-        like: the recipe whose settings it takes too, or None.
+        like: the recipe to whose function it passes further settings on, or None.
     """
 
     build: Callable[..., Any]
@@ -38,30 +38,32 @@ class Recipe:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it builds nothing without the number of classes."""
+        """Whether the number of classes has to be given."""
         return self.takes.get("n_labels", 0) is None
 
     @property
     def by_data(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """What `train` takes for pictures, and for vectors."""
+        """The default settings of `train`, for pictures and for vectors."""
         return self.pictures, self.vectors
 
     @property
     def takes(self) -> dict[str, Any]:
-        """The settings that it takes by name, with their defaults; None where one has to be given.
+        """Its settings by name, with their defaults; None also for a setting that must be given.
 
-        Those of the recipe that it is `like` come first, without what it chooses itself.
+        The settings of the recipe that it is `like` come first, without those that are `fixed`.
         """
-        names = inspect.signature(self.build).parameters.values()
+        arguments = inspect.signature(self.build).parameters.values()
         own = {
-            one.name: None if one.default is one.empty else one.default
-            for one in names
-            if one.kind is one.KEYWORD_ONLY
+            argument.name: None if argument.default is argument.empty else argument.default
+            for argument in arguments
+            if argument.kind is argument.KEYWORD_ONLY
         }
-        more = self.like.takes if self.like else {}
-        kept = {name: one for name, one in more.items() if name in own or name not in self.fixed}
-        return kept | own
+        base = self.like.takes if self.like else {}
+        inherited = {
+            name: default for name, default in base.items() if name in own or name not in self.fixed
+        }
+        return inherited | own
 
     def __call__(self, shape: Any, **settings: Any) -> Any:
-        """The model of these settings."""
+        """The model for examples of `shape`, with these settings."""
         return self.build(shape, **settings)

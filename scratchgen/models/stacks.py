@@ -1,4 +1,4 @@
-"""Stacks of dense layers, from sizes: what the recipes of all families build their networks of."""
+"""Networks of dense layers from a few sizes; the recipes of all families are built with them."""
 
 import dataclasses
 import math
@@ -37,13 +37,13 @@ OUTPUTS = Known(
     "scratchgen.models.stacks.OUTPUTS",
     {"linear": (), "sigmoid": (Sigmoid,), "tanh": (Tanh,)},
 )
-LABEL_WIDTH = 16  # numbers that stand for a label
-NOISE = 0.5  # of what a discriminator of pictures sees, where nothing bounds its slope
+LABEL_WIDTH = 16  # learned numbers that represent a label
+NOISE = 0.5  # its standard deviation, for a discriminator of pictures whose slope nothing bounds
 
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """What a recipe may take for its networks, beside the settings of its family."""
+    """The settings of a recipe's networks, beside those of its family."""
 
     latent: int = setting(check=whole, text="size of z", least=1, most=MOST_EXAMPLES)
     hidden: Shape = setting(check=sizes, text="widths of the hidden layers")
@@ -77,7 +77,7 @@ def decoder_stack(
     likelihood: str | Likelihood | None = None,
     n_labels: int = 0,
 ) -> Network:
-    """z (N, latent) -> what the likelihood reads, the mirror of the encoder of those widths."""
+    """z (N, latent) -> raw (N, ...) for the likelihood; `hidden` are the encoder's widths."""
     shape, hidden, latent = example_shape(shape), sizes(hidden, "hidden"), latent_size(latent)
     likelihood = likelihood_for(likelihood, shape)
     raw_shape = likelihood.raw_shape(shape)
@@ -88,7 +88,11 @@ def decoder_stack(
 
 
 def _last_weights(likelihood: Likelihood) -> str:
-    """Where a variance is learnt, one that begins far from 1 makes the first losses explode."""
+    """The initialiser of the last layer.
+
+    Where a variance is learnt, the small weights of "normal" let it start near 1; far from 1 it
+    makes the first losses explode.
+    """
     learnt = isinstance(likelihood, Gaussian | SharedGaussian)
     return "normal" if learnt else "glorot_uniform"
 
@@ -112,7 +116,7 @@ def discriminator_stack(
 ) -> Network:
     """x (N, *shape) -> (N, n_out), with LeakyReLU; `hidden` are the generator's widths.
 
-    `noise` is the standard deviation of what is added to whatever it sees in training.
+    `noise` is the standard deviation of the noise that is added to its input in training.
     """
     shape, hidden = example_shape(shape), sizes(hidden, "hidden")
     blur = [GaussianNoise(noise)] if finite(noise, "instance_noise") else []
@@ -127,9 +131,9 @@ def latent_size(latent: Any) -> int:
 
 
 def noise_for(shape: Any, is_bounded: bool, noise: float | None = None) -> float:
-    """The standard deviation of the noise on what a discriminator sees.
+    """The standard deviation of the noise on a discriminator's input.
 
-    Where it is not said, 0 for vectors and where a penalty or a clip bounds its slope, else 0.5.
+    By default it is 0 for vectors, and where a penalty or a clip bounds the slope; else 0.5.
     """
     if noise is not None:
         return noise
@@ -154,8 +158,10 @@ def stack(
 
 
 def _flat(shape: Shape) -> list[Layer]:
+    """The layer that flattens examples, where they are not flat."""
     return [] if len(shape) == 1 else [Flatten()]
 
 
 def _shaped(shape: Shape) -> list[Layer]:
+    """The layer that gives flat examples their shape, where they are not to stay flat."""
     return [] if len(shape) == 1 else [Reshape(shape)]

@@ -5,9 +5,8 @@
     raw = decoder(z)                                                p(x|z)           (3)
     loss = mean over the batch of [-log p(x|z) + beta KL(q(z|x) || N(0, I))]         (4)
 
-(4) is the negative of what is maximised, so that it can be minimised; docs/derivations.md says
-where it comes from. The backward pass is the chain rule, read from (4) up to (1), with the weight
-1/N of each example in the mean:
+(4) is minus the ELBO, to be minimised; docs/derivations.md says where it comes from. The backward
+pass is the chain rule from (4) back to (1), in which each example has the weight 1/N of the mean:
 
     d_raw    = -1/N d log p(x|z) / d raw          Bernoulli: (sigmoid(raw) - x) / N          (5)
     dz       = d_raw, back through the decoder                                               (6)
@@ -15,17 +14,17 @@ where it comes from. The backward pass is the chain rule, read from (4) up to (1
     dlog_var = dz noise exp(log_var / 2) / 2 + beta (exp(log_var) - 1) / (2 N)               (7)
     (dmu, dlog_var), back through the encoder; dx is not needed                              (8)
 
-On the way back each network adds the gradients of its own parameters. Of (7), gaussian.py has the
-code.
+On the way back each network adds the gradients of its own parameters. The code of (7) is in
+distributions/gaussian.py.
 
-Two ways to keep the KL term from emptying z early in training, before the decoder has learnt to
-read it. In step t of the training, (4) takes
+Early in training, before the decoder has learnt to use z, the KL term can empty it: q(z|x) becomes
+N(0, I) for every x. There are two remedies. In step t of the training, (4) takes
 
     beta_t = beta min(1, (t + 1) / warm_up)                 KL warm-up                       (9)
     sum_j max(free_bits, mean over the batch of KL_j)       free bits, in nats per latent    (10)
 
-for beta and for the KL (Bowman et al. 2016; Kingma et al. 2016). The gradient of (10) leaves out
-the latents j whose KL is below free_bits.
+for beta and for the KL (Bowman et al. 2016; Kingma et al. 2016). KL_j is the term of latent j. The
+gradient of (10) leaves out the latents whose mean KL_j is not above free_bits.
 """
 
 from collections.abc import Mapping
@@ -74,9 +73,9 @@ class VAE(GaussianAutoencoder):
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
-        warm_up: the first steps of training, over all calls of `fit`, in which beta rises to its
-            value; 0 is none.
-        free_bits: nats that the KL of each latent is free to have; 0 is none.
+        warm_up: the number of first steps, over all calls of `fit`, in which beta rises to its
+            value; 0 for none.
+        free_bits: the KL of each latent, in nats, that costs nothing to have; 0 for none.
         dtype, rng, scaler: see Model.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
@@ -95,7 +94,7 @@ class VAE(GaussianAutoencoder):
     )
 
     def minimise(self, now: Pass) -> dict[str, Array]:
-        """The loss (4), under (9) and (10); its parts are reconstruction and the true kl."""
+        """The loss (4), with (9) and (10); its parts are the reconstruction and the true kl."""
         noise = now.normal(now.size, self.latent)  # (N, Z)
         heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)
         z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
@@ -112,7 +111,7 @@ class VAE(GaussianAutoencoder):
         return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
 
     def beta_at(self, step: int | None) -> float:
-        """beta in that step of the training (9); for None, beta itself."""
+        """beta_t of (9) in step t; for None, beta itself."""
         if step is None or not self.warm_up:
             return self.beta
         return self.beta * min(1.0, (step + 1) / self.warm_up)  # (9)

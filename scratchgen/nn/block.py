@@ -1,8 +1,8 @@
-"""A block is a noun: all parameters of some networks in one flat vector, with views by name.
+"""A block is a noun: it owns the arrays, all parameters of some networks in one flat vector.
 
-    vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)      (1)
+    vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)                               (1)
 
-`block.views.encoder[1].w` is a window into `block.vector`: writing one writes the other. Each
+`block.views.encoder[1].w` is a window into `block.vector`: writing to one writes to the other. Each
 network has a slice of the vector, in the order of the networks, which begins at a line of the
 CPU's caches; the zeros between two networks are no parameters, and stay 0. Gradients and the
 moments of an optimizer are vectors of the same layout, or of the slice of some of the networks, so
@@ -26,9 +26,9 @@ from ..rng import Rng, generator
 from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32
-LINE = 16  # numbers, of which a line of the caches, 64 bytes, holds no more
-MOST_ORDERED = 8  # networks, of which all orders are tried
-# Given as `rng`, leaves every number at 0: the caller writes them all, from a file.
+LINE = 16  # numbers of float32 in a line of the caches, 64 bytes; of float64, two lines
+MOST_ORDERED = 8  # networks for which every order is tried
+# Passed as `rng`, it leaves every number at 0: the caller writes them all, from a file.
 BLANK: Any = object()
 
 
@@ -44,13 +44,13 @@ class Entry:
     trained: bool
 
     def view(self, vector: Array, start: int = 0) -> Array:
-        """This entry's window into a vector of the layout, or of what begins at `start` in it."""
+        """This entry's window into `vector`, the layout's from `start` on."""
         first = self.start - start
         return vector[first : first + math.prod(self.shape)].reshape(self.shape)
 
 
 class Layout:
-    """Where everything lies: names, shapes and places, and no memory yet.
+    """Where each array lies in the vector: names, shapes and places, and no memory yet.
 
     Attributes:
         networks: by name, in their order.
@@ -74,7 +74,7 @@ class Layout:
             self.length = start = -(-end // LINE) * LINE
             self._visit(name, network, met)
             self.slices[name] = slice(start, self.length)
-            if self.length == start:  # one without parameters wants no zeros before it
+            if self.length == start:  # a network without parameters needs no zeros before it
                 self.length = end
             self.state_slices[name] = slice(state_start, self.state_size)
         self.borrowers = [leaf for leaf in met if leaf.borrows()]
@@ -122,7 +122,7 @@ class Layout:
         return span
 
     def entries_of(self, names: Collection[str]) -> list[Entry]:
-        """The entries of these networks; a layer of several stands in the first of all."""
+        """The entries of these networks; a layer in several networks belongs to the first."""
         return [entry for entry in self.entries if entry.name.split(".")[0] in names]
 
     def views(
@@ -130,7 +130,7 @@ class Layout:
     ) -> Views:
         """The tree of windows into `vector` and, where it is given, `state`; see `tree`.
 
-        Of some networks alone, `vector` is that of their span.
+        With `names`, the tree is of these networks, and `vector` holds just their span.
         """
         names = self.networks if names is None else names
         start, entries = self.span(names).start, self.entries_of(names)
@@ -140,7 +140,7 @@ class Layout:
         return self.tree(windows, names)
 
     def tree(self, arrays: Mapping[str, Array], names: Collection[str] | None = None) -> Views:
-        """The tree of these arrays, which are given by the names of entries; some may be missing.
+        """The tree of these arrays, by the names of their entries; some may be missing.
 
         First each layer gets a namespace of its arrays, with transposed windows for the weights
         that it borrows; then the namespaces are put into the tree of the networks, in which a layer
@@ -193,12 +193,12 @@ class Block:
             self._begin(generator(rng))
 
     def _look_into(self) -> None:
-        """Make all windows into the vector and the state; those of a slice are made once."""
+        """Set the views into the vector and the state; `theta` fills `_windows` as it is asked."""
         self.views = self.layout.views(self.vector, self.state)
         self._windows: dict[tuple[str, ...], Array] = {}
 
     def _begin(self, rng: np.random.Generator) -> None:
-        """Write the first values, as the layers have them."""
+        """Write the first values, as the layers declare them."""
         for entry, array in self.arrays():
             if entry.trained:
                 _, initialiser = entry.layer.parameters()[entry.key]
@@ -231,11 +231,11 @@ class Block:
         return self._windows[names]
 
     def state_of(self, name: str) -> Array:
-        """The slice of the state that a network has."""
+        """The slice of the state that belongs to a network."""
         return self.state[self.layout.state_slices[name]]
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
-        """Every entry with its window: all that a file holds."""
+        """Every entry with its window, trained or not; together, the arrays that a file holds."""
         for entry in self.layout.entries:
             yield entry, entry.view(self.vector if entry.trained else self.state)
 
@@ -257,7 +257,7 @@ class Block:
 
 
 def _first(entry: Entry, values: Array, dtype: Any) -> Array:
-    """First values of a parameter, or OptionError unless they fill it with finite numbers."""
+    """First values of a parameter; OptionError unless they have its shape and are finite."""
     with np.errstate(over="ignore"):
         values = np.asarray(values, dtype)
     if values.shape != entry.shape or not np.isfinite(values).all():
@@ -271,8 +271,8 @@ def _first(entry: Entry, values: Array, dtype: Any) -> Array:
 class Gradient:
     """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`.
 
-    It is that of all networks, or of the span of some. Backward passes add to it, so it has to be
-    cleared before the first one of a step.
+    It is laid out as the whole vector, or as the span of some networks. Backward passes add to it,
+    so it has to be cleared before the first backward pass of a step.
     """
 
     def __init__(self, layout: Layout, dtype: Any, names: Collection[str] | None = None) -> None:
@@ -294,9 +294,9 @@ class Gradient:
 
 
 def side_by_side(names: Iterable[str], groups: Collection[Collection[str]]) -> list[str]:
-    """The names in an order in which each group lies side by side; the first such.
+    """The first order of the names in which each group lies side by side.
 
-    Raises OptionError where there is none, or where there are too many names to look for one.
+    Raises OptionError where there is none, or where too many names would have to be tried.
 
     >>> side_by_side(["encoder", "decoder", "prior"], [["encoder", "prior"]])
     ['encoder', 'prior', 'decoder']

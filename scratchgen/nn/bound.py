@@ -1,11 +1,13 @@
-"""A network in one pass: bound to its parameters, to the tape of the pass, and to its gradients.
+"""A network bound to its parameters, to the tape of one pass, and to its gradients.
 
-    y = d.forward(x)                  d is a network with its p, a tape, and g or None
-    dx = d.backward(dy)               and g += dL/dp
-    v = d.tangent(u)                  the verbs of layer.py, which are given the rest
-    d.tangent_backward(dy, dv)
+    d = Bound(network, p, tape, g)
+    y = d.forward(x)                           network.forward(p, x, tape)
+    dx = d.backward(dy)                        network.backward(p, dy, tape, g), with g += dL/dp
+    v = d.tangent(u)                           likewise (3) and
+    d.tangent_backward(dy, dv)                 (4) of layer.py
 
-Without g, as for a network that another player trains, the way back adds to nothing.
+g is None for a network that another player trains: then backward returns dx, and no gradient of
+the parameters is computed.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from .tape import Tape
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A network, its parameters p, the tape of one pass, and what its gradients are added to."""
+    """A network, its parameters p, the tape of one pass, and g, where its gradients are added."""
 
     network: Layer
     p: Views
@@ -31,7 +33,7 @@ class Bound:
         return self.network.forward(self.p, x, self.tape)
 
     def backward(self, dy: Array, need_dx: bool = True, learn: bool = True) -> Any:
-        """dL/dy -> dL/dx, None without need_dx; adds dL/dp to g, if there is one, and learn."""
+        """dL/dy -> dL/dx, or None without need_dx; adds dL/dp to g, unless learn is False."""
         return self.network.backward(self.p, dy, self.tape, self.g if learn else None, need_dx)
 
     def tangent(self, u: Array) -> Array:

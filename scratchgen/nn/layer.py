@@ -69,7 +69,7 @@ class Layer(ExplainsKeywords):
         return {}
 
     def wants_labels(self) -> int:
-        """From how many classes the labels come that it needs on its tape; 0 for none."""
+        """How many classes there are of the labels that it needs on its tape; 0 for no labels."""
         return 0
 
     def state(self) -> dict[str, tuple[Shape, float]]:
@@ -95,10 +95,10 @@ class Layer(ExplainsKeywords):
         raise NotImplementedError
 
     def surrogate(self, p: Views, x: Array, tape: Tape) -> Array | None:
-        """What backward is the derivative of, where on purpose that is not forward; else None.
+        """The y whose derivative backward is, where on purpose that is not forward's y; else None.
 
-        A straight-through layer, which rounds on the way forward and is the identity on the way
-        back, gives x here, and is then checked against that.
+        A straight-through layer, which rounds in forward and passes dy on unchanged in backward,
+        returns x here: the checker then compares backward with the derivative of that.
         """
         return None
 
@@ -143,14 +143,14 @@ def check_layer(layer: Any, where: str) -> None:
 
 
 def as_layer(layer: Any, where: str) -> "Layer":
-    """The layer itself, or, of a class such as ReLU, the layer that it makes without settings."""
-    made: Layer = as_object(layer, Layer, where)
-    check_layer(made, where)
-    return made
+    """The layer itself; of a class such as ReLU, a layer of it with default settings."""
+    found: Layer = as_object(layer, Layer, where)
+    check_layer(found, where)
+    return found
 
 
 def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> None:
-    """Raise ShapeError unless x, which the verb is given as `name`, belongs to the tape's pass."""
+    """Raise ShapeError unless x, the verb's argument `name`, has the shape of the tape's pass."""
     if x.shape != shape:
         raise ShapeError(
             f"{layer}.{verb} got {name} of shape {x.shape}, wants {shape}: give it the tape of the "
@@ -159,11 +159,11 @@ def expect_given(layer: Any, verb: str, name: str, x: Array, shape: Shape) -> No
 
 
 def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    """x, which a part's verb has given as its `name`: ShapeError unless it has that shape.
+    """x, which a part's verb returned as its `name`: ShapeError unless it has that shape.
 
-    A user's own part may also give a list, or numbers of another dtype: they are converted to
-    `dtype`, that of what the part was given, and copied, because such a part may give the same
-    memory again in another pass. KindError for what holds no numbers.
+    A user's own part may also return a list, or numbers of another dtype. They are converted to
+    `dtype`, that of the part's arguments, and copied, because such a part may return the same
+    memory from its next call. Raises KindError for what holds no numbers.
     """
     if not type(part).__module__.startswith(OURS) and x is not None:
         x = _copied(x, f"{name} of {part}.{verb}", dtype)
@@ -174,7 +174,7 @@ def accept(part: Any, verb: str, name: str, x: Any, shape: Shape, dtype: np.dtyp
 
 
 def accept_both(part: Any, d: Any, shape: Shape, dtype: np.dtype[Any]) -> SimpleNamespace:
-    """`.x` and `.u` of d, which a part's tangent_backward has given, each as `accept` has it."""
+    """`.x` and `.u` of d, which a part's tangent_backward returned, each checked by `accept`."""
     x, u = (
         accept(part, "tangent_backward", name, getattr(d, name, None), shape, dtype)
         for name in ("x", "u")

@@ -1,9 +1,10 @@
-"""A tape is the memory of one pass: what it was given, and what it notes.
+"""A tape is the memory of one forward pass, which its backward pass reads.
 
-    tape.begin(training=True, rng=rng)    what the pass is given; the last pass is forgotten
+    tape.begin(training=True, rng=rng)    starts a pass with these values; forgets the last pass
+    tape.training, tape.rng               the values that the pass was given
     tape.x = x                            a note that forward leaves for backward
-    tape.inner("encoder")                 the tape of a part, which may be given more
-    tape.number(f)                        f(step), which changes from step to step
+    tape.inner("encoder")                 a tape for one network or layer within the pass
+    tape.number(f)                        f(step), a number that changes from step to step
 
 A note is no copy: an array that a layer was given must not change before its backward has run. One
 tape serves one pass at a time; two threads take two tapes.
@@ -37,7 +38,10 @@ class Tape:
         return self
 
     def inner(self, name: Hashable, **given: Any) -> "Tape":
-        """The tape of a part, given what this tape was given, and what else is said here."""
+        """The tape of one network or layer within this pass.
+
+        It is given what this tape was given; `given` adds to that, or replaces it.
+        """
         if name not in self._inner:
             self._inner[name] = Tape()
             self._inner[name]._start(self._given)
@@ -47,7 +51,7 @@ class Tape:
         return inner
 
     def given(self, name: str, reason: str) -> Any:
-        """What the pass was given by that name, or TapeError with the reason why it is needed."""
+        """The value that `begin` was given by that name; without one, TapeError with the reason."""
         value = self._given.get(name)
         if value is None:
             raise TapeError(
@@ -64,15 +68,15 @@ class Tape:
         return kernels.numbers(lambda: f(self._given.get("step")))
 
     def go_on(self, step: int) -> None:
-        """Set the step of training that this pass, and each pass of a part, was given."""
-        self._given["step"] = step  # all tapes of a pass share what it was given
+        """Set the step of training, for this tape and all its inner tapes."""
+        self._given["step"] = step  # inner tapes look values up in this very dict
 
     def what_was_given(self) -> dict[str, Any]:
         """What `begin` was called with, by name."""
         return dict(self._given)
 
     def _start(self, given: MutableMapping[str, Any]) -> None:
-        # notes are attributes, which are found fast; all but these are forgotten
+        # notes are attributes, which are found fast: a new __dict__ forgets them all
         self.__dict__ = {"_given": given, "_inner": self._inner}
         for tape in self._inner.values():
             tape._start(given)
@@ -82,7 +86,7 @@ class Tape:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
-        """What the pass was given by that name, if it left no note of that name."""
+        """The value that `begin` was given by that name, where there is no such note."""
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._given:

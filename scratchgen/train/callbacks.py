@@ -1,4 +1,4 @@
-"""Callbacks follow a run. A plain function is called after every epoch.
+"""Callbacks are called as a run goes on; a plain function is one that is called after every epoch.
 
     sg.fit(model, x, epochs=3, callbacks=[lambda run: print(run.epoch, run.losses)])
 
@@ -24,12 +24,12 @@ class Callback:
     def on_epoch(self, run: Run) -> None:
         """After every epoch; `run.losses` are what the history gets."""
 
-    def is_told_of_steps(self) -> bool:
+    def wants_steps(self) -> bool:
         """Whether `on_step` was overridden."""
         return type(self).on_step is not Callback.on_step or "on_step" in vars(self)
 
     def on_end(self, run: Run) -> None:
-        """When training is over, also when it was interrupted or went wrong."""
+        """When training has ended, even by an interrupt or an error."""
 
 
 class OnEpoch(Callback):

@@ -1,7 +1,7 @@
-"""`fit`: a run, step by step to its end, and whoever is told how it goes.
+"""`fit` takes a run to its end, step by step, and calls the callbacks.
 
-Whatever ends a run, the model has the weights of a step that ended: those of the last one, or,
-where something went wrong in the midst of a step, of the end of the epoch before.
+Whatever ends a run, the model has the weights of a completed step: the last one, or, where a step
+was broken off, the last one of the epoch before.
 """
 
 import warnings
@@ -40,10 +40,9 @@ def fit(
     """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
 
     A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
-    of the players, the warm-up of a KL term, and the streams of order and noise, so that one
-    seed for two calls repeats nothing. What begins anew are the averages and the optimizers: their
-    moments, and their schedules, which count the moves in this call. To start over, build a new
-    model.
+    of the players, the warm-up of a KL term, and the random streams of order and noise, so that two
+    calls with one seed repeat nothing. Averages and optimizers begin anew, with their moments and
+    their schedules, which count the moves in this call. To start over, build a new model.
 
     Args:
         model: one of sg.models, or of a family of your own.
@@ -52,28 +51,28 @@ def fit(
         epochs: how often all examples are seen.
         batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
             batches as that allows, whose sizes differ by one at most; see even_batches.
-        seed: of the batches' order and the noise; None draws one, which `history.seed` tells.
+        seed: of the batches' order and the noise; None draws one, which `history.seed` holds.
         labels: (N,) whole numbers, for a model that wants them.
         optimizer: one for all players or a dict by player; a name such as "adam" has the settings
             of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
             player in this call, of which a generator may have fewer than steps.
-        average: end with the exponential moving average of the weights, of which each step leaves
+        average: end with an exponential moving average of the weights, of which each step keeps
             this share, such as 0.999; None ends with the weights of the last step.
         validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
             pair (x, labels) for a model that wants labels.
         callbacks: Callback objects, or functions that are given the Run after every epoch.
         progress: show a progress bar, or lines where there is no terminal.
-        even_batches: False makes all batches as large as batch_size and the last of what is left,
-            as other libraries do. Such a short batch moves the weights as far as any other.
-        replay: whether steps that have become a routine are replayed, without the Python between
-            their kernels, to the same bits. None replays them unless the source was edited or a
-            debugger follows, False runs each step as it is written, True does not ask for edits.
-            Without an answer here, SCRATCHGEN_REPLAY=0 or 1 counts; docs/stepping.md.
+        even_batches: False gives all batches batch_size examples, and the last one what is left, as
+            other libraries do. Such a short batch moves the weights as far as any other.
+        replay: whether repeated steps are replayed, without the Python between their kernels, to
+            the same bits. None replays them unless the source was edited or a debugger is attached,
+            False runs each step as it is written, True replays without looking for edits. With
+            None, SCRATCHGEN_REPLAY=0 or 1 decides, if it is set; docs/stepping.md.
 
     The history holds one number an epoch, a mean per example, by each name of `model.numbers`: what
     each player minimises, and its parts. For a VAE these are loss, reconstruction and kl; for a GAN
     discriminator, its penalty if there is one, and generator. A number is nan in an epoch in which
-    its player had no turn, and one of validation inf where x lies so far out that numbers overflow.
+    its player had no turn, and one of validation is inf where numbers overflow.
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
@@ -110,25 +109,25 @@ def fit(
 def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
     """Take a run to its end, from wherever it stands; returns its history.
 
-    What is left to do is done, and told, as in a run that `fit` has taken there. callbacks,
-    progress, and what is raised: as for `fit`.
+    It goes on just as `fit` would have done from there. callbacks, progress and errors are as for
+    `fit`.
     """
-    told = as_callbacks(callbacks) + ([Progress()] if progress else [])
-    theirs = [one for one in told if not isinstance(one, Progress) and one.is_told_of_steps()]
+    followers = as_callbacks(callbacks) + ([Progress()] if progress else [])
+    # callbacks of the user's own that may change something between two steps
+    own = [one for one in followers if not isinstance(one, Progress) and one.wants_steps()]
     with Signals() as signals, ExitStack() as ends:
-        for callback in told:
+        for callback in followers:
             callback.on_start(run)
             ends.callback(callback.on_end, run)
-        ends.callback(_finish, run, signals)  # last in, first out: then on_end
-        # the first step, in which kernels are compiled, does not make signals wait: nothing is
-        # lost yet
+        ends.callback(_finish, run, signals)  # last in, first out: before any on_end
+        # signals do not wait in the first step, in which kernels are compiled: nothing can be lost
         while run.is_at_end_of_epoch() or not run.is_done():
-            if not run.is_at_end_of_epoch():  # or a run goes on whose epoch is still to be ended
+            if not run.is_at_end_of_epoch():  # a resumed run may stand there, with no step to take
                 run.step()
                 signals.release()
-                for callback in told:
+                for callback in followers:
                     callback.on_step(run)
-                if theirs:
+                if own:
                     run.engine.after_callbacks()
                 signals.hold()
             if run.is_at_end_of_epoch():
@@ -136,7 +135,7 @@ def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
                 with run.with_averages():
                     try:
                         signals.release()
-                        for callback in told:
+                        for callback in followers:
                             callback.on_epoch(run)
                     finally:
                         signals.hold()
@@ -144,6 +143,7 @@ def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
 
 
 def _finish(run: Run, signals: Signals) -> None:
+    """Finish the run, while signals wait."""
     signals.hold()
     run.finish()
     signals.release()

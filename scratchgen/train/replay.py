@@ -6,8 +6,8 @@
     from step 4       the plan runs instead of the step
 
 Steps are counted apart for each size of batch, set of players that move, number of threads, loops
-or formulas, the networks, and whatever else the model has as attributes, such as beta: a callback
-may change them.
+or formulas, the networks, and whatever else the model has as attributes, such as beta, and the
+trainer as optimizers: a callback may change them.
 
 What is read is what runs: a plan is for the text that was read, and so no step is replayed
 
@@ -40,7 +40,7 @@ from ..kernels.trust import asked, is_followed, why_not
 from ..kernels.twins import twins_run
 from ..printing import tell
 from .doubles import Double, are_same
-from .stand_ins import Refused, Run, taping
+from .stand_ins import PartCall, Refused, taping
 from .state import State
 from .step import Trainer
 
@@ -158,8 +158,9 @@ class Steps:
 
     def _double(self) -> Double:
         """The double of the trainer, for what the model has now."""
-        model = self.trainer.model
+        model, trainer = self.trainer.model, self.trainer
         choices = [type(model), *vars(model).values(), model.vector, model.state]
+        choices += [trainer.average, *trainer.optimizers.values(), *trainer.memories.values()]
         if not are_same(choices, self._choices):
             self._choices = choices
             self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])
@@ -233,6 +234,7 @@ class Steps:
         """`Trainer.step` of the double, in the workspace."""
         double: Any = kind.double.trainer
         double.steps = self.trainer.steps
+        self.trainer.is_moving = True  # unless the double says otherwise, at the end
         with self._workspace.step(key):
             try:
                 return double.step(*self._examples(kind))
@@ -287,7 +289,7 @@ class Steps:
             else:
                 trainer.tapes[player].go_on(trainer.steps)
         double: Any = kind.double.trainer
-        double.is_moving = False
+        double.is_moving, trainer.is_moving = False, True  # as above
         try:
             plan.run()
         finally:
@@ -337,7 +339,7 @@ def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]
 
 def _may_break_off(event: Any) -> bool:
     """Whether an event is a part of a user's own that may give another number of examples."""
-    return isinstance(event, Action) and isinstance(event.f, Run) and event.f.verb == "points"
+    return isinstance(event, Action) and isinstance(event.f, PartCall) and event.f.verb == "points"
 
 
 def _alike(a: dict[str, float], b: dict[str, float]) -> bool:

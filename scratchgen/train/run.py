@@ -1,22 +1,22 @@
-"""A run is one object: all that decides the next step of a training, and `step`, which takes it.
+"""A run is one object: everything that decides the next step of training, and `step` to take it.
 
     run = Run(model, x, epochs=3, seed=0)
     while not run.is_done():
         run.step()
-    run.finish()                                   what `fit` does, but for those who are told
+    run.finish()                                   the whole of `fit`, without callbacks
 
-    arrays, plain = run.arrays(), run.plain()      all of it, in arrays, and in plain values
+    arrays, plain = run.arrays(), run.plain()      all of it, as arrays and as plain values
     run = Run.resumed(x, arrays, plain)            goes on to the same bits
 
-One seed grows two streams. The order of an epoch's batches is drawn anew from the seed and the
-number of the epoch, so that the place in it is two numbers; the noise is the one stream that goes
-on. A model that was trained before goes on from there, with streams of its own for each number of
-steps behind it.
+All randomness comes from one seed. The order of an epoch's batches is drawn anew from the seed and
+the number of the epoch, so that a position in the data is two numbers: the epoch, and the step in
+it. The noise is one stream, from the first step of the run to the last. Both also depend on the
+number of steps that the model was trained before, so that a second run repeats nothing.
 
-    order = permutation drawn by stream(seed, "batches", steps behind it, epoch)            (1)
+    order = permutation drawn by stream(seed, "batches", steps trained before, epoch)       (1)
     history[name][epoch] = sum over its steps of n_step value_step / sum of n_step          (2)
 
-With an average of weights, what is evaluated, and what the model gets at the end, are averages;
+Where the weights are averaged, the averages are evaluated, and the model gets them at the end;
 training itself goes on from the weights.
 """
 
@@ -31,7 +31,15 @@ import numpy as np
 
 from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_slices, checked_size
-from ..errors import DataError, DivergedError, KindError, OptionError, ShapeError
+from ..errors import (
+    DataError,
+    DivergedError,
+    KindError,
+    OptionError,
+    ScratchgenError,
+    ShapeError,
+    cut,
+)
 from ..keywords import ExplainsKeywords
 from ..models import Model
 from ..models.description import build_model, describe_model
@@ -43,11 +51,11 @@ from .scales import scale_advice
 from .step import Trainer
 
 DEFAULT_BATCH = 128
-LARGE = 10  # data beyond it are the likelier reason for a loss that explodes
+LARGE = 10  # where |x| exceeds it, the scale of the data is the likely reason for divergence
 
 
 class History(dict[str, list[float]]):
-    """What each epoch gave: name -> one number an epoch; `seed` is the run's."""
+    """name -> a list with one number for each epoch; `seed` is the run's."""
 
     def __init__(self, names: Iterable[str], seed: int) -> None:
         super().__init__({name: [] for name in names})
@@ -55,14 +63,14 @@ class History(dict[str, list[float]]):
 
 
 class Means:
-    """Means by name, weighed by examples (2)."""
+    """Means by name, weighted by numbers of examples (2)."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, parts: Mapping[str, float], n: int) -> None:
-        """Take in the means over n examples."""
+        """Add the means over n examples."""
         for name, value in parts.items():
             self.sums[name] = self.sums.get(name, 0.0) + n * value
             self.counts[name] = self.counts.get(name, 0) + n
@@ -84,15 +92,15 @@ class Examples:
 
     @classmethod
     def of(cls, model: Model, x: Any, labels: Any, what: str) -> Self:
-        """x and labels as the model takes them; an error where they are no data of this model."""
+        """x and labels as the model takes them; an error where they do not fit this model."""
         x = model.check_as_given(x, what) if model.scaler is None else model.check(x, what)
         if not len(x):
             raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
-        own = x.dtype.itemsize < model.dtype.itemsize  # then batches are converted one by one
+        is_small = x.dtype.itemsize < model.dtype.itemsize  # then each batch is converted by itself
         with np.errstate(over="ignore", under="ignore"):
-            x = np.require(x, x.dtype if own else model.dtype, ["C", "A"])
+            x = np.require(x, x.dtype if is_small else model.dtype, ["C", "A"])
         if model.n_labels and isinstance(labels, int | np.integer):
-            name = "labels" if what == "x" else what  # one for all would teach it nothing of labels
+            name = "labels" if what == "x" else what  # from one label for all it learns none
             raise ShapeError(
                 f"{name} has the one label {labels} for {len(x):,} examples: wants one for each, "
                 f"(N,)"
@@ -100,24 +108,24 @@ class Examples:
         return cls(x, model.check_labels(labels, len(x)))
 
     def at(self, rows: Any) -> tuple[Array, Array | None]:
-        """Those rows of both."""
+        """These rows of x and of labels."""
         return self.x[rows], None if self.labels is None else self.labels[rows]
 
 
 class Run(ExplainsKeywords):
-    """A training of `model` on x, from its present weights; see the top of this file.
+    """The training of `model` on x, from its present weights; see the top of this file.
 
-    Its arguments are those of `fit`, without what tells of it, and so are the errors.
+    Arguments and errors are those of `fit`, except for callbacks and progress.
 
     Attributes:
-        model: what is trained.
+        model: the model in training.
         seed: of the order of batches, and of the noise.
         epochs, steps_per_epoch: how many there are.
-        epoch: the one under way in this run, counted from 1; 0 before the first step.
-        steps: done in this run.
+        epoch: the present epoch of this run, counted from 1; 0 before the first step.
+        steps: how many are done in this run.
         is_finished: whether `finish` was called.
-        losses: means over the epoch so far.
-        history: of the epochs that ended.
+        losses: the means over the epoch so far.
+        history: of the epochs that have ended.
     """
 
     def __init__(
@@ -156,12 +164,13 @@ class Run(ExplainsKeywords):
         self.history = History(names, self.seed)
         self.epoch = self.position = 0  # the epoch under way, and how many steps of it are done
         self.is_finished = False
+        self._is_within = False  # a step
         self.losses: dict[str, float] = {}
         self._means, self._order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, moving)
         self.noise = stream(self.seed, "noise", *([self.begun] if self.begun else []))
         self.engine = Steps(self.trainer, self.data.x, self.data.labels, self.noise, replay)
-        self.entry = {  # of the model's training_log, from the end of the first step
+        self.entry = {  # this run's record in model.training_log, from its first step on
             "examples": n,
             "batch_size": self.batch_size,
             **({} if self.even_batches else {"even_batches": False}),
@@ -176,7 +185,7 @@ class Run(ExplainsKeywords):
 
     @property
     def begun(self) -> int:
-        """The steps that the model had behind it when this run began."""
+        """How many steps the model had been trained when this run began."""
         return self.trainer.begun
 
     @property
@@ -189,18 +198,18 @@ class Run(ExplainsKeywords):
         return self.epoch >= self.epochs and self.position in (0, self.steps_per_epoch)
 
     def is_at_end_of_epoch(self) -> bool:
-        """Whether the last step of an epoch is done, and `end_epoch` is to follow."""
+        """Whether the last step of an epoch is done, so that `end_epoch` is to follow."""
         return self.position == self.steps_per_epoch
 
     def step(self) -> dict[str, float]:
-        """One step: what each moved player minimised, with its parts, before it moved.
+        """One step: the number of each player that moves, from before it moves, and its parts.
 
-        Ends the last epoch, where `end_epoch` has not. Raises DivergedError where a loss, or a
-        weight at the end of an epoch, is not finite: the model then has the weights of the last
-        epoch that ended well. Raises OptionError where there is no further step: all are done, the
-        run was finished, or a step was broken off.
+        It first calls `end_epoch`, where that is due and was not called. Raises DivergedError where
+        a loss, or a weight at the end of an epoch, is not finite: the model then has the weights of
+        the last epoch that ended well. Raises OptionError where there is no further step: all are
+        done, the run was finished, or a step was broken off.
         """
-        self.trainer.expect_whole()
+        self._expect_whole()
         if self.is_finished:
             raise OptionError("this run was finished: begin another, whose weights go on from here")
         if self.is_done():
@@ -213,7 +222,8 @@ class Run(ExplainsKeywords):
         if not self.position:
             self._begin_epoch()
         rows = self._order[self._slices[self.position]]
-        # overflow is caught by its result, and what underflows is rightly 0
+        self._is_within = True
+        # overflow shows in the loss, which is checked, and an underflow to 0 is right
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             try:
                 parts = self.engine.step(rows)
@@ -225,7 +235,15 @@ class Run(ExplainsKeywords):
         if not self.entry["steps"]:
             self.model.training_log.append(self.entry)
         self.entry["steps"] = self.steps
+        self._is_within = False
         return parts
+
+    def _expect_whole(self) -> None:
+        """OptionError where a step was broken off, even before anything had moved.
+
+        The noise that it drew is gone, and the step may count already where it was broken off.
+        """
+        self.trainer.expect_whole(not self._is_within)
 
     def _begin_epoch(self) -> None:
         self.epoch += 1
@@ -238,7 +256,7 @@ class Run(ExplainsKeywords):
         return stream(self.seed, "batches", self.begun, epoch).permutation(len(self.data.x))  # (1)
 
     def end_epoch(self) -> None:
-        """End an epoch whose steps are done: evaluate, and write the history and the log.
+        """End an epoch whose steps are done: evaluate, and add to the history and the log.
 
         Raises DivergedError where a weight is not finite, OptionError before the epoch's last step.
         """
@@ -250,23 +268,25 @@ class Run(ExplainsKeywords):
         if not self.model.is_finite():
             raise self._diverged("a weight stopped being finite", self.position)
         self.trainer.remember()
+        if self._held_out is not None:
+            with self.trainer.with_averages():
+                evaluated = self._evaluated(self._held_out)
+            self.losses = {**self.losses, **evaluated}
+        # what is broken off before this can be called again
+        for name, values in self.history.items():
+            values.append(self.losses.get(name, math.nan))  # nan where there was no turn
         self.position = 0
-        with self.trainer.with_averages():
-            if self._held_out is not None:
-                self.losses = {**self.losses, **self._evaluated(self._held_out)}
-            for name, values in self.history.items():
-                values.append(self.losses.get(name, math.nan))  # nan where there was no turn
         self._log()
 
     def with_averages(self) -> AbstractContextManager[None]:
-        """Within its `with`, the model has the averages so far, where they are asked for."""
+        """Within its `with`, the model has the averages so far, if there are averages."""
         return self.trainer.with_averages()
 
     def finish(self) -> None:
-        """Give the model what training gives, whatever has ended the run, and say so in its log.
+        """Give the model the result of the run, whatever has ended it, and complete the log.
 
-        Where a step was broken off, that is what the last epoch gave. To call it again changes
-        nothing.
+        Where a step was broken off, that is the result of the last epoch that ended. A second call
+        changes nothing.
         """
         self.is_finished = True
         if self.is_at_end_of_epoch() and self.trainer.is_sound():
@@ -277,7 +297,7 @@ class Run(ExplainsKeywords):
         self._log()
 
     def _log(self) -> None:
-        """What the history holds by now, and the steps; no record if there are none any more."""
+        """Bring the record up to date; without any steps, take it out of the model's log."""
         last = {name: values[-1] for name, values in self.history.items() if values}
         finite = {name: value for name, value in last.items() if math.isfinite(value)}
         epochs = max(map(len, self.history.values()))
@@ -287,9 +307,9 @@ class Run(ExplainsKeywords):
             log[:] = [entry for entry in log if entry is not self.entry]
 
     def _evaluated(self, held_out: Examples) -> dict[str, float]:
-        """Every player's number on what is held out, in evaluation, with the same noise each time.
+        """Every player's number on the held-out examples, with the same noise at each evaluation.
 
-        Weights are finite here, so that a nan is of numbers that overflow: then the loss is inf.
+        The weights are finite here, so that a nan comes from an overflow: the loss is then inf.
         """
         model, means, tape = self.model, Means(), Tape()
         noise = stream(self.seed, "validation")
@@ -304,7 +324,7 @@ class Run(ExplainsKeywords):
         return {_val(n): math.inf if math.isnan(value) else value for n, value in values.items()}
 
     def _diverged(self, problem: str, step: int) -> DivergedError:
-        """The error for what happened in that step of the epoch; the run goes back before it."""
+        """The error for a problem in that step of the epoch; first, the run goes back."""
         self.trainer.go_back()
         self.position = 0
         place = f"epoch {self.epoch}, step {step} of {self.steps_per_epoch}"
@@ -330,21 +350,28 @@ class Run(ExplainsKeywords):
             return f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
         return "try a lower learning rate"
 
+    def __getstate__(self) -> Any:
+        raise KindError(
+            "a run is not copied or pickled, because its parts share memory: keep arrays() and "
+            "plain(), and go on with Run.resumed"
+        )
+
     def arrays(self) -> dict[str, Array]:
         """Copies of all arrays that decide the next step, by name.
 
         Raises KindError where an optimizer of the user's own remembers what is no array, and
         OptionError where a step was broken off.
         """
+        self._expect_whole()
         return {name: x.copy() for name, x in self.trainer.arrays().items()}
 
     def plain(self) -> dict[str, Any]:
-        """All else that does, but for the data: plain numbers, text, None, lists and dicts.
+        """All else that decides it, except for the data, as numbers, text, None, lists and dicts.
 
         Raises OptionError for models, layers, parts, optimizers and schedules of the user's own
         that are not known by name, and where a step was broken off.
         """
-        self.trainer.expect_whole()
+        self._expect_whole()
         log = self.model.training_log
         return copy.deepcopy(
             {
@@ -381,12 +408,31 @@ class Run(ExplainsKeywords):
         validation: Any = None,
         replay: bool | None = None,
     ) -> Self:
-        """The run that `arrays` and `plain` are of, which goes on to the same bits.
+        """The run whose `arrays` and `plain` these are; it goes on to the same bits.
 
-        x, labels and validation are those that it was given. Raises OptionError, DataError or
+        x, labels and validation have to be those of that run. Raises OptionError, DataError or
         ShapeError where they cannot be, or where arrays and plain values are not of one run.
         """
-        plain = _Plain(plain)
+        try:
+            return cls._resumed(x, arrays, _Plain(plain), labels, validation, replay)
+        except ScratchgenError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+            raise OptionError(
+                f"these are not the arrays and plain values of a run: wants those that arrays() "
+                f"and plain() gave ({type(problem).__name__}: {cut(problem, 200)})"
+            ) from problem
+
+    @classmethod
+    def _resumed(
+        cls,
+        x: Any,
+        arrays: Mapping[str, Array],
+        plain: "_Plain",
+        labels: Any,
+        validation: Any,
+        replay: bool | None,
+    ) -> Self:
         _expect_given(x, validation, plain)
         model = build_model(plain["model"])
         model.training_log = copy.deepcopy(list(plain["training"]))
@@ -412,30 +458,45 @@ class Run(ExplainsKeywords):
         return run
 
     def _go_to(self, plain: Mapping[str, Any]) -> None:
-        """Go to where the run of the plain values stands, of which the trainer has its own."""
+        """Take over all of the plain values but the trainer's: position, history, noise, log."""
         if self.history.keys() != plain["history"].keys():
             raise OptionError(
                 f"the history holds {', '.join(plain['history'])}, wants {', '.join(self.history)}"
             )
         try:
             self.noise.bit_generator.state = plain["noise"]
-        except (TypeError, ValueError, KeyError) as problem:
+        except (TypeError, ValueError, KeyError, OverflowError) as problem:
             raise OptionError(f"the state of the noise is not that of a run: {problem}") from None
         self.epoch = whole(plain["epoch"], "epoch", most=self.epochs)
         self.position = whole(plain["position"], "position", most=self.steps_per_epoch)
-        self.losses = dict(plain["losses"])
-        self._means.sums, self._means.counts = dict(plain["sums"]), dict(plain["counts"])
+        ended = self.epoch - 1 if self.position else self.epoch
+        if self.steps != ended * self.steps_per_epoch + self.position:
+            raise OptionError(
+                f"{self.steps:,} steps do not end at step {self.position:,} of epoch {self.epoch:,}"
+            )
+        self.losses = _numbers(plain["losses"], "losses")
+        sums, counts = _numbers(plain["sums"], "sums"), _numbers(plain["counts"], "counts")
+        if sums.keys() != counts.keys():
+            raise OptionError("the sums and the counts are not of the same numbers")
+        self._means.sums, self._means.counts = sums, counts
         for name, values in plain["history"].items():
+            if len(values) != ended or not all(map(_is_number, values)):
+                raise OptionError(
+                    f"the history of {name} is {cut(repr(values))}, wants {ended:,} numbers"
+                )
             self.history[name][:] = values
-        self.entry = copy.deepcopy(plain["entry"])
-        if self.entry["steps"]:
+        entry = copy.deepcopy(plain["entry"])
+        if missing := self.entry.keys() - entry.keys():
+            raise OptionError(f"the entry of the log has no {min(missing)}: give all of plain()")
+        self.entry = {**entry, "steps": self.steps}
+        if self.steps:
             self.model.training_log.append(self.entry)
         if self.position:
             self._order = self._order_of(self.epoch)
 
 
 class _Plain(dict[str, Any]):
-    """The plain values of a run."""
+    """The plain values of a run; a missing one raises OptionError."""
 
     def __missing__(self, name: str) -> Any:
         raise OptionError(f"{name!r} is missing: wants all that plain() of a run gives")
@@ -459,6 +520,17 @@ def _expect_given(x: Any, validation: Any, plain: Mapping[str, Any]) -> None:
         )
 
 
+def _numbers(values: Any, what: str) -> dict[str, Any]:
+    """Numbers by name, a copy; OptionError for anything else."""
+    if isinstance(values, dict) and all(map(_is_number, values.values())):
+        return dict(values)
+    raise OptionError(f"the {what} are {cut(repr(values))}, wants numbers by name")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _val(name: str) -> str:
     return f"val_{name}"
 
@@ -469,6 +541,7 @@ def _is_pair(validation: Any) -> bool:
 
 
 def _held_out(model: Model, validation: Any) -> Examples:
+    """The examples to evaluate, from x or (x, labels)."""
     pair = _is_pair(validation)
     if model.n_labels and not pair:
         raise OptionError(
@@ -480,7 +553,10 @@ def _held_out(model: Model, validation: Any) -> Examples:
 
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
-    chosen = model.optimizers(steps)
+    """Each player's optimizer: the one given, or else the model's own choice."""
+    chosen = {player: optimizer_for(one) for player, one in model.optimizers(steps).items()}
+    if missing := model.players.keys() - chosen.keys():
+        raise OptionError(f"optimizers() of the {model.kind} gives none for the {min(missing)}")
     given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
     for player, one in given.items():
         if player not in chosen:

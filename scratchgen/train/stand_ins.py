@@ -1,20 +1,20 @@
-"""What stands in a replayed training for a part of a user's own, such as a layer or an optimizer.
+"""Stand-ins for a user's own parts, such as layers and optimizers, in steps that are replayed.
 
-A replay runs the kernels of our own parts (replay.py). What any other part does is not known, so it
-is run by Python in each replay too, in its place between the kernels. What it gives may lie
-somewhere else each time, and is copied to where the kernels after it look:
+A replay runs the kernels of our own parts (replay.py). What any other part does is not known, so
+that each replay calls it from Python, in its place between the kernels. It may return an array
+elsewhere in memory each time, which is copied to where the kernels after it look:
 
     kept = layer.forward(p, x, tape)                                                     (1)
 
-Stand-ins are put into a double of the model, in the place of the parts that they run; a part that
-is used twice has one. A part runs outside the workspace, so that what it keeps stays as it is, and
-it may write into what it owns: its parameters and its gradients.
+Stand-ins are put into a double of the model (doubles.py), in the place of the parts that they call;
+a part that is used twice has one stand-in. A part runs outside the workspace, so that no kernel
+overwrites what it keeps; it may write into what it owns, its parameters and its gradients.
 
-A plan is tried once beside a step that runs by Python (replay.py). The part is then asked once, and
-what it gave is given again, if it would be given the same:
+A plan is tried once beside the same step in Python (replay.py). The part must not be called twice
+for one step, so that the plan plays its calls back, provided that their arguments are the same:
 
-    plays back = the arrays that the part gave and changed, and the random numbers that it drew,
-                 in the order of its calls                                               (2)
+    playback = the arrays that the part returned and changed, and the state of the random
+               numbers after it, call by call                                            (2)
 """
 
 import copy
@@ -37,7 +37,7 @@ from ..optim import ClipNorm
 from ..optim.optimizers import expect_written
 from ..optim.schedules import Schedule
 
-GIVES = {  # by verb, the names of the arrays that it gives
+GIVES = {  # by verb, the names of the arrays that it returns
     "forward": ("y",),
     "backward": ("dx",),
     "tangent": ("v",),
@@ -56,7 +56,7 @@ class Refused(Exception):
 
 @dataclass
 class Playback:
-    """(2): by part what it was given, gave and changed, to be given again in the same order."""
+    """(2): for each part, the arguments and the results of its calls, in their order."""
 
     given: dict[Any, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     plays: bool = False
@@ -67,7 +67,7 @@ _playback: ContextVar[Playback | None] = ContextVar("playback", default=None)
 
 @contextmanager
 def taping() -> Iterator[Playback]:
-    """Within it what parts give is kept; once `plays` is set, it is given again."""
+    """Within it the calls of parts are noted; once `plays` is set, they are played back."""
     playback = Playback()
     outside = _playback.set(playback)
     try:
@@ -77,7 +77,7 @@ def taping() -> Iterator[Playback]:
 
 
 class StandIn:
-    """Runs a part: a likelihood, a game, a penalty or a prior of a user's own."""
+    """Calls a part of the user's own: a likelihood, a game, a penalty or a prior."""
 
     def __init__(self, part: Any) -> None:
         self.part = part
@@ -89,7 +89,7 @@ class StandIn:
         return lambda *args: self.call(name, *args)
 
     def call(self, verb: str, *args: Any) -> Any:
-        """(1); what the verb gives, in memory of the step."""
+        """(1): what the verb returns, in the step's own memory."""
         return call(self.part, verb, args)
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ class StandIn:
 
 
 class StandInOptimizer:
-    """Runs a user's own optimizer on the vectors themselves."""
+    """Calls the user's own optimizer, on the vectors themselves."""
 
     def __init__(self, optimizer: Any, theta: Array, gradient: Array) -> None:
         self.optimizer, self._vectors = optimizer, (theta, gradient)
@@ -111,13 +111,13 @@ class StandInOptimizer:
 
 
 class StandInSchedule:
-    """Asks a schedule, which may be of a user's own."""
+    """Calls a schedule, which may be the user's own."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
 
     def __call__(self, step: int) -> float:
-        """Its rate in that step."""
+        """The schedule's rate in that step."""
         playback = _playback.get()
         if playback is not None and playback.plays:
             rate: float = playback.given[id(self)].popleft()
@@ -129,7 +129,7 @@ class StandInSchedule:
 
 
 def asking_once(optimizer: Any) -> Any:
-    """One of our optimizers, or, where it follows a schedule, a double with a stand-in for that."""
+    """One of our optimizers; where it has a schedule, a double with a stand-in for the schedule."""
     name = "optimizer" if isinstance(optimizer, ClipNorm) else "learning_rate"
     part = getattr(optimizer, name)
     if name == "optimizer":
@@ -144,7 +144,7 @@ def asking_once(optimizer: Any) -> Any:
 
 
 class StandInLayer(Layer):
-    """Runs a layer of a user's own; it is only passed through, never laid out or saved."""
+    """Calls a layer of the user's own; it serves for passes only, and is never saved."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -188,29 +188,29 @@ class StandInLayer(Layer):
         return str(self.layer)
 
 
-def doubled(layer: Layer, is_known: Callable[[Any], bool], made: dict[Layer, Layer]) -> Layer:
-    """The layer, or, where it or one within it is not known, a double with stand-ins."""
-    if layer not in made:
+def doubled(layer: Layer, is_known: Callable[[Any], bool], doubles: dict[Layer, Layer]) -> Layer:
+    """The layer, or, where it or a layer within it is not known, a double with stand-ins."""
+    if layer not in doubles:
         if not is_known(layer):
-            made[layer] = StandInLayer(layer)
+            doubles[layer] = StandInLayer(layer)
         elif type(layer) in (Network, Residual):
-            children = [doubled(child, is_known, made) for child in layer.children()]
+            children = [doubled(child, is_known, doubles) for child in layer.children()]
             same = all(a is b for a, b in zip(children, layer.children(), strict=True))
-            made[layer] = layer if same else layer.with_children(*children)
+            doubles[layer] = layer if same else layer.with_children(*children)
         else:
-            made[layer] = layer
-    return made[layer]
+            doubles[layer] = layer
+    return doubles[layer]
 
 
 def call(part: Any, verb: str, args: tuple[Any, ...], gives: bool = True) -> Any:
-    """What a part's verb gives for those arguments, as (1), noted where a step is recorded."""
-    run = Run(part, verb, tuple(map(_for_writing, args)), gives)
-    recording.act(run, (), run.arrays, run.arrays, fenced=True)
-    return run.result()
+    """(1): what a part's verb returns for these arguments; a recorded step calls it again."""
+    part_call = PartCall(part, verb, tuple(map(_for_writing, args)), gives)
+    recording.act(part_call, (), part_call.arrays, part_call.arrays, fenced=True)
+    return part_call.result()
 
 
-class Run:
-    """One call of a part; called again, it does the same in the same memory."""
+class PartCall:
+    """A call of a part's verb, which can be repeated on the same memory."""
 
     def __init__(self, part: Any, verb: str, args: tuple[Any, ...], gives: bool) -> None:
         self.part, self.verb, self.args = part, verb, args
@@ -240,11 +240,11 @@ class Run:
             playback.given[id(self.part)].append((before, after, _stream(self.rng)))
 
     def _given(self) -> Any:
-        """All that the part is given, to be compared."""
+        """All that the part is given, in a form that can be compared."""
         return [x.tobytes() for x in self.arrays], repr(_stream(self.rng))
 
     def _keep(self, arrays: dict[str, Any]) -> None:
-        """(1), in memory that is as large as what the first call gave."""
+        """(1), into memory that the first call sets aside."""
         if self.kept is None:
             arrays = {name: self._accepted(name, x) for name, x in arrays.items() if x is not None}
             self.kept = {name: memory.empty(x.shape, x.dtype) for name, x in arrays.items()}
@@ -252,7 +252,7 @@ class Run:
             kept[...] = self._accepted(name, arrays[name], kept.shape)  # (1)
 
     def _accepted(self, name: str, x: Any, shape: Shape | None = None) -> Array:
-        """x as the part's user would accept it, of that shape, where one is known."""
+        """x, checked as our code that calls the part would check it."""
         if x is not None:
             x = numbers(x, f"{name} of {self.part}.{self.verb}")
         if self.verb == "points" and shape is not None and len(x) != shape[0]:
@@ -262,7 +262,7 @@ class Run:
         return accept(self.part, self.verb, name, x, shape, self.dtype)
 
     def _play(self, before: Any, after: list[Array], stream: Any) -> None:
-        """(2). Raises Refused where the part would be given something else."""
+        """(2): repeat a call's results. Raises Refused where the part is given something else."""
         if self._given() != before:
             raise Refused(f"{self.part}.{self.verb} was given something else")
         if self.rng is not None:
@@ -271,7 +271,7 @@ class Run:
             x[...] = y
 
     def _named(self, found: Any) -> dict[str, Any]:
-        """What the verb gave, by name."""
+        """What the verb returned, by name."""
         if len(self.names) == 1:
             return {self.names[0]: found}
         if self.verb == "both":
@@ -280,7 +280,7 @@ class Run:
         return {name: getattr(found, name, None) for name in self.names}
 
     def result(self) -> Any:
-        """What the verb gave, in the form in which its caller takes it."""
+        """What the verb returned, in the form that its caller expects."""
         kept = self.kept or {}
         named = {name: memory.returned(kept[name]) if name in kept else None for name in self.names}
         if len(named) < 2:
@@ -289,10 +289,7 @@ class Run:
 
 
 def _for_writing(x: Any) -> Any:
-    """An argument as a user's part is given it in a step as it is written.
-
-    It may write all but constants.
-    """
+    """An argument as a user's part gets it outside of a replay: writable, unless it is constant."""
     if isinstance(x, np.ndarray):
         return x if memory.is_constant(x) else memory.writable(x)
     if type(x) is SimpleNamespace:
@@ -302,7 +299,7 @@ def _for_writing(x: Any) -> Any:
 
 @contextmanager
 def _with_plain_step(args: tuple[Any, ...]) -> Iterator[None]:
-    """Within it the tape among the arguments gives the number of the step as an int."""
+    """Within it, a tape among the arguments has the number of the step as an int."""
     tape = next((x for x in args if isinstance(x, Tape)), None)
     step = None if tape is None else tape.what_was_given().get("step")
     if tape is None or step is None:
@@ -316,11 +313,12 @@ def _with_plain_step(args: tuple[Any, ...]) -> Iterator[None]:
 
 
 def _rng_of(x: Any) -> np.random.Generator | None:
-    """The random numbers that an argument gives a part."""
+    """The generator of random numbers that an argument is, or holds."""
     if isinstance(x, Tape):
         x = x.what_was_given().get("rng")
     return x if isinstance(x, np.random.Generator) else None
 
 
 def _stream(rng: np.random.Generator | None) -> Any:
+    """The state of a generator."""
     return None if rng is None else rng.bit_generator.state

@@ -160,6 +160,7 @@ def test_numbers_of_numpy_in_a_record_come_back_as_numbers_of_python():
         ([{"losses": {"loss": math.nan}}], r"training_log\[0\]\['losses'\]\['loss'\] is nan"),
         ([{}, {"x": [0, {1, 2}]}], r"training_log\[1\]\['x'\]\[1\] is of type set"),
         ([{"seed": 0.5}], r"training_log\[0\] holds what fit did not write"),
+        ([{"steps": -1}], "wants whole numbers of at least 0"),
         ([3], r"training_log\[0\] is of type int: wants a dict"),
         ((), "is a tuple: wants a list"),
     ],

@@ -104,7 +104,8 @@ def test_every_recipe_is_there_with_labels_and_without_but_for_those_of_other_nu
     found = models()
     assert "recipe beta_vae" not in found  # a vae, but for beta
     for name, recipe in RECIPES.items():
-        for settings in ({"n_labels": 3}, *([] if recipe.needs_labels else [{}])):
+        with_labels = [] if recipe.like else [{"n_labels": 3}]
+        for settings in (*with_labels, *([] if recipe.needs_labels else [{}])):
             model = recipe((5,), latent=3, hidden=(6,), rng=1, **settings)
             alike = [one for one in found.values() if made_of(one) == made_of(model)]
             assert alike, name

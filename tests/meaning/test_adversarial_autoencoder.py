@@ -183,6 +183,7 @@ BUILDS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 def test_each_players_gradient_is_the_derivative_of_its_number(build):
     report = check(build())

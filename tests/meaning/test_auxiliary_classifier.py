@@ -212,6 +212,7 @@ def test_r1_of_a_linear_score_is_half_its_weight_times_the_squared_slope():
     assert parts_of(model, "discriminator", x, np.array([0, 1]))["penalty"] == 4 / 2 * 1**2
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_the_gradients_of_a_whole_step_are_those_of_its_numbers(penalty):
     report = sg.check(acgan(penalty=penalty, class_weight=0.7), x=(3, 3))

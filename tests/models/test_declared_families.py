@@ -56,3 +56,74 @@ def test_a_player_that_moves_what_is_no_network_is_an_error_that_says_what_to_de
         sg.errors.OptionError, match="moves 'second', which is none of its networks"
     ):
         Forgetful(network(), network(), rng=0)
+
+
+@pytest.mark.parametrize(
+    "name", ["vector", "views", "objective", "parts", "networks", "history", "shape", "players"]
+)
+@pytest.mark.parametrize("kind", ["Network", "sg.nn.Network", "float"])
+def test_a_field_with_the_name_of_what_every_model_has_is_refused(name, kind):
+    space = {"__annotations__": {name: kind}, "players": {"one": ("first",)}}
+    with pytest.raises(sg.errors.OptionError, match=f"declares a field '{name}'"):
+        family(type("Clashing", (OfText,), space))
+
+
+def test_a_field_may_be_declared_again_with_another_default():
+    @family
+    class Heavier(OfText):
+        weight: float = 2.0
+
+    assert Heavier(network(), network(), rng=0).weight == 2.0
+
+
+@pytest.mark.parametrize("field", [{"weight": 2.0}, {"more": setting(default=1.0)}])
+def test_fields_of_a_class_that_is_no_family_are_refused(field):
+    Plain = type("Plain", (OfText,), {**field, "__annotations__": dict.fromkeys(field, "float")})
+    with pytest.raises(sg.errors.OptionError, match="is no family: put @family above it"):
+        Plain(network(), network(), rng=0)
+
+
+@pytest.mark.parametrize("players", [None, ["first"], {"one": "first"}])
+def test_players_that_are_no_names_of_networks_by_player_are_refused(players):
+    Odd = family(type("Odd", (OfText,), {"players": players}))
+    with pytest.raises(sg.errors.OptionError, match="the players of Odd are"):
+        Odd(network(), network(), rng=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        (None, "KindError", "gave None, wants numbers by name"),
+        ({}, "KindError", "wants numbers by name"),
+        (1.0, "KindError", "wants numbers by name"),
+        ({"error": "text"}, "KindError", "wants a real number"),
+        ({"error": None}, "KindError", "wants a real number"),
+        ({"error": 1j}, "KindError", "wants a real number"),
+        ({"error": [1.0, 2.0]}, "ShapeError", "wants one number"),
+        ({"eror": 1.0}, "OptionError", "'eror', which is none of the model's numbers, error"),
+    ],
+)
+def test_what_minimise_gives_is_a_number_for_each_name_that_a_history_has(given, kind, words):
+    Giving = family(type("Giving", (OfText,), {"minimise": lambda self, now: given}))
+    model = Giving(network(), network(), rng=0)
+    with pytest.raises(getattr(sg.errors, kind), match=words):
+        model.objective("one", [[0.0, 0.0]], 0)
+
+
+@pytest.mark.parametrize(
+    "given", [{"one": sg.optim.Adam()}, {"one": sg.optim.Adam(), "other": 3}, {}]
+)
+def test_a_family_gives_an_optimizer_for_each_player(given):
+    space = {"optimizers": lambda self, steps, learning_rate=None: given}
+    model = family(type("Giving", (OfText,), space))(network(), network(), rng=0)
+    with pytest.raises((sg.errors.OptionError, sg.errors.KindError), match="optimizer"):
+        sg.fit(model, [[0.0, 0.0]], epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"), [("gan", "loss"), ("gan", "prior"), ("aae", "loss"), ("aae", "prior")]
+)
+def test_none_is_no_part_where_a_model_cannot_be_without(recipe, name):
+    build = sg.models.RECIPES[recipe]
+    with pytest.raises(sg.errors.KindError, match=f"{name}=None: wants a name"):
+        build((2,), **{name: None})

@@ -450,6 +450,29 @@ def test_what_a_callback_changes_counts(name, which, monkeypatch):
     assert compare(build, monkeypatch, **settings) >= 8
 
 
+def slower(run):
+    run.trainer.optimizers["generator"] = optim.Adam(1e-4, b1=0.5)
+
+
+def another_kind(run):
+    optimizer = optim.SGD(0.01)
+    run.trainer.optimizers["generator"] = optimizer
+    run.trainer.memories["generator"] = optimizer.memory(run.model.theta("generator"))
+
+
+def shorter(run):
+    run.trainer.average = optim.MovingAverage(0.5)
+
+
+@pytest.mark.parametrize("put", [slower, another_kind, shorter])
+def test_an_optimizer_or_an_average_that_a_callback_puts_in_is_what_goes_on(put, monkeypatch):
+    def change(run):
+        if run.epoch == 5:
+            put(run)
+
+    assert compare(lambda: gan(nn.ReLU()), monkeypatch, callbacks=[change], average=0.9) >= 8
+
+
 def layer_norm(model):
     return next(one for one in model.encoder.layers if isinstance(one, nn.LayerNorm))
 

@@ -1,6 +1,9 @@
 """A run is one object: what is kept of it goes on to the same bits; `fit` is a loop around it."""
 
+import contextlib
+import copy
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -769,3 +772,99 @@ def test_an_epoch_ends_after_its_last_step_alone():
     assert len(run.history["loss"]) == 1
     with pytest.raises(errors.OptionError, match="0 of the 3"):
         run.end_epoch()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_run_is_not_copied_because_its_parts_share_memory(copied, steps):
+    run = begun(vae())
+    for _ in range(steps):
+        run.step()
+    with pytest.raises(errors.KindError, match=r"keep arrays\(\) and plain\(\)"):
+        copied(run)
+
+
+ODD = (None, "text", -1, 10**30, 1.5, True, [], [1], {"name": "x"})
+
+
+def places(value, way=()):
+    """The ways to all that lies in plain values, but for layers and what optimizers are like."""
+    yield way
+    inner = value.items() if isinstance(value, dict) else ()
+    for key, one in inner:
+        if key not in ("networks", "bit_generator") and way[:1] not in (
+            ("entry",),
+            ("optimizers",),
+        ):
+            yield from places(one, (*way, key))
+
+
+def with_another(plain, way, value):
+    """Plain values with another value at that place."""
+    if not way:
+        return value
+    return {**plain, way[0]: with_another(plain[way[0]], way[1:], value)}
+
+
+def test_plain_values_of_any_other_kind_give_an_error_of_ours_or_a_run_that_takes_steps(run):
+    arrays, plain = kept(run)
+    for way in places(plain):
+        for odd in ODD:
+            try:
+                other = Run.resumed(data(), arrays, with_another(plain, way, odd))
+            except errors.ScratchgenError:
+                continue
+            if way[:1] != ("trainer",):  # where any whole number may be what an optimizer counts
+                with contextlib.suppress(errors.DivergedError):
+                    other.step()
+            other.finish()
+
+
+def test_a_run_does_not_go_on_where_its_steps_do_not_end(run):
+    arrays, plain = kept(run)
+    for change in (
+        {"position": plain["position"] + 1},
+        {"epoch": plain["epoch"] + 1},
+        {"trainer": {**plain["trainer"], "steps": plain["trainer"]["steps"] + 1}},
+    ):
+        with pytest.raises(errors.OptionError, match="do not end at step"):
+            Run.resumed(data(), arrays, {**plain, **change})
+
+
+def test_nothing_goes_on_from_a_step_that_was_broken_off_before_anything_moved():
+    class Ending(type(vae())):
+        def minimise(self, now):
+            now.normal(1)  # noise that is gone
+            raise KeyboardInterrupt
+
+    run = begun(vae())
+    run.step()
+    kept_vector = run.model.vector.copy()
+    run.model.__class__ = Ending
+    with pytest.raises(KeyboardInterrupt):
+        run.step()
+    for go_on in (run.step, run.arrays, run.plain):
+        with pytest.raises(errors.OptionError, match=r"broken off.*: call finish\(\)"):
+            go_on()
+    run.finish()
+    assert np.array_equal(run.model.vector, kept_vector)
+    assert run.model.training_log[-1]["steps"] == 1
+
+
+def test_an_evaluation_that_was_broken_off_is_made_again(monkeypatch):
+    runs = [begun(vae(), validation=data()) for _ in range(2)]
+    for run in runs:
+        while not run.is_at_end_of_epoch():
+            run.step()
+
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(runs[0].model), "objective", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            runs[0].end_epoch()
+    for run in runs:
+        run.end_epoch()
+    assert runs[0].history == runs[1].history
+    assert len(runs[0].history["val_loss"]) == 1
