@@ -21,8 +21,8 @@ of the losses -log w_k would learn from the worst draw.) The gradients of the bo
 In (5) the encoder's parameters move z_k, and they also move the density q(z_k|x) in log w_k. The
 expectation of the second part can be written as a derivative along z_k, too; added to the first
 part, that gives (6), in which q's parameters are held fixed in log w_k. (6) has the expectation of
-(5) and less noise: as K grows, (5) drowns in its noise, and (6) does not. gaussian.py has (5) and
-(6) for a Gaussian q, as its (10) and (11).
+(5) and less noise: as K grows, (5) drowns in its noise, and (6) does not. For a Gaussian q they are
+(10, 11) of distributions/gaussian.py.
 
 With the largest log w taken out, m = max_k log w_k, nothing overflows:
 

@@ -83,6 +83,7 @@ class GAN(Model):
         "generator": ("generator",),
     }
     scores: ClassVar[bool] = True
+    plays_a_game: ClassVar[bool] = True
     spreads: ClassVar[tuple[float, float]] = (0.25, 3.0)
     farthest: ClassVar[float] = 0.75
 

@@ -90,8 +90,9 @@ def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = Non
         return []
     with np.errstate(all="ignore"):  # numbers that are not finite are no collapse
         of_latents = list(_collapse_of_latents(model, x, labels)) if model.encodes else []
-        of_game = list(_collapse_of_game(model, x, rng, labels)) if model.scores else []
-        return of_latents + of_game
+        if not model.plays_a_game:
+            return of_latents
+        return [*of_latents, *_collapse_of_game(model, x, rng, labels)]
 
 
 def _collapse_of_latents(model: Any, x: Array, labels: Array | None) -> Iterator[str]:

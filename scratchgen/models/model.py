@@ -109,6 +109,7 @@ class Model(ExplainsKeywords):
     encodes: ClassVar[bool] = False  # x -> z: encode, reconstruct
     has_likelihood: ClassVar[bool] = False  # p(x|z): sample(noise=True)
     scores: ClassVar[bool] = False  # x -> how real it seems: score
+    plays_a_game: ClassVar[bool] = False  # samples against a discriminator: loss, value_of_game
     recipes: ClassVar[Mapping[str, Recipe]] = {}  # by name, the ways to build one from sizes
 
     dtype: Any = "float32"

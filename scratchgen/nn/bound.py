@@ -3,8 +3,8 @@
     d = Bound(network, p, tape, g)
     y = d.forward(x)                           network.forward(p, x, tape)
     dx = d.backward(dy)                        network.backward(p, dy, tape, g), with g += dL/dp
-    v = d.tangent(u)                           likewise (3) and
-    d.tangent_backward(dy, dv)                 (4) of layer.py
+    v = d.tangent(u)                           likewise, (3) of nn/layer.py
+    d.tangent_backward(dy, dv)                 likewise, (4) of nn/layer.py
 
 g is None for a network that another player trains: then backward returns dx, and no gradient of
 the parameters is computed.

@@ -1,6 +1,7 @@
 """A model that learnt to do nothing is told of, and one that learnt something is not."""
 
 import tracemalloc
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,7 +9,36 @@ from small_models import labels_of, small_model
 
 import scratchgen as sg
 from scratchgen import errors
-from scratchgen.models import active_latents, collapse
+from scratchgen.kernels import mean
+from scratchgen.models import Model, active_latents, collapse, family
+from scratchgen.nn import Dense, Network
+
+
+@family
+class Critic(Model):
+    """It scores examples, and makes none."""
+
+    kind: ClassVar[str] = "Critic"
+    players: ClassVar = {"critic": ("critic",)}
+    numbers: ClassVar = ("loss",)
+    scores: ClassVar[bool] = True
+
+    critic: Network
+
+    def fit_together(self):
+        self.shape, self.latent = self.critic.in_shape, 0
+
+    def minimise(self, now):
+        y = now.forward("critic", now.batch)  # (N, 1)
+        if now.wants_gradient:
+            now.backward("critic", np.full_like(y, 1 / now.size), need_dx=False)
+        return {"loss": mean(y[:, 0])}
+
+    def optimizers(self, steps, learning_rate=None):
+        return {"critic": sg.optim.SGD(0.1)}
+
+    def score(self, x):
+        return self.apply("critic", self.check(x))[:, 0]
 
 
 def trained(model, x, epochs=3, **settings):
@@ -144,3 +174,9 @@ def test_of_many_examples_some_are_looked_at_in_memory_that_does_not_grow(points
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert peaks[1] - peaks[0] < 8 * 27_000 + 100_000  # labels as they are checked
+
+
+def test_a_model_that_scores_and_plays_no_game_is_asked_for_no_samples(points):
+    model = trained(Critic(Network((2,), Dense(2, 1)), rng=0), points)
+    assert model.score(points).shape == (len(points),)
+    assert collapse(model, points) == []
