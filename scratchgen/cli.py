@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from . import commands, data, explain, lookup, optimizing, signatures, training
 from .checks import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
-from .composing import Option, by_default, options_of
+from .composing import NONE, Option, by_default, options_of
 from .errors import OptionError, ScratchgenError, printable
 from .models import RECIPES, Recipe
 from .printing import give_up_stdout, tell
@@ -378,7 +378,7 @@ def _model_options(model: argparse.ArgumentParser, recipe: Recipe) -> None:
     group = model.add_argument_group("the model")
     for option in options_of(recipe):
         _setting(group.add_argument, option)
-    if "n_labels" in recipe.takes:
+    if "n_labels" in recipe.takes and not recipe.needs_labels:
         text = "tell the model the labels of the data"
         group.add_argument("--conditional", action="store_true", help=text)
 
@@ -388,7 +388,8 @@ def _setting(add: Callable[..., Any], option: Option) -> None:
     word, more = f"--{option.name}", {"dest": option.key, "help": option.text.replace("%", "%%")}
     about = option.field.metadata
     if option.choices:
-        add(word, choices=option.choices, metavar="NAME", **more)
+        names = [*option.choices, *([NONE] if option.may_be_none else [])]
+        add(word, choices=names, metavar="NAME", **more)
     elif option.kind is bool:
         add(word, action=argparse.BooleanOptionalAction, **more)
     elif option.kind is tuple:

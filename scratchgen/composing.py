@@ -24,6 +24,7 @@ from .parts import MISSING, Known, option_of, settings_of, with_settings
 Field = dataclasses.Field[Any]
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, tuple, str)}
 NONE_KNOWN = Known("setting", "", {})
+NONE = "none"  # the name of no part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,13 +64,19 @@ class Option:
         """The parts by name, one of which its value is; none for a number."""
         return _known(self.field)
 
+    @property
+    def may_be_none(self) -> bool:
+        """Whether there may be no such part, though the recipe has one where nothing is said."""
+        return _may_be_none(self.field)
+
 
 def options_of(recipe: Recipe) -> list[Option]:
     """All that can be set of the recipe's model, in the order of its function's arguments."""
     found: list[Option] = []
     for field in _fields(recipe).values():
         if field.name not in recipe.fixed:
-            names = f": {', '.join(_known(field))}" if _known(field) else ""
+            known = [*_known(field), *([NONE] if _may_be_none(field) else [])]
+            names = f": {', '.join(known)}" if _known(field) else ""
             values = [of.get(field.name, recipe.takes[field.name]) for of in recipe.by_data]
             text = f"{field.metadata.get('text', '')}{names}{by_default(*values)}"
             found.append(Option(field.name, field, text.strip()))
@@ -105,6 +112,14 @@ def composed(
             of_parts.setdefault(option.setting, {})[option] = value
         else:
             named[option.setting] = value
+    for name in [name for name, value in named.items() if value == NONE]:
+        if own := of_parts.get(name):
+            raise OptionError(
+                f"--{next(iter(own)).name} is of a {_known(fields[name]).what}, and "
+                f"--{option_of(fields[name])} {NONE} leaves it out: leave one out"
+            )
+        del named[name]
+        settings[name] = None
     for name, value in named.items():
         settings[name] = value
     for name in {**named, **of_parts}:
@@ -119,6 +134,10 @@ def _fields(recipe: Recipe) -> dict[str, Field]:
     """Those of the settings that the recipe takes, in its order; the sizes of networks too."""
     fields = SIZES | {field.name: field for field in family_settings(recipe.family)}
     return {name: fields[name] for name in recipe.takes if name in fields}
+
+
+def _may_be_none(field: Field) -> bool:
+    return bool(field.metadata.get("optional"))
 
 
 def _known(field: Field) -> Known:

@@ -46,15 +46,18 @@ def setting(
     text: str = "",
     option: str = "",
     known: Known | None = None,
+    optional: bool = False,
     **bounds: Any,
 ) -> Any:
     """A field with a check: `check(value, what, **bounds)` returns the value to keep, or raises.
 
     `text` is the help of the command line, whose option is --`option`, by default the field's name.
     A default of None means that the part does without it; then None is not checked. Where a
-    setting of a model is itself a part, `known` lists the classes that it may have.
+    setting of a model is itself a part, `known` lists the classes that it may have; it is
+    `optional` where None leaves it out, which the command line calls `none`.
     """
-    notes = {"check": check, "bounds": bounds, "text": text, "option": option, "known": known}
+    notes: dict[str, Any] = {"check": check, "bounds": bounds, "text": text, "option": option}
+    notes |= {"known": known, "optional": optional}
     return dataclasses.field(default=default, metadata=notes)
 
 

@@ -97,7 +97,10 @@ class GAN(Model):
         least=1,
     )
     penalty: Any = setting(
-        default=None, text="penalty on the discriminator's slope", known=PENALTIES
+        default=None,
+        text="penalty on the discriminator's slope",
+        known=PENALTIES,
+        optional=True,
     )
     weight_clip: float | None = setting(
         default=None,

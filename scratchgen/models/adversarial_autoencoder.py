@@ -102,7 +102,12 @@ class AAE(Autoencoder):
     prior: Any = setting(
         default="standard_normal", text="what codes are to be distributed like", known=PRIORS
     )
-    penalty: Any = setting(default=None, text="on the discriminator's slope", known=PENALTIES)
+    penalty: Any = setting(
+        default=None,
+        text="penalty on the discriminator's slope",
+        known=PENALTIES,
+        optional=True,
+    )
 
     def fit_together(self) -> None:
         super().fit_together()

@@ -413,7 +413,7 @@ def sharing(name, other, layer, use=None):
 )
 @pytest.mark.parametrize("layer", [lambda: Dense(4, 4), lambda: BatchNorm(4)])
 def test_a_layer_of_networks_that_different_players_move_is_refused(name, other, layer):
-    with pytest.raises(errors.OptionError, match="which is moved by .*: build a layer for each"):
+    with pytest.raises(errors.OptionError, match=r"which is moved by .*: build a layer for each"):
         sharing(name, other, layer())
 
 

@@ -343,7 +343,7 @@ def test_a_part_that_is_no_network_is_refused():
 def test_a_layer_that_two_players_would_train_is_refused():
     both = Dense(2, 2)
     discriminator = Network((2,), both, Dense(2, 1))
-    with pytest.raises(errors.OptionError, match="which is moved by .*: build a layer for each"):
+    with pytest.raises(errors.OptionError, match=r"which is moved by .*: build a layer for each"):
         sg.models.GAN(Network((2,), both), discriminator)
 
 
