@@ -28,6 +28,7 @@ from ..distributions import LIKELIHOODS, gaussian, likelihood_for
 from ..errors import ShapeError
 from ..kernels import standard_normal
 from ..keywords import explains_keywords
+from ..losses import importance_weights
 from ..nn import Network
 from ..optim import Adam, Optimizer
 from ..parts import setting
@@ -214,13 +215,10 @@ class GaussianAutoencoder(Autoencoder):
         self, y: Array, k: int, rng: np.random.Generator, labels: Array | None
     ) -> Array:
         """The bound (2), a log-mean-exp over k draws: y (N, *shape) -> (N,)."""
-        mu, log_var = np.split(self.apply("encoder", y, labels), 2, axis=1)  # (N, Z) each
-        log_w = np.empty((k, len(y)))  # (K, N), in float64
-        for of_draw in log_w:
-            noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
-            z = gaussian.draw(mu, log_var, noise)  # (N, Z)
-            log_ratio = (log_var + noise**2 - z**2).sum(axis=1) / 2  # (N,)   (3)
+        heads = self.apply("encoder", y, labels)  # (N, 2Z)
+        log_w = np.empty((len(y), k))  # (N, K), in float64
+        for of_draw in log_w.T:  # (N,) each
+            noise = standard_normal(rng, (len(y), self.latent), self.dtype)  # (N, Z)
+            z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N, Z), (N,)   (3)
             of_draw[:] = self.likelihood.log_prob(y, self.apply("decoder", z, labels)) + log_ratio
-        largest = log_w.max(axis=0)  # (N,)
-        bound: Array = largest + np.log(np.exp(log_w - largest).mean(axis=0))  # (N,)   (2)
-        return bound
+        return importance_weights(log_w)[0]  # (N,)   (2)

@@ -1,0 +1,264 @@
+"""What a model does outside of training: it takes data and labels, and gives examples.
+
+    y = scaler.apply(x)            what objectives and networks know, of the model's dtype
+    x = scaler.undo(y)             what whoever uses the model knows, in float64
+
+Without a scaler both are the same. Whatever takes many examples works on a chunk at a time, so that
+it takes little memory beside what it returns.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..applying import PreparedDecoder, by_chunks
+from ..checks import (
+    MOST_EXAMPLES,
+    Array,
+    Shape,
+    chunks,
+    count,
+    exact_type,
+    examples,
+    numbers,
+    whole,
+)
+from ..checks import labels as checked_labels
+from ..errors import DataError, OptionError
+from ..kernels import standard_normal
+from ..keywords import ExplainsKeywords, explains_keywords
+from ..nn import Network, joined_labels
+from ..nn.layer import Views
+from ..rng import Rng
+from .fitting import Bounds, expect_range
+
+
+class Applied(ExplainsKeywords):
+    """The half of Model that users call; model.py has the half that training calls."""
+
+    kind: ClassVar[str]
+    shape: Shape
+    latent: int
+    dtype: Any
+    scaler: Any
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """By name."""
+        raise NotImplementedError
+
+    @property
+    def views(self) -> Views:
+        """Windows into the parameters and the state, by name."""
+        raise NotImplementedError
+
+    def parts(self) -> tuple[Any, ...]:
+        """What its objectives call, besides networks."""
+        raise NotImplementedError
+
+    def check(self, x: Any, what: str = "x") -> Array:
+        """x (N, *shape) as an objective takes it: scaled by the model's scaler, of its dtype.
+
+        Raises ShapeError, KindError or DataError for x that is no data of this model.
+        """
+        if self.scaler is None:
+            return examples(x, self.shape, self.dtype, what)
+        x = _as_given(x, what, self.shape, self._check_numbers)
+        y = np.empty(x.shape, self.dtype)
+        with np.errstate(under="ignore"):
+            for rows in chunks(len(x), self.shape):
+                y[rows] = self.scaler.apply(x[rows], what)
+        expect_range(y, what, self.bounds(), self.scaler)
+        return y
+
+    def _check_numbers(self, x: Array, what: str) -> Array:
+        """x (N, *shape), not scaled; an error for numbers that are not finite."""
+        return examples(x, self.shape, exact_type(x), what)
+
+    def check_as_given(self, x: Any, what: str = "x") -> Array:
+        """x (N, *shape) as it is, of any dtype, if `check` accepts it; else the error of `check`.
+
+        To save memory, it is checked a chunk at a time; `scaled` then scales and converts.
+        """
+        return _as_given(x, what, self.shape, self.check)
+
+    def scaled(self, x: Array) -> Array:
+        """What `check` would return for x (N, *shape) that `check_as_given` has accepted."""
+        y = x if self.scaler is None else self.scaler.apply(x)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.require(y, self.dtype, ["C", "ALIGNED"])
+
+    def in_units(self, y: Array) -> Array:
+        """Scaled examples y (N, *shape) -> x in the user's units, with a scaler float64."""
+        return y if self.scaler is None else self.scaler.undo(y)
+
+    def bounds(self) -> Bounds:
+        """The range of the numbers that it can generate, and why; None for any number."""
+        return None
+
+    def is_density(self) -> bool:
+        """Whether examples are measurements, with a density, as classes are not."""
+        return True
+
+    def _log_det(self) -> float:
+        """What scaling adds to log p(x) of a density, in nats; (3) of data/scaling.py."""
+        return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
+
+    def _batch(self, batch: Any) -> Array:
+        """The batch as `check` returns it; only checked where its dtype or shape is another.
+
+        Raises DataError for no examples, which have no mean.
+        """
+        known = isinstance(batch, np.ndarray) and batch.dtype == self.dtype
+        if not known or batch.shape[1:] != self.shape:
+            batch = self.check(batch, "batch")
+        if not len(batch):
+            raise DataError(f"batch has shape {batch.shape}, no examples: wants at least one")
+        return batch
+
+    def check_labels(self, labels: Any, n: int, network: str = "") -> Array | None:
+        """labels (n,) as int64, for a model that wants them; None for one that does not.
+
+        A single int is the label of all n. With `network`, labels may be left out where that
+        network joins none.
+
+        Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
+        where they do not fit.
+        """
+        wanted = joined_labels(getattr(self, network)) if network else self.n_labels
+        if labels is None and wanted:
+            raise OptionError(
+                f"this {self.kind} wants the label of each example: give labels=, {n:,} whole "
+                f"numbers from 0 to {self.n_labels - 1}"
+            )
+        if labels is not None and not self.n_labels:
+            raise OptionError(
+                f"this {self.kind} has no JoinLabels layer to join labels with: leave labels out, "
+                f"or build it with n_labels"
+            )
+        if labels is None:
+            return None
+        if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
+            labels = np.full(n, labels)
+        return checked_labels(labels, n, self.n_labels)
+
+    @property
+    def n_labels(self) -> int:
+        """How many classes the labels come from; 0 for a model that wants none.
+
+        The networks that join labels say so; the others need none.
+        """
+        counts = map(joined_labels, self.networks.values())
+        return min((n for n in counts if n), default=0)
+
+    def check_latents(self, z: Any, what: str = "z") -> Array:
+        """z as (N, latent) of the model's dtype."""
+        return examples(z, (self.latent,), self.dtype, what)
+
+    def check_latents_as_given(self, z: Any) -> Array:
+        """z (N, latent) as it was given, of any dtype, if `check_latents` accepts it."""
+        return _as_given(z, "z", (self.latent,), self.check_latents)
+
+    def decode(self, z: Any, labels: Any = None) -> Array:
+        """The example of each latent vector: z (N, latent) -> (N, *shape)."""
+        raise NotImplementedError
+
+    def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
+        """n new examples (n, *shape); labels (n,), or one for all, are for JoinLabels."""
+        raise NotImplementedError
+
+    def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
+        """n draws of z for samples, here of N(0, I): (n, latent)."""
+        n = count(n)
+        return standard_normal(rng, (n, self.latent), self.dtype)
+
+    def _decode_draws(self, n: int, rng: np.random.Generator, labels: Any) -> Array:
+        """`decode` of n draws of z from `draw_latents`, a chunk at a time: (n, *shape)."""
+        n = count(n)
+        labels = self.check_labels(labels, n)
+        out = self._room(n)
+        for rows in chunks(n, self.shape):
+            z = self.draw_latents(rows.stop - rows.start, rng)
+            out[rows] = self.decode(z, None if labels is None else labels[rows])
+        return out
+
+    @explains_keywords
+    def prepared_decoder(self, batch: int = 1) -> PreparedDecoder:
+        """`decode` for `batch` latents at a time, for programs that embed a model; see applying.py.
+
+        Any number of threads may share it. What a call returns is the caller's; `decode(z, out=x)`
+        writes into x (batch, *shape), and after `load(path, jit=True)` then allocates nothing. It
+        decodes with the weights that the model has at the call. Raises OptionError unless batch is
+        at least 1.
+
+        >>> from scratchgen.models import vae
+        >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).prepared_decoder(batch=1)
+        >>> decode([[0.0, 0.0, 0.0]]).shape
+        (1, 2)
+        """
+        batch = whole(batch, "batch", least=1, most=MOST_EXAMPLES)
+        name, reading = self._decoding()
+        return PreparedDecoder(
+            self.networks[name],
+            getattr(self.views, name),
+            self.shape,
+            batch,
+            self.dtype,
+            reading,
+            self.check_labels,
+            joins_labels=self.n_labels > 0,
+            parts=self.parts(),
+            scaler=self.scaler,
+        )
+
+    def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
+        """The name of the network that decodes z, and a function from its output to examples."""
+        raise NotImplementedError
+
+    def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
+        """The network of that name in evaluation, x (N, ...) -> an array of the caller's own.
+
+        labels (N,) are as `check_labels` returns them. Any number of threads may call it: each call
+        has tapes of its own.
+        """
+        network = self.networks[name]
+        out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
+        for rows, y in self._by_chunks(name, x, labels):
+            out[rows] = y
+        return out
+
+    def _by_chunks(
+        self, name: str, x: Array, labels: Array | None
+    ) -> Iterator[tuple[slice, Array]]:
+        """As `apply`, but a chunk at a time: the slice of x, and the network's output for it.
+
+        The output is valid until the next chunk is asked for.
+        """
+        network, p = getattr(self, name), getattr(self.views, name)
+        return by_chunks(network, p, x, labels, self.shape, self.dtype)
+
+    def _pass_data(
+        self, name: str, x: Array, labels: Array | None
+    ) -> Iterator[tuple[slice, Array]]:
+        """As `_by_chunks`, for x (N, *shape) as `check_as_given` returns it, not yet scaled."""
+        for rows in chunks(len(x), self.shape):
+            of_rows = None if labels is None else labels[rows]
+            yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
+
+    def _room(self, n: int) -> Array:
+        """An empty array for n examples (n, *shape) in the user's units: float64 with a scaler."""
+        return np.empty((n, *self.shape), self.dtype if self.scaler is None else np.float64)
+
+
+def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:
+    """x (N, *shape) as it is, once `check` has accepted each chunk; otherwise, its error."""
+    given = numbers(x, what)
+    if given.shape[1:] != shape:
+        return check(given, what)  # which raises
+    try:
+        for rows in chunks(len(given), shape):
+            check(given[rows], what)
+    except DataError:
+        check(given, what)  # so that the error describes all of x
+    return given
