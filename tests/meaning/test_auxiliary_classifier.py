@@ -284,7 +284,7 @@ def test_labels_that_are_missing_or_out_of_range_are_refused():
             ask()
     with pytest.raises(errors.DataError, match=r"labels\[2\] is 3, wants whole numbers 0 ... 2"):
         sg.fit(model, x, epochs=1, labels=[0, 1, 3])
-    with pytest.raises(errors.TapeError, match="no labels, and the discriminator learns to tell"):
+    with pytest.raises(errors.TapeError, match="no labels, and the discriminator learns to predict"):
         model.objective("discriminator", x, NOISE)
     with pytest.raises(errors.DataError, match="labels goes from 0 to 3"):
         model.objective("discriminator", x, NOISE, labels=np.array([0, 1, 3]))
@@ -294,7 +294,7 @@ def test_networks_that_are_those_of_no_acgan_are_refused():
     generator = Network((2,), JoinLabels(C, 2), Dense(4, 3))
     with pytest.raises(errors.OptionError, match="joins no labels: put JoinLabels"):
         ACGAN(Network((2,), Dense(2, 3)), Network((3,), Dense(3, 1 + C)))
-    with pytest.raises(errors.OptionError, match="from the example alone"):
+    with pytest.raises(errors.OptionError, match="has to classify an example without its label"):
         ACGAN(generator, Network((3,), JoinLabels(C, 2), Dense(5, 1 + C)))
     with pytest.raises(errors.ShapeError, match="a score and a logit for each of 3 classes"):
         ACGAN(generator, Network((3,), Dense(3, 1)))
