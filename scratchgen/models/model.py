@@ -15,6 +15,7 @@ with a gradient and optimizer moments of its own.
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -393,7 +394,8 @@ class Model(Applied):
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
 
 
-def network_names(kind: type[Model]) -> tuple[str, ...]:
+@functools.cache
+def network_names(kind: type[Any]) -> tuple[str, ...]:
     """The names of a family's networks."""
     return tuple(field.name for field in settings_of(kind) if _is_network(field.type))
 

@@ -112,12 +112,16 @@ class Pass:
         return self._bound[on].backward(dy, need_dx)  # (2)
 
     def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
-        one_of(name, self._networks, "network")
-        labels = self.labels if labels is SAME else labels
+        if name not in self._networks:
+            one_of(name, self._networks, "network")  # which raises
+        if labels is SAME and on not in self._tape.passes:
+            tape = self._tape.inner(on)
+        else:
+            tape = self._tape.inner(on, labels=self.labels if labels is SAME else labels)
         self._tape.passes[on] = name
         self._tape.settling.pop(on, None)  # an earlier pass of this name no longer counts
         if settle:
             self._tape.settling[on] = name
-        tape, g = self._tape.inner(on, labels=labels), getattr(self._g, name, None)
-        self._bound[on] = Bound(self._networks[name], getattr(self._views, name), tape, g)
-        return self._bound[on]
+        p, g = getattr(self._views, name), getattr(self._g, name, None)
+        self._bound[on] = bound = Bound(self._networks[name], p, tape, g)
+        return bound
