@@ -15,7 +15,6 @@ with a gradient and optimizer moments of its own.
 
 import copy
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -53,6 +52,7 @@ from .trace import Trace, spied
 M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
 Hold = Callable[[str, Array], Array]  # (name, x) -> the x of the first call by that name
+NETWORK_NAMES: dict[Any, tuple[str, ...]] = {}  # by family
 COMMON = ("dtype", "rng", "scaler")  # fields of every model, which are no settings of its family
 OF_MODELS = ("shape", "latent", "block", "training_log", "history")  # what they have once built
 
@@ -394,10 +394,12 @@ class Model(Applied):
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
 
 
-@functools.cache
 def network_names(kind: type[Any]) -> tuple[str, ...]:
-    """The names of a family's networks."""
-    return tuple(field.name for field in settings_of(kind) if _is_network(field.type))
+    """The names of a family's networks, which each pass asks for."""
+    if kind not in NETWORK_NAMES:
+        fields = (field for field in settings_of(kind) if _is_network(field.type))
+        NETWORK_NAMES[kind] = tuple(field.name for field in fields)
+    return NETWORK_NAMES[kind]
 
 
 def _is_network(annotation: Any) -> bool:
