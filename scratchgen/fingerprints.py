@@ -24,7 +24,7 @@ FILES = {
     "models/description.py": "67aee1801745",
     "models/diagnosis.py": "53f8318767dc",
     "models/fitting.py": "b88151a39054",
-    "models/importance_weighted.py": "52568c2b2960",
+    "models/importance_weighted.py": "16c387a68328",
     "models/model.py": "4c226f0d1e78",
     "models/passes.py": "521c47a1bf48",
     "models/recipes.py": "41bbc207c92b",

@@ -11,7 +11,9 @@ For K = 1 the loss is a VAE's, with the KL estimated from the draw. Its expectat
 
     reconstruction = -mean of log p(x|z_k),   kl = -mean of [log p(z_k) - log q(z_k|x)]      (6)
 
-kl estimates KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the
+In (6) a draw that misses x counts as much as one that explains it, which has the larger weight in
+(5): where q(z|x) is wide, reconstruction can rise while the loss falls. kl estimates
+KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the
 difference is what K draws gain over one, and 0 for K = 1.
 
 The decoder's gradient is the derivative of (5). With w~_k = w_k / sum_i w_i (losses/importance.py),

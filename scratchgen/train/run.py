@@ -22,14 +22,16 @@ training itself goes on from the weights.
 
 import copy
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
-from ..checks import Array, fraction, nearest, whole
+from ..checks import Array, chunks, fraction, nearest, whole
 from ..data.batching import batch_slices, checked_size
 from ..errors import (
     DataError,
@@ -89,6 +91,14 @@ class Examples:
 
     x: Array
     labels: Array | None
+
+    @cached_property
+    def checksum(self) -> int:
+        """A number that other examples, or others in another order, most likely do not have."""
+        number = 0
+        for rows in chunks(len(self.x)):
+            number = zlib.crc32(np.ascontiguousarray(self.x[rows]).data, number)
+        return number if self.labels is None else zlib.crc32(self.labels.data, number)
 
     @classmethod
     def of(cls, model: Model, x: Any, labels: Any, what: str) -> Self:
@@ -394,6 +404,7 @@ class Run(ExplainsKeywords):
                 "batch_size": self.batch_size,
                 "even_batches": self.even_batches,
                 "examples": len(self.data.x),
+                "checksum": self.data.checksum,
                 "held_out": None if self._held_out is None else len(self._held_out.x),
                 "epoch": self.epoch,
                 "position": self.position,
@@ -462,6 +473,11 @@ class Run(ExplainsKeywords):
             even_batches=plain["even_batches"],
             replay=replay,
         )
+        if run.data.checksum != plain["checksum"]:
+            raise DataError(
+                "x, or its labels, are as many as the run's, and other ones or in another order: "
+                "give the data that it was given"
+            )
         run.trainer.take(arrays, plain["trainer"])
         run._go_to(plain)
         return run
@@ -563,16 +579,17 @@ def _held_out(model: Model, validation: Any) -> Examples:
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
     """Each player's optimizer: the one given, or else the model's own choice."""
-    chosen = {player: optimizer_for(one) for player, one in model.optimizers(steps).items()}
-    if missing := model.players.keys() - chosen.keys():
-        raise OptionError(f"optimizers() of the {model.kind} gives none for the {min(missing)}")
-    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(chosen, optimizer)
-    for player, one in given.items():
-        if player not in chosen:
+    players = model.players
+    given = optimizer if isinstance(optimizer, dict) else dict.fromkeys(players, optimizer)
+    for player in given:
+        if player not in players:
             raise OptionError(
                 f"optimizer names the player {player!r}, the {model.kind} has "
-                f"{', '.join(chosen)}{nearest(str(player), chosen)}"
+                f"{', '.join(players)}{nearest(str(player), players)}"
             )
-        if one is not None:
-            chosen[player] = optimizer_for(one)
-    return chosen
+    chosen = {player: one for player, one in given.items() if one is not None}
+    if len(chosen) < len(players):
+        chosen = {**model.optimizers(steps), **chosen}
+    if missing := players.keys() - chosen.keys():
+        raise OptionError(f"optimizers() of the {model.kind} gives none for the {min(missing)}")
+    return {player: optimizer_for(chosen[player]) for player in players}

@@ -310,6 +310,8 @@ def test_other_data_are_refused(run):
     arrays, plain = kept(run)
     for x, error, words in (
         (data(n=9), errors.DataError, "x has 9 examples, and the run 10: give the data"),
+        (data()[::-1], errors.DataError, "other ones or in another order: give the data"),
+        (data() + 1e-9, errors.DataError, "other ones or in another order: give the data"),
         (data((4,)), errors.ShapeError, r"wants \(N, 3\)"),
         (np.full((N, 3), np.nan), errors.DataError, "NaN"),
     ):
