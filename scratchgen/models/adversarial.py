@@ -33,7 +33,6 @@ import numpy as np
 from ..checks import Array, count, finite, is_picture, whole, within
 from ..data.scaling import Scaler
 from ..distributions import PRIORS, Prior, drawn
-from ..errors import OptionError
 from ..kernels import add, clip, mean
 from ..keywords import explains_keywords
 from ..losses import (
@@ -52,7 +51,7 @@ from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from ..parts import choose, setting, with_values
 from ..rng import Rng
 from ..rng import generator as as_generator
-from .fitting import Bounds, expect_output, latent_of
+from .fitting import Bounds, expect_output, fitting_penalty, latent_of
 from .model import Model, family
 from .passes import Pass
 from .stacks import discriminator_stack, generator_stack, noise_for
@@ -119,12 +118,7 @@ class GAN(Model):
         self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
         self.prior = choose(self.prior, PRIORS, Prior)
         self.prior.check(self.latent)
-        self.penalty = choose(self.penalty, PENALTIES, Penalty)
-        if self.penalty and (reason := self.discriminator.why_no_tangent()):
-            raise OptionError(
-                f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
-                f"{reason}"
-            )
+        self.penalty = fitting_penalty(self.penalty, self.discriminator)
 
     def _expect_scores(self) -> None:
         """ShapeError unless the discriminator's output is what the objectives read."""

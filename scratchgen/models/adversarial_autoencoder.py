@@ -45,7 +45,7 @@ import numpy as np
 from ..checks import Array, count
 from ..data.scaling import Scaler
 from ..distributions import PRIORS, FixedGaussian, Likelihood, Prior, drawn, scored
-from ..errors import OptionError, ShapeError
+from ..errors import ShapeError
 from ..kernels import add, mean, scale
 from ..keywords import explains_keywords
 from ..losses import (
@@ -64,7 +64,7 @@ from ..optim import Adam, LinearDecay, Optimizer
 from ..parts import choose, setting, with_values
 from ..rng import Rng
 from .autoencoder import Autoencoder
-from .fitting import expect_output
+from .fitting import expect_output, fitting_penalty
 from .model import family
 from .passes import Pass
 from .stacks import decoder_stack, discriminator_stack, encoder_stack, latent_size
@@ -120,12 +120,7 @@ class AAE(Autoencoder):
         self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
         self.prior = choose(self.prior, PRIORS, Prior)
         self.prior.check(self.latent)
-        self.penalty = choose(self.penalty, PENALTIES, Penalty)
-        if self.penalty and (reason := self.discriminator.why_no_tangent()):
-            raise OptionError(
-                f"penalty={self.penalty.name}: the discriminator cannot be penalised because "
-                f"{reason}"
-            )
+        self.penalty = fitting_penalty(self.penalty, self.discriminator)
 
     @property
     def numbers(self) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ import numpy as np
 from ..checks import Array, Shape
 from ..data.scaling import Scaler
 from ..errors import DataError, KindError, OptionError, ShapeError
+from ..losses import PENALTIES, Penalty
 from ..nn import Layer, Network, distinct_leaves
+from ..parts import choose
 
 Bounds = tuple[float, float, str] | None  # (low, high, reason): what numbers a model can give
 
@@ -125,6 +127,16 @@ def expect_own_layers(
                         f"with it, but by {' and '.join(movers[owner[of]])}: put that layer object "
                         f"into a network of {' and '.join(movers[name])}"
                     )
+
+
+def fitting_penalty(choice: Any, discriminator: Network) -> Penalty | None:
+    """The penalty of that name, or itself; OptionError where the discriminator has no tangent."""
+    penalty: Penalty | None = choose(choice, PENALTIES, Penalty)
+    if penalty is not None and (reason := discriminator.why_no_tangent()):
+        raise OptionError(
+            f"penalty={penalty.name}: the discriminator cannot be penalised because {reason}"
+        )
+    return penalty
 
 
 def _those(players: tuple[str, ...]) -> str:

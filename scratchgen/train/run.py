@@ -14,7 +14,6 @@ it. The noise is one stream, from the first step of the run to the last. Both al
 number of steps that the model was trained before, so that a second run repeats nothing.
 
     order = permutation drawn by stream(seed, "batches", steps trained before, epoch)       (1)
-    history[name][epoch] = sum over its steps of n_step value_step / sum of n_step          (2)
 
 Where the weights are averaged, the averages are evaluated, and the model gets them at the end;
 training itself goes on from the weights.
@@ -22,104 +21,35 @@ training itself goes on from the weights.
 
 import copy
 import math
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
-from ..checks import Array, chunks, fraction, nearest, whole
+from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_slices, checked_size
 from ..errors import (
-    DataError,
     DivergedError,
     KindError,
     OptionError,
     ScratchgenError,
-    ShapeError,
     cut,
 )
 from ..keywords import ExplainsKeywords
 from ..models import Model
-from ..models.description import build_model, describe_model
+from ..models.description import describe_model
 from ..nn import Tape
-from ..optim import MovingAverage, Optimizer, build, describe, optimizer_for, recorded
+from ..optim import MovingAverage, Optimizer, describe, optimizer_for, recorded
 from ..rng import chosen_seed, stream
+from .examples import Examples, History, Means, held_out_examples
 from .replay import Steps
+from .resuming import resumed
 from .scales import scale_advice
 from .step import Trainer
 
 DEFAULT_BATCH = 128
 LARGE = 10  # where |x| exceeds it, the scale of the data is the likely reason for divergence
-
-
-class History(dict[str, list[float]]):
-    """name -> a list with one number for each epoch; `seed` is the run's."""
-
-    def __init__(self, names: Iterable[str], seed: int) -> None:
-        super().__init__({name: [] for name in names})
-        self.seed = seed
-
-
-class Means:
-    """Means by name, weighted by numbers of examples (2)."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, parts: Mapping[str, float], n: int) -> None:
-        """Add the means over n examples."""
-        for name, value in parts.items():
-            self.sums[name] = self.sums.get(name, 0.0) + n * value
-            self.counts[name] = self.counts.get(name, 0) + n
-
-    def values(self) -> dict[str, float]:
-        """The means so far."""
-        return {name: total / self.counts[name] for name, total in self.sums.items()}  # (2)
-
-
-@dataclass(frozen=True)
-class Examples:
-    """x (N, *shape) and labels (N,), where the model wants them.
-
-    x is of the model's dtype, or of a smaller one, from which each batch is converted.
-    """
-
-    x: Array
-    labels: Array | None
-
-    @cached_property
-    def checksum(self) -> int:
-        """A number that other examples, or others in another order, most likely do not have."""
-        number = 0
-        for rows in chunks(len(self.x)):
-            number = zlib.crc32(np.ascontiguousarray(self.x[rows]).data, number)
-        return number if self.labels is None else zlib.crc32(self.labels.data, number)
-
-    @classmethod
-    def of(cls, model: Model, x: Any, labels: Any, what: str) -> Self:
-        """x and labels as the model takes them; an error where they do not fit this model."""
-        x = model.check_as_given(x, what) if model.scaler is None else model.check(x, what)
-        if not len(x):
-            raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
-        is_small = x.dtype.itemsize < model.dtype.itemsize  # then each batch is converted by itself
-        with np.errstate(over="ignore", under="ignore"):
-            x = np.require(x, x.dtype if is_small else model.dtype, ["C", "A"])
-        if model.n_labels and isinstance(labels, int | np.integer):
-            name = "labels" if what == "x" else what  # from one label for all it learns none
-            raise ShapeError(
-                f"{name} has the one label {labels} for {len(x):,} examples: wants one for each, "
-                f"(N,)"
-            )
-        return cls(x, model.check_labels(labels, len(x)))
-
-    def at(self, rows: Any) -> tuple[Array, Array | None]:
-        """These rows of x and of labels."""
-        return self.x[rows], None if self.labels is None else self.labels[rows]
 
 
 class Run(ExplainsKeywords):
@@ -162,7 +92,7 @@ class Run(ExplainsKeywords):
         n = len(self.data.x)
         size = min(DEFAULT_BATCH, n) if batch_size is None else batch_size
         self.batch_size, self.even_batches = checked_size(size, n), bool(even_batches)
-        self._held_out = None if validation is None else _held_out(model, validation)
+        self._held_out = None if validation is None else held_out_examples(model, validation)
         moving = None if average is None else MovingAverage(fraction(average, "average"))
         self.seed = chosen_seed(seed)
         self._slices = batch_slices(n, self.batch_size, self.even_batches)
@@ -176,7 +106,7 @@ class Run(ExplainsKeywords):
         self.is_finished = False
         self._is_within = False  # a step
         self.losses: dict[str, float] = {}
-        self._means, self._order = Means(), np.arange(0)
+        self.means, self.order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, moving)
         self.noise = stream(self.seed, "noise", *([self.begun] if self.begun else []))
         self.engine = Steps(self.trainer, self.data.x, self.data.labels, self.noise, replay)
@@ -231,7 +161,7 @@ class Run(ExplainsKeywords):
             self.end_epoch()
         if not self.position:
             self._begin_epoch()
-        rows = self._order[self._slices[self.position]]
+        rows = self.order[self._slices[self.position]]
         self._is_within = True
         # overflow shows in the loss, which is checked, and an underflow to 0 is right
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -239,9 +169,9 @@ class Run(ExplainsKeywords):
                 parts = self.engine.step(rows)
             except DivergedError as problem:
                 raise self._diverged(str(problem), self.position + 1) from None
-        self._means.add(parts, len(rows))
+        self.means.add(parts, len(rows))
         self.position += 1
-        self.losses = self._means.values()
+        self.losses = self.means.values()
         if not self.entry["steps"]:
             self._expect_names(parts)
             self.model.training_log.append(self.entry)
@@ -266,11 +196,11 @@ class Run(ExplainsKeywords):
 
     def _begin_epoch(self) -> None:
         self.epoch += 1
-        self._means = Means()
-        self._order = self._order_of(self.epoch)
+        self.means = Means()
+        self.order = self.order_of(self.epoch)
         self.engine.look_again()
 
-    def _order_of(self, epoch: int) -> Array:
+    def order_of(self, epoch: int) -> Array:
         """The examples in the order in which that epoch sees them (N,)."""
         return stream(self.seed, "batches", self.begun, epoch).permutation(len(self.data.x))  # (1)
 
@@ -409,8 +339,8 @@ class Run(ExplainsKeywords):
                 "epoch": self.epoch,
                 "position": self.position,
                 "noise": self.noise.bit_generator.state,
-                "sums": self._means.sums,
-                "counts": self._means.counts,
+                "sums": self.means.sums,
+                "counts": self.means.counts,
                 "losses": self.losses,
                 "history": dict(self.history),
                 "trainer": self.trainer.counts(),
@@ -434,7 +364,7 @@ class Run(ExplainsKeywords):
         ShapeError where they cannot be, or where arrays and plain values are not of one run.
         """
         try:
-            return cls._resumed(x, arrays, _Plain(plain), labels, validation, replay)
+            return resumed(cls, x, arrays, plain, labels, validation, replay)
         except ScratchgenError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
@@ -443,138 +373,9 @@ class Run(ExplainsKeywords):
                 f"and plain() gave ({type(problem).__name__}: {cut(problem, 200)})"
             ) from problem
 
-    @classmethod
-    def _resumed(
-        cls,
-        x: Any,
-        arrays: Mapping[str, Array],
-        plain: "_Plain",
-        labels: Any,
-        validation: Any,
-        replay: bool | None,
-    ) -> Self:
-        _expect_given(x, validation, plain)
-        model = build_model(plain["model"])
-        model.training_log = copy.deepcopy(list(plain["training"]))
-        if missing := model.players.keys() - plain["optimizers"].keys():
-            raise OptionError(
-                f"the optimizer of the {min(missing)} is missing: give all of plain()"
-            )
-        run = cls(
-            model,
-            x,
-            epochs=plain["epochs"],
-            batch_size=plain["batch_size"],
-            seed=plain["seed"],
-            labels=labels,
-            optimizer={player: build(one) for player, one in plain["optimizers"].items()},
-            average=plain["average"],
-            validation=validation,
-            even_batches=plain["even_batches"],
-            replay=replay,
-        )
-        if run.data.checksum != plain["checksum"]:
-            raise DataError(
-                "x, or its labels, are as many as the run's, and other ones or in another order: "
-                "give the data that it was given"
-            )
-        run.trainer.take(arrays, plain["trainer"])
-        run._go_to(plain)
-        return run
-
-    def _go_to(self, plain: Mapping[str, Any]) -> None:
-        """Take over all of the plain values but the trainer's: position, history, noise, log."""
-        if self.history.keys() != plain["history"].keys():
-            raise OptionError(
-                f"the history holds {', '.join(plain['history'])}, wants {', '.join(self.history)}"
-            )
-        try:
-            self.noise.bit_generator.state = plain["noise"]
-        except (TypeError, ValueError, KeyError, OverflowError) as problem:
-            raise OptionError(f"the state of the noise is not that of a run: {problem}") from None
-        self.epoch = whole(plain["epoch"], "epoch", most=self.epochs)
-        self.position = whole(plain["position"], "position", most=self.steps_per_epoch)
-        ended = self.epoch - 1 if self.position else self.epoch
-        if self.steps != ended * self.steps_per_epoch + self.position:
-            raise OptionError(
-                f"{self.steps:,} steps do not end at step {self.position:,} of epoch {self.epoch:,}"
-            )
-        self.losses = _numbers(plain["losses"], "losses")
-        sums, counts = _numbers(plain["sums"], "sums"), _numbers(plain["counts"], "counts")
-        if sums.keys() != counts.keys():
-            raise OptionError("the sums and the counts are not of the same numbers")
-        self._means.sums, self._means.counts = sums, counts
-        for name, values in plain["history"].items():
-            if len(values) != ended or not all(map(_is_number, values)):
-                raise OptionError(
-                    f"the history of {name} is {cut(repr(values))}, wants {ended:,} numbers"
-                )
-            self.history[name][:] = values
-        entry = copy.deepcopy(plain["entry"])
-        if missing := self.entry.keys() - entry.keys():
-            raise OptionError(f"the entry of the log has no {min(missing)}: give all of plain()")
-        self.entry = {**entry, "steps": self.steps}
-        if self.steps:
-            self.model.training_log.append(self.entry)
-        if self.position:
-            self._order = self._order_of(self.epoch)
-
-
-class _Plain(dict[str, Any]):
-    """The plain values of a run; a missing one raises OptionError."""
-
-    def __missing__(self, name: str) -> Any:
-        raise OptionError(f"{name!r} is missing: wants all that plain() of a run gives")
-
-
-def _expect_given(x: Any, validation: Any, plain: Mapping[str, Any]) -> None:
-    """DataError or OptionError where a run of these plain values was given other data."""
-    if hasattr(x, "__len__") and len(x) != plain["examples"]:
-        raise DataError(
-            f"x has {len(x):,} examples, and the run {plain['examples']:,}: give the data that it "
-            f"was given"
-        )
-    n = plain["held_out"]
-    if (validation is None) != (n is None):
-        verb = "was not evaluated" if n is None else "was evaluated"
-        raise OptionError(f"the run {verb} on data that are held out: give the same validation")
-    held_out = validation[0] if _is_pair(validation) else validation
-    if hasattr(held_out, "__len__") and len(held_out) != n:
-        raise DataError(
-            f"validation has {len(held_out):,} examples, and that of the run {n:,}: give the same"
-        )
-
-
-def _numbers(values: Any, what: str) -> dict[str, Any]:
-    """Numbers by name, a copy; OptionError for anything else."""
-    if isinstance(values, dict) and all(map(_is_number, values.values())):
-        return dict(values)
-    raise OptionError(f"the {what} are {cut(repr(values))}, wants numbers by name")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
 
 def _val(name: str) -> str:
     return f"val_{name}"
-
-
-def _is_pair(validation: Any) -> bool:
-    """Whether it is (x, labels)."""
-    return isinstance(validation, tuple) and len(validation) == 2
-
-
-def _held_out(model: Model, validation: Any) -> Examples:
-    """The examples to evaluate, from x or (x, labels)."""
-    pair = _is_pair(validation)
-    if model.n_labels and not pair:
-        raise OptionError(
-            f"validation={type(validation).__name__}: wants a pair (x, labels), because this "
-            f"{model.kind} wants the label of each example"
-        )
-    x, labels = validation if pair else (validation, None)
-    return Examples.of(model, x, labels, "validation")
 
 
 def _by_player(model: Model, optimizer: Any, steps: int) -> dict[str, Optimizer]:
