@@ -26,7 +26,10 @@ ROOM = Path(scratchgen.__file__).parent
 PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
     "nn/tape.py", "nn/block.py", "nn/layer.py", "nn/initialisers.py", "checks.py", "rng.py",
     "errors.py", "models/model.py", "nn/description.py", "versions.py", "sources.py",
-    "published.py", "distributions/rows.py",
+    "published.py", "distributions/rows.py", "nn/bound.py", "parts.py",
+    *(f"models/{name}.py" for name in (
+        "applied", "description", "fitting", "passes", "recipes", "stacks", "trace",
+    )),
     *(f"kernels/{name}.py" for name in (
         "compiling", "declarations", "memory", "misfits", "operands", "plans", "pointwise",
         "recording", "sharing", "twins",
