@@ -18,7 +18,7 @@ import numpy as np
 
 import scratchgen as sg
 from scratchgen.gradcheck.measuring.differences import MANY, Climb, Slope
-from scratchgen.gradcheck.measuring.noise import forward_noise
+from scratchgen.gradcheck.measuring.rounding import forward_noise
 from scratchgen.gradcheck.pairs.pair import VJPPair
 
 H = np.logspace(0, -10, 201)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from . import (
         data,
         distributions,
-        errors,
         export,
         gradcheck,
         losses,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
         plots,
         train,
     )
-    from .errors import ScratchgenError
     from .export import load, save
     from .gradcheck import (
         assert_gradients,
@@ -39,9 +37,11 @@ if TYPE_CHECKING:
         check_pair,
         check_second_order,
     )
+    from .ground import errors, parts, rng
+    from .ground.errors import ScratchgenError
+    from .ground.versions import __version__, show_versions
     from .kernels import set_threads, threads
     from .train import fit
-    from .versions import __version__, show_versions
 
 __all__ = [
     "ScratchgenError",
@@ -64,7 +64,9 @@ __all__ = [
     "models",
     "nn",
     "optim",
+    "parts",
     "plots",
+    "rng",
     "save",
     "set_threads",
     "show_versions",
@@ -72,9 +74,9 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {
-    "ScratchgenError": "errors",
-    "__version__": "versions",
+_HOMES = {  # name -> the module that it is defined in
+    "ScratchgenError": "ground.errors",
+    "__version__": "ground.versions",
     "assert_gradients": "gradcheck",
     "check": "gradcheck",
     "check_cached": "gradcheck",
@@ -85,17 +87,19 @@ _HOMES = {
     "load": "export",
     "save": "export",
     "set_threads": "kernels",
-    "show_versions": "versions",
+    "show_versions": "ground.versions",
     "threads": "kernels",
 }
+_MODULES = {"errors": "ground.errors", "parts": "ground.parts", "rng": "ground.rng"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the room that `name` is, or lives in."""
+    """Import the module that `name` is, or is defined in."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = importlib.import_module(f"{__name__}.{_HOMES.get(name, name)}")
-    value = getattr(room, name) if name in _HOMES else room
+    path = _HOMES.get(name) or _MODULES.get(name, name)
+    module = importlib.import_module(f"{__name__}.{path}")
+    value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
 

@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """Run the command; returns the exit code. To import what it needs takes a moment too."""
     try:
-        from .cli import main
+        from .command.words import main
     except KeyboardInterrupt:
         print("scratchgen: interrupted", file=sys.stderr)
         return 130

@@ -10,9 +10,9 @@ import threading
 import time
 from pathlib import Path
 
+from scratchgen.command.warm_up import call_all
 from scratchgen.gradcheck.certificate import certify
 from scratchgen.kernels.twins import compiles, twins
-from scratchgen.warming import call_all
 
 
 def main(file: Path) -> None:

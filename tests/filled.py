@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from scratchgen.kernels import memory
-from scratchgen.kernels.memory import Workspace
+from scratchgen.kernels import workspaces as memory
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.twins import twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.models import Model
 from scratchgen.train import Trainer
 

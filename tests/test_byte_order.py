@@ -12,10 +12,10 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, losses, nn
-from scratchgen.bench.cases import case
-from scratchgen.bench.cases import kernels as all_kernels
 from scratchgen.gradcheck import specimens
 from scratchgen.gradcheck.library.points import draw_labels, spread
+from scratchgen.kernels.cases import case
+from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.compiling import _kind
 from scratchgen.kernels.twins import references
 from scratchgen.kernels.twins import twins as run_twins

@@ -19,9 +19,9 @@ from own_modules import importable
 
 import scratchgen as sg
 from scratchgen import kernels
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels.bending import LOOPS
 from scratchgen.kernels.twins import FORMULAS, references
-from scratchgen.versions import is_installed
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -132,7 +132,7 @@ def test_ci_calls_the_test_command_of_readme():
 
 
 def test_every_command_that_readme_names_is_understood():
-    from scratchgen.cli import parser
+    from scratchgen.command.words import parser
 
     lines = re.findall(
         r"^\s*scratchgen ((?:train|sample|reconstruct|info|explain|data|check)\b.*)$", README, re.M

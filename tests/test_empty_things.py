@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import cli, errors, tables
+from scratchgen.command import words as cli
 from scratchgen.gradcheck import check_second_order
 from scratchgen.gradcheck.reports.pages import certificate_page, certificate_table
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, BlockResult, CaseResult
+from scratchgen.ground import errors, tables
 from scratchgen.models.diagnosis import symptoms
 from scratchgen.models.trace import Trace
 from scratchgen.nn import Dense, Maxout, Network, ReLU, Residual

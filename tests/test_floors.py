@@ -23,7 +23,7 @@ ALONE = {
     "numba": "scratchgen/kernels/",
     "matplotlib": "scratchgen/plots/",
     "hypothesis": "scratchgen/gradcheck/strategies.py",
-    "pytest": "scratchgen/pytest_plugin.py",
+    "pytest": "scratchgen/command/pytest_plugin.py",
 }
 FRONT_DOOR = "scratchgen/__init__.py"  # gathers what the rooms have; nothing inside imports it
 
@@ -102,10 +102,10 @@ def test_files_are_written_by_one_file_alone():
             if name in ("write_text", "write_bytes", "tofile") or (name == "open" and mode):
                 found.add((file, name, mode))
     assert found <= {
-        ("scratchgen/writing.py", "open", "xb"),
-        ("scratchgen/writing.py", "open", "wb"),
+        ("scratchgen/ground/writing.py", "open", "xb"),
+        ("scratchgen/ground/writing.py", "open", "wb"),
         ("scratchgen/export/files.py", "open", "w"),
-        ("scratchgen/runs.py", "open", "a"),
+        ("scratchgen/command/folders.py", "open", "a"),
     }
 
 
@@ -135,7 +135,10 @@ TEXTBOOK = tuple(
 )
 FUNCTIONS_OF_ONE_NUMBER = "scratchgen/kernels/functions.py"  # which loops call
 NOT_FOR_MATHEMATICS = {"set_threads", "threads", "threads_now"}
-WATCHED = {"scratchgen/sources.py", "scratchgen/published.py"}  # by which it is watched
+WATCHED = {
+    "scratchgen/kernels/fingerprints.py",
+    "scratchgen/kernels/replaced.py",
+}  # by which it is watched
 GONE = re.compile(
     r"\b(replays|noted|lasting|StandIn|overwrites|opened\(|kernels\.(before|here|after|in_order))\b"
 )
@@ -218,5 +221,5 @@ def test_families_are_known_to_their_own_files_and_the_registry():
     """What a model can do is asked of it: nothing depends on which family it is of."""
     families = {kind.__name__ for kind in MODELS.values()} | set(MODELS) | set(RECIPES)
     assert {"VAE", "GAN", "vae", "wgan_gp"} <= families
-    for file in set(FILES) - KNOW_THEM - BUILD_SOME - WATCHED - {"scratchgen/fingerprints.py"}:
+    for file in set(FILES) - KNOW_THEM - BUILD_SOME - WATCHED - {"scratchgen/kernels/digests.py"}:
         assert not words_in_code(file) & families, file

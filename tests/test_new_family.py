@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import cli
-from scratchgen.checks import finite, whole
+from scratchgen.command import words as cli
+from scratchgen.ground.arguments import finite, whole
+from scratchgen.ground.parts import Known, Part, choose, setting
+from scratchgen.ground.rng import generator
 from scratchgen.models import MODELS, RECIPES, Model, family
 from scratchgen.models.stacks import decoder_stack, encoder_stack
 from scratchgen.nn import Network
 from scratchgen.optim import Adam
-from scratchgen.parts import Known, Part, choose, setting
-from scratchgen.rng import generator
 
 
 class Ruler(Part):
@@ -128,7 +128,7 @@ WORDS = ["--data", "points.npy", "--out", "run", "--epochs", "2", "--seed", "1"]
 def registered(tmp_path, monkeypatch, points):
     """Both recipes are registered for one test, in an empty folder with points."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.ending.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: False)
     monkeypatch.setattr(Toy, "recipes", {})
     Toy.named("a toy", vectors={"batch_size": 50, "latent": 2})(toy)
     kind = {"ruler": Scaled(0.5)}

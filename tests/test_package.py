@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors, versions
+from scratchgen.ground import errors, versions
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scratchgen.versions import is_installed
+from scratchgen.ground.versions import is_installed
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "stepping.md").read_text()

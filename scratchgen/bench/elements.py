@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..kernels import standard_normal
-from ..kernels.memory import Workspace
+from ..kernels.cases import PRODUCTS, case, with_loops
 from ..kernels.sharing import threads
 from ..kernels.twins import numba_works, references, want_twins
-from .cases import PRODUCTS, case, with_loops
+from ..kernels.workspaces import Workspace
 from .machine import thread_counts, threads_text
 from .result import Result, Row, time_text
 from .settings import Settings

@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..printing import tell_over
-from ..tables import columns, paragraph
+from ..ground.printing import tell_over
+from ..ground.tables import columns, paragraph
 
 Row = tuple[str, ...]
 

@@ -17,7 +17,7 @@ from ..kernels.plans import Table
 from ..kernels.recording import Action, Call
 from ..kernels.twins import numba_works, want_twins
 from ..train.replay import Steps
-from ..train.step import Trainer
+from ..train.trainer import Trainer
 from . import tasks
 from .machine import peaks, threads_text
 from .result import Result, Row, time_text

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, models, nn, optim
-from ..checks import Array, Shape
+from ..ground.arguments import Array, Shape
 
 RATES = {"vae": (1e-3, 0.9, 0.999), "gan": (1e-3, 0.5, 0.999), "critic": (1e-4, 0.5, 0.9)}
 SLOPE = 0.2  # of LeakyReLU, in discriminators

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import ScratchgenError
+from ..ground.errors import ScratchgenError
 from .timing import Times, rotated
 
 PAUSE = 0.2  # seconds before a turn: threads that the last tool left spinning go to sleep

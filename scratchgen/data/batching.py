@@ -9,10 +9,10 @@ count its few examples far too much. Where a protocol has such a batch, even_bat
 
 from collections.abc import Iterator
 
-from ..checks import Array, whole
-from ..errors import DataError, OptionError
-from ..keywords import explains_keywords
-from ..rng import Rng, generator
+from ..ground.arguments import Array, whole
+from ..ground.errors import DataError, OptionError
+from ..ground.keywords import explains_keywords
+from ..ground.rng import Rng, generator
 
 
 @explains_keywords

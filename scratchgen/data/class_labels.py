@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..advice import as_floats, is_one_hot
-from ..checks import Array
-from ..errors import ShapeError
+from ..ground.advice import as_floats, is_one_hot
+from ..ground.arguments import Array
+from ..ground.errors import ShapeError
 
 LARGEST = 2.0**53  # up to which floats hold every whole number
 

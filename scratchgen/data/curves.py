@@ -29,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, count, examples
-from ..keywords import explains_keywords
-from ..rng import Rng, generator
+from ..ground.arguments import Array, count, examples
+from ..ground.keywords import explains_keywords
+from ..ground.rng import Rng, generator
 from .toys import MIXTURES, Toy, mixture_log_prob
 
 NODES = 768  # on each arm

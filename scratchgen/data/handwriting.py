@@ -25,9 +25,9 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import count
-from ..keywords import explains_keywords
-from ..rng import Rng, generator
+from ..ground.arguments import count
+from ..ground.keywords import explains_keywords
+from ..ground.rng import Rng, generator
 
 Pictures = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

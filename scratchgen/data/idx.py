@@ -14,9 +14,9 @@ from typing import IO
 
 import numpy as np
 
-from ..checks import Array
-from ..errors import FileError
-from ..opening import Opened, open_named
+from ..ground.arguments import Array
+from ..ground.errors import FileError
+from ..ground.opening import Opened, open_named
 from .npy import DEFLATE_LIMIT, only_file_errors, read_up_to
 
 START, GZIP_START = b"\0\0\x08", b"\x1f\x8b"

@@ -14,8 +14,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..checks import Array, Shape
-from ..errors import FileError, ScratchgenError, cut
+from ..ground.arguments import Array, Shape
+from ..ground.errors import FileError, ScratchgenError, cut
 
 # Deflate cannot shrink by more than this factor (zlib's technical notes).
 DEFLATE_LIMIT = 1032

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, chunks, exact_type, examples, numbers
-from ..errors import DataError, OptionError, ShapeError
+from ..ground.arguments import Array, chunks, exact_type, examples, numbers
+from ..ground.errors import DataError, OptionError, ShapeError
 
 FARTHEST = 1e30  # that scaled numbers may lie from 0, so that float32 holds them
 

@@ -13,11 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import advice
-from ..checks import Array, exact_type, finite, float_type, nearest, numbers, one_of, user_path
-from ..errors import DataError, FileError, OptionError, ShapeError, cut
-from ..keywords import explains_keywords
-from ..opening import Opened, is_folder, is_there, open_named
+from ..ground import advice
+from ..ground.arguments import (
+    Array,
+    exact_type,
+    finite,
+    float_type,
+    nearest,
+    numbers,
+    one_of,
+    user_path,
+)
+from ..ground.errors import DataError, FileError, OptionError, ShapeError, cut
+from ..ground.keywords import explains_keywords
+from ..ground.opening import Opened, is_folder, is_there, open_named
 from .class_labels import class_numbers
 from .curves import spiral, swiss_roll, two_moons
 from .handwriting import digits

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..checks import Array, count, examples
-from ..keywords import explains_keywords
-from ..rng import Rng, generator
+from ..ground.arguments import Array, count, examples
+from ..ground.keywords import explains_keywords
+from ..ground.rng import Rng, generator
 
 CHUNK = 2**20  # distances at a time: 8 MB
 

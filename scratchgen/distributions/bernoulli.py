@@ -21,7 +21,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from ..kernels import formula, share, sigmoid, twin_of
 from ..kernels.functions import exp, log1p, sum_of
 from .rows import alike, in_rows

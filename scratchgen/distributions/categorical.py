@@ -22,8 +22,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..checks import Array
-from ..errors import DataError
+from ..ground.arguments import Array
+from ..ground.errors import DataError
 from ..kernels import formula, helper, share, twin_of
 from ..kernels.functions import exp, log, sum_of
 from .rows import alike, in_rows

@@ -45,7 +45,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from ..kernels import formula, share, share_row, twin_of
 from ..kernels.functions import exp, expm1, sum_of
 from .rows import in_rows

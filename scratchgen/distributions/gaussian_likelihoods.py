@@ -26,11 +26,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, finite
-from ..errors import OptionError
+from ..ground.arguments import Array, Shape, finite
+from ..ground.errors import OptionError
+from ..ground.parts import setting
 from ..kernels import formula, share, sigmoid, standard_normal, twin_of
 from ..kernels.functions import exp, log1p, sum_of
-from ..parts import setting
 from . import gaussian
 from .gaussian import LOG_TWO_PI
 from .likelihoods import Likelihood

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import advice
-from ..checks import Array, Shape, chunks, expect_arrays, whole, within
-from ..errors import DataError, ShapeError
+from ..ground import advice
+from ..ground.arguments import Array, Shape, chunks, expect_arrays, whole, within
+from ..ground.errors import DataError, ShapeError
+from ..ground.parts import Part, setting
 from ..kernels import full, sigmoid
 from ..nn.layer import accept
-from ..parts import Part, setting
 from . import bernoulli, categorical
 
 

@@ -1,8 +1,8 @@
 """Likelihoods by name."""
 
-from ..checks import Shape, is_picture
-from ..errors import OptionError
-from ..parts import Known, choose
+from ..ground.arguments import Shape, is_picture
+from ..ground.errors import OptionError
+from ..ground.parts import Known, choose
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood
 

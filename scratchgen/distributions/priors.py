@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, whole
-from ..errors import OptionError
+from ..ground.arguments import Array, finite, whole
+from ..ground.errors import OptionError
+from ..ground.parts import Known, Part, setting
 from ..kernels import add_scaled, full, integers, standard_normal, take_rows, uniform
 from ..nn.layer import accept
-from ..parts import Known, Part, setting
 
 MOST = 10_000  # components of a mixture
 

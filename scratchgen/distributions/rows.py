@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 
 
 def in_rows(x: Array) -> Array:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, float_type, nearest, one_of
-from ..errors import DataError, FileError, OptionError, ScratchgenError, cut
+from ..ground.arguments import Array, float_type, nearest, one_of
+from ..ground.errors import DataError, FileError, OptionError, ScratchgenError, cut
 from ..models import MODELS, Model
 from ..models.description import build_networks, describe_model
 from ..models.model import family_settings

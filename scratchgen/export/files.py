@@ -17,7 +17,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..checks import Array
 from ..data.npy import (
     LONGEST_HEADER,
     PICKLE,
@@ -29,23 +28,16 @@ from ..data.npy import (
     read_into,
     read_member,
 )
-from ..errors import DataError, FileError, KindError, cut
+from ..ground.arguments import Array
+from ..ground.errors import DataError, FileError, KindError, cut
+from ..ground.keywords import explains_keywords
+from ..ground.opening import Opened, open_named
+from ..ground.versions import require
+from ..ground.writing import whole_file
 from ..kernels.twins import want_twins
-from ..keywords import explains_keywords
 from ..models import MODELS, Model
 from ..nn import Layout
-from ..opening import Opened, open_named
-from ..versions import require
-from ..writing import whole_file
-from .configuration import (
-    LONGEST_CONFIG,
-    blank,
-    checked_json,
-    expect_known,
-    parts,
-    read_json,
-    said,
-)
+from .configuration import LONGEST_CONFIG, blank, checked_json, expect_known, parts, read_json, said
 
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
 

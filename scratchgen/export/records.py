@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, cut
+from ..ground.errors import DataError, cut
 
 COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
 MOST_DEPTH = 16  # indices that lead to a value

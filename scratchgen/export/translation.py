@@ -8,7 +8,7 @@
 
 from typing import Any
 
-from ..errors import OptionError
+from ..ground.errors import OptionError
 
 FORMAT = 4
 EARLIER = (2, 3)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..checks import Shape, whole
+from ..ground.arguments import Shape, whole
 from ..kernels.twins import references, twins
 from ..losses import LOSSES
 from ..models import Model

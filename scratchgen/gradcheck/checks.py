@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import KindError, OptionError, ScratchgenError
-from ..rng import chosen_seed
-from .cases import LayerCase
+from ..ground.errors import KindError, OptionError, ScratchgenError
+from ..ground.rng import chosen_seed
 from .engine import examine
+from .layer_case import LayerCase
 from .library.second_order import second_order_cases
 from .library.subjects import pairs_of
 from .pairs.pair import SECONDS, Budget, CachedPair, FunctionPair, Pair, VJPPair

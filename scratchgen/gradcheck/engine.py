@@ -6,7 +6,7 @@ cause is looked for only where something is wrong.
 
 import numpy as np
 
-from .contracts.asking import check_contracts
+from .contracts.every_contract import check_contracts
 from .contracts.probe import look
 from .hints.naming import hints_for, point_to_known
 from .measuring.claims import claim

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..checks import Array, Shape
+from ..ground.arguments import Array, Shape
 
 PASS, FAIL, INCONCLUSIVE, NOTE = "PASS", "FAIL", "INCONCLUSIVE", "NOTE"
 WORST_FIRST = (FAIL, INCONCLUSIVE, PASS, NOTE)

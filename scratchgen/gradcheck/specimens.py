@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Shape
 from ..distributions import (
     PRIORS,
     Bernoulli,
@@ -25,6 +24,7 @@ from ..distributions import (
     gaussian,
     likelihood_for,
 )
+from ..ground.arguments import Shape
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
 from ..models import AAE, GAN, IWAE, RECIPES, VAE, Model, Recipe

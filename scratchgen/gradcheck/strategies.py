@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, example_shape, float_type, one_of, whole
-from ..errors import OptionError
+from ..ground.arguments import Array, Shape, example_shape, float_type, one_of, whole
+from ..ground.errors import OptionError
+from ..ground.versions import require
 from ..nn import (
     ELU,
     INITIALISERS,
@@ -41,8 +42,7 @@ from ..nn import (
     Tied,
 )
 from ..nn.layer import check_layer
-from ..versions import require
-from .cases import LayerCase
+from .layer_case import LayerCase
 from .library.points import spread
 
 require("hypothesis", "drawing cases")

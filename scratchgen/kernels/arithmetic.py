@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, whole
-from . import memory, recording
+from ..ground.arguments import Array, whole
+from . import recording, workspaces
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
@@ -162,9 +162,9 @@ def repeat(x: Array, times: int) -> Array:
 
 def look_up(x: Array, rows: Array, dtype: Any) -> Array:
     """x (M, ...) of any dtype, rows (N,) in 0 ... M - 1 -> (N, ...), of the dtype asked for."""
-    out = memory.empty((len(rows), *x.shape[1:]), dtype)
+    out = workspaces.empty((len(rows), *x.shape[1:]), dtype)
     recording.act(_look_up, (x, rows, out), (x, rows), (out,))
-    return memory.returned(out)
+    return workspaces.returned(out)
 
 
 def _look_up(x: Array, rows: Array, out: Array) -> None:
@@ -215,7 +215,7 @@ def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
 
     It has to be the same in every step.
     """
-    array = memory.constant(shape, value, dtype)
+    array = workspaces.constant(shape, value, dtype)
     recording.keep(array)
     return array
 
@@ -232,8 +232,8 @@ def zeros(size: int, dtype: Any) -> Array:
 def in_lines(size: int, dtype: Any) -> Array:
     """A vector of zeros that begins where a line of the caches does; it outlasts steps."""
     dtype = np.dtype(dtype)
-    room = np.zeros(size * dtype.itemsize + memory.LINE, np.uint8)
-    first = -room.__array_interface__["data"][0] % memory.LINE
+    room = np.zeros(size * dtype.itemsize + workspaces.LINE, np.uint8)
+    first = -room.__array_interface__["data"][0] % workspaces.LINE
     return room[first : first + size * dtype.itemsize].view(dtype)
 
 

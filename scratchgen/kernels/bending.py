@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import published
+from . import replaced
 from .compiling import ByDtype, Kernel, by_dtype, with_names
 from .functions import SINGLE
 from .operands import Operands
@@ -127,7 +127,7 @@ def _has_loops(activation: Any) -> bool:
             getattr(getattr(activation, name), "__func__", None) is one
             for name, one in written.items()
         )
-        and published.is_published(*written.values(), kind=type(activation))
+        and replaced.is_published(*written.values(), kind=type(activation))
     )
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..printing import tell
+from ..ground.printing import tell
 from . import sharing
 
 Kernel = Callable[..., Any]

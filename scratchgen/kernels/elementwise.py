@@ -12,7 +12,7 @@ losses are made of:
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from .functions import sigmoid as sigmoid_of_one
 from .functions import softplus as softplus_of_one
 from .sharing import share_row

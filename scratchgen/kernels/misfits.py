@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import UNLIKE_ARRAYS, Shape
-from ..errors import DataError, KindError, ScratchgenError, ShapeError
-from ..keywords import ExplainsKeywords
-from . import memory
+from ..ground.arguments import UNLIKE_ARRAYS, Shape
+from ..ground.errors import DataError, KindError, ScratchgenError, ShapeError
+from ..ground.keywords import ExplainsKeywords
+from . import workspaces
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, in_brackets
 
 Shapes = dict[Operand, Shape]
@@ -54,7 +54,7 @@ def _expect_kind(one: Operand, x: Any) -> None:
         fits = x.dtype.newbyteorder("=") == one.dtype
     if not fits:
         raise KindError(f"{one.name} is {came}, wants {wanted}")
-    if one.written and not memory.can_be_written(x):
+    if one.written and not workspaces.can_be_written(x):
         raise KindError(f"{one.name} is read-only, wants memory that can be written")
 
 

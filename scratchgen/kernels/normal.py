@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 
 FAR = 40.0  # where exp(-x^2 / 2) is 0 in double precision; squares beyond could overflow
 CHEBYSHEV = (

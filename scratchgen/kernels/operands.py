@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, recording, sharing
+from . import recording, sharing, workspaces
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, parsed
 from .misfits import FLOAT_NUMBERS, NUMBERS, expect
 
@@ -35,10 +35,10 @@ SCOPE = {  # what the lines call by name
     "float_number": FLOAT_NUMBERS,
     "uint64": np.uint64,
     "ndarray": np.ndarray,
-    "empty": memory.empty,
+    "empty": workspaces.empty,
     "plain": recording.plain,
-    "writable": memory.writable,
-    "can_be_written": memory.can_be_written,
+    "writable": workspaces.writable,
+    "can_be_written": workspaces.can_be_written,
     "threads_now": sharing.threads_now,
 }
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from . import sharing
 from .compiling import (
     FromLLVM,

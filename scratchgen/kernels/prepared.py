@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
-from .memory import Workspace, arrays_in
+from ..ground.arguments import Array
 from .plans import Plan
 from .recording import Call, recording
 from .twins import run_by, twins_run
+from .workspaces import Workspace, arrays_in
 
 
 class Prepared:

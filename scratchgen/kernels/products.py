@@ -43,9 +43,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
-from ..errors import OptionError
-from . import memory, recording
+from ..ground.arguments import Array
+from ..ground.errors import OptionError
+from . import recording, workspaces
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .operands import Operands
 from .recording import Call
@@ -85,7 +85,7 @@ def times(x: Array, w: Array) -> Array:
     y = _room(TIMES.check(x, w), x, w)
     if y is None or not _multiplied(_times, x, w, None, y, NOTHING):
         (y,) = recording.by_numpy(_times, (x, w), TIMES, y, into=np.matmul)
-    return memory.returned(y)
+    return workspaces.returned(y)
 
 
 def _times(x: Array, w: Array) -> Array:
@@ -97,7 +97,7 @@ def affine(x: Array, w: Array, b: Array) -> Array:
     y = _room(AFFINE.check(x, w, b), x, w)
     if y is None or not _multiplied(_affine, x, w, b, y, BIAS):
         (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=_affine_into)
-    return memory.returned(y)
+    return workspaces.returned(y)
 
 
 def _affine(x: Array, w: Array, b: Array) -> Array:
@@ -135,7 +135,7 @@ def times_transpose(dy: Array, w: Array) -> Array:
         (dx,) = recording.by_numpy(
             _times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=_times_transpose_into
         )
-    return memory.returned(dx)
+    return workspaces.returned(dx)
 
 
 def _times_transpose(dy: Array, w: Array) -> Array:
@@ -148,7 +148,7 @@ def _times_transpose_into(dy: Array, w: Array, dx: Array) -> None:
 
 def _room(ours: bool, a: Array, b: Array) -> Array | None:
     """An array for a b, if a loop can take the operands (`Operands.check` says so); else None."""
-    return memory.empty((len(a), b.shape[1]), a.dtype) if ours else None
+    return workspaces.empty((len(a), b.shape[1]), a.dtype) if ours else None
 
 
 def add_sum(dy: Array, into: Array) -> None:
@@ -234,7 +234,7 @@ def _multiplied(
         return False
     if bias is not None and bias.strides != (item,):
         return False
-    loop, first, c = _loop(char), _zeros(char) if bias is None else bias, memory.writable(c)
+    loop, first, c = _loop(char), _zeros(char) if bias is None else bias, workspaces.writable(c)
     recording.keep(_zeros(char))
     work, adds = c.size * a.shape[1] / AT_ONCE, start == ITSELF
     changed = WRITTEN if adds else ()

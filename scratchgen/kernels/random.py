@@ -34,8 +34,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, whole
-from . import memory, recording
+from ..ground.arguments import Array, Shape, whole
+from . import recording, workspaces
 from .compiling import FromLLVM, for_python, rounded
 from .twins import twins_run
 
@@ -54,16 +54,16 @@ next_bits = FromLLVM("next_bits", "calls")
 
 def standard_normal(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     """Draws of N(0, 1), of that shape."""
-    out = memory.empty(shape, dtype)
+    out = workspaces.empty(shape, dtype)
     recording.act(fill_standard_normal, (rng, out), written=(out,), also=(rng,))
-    return memory.returned(out)
+    return workspaces.returned(out)
 
 
 def uniform(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     """Draws from [0, 1), of that shape."""
-    out = memory.empty(shape, dtype)
+    out = workspaces.empty(shape, dtype)
     recording.act(fill_uniform, (rng, out), written=(out,), also=(rng,))
-    return memory.returned(out)
+    return workspaces.returned(out)
 
 
 def integers(rng: np.random.Generator, high: int, shape: Shape) -> Array:
@@ -71,10 +71,10 @@ def integers(rng: np.random.Generator, high: int, shape: Shape) -> Array:
 
     Raises OptionError where high is below 1.
     """
-    out = memory.empty(shape, np.int64)
+    out = workspaces.empty(shape, np.int64)
     args = (rng, whole(high, "integers: high", least=1), out)
     recording.act(fill_integers, args, written=(out,), also=(rng,))
-    return memory.returned(out)
+    return workspaces.returned(out)
 
 
 def fill_integers(rng: np.random.Generator, high: int, out: Array) -> None:

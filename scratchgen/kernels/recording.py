@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import published
-from ..checks import Array
-from . import memory, sharing
+from ..ground.arguments import Array
+from . import replaced, sharing, workspaces
 from .compiling import Kernel
 
 
@@ -108,18 +107,18 @@ class Notes:
     events: list[Event] = field(default_factory=list)
     constants: list[Array] = field(default_factory=list)  # that no step writes
 
-    def strangers(self, own: Sequence[Array], workspace: memory.Workspace) -> list[Array]:
+    def strangers(self, own: Sequence[Array], workspace: workspaces.Workspace) -> list[Array]:
         """Arrays that kernels read or write, and that are neither in the workspace nor `own`.
 
         NumPy made them in this step, so that in the next one they would hold old numbers.
         """
-        known = {id(memory.owner(x)) for x in (*own, *self.constants)}
+        known = {id(workspaces.owner(x)) for x in (*own, *self.constants)}
         return [
             x
             for event in self.events
             if not (isinstance(event, Action) and event.fenced)
             for x in (*event.reads(), *event.writes())
-            if x.size and id(memory.owner(x)) not in known and not workspace.holds(x)
+            if x.size and id(workspaces.owner(x)) not in known and not workspace.holds(x)
         ]
 
 
@@ -177,7 +176,7 @@ def not_recording() -> Iterator[None]:
 
 def clear(x: Array) -> None:
     """Every number of x becomes 0."""
-    x = memory.writable(x) if memory.can_be_written(x) else x
+    x = workspaces.writable(x) if workspaces.can_be_written(x) else x
     if (notes := _notes.get()) is not None:
         notes.events.append(Clear(x))
     x.fill(0)
@@ -190,10 +189,10 @@ def plain(x: Array) -> Array:
     """
     if x.flags.c_contiguous and x.flags.aligned:
         try:
-            return memory.writable(x)  # loops do not write what they read
+            return workspaces.writable(x)  # loops do not write what they read
         except ValueError:
             pass
-    copy = memory.empty(x.shape, x.dtype)
+    copy = workspaces.empty(x.shape, x.dtype)
     act(np.copyto, (copy, x), read=(x,), written=(copy,))
     return copy
 
@@ -214,17 +213,17 @@ def by_numpy(
     given behind the operands.
     """
     pairs = list(zip(args, operands.given, strict=True))
-    args = tuple(memory.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
+    args = tuple(workspaces.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
     if (notes := _notes.get()) is None:
         return as_tuple(formula(*args))
-    with not_recording(), memory.outside():
+    with not_recording(), workspaces.outside():
         made = as_tuple(formula(*args))
-    kept = (out,) if out is not None else tuple(memory.empty(x.shape, x.dtype) for x in made)
+    kept = (out,) if out is not None else tuple(workspaces.empty(x.shape, x.dtype) for x in made)
     for place, x in zip(kept, made, strict=True):
         place[...] = x
     changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
     arrays = [x for x in args if isinstance(x, np.ndarray)]
-    if (into or onto_zero) and not published.is_published(formula):
+    if (into or onto_zero) and not replaced.is_published(formula):
         into = onto_zero = None
     if into:
         f, given = into, (*args, *kept)
@@ -259,9 +258,9 @@ def keep(x: Array) -> None:
 
 def numbers(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
     """The numbers (count,) that f() gives; in every step anew, before all else."""
-    array = memory.empty((count,), dtype)
+    array = workspaces.empty((count,), dtype)
     act(_fill, (array, f), written=(array,))
-    return memory.returned(array)
+    return workspaces.returned(array)
 
 
 def _fill(array: Array, f: Callable[[], Any]) -> None:

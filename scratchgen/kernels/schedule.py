@@ -19,7 +19,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from ..checks import Array
+from ..ground.arguments import Array
 from .recording import Action, Clear, Event
 
 Span = tuple[int, int]  # bytes of memory: from, to

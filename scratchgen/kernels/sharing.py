@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from ..checks import whole
+from ..ground.arguments import whole
 
 # mypy: disable-error-code="no-untyped-def"
 

@@ -2,15 +2,15 @@
 
 Only kernels are recorded. So a part may be replayed if its class is of this package, where kernels
 do everything; what a user's own part does is not known. And nothing is replayed where the text is
-not the published one (sources.py, published.py), or while a debugger follows the program.
+not the published one (fingerprints.py, replaced.py), or while a debugger follows the program.
 """
 
 import os
 import sys
 from typing import Any
 
-from .. import published, sources
-from ..errors import OptionError
+from ..ground.errors import OptionError
+from . import fingerprints, replaced
 
 VARIABLE = "SCRATCHGEN_REPLAY"
 PACKAGE = f"{__name__.split('.')[0]}."
@@ -41,9 +41,9 @@ def asked(replay: bool | None) -> bool | None:
 
 def why_not() -> str:
     """Why the text that would be replayed is not the one that was published; "" if it is."""
-    if files := sources.edited():
+    if files := fingerprints.edited():
         return f"{_listed([f'scratchgen/{file}' for file in files])} was edited"
-    if functions := published.replaced():
+    if functions := replaced.replaced():
         return f"{_listed(functions)} was replaced"
     return ""
 

@@ -14,10 +14,10 @@
 `double(x)` checks x against the declaration (declarations.py) and returns a new array. Where numba
 is installed and a training has begun, it runs the loop, which compiling.py compiles; otherwise the
 formula. With SCRATCHGEN_JIT=0 the formula always runs, and so it does where it was edited, because
-the loop would not know of the edit (published.py).
+the loop would not know of the edit (replaced.py).
 
 The mathematics needs no more than `formula` and `twin_of`. What stands below them decides which of
-the two runs, on how many threads (plans.py), and in which memory (memory.py).
+the two runs, on how many threads (plans.py), and in which memory (workspaces.py).
 """
 
 import functools
@@ -30,9 +30,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .. import published
-from ..versions import is_installed
-from . import memory, plans, recording, sharing
+from ..ground.versions import is_installed
+from . import plans, recording, replaced, sharing, workspaces
 from .compiling import Kernel
 from .operands import Operands
 from .recording import Call
@@ -98,7 +97,7 @@ class Twins:
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
         # a user's own formula has no published text; those of activations bending.py looks at
-        self._has_no_text = not published.is_of_package(formula)
+        self._has_no_text = not replaced.is_of_package(formula)
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
         """Run the loop or the formula on these operands; returns what the formula returns.
@@ -122,14 +121,14 @@ class Twins:
     @property
     def is_published(self) -> bool:
         """Whether the formula is unedited, so that the loop says the same."""
-        return self._has_no_text or published.is_published(self.written)
+        return self._has_no_text or replaced.is_published(self.written)
 
 
 def _given(made: tuple[Any, ...]) -> Any:
     """One array, several, or None."""
     if len(made) == 1:
-        return memory.returned(made[0])
-    return tuple(map(memory.returned, made)) if made else None
+        return workspaces.returned(made[0])
+    return tuple(map(workspaces.returned, made)) if made else None
 
 
 def call(kernel: Call) -> None:
@@ -181,7 +180,7 @@ def twins_run() -> bool:
 
 def may_run_loop_of(formula: Callable[..., Any]) -> bool:
     """Whether a loop may run in the place of that formula, which is as it was published."""
-    return twins_run() and published.is_published(formula)
+    return twins_run() and replaced.is_published(formula)
 
 
 @functools.cache

@@ -13,14 +13,7 @@ from .adversarial import (
 )
 from .classes import cross_entropy
 from .importance import importance_weights
-from .penalties import (
-    PENALTIES,
-    R1,
-    GradientPenalty,
-    Penalty,
-    penalise,
-    points,
-)
+from .penalties import PENALTIES, R1, GradientPenalty, Penalty, penalise, points
 
 __all__ = [
     "HINGE",

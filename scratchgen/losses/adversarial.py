@@ -33,13 +33,13 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, expect_arrays, numbers
+from ..ground.arguments import Array, expect_arrays, numbers
+from ..ground.keywords import ExplainsKeywords
+from ..ground.parts import Known
 from ..kernels import formula, full, share_row, sigmoid, softplus, twin_of
 from ..kernels.functions import sigmoid as sigmoid_of_one
 from ..kernels.functions import softplus as softplus_of_one
-from ..keywords import ExplainsKeywords
 from ..nn.layer import accept
-from ..parts import Known
 
 # mypy: disable-error-code="no-untyped-def"
 

@@ -12,8 +12,8 @@ labels, and for generated ones, with the labels that the generator was given; th
 minimises (1) for the generated ones. Source: Odena et al. 2017.
 """
 
-from ..checks import Array
 from ..distributions import categorical
+from ..ground.arguments import Array
 from ..kernels import formula, full, scale, share_row, twin_of
 
 # mypy: disable-error-code="no-untyped-def"

@@ -33,7 +33,7 @@ Sources: (1) to (5) Burda et al. 2016; (6) Tucker et al. 2019, after Roeder et a
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from ..kernels import formula, share, twin_of
 from ..kernels.functions import exp, log, sum_of
 

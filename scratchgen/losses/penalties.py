@@ -29,13 +29,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite
-from ..errors import ShapeError
+from ..ground.arguments import Array, finite
+from ..ground.errors import ShapeError
+from ..ground.parts import Known, Part, setting
 from ..kernels import formula, scale_rows, share, share_row, twin_of
 from ..kernels.functions import sum_of
 from ..nn import Bound
 from ..nn.layer import accept
-from ..parts import Known, Part, setting
 
 # mypy: disable-error-code="no-untyped-def"
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import Array, chunks, examples, one_of
 from ..data import MIXTURES, Mixture
-from ..errors import DataError
+from ..ground.arguments import Array, chunks, examples, one_of
+from ..ground.errors import DataError
 
 RADII = 3  # standard deviations within which a sample is good
 

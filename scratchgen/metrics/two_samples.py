@@ -14,9 +14,9 @@ whether it is too large.
 
 import numpy as np
 
-from ..checks import Array, examples, whole
-from ..errors import DataError
-from ..rng import Rng, generator
+from ..ground.arguments import Array, examples, whole
+from ..ground.errors import DataError
+from ..ground.rng import Rng, generator
 
 
 def energy_distance(x: Array, y: Array) -> float:

@@ -30,11 +30,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, count, finite, is_picture, whole, within
 from ..data.scaling import Scaler
 from ..distributions import PRIORS, Prior, drawn
+from ..ground.arguments import Array, count, finite, is_picture, whole, within
+from ..ground.keywords import explains_keywords
+from ..ground.parts import choose, setting, with_values
+from ..ground.rng import Rng
+from ..ground.rng import generator as as_generator
 from ..kernels import add, clip, mean
-from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
     PENALTIES,
@@ -48,13 +51,10 @@ from ..losses import (
 )
 from ..nn import Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
-from ..parts import choose, setting, with_values
-from ..rng import Rng
-from ..rng import generator as as_generator
-from .fitting import Bounds, expect_output, fitting_penalty, latent_of
+from .compatibility import Bounds, expect_output, fitting_penalty, latent_of
 from .model import Model, family
-from .passes import Pass
 from .stacks import discriminator_stack, generator_stack, noise_for
+from .turn import Pass
 
 __all__ = ["GAN", "gan", "lsgan", "wgan", "wgan_gp"]
 

@@ -42,12 +42,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, count
 from ..data.scaling import Scaler
 from ..distributions import PRIORS, FixedGaussian, Likelihood, Prior, drawn, scored
-from ..errors import ShapeError
+from ..ground.arguments import Array, count
+from ..ground.errors import ShapeError
+from ..ground.keywords import explains_keywords
+from ..ground.parts import choose, setting, with_values
+from ..ground.rng import Rng
 from ..kernels import add, mean, scale
-from ..keywords import explains_keywords
 from ..losses import (
     LOSSES,
     PENALTIES,
@@ -61,13 +63,11 @@ from ..losses import (
 )
 from ..nn import Network
 from ..optim import Adam, LinearDecay, Optimizer
-from ..parts import choose, setting, with_values
-from ..rng import Rng
 from .autoencoder import Autoencoder
-from .fitting import expect_output, fitting_penalty
+from .compatibility import expect_output, fitting_penalty
 from .model import family
-from .passes import Pass
 from .stacks import decoder_stack, discriminator_stack, encoder_stack, latent_size
+from .turn import Pass
 
 __all__ = ["AAE", "aae"]
 

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..applying import PreparedDecoder, by_chunks
-from ..checks import (
+from ..ground.arguments import (
     MOST_EXAMPLES,
     Array,
     Shape,
@@ -24,14 +23,15 @@ from ..checks import (
     numbers,
     whole,
 )
-from ..checks import labels as checked_labels
-from ..errors import DataError, OptionError
+from ..ground.arguments import labels as checked_labels
+from ..ground.errors import DataError, OptionError
+from ..ground.keywords import ExplainsKeywords, explains_keywords
+from ..ground.rng import Rng
+from ..inference.networks import PreparedDecoder, by_chunks
 from ..kernels import standard_normal
-from ..keywords import ExplainsKeywords, explains_keywords
 from ..nn import Network, joined_labels
 from ..nn.layer import Views
-from ..rng import Rng
-from .fitting import Bounds, expect_range
+from .compatibility import Bounds, expect_range
 
 
 class Applied(ExplainsKeywords):
@@ -185,7 +185,7 @@ class Applied(ExplainsKeywords):
 
     @explains_keywords
     def prepared_decoder(self, batch: int = 1) -> PreparedDecoder:
-        """`decode` for `batch` latents at a time, for programs that embed a model; see applying.py.
+        """`decode` for `batch` latents at a time, for programs that embed a model.
 
         Any number of threads may share it. What a call returns is the caller's; `decode(z, out=x)`
         writes into x (batch, *shape), and after `load(path, jit=True)` then allocates nothing. It

@@ -23,17 +23,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, array_text, chunks, numbers, whole
 from ..distributions import LIKELIHOODS, gaussian, likelihood_for
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, array_text, chunks, numbers, whole
+from ..ground.errors import ShapeError
+from ..ground.keywords import explains_keywords
+from ..ground.parts import setting
+from ..ground.rng import Rng, generator
 from ..kernels import standard_normal
-from ..keywords import explains_keywords
 from ..losses import importance_weights
 from ..nn import Network
 from ..optim import Adam, Optimizer
-from ..parts import setting
-from ..rng import Rng, generator
-from .fitting import Bounds, expect_output, latent_of
+from .compatibility import Bounds, expect_output, latent_of
 from .model import Model, family
 
 

@@ -35,12 +35,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, whole
 from ..data.scaling import Scaler
 from ..distributions import Prior, categorical, drawn
-from ..errors import OptionError
+from ..ground.arguments import Array, finite, whole
+from ..ground.errors import OptionError
+from ..ground.keywords import explains_keywords
+from ..ground.parts import setting, with_values
+from ..ground.rng import Rng
 from ..kernels import add, add_scaled, integers, join, mean, split
-from ..keywords import explains_keywords
 from ..losses import (
     AdversarialLoss,
     Penalty,
@@ -51,13 +53,11 @@ from ..losses import (
     points,
 )
 from ..nn import joined_labels
-from ..parts import setting, with_values
-from ..rng import Rng
 from .adversarial import GAN
-from .fitting import expect_output
+from .compatibility import expect_output
 from .model import family
-from .passes import Pass
 from .stacks import discriminator_stack, generator_stack, noise_for
+from .turn import Pass
 
 __all__ = ["ACGAN", "acgan"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import float_type, one_of
-from ..errors import OptionError
+from ..ground.arguments import float_type, one_of
+from ..ground.errors import OptionError
 from ..nn import Layer, Network, build, describe
 from . import MODELS
 from .model import Model, network_names

@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, examples
-from ..errors import DataError
+from ..ground.arguments import Array, examples
+from ..ground.errors import DataError
+from ..ground.rng import Rng, generator
+from ..ground.tables import number
 from ..nn import ReLU, Tape
-from ..rng import Rng, generator
-from ..tables import number
 from .model import Model
 from .trace import Seen, Trace, label, norm
 

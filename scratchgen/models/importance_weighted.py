@@ -49,20 +49,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, true_or_false, whole
 from ..data.scaling import Scaler
 from ..distributions import Likelihood, gaussian, scored
-from ..errors import OptionError
+from ..ground.arguments import Array, true_or_false, whole
+from ..ground.errors import OptionError
+from ..ground.keywords import explains_keywords
+from ..ground.parts import setting, with_values
+from ..ground.rng import Rng
 from ..kernels import add, mean, repeat, scale, scale_rows
-from ..keywords import explains_keywords
 from ..losses import importance_weights
 from ..nn import distinct_leaves
-from ..parts import setting, with_values
-from ..rng import Rng
 from .autoencoder import GaussianAutoencoder
 from .model import Hold, family
-from .passes import Pass
 from .stacks import decoder_stack, encoder_stack, latent_size
+from .turn import Pass
 
 __all__ = ["IWAE", "iwae"]
 

@@ -21,23 +21,18 @@ from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 
-from ..checks import (
-    Array,
-    Shape,
-    float_type,
-    one_of,
-)
 from ..data.scaling import Scaler
-from ..errors import DataError, KindError, OptionError, ShapeError, cut
-from ..keywords import explains_keywords
+from ..ground.arguments import Array, Shape, float_type, one_of
+from ..ground.errors import DataError, KindError, OptionError, ShapeError, cut
+from ..ground.keywords import explains_keywords
+from ..ground.parts import build, check_settings, describe, setting, settings_of
+from ..ground.rng import Rng, generator
 from ..nn import Block, Gradient, Layout, Network, Tape
 from ..nn.block import BLANK, side_by_side
 from ..nn.layer import Views
 from ..optim import Optimizer
-from ..parts import build, check_settings, describe, setting, settings_of
-from ..rng import Rng, generator
 from .applied import Applied
-from .fitting import (
+from .compatibility import (
     expect_families,
     expect_free_names,
     expect_networks,
@@ -45,9 +40,9 @@ from .fitting import (
     expect_players,
     fitting_scaler,
 )
-from .passes import Pass
 from .recipes import Recipe
 from .trace import Trace, spied
+from .turn import Pass
 
 M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])

@@ -5,7 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..checks import (
+from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
+from ..ground.arguments import (
     MOST_EXAMPLES,
     Shape,
     example_shape,
@@ -15,7 +16,7 @@ from ..checks import (
     sizes,
     whole,
 )
-from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
+from ..ground.parts import Known, setting
 from ..nn import (
     Dense,
     Flatten,
@@ -30,7 +31,6 @@ from ..nn import (
     Sigmoid,
     Tanh,
 )
-from ..parts import Known, setting
 
 OUTPUTS = Known(
     "output",

@@ -18,12 +18,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..checks import Array, Shape
-from ..errors import TapeError
+from ..ground.arguments import Array, Shape
+from ..ground.errors import TapeError
+from ..ground.tables import columns, number, paragraph
 from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape, accept
 from ..nn.initialisers import Initial
 from ..nn.layer import Views, accept_both
-from ..tables import columns, number, paragraph
 
 HEAD = ("", "layer", "mean y", "std y", "flat", "|dL/dy|", "|dL/dp|")
 EDGE = 0.97  # where the flat parts of Tanh and Sigmoid begin

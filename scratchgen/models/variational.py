@@ -32,17 +32,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, whole
 from ..data.scaling import Scaler
 from ..distributions import Likelihood, gaussian, scored
+from ..ground.arguments import Array, finite, whole
+from ..ground.keywords import explains_keywords
+from ..ground.parts import setting, with_values
+from ..ground.rng import Rng
 from ..kernels import formula, mean
-from ..keywords import explains_keywords
-from ..parts import setting, with_values
-from ..rng import Rng
 from .autoencoder import GaussianAutoencoder
 from .model import family
-from .passes import Pass
 from .stacks import decoder_stack, encoder_stack, latent_size
+from .turn import Pass
 
 __all__ = ["VAE", "beta_vae", "vae"]
 

@@ -35,7 +35,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, expect_floats, finite
+from ..ground.arguments import Array, expect_floats, finite
 from ..kernels import loops_of, pointwise
 from ..kernels.functions import (
     FOUR,

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, float_type
-from ..errors import OptionError
-from ..rng import Rng, generator
+from ..ground.arguments import Array, Shape, float_type
+from ..ground.errors import OptionError
+from ..ground.rng import Rng, generator
 from .layer import Layer, Views
 
 MOST_PARAMETERS = 2**32

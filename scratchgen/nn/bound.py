@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from ..checks import Array
+from ..ground.arguments import Array
 from .layer import Layer, Views
 from .tape import Tape
 

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from .. import kernels
-from ..checks import Array, Shape, expect_floats, whole
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, expect_floats, whole
+from ..ground.errors import ShapeError
 from .initialisers import Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views, expect_given
 from .tape import Tape

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import one_of
-from ..errors import OptionError
+from ..ground.arguments import one_of
+from ..ground.errors import OptionError
 from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from .dense import Dense
 from .dropout import Dropout

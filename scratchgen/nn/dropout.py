@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, expect_floats, fraction
+from ..ground.arguments import Array, expect_floats, fraction
 from ..kernels import formula, share_row, twin_of
 from .layer import Layer, Views
 from .tape import Tape

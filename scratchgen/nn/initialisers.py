@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, as_object, finite, one_of
-from ..errors import KindError, ShapeError
-from ..keywords import ExplainsKeywords
+from ..ground.arguments import Array, Shape, as_object, finite, one_of
+from ..ground.errors import KindError, ShapeError
+from ..ground.keywords import ExplainsKeywords
 
 Fans = tuple[int, int]
 Initialiser = Callable[[np.random.Generator, Shape, Fans], Array]

@@ -16,8 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, expect_floats, labels, whole
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, expect_floats, labels, whole
+from ..ground.errors import ShapeError
 from ..kernels import formula
 from .initialisers import Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views, expect_given

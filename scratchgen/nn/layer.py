@@ -24,9 +24,9 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from ..checks import Array, Shape, array_text, as_object, numbers
-from ..errors import KindError, OptionError, ShapeError
-from ..keywords import ExplainsKeywords
+from ..ground.arguments import Array, Shape, array_text, as_object, numbers
+from ..ground.errors import KindError, OptionError, ShapeError
+from ..ground.keywords import ExplainsKeywords
 from .initialisers import Initial
 from .tape import Tape
 

@@ -16,8 +16,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..checks import Array, Shape, expect_floats, whole
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, expect_floats, whole
+from ..ground.errors import ShapeError
 from ..kernels import formula
 from .layer import Layer, Views, expect_given
 from .tape import Tape

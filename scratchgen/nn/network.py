@@ -15,9 +15,9 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from ..checks import Array, Shape, expect_floats, sizes
-from ..errors import ShapeError
-from ..tables import columns
+from ..ground.arguments import Array, Shape, expect_floats, sizes
+from ..ground.errors import ShapeError
+from ..ground.tables import columns
 from .layer import Layer, Views, accept, accept_both, as_layer, expect_given
 from .tape import Tape
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, expect_floats, finite
+from ..ground.arguments import Array, expect_floats, finite
 from .layer import Layer, Views
 from .tape import Tape
 

@@ -34,8 +34,8 @@ from typing import ClassVar
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, Shape, expect_floats, finite, fraction, whole
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, expect_floats, finite, fraction, whole
+from ..ground.errors import ShapeError
 from ..kernels import formula, share, share_row, twin_of
 from ..kernels.functions import sum_of
 from .initialisers import Constant, Initial, bound

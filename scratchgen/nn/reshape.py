@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar
 
-from ..checks import Array, Shape, expect_floats, sizes
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, expect_floats, sizes
+from ..ground.errors import ShapeError
 from .layer import Layer, Views, expect_given
 from .tape import Tape
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..checks import Array, Shape, expect_floats
-from ..errors import ShapeError
+from ..ground.arguments import Array, Shape, expect_floats
+from ..ground.errors import ShapeError
 from .layer import Layer, Views, accept, accept_both, as_layer
 from .tape import Tape
 

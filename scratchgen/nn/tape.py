@@ -15,8 +15,8 @@ from collections.abc import Callable, Hashable, MutableMapping
 from typing import TYPE_CHECKING, Any, Self
 
 from .. import kernels
-from ..checks import Array
-from ..errors import TapeError
+from ..ground.arguments import Array
+from ..ground.errors import TapeError
 
 
 class Tape:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import ClassVar
 
-from ..checks import Array, Shape
-from ..errors import KindError
+from ..ground.arguments import Array, Shape
+from ..ground.errors import KindError
 from .dense import Dense
 from .initialisers import Initial, Initialiser
 from .layer import Layer, Views

@@ -15,9 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..checks import Array, finite, fraction
+from ..ground.arguments import Array, finite, fraction
+from ..ground.parts import setting
 from ..kernels import formula, share_row, twin_of
-from ..parts import setting
 from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import kernels
-from ..checks import Array, fraction
-from ..errors import DataError
-from ..parts import Part, setting
+from ..ground.arguments import Array, fraction
+from ..ground.errors import DataError
+from ..ground.parts import Part, setting
 from .memory import Memory, check_owner, check_update, remember
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import Array, finite
+from ..ground.arguments import Array, finite
+from ..ground.parts import Part, setting
 from ..kernels import formula
-from ..parts import Part, setting
 from .descent import Optimizer
 from .memory import Memory, check_gradient, check_update, remember
 from .optimizers import OPTIMIZERS, optimizer_for

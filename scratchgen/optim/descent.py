@@ -25,9 +25,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from .. import kernels
-from ..checks import Array, finite
+from ..ground.arguments import Array, finite
+from ..ground.parts import Part, setting
 from ..kernels import formula, share_row, twin_of
-from ..parts import Part, setting
 from .memory import Memory, check_gradient, check_update, remember
 from .schedules import Schedule, is_schedule, rate_at
 

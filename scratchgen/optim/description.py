@@ -11,9 +11,9 @@ The names are those of OPTIMIZERS and SCHEDULES, to which users add frozen datac
 
 from typing import Any, NoReturn
 
-from .. import parts
-from ..errors import OptionError, cut
-from ..parts import Known
+from ..ground import parts
+from ..ground.errors import OptionError, cut
+from ..ground.parts import Known
 from .descent import Optimizer
 from .optimizers import OPTIMIZERS, optimizer_for
 from .schedules import SCHEDULES, is_schedule

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import FLOATS, Array, array_text
-from ..errors import KindError, OptionError, ShapeError
+from ..ground.arguments import FLOATS, Array, array_text
+from ..ground.errors import KindError, OptionError, ShapeError
 
 
 class Memory(SimpleNamespace):

@@ -11,9 +11,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..checks import Array, fraction
+from ..ground.arguments import Array, fraction
+from ..ground.parts import setting
 from ..kernels import formula, share_row, twin_of
-from ..parts import setting
 from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule

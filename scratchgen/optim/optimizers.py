@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, as_object, one_of
-from ..errors import KindError
-from ..parts import Known
+from ..ground.arguments import Array, as_object, one_of
+from ..ground.errors import KindError
+from ..ground.parts import Known
 from .adam import Adam, AdamW
 from .descent import SGD, Optimizer
 from .momentum import Momentum, Nesterov

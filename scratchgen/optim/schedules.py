@@ -20,9 +20,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..checks import finite, whole
-from ..errors import OptionError
-from ..parts import Known, Part, setting
+from ..ground.arguments import finite, whole
+from ..ground.errors import OptionError
+from ..ground.parts import Known, Part, setting
 
 Schedule = Callable[[int], float]
 RATE, REACHED = "learning rate to start from", "learning rate that is reached"

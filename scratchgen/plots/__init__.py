@@ -1,11 +1,11 @@
 """Pictures; needs matplotlib, which only this room imports."""
 
-from ..versions import require
+from ..ground.versions import require
 
 require("matplotlib", "scratchgen.plots")
 
-from .bench import draw_bench  # noqa: E402 - only once it is known that matplotlib is there
-from .checks import draw_report  # noqa: E402
+from .benchmarks import draw_bench  # noqa: E402 - only once it is known that matplotlib is there
+from .gradient_reports import draw_report  # noqa: E402
 from .pictures import (  # noqa: E402
     cloud,
     cloud_pairs,

@@ -17,9 +17,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ..checks import Array, can_be_drawn
-from ..errors import FileError, ShapeError
-from ..writing import write_whole
+from ..ground.arguments import Array, can_be_drawn
+from ..ground.errors import FileError, ShapeError
+from ..ground.writing import write_whole
 
 PathLike = str | os.PathLike[str]
 

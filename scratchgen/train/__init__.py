@@ -4,6 +4,6 @@ from .callbacks import Callback
 from .loop import complete, fit
 from .progress import Progress, losses_text
 from .run import History, Run
-from .step import Trainer
+from .trainer import Trainer
 
 __all__ = ["Callback", "History", "Progress", "Run", "Trainer", "complete", "fit", "losses_text"]

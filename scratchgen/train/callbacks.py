@@ -8,7 +8,7 @@ For more than that, derive from Callback.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..errors import KindError
+from ..ground.errors import KindError
 from .run import Run
 
 

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
-from ..kernels.memory import read_only
+from ..ground.arguments import Array
 from ..kernels.recording import is_recording
 from ..kernels.trust import is_ours
+from ..kernels.workspaces import read_only
 from ..losses.adversarial import AdversarialLoss, both_of
 from ..nn import Layer
 from ..optim import ClipNorm
 from .stand_ins import Refused, StandIn, StandInOptimizer, asking_once, doubled
-from .step import Trainer
+from .trainer import Trainer
 
 
 def is_known(part: Any) -> bool:

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..checks import Array, chunks
-from ..errors import DataError, OptionError, ShapeError
+from ..ground.arguments import Array, chunks
+from ..ground.errors import DataError, OptionError, ShapeError
 from ..models import Model
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from ..errors import ScaleWarning
-from ..keywords import explains_keywords
+from ..ground.errors import ScaleWarning
+from ..ground.keywords import explains_keywords
 from ..models import Model
 from ..optim import Optimizer
 from .callbacks import as_callbacks

@@ -5,8 +5,8 @@ import sys
 from shutil import get_terminal_size
 from typing import Any
 
-from ..printing import tell
-from ..versions import is_installed
+from ..ground.printing import tell
+from ..ground.versions import is_installed
 from .callbacks import Callback, Run
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {remaining}{postfix}"  # fits 80 columns

@@ -11,7 +11,7 @@ trainer as optimizers: a callback may change them.
 
 What is read is what runs: a plan is for the text that was read, and so no step is replayed
 
-    if a file of the textbook was edited (sources.py) or a function replaced (published.py)
+    if a file of the textbook was edited (fingerprints.py) or a function replaced (replaced.py)
     while a debugger follows the program
     if a step writes into an array that a kernel gave: arrays are read-only to it     (1)
     if a kernel is given an array that the plan knows nothing of                      (2)
@@ -30,19 +30,20 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels, published, sources
-from ..checks import Array
-from ..errors import DivergedError
-from ..kernels.memory import Workspace
+from .. import kernels
+from ..ground.arguments import Array
+from ..ground.errors import DivergedError
+from ..ground.printing import tell
+from ..kernels import fingerprints, replaced
 from ..kernels.plans import Plan
 from ..kernels.recording import Action, Notes, act, recording
 from ..kernels.trust import asked, is_followed, why_not
 from ..kernels.twins import twins_run
-from ..printing import tell
+from ..kernels.workspaces import Workspace
 from .doubles import Double, are_same
 from .stand_ins import PartCall, Refused, taping
 from .state import State
-from .step import Trainer
+from .trainer import Trainer
 
 SAID: set[str] = set()  # reasons that this process was told, each once
 PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
@@ -77,7 +78,7 @@ class Steps:
         self._choices: list[Any] = []
         self._chosen: tuple[Any, ...] = ()
         self._reason = ""
-        self._names: published.Names | None = None  # looked at before a step is first recorded
+        self._names: replaced.Names | None = None  # looked at before a step is first recorded
         self.look_again()
 
     def look_again(self) -> None:
@@ -88,15 +89,15 @@ class Steps:
         self._look_at_settings()
         if self._names is None:
             if twins_run():
-                sources.edited()  # so that no loop of an edited formula runs
+                fingerprints.edited()  # so that no loop of an edited formula runs
         elif not self._names.are_as_before():
             self._look()
 
     def _look(self) -> None:
-        edited = sources.edited()
+        edited = fingerprints.edited()
         if self._replay is False or self._reason:
             return
-        names = published.Names()
+        names = replaced.Names()
         is_asked = self._replay is None and (edited or not names.are_like(self._names))
         if is_asked and (reason := why_not()):
             self._refuse(reason)

@@ -8,8 +8,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ..checks import Array, whole
-from ..errors import DataError, OptionError, cut
+from ..ground.arguments import Array, whole
+from ..ground.errors import DataError, OptionError, cut
 from ..models.description import build_model
 from ..optim import build
 from .examples import is_pair

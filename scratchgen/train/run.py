@@ -27,26 +27,20 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..checks import Array, fraction, nearest, whole
 from ..data.batching import batch_slices, checked_size
-from ..errors import (
-    DivergedError,
-    KindError,
-    OptionError,
-    ScratchgenError,
-    cut,
-)
-from ..keywords import ExplainsKeywords
+from ..ground.arguments import Array, fraction, nearest, whole
+from ..ground.errors import DivergedError, KindError, OptionError, ScratchgenError, cut
+from ..ground.keywords import ExplainsKeywords
+from ..ground.rng import chosen_seed, stream
 from ..models import Model
 from ..models.description import describe_model
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer, describe, optimizer_for, recorded
-from ..rng import chosen_seed, stream
 from .examples import Examples, History, Means, held_out_examples
 from .replay import Steps
 from .resuming import resumed
 from .scales import scale_advice
-from .step import Trainer
+from .trainer import Trainer
 
 DEFAULT_BATCH = 128
 LARGE = 10  # where |x| exceeds it, the scale of the data is the likely reason for divergence

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from ..models import Model
 
 SEEN = 2_000  # examples that are looked at

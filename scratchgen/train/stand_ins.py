@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array, Shape, numbers
-from ..kernels import memory, recording
+from ..ground.arguments import Array, Shape, numbers
+from ..kernels import recording, workspaces
 from ..nn import Layer, Network, Residual, Tape
 from ..nn.initialisers import Initial
 from ..nn.layer import Views, accept
@@ -217,7 +217,7 @@ class PartCall:
         self.names = GIVES.get(verb, ()) if gives else ()
         # what an optimizer remembers is its own: no plan changes it, and nobody puts it back
         given = args[:-1] if verb == "update" else args
-        self.arrays = [x for one in given for x in memory.arrays_in(one)]
+        self.arrays = [x for one in given for x in workspaces.arrays_in(one)]
         self.changes = [x for x in self.arrays if x.flags.writeable]
         dtypes = (x.dtype if isinstance(x, np.ndarray) else x for x in args)
         self.dtype: Any = next((one for one in dtypes if isinstance(one, np.dtype)), None)
@@ -230,7 +230,7 @@ class PartCall:
             self._play(*playback.given[id(self.part)].popleft())
             return
         before = self._given() if playback is not None else None
-        with memory.outside(), _with_plain_step(self.args):
+        with workspaces.outside(), _with_plain_step(self.args):
             found = getattr(self.part, self.verb)(*self.args)
         if self.verb == "update":
             expect_written(self.part, self.args[0], found)
@@ -247,7 +247,7 @@ class PartCall:
         """(1), into memory that the first call sets aside."""
         if self.kept is None:
             arrays = {name: self._accepted(name, x) for name, x in arrays.items() if x is not None}
-            self.kept = {name: memory.empty(x.shape, x.dtype) for name, x in arrays.items()}
+            self.kept = {name: workspaces.empty(x.shape, x.dtype) for name, x in arrays.items()}
         for name, kept in self.kept.items():
             kept[...] = self._accepted(name, arrays[name], kept.shape)  # (1)
 
@@ -282,7 +282,9 @@ class PartCall:
     def result(self) -> Any:
         """What the verb returned, in the form that its caller expects."""
         kept = self.kept or {}
-        named = {name: memory.returned(kept[name]) if name in kept else None for name in self.names}
+        named = {
+            name: workspaces.returned(kept[name]) if name in kept else None for name in self.names
+        }
         if len(named) < 2:
             return next(iter(named.values()), None)
         return tuple(named.values()) if self.verb == "both" else SimpleNamespace(**named)
@@ -291,7 +293,7 @@ class PartCall:
 def _for_writing(x: Any) -> Any:
     """An argument as a user's part gets it outside of a replay: writable, unless it is constant."""
     if isinstance(x, np.ndarray):
-        return x if memory.is_constant(x) else memory.writable(x)
+        return x if workspaces.is_constant(x) else workspaces.writable(x)
     if type(x) is SimpleNamespace:
         return SimpleNamespace(**{name: _for_writing(one) for name, one in vars(x).items()})
     return [_for_writing(one) for one in x] if isinstance(x, list) else x

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Array
+from ..ground.arguments import Array
 from ..optim.memory import contents
 from .doubles import is_known
-from .step import Trainer
+from .trainer import Trainer
 
 PIECE = 2**16  # numbers
 

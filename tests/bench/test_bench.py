@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from scratchgen import cli
 from scratchgen.bench import (
     decoding,
     elements,
@@ -19,13 +18,14 @@ from scratchgen.bench import (
     steps,
     tasks,
 )
-from scratchgen.bench.cases import case, with_loops
-from scratchgen.bench.command import PARTS
 from scratchgen.bench.settings import Settings, pinned
 from scratchgen.bench.timing import Times, fastest, geometric_mean, in_turns, rotated
 from scratchgen.bench.workers import Worker, take_turns
+from scratchgen.command import words as cli
+from scratchgen.command.benchmark import PARTS
+from scratchgen.ground.versions import is_installed
+from scratchgen.kernels.cases import case, with_loops
 from scratchgen.kernels.twins import compiles
-from scratchgen.versions import is_installed
 
 QUICK = Settings(rounds=1, quick=True)
 

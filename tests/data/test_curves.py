@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.data import GRID, MIXTURES, RING, SPIRAL, SWISS_ROLL, TOYS, TWO_MOONS
+from scratchgen.ground import errors
 
 CURVES = [SWISS_ROLL, TWO_MOONS, SPIRAL]
 each_curve = pytest.mark.parametrize("toy", CURVES, ids=lambda toy: toy.name)

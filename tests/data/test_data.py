@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.data import GRID, RING
 from scratchgen.data.npy import only_file_errors
 from scratchgen.distributions import Categorical
+from scratchgen.ground import errors
 
 MNIST = Path(os.environ.get("SCRATCHGEN_DATA", "")) / "mnist"
 needs_mnist = pytest.mark.skipif(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scratchgen import errors
-from scratchgen.checks import labels
+from scratchgen.ground import errors
+from scratchgen.ground.arguments import labels
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "uint64"])

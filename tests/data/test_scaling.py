@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.data import SCALERS, Scaler
+from scratchgen.ground import errors
 
 X = np.array([[1.0, 10.0], [2.0, 10.0], [6.0, 10.0]])
 

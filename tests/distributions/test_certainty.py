@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from scratchgen.distributions import Bernoulli, Categorical
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels.twins import references, twins
-from scratchgen.versions import is_installed
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"

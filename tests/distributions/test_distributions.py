@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from layer_cases import passes
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.distributions import (
     LIKELIHOODS,
     Bernoulli,
@@ -23,7 +22,8 @@ from scratchgen.distributions import (
     gaussian,
     likelihood_for,
 )
-from scratchgen.parts import build, describe
+from scratchgen.ground import errors
+from scratchgen.ground.parts import build, describe
 
 seeds = st.integers(0, 2**32)
 counts = st.integers(1, 5)

@@ -10,9 +10,9 @@ from layer_cases import passes
 
 import scratchgen as sg
 from scratchgen.distributions import gaussian
-from scratchgen.errors import ShapeError
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground.errors import ShapeError
 from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.workspaces import Workspace
 
 both_ways = pytest.mark.parametrize("way", [references, twins])
 each_size = pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from scratchgen.distributions import PRIORS, Prior, Ring, StandardNormal, Uniform
-from scratchgen.errors import OptionError
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground.errors import OptionError
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 
 EACH = [StandardNormal(), Uniform(), Uniform(0.5), Ring(), Ring(modes=3, radius=2.0, std=0.7)]
 each_prior = pytest.mark.parametrize("prior", EACH, ids=str)

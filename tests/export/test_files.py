@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.distributions import Gaussian
+from scratchgen.ground import errors
 from scratchgen.nn import Dense, Layer, Network, ReLU
 
 

@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.distributions import (
     Bernoulli,
     Categorical,
@@ -29,6 +28,7 @@ from scratchgen.distributions import (
 )
 from scratchgen.export.configuration import config
 from scratchgen.gradcheck.strategies import own_layers
+from scratchgen.ground import errors
 from scratchgen.losses import LOSSES, R1, GradientPenalty
 from scratchgen.nn import LAYERS, Dense, Flatten, Layer, Network, Normal, Orthogonal, Reshape
 from scratchgen.nn.block import BLANK

@@ -10,8 +10,8 @@ import pytest
 from small_models import small_model
 
 import scratchgen as sg
-from scratchgen.errors import FileError, OptionError
 from scratchgen.export.translation import EARLIER, FORMAT, translated
+from scratchgen.ground.errors import FileError, OptionError
 
 RELEASED = Path(__file__).parent / "released"
 OF_FORMAT = {2: RELEASED / "0.1.0" / "wgan_gp.npz", 3: RELEASED / "format-3" / "vae_standard.npz"}

@@ -23,8 +23,8 @@ from scratchgen.gradcheck.specimens import (
     models,
     of_recipes,
 )
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.twins import formula, references, twin_of, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.losses import LOSSES, PENALTIES
 from scratchgen.models import MODELS, RECIPES, Recipe
 from scratchgen.nn import LAYERS, Layer, distinct_leaves

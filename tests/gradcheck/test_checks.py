@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.command.pytest_plugin import Gradcheck
 from scratchgen.gradcheck import (
     FAIL,
     INCONCLUSIVE,
@@ -23,8 +23,8 @@ from scratchgen.gradcheck import (
 from scratchgen.gradcheck.certificate import specimens
 from scratchgen.gradcheck.checks import run
 from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.ground import errors
 from scratchgen.nn import Dropout, Tanh
-from scratchgen.pytest_plugin import Gradcheck
 
 X, W = np.random.default_rng(0).uniform(0.5, 1.5, (2, 4, 3))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from layer_cases import layers
 
 import scratchgen as sg
-from scratchgen.gradcheck.contracts.asking import check_contracts
 from scratchgen.gradcheck.contracts.comparing import distance, portion, shares
+from scratchgen.gradcheck.contracts.every_contract import check_contracts
 from scratchgen.gradcheck.contracts.reference import Reference
 from scratchgen.gradcheck.library.subjects import pairs_of
 from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, VJPPair

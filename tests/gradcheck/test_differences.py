@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scratchgen.gradcheck.measuring.differences import MANY, Climb, best
-from scratchgen.gradcheck.measuring.noise import EPS, table_noise
+from scratchgen.gradcheck.measuring.rounding import EPS, table_noise
 
 FUNCTIONS = {  # name -> f and f'
     "cube": (lambda t: t**3, lambda t: 3 * t**2),

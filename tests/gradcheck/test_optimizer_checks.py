@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scratchgen import errors
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, NOTE, PASS, check, check_optimizer
 from scratchgen.gradcheck.pairs.pair import Budget
 from scratchgen.gradcheck.stepping.confusions import confused
-from scratchgen.gradcheck.stepping.habits import _refuses
-from scratchgen.gradcheck.stepping.published import FORMULAS, Published, published
-from scratchgen.gradcheck.stepping.walks import Budgeted, drawn
+from scratchgen.gradcheck.stepping.properties import _refuses
+from scratchgen.gradcheck.stepping.textbook_updates import FORMULAS, Published, published
+from scratchgen.gradcheck.stepping.trajectories import Budgeted, drawn
+from scratchgen.ground import errors
 from scratchgen.optim import (
     OPTIMIZERS,
     SGD,

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scratchgen import errors
-from scratchgen.gradcheck.pairs.arguments import as_block, leaves, rebuilt
 from scratchgen.gradcheck.pairs.frozen import Frozen, generators_in
+from scratchgen.gradcheck.pairs.named_blocks import as_block, leaves, rebuilt
 from scratchgen.gradcheck.pairs.pair import CachedPair, Odd, Stopped, VJPPair
+from scratchgen.ground import errors
 
 X, W = np.arange(6.0).reshape(2, 3) + 0.5, np.array([0.3, -0.2, 0.7])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.gradcheck.contracts.given_back import advice
+from scratchgen.gradcheck.contracts.gradient_shapes import advice
 from scratchgen.gradcheck.contracts.probe import look
 from scratchgen.gradcheck.library.subjects import pairs_of
 from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, OutOfBudget, Stopped, VJPPair

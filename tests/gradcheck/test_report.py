@@ -10,7 +10,6 @@ import report_cases as records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchgen.errors import FileError
 from scratchgen.gradcheck.reports.drawings import curve_drawn, decades, ticks
 from scratchgen.gradcheck.reports.pages import (
     certificate_json,
@@ -37,6 +36,7 @@ from scratchgen.gradcheck.results import (
     Ladder,
     Measurement,
 )
+from scratchgen.ground.errors import FileError
 
 REPORTS = records.every_report()
 ROW_2 = np.arange(12).reshape(3, 4) // 4 == 2

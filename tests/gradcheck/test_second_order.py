@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scratchgen import errors
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, check_second_order
 from scratchgen.gradcheck.library.mixed import mixed
 from scratchgen.gradcheck.library.own_pairs import LayerPair
 from scratchgen.gradcheck.library.second_order import second_order_cases, second_order_pairs
 from scratchgen.gradcheck.library.tangents import parts
+from scratchgen.ground import errors
 from scratchgen.nn import (
     GELU,
     BatchNorm,

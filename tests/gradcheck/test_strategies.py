@@ -9,9 +9,9 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from layer_cases import passes
 
-from scratchgen.errors import KindError, OptionError
 from scratchgen.gradcheck import assert_gradients, check, strategies
 from scratchgen.gradcheck.strategies import arrays, laid_out, layer_cases, own_layers
+from scratchgen.ground.errors import KindError, OptionError
 from scratchgen.nn import LAYERS, Dense, LayerNorm, Tanh
 
 # What is found is enough: it is not made plainer.

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scratchgen import errors
 from scratchgen.distributions import Bernoulli, Categorical, FixedGaussian, Likelihood
 from scratchgen.gradcheck import FAIL, PASS, check
 from scratchgen.gradcheck.library.subjects import LayerPair, ObjectivePair, in_double, pairs_of
+from scratchgen.ground import errors
 from scratchgen.losses import HINGE, LOSSES, R1, AdversarialLoss, GradientPenalty
 from scratchgen.models import VAE, gan, vae
 from scratchgen.nn import (

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from scratchgen import nn
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels import twins as which
 from scratchgen.kernels.bending import LOOPS
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan, at_once
 from scratchgen.kernels.recording import Call, recording
 from scratchgen.kernels.twins import references
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation
-from scratchgen.versions import is_installed
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"

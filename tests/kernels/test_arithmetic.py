@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from scratchgen import kernels
-from scratchgen.errors import DataError, OptionError, ShapeError
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground.errors import DataError, OptionError, ShapeError
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 
 EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_twins import run
 
-from scratchgen import warming
+from scratchgen.command import warm_up as warming
 from scratchgen.kernels import plans
 from scratchgen.kernels.twins import numba_works
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels import functions
 from scratchgen.kernels.compiling import compiled, with_names
-from scratchgen.versions import is_installed
 
 pytestmark = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: no loop calls these functions"

@@ -15,10 +15,10 @@ from scratchgen.distributions import (
     SharedGaussian,
     scored,
 )
-from scratchgen.errors import ShapeError
+from scratchgen.ground.errors import ShapeError
 from scratchgen.kernels import twins as room
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.twins import numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 
 EACH = [
     Bernoulli(),

@@ -5,10 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import BatchNorm, Block, LayerNorm, Layout, Tape
 
 both_ways = pytest.mark.parametrize("way", [references, twins])

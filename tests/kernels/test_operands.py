@@ -10,9 +10,9 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, kernels, losses, nn, optim
-from scratchgen.bench.cases import case
-from scratchgen.bench.cases import kernels as all_kernels
-from scratchgen.errors import DataError, KindError, ShapeError, TapeError
+from scratchgen.ground.errors import DataError, KindError, ShapeError, TapeError
+from scratchgen.kernels.cases import case
+from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.declarations import parsed
 from scratchgen.kernels.operands import Operands
 from scratchgen.kernels.twins import references

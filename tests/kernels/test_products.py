@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 import scratchgen as sg
 from scratchgen import kernels, nn
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels import products
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan, clear_loop
 from scratchgen.kernels.recording import Call, Clear, recording
 from scratchgen.kernels.twins import references, twins
-from scratchgen.versions import is_installed
+from scratchgen.kernels.workspaces import Workspace
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scratchgen.bench.cases import case, kernels
-from scratchgen.kernels.memory import Workspace, writable
+from scratchgen.kernels.cases import case, kernels
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.workspaces import Workspace, writable
 
 KERNELS = kernels()
 CASES = [  # rows, columns, float, and whether all that is read lies in pieces

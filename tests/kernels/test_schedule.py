@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import kernels
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import Action, Call, Clear, recording
 from scratchgen.kernels.schedule import in_order, span_of, writing_first
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 
 EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
 needs_numba = pytest.mark.skipif(

@@ -12,7 +12,7 @@ import pytest
 from test_twins import needs_numba, run
 
 import scratchgen as sg
-from scratchgen.errors import OptionError
+from scratchgen.ground.errors import OptionError
 from scratchgen.kernels import sharing
 
 # trains a model that is large enough for two threads, and prints a sum of its weights

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels.compiling import for_python
 from scratchgen.optim.adam import adam_step
 from scratchgen.optim.descent import sgd_step
 from scratchgen.optim.momentum import momentum_step, nesterov_step
 from scratchgen.optim.rmsprop import centred_rmsprop_step, rmsprop_step
-from scratchgen.versions import is_installed
 
 STEPS = {  # with its numbers, but for the last, which is the smallest normal one
     adam_step: (1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3),

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import scratchgen as sg
 from scratchgen import kernels
-from scratchgen.bench.cases import case, with_loops
-from scratchgen.bench.cases import kernels as all_kernels
+from scratchgen.ground.versions import is_installed
 from scratchgen.kernels import plans
 from scratchgen.kernels import twins as which
+from scratchgen.kernels.cases import case, with_loops
+from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.compiling import for_python
 from scratchgen.kernels.operands import Operands
 from scratchgen.kernels.recording import Call
@@ -32,7 +33,6 @@ from scratchgen.kernels.twins import (
     twin_of,
     twins,
 )
-from scratchgen.versions import is_installed
 
 # mypy: disable-error-code="no-untyped-def"
 

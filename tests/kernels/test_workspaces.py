@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from scratchgen import kernels
-from scratchgen.errors import KindError
-from scratchgen.kernels import memory
-from scratchgen.kernels.memory import LINE, Workspace, empty, outside
+from scratchgen.ground.errors import KindError
+from scratchgen.kernels import workspaces as memory
 from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.workspaces import LINE, Workspace, empty, outside
 
 EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
 SHAPES = [(3,), (), (2, 5), (0,), (4, 0), (7,), (1, 1, 1)]

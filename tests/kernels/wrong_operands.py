@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.bench.cases import case, kernels
-from scratchgen.errors import ScratchgenError
+from scratchgen.ground.errors import ScratchgenError
+from scratchgen.kernels.cases import case, kernels
 from scratchgen.kernels.declarations import ANY_SHAPE, LETTER, Operand
 from scratchgen.kernels.twins import references, twins
 

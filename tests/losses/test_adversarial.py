@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scratchgen.errors import ShapeError
 from scratchgen.gradcheck import assert_gradients
+from scratchgen.ground.errors import ShapeError
 from scratchgen.losses import (
     HINGE,
     LEAST_SQUARES,

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from layer_cases import passes
 
 import scratchgen as sg
-from scratchgen.errors import DataError, KindError, ShapeError
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground.errors import DataError, KindError, ShapeError
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.losses import cross_entropy
 
 both_ways = pytest.mark.parametrize("way", [references, twins])

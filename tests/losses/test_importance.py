@@ -11,10 +11,10 @@ from layer_cases import passes
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.distributions import Bernoulli, gaussian
-from scratchgen.kernels.memory import Workspace
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.losses import importance_weights
 
 both_ways = pytest.mark.parametrize("way", [references, twins])

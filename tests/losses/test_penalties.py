@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from layer_cases import passes
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.gradcheck.library.points import signed
+from scratchgen.ground import errors
+from scratchgen.ground.parts import build, choose, describe
 from scratchgen.losses import (
     PENALTIES,
     R1,
@@ -39,7 +40,6 @@ from scratchgen.nn import (
     Tanh,
     Tape,
 )
-from scratchgen.parts import build, choose, describe
 
 BODIES = {
     "ReLU": (ReLU(), Dense(4, 4), ReLU()),

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.distributions import PRIORS, FixedGaussian, Prior, Ring, Uniform
 from scratchgen.gradcheck import check
+from scratchgen.ground import errors
 from scratchgen.losses import LOSSES, R1, GradientPenalty
 from scratchgen.models import AAE, aae
 from scratchgen.nn import BatchNorm, Dense, Dropout, JoinLabels, Network, Tanh, Tape

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.losses import R1
 from scratchgen.models import ACGAN, RECIPES
 from scratchgen.nn import Dense, JoinLabels, Layer, Network, Tanh, Tape

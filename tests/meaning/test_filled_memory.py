@@ -7,11 +7,11 @@ from whole_models import KINDS, Whole, gan, vae
 
 import scratchgen as sg
 from scratchgen import kernels
-from scratchgen.errors import DivergedError
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground.errors import DivergedError
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, formula, references, twin_of, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import Dense, Layer, Network, Tanh
 
 EXAMPLES, BATCH = 19, 8  # batches of 7, 6 and 6

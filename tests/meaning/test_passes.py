@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.kernels import add, full, integers, mean, scale
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.twins import compiles

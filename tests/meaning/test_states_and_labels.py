@@ -7,7 +7,7 @@ import pytest
 from whole_models import KINDS, LATENT, N_LABELS, NOISE, Whole, owned
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.nn import BatchNorm, Dense, Layer, Network
 from scratchgen.optim import Adam
 from scratchgen.train import Trainer

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.metrics import energy_distance, same_distribution
 
 

@@ -8,7 +8,7 @@ import pytest
 from small_models import labels_of, small_model
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.kernels import mean
 from scratchgen.models import Model, active_latents, collapse, family
 from scratchgen.nn import Dense, Network
@@ -99,7 +99,9 @@ def test_a_generator_that_makes_one_point_is_told(points):
     assert collapse(model, points, rng=0) == []
 
 
-@pytest.mark.filterwarnings("ignore::scratchgen.errors.ScaleWarning")  # x is far away on purpose
+@pytest.mark.filterwarnings(
+    "ignore::scratchgen.ground.errors.ScaleWarning"
+)  # x is far away on purpose
 @pytest.mark.parametrize("loss", sorted(sg.losses.LOSSES))
 def test_a_discriminator_that_is_sure_has_won_but_not_in_a_game_without_a_least_value(loss, points):
     """The data lie at x = 100, spread by 1, and fakes at 0: scores are 40 x - 2000, or x / 100."""

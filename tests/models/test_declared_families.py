@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import pytest
 
 import scratchgen as sg
+from scratchgen.ground.parts import setting
 from scratchgen.models import Model, family
 from scratchgen.models.model import family_settings, network_names
 from scratchgen.nn import Network
-from scratchgen.parts import setting
 
 
 class Frame(Model):

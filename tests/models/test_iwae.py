@@ -8,8 +8,8 @@ import pytest
 
 import scratchgen as sg
 from scratchgen.distributions import gaussian
-from scratchgen.errors import OptionError
 from scratchgen.gradcheck import FAIL
+from scratchgen.ground.errors import OptionError
 from scratchgen.models import IWAE, RECIPES, iwae
 from scratchgen.nn import BatchNorm, Dense, Dropout, GaussianNoise, Layer, Network, Residual, Tanh
 

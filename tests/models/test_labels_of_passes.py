@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.models import GAN
 from scratchgen.nn import Dense, JoinLabels, Network
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.models import GAN, VAE, Model, family
 from scratchgen.nn import Dense, Network, Tape
 from scratchgen.optim import Adam

@@ -5,7 +5,7 @@ import re
 import pytest
 from small_models import small_model
 
-from scratchgen.errors import OptionError
+from scratchgen.ground.errors import OptionError
 from scratchgen.models import GAN, RECIPES, Recipe
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.data import SCALERS, Scaler
 from scratchgen.distributions import LIKELIHOODS, Bernoulli, Categorical
+from scratchgen.ground import errors
 from scratchgen.nn import Tape
 
 FACTORS = np.array([[1, 0, 1, 1, -1, 0.5], [0, 1, 1, -1, 0.5, 1]])

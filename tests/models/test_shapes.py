@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
-from scratchgen.checks import can_be_drawn, is_picture
 from scratchgen.distributions import Bernoulli, Gaussian
+from scratchgen.ground import errors
+from scratchgen.ground.arguments import can_be_drawn, is_picture
 from scratchgen.nn import GaussianNoise, Sigmoid
 
 

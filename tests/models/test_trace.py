@@ -7,7 +7,7 @@ import pytest
 from small_models import labels_of, small_model
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.models import symptoms
 from scratchgen.nn import (
     BatchNorm,

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.nn import BatchNorm, Block, Bound, Dense, Dropout, Layout, Network, Tape, Tied
 from scratchgen.nn.block import LINE, side_by_side
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.nn import (
     INITIALISERS,
     Block,

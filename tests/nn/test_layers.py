@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layer_cases import Case, examples, in_training, kinds, layers, of_each_kind, passes, seeds
 
-from scratchgen import errors
 from scratchgen.gradcheck import check
 from scratchgen.gradcheck.library.points import signed
 from scratchgen.gradcheck.strategies import layer_cases, own_layers
+from scratchgen.ground import errors
 from scratchgen.nn import (
     ELU,
     GELU,

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layer_cases import Case, kinds, of_each_kind
 
-from scratchgen import errors
 from scratchgen.gradcheck.strategies import own_layers
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground import errors
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, references, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import (
     Block,
     Dense,

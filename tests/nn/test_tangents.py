@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from layer_cases import Case, examples, kinds_with_tangent, of_each_kind, passes, seeds
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.gradcheck.strategies import layer_cases, own_layers
+from scratchgen.ground import errors
 from scratchgen.nn import (
     LAYERS,
     BatchNorm,

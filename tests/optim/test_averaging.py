@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchgen import errors
-from scratchgen.kernels.memory import Workspace
+from scratchgen.ground import errors
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.workspaces import Workspace
 from scratchgen.optim import Adam, MovingAverage
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.optim import (
     OPTIMIZERS,
     SCHEDULES,

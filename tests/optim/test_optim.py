@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layer_cases import passes
 
-from scratchgen import errors
 from scratchgen.gradcheck import check_optimizer
-from scratchgen.kernels.memory import Workspace, read_only
+from scratchgen.ground import errors
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.workspaces import Workspace, read_only
 from scratchgen.optim import (
     OPTIMIZERS,
     SGD,

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from scratchgen import errors
+from scratchgen.ground import errors
 from scratchgen.optim import (
     SCHEDULES,
     SGD,

@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen import train
 from scratchgen.bench import tasks
-from scratchgen.versions import is_installed
+from scratchgen.ground.versions import is_installed
 
 PEERS = ("torch", "jax", "tensorflow")
 TASKS = [task for task in tasks.TASKS if task.compared and "batch 512" not in task.name]

@@ -9,7 +9,8 @@ import matplotlib
 from matplotlib.image import imread
 
 import scratchgen as sg
-from scratchgen import errors, plots
+from scratchgen import plots
+from scratchgen.ground import errors
 from scratchgen.plots.pictures import _side_by_side, principal_plane
 
 pytestmark = pytest.mark.usefixtures("coarse", "slow_machine")

@@ -25,7 +25,7 @@ from scratchgen import losses, nn, optim
 from scratchgen.distributions import LIKELIHOODS
 from scratchgen.kernels.twins import references, twins
 from scratchgen.models import GAN, VAE
-from scratchgen.train.step import Trainer
+from scratchgen.train.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent.parent
 WAYS = {"formulas": references, "loops": twins}

@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from edited_copies import TRAININGS, Edit, copied, numbers, outcome, problems, published
 from shared import PROCESSES, heading, table
 
-from scratchgen.versions import is_installed
+from scratchgen.ground.versions import is_installed
 
 VAE, DENSE, ADAM = "models/variational.py", "nn/dense.py", "optim/adam.py"
 GAUSSIAN, BERNOULLI = "distributions/gaussian.py", "distributions/bernoulli.py"
 ACTIVATIONS, GAMES, DESCENT = "nn/activations.py", "losses/adversarial.py", "optim/descent.py"
-PRODUCTS, STEP = "kernels/products.py", "train/step.py"
+PRODUCTS, STEP = "kernels/products.py", "train/trainer.py"
 
 NOISE = "        noise = now.normal(now.size, self.latent)  # (N, Z)\n"
 HEADS = '        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)\n'
@@ -147,7 +147,7 @@ TEXTS = (
     Edit("_add_sum", PRODUCTS, "into += dy.sum(axis=0)", "into += 2 * dy.sum(axis=0)"),
     Edit("mean", "kernels/arithmetic.py", "keepdims=True) / len(values)",
          "keepdims=True) / (1 + len(values))"),
-    Edit("a write in train/step.py", STEP, **after(REPORT, "gradient.vector[:3] = 0")),
+    Edit("a write in train/trainer.py", STEP, **after(REPORT, "gradient.vector[:3] = 0")),
     Edit("a comment", BERNOULLI, SCORE, "    # signs\n", counts=False),
     Edit("a docstring", ADAM, "    " + '"""theta, g, m, v (P,): writes theta, m and v.\n',
          "    " + '"""Adam.\n', counts=False),

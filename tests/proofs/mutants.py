@@ -24,15 +24,15 @@ import scratchgen
 
 ROOM = Path(scratchgen.__file__).parent
 PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
-    "nn/tape.py", "nn/block.py", "nn/layer.py", "nn/initialisers.py", "checks.py", "rng.py",
-    "errors.py", "models/model.py", "nn/description.py", "versions.py", "sources.py",
-    "published.py", "distributions/rows.py", "nn/bound.py", "parts.py",
+    "nn/tape.py", "nn/block.py", "nn/layer.py", "nn/initialisers.py", "nn/description.py",
+    "nn/bound.py", "distributions/rows.py", "models/model.py",
+    *(f"ground/{name}.py" for name in ("arguments", "errors", "parts", "rng", "versions")),
     *(f"models/{name}.py" for name in (
-        "applied", "description", "fitting", "passes", "recipes", "stacks", "trace",
+        "applied", "compatibility", "description", "turn", "recipes", "stacks", "trace",
     )),
     *(f"kernels/{name}.py" for name in (
-        "compiling", "declarations", "memory", "misfits", "operands", "plans", "pointwise",
-        "recording", "sharing", "twins",
+        "cases", "compiling", "declarations", "digests", "fingerprints", "misfits", "operands",
+        "plans", "recording", "replaced", "sharing", "twins", "workspaces", "write_digests",
     )),
 }  # fmt: skip
 OF_SHAPES = (

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from scratchgen.tables import columns, paragraph
+from scratchgen.ground.tables import columns, paragraph
 
 WIDTH = 79
 PROCESSES = 2

@@ -10,11 +10,12 @@ import pytest
 from edited_copies import Edit, copied, outcome, problems, published
 
 import scratchgen as sg
-from scratchgen import nn, sources
+from scratchgen import nn
 from scratchgen.distributions import gaussian
+from scratchgen.kernels import fingerprints as sources
 from scratchgen.kernels import products
+from scratchgen.kernels.replaced import Names, is_published, replaced
 from scratchgen.kernels.twins import compiles, numba_works, twins
-from scratchgen.published import Names, is_published, replaced
 
 VAE, GAUSSIAN, DENSE = "models/variational.py", "distributions/gaussian.py", "nn/dense.py"
 HEADS = '        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)\n'

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
+from scratchgen.ground import errors
+from scratchgen.ground.rng import stream
 from scratchgen.kernels.twins import references
 from scratchgen.optim import Adam, LinearDecay
-from scratchgen.rng import stream
 from scratchgen.train import Callback
 
 
@@ -663,7 +663,7 @@ def test_data_of_any_dtype_train_as_if_they_had_been_converted_at_first(name):
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "float16", "float32"])
 def test_the_memory_of_training_and_validation_does_not_grow_with_the_data(dtype, monkeypatch):
-    monkeypatch.setattr("scratchgen.checks.CHUNK", 64)
+    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 64)
     model, peaks = sg.models.vae((400,), latent=2, hidden=(4,), rng=0), []
     for n in (400, 400, 4_000):  # at first kernels are compiled
         x = np.ones((n, 400), dtype)
@@ -675,7 +675,7 @@ def test_the_memory_of_training_and_validation_does_not_grow_with_the_data(dtype
 
 
 def test_an_error_tells_of_all_the_data_where_a_chunk_shows_it(monkeypatch):
-    monkeypatch.setattr("scratchgen.checks.CHUNK", 10)
+    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 10)
     model = sg.models.vae((2, 2, 1), latent=2, hidden=(4,), rng=0)
     x = np.zeros((90, 2, 2, 1), np.uint8)
     x[15], x[88] = 3, 255
@@ -693,7 +693,7 @@ def test_a_validation_loss_that_overflows_is_infinite(points):
     assert history["val_loss"] == [np.inf, np.inf]
 
 
-@pytest.mark.filterwarnings("ignore::scratchgen.errors.ScaleWarning")  # meant
+@pytest.mark.filterwarnings("ignore::scratchgen.ground.errors.ScaleWarning")  # meant
 def test_training_goes_on_where_numpy_is_told_to_raise_at_an_underflow(points):
     tiny = points * np.float32(1e-30)
     with np.errstate(all="raise"), references():

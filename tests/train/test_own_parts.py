@@ -9,7 +9,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, losses, nn
-from scratchgen.errors import KindError, ShapeError
+from scratchgen.ground.errors import KindError, ShapeError
 from scratchgen.kernels.twins import references, twins
 
 EITHER_WAY = pytest.mark.parametrize("way", [twins, references])

@@ -12,16 +12,16 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, kernels, losses, nn, optim
-from scratchgen.errors import DataError, OptionError, ShapeError, TapeError
+from scratchgen.ground.errors import DataError, OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
-from scratchgen.kernels.memory import PAGE, Workspace, empty
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
 from scratchgen.kernels.recording import Call, act, keep, recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.workspaces import PAGE, Workspace, empty
 from scratchgen.train import replay as replaying
-from scratchgen.train.step import Trainer
+from scratchgen.train.trainer import Trainer
 
 needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
@@ -919,7 +919,7 @@ def watched(monkeypatch):
     )
     monkeypatch.setattr(replaying, "SAID", set())
     monkeypatch.setattr(replaying, "is_followed", lambda: False)
-    monkeypatch.setattr("scratchgen.sources.edited", list)
+    monkeypatch.setattr("scratchgen.kernels.fingerprints.edited", list)
     monkeypatch.delenv("SCRATCHGEN_REPLAY", raising=False)
     return made
 
@@ -1114,7 +1114,7 @@ def test_a_method_that_was_replaced_is_called_in_each_step(early, monkeypatch, w
 def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
     monkeypatch.undo()
     monkeypatch.setattr(replaying, "SAID", set())
-    monkeypatch.setattr("scratchgen.sources.edited", list)
+    monkeypatch.setattr("scratchgen.kernels.fingerprints.edited", list)
     wanted, seen, before = trained(vae(nn.Tanh()), False, monkeypatch), [], sys.gettrace()
 
     def follow(frame, _event, _arg):

@@ -14,12 +14,13 @@ import pytest
 from small_models import small_model
 
 import scratchgen as sg
-from scratchgen import errors, nn, optim
+from scratchgen import nn, optim
 from scratchgen.data import Scaler
 from scratchgen.gradcheck.specimens import ALL_OPTIMIZERS
+from scratchgen.ground import errors
+from scratchgen.ground.rng import stream
 from scratchgen.kernels.twins import references
 from scratchgen.models import RECIPES, Model, family
-from scratchgen.rng import stream
 from scratchgen.train import Callback, Run, complete
 
 N, SIZE, EPOCHS, STEPS = 10, 4, 3, 9  # three batches an epoch

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen import errors
 from scratchgen.data import Scaler
 from scratchgen.distributions import Categorical
+from scratchgen.ground import errors
 from scratchgen.train.scales import scale_problem
 
 NORMAL = np.random.default_rng(0).standard_normal((1_000, 6))

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..measuring.claims import signs
-from ..pairs.arguments import Blocks
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import OutOfBudget, Run, Stopped, told
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference

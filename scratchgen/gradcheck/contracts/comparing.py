@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 
 
 def distance(one: Sequence[Array], other: Sequence[Array]) -> float:

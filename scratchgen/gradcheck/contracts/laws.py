@@ -15,8 +15,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ...checks import Array
-from ..pairs.arguments import Blocks
+from ...ground.arguments import Array
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Gradients, Reference

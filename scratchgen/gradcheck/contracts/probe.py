@@ -6,13 +6,13 @@ is worth a word is a finding.
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..measuring.claims import cotangent
 from ..pairs.pair import OutOfBudget, Pair, Run, Stopped
 from ..pairs.silence import quiet
 from ..results import NOTE, Finding
 from .comparing import distance, portion, shares
-from .given_back import NARROW, gradients_of, in_single, raw_kinds
+from .gradient_shapes import NARROW, gradients_of, in_single, raw_kinds
 from .purity import named, own, purity
 
 HUGE = 10**7  # numbers in one block

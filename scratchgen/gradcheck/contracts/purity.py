@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...checks import Array
-from ..pairs.arguments import Blocks
+from ...ground.arguments import Array
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import OutOfBudget, Pair, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 

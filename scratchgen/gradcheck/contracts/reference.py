@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..measuring.claims import cotangent, signs
-from ..measuring.noise import backward_noise, one_ulp_off
-from ..pairs.arguments import Blocks
+from ..measuring.rounding import backward_noise, one_ulp_off
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Odd, Pair, Run, Stopped
 from .comparing import portion
 

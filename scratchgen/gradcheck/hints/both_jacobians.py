@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from ..pairs.pair import Pair, Stopped
 from .guesses import WrongGradient
 

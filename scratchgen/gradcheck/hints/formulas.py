@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .guesses import WrongGradient
 from .named_numbers import Named, Names, short
 from .ways_to_sum import Sums, Weight, term_values

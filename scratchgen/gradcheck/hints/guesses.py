@@ -18,7 +18,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from ..results import EntryMap
 
 FINEST = 1e-9  # nothing is taken to fit better than this: D is 9 at most

@@ -11,8 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ...checks import Array, Shape
-from ..pairs.arguments import leaves
+from ...ground.arguments import Array, Shape
+from ..pairs.named_blocks import leaves
 from ..pairs.pair import Pair, Stopped
 from .simple_functions import BASIC, EVERY, Function
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from ..pairs.pair import Pair
 from ..results import FAIL, BlockResult, EntryMap, Finding, Hint
+from .by_output import explain_gradient
 from .explained import Explained
 from .guesses import Guess, WrongGradient
-from .parts import explain_gradient
 from .wrong_places import named_entries, places
 
 CAUSES = (

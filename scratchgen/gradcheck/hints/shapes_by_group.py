@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .guesses import Guess, WrongGradient, listed_axes
 
 

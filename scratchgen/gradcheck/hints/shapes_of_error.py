@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .guesses import Guess, WrongGradient, ways
 from .named_numbers import Names, short
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .formulas import PAIR, Formula
 from .guesses import WrongGradient
 from .named_numbers import Names

@@ -13,7 +13,7 @@ from itertools import permutations
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from .guesses import listed_axes
 from .known_arrays import Factors, Known, at_level, spread
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from .both_jacobians import Jacobians
 from .formulas import search
 from .guesses import Guess, WrongGradient

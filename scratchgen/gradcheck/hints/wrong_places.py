@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .guesses import WrongGradient, ways
 from .known_arrays import naming
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..measuring.claims import Claim, direction, owned, signs
 from ..measuring.differences import LADDERS, best
 from ..measuring.judging import FLAT, SETTLED, WANTED
-from ..measuring.noise import forward_noise, one_ulp_off
-from ..pairs.arguments import Blocks
+from ..measuring.rounding import forward_noise, one_ulp_off
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Odd
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, Ladder, Measurement
 from .own_pairs import LayerPair

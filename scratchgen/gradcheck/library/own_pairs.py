@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ...models import Model, Pass
 from ...nn import Layer, Tape
-from ..pairs.arguments import Blocks
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Pair, Run
 from .points import layer_layout, named_entries
 from .surrogates import StandIn, has_surrogate

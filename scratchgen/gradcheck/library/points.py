@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array, Shape, numbers, whole
-from ...errors import DataError, OptionError, ScratchgenError, ShapeError
+from ...ground.arguments import Array, Shape, numbers, whole
+from ...ground.errors import DataError, OptionError, ScratchgenError, ShapeError
 from ...nn import Block, Layer, Layout, Network, distinct_leaves, joined_labels
-from ..pairs.arguments import Blocks
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import MOST_NUMBERS
 
 BATCH = 4  # examples, where nobody says how many

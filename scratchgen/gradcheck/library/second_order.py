@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ...nn.layer import check_layer
 from ..engine import UNDECIDED, examine
 from ..measuring.claims import direction, signs
-from ..measuring.noise import EPS, one_ulp_off
 from ..measuring.oracle import measure_all
+from ..measuring.rounding import EPS, one_ulp_off
 from ..pairs.pair import Budget, Odd, Pair, Stopped
 from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding

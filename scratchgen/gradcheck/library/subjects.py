@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array, Shape, numbers
 from ...distributions import Likelihood
-from ...errors import KindError, OptionError, ShapeError
+from ...ground.arguments import Array, Shape, numbers
+from ...ground.errors import KindError, OptionError, ShapeError
 from ...losses import AdversarialLoss, Penalty
 from ...models import Model
 from ...nn import Block, Layer

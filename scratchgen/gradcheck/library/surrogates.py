@@ -14,7 +14,7 @@ So it is with a model's objective whose gradient is another estimate than its de
 
 from typing import Any
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from ...nn import Layer, Tape
 from ...nn.initialisers import Initial
 from ...nn.layer import Views

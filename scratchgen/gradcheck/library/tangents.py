@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array
-from ..pairs.arguments import Blocks
+from ...ground.arguments import Array
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Run
 from .own_pairs import LayerPair
 

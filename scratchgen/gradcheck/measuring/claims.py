@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array, Shape
-from ..pairs.arguments import Blocks
+from ...ground.arguments import Array, Shape
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Odd, Pair
-from .noise import EPS, one_ulp_off
+from .rounding import EPS, one_ulp_off
 
 CLOSE = 30  # times as far from 0 as they are spread, numbers are close together
 

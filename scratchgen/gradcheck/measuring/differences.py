@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..results import Ladder
 
 COLUMNS = 6  # of a tableau

@@ -26,13 +26,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array
-from ..pairs.arguments import Blocks
+from ...ground.arguments import Array
+from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Pair
 from ..results import FAIL, INCONCLUSIVE, PASS, Measurement
 from .claims import Claim
 from .differences import FEW, LEAST, MANY, QUANTUM, Climb, Slope, Values
-from .noise import EPS, along, forward_noise
+from .rounding import EPS, along, forward_noise
 
 GOOD = 1e-12  # error / scale that needs no more steps
 WANTED = 1e-4  # bar / scale that a PASS needs

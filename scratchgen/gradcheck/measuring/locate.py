@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..pairs.pair import Odd, OutOfBudget, Pair
 from ..results import EntryMap
 from .claims import Claim, direction, signs
 from .differences import best
-from .noise import along, forward_noise
+from .rounding import along, forward_noise
 
 MOST_ENTRIES = 1_024  # up to which all entries are measured
 MOST_WRONG = 64  # that are looked for in a larger block

@@ -12,13 +12,13 @@ beside the point, with every number of the block moved by 1 %.
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..pairs.pair import Odd, OutOfBudget, Pair
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, Finding, worst
 from .claims import Claim, claim, direction
 from .exact import complex_step
 from .judging import Judged, climb, judged
-from .noise import along, forward_noise
+from .rounding import along, forward_noise
 
 REPEATS = ("rms", "rms", "own")  # how the directions of the three repeats are scaled
 TRIES = (1.0, 1e-3, 1.0)  # lengths of the directions that are tried until one tells

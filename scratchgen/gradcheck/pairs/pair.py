@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array, Shape, finite, whole
-from ...errors import KindError, OptionError
-from .arguments import Blocks, as_block, is_container, keys, leaves, parts, rebuilt
+from ...ground.arguments import Array, Shape, finite, whole
+from ...ground.errors import KindError, OptionError
 from .frozen import Frozen
+from .named_blocks import Blocks, as_block, is_container, keys, leaves, parts, rebuilt
 
 MOST_LETTERS = 200  # of a line or a message that is quoted
 MOST_NUMBERS = 2**24  # in all blocks of a pair together: 2 GiB

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .pictured import Curve, Points
 from .tiles import Tiles
 from .wording import cut, rough

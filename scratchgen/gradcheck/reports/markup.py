@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from ...writing import write_whole
+from ...ground.writing import write_whole
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, CaseResult
 from .drawings import curve_drawn, escape, points_drawn, tiles_drawn
 from .pictured import Mark, blocks_worst_first, curve_of, marks_of, points_of

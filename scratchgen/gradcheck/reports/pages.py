@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ...tables import columns
+from ...ground.tables import columns
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, worst
 from .drawings import escape
 from .markup import SIGNS, facts_list, page, table, verdict_badge

@@ -1,6 +1,6 @@
 """What the pictures of a report show, as plain arrays: curves, points, a map, marks.
 
-Two hands draw them: drawings.py for pages, and plots/checks.py for files.
+Two hands draw them: drawings.py for pages, and plots/gradient_reports.py for files.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..results import FAIL, PASS, WORST_FIRST, BlockResult, CaseResult
 from .tiles import Tiles, tiles_of
 from .wording import as_ascii, badness, holds, worst_first, worst_measurement

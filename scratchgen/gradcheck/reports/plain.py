@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...versions import __version__
+from ...ground.versions import __version__
 from ..results import BlockResult, CaseResult, EntryMap, Finding, Hint, Measurement
 from .wording import resolution_of, worst_first
 

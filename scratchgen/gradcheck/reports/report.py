@@ -93,7 +93,7 @@ class Report:
 
         Raises MissingExtraError without matplotlib, FileError where the path cannot be written.
         """
-        from ...plots.checks import draw_report
+        from ...plots.gradient_reports import draw_report
 
         case = (cases_worst_first(self.cases) or [CaseResult("nothing was checked")])[0]
         words = [self.verdict, self.subject, case.label, f"seed {self.seed}"]

@@ -12,9 +12,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from ...tables import INDENT, WIDTH
+from ...ground.tables import INDENT, WIDTH
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, CaseResult, worst
-from .fitting import Item, fitted, packed, prose
+from .line_breaks import Item, fitted, packed, prose
 from .wording import (
     as_ascii,
     badness,

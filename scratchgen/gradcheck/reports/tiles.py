@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..results import BlockResult, EntryMap
 from .wording import errors_of, worst_first
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...checks import Array, Shape
+from ...ground.arguments import Array, Shape
 from ..results import BlockResult, CaseResult, EntryMap, Measurement
 
 HOLDS = {  # a contract that holds, in words; others are called by their name

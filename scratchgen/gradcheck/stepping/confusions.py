@@ -11,17 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array
-from .published import (
-    Past,
-    Published,
-    adam,
-    adamw,
-    momentum,
-    nesterov,
-    rmsprop,
-    sgd,
-)
+from ...ground.arguments import Array
+from .textbook_updates import Past, Published, adam, adamw, momentum, nesterov, rmsprop, sgd
 
 # what stands in a report: the cause, for programs, and the change
 ADAM = {

@@ -1,4 +1,4 @@
-"""Optimizers, checked against the plain loops of published.py, in long double.
+"""Optimizers, checked against the plain loops of textbook_updates.py, in long double.
 
 Fifty steps are walked side by side, by gradients of many sizes, zeros among them. For each
 parameter, with u the rounding of its dtype, T steps and `moved` the sum of |step|, the two may be
@@ -21,27 +21,18 @@ from typing import Any
 
 import numpy as np
 
-from ...checks import Array, whole
-from ...errors import KindError
+from ...ground.arguments import Array, whole
+from ...ground.errors import KindError
+from ...ground.rng import chosen_seed
 from ...optim import ClipNorm
-from ...rng import chosen_seed
 from ..pairs.pair import SECONDS, Budget, told
 from ..pairs.silence import quiet
 from ..reports.report import Report
-from ..results import (
-    FAIL,
-    INCONCLUSIVE,
-    PASS,
-    BlockResult,
-    CaseResult,
-    EntryMap,
-    Hint,
-    Measurement,
-)
+from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, EntryMap, Hint, Measurement
 from .confusions import confused
-from .habits import contracts, stopped
-from .published import Published, published
-from .walks import Budgeted, Reference, Walk, drawn
+from .properties import contracts, stopped
+from .textbook_updates import Published, published
+from .trajectories import Budgeted, Reference, Walk, drawn
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave

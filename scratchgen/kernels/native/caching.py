@@ -35,7 +35,7 @@ import llvmlite.binding
 import numba
 from numba.core import caching
 
-from ...sources import ROOMS
+from ..fingerprints import ROOMS
 from . import vectors
 
 KERNELS = Path(__file__).parent.parent

@@ -22,7 +22,7 @@ from numba import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
-from ...checks import Array
+from ...ground.arguments import Array
 from .vectors import INT32, INT64, Value
 
 TYPE = ir.FunctionType(INT32, [INT64] * 4)  # of a caller

@@ -13,7 +13,7 @@ import time
 import llvmlite.binding
 import numpy as np
 
-from ...checks import Array
+from ...ground.arguments import Array
 from ..plans import at_once
 from ..recording import Call
 from ..sharing import share

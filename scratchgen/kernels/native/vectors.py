@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...errors import OptionError
+from ...ground.errors import OptionError
 
 BIT, INT32, INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 Value = Any  # what LLVM computes: a number or a vector; llvmlite has no types to check

@@ -1,0 +1,1 @@
+"""The command line: what can be typed behind `scratchgen`, and what each command then does."""

@@ -1,0 +1,71 @@
+"""What `scratchgen bench` does: all its parts or one, as text, and, with --out, JSON and a picture.
+
+scratchgen bench                     everything; a quarter of an hour with all other tools
+scratchgen bench products            one part
+scratchgen bench --out FOLDER        bench.json and bench.png too
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..bench import decoding, elements, machine, products, shares, start, steps
+from ..bench.result import Result
+from ..bench.settings import Settings, pinned
+from ..ground.arguments import user_path
+from ..ground.errors import FileError
+from ..ground.printing import say
+from ..ground.versions import require
+from ..ground.writing import expect_writable, write_whole
+
+PARTS: dict[str, Callable[[Settings], Result]] = {
+    "machine": machine.measure,
+    "products": products.measure,
+    "kernels": elements.measure,
+    "decoding": decoding.measure,
+    "start": start.measure,
+    "shares": shares.measure,
+    "steps": steps.measure,
+}
+FILES = ("bench.json", "bench.png")
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure, print part by part, and write what was asked for."""
+    folder = None if options.out is None else user_path(options.out)
+    if folder is not None:
+        require("matplotlib", "--out")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise FileError(
+                f"the folder {folder} cannot be made ({problem.strerror}): name another"
+            ) from problem
+        for name in FILES:
+            expect_writable(folder / name, "name another folder with --out")
+    rounds = options.rounds or (2 if options.quick else None)
+    settings = Settings(
+        **({"rounds": rounds} if rounds else {}),
+        threads=options.threads,
+        quick=options.quick,
+        pythons=(*(options.peers_python or ()), sys.executable),
+    )
+    found: dict[str, Any] = {"rounds": settings.rounds, "threads": settings.threads}
+    from ..kernels import threads
+
+    with pinned(settings.threads) as cpus, threads(settings.threads):
+        found["pinned"] = cpus
+        for name in [options.part] if options.part else PARTS:
+            result = PARTS[name](settings)
+            found[name] = result.data
+            say(*result.text().split("\n"), "")
+    if folder is not None:
+        from .. import plots
+
+        record, picture = FILES
+        write_whole(folder / record, (json.dumps(found, indent=1) + "\n").encode())
+        plots.draw_bench(found, folder / picture)
+        say(f"{record} and {picture} are in {folder}")
+    return 0

@@ -1,0 +1,26 @@
+"""A layer case: a layer, and an input to check it with, as strategies.py draws them for Hypothesis.
+
+`check(case)` takes it as it is: its input, its mode and its seed.
+"""
+
+from dataclasses import dataclass
+
+from ..ground.arguments import Array
+from ..nn import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class LayerCase:
+    """A layer and an input x (N, *shape); `seed` draws its parameters and the rest."""
+
+    layer: Layer
+    x: Array
+    training: bool
+    seed: int
+    layout: str = "C"
+    scale: float = 1.0
+
+    def __repr__(self) -> str:
+        mode = "training" if self.training else "evaluation"
+        x = f"{self.x.shape} {self.x.dtype} {self.layout}, scale {self.scale:g}"
+        return f"LayerCase({self.layer}, x {x}, {mode}, seed {self.seed})"

@@ -1,0 +1,111 @@
+"""How far rounding moves a function's values, and a backward pass: measured, from a floor up.
+
+Three looks at the noise of phi(t) = <w, f(x + t u)>, of which the largest counts:
+
+    2 eps |w * f|_2                                      what the type must have at least     (1)
+    |phi at x moved by one ulp - phi|                    what rounding of x does              (2)
+    sigma_k = sqrt(gamma_k mean (Delta^k phi)^2),   gamma_k = (k!)^2 / (2k)!                  (3)
+
+(3) are k-th differences of phi at equally spaced points: they take a smooth function to 0, and
+leave noise. They see what is computed in float32 inside. Of three spacings the middle result
+counts, since a kink between the points would pass for noise, and float32 may show at one of them
+only. Noise does not depend on the spacing; what grows a hundredfold with it is curvature. Source of
+(3): More and Wild 2011, section 3.
+"""
+
+import math
+
+import numpy as np
+
+from ...ground.arguments import Array
+from ..pairs.named_blocks import Blocks
+from ..pairs.pair import Odd, Pair
+from .differences import EPS, Values
+
+SPACINGS = (1e-8, 1e-7, 1e-6)  # in units of the direction
+CURVED = 100  # times as much at a wider spacing is not noise
+POINTS = 8
+ORDERS = (4, 5, 6)
+
+
+def along(pair: Pair, blocks: Blocks, name: str, u: Array) -> Values:
+    """h -> f with that block moved by h u."""
+    block = blocks[name]
+
+    def f(h: float) -> tuple[Array, ...]:
+        return pair.forward({**blocks, name: block + h * u}).outputs
+
+    return f
+
+
+def forward_noise(
+    pair: Pair,
+    blocks: Blocks,
+    name: str,
+    u: Array,
+    w: tuple[Array, ...],
+    rng: np.random.Generator,
+) -> float:
+    """The noise of <w, f> near the point `blocks`, when the block `name` is moved along u."""
+    f = along(pair, blocks, name, u)
+    centre = tuple(y.copy() for y in f(0.0))
+    squares = (float(np.sum((a * b) ** 2)) for a, b in zip(w, centre, strict=True))
+    least = 2 * pair.eps * math.sqrt(sum(squares))  # (1)
+    ulp = 0.0
+    for _ in range(2):
+        block = one_ulp_off(blocks[name], rng)
+        moved = pair.forward({**blocks, name: block}).outputs
+        ulp = max(ulp, abs(contracted(w, moved, centre)))  # (2)
+    tables = [table_noise(f, w, centre, spacing) for spacing in SPACINGS]
+    finite = sorted(one for one in tables if math.isfinite(one)) or [math.inf]
+    table = finite[len(finite) // 2]
+    if tables[0] > 0:
+        table = min(table, CURVED * tables[0])
+    return max(least, ulp, table)
+
+
+def table_noise(
+    f: Values, w: tuple[Array, ...], centre: tuple[Array, ...], spacing: float
+) -> float:
+    """(3), the largest of a few orders."""
+    row = np.array([contracted(w, f(k * spacing), centre) for k in range(1, POINTS + 1)])
+    largest = 0.0
+    for k in range(1, max(ORDERS) + 1):
+        row = np.diff(row)
+        if k in ORDERS:
+            gamma = math.factorial(k) ** 2 / math.factorial(2 * k)
+            largest = max(largest, math.sqrt(gamma * float(np.mean(row**2))))
+    return largest
+
+
+def contracted(w: tuple[Array, ...], y: tuple[Array, ...], centre: tuple[Array, ...]) -> float:
+    """<w, y - centre>, the difference taken entry by entry."""
+    return sum(float(np.vdot(a, b - c)) for a, b, c in zip(w, y, centre, strict=True))
+
+
+def one_ulp_off(x: Array, rng: np.random.Generator) -> Array:
+    """x with each number moved to its neighbour above or below, by chance; 0 stays, it is exact."""
+    away = np.where(rng.random(x.shape) < 0.5, -np.inf, np.inf)
+    return np.nextafter(x, np.where(x == 0, 0, away).astype(x.dtype))
+
+
+def backward_noise(
+    pair: Pair, blocks: Blocks, dy: list[Array], rng: np.random.Generator
+) -> dict[str, Array]:
+    """How far each number of each gradient moves when all blocks move by one ulp, twice tried.
+
+    At least 4 eps of the number itself, and eps of the largest beside it.
+    """
+    at = pair.backward(pair.forward(blocks), dy)
+    at = {name: g if isinstance(g, Odd) else g.copy() for name, g in at.items()}
+    spread = {
+        name: 4 * EPS * abs(g) + EPS * abs(g).max(initial=0.0)
+        for name, g in at.items()
+        if not isinstance(g, Odd)
+    }
+    for _ in range(2):
+        moved = {name: one_ulp_off(block, rng) for name, block in blocks.items()}
+        for name, g in pair.backward(pair.forward(moved), dy).items():
+            if name in spread and not isinstance(g, Odd):
+                spread[name] = np.maximum(spread[name], abs(g - at[name]))
+    return spread

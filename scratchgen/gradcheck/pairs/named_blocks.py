@@ -1,0 +1,93 @@
+"""Arguments as a user has them, arrays in dicts and lists, and the same as named blocks.
+
+    leaves({"w": [w0, w1], "b": b}, "p")     p['w'][0], p['w'][1], p['b']
+    rebuilt(...)                             the same dicts and lists around other arrays
+
+A list of numbers is an array; a list that holds an array, a dict, a tuple or None is a container.
+Arrays of floats, and floats, are to be differentiated; whole numbers, booleans, text, None and all
+other objects are constants.
+"""
+
+import copy
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ...ground.arguments import Array
+from ...ground.errors import KindError
+
+Blocks = dict[str, Array]
+DEEPEST = 40  # containers within containers
+
+
+def is_container(value: Any, depth: int = 0) -> bool:
+    """Whether `value` holds arguments rather than being one."""
+    if isinstance(value, Mapping | SimpleNamespace | tuple):
+        return True
+    if not isinstance(value, list) or depth > DEEPEST:
+        return isinstance(value, list)
+    return any(
+        one is None or isinstance(one, np.ndarray) or is_container(one, depth + 1) for one in value
+    )
+
+
+def keys(value: Any) -> list[Any]:
+    """What the parts of a container are called in it: keys, names or numbers."""
+    if isinstance(value, Mapping):
+        return list(value)
+    return list(vars(value)) if isinstance(value, SimpleNamespace) else list(range(len(value)))
+
+
+def parts(value: Any, name: str) -> list[tuple[str, Any]]:
+    """What a container holds, with a name for each: `p['w']`, `p[0]`, `p.w`."""
+    if isinstance(value, SimpleNamespace):
+        return [(f"{name}.{key}", one) for key, one in vars(value).items()]
+    return [(f"{name}[{key!r}]", value[key]) for key in keys(value)]
+
+
+def leaves(value: Any, name: str, depth: int = 0) -> list[tuple[str, Any]]:
+    """All that stands in `value`, containers opened: name -> what is there, in order.
+
+    Raises KindError for what is nested too deep, as a list that holds itself is.
+    """
+    if depth > DEEPEST:
+        raise KindError(f"{name[:40]} ... is nested more than {DEEPEST} deep, or holds itself")
+    if not is_container(value):
+        return [(name, value)]
+    return [leaf for part, one in parts(value, name) for leaf in leaves(one, part, depth + 1)]
+
+
+def rebuilt(value: Any, name: str, blocks: Mapping[str, Any]) -> Any:
+    """`value` with what `blocks` has by name in the place of its leaves."""
+    if not is_container(value):
+        return blocks.get(name, value)
+    inner = [rebuilt(one, part, blocks) for part, one in parts(value, name)]
+    if type(value) not in (dict, list, tuple, SimpleNamespace) and hasattr(value, "__setitem__"):
+        same = copy.copy(value)  # a class of the user's own
+        for key, one in zip(keys(value), inner, strict=True):
+            same[key] = one
+        return same
+    if isinstance(value, Mapping):
+        return dict(zip(value, inner, strict=True))
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**dict(zip(vars(value), inner, strict=True)))
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*inner)
+    return type(value)(inner) if isinstance(value, tuple) else inner
+
+
+def as_block(value: Any) -> Array | None:
+    """A float array or number as a float64 array of its own, with its layout; None for a constant.
+
+    >>> as_block([1.5, 2]), as_block(3), as_block("text")
+    (array([1.5, 2. ]), None, None)
+    """
+    if isinstance(value, bool | int | str | bytes) or value is None:
+        return None
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a ragged list
+        return None
+    return array.astype(np.float64, order="K") if array.dtype.kind == "f" else None

@@ -1,0 +1,99 @@
+"""Walks of many steps, by an optimizer or by the formula that it ought to follow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...ground.arguments import Array
+from ..library.points import signed
+from ..measuring.rounding import one_ulp_off
+from ..pairs.pair import Budget, Stopped
+from .textbook_updates import Past
+
+Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past, t -> next theta
+
+
+class Rounded(dict[str, Any]):
+    """What is remembered, moved by an ulp of itself and of what it was: steps are sums of both."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            half = value.dtype.type(np.finfo(value.dtype).eps / 2)
+            size = (np.abs(value) + np.abs(self.get(name, 0))) * half
+            moved = value + size * self.rng.choice(np.array([-1, 1], value.dtype), value.shape)
+            moved = np.where(moved * value < 0, 0, moved)  # a mean of squares is never below 0
+            value = np.where(value == 0, size, moved).astype(value.dtype)
+        super().__setitem__(name, value)
+
+
+@dataclass(frozen=True)
+class Budgeted:
+    """An optimizer, which raises OutOfBudget once the budget is spent."""
+
+    inner: Any
+    budget: Budget
+
+    def memory(self, theta: Array) -> Any:
+        """What the optimizer remembers."""
+        return self.inner.memory(theta)
+
+    def update(self, theta: Array, gradient: Array, memory: Any) -> None:
+        """One step of the optimizer."""
+        self.budget.check()
+        self.budget.count(theta.size)
+        self.inner.update(theta, gradient, memory)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What all walks of a case have in common: where they begin, and their gradients, (T, P)."""
+
+    theta: Array
+    gradients: Array
+
+    def by(self, step: Reference, number: Any, nudge: np.random.Generator | None = None) -> Array:
+        """Where `step` leads, theta by theta, (T + 1, P), in the arithmetic of `number`."""
+        theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
+        path = [theta]
+        for t, g in enumerate(self.gradients, start=1):
+            given = g if nudge is None else np.where(g == 0, g, one_ulp_off(g, nudge))
+            theta = np.asarray(step(theta, given.astype(number), past, t))
+            if theta.shape != self.theta.shape:
+                text = f"gives shape {theta.shape} for a theta of {self.theta.shape}"
+                raise Stopped("reference", f"{text}: wants the next theta")
+            path.append(theta)
+        return np.array(path)
+
+    def taken(self, optimizer: Any, gradients: Array | None = None) -> Array:
+        """Where the optimizer leads, (P,)."""
+        theta = self.theta.copy()
+        memory = optimizer.memory(theta)
+        for g in self.gradients if gradients is None else gradients:
+            optimizer.update(theta, g.copy(), memory)
+        return theta
+
+
+def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = None) -> Walk:
+    """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
+
+    Half of the parameters begin at 0, where their steps are not rounded beside them. With `norm`,
+    the limit of an optimizer that clips, every other gradient is about that long, and its entries
+    are of one size.
+    """
+    rng = np.random.default_rng(seed)
+    steps, size = shape
+    theta = 0.1 * signed(rng, (size,)) * (np.arange(size) % 2)
+    sizes = 10.0 ** (rng.uniform(-7, 2, size) + rng.uniform(-1, 1, (steps, 1)))
+    gradients = rng.standard_normal(shape) * sizes
+    if norm is not None:
+        near = rng.standard_normal(gradients[::2].shape)
+        lengths = np.linalg.norm(near, axis=1, keepdims=True)
+        gradients[::2] = near * norm * 10.0 ** rng.uniform(-0.3, 0.3, lengths.shape) / lengths
+    gradients[:, 2::7] = 0
+    gradients[4::11] = 0
+    return Walk(theta.astype(dtype), gradients.astype(dtype))

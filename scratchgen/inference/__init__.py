@@ -1,0 +1,1 @@
+"""Networks outside of training: applied to data of any length, and prepared for embedding."""

@@ -1,0 +1,124 @@
+"""Whether the text of the textbook is as it was published: an edit of it must count.
+
+Of each file that a step of training goes through, and of each function and each constant in it,
+
+    digest = the first digits of SHA-256 of its text                                     (1)
+
+is kept in digests.py, and compared before the first step: an edited file has another.
+
+    python -m scratchgen.kernels.write_digests    writes digests.py anew, when an edit is to stay
+"""
+
+import ast
+import copy
+import functools
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .digests import FILES, TEXTS
+
+PACKAGE = Path(__file__).parents[1]
+ROOMS = ("nn", "distributions", "losses", "optim", "models")
+BESIDE = (
+    "train/trainer.py", "ground/arguments.py", "ground/rng.py", *(f"kernels/{name}.py" for name in (
+        "__init__", "arithmetic", "bending", "elementwise", "normal", "products", "random",
+    )),
+)  # fmt: skip
+DIGITS = 12
+
+_digests: dict[str, tuple[Any, str | None]] = {}  # by file, and what the file was like
+_last: list[str | None] = []
+_edited: list[str] = []
+_version = 0  # of all files together; another one whenever a file has become another
+
+
+def edited() -> list[str]:
+    """The files, `nn/dense.py`, whose text is not the one that was published."""
+    global _last, _edited, _version
+    files = _files()
+    digests = [digest_of(file) for file in files]
+    if digests != _last:
+        pairs = zip(files, digests, strict=True)
+        _edited = [file for file, digest in pairs if digest not in (FILES.get(file, ""), None)]
+        _last, _version = digests, _version + 1
+    return list(_edited)
+
+
+def last_look() -> tuple[int, list[str]]:
+    """How often files had become others when `edited` last looked, and which it gave."""
+    if _version == 0:
+        edited()
+    return _version, _edited
+
+
+def _files() -> list[str]:
+    """Those that were published, and those that stand beside them."""
+    found = {f"{room}/{path}" for room in ROOMS for path in _listed(room) if path.endswith(".py")}
+    return [*FILES, *sorted(found.difference(FILES))]
+
+
+def _listed(room: str) -> list[str]:
+    try:
+        return os.listdir(PACKAGE / room)
+    except OSError:
+        return []
+
+
+def digest_of(file: str) -> str | None:
+    """(1) of a file; None where there is no text, which then nobody can have edited."""
+    path = PACKAGE / file
+    try:
+        status = path.stat()
+        like = status.st_mtime_ns, status.st_size, status.st_ino
+        if _digests.get(file, (None,))[0] != like:
+            _digests[file] = like, _digest(path.read_bytes().replace(b"\r\n", b"\n"))
+    except OSError:
+        return None
+    return _digests[file][1]
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:DIGITS]
+
+
+def changed_in(file: str) -> frozenset[str]:
+    """The functions and constants of an edited file that have another text than was published."""
+    return _changed(file, digest_of(file))
+
+
+@functools.cache
+def _changed(file: str, _digest: str | None) -> frozenset[str]:
+    old, new = TEXTS.get(file, {}), texts_of(file)
+    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def texts_of(file: str) -> dict[str, str]:
+    """(1) of each function and constant in a file, without comments, docstrings and decorators."""
+    try:
+        tree = ast.parse((PACKAGE / file).read_bytes())
+    except (OSError, SyntaxError):
+        return {}
+    return {name: _digest(ast.unparse(node).encode()) for name, node in _defined(tree, "")}
+
+
+def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.stmt]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield f"{path}{node.name}", _plain(node)
+        elif isinstance(node, ast.ClassDef):
+            yield from _defined(node, f"{path}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and not path:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for name in (one for target in targets for one in ast.walk(target)):
+                if isinstance(name, ast.Name):
+                    yield name.id, node
+
+
+def _plain(node: ast.FunctionDef) -> ast.FunctionDef:
+    plain = copy.copy(node)
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    plain.body, plain.decorator_list = body or [ast.Pass()], []
+    return plain

@@ -1,0 +1,31 @@
+"""Writes digests.py anew, for the text of the textbook as it is now: `python -m` and its name."""
+
+from pathlib import Path
+
+from ..ground.writing import write_whole
+from .fingerprints import BESIDE, PACKAGE, ROOMS, digest_of, texts_of
+
+
+def write() -> None:
+    """digests.py for the text as it is now."""
+    files = sorted(
+        path.relative_to(PACKAGE).as_posix()
+        for room in ROOMS
+        for path in (PACKAGE / room).glob("*.py")
+    )
+    files += [file for file in BESIDE if (PACKAGE / file).exists()]
+    lines = [
+        '"""Digests of the text of the textbook as published; write_digests.py writes this file."""',
+        "",
+    ]
+    lines += ["FILES = {", *(f'    "{file}": "{digest_of(file)}",' for file in files), "}"]
+    lines += ["TEXTS: dict[str, dict[str, str]] = {"]
+    for file in files:
+        texts = (f'        "{name}": "{x}",' for name, x in texts_of(file).items())
+        lines += [f'    "{file}": {{', *texts, "    },"]
+    lines += ["}"]
+    write_whole(Path(__file__).with_name("digests.py"), "\n".join([*lines, ""]).encode())
+
+
+if __name__ == "__main__":
+    write()

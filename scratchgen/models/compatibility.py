@@ -1,0 +1,196 @@
+"""Checks that the parts of a model fit each other; an error says what does not, and what to do."""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, get_origin
+
+import numpy as np
+
+from ..data.scaling import Scaler
+from ..ground.arguments import Array, Shape
+from ..ground.errors import DataError, KindError, OptionError, ShapeError
+from ..ground.parts import choose
+from ..losses import PENALTIES, Penalty
+from ..nn import Layer, Network, distinct_leaves
+
+Bounds = tuple[float, float, str] | None  # (low, high, reason): what numbers a model can give
+
+
+def expect_free_names(kind: type, taken: Collection[str]) -> None:
+    """OptionError for a new field that a class above has as something else, or that is taken."""
+    above = [base for base in kind.__mro__[1:] if dataclasses.is_dataclass(base)]
+    fields = {name for base in above for name in inspect.signature(base).parameters}
+    for name, annotation in inspect.get_annotations(kind).items():
+        if name in fields or _is_of_class(annotation):
+            continue
+        if name in taken or any(
+            hasattr(base, name) or name in inspect.get_annotations(base) for base in above
+        ):
+            raise OptionError(
+                f"{kind.__name__} declares a field {name!r}, which is something else in every "
+                f"model: take another name, or write {name}: ClassVar for what the class has"
+            )
+
+
+def expect_families(kind: type) -> None:
+    """OptionError where a class changes or adds fields and is no family, so that they are none."""
+    for base in kind.__mro__:
+        if "__dataclass_fields__" in vars(base) or not dataclasses.is_dataclass(base):
+            continue
+        fields = {field.name for field in dataclasses.fields(base)}
+        for name, annotation in inspect.get_annotations(base).items():
+            added = isinstance(vars(base).get(name), dataclasses.Field)
+            if (added or name in fields) and not _is_of_class(annotation):
+                raise OptionError(
+                    f"{base.__name__} declares the field {name!r} and is no family: put @family "
+                    f"above it"
+                )
+
+
+def _is_of_class(annotation: Any) -> bool:
+    """Whether it is a ClassVar; with `from __future__ import annotations` types are text."""
+    if isinstance(annotation, str):
+        return annotation.partition("[")[0].rpartition(".")[2] == "ClassVar"
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+def expect_players(players: Any, name: str) -> None:
+    """OptionError unless these are tuples of the names of networks, by player."""
+    moved = players.values() if isinstance(players, Mapping) else [None]
+    if not all(isinstance(names, tuple | list) for names in moved):
+        raise OptionError(
+            f"the players of {name} are {players!r}: wants the networks that each moves, such as "
+            f'{{"vae": ("encoder", "decoder")}}'
+        )
+
+
+def expect_networks(networks: Mapping[str, Any]) -> None:
+    """KindError unless every one is a Network."""
+    for name, network in networks.items():
+        if not isinstance(network, Network):
+            raise KindError(
+                f"{name}={network!r}: wants a Network, such as Network((2,), Dense(2, 8)) of sg.nn"
+            )
+
+
+def latent_of(network: Network, name: str) -> int:
+    """The size of the z that the network takes; OptionError where it takes no vector."""
+    if len(network.in_shape) != 1:
+        raise OptionError(f"the {name} takes {network.in_shape}: wants (latent,)")
+    return network.in_shape[0]
+
+
+def expect_output(network: Network, name: str, wanted: Shape, reason: str) -> None:
+    """ShapeError unless `network` gives outputs of the shape that the model needs of it."""
+    out = network.out_shape(network.in_shape)
+    if out != wanted:
+        reshape = "Flatten()" if len(wanted) == 1 else f"Reshape({wanted})"
+        end = f"end it in {math.prod(wanted)} numbers"
+        if math.prod(out) == math.prod(wanted):
+            end = f"put {reshape} at its end"
+        elif len(wanted) > 1:
+            end += f" and {reshape}"
+        raise ShapeError(f"the {name} gives {out}, wants {wanted}, because {reason}: {end}")
+
+
+def expect_own_layers(
+    networks: Mapping[str, Network], players: Mapping[str, tuple[str, ...]]
+) -> None:
+    """OptionError where networks of different players share a layer with parameters or state.
+
+    Networks that the same players move may share layers.
+    """
+    movers = {
+        name: tuple(player for player, moved in players.items() if name in moved)
+        for name in networks
+    }
+    owner: dict[Layer, str] = {}
+    for name, network in networks.items():
+        for layer in distinct_leaves(network):
+            if not (layer.parameters() or layer.state()):
+                continue
+            first = owner.setdefault(layer, name)
+            if movers[first] != movers[name]:
+                raise OptionError(
+                    f"{layer} stands in the {first}, which is moved by {_those(movers[first])}, "
+                    f"and in the {name}, which is moved by {_those(movers[name])}: build a layer "
+                    f"for each"
+                )
+    for name, network in networks.items():
+        for layer in distinct_leaves(network):
+            for of, _ in layer.borrows().values():
+                if of in owner and movers[owner[of]] != movers[name]:
+                    raise OptionError(
+                        f"{layer} of the {name} uses the weights of a {of} that is not trained "
+                        f"with it, but by {' and '.join(movers[owner[of]])}: put that layer object "
+                        f"into a network of {' and '.join(movers[name])}"
+                    )
+
+
+def fitting_penalty(choice: Any, discriminator: Network) -> Penalty | None:
+    """The penalty of that name, or itself; OptionError where the discriminator has no tangent."""
+    penalty: Penalty | None = choose(choice, PENALTIES, Penalty)
+    if penalty is not None and (reason := discriminator.why_no_tangent()):
+        raise OptionError(
+            f"penalty={penalty.name}: the discriminator cannot be penalised because {reason}"
+        )
+    return penalty
+
+
+def _those(players: tuple[str, ...]) -> str:
+    """`autoencoder and generator`, or `nobody`."""
+    return " and ".join(players) or "nobody"
+
+
+def fitting_scaler(
+    scaler: Any, kind: str, shape: Shape, bounds: Bounds, is_density: bool
+) -> Scaler | None:
+    """The scaler, if a model of that kind can have it; KindError, OptionError or ShapeError."""
+    if scaler is None:
+        return None
+    if not isinstance(scaler, Scaler):
+        raise KindError(
+            f"scaler={scaler!r}: wants sg.data.Scaler.standard(x) or sg.data.Scaler.min_max(x),"
+            f" fitted on the data x to train on"
+        )
+    if len(shape) > 1:
+        raise OptionError(
+            f"a {scaler} is of vectors (D,), and this {kind} of {shape}: divide "
+            f"pictures, whose numbers share one unit, by their largest; or take "
+            f"x.reshape(len(x), -1) and a model of ({math.prod(shape)},)"
+        )
+    if shape != (scaler.width,):
+        raise ShapeError(
+            f"the {scaler} is of {scaler.width} columns, and this {kind} of {shape}: "
+            f"fit it on the data to train on"
+        )
+    if not bounds and not is_density:
+        raise OptionError(
+            f"a {scaler} does not go with this {kind}, because classes are no "
+            f"measurements: leave it out, or take another likelihood"
+        )
+    if bounds and scaler.name == "standard":
+        raise OptionError(
+            f"a {scaler} does not go with this {kind}, because {bounds[2]}, and scaled "
+            f"numbers would leave [{bounds[0]:g}, {bounds[1]:g}]: take a min_max scaler"
+        )
+    return scaler
+
+
+def expect_range(y: Array, what: str, bounds: Bounds, scaler: Scaler) -> None:
+    """DataError for scaled data y (N, D) outside the range of what the model can give."""
+    if not bounds:
+        return
+    low, high, reason = bounds
+    bad = np.flatnonzero(((y < low) | (y > high)).any(axis=0))
+    if len(bad):
+        j = bad[0]
+        least, most = (scaler.undo(np.full((1, scaler.width), edge))[0, j] for edge in (low, high))
+        came = scaler.undo(y[:, [j] * scaler.width])[:, j]
+        raise DataError(
+            f"column {j} of {what} goes from {came.min():g} to {came.max():g}, wants values in "
+            f"[{least:g}, {most:g}], as the {scaler} was fitted on, because {reason}: cut them "
+            f"with np.clip, or fit the scaler on data that hold them"
+        )

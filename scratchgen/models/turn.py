@@ -1,0 +1,127 @@
+"""What an objective is given: the batch, the noise, and the networks, forward and backward.
+
+    y = now.forward("decoder", z)       forward through a network, on a tape of its own     (1)
+    dz = now.backward("decoder", dy)    backward through it, on the same tape, and          (2)
+                                        g += dL/dp, if the player moves the decoder
+
+An objective that runs a network more than once names each of these passes, `on="real"` and
+`on="fake"`, and each has its tape. What a pass learns about a network's state, such as the running
+mean of a batch norm, is written only after the player has moved, and only for the passes that were
+run with settle=True.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..ground.arguments import Array, one_of
+from ..ground.errors import TapeError
+from ..kernels import standard_normal
+from ..nn import Bound, Gradient, Network, Tape
+from ..nn.layer import Views
+
+SAME: Any = object()  # the default of `labels`: those of the batch
+
+
+class Pass:
+    """One evaluation of a player's objective, always called `now`.
+
+    Attributes:
+        player: whose objective it is.
+        batch: x (N, *shape), scaled, of the model's dtype.
+        size: N.
+        labels: of the batch (N,), or None.
+        rng: the generator that noise is drawn from.
+        wants_gradient: whether to run the backward passes too.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, Network],
+        views: Views,
+        player: str,
+        batch: Array,
+        tape: Tape,
+        gradient: Gradient | None,
+    ) -> None:
+        self.player, self.batch, self.size = player, batch, len(batch)
+        self.wants_gradient = gradient is not None
+        self._networks, self._views, self._tape = networks, views, tape
+        self._g = None if gradient is None else gradient.views
+        self._bound: dict[str, Bound] = {}  # by the name of the pass
+        # the name of each pass -> the name of its network:
+        tape.passes = {}  # all passes
+        tape.back = {}  # those with a backward pass
+        tape.settling = {}  # those run with settle=True
+
+    @property
+    def labels(self) -> Array | None:
+        """The labels of the batch (N,), or None."""
+        labels: Array | None = self._tape.what_was_given().get("labels")
+        return labels
+
+    def expected_labels(self, reason: str) -> Array:
+        """The labels of the batch (N,); TapeError, with the reason to want them, without any."""
+        labels: Array = self._tape.given("labels", reason)
+        return labels
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator that noise is drawn from."""
+        rng: np.random.Generator = self._tape.rng
+        return rng
+
+    def normal(self, *shape: int) -> Array:
+        """Draws of N(0, 1), of that shape."""
+        return standard_normal(self.rng, shape, self.batch.dtype)
+
+    def number(self, f: Callable[[int | None], float]) -> Array:
+        """f(step) as an array (1,): a number that changes from step to step; see Tape.number."""
+        return self._tape.number(f)
+
+    def network(
+        self, name: str, on: str = "", settle: bool = False, labels: Array | None = SAME
+    ) -> Bound:
+        """A network bound to a new pass, for code that runs it forward and backward itself.
+
+        `on` names the pass, by default like the network. labels (N,) are what its JoinLabels layers
+        join, by default the labels of the batch; for settle see the top of this file.
+        """
+        self._tape.back[on or name] = name
+        return self._opened(name, on or name, settle, labels)
+
+    def forward(
+        self, name: str, x: Array, on: str = "", settle: bool = False, labels: Array | None = SAME
+    ) -> Array:
+        """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
+        return self._opened(name, on or name, settle, labels).forward(x)  # (1)
+
+    def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
+        """(2): dL/dy (N, ...) -> dL/dx, or None without need_dx, through the last pass `on`.
+
+        It may be called more than once for one forward pass: gradients add.
+        """
+        on = on or name
+        if on not in self._bound:
+            raise TapeError(
+                f"there was no pass {on!r} to go back through: run now.forward({name!r}, x"
+                f"{'' if on == name else f', on={on!r}'}) first"
+            )
+        self._tape.back[on] = name
+        return self._bound[on].backward(dy, need_dx)  # (2)
+
+    def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+        if name not in self._networks:
+            one_of(name, self._networks, "network")  # which raises
+        if labels is SAME and on not in self._tape.passes:
+            tape = self._tape.inner(on)
+        else:
+            tape = self._tape.inner(on, labels=self.labels if labels is SAME else labels)
+        self._tape.passes[on] = name
+        self._tape.settling.pop(on, None)  # an earlier pass of this name no longer counts
+        if settle:
+            self._tape.settling[on] = name
+        p, g = getattr(self._views, name), getattr(self._g, name, None)
+        self._bound[on] = bound = Bound(self._networks[name], p, tape, g)
+        return bound

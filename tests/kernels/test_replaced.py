@@ -1,0 +1,52 @@
+"""What was put in the place of a function of the textbook is noticed, wherever it came from."""
+
+import functools
+
+import pytest
+
+import scratchgen as sg
+from scratchgen import nn
+from scratchgen.kernels import fingerprints as sources
+from scratchgen.kernels import replaced as published
+from scratchgen.kernels.trust import why_not
+
+MODULE = "scratchgen.models.autoencoder"
+REPLACED = [
+    (nn.Dense, "forward", "Dense.forward"),
+    (nn.ReLU, "settle", "ReLU.settle"),  # which it has none of its own
+    (sg.models.autoencoder, "scored", "models.autoencoder.scored"),
+    (sg.distributions.gaussian, "draw_and_kl", "distributions.gaussian.draw_and_kl"),
+    (sg.kernels, "full", "kernels.full"),
+]
+
+
+def of_a_prompt():
+    """A function as it comes from a Python prompt, without a file."""
+    space = {}
+    exec("def forward(*args):\n    raise ZeroDivisionError", space)
+    return space["forward"]
+
+
+@pytest.mark.parametrize("function", [lambda *args: None, of_a_prompt()])
+@pytest.mark.parametrize(("where", "name", "called"), REPLACED, ids=[one[-1] for one in REPLACED])
+def test_it_is_named_until_it_is_put_back(where, name, called, function, monkeypatch):
+    monkeypatch.setattr(sources, "edited", list)
+    for _ in range(2):
+        assert why_not() == ""
+        with monkeypatch.context() as context:
+            context.setattr(where, name, function, raising=False)
+            for _ in range(2):
+                assert called in published.replaced()
+                assert why_not().endswith(" was replaced")
+    assert why_not() == ""
+
+
+def test_a_wrapper_that_says_what_it_wraps_is_a_function_of_elsewhere(monkeypatch):
+    forward = nn.Dense.forward
+
+    @functools.wraps(forward)
+    def louder(*args):
+        return forward(*args)
+
+    monkeypatch.setattr(nn.Dense, "forward", louder)
+    assert "Dense.forward" in published.replaced()
