@@ -125,7 +125,7 @@ def test_a_likelihood_does_the_same_with_foreign_arrays(name, dtype, way):
 
     def outcome(change: Any) -> list[Any]:
         given = change(x), change(raw)
-        both = likelihood.both(*given, change(dvalue))
+        both = likelihood.value_and_gradient(*given, change(dvalue))
         draw = likelihood.draw(given[1], np.random.default_rng(1))
         rest = (likelihood.mean(given[1]), likelihood.raw_gradient(*given, change(dvalue)))
         return [*both, likelihood.log_prob(*given), draw, *rest]
@@ -153,7 +153,7 @@ def test_games_and_penalties_do_the_same_with_foreign_arrays(dtype, way):
         for penalty in (losses.GradientPenalty(), losses.R1()):
             points = (change(x), change(made), np.random.default_rng(1))
             found.append(penalty.points(*points))
-            found += penalty.both(change(slope), change(dvalue))
+            found += penalty.value_and_gradient(change(slope), change(dvalue))
             found.append(penalty.value(change(slope)))
             found.append(penalty.slope_gradient(change(slope), change(dvalue)))
         return found

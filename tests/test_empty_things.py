@@ -100,8 +100,8 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_of_nothing_there_is_a_text(name):
-    say, wanted = TEXTS[name]
-    assert wanted in say()
+    to_stdout, wanted = TEXTS[name]
+    assert wanted in to_stdout()
 
 
 @pytest.mark.parametrize("name", MODELS)

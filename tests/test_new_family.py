@@ -12,7 +12,7 @@ import pytest
 import scratchgen as sg
 from scratchgen.command import words as cli
 from scratchgen.ground.arguments import finite, whole
-from scratchgen.ground.parts import Known, Part, choose, setting
+from scratchgen.ground.parts import Registry, Part, choose, setting
 from scratchgen.ground.rng import generator
 from scratchgen.models import MODELS, RECIPES, Model, family
 from scratchgen.models.stacks import decoder_stack, encoder_stack
@@ -50,7 +50,7 @@ class Plain(Ruler):
     name: ClassVar[str] = "plain"
 
 
-RULERS = Known("ruler", "test_new_family.RULERS", {one.name: one for one in (Scaled, Cut, Plain)})
+RULERS = Registry("ruler", "test_new_family.RULERS", {one.name: one for one in (Scaled, Cut, Plain)})
 
 
 @family
@@ -59,7 +59,7 @@ class Toy(Model):
 
     kind: ClassVar[str] = "Toy"
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"toy": ("narrow", "wide")}
-    numbers: ClassVar[tuple[str, ...]] = ("error",)
+    reported: ClassVar[tuple[str, ...]] = ("error",)
 
     narrow: Network
     wide: Network
@@ -74,14 +74,14 @@ class Toy(Model):
         self.shape, self.latent = self.narrow.in_shape, self.wide.in_shape[0]
         self.ruler = choose(self.ruler, RULERS, Ruler)
 
-    def minimise(self, now):
-        y = now.forward("wide", now.forward("narrow", now.batch))  # (N, D)
-        over = y + now.batch if self.mirrored else y - now.batch  # (N, D)
+    def minimise(self, turn):
+        y = turn.forward("wide", turn.forward("narrow", turn.batch))  # (N, D)
+        over = y + turn.batch if self.mirrored else y - turn.batch  # (N, D)
         over[:, : getattr(self.ruler, "columns", 0)] = 0
-        weight = self.pull * getattr(self.ruler, "scale_by", 1.0) / now.size
-        if now.wants_gradient:
-            dz = now.backward("wide", 2 * weight * over)
-            now.backward("narrow", dz, need_dx=False)
+        weight = self.pull * getattr(self.ruler, "scale_by", 1.0) / turn.size
+        if turn.wants_gradient:
+            dz = turn.backward("wide", 2 * weight * over)
+            turn.backward("narrow", dz, need_dx=False)
         return {"error": weight * (over**2).sum()}
 
     def optimizers(self, steps, learning_rate=None):

@@ -31,9 +31,9 @@ class ByTurns(train.Callback):
     def on_epoch(self, run: train.Run) -> None:
         now = time.perf_counter()
         if self.began is None:
-            self.turns.say(how="sg.fit", loss=run.losses)
+            self.turns.send(how="sg.fit", loss=run.losses)
         else:
-            self.turns.say(seconds=now - self.began)
+            self.turns.send(seconds=now - self.began)
         if not self.turns.wait():
             raise NoMoreTurns
         self.began = time.perf_counter()
@@ -76,7 +76,7 @@ def decode(turns: Turns, how: str, count: str) -> None:
             call(z)
 
     work()
-    turns.say(how=how)
+    turns.send(how=how)
     turns.serve(work)
 
 

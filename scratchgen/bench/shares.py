@@ -16,7 +16,7 @@ import numpy as np
 from ..kernels.plans import Table
 from ..kernels.recording import Action, Call
 from ..kernels.twins import numba_works, want_twins
-from ..train.replay import Steps
+from ..train.replay import StepEngine
 from ..train.trainer import Trainer
 from . import tasks
 from .machine import peaks, threads_text
@@ -75,7 +75,7 @@ def parts_of(task: tasks.Task, threads: int) -> list[Part]:
     model, x = tasks.model(task), tasks.examples(task, 4 * task.batch)
     trainer = Trainer(model, tasks.optimizers(task))
     rng = np.random.default_rng(0)
-    steps = Steps(trainer, model.check(x), None, rng, replay=True)
+    steps = StepEngine(trainer, model.check(x), None, rng, replay=True)
     for _ in range(WARM):
         steps.step(rng.permutation(len(x))[: task.batch])
     (plan,) = steps.plans()

@@ -118,7 +118,7 @@ class Turns:
         self.answers = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
 
-    def say(self, **facts: Any) -> None:
+    def send(self, **facts: Any) -> None:
         """Ready, or done."""
         print(json.dumps(facts), file=self.answers, flush=True)
 
@@ -131,4 +131,4 @@ class Turns:
         while self.wait():
             began = time.perf_counter()
             work()
-            self.say(seconds=time.perf_counter() - began)
+            self.send(seconds=time.perf_counter() - began)

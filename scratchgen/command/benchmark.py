@@ -16,9 +16,9 @@ from ..bench.result import Result
 from ..bench.settings import Settings, pinned
 from ..ground.arguments import user_path
 from ..ground.errors import FileError
-from ..ground.printing import say
+from ..ground.printing import to_stdout
 from ..ground.versions import require
-from ..ground.writing import expect_writable, write_whole
+from ..ground.writing import expect_writable, write_atomically
 
 PARTS: dict[str, Callable[[Settings], Result]] = {
     "machine": machine.measure,
@@ -60,12 +60,12 @@ def bench(options: argparse.Namespace) -> int:
         for name in [options.part] if options.part else PARTS:
             result = PARTS[name](settings)
             found[name] = result.data
-            say(*result.text().split("\n"), "")
+            to_stdout(*result.text().split("\n"), "")
     if folder is not None:
         from .. import plots
 
         record, picture = FILES
-        write_whole(folder / record, (json.dumps(found, indent=1) + "\n").encode())
+        write_atomically(folder / record, (json.dumps(found, indent=1) + "\n").encode())
         plots.draw_bench(found, folder / picture)
-        say(f"{record} and {picture} are in {folder}")
+        to_stdout(f"{record} and {picture} are in {folder}")
     return 0

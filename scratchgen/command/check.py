@@ -30,7 +30,7 @@ from ..gradcheck.reports.wording import calls
 from ..gradcheck.results import FAIL
 from ..ground.arguments import user_path
 from ..ground.errors import FileError, OptionError
-from ..ground.printing import say, tell_over
+from ..ground.printing import tell_over, to_stdout
 from ..ground.rng import stream
 from ..ground.versions import require
 from ..ground.writing import expect_writable
@@ -190,4 +190,4 @@ def _refuse(options: argparse.Namespace, words: dict[str, str], advice: str) -> 
 
 def _show(text: str) -> None:
     """Print it, with nothing that a terminal would obey."""
-    say(*text.split("\n"))
+    to_stdout(*text.split("\n"))

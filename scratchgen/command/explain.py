@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ground.arguments import Array, Shape
 from ..ground.errors import OptionError
-from ..ground.printing import say
+from ..ground.printing import to_stdout
 from ..ground.rng import chosen_seed, stream
 from ..ground.tables import columns, paragraph
 from ..models import Model, Trace, collapse, symptoms
@@ -48,7 +48,7 @@ def explain(options: argparse.Namespace) -> int:
         for value, word in ((options.seed, "--seed"), (options.n, "-n")):
             if value is not None:
                 raise OptionError(f"{word} {value} is of the examples shown: name --data too")
-    say(*lines)
+    to_stdout(*lines)
     return 0
 
 
@@ -85,7 +85,7 @@ def structure(model: Model) -> list[str]:
     lines += scaling(model)
     for player in model.players:
         lines += ["", f"{player} minimises, mean per example:"]
-        lines += [line for text in model.minimises(player) for line in paragraph(text, "  ")]
+        lines += [line for text in model.objective_text(player) for line in paragraph(text, "  ")]
     met: dict[Layer, str] = {}
     for name, network in model.networks.items():
         shape = network.in_shape

@@ -24,9 +24,9 @@ from ..distributions import Categorical
 from ..export import load, save
 from ..ground.arguments import Array, Shape, can_be_drawn, is_picture, user_path
 from ..ground.errors import FileError, OptionError, ShapeError, cut
-from ..ground.printing import tell
+from ..ground.printing import to_stderr
 from ..ground.tables import paragraph
-from ..ground.writing import whole_file, write_whole
+from ..ground.writing import whole_file, write_atomically
 from ..models import Model, active_latents
 from ..models.diagnosis import ENOUGH
 from ..train import Callback, Run
@@ -111,7 +111,7 @@ def read_data(
             source, return_labels=True, split=split, divide_by=divide_by, dtype=None
         )
     for warning in caught:
-        tell(*paragraph(cut(f"scratchgen: {warning.message}", LONGEST_NOTE)))
+        to_stderr(*paragraph(cut(f"scratchgen: {warning.message}", LONGEST_NOTE)))
     return x, labels
 
 
@@ -151,7 +151,7 @@ class Log(Callback):
             self.written = run.epoch
         except OSError as problem:
             self.is_whole = False
-            tell(
+            to_stderr(
                 f"scratchgen: {self.path} cannot be written ({problem.strerror}): training goes "
                 f"on, and the log is written when it ends"
             )
@@ -165,7 +165,7 @@ class Log(Callback):
         is_whole = self.is_whole and self.written == len(epochs)
         if epochs and not (is_whole and (folder / LOG).exists()):
             rows = [_row(number, epoch) for number, epoch in enumerate(epochs, start=1)]
-            write_whole(folder / LOG, _csv([["epoch", *self.history], *rows]).encode())
+            write_atomically(folder / LOG, _csv([["epoch", *self.history], *rows]).encode())
 
     def last(self) -> dict[str, float]:
         """The numbers of the last epoch; none before the first has ended."""
@@ -232,7 +232,7 @@ def write_model(folder: Path, model: Model, settings: dict[str, Any]) -> None:
     """model.npz and config.json."""
     save(model, folder / MODEL)
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-    write_whole(folder / CONFIG, text.encode())
+    write_atomically(folder / CONFIG, text.encode())
 
 
 def write_array(path: Path, x: Array) -> None:

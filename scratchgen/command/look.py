@@ -14,7 +14,7 @@ from .. import data
 from ..export.records import COUNTS
 from ..ground.arguments import Array, user_path
 from ..ground.errors import FileError, OptionError, cut
-from ..ground.printing import say
+from ..ground.printing import to_stdout
 from ..ground.rng import chosen_seed, stream
 from ..ground.tables import paragraph
 from ..ground.versions import require
@@ -39,7 +39,7 @@ def sample(options: argparse.Namespace) -> int:
     noise = {"noise": True} if options.noise else {}
     x = model.sample(options.n, rng=seed, labels=labels, **noise)
     _write(x, out, title=f"{options.n} samples")
-    say(f"{out}: {options.n} samples of {path}, seed {seed}")
+    to_stdout(f"{out}: {options.n} samples of {path}, seed {seed}")
     return 0
 
 
@@ -67,7 +67,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     else:
         folders.draw_reconstructions(model, x, out, labels)
     held_out = " that it has not seen" if known else ""
-    say(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
+    to_stdout(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
     return 0
 
 
@@ -75,14 +75,14 @@ def info(options: argparse.Namespace) -> int:
     """Say what a model is and how it was trained."""
     model, path = folders.find_model(options.run)
     size = f"{path.stat().st_size:,} bytes, " if path.is_file() else ""  # a pipe has none
-    say(f"{path}: {size}{model.dtype}")
+    to_stdout(f"{path}: {size}{model.dtype}")
     head, *networks = repr(model).splitlines()
-    say(*paragraph(head), *networks)
+    to_stdout(*paragraph(head), *networks)
     if not model.training_log:
-        say("not trained yet")
+        to_stdout("not trained yet")
     for log in model.training_log:
         for i, line in enumerate(_trained(log)):
-            say(*paragraph(cut(line, LONGEST), "  " if i else ""))
+            to_stdout(*paragraph(cut(line, LONGEST), "  " if i else ""))
     return 0
 
 
@@ -93,8 +93,8 @@ def look(options: argparse.Namespace) -> int:
     shown = stream(0, "look").permutation(len(x))[: options.n]
     _write(x[shown], out, None if labels is None else labels[shown], str(options.name))
     classes = "" if labels is None else f", {len(np.unique(labels))} classes"
-    say(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
-    say(f"{out}: {len(shown):,} of them")
+    to_stdout(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
+    to_stdout(f"{out}: {len(shown):,} of them")
     return 0
 
 

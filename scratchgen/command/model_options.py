@@ -16,14 +16,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..ground.errors import OptionError
-from ..ground.parts import MISSING, Known, option_of, settings_of, with_settings
+from ..ground.parts import MISSING, Registry, option_of, settings_of, with_settings
 from ..models import Recipe
 from ..models.model import family_settings
 from ..models.stacks import SIZES
 
 Field = dataclasses.Field[Any]
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, tuple, str)}
-NONE_KNOWN = Known("setting", "", {})
+NONE_KNOWN = Registry("setting", "", {})
 NONE = "none"  # the name of no part
 
 
@@ -60,7 +60,7 @@ class Option:
         return KINDS[found[0]] if found else str
 
     @property
-    def choices(self) -> Known:
+    def choices(self) -> Registry:
         """The parts by name, one of which its value is; none for a number."""
         return _known(self.field)
 
@@ -140,7 +140,7 @@ def _may_be_none(field: Field) -> bool:
     return bool(field.metadata.get("optional"))
 
 
-def _known(field: Field) -> Known:
+def _known(field: Field) -> Registry:
     return field.metadata.get("known") or NONE_KNOWN
 
 
@@ -190,7 +190,7 @@ def _by_default_in(parts: list[Any], owners: Mapping[str, Field]) -> str:
 
 
 def _part(
-    field: Field, known: Known, named: str | None, default: Any, own: Mapping[Option, Any]
+    field: Field, known: Registry, named: str | None, default: Any, own: Mapping[Option, Any]
 ) -> Any:
     """The part of that name, or that has the settings `own`; its name where none of them is set."""
     name = named or _implied(field, known, default, own)
@@ -213,7 +213,7 @@ def _part(
     return with_settings(kind, settings) if settings else name
 
 
-def _implied(field: Field, known: Known, default: Any, own: Mapping[Option, Any]) -> str:
+def _implied(field: Field, known: Registry, default: Any, own: Mapping[Option, Any]) -> str:
     """The name of the part that has these settings, where none was named."""
     able = [name for name in known if all(name in option.owners for option in own)]
     if _name_of(default) in able:

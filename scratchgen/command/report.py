@@ -11,7 +11,7 @@ from .. import data
 from ..ground import printing
 from ..ground.arguments import Array, can_be_drawn
 from ..ground.opening import can_be_read_again
-from ..ground.printing import give_up_stdout, shell_word, tell
+from ..ground.printing import give_up_stdout, shell_word, to_stderr
 from ..ground.rng import stream
 from ..ground.tables import paragraph
 from ..ground.versions import is_installed, to_install
@@ -22,14 +22,16 @@ from . import folders
 EXAMPLES = 256  # by which a collapse is seen
 
 
-def say(*lines: str) -> None:
+def to_stdout(*lines: str) -> None:
     """Lines on stdout; where they cannot be written, work goes on in silence."""
     try:
-        printing.say(*lines)
+        printing.to_stdout(*lines)
     except OSError as problem:
         give_up_stdout()
         if not isinstance(problem, BrokenPipeError):  # or nobody reads it any more
-            tell(f"scratchgen: stdout cannot be written ({problem.strerror}): training goes on")
+            to_stderr(
+                f"scratchgen: stdout cannot be written ({problem.strerror}): training goes on"
+            )
 
 
 def pictures(
@@ -51,7 +53,7 @@ def pictures(
         _draw(folder, model, log, x, labels)
     except (KeyboardInterrupt, OSError, MemoryError) as problem:
         what = "interrupted" if isinstance(problem, KeyboardInterrupt) else "broken off"
-        say(f"{what} while drawing; the model is saved")
+        to_stdout(f"{what} while drawing; the model is saved")
         return problem
     return None
 
@@ -60,7 +62,7 @@ def _judge(model: Model, name: str) -> None:
     """Where the truth is known, say how much of it was found."""
     if name in data.MIXTURES:
         found = coverage(folders.draw_examples(model, 2_500), data.MIXTURES[name])
-        say(
+        to_stdout(
             f"of 2,500 samples {found.good:.1%} are within 3 std of a mode; "
             f"{found.found} of {found.modes} modes found"
         )
@@ -68,7 +70,7 @@ def _judge(model: Model, name: str) -> None:
         toy = data.TOYS[name]
         ours = toy.log_prob(folders.draw_examples(model, 2_500))
         theirs = toy.log_prob(toy.draw(2_500, rng=folders.SEED)[0])
-        say(
+        to_stdout(
             f"true log-density: {np.median(ours):.3g} nats at the median of 2,500 samples, "
             f"{np.median(theirs):.3g} of data"
         )
@@ -79,16 +81,16 @@ def _look_for_collapse(model: Model, x: Array, labels: Array | None) -> None:
     shown = stream(folders.SEED, "examples").permutation(len(x))[:EXAMPLES]
     x, labels = x[shown], None if labels is None else labels[shown]
     for line in folders.latents_in_use(model, x, labels):
-        say(line)
+        to_stdout(line)
     for text in collapse(model, x, folders.SEED, labels):
-        say(*paragraph(f"warning: {text}"))
+        to_stdout(*paragraph(f"warning: {text}"))
 
 
 def _draw(folder: Path, model: Model, log: folders.Log, x: Array, labels: Array | None) -> None:
     if is_installed("matplotlib"):
         folders.draw_pictures(folder, model, log.history, x, labels)
     else:
-        say(f"no pictures without matplotlib: {to_install('matplotlib')}")
+        to_stdout(f"no pictures without matplotlib: {to_install('matplotlib')}")
 
 
 def say_what_next(folder: Path, model: Model, source: str) -> None:
@@ -102,5 +104,5 @@ def say_what_next(folder: Path, model: Model, source: str) -> None:
         kind = "png" if folders.shows_reconstructions(model.shape) else "npy"
         commands.append(f"reconstruct {run}{which} -o pairs.{kind}")
     commands += [f"info {run}", f"explain {run} --data {shown}"]
-    say("", f"in {folder}:", *map(str.rstrip, sorted(files)))
-    say("", "next:", *(f"  scratchgen {command}" for command in commands))
+    to_stdout("", f"in {folder}:", *map(str.rstrip, sorted(files)))
+    to_stdout("", "next:", *(f"  scratchgen {command}" for command in commands))

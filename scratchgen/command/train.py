@@ -24,7 +24,7 @@ from ..train.scales import scale_advice, scale_problem
 from . import folders
 from .model_options import composed
 from .optimizer_options import chosen_optimizers
-from .report import pictures, say, say_what_next
+from .report import pictures, say_what_next, to_stdout
 from .stopping import Stop
 
 # Options that are settings of a run, and what is taken where a recipe says nothing.
@@ -63,10 +63,10 @@ def train(options: argparse.Namespace) -> int:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", ScaleWarning)  # it is said here
-        say(*paragraph(f"{model}, {model.parameter_count():,} parameters"))
-        say(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
+        to_stdout(*paragraph(f"{model}, {model.parameter_count():,} parameters"))
+        to_stdout(f"training on {name}: {len(x):,} examples, seed {settings['seed']}")
         for text in [*(f"note: {remark}" for remark in model.remarks()), *about_scale]:
-            say(*paragraph(text))
+            to_stdout(*paragraph(text))
         log, began = folders.Log(folder), time.perf_counter()
         try:
             fit(
@@ -91,15 +91,15 @@ def train(options: argparse.Namespace) -> int:
         if ended is None or isinstance(ended, DivergedError) or done:
             where, why = folders.keep(folder, model, settings, log)
     if where is None:
-        say("training ended before its first step had, so nothing is saved")
+        to_stdout("training ended before its first step had, so nothing is saved")
     elif ended is None:
         seconds = f"trained in {time.perf_counter() - began:.1f} s"
-        say(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
+        to_stdout(f"{seconds}: {losses_text(log.last())}" if log.last() else seconds)
         if not stop.number:
             ended = pictures(where, model, name, log, x, labels, told)
     else:
         what = "interrupted" if isinstance(ended, KeyboardInterrupt) else "broken off"
-        say(f"{what} after {done:,} of {steps:,} steps; the model so far is saved")
+        to_stdout(f"{what} after {done:,} of {steps:,} steps; the model so far is saved")
     if where is not None:
         say_what_next(where, model, options.data)
     if ended is not None and not isinstance(ended, KeyboardInterrupt):

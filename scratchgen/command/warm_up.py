@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from .. import kernels
-from ..ground.printing import say
+from ..ground.printing import to_stdout
 from ..ground.versions import require
 from ..kernels.cases import case, with_loops
 from ..kernels.plans import Plan, at_once
@@ -19,7 +19,7 @@ def warmup(_options: argparse.Namespace) -> int:
     """Compile, or find compiled, the loops of all kernels, and say where they are kept."""
     require("numba", "warmup")
     if not compiles():
-        say("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
+        to_stdout("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
         return 0
     from ..kernels.native.caching import folder
 
@@ -29,9 +29,9 @@ def warmup(_options: argparse.Namespace) -> int:
             call_all(dtype)
             replay(dtype)
         together()
-    say(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
+    to_stdout(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
     kept = folder()
-    say(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
+    to_stdout(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from .. import data
 from ..ground.arguments import MOST_EXAMPLES, finite, fraction, nearest, one_of, sizes, whole
 from ..ground.errors import OptionError, ScratchgenError, printable
-from ..ground.printing import give_up_stdout, tell
+from ..ground.printing import give_up_stdout, to_stderr
 from ..ground.tables import WIDTH, paragraph
 from ..ground.versions import __version__
 from ..models import RECIPES, Recipe
@@ -66,7 +66,7 @@ def complain(text: str) -> None:
     while len(lines) > 3:  # what is left out stands before the end, where the advice is
         most = min(most, 3 * WIDTH) - 1
         lines = paragraph(f"{text[: most - WIDTH]} ... {text[-WIDTH + 10 :]}")
-    tell(*lines)
+    to_stderr(*lines)
 
 
 class Parser(argparse.ArgumentParser):

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, chunks, exact_type, examples, numbers
+from ..ground.arguments import Array, chunks, exact_type, examples, real_numbers
 from ..ground.errors import DataError, OptionError, ShapeError
 
 FARTHEST = 1e30  # that scaled numbers may lie from 0, so that float32 holds them
@@ -107,7 +107,7 @@ class Scaler:
 
     def apply(self, x: Any, what: str = "x") -> Array:
         """x (N, D) -> y (N, D) float64; (1). Raises ShapeError, KindError or DataError."""
-        x = numbers(x, what)
+        x = real_numbers(x, what)
         x = examples(x, self.offset.shape, exact_type(x), what)
         with np.errstate(over="ignore", under="ignore"):
             y: Array = (x - self.offset) / self.scale  # (N, D)   (1)
@@ -123,7 +123,7 @@ class Scaler:
 
         What a model made of its latents need not be finite, and is not asked to be.
         """
-        y = numbers(y, "y")
+        y = real_numbers(y, "y")
         if y.ndim != 2 or y.shape[1] != self.width:
             raise ShapeError(f"y has shape {y.shape}, wants (N, {self.width}): as `apply` gives it")
         with np.errstate(all="ignore"):
@@ -153,7 +153,7 @@ SCALERS: dict[str, Callable[[Any], Scaler]] = {
 
 def _column(name: str, value: Any) -> Array:
     """A finite number for each column: (D,) float64, which nobody writes in."""
-    array = numbers(value, name)
+    array = real_numbers(value, name)
     if array.ndim != 1 or not array.size:
         raise ShapeError(f"{name} has shape {array.shape}, wants (D,): a number for each column")
     array = array.astype(np.float64)
@@ -165,7 +165,7 @@ def _column(name: str, value: Any) -> Array:
 
 def _range(x: Any) -> tuple[Array, Array, Array]:
     """x (N, D) as an array; each column's least number, and from there to the largest, or 1."""
-    x = numbers(x, "x")
+    x = real_numbers(x, "x")
     if x.ndim != 2 or not x.size:
         raise ShapeError(
             f"x has shape {x.shape}: a scaler wants vectors (N, D), at least one; pixels share "

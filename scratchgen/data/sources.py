@@ -20,8 +20,8 @@ from ..ground.arguments import (
     finite,
     float_type,
     nearest,
-    numbers,
     one_of,
+    real_numbers,
     user_path,
 )
 from ..ground.errors import DataError, FileError, OptionError, ShapeError, cut
@@ -294,7 +294,7 @@ def _first(wanted: tuple[str, ...], names: dict[str, str]) -> str | None:
 
 def _tidy(x: Array, dtype: np.dtype[Any] | None, divisor: float | None, what: str) -> Array:
     """Pictures (N, H, W, C) or vectors (N, D) of dtype, as in `load`. x may be written over."""
-    x = numbers(x, what)
+    x = real_numbers(x, what)
     if x.ndim < 2 or x.ndim > 4:
         raise ShapeError(
             f"{what} holds shape {x.shape}, wants pictures (N, H, W, C) or vectors (N, D)"

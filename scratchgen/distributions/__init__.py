@@ -2,7 +2,7 @@
 
 from . import bernoulli, categorical, gaussian
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
-from .likelihoods import Bernoulli, Categorical, Likelihood, scored
+from .likelihoods import Bernoulli, Categorical, Likelihood, log_prob_and_gradient
 from .named import LIKELIHOODS, likelihood_for
 from .priors import PRIORS, Prior, Ring, StandardNormal, Uniform, drawn
 
@@ -25,5 +25,5 @@ __all__ = [
     "drawn",
     "gaussian",
     "likelihood_for",
-    "scored",
+    "log_prob_and_gradient",
 ]

@@ -62,15 +62,15 @@ def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _ter
 def log_prob(x: Array, logits: Array) -> Array:
     """Nats per example: x in [0, 1] and logits (N, ...) -> (N,)."""
     x, logits = alike(x, logits)
-    return both(x, logits, np.ones(len(x), x.dtype))[0]
+    return value_and_gradient(x, logits, np.ones(len(x), x.dtype))[0]
 
 
 def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ...), for dvalue (N,)."""
-    return SimpleNamespace(logits=both(*alike(x, logits, dvalue))[1])
+    return SimpleNamespace(logits=value_and_gradient(*alike(x, logits, dvalue))[1])
 
 
-def both(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+def value_and_gradient(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """x, logits (N, ...), dvalue (N,) -> log p(x) (N,), dlogits (N, ...); all of one dtype."""
     log_prob, dlogits = score_bernoulli(in_rows(x), in_rows(logits), dvalue)
     return log_prob, dlogits.reshape(logits.shape)

@@ -62,16 +62,18 @@ def log_prob(labels: Array, logits: Array) -> Array:
         came = f"labels go from {labels.min()} to {labels.max()}"
         raise DataError(f"{came}, wants whole numbers 0 ... {last}: a logit for each class")
     labels = labels.astype(logits.real.dtype)
-    return both(labels, logits, np.ones(len(labels), labels.dtype))[0]
+    return value_and_gradient(labels, logits, np.ones(len(labels), labels.dtype))[0]
 
 
 def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ..., classes), for dvalue (N,)."""
     logits, dvalue = alike(logits, dvalue)
-    return SimpleNamespace(logits=both(labels.astype(logits.real.dtype), logits, dvalue)[1])
+    return SimpleNamespace(
+        logits=value_and_gradient(labels.astype(logits.real.dtype), logits, dvalue)[1]
+    )
 
 
-def both(labels: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+def value_and_gradient(labels: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """log p(x) (N,) and its gradient by the logits (N, ..., classes); all of one dtype.
 
     A number that is no label has no probability: its logarithm is NaN.

@@ -91,7 +91,7 @@ def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
     log_var may also be a scalar or (N, 1, ...), which the numbers share.
     """
     x, mu, log_var = map(in_rows, np.broadcast_arrays(x, mu, log_var))  # (N, D) each
-    return both(x, mu, log_var, np.ones(len(x), x.dtype))[0]
+    return value_and_gradient(x, mu, log_var, np.ones(len(x), x.dtype))[0]
 
 
 def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> SimpleNamespace:
@@ -101,12 +101,14 @@ def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> Si
     """
     shape = np.broadcast_shapes(*map(np.shape, (x, mu, log_var)))  # (N, ...)
     x, mu, log_var = map(in_rows, np.broadcast_arrays(x, mu, log_var))  # (N, D) each
-    _, dmu, dlog_var = both(x, mu, log_var, dvalue)
+    _, dmu, dlog_var = value_and_gradient(x, mu, log_var, dvalue)
     dmu = dmu.reshape(shape)
     return SimpleNamespace(x=-dmu, mu=dmu, log_var=dlog_var.reshape(shape))  # (6)
 
 
-def both(x: Array, mu: Array, log_var: Array, dvalue: Array) -> tuple[Array, Array, Array]:
+def value_and_gradient(
+    x: Array, mu: Array, log_var: Array, dvalue: Array
+) -> tuple[Array, Array, Array]:
     """x, mu (N, D), log_var, dvalue (N,) -> log N(x) (N,), dmu (N, D) and dlog_var.
 
     log_var and dlog_var are (N, D). Where the numbers of an example share one log_var, it is (N, 1)
@@ -152,7 +154,7 @@ def draw_and_kl_loop(part, parts, heads, noise, z, kl):
     "heads (N, 2 Z), noise, dz (N, Z), kl (Z,) float64, beta (1,) float64, free_bits () float64"
     " -> dheads (N, 2 Z)"
 )
-def draw_and_kl_back(
+def draw_and_kl_backward(
     heads: Array, noise: Array, dz: Array, kl: Array, beta: Array, free_bits: float
 ) -> Array:
     """heads (N, 2Z), noise, dz (N, Z), kl (Z,), beta (1,) -> dheads (N, 2Z)."""
@@ -164,8 +166,8 @@ def draw_and_kl_back(
     return np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
 
 
-@twin_of(draw_and_kl_back, weight=8)
-def draw_and_kl_back_loop(part, parts, heads, noise, dz, kl, beta, free_bits, dheads):
+@twin_of(draw_and_kl_backward, weight=8)
+def draw_and_kl_backward_loop(part, parts, heads, noise, dz, kl, beta, free_bits, dheads):
     count, latents = dz.shape
     half, zero = heads.dtype.type(0.5), heads.dtype.type(0)
     beta_share = heads.dtype.type(beta[0] / count)
@@ -210,7 +212,7 @@ def draws_and_log_ratio_loop(part, parts, heads, noise, z, log_ratio, _terms):
 
 
 @formula("heads (N, 2 Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2 Z)")
-def draws_and_log_ratio_back(
+def draws_and_log_ratio_backward(
     heads: Array, noise: Array, z: Array, dz: Array, dratio: Array
 ) -> Array:
     """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), as in (10)."""
@@ -223,8 +225,8 @@ def draws_and_log_ratio_back(
     return np.concatenate([dmu.sum(axis=1), dlog_var.sum(axis=1)], axis=1)  # (N, 2Z)
 
 
-@twin_of(draws_and_log_ratio_back, weight=4, of=1)
-def draws_and_log_ratio_back_loop(part, parts, heads, noise, z, dz, dratio, dheads):
+@twin_of(draws_and_log_ratio_backward, weight=4, of=1)
+def draws_and_log_ratio_backward_loop(part, parts, heads, noise, z, dz, dratio, dheads):
     latents, half, zero = noise.shape[1], heads.dtype.type(0.5), heads.dtype.type(0)
     draws = len(noise) // len(heads)
     top, bottom = share(len(heads), part, parts)
@@ -245,7 +247,7 @@ def draws_and_log_ratio_back_loop(part, parts, heads, noise, z, dz, dratio, dhea
 @formula(
     "heads (N, 2 Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2 Z), _terms (1+, 2 Z)"
 )
-def draws_path_back(heads: Array, noise: Array, z: Array, dz: Array, dratio: Array) -> Array:
+def draws_path_backward(heads: Array, noise: Array, z: Array, dz: Array, dratio: Array) -> Array:
     """heads (N, 2Z), noise, z, dz (N K, Z), dratio (N K,) -> dheads (N, 2Z), as in (11)."""
     _, log_var = np.split(heads[:, None], 2, axis=2)  # (N, 1, Z)
     r = by_example(dratio[:, None], heads)  # (N, K, 1)
@@ -257,8 +259,8 @@ def draws_path_back(heads: Array, noise: Array, z: Array, dz: Array, dratio: Arr
     return np.concatenate([dmu.sum(axis=1), dlog_var.sum(axis=1)], axis=1)  # (N, 2Z)
 
 
-@twin_of(draws_path_back, weight=4, of=1)
-def draws_path_back_loop(part, parts, heads, noise, z, dz, dratio, dheads, _terms):
+@twin_of(draws_path_backward, weight=4, of=1)
+def draws_path_backward_loop(part, parts, heads, noise, z, dz, dratio, dheads, _terms):
     latents, half, zero = noise.shape[1], heads.dtype.type(0.5), heads.dtype.type(0)
     draws = len(noise) // len(heads)
     of_mu, of_lv = _terms[part, :latents], _terms[part, latents : 2 * latents]  # in log q

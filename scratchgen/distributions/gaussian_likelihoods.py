@@ -73,7 +73,7 @@ class _Normal(Likelihood):
         self.expect(x, raw)
         return self._score(*alike(x, raw, dvalue))[1].reshape(raw.shape)
 
-    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
         log_prob, d_raw = self._score(x, raw, dvalue)
         return log_prob, d_raw.reshape(raw.shape)
@@ -208,7 +208,9 @@ def log_variance(s: Array, least: float) -> Array:
 @formula("x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)")
 def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple[Array, Array]:
     """x, mu (N, D), one log-variance, dvalue (N,) -> log_prob (N,), nats, and dmu (N, D)."""
-    log_prob, dmu, _ = gaussian.both(x, mu, np.full((1, 1), lv, mu.dtype), dvalue)  # (5, 6)
+    log_prob, dmu, _ = gaussian.value_and_gradient(
+        x, mu, np.full((1, 1), lv, mu.dtype), dvalue
+    )  # (5, 6)
     return log_prob, dmu
 
 
@@ -234,7 +236,9 @@ def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _te
 def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> tuple[Array, Array]:
     """x (N, D), raw = (mu, s) (N, D + 1), dvalue (N,) -> log_prob (N,), and d_raw (N, D + 1)."""
     mu, s = raw[:, :-1], raw[:, -1:]  # (N, D) and (N, 1)
-    log_prob, dmu, dlv = gaussian.both(x, mu, log_variance(s, least), dvalue)  # (2, 5, 6)
+    log_prob, dmu, dlv = gaussian.value_and_gradient(
+        x, mu, log_variance(s, least), dvalue
+    )  # (2, 5, 6)
     return log_prob, np.concatenate([dmu, dlv * sigmoid(s - least)], axis=1)  # (4)
 
 
@@ -272,7 +276,9 @@ def score_gaussian(
     places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)  # (N, P, 2 width), P places
     mu, s = np.split(places, 2, axis=2)  # (N, P, width) each
     mu, s = in_rows(mu), in_rows(s)  # (N, D) each
-    log_prob, dmu, dlv = gaussian.both(x, mu, log_variance(s, least), dvalue)  # (2, 5, 6)
+    log_prob, dmu, dlv = gaussian.value_and_gradient(
+        x, mu, log_variance(s, least), dvalue
+    )  # (2, 5, 6)
     ds = dlv * sigmoid(s - least)  # (N, D)   (4)
     of_places = [d.reshape(*places.shape[:2], width) for d in (dmu, ds)]  # (N, P, width) each
     return log_prob, np.concatenate(of_places, axis=2).reshape(raw.shape)

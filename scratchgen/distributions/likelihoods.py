@@ -62,7 +62,7 @@ class Likelihood(Part):
         """d log p(x|z) / d raw, in raw's shape, each example weighed by dvalue (N,)."""
         raise NotImplementedError
 
-    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         """`log_prob` and `raw_gradient`; a kind that gets both from one formula overrides this."""
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
@@ -75,10 +75,14 @@ class Likelihood(Part):
         raise NotImplementedError
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """A class with its own log_prob or raw_gradient inherits no `both` of other formulas."""
+        """A class with its own log_prob or raw_gradient does not inherit a `value_and_gradient`
+        that was written for other formulas.
+        """
         super().__init_subclass__(**settings)
-        if {"log_prob", "raw_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Likelihood.both  # type: ignore[method-assign] # of a class being made
+        if {"log_prob", "raw_gradient"} & vars(cls).keys() and "value_and_gradient" not in vars(
+            cls
+        ):
+            cls.value_and_gradient = Likelihood.value_and_gradient  # type: ignore[method-assign] # of a class being made
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,9 @@ class Bernoulli(Likelihood):
         self.expect(x, raw)
         return bernoulli.log_prob_gradients(x, raw, dvalue).logits
 
-    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
-        return bernoulli.both(x, raw, dvalue)
+        return bernoulli.value_and_gradient(x, raw, dvalue)
 
     def mean(self, raw: Array) -> Array:
         return sigmoid(raw)
@@ -166,9 +170,9 @@ class Categorical(Likelihood):
         self.expect(x, raw)
         return categorical.log_prob_gradients(x, raw, dvalue).logits
 
-    def both(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
-        return categorical.both(x, raw, dvalue)
+        return categorical.value_and_gradient(x, raw, dvalue)
 
     def mean(self, raw: Array) -> Array:
         """The most probable class of each number: classes have no order, and so no mean."""
@@ -179,14 +183,16 @@ class Categorical(Likelihood):
         return categorical.draw(raw, rng).astype(raw.dtype)
 
 
-def scored(likelihood: Likelihood, x: Array, raw: Array, weight: float) -> tuple[Array, Array]:
+def log_prob_and_gradient(
+    likelihood: Likelihood, x: Array, raw: Array, weight: float
+) -> tuple[Array, Array]:
     """log p(x|z) (N,), and its gradient by raw (N, ...), each example of which has that weight.
 
     Raises ShapeError or KindError where a user's own likelihood gives anything else.
     """
     dvalue = full((len(x),), weight, raw.dtype)  # (N,)
-    value, gradient = likelihood.both(x, raw, dvalue)
+    value, gradient = likelihood.value_and_gradient(x, raw, dvalue)
     return (
-        accept(likelihood, "both", "value", value, dvalue.shape, raw.dtype),
-        accept(likelihood, "both", "gradient", gradient, raw.shape, raw.dtype),
+        accept(likelihood, "value_and_gradient", "value", value, dvalue.shape, raw.dtype),
+        accept(likelihood, "value_and_gradient", "gradient", gradient, raw.shape, raw.dtype),
     )

@@ -2,7 +2,7 @@
 
 from ..ground.arguments import Shape, is_picture
 from ..ground.errors import OptionError
-from ..ground.parts import Known, choose
+from ..ground.parts import Registry, choose
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood
 
@@ -14,7 +14,7 @@ KINDS: tuple[type[Likelihood], ...] = (
     SharedGaussian,
     Gaussian,
 )
-LIKELIHOODS = Known(
+LIKELIHOODS = Registry(
     "likelihood", "scratchgen.distributions.LIKELIHOODS", {kind.name: kind for kind in KINDS}
 )
 

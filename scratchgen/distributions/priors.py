@@ -21,7 +21,7 @@ import numpy as np
 
 from ..ground.arguments import Array, finite, whole
 from ..ground.errors import OptionError
-from ..ground.parts import Known, Part, setting
+from ..ground.parts import Part, Registry, setting
 from ..kernels import add_scaled, full, integers, standard_normal, take_rows, uniform
 from ..nn.layer import accept
 
@@ -112,7 +112,7 @@ class Ring(Prior):
         return np.pad(circle, ((0, 0), (0, latent - 2)))  # (M, latent)   (3)
 
 
-PRIORS = Known(
+PRIORS = Registry(
     "prior",
     "scratchgen.distributions.PRIORS",
     {kind.name: kind for kind in (StandardNormal, Uniform, Ring)},

@@ -175,7 +175,7 @@ def array_text(x: Any) -> str:
     return f"shape {x.shape}, {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
 
 
-def numbers(x: Any, what: str) -> Array:
+def real_numbers(x: Any, what: str) -> Array:
     """`x` as an array of real numbers: bool, integer or float; never text, objects or complex."""
     array = _array(x, what, "real numbers")
     if array.dtype.kind not in "biuf":
@@ -191,7 +191,7 @@ def expect_arrays(owner: Any, **arrays: Any) -> None:
     """KindError unless each of them is an array of numbers, with NumPy's own arithmetic."""
     for name, x in arrays.items():
         if not isinstance(x, np.ndarray) or isinstance(x, UNLIKE_ARRAYS) or x.dtype.kind == "O":
-            numbers(x, f"{name} of {owner}")  # whose error may know more
+            real_numbers(x, f"{name} of {owner}")  # whose error may know more
             raise KindError(
                 f"{owner} got {name} of type {type(x).__name__}, wants an array: "
                 f"np.asarray({name}) is one"
@@ -206,7 +206,7 @@ def expect_floats(x: Any, layer: Any) -> None:
     are_floats = isinstance(x, np.ndarray) and x.dtype.char in "fdgFDG"
     if are_floats and x.ndim and not isinstance(x, UNLIKE_ARRAYS):
         return
-    came = array_text(numbers(x, f"x of {layer}"))
+    came = array_text(real_numbers(x, f"x of {layer}"))
     if are_floats and not x.ndim:
         raise ShapeError(f"{layer} got x of {came}, wants a batch of examples, (N, ...)")
     if isinstance(x, UNLIKE_ARRAYS):
@@ -267,7 +267,7 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
     Raises KindError, ShapeError or DataError. Makes a copy only where the dtype or the memory
     layout asks for one.
     """
-    array = numbers(x, what)
+    array = real_numbers(x, what)
     code = advice.name_of(what)
     wanted = f"(N, {', '.join(map(str, shape))})"
     if array.shape[1:] != shape or array.ndim == 0:
@@ -277,7 +277,7 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
         array = np.require(array, dtype, ["C", "ALIGNED", "ENSUREARRAY"])
     finite = which_are_finite(array)  # (N,)
     if not finite.all():
-        if which_are_finite(numbers(x, what)).all():
+        if which_are_finite(real_numbers(x, what)).all():
             raise DataError(f"{what} holds {advice.too_large(dtype, code)}")
         bad = np.flatnonzero(~finite)
         todo = advice.for_given(x, what, advice.for_gaps(len(bad), len(array), code))

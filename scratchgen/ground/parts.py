@@ -29,7 +29,7 @@ MISSING: Any = dataclasses.MISSING
 LARGEST = sys.float_info.max
 
 
-class Known(dict[str, Any]):
+class Registry(dict[str, Any]):
     """Classes of parts of one kind by name; of a kind without settings, the parts themselves.
 
     `what` is the word for that kind, such as "penalty"; `place` is where users add their own.
@@ -45,7 +45,7 @@ def setting(
     check: Callable[..., Any] | None = None,
     text: str = "",
     option: str = "",
-    known: Known | None = None,
+    known: Registry | None = None,
     optional: bool = False,
     **bounds: Any,
 ) -> Any:
@@ -113,7 +113,7 @@ def _with_notes(field: dataclasses.Field[Any], kind: type) -> dataclasses.Field[
     return field
 
 
-def choose(choice: Any, known: Known, kind: type, what: str = "") -> Any:
+def choose(choice: Any, known: Registry, kind: type, what: str = "") -> Any:
     """The part that `choice` names: a part itself, a class, or a name, with default settings.
 
     None stays None. Raises OptionError for an unknown name, and KindError for anything that is not
@@ -129,7 +129,7 @@ def choose(choice: Any, known: Known, kind: type, what: str = "") -> Any:
 
 
 def describe(
-    part: Any, known: Known, unknown: Callable[[Any], Any] | None = None
+    part: Any, known: Registry, unknown: Callable[[Any], Any] | None = None
 ) -> dict[str, Any] | None:
     """`{"name": "r1", "weight": 10.0}`: a part in plain numbers, text, lists and dicts.
 
@@ -165,7 +165,7 @@ def describe(
     return {"name": name, **values}
 
 
-def build(description: Any, known: Known) -> Any:
+def build(description: Any, known: Registry) -> Any:
     """The part of a description. Raises OptionError where it describes none."""
     if description is None:
         return None
@@ -191,7 +191,7 @@ def with_settings(kind: type, settings: dict[str, Any]) -> Any:
     return kind.of_settings(settings) if issubclass(kind, Part) else kind(**settings)
 
 
-def _plain(value: Any, known: Known, unknown: Callable[[Any], Any] | None, part: Any) -> Any:
+def _plain(value: Any, known: Registry, unknown: Callable[[Any], Any] | None, part: Any) -> Any:
     """A setting's value for a file: numbers and text as they are, parts described, or a list."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -211,7 +211,7 @@ def _plain(value: Any, known: Known, unknown: Callable[[Any], Any] | None, part:
     )
 
 
-def _built(value: Any, known: Known) -> Any:
+def _built(value: Any, known: Registry) -> Any:
     """The setting's value that `_plain` described."""
     if isinstance(value, dict):
         return build(value, known)

@@ -29,7 +29,7 @@ def shell_word(path: str | os.PathLike[str]) -> str:
     return f"$'{''.join(letters)}'"
 
 
-def say(*lines: object) -> None:
+def to_stdout(*lines: object) -> None:
     """Lines on stdout, at once."""
     print("\n".join(map(printable, lines)), flush=True)
 
@@ -43,7 +43,7 @@ def give_up_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def tell(*lines: object) -> None:
+def to_stderr(*lines: object) -> None:
     """Lines on stderr; where they cannot be written, nobody needs them."""
     if sys.stderr is not None:  # print would take stdout
         with contextlib.suppress(OSError, ValueError):

@@ -28,7 +28,7 @@ from .errors import FileError, KindError
 PathLike = str | os.PathLike[str]
 
 
-def write_whole(path: PathLike, data: bytes | memoryview) -> None:
+def write_atomically(path: PathLike, data: bytes | memoryview) -> None:
     """Write `data` to a path; FileError, with the reason, where that cannot be done."""
     with whole_file(path) as stream:
         stream.write(data)

@@ -21,8 +21,8 @@ room are about speed: the mathematics can be read without them. With N examples 
     normal_cdf, normal_density                 Phi, phi; phi is 0 beyond FAR
     full(shape, value, dtype)                  a constant array
     zeros(size, dtype)                         a vector of 0, to add gradients to
-    in_lines(size, dtype)                      a vector of 0 that begins at a line of the caches
-    numbers(f)                                 f(), a number that changes from step to step
+    aligned_zeros(size, dtype)                 a vector of 0 that begins at a line of the caches
+    scheduled(f)                               f(), a number that changes from step to step
     standard_normal, uniform                   (rng, shape, dtype): draws of N(0, 1), of U(0, 1)
     integers(rng, high, shape)                 draws of 0 ... high - 1, as int64
     clear(x)                                   x = 0, in place
@@ -39,11 +39,11 @@ from .arithmetic import (
     add_by_label,
     add_in_place,
     add_scaled,
+    aligned_zeros,
     approach,
     as_rows,
     clip,
     full,
-    in_lines,
     join,
     look_up,
     mean,
@@ -60,7 +60,7 @@ from .elementwise import sigmoid, softplus
 from .normal import FAR, normal_cdf, normal_density
 from .products import add_outer, add_sum, affine, times, times_transpose
 from .random import integers, standard_normal, uniform
-from .recording import clear, numbers
+from .recording import clear, scheduled
 from .sharing import set_threads, share, share_row, threads, threads_now
 from .twins import formula, twin_of
 
@@ -73,6 +73,7 @@ __all__ = [
     "add_scaled",
     "add_sum",
     "affine",
+    "aligned_zeros",
     "approach",
     "as_rows",
     "by_dtype",
@@ -81,7 +82,6 @@ __all__ = [
     "formula",
     "full",
     "helper",
-    "in_lines",
     "integers",
     "join",
     "look_up",
@@ -89,11 +89,11 @@ __all__ = [
     "mean",
     "normal_cdf",
     "normal_density",
-    "numbers",
     "pointwise",
     "repeat",
     "scale",
     "scale_rows",
+    "scheduled",
     "set_threads",
     "share",
     "share_row",

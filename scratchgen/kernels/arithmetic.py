@@ -226,10 +226,10 @@ def zeros(size: int, dtype: Any) -> Array:
     Who asks for gradients is about to train: from now on loops are worth compiling.
     """
     want_twins()
-    return in_lines(size, dtype)
+    return aligned_zeros(size, dtype)
 
 
-def in_lines(size: int, dtype: Any) -> Array:
+def aligned_zeros(size: int, dtype: Any) -> Array:
     """A vector of zeros that begins where a line of the caches does; it outlasts steps."""
     dtype = np.dtype(dtype)
     room = np.zeros(size * dtype.itemsize + workspaces.LINE, np.uint8)

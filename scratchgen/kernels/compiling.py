@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.printing import tell
+from ..ground.printing import to_stderr
 from . import sharing
 
 Kernel = Callable[..., Any]
@@ -241,4 +241,4 @@ def _tell(folder: Path | None) -> None:
             f"warmup` compiles all of them"
         )
     text = f"scratchgen: compiling kernels for this CPU, some seconds, {kept}"
-    tell(f"{text} (SCRATCHGEN_JIT=0 does without)")
+    to_stderr(f"{text} (SCRATCHGEN_JIT=0 does without)")

@@ -256,7 +256,7 @@ def keep(x: Array) -> None:
         notes.constants.append(x)
 
 
-def numbers(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
+def scheduled(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
     """The numbers (count,) that f() gives; in every step anew, before all else."""
     array = workspaces.empty((count,), dtype)
     act(_fill, (array, f), written=(array,))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..ground.writing import write_whole
+from ..ground.writing import write_atomically
 from .fingerprints import BESIDE, PACKAGE, ROOMS, digest_of, texts_of
 
 
@@ -15,7 +15,7 @@ def write() -> None:
     )
     files += [file for file in BESIDE if (PACKAGE / file).exists()]
     lines = [
-        '"""Digests of the text of the textbook as published; write_digests.py writes this file."""',
+        '"""Digests of the textbook as it was published; write_digests.py writes this file."""',
         "",
     ]
     lines += ["FILES = {", *(f'    "{file}": "{digest_of(file)}",' for file in files), "}"]
@@ -24,7 +24,7 @@ def write() -> None:
         texts = (f'        "{name}": "{x}",' for name, x in texts_of(file).items())
         lines += [f'    "{file}": {{', *texts, "    },"]
     lines += ["}"]
-    write_whole(Path(__file__).with_name("digests.py"), "\n".join([*lines, ""]).encode())
+    write_atomically(Path(__file__).with_name("digests.py"), "\n".join([*lines, ""]).encode())
 
 
 if __name__ == "__main__":

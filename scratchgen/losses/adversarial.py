@@ -33,9 +33,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, expect_arrays, numbers
+from ..ground.arguments import Array, expect_arrays, real_numbers
 from ..ground.keywords import ExplainsKeywords
-from ..ground.parts import Known
+from ..ground.parts import Registry
 from ..kernels import formula, full, share_row, sigmoid, softplus, twin_of
 from ..kernels.functions import sigmoid as sigmoid_of_one
 from ..kernels.functions import softplus as softplus_of_one
@@ -293,7 +293,7 @@ HINGE = game(
 )
 WASSERSTEIN = game("wasserstein", wasserstein_pass, linear_generator_pass, "f - r", "-f")
 GAMES = (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
-LOSSES = Known("game", "scratchgen.losses.LOSSES", {one.name: one for one in GAMES})
+LOSSES = Registry("game", "scratchgen.losses.LOSSES", {one.name: one for one in GAMES})
 
 
 def discriminator_turn(
@@ -325,6 +325,6 @@ def _accepted(
         x: Any = getattr(d, name, None)
         dtype: Any = getattr(x, "dtype", like.dtype)
         if x is not None and "c" not in (like.dtype.kind, dtype.kind):
-            x = np.asarray(numbers(x, f"{name} of {loss}.{verb}"), like.dtype)
+            x = np.asarray(real_numbers(x, f"{name} of {loss}.{verb}"), like.dtype)
         found[name] = accept(loss, verb, name, x, like.shape, like.dtype)
     return SimpleNamespace(**found)

@@ -45,5 +45,7 @@ def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, A
     """
     x = floats_like(logits, labels)  # (N, 1)
     dvalue = full((len(x),), -weight, x.dtype)  # (N,)
-    log_prob, dlogits = categorical.both(x, logits[:, None], dvalue)  # (N,), (N, 1, C)
+    log_prob, dlogits = categorical.value_and_gradient(
+        x, logits[:, None], dvalue
+    )  # (N,), (N, 1, C)
     return scale(log_prob, -1.0), dlogits.reshape(logits.shape)  # (N,), (N, C)   (1), (2)

@@ -31,7 +31,7 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array, finite
 from ..ground.errors import ShapeError
-from ..ground.parts import Known, Part, setting
+from ..ground.parts import Part, Registry, setting
 from ..kernels import formula, scale_rows, share, share_row, twin_of
 from ..kernels.functions import sum_of
 from ..nn import Bound
@@ -151,15 +151,17 @@ class Penalty(Part):
         """u, the penalty's gradient by the slope (N, ...), for dvalue (N,)."""
         raise NotImplementedError
 
-    def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
         """`value` and `slope_gradient`; override it where one formula gives both."""
         return self.value(slope), self.slope_gradient(slope, dvalue)
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """A subclass with a value or slope_gradient of its own gets the `both` that calls them."""
+        """A class with its own value or slope_gradient does not inherit a `value_and_gradient`
+        that was written for other formulas.
+        """
         super().__init_subclass__(**settings)
-        if {"value", "slope_gradient"} & vars(cls).keys() and "both" not in vars(cls):
-            cls.both = Penalty.both  # type: ignore[method-assign] # cls is new
+        if {"value", "slope_gradient"} & vars(cls).keys() and "value_and_gradient" not in vars(cls):
+            cls.value_and_gradient = Penalty.value_and_gradient  # type: ignore[method-assign] # cls is new
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,12 @@ class GradientPenalty(Penalty):
         return between(rows(real), rows(fake), e).reshape(real.shape)  # (N, ...)   (1)
 
     def value(self, slope: Array) -> Array:
-        return GradientPenalty.both(self, slope, ones(slope))[0]
+        return GradientPenalty.value_and_gradient(self, slope, ones(slope))[0]
 
     def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
-        return GradientPenalty.both(self, slope, dvalue)[1]
+        return GradientPenalty.value_and_gradient(self, slope, dvalue)[1]
 
-    def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
         value, factor = gradient_penalty_pass(norms(slope), dvalue, self.weight, self.target)
         return value, scale_rows(slope, factor)  # (N,), (N, ...)   (1), (3)
 
@@ -204,17 +206,17 @@ class R1(Penalty):
         return real
 
     def value(self, slope: Array) -> Array:
-        return R1.both(self, slope, ones(slope))[0]
+        return R1.value_and_gradient(self, slope, ones(slope))[0]
 
     def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
-        return R1.both(self, slope, dvalue)[1]
+        return R1.value_and_gradient(self, slope, dvalue)[1]
 
-    def both(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
         value, factor = r1_pass(norms(slope), dvalue, self.weight)
         return value, scale_rows(slope, factor)  # (N,), (N, ...)   (2), (4)
 
 
-PENALTIES = Known(
+PENALTIES = Registry(
     "penalty", "scratchgen.losses.PENALTIES", {kind.name: kind for kind in (GradientPenalty, R1)}
 )
 
@@ -240,9 +242,9 @@ def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
     one = of_score(y)  # (M, 1 + K)
     slope: Any = d.backward(one, learn=False)  # (M, ...)   (5)
     dvalue = kernels.full((len(x),), weight, y.dtype)  # (M,)
-    value, u = penalty.both(slope, dvalue)
-    value = accept(penalty, "both", "value", value, dvalue.shape, slope.dtype)  # (M,)
-    u = accept(penalty, "both", "gradient", u, slope.shape, slope.dtype)  # (M, ...)
+    value, u = penalty.value_and_gradient(slope, dvalue)
+    value = accept(penalty, "value_and_gradient", "value", value, dvalue.shape, slope.dtype)  # (M,)
+    u = accept(penalty, "value_and_gradient", "gradient", u, slope.shape, slope.dtype)  # (M, ...)
     if d.g is not None:
         d.tangent(u)  # (5)
         zero = kernels.full(y.shape, 0, y.dtype)  # (M, 1 + K)

@@ -54,7 +54,7 @@ from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from .compatibility import Bounds, expect_output, fitting_penalty, latent_of
 from .model import Model, family
 from .stacks import discriminator_stack, generator_stack, noise_for
-from .turn import Pass
+from .turn import Turn
 
 __all__ = ["GAN", "gan", "lsgan", "wgan", "wgan_gp"]
 
@@ -125,39 +125,39 @@ class GAN(Model):
         expect_output(self.discriminator, "discriminator", (1,), "it gives one score an example")
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def reported(self) -> tuple[str, ...]:
         return ("discriminator", *(["penalty"] if self.penalty else []), "generator")
 
-    def minimise(self, now: Pass) -> dict[str, Array]:
+    def minimise(self, turn: Turn) -> dict[str, Array]:
         """(3) with its penalty, or (4); of the batch, the generator uses only the size."""
-        z = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (1)
-        if now.player == "generator":
-            return self._generator(now, z)
-        return self._discriminator(now, z)
+        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
+        if turn.player == "generator":
+            return self._generator(turn, z)
+        return self._discriminator(turn, z)
 
-    def _discriminator(self, now: Pass, z: Array) -> dict[str, Array]:
-        made = now.forward("generator", z)  # (N, ...)   (1)
-        real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1)   (2)
-        fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1)   (2)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)   (3)
+    def _discriminator(self, turn: Turn, z: Array) -> dict[str, Array]:
+        made = turn.forward("generator", z)  # (N, ...)   (1)
+        real = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1)   (2)
+        fake = turn.forward("discriminator", made, on="fake", settle=True)  # (N, 1)   (2)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / turn.size)  # each (N,)   (3)
         value = mean(d.value)  # (1,)   (3)
-        if now.wants_gradient:
-            now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
-            now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
+        if turn.wants_gradient:
+            turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
+            turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
         if not self.penalty:
             return {"discriminator": value}
-        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), mostly with M = N
-        d_at_x = now.network("discriminator", on="penalty")
+        x = points(self.penalty, turn.batch, made, turn.rng)  # (M, ...), mostly with M = N
+        d_at_x = turn.network("discriminator", on="penalty")
         penalty = mean(penalise(self.penalty, d_at_x, x, 1 / len(x)))  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
-    def _generator(self, now: Pass, z: Array) -> dict[str, Array]:
-        made = now.forward("generator", z, settle=True)  # (N, ...)   (1)
-        fake = now.forward("discriminator", made, on="judged")  # (N, 1)   (2)
-        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)   (4)
-        if now.wants_gradient:
-            dmade = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, ...)   (6)
-            now.backward("generator", dmade, need_dx=False)  # (6)
+    def _generator(self, turn: Turn, z: Array) -> dict[str, Array]:
+        made = turn.forward("generator", z, settle=True)  # (N, ...)   (1)
+        fake = turn.forward("discriminator", made, on="judged")  # (N, 1)   (2)
+        d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
+        if turn.wants_gradient:
+            dmade = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, ...)   (6)
+            turn.backward("generator", dmade, need_dx=False)  # (6)
         return {"generator": mean(d.value)}  # (1,)   (4)
 
     def settle(self, player: str, tape: Tape) -> None:
@@ -165,7 +165,7 @@ class GAN(Model):
         if player == "discriminator" and self.weight_clip is not None:
             clip(self.theta(player), -self.weight_clip, self.weight_clip)  # (7)
 
-    def minimises(self, player: str) -> list[str]:
+    def objective_text(self, player: str) -> list[str]:
         if player == "generator":
             formula = self.loss.generator_formula or f"the {self.loss.name} loss of f"
             return [formula, f"f = D(G(z)), {with_values(self.prior)}"]

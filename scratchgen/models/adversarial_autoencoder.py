@@ -43,7 +43,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.scaling import Scaler
-from ..distributions import PRIORS, FixedGaussian, Likelihood, Prior, drawn, scored
+from ..distributions import PRIORS, FixedGaussian, Likelihood, Prior, drawn, log_prob_and_gradient
 from ..ground.arguments import Array, count
 from ..ground.errors import ShapeError
 from ..ground.keywords import explains_keywords
@@ -67,7 +67,7 @@ from .autoencoder import Autoencoder
 from .compatibility import expect_output, fitting_penalty
 from .model import family
 from .stacks import decoder_stack, discriminator_stack, encoder_stack, latent_size
-from .turn import Pass
+from .turn import Turn
 
 __all__ = ["AAE", "aae"]
 
@@ -123,51 +123,55 @@ class AAE(Autoencoder):
         self.penalty = fitting_penalty(self.penalty, self.discriminator)
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def reported(self) -> tuple[str, ...]:
         return ("autoencoder", "discriminator", *(["penalty"] if self.penalty else []), "generator")
 
-    def minimise(self, now: Pass) -> dict[str, Array]:
+    def minimise(self, turn: Turn) -> dict[str, Array]:
         """(4), (5) with its penalty, or (6)."""
-        if now.player == "autoencoder":
-            return self._autoencoder(now)
-        return self._discriminator(now) if now.player == "discriminator" else self._generator(now)
+        if turn.player == "autoencoder":
+            return self._autoencoder(turn)
+        return (
+            self._discriminator(turn) if turn.player == "discriminator" else self._generator(turn)
+        )
 
-    def _autoencoder(self, now: Pass) -> dict[str, Array]:
-        z = now.forward("encoder", now.batch, settle=True)  # (N, Z)   (1)
-        raw = now.forward("decoder", z, settle=True)  # (N, ...)   (2)
-        log_prob, d_raw = scored(self.likelihood, now.batch, raw, -1 / now.size)  # (N,), and (7)
-        if now.wants_gradient:
-            dz = now.backward("decoder", d_raw)  # (N, Z)   (8)
-            now.backward("encoder", dz, need_dx=False)  # (8)
+    def _autoencoder(self, turn: Turn) -> dict[str, Array]:
+        z = turn.forward("encoder", turn.batch, settle=True)  # (N, Z)   (1)
+        raw = turn.forward("decoder", z, settle=True)  # (N, ...)   (2)
+        log_prob, d_raw = log_prob_and_gradient(
+            self.likelihood, turn.batch, raw, -1 / turn.size
+        )  # (N,), and (7)
+        if turn.wants_gradient:
+            dz = turn.backward("decoder", d_raw)  # (N, Z)   (8)
+            turn.backward("encoder", dz, need_dx=False)  # (8)
         return {"autoencoder": scale(mean(log_prob), -1)}  # (1,)   (4)
 
-    def _discriminator(self, now: Pass) -> dict[str, Array]:
-        c = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (3)
-        z = now.forward("encoder", now.batch)  # (N, Z)   (1)
-        real = now.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
-        fake = now.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / now.size)  # each (N,)   (5)
+    def _discriminator(self, turn: Turn) -> dict[str, Array]:
+        c = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (3)
+        z = turn.forward("encoder", turn.batch)  # (N, Z)   (1)
+        real = turn.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
+        fake = turn.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
+        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / turn.size)  # each (N,)   (5)
         value = mean(d.value)  # (1,)   (5)
-        if now.wants_gradient:
-            now.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (9)
-            now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (9)
+        if turn.wants_gradient:
+            turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (9)
+            turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (9)
         if not self.penalty:
             return {"discriminator": value}
-        at = points(self.penalty, c, z, now.rng)  # (M, Z), mostly with M = N
-        d_at = now.network("discriminator", on="penalty")
+        at = points(self.penalty, c, z, turn.rng)  # (M, Z), mostly with M = N
+        d_at = turn.network("discriminator", on="penalty")
         penalty = mean(penalise(self.penalty, d_at, at, 1 / len(at)))  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
-    def _generator(self, now: Pass) -> dict[str, Array]:
-        z = now.forward("encoder", now.batch)  # (N, Z)   (1)
-        fake = now.forward("discriminator", z, on="judged")  # (N, 1)   (3)
-        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)  # .value, .fake (N,)   (6)
-        if now.wants_gradient:
-            dz = now.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
-            now.backward("encoder", dz, need_dx=False)  # (10)
+    def _generator(self, turn: Turn) -> dict[str, Array]:
+        z = turn.forward("encoder", turn.batch)  # (N, Z)   (1)
+        fake = turn.forward("discriminator", z, on="judged")  # (N, 1)   (3)
+        d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
+        if turn.wants_gradient:
+            dz = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
+            turn.backward("encoder", dz, need_dx=False)  # (10)
         return {"generator": mean(d.value)}  # (1,)   (6)
 
-    def minimises(self, player: str) -> list[str]:
+    def objective_text(self, player: str) -> list[str]:
         if player == "autoencoder":
             return [
                 "-log p(x|z),  z = encoder(x)",

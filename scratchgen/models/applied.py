@@ -20,7 +20,7 @@ from ..ground.arguments import (
     count,
     exact_type,
     examples,
-    numbers,
+    real_numbers,
     whole,
 )
 from ..ground.arguments import labels as checked_labels
@@ -253,7 +253,7 @@ class Applied(ExplainsKeywords):
 
 def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:
     """x (N, *shape) as it is, once `check` has accepted each chunk; otherwise, its error."""
-    given = numbers(x, what)
+    given = real_numbers(x, what)
     if given.shape[1:] != shape:
         return check(given, what)  # which raises
     try:

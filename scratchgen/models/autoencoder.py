@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..distributions import LIKELIHOODS, gaussian, likelihood_for
-from ..ground.arguments import Array, Shape, array_text, chunks, numbers, whole
+from ..ground.arguments import Array, Shape, array_text, chunks, real_numbers, whole
 from ..ground.errors import ShapeError
 from ..ground.keywords import explains_keywords
 from ..ground.parts import setting
@@ -138,7 +138,7 @@ class Autoencoder(Model):
 
     def _examples(self, verb: str, x: Any, n: int) -> Array:
         """x, which the likelihood's verb returned, as (n, *shape); KindError or ShapeError."""
-        x = numbers(x, f"x of {self.likelihood}.{verb}")
+        x = real_numbers(x, f"x of {self.likelihood}.{verb}")
         if x.shape[:1] != (n,) or x.size != n * math.prod(self.shape):
             raise ShapeError(
                 f"{self.likelihood}.{verb} gave x of {array_text(x)}, wants {(n, *self.shape)}"

@@ -57,7 +57,7 @@ from .adversarial import GAN
 from .compatibility import expect_output
 from .model import family
 from .stacks import discriminator_stack, generator_stack, noise_for
-from .turn import Pass
+from .turn import Turn
 
 __all__ = ["ACGAN", "acgan"]
 
@@ -98,66 +98,66 @@ class ACGAN(GAN):
         expect_output(self.discriminator, "discriminator", (1 + classes,), reason)
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def reported(self) -> tuple[str, ...]:
         penalty = ["penalty"] if self.penalty else []
         ours = ("discriminator", "real_classes", "fake_classes", *penalty)
         return (*ours, "generator", "generator_classes")
 
-    def minimise(self, now: Pass) -> dict[str, Array]:
+    def minimise(self, turn: Turn) -> dict[str, Array]:
         """(5) with its penalty, or (6); their class parts are reported in nats, unweighted."""
-        z = drawn(self.prior, now.rng, now.size, self.latent, now.batch.dtype)  # (N, Z)   (1)
-        c = integers(now.rng, self.n_labels, (now.size,))  # (N,)   (1)
-        if now.player == "generator":
-            return self._generator_with_classes(now, z, c)
-        return self._discriminator_with_classes(now, z, c)
+        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
+        c = integers(turn.rng, self.n_labels, (turn.size,))  # (N,)   (1)
+        if turn.player == "generator":
+            return self._generator_with_classes(turn, z, c)
+        return self._discriminator_with_classes(turn, z, c)
 
-    def _discriminator_with_classes(self, now: Pass, z: Array, c: Array) -> dict[str, Array]:
-        m = now.expected_labels("the discriminator learns to predict them")  # (N,)
-        made = now.forward("generator", z, labels=c)  # (N, ...)   (1)
-        real = now.forward("discriminator", now.batch, on="real", settle=True)  # (N, 1 + C)   (2)
-        fake = now.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
+    def _discriminator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
+        m = turn.expected_labels("the discriminator learns to predict them")  # (N,)
+        made = turn.forward("generator", z, labels=c)  # (N, ...)   (1)
+        real = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1 + C)   (2)
+        fake = turn.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
         r, of_real = split(real, 1)  # (N, 1), (N, C)   (2)
         f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
-        weight = self.class_weight / now.size
-        d = discriminator_turn(self.loss, r[:, 0], f[:, 0], 1 / now.size)  # three (N,)   (3)
+        weight = self.class_weight / turn.size
+        d = discriminator_turn(self.loss, r[:, 0], f[:, 0], 1 / turn.size)  # three (N,)   (3)
         real_class, dreal = cross_entropy(m, of_real, weight)  # (N,), (N, C)   (4)
         fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (4)
         parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
         classes = add(parts["real_classes"], parts["fake_classes"])  # (1,)   (4)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
 
-        if now.wants_gradient:
+        if turn.wants_gradient:
             dreal = join(d.real[:, None], dreal)  # (N, 1 + C)   (7)
             dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)   (7)
-            now.backward("discriminator", dreal, on="real", need_dx=False)
-            now.backward("discriminator", dfake, on="fake", need_dx=False)
+            turn.backward("discriminator", dreal, on="real", need_dx=False)
+            turn.backward("discriminator", dfake, on="fake", need_dx=False)
         if not self.penalty:
             return {"discriminator": value, **parts}
-        x = points(self.penalty, now.batch, made, now.rng)  # (M, ...), mostly with M = N
-        d_at_x = now.network("discriminator", on="penalty")
+        x = points(self.penalty, turn.batch, made, turn.rng)  # (M, ...), mostly with M = N
+        d_at_x = turn.network("discriminator", on="penalty")
         penalty = mean(penalise(self.penalty, d_at_x, x, 1 / len(x)))  # (1,)
         return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
 
-    def _generator_with_classes(self, now: Pass, z: Array, c: Array) -> dict[str, Array]:
-        made = now.forward("generator", z, settle=True, labels=c)  # (N, ...)   (1)
-        fake = now.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
+    def _generator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
+        made = turn.forward("generator", z, settle=True, labels=c)  # (N, ...)   (1)
+        fake = turn.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
         f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
 
-        d = generator_turn(self.loss, f[:, 0], 1 / now.size)  # .value, .fake (N,)   (6)
-        weight = self.class_weight / now.size
+        d = generator_turn(self.loss, f[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
+        weight = self.class_weight / turn.size
         fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (6)
         classes = mean(fake_class)  # (1,)
         value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
 
-        if now.wants_gradient:
+        if turn.wants_gradient:
             dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)   (7)
-            dmade = now.backward("discriminator", dfake, on="judged")  # (N, ...)
-            now.backward("generator", dmade, need_dx=False)
+            dmade = turn.backward("discriminator", dfake, on="judged")  # (N, ...)
+            turn.backward("generator", dmade, need_dx=False)
         return {"generator": value, "generator_classes": classes}
 
-    def minimises(self, player: str) -> list[str]:
-        game, _, *rest = super().minimises(player)
+    def objective_text(self, player: str) -> list[str]:
+        game, _, *rest = super().objective_text(player)
         weight = "" if self.class_weight == 1 else f"{self.class_weight:g} "
         of = f"{with_values(self.prior)}, c one of {self.n_labels} classes, each as likely"
         if player == "generator":

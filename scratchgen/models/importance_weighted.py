@@ -50,7 +50,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.scaling import Scaler
-from ..distributions import Likelihood, gaussian, scored
+from ..distributions import Likelihood, gaussian, log_prob_and_gradient
 from ..ground.arguments import Array, true_or_false, whole
 from ..ground.errors import OptionError
 from ..ground.keywords import explains_keywords
@@ -62,7 +62,7 @@ from ..nn import distinct_leaves
 from .autoencoder import GaussianAutoencoder
 from .model import Hold, family
 from .stacks import decoder_stack, encoder_stack, latent_size
-from .turn import Pass
+from .turn import Turn
 
 __all__ = ["IWAE", "iwae"]
 
@@ -86,7 +86,7 @@ class IWAE(GaussianAutoencoder):
 
     kind: ClassVar[str] = "IWAE"
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"iwae": ("encoder", "decoder")}
-    numbers: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+    reported: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
 
     draws: int = setting(
         default=5, check=whole, text="draws of z for each example", least=1, most=MOST_DRAWS
@@ -108,60 +108,64 @@ class IWAE(GaussianAutoencoder):
                 f"(one of your own that treats each example by itself says example_wise = True)"
             )
 
-    def minimise(self, now: Pass) -> dict[str, Array]:
+    def minimise(self, turn: Turn) -> dict[str, Array]:
         """The loss (5); its parts (6) are means over all draws."""
-        n, k = now.size, self.draws
-        noise = now.normal(n * k, self.latent)  # (N K, Z)
-        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)
+        n, k = turn.size, self.draws
+        noise = turn.normal(n * k, self.latent)  # (N K, Z)
+        heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)
         z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N K, Z)   (2), and (N K,)
-        raw = now.forward("decoder", z, settle=True, labels=self._labels(now))  # (N K, ...)   (3)
-        x = repeat(now.batch, k)  # (N K, *shape)
-        log_prob, d_raw = scored(self.likelihood, x, raw, -1 / n)  # (N K,), (N K, ...)
+        raw = turn.forward("decoder", z, settle=True, labels=self._labels(turn))  # (N K, ...)   (3)
+        x = repeat(turn.batch, k)  # (N K, *shape)
+        log_prob, d_raw = log_prob_and_gradient(
+            self.likelihood, x, raw, -1 / n
+        )  # (N K,), (N K, ...)
         log_w = add(log_prob, log_ratio).reshape(n, k)  # (N, K)   (4)
         bound, weights = importance_weights(log_w)  # (N,) of (5), w~ (N, K)
-        if now.wants_gradient:
+        if turn.wants_gradient:
             shares = weights.reshape(n * k)  # w~ (N K,)
             d_raw = scale_rows(d_raw, shares)  # (N K, ...)   (7)
-            dz = now.backward("decoder", d_raw)  # (N K, Z)   (8)
+            dz = turn.backward("decoder", d_raw)  # (N K, Z)   (8)
             r = scale(shares, -1 / n)  # (N K,)   (9)
             if self.doubly_reparameterised:
                 r, dz = scale_rows(r, shares), scale_rows(dz, shares)  # (N K,), (N K, Z)   (10)
-                dheads = gaussian.draws_path_back(heads, noise, z, dz, r)  # (N, 2Z)   (10)
+                dheads = gaussian.draws_path_backward(heads, noise, z, dz, r)  # (N, 2Z)   (10)
             else:
-                dheads = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, r)  # (N, 2Z) (9)
-            now.backward("encoder", dheads, need_dx=False)
+                dheads = gaussian.draws_and_log_ratio_backward(
+                    heads, noise, z, dz, r
+                )  # (N, 2Z) (9)
+            turn.backward("encoder", dheads, need_dx=False)
         return {
             "loss": scale(mean(bound), -1.0),  # (1,)   (5)
             "reconstruction": scale(mean(log_prob), -1.0),  # (1,)   (6)
             "kl": scale(mean(log_ratio), -1.0),  # (1,)   (6)
         }
 
-    def _labels(self, now: Pass) -> Array | None:
+    def _labels(self, turn: Turn) -> Array | None:
         """The label of each draw's example (N K,), where there are labels."""
-        return None if now.labels is None else repeat(now.labels, self.draws)
+        return None if turn.labels is None else repeat(turn.labels, self.draws)
 
-    def surrogate(self, player: str) -> Callable[[Pass, Hold], Array] | None:
+    def surrogate(self, player: str) -> Callable[[Turn, Hold], Array] | None:
         return self._with_weights_held if self.doubly_reparameterised else None
 
-    def _with_weights_held(self, now: Pass, hold: Hold) -> Array:
+    def _with_weights_held(self, turn: Turn, hold: Hold) -> Array:
         """(11), from densities as they are defined: (1,)."""
-        n, k, labels = now.size, self.draws, self._labels(now)
-        noise = now.normal(n * k, self.latent)  # (N K, Z)
-        heads = now.forward("encoder", now.batch)  # (N, 2Z)   (1)
+        n, k, labels = turn.size, self.draws, self._labels(turn)
+        noise = turn.normal(n * k, self.latent)  # (N K, Z)
+        heads = turn.forward("encoder", turn.batch)  # (N, 2Z)   (1)
         mu, log_var = np.split(np.repeat(heads, k, axis=0), 2, axis=1)  # (N K, Z) each
         of_q = np.split(np.repeat(hold("heads", heads), k, axis=0), 2, axis=1)  # held, likewise
         z = gaussian.draw(mu, log_var, noise)  # (N K, Z)   (2)
-        x, masks = repeat(now.batch, k), now.rng.bit_generator.state
-        log_prob = self.likelihood.log_prob(x, now.forward("decoder", z, labels=labels))  # (N K,)
-        now.rng.bit_generator.state = masks  # so that dropout is the same in both decoder passes
-        raw = now.forward("decoder", hold("z", z), on="held", labels=labels)  # (N K, ...)
+        x, masks = repeat(turn.batch, k), turn.rng.bit_generator.state
+        log_prob = self.likelihood.log_prob(x, turn.forward("decoder", z, labels=labels))  # (N K,)
+        turn.rng.bit_generator.state = masks  # so that dropout is the same in both decoder passes
+        raw = turn.forward("decoder", hold("z", z), on="held", labels=labels)  # (N K, ...)
         log_prior = gaussian.log_prob(z, np.zeros_like(z), np.zeros_like(z))  # (N K,)
         log_w = log_prob + log_prior - gaussian.log_prob(z, *of_q)  # (N K,)   (4)
         shares = hold("weights", importance_weights(log_w.reshape(n, k))[1]).reshape(n * k)
         terms = shares**2 * log_w + shares * (1 - shares) * self.likelihood.log_prob(x, raw)
         return -terms.sum(keepdims=True) / n  # (1,)   (11)
 
-    def minimises(self, player: str) -> list[str]:
+    def objective_text(self, player: str) -> list[str]:
         lines = [
             f"-E[log 1/K sum_k w_k],  z_1 ... z_K ~ q(z|x),  K = {self.draws}",
             "w_k = p(x|z_k) p(z_k) / q(z_k|x),  p(z) = N(0, I)",

@@ -42,7 +42,7 @@ from .compatibility import (
 )
 from .recipes import Recipe
 from .trace import Trace, spied
-from .turn import Pass
+from .turn import Turn
 
 M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,16 +101,16 @@ class Model(Applied):
     rng: dataclasses.InitVar[Rng] = None
     scaler: Any = None
 
-    def minimise(self, now: Pass) -> dict[str, Array]:
+    def minimise(self, turn: Turn) -> dict[str, Array]:
         """The mathematics of `objective`: the player's number, and its parts, by name, (1,) each.
 
-        now.batch (N, *shape) is checked, with N at least 1. Noise comes from `now`, and a number
-        that changes during training from `now.number`.
+        turn.batch (N, *shape) is checked, with N at least 1. Noise comes from `turn`, and a number
+        that changes during training from `turn.scheduled`.
         """
         raise NotImplementedError
 
     @property
-    def numbers(self) -> tuple[str, ...]:
+    def reported(self) -> tuple[str, ...]:
         """The names of the numbers in a history, and in tape.parts."""
         raise NotImplementedError
 
@@ -150,8 +150,8 @@ class Model(Applied):
         one_of(player, self.players, "player")
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
-        now = Pass(self.networks, self.views, player, batch, tape, gradient)
-        tape.reports = as_arrays(self.minimise(now))
+        turn = Turn(self.networks, self.views, player, batch, tape, gradient)
+        tape.reports = as_arrays(self.minimise(turn))
         tape.parts = as_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
@@ -218,10 +218,10 @@ class Model(Applied):
         self.training_log: list[dict[str, Any]] = []
         self.history: dict[str, list[float]] = {}
 
-    def surrogate(self, player: str) -> Callable[[Pass, Hold], Array] | None:
+    def surrogate(self, player: str) -> Callable[[Turn, Hold], Array] | None:
         """A number whose derivative the gradient is, where on purpose that is not the player's own.
 
-        A function (now, hold) -> (1,), which draws the noise that `minimise` draws. hold(name, x)
+        A function (turn, hold) -> (1,), which draws the noise that `minimise` draws. hold(name, x)
         returns x as it was at the parameters at which the gradient is taken. None, as for most
         models, where the gradient is that of the player's number.
         """
@@ -246,7 +246,7 @@ class Model(Applied):
         values = [getattr(self, field.name) for field in fields]
         return tuple(value for value in values if value is not None)
 
-    def minimises(self, player: str) -> list[str]:
+    def objective_text(self, player: str) -> list[str]:
         """What `player` minimises, as lines of mathematics, for `scratchgen explain`."""
         return []
 
@@ -289,7 +289,7 @@ class Model(Applied):
             gradient, tape = self.gradient(player), Tape()
             with np.errstate(under="ignore"):
                 watched.objective(player, x, rng, gradient, tape, training=training, labels=labels)
-            trace.numbers[player] = tape.parts
+            trace.reported[player] = tape.parts
             for on, name in tape.passes.items():
                 if on not in tape.back:
                     continue

@@ -16,7 +16,7 @@ from ..ground.arguments import (
     sizes,
     whole,
 )
-from ..ground.parts import Known, setting
+from ..ground.parts import Registry, setting
 from ..nn import (
     Dense,
     Flatten,
@@ -32,7 +32,7 @@ from ..nn import (
     Tanh,
 )
 
-OUTPUTS = Known(
+OUTPUTS = Registry(
     "output",
     "scratchgen.models.stacks.OUTPUTS",
     {"linear": (), "sigmoid": (Sigmoid,), "tanh": (Tanh,)},

@@ -127,14 +127,14 @@ class Trace(dict[str, Seen]):
     """What every layer did, by name: `trace["encoder.1"].activation`; printed, it is a table.
 
     Attributes:
-        numbers: what each player minimised, with its parts: player -> name -> number.
+        reported: what each player minimised, with its parts: player -> name -> number.
         turns: the passes of each player's turn: player -> their names.
         passes: the layers of each pass through a network: "encoder" -> ["encoder.0", ...].
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.numbers: dict[str, dict[str, float]] = {}
+        self.reported: dict[str, dict[str, float]] = {}
         self.turns: dict[str, list[str]] = {}
         self.passes: dict[str, list[str]] = {}
 
@@ -178,7 +178,7 @@ class Trace(dict[str, Seen]):
         """The tables of each player's turn, under what that player minimised."""
         lines: list[str] = []
         for player, names in self.turns.items():
-            values = (f"{name} {number(value)}" for name, value in self.numbers[player].items())
+            values = (f"{name} {number(value)}" for name, value in self.reported[player].items())
             lines += paragraph(f"{player}'s turn: {', '.join(values)}")
             for name in names:
                 lines += ["", f"{name}:", *self.table(name)]

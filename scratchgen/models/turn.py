@@ -1,7 +1,7 @@
 """What an objective is given: the batch, the noise, and the networks, forward and backward.
 
-    y = now.forward("decoder", z)       forward through a network, on a tape of its own     (1)
-    dz = now.backward("decoder", dy)    backward through it, on the same tape, and          (2)
+    y = turn.forward("decoder", z)       forward through a network, on a tape of its own     (1)
+    dz = turn.backward("decoder", dy)    backward through it, on the same tape, and          (2)
                                         g += dL/dp, if the player moves the decoder
 
 An objective that runs a network more than once names each of these passes, `on="real"` and
@@ -24,8 +24,8 @@ from ..nn.layer import Views
 SAME: Any = object()  # the default of `labels`: those of the batch
 
 
-class Pass:
-    """One evaluation of a player's objective, always called `now`.
+class Turn:
+    """One evaluation of a player's objective, always called `turn`.
 
     Attributes:
         player: whose objective it is.
@@ -76,9 +76,9 @@ class Pass:
         """Draws of N(0, 1), of that shape."""
         return standard_normal(self.rng, shape, self.batch.dtype)
 
-    def number(self, f: Callable[[int | None], float]) -> Array:
+    def scheduled(self, f: Callable[[int | None], float]) -> Array:
         """f(step) as an array (1,): a number that changes from step to step; see Tape.number."""
-        return self._tape.number(f)
+        return self._tape.scheduled(f)
 
     def network(
         self, name: str, on: str = "", settle: bool = False, labels: Array | None = SAME
@@ -105,7 +105,7 @@ class Pass:
         on = on or name
         if on not in self._bound:
             raise TapeError(
-                f"there was no pass {on!r} to go back through: run now.forward({name!r}, x"
+                f"there was no pass {on!r} to go back through: run turn.forward({name!r}, x"
                 f"{'' if on == name else f', on={on!r}'}) first"
             )
         self._tape.back[on] = name

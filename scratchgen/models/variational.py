@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.scaling import Scaler
-from ..distributions import Likelihood, gaussian, scored
+from ..distributions import Likelihood, gaussian, log_prob_and_gradient
 from ..ground.arguments import Array, finite, whole
 from ..ground.keywords import explains_keywords
 from ..ground.parts import setting, with_values
@@ -42,7 +42,7 @@ from ..kernels import formula, mean
 from .autoencoder import GaussianAutoencoder
 from .model import family
 from .stacks import decoder_stack, encoder_stack, latent_size
-from .turn import Pass
+from .turn import Turn
 
 __all__ = ["VAE", "beta_vae", "vae"]
 
@@ -83,7 +83,7 @@ class VAE(GaussianAutoencoder):
 
     kind: ClassVar[str] = "VAE"
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"vae": ("encoder", "decoder")}
-    numbers: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+    reported: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
 
     beta: float = setting(default=1.0, check=finite, text="weight of the KL term")
     warm_up: int = setting(
@@ -93,21 +93,23 @@ class VAE(GaussianAutoencoder):
         default=0.0, check=finite, text="nats that the KL of each latent is free to have"
     )
 
-    def minimise(self, now: Pass) -> dict[str, Array]:
+    def minimise(self, turn: Turn) -> dict[str, Array]:
         """The loss (4), with (9) and (10); its parts are the reconstruction and the true kl."""
-        noise = now.normal(now.size, self.latent)  # (N, Z)
-        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)
+        noise = turn.normal(turn.size, self.latent)  # (N, Z)
+        heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)
         z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
-        raw = now.forward("decoder", z, settle=True)  # (N, ...)   (3)
-        log_prob, d_raw = scored(self.likelihood, now.batch, raw, -1 / now.size)  # (N,), and (5)
-        beta = now.number(self.beta_at)  # (1,)   (9)
+        raw = turn.forward("decoder", z, settle=True)  # (N, ...)   (3)
+        log_prob, d_raw = log_prob_and_gradient(
+            self.likelihood, turn.batch, raw, -1 / turn.size
+        )  # (N,), and (5)
+        beta = turn.scheduled(self.beta_at)  # (1,)   (9)
         loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
-        if now.wants_gradient:
-            dz = now.backward("decoder", d_raw)  # (N, Z)   (6)
-            dheads = gaussian.draw_and_kl_back(  # (N, 2Z)   (7, 10)
+        if turn.wants_gradient:
+            dz = turn.backward("decoder", d_raw)  # (N, Z)   (6)
+            dheads = gaussian.draw_and_kl_backward(  # (N, 2Z)   (7, 10)
                 heads, noise, dz, kl, beta, self.free_bits
             )
-            now.backward("encoder", dheads, need_dx=False)  # (8)
+            turn.backward("encoder", dheads, need_dx=False)  # (8)
         return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
 
     def beta_at(self, step: int | None) -> float:
@@ -119,7 +121,7 @@ class VAE(GaussianAutoencoder):
     def steps_to_check(self) -> tuple[int | None, ...]:
         return (None, self.warm_up // 3) if self.warm_up else (None,)
 
-    def minimises(self, player: str) -> list[str]:
+    def objective_text(self, player: str) -> list[str]:
         beta = f"beta = {self.beta:g}"
         if self.warm_up:
             beta += f", to which it rises over {self.warm_up:,} steps"

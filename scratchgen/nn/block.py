@@ -187,7 +187,7 @@ class Block:
                 f"{MOST_PARAMETERS:,}: make their layers smaller"
             )
         self.layout = layout
-        self.vector = kernels.in_lines(layout.length, float_type(dtype))  # (P,)   (1)
+        self.vector = kernels.aligned_zeros(layout.length, float_type(dtype))  # (P,)   (1)
         self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
         self._look_into()
         if rng is not BLANK:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from ..ground.arguments import Array, Shape, array_text, as_object, numbers
+from ..ground.arguments import Array, Shape, array_text, as_object, real_numbers
 from ..ground.errors import KindError, OptionError, ShapeError
 from ..ground.keywords import ExplainsKeywords
 from .initialisers import Initial
@@ -186,5 +186,5 @@ def _copied(x: Any, what: str, dtype: np.dtype[Any]) -> Array:
     """x as an array in C order, its real numbers in that dtype. KindError without numbers."""
     kind = getattr(x, "dtype", dtype).kind
     if kind != "c":  # complex numbers come from the checker alone (gradcheck/measuring/exact.py)
-        x = numbers(x, what)
+        x = real_numbers(x, what)
     return np.array(x, None if "c" in (kind, dtype.kind) else dtype.type, order="C")

@@ -132,12 +132,12 @@ class LayerNorm(Normalisation):
             kernels.add_in_place(dbeta, g.beta)
         if not need_dx:
             return None
-        return layer_norm_back(rows, p.gamma, tape.r, tape.h).reshape(dy.shape)  # (4)
+        return layer_norm_backward(rows, p.gamma, tape.r, tape.h).reshape(dy.shape)  # (4)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = kernels.as_rows(u)  # (N ..., F)
         one = kernels.full(p.gamma.shape, 1, u.dtype)
-        tape.k = layer_norm_back(tape.u, one, tape.r, tape.h)  # J u, (N ..., F)   (3)
+        tape.k = layer_norm_backward(tape.u, one, tape.r, tape.h)  # J u, (N ..., F)   (3)
         return times_gamma(tape.k, p.gamma).reshape(u.shape)
 
     def tangent_backward(
@@ -153,8 +153,8 @@ class LayerNorm(Normalisation):
             kernels.add_in_place(dgamma_of_v, g.gamma)  # (8)
         if not need_dx:
             return None
-        du, dk = layer_norm_back(rows_v, p.gamma, r, h), times_gamma(rows_v, p.gamma)  # (6)
-        dx = layer_norm_bend(layer_norm_back(rows_y, p.gamma, r, h), u, dk, r, h, k, du)  # (7)
+        du, dk = layer_norm_backward(rows_v, p.gamma, r, h), times_gamma(rows_v, p.gamma)  # (6)
+        dx = layer_norm_bend(layer_norm_backward(rows_y, p.gamma, r, h), u, dk, r, h, k, du)  # (7)
         return SimpleNamespace(x=dx.reshape(dy.shape), u=du.reshape(dy.shape))
 
 
@@ -188,15 +188,15 @@ def layer_norm_loop(part, parts, x, eps, gamma, beta, r, h, y, _terms):
 
 
 @formula("dy (N, F), gamma (F,), r (N,), h (N, F) -> dx (N, F), _terms (1+, F)")
-def layer_norm_back(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
+def layer_norm_backward(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
     """dy, h (N, F), gamma (F,), r (N,) -> dx (N, F): J of gamma dy."""
     q = gamma * dy  # (N, F)   (4)
     mean_q, mean_qh = q.mean(axis=1, keepdims=True), (q * h).mean(axis=1, keepdims=True)  # (N, 1)
     return r[:, None] * (q - mean_q - h * mean_qh)  # (3)
 
 
-@twin_of(layer_norm_back, weight=2)
-def layer_norm_back_loop(part, parts, dy, gamma, r, h, dx, _terms):
+@twin_of(layer_norm_backward, weight=2)
+def layer_norm_backward_loop(part, parts, dy, gamma, r, h, dx, _terms):
     features, mine = dy.dtype.type(gamma.size), _terms[part]
     top, bottom = share(len(dy), part, parts)
     for n in range(top, bottom):
@@ -303,7 +303,7 @@ class BatchNorm(Normalisation):
             return None
         if not tape.of_batch:  # mean and r are constants: (5) without the two sums
             dgamma = dbeta = kernels.full(p.gamma.shape, 0, dy.dtype)
-        dx = batch_norm_back(rows, p.gamma, tape.r, tape.h, dgamma, dbeta)  # (5)
+        dx = batch_norm_backward(rows, p.gamma, tape.r, tape.h, dgamma, dbeta)  # (5)
         return dx.reshape(dy.shape)
 
     def why_no_tangent(self) -> str:
@@ -381,15 +381,15 @@ def batch_norm_loop(part, parts, x, mean, var, eps, gamma, beta, r, h, y):
 
 
 @formula("dy (N, F), gamma, r (F,), h (N, F), dgamma, dbeta (F,) -> dx (N, F)")
-def batch_norm_back(
+def batch_norm_backward(
     dy: Array, gamma: Array, r: Array, h: Array, dgamma: Array, dbeta: Array
 ) -> Array:
     """dy, h (N, F), the others (F,), with the sums (4) of this batch -> dx (N, F)."""
     return gamma * r * (dy - (dbeta + h * dgamma) / len(dy))  # (5)
 
 
-@twin_of(batch_norm_back)
-def batch_norm_back_loop(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):
+@twin_of(batch_norm_backward)
+def batch_norm_backward_loop(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):
     count = dy.dtype.type(len(dy))
     left, right = share_row(gamma.size, part, parts)
     gamma, r = gamma[left:right], r[left:right]

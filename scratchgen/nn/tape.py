@@ -4,7 +4,7 @@
     tape.training, tape.rng               the values that the pass was given
     tape.x = x                            a note that forward leaves for backward
     tape.inner("encoder")                 a tape for one network or layer within the pass
-    tape.number(f)                        f(step), a number that changes from step to step
+    tape.scheduled(f)                        f(step), a number that changes from step to step
 
 A note is no copy: an array that a layer was given must not change before its backward has run. One
 tape serves one pass at a time; two threads take two tapes.
@@ -60,12 +60,12 @@ class Tape:
             )
         return value
 
-    def number(self, f: Callable[[int | None], float]) -> Array:
+    def scheduled(self, f: Callable[[int | None], float]) -> Array:
         """f(step) as an array (1,): a number that changes from step to step, such as a warm-up.
 
         `step` is the step of training that the pass was given; None where it was given none.
         """
-        return kernels.numbers(lambda: f(self._given.get("step")))
+        return kernels.scheduled(lambda: f(self._given.get("step")))
 
     def go_on(self, step: int) -> None:
         """Set the step of training, for this tape and all its inner tapes."""

@@ -54,7 +54,7 @@ class MovingAverage(Part):
         Raises KindError or OptionError for a memory that was not made for this vector.
         """
         check_update("MovingAverage", vector, memory)
-        weight = kernels.numbers(lambda: self._next_weight(memory))  # (1,)
+        weight = kernels.scheduled(lambda: self._next_weight(memory))  # (1,)
         kernels.approach(memory.average, vector, weight)  # (2)
 
     def _next_weight(self, memory: Memory) -> float:

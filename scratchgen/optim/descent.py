@@ -89,7 +89,7 @@ class Descent(Part):
         """
         check_update(self.owner(), theta, memory)
         check_gradient(self.owner(), theta, gradient)
-        numbers = kernels.numbers(lambda: self._next_numbers(memory), self.count, theta.dtype)
+        numbers = kernels.scheduled(lambda: self._next_numbers(memory), self.count, theta.dtype)
         self.move(theta, gradient, memory, numbers)
 
     def _next_numbers(self, memory: Memory) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from ..ground import parts
 from ..ground.errors import OptionError, cut
-from ..ground.parts import Known
+from ..ground.parts import Registry
 from .descent import Optimizer
 from .optimizers import OPTIMIZERS, optimizer_for
 from .schedules import SCHEDULES, is_schedule
@@ -50,10 +50,10 @@ def recorded(optimizer: Any) -> dict[str, Any]:
     return parts.describe(optimizer, _known(), _named) or {}
 
 
-def _known() -> Known:
+def _known() -> Registry:
     """All that may stand in a description, with what users have added."""
     place = f"{OPTIMIZERS.place} or SCHEDULES"
-    return Known("optimizer or schedule", place, {**SCHEDULES, **OPTIMIZERS})
+    return Registry("optimizer or schedule", place, {**SCHEDULES, **OPTIMIZERS})
 
 
 def _named(one: Any) -> dict[str, Any]:

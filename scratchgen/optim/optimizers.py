@@ -15,13 +15,13 @@ import numpy as np
 
 from ..ground.arguments import Array, as_object, one_of
 from ..ground.errors import KindError
-from ..ground.parts import Known
+from ..ground.parts import Registry
 from .adam import Adam, AdamW
 from .descent import SGD, Optimizer
 from .momentum import Momentum, Nesterov
 from .rmsprop import RMSProp
 
-OPTIMIZERS = Known(
+OPTIMIZERS = Registry(
     "optimizer",
     "scratchgen.optim.OPTIMIZERS",
     {

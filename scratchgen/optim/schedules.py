@@ -22,7 +22,7 @@ import numpy as np
 
 from ..ground.arguments import finite, whole
 from ..ground.errors import OptionError
-from ..ground.parts import Known, Part, setting
+from ..ground.parts import Part, Registry, setting
 
 Schedule = Callable[[int], float]
 RATE, REACHED = "learning rate to start from", "learning rate that is reached"
@@ -210,7 +210,7 @@ def rate_at(schedule: Schedule, step: int, what: str) -> float:
         ) from None
 
 
-SCHEDULES = Known(
+SCHEDULES = Registry(
     "schedule",
     "scratchgen.optim.SCHEDULES",
     {

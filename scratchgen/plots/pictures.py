@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from ..ground.arguments import Array, can_be_drawn
 from ..ground.errors import FileError, ShapeError
-from ..ground.writing import write_whole
+from ..ground.writing import write_atomically
 
 PathLike = str | os.PathLike[str]
 
@@ -42,7 +42,7 @@ def save_figure(figure: Figure, path: PathLike) -> None:
         raise FileError(
             f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or .svg"
         ) from problem
-    write_whole(path, picture.getbuffer())
+    write_atomically(path, picture.getbuffer())
 
 
 def _take_literally(figure: Figure) -> None:

@@ -3,7 +3,7 @@
 Vectors and gradients are those of the trainer itself, seen through read-only windows, so that
 kernels alone write them; optimizer memories and tapes are the same objects. In the place of a
 user's own part, of which nothing is known, stands one that runs it (stand_ins.py). The number of
-the step may be read by `kernels.numbers` alone, as a plan cannot know it.
+the step may be read by `kernels.scheduled` alone, as a plan cannot know it.
 """
 
 import copy
@@ -126,7 +126,7 @@ def _can_be_doubled(trainer: Trainer) -> bool:
 
 
 class StepNumber:
-    """The number of a step, which a plan cannot know: it may be read by `kernels.numbers` alone.
+    """The number of a step, which a plan cannot know: it may be read by `kernels.scheduled` alone.
 
     It is no int, because what is written in C would read that without asking: `table[step]`.
     """
@@ -144,7 +144,7 @@ class StepNumber:
 
     def __int__(self) -> int:
         if is_recording():
-            raise Refused("the number of the step is read, and not by now.number")
+            raise Refused("the number of the step is read, and not by turn.scheduled")
         return self._step
 
 

@@ -69,10 +69,10 @@ def fit(
             False runs each step as it is written, True replays without looking for edits. With
             None, SCRATCHGEN_REPLAY=0 or 1 decides, if it is set; docs/stepping.md.
 
-    The history holds one number an epoch, a mean per example, by each name of `model.numbers`: what
-    each player minimises, and its parts. For a VAE these are loss, reconstruction and kl; for a GAN
-    discriminator, its penalty if there is one, and generator. A number is nan in an epoch in which
-    its player had no turn, and one of validation is inf where numbers overflow.
+    The history holds one number an epoch, a mean per example, by each name of `model.reported`:
+    what each player minimises, and its parts. For a VAE these are loss, reconstruction and kl; for
+    a GAN discriminator, its penalty if there is one, and generator. A number is nan in an epoch in
+    which its player had no turn, and one of validation is inf where numbers overflow.
 
     Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
     names the epoch and the step, when a loss stops being finite: the model then has the weights of

@@ -5,7 +5,7 @@ import sys
 from shutil import get_terminal_size
 from typing import Any
 
-from ..ground.printing import tell
+from ..ground.printing import to_stderr
 from ..ground.versions import is_installed
 from .callbacks import Callback, Run
 
@@ -45,7 +45,7 @@ class Progress(Callback):
         if self.bar is None and (
             run.epoch == run.epochs or (run.epoch - 1) % -(-run.epochs // LINES) == 0
         ):
-            tell(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}")
+            to_stderr(f"epoch {run.epoch}/{run.epochs}: {losses_text(run.losses)}")
 
     def on_end(self, run: Run) -> None:
         if self.bar is not None:

@@ -33,7 +33,7 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array
 from ..ground.errors import DivergedError
-from ..ground.printing import tell
+from ..ground.printing import to_stderr
 from ..kernels import fingerprints, replaced
 from ..kernels.plans import Plan
 from ..kernels.recording import Action, Notes, act, recording
@@ -53,7 +53,7 @@ CHUNK = 2**25  # bytes; in chunks of 4 MB or more, arrays lie on pages of 2 MB w
 MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
-class Steps:
+class StepEngine:
     """Training steps on the rows of x (N, *shape), with labels (N,) where the model joins them.
 
     x may be of any dtype: rows are converted to the model's when they are gathered. `replay` says
@@ -192,7 +192,7 @@ class Steps:
     def _say(self, reason: str) -> None:
         if reason not in SAID:
             SAID.add(reason)
-            tell(f"scratchgen: steps run as they are written, and are not replayed: {reason}")
+            to_stderr(f"scratchgen: steps run as they are written, and are not replayed: {reason}")
 
     def _plainly(self, rows: Array) -> dict[str, float]:
         """The step as it is written, on the model itself, in memory of its own."""

@@ -37,7 +37,7 @@ from ..models.description import describe_model
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer, describe, optimizer_for, recorded
 from .examples import Examples, History, Means, held_out_examples
-from .replay import Steps
+from .replay import StepEngine
 from .resuming import resumed
 from .scales import scale_advice
 from .trainer import Trainer
@@ -92,7 +92,7 @@ class Run(ExplainsKeywords):
         self._slices = batch_slices(n, self.batch_size, self.even_batches)
         self.steps_per_epoch = len(self._slices)
         optimizers = _by_player(model, optimizer, self.epochs * self.steps_per_epoch)
-        names = model.numbers
+        names = model.reported
         if self._held_out is not None:
             names = (*names, *map(_val, names))
         self.history = History(names, self.seed)
@@ -103,7 +103,7 @@ class Run(ExplainsKeywords):
         self.means, self.order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, moving)
         self.noise = stream(self.seed, "noise", *([self.begun] if self.begun else []))
-        self.engine = Steps(self.trainer, self.data.x, self.data.labels, self.noise, replay)
+        self.engine = StepEngine(self.trainer, self.data.x, self.data.labels, self.noise, replay)
         self.entry = {  # this run's record in model.training_log, from its first step on
             "examples": n,
             "batch_size": self.batch_size,
@@ -178,7 +178,7 @@ class Run(ExplainsKeywords):
         if unknown := parts.keys() - self.history.keys():
             raise OptionError(
                 f"the {self.model.kind} minimises {min(unknown)!r}, which is none of its numbers, "
-                f"{', '.join(self.model.numbers)}: add it to `numbers`"
+                f"{', '.join(self.model.reported)}: add it to `reported`"
             )
 
     def _expect_whole(self) -> None:

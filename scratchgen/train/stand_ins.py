@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, Shape, numbers
+from ..ground.arguments import Array, Shape, real_numbers
 from ..kernels import recording, workspaces
 from ..nn import Layer, Network, Residual, Tape
 from ..nn.initialisers import Initial
@@ -44,7 +44,7 @@ GIVES = {  # by verb, the names of the arrays that it returns
     "tangent_backward": ("x", "u"),
     "draw": ("z",),
     "points": ("x",),
-    "both": ("value", "gradient"),
+    "value_and_gradient": ("value", "gradient"),
     "discriminator_pass": ("value", "real", "fake"),
     "generator_pass": ("value", "fake"),
 }
@@ -254,7 +254,7 @@ class PartCall:
     def _accepted(self, name: str, x: Any, shape: Shape | None = None) -> Array:
         """x, checked as our code that calls the part would check it."""
         if x is not None:
-            x = numbers(x, f"{name} of {self.part}.{self.verb}")
+            x = real_numbers(x, f"{name} of {self.part}.{self.verb}")
         if self.verb == "points" and shape is not None and len(x) != shape[0]:
             raise Refused(f"{self.part}.points gave {len(x)} points, and {shape[0]} before")
         if shape is None:
@@ -274,7 +274,7 @@ class PartCall:
         """What the verb returned, by name."""
         if len(self.names) == 1:
             return {self.names[0]: found}
-        if self.verb == "both":
+        if self.verb == "value_and_gradient":
             value, gradient = found
             found = SimpleNamespace(value=value, gradient=gradient)
         return {name: getattr(found, name, None) for name in self.names}
@@ -287,7 +287,9 @@ class PartCall:
         }
         if len(named) < 2:
             return next(iter(named.values()), None)
-        return tuple(named.values()) if self.verb == "both" else SimpleNamespace(**named)
+        return (
+            tuple(named.values()) if self.verb == "value_and_gradient" else SimpleNamespace(**named)
+        )
 
 
 def _for_writing(x: Any) -> Any:

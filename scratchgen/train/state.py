@@ -48,21 +48,21 @@ class State:
 
     def exchange(self) -> None:
         """Put everything back to that moment, and be the state that there is now instead."""
-        now = copy.copy(self)
-        now._note_counts()
+        turn = copy.copy(self)
+        turn._note_counts()
         for x, kept in self._pairs():  # a piece at a time, as a large model fills the memory
             piece = x.copy()
             x[...], kept[...] = kept, piece
         self._restore_counts()
-        vars(self).update(vars(now))
+        vars(self).update(vars(turn))
 
     def is_now(self) -> bool:
         """Whether all of it is now as it was at that moment, to the bit."""
-        now = copy.copy(self)
-        now._note_counts()
+        turn = copy.copy(self)
+        turn._note_counts()
         same = all(x.tobytes() == kept.tobytes() for x, kept in self._pairs())
-        counts = [value for *_, value in self._counts] == [value for *_, value in now._counts]
-        return same and counts and _text(self._stream) == _text(now._stream)
+        counts = [value for *_, value in self._counts] == [value for *_, value in turn._counts]
+        return same and counts and _text(self._stream) == _text(turn._stream)
 
     def _pairs(self) -> Iterator[tuple[Array, Array]]:
         """The arrays and their copies, in pieces."""

@@ -64,8 +64,8 @@ def worker(name: str, code: str) -> Worker:
 
 
 def test_a_worker_gets_ready_and_works_when_it_is_told_and_what_it_prints_is_no_answer():
-    told = "turns.say(how='fast'); print('noise')\nwhile turns.wait(): turns.say(seconds=0.5)"
-    ends = "turns.say(how='once')\nturns.wait()\nraise SystemExit('out of fuel')"
+    told = "turns.send(how='fast'); print('noise')\nwhile turns.wait(): turns.send(seconds=0.5)"
+    ends = "turns.send(how='once')\nturns.wait()\nraise SystemExit('out of fuel')"
     workers = [worker("told", told), worker("ends", ends), worker("never", "raise OSError('no')")]
     times, failed = take_turns(workers, rounds=2, pause=0)
     assert times == {"told": Times((0.5, 0.5))}

@@ -22,7 +22,7 @@ from scratchgen.command import words as cli
 from scratchgen.ground import printing
 from scratchgen.ground.errors import FileError
 from scratchgen.train import Run
-from scratchgen.train.replay import Steps
+from scratchgen.train.replay import StepEngine
 
 TINY = ["--epochs", "3", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--seed", "1"]
 WORDS = ["train", "gan", "--data", "points.npy", "--out", "run", *TINY]
@@ -61,7 +61,7 @@ def expect_run(folder: str | Path, epochs: int, steps: int) -> None:
 
 def in_epoch_two(monkeypatch, act) -> None:
     """Something happens in the second epoch, after the first step."""
-    step = Steps.step
+    step = StepEngine.step
 
     def then(self, rows):
         parts = step(self, rows)
@@ -69,7 +69,7 @@ def in_epoch_two(monkeypatch, act) -> None:
             act()
         return parts
 
-    monkeypatch.setattr(Steps, "step", then)
+    monkeypatch.setattr(StepEngine, "step", then)
 
 
 # signals
@@ -176,7 +176,7 @@ def test_a_signal_before_the_first_step_begins_no_step(monkeypatch):
 
 @on_posix
 def test_an_epoch_that_ends_as_a_signal_arrives_is_in_the_log(monkeypatch):
-    step = Steps.step
+    step = StepEngine.step
 
     def then(self, rows):
         parts = step(self, rows)
@@ -184,7 +184,7 @@ def test_an_epoch_that_ends_as_a_signal_arrives_is_in_the_log(monkeypatch):
             signal.raise_signal(signal.SIGTERM)
         return parts
 
-    monkeypatch.setattr(Steps, "step", then)
+    monkeypatch.setattr(StepEngine, "step", then)
     assert train() == 128 + signal.SIGTERM
     expect_run("run", 2, 8)
 
@@ -205,7 +205,7 @@ def test_ctrl_c_while_the_command_is_imported_is_no_traceback(monkeypatch, capsy
     import_ = builtins.__import__
 
     def interrupted(name, *rest):
-        if name == "cli":
+        if name == "command.words":
             raise KeyboardInterrupt
         return import_(name, *rest)
 
@@ -473,5 +473,5 @@ def test_no_name_reaches_the_terminal_as_more_than_letters(words, capsys):
 
 def test_stderr_that_is_not_there_is_not_written_to_stdout(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
-    printing.tell("a line")
+    printing.to_stderr("a line")
     assert capsys.readouterr().out == ""

@@ -188,14 +188,14 @@ def test_every_likelihood_game_penalty_and_layer_has_a_formula():
         shape = likelihood.raw_shape((2,))
         raw = Network((1,), Dense(1, int(np.prod(shape))), sg.nn.Reshape(shape))
         model = VAE(Network((2,), Dense(2, 2)), raw, likelihood, rng=0)
-        assert kind.formula in " ".join(model.minimises("vae"))
+        assert kind.formula in " ".join(model.objective_text("vae"))
 
 
 def test_a_game_of_the_users_own_is_called_by_its_name():
     game = AdversarialLoss("my_game", *[None] * 4)
     gan = sg.models.gan((2,), loss=game, rng=0)
-    assert gan.minimises("discriminator")[0] == "the my_game loss of r and f"
-    assert gan.minimises("generator")[0] == "the my_game loss of f"
+    assert gan.objective_text("discriminator")[0] == "the my_game loss of r and f"
+    assert gan.objective_text("generator")[0] == "the my_game loss of f"
 
 
 # live numbers
@@ -228,7 +228,7 @@ def test_statistics_are_those_of_a_trace(capsys):
             total = sum((g.astype(float) ** 2).sum() for g in one.gradients.values())
             wanted.append(np.sqrt(total))
         assert [float(word.replace(",", "")) for word in found] == pytest.approx(wanted, rel=5e-3)
-    for numbers in trace.numbers.values():
+    for numbers in trace.reported.values():
         for name, value in numbers.items():
             assert f"{name} {number(value)}" in out
     assert "that of D itself" in " ".join(out.split())

@@ -175,7 +175,7 @@ print(sorted(set(sys.modules) - before))
 """
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, cwd=os.sep)
-    assert done.stdout.strip() == f"['scratchgen', '{MINE}']", done.stderr
+    assert done.stdout.strip() == f"['scratchgen', 'scratchgen.command', '{MINE}']", done.stderr
 
 
 def test_pytest_finds_the_plugin_and_the_library_does_not_need_pytest():

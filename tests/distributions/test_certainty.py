@@ -48,7 +48,7 @@ def all_ways(likelihood, x, raw):
     yield likelihood.log_prob(x, raw), likelihood.raw_gradient(x, raw, one)
     for way in (references, *[twins] * is_installed("numba")):
         with way():
-            yield likelihood.both(x, raw, one)
+            yield likelihood.value_and_gradient(x, raw, one)
 
 
 @pytest.mark.parametrize("dtype", FAR)

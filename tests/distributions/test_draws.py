@@ -86,7 +86,7 @@ def test_the_total_derivative_is_that_of_the_draws_and_their_ratios(n, draws, la
 
     def back(dy, heads, noise):
         z, _ = gaussian.draws_and_log_ratio(heads, noise)
-        return gaussian.draws_and_log_ratio_back(heads, noise, z, *dy), None
+        return gaussian.draws_and_log_ratio_backward(heads, noise, z, *dy), None
 
     passes(sg.check_pair(gaussian.draws_and_log_ratio, back, (heads, noise), wrt="heads"))
 
@@ -126,8 +126,8 @@ def test_along_the_path_the_density_of_q_is_held_fixed_and_in_total_it_is_not(
     with way():
         z, _ = gaussian.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        total = gaussian.draws_and_log_ratio_back(*given)
-        path = gaussian.draws_path_back(*given)
+        total = gaussian.draws_and_log_ratio_backward(*given)
+        path = gaussian.draws_path_backward(*given)
     np.testing.assert_allclose(total, in_total, rtol=1e-12, atol=1e-11)
     np.testing.assert_allclose(path, by_path, rtol=1e-12, atol=1e-11)
     assert np.abs(path - total).max() > 1e-3
@@ -139,7 +139,10 @@ def test_the_two_differ_by_the_gradient_of_the_density_of_q(way):
     with way():
         z, _ = gaussian.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        total, path = gaussian.draws_and_log_ratio_back(*given), gaussian.draws_path_back(*given)
+        total, path = (
+            gaussian.draws_and_log_ratio_backward(*given),
+            gaussian.draws_path_backward(*given),
+        )
     mu, log_var = (np.repeat(one, 4, axis=0) for one in np.split(heads, 2, axis=1))
     score = gaussian.log_prob_gradients(z, mu, log_var, dratio)
     wanted = np.concatenate([score.mu, score.log_var], axis=1).reshape(3, 4, 4).sum(axis=1)
@@ -152,7 +155,10 @@ def test_their_means_over_many_draws_agree():
     every = np.repeat(heads, n_draws, axis=0)  # each draw an example, so that none are summed
     z, _ = gaussian.draws_and_log_ratio(every, noise)
     given = (every, noise, z, np.zeros_like(z), np.ones(n_draws))
-    total, path = gaussian.draws_and_log_ratio_back(*given), gaussian.draws_path_back(*given)
+    total, path = (
+        gaussian.draws_and_log_ratio_backward(*given),
+        gaussian.draws_path_backward(*given),
+    )
     difference = (path - total).mean(axis=0)
     assert (np.abs(difference) < 5 * (path - total).std(axis=0) / np.sqrt(n_draws)).all()
     mu, log_var = np.split(heads, 2, axis=1)
@@ -173,7 +179,10 @@ def test_at_the_true_posterior_the_path_leads_nowhere_whatever_the_noise(way):
     with way():
         z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, each - z, np.ones(18))
-        path, total = gaussian.draws_path_back(*given), gaussian.draws_and_log_ratio_back(*given)
+        path, total = (
+            gaussian.draws_path_backward(*given),
+            gaussian.draws_and_log_ratio_backward(*given),
+        )
     log_w = log_ratio + log_normal(each, z, 1)[:, 0]
     np.testing.assert_allclose(log_w, log_normal(each, 0, 2)[:, 0], rtol=1e-12)
     np.testing.assert_allclose(path, 0, atol=1e-13)
@@ -189,7 +198,7 @@ def test_a_variance_that_is_far_from_one_makes_nothing_infinite(log_var, dtype, 
     with way():
         z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        made = [gaussian.draws_and_log_ratio_back(*given), gaussian.draws_path_back(*given)]
+        made = [gaussian.draws_and_log_ratio_backward(*given), gaussian.draws_path_backward(*given)]
     for found in (z, log_ratio, *made):
         assert found.dtype == np.dtype(dtype)
         assert np.isfinite(found).all()
@@ -204,7 +213,10 @@ def test_no_number_is_left_from_the_memory_it_lies_in(way):
     def all_of_them():
         z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        back, path = gaussian.draws_and_log_ratio_back(*given), gaussian.draws_path_back(*given)
+        back, path = (
+            gaussian.draws_and_log_ratio_backward(*given),
+            gaussian.draws_path_backward(*given),
+        )
         return z, log_ratio, back, path
 
     with way():

@@ -13,8 +13,8 @@ from scratchgen.distributions import LIKELIHOODS, Categorical, FixedGaussian, Ga
 from scratchgen.ground.arguments import finite, whole
 from scratchgen.ground.errors import KeywordError, KindError, OptionError
 from scratchgen.ground.parts import (
-    Known,
     Part,
+    Registry,
     build,
     choose,
     describe,
@@ -46,7 +46,7 @@ class Sum(Part):
     label: str = "sum"
 
 
-PULLS = Known("pull", "pulls.PULLS", {"pull": Pull, "sum": Sum})
+PULLS = Registry("pull", "pulls.PULLS", {"pull": Pull, "sum": Sum})
 OTHER_SETTINGS = {  # one of every kind, with settings that are not the default
     "penalty": (PENALTIES, [R1(2.0), GradientPenalty(0.1, target=0.5)]),
     "likelihood": (

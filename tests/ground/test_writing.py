@@ -15,7 +15,7 @@ import scratchgen as sg
 from scratchgen.command import folders as runs
 from scratchgen.gradcheck.reports.markup import written
 from scratchgen.ground import errors
-from scratchgen.ground.writing import expect_writable, whole_file, write_whole
+from scratchgen.ground.writing import expect_writable, whole_file, write_atomically
 
 MODEL = sg.models.gan((2,), latent=2, hidden=(40,), rng=0)
 
@@ -107,7 +107,7 @@ def test_whatever_is_written_goes_where_a_link_points_and_keeps_the_mode(name, t
 
 def test_until_all_is_written_a_reader_finds_the_old_file(tmp_path):
     path = tmp_path / "config.json"
-    write_whole(path, b"old")
+    write_atomically(path, b"old")
     with whole_file(path) as stream:
         stream.write(b"half of the ")
         stream.flush()
@@ -135,14 +135,14 @@ def test_ctrl_c_as_late_as_can_be_leaves_nothing_beside_the_file(tmp_path, monke
 
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "x", b"new")
+        write_atomically(tmp_path / "x", b"new")
     assert os.listdir(tmp_path) == []
 
 
 def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
     for mask, mode in ((0o022, 0o644), (0o077, 0o600), (0o002, 0o664)):
         with umask(mask):
-            write_whole(tmp_path / f"{mask}", b"new")
+            write_atomically(tmp_path / f"{mask}", b"new")
         assert stat.S_IMODE((tmp_path / f"{mask}").stat().st_mode) == mode
 
 
@@ -154,7 +154,7 @@ def test_a_file_that_is_written_again_keeps_mode_and_owner(tmp_path):
         os.chown(path, 12, 34)
         path.chmod(0o4751)
     before = path.stat()
-    write_whole(path, b"new")
+    write_atomically(path, b"new")
     after = path.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (
         before.st_mode,
@@ -168,7 +168,7 @@ def test_links_are_followed_one_after_the_other_and_to_files_that_are_not_there_
     (tmp_path / "store/second").symlink_to("real")  # each as seen from where the link is
     (tmp_path / "first").symlink_to("store/second")
     for content in (b"one", b"two"):
-        write_whole(tmp_path / "first", content)
+        write_atomically(tmp_path / "first", content)
         assert (tmp_path / "store/real").read_bytes() == content
     assert (tmp_path / "first").is_symlink()
     assert (tmp_path / "store/second").is_symlink()
@@ -177,16 +177,16 @@ def test_links_are_followed_one_after_the_other_and_to_files_that_are_not_there_
 
 
 def test_a_second_name_of_the_old_file_keeps_the_old_content(tmp_path):
-    write_whole(tmp_path / "x", b"old")
+    write_atomically(tmp_path / "x", b"old")
     (tmp_path / "same").hardlink_to(tmp_path / "x")
-    write_whole(tmp_path / "x", b"new")
+    write_atomically(tmp_path / "x", b"new")
     assert (tmp_path / "x").read_bytes() == b"new"
     assert (tmp_path / "same").read_bytes() == b"old"
 
 
 def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path):
     name = "x" * os.pathconf(tmp_path, "PC_NAME_MAX")
-    write_whole(tmp_path / name, b"new")
+    write_atomically(tmp_path / name, b"new")
     assert os.listdir(tmp_path) == [name]
 
 
@@ -213,7 +213,7 @@ def test_a_pipe_gets_the_bytes_that_a_file_would_have(tmp_path):
 def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(errors.FileError, match="nobody reads"):
-        write_whole(tmp_path / "pipe", b"new")
+        write_atomically(tmp_path / "pipe", b"new")
 
 
 def test_a_socket_is_refused(tmp_path, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_socket_is_refused(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as one:
         one.bind("s")
         with pytest.raises(errors.FileError, match="a disk or a socket"):
-            write_whole("s", b"new")
+            write_atomically("s", b"new")
     assert stat.S_ISSOCK(os.stat("s").st_mode)
 
 
@@ -234,7 +234,7 @@ def test_a_folder_that_may_not_be_written_is_named_with_the_reason():
         with unprivileged():
             for name in ("x", "y"):
                 with pytest.raises(errors.FileError, match=r"written \(Permission denied\)"):
-                    write_whole(folder / name, b"new")
+                    write_atomically(folder / name, b"new")
         assert (folder / "x").read_bytes() == b"old"
         assert os.listdir(folder) == ["x"]
     finally:
@@ -252,7 +252,7 @@ def test_a_read_only_file_is_not_written():
         path.chmod(0o444)
         with unprivileged():
             with pytest.raises(errors.FileError, match="it is read-only"):
-                write_whole(path, b"new")
+                write_atomically(path, b"new")
             with pytest.raises(errors.FileError, match=r"it is read-only.*: name another"):
                 expect_writable(path, "name another")
         assert path.read_bytes() == b"old"
@@ -275,13 +275,13 @@ def test_paths_that_no_file_can_have_are_named_with_the_reason(tmp_path):
         "a\0b": "is no name for a file",
     }.items():
         with pytest.raises(errors.FileError, match=words):
-            write_whole(tmp_path / name, b"new")
+            write_atomically(tmp_path / name, b"new")
     assert sorted(os.listdir(tmp_path)) == ["loop", "lost", "text"]
     with pytest.raises(errors.KindError, match="no path"):
-        write_whole(3, b"new")
+        write_atomically(3, b"new")
 
 
 def test_the_home_folder_is_what_a_tilde_means(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    write_whole("~/x", b"new")
+    write_atomically("~/x", b"new")
     assert (tmp_path / "x").read_bytes() == b"new"

@@ -41,9 +41,9 @@ def test_every_formula_is_known_as_it_stands_here():
     ("formula", "name"),
     [
         (gaussian.draw_and_kl, "draw"),
-        (gaussian.draw_and_kl_back, "kl_terms_gradients"),
+        (gaussian.draw_and_kl_backward, "kl_terms_gradients"),
         (bernoulli.score_bernoulli, "score_bernoulli"),
-        (gaussian.both, "LOG_TWO_PI"),
+        (gaussian.value_and_gradient, "LOG_TWO_PI"),
         (products._affine, "_affine"),
         (arithmetic._add, "_add"),
     ],
@@ -57,14 +57,14 @@ def test_a_formula_is_another_where_what_it_reaches_is_another(edit, formula, na
 
 def test_what_a_formula_does_not_reach_does_not_count(edit):
     edit("distributions/gaussian.py", "draw")
-    assert is_published(gaussian.both)
+    assert is_published(gaussian.value_and_gradient)
     assert is_published(bernoulli.score_bernoulli)
 
 
 def test_a_formula_is_another_where_a_function_that_it_calls_was_replaced(monkeypatch):
     monkeypatch.setattr(gaussian, "draw", lambda mu, log_var, noise: mu)
     assert not is_published(gaussian.draw_and_kl)
-    assert is_published(gaussian.draw_and_kl_back)
+    assert is_published(gaussian.draw_and_kl_backward)
     monkeypatch.undo()
     assert is_published(gaussian.draw_and_kl)
 

@@ -1,4 +1,4 @@
-"""Likelihood.both, in one pass, against log_prob and raw_gradient: both say the same."""
+"""Likelihood.value_and_gradient, one pass, against log_prob and raw_gradient: they agree."""
 
 import tracemalloc
 
@@ -13,7 +13,7 @@ from scratchgen.distributions import (
     Gaussian,
     MeanSquaredError,
     SharedGaussian,
-    scored,
+    log_prob_and_gradient,
 )
 from scratchgen.ground.errors import ShapeError
 from scratchgen.kernels import twins as room
@@ -57,7 +57,7 @@ def test_no_likelihood_is_left_out():
 def test_both_gives_the_log_probability_and_its_gradient(likelihood, n, shape, dtype, way):
     x, raw, dvalue = data(likelihood, n, shape, dtype)
     with way():
-        value, gradient = likelihood.both(x, raw, dvalue)
+        value, gradient = likelihood.value_and_gradient(x, raw, dvalue)
     assert value.dtype == gradient.dtype == np.dtype(dtype)
     few = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
     np.testing.assert_allclose(value, likelihood.log_prob(x, raw), **few)
@@ -75,7 +75,7 @@ def test_a_decoder_that_is_very_sure_makes_nothing_infinite(likelihood, dtype, w
     if isinstance(likelihood, (Gaussian, SharedGaussian)):
         raw[:, :6] = x  # the mean; a log-variance of 1000 or -1000 beside it
     with way():
-        value, gradient = likelihood.both(x, raw, dvalue)
+        value, gradient = likelihood.value_and_gradient(x, raw, dvalue)
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()
     few = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
@@ -88,7 +88,7 @@ def test_what_is_no_label_has_no_probability(way):
     x, raw, dvalue = data(Categorical(classes=5), 4, (2,), "float32")
     x[0, 0], x[1, 1], x[2, 0] = -1, 5, 0.5
     with way():
-        value, _ = Categorical(classes=5).both(x, raw, dvalue)
+        value, _ = Categorical(classes=5).value_and_gradient(x, raw, dvalue)
     assert np.isnan(value).tolist() == [True, True, True, False]
 
 
@@ -100,11 +100,11 @@ def test_a_pass_in_a_warm_workspace_takes_no_new_memory_for_examples(likelihood)
     with twins():
         for _ in range(2):
             with workspace.step():
-                likelihood.both(x, raw, dvalue)
+                likelihood.value_and_gradient(x, raw, dvalue)
         tracemalloc.start()
         try:
             with workspace.step():
-                likelihood.both(x, raw, dvalue)
+                likelihood.value_and_gradient(x, raw, dvalue)
             assert tracemalloc.get_traced_memory()[1] < x.nbytes / 16
         finally:
             tracemalloc.stop()
@@ -115,9 +115,9 @@ def test_a_pass_in_a_warm_workspace_takes_no_new_memory_for_examples(likelihood)
 def test_no_number_of_a_pass_is_left_from_the_memory_it_lies_in(likelihood, way):
     x, raw, dvalue = data(likelihood, 6, (4, 3, 1), "float32")
     with way():
-        wanted = likelihood.both(x, raw, dvalue)
+        wanted = likelihood.value_and_gradient(x, raw, dvalue)
         with Workspace(fills=True, guards=True).step():
-            found = likelihood.both(x, raw, dvalue)
+            found = likelihood.value_and_gradient(x, raw, dvalue)
     for one, right in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, right)
 
@@ -137,7 +137,7 @@ def test_no_kernel_is_compiled_anew_for_memory_of_another_kind(likelihood, monke
     for change in changes:
         given = map(change, data(likelihood, 6, (4, 3, 1), "float32"))
         with twins():
-            likelihood.both(*given)
+            likelihood.value_and_gradient(*given)
     assert len(calls) == len(changes)
     arrays = [x for call in calls for x in call.args if isinstance(x, np.ndarray)]
     assert all(x.flags.c_contiguous and x.flags.writeable for x in arrays)
@@ -159,11 +159,11 @@ def test_a_mean_has_as_many_numbers_as_x_and_is_a_window_where_raw_holds_it(like
 
 
 class Own(FixedGaussian):
-    """It says what it gives; see `scored`."""
+    """It says what it gives; see `log_prob_and_gradient`."""
 
     given = None
 
-    def both(self, x, raw, dvalue):
+    def value_and_gradient(self, x, raw, dvalue):
         return self.given
 
 
@@ -171,13 +171,15 @@ def scored_by(value, gradient):
     own = Own()
     object.__setattr__(own, "given", (value, gradient))
     x, raw, _ = data(own, 6, (4,), "float32")
-    return scored(own, x, raw, weight=-0.5)
+    return log_prob_and_gradient(own, x, raw, weight=-0.5)
 
 
 def test_what_a_likelihood_of_ours_gives_is_taken_as_it_is():
     x, raw, _ = data(Bernoulli(), 6, (4,), "float32")
-    wanted = Bernoulli().both(x, raw, np.full(6, -0.5, "float32"))
-    for one, right in zip(scored(Bernoulli(), x, raw, weight=-0.5), wanted, strict=True):
+    wanted = Bernoulli().value_and_gradient(x, raw, np.full(6, -0.5, "float32"))
+    for one, right in zip(
+        log_prob_and_gradient(Bernoulli(), x, raw, weight=-0.5), wanted, strict=True
+    ):
         np.testing.assert_array_equal(one, right)
 
 
@@ -194,9 +196,17 @@ def test_what_a_likelihood_of_a_users_own_gives_is_copied_in_the_dtype_of_raw():
 @pytest.mark.parametrize(
     ("value", "gradient", "text"),
     [
-        (np.ones(5), np.ones((6, 4)), r"both gave value of shape \(5,\).*, wants shape \(6,\)"),
-        (np.ones(6), np.ones((6, 3)), r"both gave gradient of .*, wants shape \(6, 4\)"),
-        (None, np.ones((6, 4)), r"both gave no value, wants shape \(6,\)"),
+        (
+            np.ones(5),
+            np.ones((6, 4)),
+            r"value_and_gradient gave value of shape \(5,\).*, wants shape \(6,\)",
+        ),
+        (
+            np.ones(6),
+            np.ones((6, 3)),
+            r"value_and_gradient gave gradient of .*, wants shape \(6, 4\)",
+        ),
+        (None, np.ones((6, 4)), r"value_and_gradient gave no value, wants shape \(6,\)"),
     ],
 )
 def test_what_does_not_fit_is_named_with_the_likelihood(value, gradient, text):

@@ -211,9 +211,9 @@ def test_a_likelihood_refuses_numbers_for_other_examples(way):
     x, raw, dvalue = zeros(5, 4), zeros(3, 4), zeros(3)
     text = r"Bernoulli\(\) got raw of shape \(3, 4\), wants \(5, 4\)"
     with way(), pytest.raises(ShapeError, match=text):
-        distributions.Bernoulli().both(x, raw, dvalue)
+        distributions.Bernoulli().value_and_gradient(x, raw, dvalue)
     with way(), pytest.raises(ShapeError, match=r"dvalue has shape \(3,\), wants \(5,\)"):
-        distributions.Bernoulli().both(x, zeros(5, 4), dvalue)
+        distributions.Bernoulli().value_and_gradient(x, zeros(5, 4), dvalue)
 
 
 @EITHER_WAY
@@ -238,7 +238,7 @@ def test_as_many_numbers_in_another_shape_are_not_the_same(likelihood, way):
         with way(), pytest.raises(ShapeError):
             likelihood.raw_gradient(x, raw, dvalue)
         with way(), pytest.raises(ShapeError):
-            likelihood.both(x, raw, dvalue)
+            likelihood.value_and_gradient(x, raw, dvalue)
 
 
 NO_ARRAYS = {
@@ -259,7 +259,7 @@ def test_likelihoods_and_games_refuse_what_is_no_array(change, text, way):
         one = kind()
         x, raw = zeros(2, 4), zeros(2, *one.raw_shape((4,)))
         for given in ((change(x), raw), (x, change(raw))):
-            for verb in (one.log_prob, lambda x, raw: one.both(x, raw, dvalue)):
+            for verb in (one.log_prob, lambda x, raw: one.value_and_gradient(x, raw, dvalue)):
                 with way(), pytest.raises(KindError, match=text):
                     verb(*given)
             with way(), pytest.raises(KindError, match=text):
@@ -288,7 +288,7 @@ def test_a_game_wants_as_many_fake_scores_as_real_ones(game, way):
 def test_a_penalty_wants_a_weight_for_each_slope_and_a_fake_for_each_real_example(way):
     penalty = losses.GradientPenalty()
     with way(), pytest.raises(ShapeError, match=r"dvalue has shape \(3,\), wants \(2,\)"):
-        penalty.both(zeros(2, 4), zeros(3))
+        penalty.value_and_gradient(zeros(2, 4), zeros(3))
     for fake in (zeros(3, 4), zeros(1, 4), zeros(4, 2)):
         with way(), pytest.raises(ShapeError, match="fake has shape"):
             penalty.points(zeros(2, 4), fake, np.random.default_rng(0))

@@ -14,7 +14,7 @@ MODULE = "scratchgen.models.autoencoder"
 REPLACED = [
     (nn.Dense, "forward", "Dense.forward"),
     (nn.ReLU, "settle", "ReLU.settle"),  # which it has none of its own
-    (sg.models.autoencoder, "scored", "models.autoencoder.scored"),
+    (sg.models.autoencoder, "log_prob_and_gradient", "models.autoencoder.log_prob_and_gradient"),
     (sg.distributions.gaussian, "draw_and_kl", "distributions.gaussian.draw_and_kl"),
     (sg.kernels, "full", "kernels.full"),
 ]

@@ -40,8 +40,14 @@ KERNELS, LOOPS = all_kernels(), with_loops()
 OURS = Path(sg.__file__).parent
 is_thorough = settings().max_examples > 100
 # a twin for several threads takes a second to compile; in the thorough profile it is all of them
-SHARED = ["adam_step", "score_bernoulli", "draw_and_kl_back", "layer_norm_back", "take_rows"]
-SHARED += ["GELU.pull_both", "add_sum", "affine", "draws_and_log_ratio", "draws_path_back"]
+SHARED = [
+    "adam_step",
+    "score_bernoulli",
+    "draw_and_kl_backward",
+    "layer_norm_backward",
+    "take_rows",
+]
+SHARED += ["GELU.pull_both", "add_sum", "affine", "draws_and_log_ratio", "draws_path_backward"]
 
 needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
@@ -91,7 +97,7 @@ def tolerance(name: str, dtype: str, rows: int, columns: int) -> dict[str, float
         summed = 210
     if name in ("times", "affine", "add_outer", "times_transpose"):
         summed = max(rows, columns)
-    if name in ("draws_and_log_ratio_back", "draws_path_back"):
+    if name in ("draws_and_log_ratio_backward", "draws_path_backward"):
         summed += 10  # draws
     return {"rtol": 8 * eps, "atol": (8 + 4 * summed) * eps}
 

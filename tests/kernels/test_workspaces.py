@@ -215,7 +215,7 @@ def test_with_guards_it_is_read_only_to_whoever_gets_it(way):
             kernels.sigmoid(x),
             kernels.sigmoid(x[0, 0]),
             kernels.mean(x[0]),
-            kernels.numbers(lambda: 3.0),
+            kernels.scheduled(lambda: 3.0),
             kernels.full((2,), 1.0, "float32"),
             kernels.uniform(np.random.default_rng(0), (3,), "float64"),
             kernels.standard_normal(np.random.default_rng(0), (300,), "float32"),

@@ -140,8 +140,8 @@ def estimates(draws, count, seed=0):
     bound, weights = importance_weights(log_w)
     found = []
     for back, dratio in (
-        (gaussian.draws_and_log_ratio_back, weights.reshape(-1)),
-        (gaussian.draws_path_back, weights.reshape(-1) ** 2),
+        (gaussian.draws_and_log_ratio_backward, weights.reshape(-1)),
+        (gaussian.draws_path_backward, weights.reshape(-1) ** 2),
     ):
         found.append(back(heads, noise, z, dratio[:, None] * (X - z), dratio))
     return bound, *found
@@ -184,7 +184,7 @@ def test_weights_that_are_not_squared_have_another_mean():
     z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
     log_w = (log_ratio + log_normal(X, z[:, 0], 1)).reshape(-1, 2)
     once = importance_weights(log_w)[1].reshape(-1)
-    biased = gaussian.draws_path_back(heads, noise, z, once[:, None] * (X - z), once)
+    biased = gaussian.draws_path_backward(heads, noise, z, once[:, None] * (X - z), once)
     _, total, _ = estimates(2, 100_000)
     spread = (biased - total).std(axis=0) / np.sqrt(len(total))
     assert (np.abs((biased - total).mean(axis=0)) > 10 * spread).all()
@@ -214,16 +214,16 @@ def step(x, heads, noise, w, dw):
     z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N K, Z), (N K,)
     raw = kernels.times(z, w).reshape(n * DRAWS, 2, 2)
     each = kernels.full((n * DRAWS,), 1 / n, w.dtype)  # (N K,)
-    log_p, d_raw = Bernoulli().both(kernels.repeat(x, DRAWS), raw, each)
+    log_p, d_raw = Bernoulli().value_and_gradient(kernels.repeat(x, DRAWS), raw, each)
     bound, weights = importance_weights(kernels.add(log_p, log_ratio).reshape(n, DRAWS))
     by_row = weights.reshape(n * DRAWS)  # (N K,)
     d_raw = kernels.scale_rows(d_raw, by_row).reshape(n * DRAWS, 4)
     kernels.clear(dw)
     kernels.add_outer(z, d_raw, into=dw)
     dz, dratio = kernels.times_transpose(d_raw, w), kernels.scale(by_row, 1 / n)
-    total = gaussian.draws_and_log_ratio_back(heads, noise, z, dz, dratio)
+    total = gaussian.draws_and_log_ratio_backward(heads, noise, z, dz, dratio)
     squared = kernels.scale_rows(dz, by_row), kernels.scale_rows(dratio, by_row)
-    path = gaussian.draws_path_back(heads, noise, z, *squared)
+    path = gaussian.draws_path_backward(heads, noise, z, *squared)
     return kernels.mean(bound), total, path
 
 

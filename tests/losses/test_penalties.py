@@ -116,8 +116,8 @@ class Weighted(Penalty):
     def __init__(self, penalty: Penalty, weights: np.ndarray) -> None:
         self.penalty, self.weights = penalty, weights
 
-    def both(self, slope, dvalue):
-        return self.penalty.both(slope, dvalue * self.weights)
+    def value_and_gradient(self, slope, dvalue):
+        return self.penalty.value_and_gradient(slope, dvalue * self.weights)
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(10.0), R1(3.0)], ids=["GP", "R1"])

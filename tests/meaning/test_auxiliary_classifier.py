@@ -248,7 +248,7 @@ def test_what_it_reports_has_the_names_of_its_history_in_their_order():
     for penalty in PENALTIES:
         model = acgan(penalty=penalty)
         found = [name for player in model.players for name in parts_of(model, player, x, labels)]
-        assert found == list(model.numbers)
+        assert found == list(model.reported)
 
 
 def test_it_classifies_by_the_largest_of_the_probabilities_of_its_logits():
@@ -306,9 +306,9 @@ def test_networks_that_are_those_of_no_acgan_are_refused():
 
 
 def test_explain_says_what_each_player_minimises():
-    game, *_ = acgan(penalty="r1", class_weight=0.5).minimises("discriminator")
+    game, *_ = acgan(penalty="r1", class_weight=0.5).objective_text("discriminator")
     assert game == "-log sigmoid(r) - log(1 - sigmoid(f)) + penalty + 0.5 (k + m)"
-    assert acgan().minimises("generator")[0] == "-log sigmoid(f) + m"
+    assert acgan().objective_text("generator")[0] == "-log sigmoid(f) + m"
 
 
 def small_digits(n, seed):

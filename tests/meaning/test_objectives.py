@@ -95,8 +95,8 @@ def test_objective_moves_nothing_and_repeats_itself(kind):
         assert first == whole.objective(player, tape=Tape())
         assert first != whole.objective(player, noise=NOISE + 1)
     assert np.array_equal(x, whole.x)
-    for kept, now in zip(before, model.block.snapshot(), strict=True):
-        assert np.array_equal(kept, now)
+    for kept, turn in zip(before, model.block.snapshot(), strict=True):
+        assert np.array_equal(kept, turn)
 
 
 @every_kind
@@ -158,7 +158,7 @@ def test_the_parts_on_the_tape_are_those_of_the_number(kind):
         value = whole.objective(player, tape=tape)
         assert tape.parts["loss" if kind in VAES else player] == value
         names |= set(tape.parts)
-    assert names == set(whole.model.numbers)
+    assert names == set(whole.model.reported)
 
 
 def test_the_kinds_hold_every_likelihood_every_game_and_every_penalty():

@@ -11,7 +11,7 @@ from scratchgen.ground import errors
 from scratchgen.kernels import add, full, integers, mean, scale
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.twins import compiles
-from scratchgen.models import Model, Pass, family
+from scratchgen.models import Model, Turn, family
 from scratchgen.nn import (
     BatchNorm,
     Dense,
@@ -42,7 +42,7 @@ class Shared(Model):
         "maker": ("body", "head"),
         "judge": ("body", "critic"),
     }
-    numbers: ClassVar[tuple[str, ...]] = ("maker", "judge")
+    reported: ClassVar[tuple[str, ...]] = ("maker", "judge")
 
     body: Network
     head: Network
@@ -60,28 +60,28 @@ class Shared(Model):
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Any]:
         return {"maker": Adam(0.01), "judge": Adam(0.02)}
 
-    def minimise(self, now: Pass) -> dict[str, Any]:
-        h = now.forward("still", now.forward("body", now.batch, settle=now.player == "maker"))
-        return self._maker(now, h) if now.player == "maker" else self._judge(now, h)
+    def minimise(self, turn: Turn) -> dict[str, Any]:
+        h = turn.forward("still", turn.forward("body", turn.batch, settle=turn.player == "maker"))
+        return self._maker(turn, h) if turn.player == "maker" else self._judge(turn, h)
 
-    def _maker(self, now: Pass, h: Any) -> dict[str, Any]:
-        y = now.forward("head", h)  # (N, 1)
-        if now.wants_gradient:
+    def _maker(self, turn: Turn, h: Any) -> dict[str, Any]:
+        y = turn.forward("head", h)  # (N, 1)
+        if turn.wants_gradient:
             for part in (1 / 4, 3 / 4):  # which the gradients of two ways back add up to
-                dy = full(y.shape, part / now.size, y.dtype)
-                now.backward("body", now.backward("still", now.backward("head", dy)))
+                dy = full(y.shape, part / turn.size, y.dtype)
+                turn.backward("body", turn.backward("still", turn.backward("head", dy)))
         return {"maker": mean(y[:, 0])}
 
-    def _judge(self, now: Pass, h: Any) -> dict[str, Any]:
+    def _judge(self, turn: Turn, h: Any) -> dict[str, Any]:
         score, dh = {}, {}
         for on, weight in (("real", 1.0), ("fake", -2.0)):
-            drawn = integers(now.rng, N_LABELS, (now.size,))  # (N,)
-            score[on] = now.forward("critic", h, on=on, labels=drawn)[:, 0]  # (N,)
-            if now.wants_gradient:
-                dy = full((now.size, 1), weight / now.size, h.dtype)
-                dh[on] = now.backward("critic", dy, on=on)
-        if now.wants_gradient:
-            now.backward("body", now.backward("still", add(dh["real"], dh["fake"])))
+            drawn = integers(turn.rng, N_LABELS, (turn.size,))  # (N,)
+            score[on] = turn.forward("critic", h, on=on, labels=drawn)[:, 0]  # (N,)
+            if turn.wants_gradient:
+                dy = full((turn.size, 1), weight / turn.size, h.dtype)
+                dh[on] = turn.backward("critic", dy, on=on)
+        if turn.wants_gradient:
+            turn.backward("body", turn.backward("still", add(dh["real"], dh["fake"])))
         return {"judge": mean(add(score["real"], scale(score["fake"], -2.0)))}
 
 
@@ -109,9 +109,9 @@ def entries(model, *networks):
 
 
 def with_pass(play, x=None, labels=None, player="maker", model=None):
-    """What `play(now)` leaves: the model, the player's gradient, and the tape of its objective."""
+    """What `play(turn)` leaves: the model, the player's gradient, and the tape of its objective."""
     model = model or shared()
-    model.minimise = lambda now: {"maker": 0.0, "seen": play(now) or 0.0}
+    model.minimise = lambda turn: {"maker": 0.0, "seen": play(turn) or 0.0}
     gradient, tape = model.gradient(player), Tape()
     x = data() if x is None else x
     model.objective(player, x, NOISE, gradient, tape, labels=labels)
@@ -170,11 +170,11 @@ def test_a_network_that_no_player_moves_stays_as_it_is():
 
 
 def test_a_way_back_adds_only_to_networks_that_the_player_moves():
-    def play(now):
+    def play(turn):
         for name in ("body", "still", "critic"):
             x = np.ones((5, 3 if name == "body" else 4))
-            y = now.forward(name, x, labels=np.zeros(5, int))
-            assert now.backward(name, np.linspace(0, 1, y.size).reshape(y.shape)).shape == x.shape
+            y = turn.forward(name, x, labels=np.zeros(5, int))
+            assert turn.backward(name, np.linspace(0, 1, y.size).reshape(y.shape)).shape == x.shape
 
     for player, learns in (("maker", {"body"}), ("judge", {"body", "critic"})):
         model, gradient, _ = with_pass(play, player=player)
@@ -191,9 +191,9 @@ def test_one_tape_serves_several_ways_back_and_their_gradients_add():
     ways = {}
 
     def back(*dys):
-        def play(now):
-            y = now.forward("head", np.linspace(-1, 1, 20).reshape(5, 4))
-            ways[dys] = [now.backward("head", dy * np.ones_like(y)) for dy in dys]
+        def play(turn):
+            y = turn.forward("head", np.linspace(-1, 1, 20).reshape(5, 4))
+            ways[dys] = [turn.backward("head", dy * np.ones_like(y)) for dy in dys]
 
         return with_pass(play)[1].vector
 
@@ -208,11 +208,11 @@ def test_two_passes_through_one_network_have_two_tapes():
     x, dx = {"one": 1.0 + spread, "two": 2.0 + 3 * spread}, {}
     dy = np.linspace(0, 1, 20).reshape(5, 4) ** 2
 
-    def play(now):
+    def play(turn):
         for on in x:
-            now.forward("body", x[on], on=on)
+            turn.forward("body", x[on], on=on)
         for on in x:
-            dx[on] = now.backward("body", dy, on=on).copy()
+            dx[on] = turn.backward("body", dy, on=on).copy()
 
     _, _, tape = with_pass(play)
     assert tape.passes == tape.back == {"one": "body", "two": "body"}
@@ -220,9 +220,9 @@ def test_two_passes_through_one_network_have_two_tapes():
         assert tape.inner(on).inner(0).x is x[on]
         alone = {}
 
-        def play_one(now, on=on, alone=alone):
-            now.forward("body", x[on])
-            alone["dx"] = now.backward("body", dy).copy()
+        def play_one(turn, on=on, alone=alone):
+            turn.forward("body", x[on])
+            alone["dx"] = turn.backward("body", dy).copy()
 
         with_pass(play_one)
         assert np.array_equal(dx[on], alone["dx"])
@@ -243,25 +243,25 @@ def settled(play, player="maker"):
 
 
 def test_only_a_pass_that_is_opened_to_settle_writes_the_state():
-    assert not settled(lambda now: now.forward("body", now.batch) is None).any()
-    assert settled(lambda now: now.forward("body", now.batch, settle=True) is None).all()
+    assert not settled(lambda turn: turn.forward("body", turn.batch) is None).any()
+    assert settled(lambda turn: turn.forward("body", turn.batch, settle=True) is None).all()
 
 
 def test_a_pass_that_is_opened_again_without_settling_writes_none():
-    def play(now):
-        now.forward("body", now.batch, on="first", settle=True)
-        now.forward("body", now.batch + 1, on="first")
+    def play(turn):
+        turn.forward("body", turn.batch, on="first", settle=True)
+        turn.forward("body", turn.batch + 1, on="first")
 
     assert not settled(play).any()
 
 
 def test_passes_of_several_names_settle_each_for_itself():
-    def play(now):
+    def play(turn):
         for on in ("one", "two"):
-            now.forward("body", now.batch, on=on, settle=True)
-        now.forward("body", now.batch + 9, on="three")
+            turn.forward("body", turn.batch, on=on, settle=True)
+        turn.forward("body", turn.batch + 9, on="three")
 
-    once = settled(lambda now: now.forward("body", now.batch, settle=True) is None)
+    once = settled(lambda turn: turn.forward("body", turn.batch, settle=True) is None)
     keep = BatchNorm(4).keep
     np.testing.assert_allclose(settled(play), once * (1 + keep), rtol=1e-12)
 
@@ -269,10 +269,10 @@ def test_passes_of_several_names_settle_each_for_itself():
 # Labels.
 
 
-def joined(now, labels=None, on=""):
+def joined(turn, labels=None, on=""):
     """The rows of the table that the critic's labels choose, (5, 2), in a pass of these labels."""
     given = {} if labels is None else {"labels": labels}
-    d = now.network("critic", on=on, **given)
+    d = turn.network("critic", on=on, **given)
     first = d.network.layers[0]
     return first.forward(d.p[0], np.zeros((5, 4)), d.tape.inner(0))[:, 4:]
 
@@ -280,14 +280,14 @@ def joined(now, labels=None, on=""):
 def test_labels_of_a_pass_reach_that_pass_alone():
     batch, drawn = np.array([0, 1, 2, 0, 1]), np.array([2, 2, 1, 1, 0])
 
-    def play(now):
-        table = now.network("critic", on="shape").p[0].table
-        assert np.array_equal(joined(now), table[batch])
-        assert np.array_equal(joined(now, drawn), table[drawn])
-        assert np.array_equal(joined(now), table[batch])  # the next of that name
-        assert np.array_equal(joined(now, drawn, on="fake"), table[drawn])
-        assert np.array_equal(joined(now, on="real"), table[batch])
-        assert np.array_equal(now.labels, batch)
+    def play(turn):
+        table = turn.network("critic", on="shape").p[0].table
+        assert np.array_equal(joined(turn), table[batch])
+        assert np.array_equal(joined(turn, drawn), table[drawn])
+        assert np.array_equal(joined(turn), table[batch])  # the next of that name
+        assert np.array_equal(joined(turn, drawn, on="fake"), table[drawn])
+        assert np.array_equal(joined(turn, on="real"), table[batch])
+        assert np.array_equal(turn.labels, batch)
 
     with_pass(play, labels=batch)
 
@@ -297,10 +297,10 @@ def test_labels_of_a_pass_are_not_those_of_the_next_step():
     batch = np.array([0, 1, 2, 0, 1])
     given = [batch[::-1].copy(), None]
 
-    def minimise(now):
-        table = now.network("critic", on="shape").p[0].table
+    def minimise(turn):
+        table = turn.network("critic", on="shape").p[0].table
         wanted = given[0] if given[0] is not None else batch
-        assert np.array_equal(joined(now, given.pop(0)), table[wanted])
+        assert np.array_equal(joined(turn, given.pop(0)), table[wanted])
         return {"maker": 0.0}
 
     model.minimise = minimise
@@ -311,7 +311,7 @@ def test_labels_of_a_pass_are_not_those_of_the_next_step():
 
 def test_a_pass_without_labels_is_refused_where_its_layers_join_some():
     with pytest.raises(errors.TapeError, match="labels"):
-        with_pass(lambda now: joined(now, on="fake"))
+        with_pass(lambda turn: joined(turn, on="fake"))
 
 
 # Replayed steps.

@@ -34,14 +34,14 @@ TESTS = Path(__file__).parents[1]
 def caches_flushed_before_backward(patch):
     """numpy-ml's WGAN-GP: backward then goes through an empty list, and adds nothing for G."""
 
-    def _generator(self, now, z):
-        generator = now.network("generator", settle=True)
+    def _generator(self, turn, z):
+        generator = turn.network("generator", settle=True)
         made, layers = generator.forward(z), generator.network.layers
         caches = list(range(len(layers)))  # a note for each layer, from forward
-        fake = now.forward("discriminator", made, on="judged")
-        d = generator_turn(self.loss, fake[:, 0], 1 / now.size)
-        if now.wants_gradient:
-            dy = now.backward("discriminator", d.fake[:, None], on="judged")
+        fake = turn.forward("discriminator", made, on="judged")
+        d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)
+        if turn.wants_gradient:
+            dy = turn.backward("discriminator", d.fake[:, None], on="judged")
             caches.clear()  # the mistake
             for i in reversed(caches):
                 at = generator.tape.inner(i)
@@ -77,14 +77,14 @@ def both_signs_flipped(patch):
 def caches_of_fake_used_for_real(patch):
     """A from-scratch GAN: one set of notes, written by the real pass and again by the fake one."""
 
-    def _discriminator(self, now, z):
-        made = now.forward("generator", z)
-        real = now.forward("discriminator", now.batch, on="only", settle=True)[:, 0].copy()
-        fake = now.forward("discriminator", made, on="only", settle=True)[:, 0].copy()
-        d = discriminator_turn(self.loss, real, fake, 1 / now.size)
-        if now.wants_gradient:
+    def _discriminator(self, turn, z):
+        made = turn.forward("generator", z)
+        real = turn.forward("discriminator", turn.batch, on="only", settle=True)[:, 0].copy()
+        fake = turn.forward("discriminator", made, on="only", settle=True)[:, 0].copy()
+        d = discriminator_turn(self.loss, real, fake, 1 / turn.size)
+        if turn.wants_gradient:
             for dy in (d.real, d.fake):
-                now.backward("discriminator", dy[:, None], on="only", need_dx=False)
+                turn.backward("discriminator", dy[:, None], on="only", need_dx=False)
         return {"discriminator": mean(d.value)}
 
     patch.setattr(GAN, "_discriminator", _discriminator)
@@ -92,16 +92,16 @@ def caches_of_fake_used_for_real(patch):
 
 def one_norm_over_the_batch(patch):
     """torchgan: |g| of all examples together, with the gradient that belongs to it."""
-    of_each = GradientPenalty.both
+    of_each = GradientPenalty.value_and_gradient
 
     def norms(slope):
         return np.full(len(slope), np.sqrt((slope * slope).sum()))
 
-    def both(self, slope, dvalue):
+    def of_the_whole_batch(self, slope, dvalue):
         return of_each(self, slope, np.full_like(dvalue, dvalue.sum()))
 
     patch.setattr(penalties, "norms", norms)
-    patch.setattr(GradientPenalty, "both", both)
+    patch.setattr(GradientPenalty, "value_and_gradient", of_the_whole_batch)
 
 
 def no_curvature(patch):

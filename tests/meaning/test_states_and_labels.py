@@ -114,8 +114,8 @@ def test_evaluation_changes_nothing_and_is_the_same_whatever_the_batch(kind):
     alone = everything(model, x[:1], None if labels is None else labels[:1])
     for name in {"decode", "score", "encode", "posterior", "reconstruct"} & set(alone):
         np.testing.assert_allclose(alone[name][0], together[name][0], rtol=1e-10, err_msg=name)
-    for kept, now in zip(before, model.block.snapshot(), strict=True):
-        assert np.array_equal(kept, now)
+    for kept, turn in zip(before, model.block.snapshot(), strict=True):
+        assert np.array_equal(kept, turn)
 
 
 @pytest.mark.parametrize("kind", WITH_BATCH_NORM)

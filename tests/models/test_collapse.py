@@ -20,7 +20,7 @@ class Critic(Model):
 
     kind: ClassVar[str] = "Critic"
     players: ClassVar = {"critic": ("critic",)}
-    numbers: ClassVar = ("loss",)
+    reported: ClassVar = ("loss",)
     scores: ClassVar[bool] = True
 
     critic: Network
@@ -28,10 +28,10 @@ class Critic(Model):
     def fit_together(self):
         self.shape, self.latent = self.critic.in_shape, 0
 
-    def minimise(self, now):
-        y = now.forward("critic", now.batch)  # (N, 1)
-        if now.wants_gradient:
-            now.backward("critic", np.full_like(y, 1 / now.size), need_dx=False)
+    def minimise(self, turn):
+        y = turn.forward("critic", turn.batch)  # (N, 1)
+        if turn.wants_gradient:
+            turn.backward("critic", np.full_like(y, 1 / turn.size), need_dx=False)
         return {"loss": mean(y[:, 0])}
 
     def optimizers(self, steps, learning_rate=None):

@@ -15,7 +15,7 @@ from scratchgen.nn import Network
 
 class Frame(Model):
     kind: ClassVar[str] = "Frame"
-    numbers: ClassVar[tuple[str, ...]] = ("error",)
+    reported: ClassVar[tuple[str, ...]] = ("error",)
 
     def fit_together(self) -> None:
         self.shape, self.latent = (2,), 0
@@ -103,7 +103,7 @@ def test_players_that_are_no_names_of_networks_by_player_are_refused(players):
     ],
 )
 def test_what_minimise_gives_is_a_number_by_each_name(given, kind, words):
-    Giving = family(type("Giving", (OfText,), {"minimise": lambda self, now: given}))
+    Giving = family(type("Giving", (OfText,), {"minimise": lambda self, turn: given}))
     model = Giving(network(), network(), rng=0)
     with pytest.raises(getattr(sg.errors, kind), match=words):
         model.objective("one", [[0.0, 0.0]], 0)
@@ -130,7 +130,7 @@ def test_none_is_no_part_where_a_model_cannot_be_without(recipe, name):
 
 def test_a_number_by_a_name_that_a_history_does_not_have_is_refused():
     space = {
-        "minimise": lambda self, now: {"eror": 1.0},
+        "minimise": lambda self, turn: {"eror": 1.0},
         "optimizers": lambda self, steps, learning_rate=None: dict.fromkeys(self.players, "sgd"),
     }
     model = family(type("Giving", (OfText,), space))(network(), network(), rng=0)

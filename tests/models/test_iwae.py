@@ -93,10 +93,10 @@ def test_a_file_holds_both_settings_and_gives_the_model_again(tmp_path):
 def test_its_words_name_the_draws_and_which_gradient_the_encoder_gets():
     assert "draws 3" in str(small())
     assert "doubly reparameterised False" in str(small(doubly_reparameterised=False))
-    lines = small(draws=4).minimises("iwae")
+    lines = small(draws=4).objective_text("iwae")
     assert any("K = 4" in line for line in lines)
     assert any("doubly reparameterised" in line for line in lines)
-    lines = small(doubly_reparameterised=False).minimises("iwae")
+    lines = small(doubly_reparameterised=False).objective_text("iwae")
     assert not any("doubly reparameterised" in line for line in lines)
 
 
@@ -159,7 +159,7 @@ def test_a_gradient_in_total_is_checked_against_the_number_itself():
 def test_the_checker_finds_a_gradient_in_total_where_a_doubly_reparameterised_one_is_claimed(
     monkeypatch,
 ):
-    monkeypatch.setattr(gaussian, "draws_path_back", gaussian.draws_and_log_ratio_back)
+    monkeypatch.setattr(gaussian, "draws_path_backward", gaussian.draws_and_log_ratio_backward)
     report = sg.check(small(), (3, 3), seconds=None)
     wrong = [one.name for case in report.cases for one in case.blocks if one.verdict == FAIL]
     assert wrong

@@ -11,8 +11,8 @@ from scratchgen.nn import Dense, JoinLabels, Network
 class Asking(GAN):
     """Its objective asks for the labels of the batch."""
 
-    def minimise(self, now):
-        return {now.player: now.expected_labels("they are counted").sum()}
+    def minimise(self, turn):
+        return {turn.player: turn.expected_labels("they are counted").sum()}
 
 
 def asking(*first):

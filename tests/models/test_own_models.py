@@ -21,13 +21,13 @@ def decay_of(theta, into=None):
     return RATE / 2 * float((theta * theta).sum())
 
 
-def decay_within(now, *names):
+def decay_within(turn, *names):
     """That of the weights of networks that consist of one dense layer."""
     total = 0.0
     for name in names:
-        network = now.network(name, on=f"decay of {name}")
+        network = turn.network(name, on=f"decay of {name}")
         for key in ("w", "b"):
-            into = getattr(network.g[0], key) if now.wants_gradient else None
+            into = getattr(network.g[0], key) if turn.wants_gradient else None
             total += decay_of(getattr(network.p[0], key), into)
     return total
 
@@ -35,18 +35,18 @@ def decay_within(now, *names):
 class DecayingVAE(VAE):
     """Its loss has one more part, a plain number."""
 
-    numbers = (*VAE.numbers, "decay")
+    reported = (*VAE.reported, "decay")
 
-    def minimise(self, now):
-        found = super().minimise(now)
-        decay = decay_within(now, "encoder", "decoder")
+    def minimise(self, turn):
+        found = super().minimise(turn)
+        decay = decay_within(turn, "encoder", "decoder")
         return {**found, "loss": found["loss"] + decay, "decay": decay}
 
 
 class DecayingOutsideVAE(VAE):
     """The same, around the objective."""
 
-    numbers = DecayingVAE.numbers
+    reported = DecayingVAE.reported
 
     def objective(self, player, batch, rng, gradient=None, tape=None, **given):
         tape = tape or Tape()
@@ -59,11 +59,11 @@ class DecayingOutsideVAE(VAE):
 class DecayingGAN(GAN):
     """The generator's number has one more part."""
 
-    def minimise(self, now):
-        found = super().minimise(now)
-        if now.player == "discriminator":
+    def minimise(self, turn):
+        found = super().minimise(turn)
+        if turn.player == "discriminator":
             return found
-        return {"generator": found["generator"] + decay_within(now, "generator")}
+        return {"generator": found["generator"] + decay_within(turn, "generator")}
 
 
 @family
@@ -72,18 +72,18 @@ class LeastSquares(Model):
 
     kind = "LeastSquares"
     players: ClassVar = {"fitter": ("only",)}
-    numbers = ("error",)
+    reported = ("error",)
 
     only: Network
 
     def fit_together(self):
         self.shape, self.latent = self.only.in_shape, 2
 
-    def minimise(self, now):
-        over = now.forward("only", now.batch) - now.batch  # (N, 2)
-        if now.wants_gradient:
-            now.backward("only", 2 * over / now.size, need_dx=False)
-        return {"error": (over**2).sum() / now.size}
+    def minimise(self, turn):
+        over = turn.forward("only", turn.batch) - turn.batch  # (N, 2)
+        if turn.wants_gradient:
+            turn.backward("only", 2 * over / turn.size, need_dx=False)
+        return {"error": (over**2).sum() / turn.size}
 
     def optimizers(self, steps, learning_rate=None):
         return {"fitter": Adam(0.05)}
@@ -95,20 +95,20 @@ class ByHand(Model):
 
     kind = "ByHand"
     players: ClassVar = {"fitter": ("only",)}
-    numbers = ("error",)
+    reported = ("error",)
 
     only: Network
 
     def fit_together(self):
         self.shape, self.latent = (2,), 2
 
-    def minimise(self, now):
-        only = now.network("only")
-        over = only.network.forward(only.p, now.batch, only.tape) - now.batch  # (N, 2)
-        if now.wants_gradient:
-            dy = 2 * over / len(now.batch)
+    def minimise(self, turn):
+        only = turn.network("only")
+        over = only.network.forward(only.p, turn.batch, only.tape) - turn.batch  # (N, 2)
+        if turn.wants_gradient:
+            dy = 2 * over / len(turn.batch)
             only.network.backward(only.p, dy, only.tape, only.g, need_dx=False)
-        return {"error": (over**2).sum() / len(now.batch)}
+        return {"error": (over**2).sum() / len(turn.batch)}
 
     def settle(self, player, tape):
         pass
@@ -162,7 +162,7 @@ def test_fit_trains_it_by_its_number_and_tells_of_its_parts(name, x):
     model = MODELS[name]()
     before = {player: model.theta(player).copy() for player in model.players}
     history = sg.fit(model, x, epochs=4, batch_size=30, seed=0, validation=x[:40])
-    assert [*history] == [*model.numbers, *(f"val_{number}" for number in model.numbers)]
+    assert [*history] == [*model.reported, *(f"val_{number}" for number in model.reported)]
     assert np.isfinite([*history.values()]).all()
     for player, vector in before.items():
         assert (model.theta(player) != vector).any()
@@ -197,7 +197,7 @@ def test_a_number_that_stops_being_finite_stops_training_whoever_reports_it(x):
 @pytest.mark.parametrize("shape", [(5,), (1, 1), (0,)])
 def test_what_is_reported_is_one_number(shape, x):
     class Vague(VAE):
-        def minimise(self, now):
+        def minimise(self, turn):
             return {"loss": np.ones(shape)}
 
     with pytest.raises(
@@ -209,7 +209,7 @@ def test_what_is_reported_is_one_number(shape, x):
 @pytest.mark.parametrize("number", [2, 2.0, np.float32(2), np.array(2.0), np.array([2.0])])
 def test_a_number_may_be_of_any_kind(number, x):
     class Plain(VAE):
-        def minimise(self, now):
+        def minimise(self, turn):
             return {"loss": number, "kl": 0.5}
 
     tape = Tape()
@@ -222,9 +222,9 @@ def test_the_frame_is_the_same_for_every_model(x):
     seen = []
 
     class Seeing(VAE):
-        def minimise(self, now):
-            step = now.number(lambda step: step)
-            seen.append((now.player, now.batch, now.size, now.rng, now.wants_gradient, step))
+        def minimise(self, turn):
+            step = turn.scheduled(lambda step: step)
+            seen.append((turn.player, turn.batch, turn.size, turn.rng, turn.wants_gradient, step))
             return {"loss": 0.0}
 
     model = own_vae(Seeing)

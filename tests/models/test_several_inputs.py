@@ -29,7 +29,7 @@ class BiGAN(Model):
         "discriminator": ("discriminator",),
         "generator": ("encoder", "generator"),
     }
-    numbers: ClassVar = ("discriminator", "generator")
+    reported: ClassVar = ("discriminator", "generator")
 
     encoder: Network
     generator: Network
@@ -38,29 +38,29 @@ class BiGAN(Model):
     def fit_together(self):
         self.shape, self.latent = self.encoder.in_shape, self.generator.in_shape[0]
 
-    def minimise(self, now):
-        moves_discriminator = now.player == "discriminator"
-        z = now.normal(now.size, self.latent)  # (N, Z)
-        codes = now.forward("encoder", now.batch, settle=not moves_discriminator)  # (N, Z)
-        made = now.forward("generator", z, settle=not moves_discriminator)  # (N, D)
-        pairs = join(now.batch, codes), join(made, z)  # (N, D + Z) each
-        real = now.forward("discriminator", pairs[0], on="real", settle=moves_discriminator)
-        fake = now.forward("discriminator", pairs[1], on="fake", settle=moves_discriminator)
+    def minimise(self, turn):
+        moves_discriminator = turn.player == "discriminator"
+        z = turn.normal(turn.size, self.latent)  # (N, Z)
+        codes = turn.forward("encoder", turn.batch, settle=not moves_discriminator)  # (N, Z)
+        made = turn.forward("generator", z, settle=not moves_discriminator)  # (N, D)
+        pairs = join(turn.batch, codes), join(made, z)  # (N, D + Z) each
+        real = turn.forward("discriminator", pairs[0], on="real", settle=moves_discriminator)
+        fake = turn.forward("discriminator", pairs[1], on="fake", settle=moves_discriminator)
         if moves_discriminator:
-            d = discriminator_turn(NON_SATURATING, real[:, 0], fake[:, 0], 1 / now.size)
-            if now.wants_gradient:
-                now.backward("discriminator", d.real[:, None], on="real", need_dx=False)
-                now.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)
+            d = discriminator_turn(NON_SATURATING, real[:, 0], fake[:, 0], 1 / turn.size)
+            if turn.wants_gradient:
+                turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)
+                turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)
             return {"discriminator": mean(d.value)}
-        d = discriminator_turn(NON_SATURATING, fake[:, 0], real[:, 0], 1 / now.size)
-        if now.wants_gradient:
-            dreal = now.backward("discriminator", d.fake[:, None], on="real")  # (N, D + Z)
-            dfake = now.backward("discriminator", d.real[:, None], on="fake")  # (N, D + Z)
+        d = discriminator_turn(NON_SATURATING, fake[:, 0], real[:, 0], 1 / turn.size)
+        if turn.wants_gradient:
+            dreal = turn.backward("discriminator", d.fake[:, None], on="real")  # (N, D + Z)
+            dfake = turn.backward("discriminator", d.real[:, None], on="fake")  # (N, D + Z)
             width = self.shape[0]
             _, dcodes = split(dreal, width)  # (N, Z)
             dmade, _ = split(dfake, width)  # (N, D)
-            now.backward("encoder", dcodes, need_dx=False)
-            now.backward("generator", dmade, need_dx=False)
+            turn.backward("encoder", dcodes, need_dx=False)
+            turn.backward("generator", dmade, need_dx=False)
         return {"generator": mean(d.value)}
 
     def optimizers(self, steps, learning_rate=None):

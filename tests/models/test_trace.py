@@ -119,7 +119,7 @@ def test_parameter_gradients_and_numbers_are_those_of_objective(x, penalty):
             wanted = {entry.name: entry.view(gradient.vector, start) for entry in entries}
             value = model.objective(player, x, rng, gradient)
             number = "loss" if player == "vae" else player
-            assert trace.numbers[player][number] == value
+            assert trace.reported[player][number] == value
             shown = {
                 f"{name.split('.')[0]}.{name.split('.')[-1]}.{key}": array
                 for one in trace.turns[player]

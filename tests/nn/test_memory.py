@@ -196,7 +196,7 @@ def test_a_cleared_gradient_keeps_nothing_of_the_pass_before():
 # Where arrays lie.
 
 
-class Pass:
+class Turn:
     """A case's pass there and back, and so of its tangents, where its layer has them."""
 
     def __init__(self, case: Case) -> None:
@@ -228,11 +228,11 @@ class Pass:
 def test_what_is_in_memory_before_a_pass_does_not_matter(way, kind, data, n, seed):
     layer = data.draw(own_layers([kind]))
     with way():
-        wanted = Pass(Case(layer, n, seed)).numbers()
-        one = Pass(Case(layer, n, seed))
+        wanted = Turn(Case(layer, n, seed)).numbers()
+        one = Turn(Case(layer, n, seed))
         with Workspace(fills=True, guards=True).step():
             found = one.numbers()
-        one = Pass(Case(layer, n, seed))
+        one = Turn(Case(layer, n, seed))
         with Workspace(fills=True, guards=True).step(), recording():
             recorded = one.numbers()
     for x, y, z in zip(wanted, found, recorded, strict=True):
@@ -245,7 +245,7 @@ def test_what_is_in_memory_before_a_pass_does_not_matter(way, kind, data, n, see
 @of_each_kind
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_in_a_workspace_a_pass_has_its_arrays_where_the_one_before_had_them(way, kind, data, seed):
-    one, workspace, places = Pass(Case(data.draw(own_layers([kind])), 5, seed)), Workspace(), []
+    one, workspace, places = Turn(Case(data.draw(own_layers([kind])), 5, seed)), Workspace(), []
     given_to_it = [one.case.x, one.case.u, one.case.dy, one.case.dv]  # and may be given on
     for _ in range(2):
         with way(), workspace.step(), recording():
@@ -263,7 +263,7 @@ def test_in_a_workspace_a_pass_has_its_arrays_where_the_one_before_had_them(way,
 def test_all_that_a_layer_computes_is_done_again_by_a_plan(way, kind, data, seed):
     """No arithmetic is between its kernels, where no plan would know of it."""
     layer = data.draw(own_layers([kind]))
-    one, others = Pass(Case(layer, 5, seed)), Pass(Case(layer, 5, seed + 1))
+    one, others = Turn(Case(layer, 5, seed)), Turn(Case(layer, 5, seed + 1))
     with way(), Workspace().step(), recording() as notes:
         arrays = one()
     others.rng = copy.deepcopy(one.rng)

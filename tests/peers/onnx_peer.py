@@ -66,7 +66,7 @@ def main(count: str) -> None:
         work()
         times[name] = time.perf_counter() - began, work
     best = min(times, key=lambda name: times[name][0])
-    turns.say(how=best)
+    turns.send(how=best)
     turns.serve(times[best][1])
 
 

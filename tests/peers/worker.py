@@ -38,7 +38,7 @@ def main(peer: str, name: str, examples: str = "") -> None:
     if not times:
         raise SystemExit("; ".join(failed.values()))
     best = min(times, key=times.__getitem__)
-    turns.say(how=best, tried=times, failed=failed)
+    turns.send(how=best, tried=times, failed=failed)
     turns.serve(ready[best].epoch)
 
 

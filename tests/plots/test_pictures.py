@@ -183,13 +183,13 @@ def test_what_cannot_be_drawn_or_written_is_named(tmp_path):
 
 def test_a_run_of_an_odd_shape_is_pictured(tmp_path):
     """Those of points and of grey pictures are pictured where `scratchgen train` is tested."""
-    from scratchgen import runs
+    from scratchgen.command import folders
 
     for shape in ((1,), (3,), (4, 4), (4, 4, 2), (2, 2, 3)):
         folder = tmp_path / "-".join(map(str, shape))
         folder.mkdir()
         x = RNG.random((30, *shape)).astype(np.float32)
         model = sg.models.vae(shape, latent=2, hidden=(4,), rng=0)
-        runs.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
+        folders.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
         assert (folder / "losses.png").exists()
         assert not (folder / "density.png").exists()

@@ -33,8 +33,8 @@ GAUSSIAN, BERNOULLI = "distributions/gaussian.py", "distributions/bernoulli.py"
 ACTIVATIONS, GAMES, DESCENT = "nn/activations.py", "losses/adversarial.py", "optim/descent.py"
 PRODUCTS, STEP = "kernels/products.py", "train/trainer.py"
 
-NOISE = "        noise = now.normal(now.size, self.latent)  # (N, Z)\n"
-HEADS = '        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)\n'
+NOISE = "        noise = turn.normal(turn.size, self.latent)  # (N, Z)\n"
+HEADS = '        heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)\n"
 MOVE = "        adam_step(theta, g, memory.m, memory.v, numbers)\n"
@@ -83,8 +83,8 @@ TEXTS = (
     Edit("np.clip(heads, out=heads)", VAE, **after(HEADS, "np.clip(heads, -1, 1, out=heads)")),
     Edit("heads = np.clip(heads)", VAE, **after(HEADS, "heads = np.clip(heads, -0.1, 0.1)")),
     Edit(
-        "a branch on the step", VAE, "raw, -1 / now.size",
-        "raw, (-1 - (now._tape.step > 4)) / now.size",
+        "a branch on the step", VAE, "raw, -1 / turn.size",
+        "raw, (-1 - (turn._tape.step > 4)) / turn.size",
     ),
     Edit(
         "y *= 0.5 in Dense.forward", DENSE, AFFINE,

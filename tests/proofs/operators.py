@@ -139,7 +139,7 @@ def mutants_of(function: types.FunctionType, only_gradient: bool = False) -> lis
 def _short(node: Any) -> str:
     if isinstance(node, ast.If):
         return f"if {ast.unparse(node.test)}"
-    return "nothing" if isinstance(node, ast.Pass) else ast.unparse(node).splitlines()[0]
+    return "nothing" if isinstance(node, ast.Turn) else ast.unparse(node).splitlines()[0]
 
 
 def _definition(function: types.FunctionType) -> tuple[ast.FunctionDef, str]:

@@ -276,8 +276,8 @@ class _Weighted(losses.Penalty):
     def __init__(self, penalty: Any, weights: Any) -> None:
         self.penalty, self.weights = penalty, weights
 
-    def both(self, slope: Any, dvalue: Any) -> Any:
-        return self.penalty.both(slope, dvalue * self.weights)
+    def value_and_gradient(self, slope: Any, dvalue: Any) -> Any:
+        return self.penalty.value_and_gradient(slope, dvalue * self.weights)
 
 
 def of_penalised(penalty: Any, network: Any, n: int, seed: int = 5) -> Subject:

@@ -100,7 +100,7 @@ def drop_factor(site: Site) -> list[Node]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         return [node.left]
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult | ast.Div):
-        return [ast.Pass()]
+        return [ast.Turn()]
     if called(node) == "multiply" and len(node.args) >= 2:
         return [
             recalled(node, [parsed("1.0"), node.args[1]]),
@@ -385,9 +385,9 @@ def drop_statement(site: Site) -> list[Node]:
     """A call for its effect, or an addition in place -> nothing."""
     node = site.node
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        return [ast.Pass()]
+        return [ast.Turn()]
     return (
-        [ast.Pass()]
+        [ast.Turn()]
         if isinstance(node, ast.AugAssign | ast.Assign) and _writes_inside(node)
         else []
     )

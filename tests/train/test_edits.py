@@ -18,7 +18,7 @@ from scratchgen.kernels.replaced import Names, is_published, replaced
 from scratchgen.kernels.twins import compiles, numba_works, twins
 
 VAE, GAUSSIAN, DENSE = "models/variational.py", "distributions/gaussian.py", "nn/dense.py"
-HEADS = '        heads = now.forward("encoder", now.batch, settle=True)  # (N, 2Z)   (1)\n'
+HEADS = '        heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 KL = "(mu**2 + np.expm1(log_var) - log_var) / 2"
 

@@ -236,8 +236,14 @@ class Likely(distributions.FixedGaussian):
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ((True, False), r"both gave value of shape \(7,\), float32, wants shape \(8,\)"),
-        ((False, True), r"both gave gradient of shape \(8, 3\), float32, wants shape \(8, 4\)"),
+        (
+            (True, False),
+            r"value_and_gradient gave value of shape \(7,\), float32, wants shape \(8,\)",
+        ),
+        (
+            (False, True),
+            r"value_and_gradient gave gradient of shape \(8, 3\), float32, wants shape \(8, 4\)",
+        ),
     ],
 )
 def test_a_likelihood_is_named(wrong, text, way, monkeypatch):
@@ -285,8 +291,8 @@ class Strict(losses.R1):
     ("weight", "text"),
     [
         (1.0, r"points gave x of shape \(8, 3\), float32, wants shape \(8, 4\)"),
-        (2.0, r"both gave value of shape \(8, 1\), float32, wants shape \(8,\)"),
-        (3.0, r"both gave gradient of shape \(1, 4\), float32, wants shape \(8, 4\)"),
+        (2.0, r"value_and_gradient gave value of shape \(8, 1\), float32, wants shape \(8,\)"),
+        (3.0, r"value_and_gradient gave gradient of shape \(1, 4\), float32, wants shape \(8, 4\)"),
     ],
 )
 def test_a_penalty_is_named(weight, text, way):

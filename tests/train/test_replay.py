@@ -147,7 +147,7 @@ class OwnLikelihood(distributions.MeanSquaredError):
     def raw_gradient(self, x, raw, dvalue):
         return super().raw_gradient(x, raw, 0.5 * dvalue)
 
-    def both(self, x, raw, dvalue):
+    def value_and_gradient(self, x, raw, dvalue):
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
 
@@ -157,8 +157,8 @@ class OwnPenalty(losses.R1):
     def points(self, real, fake, rng):
         return real + rng.standard_normal(real.shape).astype(real.dtype)
 
-    def both(self, slope, dvalue):
-        return tuple(2 * one for one in super().both(slope, dvalue))
+    def value_and_gradient(self, slope, dvalue):
+        return tuple(2 * one for one in super().value_and_gradient(slope, dvalue))
 
 
 OWN_GAME = losses.AdversarialLoss(
@@ -543,8 +543,8 @@ def test_labels_that_a_callback_writes_are_checked_before_a_loop_trusts_them(lab
 class Twice(losses.R1):
     """A penalty of a user's own."""
 
-    def both(self, slope, dvalue):
-        each, u = super().both(slope, dvalue)
+    def value_and_gradient(self, slope, dvalue):
+        each, u = super().value_and_gradient(slope, dvalue)
         return 2 * each, 2 * u
 
 
@@ -681,9 +681,9 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
 
 def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
     made = []
-    init = replaying.Steps.__init__
+    init = replaying.StepEngine.__init__
     monkeypatch.setattr(
-        replaying.Steps, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+        replaying.StepEngine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
     )
 
     class Change(sg.train.Callback):
@@ -744,8 +744,11 @@ OF_LAYERS = ("forward", "backward", "tangent", "tangent_backward", "settle")
 COUNTED = {
     "layer": (lambda: gan(counted(Shaken(), *OF_LAYERS), penalty="r1"), None),
     "layer of ours": (lambda: gan(counted(nn.Tanh(), *OF_LAYERS), penalty="r1"), None),
-    "likelihood": (lambda: vae(likelihood=counted(OwnLikelihood(), "both")), None),
-    "penalty": (lambda: gan(penalty=counted(OwnPenalty(2.0), "points", "both")), None),
+    "likelihood": (lambda: vae(likelihood=counted(OwnLikelihood(), "value_and_gradient")), None),
+    "penalty": (
+        lambda: gan(penalty=counted(OwnPenalty(2.0), "points", "value_and_gradient")),
+        None,
+    ),
     "optimizer": (lambda: gan(), lambda: counted(Own(), "update")),
     "schedule": (lambda: gan(), lambda: optim.Adam(rising)),
     "schedule within": (lambda: vae(), lambda: optim.ClipNorm(optim.Adam(rising), 0.1)),
@@ -828,8 +831,8 @@ def test_random_numbers_are_drawn_in_the_order_of_the_layers(monkeypatch):
 class OwnModel(sg.models.VAE):
     """A model of a user's own."""
 
-    def minimise(self, now):
-        reports = super().minimise(now)
+    def minimise(self, turn):
+        reports = super().minimise(turn)
         return {**reports, "kl": 2 * reports["kl"]}
 
 
@@ -913,9 +916,9 @@ def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
 def watched(monkeypatch):
     """The Steps of all trainings, whose words are said anew; nobody looks at the text."""
     made = []
-    init = replaying.Steps.__init__
+    init = replaying.StepEngine.__init__
     monkeypatch.setattr(
-        replaying.Steps, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+        replaying.StepEngine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
     )
     monkeypatch.setattr(replaying, "SAID", set())
     monkeypatch.setattr(replaying, "is_followed", lambda: False)
@@ -1019,10 +1022,10 @@ def multiplies_by_numpy(monkeypatch, since):
 def reads_the_step(monkeypatch, since):
     minimise = sg.models.GAN.minimise
 
-    def in_turns(self, now):
-        if now.player == "generator" and now._tape.step >= 4:
-            now.batch, now.size = now.batch[:2], 2
-        return minimise(self, now)
+    def in_turns(self, turn):
+        if turn.player == "generator" and turn._tape.step >= 4:
+            turn.batch, turn.size = turn.batch[:2], 2
+        return minimise(self, turn)
 
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
@@ -1030,11 +1033,11 @@ def reads_the_step(monkeypatch, since):
 def looks_the_step_up(monkeypatch, since):
     minimise = sg.models.GAN.minimise
 
-    def in_turns(self, now):
-        if now.player == "generator":  # C reads an int without asking it
-            now.size = ([now.size] * 4 + [2] * 100)[now._tape.step]
-            now.batch = now.batch[: now.size]
-        return minimise(self, now)
+    def in_turns(self, turn):
+        if turn.player == "generator":  # C reads an int without asking it
+            turn.size = ([turn.size] * 4 + [2] * 100)[turn._tape.step]
+            turn.batch = turn.batch[: turn.size]
+        return minimise(self, turn)
 
     monkeypatch.setattr(sg.models.GAN, "minimise", in_turns)
 
@@ -1052,10 +1055,10 @@ def hides_something(monkeypatch, since):
 REFUSED = {
     "writes in place": (writes_in_place, "doubled (test_replay.py, line "),
     "multiplies by NumPy": (multiplies_by_numpy, "was given an array ("),
-    "reads the step": (reads_the_step, "the number of the step is read, and not by now.number"),
+    "reads the step": (reads_the_step, "the number of the step is read, and not by turn.scheduled"),
     "looks the step up": (
         looks_the_step_up,
-        "the number of the step is read, and not by now.number",
+        "the number of the step is read, and not by turn.scheduled",
     ),
     "hides something": (hides_something, "a step gave other numbers"),
 }
@@ -1204,7 +1207,7 @@ def test_a_replayed_step_allocates_no_array(name):
     x = np.ones((examples, *model.shape), np.float32)
     trainer = Trainer(model, model.optimizers(100))
     with twins():
-        steps = replaying.Steps(trainer, x, None, np.random.default_rng(0), replay=True)
+        steps = replaying.StepEngine(trainer, x, None, np.random.default_rng(0), replay=True)
         rows = np.arange(examples)
         for _ in range(12):
             steps.step(rows)

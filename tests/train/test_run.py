@@ -569,7 +569,7 @@ class Shared(Model):
 
     kind = "Shared"
     players: ClassVar = {"first": ("left", "middle"), "second": ("middle", "right")}
-    numbers = ("first", "second")
+    reported = ("first", "second")
 
     left: nn.Network
     middle: nn.Network
@@ -578,14 +578,14 @@ class Shared(Model):
     def fit_together(self):
         self.shape, self.latent = (3,), 3
 
-    def minimise(self, now):
+    def minimise(self, turn):
         total = 0.0
-        for name in self.players[now.player]:
-            y = now.forward(name, now.batch)
-            total += float((y**2).sum()) / now.size
-            if now.wants_gradient:
-                now.backward(name, 2 * y / now.size, need_dx=False)
-        return {now.player: total}
+        for name in self.players[turn.player]:
+            y = turn.forward(name, turn.batch)
+            total += float((y**2).sum()) / turn.size
+            if turn.wants_gradient:
+                turn.backward(name, 2 * y / turn.size, need_dx=False)
+        return {turn.player: total}
 
     def turns(self, step):
         return ("first",) if step % 2 else ("first", "second")
@@ -836,8 +836,8 @@ def test_a_run_does_not_go_on_where_its_steps_do_not_end(run):
 
 def test_nothing_goes_on_from_a_step_that_was_broken_off_before_anything_moved():
     class Ending(type(vae())):
-        def minimise(self, now):
-            now.normal(1)  # noise that is gone
+        def minimise(self, turn):
+            turn.normal(1)  # noise that is gone
             raise KeyboardInterrupt
 
     run = begun(vae())

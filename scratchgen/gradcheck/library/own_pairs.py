@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...ground.arguments import Array
-from ...models import Model, Pass
+from ...models import Model, Turn
 from ...nn import Layer, Tape
 from ..pairs.named_blocks import Blocks
 from ..pairs.pair import Pair, Run
@@ -157,8 +157,8 @@ class ObjectivePair(Pair):
     def _surrogate(self, blocks: Blocks) -> float:
         self._set(blocks)
         model, tape = self.model, Tape().begin(rng=self.rng, **self.given)
-        now = Pass(model.networks, model.views, self.player, self.x, tape, None)
-        return float(self.surrogate(now, self._hold)[0])
+        turn = Turn(model.networks, model.views, self.player, self.x, tape, None)
+        return float(self.surrogate(turn, self._hold)[0])
 
     def _hold(self, name: str, x: Array) -> Array:
         """x as it was in the first pass, which is at x_0."""

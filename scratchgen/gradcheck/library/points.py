@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ground.arguments import Array, Shape, numbers, whole
+from ...ground.arguments import Array, Shape, real_numbers, whole
 from ...ground.errors import DataError, OptionError, ScratchgenError, ShapeError
 from ...nn import Block, Layer, Layout, Network, distinct_leaves, joined_labels
 from ..pairs.named_blocks import Blocks
@@ -34,7 +34,7 @@ def given_or_drawn(
         if math.prod(shape) > MOST_NUMBERS:
             raise OptionError(f"{what}={x}: wants a shape of at most {MOST_NUMBERS:,} numbers")
         return draw(shape)
-    array = numbers(x, what).astype(np.float64, order="K")
+    array = real_numbers(x, what).astype(np.float64, order="K")
     if array.ndim == 0:
         raise ShapeError(
             f"{what}={x!r}: wants an array with the batch in front, or a shape, as (4, 5)"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...distributions import Likelihood
-from ...ground.arguments import Array, Shape, numbers
+from ...ground.arguments import Array, Shape, real_numbers
 from ...ground.errors import KindError, OptionError, ShapeError
 from ...losses import AdversarialLoss, Penalty
 from ...models import Model
@@ -118,7 +118,7 @@ def _layer_pairs(
     if labels is None:
         labels = draw_labels(layer, len(x), rng)
     else:
-        labels = numbers(labels, "labels")
+        labels = real_numbers(labels, "labels")
         if labels.shape != (len(x),):
             raise ShapeError(f"labels has shape {labels.shape}, wants ({len(x)},): one for each x")
 

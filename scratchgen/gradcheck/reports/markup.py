@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from ...ground.writing import write_whole
+from ...ground.writing import write_atomically
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, CaseResult
 from .drawings import curve_drawn, escape, points_drawn, tiles_drawn
 from .pictured import Mark, blocks_worst_first, curve_of, marks_of, points_of
@@ -80,7 +80,7 @@ def page(title: str, body: Sequence[str]) -> str:
 def written(text: str, path: PathLike | None) -> str:
     """`text`, also written to a file where `path` names one; FileError where that fails."""
     if path is not None:
-        write_whole(path, text.encode(errors="replace"))
+        write_atomically(path, text.encode(errors="replace"))
     return text
 
 
