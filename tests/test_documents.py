@@ -2,6 +2,7 @@
 
 import contextlib
 import doctest
+import functools
 import importlib
 import io
 import json
@@ -11,6 +12,7 @@ import re
 import runpy
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -47,42 +49,49 @@ def test_the_examples_in_docstrings_print_what_they_say():
     assert {name: n for name, n in failed.items() if n} == {}
 
 
-@pytest.fixture(scope="module")
-def readme_names(tmp_path_factory):
-    """The names that README's listings define, run in order, and what each listing printed."""
+# pages whose listings are one session -> how many of the listings print something
+SESSIONS = {"README.md": 1, "docs/tour.md": 4}
+
+
+@functools.cache
+def session(page: str) -> tuple[dict, list[str]]:
+    """The names that a page's listings define, run in order, and what each listing printed."""
     names, printed = {}, []
-    folder = tmp_path_factory.mktemp("readme")
-    with contextlib.chdir(folder):
-        for language, content in blocks(README):
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for language, content in blocks((ROOT / page).read_text()):
             if language == "python":
                 out = io.StringIO()
                 with contextlib.redirect_stdout(out):
-                    exec(compile(content, "README.md", "exec"), names)
+                    exec(compile(content, page, "exec"), names)
                 printed.append(out.getvalue())
     return names, printed
 
 
-def test_readme_listings_print_what_readme_shows(readme_names):
+@pytest.mark.parametrize("page", SESSIONS)
+def test_listings_print_what_their_page_shows(page):
     """Words to the letter, numbers to 3 %: other processors round differently.
 
     Error bars, times and counts of calls are measured, and may be any.
     """
-    shown = re.findall(r"^```python\n.*?^```\n\n```\n(.*?)^```$", README, re.M | re.S)
-    printed = [text for text in readme_names[1] if text]
-    assert len(shown) == len(printed) == 6
+    text = (ROOT / page).read_text()
+    shown = re.findall(r"^```python\n(?:(?!^```).)*?^```\n\n```\n(.*?)^```$", text, re.M | re.S)
+    printed = [words for words in session(page)[1] if words]
+    assert len(shown) == len(printed) == SESSIONS[page]
     number = re.compile(r"\d+\.\d+|\d+")
     for a, b in zip(shown, printed, strict=True):
-        a, b = (MEASURED.sub("#", text) for text in (a, b))
+        a, b = (MEASURED.sub("#", words) for words in (a, b))
         assert number.sub("#", a).split() == number.sub("#", b).split()
         np.testing.assert_allclose(
             [float(n) for n in number.findall(a)], [float(n) for n in number.findall(b)], rtol=0.03
         )
 
 
-def test_the_vae_trained_without_fit_is_the_one_trained_with_it(readme_names):
-    names, _ = readme_names
-    with_fit, by_hand = (names[name].vector for name in ("model", "byhand"))
-    assert np.array_equal(with_fit, by_hand)  # after 790 steps
+def test_the_vae_trained_by_hand_is_the_one_that_fit_trains():
+    names, _ = session("README.md")
+    assert "sg.fit(model, x, epochs=2, seed=0)" in README
+    model = sg.models.vae((28, 28, 1), latent=20, hidden=(128,), rng=0)
+    sg.fit(model, names["x"], epochs=2, seed=0)
+    assert np.array_equal(model.vector, names["model"].vector)  # after 158 steps
 
 
 def lines_that_run(train) -> set[str]:
@@ -106,8 +115,11 @@ def lines_that_run(train) -> set[str]:
     return {linecache.getline(*one).strip() for one in seen}
 
 
-def test_the_lines_of_code_that_readme_quotes_are_those_that_training_runs(points):
-    quoted = re.findall(r"^\| [^`]+(?:`far`[^`]+)? \| `(.+)` \|$", README, re.MULTILINE)
+def test_the_lines_of_code_that_the_page_of_the_two_models_quotes_are_those_that_training_runs(
+    points,
+):
+    page = (ROOT / "docs" / "two-models.md").read_text()
+    quoted = re.findall(r"^\| [^`]+(?:`far`[^`]+)? \| `(.+)` \|$", page, re.MULTILINE)
     assert len(quoted) == 9
     models = [sg.models.vae((2,), hidden=(4,), latent=2, likelihood="bernoulli", rng=0)]
     models += [
@@ -131,11 +143,12 @@ def test_ci_calls_the_test_command_of_readme():
     assert command in (ROOT / ".ci" / "run").read_text()
 
 
-def test_every_command_that_readme_names_is_understood():
+def test_every_command_that_a_document_names_is_understood():
     from scratchgen.command.words import parser
 
+    text = "\n".join(path.read_text() for path in DOCUMENTS)
     lines = re.findall(
-        r"^\s*scratchgen ((?:train|sample|reconstruct|info|explain|data|check)\b.*)$", README, re.M
+        r"^\s*scratchgen ((?:train|sample|reconstruct|info|explain|data|check)\b.*)$", text, re.M
     )
     assert len(lines) >= 11
     for line in lines:
@@ -270,11 +283,11 @@ def test_the_listings_about_performance_print_what_is_shown(capsys):
 def test_the_listing_about_ones_own_data_does_what_it_says():
     (listing,) = [
         content
-        for language, content in blocks((ROOT / "docs" / "your-data.md").read_text())
+        for language, content in blocks((ROOT / "docs" / "own-data.md").read_text())
         if language == "python"
     ]
     names: dict = {}
-    exec(compile(listing, "your-data.md", "exec"), names)
+    exec(compile(listing, "own-data.md", "exec"), names)
     model, x = names["model"], names["x"]
     assert model.sample(3, rng=0).shape == (3, 2)
     away = (model.sample(200, rng=0, noise=True) - x.mean(axis=0)) / x.std(axis=0)

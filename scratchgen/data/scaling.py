@@ -12,7 +12,7 @@ A constant column has nothing to scale: its offset is its value, so that y_j = 0
 of one example in a thousand would come to lie 32 deviations away, and little else be learnt. All is
 computed in float64, as the digits of 1,000,000,000.5 would be lost in float32.
 
-Why it matters, with figures: docs/your-data.md.
+Why it matters, with figures: docs/own-data.md.
 """
 
 from collections.abc import Callable, Iterator

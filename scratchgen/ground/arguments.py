@@ -135,7 +135,7 @@ def example_shape(value: Any) -> Shape:
 def is_picture(shape: Shape) -> bool:
     """Whether examples of that shape are pictures, (H, W) or (H, W, C), and not real numbers.
 
-    It decides what a model is by default: pixels lie in [0, 1]; see docs/your-data.md.
+    It decides what a model is by default: pixels lie in [0, 1]; see docs/own-data.md.
     """
     return len(shape) in (2, 3)
 

@@ -87,7 +87,7 @@ class Model(Applied):
 
     kind: ClassVar[str]
     players: ClassVar[Mapping[str, tuple[str, ...]]]  # the networks that each moves, in turn
-    # the scale of data on which the default settings learn, by column; see docs/your-data.md
+    # the scale of data on which the default settings learn, by column; see docs/own-data.md
     spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
     farthest: ClassVar[float] = 3.0  # bound of |mean|
     # what a model can do

@@ -78,7 +78,7 @@ def fit(
     names the epoch and the step, when a loss stops being finite: the model then has the weights of
     the last epoch that ended well. Warns with a ScaleWarning, which names the columns, of data on a
     scale at which little is learnt. A model with a scaler is trained on scaled data, and the
-    history's numbers are of these; docs/your-data.md.
+    history's numbers are of these; docs/own-data.md.
 
     Ctrl-C, and any other signal with a handler in Python, is handled between two steps, or in the
     first one, in which kernels may be compiled, at once. Whatever is raised, there or by a

@@ -3,7 +3,7 @@
     of each column, standard deviation within model.spreads, |mean| <= model.farthest      (1)
 
 Beyond (1) the default settings end in a model that has learnt little, and no error says so:
-docs/your-data.md has the figures. What only looks small is left out: columns of nothing but -1, 0
+docs/own-data.md has the figures. What only looks small is left out: columns of nothing but -1, 0
 and 1, such as one-hot classes, and columns that hold one number most of the time, such as the rim
 of flattened pictures. A constant column has no deviation, and its value is judged like a mean.
 Examples that are no vectors share one unit, and are judged as one column.

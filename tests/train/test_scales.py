@@ -151,7 +151,7 @@ def test_scaled_data_are_judged_as_they_are_scaled():
 
 
 def test_the_bounds_are_those_of_the_table_in_the_docs():
-    text = (Path(__file__).parents[2] / "docs" / "your-data.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
     for kind in (sg.models.VAE, sg.models.GAN):
         least, most = kind.spreads
         assert f"| {kind.kind} | {least:g} to {most:g} | within {kind.farthest:g} of 0 |" in text
