@@ -135,13 +135,13 @@ Drawn = dict[str, Any]
 Special = Callable[[Drawn, Kernel, np.random.Generator], Drawn]
 
 
-def with_numbers(*numbers: float) -> Special:
-    """The case of an optimizer: no mean of squares has a minus sign, and its numbers are these."""
+def with_coefficients(*coefficients: float) -> Special:
+    """The case of an optimizer with these coefficients; no mean of squares is negative."""
 
     def change(drawn: Drawn, _kernel: Kernel, _rng: np.random.Generator) -> Drawn:
         theta = drawn["theta"]
         least = np.finfo(theta.dtype).tiny
-        drawn["numbers"] = np.array([*numbers, least], theta.dtype)
+        drawn["coefficients"] = np.array([*coefficients, least], theta.dtype)
         if "v" in drawn:
             np.abs(drawn["v"], out=drawn["v"])
         if "mean" in drawn:  # v far above its square: v - mean^2 loses no digits
@@ -201,10 +201,10 @@ def value_of_x(drawn: Drawn, kernel: Kernel, _rng: np.random.Generator) -> Drawn
 
 
 SPECIAL: dict[str, Special] = {
-    "adam_step": with_numbers(1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3),
+    "adam_step": with_coefficients(1e-2, 0.1, 0.001, 1e-8, 10.0, 1000.0, 1e-3),
     "batch_norm": apart,
     "batch_norm_backward": apart,
-    "centred_rmsprop_step": with_numbers(1e-2, 0.01, 1e-8),
+    "centred_rmsprop_step": with_coefficients(1e-2, 0.01, 1e-8),
     "column_moments": apart,
     "draw_and_kl_backward": kl_of_latents,
     "draws_and_log_ratio": gentle,
@@ -215,16 +215,16 @@ SPECIAL: dict[str, Special] = {
     "layer_norm": apart,
     "layer_norm_backward": apart,
     "layer_norm_bend": apart,
-    "momentum_step": with_numbers(1e-2, 0.9),
-    "nesterov_step": with_numbers(1e-2, 0.9),
+    "momentum_step": with_coefficients(1e-2, 0.9),
+    "nesterov_step": with_coefficients(1e-2, 0.9),
     "norm_sums": apart,
     "pull": value_of_x,
     "pull_both": value_of_x,
     "r1_pass": slopes,
-    "rmsprop_step": with_numbers(1e-2, 0.01, 1e-8),
+    "rmsprop_step": with_coefficients(1e-2, 0.01, 1e-8),
     "score_bernoulli": shares("x"),
     "score_categorical": labels,
     "score_gaussian": gentle,
     "score_shared_gaussian": gentle,
-    "sgd_step": with_numbers(1e-2),
+    "sgd_step": with_coefficients(1e-2),
 }

@@ -40,27 +40,27 @@ class Adam(Descent):
     b2: float = setting(0.999, fraction, "share of the mean square that a step keeps")
     eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
     arrays: ClassVar[tuple[str, ...]] = ("m", "v")
-    count: ClassVar[int] = 8
+    n_coefficients: ClassVar[int] = 8
 
-    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+    def coefficients(self, rate: float, t: int) -> tuple[float, ...]:
         c1, c2 = 1 / (1 - self.b1**t), 1 / (1 - self.b2**t)  # (5)
         return rate, 1 - self.b1, 1 - self.b2, self.eps, c1, c2, rate * self.decay()  # (1, 2, 3)
 
-    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
-        adam_step(theta, g, memory.m, memory.v, numbers)
+    def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
+        adam_step(theta, g, memory.m, memory.v, coefficients)
 
     def decay(self) -> float:
         """The share of theta that is taken away in a step of rate 1."""
         return 0.0
 
 
-@formula("g (P,), numbers (8,) -> theta, m, v (P,) in place", row_by_row=True)
-def adam_step(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> None:
+@formula("g (P,), coefficients (8,) -> theta, m, v (P,) in place", row_by_row=True)
+def adam_step(theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -> None:
     """theta, g, m, v (P,): writes theta, m and v.
 
-    numbers (8,) are rate, rest1, rest2, eps, c1, c2, decay, least.
+    coefficients (8,) are rate, rest1, rest2, eps, c1, c2, decay, least.
     """
-    rate, rest1, rest2, eps, c1, c2, decay, least = numbers
+    rate, rest1, rest2, eps, c1, c2, decay, least = coefficients
     m += rest1 * (g - m)  # (1)
     v += rest2 * (g * g - v)  # (2)
     if decay:
@@ -71,9 +71,9 @@ def adam_step(theta: Array, g: Array, m: Array, v: Array, numbers: Array) -> Non
 
 
 @twin_of(adam_step)
-def adam_step_loop(part, parts, theta, g, m, v, numbers):
-    rate, rest1, rest2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
-    c1, c2, decay, least = numbers[4], numbers[5], numbers[6], numbers[7]
+def adam_step_loop(part, parts, theta, g, m, v, coefficients):
+    rate, rest1, rest2, eps = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
+    c1, c2, decay, least = coefficients[4], coefficients[5], coefficients[6], coefficients[7]
     start, stop = share_row(theta.size, part, parts)
     theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
     for i in range(theta.size):

@@ -62,7 +62,7 @@ class Descent(Part):
         check=rate_or_schedule, text="learning rate", option="lr"
     )
     arrays: ClassVar[tuple[str, ...]] = ()  # the names of what is remembered
-    count: ClassVar[int] = 2  # how many numbers a step has, `least` among them
+    n_coefficients: ClassVar[int] = 2  # of a step, with `least`
 
     def owner(self) -> str:
         """The name that its memories carry."""
@@ -89,21 +89,23 @@ class Descent(Part):
         """
         check_update(self.owner(), theta, memory)
         check_gradient(self.owner(), theta, gradient)
-        numbers = kernels.scheduled(lambda: self._next_numbers(memory), self.count, theta.dtype)
-        self.move(theta, gradient, memory, numbers)
+        coefficients = kernels.scheduled(
+            lambda: self._next_coefficients(memory), self.n_coefficients, theta.dtype
+        )
+        self.move(theta, gradient, memory, coefficients)
 
-    def _next_numbers(self, memory: Memory) -> tuple[float, ...]:
-        """The numbers of the next step, which is counted here; `least` is the last of them."""
+    def _next_coefficients(self, memory: Memory) -> tuple[float, ...]:
+        """Those of the next step, which is counted here; `least` comes last."""
         rate = self.rate(memory.t)
         memory.t += 1
-        return *self.numbers(rate, memory.t), LEAST[memory.theta.dtype.char]
+        return *self.coefficients(rate, memory.t), LEAST[memory.theta.dtype.char]
 
-    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
-        """What step t needs besides arrays, except for `least`; t is counted from 1."""
+    def coefficients(self, rate: float, t: int) -> tuple[float, ...]:
+        """The numbers that step t needs, except for `least`; t counts from 1."""
         return (rate,)
 
-    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
-        """The step itself: writes theta and memory, by the step's numbers (count,)."""
+    def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
+        """The step itself: writes theta and memory; coefficients are (n_coefficients,)."""
         raise NotImplementedError(f"{type(self).__name__} has no move")
 
 
@@ -119,20 +121,20 @@ class SGD(Descent):
 
     learning_rate: float | Schedule = 1e-2
 
-    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
-        sgd_step(theta, g, numbers)
+    def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
+        sgd_step(theta, g, coefficients)
 
 
-@formula("g (P,), numbers (2,) -> theta (P,) in place", row_by_row=True)
-def sgd_step(theta: Array, g: Array, numbers: Array) -> None:
-    """theta, g (P,), numbers (rate, least): writes theta."""
-    rate, _least = numbers
+@formula("g (P,), coefficients (2,) -> theta (P,) in place", row_by_row=True)
+def sgd_step(theta: Array, g: Array, coefficients: Array) -> None:
+    """theta, g (P,), coefficients (rate, least): writes theta."""
+    rate, _least = coefficients
     theta -= rate * g  # (1)
 
 
 @twin_of(sgd_step)
-def sgd_step_loop(part, parts, theta, g, numbers):
-    rate = numbers[0]
+def sgd_step_loop(part, parts, theta, g, coefficients):
+    rate = coefficients[0]
     start, stop = share_row(theta.size, part, parts)
     theta, g = theta[start:stop], g[start:stop]
     for i in range(theta.size):

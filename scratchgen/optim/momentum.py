@@ -40,19 +40,19 @@ class Momentum(Descent):
     learning_rate: float | Schedule = 1e-2
     momentum: float = setting(0.9, fraction, "share of its velocity that the ball keeps")
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
-    count: ClassVar[int] = 3
+    n_coefficients: ClassVar[int] = 3
 
-    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+    def coefficients(self, rate: float, t: int) -> tuple[float, ...]:
         return rate, self.momentum
 
-    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
-        momentum_step(theta, g, memory.velocity, numbers)
+    def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
+        momentum_step(theta, g, memory.velocity, coefficients)
 
 
-@formula("g (P,), numbers (3,) -> theta, velocity (P,) in place", row_by_row=True)
-def momentum_step(theta: Array, g: Array, velocity: Array, numbers: Array) -> None:
-    """theta, g, velocity (P,), numbers (rate, momentum, least): writes theta and velocity."""
-    rate, momentum, least = numbers
+@formula("g (P,), coefficients (3,) -> theta, velocity (P,) in place", row_by_row=True)
+def momentum_step(theta: Array, g: Array, velocity: Array, coefficients: Array) -> None:
+    """theta, g, velocity (P,), coefficients (rate, momentum, least): writes theta and velocity."""
+    rate, momentum, least = coefficients
     velocity *= momentum
     velocity += g  # (1)
     theta -= rate * velocity  # (2)
@@ -60,8 +60,8 @@ def momentum_step(theta: Array, g: Array, velocity: Array, numbers: Array) -> No
 
 
 @twin_of(momentum_step)
-def momentum_step_loop(part, parts, theta, g, velocity, numbers):
-    rate, momentum, least = numbers[0], numbers[1], numbers[2]
+def momentum_step_loop(part, parts, theta, g, velocity, coefficients):
+    rate, momentum, least = coefficients[0], coefficients[1], coefficients[2]
     start, stop = share_row(theta.size, part, parts)
     theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
     for i in range(theta.size):
@@ -85,14 +85,14 @@ class Nesterov(Momentum):
     array([-0.3])
     """
 
-    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
-        nesterov_step(theta, g, memory.velocity, numbers)
+    def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
+        nesterov_step(theta, g, memory.velocity, coefficients)
 
 
-@formula("g (P,), numbers (3,) -> theta, velocity (P,) in place", row_by_row=True)
-def nesterov_step(theta: Array, g: Array, velocity: Array, numbers: Array) -> None:
-    """theta, g, velocity (P,), numbers (rate, momentum, least): writes theta and velocity."""
-    rate, momentum, least = numbers
+@formula("g (P,), coefficients (3,) -> theta, velocity (P,) in place", row_by_row=True)
+def nesterov_step(theta: Array, g: Array, velocity: Array, coefficients: Array) -> None:
+    """theta, g, velocity (P,), coefficients (rate, momentum, least): writes theta and velocity."""
+    rate, momentum, least = coefficients
     velocity *= momentum
     velocity += g  # (1)
     theta -= rate * (g + momentum * velocity)  # (3)
@@ -100,8 +100,8 @@ def nesterov_step(theta: Array, g: Array, velocity: Array, numbers: Array) -> No
 
 
 @twin_of(nesterov_step)
-def nesterov_step_loop(part, parts, theta, g, velocity, numbers):
-    rate, momentum, least = numbers[0], numbers[1], numbers[2]
+def nesterov_step_loop(part, parts, theta, g, velocity, coefficients):
+    rate, momentum, least = coefficients[0], coefficients[1], coefficients[2]
     start, stop = share_row(theta.size, part, parts)
     theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
     for i in range(theta.size):

@@ -47,33 +47,33 @@ class RMSProp(Descent):
     eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
     centred: bool = setting(False, true_or_false, "divide by the deviation of gradients")
     arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
-    count: ClassVar[int] = 4
+    n_coefficients: ClassVar[int] = 4
 
     def owner(self) -> str:
         return "RMSProp(centred=True)" if self.centred else "RMSProp"
 
-    def numbers(self, rate: float, t: int) -> tuple[float, ...]:
+    def coefficients(self, rate: float, t: int) -> tuple[float, ...]:
         return rate, 1 - self.keep, self.eps
 
-    def move(self, theta: Array, g: Array, memory: Memory, numbers: Array) -> None:
+    def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
         if self.centred:
-            centred_rmsprop_step(theta, g, memory.v, memory.mean, numbers)
+            centred_rmsprop_step(theta, g, memory.v, memory.mean, coefficients)
         else:
-            rmsprop_step(theta, g, memory.v, numbers)
+            rmsprop_step(theta, g, memory.v, coefficients)
 
 
-@formula("g (P,), numbers (4,) -> theta, v (P,) in place", row_by_row=True)
-def rmsprop_step(theta: Array, g: Array, v: Array, numbers: Array) -> None:
-    """theta, g, v (P,), numbers (rate, rest, eps, least): writes theta and v."""
-    rate, rest, eps, least = numbers
+@formula("g (P,), coefficients (4,) -> theta, v (P,) in place", row_by_row=True)
+def rmsprop_step(theta: Array, g: Array, v: Array, coefficients: Array) -> None:
+    """theta, g, v (P,), coefficients (rate, rest, eps, least): writes theta and v."""
+    rate, rest, eps, least = coefficients
     v += rest * (g * g - v)  # (1)
     theta -= rate * g / (np.sqrt(v) + eps)  # (2)
     flush(v, least)  # (5)
 
 
 @twin_of(rmsprop_step)
-def rmsprop_step_loop(part, parts, theta, g, v, numbers):
-    rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
+def rmsprop_step_loop(part, parts, theta, g, v, coefficients):
+    rate, rest, eps, least = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     start, stop = share_row(theta.size, part, parts)
     theta, g, v = theta[start:stop], g[start:stop], v[start:stop]
     for i in range(theta.size):
@@ -82,10 +82,12 @@ def rmsprop_step_loop(part, parts, theta, g, v, numbers):
         v[i] = 0 if now < least else now  # (5)
 
 
-@formula("g (P,), numbers (4,) -> theta, v, mean (P,) in place", row_by_row=True)
-def centred_rmsprop_step(theta: Array, g: Array, v: Array, mean: Array, numbers: Array) -> None:
-    """theta, g, v, mean (P,), numbers (rate, rest, eps, least): writes theta, v and mean."""
-    rate, rest, eps, least = numbers
+@formula("g (P,), coefficients (4,) -> theta, v, mean (P,) in place", row_by_row=True)
+def centred_rmsprop_step(
+    theta: Array, g: Array, v: Array, mean: Array, coefficients: Array
+) -> None:
+    """theta, g, v, mean (P,), coefficients (rate, rest, eps, least): writes theta, v and mean."""
+    rate, rest, eps, least = coefficients
     v += rest * (g * g - v)  # (1)
     mean += rest * (g - mean)  # (3)
     variance = np.maximum(v - mean * mean, 0)  # (P,)
@@ -95,8 +97,8 @@ def centred_rmsprop_step(theta: Array, g: Array, v: Array, mean: Array, numbers:
 
 
 @twin_of(centred_rmsprop_step)
-def centred_rmsprop_step_loop(part, parts, theta, g, v, mean, numbers):
-    rate, rest, eps, least = numbers[0], numbers[1], numbers[2], numbers[3]
+def centred_rmsprop_step_loop(part, parts, theta, g, v, mean, coefficients):
+    rate, rest, eps, least = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     zero = theta.dtype.type(0)
     start, stop = share_row(theta.size, part, parts)
     theta, g, v, mean = theta[start:stop], g[start:stop], v[start:stop], mean[start:stop]
