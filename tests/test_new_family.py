@@ -12,7 +12,7 @@ import pytest
 import scratchgen as sg
 from scratchgen.command import words as cli
 from scratchgen.ground.arguments import finite, whole
-from scratchgen.ground.parts import Registry, Part, choose, setting
+from scratchgen.ground.parts import Part, Registry, choose, setting
 from scratchgen.ground.rng import generator
 from scratchgen.models import MODELS, RECIPES, Model, family
 from scratchgen.models.stacks import decoder_stack, encoder_stack
@@ -50,7 +50,9 @@ class Plain(Ruler):
     name: ClassVar[str] = "plain"
 
 
-RULERS = Registry("ruler", "test_new_family.RULERS", {one.name: one for one in (Scaled, Cut, Plain)})
+RULERS = Registry(
+    "ruler", "test_new_family.RULERS", {kind.name: kind for kind in (Scaled, Cut, Plain)}
+)
 
 
 @family
@@ -64,7 +66,7 @@ class Toy(Model):
     narrow: Network
     wide: Network
     pull: float = setting(default=1.0, check=finite, text="weight of the error")
-    ruler: Any = setting(default="plain", text="how far y is from x", known=RULERS)
+    ruler: Any = setting(default="plain", text="how far y is from x", registry=RULERS)
     mirrored: bool = setting(default=False, text="x is to come out with its sign changed")
     rounds: int = setting(
         default=1, check=whole, text="100% of the rounds", least=1, option="turns"

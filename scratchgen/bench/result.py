@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..ground.printing import tell_over
+from ..ground.printing import overwrite_line
 from ..ground.tables import columns, paragraph
 
 Row = tuple[str, ...]
@@ -37,7 +37,7 @@ class Result:
 def progress(text: str) -> None:
     """What is being measured, on a line of the terminal that the next one overwrites."""
     if sys.stderr is not None and sys.stderr.isatty():
-        tell_over(text)
+        overwrite_line(text)
 
 
 def time_text(seconds: float) -> str:

@@ -30,7 +30,7 @@ from ..gradcheck.reports.wording import calls
 from ..gradcheck.results import FAIL
 from ..ground.arguments import user_path
 from ..ground.errors import FileError, OptionError
-from ..ground.printing import tell_over, to_stdout
+from ..ground.printing import overwrite_line, to_stdout
 from ..ground.rng import stream
 from ..ground.versions import require
 from ..ground.writing import expect_writable
@@ -94,7 +94,7 @@ def library(options: argparse.Namespace) -> list[Report]:
 
 def _progress(report: Report) -> None:
     """What was checked last, on a line of the terminal that the next one overwrites."""
-    tell_over(f"{report.kind} {report.subject}")
+    overwrite_line(f"{report.kind} {report.subject}")
 
 
 def _facts(reports: list[Report], options: argparse.Namespace, seconds: float) -> dict[str, str]:

@@ -141,7 +141,7 @@ def _may_be_none(field: Field) -> bool:
 
 
 def _known(field: Field) -> Registry:
-    return field.metadata.get("known") or NONE_KNOWN
+    return field.metadata.get("registry") or NONE_KNOWN
 
 
 def _options_of_parts(recipe: Recipe, field: Field) -> Iterator[Option]:

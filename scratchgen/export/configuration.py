@@ -33,7 +33,7 @@ MOST_DEPTH = 64  # layers within each other
 def known() -> dict[str, tuple[str, Mapping[str, Any]]]:
     """What a file names, and where users add their own: models, layers, and parts of models."""
     fields = (field for kind in MODELS.values() for field in family_settings(kind))
-    kinds = {field.name: field.metadata.get("known") for field in fields}
+    kinds = {field.name: field.metadata.get("registry") for field in fields}
     return {
         "model": ("scratchgen.models.MODELS", MODELS),
         "layer": ("scratchgen.nn.LAYERS", LAYERS),

@@ -1,7 +1,7 @@
-"""Settings and arrays are checked once, where they enter the house, and trusted inside.
+"""Checks of settings and arrays, made once where they enter the library and trusted inside.
 
-A check returns what it was given in the form the inside wants, or raises an error that says what
-came, what was wanted, and what to do.
+A check returns its argument in the form that the library works with, or raises an error that says
+what came, what was wanted, and what to do.
 """
 
 import math
@@ -21,20 +21,20 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 FLOATS = ("float32", "float64")
-MOST_EXAMPLES = 10**9  # at once
-CHUNK = 1024  # examples that are worked on at once, so that it takes little memory
-CHUNK_NUMBERS = 2**22  # and numbers in them, where examples are large,
-CHUNK_LEAST = 256  # but no fewer examples: products of fewer rows are slow
-UNLIKE_ARRAYS = (np.ma.MaskedArray, np.matrix)  # arrays by type, with an arithmetic of their own
+MOST_EXAMPLES = 10**9  # in one call
+CHUNK = 1024  # examples in a chunk, which bounds memory,
+CHUNK_NUMBERS = 2**22  # and numbers in a chunk, for large examples,
+CHUNK_LEAST = 256  # but never fewer examples than this: products of few rows are slow
+UNLIKE_ARRAYS = (np.ma.MaskedArray, np.matrix)  # subclasses whose arithmetic is not NumPy's
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'x'?"`, or `""` where nothing known is near."""
+    """`"; did you mean 'x'?"`, or `""` where no known name is similar."""
     from difflib import get_close_matches
 
-    if len(str(name)) > LONGEST_QUOTE:  # which costs many times its memory to compare
+    if len(str(name)) > LONGEST_QUOTE:  # comparing it would cost many times its memory
         return ""
-    by_lower = {str(one).lower(): one for one in known}
+    by_lower = {str(known_name).lower(): known_name for known_name in known}
     match = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean {by_lower[match[0]]!r}?" if match else ""
 
@@ -50,9 +50,9 @@ def one_of(value: object, known: Iterable[str], what: str) -> str:
 
 
 def as_object(value: Any, kind: type, what: str) -> Any:
-    """`value`, or, for a class of that kind, the object that it makes where no settings are given.
+    """`value` itself; for a class of that kind, an object of it with default settings.
 
-    Raises KindError for a class that needs some.
+    Raises KindError for a class that needs settings.
     """
     if not (isinstance(value, type) and issubclass(value, kind)):
         return value
@@ -66,7 +66,7 @@ def as_object(value: Any, kind: type, what: str) -> Any:
 
 
 def whole(value: Any, what: str, least: int = 0, most: int | None = None) -> int:
-    """`value` as an int, if it is a whole number of at least `least` and at most `most`."""
+    """`value` as an int; OptionError unless it is a whole number from `least` to `most`."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -79,12 +79,12 @@ def whole(value: Any, what: str, least: int = 0, most: int | None = None) -> int
 
 
 def count(value: Any, what: str = "n") -> int:
-    """`value` as a number of examples."""
+    """`value` as a number of examples; OptionError for anything else."""
     return whole(value, what, most=MOST_EXAMPLES)
 
 
 def finite(value: Any, what: str, least: float = 0.0, above: bool = False) -> float:
-    """`value` as a finite float of at least `least`, or strictly above it."""
+    """`value` as a float; OptionError unless it is finite and at least `least`, or above it."""
     foreign = isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating)
     try:
         number = np.nan if foreign else float(value)
@@ -97,7 +97,7 @@ def finite(value: Any, what: str, least: float = 0.0, above: bool = False) -> fl
 
 
 def fraction(value: Any, what: str) -> float:
-    """`value` as a float in [0, 1)."""
+    """`value` as a float; OptionError unless it lies in [0, 1)."""
     try:
         number = finite(value, what)
     except OptionError:
@@ -108,14 +108,14 @@ def fraction(value: Any, what: str) -> float:
 
 
 def true_or_false(value: Any, what: str) -> bool:
-    """`value`, if it is a bool."""
+    """`value` itself; OptionError unless it is a bool."""
     if isinstance(value, bool):
         return value
     raise OptionError(f"{what}={value!r}: wants True or False")
 
 
 def sizes(value: Any, what: str) -> Shape:
-    """`value` as a tuple of whole numbers of at least 1; a single number is a tuple of one."""
+    """`value` as a tuple of whole numbers of at least 1; a single number becomes a tuple."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
     several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     try:
@@ -125,7 +125,7 @@ def sizes(value: Any, what: str) -> Shape:
 
 
 def example_shape(value: Any) -> Shape:
-    """`value` as the shape of one example, which has at least one axis."""
+    """`value` as the shape of one example; OptionError unless it has at least one axis."""
     shape = sizes(value, "shape")
     if not shape:
         raise OptionError("shape=(): wants the shape of one example, as (28, 28, 1) or (2,)")
@@ -133,36 +133,35 @@ def example_shape(value: Any) -> Shape:
 
 
 def is_picture(shape: Shape) -> bool:
-    """Whether examples of that shape are pictures, (H, W) or (H, W, C), and not real numbers.
+    """Whether examples of that shape are pictures, (H, W) or (H, W, C), with pixels in [0, 1].
 
-    It decides what a model is by default: pixels lie in [0, 1]; see docs/own-data.md.
+    It decides a model's defaults; see docs/own-data.md.
     """
     return len(shape) in (2, 3)
 
 
 def can_be_drawn(shape: Shape) -> bool:
-    """Whether examples are pictures of 1 or 3 colours: (H, W) and (H, W, 1) grey, (H, W, 3)."""
+    """Whether examples are grey pictures, (H, W) or (H, W, 1), or coloured ones, (H, W, 3)."""
     return is_picture(shape) and shape[2:] in ((), (1,), (3,))
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """`path` with the home folder for ~; what names no user stays as it is."""
-    return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
+    """`path` with ~ replaced by the home folder; ~name of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises for an unknown user
 
 
 def float_type(value: Any) -> np.dtype[Any]:
     """`value` as float32 or float64."""
     name = str(value)
-    if (
-        value is not None and len(name) <= LONGEST_QUOTE
-    ):  # which to NumPy is float64  # "f4,f4,..." is a type of as many fields, each of a kilobyte
+    # np.dtype(None) is float64; a long "f4,f4,..." would be a type of many fields, each a kilobyte
+    if value is not None and len(name) <= LONGEST_QUOTE:
         with suppress(TypeError, ValueError):
             name = np.dtype(value).name
     return np.dtype(one_of(name, FLOATS, "dtype"))
 
 
 def exact_type(array: Array) -> Any:
-    """float32 where it holds every number of the array's dtype, otherwise float64.
+    """float32 if it can hold every number of the array's dtype, otherwise float64.
 
     >>> [exact_type(np.zeros(3, kind)).__name__ for kind in ("uint8", "int32", "float64")]
     ['float32', 'float64', 'float64']
@@ -171,12 +170,12 @@ def exact_type(array: Array) -> Any:
 
 
 def array_text(x: Any) -> str:
-    """What came, for an error's text: `shape (3, 2), float32`."""
+    """x in the text of an error: `shape (3, 2), float32`, or its type."""
     return f"shape {x.shape}, {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
 
 
 def real_numbers(x: Any, what: str) -> Array:
-    """`x` as an array of real numbers: bool, integer or float; never text, objects or complex."""
+    """`x` as an array of bools, integers or floats; KindError for text, objects and the like."""
     array = _array(x, what, "real numbers")
     if array.dtype.kind not in "biuf":
         todo = advice.for_no_numbers(array, advice.name_of(what))
@@ -188,10 +187,10 @@ def real_numbers(x: Any, what: str) -> Array:
 
 
 def expect_arrays(owner: Any, **arrays: Any) -> None:
-    """KindError unless each of them is an array of numbers, with NumPy's own arithmetic."""
+    """KindError unless each argument is an array of numbers with NumPy's own arithmetic."""
     for name, x in arrays.items():
         if not isinstance(x, np.ndarray) or isinstance(x, UNLIKE_ARRAYS) or x.dtype.kind == "O":
-            real_numbers(x, f"{name} of {owner}")  # whose error may know more
+            real_numbers(x, f"{name} of {owner}")  # its error is more specific
             raise KindError(
                 f"{owner} got {name} of type {type(x).__name__}, wants an array: "
                 f"np.asarray({name}) is one"
@@ -199,10 +198,7 @@ def expect_arrays(owner: Any, **arrays: Any) -> None:
 
 
 def expect_floats(x: Any, layer: Any) -> None:
-    """KindError unless `x` is an array of float32 or float64, or of wider or complex numbers.
-
-    ShapeError for a single number.
-    """
+    """KindError unless `x` is an array of floats or complex numbers; ShapeError for one number."""
     are_floats = isinstance(x, np.ndarray) and x.dtype.char in "fdgFDG"
     if are_floats and x.ndim and not isinstance(x, UNLIKE_ARRAYS):
         return
@@ -218,7 +214,7 @@ def expect_floats(x: Any, layer: Any) -> None:
 
 
 def _array(x: Any, what: str, wanted: str) -> Array:
-    """`x` as an array of anything, with nothing masked and nothing ragged."""
+    """`x` as an array of any dtype; KindError if it is masked, ShapeError if it is ragged."""
     if type(x) is np.ndarray:
         return x
     name = advice.name_of(what)
@@ -233,7 +229,7 @@ def _array(x: Any, what: str, wanted: str) -> Array:
             f"{what} is a ragged {type(x).__name__}: wants examples of one shape, in one array"
             f"{advice.for_ragged(x, name)}"
         ) from problem
-    except Exception as problem:  # what says that it is an array may raise anything
+    except Exception as problem:  # __array__ of a foreign class may raise anything
         todo = advice.for_foreign_array(x, name)
         raise KindError(
             f"{what} is {cut(advice.kind_of(x))}, of which NumPy makes no array ({cut(problem)})"
@@ -242,7 +238,7 @@ def _array(x: Any, what: str, wanted: str) -> Array:
 
 
 def chunks(n: int, shape: Shape = ()) -> Iterator[slice]:
-    """Slices that cover range(n), few enough examples of `shape` at a time.
+    """Slices that cover range(n), in chunks of examples of `shape` that bound the memory.
 
     >>> [rows.stop for rows in chunks(2_000)], [rows.stop for rows in chunks(600, (512, 512))]
     ([1024, 2000], [256, 512, 600])
@@ -253,7 +249,7 @@ def chunks(n: int, shape: Shape = ()) -> Iterator[slice]:
 
 
 def which_are_finite(x: Array) -> Array:
-    """Whether all numbers of an example are finite: x (N, ...) -> (N,)."""
+    """Whether all numbers of each example are finite: x (N, ...) -> (N,)."""
     finite = np.ones(len(x), bool)
     for rows in chunks(len(x)):
         part = np.isfinite(x[rows])  # (at most CHUNK, ...)
@@ -262,10 +258,10 @@ def which_are_finite(x: Array) -> Array:
 
 
 def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
-    """`x` as a contiguous and aligned `(N, *shape)` array of `dtype`, every number finite.
+    """`x` as a contiguous, aligned array (N, *shape) of `dtype`, all of its numbers finite.
 
-    Raises KindError, ShapeError or DataError. Makes a copy only where the dtype or the memory
-    layout asks for one.
+    It is copied only if its dtype or its memory layout has to change. Raises KindError, ShapeError
+    or DataError.
     """
     array = real_numbers(x, what)
     code = advice.name_of(what)
@@ -289,10 +285,10 @@ def examples(x: Any, shape: Shape, dtype: Any, what: str = "x") -> Array:
 
 
 def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
-    """`value` as whole numbers (n,) int64, each in 0 ... classes - 1.
+    """`value` as labels (n,) int64, each in 0 ... classes - 1.
 
-    Raises KindError for floats, bools and text, ShapeError unless there is one label for each of n
-    examples, DataError for one out of range.
+    Raises KindError for floats, bools and text, ShapeError unless there is one label for each of
+    the n examples, DataError for a label out of range.
 
     >>> labels([3, 0, 9], n=3, classes=10)
     array([3, 0, 9])
@@ -314,7 +310,7 @@ def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
 
 
 def within(x: Array, low: float, high: float, reason: str, what: str = "x") -> None:
-    """Raise DataError, with the reason, unless every number of `x` lies in [low, high]."""
+    """DataError, with the reason, unless every number of `x` lies in [low, high]."""
     if not x.size or (x.min() >= low and x.max() <= high):
         return
     least, largest = advice.number_text(x.min()), advice.number_text(x.max())

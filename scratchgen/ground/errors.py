@@ -1,52 +1,54 @@
-"""Every error that scratchgen raises on purpose stands in one tree.
+"""All errors that scratchgen raises on purpose, in one tree.
 
     ScratchgenError
     ├── ShapeError         ValueError   an array, or a layer, whose shape does not fit
-    ├── DataError          ValueError   values nothing can be learnt from: none, NaN, out of range
+    ├── DataError          ValueError   values that cannot be used: none, NaN, out of range
     ├── KindError          TypeError    text, objects or complex numbers where numbers belong
-    ├── OptionError        ValueError   a setting that has no such name or no such value
-    │   └── KeywordError   TypeError    a keyword that a function or a class does not take
-    ├── TapeError          ValueError   a note or an argument that a pass's tape does not hold
-    ├── DivergedError      ValueError   a loss that stopped being a number
+    ├── OptionError        ValueError   an unknown name, or a value that a setting cannot have
+    │   └── KeywordError   TypeError    an unknown keyword of a function or a class
+    ├── TapeError          ValueError   a note or an argument that is missing on a tape
+    ├── DivergedError      ValueError   a loss that is no longer a number
     ├── FileError          OSError      a file that is missing, broken, foreign or in the way
-    └── MissingExtraError  ValueError   an optional package that is missing; also an ImportError
+    └── MissingExtraError  ValueError   a missing optional package; also an ImportError
 
-And what it warns of, in another:
+Warnings have a tree of their own:
 
     ScratchgenWarning
-    └── ScaleWarning       UserWarning  data on a scale at which little can be learnt
+    └── ScaleWarning       UserWarning  data on a scale on which models learn little
 
-The wording rule: an error says what came, what was wanted, and what to do. What came may be
-hostile: a name of a million letters, or letters that write on a terminal. So every text is made
-readable here, where all errors begin.
+An error says what came, what was wanted, and what to do. What came may be hostile, such as a name
+of a million letters or one that controls a terminal, so the base class makes every text short and
+printable.
 """
 
 from typing import ClassVar
 
-LONGEST_QUOTE = 80  # letters of one thing that is quoted in it
+LONGEST_QUOTE = 80  # letters of a value that an error quotes
 GAP = " ... "
 
 
 def cut(text: object, most: int = LONGEST_QUOTE) -> str:
-    """`text` in at most `most` printable letters: what is too long loses its middle.
+    """`text` in at most `most` printable letters; a longer text loses its middle.
 
     >>> cut("abcdefghijklmnopqrstuvwxyz", 15)
     'abcde ... vwxyz'
     >>> cut("red \\x1b[31m")
     'red \\\\x1b[31m'
     """
-    text = _shortened(str(text), most)  # first, because a hostile one is long
+    text = _shortened(str(text), most)  # first: escaping a hostile text would be slow
     return _shortened(printable(text, but="\n"), most)
 
 
 def printable(text: object, but: str = "") -> str:
-    r"""The text with every letter that cannot be printed, but for some, as its escape.
+    r"""The text with an escape for every letter that cannot be printed, except those in `but`.
 
     >>> print(printable("a\x1b[2J\nb"))
     a\x1b[2J\nb
     """
-    letters = (one if one.isprintable() or one in but else ascii(one)[1:-1] for one in str(text))
-    return "".join(letters)
+    return "".join(
+        letter if letter.isprintable() or letter in but else ascii(letter)[1:-1]
+        for letter in str(text)
+    )
 
 
 def _shortened(text: str, most: int) -> str:
@@ -55,7 +57,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 class ScratchgenError(Exception):
-    """The root: `except ScratchgenError` catches whatever scratchgen raises on purpose."""
+    """The base class: `except ScratchgenError` catches all that scratchgen raises on purpose."""
 
     longest: ClassVar[int] = 600  # letters of its text
 
@@ -69,7 +71,7 @@ class ShapeError(ScratchgenError, ValueError):
 
 
 class DataError(ScratchgenError, ValueError):
-    """Values that nothing can be learnt from: none at all, NaN, infinity, or out of range."""
+    """Values that cannot be used: none at all, NaN, infinity, or out of range."""
 
 
 class KindError(ScratchgenError, TypeError):
@@ -77,19 +79,19 @@ class KindError(ScratchgenError, TypeError):
 
 
 class OptionError(ScratchgenError, ValueError):
-    """A setting that has no such name, or no such value."""
+    """An unknown name, or a value that a setting cannot have."""
 
 
 class KeywordError(OptionError, TypeError):
-    """A keyword that is not one of a function's or a class's."""
+    """A keyword that a function or a class does not take."""
 
 
 class TapeError(ScratchgenError, ValueError):
-    """Something was read off a tape that its pass neither noted on it nor was given."""
+    """Something was read from a tape that its pass neither noted there nor was given."""
 
 
 class DivergedError(ScratchgenError, ValueError):
-    """The loss stopped being a number; `fit` has then restored the last good weights."""
+    """The loss is no longer a number; `fit` has restored the last good weights."""
 
 
 class FileError(ScratchgenError, OSError):
@@ -101,8 +103,8 @@ class MissingExtraError(ScratchgenError, ImportError, ValueError):
 
 
 class ScratchgenWarning(UserWarning):
-    """The root of what scratchgen warns of."""
+    """The base class of scratchgen's warnings."""
 
 
 class ScaleWarning(ScratchgenWarning):
-    """Data on a scale at which the models of this library learn little."""
+    """Data on a scale on which the models of this library learn little."""

@@ -1,10 +1,10 @@
-"""A keyword that is not known is answered with the one that was meant: libraries differ in words.
+"""An unknown keyword is answered with the one that was meant: libraries use different words.
 
     Adam(lr=1e-3)      KeywordError: Adam has no 'lr', here it is 'learning_rate': it takes ...
 
-OURS has the words that PyTorch, Keras and scikit-learn use for what has another name here, ADVICE
-those for what is said in another place. Of several words of ours the first counts that the function
-takes.
+MEANT lists the words that PyTorch, Keras and scikit-learn use for what has another name here; of
+several candidates, the first that the function takes is suggested. ADVICE is for words whose
+meaning is expressed elsewhere.
 """
 
 import functools
@@ -85,10 +85,10 @@ for _ours, _theirs in MEANT.items():
     for _word in _theirs.split():
         OURS.setdefault(_word, []).append(_ours)
 
-OPTIMIZER = "the optimizer has it, as in optimizer=sg.optim.Adam(1e-3)"
+OPTIMIZER = "it is a setting of the optimizer, as in optimizer=sg.optim.Adam(1e-3)"
 ACTIVATION = "an activation is a layer of its own, such as sg.nn.ReLU()"
-CPU = "all runs on the CPU, so leave it out"
-THREADS = "sg.set_threads(2) says how many threads there may be"
+CPU = "everything runs on the CPU, so leave it out"
+THREADS = "sg.set_threads(2) sets the number of threads"
 ADVICE = {
     "lr": OPTIMIZER,
     "learning_rate": OPTIMIZER,
@@ -113,7 +113,7 @@ ADVICE = {
 
 
 def check_keywords(given: Iterable[str], known: Collection[str], name: str) -> None:
-    """KeywordError where `name`, which takes the known words, was given another."""
+    """KeywordError if `name`, which takes the known words, was given another."""
     for word in given:
         if word not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
@@ -121,16 +121,16 @@ def check_keywords(given: Iterable[str], known: Collection[str], name: str) -> N
 
 
 def _meant(word: str, known: Collection[str]) -> str:
-    """`, here it is 'learning_rate'`, or what else there is to say of a word."""
+    """`, here it is 'learning_rate'`, or other advice about a word."""
     plain = word.lower()
     for ours in OURS.get(plain, []):
-        if all(one in known for one in ours.split(", ")):
+        if all(keyword in known for keyword in ours.split(", ")):
             return f", here it is {' and '.join(map(repr, ours.split(', ')))}"
     return f", {ADVICE[plain]}" if plain in ADVICE else nearest(word, known)
 
 
 def _words_of(function: Callable[..., Any]) -> tuple[str, ...] | None:
-    """The keywords that a function in Python takes; None for any."""
+    """The keywords that a Python function takes; None if it takes any."""
     code = getattr(function, "__code__", None)
     if code is None or code.co_flags & inspect.CO_VARKEYWORDS:
         return None
@@ -139,7 +139,7 @@ def _words_of(function: Callable[..., Any]) -> tuple[str, ...] | None:
 
 
 def explains_keywords(function: F) -> F:
-    """The function, which answers a keyword that it does not know with the one that was meant."""
+    """A decorator: the function answers an unknown keyword with the one that was meant."""
     known, name = _words_of(function) or (), function.__name__
 
     @functools.wraps(function)
@@ -151,7 +151,7 @@ def explains_keywords(function: F) -> F:
 
 
 class ExplainsKeywords:
-    """Classes whose constructors do the same."""
+    """A base class whose constructors do what `explains_keywords` does for functions."""
 
     def __new__(cls, *_: Any, **given: Any) -> Self:
         known = _words_of(cls.__init__) if given else None

@@ -1,8 +1,8 @@
-"""Whatever a user names to be read is opened here: a file, a pipe, or standard input.
+"""Opening what a user names for reading: a file, a pipe, or standard input.
 
-A file is opened as it is. A pipe can be read only once and has no size, so it is read into memory,
-as far as it begins like something that is wanted. Nothing here waits for a program that is not
-there, and devices, sockets and folders are refused.
+A file is opened directly. A pipe can be read only once and has no size, so it is read into memory,
+provided that it begins like a wanted format. Nothing here waits for a program that does not exist;
+devices, sockets and folders are refused.
 """
 
 import io
@@ -19,8 +19,8 @@ from .arguments import user_path
 from .errors import FileError
 
 STANDARD_INPUT = "-"
-MOST_PIPED = 2**30  # bytes that are taken from a pipe
-LONGEST_SILENCE = 60.0  # seconds that a program at the other end of a pipe may say nothing
+MOST_PIPED = 2**30  # bytes read from a pipe
+LONGEST_SILENCE = 60.0  # seconds to wait for the program at the other end of a pipe
 BLOCK = 2**20  # bytes
 REFUSED = {
     stat.S_IFCHR: "a device",
@@ -31,7 +31,7 @@ REFUSED = {
 
 
 class Opened(NamedTuple):
-    """What was opened: a stream that can seek, its size in bytes, and its name for errors."""
+    """An opened input: a seekable stream, its size in bytes, and its name for errors."""
 
     stream: IO[bytes]
     size: int
@@ -39,10 +39,10 @@ class Opened(NamedTuple):
 
 
 def open_named(named: str | os.PathLike[str], starts: Iterable[bytes], wanted: str) -> Opened:
-    """The file or pipe called `named`, or standard input for "-", to be read.
+    """Open the file or pipe called `named`, or standard input for "-".
 
-    Of a pipe only the start is read, unless it is one of `starts`. Raises FileError, which says
-    what was `wanted`, for what is missing, no file, or silent.
+    A pipe is read further than its beginning only if it begins with one of `starts`. Raises
+    FileError, which names what is `wanted`, for anything missing, unreadable or silent.
     """
     starts = tuple(starts)
     if _is_standard_input(named):
@@ -50,7 +50,7 @@ def open_named(named: str | os.PathLike[str], starts: Iterable[bytes], wanted: s
     path = user_path(named)
     try:
         _expect_readable(path.stat().st_mode, str(path), wanted)
-        stream: Any = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 # given away
+        stream: Any = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 # the caller closes it
         mode = os.fstat(stream.fileno()).st_mode
         if stat.S_ISREG(mode):
             return Opened(stream, os.fstat(stream.fileno()).st_size, str(path))
@@ -67,17 +67,17 @@ def open_named(named: str | os.PathLike[str], starts: Iterable[bytes], wanted: s
 
 
 def is_there(named: str | os.PathLike[str]) -> bool:
-    """Whether there is anything of that name; standard input always is."""
+    """Whether something of that name exists; standard input always does."""
     try:
         return _is_standard_input(named) or user_path(named).exists()
-    except PermissionError:  # opening it tells more
+    except PermissionError:  # opening it will raise a better error
         return True
     except (OSError, ValueError):  # a name that no file can have
         return False
 
 
 def is_folder(named: str | os.PathLike[str]) -> bool:
-    """Whether that is a folder, as far as it can be seen."""
+    """Whether that is a folder; False if it cannot be looked at."""
     try:
         return not _is_standard_input(named) and user_path(named).is_dir()
     except (OSError, ValueError):
@@ -85,7 +85,7 @@ def is_folder(named: str | os.PathLike[str]) -> bool:
 
 
 def can_be_read_again(named: str | os.PathLike[str]) -> bool:
-    """Whether a second reading finds what the first did: not in a pipe, nor in standard input."""
+    """Whether it can be read a second time: not a pipe, and not standard input."""
     try:
         return not _is_standard_input(named) and not user_path(named).is_fifo()
     except (OSError, ValueError):
@@ -93,7 +93,7 @@ def can_be_read_again(named: str | os.PathLike[str]) -> bool:
 
 
 def title(named: str | os.PathLike[str]) -> str:
-    """What `named` is called in texts: the name without its folder."""
+    """The name of `named` without its folder, for texts."""
     return "standard input" if _is_standard_input(named) else Path(named).name
 
 
@@ -102,7 +102,7 @@ def _is_standard_input(named: str | os.PathLike[str]) -> bool:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes into would be waited for; a file opens as ever."""
+    """Open without blocking on a pipe that nobody writes into; a file opens normally."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -117,15 +117,19 @@ def _standard_input(starts: tuple[bytes, ...], wanted: str) -> Opened:
     try:
         handle = sys.stdin.fileno()
         mode = os.fstat(handle).st_mode
-    except (AttributeError, OSError, ValueError):  # none, closed, or none of the system's
+    except (
+        AttributeError,
+        OSError,
+        ValueError,
+    ):  # missing, closed, or replaced by an object without a descriptor
         raise FileError(f"{name} is closed: wants {wanted}, or its path in place of -") from None
-    if not stat.S_ISSOCK(mode):  # a program may be given a socket in the place of a pipe
+    if not stat.S_ISSOCK(mode):  # some programs connect a socket in place of a pipe
         _expect_readable(mode, name, f"{wanted}, from a pipe or with <")
     return _piped(handle, starts, name, wanted)
 
 
 def _piped(handle: int, starts: tuple[bytes, ...], name: str, wanted: str) -> Opened:
-    """All that comes through a pipe, if it begins like one of `starts`; else its beginning."""
+    """The content of a pipe if it begins with one of `starts`, else only its beginning."""
     longest, data = max(map(len, starts)), io.BytesIO()
     while block := _block(handle, name, begun=data.tell() > 0):
         data.write(block)
@@ -135,7 +139,7 @@ def _piped(handle: int, starts: tuple[bytes, ...], name: str, wanted: str) -> Op
         if size > MOST_PIPED:
             raise FileError(
                 f"more than {MOST_PIPED:,} bytes came through {name}: write them into a file, and "
-                f"name that"
+                f"give its name"
             )
     size = data.tell()
     if not size:
@@ -145,7 +149,7 @@ def _piped(handle: int, starts: tuple[bytes, ...], name: str, wanted: str) -> Op
 
 
 def _block(handle: int, name: str, begun: bool) -> bytes:
-    """What has come through a pipe since; b"" when no program has it open for writing."""
+    """The next bytes of a pipe; b"" once no program has it open for writing."""
     while True:
         with suppress(BlockingIOError):
             return os.read(handle, BLOCK)

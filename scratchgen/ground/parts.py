@@ -1,16 +1,16 @@
-"""A part, such as a likelihood or a penalty, is a frozen dataclass whose fields are its settings.
+"""A part, such as a likelihood or a penalty: a frozen dataclass whose fields are its settings.
 
     @dataclass(frozen=True)
     class R1(Part):
         name: ClassVar[str] = "r1"
         weight: float = setting(10.0, finite, "weight of the penalty", above=True)
 
-All else follows from the fields. The settings are checked when a part is built; `describe` turns
-the part into plain values for a file, and `build` turns these into the part again; `with_values`
-shows the part in a line; and each setting that has a text is an option of the command line.
+Everything else follows from the fields. They are checked when a part is built. `describe` turns the
+part into plain values for a file, and `build` turns those into a part again. `with_values` shows it
+in one line, and each setting that has a text is an option of the command line.
 
-Each kind of part has a dict of its classes by name. Users may add their own classes: any frozen
-dataclass will do, whether or not it derives from Part.
+Each kind of part has a registry, a dict of its classes by name, to which users can add their own.
+Any frozen dataclass will do, whether or not it derives from Part.
 """
 
 import copy
@@ -30,9 +30,9 @@ LARGEST = sys.float_info.max
 
 
 class Registry(dict[str, Any]):
-    """Classes of parts of one kind by name; of a kind without settings, the parts themselves.
+    """The parts of one kind by name: classes, or the parts themselves where there are no settings.
 
-    `what` is the word for that kind, such as "penalty"; `place` is where users add their own.
+    `what` is the word for that kind, such as "penalty"; `place` names the registry in errors.
     """
 
     def __init__(self, what: str, place: str, kinds: Mapping[str, Any]) -> None:
@@ -45,57 +45,57 @@ def setting(
     check: Callable[..., Any] | None = None,
     text: str = "",
     option: str = "",
-    known: Registry | None = None,
+    registry: Registry | None = None,
     optional: bool = False,
     **bounds: Any,
 ) -> Any:
     """A field with a check: `check(value, what, **bounds)` returns the value to keep, or raises.
 
-    `text` is the help of the command line, whose option is --`option`, by default the field's name.
-    A default of None means that the part does without it; then None is not checked. Where a
-    setting of a model is itself a part, `known` lists the classes that it may have; it is
-    `optional` where None leaves it out, which the command line calls `none`.
+    `text` is the help of the command line's option, which is called --`option`, by default like the
+    field. With a default of None, None is not checked. If a setting of a model is itself a part,
+    `registry` lists the classes that it can have; if it is `optional`, None leaves the part out,
+    which the command line calls `none`.
     """
     notes: dict[str, Any] = {"check": check, "bounds": bounds, "text": text, "option": option}
-    notes |= {"known": known, "optional": optional}
+    notes |= {"registry": registry, "optional": optional}
     return dataclasses.field(default=default, metadata=notes)
 
 
 def option_of(field: dataclasses.Field[Any]) -> str:
-    """The command line's name for a setting, without the dashes in front."""
+    """The name of a setting on the command line, without the leading dashes."""
     return field.metadata.get("option") or field.name.replace("_", "-")
 
 
 class Part(ExplainsKeywords):
-    """The base class of parts: it checks the settings. Derive a frozen dataclass from it."""
+    """The base class of parts, which checks the settings. Derive frozen dataclasses from it."""
 
     def __post_init__(self) -> None:
         check_settings(self, f"{type(self).__name__}: ")
 
     @classmethod
     def of_settings(cls, settings: dict[str, Any]) -> Self:
-        """The part with these settings; override it where the class takes other arguments."""
+        """The part with these settings; override it if the class takes other arguments."""
         return cls(**settings)
 
 
 def check_settings(part: Any, owner: str = "") -> None:
-    """Check all settings of a part, and keep each in the form in which its check returns it."""
+    """Check all settings of a part, and store each as its check returns it."""
     for field in settings_of(part):
         value, check = getattr(part, field.name), field.metadata.get("check")
         if check is not None and not (value is None and field.default is None):
             value = check(value, owner + field.name, **field.metadata["bounds"])
             object.__setattr__(part, field.name, value)
-        known = field.metadata.get("known")
-        if value is None and known is not None and field.default is not None:
+        registry = field.metadata.get("registry")
+        if value is None and registry is not None and field.default is not None:
             raise KindError(
-                f"{owner}{field.name}=None: wants a name, {' or '.join(known)}, or an object"
+                f"{owner}{field.name}=None: wants a name, {' or '.join(registry)}, or an object"
             )
 
 
 def settings_of(part: Any) -> list[dataclasses.Field[Any]]:
-    """The fields of a part, or of a class of parts, that are its arguments, in order.
+    """The fields of a part or of its class that are arguments, in order.
 
-    A field that a subclass declares again, with just another default, keeps its check and its text.
+    A field that a subclass redeclares with another default keeps its check and its text.
     """
     if not dataclasses.is_dataclass(part):
         return []
@@ -104,7 +104,7 @@ def settings_of(part: Any) -> list[dataclasses.Field[Any]]:
 
 
 def _with_notes(field: dataclasses.Field[Any], kind: type) -> dataclasses.Field[Any]:
-    """The field, with the notes that `setting` left in this class or in its nearest base."""
+    """The field, with the metadata of `setting` from this class or its nearest base."""
     declared = (vars(base).get("__dataclass_fields__", {}).get(field.name) for base in kind.__mro__)
     source = next((base for base in declared if base is not None and base.metadata), field)
     if source is not field:
@@ -113,74 +113,77 @@ def _with_notes(field: dataclasses.Field[Any], kind: type) -> dataclasses.Field[
     return field
 
 
-def choose(choice: Any, known: Registry, kind: type, what: str = "") -> Any:
-    """The part that `choice` names: a part itself, a class, or a name, with default settings.
+def choose(choice: Any, registry: Registry, kind: type, what: str = "") -> Any:
+    """The part that `choice` means: a part itself, or a class or a name with default settings.
 
-    None stays None. Raises OptionError for an unknown name, and KindError for anything that is not
-    of that kind, or for a class that cannot be built without settings.
+    None stays None. Raises OptionError for an unknown name, KindError for an object of another kind
+    and for a class that needs settings.
     """
-    what = what or known.what
+    what = what or registry.what
     if isinstance(choice, str):
-        choice = known[one_of(choice, known, what)]
+        choice = registry[one_of(choice, registry, what)]
     choice = as_object(choice, kind, what)
     if choice is None or isinstance(choice, kind):
         return choice
-    raise KindError(f"{what}={choice!r}: wants a name, {' or '.join(known)}, or an object")
+    raise KindError(f"{what}={choice!r}: wants a name, {' or '.join(registry)}, or an object")
 
 
 def describe(
-    part: Any, known: Registry, unknown: Callable[[Any], Any] | None = None
+    part: Any, registry: Registry, unknown: Callable[[Any], Any] | None = None
 ) -> dict[str, Any] | None:
-    """`{"name": "r1", "weight": 10.0}`: a part in plain numbers, text, lists and dicts.
+    """`{"name": "r1", "weight": 10.0}`: a part as plain numbers, text, lists and dicts.
 
-    None is described by None. Raises OptionError for a part of the user's own whose class is not in
-    `known`, and for a setting that no file can hold; `unknown`, where it is given, describes both.
+    None is described by None. `unknown(value)` describes a part whose class is not in the registry,
+    and a setting that no file can hold. Without `unknown` both raise OptionError.
     """
     if part is None:
         return None
-    name = next((name for name, one in known.items() if one is type(part) or one == part), None)
+    entries = registry.items()
+    name = next((name for name, entry in entries if entry is type(part) or entry == part), None)
     if name is None:
         if unknown is not None:
             return unknown(part)
-        are_classes = any(isinstance(one, type) for one in known.values())
+        are_classes = any(isinstance(entry, type) for entry in registry.values())
         shown, what = (str(part), "the class") if are_classes else (repr(str(part)), "it")
         raise OptionError(
-            f"the {known.what} {cut(shown)} is not one of scratchgen's, so no file can hold it: "
-            f"add {what} to {known.place}, here and where the file is loaded"
+            f"the {registry.what} {cut(shown)} is not one of scratchgen's, so no file can hold it: "
+            f"add {what} to {registry.place}, here and where the file is loaded"
         )
-    if not isinstance(known[name], type):
+    if not isinstance(registry[name], type):
         return {"name": name}
-    loose = [*getattr(part, "__dict__", ()), *getattr(type(part), "__slots__", ())]
-    if loose and not dataclasses.is_dataclass(part):
+    foreign = [*getattr(part, "__dict__", ()), *getattr(type(part), "__slots__", ())]
+    if foreign and not dataclasses.is_dataclass(part):
         if unknown is not None:
             return unknown(part)
         raise OptionError(
-            f"{type(part).__name__} has settings, {cut(', '.join(loose))}, that are not fields, so "
+            f"{type(part).__name__} has settings, {cut(', '.join(foreign))}, that are not fields, so "
             f"no file can hold them: make it a frozen dataclass"
         )
     values = {
-        field.name: _plain(getattr(part, field.name), known, unknown, part)
+        field.name: _plain(getattr(part, field.name), registry, unknown, part)
         for field in settings_of(part)
     }
     return {"name": name, **values}
 
 
-def build(description: Any, known: Registry) -> Any:
+def build(description: Any, registry: Registry) -> Any:
     """The part of a description. Raises OptionError where it describes none."""
     if description is None:
         return None
     if not isinstance(description, dict):
         raise OptionError(
-            f"the {known.what} is described by {cut(repr(description))}: wants a dict, such as "
-            f"{{'name': {next(iter(known))!r}}}, and its settings"
+            f"the {registry.what} is described by {cut(repr(description))}: wants a dict, such as "
+            f"{{'name': {next(iter(registry))!r}}}, and its settings"
         )
-    settings = {name: _built(value, known) for name, value in description.items() if name != "name"}
-    kind = known[one_of(description.get("name"), known, known.what)]
+    settings = {
+        name: _built(value, registry) for name, value in description.items() if name != "name"
+    }
+    kind = registry[one_of(description.get("name"), registry, registry.what)]
     wanted = [field.name for field in settings_of(kind)] if isinstance(kind, type) else []
     if set(settings) != set(wanted):
         name, came = description["name"], cut(", ".join(map(str, settings)))
         raise OptionError(
-            f"the {known.what} {name!r} is described by {came or 'its name alone'}: wants "
+            f"the {registry.what} {name!r} is described by {came or 'its name alone'}: wants "
             f"{', '.join(wanted) or 'its name alone'}"
         )
     return with_settings(kind, settings) if isinstance(kind, type) else kind
@@ -191,8 +194,8 @@ def with_settings(kind: type, settings: dict[str, Any]) -> Any:
     return kind.of_settings(settings) if issubclass(kind, Part) else kind(**settings)
 
 
-def _plain(value: Any, known: Registry, unknown: Callable[[Any], Any] | None, part: Any) -> Any:
-    """A setting's value for a file: numbers and text as they are, parts described, or a list."""
+def _plain(value: Any, registry: Registry, unknown: Callable[[Any], Any] | None, part: Any) -> Any:
+    """A setting's value for a file: numbers and text unchanged, parts described, lists by item."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str):
@@ -200,26 +203,26 @@ def _plain(value: Any, known: Registry, unknown: Callable[[Any], Any] | None, pa
     if isinstance(value, int | float) and abs(value) <= LARGEST:
         return value
     if isinstance(value, tuple | list):
-        return [_plain(one, known, unknown, part) for one in value]
-    if dataclasses.is_dataclass(value) or type(value) in known.values():
-        return describe(value, known, unknown)
+        return [_plain(item, registry, unknown, part) for item in value]
+    if dataclasses.is_dataclass(value) or type(value) in registry.values():
+        return describe(value, registry, unknown)
     if unknown is not None:
         return unknown(value)
     raise OptionError(
         f"{cut(str(part))} has the setting {cut(repr(value))}, which no file can hold: wants "
-        f"finite numbers, text, or parts of {known.place}"
+        f"finite numbers, text, or parts of {registry.place}"
     )
 
 
-def _built(value: Any, known: Registry) -> Any:
+def _built(value: Any, registry: Registry) -> Any:
     """The setting's value that `_plain` described."""
     if isinstance(value, dict):
-        return build(value, known)
-    return tuple(_built(one, known) for one in value) if isinstance(value, list) else value
+        return build(value, registry)
+    return tuple(_built(item, registry) for item in value) if isinstance(value, list) else value
 
 
 def with_values(part: Any) -> str:
-    """A part in a line: its formula, or its name, and the values of its settings."""
+    """A part in one line: its formula or its name, and the values of its settings."""
     values = [
         f"{field.name} = {value:g}" if isinstance(value, float) else f"{field.name} = {value}"
         for field in settings_of(part)

@@ -1,7 +1,7 @@
-"""What is printed: lines in which nothing of a user's is obeyed by a terminal.
+"""Printing lines whose text no terminal obeys, whatever names a user's files have.
 
-A file may have any name, and a terminal obeys some: `\\x1b[2J` would clear it. So a letter that
-cannot be printed is shown as Python writes it, and a line is one line.
+A file may be called `\\x1b[2J`, which would clear a terminal. So a letter that cannot be printed is
+shown as its escape, and a line stays one line.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from .tables import WIDTH
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:
-    r"""A path as a word that can be pasted into a shell, and that no command takes for an option.
+    r"""A path as a word that can be pasted into a shell and that no command mistakes for an option.
 
     >>> print(shell_word("my run"), shell_word("--x"), shell_word("a\nb"))
     'my run' ./--x $'a\x0ab'
@@ -30,12 +30,12 @@ def shell_word(path: str | os.PathLike[str]) -> str:
 
 
 def to_stdout(*lines: object) -> None:
-    """Lines on stdout, at once."""
+    """Print lines on stdout and flush it."""
     print("\n".join(map(printable, lines)), flush=True)
 
 
 def give_up_stdout() -> None:
-    """Where stdout cannot be written: try it no more, nor when Python ends."""
+    """If stdout cannot be written, redirect it, so that Python does not try again at its end."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -44,14 +44,14 @@ def give_up_stdout() -> None:
 
 
 def to_stderr(*lines: object) -> None:
-    """Lines on stderr; where they cannot be written, nobody needs them."""
-    if sys.stderr is not None:  # print would take stdout
+    """Print lines on stderr; if that fails, nobody is reading them."""
+    if sys.stderr is not None:  # print(file=None) would write to stdout
         with contextlib.suppress(OSError, ValueError):
             print("\n".join(map(printable, lines)), file=sys.stderr, flush=True)
 
 
-def tell_over(text: str) -> None:
-    """A line on stderr, which is a terminal, that the next one writes over."""
+def overwrite_line(text: str) -> None:
+    """Print a line on a terminal's stderr that the next line will overwrite."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             line = printable(text)[:WIDTH]

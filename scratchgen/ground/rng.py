@@ -1,11 +1,11 @@
-"""Randomness is an argument: one seed grows named, independent streams.
+"""Randomness is an argument: from one seed come named, independent streams.
 
-`rng` is an int, a NumPy Generator, or None (fresh entropy). `seed` is an int that is written into a
-run. Nothing here, and nothing elsewhere, touches NumPy's global state.
+`rng` is an int, a NumPy Generator, or None for fresh entropy. `seed` is an int that a run records.
+Nothing in this library touches NumPy's global state.
 
     stream(seed, name, *at) = PCG64(SeedSequence(seed, spawn_key = (crc32(name), *at)))     (1)
 
-For a part of something that goes on, such as an epoch of a training, `at` says which part.
+`at` numbers the parts of a process, such as the epochs of a training, each with its own stream.
 """
 
 import zlib
@@ -20,7 +20,7 @@ Rng: TypeAlias = "int | np.random.Generator | None"
 
 
 def generator(rng: Rng) -> np.random.Generator:
-    """The Generator that `rng` stands for; a Generator is returned as it is, and so moves on."""
+    """The Generator that `rng` stands for; a Generator is returned itself, and its state moves."""
     if isinstance(rng, np.random.Generator):
         return rng
     if rng is None:
@@ -34,10 +34,9 @@ def generator(rng: Rng) -> np.random.Generator:
 
 
 def stream(seed: int, name: str, *at: int) -> np.random.Generator:
-    """The stream of that name: drawing more from one moves no other.
+    """The stream of that name (1); drawing from one stream does not move another.
 
-    Of something that goes on, `at` are whole numbers that say where in it, such as an epoch, and
-    each place has a stream of its own.
+    `at` are whole numbers that say where in a process it is drawn from, such as an epoch.
 
     >>> stream(7, "weights").random() == stream(7, "weights").random()
     True
@@ -51,7 +50,7 @@ def stream(seed: int, name: str, *at: int) -> np.random.Generator:
 
 
 def chosen_seed(seed: int | None) -> int:
-    """`seed` itself, or, for None, a fresh one that can be written down."""
+    """`seed` itself; for None a fresh one, which can be recorded."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return whole(seed, "seed", most=2**63 - 1)

@@ -1,7 +1,6 @@
 """Text in columns: numbers with three digits, rows that line up, and lines that fit a terminal.
 
-A table that is too wide gives way where it is widest: that column becomes narrower, and its texts
-go on in the next line.
+In a table that is too wide, the widest column becomes narrower and its texts wrap.
 """
 
 import textwrap
@@ -9,11 +8,11 @@ from collections.abc import Sequence
 
 WIDTH = 79
 INDENT, GAP = "  ", "  "
-PLAIN = 10**6  # below it, numbers are written without an exponent
+PLAIN = 10**6  # numbers below this are written without an exponent
 
 
 def number(value: float) -> str:
-    """Three significant digits; "0" is exactly 0.
+    """The value in three significant digits; "0" means exactly 0.
 
     >>> [number(value) for value in (0.5, -0.0, 123.4, 12345, 1.5e-7, float("nan"))]
     ['0.500', '0', '123', '12,300', '1.50e-07', 'nan']
@@ -44,22 +43,22 @@ def columns(rows: Sequence[Sequence[str]], sides: str, width: int = WIDTH) -> li
 
 
 def paragraph(text: str, indent: str = "") -> list[str]:
-    """The lines of `text`, wrapped; all but the first are indented two letters further."""
+    """The lines of `text`, wrapped, with a hanging indent of two letters."""
     more = {"initial_indent": indent, "subsequent_indent": indent + "  "}
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False, **more)  # type: ignore[arg-type]
 
 
 def _fitted(rows: Sequence[Sequence[str]], space: int) -> list[int]:
-    """The width of each column: what it needs, or less where all together need too much.
+    """The width of each column: what it needs, or less if the table would be too wide.
 
-    Words are broken only where nothing else is left.
+    Words are broken only as a last resort.
     """
     table = list(zip(*rows, strict=True))
     widths = [max([1, *map(len, column)]) for column in table]
     words = [max([1, *(len(word) for cell in column for word in cell.split())]) for column in table]
     while sum(widths) > max(space, len(widths)):
-        loose = [k for k, width in enumerate(widths) if width > words[k]] or range(len(widths))
-        widest = max(loose, key=lambda k: widths[k])
+        wrappable = [k for k, width in enumerate(widths) if width > words[k]]
+        widest = max(wrappable or range(len(widths)), key=lambda k: widths[k])
         widths[widest] -= 1
     return widths
 
@@ -69,7 +68,7 @@ def _wrapped(cell: str, width: int) -> list[str]:
 
 
 def _lines(row: list[list[str]], sides: str, widths: list[int]) -> list[str]:
-    """One row, its cells given line by line."""
+    """One row of a table, each cell given as its lines."""
     lines = []
     for k in range(max(map(len, row), default=0)):
         cells = [

@@ -1,4 +1,4 @@
-"""What runs here: scratchgen, Python, NumPy, and which optional packages are installed."""
+"""Versions of scratchgen, Python, NumPy and the optional packages that are installed."""
 
 from importlib.util import find_spec
 
@@ -17,14 +17,14 @@ OPTIONAL = {  # package -> what it is for
 
 
 def is_installed(package: str) -> bool:
-    """Whether `package` can be imported, found out without importing it."""
+    """Whether `package` can be imported; it is not imported to find out."""
     return find_spec(package) is not None
 
 
 def to_install(package: str) -> str:
     """The command that installs an optional package.
 
-    It names the package itself: what PyPI has under the name of scratchgen is another project.
+    It names the package itself, because on PyPI the name scratchgen belongs to another project.
     """
     return f"pip install {package}"
 
@@ -38,7 +38,7 @@ def require(package: str, what: str) -> None:
 
 
 def show_versions() -> None:
-    """Print the versions that a bug report needs."""
+    """Print the versions that belong in a bug report."""
     import platform
     from importlib.metadata import version
 

@@ -1,15 +1,15 @@
-"""A file is written whole: whoever reads it finds all that was there before, or all that is new.
+"""Files are written atomically: a reader finds the old content or the new, never a part.
 
-    a file beside it, under a name that nobody else has  <-  the bytes, as far as the disk      (1)
-    the name                                             <-  that file, in one step             (2)
+    the bytes are written to a temporary file in the same folder, and synced to the disk      (1)
+    the temporary file replaces the old one, in one step                                      (2)
 
-What goes wrong before (2), Ctrl-C too, leaves the old file as it was and nothing beside it. Of two
-that write one file at once, the later has its way.
+Whatever fails before (2), Ctrl-C included, leaves the old file unchanged and no temporary file. If
+two processes write the same file, the later one wins.
 
-A symbolic link stays one, and the file that it points to is written, there or not. A file that is
-written again keeps its mode, and its owner where that is allowed; one that is read-only is not
-written. Where it had a second name, a hard link, that one keeps the old content. A device or a pipe
-is never replaced by a file: it is written into (3).
+A symbolic link stays a link: the file that it points to is written, whether it exists or not. A
+file that is replaced keeps its mode, and its owner if that is allowed; a read-only file is not
+written. A second hard link to it keeps the old content. Devices and pipes are written into, not
+replaced (3).
 """
 
 import errno
@@ -29,20 +29,20 @@ PathLike = str | os.PathLike[str]
 
 
 def write_atomically(path: PathLike, data: bytes | memoryview) -> None:
-    """Write `data` to a path; FileError, with the reason, where that cannot be done."""
+    """Write `data` to a path; FileError, with the reason, if that fails."""
     with whole_file(path) as stream:
         stream.write(data)
 
 
 @contextmanager
 def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
-    """A binary stream for a `with`, whose content is the file at `path` once the block has ended.
+    """A context manager that gives a binary stream; at its end the content becomes the file.
 
-    A block that raises writes nothing. Raises FileError, with the reason, where the path cannot be
-    written.
+    If the block raises, nothing is written. Raises FileError, with the reason, if the path cannot
+    be written.
     """
     if not isinstance(path, str | os.PathLike):
-        raise KindError(f"{path!r} is no path: wants the name of a file")
+        raise KindError(f"{path!r} is not a path: wants the name of a file")
     try:
         with _opened(user_path(path)) as stream:
             yield stream
@@ -55,7 +55,7 @@ def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
 def expect_writable(path: PathLike, advice: str) -> None:
     """FileError, with that advice, unless a file can be written at `path`; nothing is left there.
 
-    To be asked before there is anything to write, where what is to be written takes long.
+    Call it before a long computation whose result will be written.
     """
     target = Path(os.path.realpath(user_path(path)))
     try:
@@ -63,7 +63,7 @@ def expect_writable(path: PathLike, advice: str) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.is_file() and not _may_be_written(target):
             raise PermissionError(errno.EACCES, "it is read-only")
-        if target.is_file() or not target.exists():  # a device or a pipe is not tried for nothing
+        if target.is_file() or not target.exists():  # devices and pipes are not tried out
             part = _beside(target)
             part.open("xb").close()
             part.unlink()
@@ -76,18 +76,20 @@ def _may_be_written(place: Path) -> bool:
 
 
 def _beside(target: Path) -> Path:
-    """A new name in the same folder, of fixed length: one as long as may be has room for it."""
+    """A new name in the same folder, of fixed length, as the target's own may be too long."""
     return target.with_name(f".part-{secrets.token_hex(8)}")
 
 
 def _opened(place: Path) -> AbstractContextManager[IO[bytes]]:
-    """The way to write there, by what is there now."""
+    """A context manager that writes there, chosen by what is there now."""
     try:
         before = place.stat()
     except FileNotFoundError:
         return _replacing(place, None)
-    except ValueError as problem:  # a NUL in the name, or what the file system cannot spell
-        raise FileError(f"{str(place)!r} is no name for a file: {problem}") from problem
+    except ValueError as problem:  # a NUL, or letters that the file system cannot encode
+        raise FileError(
+            f"{str(place)!r} is not a name that a file can have: {problem}"
+        ) from problem
     if stat.S_ISREG(before.st_mode):
         if not _may_be_written(place):
             raise FileError(f"{place} cannot be written, it is read-only: name another file")
@@ -104,7 +106,7 @@ def _replacing(place: Path, before: os.stat_result | None) -> Iterator[IO[bytes]
     target = Path(os.path.realpath(place))
     part = _beside(target)
     try:
-        with part.open("xb") as stream:  # its mode is what the umask leaves
+        with part.open("xb") as stream:  # its mode follows the umask
             yield stream
             stream.flush()
             os.fsync(stream.fileno())  # (1)
@@ -132,7 +134,7 @@ def _into(place: Path, is_pipe: bool) -> Iterator[IO[bytes]]:
     data = io.BytesIO()
     yield data
     try:
-        # a pipe that nobody reads would be waited for
+        # without O_NONBLOCK, opening a pipe that nobody reads would block
         descriptor = os.open(place, os.O_WRONLY | (os.O_NONBLOCK if is_pipe else 0))
     except OSError as problem:
         if is_pipe and problem.errno == errno.ENXIO:
@@ -146,7 +148,7 @@ def _into(place: Path, is_pipe: bool) -> Iterator[IO[bytes]]:
 
 
 def _reason(problem: OSError) -> str:
-    """What was wrong, and what to do."""
+    """The reason and what to do about it."""
     if isinstance(problem, FileNotFoundError) and problem.filename:
-        return f", there is no folder {Path(problem.filename).parent}: make it first"
-    return f" ({problem.strerror or problem}): mend that, or name another place"
+        return f", there is no folder {Path(problem.filename).parent}: create it first"
+    return f" ({problem.strerror or problem}): fix that, or choose another path"

@@ -88,7 +88,7 @@ class GAN(Model):
 
     generator: Network
     discriminator: Network
-    loss: Any = setting(default="non_saturating", text="the game", known=LOSSES)
+    loss: Any = setting(default="non_saturating", text="the game", registry=LOSSES)
     discriminator_steps: int = setting(
         default=1,
         check=whole,
@@ -98,7 +98,7 @@ class GAN(Model):
     penalty: Any = setting(
         default=None,
         text="penalty on the discriminator's slope",
-        known=PENALTIES,
+        registry=PENALTIES,
         optional=True,
     )
     weight_clip: float | None = setting(
@@ -107,7 +107,7 @@ class GAN(Model):
         text="bound that the discriminator's weights are cut to",
         above=True,
     )
-    prior: Any = setting(default="standard_normal", text="what z is drawn from", known=PRIORS)
+    prior: Any = setting(default="standard_normal", text="what z is drawn from", registry=PRIORS)
 
     def fit_together(self) -> None:
         self.shape = self.discriminator.in_shape

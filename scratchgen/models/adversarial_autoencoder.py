@@ -98,14 +98,14 @@ class AAE(Autoencoder):
     }
 
     discriminator: Network = field(kw_only=True)
-    loss: Any = setting(default="non_saturating", text="the game", known=LOSSES)
+    loss: Any = setting(default="non_saturating", text="the game", registry=LOSSES)
     prior: Any = setting(
-        default="standard_normal", text="what codes are to be distributed like", known=PRIORS
+        default="standard_normal", text="what codes are to be distributed like", registry=PRIORS
     )
     penalty: Any = setting(
         default=None,
         text="penalty on the discriminator's slope",
-        known=PENALTIES,
+        registry=PENALTIES,
         optional=True,
     )
 

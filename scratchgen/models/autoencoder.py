@@ -48,7 +48,7 @@ class Autoencoder(Model):
     encoder: Network
     decoder: Network
     likelihood: Any = setting(
-        default=None, text="what the decoder's numbers mean", known=LIKELIHOODS
+        default=None, text="what the decoder's numbers mean", registry=LIKELIHOODS
     )
 
     def fit_together(self) -> None:

@@ -242,7 +242,7 @@ class Model(Applied):
 
     def parts(self) -> tuple[Any, ...]:
         """The settings that objectives call, such as a likelihood, a game or a penalty."""
-        fields = (field for field in family_settings(type(self)) if field.metadata.get("known"))
+        fields = (field for field in family_settings(type(self)) if field.metadata.get("registry"))
         values = [getattr(self, field.name) for field in fields]
         return tuple(value for value in values if value is not None)
 
@@ -303,7 +303,7 @@ class Model(Applied):
         """What a file needs, beside the networks and their arrays, to build the model again."""
         plain: dict[str, Any] = {}
         for field in family_settings(type(self)):
-            value, known = getattr(self, field.name), field.metadata.get("known")
+            value, known = getattr(self, field.name), field.metadata.get("registry")
             plain[field.name] = value if known is None else describe(value, known)
         return {**plain, "scaler": None if self.scaler is None else self.scaler.settings()}
 
@@ -324,7 +324,7 @@ class Model(Applied):
         plain = dict(settings)
         scaler = plain.pop("scaler")
         for field in family_settings(cls):
-            known = field.metadata.get("known")
+            known = field.metadata.get("registry")
             if known is not None:
                 plain[field.name] = build(plain[field.name], known)
         return cls(

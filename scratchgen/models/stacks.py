@@ -47,7 +47,7 @@ class Sizes:
 
     latent: int = setting(check=whole, text="size of z", least=1, most=MOST_EXAMPLES)
     hidden: Shape = setting(check=sizes, text="widths of the hidden layers")
-    output: str | None = setting(None, text="how the generator ends", known=OUTPUTS)
+    output: str | None = setting(None, text="how the generator ends", registry=OUTPUTS)
     instance_noise: float | None = setting(
         None, finite, "standard deviation of the noise that the discriminator sees"
     )

@@ -267,8 +267,8 @@ def test_paths_that_no_file_can_have_are_named_with_the_reason(tmp_path):
     (tmp_path / "lost").symlink_to("nowhere/x")
     for name, words in {
         ".": "it is a folder",
-        "no/x": f"there is no folder {tmp_path}/no: make it first",
-        "lost": f"there is no folder {tmp_path}/nowhere: make it first",
+        "no/x": f"there is no folder {tmp_path}/no: create it first",
+        "lost": f"there is no folder {tmp_path}/nowhere: create it first",
         "text/x": r"\(Not a directory\)",
         "loop": r"\(Too many levels of symbolic links\)",
         "x" * 300: r"\(File name too long\)",
