@@ -156,8 +156,8 @@ def describe(
         if unknown is not None:
             return unknown(part)
         raise OptionError(
-            f"{type(part).__name__} has settings, {cut(', '.join(foreign))}, that are not fields, so "
-            f"no file can hold them: make it a frozen dataclass"
+            f"{type(part).__name__} has settings, {cut(', '.join(foreign))}, that are not fields, "
+            f"so no file can hold them: make it a frozen dataclass"
         )
     values = {
         field.name: _plain(getattr(part, field.name), registry, unknown, part)

@@ -272,7 +272,7 @@ def test_paths_that_no_file_can_have_are_named_with_the_reason(tmp_path):
         "text/x": r"\(Not a directory\)",
         "loop": r"\(Too many levels of symbolic links\)",
         "x" * 300: r"\(File name too long\)",
-        "a\0b": "is no name for a file",
+        "a\0b": "is not a name that a file can have",
     }.items():
         with pytest.raises(errors.FileError, match=words):
             write_atomically(tmp_path / name, b"new")
