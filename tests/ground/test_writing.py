@@ -277,7 +277,7 @@ def test_paths_that_no_file_can_have_are_named_with_the_reason(tmp_path):
         with pytest.raises(errors.FileError, match=words):
             write_atomically(tmp_path / name, b"new")
     assert sorted(os.listdir(tmp_path)) == ["loop", "lost", "text"]
-    with pytest.raises(errors.KindError, match="no path"):
+    with pytest.raises(errors.KindError, match="is not a path"):
         write_atomically(3, b"new")
 
 
