@@ -1,6 +1,6 @@
 """Distributions: draws, log-densities and divergences, each with its gradients by name."""
 
-from . import bernoulli, categorical, gaussian
+from . import bernoulli, categorical, gaussian, importance_draws
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood, log_prob_and_gradient
 from .named import LIKELIHOODS, likelihood_for
@@ -24,6 +24,7 @@ __all__ = [
     "categorical",
     "drawn",
     "gaussian",
+    "importance_draws",
     "likelihood_for",
     "log_prob_and_gradient",
 ]

@@ -43,22 +43,6 @@ def score_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Arra
     return log_prob, dvalue[:, None] * sign * (e / (1 + e) - far)  # (N,), (N, D)   (4)
 
 
-@twin_of(score_bernoulli, weight=4)
-def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
-    zero, one = logits.dtype.type(0), logits.dtype.type(1)
-    mine = _terms[part]
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
-        for j in range(mine.size):
-            logit = logits_n[j]
-            e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
-            mine[j] = -abs(logit) * far - log1p(e)  # (3)
-            missed = e / (one + e) - far  # rare - far
-            dlogits_n[j] = scale * (missed if logit >= zero else -missed)  # (4)
-        log_prob[n] = sum_of(mine)
-
-
 def log_prob(x: Array, logits: Array) -> Array:
     """Nats per example: x in [0, 1] and logits (N, ...) -> (N,)."""
     x, logits = alike(x, logits)
@@ -80,3 +64,22 @@ def draw(logits: Array, rng: np.random.Generator) -> Array:
     """Zeros and ones (N, ...), one with probability p."""
     uniform = rng.random(logits.shape, dtype=logits.dtype.type)  # (N, ...), in [0, 1)
     return (uniform < sigmoid(logits)).astype(logits.dtype)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(score_bernoulli, weight=4)
+def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
+    zero, one = logits.dtype.type(0), logits.dtype.type(1)
+    mine = _terms[part]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
+        for j in range(mine.size):
+            logit = logits_n[j]
+            e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
+            mine[j] = -abs(logit) * far - log1p(e)  # (3)
+            missed = e / (one + e) - far  # rare - far
+            dlogits_n[j] = scale * (missed if logit >= zero else -missed)  # (4)
+        log_prob[n] = sum_of(mine)

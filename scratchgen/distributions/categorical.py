@@ -114,6 +114,9 @@ def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Ar
     return log_prob, d.reshape(logits.shape)
 
 
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
 @twin_of(score_categorical, weight=4, of=1)
 def score_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one, size = logits.dtype.type(0), logits.dtype.type(1), x.shape[1]

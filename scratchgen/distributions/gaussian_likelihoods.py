@@ -214,21 +214,6 @@ def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple
     return log_prob, dmu
 
 
-@twin_of(score_fixed_gaussian)
-def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
-    number = x.dtype.type
-    precision, half, mine = exp(-lv), number(0.5), _terms[part]
-    constant = number(mine.size) * (number(LOG_TWO_PI) + lv)
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, mu_n, dmu_n, scale = x[n], mu[n], dmu[n], dvalue[n]
-        for j in range(mine.size):
-            d = x_n[j] - mu_n[j]
-            mine[j] = d * (d * precision)
-            dmu_n[j] = scale * (d * precision)  # (6)
-        log_prob[n] = -half * (constant + sum_of(mine))  # (5)
-
-
 @formula(
     "x (N, D), raw (N, D + 1), least (), dvalue (N,) "
     "-> log_prob (N,), d_raw (N, D + 1), _terms (1+, D)"
@@ -240,26 +225,6 @@ def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> 
         x, mu, log_variance(s, least), dvalue
     )  # (2, 5, 6)
     return log_prob, np.concatenate([dmu, dlv * sigmoid(s - least)], axis=1)  # (4)
-
-
-@twin_of(score_shared_gaussian)
-def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
-    number, mine = x.dtype.type, _terms[part]
-    one, half, size = number(1), number(0.5), number(mine.size)
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, mine.size]
-        e = exp(-abs(s - least))
-        lv = max(s, least) + log1p(e)  # (3)
-        precision = exp(-lv)
-        for j in range(mine.size):
-            d = x_n[j] - raw_n[j]
-            mine[j] = d * (d * precision)
-            d_raw_n[j] = scale * (d * precision)  # (6)
-        squares = sum_of(mine)
-        log_prob[n] = -half * (size * (number(LOG_TWO_PI) + lv) + squares)  # (5)
-        slope = (one if s >= least else e) / (one + e)
-        d_raw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
 
 
 @formula(
@@ -282,6 +247,44 @@ def score_gaussian(
     ds = dlv * sigmoid(s - least)  # (N, D)   (4)
     of_places = [d.reshape(*places.shape[:2], width) for d in (dmu, ds)]  # (N, P, width) each
     return log_prob, np.concatenate(of_places, axis=2).reshape(raw.shape)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(score_fixed_gaussian)
+def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
+    number = x.dtype.type
+    precision, half, mine = exp(-lv), number(0.5), _terms[part]
+    constant = number(mine.size) * (number(LOG_TWO_PI) + lv)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, mu_n, dmu_n, scale = x[n], mu[n], dmu[n], dvalue[n]
+        for j in range(mine.size):
+            d = x_n[j] - mu_n[j]
+            mine[j] = d * (d * precision)
+            dmu_n[j] = scale * (d * precision)  # (6)
+        log_prob[n] = -half * (constant + sum_of(mine))  # (5)
+
+
+@twin_of(score_shared_gaussian)
+def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
+    number, mine = x.dtype.type, _terms[part]
+    one, half, size = number(1), number(0.5), number(mine.size)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, mine.size]
+        e = exp(-abs(s - least))
+        lv = max(s, least) + log1p(e)  # (3)
+        precision = exp(-lv)
+        for j in range(mine.size):
+            d = x_n[j] - raw_n[j]
+            mine[j] = d * (d * precision)
+            d_raw_n[j] = scale * (d * precision)  # (6)
+        squares = sum_of(mine)
+        log_prob[n] = -half * (size * (number(LOG_TWO_PI) + lv) + squares)  # (5)
+        slope = (one if s >= least else e) / (one + e)
+        d_raw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
 
 
 @twin_of(score_gaussian, weight=6)

@@ -58,31 +58,11 @@ def logistic_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array
     return value, -dvalue * sigmoid(-real), dvalue * sigmoid(fake)  # each (N,)   (1)
 
 
-@twin_of(logistic_pass, weight=8)
-def logistic_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        value[n] = softplus_of_one(-real[n]) + softplus_of_one(fake[n])  # (1)
-        dreal[n] = -dvalue[n] * sigmoid_of_one(-real[n])
-        dfake[n] = dvalue[n] * sigmoid_of_one(fake[n])
-
-
 @formula(DISCRIMINATOR)
 def least_squares_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
     """Scores should be 1 for real and 0 for fake examples."""
     value = (real - 1) ** 2 / 2 + fake**2 / 2  # (N,)   (2)
     return value, dvalue * (real - 1), dvalue * fake  # each (N,)   (2)
-
-
-@twin_of(least_squares_pass)
-def least_squares_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
-    half, one = value.dtype.type(0.5), value.dtype.type(1)
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        r, f = real[n] - one, fake[n]
-        value[n] = half * r * r + half * f * f  # (2)
-        dreal[n] = dvalue[n] * r
-        dfake[n] = dvalue[n] * f
 
 
 @formula(DISCRIMINATOR)
@@ -92,30 +72,10 @@ def hinge_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, A
     return value, -dvalue * (real < 1), dvalue * (fake > -1)  # each (N,)   (3)
 
 
-@twin_of(hinge_pass)
-def hinge_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
-    zero, one = value.dtype.type(0), value.dtype.type(1)
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        r, f = one - real[n], one + fake[n]
-        value[n] = (zero if r < zero else r) + (zero if f < zero else f)  # (3)
-        dreal[n] = -dvalue[n] if real[n] < one else zero
-        dfake[n] = dvalue[n] if fake[n] > -one else zero
-
-
 @formula(DISCRIMINATOR)
 def wasserstein_pass(real: Array, fake: Array, dvalue: Array) -> tuple[Array, Array, Array]:
     """Scores should be as high as possible for real examples, and as low for fake ones."""
     return fake - real, -dvalue, dvalue.copy()  # each (N,)   (4)
-
-
-@twin_of(wasserstein_pass)
-def wasserstein_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        value[n] = fake[n] - real[n]  # (4)
-        dreal[n] = -dvalue[n]
-        dfake[n] = dvalue[n]
 
 
 @formula(GENERATOR)
@@ -124,26 +84,10 @@ def minimax_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
     return -softplus(fake), -dvalue * sigmoid(fake)  # (N,), (N,)   (5)
 
 
-@twin_of(minimax_generator_pass, weight=4)
-def minimax_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        value[n] = -softplus_of_one(fake[n])  # (5)
-        dfake[n] = -dvalue[n] * sigmoid_of_one(fake[n])
-
-
 @formula(GENERATOR)
 def non_saturating_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
     """-log sigmoid(f)."""
     return softplus(-fake), -dvalue * sigmoid(-fake)  # (N,), (N,)   (6)
-
-
-@twin_of(non_saturating_generator_pass, weight=4)
-def non_saturating_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        value[n] = softplus_of_one(-fake[n])  # (6)
-        dfake[n] = -dvalue[n] * sigmoid_of_one(-fake[n])
 
 
 @formula(GENERATOR)
@@ -152,28 +96,10 @@ def least_squares_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Arr
     return (fake - 1) ** 2 / 2, dvalue * (fake - 1)  # (N,), (N,)   (7)
 
 
-@twin_of(least_squares_generator_pass)
-def least_squares_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
-    half, one = value.dtype.type(0.5), value.dtype.type(1)
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        f = fake[n] - one
-        value[n] = half * f * f  # (7)
-        dfake[n] = dvalue[n] * f
-
-
 @formula(GENERATOR)
 def linear_generator_pass(fake: Array, dvalue: Array) -> tuple[Array, Array]:
     """Scores should be high for fake examples too: in the hinge and in the Wasserstein game."""
     return -fake, -dvalue  # (N,), (N,)   (8)
-
-
-@twin_of(linear_generator_pass)
-def linear_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
-    start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
-        value[n] = -fake[n]  # (8)
-        dfake[n] = -dvalue[n]
 
 
 Formula = Callable[..., tuple[Array, ...]]  # one of those above
@@ -328,3 +254,80 @@ def _accepted(
             x = np.asarray(real_numbers(x, f"{name} of {loss}.{verb}"), like.dtype)
         found[name] = accept(loss, verb, name, x, like.shape, like.dtype)
     return SimpleNamespace(**found)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(logistic_pass, weight=8)
+def logistic_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = softplus_of_one(-real[n]) + softplus_of_one(fake[n])  # (1)
+        dreal[n] = -dvalue[n] * sigmoid_of_one(-real[n])
+        dfake[n] = dvalue[n] * sigmoid_of_one(fake[n])
+
+
+@twin_of(least_squares_pass)
+def least_squares_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    half, one = value.dtype.type(0.5), value.dtype.type(1)
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        r, f = real[n] - one, fake[n]
+        value[n] = half * r * r + half * f * f  # (2)
+        dreal[n] = dvalue[n] * r
+        dfake[n] = dvalue[n] * f
+
+
+@twin_of(hinge_pass)
+def hinge_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    zero, one = value.dtype.type(0), value.dtype.type(1)
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        r, f = one - real[n], one + fake[n]
+        value[n] = (zero if r < zero else r) + (zero if f < zero else f)  # (3)
+        dreal[n] = -dvalue[n] if real[n] < one else zero
+        dfake[n] = dvalue[n] if fake[n] > -one else zero
+
+
+@twin_of(wasserstein_pass)
+def wasserstein_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = fake[n] - real[n]  # (4)
+        dreal[n] = -dvalue[n]
+        dfake[n] = dvalue[n]
+
+
+@twin_of(minimax_generator_pass, weight=4)
+def minimax_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = -softplus_of_one(fake[n])  # (5)
+        dfake[n] = -dvalue[n] * sigmoid_of_one(fake[n])
+
+
+@twin_of(non_saturating_generator_pass, weight=4)
+def non_saturating_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = softplus_of_one(-fake[n])  # (6)
+        dfake[n] = -dvalue[n] * sigmoid_of_one(-fake[n])
+
+
+@twin_of(least_squares_generator_pass)
+def least_squares_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    half, one = value.dtype.type(0.5), value.dtype.type(1)
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        f = fake[n] - one
+        value[n] = half * f * f  # (7)
+        dfake[n] = dvalue[n] * f
+
+
+@twin_of(linear_generator_pass)
+def linear_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
+    start, stop = share_row(value.size, part, parts)
+    for n in range(start, stop):
+        value[n] = -fake[n]  # (8)
+        dfake[n] = -dvalue[n]

@@ -25,13 +25,6 @@ def floats_like(logits: Array, labels: Array) -> Array:
     return labels[:, None].astype(logits.real.dtype)
 
 
-@twin_of(floats_like)
-def floats_like_loop(part, parts, logits, labels, x):
-    start, stop = share_row(len(logits), part, parts)
-    for n in range(start, stop):
-        x[n, 0] = labels[n]
-
-
 def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, Array]:
     """labels (N,) int64, logits (N, C) -> value (N,), nats, and dlogits (N, C).
 
@@ -49,3 +42,13 @@ def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, A
         x, logits[:, None], dvalue
     )  # (N,), (N, 1, C)
     return scale(log_prob, -1.0), dlogits.reshape(logits.shape)  # (N,), (N, C)   (1), (2)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(floats_like)
+def floats_like_loop(part, parts, logits, labels, x):
+    start, stop = share_row(len(logits), part, parts)
+    for n in range(start, stop):
+        x[n, 0] = labels[n]

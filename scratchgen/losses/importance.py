@@ -22,7 +22,7 @@ In (5) the encoder's parameters move z_k, and they also move the density q(z_k|x
 expectation of the second part can be written as a derivative along z_k, too; added to the first
 part, that gives (6), in which q's parameters are held fixed in log w_k. (6) has the expectation of
 (5) and less noise: as K grows, (5) drowns in its noise, and (6) does not. For a Gaussian q they are
-(10, 11) of distributions/gaussian.py.
+(2, 3) of distributions/importance_draws.py.
 
 With the largest log w taken out, m = max_k log w_k, nothing overflows:
 
@@ -48,6 +48,9 @@ def importance_weights(log_w: Array) -> tuple[Array, Array]:
     total = w.sum(axis=1, keepdims=True)  # (N, 1), at least 1
     bound = largest + np.log(total / log_w.shape[1])  # (N, 1)   (7)
     return bound[:, 0], w / total  # (N,), (N, K)   (2)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
 @twin_of(importance_weights, weight=4)

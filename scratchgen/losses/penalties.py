@@ -48,33 +48,10 @@ def between(real: Array, fake: Array, e: Array) -> Array:
     return e[:, None] * real + (1 - e)[:, None] * fake  # (N, D)   (1)
 
 
-@twin_of(between)
-def between_loop(part, parts, real, fake, e, x):
-    one = e.dtype.type(1)
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        real_n, fake_n, x_n, w = real[n], fake[n], x[n], e[n]
-        rest = one - w
-        for j in range(x_n.size):
-            of_real = w * real_n[j]
-            x_n[j] = rest * fake_n[j] + of_real  # (1)
-
-
 @formula("x (N, D) -> norm (N,), _terms (1+, D)")
 def row_norms(x: Array) -> Array:
     """x (N, D) -> |x_n| (N,)."""
     return np.sqrt(np.einsum("nj,nj->n", x, x))  # (N,)
-
-
-@twin_of(row_norms)
-def row_norms_loop(part, parts, x, norm, _terms):
-    mine = _terms[part]
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n = x[n]
-        for j in range(mine.size):
-            mine[j] = x_n[j] * x_n[j]
-        norm[n] = np.sqrt(sum_of(mine))
 
 
 @formula("y (N, K) -> first (N, K)")
@@ -83,17 +60,6 @@ def first_of(y: Array) -> Array:
     first = np.zeros_like(y)  # (N, K)
     first[:, 0] = 1
     return first
-
-
-@twin_of(first_of)
-def first_of_loop(part, parts, y, first):
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    top, bottom = share(len(y), part, parts)
-    for n in range(top, bottom):
-        first_n = first[n]
-        first_n[0] = one
-        for k in range(1, first_n.size):
-            first_n[k] = zero
 
 
 @formula("norm, dvalue (N,), weight, target () -> value, factor (N,)")
@@ -107,29 +73,10 @@ def gradient_penalty_pass(
     return value, factor
 
 
-@twin_of(gradient_penalty_pass)
-def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value, factor):
-    zero, two = norm.dtype.type(0), norm.dtype.type(2)
-    start, stop = share_row(norm.size, part, parts)
-    for n in range(start, stop):
-        over = norm[n] - target
-        value[n] = weight * over * over  # (1)
-        factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero  # (3)
-
-
 @formula("norm, dvalue (N,), weight () -> value, factor (N,)")
 def r1_pass(norm: Array, dvalue: Array, weight: float) -> tuple[Array, Array]:
     """norm (N,) of the slopes, dvalue (N,) -> value (N,), and factor (N,) for u = factor slope."""
     return weight / 2 * norm**2, weight * dvalue  # (N,), (N,)   (2), (4)
-
-
-@twin_of(r1_pass)
-def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
-    half = norm.dtype.type(0.5)
-    start, stop = share_row(norm.size, part, parts)
-    for n in range(start, stop):
-        value[n] = half * weight * norm[n] * norm[n]  # (2)
-        factor[n] = weight * dvalue[n]  # (4)
 
 
 class Penalty(Part):
@@ -270,3 +217,59 @@ def ones(slope: Array) -> Array:
 def rows(x: Array) -> Array:
     """x (N, ...) with the numbers of each example in a row: (N, D)."""
     return x.reshape(len(x), math.prod(x.shape[1:]))
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(between)
+def between_loop(part, parts, real, fake, e, x):
+    one = e.dtype.type(1)
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        real_n, fake_n, x_n, w = real[n], fake[n], x[n], e[n]
+        rest = one - w
+        for j in range(x_n.size):
+            of_real = w * real_n[j]
+            x_n[j] = rest * fake_n[j] + of_real  # (1)
+
+
+@twin_of(row_norms)
+def row_norms_loop(part, parts, x, norm, _terms):
+    mine = _terms[part]
+    top, bottom = share(len(x), part, parts)
+    for n in range(top, bottom):
+        x_n = x[n]
+        for j in range(mine.size):
+            mine[j] = x_n[j] * x_n[j]
+        norm[n] = np.sqrt(sum_of(mine))
+
+
+@twin_of(first_of)
+def first_of_loop(part, parts, y, first):
+    zero, one = y.dtype.type(0), y.dtype.type(1)
+    top, bottom = share(len(y), part, parts)
+    for n in range(top, bottom):
+        first_n = first[n]
+        first_n[0] = one
+        for k in range(1, first_n.size):
+            first_n[k] = zero
+
+
+@twin_of(gradient_penalty_pass)
+def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value, factor):
+    zero, two = norm.dtype.type(0), norm.dtype.type(2)
+    start, stop = share_row(norm.size, part, parts)
+    for n in range(start, stop):
+        over = norm[n] - target
+        value[n] = weight * over * over  # (1)
+        factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero  # (3)
+
+
+@twin_of(r1_pass)
+def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
+    half = norm.dtype.type(0.5)
+    start, stop = share_row(norm.size, part, parts)
+    for n in range(start, stop):
+        value[n] = half * weight * norm[n] * norm[n]  # (2)
+        factor[n] = weight * dvalue[n]  # (4)

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..distributions import LIKELIHOODS, gaussian, likelihood_for
+from ..distributions import LIKELIHOODS, gaussian, importance_draws, likelihood_for
 from ..ground.arguments import Array, Shape, array_text, chunks, real_numbers, whole
 from ..ground.errors import ShapeError
 from ..ground.keywords import explains_keywords
@@ -219,6 +219,6 @@ class GaussianAutoencoder(Autoencoder):
         log_w = np.empty((len(y), k))  # (N, K), in float64
         for of_draw in log_w.T:  # (N,) each
             noise = standard_normal(rng, (len(y), self.latent), self.dtype)  # (N, Z)
-            z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N, Z), (N,)   (3)
+            z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)  # (N, Z), (N,)   (3)
             of_draw[:] = self.likelihood.log_prob(y, self.apply("decoder", z, labels)) + log_ratio
         return importance_weights(log_w)[0]  # (N,)   (2)

@@ -22,8 +22,8 @@ The decoder's gradient is the derivative of (5). With w~_k = w_k / sum_i w_i (lo
     dz_k = d_raw_k, back through the decoder                                         (8)
 
 The encoder is moved by one of two gradients with the same expectation. r_k is the derivative of L
-by the log-ratio log p(z_k) - log q(z_k|x); from dz and r, (10) and (11) of gaussian.py give the
-gradients of mu and log_var:
+by the log-ratio log p(z_k) - log q(z_k|x); from dz and r, (2) and (3) of importance_draws.py give
+the gradients of mu and log_var:
 
     total derivative             r_k = -w~_k / N,   and (8)                          (9)
     doubly reparameterised       r_k = -w~_k^2 / N,   w~_k dz_k in the place of (8),
@@ -50,7 +50,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.scaling import Scaler
-from ..distributions import Likelihood, gaussian, log_prob_and_gradient
+from ..distributions import Likelihood, gaussian, importance_draws, log_prob_and_gradient
 from ..ground.arguments import Array, true_or_false, whole
 from ..ground.errors import OptionError
 from ..ground.keywords import explains_keywords
@@ -113,7 +113,9 @@ class IWAE(GaussianAutoencoder):
         n, k = turn.size, self.draws
         noise = turn.normal(n * k, self.latent)  # (N K, Z)
         heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)
-        z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N K, Z)   (2), and (N K,)
+        z, log_ratio = importance_draws.draws_and_log_ratio(
+            heads, noise
+        )  # (N K, Z)   (2), and (N K,)
         raw = turn.forward("decoder", z, settle=True, labels=self._labels(turn))  # (N K, ...)   (3)
         x = repeat(turn.batch, k)  # (N K, *shape)
         log_prob, d_raw = log_prob_and_gradient(
@@ -128,9 +130,11 @@ class IWAE(GaussianAutoencoder):
             r = scale(shares, -1 / n)  # (N K,)   (9)
             if self.doubly_reparameterised:
                 r, dz = scale_rows(r, shares), scale_rows(dz, shares)  # (N K,), (N K, Z)   (10)
-                dheads = gaussian.draws_path_backward(heads, noise, z, dz, r)  # (N, 2Z)   (10)
+                dheads = importance_draws.draws_path_backward(
+                    heads, noise, z, dz, r
+                )  # (N, 2Z)   (10)
             else:
-                dheads = gaussian.draws_and_log_ratio_backward(
+                dheads = importance_draws.draws_and_log_ratio_backward(
                     heads, noise, z, dz, r
                 )  # (N, 2Z) (9)
             turn.backward("encoder", dheads, need_dx=False)

@@ -70,21 +70,6 @@ def adam_step(theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -
     flush(v, least)  # (6)
 
 
-@twin_of(adam_step)
-def adam_step_loop(part, parts, theta, g, m, v, coefficients):
-    rate, rest1, rest2, eps = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
-    c1, c2, decay, least = coefficients[4], coefficients[5], coefficients[6], coefficients[7]
-    start, stop = share_row(theta.size, part, parts)
-    theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
-    for i in range(theta.size):
-        mi = m[i] + rest1 * (g[i] - m[i])  # (1)
-        vi = v[i] + rest2 * (g[i] * g[i] - v[i])  # (2)
-        decayed = theta[i] - decay * theta[i]  # (3)
-        theta[i] = decayed - rate * (mi * c1) / (np.sqrt(vi * c2) + eps)  # (4)
-        m[i] = 0 if abs(mi) < least else mi  # (6)
-        v[i] = 0 if vi < least else vi  # (6)
-
-
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam, and a pull towards 0 that is not divided by anything (Loshchilov and Hutter 2019).
@@ -103,3 +88,21 @@ class AdamW(Adam):
 
     def decay(self) -> float:
         return self.weight_decay
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(adam_step)
+def adam_step_loop(part, parts, theta, g, m, v, coefficients):
+    rate, rest1, rest2, eps = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
+    c1, c2, decay, least = coefficients[4], coefficients[5], coefficients[6], coefficients[7]
+    start, stop = share_row(theta.size, part, parts)
+    theta, g, m, v = theta[start:stop], g[start:stop], m[start:stop], v[start:stop]
+    for i in range(theta.size):
+        mi = m[i] + rest1 * (g[i] - m[i])  # (1)
+        vi = v[i] + rest2 * (g[i] * g[i] - v[i])  # (2)
+        decayed = theta[i] - decay * theta[i]  # (3)
+        theta[i] = decayed - rate * (mi * c1) / (np.sqrt(vi * c2) + eps)  # (4)
+        m[i] = 0 if abs(mi) < least else mi  # (6)
+        v[i] = 0 if vi < least else vi  # (6)

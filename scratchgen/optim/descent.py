@@ -132,6 +132,14 @@ def sgd_step(theta: Array, g: Array, coefficients: Array) -> None:
     theta -= rate * g  # (1)
 
 
+def flush(x: Array, least: np.floating[Any]) -> None:
+    """x (P,), something remembered: numbers smaller than `least` become 0."""
+    x[np.abs(x) < least] = 0  # (2)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
 @twin_of(sgd_step)
 def sgd_step_loop(part, parts, theta, g, coefficients):
     rate = coefficients[0]
@@ -139,8 +147,3 @@ def sgd_step_loop(part, parts, theta, g, coefficients):
     theta, g = theta[start:stop], g[start:stop]
     for i in range(theta.size):
         theta[i] -= rate * g[i]  # (1)
-
-
-def flush(x: Array, least: np.floating[Any]) -> None:
-    """x (P,), something remembered: numbers smaller than `least` become 0."""
-    x[np.abs(x) < least] = 0  # (2)

@@ -59,17 +59,6 @@ def momentum_step(theta: Array, g: Array, velocity: Array, coefficients: Array) 
     flush(velocity, least)  # (4)
 
 
-@twin_of(momentum_step)
-def momentum_step_loop(part, parts, theta, g, velocity, coefficients):
-    rate, momentum, least = coefficients[0], coefficients[1], coefficients[2]
-    start, stop = share_row(theta.size, part, parts)
-    theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
-    for i in range(theta.size):
-        now = momentum * velocity[i] + g[i]  # (1)
-        theta[i] -= rate * now  # (2)
-        velocity[i] = 0 if abs(now) < least else now  # (4)
-
-
 @dataclass(frozen=True)
 class Nesterov(Momentum):
     """Nesterov's accelerated gradient (1983): the heavy ball that looks where it is rolling.
@@ -97,6 +86,20 @@ def nesterov_step(theta: Array, g: Array, velocity: Array, coefficients: Array) 
     velocity += g  # (1)
     theta -= rate * (g + momentum * velocity)  # (3)
     flush(velocity, least)  # (4)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(momentum_step)
+def momentum_step_loop(part, parts, theta, g, velocity, coefficients):
+    rate, momentum, least = coefficients[0], coefficients[1], coefficients[2]
+    start, stop = share_row(theta.size, part, parts)
+    theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
+    for i in range(theta.size):
+        now = momentum * velocity[i] + g[i]  # (1)
+        theta[i] -= rate * now  # (2)
+        velocity[i] = 0 if abs(now) < least else now  # (4)
 
 
 @twin_of(nesterov_step)

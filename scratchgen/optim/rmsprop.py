@@ -71,17 +71,6 @@ def rmsprop_step(theta: Array, g: Array, v: Array, coefficients: Array) -> None:
     flush(v, least)  # (5)
 
 
-@twin_of(rmsprop_step)
-def rmsprop_step_loop(part, parts, theta, g, v, coefficients):
-    rate, rest, eps, least = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
-    start, stop = share_row(theta.size, part, parts)
-    theta, g, v = theta[start:stop], g[start:stop], v[start:stop]
-    for i in range(theta.size):
-        now = v[i] + rest * (g[i] * g[i] - v[i])  # (1)
-        theta[i] -= rate * g[i] / (np.sqrt(now) + eps)  # (2)
-        v[i] = 0 if now < least else now  # (5)
-
-
 @formula("g (P,), coefficients (4,) -> theta, v, mean (P,) in place", row_by_row=True)
 def centred_rmsprop_step(
     theta: Array, g: Array, v: Array, mean: Array, coefficients: Array
@@ -94,6 +83,20 @@ def centred_rmsprop_step(
     theta -= rate * g / (np.sqrt(variance) + eps)  # (4)
     flush(v, least)  # (5)
     flush(mean, least)  # (5)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
+@twin_of(rmsprop_step)
+def rmsprop_step_loop(part, parts, theta, g, v, coefficients):
+    rate, rest, eps, least = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
+    start, stop = share_row(theta.size, part, parts)
+    theta, g, v = theta[start:stop], g[start:stop], v[start:stop]
+    for i in range(theta.size):
+        now = v[i] + rest * (g[i] * g[i] - v[i])  # (1)
+        theta[i] -= rate * g[i] / (np.sqrt(now) + eps)  # (2)
+        v[i] = 0 if now < least else now  # (5)
 
 
 @twin_of(centred_rmsprop_step)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from layer_cases import passes
 
 import scratchgen as sg
-from scratchgen.distributions import gaussian
+from scratchgen.distributions import gaussian, importance_draws
 from scratchgen.ground.errors import ShapeError
 from scratchgen.kernels.twins import references, twins
 from scratchgen.kernels.workspaces import Workspace
@@ -42,7 +42,7 @@ def test_a_draw_lies_where_its_noise_is_and_its_ratio_is_that_of_the_two_densiti
 ):
     heads, noise, _, _ = drawn(n, draws, latents, dtype=dtype)
     with way():
-        z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+        z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     assert (z.shape, log_ratio.shape) == ((n * draws, latents), (n * draws,))
     assert z.dtype == log_ratio.dtype == np.dtype(dtype)
     many = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * latents * np.finfo(dtype).eps}
@@ -59,7 +59,7 @@ def test_a_draw_lies_where_its_noise_is_and_its_ratio_is_that_of_the_two_densiti
 
 def test_the_mean_ratio_over_many_draws_is_minus_the_kl():
     heads, (noise,) = drawn(2, 1, 3)[0], [np.random.default_rng(1).standard_normal((200_000, 3))]
-    _, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+    _, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     mu, log_var = np.split(heads, 2, axis=1)
     by_example = log_ratio.reshape(2, -1)  # (N, K)
     spread = by_example.std(axis=1) / np.sqrt(by_example.shape[1])
@@ -71,7 +71,7 @@ def test_the_mean_of_the_weights_is_one():
     """E_q[p(z) / q(z)] = 1, for a q that is wide enough."""
     heads = np.array([[0.3, -0.2, 0.4, 0.6]])
     noise = np.random.default_rng(1).standard_normal((200_000, 2))
-    _, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+    _, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     w = np.exp(log_ratio)
     assert abs(w.mean() - 1) < 5 * w.std() / np.sqrt(len(w))
 
@@ -85,10 +85,10 @@ def test_the_total_derivative_is_that_of_the_draws_and_their_ratios(n, draws, la
     heads, noise, _, _ = drawn(n, draws, latents, seed)
 
     def back(dy, heads, noise):
-        z, _ = gaussian.draws_and_log_ratio(heads, noise)
-        return gaussian.draws_and_log_ratio_backward(heads, noise, z, *dy), None
+        z, _ = importance_draws.draws_and_log_ratio(heads, noise)
+        return importance_draws.draws_and_log_ratio_backward(heads, noise, z, *dy), None
 
-    passes(sg.check_pair(gaussian.draws_and_log_ratio, back, (heads, noise), wrt="heads"))
+    passes(sg.check_pair(importance_draws.draws_and_log_ratio, back, (heads, noise), wrt="heads"))
 
 
 def by_complex_steps(f, heads):
@@ -124,10 +124,10 @@ def test_along_the_path_the_density_of_q_is_held_fixed_and_in_total_it_is_not(
     in_total = by_complex_steps(lambda moved: weighed(moved, moved, noise, dz, dratio), heads)
     by_path = by_complex_steps(lambda moved: weighed(moved, heads, noise, dz, dratio), heads)
     with way():
-        z, _ = gaussian.draws_and_log_ratio(heads, noise)
+        z, _ = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        total = gaussian.draws_and_log_ratio_backward(*given)
-        path = gaussian.draws_path_backward(*given)
+        total = importance_draws.draws_and_log_ratio_backward(*given)
+        path = importance_draws.draws_path_backward(*given)
     np.testing.assert_allclose(total, in_total, rtol=1e-12, atol=1e-11)
     np.testing.assert_allclose(path, by_path, rtol=1e-12, atol=1e-11)
     assert np.abs(path - total).max() > 1e-3
@@ -137,11 +137,11 @@ def test_along_the_path_the_density_of_q_is_held_fixed_and_in_total_it_is_not(
 def test_the_two_differ_by_the_gradient_of_the_density_of_q(way):
     heads, noise, dz, dratio = drawn(3, 4, 2, seed=2)
     with way():
-        z, _ = gaussian.draws_and_log_ratio(heads, noise)
+        z, _ = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
         total, path = (
-            gaussian.draws_and_log_ratio_backward(*given),
-            gaussian.draws_path_backward(*given),
+            importance_draws.draws_and_log_ratio_backward(*given),
+            importance_draws.draws_path_backward(*given),
         )
     mu, log_var = (np.repeat(one, 4, axis=0) for one in np.split(heads, 2, axis=1))
     score = gaussian.log_prob_gradients(z, mu, log_var, dratio)
@@ -153,11 +153,11 @@ def test_their_means_over_many_draws_agree():
     n_draws, heads = 200_000, drawn(1, 1, 2, seed=5)[0]
     noise = np.random.default_rng(0).standard_normal((n_draws, 2))
     every = np.repeat(heads, n_draws, axis=0)  # each draw an example, so that none are summed
-    z, _ = gaussian.draws_and_log_ratio(every, noise)
+    z, _ = importance_draws.draws_and_log_ratio(every, noise)
     given = (every, noise, z, np.zeros_like(z), np.ones(n_draws))
     total, path = (
-        gaussian.draws_and_log_ratio_backward(*given),
-        gaussian.draws_path_backward(*given),
+        importance_draws.draws_and_log_ratio_backward(*given),
+        importance_draws.draws_path_backward(*given),
     )
     difference = (path - total).mean(axis=0)
     assert (np.abs(difference) < 5 * (path - total).std(axis=0) / np.sqrt(n_draws)).all()
@@ -177,11 +177,11 @@ def test_at_the_true_posterior_the_path_leads_nowhere_whatever_the_noise(way):
     noise = np.random.default_rng(3).standard_normal((3 * 6, 1))
     each = np.repeat(x, 6, axis=0)
     with way():
-        z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+        z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, each - z, np.ones(18))
         path, total = (
-            gaussian.draws_path_backward(*given),
-            gaussian.draws_and_log_ratio_backward(*given),
+            importance_draws.draws_path_backward(*given),
+            importance_draws.draws_and_log_ratio_backward(*given),
         )
     log_w = log_ratio + log_normal(each, z, 1)[:, 0]
     np.testing.assert_allclose(log_w, log_normal(each, 0, 2)[:, 0], rtol=1e-12)
@@ -196,9 +196,12 @@ def test_a_variance_that_is_far_from_one_makes_nothing_infinite(log_var, dtype, 
     heads, noise, dz, dratio = drawn(2, 3, 2, dtype=dtype)
     heads[:, 2:] = log_var
     with way():
-        z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+        z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        made = [gaussian.draws_and_log_ratio_backward(*given), gaussian.draws_path_backward(*given)]
+        made = [
+            importance_draws.draws_and_log_ratio_backward(*given),
+            importance_draws.draws_path_backward(*given),
+        ]
     for found in (z, log_ratio, *made):
         assert found.dtype == np.dtype(dtype)
         assert np.isfinite(found).all()
@@ -211,11 +214,11 @@ def test_no_number_is_left_from_the_memory_it_lies_in(way):
     heads, noise, dz, dratio = drawn(3, 4, 5, dtype="float32")
 
     def all_of_them():
-        z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+        z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
         back, path = (
-            gaussian.draws_and_log_ratio_backward(*given),
-            gaussian.draws_path_backward(*given),
+            importance_draws.draws_and_log_ratio_backward(*given),
+            importance_draws.draws_path_backward(*given),
         )
         return z, log_ratio, back, path
 
@@ -231,4 +234,4 @@ def test_no_number_is_left_from_the_memory_it_lies_in(way):
 @pytest.mark.parametrize("rows", [0, 2, 4, 5])
 def test_each_example_has_as_many_draws_as_the_others(rows, way):
     with way(), pytest.raises(ShapeError, match="noise has shape"):
-        gaussian.draws_and_log_ratio(np.zeros((3, 4)), np.zeros((rows, 2)))
+        importance_draws.draws_and_log_ratio(np.zeros((3, 4)), np.zeros((rows, 2)))

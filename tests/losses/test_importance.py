@@ -10,7 +10,7 @@ from layer_cases import passes
 
 import scratchgen as sg
 from scratchgen import kernels
-from scratchgen.distributions import Bernoulli, gaussian
+from scratchgen.distributions import Bernoulli, gaussian, importance_draws
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
 from scratchgen.kernels.twins import compiles, numba_works, references, twins
@@ -135,13 +135,13 @@ def estimates(draws, count, seed=0):
     """Of so many batches of K draws: bounds (N,), and both gradients by the heads (N, 2)."""
     heads = np.repeat(HEADS, count, axis=0)  # (N, 2)
     noise = np.random.default_rng(seed).standard_normal((count * draws, 1))  # (N K, 1)
-    z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+    z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     log_w = (log_ratio + log_normal(X, z[:, 0], 1)).reshape(count, draws)  # (N, K)
     bound, weights = importance_weights(log_w)
     found = []
     for back, dratio in (
-        (gaussian.draws_and_log_ratio_backward, weights.reshape(-1)),
-        (gaussian.draws_path_backward, weights.reshape(-1) ** 2),
+        (importance_draws.draws_and_log_ratio_backward, weights.reshape(-1)),
+        (importance_draws.draws_path_backward, weights.reshape(-1) ** 2),
     ):
         found.append(back(heads, noise, z, dratio[:, None] * (X - z), dratio))
     return bound, *found
@@ -181,10 +181,10 @@ def test_weights_that_are_not_squared_have_another_mean():
     """What the square is for: along the path, w~ alone is biased where K > 1."""
     heads = np.repeat(HEADS, 100_000, axis=0)
     noise = np.random.default_rng(0).standard_normal((200_000, 1))
-    z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)
+    z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     log_w = (log_ratio + log_normal(X, z[:, 0], 1)).reshape(-1, 2)
     once = importance_weights(log_w)[1].reshape(-1)
-    biased = gaussian.draws_path_backward(heads, noise, z, once[:, None] * (X - z), once)
+    biased = importance_draws.draws_path_backward(heads, noise, z, once[:, None] * (X - z), once)
     _, total, _ = estimates(2, 100_000)
     spread = (biased - total).std(axis=0) / np.sqrt(len(total))
     assert (np.abs((biased - total).mean(axis=0)) > 10 * spread).all()
@@ -211,7 +211,7 @@ def step(x, heads, noise, w, dw):
     x (N, 2, 2), heads (N, 2Z), noise (N K, Z), w (Z, 4).
     """
     n = len(x)
-    z, log_ratio = gaussian.draws_and_log_ratio(heads, noise)  # (N K, Z), (N K,)
+    z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)  # (N K, Z), (N K,)
     raw = kernels.times(z, w).reshape(n * DRAWS, 2, 2)
     each = kernels.full((n * DRAWS,), 1 / n, w.dtype)  # (N K,)
     log_p, d_raw = Bernoulli().value_and_gradient(kernels.repeat(x, DRAWS), raw, each)
@@ -221,9 +221,9 @@ def step(x, heads, noise, w, dw):
     kernels.clear(dw)
     kernels.add_outer(z, d_raw, into=dw)
     dz, dratio = kernels.times_transpose(d_raw, w), kernels.scale(by_row, 1 / n)
-    total = gaussian.draws_and_log_ratio_backward(heads, noise, z, dz, dratio)
+    total = importance_draws.draws_and_log_ratio_backward(heads, noise, z, dz, dratio)
     squared = kernels.scale_rows(dz, by_row), kernels.scale_rows(dratio, by_row)
-    path = gaussian.draws_path_backward(heads, noise, z, *squared)
+    path = importance_draws.draws_path_backward(heads, noise, z, *squared)
     return kernels.mean(bound), total, path
 
 

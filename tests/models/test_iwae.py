@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.distributions import gaussian
+from scratchgen.distributions import importance_draws
 from scratchgen.gradcheck import FAIL
 from scratchgen.ground.errors import OptionError
 from scratchgen.models import IWAE, RECIPES, iwae
@@ -159,7 +159,9 @@ def test_a_gradient_in_total_is_checked_against_the_number_itself():
 def test_the_checker_finds_a_gradient_in_total_where_a_doubly_reparameterised_one_is_claimed(
     monkeypatch,
 ):
-    monkeypatch.setattr(gaussian, "draws_path_backward", gaussian.draws_and_log_ratio_backward)
+    monkeypatch.setattr(
+        importance_draws, "draws_path_backward", importance_draws.draws_and_log_ratio_backward
+    )
     report = sg.check(small(), (3, 3), seconds=None)
     wrong = [one.name for case in report.cases for one in case.blocks if one.verdict == FAIL]
     assert wrong

@@ -37,7 +37,7 @@ NOISE = "        noise = turn.normal(turn.size, self.latent)  # (N, Z)\n"
 HEADS = '        heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)\n'
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)\n"
-MOVE = "        adam_step(theta, g, memory.m, memory.v, numbers)\n"
+MOVE = "        adam_step(theta, g, memory.m, memory.v, coefficients)\n"
 SCORE = "    # arithmetic with signs, because np.where takes several times as long\n"
 REPORT = "            self.reports[player] = report = _report(tape)\n"
 SOFT = "    value = softplus(-real) + softplus(fake)  # (N,)   (1)\n"
