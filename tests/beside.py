@@ -12,13 +12,13 @@ from pathlib import Path
 
 from scratchgen.command.warm_up import call_all
 from scratchgen.gradcheck.certificate import certify
-from scratchgen.kernels.twins import compiles, twins
+from scratchgen.kernels.formulas import by_loops, compiles
 
 
 def main(file: Path) -> None:
     threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     if compiles():
-        with twins():
+        with by_loops():
             for dtype in ("float32", "float64"):
                 call_all(dtype)
     unfinished = file.with_suffix(".unfinished")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from scratchgen.kernels import workspaces as memory
+from scratchgen.kernels.formulas import by_loops
 from scratchgen.kernels.plans import Plan
-from scratchgen.kernels.twins import twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.models import Model
 from scratchgen.train import Trainer
@@ -21,11 +21,11 @@ ONES = 255  # in all bytes: NaN as float32 and float64, -1 as int64
 
 
 @contextmanager
-def filled(which: Callable[[], Any] = twins) -> Iterator[None]:
+def filled(which: Callable[[], Any] = by_loops) -> Iterator[None]:
     """Within it kernels return what lies in such memory, each step's where the last one's lay.
 
     A step is one of training, replayed or not, or an objective; what is called outside of these is
-    one step together. Kernels run as twins, where there are any: of what NumPy's formulas return,
+    one step together. Kernels run as loops, where there are any: of what NumPy's formulas return,
     only a step that is recorded lies in a workspace.
     """
     with pytest.MonkeyPatch.context() as patch:

@@ -17,10 +17,9 @@ from scratchgen.gradcheck.library.points import draw_labels, spread
 from scratchgen.kernels.cases import case
 from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.compiling import _kind
-from scratchgen.kernels.twins import references
-from scratchgen.kernels.twins import twins as run_twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 
-EITHER_WAY = pytest.mark.parametrize("way", [run_twins, references])
+EITHER_WAY = pytest.mark.parametrize("way", [by_loops, by_formulas])
 IN_BOTH_FLOATS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 KERNELS = all_kernels()
 
@@ -69,7 +68,7 @@ def test_a_kernel_does_the_same_with_each_operand_that_is_foreign(name, dtype, w
         made = kernel.call(*given)
         return [*(() if made is None else made if isinstance(made, tuple) else (made,)), *given]
 
-    with references():
+    with by_formulas():
         wanted = outcome(case(name, 3, 6, dtype, 1))
     for i, operand in enumerate(kernel.operands.given):
         for change in FOREIGN if not operand.is_number else ():
@@ -267,7 +266,7 @@ def test_a_saved_model_of_another_machine_is_the_same_model():
     block.vector = swapped(block.vector)
     block.views = block.layout.views(block.vector, block.state)
     z = np.zeros((2, 2))
-    for way in (run_twins, references):
+    for way in (by_loops, by_formulas):
         with way():
             same(model.decode(z), sg.load(file.getvalue()).decode(z))
 

@@ -22,8 +22,8 @@ from own_modules import importable
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels.bending import LOOPS
-from scratchgen.kernels.twins import FORMULAS, references
+from scratchgen.kernels.activation_loops import LOOPS
+from scratchgen.kernels.formulas import FORMULAS, by_formulas
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -128,7 +128,7 @@ def test_the_lines_of_code_that_the_page_of_the_two_models_quotes_are_those_that
     ]
 
     def train():
-        with references():  # with numba, the loops below these lines
+        with by_formulas():  # with numba, the loops below these lines
             for model in models:
                 x = (points[:32] > 0).astype(np.float32)
                 sg.fit(model, x, epochs=1, batch_size=16, seed=0, replay=False)
@@ -249,18 +249,18 @@ def test_the_loops_that_contributors_are_shown_do_what_their_formulas_do(parts, 
     rng = np.random.default_rng(0)
     x, y, dvalue, a = (rng.standard_normal(shape).astype(dtype) for shape in ((9, 7), (9, 7), 9, 7))
     for kernel, args in ((parts.scale_columns, (x, a)), (parts.score_laplace, (x, y, dvalue))):
-        with references():
+        with by_formulas():
             wanted = kernel(*args)
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         made = [np.empty_like(one) for one in wanted]
-        room = [np.empty((2, 7), dtype)] if kernel.twins.operands.has_terms else []
+        room = [np.empty((2, 7), dtype)] if kernel.definition.operands.has_terms else []
         for part in (0, 1):
-            kernel.twins.loop(part, 2, *args, *made, *room)
+            kernel.definition.loop(part, 2, *args, *made, *room)
         for one, other in zip(made, wanted, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5)
     activation, flat, made = parts.Softsign(), x.ravel(), np.empty(63, dtype)
     for part in (0, 1):
-        LOOPS[parts.Softsign]["bend"](part, 2, flat, made, ())
+        LOOPS[parts.Softsign]["activate"](part, 2, flat, made, ())
     np.testing.assert_allclose(made, activation.value(flat), rtol=1e-6)
     for name in ("slope", "curvature"):
         loop = getattr(parts.SoftsignLoops, name)

@@ -158,7 +158,7 @@ WATCHED = {
 GONE = re.compile(
     r"\b(replays|noted|lasting|StandIn|overwrites|opened\(|kernels\.(before|here|after|in_order))\b"
 )
-ENGINE = re.compile(  # in code, comments and docstrings alike; `twin_of` is another word
+ENGINE = re.compile(  # in code, comments and docstrings alike; `loop_of` is another word
     r"\b(\w*(recording|replay|workspace|stand[_-]?in|playback|overwrit|compil|numba)\w*"
     r"|(in_)?plans?|written over|lasting memory|guards|twins?)\b",
     re.IGNORECASE,

@@ -7,8 +7,8 @@ import numpy as np
 
 from ..kernels import standard_normal
 from ..kernels.cases import PRODUCTS, case, with_loops
+from ..kernels.formulas import by_formulas, numba_works, want_loops
 from ..kernels.sharing import threads
-from ..kernels.twins import numba_works, references, want_twins
 from ..kernels.workspaces import Workspace
 from .machine import thread_counts, threads_text
 from .result import Result, Row, time_text
@@ -22,7 +22,7 @@ def measure(settings: Settings) -> Result:
     """A row for each kernel: the times, and how many times as fast its loop is."""
     if not numba_works():
         return Result("Kernels", lines=["numba is not at work here, so no kernel has a loop"])
-    want_twins()
+    want_loops()
     counts = thread_counts(settings.threads)
     many = settings.some(ROWS, 8)
     size = many * COLUMNS
@@ -56,7 +56,7 @@ def calls(rows: int) -> dict[str, Call]:
 
 def by_formula(call: Call) -> None:
     """The call with NumPy alone."""
-    with references():
+    with by_formulas():
         call()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..ground.versions import __version__, is_installed, to_install
+from ..kernels.formulas import numba_works
 from ..kernels.sharing import usable_cpus
-from ..kernels.twins import numba_works
 from .result import Result, Row
 from .settings import Settings
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import train
-from ..kernels.twins import want_twins
+from ..kernels.formulas import want_loops
 from . import tasks
 from .workers import Turns
 
@@ -63,7 +63,7 @@ def fit(turns: Turns, name: str, examples: str = "") -> None:
 def decode(turns: Turns, how: str, count: str) -> None:
     """Decode one latent vector `count` times in each turn; "jit" as `sg.load(path, jit=True)`."""
     if how == "jit":
-        want_twins()
+        want_loops()
     model: Any = tasks.model(tasks.STEP[0])
     z = tasks.examples(tasks.STEP[0], 1)[:, : model.latent]  # (1, Z)
     if how == "model":

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..kernels.formulas import numba_works, want_loops
 from ..kernels.plans import Plan, Table
 from ..kernels.recording import Call, recording
-from ..kernels.twins import numba_works, want_twins
 from .machine import peaks, thread_counts, threads_text
 from .result import Result, Row, progress
 from .settings import Settings
@@ -93,7 +93,7 @@ def replayed(call: Callable[[], Any]) -> Callable[[], None]:
 
 def one_process(threads: int, rounds: int, few: bool, whose: str) -> dict[str, Any]:
     """Seconds on that many threads by list, shape and kind, of ours or of NumPy's."""
-    want_twins()
+    want_loops()
     found: dict[str, Any] = {"peak": _peak(threads, few) if whose == "ours" else 0.0}
     for name, shapes in (("60", sixty()), ("200", two_hundred())):
         chosen = sorted(shapes, key=operations)[: 3 * FEW : 3] if few else shapes

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.formulas import numba_works, want_loops
 from ..kernels.plans import Table
 from ..kernels.recording import Action, Call
-from ..kernels.twins import numba_works, want_twins
 from ..train.replay import StepEngine
 from ..train.trainer import Trainer
 from . import tasks
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> Result:
     title = f"Where a step's time goes: {task.name}"
     if not numba_works():
         return Result(title, lines=["numba is not at work here, so there are no loops to time"])
-    want_twins()
+    want_loops()
     parts = parts_of(task, settings.threads)
     seconds: list[float] = []
     for part in reversed(parts):  # the whole first: parts by themselves take the weights anywhere

@@ -54,7 +54,7 @@ def one_task(settings: Settings, task: tasks.Task, there: Sequence[str]) -> dict
 
 def peak_rate(settings: Settings) -> float:
     """Operations a second on as many threads as the tasks get; 0 where it is not known."""
-    from ..kernels.twins import numba_works
+    from ..kernels.formulas import numba_works
 
     if not numba_works():
         return 0.0

@@ -9,10 +9,9 @@ from .. import kernels
 from ..ground.printing import to_stdout
 from ..ground.versions import require
 from ..kernels.cases import case, with_loops
-from ..kernels.plans import Plan, at_once
+from ..kernels.formulas import by_loops, compiles
+from ..kernels.plans import Plan, in_parts
 from ..kernels.recording import Call, recording
-from ..kernels.twins import compiles
-from ..kernels.twins import twins as run_twins
 
 
 def warmup(_options: argparse.Namespace) -> int:
@@ -24,7 +23,7 @@ def warmup(_options: argparse.Namespace) -> int:
     from ..kernels.native.caching import folder
 
     start = time.perf_counter()
-    with run_twins():
+    with by_loops():
         for dtype in ("float32", "float64"):
             call_all(dtype)
             replay(dtype)
@@ -38,8 +37,8 @@ def warmup(_options: argparse.Namespace) -> int:
 def together() -> None:
     """A kernel on two threads, which compiles what shares kernels out."""
     out = np.zeros(1000, np.float32)
-    loop = kernels.add.twins.loop  # type: ignore[attr-defined]
-    at_once(Call(loop, (out, out, out), 1), 2)
+    loop = kernels.add.definition.loop  # type: ignore[attr-defined]
+    in_parts(Call(loop, (out, out, out), 1), 2)
 
 
 def call_all(dtype: str) -> None:

@@ -265,7 +265,7 @@ def _check_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("the library").add_argument
     out = "where certificate.html and certificate.json go (here)"
     add("--out", type=name, metavar="FOLDER", help=out)
-    add("--jit", action="store_true", default=None, help="check the compiled twins (needs numba)")
+    add("--jit", action="store_true", default=None, help="check the compiled loops (needs numba)")
 
     add = command.add_argument_group("a subject").add_argument
     add("--x", type=shape, metavar="N,N", help="shape of a layer's input, its batch in front")

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..ground.arguments import Array
-from ..kernels import formula, share, sigmoid, twin_of
+from ..kernels import formula, loop_of, share, sigmoid
 from ..kernels.functions import exp, log1p, sum_of
 from .rows import alike, in_rows
 
@@ -69,7 +69,7 @@ def draw(logits: Array, rng: np.random.Generator) -> Array:
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(score_bernoulli, weight=4)
+@loop_of(score_bernoulli, weight=4)
 def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     mine = _terms[part]

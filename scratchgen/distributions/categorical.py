@@ -24,7 +24,7 @@ import numpy as np
 
 from ..ground.arguments import Array
 from ..ground.errors import DataError
-from ..kernels import formula, helper, share, twin_of
+from ..kernels import formula, helper, loop_of, share
 from ..kernels.functions import exp, log, sum_of
 from .rows import alike, in_rows
 
@@ -117,7 +117,7 @@ def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Ar
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(score_categorical, weight=4, of=1)
+@loop_of(score_categorical, weight=4, of=1)
 def score_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one, size = logits.dtype.type(0), logits.dtype.type(1), x.shape[1]
     classes = logits.shape[1] // size

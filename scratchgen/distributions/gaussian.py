@@ -23,7 +23,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..ground.arguments import Array
-from ..kernels import formula, share, share_row, twin_of
+from ..kernels import formula, loop_of, share, share_row
 from ..kernels.functions import exp, expm1
 from .rows import in_rows
 
@@ -138,7 +138,7 @@ def value_and_gradient(
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(draw_and_kl, weight=8)
+@loop_of(draw_and_kl, weight=8)
 def draw_and_kl_loop(part, parts, heads, noise, z, kl):
     count, latents = z.shape
     half = heads.dtype.type(0.5)
@@ -155,7 +155,7 @@ def draw_and_kl_loop(part, parts, heads, noise, z, kl):
         kl[j] /= count
 
 
-@twin_of(draw_and_kl_backward, weight=8)
+@loop_of(draw_and_kl_backward, weight=8)
 def draw_and_kl_backward_loop(part, parts, heads, noise, dz, kl, beta, free_bits, dheads):
     count, latents = dz.shape
     half, zero = heads.dtype.type(0.5), heads.dtype.type(0)

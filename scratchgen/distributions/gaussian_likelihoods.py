@@ -29,7 +29,7 @@ import numpy as np
 from ..ground.arguments import Array, Shape, finite
 from ..ground.errors import OptionError
 from ..ground.parts import setting
-from ..kernels import formula, share, sigmoid, standard_normal, twin_of
+from ..kernels import formula, loop_of, share, sigmoid, standard_normal
 from ..kernels.functions import exp, log1p, sum_of
 from . import gaussian
 from .gaussian import LOG_TWO_PI
@@ -252,7 +252,7 @@ def score_gaussian(
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(score_fixed_gaussian)
+@loop_of(score_fixed_gaussian)
 def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
     number = x.dtype.type
     precision, half, mine = exp(-lv), number(0.5), _terms[part]
@@ -267,7 +267,7 @@ def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _te
         log_prob[n] = -half * (constant + sum_of(mine))  # (5)
 
 
-@twin_of(score_shared_gaussian)
+@loop_of(score_shared_gaussian)
 def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
     number, mine = x.dtype.type, _terms[part]
     one, half, size = number(1), number(0.5), number(mine.size)
@@ -287,7 +287,7 @@ def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_r
         d_raw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
 
 
-@twin_of(score_gaussian, weight=6)
+@loop_of(score_gaussian, weight=6)
 def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_raw, _terms):
     number, size = x.dtype.type, x.shape[1]
     one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)

@@ -34,7 +34,7 @@ from ..ground.keywords import explains_keywords
 from ..ground.opening import Opened, open_named
 from ..ground.versions import require
 from ..ground.writing import whole_file
-from ..kernels.twins import want_twins
+from ..kernels.formulas import want_loops
 from ..models import MODELS, Model
 from ..nn import Layout
 from .configuration import LONGEST_CONFIG, blank, checked_json, expect_known, parts, read_json, said
@@ -76,7 +76,7 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
 def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) -> Model:
     """The model that `save` wrote to a path, or that is in bytes or in a binary file object.
 
-    NumPy alone runs a loaded model, unless this process trains too; with jit, numba's twins of the
+    NumPy alone runs a loaded model, unless this process trains too; with jit, numba's loops for the
     kernels do, after the second that it takes to import numba. Raises MissingExtraError where
     that is asked for and numba is not installed.
 
@@ -86,7 +86,7 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
     """
     if jit:
         require("numba", "load(..., jit=True)")
-        want_twins()
+        want_loops()
     stream, size, what = _open(file)
     with stream:
         with only_file_errors(what):

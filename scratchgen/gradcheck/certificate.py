@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..ground.arguments import Shape, whole
-from ..kernels.twins import references, twins
+from ..kernels.formulas import by_formulas, by_loops
 from ..losses import LOSSES
 from ..models import Model
 from ..nn import Layer
@@ -51,11 +51,11 @@ def certify(
 ) -> list[Report]:
     """A report on everything that the library has, kind by kind.
 
-    The NumPy references are what is checked; with jit, their compiled twins where there are any.
+    The NumPy formulas are what is checked; with jit, their compiled loops where there are any.
     `progress` is told of each report as it comes.
     """
     seed, reports = whole(seed, "seed"), []
-    with twins() if jit else references():
+    with by_loops() if jit else by_formulas():
         for one in specimens():
             began = time.perf_counter()
             cases = one.cases(seed)

@@ -25,9 +25,9 @@ import numpy as np
 from ..data.scaling import Scaler
 from ..ground.arguments import Array, Shape, array_text, chunks, examples
 from ..ground.errors import KindError, ShapeError
+from ..kernels.formulas import loops_run, run_by
 from ..kernels.prepared import Prepared
 from ..kernels.trust import asked, is_followed, is_ours, why_not
-from ..kernels.twins import run_by, twins_run
 from ..kernels.workspaces import Workspace
 from ..nn import Layer, Network, Tape, distinct_layers
 from ..nn.layer import Views
@@ -83,7 +83,7 @@ class PreparedDecoder:
         layers = [*distinct_layers(network), *parts]
         self._is_ours = not joins_labels and all(map(is_ours, layers))
         self._is_watched = is_watched()
-        self._by_loops = twins_run()  # as each thread's pass then is
+        self._by_loops = loops_run()  # as each thread's pass then is
         self._mine = threading.local()  # .work: this thread's DecodingPass
         self._pass()
 
@@ -120,7 +120,7 @@ class PreparedDecoder:
     def _pass(self) -> "DecodingPass":
         """This thread's own pass."""
         z = np.zeros_like(self._like_z)
-        with run_by(twins=self._by_loops):
+        with run_by(loops=self._by_loops):
             self._mine.work = DecodingPass(
                 self._network,
                 self._p,

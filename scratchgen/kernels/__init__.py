@@ -29,11 +29,13 @@ room are about speed: the mathematics can be read without them. With N examples 
     clip(x, low, high)                         x cut to [low, high], in place
     approach(x, y, weight)                     x += weight (y - x), in place
 
-To declare more there are `formula` and `twin_of` (twins.py), for activations `pointwise` and
-`loops_of` (bending.py). Loops use `share`, `share_row`, `helper`, `by_dtype`, and functions of one
-number (functions.py). `threads`, `set_threads` and `threads_now` say how many threads work.
+To declare more there are `formula` and `loop_of` (formulas.py), for activations `pointwise` and
+`loops_of` (activation_loops.py). Loops use `share`, `share_row`, `helper`, `by_dtype`, and the
+functions of one number (functions.py). `threads`, `set_threads` and `threads_now` say how many
+threads work.
 """
 
+from .activation_loops import loops_of, pointwise
 from .arithmetic import (
     add,
     add_by_label,
@@ -54,15 +56,14 @@ from .arithmetic import (
     take_rows,
     zeros,
 )
-from .bending import loops_of, pointwise
 from .compiling import by_dtype, helper
 from .elementwise import sigmoid, softplus
+from .formulas import formula, loop_of
 from .normal import FAR, normal_cdf, normal_density
 from .products import add_outer, add_sum, affine, times, times_transpose
 from .random import integers, standard_normal, uniform
 from .recording import clear, scheduled
 from .sharing import set_threads, share, share_row, threads, threads_now
-from .twins import formula, twin_of
 
 __all__ = [
     "FAR",
@@ -85,6 +86,7 @@ __all__ = [
     "integers",
     "join",
     "look_up",
+    "loop_of",
     "loops_of",
     "mean",
     "normal_cdf",
@@ -106,7 +108,6 @@ __all__ = [
     "threads_now",
     "times",
     "times_transpose",
-    "twin_of",
     "uniform",
     "zeros",
 ]

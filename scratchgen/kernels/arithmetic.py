@@ -22,10 +22,10 @@ import numpy as np
 
 from ..ground.arguments import Array, whole
 from . import recording, workspaces
+from .formulas import call, formula, loop_of, may_run_loop_of, want_loops
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
-from .twins import call, formula, may_run_loop_of, twin_of, want_twins
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -38,7 +38,7 @@ def add(x: Array, other: Array) -> Array:
     return x + other  # (1)
 
 
-@twin_of(add)
+@loop_of(add)
 def add_loop(part, parts, x, other, y):
     start, stop = share_row(y.size, part, parts)
     x, other, y = x[start:stop], other[start:stop], y[start:stop]
@@ -52,7 +52,7 @@ def add_scaled(x: Array, y: Array, scale: float) -> Array:
     return x + scale * y  # (2)
 
 
-@twin_of(add_scaled)
+@loop_of(add_scaled)
 def add_scaled_loop(part, parts, x, y, scale, out):
     start, stop = share_row(out.size, part, parts)
     x, y, out = x[start:stop], y[start:stop], out[start:stop]
@@ -66,7 +66,7 @@ def scale(x: Array, factor: float) -> Array:
     return factor * x  # (9)
 
 
-@twin_of(scale)
+@loop_of(scale)
 def scale_loop(part, parts, x, factor, out):
     start, stop = share_row(out.size, part, parts)
     x, out = x[start:stop], out[start:stop]
@@ -85,7 +85,7 @@ def scale_flat_rows(x: Array, factor: Array) -> Array:
     return factor[:, None] * x  # (N, D)   (10)
 
 
-@twin_of(scale_flat_rows)
+@loop_of(scale_flat_rows)
 def scale_flat_rows_loop(part, parts, x, factor, out):
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
@@ -100,7 +100,7 @@ def approach(x: Array, y: Array, weight: Array) -> None:
     x += x.dtype.type(weight[0]) * (y - x)  # (3)
 
 
-@twin_of(approach)
+@loop_of(approach)
 def approach_loop(part, parts, x, y, weight):
     by = x.dtype.type(weight[0])
     start, stop = share_row(x.size, part, parts)
@@ -121,7 +121,7 @@ def mean(values: Array) -> Array:
     return np.add.reduce(values, dtype=np.float64, keepdims=True) / len(values)  # (4)
 
 
-@twin_of(mean)
+@loop_of(mean)
 def mean_loop(part, parts, values, out):
     if part == parts - 1:  # the sum is in one order, whatever `parts` is
         total = 0.0
@@ -136,7 +136,7 @@ def take_rows(x: Array, rows: Array) -> Array:
     return x[rows]  # (5)
 
 
-@twin_of(take_rows, of=2)
+@loop_of(take_rows, of=2)
 def take_rows_loop(part, parts, x, rows, out):
     top, bottom = share(len(rows), part, parts)
     for i in range(top, bottom):
@@ -189,7 +189,7 @@ def split_like(y: Array, x: Array) -> tuple[Array, Array]:
     return y[:, :d].copy(), y[:, d:].copy()  # (N, D), (N, W - D)
 
 
-@twin_of(split_like)
+@loop_of(split_like)
 def split_like_loop(part, parts, y, x, left, right):
     d = x.shape[1]
     top, bottom = share(len(y), part, parts)
@@ -225,7 +225,7 @@ def zeros(size: int, dtype: Any) -> Array:
 
     Who asks for gradients is about to train: from now on loops are worth compiling.
     """
-    want_twins()
+    want_loops()
     return aligned_zeros(size, dtype)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from . import add_in_place, add_sum, arithmetic, products
-from .bending import LOOPS
+from .activation_loops import LOOPS
 from .declarations import ANY_SHAPE, LETTER, Operand, expression
+from .formulas import FORMULAS
 from .operands import Operands
 from .products import BATCH
-from .twins import FORMULAS
 
 OURS = __name__.split(".")[0]
 ROOMS = ("nn", "distributions", "losses", "models", "optim")  # whose files declare kernels
@@ -58,11 +58,11 @@ class Kernel:
 
 @functools.cache
 def kernels() -> dict[str, Kernel]:
-    """All there are, by name; those of activations are called `ReLU.bend`."""
+    """All there are, by name; those of activations are called `ReLU.activate`."""
     for room in ROOMS:
         importlib.import_module(f"{OURS}.{room}")
     found = {
-        name: Kernel(one, one.twins.operands, one.twins.loop is not None)
+        name: Kernel(one, one.definition.operands, one.definition.loop is not None)
         for name, one in FORMULAS.items()
         if one.__module__.startswith(f"{OURS}.")
     }
@@ -214,12 +214,12 @@ SPECIAL: dict[str, Special] = {
     "gradient_penalty_pass": slopes,
     "layer_norm": apart,
     "layer_norm_backward": apart,
-    "layer_norm_bend": apart,
+    "layer_norm_curvature": apart,
     "momentum_step": with_coefficients(1e-2, 0.9),
     "nesterov_step": with_coefficients(1e-2, 0.9),
     "norm_sums": apart,
-    "pull": value_of_x,
-    "pull_both": value_of_x,
+    "times_slope": value_of_x,
+    "times_slope_and_curvature": value_of_x,
     "r1_pass": slopes,
     "rmsprop_step": with_coefficients(1e-2, 0.01, 1e-8),
     "score_bernoulli": shares("x"),

@@ -27,7 +27,7 @@ from ..ground.printing import to_stderr
 from . import sharing
 
 Kernel = Callable[..., Any]
-Twin = Any  # a dispatcher of numba
+Dispatcher = Any  # of numba: a compiled function for each set of types
 
 FUSED = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; sums keep their order
 MEMORY = 0x503  # of NumPy's flags those that numba looks at: contiguous, aligned, writeable
@@ -107,16 +107,16 @@ def with_types(
 
 
 @functools.cache
-def for_python(loop: Kernel) -> Twin:
+def for_python(loop: Kernel) -> Dispatcher:
     """The compiled loop, as Python calls it: (part, parts, *args)."""
     with _lock:  # two threads may get here at once
-        twin = kept(compiled(loop))
-        if loop in _types and not twin.overloads:
+        dispatcher = kept(compiled(loop))
+        if loop in _types and not dispatcher.overloads:
             import numba
 
-            twin.compile((numba.intp, numba.intp, *_types[loop](numba.types)))
-            twin.disable_compile()
-        return twin
+            dispatcher.compile((numba.intp, numba.intp, *_types[loop](numba.types)))
+            dispatcher.disable_compile()
+        return dispatcher
 
 
 def entries(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> list[tuple[int, int]]:
@@ -144,17 +144,17 @@ def _result(loop: Kernel, args: tuple[Any, ...]) -> Any:
     """What numba has compiled, or compiles now, for those arguments."""
     import numba
 
-    twin = for_python(loop)
+    dispatcher = for_python(loop)
     if loop in _types:
-        return next(iter(twin.overloads.values()))
+        return next(iter(dispatcher.overloads.values()))
     kinds = (numba.intp, numba.intp, *map(numba.typeof, args))
-    if kinds not in twin.overloads:
-        twin.compile(kinds)
-    return twin.overloads[kinds]
+    if kinds not in dispatcher.overloads:
+        dispatcher.compile(kinds)
+    return dispatcher.overloads[kinds]
 
 
 @functools.cache
-def compiled(loop: Kernel) -> Twin:
+def compiled(loop: Kernel) -> Dispatcher:
     """`loop` compiled by numba, with the parts that it calls.
 
     error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
@@ -203,7 +203,7 @@ def _globals(loop: Kernel) -> set[str]:
     return {one.argval for one in dis.get_instructions(loop) if one.opname == "LOAD_GLOBAL"}
 
 
-def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Twin:
+def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Dispatcher:
     """A copy of `function` that knows those names, compiled when it is called."""
     import numba
 
@@ -211,20 +211,20 @@ def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> T
     return numba.njit(copy, error_model="numpy", nogil=True, **options)
 
 
-def kept(twin: Twin) -> Twin:
+def kept(dispatcher: Dispatcher) -> Dispatcher:
     """The same, kept on disk by its name where a place can be found."""
     import numba
 
     from .native.caching import KernelCache, folder
 
     if numba.config.DISABLE_JIT:
-        return twin
+        return dispatcher
     if folder() is None:
         _tell(None)
     else:
         KernelCache.on_miss = functools.partial(_tell, folder())
-        twin._cache = KernelCache(twin.py_func)
-    return twin
+        dispatcher._cache = KernelCache(dispatcher.py_func)
+    return dispatcher
 
 
 @functools.cache

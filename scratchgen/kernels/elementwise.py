@@ -13,10 +13,10 @@ losses are made of:
 import numpy as np
 
 from ..ground.arguments import Array
+from .formulas import formula, loop_of
 from .functions import sigmoid as sigmoid_of_one
 from .functions import softplus as softplus_of_one
 from .sharing import share_row
-from .twins import formula, twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -38,7 +38,7 @@ def sigmoid_of_floats(logits: Array) -> Array:
     return np.reciprocal(e + 1)  # (1)
 
 
-@twin_of(sigmoid_of_floats, weight=4)
+@loop_of(sigmoid_of_floats, weight=4)
 def sigmoid_loop(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
@@ -51,7 +51,7 @@ def softplus_of_floats(logits: Array) -> Array:
     return np.log1p(np.exp(-np.abs(logits))) + np.maximum(logits, 0)  # (2)
 
 
-@twin_of(softplus_of_floats, weight=4)
+@loop_of(softplus_of_floats, weight=4)
 def softplus_loop(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]

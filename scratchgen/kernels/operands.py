@@ -12,8 +12,8 @@ declares (declarations.py), and what it returns is made of the size that this sa
 
 written as text, and compiled by Python, when the kernel is first called: a step that Python runs
 has some sixty kernels, and a loop over a declaration would take several times as long. Where a
-condition does not hold, misfits.py raises an error that says what is wrong; or it finds nothing
-wrong, as with complex numbers, which NumPy takes and the loops do not.
+condition does not hold, operand_errors.py raises an error that says what is wrong; or it finds
+nothing wrong, as with complex numbers, which NumPy takes and the loops do not.
 
 A replay calls the loops with the very arrays that were checked when it was recorded, and comes by
 here no more.
@@ -27,7 +27,7 @@ import numpy as np
 
 from . import recording, sharing, workspaces
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, parsed
-from .misfits import FLOAT_NUMBERS, NUMBERS, expect
+from .operand_errors import FLOAT_NUMBERS, NUMBERS, expect
 
 SCOPE = {  # what the lines call by name
     **{name: np.dtype(name) for name in ("float32", "float64", "int64")},

@@ -1,7 +1,7 @@
 """A recorded step is replayed, without the Python between its kernels.
 
     with recording() as notes: ...      a step, as always; see recording.py
-    plan = Plan(notes, threads)         in another order, where that is faster; see schedule.py
+    plan = Plan(notes, threads)         in another order, where that is faster; see reordering.py
     plan.run()                          the same again, in the same memory
 
 Kernels that follow each other are a table, with a row for each: its address, its arguments, and in
@@ -26,9 +26,9 @@ import numpy as np
 from ..ground.arguments import Array
 from . import sharing
 from .compiling import (
+    Dispatcher,
     FromLLVM,
     Kernel,
-    Twin,
     compiled,
     entries,
     for_python,
@@ -38,7 +38,7 @@ from .compiling import (
     with_types,
 )
 from .recording import Action, Call, Clear, Event, Notes
-from .schedule import in_order, writing_first
+from .reordering import in_order, writing_first
 from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
@@ -147,12 +147,12 @@ class Table:
             _region()(parts, self._rows, self._gate)
 
 
-def at_once(call: Call, parts: int) -> None:
+def in_parts(call: Call, parts: int) -> None:
     """The kernel in that many parts, however small, at the same time."""
     sharing.run(functools.partial(_in_parts, call), parts)
 
 
-def where_faster(call: Call, parts: int) -> None:
+def in_parts_if_faster(call: Call, parts: int) -> None:
     """The kernel in that many parts, or in one, where that is faster."""
     ways = _ways_of(call.loop, parts, round(math.log2(call.work + 1)))
     sharing.run(functools.partial(_in_parts, call), parts, ways)
@@ -235,7 +235,7 @@ alone = with_types(go_through, "go_through", _table_and_gate)
 
 
 @functools.cache
-def _region() -> Twin:
+def _region() -> Dispatcher:
     for_python(alone)  # which is tried too, sooner or later: so no later run has to compile it
     return kept(jit(region, "region", {"enter": compiled(enter)}, parallel=True))
 

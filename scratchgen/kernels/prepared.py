@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..ground.arguments import Array
+from .formulas import loops_run, run_by
 from .plans import Plan
 from .recording import Call, recording
-from .twins import run_by, twins_run
 from .workspaces import Workspace, arrays_in
 
 
@@ -37,7 +37,7 @@ class Prepared:
         self._new_memory = new_memory
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
-        self._by_loops = twins_run()
+        self._by_loops = loops_run()
         self.runs_loops_alone = False  # whether a call runs neither Python of f nor NumPy
         if reads is not None:
             self._record(list(arrays_in(reads)))
@@ -45,9 +45,9 @@ class Prepared:
     def __call__(self, x: Array) -> Array:
         """f(x), for x of the example's shape and dtype."""
         np.copyto(self._x, x)
-        if self.runs_loops_alone or twins_run() == self._by_loops:
+        if self.runs_loops_alone or loops_run() == self._by_loops:
             return self._run()
-        with run_by(twins=self._by_loops):
+        with run_by(loops=self._by_loops):
             return self._run()
 
     def _run(self) -> Array:

@@ -47,10 +47,10 @@ from ..ground.arguments import Array
 from ..ground.errors import OptionError
 from . import recording, workspaces
 from .compiling import FromLLVM, Kernel, helper, with_types
+from .formulas import call, formula, loop_of, may_run_loop_of
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
-from .twins import call, formula, may_run_loop_of, twin_of
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -66,7 +66,7 @@ WRITTEN = (3,)  # of the arguments of `multiply`, after part and parts
 SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait
 NEITHER, A, B = 0, 1, 2  # which of the two may be nothing but 0
 
-# of two that do not fit, the one that stands last is blamed: see misfits.py
+# of two that do not fit, the one that stands last is blamed: see operand_errors.py
 TIMES = Operands("times", "w (I, O), x (N, I) -> y (N, O)", ("x", "w"))
 AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> y (N, O)", ("x", "w", "b"))
 ADD_OUTER = Operands("add_outer", "x (N, I), dy (N, O) -> into (I, O) in place", strided=True)
@@ -200,7 +200,7 @@ def sum_blocks(dy: Array) -> Array:
     return np.add.reduceat(dy, np.arange(0, len(dy), BATCH), axis=0)
 
 
-@twin_of(sum_blocks)
+@loop_of(sum_blocks)
 def sum_blocks_loop(part, parts, dy, blocks):
     first, last = share(len(blocks), part, parts)
     for b in range(first, last):

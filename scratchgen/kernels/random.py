@@ -37,7 +37,7 @@ import numpy as np
 from ..ground.arguments import Array, Shape, whole
 from . import recording, workspaces
 from .compiling import FromLLVM, for_python, rounded
-from .twins import twins_run
+from .formulas import loops_run
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -91,7 +91,7 @@ def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
     """Draws of N(0, 1), written into out, any shape."""
     plain = type(out) is np.ndarray and out.flags.carray and out.dtype == np.float32
     ours = plain and out.size >= FEW and type(rng) is np.random.Generator  # others may do otherwise
-    if ours and twins_run() and numpy_draws_the_same():
+    if ours and loops_run() and numpy_draws_the_same():
         _fill(rng, out)
     else:
         rng.standard_normal(dtype=out.dtype.type, out=out)

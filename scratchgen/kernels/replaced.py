@@ -1,7 +1,7 @@
 """Whether functions are the published ones: each in its place, and a formula with all it reaches.
 
 A step of training that was recorded runs again without the Python that was read (train/replay.py),
-and a kernel's loop runs in the place of its formula (kernels/twins.py). Both are right for the
+and a kernel's loop runs in the place of its formula (kernels/formulas.py). Both are right for the
 functions that they were made from. An edit of their text is seen by fingerprints.py. What was put
 into the place of a function while the program ran comes from another place:
 

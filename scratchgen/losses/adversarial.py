@@ -36,7 +36,7 @@ import numpy as np
 from ..ground.arguments import Array, expect_arrays, real_numbers
 from ..ground.keywords import ExplainsKeywords
 from ..ground.parts import Registry
-from ..kernels import formula, full, share_row, sigmoid, softplus, twin_of
+from ..kernels import formula, full, loop_of, share_row, sigmoid, softplus
 from ..kernels.functions import sigmoid as sigmoid_of_one
 from ..kernels.functions import softplus as softplus_of_one
 from ..nn.layer import accept
@@ -259,7 +259,7 @@ def _accepted(
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(logistic_pass, weight=8)
+@loop_of(logistic_pass, weight=8)
 def logistic_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -268,7 +268,7 @@ def logistic_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
         dfake[n] = dvalue[n] * sigmoid_of_one(fake[n])
 
 
-@twin_of(least_squares_pass)
+@loop_of(least_squares_pass)
 def least_squares_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
@@ -279,7 +279,7 @@ def least_squares_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake
         dfake[n] = dvalue[n] * f
 
 
-@twin_of(hinge_pass)
+@loop_of(hinge_pass)
 def hinge_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
     zero, one = value.dtype.type(0), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
@@ -290,7 +290,7 @@ def hinge_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
         dfake[n] = dvalue[n] if fake[n] > -one else zero
 
 
-@twin_of(wasserstein_pass)
+@loop_of(wasserstein_pass)
 def wasserstein_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -299,7 +299,7 @@ def wasserstein_pass_loop(part, parts, real, fake, dvalue, value, dreal, dfake):
         dfake[n] = dvalue[n]
 
 
-@twin_of(minimax_generator_pass, weight=4)
+@loop_of(minimax_generator_pass, weight=4)
 def minimax_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -307,7 +307,7 @@ def minimax_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
         dfake[n] = -dvalue[n] * sigmoid_of_one(fake[n])
 
 
-@twin_of(non_saturating_generator_pass, weight=4)
+@loop_of(non_saturating_generator_pass, weight=4)
 def non_saturating_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -315,7 +315,7 @@ def non_saturating_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
         dfake[n] = -dvalue[n] * sigmoid_of_one(-fake[n])
 
 
-@twin_of(least_squares_generator_pass)
+@loop_of(least_squares_generator_pass)
 def least_squares_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
@@ -325,7 +325,7 @@ def least_squares_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
         dfake[n] = dvalue[n] * f
 
 
-@twin_of(linear_generator_pass)
+@loop_of(linear_generator_pass)
 def linear_generator_pass_loop(part, parts, fake, dvalue, value, dfake):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):

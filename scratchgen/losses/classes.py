@@ -14,7 +14,7 @@ minimises (1) for the generated ones. Source: Odena et al. 2017.
 
 from ..distributions import categorical
 from ..ground.arguments import Array
-from ..kernels import formula, full, scale, share_row, twin_of
+from ..kernels import formula, full, loop_of, scale, share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -47,7 +47,7 @@ def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, A
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(floats_like)
+@loop_of(floats_like)
 def floats_like_loop(part, parts, logits, labels, x):
     start, stop = share_row(len(logits), part, parts)
     for n in range(start, stop):

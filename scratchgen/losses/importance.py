@@ -34,7 +34,7 @@ Sources: (1) to (5) Burda et al. 2016; (6) Tucker et al. 2019, after Roeder et a
 import numpy as np
 
 from ..ground.arguments import Array
-from ..kernels import formula, share, twin_of
+from ..kernels import formula, loop_of, share
 from ..kernels.functions import exp, log, sum_of
 
 # mypy: disable-error-code="no-untyped-def"
@@ -53,7 +53,7 @@ def importance_weights(log_w: Array) -> tuple[Array, Array]:
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(importance_weights, weight=4)
+@loop_of(importance_weights, weight=4)
 def importance_weights_loop(part, parts, log_w, bound, weights, _terms):
     w, count = _terms[part], log_w.dtype.type(log_w.shape[1])
     top, bottom = share(len(log_w), part, parts)

@@ -32,7 +32,7 @@ from .. import kernels
 from ..ground.arguments import Array, finite
 from ..ground.errors import ShapeError
 from ..ground.parts import Part, Registry, setting
-from ..kernels import formula, scale_rows, share, share_row, twin_of
+from ..kernels import formula, loop_of, scale_rows, share, share_row
 from ..kernels.functions import sum_of
 from ..nn import Bound
 from ..nn.layer import accept
@@ -222,7 +222,7 @@ def rows(x: Array) -> Array:
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(between)
+@loop_of(between)
 def between_loop(part, parts, real, fake, e, x):
     one = e.dtype.type(1)
     top, bottom = share(len(x), part, parts)
@@ -234,7 +234,7 @@ def between_loop(part, parts, real, fake, e, x):
             x_n[j] = rest * fake_n[j] + of_real  # (1)
 
 
-@twin_of(row_norms)
+@loop_of(row_norms)
 def row_norms_loop(part, parts, x, norm, _terms):
     mine = _terms[part]
     top, bottom = share(len(x), part, parts)
@@ -245,7 +245,7 @@ def row_norms_loop(part, parts, x, norm, _terms):
         norm[n] = np.sqrt(sum_of(mine))
 
 
-@twin_of(first_of)
+@loop_of(first_of)
 def first_of_loop(part, parts, y, first):
     zero, one = y.dtype.type(0), y.dtype.type(1)
     top, bottom = share(len(y), part, parts)
@@ -256,7 +256,7 @@ def first_of_loop(part, parts, y, first):
             first_n[k] = zero
 
 
-@twin_of(gradient_penalty_pass)
+@loop_of(gradient_penalty_pass)
 def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value, factor):
     zero, two = norm.dtype.type(0), norm.dtype.type(2)
     start, stop = share_row(norm.size, part, parts)
@@ -266,7 +266,7 @@ def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value,
         factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero  # (3)
 
 
-@twin_of(r1_pass)
+@loop_of(r1_pass)
 def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
     half = norm.dtype.type(0.5)
     start, stop = share_row(norm.size, part, parts)

@@ -25,7 +25,7 @@ relu'(0) = 0, as everywhere in the field. Sources: (5) Maas et al. 2013, (6) Cle
 (10) Elfwing et al. 2018, (11) Hendrycks and Gimpel 2016, in its exact form.
 
 Below each class stand the same three functions for one number x: loops call them, as functions
-without a self, with the numbers of `settings()` behind (kernels/bending.py).
+without a self, with the numbers of `settings()` behind (kernels/activation_loops.py).
 """
 
 from dataclasses import dataclass
@@ -80,38 +80,40 @@ class Activation(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        tape.x, tape.y = x, self.bend(x)
+        tape.x, tape.y = x, self.activate(x)
         return tape.y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        return self.pull(tape.x, tape.y, dy) if need_dx else None  # (1)
+        return self.times_slope(tape.x, tape.y, dy) if need_dx else None  # (1)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = u
-        return self.pull(tape.x, tape.y, u)  # (2)
+        return self.times_slope(tape.x, tape.y, u)  # (2)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         if not need_dx:
             return None
-        dx, du = self.pull_both(tape.x, tape.y, tape.u, dy, dv)  # (3)
+        dx, du = self.times_slope_and_curvature(tape.x, tape.y, tape.u, dy, dv)  # (3)
         return SimpleNamespace(x=dx, u=du)
 
     @pointwise("x (...) -> y (...)")
-    def bend(self, x: Array) -> Array:
+    def activate(self, x: Array) -> Array:
         """s(x)."""
         return self.value(x)
 
     @pointwise("x, y, dy (...) -> dx (...)")
-    def pull(self, x: Array, y: Array, dy: Array) -> Array:
+    def times_slope(self, x: Array, y: Array, dy: Array) -> Array:
         """s'(x) dy."""
         return self.slope(x, y) * dy  # (1), and (2) for u in the place of dy
 
     @pointwise("x, y, u, dy, dv (...) -> dx, du (...)")
-    def pull_both(self, x: Array, y: Array, u: Array, dy: Array, dv: Array) -> tuple[Array, Array]:
+    def times_slope_and_curvature(
+        self, x: Array, y: Array, u: Array, dy: Array, dv: Array
+    ) -> tuple[Array, Array]:
         """dx and du, back through y = s(x) and (2)."""
         slope, curvature = self.slope(x, y), self.curvature(x, y)
         return slope * dy + curvature * u * dv, slope * dv  # (3)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from .. import kernels
 from ..ground.arguments import Array, expect_floats, fraction
-from ..kernels import formula, share_row, twin_of
+from ..kernels import formula, loop_of, share_row
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -72,7 +72,7 @@ def drop_out(x: Array, uniform: Array, drop: float) -> Array:
     return x * kept  # (2)
 
 
-@twin_of(drop_out)
+@loop_of(drop_out)
 def drop_out_loop(part, parts, x, uniform, drop, y):
     zero, one = x.dtype.type(0), x.dtype.type(1)
     scale = one / (one - drop)

@@ -36,7 +36,7 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats, finite, fraction, whole
 from ..ground.errors import ShapeError
-from ..kernels import formula, share, share_row, twin_of
+from ..kernels import formula, loop_of, share, share_row
 from ..kernels.functions import sum_of
 from .initialisers import Constant, Initial, bound
 from .layer import Layer, Views
@@ -87,7 +87,7 @@ def norm_sums(dy: Array, h: Array) -> tuple[Array, Array]:
     return (dy * h).sum(axis=0), dy.sum(axis=0)  # (4)
 
 
-@twin_of(norm_sums)
+@loop_of(norm_sums)
 def norm_sums_loop(part, parts, dy, h, dgamma, dbeta):
     left, right = share_row(dgamma.size, part, parts)
     dgamma, dbeta = dgamma[left:right], dbeta[left:right]
@@ -154,7 +154,9 @@ class LayerNorm(Normalisation):
         if not need_dx:
             return None
         du, dk = layer_norm_backward(rows_v, p.gamma, r, h), times_gamma(rows_v, p.gamma)  # (6)
-        dx = layer_norm_bend(layer_norm_backward(rows_y, p.gamma, r, h), u, dk, r, h, k, du)  # (7)
+        dx = layer_norm_curvature(
+            layer_norm_backward(rows_y, p.gamma, r, h), u, dk, r, h, k, du
+        )  # (7)
         return SimpleNamespace(x=dx.reshape(dy.shape), u=du.reshape(dy.shape))
 
 
@@ -167,7 +169,7 @@ def layer_norm(x: Array, eps: float, gamma: Array, beta: Array) -> tuple[Array, 
     return r, h, gamma * h + beta  # (2)
 
 
-@twin_of(layer_norm, weight=2)
+@loop_of(layer_norm, weight=2)
 def layer_norm_loop(part, parts, x, eps, gamma, beta, r, h, y, _terms):
     features, one, mine = x.dtype.type(gamma.size), x.dtype.type(1), _terms[part]
     top, bottom = share(len(x), part, parts)
@@ -195,7 +197,7 @@ def layer_norm_backward(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
     return r[:, None] * (q - mean_q - h * mean_qh)  # (3)
 
 
-@twin_of(layer_norm_backward, weight=2)
+@loop_of(layer_norm_backward, weight=2)
 def layer_norm_backward_loop(part, parts, dy, gamma, r, h, dx, _terms):
     features, mine = dy.dtype.type(gamma.size), _terms[part]
     top, bottom = share(len(dy), part, parts)
@@ -217,7 +219,7 @@ def times_gamma(k: Array, gamma: Array) -> Array:
     return gamma * k
 
 
-@twin_of(times_gamma)
+@loop_of(times_gamma)
 def times_gamma_loop(part, parts, k, gamma, v):
     top, bottom = share(len(k), part, parts)
     for n in range(top, bottom):
@@ -227,7 +229,7 @@ def times_gamma_loop(part, parts, k, gamma, v):
 
 
 @formula("a, u, dk (N, F), r (N,), h, k, du (N, F) -> dx (N, F), _terms (1+, F)")
-def layer_norm_bend(
+def layer_norm_curvature(
     a: Array, u: Array, dk: Array, r: Array, h: Array, k: Array, du: Array
 ) -> Array:
     """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
@@ -237,7 +239,7 @@ def layer_norm_bend(
     return a - r[:, None] * (uh * du + dkh * k + dkk * h)  # (7)
 
 
-@twin_of(layer_norm_bend, weight=4)
+@loop_of(layer_norm_curvature, weight=4)
 def layer_norm_bend_loop(part, parts, a, u, dk, r, h, k, du, dx, _terms):
     mine, scale = _terms[part], r.dtype.type(1) / r.dtype.type(u.shape[1])
     top, bottom = share(len(u), part, parts)
@@ -332,7 +334,7 @@ def column_moments(x: Array) -> tuple[Array, Array]:
     return mean, (c * c).mean(axis=0)  # (1)
 
 
-@twin_of(column_moments, weight=2)
+@loop_of(column_moments, weight=2)
 def column_moments_loop(part, parts, x, mean, var):
     count = x.dtype.type(len(x))
     left, right = share_row(mean.size, part, parts)
@@ -364,7 +366,7 @@ def batch_norm(
     return r, h, gamma * h + beta  # (2)
 
 
-@twin_of(batch_norm)
+@loop_of(batch_norm)
 def batch_norm_loop(part, parts, x, mean, var, eps, gamma, beta, r, h, y):
     one = x.dtype.type(1)
     left, right = share_row(mean.size, part, parts)
@@ -388,7 +390,7 @@ def batch_norm_backward(
     return gamma * r * (dy - (dbeta + h * dgamma) / len(dy))  # (5)
 
 
-@twin_of(batch_norm_backward)
+@loop_of(batch_norm_backward)
 def batch_norm_backward_loop(part, parts, dy, gamma, r, h, dgamma, dbeta, dx):
     count = dy.dtype.type(len(dy))
     left, right = share_row(gamma.size, part, parts)

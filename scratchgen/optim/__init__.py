@@ -8,7 +8,16 @@ from .description import build, describe, recorded
 from .momentum import Momentum, Nesterov
 from .optimizers import OPTIMIZERS, optimizer_for
 from .rmsprop import RMSProp
-from .schedules import SCHEDULES, Chain, Constant, Cosine, LinearDecay, Schedule, StepDecay, WarmUp
+from .schedules import (
+    SCHEDULES,
+    Chain,
+    Constant,
+    Cosine,
+    LinearDecay,
+    Schedule,
+    StepDecay,
+    WarmUp,
+)
 
 __all__ = [
     "OPTIMIZERS",

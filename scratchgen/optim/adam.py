@@ -17,7 +17,7 @@ import numpy as np
 
 from ..ground.arguments import Array, finite, fraction
 from ..ground.parts import setting
-from ..kernels import formula, share_row, twin_of
+from ..kernels import formula, loop_of, share_row
 from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule
@@ -93,7 +93,7 @@ class AdamW(Adam):
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(adam_step)
+@loop_of(adam_step)
 def adam_step_loop(part, parts, theta, g, m, v, coefficients):
     rate, rest1, rest2, eps = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     c1, c2, decay, least = coefficients[4], coefficients[5], coefficients[6], coefficients[7]

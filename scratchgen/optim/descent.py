@@ -27,7 +27,7 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array, finite
 from ..ground.parts import Part, setting
-from ..kernels import formula, share_row, twin_of
+from ..kernels import formula, loop_of, share_row
 from .memory import Memory, check_gradient, check_update, remember
 from .schedules import Schedule, is_schedule, rate_at
 
@@ -140,7 +140,7 @@ def flush(x: Array, least: np.floating[Any]) -> None:
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(sgd_step)
+@loop_of(sgd_step)
 def sgd_step_loop(part, parts, theta, g, coefficients):
     rate = coefficients[0]
     start, stop = share_row(theta.size, part, parts)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ..ground.arguments import Array, fraction
 from ..ground.parts import setting
-from ..kernels import formula, share_row, twin_of
+from ..kernels import formula, loop_of, share_row
 from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule
@@ -91,7 +91,7 @@ def nesterov_step(theta: Array, g: Array, velocity: Array, coefficients: Array) 
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(momentum_step)
+@loop_of(momentum_step)
 def momentum_step_loop(part, parts, theta, g, velocity, coefficients):
     rate, momentum, least = coefficients[0], coefficients[1], coefficients[2]
     start, stop = share_row(theta.size, part, parts)
@@ -102,7 +102,7 @@ def momentum_step_loop(part, parts, theta, g, velocity, coefficients):
         velocity[i] = 0 if abs(now) < least else now  # (4)
 
 
-@twin_of(nesterov_step)
+@loop_of(nesterov_step)
 def nesterov_step_loop(part, parts, theta, g, velocity, coefficients):
     rate, momentum, least = coefficients[0], coefficients[1], coefficients[2]
     start, stop = share_row(theta.size, part, parts)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..ground.arguments import Array, finite, fraction, true_or_false
 from ..ground.parts import setting
-from ..kernels import formula, share_row, twin_of
+from ..kernels import formula, loop_of, share_row
 from .descent import Descent, flush
 from .memory import Memory
 from .schedules import Schedule
@@ -88,7 +88,7 @@ def centred_rmsprop_step(
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(rmsprop_step)
+@loop_of(rmsprop_step)
 def rmsprop_step_loop(part, parts, theta, g, v, coefficients):
     rate, rest, eps, least = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     start, stop = share_row(theta.size, part, parts)
@@ -99,7 +99,7 @@ def rmsprop_step_loop(part, parts, theta, g, v, coefficients):
         v[i] = 0 if now < least else now  # (5)
 
 
-@twin_of(centred_rmsprop_step)
+@loop_of(centred_rmsprop_step)
 def centred_rmsprop_step_loop(part, parts, theta, g, v, mean, coefficients):
     rate, rest, eps, least = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     zero = theta.dtype.type(0)

@@ -68,17 +68,17 @@ def _draw_products(axes: Any, threads: str, measured: dict[str, Any]) -> None:
 
 
 def _draw_kernels(axes: Any, measured: dict[str, dict[str, float]]) -> None:
-    """How many times as fast as its reference each twin is."""
+    """How many times as fast as its formula each loop is."""
     names = list(measured)[::-1]
-    ratios = [measured[name]["reference"] / min(_twin_times(measured[name])) for name in names]
+    ratios = [measured[name]["reference"] / min(_loop_times(measured[name])) for name in names]
     axes.barh(names, ratios, color=COLOURS["scratchgen"])
     axes.axvline(1, color="k", linewidth=1)
     axes.set_xscale("log")
-    axes.set_title("kernels: NumPy's time over the twin's")
+    axes.set_title("kernels: NumPy's time over the loop's")
     axes.tick_params(axis="y", labelsize=8)
 
 
-def _twin_times(times: dict[str, float]) -> list[float]:
+def _loop_times(times: dict[str, float]) -> list[float]:
     return [value for name, value in times.items() if name != "reference"]
 
 

@@ -33,7 +33,7 @@ def is_known(part: Any) -> bool:
             both_of(part.discriminator, part.discriminator_gradients),
             both_of(part.generator, part.generator_gradients),
         )
-        return is_ours(part) and all(hasattr(formula, "twins") for formula in players)
+        return is_ours(part) and all(hasattr(formula, "definition") for formula in players)
     if isinstance(part, ClipNorm) and not is_known(part.optimizer):
         return False
     return is_ours(part)

@@ -35,10 +35,10 @@ from ..ground.arguments import Array
 from ..ground.errors import DivergedError
 from ..ground.printing import to_stderr
 from ..kernels import fingerprints, replaced
+from ..kernels.formulas import loops_run
 from ..kernels.plans import Plan
 from ..kernels.recording import Action, Notes, act, recording
 from ..kernels.trust import asked, is_followed, why_not
-from ..kernels.twins import twins_run
 from ..kernels.workspaces import Workspace
 from .doubles import Double, are_same
 from .stand_ins import PartCall, Refused, taping
@@ -88,7 +88,7 @@ class StepEngine:
         """
         self._look_at_settings()
         if self._names is None:
-            if twins_run():
+            if loops_run():
                 fingerprints.edited()  # so that no loop of an edited formula runs
         elif not self._names.are_as_before():
             self._look()
@@ -150,7 +150,7 @@ class StepEngine:
     def _kind(self, size: int) -> tuple["Kind", Any]:
         """What is known of steps like the next one, and by which key."""
         double = self._double()
-        key = (size, self.trainer.turns(), kernels.threads_now(), twins_run(), self._chosen)
+        key = (size, self.trainer.turns(), kernels.threads_now(), loops_run(), self._chosen)
         if key not in self._kinds:
             if len(self._kinds) > MOST_KNOWN:
                 self._forget()

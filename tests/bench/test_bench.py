@@ -25,7 +25,7 @@ from scratchgen.command import words as cli
 from scratchgen.command.benchmark import PARTS
 from scratchgen.ground.versions import is_installed
 from scratchgen.kernels.cases import case, with_loops
-from scratchgen.kernels.twins import compiles
+from scratchgen.kernels.formulas import compiles
 
 QUICK = Settings(rounds=1, quick=True)
 
@@ -155,7 +155,7 @@ def test_the_products_that_are_timed_are_those_of_numpy():
 @pytest.fixture
 def few_kernels(monkeypatch):
     """What is timed of the kernels: all of them would take a minute to compile."""
-    few = {name: with_loops()[name] for name in ("sum_blocks", "take_rows", "ReLU.pull")}
+    few = {name: with_loops()[name] for name in ("sum_blocks", "take_rows", "ReLU.times_slope")}
     monkeypatch.setattr(elements, "with_loops", lambda: few)
     return few
 

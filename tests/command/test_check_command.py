@@ -299,7 +299,7 @@ def test_without_a_subject_the_library_is_checked_and_certified(folder, capsys, 
     assert (folder / "certificate.html").exists()
 
 
-def test_compiled_twins_are_checked_where_numba_is_and_asked_for_by_name_elsewhere(
+def test_compiled_loops_are_checked_where_numba_is_and_asked_for_by_name_elsewhere(
     capsys, quick_library, monkeypatch
 ):
     installed = {"numba": True}

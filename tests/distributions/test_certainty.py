@@ -11,10 +11,10 @@ import pytest
 
 from scratchgen.distributions import Bernoulli, Categorical
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 
 needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+    not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
 FAR = {"float32": [1, 15, 30, 80], "float64": [1, 15, 30, 100, 700]}
 ULPS = 8
@@ -46,7 +46,7 @@ def all_ways(likelihood, x, raw):
     """log p(x) and its gradient, by each way there is."""
     one = np.ones(len(x), x.dtype)
     yield likelihood.log_prob(x, raw), likelihood.raw_gradient(x, raw, one)
-    for way in (references, *[twins] * is_installed("numba")):
+    for way in (by_formulas, *[by_loops] * is_installed("numba")):
         with way():
             yield likelihood.value_and_gradient(x, raw, one)
 

@@ -11,10 +11,10 @@ from layer_cases import passes
 import scratchgen as sg
 from scratchgen.distributions import gaussian, importance_draws
 from scratchgen.ground.errors import ShapeError
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.workspaces import Workspace
 
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_size = pytest.mark.parametrize(
     ("n", "draws", "latents"), [(1, 1, 1), (3, 1, 2), (1, 4, 3), (5, 3, 17), (2, 50, 4)]
 )

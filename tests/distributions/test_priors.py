@@ -8,15 +8,15 @@ import pytest
 
 from scratchgen.distributions import PRIORS, Prior, Ring, StandardNormal, Uniform
 from scratchgen.ground.errors import OptionError
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.kernels.workspaces import Workspace
 
 EACH = [StandardNormal(), Uniform(), Uniform(0.5), Ring(), Ring(modes=3, radius=2.0, std=0.7)]
 each_prior = pytest.mark.parametrize("prior", EACH, ids=str)
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
 )
@@ -143,7 +143,7 @@ def test_a_prior_of_ones_own_needs_a_draw():
         Prior().draw(rng(), 1, 2, "float32")
 
 
-@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 @each_prior
 @each_dtype
 def test_a_replayed_step_draws_what_the_step_would_have_drawn(prior, dtype, way):

@@ -15,7 +15,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen.export.translation import translated
-from scratchgen.kernels.twins import references
+from scratchgen.kernels.formulas import by_formulas
 
 RELEASED = Path(__file__).parent / "released"
 EXPECTED = "expected.npz"
@@ -36,7 +36,7 @@ each_file = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def no_loop_is_compiled() -> Iterator[None]:
-    with references():
+    with by_formulas():
         yield
 
 

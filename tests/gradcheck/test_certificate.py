@@ -23,7 +23,7 @@ from scratchgen.gradcheck.specimens import (
     models,
     of_recipes,
 )
-from scratchgen.kernels.twins import formula, references, twin_of, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops, formula, loop_of
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.losses import LOSSES, PENALTIES
 from scratchgen.models import MODELS, RECIPES, Recipe
@@ -132,7 +132,7 @@ def test_the_library_passes(reports):
 
 
 def test_it_passes_where_memory_holds_nan_until_it_is_written():
-    """Its twins, if there are any; models are all in tests/meaning, in such memory as well."""
+    """Its loops, if there are any; models are all in tests/meaning, in such memory as well."""
     with filled():
         for one in (one for one in specimens() if one.kind != "model"):
             with Workspace().step():
@@ -212,41 +212,41 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
 
 
 @pytest.fixture
-def told(monkeypatch):
+def ran_as(monkeypatch):
     """A kernel, and what it ran as; its loop is not compiled."""
     ran = []
-    monkeypatch.setattr("scratchgen.kernels.twins.FORMULAS", {})
+    monkeypatch.setattr("scratchgen.kernels.formulas.FORMULAS", {})
 
     @formula("-> x (N,) in place")
     def kernel(x):
-        ran.append("reference")
+        ran.append("formula")
 
-    twin_of(kernel)(lambda part, parts, x: None)
-    twin = lambda *_: ran.append("twin")  # noqa: E731
-    monkeypatch.setattr("scratchgen.kernels.plans.for_python", lambda *_: twin)
-    monkeypatch.setattr("scratchgen.kernels.twins.numba_works", lambda: True)
+    loop_of(kernel)(lambda part, parts, x: None)
+    loop = lambda *_: ran.append("loop")  # noqa: E731
+    monkeypatch.setattr("scratchgen.kernels.plans.for_python", lambda *_: loop)
+    monkeypatch.setattr("scratchgen.kernels.formulas.numba_works", lambda: True)
     return kernel, ran
 
 
-def test_within_references_the_reference_runs_and_after_it_what_ran_before(told):
-    kernel, ran = told
-    with references():
+def test_within_by_formulas_the_formula_runs_and_after_it_what_ran_before(ran_as):
+    kernel, ran = ran_as
+    with by_formulas():
         kernel(np.ones(1))
-        with references():
+        with by_formulas():
             kernel(np.ones(1))
-            with twins():
+            with by_loops():
                 kernel(np.ones(1))
         kernel(np.ones(1))
-    with twins():
+    with by_loops():
         kernel(np.ones(1))
-    assert ran == ["reference"] * 2 + ["twin", "reference", "twin"]
+    assert ran == ["formula"] * 2 + ["loop", "formula", "loop"]
 
 
-@pytest.mark.parametrize(("jit", "wanted"), [(False, "reference"), (True, "twin")])
-def test_a_certificate_is_one_of_references_and_with_jit_of_their_twins(
-    monkeypatch, told, jit, wanted
+@pytest.mark.parametrize(("jit", "wanted"), [(False, "formula"), (True, "loop")])
+def test_a_certificate_is_one_of_formulas_and_with_jit_of_their_loops(
+    monkeypatch, ran_as, jit, wanted
 ):
-    kernel, ran = told
+    kernel, ran = ran_as
     one = Specimen("layer", "kernel", lambda seed: kernel(np.ones(1)) or [])
     monkeypatch.setattr(certificate, "specimens", lambda: [one])
     certify(jit=jit)

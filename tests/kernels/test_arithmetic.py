@@ -5,12 +5,12 @@ import pytest
 
 from scratchgen import kernels
 from scratchgen.ground.errors import DataError, OptionError, ShapeError
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.kernels.workspaces import Workspace
 
-EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
+EITHER_WAY = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_shape = pytest.mark.parametrize("shape", [(), (1,), (5,), (4, 3), (3, 2, 2), (0,)])
 needs_numba = pytest.mark.skipif(
@@ -147,7 +147,7 @@ def test_whole_numbers_are_labels():
 # In a step that is replayed.
 
 
-@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 def test_a_replayed_step_repeats_and_scales_what_it_is_given_and_draws_anew(way):
     def step(x, factor, table, rng):
         labels = kernels.integers(rng, 4, (6,))  # (N K,)

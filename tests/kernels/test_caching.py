@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from test_twins import run
+from test_formulas import run
 
 from scratchgen.command import warm_up as warming
 from scratchgen.kernels import plans
-from scratchgen.kernels.twins import numba_works
+from scratchgen.kernels.formulas import numba_works
 
 pytestmark = pytest.mark.skipif(
     not numba_works(), reason="numba is not installed, or switched off: nothing is compiled"
@@ -22,9 +22,9 @@ posix = pytest.mark.skipif(os.name != "posix", reason="only there do folders hav
 KERNEL = """
 import numpy as np, sys
 from scratchgen import kernels
-from scratchgen.kernels.twins import twins
+from scratchgen.kernels.formulas import by_loops
 into = np.zeros(4, np.float32)
-with twins():
+with by_loops():
     kernels.add_sum(np.ones((3, 4), np.float32), into)
 print(into.tolist())
 """
@@ -224,8 +224,8 @@ def is_compiled(function: ast.FunctionDef) -> bool:
 
 OWN = """
 import numpy as np
-from scratchgen.kernels import formula, twin_of
-from scratchgen.kernels.twins import twins
+from scratchgen.kernels import formula, loop_of
+from scratchgen.kernels.formulas import by_loops
 
 TIMES = 2.0
 
@@ -233,12 +233,12 @@ TIMES = 2.0
 def several(x):
     return TIMES * x
 
-@twin_of(several)
+@loop_of(several)
 def several_loop(part, parts, x, y):
     for i in range(x.size):
         y[i] = TIMES * x[i]
 
-with twins():
+with by_loops():
     print(several(np.ones(2)).tolist())
 """
 

@@ -9,7 +9,7 @@ from scratchgen.distributions import bernoulli, gaussian
 from scratchgen.kernels import arithmetic, products
 from scratchgen.kernels import fingerprints as sources
 from scratchgen.kernels import replaced as published
-from scratchgen.kernels.twins import FORMULAS
+from scratchgen.kernels.formulas import FORMULAS
 from scratchgen.nn import GELU, SiLU
 
 
@@ -71,6 +71,6 @@ def test_a_formula_is_another_where_a_function_that_it_calls_was_replaced(monkey
 
 @pytest.mark.parametrize("kind", [GELU, SiLU])
 def test_a_method_is_another_where_one_that_it_calls_is_another(edit, kind):
-    assert published.is_published(kind.bend, kind=kind)
+    assert published.is_published(kind.activate, kind=kind)
     edit("nn/activations.py", f"{kind.__name__}.value")
-    assert not published.is_published(kind.bend, kind=kind)
+    assert not published.is_published(kind.activate, kind=kind)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.losses import HINGE, LOSSES, MINIMAX, AdversarialLoss
 from scratchgen.losses.adversarial import both_of
 
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_game = pytest.mark.parametrize("game", LOSSES.values(), ids=str)
 

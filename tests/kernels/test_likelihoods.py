@@ -16,8 +16,8 @@ from scratchgen.distributions import (
     log_prob_and_gradient,
 )
 from scratchgen.ground.errors import ShapeError
-from scratchgen.kernels import twins as room
-from scratchgen.kernels.twins import numba_works, references, twins
+from scratchgen.kernels import formulas as room
+from scratchgen.kernels.formulas import by_formulas, by_loops, numba_works
 from scratchgen.kernels.workspaces import Workspace
 
 EACH = [
@@ -30,7 +30,7 @@ EACH = [
     Gaussian(),
     Gaussian(least_variance=0.5),
 ]
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 each_kind = pytest.mark.parametrize("likelihood", EACH, ids=str)
 
@@ -97,7 +97,7 @@ def test_what_is_no_label_has_no_probability(way):
 def test_a_pass_in_a_warm_workspace_takes_no_new_memory_for_examples(likelihood):
     x, raw, dvalue = data(likelihood, 2048, (30, 2), "float32")
     workspace = Workspace()
-    with twins():
+    with by_loops():
         for _ in range(2):
             with workspace.step():
                 likelihood.value_and_gradient(x, raw, dvalue)
@@ -136,7 +136,7 @@ def test_no_kernel_is_compiled_anew_for_memory_of_another_kind(likelihood, monke
     changes = (read_only, np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2])
     for change in changes:
         given = map(change, data(likelihood, 6, (4, 3, 1), "float32"))
-        with twins():
+        with by_loops():
             likelihood.value_and_gradient(*given)
     assert len(calls) == len(changes)
     arrays = [x for call in calls for x in call.args if isinstance(x, np.ndarray)]

@@ -5,13 +5,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from scratchgen.kernels.formulas import by_formulas, by_loops, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import numba_works, references, twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import BatchNorm, Block, LayerNorm, Layout, Tape
 
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
@@ -59,10 +59,10 @@ def test_none_and_one_example(layer, training, n, dtype, way):
 @each_dtype
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
-def test_a_layer_gives_the_same_by_its_twins(layer, training, dtype):
+def test_a_layer_gives_the_same_by_its_loops(layer, training, dtype):
     rng, found = np.random.default_rng(0), []
     x, dy, u, dv = rng.standard_normal((4, 3, 7, 5)).astype(dtype)
-    for way in (references, twins):
+    for way in (by_formulas, by_loops):
         p, g, tape = ready(layer, dtype, training)
         with way():
             given = [layer.forward(p, x, tape), layer.backward(p, dy, tape, g)]
@@ -80,8 +80,8 @@ def test_a_layer_gives_the_same_by_its_twins(layer, training, dtype):
 @both_ways
 @pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
 def test_a_replay_reads_anew_what_lies_in_another_order(layer, way):
-    if way is twins and not numba_works():
-        pytest.skip("without numba there are no twins to replay")
+    if way is by_loops and not numba_works():
+        pytest.skip("without numba there are no loops to replay")
     p, _, tape = ready(layer, "float64")
     x, dy = np.random.default_rng(0).standard_normal((2, 3, 7, 6))[..., 1:]  # rows are apart
     with way():
@@ -120,7 +120,7 @@ def test_a_warm_pass_in_a_workspace_takes_no_new_memory_for_examples(layer):
                 layer.tangent(p, x, tape)
                 layer.tangent_backward(p, x, x, tape, g)
 
-    with twins():
+    with by_loops():
         one_pass()
         tracemalloc.start()
         try:

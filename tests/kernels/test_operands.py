@@ -14,12 +14,11 @@ from scratchgen.ground.errors import DataError, KindError, ShapeError, TapeError
 from scratchgen.kernels.cases import case
 from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.declarations import parsed
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.operands import Operands
-from scratchgen.kernels.twins import references
-from scratchgen.kernels.twins import twins as run_twins
 
 KERNELS = all_kernels()
-EITHER_WAY = pytest.mark.parametrize("way", [run_twins, references])
+EITHER_WAY = pytest.mark.parametrize("way", [by_loops, by_formulas])
 
 
 def zeros(*shape: int) -> np.ndarray:
@@ -441,10 +440,10 @@ def test_of_no_examples_a_kernel_makes_something_too(name, way):
 def test_a_replay_looks_at_nothing(monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_REPLAY", "1")
     looks = []
-    operands = optim.adam.adam_step.twins.operands
+    operands = optim.adam.adam_step.definition.operands
     check = operands.check
     monkeypatch.setitem(vars(operands), "check", lambda *args: looks.append(1) or check(*args))
     model = sg.models.vae((4,), latent=2, hidden=(3,), rng=0)
-    with references():
+    with by_formulas():
         sg.fit(model, zeros(8, 4), epochs=9, batch_size=8, seed=0)
     assert len(looks) == 3  # steps by Python: the first, the one recorded, and the one compared

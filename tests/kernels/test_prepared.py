@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from scratchgen import kernels
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.prepared import Prepared
-from scratchgen.kernels.twins import references, twins
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)
 FUNCTIONS = {
@@ -19,7 +19,7 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("may_replay", [True, False])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_it_gives_what_the_function_gives(name, may_replay, way, monkeypatch):

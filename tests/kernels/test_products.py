@@ -15,13 +15,13 @@ import scratchgen as sg
 from scratchgen import kernels, nn
 from scratchgen.ground.versions import is_installed
 from scratchgen.kernels import products
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan, clear_loop
 from scratchgen.kernels.recording import Call, Clear, recording
-from scratchgen.kernels.twins import references, twins
 from scratchgen.kernels.workspaces import Workspace
 
 needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+    not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
 SIZES = st.one_of(st.integers(0, 40), st.sampled_from([64, 127, 128, 255, 256, 257, 300, 520]))
 DTYPES = st.sampled_from(["float32", "float64"])
@@ -83,7 +83,7 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
     wide = np.full((n, m + 2), 7, dtype)
     into = wide[:, 1:-1]
     into[...] = first
-    with twins(), sg.threads(threads):
+    with by_loops(), sg.threads(threads):
         out = product(name, laid_out(x, of_x), laid_out(w, of_w), b, into)
     assert out.dtype == dtype
     assert (wide[:, [0, -1]] == 7).all()  # nothing is written beside it
@@ -95,7 +95,7 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
     assert (error <= 4 * max(k, 1) ** 0.5 * u * size).all()
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @given(SIZES, st.integers(1, 40), DTYPES, st.integers(1, 3), st.integers(0, 2**32))
 @example(64, 5, "float32", 2, 0)
 @example(65, 5, "float32", 2, 0)
@@ -123,8 +123,8 @@ def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
     )
     outs = []
     for threads in (1, 2, 3):
-        with pytest.MonkeyPatch.context() as patch, twins(), sg.threads(threads):
-            patch.setattr("scratchgen.kernels.twins.GRAIN", 0)
+        with pytest.MonkeyPatch.context() as patch, by_loops(), sg.threads(threads):
+            patch.setattr("scratchgen.kernels.formulas.GRAIN", 0)
             outs.append(product(name, x, w, b, first.copy()).tobytes())
     assert outs[0] == outs[1] == outs[2]
 
@@ -133,7 +133,7 @@ def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
 def test_what_is_not_finite_passes_through():
     x, w = np.ones((20, 5), np.float32), np.ones((5, 40), np.float32)
     x[3, 2], w[1, 7] = np.nan, np.inf
-    with twins():
+    with by_loops():
         y = kernels.times(x, w)
     assert np.isnan(y[3]).all()
     assert np.isinf(np.delete(y, 3, axis=0)[:, 7]).all()
@@ -144,7 +144,7 @@ def test_what_is_not_finite_passes_through():
 def test_other_numbers_are_left_to_numpy(name):
     x, w = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     for dtype in (np.longdouble, np.complex128):
-        with twins():
+        with by_loops():
             y = product(name, *(one.astype(dtype) for one in (x, w, np.zeros(4), np.zeros((2, 4)))))
         np.testing.assert_array_equal(y, x @ w)
 
@@ -173,11 +173,11 @@ def test_a_setting_says_which_products_run(monkeypatch):
 def test_references_are_numpys_own_products():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((5, 3)), rng.standard_normal((3, 4))
-    with references():
+    with by_formulas():
         assert np.array_equal(kernels.times(x, w), x @ w)
 
 
-WAYS = [pytest.param(twins, marks=needs_numba), references]
+WAYS = [pytest.param(by_loops, marks=needs_numba), by_formulas]
 
 
 @pytest.mark.parametrize("which", WAYS)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from scratchgen import kernels
 from scratchgen.kernels import random
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.random import FEW, LAYERS, R, fill_standard_normal, layers
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
 
 needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
@@ -24,13 +24,13 @@ def both(source, seed, shape, dtype="float32"):
     """Draws by the kernel and by NumPy, and a number that either generator draws next."""
     generators = [np.random.Generator(source(seed)) for _ in range(2)]
     ours, theirs = np.empty((2, *shape), dtype)
-    with twins():
+    with by_loops():
         fill_standard_normal(generators[0], ours)
     generators[1].standard_normal(dtype=dtype, out=theirs)
     return ours, theirs, *(rng.integers(2**62) for rng in generators)
 
 
-@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("way", [by_loops, by_formulas])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (3,), (20, 30)])
 def test_a_draw_has_the_shape_and_the_dtype_that_was_asked_for_and_numpys_numbers(
@@ -66,7 +66,7 @@ def test_of_any_shape_and_length(seed, rows, columns):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_draw_in_two_pieces_is_the_draw_in_one(seed):
     whole, first, second = (np.empty(n, "float32") for n in (1001, 301, 700))
-    with twins():
+    with by_loops():
         fill_standard_normal(np.random.default_rng(seed), whole)
         rng = np.random.default_rng(seed)
         for piece in (first, second):
@@ -102,9 +102,9 @@ def test_numpy_is_asked_where_the_kernel_would_not_do_the_same(monkeypatch):
     assert random.numpy_draws_the_same()
     rng = np.random.default_rng(0)
     monkeypatch.setattr(random, "_fill", refused)
-    with references():
+    with by_formulas():
         fill_standard_normal(rng, np.empty(FEW, "float32"))
-    with twins():
+    with by_loops():
         fill_standard_normal(rng, np.empty(FEW, "float64"))
         fill_standard_normal(rng, np.empty(FEW - 1, "float32"))
         strange = np.empty(FEW, "float32")
@@ -135,7 +135,7 @@ def test_what_numpy_refuses_is_refused_and_what_it_fills_is_filled(out):
             return type(problem), str(problem)
         return target.tobytes()
 
-    with twins():
+    with by_loops():
         ours = outcome(fill_standard_normal)
     assert ours == outcome(lambda rng, out: rng.standard_normal(dtype=out.dtype.type, out=out))
 
@@ -151,7 +151,7 @@ def test_threads_that_share_a_generator_share_out_its_draws():
     rng, pieces = np.random.default_rng(3), [np.empty(5000, "float32") for _ in range(4)]
 
     def draw(piece):
-        with twins():
+        with by_loops():
             fill_standard_normal(rng, piece)
 
     threads = [threading.Thread(target=draw, args=(piece,)) for piece in pieces]

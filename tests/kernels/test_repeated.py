@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from scratchgen.kernels.cases import case, kernels
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import references, twins
 from scratchgen.kernels.workspaces import Workspace, writable
 
 KERNELS = kernels()
@@ -29,7 +29,7 @@ def bits(arrays: Any) -> list[bytes]:
     return [np.asarray(x).tobytes() for x in arrays]
 
 
-@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("way", [by_loops, by_formulas])
 @pytest.mark.parametrize("name", sorted(KERNELS))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # means of nothing
 def test_a_kernel_that_is_run_again_from_a_recording_does_the_same(name, way):
@@ -59,8 +59,8 @@ def test_a_kernel_that_is_run_again_from_a_recording_does_the_same(name, way):
 
 
 def test_what_is_given_to_a_repetition_may_be_new_and_what_it_makes_is_then_new_too():
-    for name in ("score_bernoulli", "ReLU.pull", "affine", "join", "draw_and_kl"):
-        for way in (twins, references):
+    for name in ("score_bernoulli", "ReLU.times_slope", "affine", "join", "draw_and_kl"):
+        for way in (by_loops, by_formulas):
             args, others = (case(name, 5, 6, "float32", seed) for seed in (1, 6))
             with way():
                 wanted = KERNELS[name].call(*others)

@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 import pytest
-from test_twins import needs_numba, run
+from test_formulas import needs_numba, run
 
 import scratchgen as sg
 from scratchgen.ground.errors import OptionError

@@ -29,7 +29,7 @@ each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 def operands(step, dtype, seed, size=200):
     """By name: normal draws (P,), v a mean of squares, and the numbers of the step."""
-    names, rng = step.twins.operands.names, np.random.default_rng(seed)
+    names, rng = step.definition.operands.names, np.random.default_rng(seed)
     drawn = {name: rng.standard_normal(size).astype(dtype) for name in names[:-1]}
     if "v" in drawn:
         np.abs(drawn["v"], out=drawn["v"])
@@ -46,8 +46,8 @@ def test_a_loop_is_right_to_four_roundings(step, dtype, seed):
     ours = operands(step, dtype, seed)
     wide = {name: x.astype(np.longdouble) for name, x in ours.items()}
     before, u = wide["theta"].copy(), np.finfo(dtype).eps / 2
-    step.twins.formula(*wide.values())
-    for_python(step.twins.loop)(0, 1, *ours.values())
+    step.definition.formula(*wide.values())
+    for_python(step.definition.loop)(0, 1, *ours.values())
     error = np.abs(ours["theta"] - wide["theta"])
     assert (error <= 4 * u * (np.abs(before) + np.abs(wide["theta"] - before))).all()
 
@@ -58,8 +58,8 @@ def test_a_loop_is_right_to_four_roundings(step, dtype, seed):
 @given(st.integers(0, 2**32))
 def test_a_loop_remembers_what_its_formula_remembers(step, dtype, seed):
     ours, theirs = (operands(step, dtype, seed) for _ in range(2))
-    step.twins.formula(*theirs.values())
-    for_python(step.twins.loop)(0, 1, *ours.values())
+    step.definition.formula(*theirs.values())
+    for_python(step.definition.loop)(0, 1, *ours.values())
     eps = np.finfo(dtype).eps
     for name, x in ours.items():
         np.testing.assert_allclose(x, theirs[name], rtol=8 * eps, atol=8 * eps)
@@ -70,10 +70,13 @@ def test_a_loop_remembers_what_its_formula_remembers(step, dtype, seed):
 @each_dtype
 def test_what_is_remembered_becomes_zero_below_the_smallest_normal_number(step, dtype):
     least = np.finfo(dtype).tiny
-    for way in (step.twins.formula, lambda *given: for_python(step.twins.loop)(0, 1, *given)):
+    for way in (
+        step.definition.formula,
+        lambda *given: for_python(step.definition.loop)(0, 1, *given),
+    ):
         given = operands(step, dtype, 0, size=3)
         given["g"][:] = 0
-        remembered = [x for name, x in given.items() if name not in ("theta", "g", "numbers")]
+        remembered = [x for name, x in given.items() if name not in ("theta", "g", "coefficients")]
         for x in remembered:
             x[:] = [least, 0 if x is given.get("v") else -least, 2 * least]
         way(*given.values())

@@ -9,10 +9,10 @@ import pytest
 from scratchgen import kernels
 from scratchgen.ground.errors import KindError
 from scratchgen.kernels import workspaces as memory
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.workspaces import LINE, Workspace, empty, outside
 
-EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
+EITHER_WAY = pytest.mark.parametrize("way", [by_formulas, by_loops])
 SHAPES = [(3,), (), (2, 5), (0,), (4, 0), (7,), (1, 1, 1)]
 
 

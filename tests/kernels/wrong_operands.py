@@ -14,7 +14,7 @@ import numpy as np
 from scratchgen.ground.errors import ScratchgenError
 from scratchgen.kernels.cases import case, kernels
 from scratchgen.kernels.declarations import ANY_SHAPE, LETTER, Operand
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 
 ROWS, COLUMNS = 3, 6
 
@@ -66,7 +66,7 @@ def wrong(x: Any, in_place: bool) -> Iterator[tuple[str, Any]]:
 
 def main() -> None:
     calls, accepted = 0, []
-    for way in (twins, references):
+    for way in (by_loops, by_formulas):
         with way(), np.errstate(all="ignore"):
             for name, kernel in kernels().items():
                 right = case(name, ROWS, COLUMNS, "float32", 1)

@@ -10,13 +10,13 @@ from layer_cases import passes
 
 import scratchgen as sg
 from scratchgen.ground.errors import DataError, KindError, ShapeError
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.losses import cross_entropy
 
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 few = settings(max_examples=max(3, settings().max_examples // 4))
 needs_numba = pytest.mark.skipif(
@@ -103,7 +103,7 @@ def test_what_is_no_label_of_these_logits_is_refused(labels, error, text, way):
         cross_entropy(np.array(labels), np.zeros((2, 3)), weight=1.0)
 
 
-@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 def test_a_replayed_step_reads_the_labels_of_its_own_batch(way):
     labels, logits = drawn(6, 4, dtype="float32")
     workspace = Workspace(guards=True, fills=True)

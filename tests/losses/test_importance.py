@@ -11,13 +11,13 @@ from layer_cases import passes
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.distributions import Bernoulli, gaussian, importance_draws
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.losses import importance_weights
 
-both_ways = pytest.mark.parametrize("way", [references, twins])
+both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 few = settings(max_examples=max(3, settings().max_examples // 4))
 needs_numba = pytest.mark.skipif(
@@ -251,7 +251,7 @@ def test_the_gradients_of_a_whole_step_are_those_of_its_mean_bound(seed):
     passes(sg.check_pair(value, gradients, (heads, w)))
 
 
-@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 @each_dtype
 def test_a_whole_step_is_replayed_to_the_bit(dtype, way):
     given, dw = given_to_a_step(0, dtype), np.zeros((2, 4), dtype)

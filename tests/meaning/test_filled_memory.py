@@ -8,15 +8,15 @@ from whole_models import KINDS, Whole, gan, vae
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.ground.errors import DivergedError
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, formula, loop_of
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import compiles, formula, references, twin_of, twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import Dense, Layer, Network, Tanh
 
 EXAMPLES, BATCH = 19, 8  # batches of 7, 6 and 6
 needs_numba = pytest.mark.skipif(not compiles(), reason="there are no loops")
-by_both = pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+by_both = pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def all_but_the_last(x):
     return x.copy()
 
 
-@twin_of(all_but_the_last)
+@loop_of(all_but_the_last)
 def all_but_the_last_loop(part, parts, x, y):
     if part == 0:
         for i in range(x.shape[0]):
@@ -124,7 +124,7 @@ def objective(model) -> float:
 def is_found_out(layer: Layer, family) -> bool:
     """Whether an objective, computed again and again, is NaN in such memory, and not in new."""
     new = with_layer(layer, family)
-    with twins():
+    with by_loops():
         assert np.isfinite([objective(new) for _ in range(3)]).all()
     model = with_layer(type(layer)(), family)
     with filled():

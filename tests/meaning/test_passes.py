@@ -9,8 +9,8 @@ import pytest
 import scratchgen as sg
 from scratchgen.ground import errors
 from scratchgen.kernels import add, full, integers, mean, scale
+from scratchgen.kernels.formulas import compiles
 from scratchgen.kernels.plans import Plan
-from scratchgen.kernels.twins import compiles
 from scratchgen.models import Model, Turn, family
 from scratchgen.nn import (
     BatchNorm,

@@ -17,7 +17,7 @@ import pytest
 from scratchgen.data import toys
 from scratchgen.distributions import gaussian
 from scratchgen.kernels import mean
-from scratchgen.kernels.bending import LOOPS
+from scratchgen.kernels.activation_loops import LOOPS
 from scratchgen.losses import (
     LOSSES,
     GradientPenalty,

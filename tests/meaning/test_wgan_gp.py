@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.optim import Adam, LinearDecay
 
 STEPS, K = 800, 5  # of the critic, and its moves for each move of the generator
@@ -61,7 +61,7 @@ def test_the_generator_moves_in_every_fifth_step_and_the_critic_in_every_step():
     assert generator == [False, False, False, False, True] * 10
 
 
-@pytest.mark.parametrize("which", [twins, references])
+@pytest.mark.parametrize("which", [by_loops, by_formulas])
 @pytest.mark.parametrize("batch_size", [20, 65, 100, 257])
 def test_the_critics_last_bias_stays_exactly_where_it_began(which, batch_size):
     """Its gradient is sum_n 1/N - sum_n 1/N = 0, and Adam makes whole steps of any rounding."""

@@ -12,7 +12,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import nn
 from scratchgen.ground.errors import KindError, OptionError, ShapeError
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 
 needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
@@ -74,7 +74,7 @@ def test_it_follows_the_weights():
 
 
 @pytest.mark.parametrize("model", list(models()), ids=str)
-@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 def test_it_runs_no_python_of_the_layers(model, way, monkeypatch):
     monkeypatch.setattr("scratchgen.inference.networks.why_not", lambda: "")
     with way():
@@ -92,7 +92,7 @@ def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
     decoder = nn.Network((32,), nn.Dense(32, 32), nn.ReLU(), nn.Tied(first))
     model = sg.models.VAE(encoder, decoder, "mse", rng=0)
     latents = np.random.default_rng(0).standard_normal((2, 256, 32)).astype(np.float32)
-    with twins():
+    with by_loops():
         decoders = [model.prepared_decoder(256) for _ in latents]
         wanted = [decode(z).copy() for decode, z in zip(decoders, latents, strict=True)]
     wrong = []
@@ -225,11 +225,11 @@ def test_who_switches_replays_off_may_keep_the_arrays_of_a_pass(replay, monkeypa
 
     monkeypatch.setattr("scratchgen.inference.networks.why_not", lambda: "")
     monkeypatch.setattr(nn.Dense, "forward", keeping)
-    with twins():
+    with by_loops():
         model.decode(np.random.default_rng(0).standard_normal((20_000, 3)))
     several = len(kept)
     assert several > 2  # chunks, each through both layers
-    with twins():
+    with by_loops():
         decode = model.prepared_decoder()
         for z in np.eye(3):
             decode(z[None])

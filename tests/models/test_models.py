@@ -16,7 +16,7 @@ from small_models import labels_of, small_model
 import scratchgen as sg
 from scratchgen.distributions import LIKELIHOODS, Categorical
 from scratchgen.ground import errors
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.losses import LOSSES, MINIMAX, PENALTIES, R1, GradientPenalty
 from scratchgen.models import RECIPES
 from scratchgen.nn import BatchNorm, Dense, LayerNorm, Network, ReLU, Residual
@@ -411,7 +411,7 @@ def test_whole_numbers_and_truth_values_are_data_too(small_vae, pictures):
     np.testing.assert_allclose(small_vae.encode(fortran), small_vae.encode(pictures), rtol=1e-5)
 
 
-@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("name", ["vae", "gan", "wgan_gp"])
 @pytest.mark.parametrize("dtype", ["int64", "bool", "uint8", "float16", "float64", ">f4"])
 def test_an_objective_takes_what_check_would_take(name, dtype, way):
@@ -423,7 +423,7 @@ def test_an_objective_takes_what_check_would_take(name, dtype, way):
             assert values == [model.objective(player, x.astype("float32"), 0)] * 2
 
 
-@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("name", ["vae", "gan"])
 def test_an_objective_of_no_examples_or_of_others_is_refused_with_what_to_do(name, way):
     model = getattr(sg.models, name)((4,), latent=2, hidden=(5,), rng=0)
@@ -656,7 +656,7 @@ def test_results_do_not_depend_on_the_size_of_chunks_nor_does_what_is_drawn(name
 
 
 @pytest.mark.parametrize("name", WORK)
-@pytest.mark.parametrize("which", [references, twins])
+@pytest.mark.parametrize("which", [by_formulas, by_loops])
 def test_what_underflows_is_0_where_numpy_is_told_to_raise(name, which, wide):
     for size in (1e-30, 1e-50, 1e-308):  # squares underflow, floats in float32, a half of it
         x = np.full((20, 300), size) * np.linspace(-1, 1, 300)
@@ -671,7 +671,7 @@ def test_a_prepared_decoder_and_a_trace_mind_no_underflow(likelihood):
     model.vector[:] *= 30
     z, tiny = np.full((4, 2), 5.0), np.full((4, 2), 1e-36)
     wanted = model.decode(z)
-    with np.errstate(under="raise"), references():
+    with np.errstate(under="raise"), by_formulas():
         decode = model.prepared_decoder(batch=4)
         for _ in range(2):
             np.testing.assert_allclose(decode(z), wanted, rtol=1e-5)

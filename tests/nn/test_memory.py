@@ -11,9 +11,9 @@ from layer_cases import Case, kinds, of_each_kind
 
 from scratchgen.gradcheck.strategies import own_layers
 from scratchgen.ground import errors
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import compiles, references, twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import (
     Block,
@@ -35,8 +35,8 @@ from scratchgen.nn import (
     parameter_count,
 )
 
-needs_twins = pytest.mark.skipif(not compiles(), reason="there are no twins: no numba, or JIT=0")
-both_ways = pytest.mark.parametrize("way", [pytest.param(twins, marks=needs_twins), references])
+needs_loops = pytest.mark.skipif(not compiles(), reason="there are no loops: no numba, or JIT=0")
+both_ways = pytest.mark.parametrize("way", [pytest.param(by_loops, marks=needs_loops), by_formulas])
 each_kind = pytest.mark.parametrize("kind", kinds)
 
 
@@ -278,7 +278,7 @@ def test_all_that_a_layer_computes_is_done_again_by_a_plan(way, kind, data, seed
         assert np.array_equal(x, y)
 
 
-@needs_twins
+@needs_loops
 @pytest.mark.parametrize(
     "layer",
     [
@@ -302,7 +302,7 @@ def test_in_a_workspace_a_second_pass_takes_no_new_memory(layer):
     for step in range(3):
         if step == 2:
             tracemalloc.start()
-        with twins(), workspace.step():
+        with by_loops(), workspace.step():
             tape.begin(training=True, rng=rng)
             y = layer.forward(block.views.it, x, tape)
             layer.backward(block.views.it, y, tape, gradient.views.it)

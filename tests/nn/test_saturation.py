@@ -11,11 +11,11 @@ import pytest
 
 from scratchgen import nn
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.nn import Tape
 
 needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+    not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
 FAR = {"float32": [1, 9, 15, 18, 30, 80], "float64": [1, 15, 30, 40, 100, 700]}
 ULPS = 16  # the slope of a curvature's factors, and their roundings
@@ -45,7 +45,7 @@ WANTED = {  # slope, and curvature
 }
 
 
-@pytest.mark.parametrize("way", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("way", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("dtype", FAR)
 @pytest.mark.parametrize("kind", sorted(WANTED))
 def test_slopes_and_curvatures_keep_their_digits_far_out(kind, dtype, way):
@@ -66,7 +66,7 @@ def test_slopes_and_curvatures_keep_their_digits_far_out(kind, dtype, way):
 
 def test_an_elu_is_not_flat_at_minus_20_in_float32():
     layer, tape = nn.ELU(), Tape().begin(training=True)
-    with references():
+    with by_formulas():
         layer.forward(None, np.full((1, 1), -20, np.float32), tape)
         slope = layer.backward(None, np.ones((1, 1), np.float32), tape)
     assert slope[0, 0] == pytest.approx(2.0611536e-09, rel=1e-6)

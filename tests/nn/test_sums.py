@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import nn
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.nn import Block, Layout, Tape
 
 needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+    not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
-both_ways = pytest.mark.parametrize("way", [pytest.param(twins, marks=needs_numba), references])
+both_ways = pytest.mark.parametrize("way", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 LAYERS = [
     nn.Dense(6, 3),

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen.ground import errors
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import references, twins
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.optim import Adam, MovingAverage
 
@@ -76,7 +76,7 @@ def test_an_update_leaves_the_vector_and_an_average_is_the_callers_own():
     assert (moving.average(memory) == 1).all()
 
 
-@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("way", [by_loops, by_formulas])
 def test_an_update_that_is_repeated_counts_on(way):
     vectors = np.random.default_rng(0).standard_normal((20, 3))
     vector, moving = vectors[0].copy(), MovingAverage(0.9)

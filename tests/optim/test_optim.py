@@ -13,9 +13,9 @@ from layer_cases import passes
 
 from scratchgen.gradcheck import check_optimizer
 from scratchgen.ground import errors
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import recording
-from scratchgen.kernels.twins import references, twins
 from scratchgen.kernels.workspaces import Workspace, read_only
 from scratchgen.optim import (
     OPTIMIZERS,
@@ -405,7 +405,7 @@ def test_a_window_of_the_whole_vector_is_that_vector_and_of_another_part_is_not(
 
 
 @each_optimizer
-@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("way", [by_loops, by_formulas])
 def test_a_read_only_gradient_is_read_like_any_other(optimizer, way):
     theta, gradients = noise(4), noise(10, 4, seed=1)
     with way():
@@ -414,7 +414,7 @@ def test_a_read_only_gradient_is_read_like_any_other(optimizer, way):
 
 
 @pytest.mark.parametrize("optimizer", ONE_OF_EACH, ids=str)
-@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("way", [by_loops, by_formulas])
 def test_only_kernels_write_a_vector_that_is_read_only_in_a_step(optimizer, way):
     theta, g = noise(4), noise(4, seed=1)
     workspace, memory = Workspace(guards=True), optimizer.memory(theta)
@@ -430,7 +430,7 @@ def test_only_kernels_write_a_vector_that_is_read_only_in_a_step(optimizer, way)
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=range(len(SCHEDULES)))
 @pytest.mark.parametrize("kind", [*RULES, partial(RMSProp, centred=True)])
 @pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, ClipNorm])
-@pytest.mark.parametrize("way", [twins, references])
+@pytest.mark.parametrize("way", [by_loops, by_formulas])
 def test_a_step_that_is_repeated_has_the_rate_of_its_turn(kind, schedule, wrap, way):
     optimizer, start, gradients = wrap(kind(schedule)), noise(4), 3 * noise(60, 4, seed=1)
     theta, g = start.copy(), gradients[0].copy()

@@ -23,12 +23,12 @@ import numpy as np
 import scratchgen as sg
 from scratchgen import losses, nn, optim
 from scratchgen.distributions import LIKELIHOODS
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.models import GAN, VAE
 from scratchgen.train.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent.parent
-WAYS = {"formulas": references, "loops": twins}
+WAYS = {"formulas": by_formulas, "loops": by_loops}
 STEPS = 12
 STATES = ("mean", "var")
 X = np.random.default_rng(0).random((64, 5))

@@ -31,8 +31,9 @@ PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
         "applied", "compatibility", "description", "turn", "recipes", "stacks", "trace",
     )),
     *(f"kernels/{name}.py" for name in (
-        "cases", "compiling", "declarations", "digests", "fingerprints", "misfits", "operands",
-        "plans", "recording", "replaced", "sharing", "twins", "workspaces", "write_digests",
+        "cases", "compiling", "declarations", "digests", "fingerprints", "formulas",
+        "operand_errors", "operands", "plans", "recording", "replaced", "sharing", "workspaces",
+        "write_digests",
     )),
 }  # fmt: skip
 OF_SHAPES = (

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ["SCRATCHGEN_JIT"] = "0"  # the references are what is mutated
+os.environ["SCRATCHGEN_JIT"] = "0"  # the formulas are what is mutated
 
 import numpy as np
 from operators import Mutant, keep_notes

@@ -14,8 +14,8 @@ from scratchgen import nn
 from scratchgen.distributions import gaussian
 from scratchgen.kernels import fingerprints as sources
 from scratchgen.kernels import products
+from scratchgen.kernels.formulas import by_loops, compiles, numba_works
 from scratchgen.kernels.replaced import Names, is_published, replaced
-from scratchgen.kernels.twins import compiles, numba_works, twins
 
 VAE, GAUSSIAN, DENSE = "models/variational.py", "distributions/gaussian.py", "nn/dense.py"
 HEADS = '        heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)\n'
@@ -123,7 +123,7 @@ def test_what_is_put_in_the_place_of_a_function_is_seen(where, name, by, monkeyp
 
 
 def test_a_formula_is_the_published_one_only_if_all_that_it_calls_is(monkeypatch):
-    published = gaussian.draw_and_kl.twins.written
+    published = gaussian.draw_and_kl.definition.written
     assert is_published(published)
     with monkeypatch.context() as patch:
         patch.setattr(gaussian, "kl_terms", lambda mu, _: mu)
@@ -137,7 +137,7 @@ def test_a_formula_is_the_published_one_only_if_all_that_it_calls_is(monkeypatch
 def test_a_product_that_was_replaced_runs_in_the_place_of_its_loop(monkeypatch):
     x, w, b = np.ones((4, 3), np.float32), np.ones((3, 2), np.float32), np.ones(2, np.float32)
     monkeypatch.setattr(products, "_affine", lambda x, w, b: x @ w - b)
-    with twins():
+    with by_loops():
         np.testing.assert_array_equal(products.affine(x, w, b), np.full((4, 2), 2))
 
 

@@ -10,7 +10,7 @@ import pytest
 import scratchgen as sg
 from scratchgen.ground import errors
 from scratchgen.ground.rng import stream
-from scratchgen.kernels.twins import references
+from scratchgen.kernels.formulas import by_formulas
 from scratchgen.optim import Adam, LinearDecay
 from scratchgen.train import Callback
 
@@ -696,6 +696,6 @@ def test_a_validation_loss_that_overflows_is_infinite(points):
 @pytest.mark.filterwarnings("ignore::scratchgen.ground.errors.ScaleWarning")  # meant
 def test_training_goes_on_where_numpy_is_told_to_raise_at_an_underflow(points):
     tiny = points * np.float32(1e-30)
-    with np.errstate(all="raise"), references():
+    with np.errstate(all="raise"), by_formulas():
         history = sg.fit(vae(), tiny, epochs=2, seed=0, validation=tiny)
     assert np.isfinite(history["val_loss"]).all()

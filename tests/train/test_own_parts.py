@@ -10,9 +10,9 @@ import pytest
 import scratchgen as sg
 from scratchgen import distributions, losses, nn
 from scratchgen.ground.errors import KindError, ShapeError
-from scratchgen.kernels.twins import references, twins
+from scratchgen.kernels.formulas import by_formulas, by_loops
 
-EITHER_WAY = pytest.mark.parametrize("way", [twins, references])
+EITHER_WAY = pytest.mark.parametrize("way", [by_loops, by_formulas])
 LATE = 30  # passes: by then steps are replayed
 
 

@@ -15,10 +15,10 @@ from scratchgen import distributions, kernels, losses, nn, optim
 from scratchgen.ground.errors import DataError, OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
 from scratchgen.kernels.recording import Call, act, keep, recording
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
 from scratchgen.kernels.workspaces import PAGE, Workspace, empty
 from scratchgen.train import replay as replaying
 from scratchgen.train.trainer import Trainer
@@ -230,7 +230,7 @@ COUNT = 19  # examples
 DTYPE = float  # of them
 
 
-def trained(model, replay, monkeypatch, which=twins, **settings):
+def trained(model, replay, monkeypatch, which=by_loops, **settings):
     """All that training leaves, and how often a plan ran. Batches of 7, 6 and 6."""
     replayed = []
     run = Plan.run
@@ -252,7 +252,7 @@ def compare(build, monkeypatch, **settings):
     return found[2]
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("name", MODELS)
 def test_replayed_steps_leave_what_run_ones_leave(name, which, monkeypatch):
     assert compare(MODELS[name], monkeypatch, which=which) >= 8
@@ -277,7 +277,7 @@ def test_so_they_do_where_numpy_multiplies(monkeypatch):
     assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16])
 def test_so_they_do_where_each_batch_is_converted(dtype, which, monkeypatch):
     monkeypatch.setitem(globals(), "DTYPE", dtype)
@@ -293,7 +293,7 @@ def test_batches_of_both_sizes_are_replayed_soon_with_layers_of_ones_own(n, monk
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
     x = np.random.default_rng(0).random((n, 4))
-    with twins():
+    with by_loops():
         sg.fit(vae(Doubled(5, 5)), x, epochs=10, batch_size=8, seed=0, replay=True)
     sizes = 1 if n % -(-n // 8) == 0 else 2
     assert len(replayed) == 10 * -(-n // 8) - 2 * sizes
@@ -408,7 +408,7 @@ def test_an_optimizer_of_ones_own_may_be_one_of_ours_with_another_update(monkeyp
     assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=OwnAdam()) >= 15
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("kind", [sg.models.vae, sg.models.wgan_gp])
 def test_so_they_do_with_labels(kind, which, monkeypatch):
     def build():
@@ -436,7 +436,7 @@ def quieter(model):
     model.discriminator = nn.Network(old.in_shape, *layers)
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_callback_changes_counts(name, which, monkeypatch):
     of_vae = name != "networks" and hasattr(vae(), name)
@@ -580,7 +580,7 @@ def test_another_vector_is_refused_as_in_a_step_by_python(monkeypatch):
                 block.vector = block.vector.copy()
 
     with pytest.raises(OptionError, match="a memory of another vector"):
-        trained(vae(nn.ReLU()), True, monkeypatch, references, callbacks=Swap())
+        trained(vae(nn.ReLU()), True, monkeypatch, by_formulas, callbacks=Swap())
 
 
 class HalfR1(losses.R1):
@@ -674,7 +674,7 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
     for replay in (False, True):
         model = build()
         with pytest.raises(sg.errors.DivergedError), np.errstate(all="ignore"):
-            trained(model, replay, monkeypatch, references, optimizer=Fussy(), callbacks=[spoil])
+            trained(model, replay, monkeypatch, by_formulas, optimizer=Fussy(), callbacks=[spoil])
         left.append(model.vector.tobytes())
     assert left[0] == left[1]
 
@@ -712,7 +712,7 @@ def test_other_threads_and_references_get_steps_of_their_own(monkeypatch):
 @needs_numba
 def test_a_loss_that_stops_being_finite_ends_a_replayed_run():
     model, settings = vae(nn.ReLU()), {"optimizer": optim.SGD(3.0), "seed": 0, "replay": True}
-    with twins(), pytest.raises(sg.errors.DivergedError, match="epoch"):
+    with by_loops(), pytest.raises(sg.errors.DivergedError, match="epoch"):
         sg.fit(model, np.ones((8, 4)), epochs=200, batch_size=8, **settings)
     assert model.is_finite()
 
@@ -812,7 +812,7 @@ class Spectral(nn.Dense):
         return super().backward(p, dy / (1 + p.seen), tape, g, need_dx)
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("kind", [Halving, Remembering, lambda: Spectral(5, 5)])
 def test_a_layer_of_ones_own_may_write_what_it_is_given_and_keep_what_it_made(
     kind, which, monkeypatch
@@ -1064,7 +1064,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("which", [pytest.param(twins, marks=needs_numba), references])
+@pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("optimizer", [optim.Adam(optim.Cosine(1e-2, 20)), OwnMomentum()])
 @pytest.mark.parametrize("since", [1, 2, 3])
 @pytest.mark.parametrize("name", REFUSED)
@@ -1187,7 +1187,7 @@ def test_memory_that_only_a_step_has_is_strange_to_a_plan():
 @needs_numba
 def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_nothing():
     x, out = np.arange(100_000.0), np.zeros(100_000)
-    call = Call(kernels.add_scaled.twins.loop, (x, x, np.float64(2), out), 1e6)
+    call = Call(kernels.add_scaled.definition.loop, (x, x, np.float64(2), out), 1e6)
     table = plans.Table([call, call], threads=2)
     for_python(plans.enter)(1, 2, table._rows, table._gate)
     assert (out == 3 * x).all()
@@ -1206,7 +1206,7 @@ def test_a_replayed_step_allocates_no_array(name):
     examples, model = 5000, MODELS[name]()
     x = np.ones((examples, *model.shape), np.float32)
     trainer = Trainer(model, model.optimizers(100))
-    with twins():
+    with by_loops():
         steps = replaying.StepEngine(trainer, x, None, np.random.default_rng(0), replay=True)
         rows = np.arange(examples)
         for _ in range(12):

@@ -19,7 +19,7 @@ from scratchgen.data import Scaler
 from scratchgen.gradcheck.specimens import ALL_OPTIMIZERS
 from scratchgen.ground import errors
 from scratchgen.ground.rng import stream
-from scratchgen.kernels.twins import references
+from scratchgen.kernels.formulas import by_formulas
 from scratchgen.models import RECIPES, Model, family
 from scratchgen.train import Callback, Run, complete
 
@@ -30,7 +30,7 @@ SMALL = {"latent": 2, "hidden": (4,), "rng": 0}
 
 @pytest.fixture(autouse=True)
 def no_loop_is_compiled():
-    with references():
+    with by_formulas():
         yield
 
 

@@ -41,7 +41,7 @@ from . import vectors
 KERNELS = Path(__file__).parent.parent
 PACKAGE = KERNELS.parent
 DIGITS = 20
-MARKS = re.compile(rb"^@(kernels\.)?(twin_of|loops_of|helper|by_dtype|rounded)\b", re.MULTILINE)
+MARKS = re.compile(rb"^@(kernels\.)?(loop_of|loops_of|helper|by_dtype|rounded)\b", re.MULTILINE)
 
 
 @functools.cache

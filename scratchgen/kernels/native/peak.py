@@ -14,7 +14,7 @@ import llvmlite.binding
 import numpy as np
 
 from ...ground.arguments import Array
-from ..plans import at_once
+from ..plans import in_parts
 from ..recording import Call
 from ..sharing import share
 from .vectors import BITS, Value, Vectors, instructions
@@ -67,7 +67,7 @@ def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:
 
     def seconds(parts: int, count: int) -> float:
         began = time.perf_counter()
-        at_once(Call(multiply_adds, (like, work, count), count), parts)
+        in_parts(Call(multiply_adds, (like, work, count), count), parts)
         return time.perf_counter() - began
 
     seconds(threads, 1)
@@ -87,6 +87,6 @@ def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
     best = float("inf")
     for _ in range(rounds + 1):  # in the first, pages are handed out
         began = time.perf_counter()
-        at_once(Call(triad, (*arrays, s), n), threads)
+        in_parts(Call(triad, (*arrays, s), n), threads)
         best = min(best, time.perf_counter() - began)
     return 3 * 4 * n / best  # (2)

@@ -4,7 +4,7 @@
     def double(x):                              what is computed, to be read
         return 2 * x
 
-    @twin_of(double)
+    @loop_of(double)
     def double_loop(part, parts, x, y):         the same: one part of it, 0 <= part < parts
         top, bottom = share(len(x), part, parts)
         for n in range(top, bottom):
@@ -16,7 +16,7 @@ is installed and a training has begun, it runs the loop, which compiling.py comp
 formula. With SCRATCHGEN_JIT=0 the formula always runs, and so it does where it was edited, because
 the loop would not know of the edit (replaced.py).
 
-The mathematics needs no more than `formula` and `twin_of`. What stands below them decides which of
+The mathematics needs no more than `formula` and `loop_of`. What stands below them decides which of
 the two runs, on how many threads (plans.py), and in which memory (workspaces.py).
 """
 
@@ -43,8 +43,8 @@ BLOCK = 2**14  # numbers that a formula is given at once, with row_by_row
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
 FORMULAS: dict[str, Any] = {}  # all kernels that `formula` made, by name
-_twins_are_wanted = False
-_twins_in_block: ContextVar[bool | None] = ContextVar("twins_in_block", default=None)
+_loops_are_wanted = False
+_loops_in_block: ContextVar[bool | None] = ContextVar("loops_in_block", default=None)
 
 
 def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula]:
@@ -58,20 +58,20 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
     def pair(written: Formula) -> Formula:
         code = written.__code__
         names = code.co_varnames[: code.co_argcount]
-        both = Twins(written, Operands(written.__name__, takes, names), row_by_row)
+        both = Definition(written, Operands(written.__name__, takes, names), row_by_row)
 
         @functools.wraps(written)
         def kernel(*args: Any) -> Any:
             return both.run(*args)
 
-        kernel.twins = both  # type: ignore[attr-defined] # for twin_of, and for tests
+        kernel.definition = both  # type: ignore[attr-defined] # for loop_of, and for tests
         FORMULAS[written.__name__] = kernel
         return cast(Formula, kernel)
 
     return pair
 
 
-def twin_of(
+def loop_of(
     formula: Callable[..., Any], weight: float = 1.0, of: int = 0
 ) -> Callable[[Kernel], Kernel]:
     """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
@@ -82,21 +82,21 @@ def twin_of(
     """
 
     def pair(loop: Kernel) -> Kernel:
-        both: Twins = formula.twins  # type: ignore[attr-defined]
+        both: Definition = formula.definition  # type: ignore[attr-defined]
         both.loop, both.weight, both.of = loop, weight, of
         return loop
 
     return pair
 
 
-class Twins:
+class Definition:
     """A formula, what it takes, and its loop, where it has one."""
 
     def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
         self.formula = in_blocks(formula, operands) if row_by_row else formula
         self.written, self.operands, self.loop = formula, operands, cast(Kernel | None, None)
         self.weight, self.of = 1.0, 0
-        # a user's own formula has no published text; those of activations bending.py looks at
+        # a user's formula has no published text; activation_loops.py checks those of activations
         self._has_no_text = not replaced.is_of_package(formula)
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
@@ -104,7 +104,7 @@ class Twins:
 
         `settings` are numbers that the loop gets as its last argument, in the dtype of its arrays.
         """
-        if self.loop is None or not (twins_run() and self.is_published):
+        if self.loop is None or not (loops_run() and self.is_published):
             self.operands.check(*args)
         elif (prepared := self.operands.prepare(*args)) is not None:
             passed, made = prepared
@@ -135,36 +135,36 @@ def call(kernel: Call) -> None:
     """Run a compiled loop, on several threads where the work is worth it."""
     recording.note(kernel)
     if kernel.work >= GRAIN and (parts := min(sharing.threads_now(), kernel.most)) > 1:
-        plans.where_faster(kernel, parts)
+        plans.in_parts_if_faster(kernel, parts)
     else:
         plans.in_one_part(kernel)
 
 
-def want_twins() -> None:
+def want_loops() -> None:
     """From now on, in all threads, loops run instead of their formulas: training calls this."""
-    global _twins_are_wanted
-    _twins_are_wanted = True
+    global _loops_are_wanted
+    _loops_are_wanted = True
     _keep_freed_memory()
 
 
-def references() -> AbstractContextManager[None]:
+def by_formulas() -> AbstractContextManager[None]:
     """Within its `with`, formulas run in this thread, whatever is installed."""
-    return run_by(twins=False)
+    return run_by(loops=False)
 
 
-def twins() -> AbstractContextManager[None]:
+def by_loops() -> AbstractContextManager[None]:
     """Within its `with`, loops run in this thread, where there are any."""
-    return run_by(twins=True)
+    return run_by(loops=True)
 
 
 @contextmanager
-def run_by(twins: bool) -> Iterator[None]:
-    """Within it twins run, or the NumPy formulas."""
-    before = _twins_in_block.set(twins)
+def run_by(loops: bool) -> Iterator[None]:
+    """Within it loops run, or the NumPy formulas."""
+    before = _loops_in_block.set(loops)
     try:
         yield
     finally:
-        _twins_in_block.reset(before)
+        _loops_in_block.reset(before)
 
 
 def compiles() -> bool:
@@ -172,15 +172,15 @@ def compiles() -> bool:
     return os.environ.get("SCRATCHGEN_JIT", "1") != "0" and is_installed("numba")
 
 
-def twins_run() -> bool:
+def loops_run() -> bool:
     """Whether loops run instead of their formulas, here and now."""
-    here = _twins_in_block.get()
-    return (_twins_are_wanted if here is None else here) and numba_works()
+    here = _loops_in_block.get()
+    return (_loops_are_wanted if here is None else here) and numba_works()
 
 
 def may_run_loop_of(formula: Callable[..., Any]) -> bool:
     """Whether a loop may run in the place of that formula, which is as it was published."""
-    return twins_run() and replaced.is_published(formula)
+    return loops_run() and replaced.is_published(formula)
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
     class Activation:
         @pointwise("x, y, dy (...) -> dx (...)")
-        def pull(self, x, y, dy):               a formula that is a method, for its settings
+        def times_slope(self, x, y, dy):               a formula that is a method, for its settings
             return self.slope(x, y) * dy
 
     @loops_of(ReLU)
@@ -27,17 +27,17 @@ import numpy as np
 
 from . import replaced
 from .compiling import ByDtype, Kernel, by_dtype, with_names
+from .formulas import Definition
 from .functions import SINGLE
 from .operands import Operands
 from .recording import as_tuple
 from .sharing import share_row
-from .twins import Twins
 
 # mypy: disable-error-code="no-untyped-def"
 
 WEIGHT = 4.0  # of a number, in sums of two
 LOOPS: dict[type, dict[str, Kernel]] = {}  # of a class, by name
-FORMULAS = ("value", "slope", "curvature", "bend", "pull", "pull_both")
+FORMULAS = ("value", "slope", "curvature", "activate", "times_slope", "times_slope_and_curvature")
 _written: dict[type, dict[str, Kernel]] = {}  # the methods that those loops stand for
 
 Some = TypeVar("Some", bound=type)
@@ -47,21 +47,21 @@ slope: Any = None
 curvature: Any = None
 
 
-def bend(part, parts, x, y, settings):
+def activate(part, parts, x, y, settings):
     start, stop = share_row(x.size, part, parts)
     x, y = x[start:stop], y[start:stop]
     for i in range(x.size):
         y[i] = value(x[i], *settings)  # (1)
 
 
-def pull(part, parts, x, y, dy, dx, settings):
+def times_slope(part, parts, x, y, dy, dx, settings):
     start, stop = share_row(x.size, part, parts)
     x, y, dy, dx = x[start:stop], y[start:stop], dy[start:stop], dx[start:stop]
     for i in range(x.size):
         dx[i] = slope(x[i], y[i], *settings) * dy[i]  # (2)
 
 
-def pull_both(part, parts, x, y, u, dy, dv, dx, du, settings):
+def times_slope_and_curvature(part, parts, x, y, u, dy, dv, dx, du, settings):
     start, stop = share_row(x.size, part, parts)
     x, y, u = x[start:stop], y[start:stop], u[start:stop]
     dy, dv, dx, du = dy[start:stop], dv[start:stop], dx[start:stop], du[start:stop]
@@ -88,7 +88,7 @@ def loops_of(kind: type) -> Callable[[Some], Some]:
         _written[kind] = {name: getattr(kind, name) for name in FORMULAS}
         LOOPS[kind] = {
             loop.__name__: with_names(loop, f"{kind.__name__}_{loop.__name__}", names)
-            for loop in (bend, pull, pull_both)
+            for loop in (activate, times_slope, times_slope_and_curvature)
         }
         return functions
 
@@ -106,7 +106,7 @@ def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
 
         @functools.wraps(written)
         def kernel(activation: Any, *arrays: Any) -> Any:
-            both = Twins(functools.partial(_in_one_float, written, activation), operands)
+            both = Definition(functools.partial(_in_one_float, written, activation), operands)
             settings: tuple[float, ...] = ()
             if _has_loops(activation):
                 both.loop, both.weight = LOOPS[type(activation)][name], WEIGHT

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen import kernels
+from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.recording import Action, Call, Clear, recording
-from scratchgen.kernels.schedule import in_order, span_of, writing_first
-from scratchgen.kernels.twins import compiles, numba_works, references, twins
+from scratchgen.kernels.reordering import in_order, span_of, writing_first
 from scratchgen.kernels.workspaces import Workspace
 
-EITHER_WAY = pytest.mark.parametrize("way", [references, twins])
+EITHER_WAY = pytest.mark.parametrize("way", [by_formulas, by_loops])
 needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
 )
@@ -226,7 +226,7 @@ def test_windows_with_gaps_and_what_reads_where_it_adds_are_added_to():
         assert same is event
 
 
-@pytest.mark.parametrize("way", [references, pytest.param(twins, marks=needs_numba)])
+@pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("n", [1, 3, 200])
 def test_gradients_of_a_plan_are_those_of_a_step_with_the_signs_of_zeros(n, transposed, way):

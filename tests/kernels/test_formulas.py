@@ -17,29 +17,29 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.ground.versions import is_installed
+from scratchgen.kernels import formulas as which
 from scratchgen.kernels import plans
-from scratchgen.kernels import twins as which
 from scratchgen.kernels.cases import case, with_loops
 from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.compiling import for_python
-from scratchgen.kernels.operands import Operands
-from scratchgen.kernels.recording import Call
-from scratchgen.kernels.twins import (
+from scratchgen.kernels.formulas import (
     FORMULAS,
+    by_formulas,
+    by_loops,
     compiles,
     formula,
+    loop_of,
     numba_works,
-    references,
-    twin_of,
-    twins,
 )
+from scratchgen.kernels.operands import Operands
+from scratchgen.kernels.recording import Call
 
 # mypy: disable-error-code="no-untyped-def"
 
 KERNELS, LOOPS = all_kernels(), with_loops()
 OURS = Path(sg.__file__).parent
 is_thorough = settings().max_examples > 100
-# a twin for several threads takes a second to compile; in the thorough profile it is all of them
+# a loop for several threads takes a second to compile; in the thorough profile it is all of them
 SHARED = [
     "adam_step",
     "score_bernoulli",
@@ -47,10 +47,16 @@ SHARED = [
     "layer_norm_backward",
     "take_rows",
 ]
-SHARED += ["GELU.pull_both", "add_sum", "affine", "draws_and_log_ratio", "draws_path_backward"]
+SHARED += [
+    "GELU.times_slope_and_curvature",
+    "add_sum",
+    "affine",
+    "draws_and_log_ratio",
+    "draws_path_backward",
+]
 
 needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+    not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
 
 
@@ -66,17 +72,17 @@ def on_threads(parts: int) -> Iterator[list[Call]]:
     def run(one: Call, parts: int = 1) -> None:
         ran.append(one)
         if numba_works():
-            plans.at_once(one, parts) if parts > 1 else in_one_part(one)
+            plans.in_parts(one, parts) if parts > 1 else in_one_part(one)
         else:
             for part in range(parts):
                 for_python(one.loop)(part, parts, *one.args)
 
-    with pytest.MonkeyPatch.context() as patch, twins(), sg.threads(parts):
+    with pytest.MonkeyPatch.context() as patch, by_loops(), sg.threads(parts):
         patch.setattr(which, "GRAIN", -1)
-        patch.setattr(plans, "where_faster", run)
+        patch.setattr(plans, "in_parts_if_faster", run)
         patch.setattr(plans, "in_one_part", run)
-        patch.setattr(which, "twins_run", lambda: True)
-        patch.setattr(which.Twins, "is_published", True)  # an edited formula has a loop too
+        patch.setattr(which, "loops_run", lambda: True)
+        patch.setattr(which.Definition, "is_published", True)  # an edited formula has a loop too
         yield ran
 
 
@@ -128,13 +134,13 @@ def test_every_formula_is_known_by_its_name_and_no_two_have_one():
 
 @pytest.mark.parametrize("name", [name for name in LOOPS if name in FORMULAS])
 def test_a_loop_takes_what_its_formula_takes_and_then_what_that_makes(name):
-    both = FORMULAS[name].twins
+    both = FORMULAS[name].definition
     code, made = both.loop.__code__, [one.name for one in both.operands.made]
     names = code.co_varnames[: code.co_argcount]
     assert names == ("part", "parts", *both.operands.names, *made)
 
 
-@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_returns_what_it_declares_and_changes_nothing_but_what_is_in_place(name, way):
     operands = KERNELS[name].operands
@@ -158,7 +164,7 @@ def test_a_kernel_returns_what_it_declares_and_changes_nothing_but_what_is_in_pl
 
 
 def sizes_agree(shapes) -> bool:
-    from scratchgen.kernels.misfits import _sizes
+    from scratchgen.kernels.operand_errors import _sizes
 
     return _sizes(shapes) is not None
 
@@ -188,7 +194,7 @@ def test_a_loop_gives_what_its_formula_gives(dtype, name, rows, columns, seed):
     with on_threads(1) as ran:
         ours = outcome(name, case(name, rows, columns, dtype, seed))
     assert ran or rows == 0 or not numba_works()  # products of nothing are NumPy's
-    with references(), np.errstate(all="ignore"):
+    with by_formulas(), np.errstate(all="ignore"):
         wanted = outcome(name, case(name, rows, columns, dtype, seed))
     for a, b in zip(ours, wanted, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
@@ -203,7 +209,7 @@ def test_every_loop_gives_what_its_formula_gives_on_a_few_numbers(name):
             with on_threads(1) as ran:
                 ours = outcome(name, case(name, rows, columns, dtype, 1))
             assert ran or not numba_works()
-            with references():
+            with by_formulas():
                 wanted = outcome(name, case(name, rows, columns, dtype, 1))
             for a, b in zip(ours, wanted, strict=True):
                 np.testing.assert_allclose(a, b, **tolerance(name, dtype, rows, columns))
@@ -242,13 +248,13 @@ def doubled(x):
     return 2 * x
 
 
-@twin_of(doubled)
+@loop_of(doubled)
 def doubled_loop(part, parts, x, y):
     for i in range(part, x.size, parts):
         y[i] = x[i] + x[i]
 
 
-@pytest.mark.parametrize("way", [references, twins])
+@pytest.mark.parametrize("way", [by_formulas, by_loops])
 def test_an_array_without_axes_is_an_array_and_numbers_take_the_arrays_dtype(way):
     x = np.array(1.5, np.float32)
     with way():
@@ -266,7 +272,7 @@ def test_a_loop_of_ones_own_runs_in_the_place_of_its_formula():
     with on_threads(1) as ran:
         assert doubled(np.ones(3)).tolist() == [2, 2, 2]
     assert [one.loop for one in ran] == [doubled_loop]
-    assert doubled.twins.is_published
+    assert doubled.definition.is_published
 
 
 def test_a_kernel_may_take_numbers_alone():
@@ -317,7 +323,7 @@ class Refusing:
     ],
 )
 def test_a_numba_that_cannot_be_imported_is_named_and_the_formulas_run(problem, monkeypatch):
-    monkeypatch.setattr("scratchgen.kernels.twins.compiles", lambda: True)
+    monkeypatch.setattr("scratchgen.kernels.formulas.compiles", lambda: True)
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Refusing(problem)])
     text = rf"numba is installed and cannot be imported \({problem}\)"
@@ -348,13 +354,13 @@ def test_sigmoid_and_softplus_take_arrays_of_any_kind(name):
     kernel, whole = getattr(kernels, name), np.linspace(-9, 9, 120).reshape(6, 5, 4)
     whole.flags.writeable = False
     for x in (whole, whole[::2, :, 1:], whole.T, whole[0, 0, 0:1], whole[:0], np.array(1.5)):
-        with references():
+        with by_formulas():
             wanted = kernel(np.array(x, order="C").astype(np.float32).astype(np.longdouble))
         with on_threads(1):
             y = kernel(x.astype(np.float32, copy=False))
         assert (y.shape, y.dtype) == (x.shape, np.float32)
         np.testing.assert_allclose(y, wanted.astype(np.float32), rtol=4e-7)
-        with references():
+        with by_formulas():
             wanted = kernel(x)
         with on_threads(1):
             np.testing.assert_allclose(kernel(x), wanted, rtol=1e-15)

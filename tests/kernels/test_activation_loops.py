@@ -1,4 +1,4 @@
-"""The twins of activations, against what NumPy makes of the formulas."""
+"""The loops of activations, against what NumPy makes of the formulas."""
 
 import tracemalloc
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import pytest
 
 from scratchgen import nn
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels import twins as which
-from scratchgen.kernels.bending import LOOPS
-from scratchgen.kernels.plans import Plan, at_once
+from scratchgen.kernels import formulas as which
+from scratchgen.kernels.activation_loops import LOOPS
+from scratchgen.kernels.formulas import by_formulas
+from scratchgen.kernels.plans import Plan, in_parts
 from scratchgen.kernels.recording import Call, recording
-from scratchgen.kernels.twins import references
 from scratchgen.kernels.workspaces import Workspace
 from scratchgen.nn import Tape
 from scratchgen.nn.activations import Activation
 
 needs_numba = pytest.mark.skipif(
-    not is_installed("numba"), reason="numba is not installed: there are no twins to compare"
+    not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
 LAYERS = [nn.LeakyReLU(0.3), nn.ELU(0.7)]
 LAYERS += [kind() for kind in LOOPS if kind not in (nn.LeakyReLU, nn.ELU)]
@@ -26,9 +26,9 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-40, -1e-40]
 
 
 @pytest.fixture
-def twins(monkeypatch):
-    """Twins run, but not within references(); as plain loops where NUMBA_DISABLE_JIT says so."""
-    monkeypatch.setattr(which, "twins_run", lambda: which._twins_in_block.get() is not False)
+def by_loops(monkeypatch):
+    """Loops run, but not within by_formulas(); as plain loops where NUMBA_DISABLE_JIT says so."""
+    monkeypatch.setattr(which, "loops_run", lambda: which._loops_in_block.get() is not False)
 
 
 def passes(layer, x, u, dy, dv):
@@ -44,7 +44,7 @@ def passes(layer, x, u, dy, dv):
 
 def assert_same(layer, x, u, dy, dv):
     ours = passes(layer, x, u, dy, dv)
-    with references():
+    with by_formulas():
         wanted = passes(layer, x, u, dy, dv)
     tolerance = 64 * np.finfo(x.dtype).eps
     for name, array in ours.items():
@@ -63,7 +63,7 @@ def test_every_activation_has_loops_and_all_loops_an_activation():
 @needs_numba
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
-def test_a_twin_gives_what_the_formulas_give(layer, dtype, twins):
+def test_a_loop_gives_what_the_formulas_give(layer, dtype, by_loops):
     rng = np.random.default_rng(0)
     for size in (0, 1, 15, 16, 17, 1000):
         x, u, dy, dv = rng.standard_normal((4, size)).astype(dtype)
@@ -74,7 +74,9 @@ def test_a_twin_gives_what_the_formulas_give(layer, dtype, twins):
 
 @needs_numba
 @pytest.mark.parametrize("layer", LAYERS[:3], ids=lambda layer: type(layer).__name__)
-def test_a_twin_takes_arrays_of_any_axes_and_strides_and_those_that_cannot_be_written(layer, twins):
+def test_a_loop_takes_arrays_of_any_axes_and_strides_and_those_that_cannot_be_written(
+    layer, by_loops
+):
     rng = np.random.default_rng(0)
     x, u, dy, dv = rng.standard_normal((4, 6, 5, 4))
     assert_same(layer, x, u, dy, dv)
@@ -95,20 +97,20 @@ def test_the_number_of_parts_does_not_show(layer):
     for size in (1, 17, 1000):
         x, y, u, dy, dv = rng.standard_normal((5, size))
         for loop, given, written in (
-            (loops["bend"], [x], 1),
-            (loops["pull"], [x, y, dy], 1),
-            (loops["pull_both"], [x, y, u, dy, dv], 2),
+            (loops["activate"], [x], 1),
+            (loops["times_slope"], [x, y, dy], 1),
+            (loops["times_slope_and_curvature"], [x, y, u, dy, dv], 2),
         ):
             found = []
             for parts in (1, 2, 3):
                 out = np.zeros((written, size))
-                at_once(Call(loop, (*given, *out, settings), 1), parts)
+                in_parts(Call(loop, (*given, *out, settings), 1), parts)
                 found.append(out.tobytes())
             assert found[0] == found[1] == found[2]
 
 
 @needs_numba
-def test_a_warm_pass_in_a_workspace_allocates_nothing(twins):
+def test_a_warm_pass_in_a_workspace_allocates_nothing(by_loops):
     if not which.numba_works():
         pytest.skip("NUMBA_DISABLE_JIT: plain loops make numbers, one by one")
     layer, tape = nn.Tanh(), Tape().begin()
@@ -145,8 +147,8 @@ class Square(Activation):
 
 @pytest.mark.parametrize("layer", [*LAYERS, Square()], ids=lambda layer: type(layer).__name__)
 def test_a_replay_computes_anew(layer):
-    for way in (references, which.twins):
-        if way is which.twins and not which.numba_works():
+    for way in (by_formulas, which.by_loops):
+        if way is which.by_loops and not which.numba_works():
             continue
         x, u, dy, dv = np.random.default_rng(0).standard_normal((4, 3, 5))
         with way():
@@ -172,7 +174,7 @@ class Steep(nn.Tanh):
         return np.full_like(x, 3)
 
 
-def test_formulas_of_others_run_as_they_are_written(twins):
+def test_formulas_of_others_run_as_they_are_written(by_loops):
     x, u, dy, dv = np.random.default_rng(0).standard_normal((4, 3, 2))
     found = passes(Square(), x, u, dy, dv)
     np.testing.assert_allclose(found["both.x"], 2 * x * dy + 2 * u * dv)
@@ -180,6 +182,6 @@ def test_formulas_of_others_run_as_they_are_written(twins):
     np.testing.assert_array_equal(passes(Steep(), x, u, dy, dv)["dx"], 3 * dy)
 
 
-def test_formulas_of_others_give_the_float_that_they_are_given(twins):
+def test_formulas_of_others_give_the_float_that_they_are_given(by_loops):
     arrays = np.random.default_rng(0).standard_normal((4, 3, 2), dtype=np.float32)
     assert {array.dtype for array in passes(Square(), *arrays).values()} == {arrays.dtype}
