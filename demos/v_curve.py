@@ -19,7 +19,7 @@ import numpy as np
 import scratchgen as sg
 from scratchgen.gradcheck.measuring.differences import MANY, Climb, Slope
 from scratchgen.gradcheck.measuring.rounding import forward_noise
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
 H = np.logspace(0, -10, 201)
 FIXED = 1e-5  # the step that many checkers take

@@ -125,7 +125,7 @@ def reports() -> list[Report]:
 def seconds_never_pass_for_a_check() -> Iterator[None]:
     """What a check has time for must not depend on what else the machine has to do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", lambda: 0.0)
+        patch.setattr("scratchgen.gradcheck.pairs.budget.CLOCK", lambda: 0.0)
         yield
 
 

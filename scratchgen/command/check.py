@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import gradcheck
 from ..gradcheck.certificate import certify
-from ..gradcheck.pairs.pair import told
+from ..gradcheck.pairs.exception_texts import exception_text
 from ..gradcheck.reports.markup import written
 from ..gradcheck.reports.pages import (
     certificate_json,
@@ -127,7 +127,7 @@ def one(options: argparse.Namespace) -> Report:
         two = len(found) == 2
         report = of_functions(found[0], found[1], options) if two else of(found[0], options)
     except SystemExit as problem:
-        raise FileError(told(problem, options.subject)) from problem
+        raise FileError(exception_text(problem, options.subject)) from problem
     for path, write in (
         (options.json, report.to_json),
         (options.html, report.to_html),

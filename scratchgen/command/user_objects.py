@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..gradcheck.pairs.pair import told
+from ..gradcheck.pairs.exception_texts import exception_text
 from ..ground.arguments import nearest
 from ..ground.errors import FileError, OptionError
 
@@ -59,13 +59,13 @@ def imported(name: str) -> ModuleType:
         ) from problem
     except ModuleNotFoundError as problem:
         if not f"{name}.".startswith(f"{problem.name}."):
-            raise FileError(told(problem, f"importing {name}")) from problem
+            raise FileError(exception_text(problem, f"importing {name}")) from problem
         raise OptionError(
             f"there is no module {name} in {os.getcwd()} or on Python's path: go to the folder "
             f"that {name.replace('.', '/')}.py is in, or install it"
         ) from problem
     except (Exception, SystemExit) as problem:
-        raise FileError(told(problem, f"importing {name}")) from problem
+        raise FileError(exception_text(problem, f"importing {name}")) from problem
 
 
 def _named(module: ModuleType, name: str) -> Any:
@@ -90,4 +90,4 @@ def made(make: Callable[[], Any], word: str) -> Any:
         return make()
     except (Exception, SystemExit) as problem:
         call = word.removesuffix("()").partition(":")[2] + "()"
-        raise FileError(told(problem, call)) from problem
+        raise FileError(exception_text(problem, call)) from problem

@@ -9,9 +9,9 @@ from .checks import (
     check_pair,
     check_second_order,
 )
+from .optimizers.side_by_side import check_optimizer
 from .reports.report import Report
 from .results import FAIL, INCONCLUSIVE, NOTE, PASS
-from .stepping.optimizers import check_optimizer
 
 __all__ = [
     "FAIL",

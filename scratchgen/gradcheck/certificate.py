@@ -19,6 +19,7 @@ from ..nn import Layer
 from .engine import examine
 from .library.second_order import second_order_cases
 from .library.subjects import ObjectivePair, Pairs, pairs_of
+from .optimizers.side_by_side import check_optimizer
 from .reports.report import Report
 from .results import CaseResult
 from .specimens import (
@@ -32,7 +33,6 @@ from .specimens import (
     functions,
     models,
 )
-from .stepping.optimizers import check_optimizer
 
 EXAMPLES = 3  # in the batch of a model
 

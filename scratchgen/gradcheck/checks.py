@@ -24,10 +24,12 @@ from .engine import examine
 from .layer_case import LayerCase
 from .library.second_order import second_order_cases
 from .library.subjects import pairs_of
-from .pairs.pair import SECONDS, Budget, CachedPair, FunctionPair, Pair, VJPPair
+from .optimizers.side_by_side import check_optimizer, is_optimizer
+from .pairs.budget import SECONDS, Budget
+from .pairs.function_pairs import CachedPair, FunctionPair, VJPPair
+from .pairs.pair import Pair
 from .reports.report import Report
 from .results import FAIL, INCONCLUSIVE
-from .stepping.optimizers import check_optimizer, is_optimizer
 
 Wrt = str | int | Sequence[str | int] | None
 
@@ -196,7 +198,7 @@ def run(
     """Examine pairs, each with its label, and report."""
     began, seed, budget = time.perf_counter(), chosen_seed(seed), Budget(seconds)
     for _, pair in pairs:
-        pair.wanted = chosen(pair, wrt)
+        pair.checked = chosen(pair, wrt)
         if batch_axis is not None:
             pair.declare_batch(batch_axis)
     cases = [examine(pair, label, seed, budget) for label, pair in pairs]
@@ -211,11 +213,11 @@ def run(
 def chosen(pair: Pair, wrt: Wrt) -> list[str]:
     """The names of the blocks that `wrt` means: an argument means all that it holds."""
     if wrt is None:
-        return pair.wanted
+        return pair.checked
     asked = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
     if not asked:
         raise OptionError("wrt=[]: wants at least one name; leave it out to check them all")
-    arguments = pair.names if isinstance(pair, FunctionPair) else pair.wanted
+    arguments = pair.names if isinstance(pair, FunctionPair) else pair.checked
     found: list[str] = []
     for one in asked:
         if isinstance(one, bool) or not isinstance(one, str | int | np.integer):
@@ -223,9 +225,9 @@ def chosen(pair: Pair, wrt: Wrt) -> list[str]:
         name = one
         if not isinstance(one, str):
             name = arguments[one] if 0 <= one < len(arguments) else str(one)
-        here = [block for block in pair.wanted if block == name or _begins(block, str(name))]
+        here = [block for block in pair.checked if block == name or _begins(block, str(name))]
         if not here:
-            known = ", ".join(map(repr, pair.wanted)) or "none"
+            known = ", ".join(map(repr, pair.checked)) or "none"
             raise OptionError(f"wrt={one!r}: wants one of {known}, which can be differentiated")
         found += [block for block in here if block not in found]
     return found

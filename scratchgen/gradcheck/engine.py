@@ -12,7 +12,9 @@ from .hints.naming import hints_for, point_to_known
 from .measuring.claims import claim
 from .measuring.locate import entry_map
 from .measuring.oracle import measure_all
-from .pairs.pair import Budget, OutOfBudget, Pair, Stopped
+from .measuring.passes import OutOfBudget, Stopped
+from .pairs.budget import Budget
+from .pairs.pair import Pair
 from .pairs.silence import quiet
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
 

@@ -56,7 +56,8 @@ from ..nn import (
 )
 from ..optim import SGD, Adam, AdamW, ClipNorm, Momentum, Nesterov, RMSProp
 from .library.points import signed
-from .pairs.pair import Pair, VJPPair
+from .pairs.function_pairs import VJPPair
+from .pairs.pair import Pair
 
 SHAPES = ((4, 5), (1, 3), (7, 1), (3, 2, 4), (2, 3, 4, 2))  # with the batch in front
 Points = Sequence[tuple[Layer, Shape]]
@@ -218,8 +219,8 @@ def functions(seed: int) -> dict[str, Pair]:
             normal_cdf, lambda dy, x: dy * normal_density(x), (2 * draw(4, 5),)
         ),
     }
-    pairs["gaussian.draw"].wanted = ["mu", "log_var"]
-    pairs["bernoulli.log_prob"].wanted = ["logits"]
+    pairs["gaussian.draw"].checked = ["mu", "log_var"]
+    pairs["bernoulli.log_prob"].checked = ["logits"]
     for pair in pairs.values():
         pair.per_example = dict.fromkeys(pair.blocks, 0)
     return pairs

@@ -22,7 +22,7 @@ from scratchgen.gradcheck import (
 )
 from scratchgen.gradcheck.certificate import specimens
 from scratchgen.gradcheck.checks import run
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 from scratchgen.ground import errors
 from scratchgen.nn import Dropout, Tanh
 
@@ -98,13 +98,13 @@ class Clock:
 def clock(monkeypatch):
     """The clock by which seconds are counted."""
     clock = Clock()
-    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", clock)
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.CLOCK", clock)
     return clock
 
 
 def counted(monkeypatch, evaluations):
     """From now on, as many evaluations are a budget."""
-    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.EVALUATIONS", evaluations)
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.EVALUATIONS", evaluations)
 
 
 def test_all_pairs_share_one_budget():
@@ -154,7 +154,7 @@ def test_what_is_wrong_fails_though_the_budget_ends_while_wrong_entries_are_look
 def test_assertions_the_fixture_and_the_certificate_depend_on_no_clock(monkeypatch):
     """By a clock on which every look at it takes an hour."""
     hours = itertools.count(step=3600.0)
-    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.CLOCK", lambda: next(hours))
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.CLOCK", lambda: next(hours))
     assert check(Tanh(), (2, 3)).verdict == INCONCLUSIVE
     assert assert_gradients(Tanh(), (2, 3)).verdict == PASS
     assert Gradcheck(0, strict=True, pictures=None)(Tanh(), (2, 3)).verdict == PASS

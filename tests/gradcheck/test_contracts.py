@@ -14,7 +14,8 @@ from scratchgen.gradcheck.contracts.comparing import distance, portion, shares
 from scratchgen.gradcheck.contracts.every_contract import check_contracts
 from scratchgen.gradcheck.contracts.reference import Reference
 from scratchgen.gradcheck.library.subjects import pairs_of
-from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, VJPPair
+from scratchgen.gradcheck.pairs.budget import Budget
+from scratchgen.gradcheck.pairs.function_pairs import CachedPair, VJPPair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, NOTE, PASS
 
 RNG = np.random.default_rng(7)

@@ -7,7 +7,7 @@ import pytest
 
 from scratchgen.gradcheck.engine import examine
 from scratchgen.gradcheck.hints.naming import CAUSES, hints_for, point_to_known
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 from scratchgen.gradcheck.results import FAIL, PASS, BlockResult, EntryMap, Finding, Hint
 
 EPS = 1e-5

@@ -5,7 +5,7 @@ import pytest
 
 from scratchgen.gradcheck.measuring.claims import claim
 from scratchgen.gradcheck.measuring.locate import MOST_ENTRIES, MOST_WRONG, entry_map
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
 
 def located(n, wrong, size=1e-3, seed=0):

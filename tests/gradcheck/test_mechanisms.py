@@ -18,7 +18,7 @@ from scratchgen.gradcheck.measuring.differences import FEW, MANY, Climb, Side, S
 from scratchgen.gradcheck.measuring.judging import verdict_on
 from scratchgen.gradcheck.measuring.locate import entry_map
 from scratchgen.gradcheck.measuring.rounding import EPS, forward_noise
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS, Measurement
 from scratchgen.nn import Tanh
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, NOTE, PASS, check, check_optimizer
-from scratchgen.gradcheck.pairs.pair import Budget
-from scratchgen.gradcheck.stepping.confusions import confused
-from scratchgen.gradcheck.stepping.properties import _refuses
-from scratchgen.gradcheck.stepping.textbook_updates import FORMULAS, Published, published
-from scratchgen.gradcheck.stepping.trajectories import Budgeted, drawn
+from scratchgen.gradcheck.optimizers.known_mistakes import confused
+from scratchgen.gradcheck.optimizers.properties import _refuses
+from scratchgen.gradcheck.optimizers.textbook_updates import FORMULAS, Published, published
+from scratchgen.gradcheck.optimizers.trajectories import Budgeted, drawn
+from scratchgen.gradcheck.pairs.budget import Budget
 from scratchgen.ground import errors
 from scratchgen.optim import (
     OPTIMIZERS,
@@ -95,8 +95,8 @@ def test_a_pass_would_see_an_error_of_1e_9_in_a_step():
 @pytest.mark.parametrize("size", [1e-9, 1e-6, 1.0, -2.0])
 def test_a_step_that_is_off_by_a_share_is_found(size):
     class Longer(SGD):
-        def numbers(self, rate, t):
-            return super().numbers(rate * (1 + size), t)
+        def coefficients(self, rate, t):
+            return super().coefficients(rate * (1 + size), t)
 
     report = check_optimizer(Longer(0.01), reference=SGD(0.01))
     assert report.verdict == FAIL
@@ -269,7 +269,7 @@ def test_a_budget_that_is_spent_is_no_refusal_of_a_memory():
 
 
 def test_updates_are_what_an_optimizer_spends(monkeypatch):
-    monkeypatch.setattr("scratchgen.gradcheck.pairs.pair.EVALUATIONS", 100)
+    monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.EVALUATIONS", 100)
     assert check_optimizer(Adam(), steps=2, seconds=None).verdict == PASS
     report = check_optimizer(Adam(), steps=60, seconds=None)
     assert [one.blocks[0].verdict for one in report.cases] == [PASS, INCONCLUSIVE, INCONCLUSIVE]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchgen.gradcheck.measuring.oracle import measure_all
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS
 
 seeds = st.integers(0, 2**32)

@@ -12,7 +12,9 @@ import scratchgen as sg
 from scratchgen.gradcheck.contracts.gradient_shapes import advice
 from scratchgen.gradcheck.contracts.probe import look
 from scratchgen.gradcheck.library.subjects import pairs_of
-from scratchgen.gradcheck.pairs.pair import Budget, CachedPair, OutOfBudget, Stopped, VJPPair
+from scratchgen.gradcheck.measuring.passes import OutOfBudget, Stopped
+from scratchgen.gradcheck.pairs.budget import Budget
+from scratchgen.gradcheck.pairs.function_pairs import CachedPair, VJPPair
 from scratchgen.gradcheck.pairs.silence import quiet
 from scratchgen.gradcheck.results import FAIL, NOTE, PASS
 

@@ -364,7 +364,7 @@ def test_likelihoods_are_checked_at_data_that_they_take(likelihood):
         ((_, pair),) = pairs_of(likelihood, (6, 3), seed)
         likelihood.check(pair.blocks["x"])
         assert pair.blocks["raw"].shape == (6, *likelihood.raw_shape((3,)))
-        assert pair.wanted == ["raw"]
+        assert pair.checked == ["raw"]
 
 
 def test_a_likelihood_of_the_users_own_is_given_data_that_it_accepts():

@@ -47,7 +47,8 @@ def ours(subject: Any, seed: int = 0) -> Answer:
 def of_pair(subject: Any, seed: int = 0) -> Answer:
     """Our checker, as `check_cached` runs it."""
     from scratchgen.gradcheck.engine import examine
-    from scratchgen.gradcheck.pairs.pair import Budget, CachedPair
+    from scratchgen.gradcheck.pairs.budget import Budget
+    from scratchgen.gradcheck.pairs.function_pairs import CachedPair
     from scratchgen.gradcheck.results import FAIL, PASS
 
     pair = CachedPair(subject.forward, subject.backward, subject.args, subject.kind)

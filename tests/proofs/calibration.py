@@ -26,7 +26,7 @@ from smooth_functions import FAMILIES, true_derivative
 
 from scratchgen.gradcheck.measuring.claims import Claim, direction, signs
 from scratchgen.gradcheck.measuring.judging import judged
-from scratchgen.gradcheck.pairs.pair import VJPPair
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
 CASES = 30_000
 

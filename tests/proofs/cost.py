@@ -32,7 +32,7 @@ from scratchgen.gradcheck.certificate import certify
 from scratchgen.gradcheck.engine import examine
 from scratchgen.gradcheck.library.subjects import layer_pair
 from scratchgen.gradcheck.measuring.oracle import measure_all
-from scratchgen.gradcheck.pairs.pair import CachedPair
+from scratchgen.gradcheck.pairs.function_pairs import CachedPair
 
 WANTED_MS, WANTED_S = 20, 10
 LAYERS: dict[str, tuple[nn.Layer, tuple[int, ...]]] = {

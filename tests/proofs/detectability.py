@@ -37,7 +37,7 @@ from proof_subjects import Subject
 from shared import arguments, heading, spread_out, table, write
 
 from scratchgen.gradcheck.measuring.oracle import measure_all
-from scratchgen.gradcheck.pairs.pair import CachedPair
+from scratchgen.gradcheck.pairs.function_pairs import CachedPair
 from scratchgen.gradcheck.results import FAIL, worst
 
 SIZES = (10, 30, 100, 300, 1_000, 10_000, 100_000)

@@ -24,7 +24,9 @@ from shared import arguments, heading, spread_out, table, write
 from valid_cases import draw_case
 
 from scratchgen.gradcheck.measuring.oracle import measure_all
-from scratchgen.gradcheck.pairs.pair import Budget, Pair, Stopped
+from scratchgen.gradcheck.measuring.passes import Stopped
+from scratchgen.gradcheck.pairs.budget import Budget
+from scratchgen.gradcheck.pairs.pair import Pair
 from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, PASS, CaseResult, Finding
 
 CASES = 10_000

@@ -123,7 +123,7 @@ def case(make: Any, mutant: Any, what: str, where: str, peers: tuple[str, ...]) 
 
 def judge_step(number: int) -> dict[str, Any]:
     """Everything there is to know about one mutant of an optimizer."""
-    from scratchgen.gradcheck.stepping.optimizers import check_optimizer
+    from scratchgen.gradcheck.optimizers.side_by_side import check_optimizer
 
     mutant = steps.mutants()[number]
     names = steps.functions()[f"{mutant.module}:{mutant.function}"]

@@ -28,7 +28,9 @@ import scratchgen as sg
 from scratchgen import nn
 from scratchgen.distributions import bernoulli, categorical, gaussian
 from scratchgen.gradcheck.library.subjects import LayerPair, ObjectivePair, in_double
-from scratchgen.gradcheck.pairs.pair import Pair, Stopped, VJPPair
+from scratchgen.gradcheck.measuring.passes import Stopped
+from scratchgen.gradcheck.pairs.function_pairs import VJPPair
+from scratchgen.gradcheck.pairs.pair import Pair
 from scratchgen.nn import Layout
 
 Array = np.ndarray
@@ -390,7 +392,7 @@ def _in_single(pair: Any) -> None:
     """Compute both passes in float32."""
     forward, backward = pair._forward, pair._backward
     if isinstance(pair, LayerPair):
-        pair.held, pair.layer = _single(pair.held), InSingle(pair.layer)
+        pair.other_arrays, pair.layer = _single(pair.other_arrays), InSingle(pair.layer)
 
     def single_forward(blocks: dict[str, Array]) -> tuple[Any, Any]:
         y, memory = forward(_single(blocks))

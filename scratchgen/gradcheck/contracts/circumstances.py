@@ -11,8 +11,8 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..measuring.claims import signs
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import OutOfBudget, Run, Stopped, told
+from ..measuring.passes import Blocks, OutOfBudget, Run, Stopped
+from ..pairs.exception_texts import exception_text
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
@@ -65,7 +65,7 @@ def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
     pair, rng = reference.pair, reference.rng
     for multiple, size in ELSEWHERE:
         blocks = dict(pair.blocks)
-        for name in pair.wanted:
+        for name in pair.checked:
             block = blocks[name]
             blocks[name] = np.asarray(block * (multiple + size * signs(rng, block.shape) / 1.5))
             blocks[name][block == 0] = size / 10
@@ -179,7 +179,9 @@ def places(reference: Reference) -> list[Finding]:
     try:
         variants = pair.variants(pair.blocks, reference.dy)
     except Exception as problem:  # a user's code may raise anything, and that is the finding
-        return [Finding("places", FAIL, told(problem, "backward without g, or without dx,"))]
+        return [
+            Finding("places", FAIL, exception_text(problem, "backward without g, or without dx,"))
+        ]
     for words, raw in variants.items():
         got = {name: np.zeros(()) if g is None else np.asarray(g) for name, g in raw.items()}
         for name, g in reference.gradients.items():

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..pairs.pair import OutOfBudget, Pair, Stopped
+from ..measuring.passes import OutOfBudget, Stopped
+from ..pairs.pair import Pair
 from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, Finding
 from .circumstances import layout, places, stale

@@ -17,8 +17,7 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..measuring.claims import signs
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Odd, OutOfBudget, Stopped
+from ..measuring.passes import Blocks, NoGradient, OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
@@ -40,7 +39,7 @@ def at_extremes(reference: Reference) -> list[Finding]:
 
 def _findings(reference: Reference) -> list[Finding]:
     notes: list[Finding] = []
-    for name in reference.pair.wanted:
+    for name in reference.pair.checked:
         for words, x in _points(reference.pair.blocks[name], reference.rng):
             blocks = {**reference.pair.blocks, name: x}
             reference.pair.move_to(blocks)
@@ -90,7 +89,7 @@ def _problem(reference: Reference, blocks: Blocks) -> tuple[str, str, Blocks] | 
     except Stopped as stop:
         return "", stop.text, {}
     for name, g in given.items():
-        if not isinstance(g, Odd) and not np.isfinite(g).all():
+        if not isinstance(g, NoGradient) and not np.isfinite(g).all():
             mask = ~np.isfinite(g)
             bad = np.argwhere(mask)
             at = f" at {list(map(int, bad[0]))}" if g.ndim else ""
@@ -102,7 +101,7 @@ def _problem(reference: Reference, blocks: Blocks) -> tuple[str, str, Blocks] | 
 def _is_smooth(reference: Reference, blocks: Blocks, masks: Blocks) -> bool:
     """Whether (1) settles, along the entries in the masks; along all where there are none."""
     u = {}
-    for name in masks or reference.pair.wanted:
+    for name in masks or reference.pair.checked:
         size = np.minimum(np.where(blocks[name] == 0, 1.0, abs(blocks[name])), 1.0)
         u[name] = signs(reference.rng, size.shape) * size * masks.get(name, np.array(1.0))
     try:

@@ -6,8 +6,10 @@ from itertools import combinations
 import numpy as np
 
 from ...ground.arguments import Array, Shape
+from ..measuring.passes import NoGradient, OutOfBudget, Run, Stopped
+from ..pairs.function_pairs import FunctionPair
 from ..pairs.named_blocks import leaves
-from ..pairs.pair import FunctionPair, Odd, OutOfBudget, Pair, Run, Stopped
+from ..pairs.pair import Pair
 from ..results import FAIL, NOTE, PASS, Finding
 from .comparing import shares
 from .purity import named, own
@@ -19,23 +21,23 @@ NARROW = ("float16", "float32")
 def gradients_of(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """A FAIL for each gradient that is none; notes on what came in an unusual form."""
     mine, cotangents = own(pair.blocks), [one.copy("K") for one in dy]
-    pair.came.clear()
+    pair.unusual_kinds.clear()
     given = pair.backward(pair.forward(mine), cotangents)
-    found = [_odd(pair, name, g) for name, g in given.items() if isinstance(g, Odd)]
+    found = [_odd(pair, name, g) for name, g in given.items() if isinstance(g, NoGradient)]
     if not found:
         found.append(Finding("shape", PASS))
-    for name, kind in pair.came.items():
+    for name, kind in pair.unusual_kinds.items():
         found += _unusual(name, kind)
     if not pair.copies:
         around = {**mine, **named(cotangents, "dy")}
         for name, g in given.items():
             for other, one in around.items():
-                if not isinstance(g, Odd) and shares(g, one):
+                if not isinstance(g, NoGradient) and shares(g, one):
                     found.append(Finding("alias", NOTE, f"d{name} lies in the memory of {other}"))
     return found
 
 
-def _odd(pair: Pair, name: str, odd: Odd) -> Finding:
+def _odd(pair: Pair, name: str, odd: NoGradient) -> Finding:
     """What came in place of a gradient, and for a wrong shape what to do about it."""
     how = advice(odd.shape, pair.blocks[name].shape) if odd.contract == "shape" else ""
     return Finding(odd.contract, FAIL, odd.text.removeprefix(f"d{name} ") + how, name)
@@ -90,11 +92,11 @@ def raw_kinds(pair: Pair, run: Run) -> list[str]:
 
 def in_single(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """A note where float32 turns into float64; asked where arguments were given in float32."""
-    if not pair.single:
+    if not pair.float32_blocks:
         return []
     blocks = own(pair.blocks)
-    blocks |= {name: blocks[name].astype(np.float32) for name in pair.single}
-    pair.came.clear()
+    blocks |= {name: blocks[name].astype(np.float32) for name in pair.float32_blocks}
+    pair.unusual_kinds.clear()
     try:
         run = pair.forward(blocks)
         kinds = raw_kinds(pair, run)
@@ -103,9 +105,9 @@ def in_single(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
         raise
     except Stopped as stop:
         return [Finding("dtype", NOTE, f"with float32 arguments, {stop.text}")]
-    came = {name: pair.came.get(name, "float64") for name in pair.single if name in pair.wanted}
-    wide = [f"d{name}" for name, kind in came.items() if kind == "float64"]
-    if set(pair.single) == set(pair.blocks) and "float64" in kinds:
+    names = [name for name in pair.float32_blocks if name in pair.checked]
+    wide = [f"d{n}" for n in names if pair.unusual_kinds.get(n, "float64") == "float64"]
+    if set(pair.float32_blocks) == set(pair.blocks) and "float64" in kinds:
         wide = ["y", *wide]
     text = f"float32 arguments turn into float64: {', '.join(wide)}"
     return [Finding("dtype", NOTE, text)] if wide else []

@@ -16,8 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import OutOfBudget, Stopped
+from ..measuring.passes import Blocks, OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Gradients, Reference
 
@@ -87,7 +86,7 @@ def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int
     yield declared
     others = [
         name
-        for name, one in {**pair.blocks, **pair.held}.items()
+        for name, one in {**pair.blocks, **pair.other_arrays}.items()
         if name not in declared and one.ndim > axis and one.shape[axis] == n
     ]
     if len(others) > MOST_GUESSES:
@@ -154,7 +153,8 @@ def _pass(
 ) -> tuple[list[Array], Gradients]:
     """Outputs and gradients for the examples i."""
     pair = reference.pair
-    everything = {**pair.blocks, **{name: pair.held[name] for name in axes if name in pair.held}}
+    others = {name: array for name, array in pair.other_arrays.items() if name in axes}
+    everything = {**pair.blocks, **others}
     some: Blocks = {
         name: one.take(i, axes[name]) if name in axes else one for name, one in everything.items()
     }

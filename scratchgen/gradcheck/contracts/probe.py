@@ -8,7 +8,8 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..measuring.claims import cotangent
-from ..pairs.pair import OutOfBudget, Pair, Run, Stopped
+from ..measuring.passes import OutOfBudget, Run, Stopped
+from ..pairs.pair import Pair
 from ..pairs.silence import quiet
 from ..results import NOTE, Finding
 from .comparing import distance, portion, shares
@@ -52,7 +53,7 @@ def arguments_of(pair: Pair) -> list[Finding]:
     if pair.surrogate is not None:
         text = "the derivative is that of the declared surrogate, not of forward"
         found.append(Finding("surrogate", NOTE, text))
-    if not pair.wanted:
+    if not pair.checked:
         came = ", ".join(f"{name} is {kind}" for name, kind in pair.kinds.items())
         text = f"no argument holds floats ({came}): give 1.0 for 1, or an array of floats"
         raise Stopped("empty", text)
@@ -63,7 +64,7 @@ def arguments_of(pair: Pair) -> list[Finding]:
             memory = f"about {COPIES * block.nbytes / 2**30:.1f} GiB are used at a time"
             text = f"{name} holds {block.size:,} numbers: {memory}, and the budget may not suffice"
             found.append(Finding("slow", NOTE, text))
-        if name in pair.wanted and (text := _not_finite(name, block)):
+        if name in pair.checked and (text := _not_finite(name, block)):
             raise Stopped("finite", f"{text}: nothing can be differentiated there")
     return found
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import OutOfBudget, Pair, Stopped
+from ..measuring.passes import Blocks, OutOfBudget, Stopped
+from ..pairs.pair import Pair
 from ..results import FAIL, NOTE, PASS, Finding
 
 
@@ -69,11 +69,11 @@ def named(arrays: Sequence[Array], name: str) -> dict[str, Array]:
 def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
     """What a forward and a backward pass write into, of all that they are given."""
     mine, cotangents = own(blocks), [one.copy("K") for one in dy]
-    before = Watch({**mine, **pair.held})
+    before = Watch({**mine, **pair.other_arrays})
     run = pair.forward(mine)
     found = before.findings("forward")
     outputs = Watch(named(run.outputs, "y"))
-    between = Watch({**mine, **pair.held, **named(cotangents, "dy")})
+    between = Watch({**mine, **pair.other_arrays, **named(cotangents, "dy")})
     pair.backward(run, cotangents)
     found += between.findings("backward")
     for name in outputs.changed():
@@ -85,7 +85,7 @@ def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> li
 def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
     pair.copies = False
-    held = Watch(pair.held)
+    held = Watch(pair.other_arrays)
     try:
         found = one_pass(pair, pair.blocks, dy)
         refusal = _refusal(pair, dy)
@@ -123,7 +123,7 @@ def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
 
 def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """What is written into at the point with all signs turned: masks may be empty at the first."""
-    turned = {name: -one if name in pair.wanted else one for name, one in pair.blocks.items()}
+    turned = {name: -one if name in pair.checked else one for name, one in pair.blocks.items()}
     try:
         return _failed(one_pass(pair, turned, [-one for one in dy]))
     except OutOfBudget:

@@ -15,9 +15,9 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..measuring.claims import cotangent, signs
+from ..measuring.passes import Blocks, NoGradient, Run, Stopped
 from ..measuring.rounding import backward_noise, one_ulp_off
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Odd, Pair, Run, Stopped
+from ..pairs.pair import Pair
 from .comparing import portion
 
 Gradients = dict[str, Array]
@@ -47,7 +47,7 @@ class Reference:
         self.gradients: Gradients = {
             name: g.astype(np.float64)
             for name, g in pair.backward(run, self.dy).items()
-            if not isinstance(g, Odd) and g.size and np.isfinite(g).all()
+            if not isinstance(g, NoGradient) and g.size and np.isfinite(g).all()
         }
         self._near: dict[str, float] = {}
         self._scaled: dict[str, float] = {}
@@ -140,8 +140,8 @@ class Reference:
         return [y.astype(np.float64) for y in self.pair.forward(blocks).outputs]
 
 
-def _array(g: Array | Odd) -> Array:
-    if isinstance(g, Odd):
+def _array(g: Array | NoGradient) -> Array:
+    if isinstance(g, NoGradient):
         raise Stopped(g.contract, g.text)
     return g
 

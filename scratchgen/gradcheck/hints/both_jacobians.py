@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ground.arguments import Array, Shape
-from ..pairs.pair import Pair, Stopped
+from ..measuring.passes import Stopped
+from ..pairs.pair import Pair
 from .guesses import WrongGradient
 
 MOST_CALLS = 600  # of the forward and the backward pass together

@@ -12,8 +12,9 @@ from itertools import combinations
 import numpy as np
 
 from ...ground.arguments import Array, Shape
+from ..measuring.passes import Stopped
 from ..pairs.named_blocks import leaves
-from ..pairs.pair import Pair, Stopped
+from ..pairs.pair import Pair
 from .simple_functions import BASIC, EVERY, Function
 
 MOST_ARRAYS = 6  # at once

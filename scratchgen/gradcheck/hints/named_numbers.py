@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.named_blocks import Blocks
+from ..measuring.passes import Blocks
 
 PLAIN = {1.0: 0.0, 2.0: 0.3, 0.5: 0.3, 3.0: 0.8, 4.0: 0.8, 0.25: 0.8}  # number: digits of choice
 ROUND = [k / 20 for k in range(1, 21)] + [float(k) for k in range(1, 11)] + [1 / 3, 2 / 3]

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from ...ground.arguments import Array
-from ..measuring.claims import Claim, direction, owned, signs
+from ..measuring.claims import Claim, direction, signs
 from ..measuring.differences import LADDERS, best
 from ..measuring.judging import FLAT, SETTLED, WANTED
+from ..measuring.passes import Blocks, NoGradient, copied
 from ..measuring.rounding import forward_noise, one_ulp_off
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Odd
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, Ladder, Measurement
 from .own_pairs import LayerPair
 from .tangents import TangentPair
@@ -67,7 +66,7 @@ def _mixed_once(
     w = signs(rng, y.shape)
     claimed = _claim(pair, blocks, y, w, rng)
     odd = claimed.gradients[name]
-    if isinstance(odd, Odd):
+    if isinstance(odd, NoGradient):
         return None, FAIL, odd.text
     noise = forward_noise(plain, blocks, "x", u, (w,), rng)
     found = _mixed_differences(plain, blocks, name, a, u, w, noise)
@@ -96,8 +95,8 @@ def _claim(
 ) -> Claim:
     """What tangent_backward says for dy = 0 and dv = w, at the point and two neighbours."""
 
-    def asked(at: Blocks) -> dict[str, Array | Odd]:
-        return owned(pair.backward(pair.forward(at), [np.zeros_like(w), w]))
+    def asked(at: Blocks) -> dict[str, Array | NoGradient]:
+        return copied(pair.backward(pair.forward(at), [np.zeros_like(w), w]))
 
     neighbours = [
         asked({name: one_ulp_off(block, rng) for name, block in blocks.items()}) for _ in range(2)

@@ -8,8 +8,8 @@ import numpy as np
 from ...ground.arguments import Array
 from ...models import Model, Turn
 from ...nn import Layer, Tape
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Pair, Run
+from ..measuring.passes import Blocks, Run
+from ..pairs.pair import Pair
 from .points import layer_layout, named_entries
 from .surrogates import StandIn, has_surrogate
 
@@ -33,7 +33,7 @@ class LayerPair(Pair):
         rng = np.random.default_rng(seed)
         super().__init__(str(layer), blocks, rng, layer)
         self.layer, self.training, self.rng, self.seed = layer, training, rng, seed
-        self.held = dict(state)
+        self.other_arrays = dict(state)
         self.layout = layer_layout(layer)
         self.block_names = {e.name: name for name, e in named_entries(self.layout, layer)}
         self.parameters = [name for name in self.block_names.values() if name in blocks]
@@ -44,7 +44,7 @@ class LayerPair(Pair):
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         tape = self._tape(blocks)
-        p = self._tree({**self.held, **blocks})
+        p = self._tree({**self.other_arrays, **blocks})
         y = self.layer.forward(p, blocks["x"], tape)
         if self.surrogate is not None:
             self.frozen.restore()
@@ -54,7 +54,7 @@ class LayerPair(Pair):
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         p, tape = run.memory
         gradients = {name: np.zeros(self.blocks[name].shape) for name in self.parameters}
-        dx = self.layer.backward(p, dy[0], tape, self._tree(gradients), "x" in self.wanted)
+        dx = self.layer.backward(p, dy[0], tape, self._tree(gradients), "x" in self.checked)
         return {"x": dx, **gradients}
 
     def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from ...ground.arguments import Array, Shape, real_numbers, whole
 from ...ground.errors import DataError, OptionError, ScratchgenError, ShapeError
 from ...nn import Block, Layer, Layout, Network, distinct_leaves, joined_labels
-from ..pairs.named_blocks import Blocks
+from ..measuring.passes import Blocks
 from ..pairs.pair import MOST_NUMBERS
 
 BATCH = 4  # examples, where nobody says how many

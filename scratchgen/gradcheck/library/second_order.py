@@ -25,8 +25,10 @@ from ...nn.layer import check_layer
 from ..engine import UNDECIDED, examine
 from ..measuring.claims import direction, signs
 from ..measuring.oracle import measure_all
+from ..measuring.passes import NoGradient, Stopped
 from ..measuring.rounding import EPS, one_ulp_off
-from ..pairs.pair import Budget, Odd, Pair, Stopped
+from ..pairs.budget import Budget
+from ..pairs.pair import Pair
 from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding
 from .mixed import mixed
@@ -59,7 +61,7 @@ def second_order_cases(
     cases, budget = [], Budget(seconds)
     for label, pair in pairs:
         if choose is not None:
-            pair.wanted = choose(pair)
+            pair.checked = choose(pair)
         case = examine(pair, label, seed, budget)
         cases.append(case)
         if not any(one.contract == "raises" and one.verdict == FAIL for one in case.findings):
@@ -101,8 +103,8 @@ def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> C
             for result in du:
                 result.name = "u"
             case.blocks += du
-            case.blocks += [mixed(pair, plain, name, rng) for name in pair.wanted if name != "u"]
-            if "x" in pair.wanted:
+            case.blocks += [mixed(pair, plain, name, rng) for name in pair.checked if name != "u"]
+            if "x" in pair.checked:
                 case.findings.append(symmetry(pair, rng))
         except Stopped as stop:
             verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
@@ -121,7 +123,7 @@ def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
         """<left, H right>, and the sum of its terms without their signs."""
         run = pair.forward({**pair.blocks, "x": x, "u": right})
         gradient = pair.backward(run, [np.zeros_like(w), w]).get("x", np.zeros(x.shape))
-        if isinstance(gradient, Odd):
+        if isinstance(gradient, NoGradient):
             raise Stopped(gradient.contract, gradient.text)
         terms = left * gradient
         return float(terms.sum()), float(abs(terms).sum())

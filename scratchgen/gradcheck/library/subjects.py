@@ -13,7 +13,9 @@ from ...losses import AdversarialLoss, Penalty
 from ...models import Model
 from ...nn import Block, Layer
 from ...nn.layer import check_layer
-from ..pairs.pair import Pair, Stopped, VJPPair
+from ..measuring.passes import Stopped
+from ..pairs.function_pairs import VJPPair
+from ..pairs.pair import Pair
 from .own_pairs import LayerPair, ObjectivePair
 from .points import (
     draw_labels,
@@ -132,7 +134,7 @@ def _layer_pairs(
     if training is not None:
         return [(_label(x, training), made(training))]
     train, evaluate = made(True), made(False)
-    if _are_alike(train, evaluate) and not train.held:
+    if _are_alike(train, evaluate) and not train.other_arrays:
         return [(_label(x), train)]
     return [(_label(x, True), train), (_label(x, False), evaluate)]
 
@@ -204,7 +206,7 @@ def _likelihood_pairs(likelihood: Likelihood, x: Any, rng: np.random.Generator) 
         return {"raw": likelihood.raw_gradient(np.rint(x) if is_whole else x, raw, dvalue)}
 
     label, pair = _by_example(_label(x), likelihood, log_prob, raw_gradient, (x, raw))
-    pair.wanted, pair.constants = ["raw"], ["x"]
+    pair.checked, pair.constants = ["raw"], ["x"]
     return [(label, pair)]
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Run
+from ..measuring.passes import Blocks, Run
 from .own_pairs import LayerPair
 
 
@@ -21,14 +20,14 @@ class TangentPair(LayerPair):
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         tape = self._tape(blocks)
-        p = self._tree({**self.held, **blocks})
+        p = self._tree({**self.other_arrays, **blocks})
         y = self.layer.forward(p, blocks["x"], tape).copy()  # off the tape, which v is written on
         return (y, self.layer.tangent(p, blocks["u"], tape)), (p, tape)
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
         p, tape = run.memory
         gradients = {name: np.zeros(self.blocks[name].shape) for name in self.parameters}
-        needed = "x" in self.wanted or "u" in self.wanted
+        needed = "x" in self.checked or "u" in self.checked
         g = self._tree(gradients)
         d = self.layer.tangent_backward(p, dy[0], dy[1], tape, g, needed)
         both = {} if d is None else {"x": d.x, "u": d.u}
@@ -47,7 +46,7 @@ class AlongPair(TangentPair):
 
     def __init__(self, of: TangentPair) -> None:
         super().__init__(**parts(of))
-        self.at, self.blocks, self.wanted = self.blocks, {"v": np.zeros(())}, ["v"]
+        self.at, self.blocks, self.checked = self.blocks, {"v": np.zeros(())}, ["v"]
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         moved = {**self.at, "x": self.at["x"] + blocks["v"] * self.at["u"]}
@@ -66,7 +65,7 @@ class CotangentPair(TangentPair):
 
     def __init__(self, of: TangentPair) -> None:
         super().__init__(**parts(of))
-        self.wanted = ["x"]
+        self.checked = ["x"]
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         return LayerPair._forward(self, blocks)
@@ -91,7 +90,7 @@ def parts(pair: LayerPair) -> dict[str, Any]:
     return {
         "layer": pair.layer,
         "blocks": floats(pair),
-        "state": pair.held,
+        "state": pair.other_arrays,
         "training": pair.training,
         "labels": pair.blocks.get("labels"),
         "seed": pair.seed,

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ground.arguments import Array, Shape
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Odd, Pair
+from .passes import Blocks, NoGradient, PassPair, copied
 from .rounding import EPS, one_ulp_off
 
 CLOSE = 30  # times as far from 0 as they are spread, numbers are close together
@@ -23,8 +22,8 @@ class Claim:
 
     w: tuple[Array, ...]
     outputs: tuple[Array, ...]
-    gradients: dict[str, Array | Odd]
-    neighbours: list[dict[str, Array | Odd]]
+    gradients: dict[str, Array | NoGradient]
+    neighbours: list[dict[str, Array | NoGradient]]
 
     def gradient(self, name: str) -> Array:
         """That of a block; not for one that gave something odd."""
@@ -56,26 +55,21 @@ def precision(g: Array) -> float:
     return float(np.finfo(np.float32).eps) if fits else EPS
 
 
-def claim(pair: Pair, blocks: Blocks, rng: np.random.Generator) -> Claim:
+def claim(pair: PassPair, blocks: Blocks, rng: np.random.Generator) -> Claim:
     """Draw w, and ask the backward pass at x and w, and at two neighbours one ulp away."""
     run = pair.forward(blocks)
     w = tuple(cotangent(pair, y, rng) for y in run.outputs)
     outputs = tuple(y.copy() for y in run.outputs)
-    gradients = owned(pair.backward(run, list(w)))
+    gradients = copied(pair.backward(run, list(w)))
     neighbours = []
     for _ in range(2):
         moved = {name: one_ulp_off(block, rng) for name, block in blocks.items()}
         beside_w = [one_ulp_off(one, rng) if one.any() else one for one in w]
-        neighbours.append(owned(pair.backward(pair.forward(moved), beside_w)))
+        neighbours.append(copied(pair.backward(pair.forward(moved), beside_w)))
     return Claim(w, outputs, gradients, neighbours)
 
 
-def owned(gradients: dict[str, Array | Odd]) -> dict[str, Array | Odd]:
-    """Copies, which no later call can write into."""
-    return {name: g if isinstance(g, Odd) else g.copy() for name, g in gradients.items()}
-
-
-def cotangent(pair: Pair, y: Array, rng: np.random.Generator) -> Array:
+def cotangent(pair: PassPair, y: Array, rng: np.random.Generator) -> Array:
     """A random w for an output: zeros for one that is a constant, 1 for an objective's number."""
     if y.dtype.kind != "f":
         return np.zeros(y.shape)

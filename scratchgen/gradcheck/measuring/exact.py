@@ -11,15 +11,15 @@ Source: Squire and Trapp 1998.
 
 import numpy as np
 
-from ..pairs.pair import Pair
 from ..results import Measurement
 from .claims import Claim, direction
+from .passes import PassPair
 
 STEP = 1e-30
 
 
 def complex_step(
-    pair: Pair, name: str, claimed: Claim, measured: Measurement, rng: np.random.Generator
+    pair: PassPair, name: str, claimed: Claim, measured: Measurement, rng: np.random.Generator
 ) -> float | None:
     """The relative distance of the claim to (1); None where (1) does not work for this function."""
     u = direction(pair.blocks[name], "rms", rng)

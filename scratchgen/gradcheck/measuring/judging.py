@@ -27,11 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Pair
 from ..results import FAIL, INCONCLUSIVE, PASS, Measurement
 from .claims import Claim
 from .differences import FEW, LEAST, MANY, QUANTUM, Climb, Slope, Values
+from .passes import Blocks, PassPair
 from .rounding import EPS, along, forward_noise
 
 GOOD = 1e-12  # error / scale that needs no more steps
@@ -61,7 +60,7 @@ class Judged:
 
 
 def judged(
-    pair: Pair,
+    pair: PassPair,
     blocks: Blocks,
     name: str,
     u: Array,
@@ -99,7 +98,7 @@ def judged(
 
 
 def _along(
-    u: Array, pair: Pair, blocks: Blocks, name: str, claimed: Claim, rng: np.random.Generator
+    u: Array, pair: PassPair, blocks: Blocks, name: str, claimed: Claim, rng: np.random.Generator
 ) -> Slope:
     """(1) along another direction."""
     noise = forward_noise(pair, blocks, name, u, claimed.w, rng)
@@ -109,7 +108,7 @@ def _along(
 def _adds_up(
     u: Array,
     slope: Slope,
-    pair: Pair,
+    pair: PassPair,
     blocks: Blocks,
     name: str,
     claimed: Claim,

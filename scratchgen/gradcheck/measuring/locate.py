@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.pair import Odd, OutOfBudget, Pair
 from ..results import EntryMap
 from .claims import Claim, direction, signs
 from .differences import best
+from .passes import NoGradient, OutOfBudget, PassPair
 from .rounding import along, forward_noise
 
 MOST_ENTRIES = 1_024  # up to which all entries are measured
@@ -24,9 +24,11 @@ FIRST, RATIO, LEVELS = 0.05, 2.0, 12  # the steps of one measurement
 Along = Callable[[Array], tuple[float, float]]  # u -> derivative along u, and its bar
 
 
-def entry_map(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -> EntryMap | None:
+def entry_map(
+    pair: PassPair, name: str, claimed: Claim, rng: np.random.Generator
+) -> EntryMap | None:
     """Entries of the gradient of a block for the cotangents of `claimed`; None without any."""
-    if isinstance(claimed.gradients[name], Odd):
+    if isinstance(claimed.gradients[name], NoGradient):
         return None
     analytic = claimed.gradient(name).reshape(-1)
     block = pair.blocks[name]
@@ -53,7 +55,7 @@ def entry_map(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -
     )
 
 
-def _derivative(pair: Pair, name: str, claimed: Claim, rng: np.random.Generator) -> Along:
+def _derivative(pair: PassPair, name: str, claimed: Claim, rng: np.random.Generator) -> Along:
     """The derivative of <w, f> along directions, by one ladder of steps each."""
     u = direction(pair.blocks[name], "rms", rng)
     noise = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)

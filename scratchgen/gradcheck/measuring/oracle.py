@@ -13,26 +13,28 @@ beside the point, with every number of the block moved by 1 %.
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.pair import Odd, OutOfBudget, Pair
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, Finding, worst
 from .claims import Claim, claim, direction
 from .exact import complex_step
 from .judging import Judged, climb, judged
+from .passes import NoGradient, OutOfBudget, PassPair
 from .rounding import along, forward_noise
 
 REPEATS = ("rms", "rms", "own")  # how the directions of the three repeats are scaled
 TRIES = (1.0, 1e-3, 1.0)  # lengths of the directions that are tried until one tells
 
 
-def measure_all(pair: Pair, rng: np.random.Generator) -> tuple[list[BlockResult], list[Finding]]:
+def measure_all(
+    pair: PassPair, rng: np.random.Generator
+) -> tuple[list[BlockResult], list[Finding]]:
     """A result for each block that is wanted, and notes about kinks."""
     results, notes = [], []
     try:
         claims = [claim(pair, pair.blocks, rng) for _ in REPEATS]
     except OutOfBudget as stop:
-        shapes = {name: pair.blocks[name].shape for name in pair.wanted}
+        shapes = {name: pair.blocks[name].shape for name in pair.checked}
         return [BlockResult(*one, INCONCLUSIVE, stop.text) for one in shapes.items()], []
-    for name in pair.wanted:
+    for name in pair.checked:
         result, found = measure(pair, name, claims, rng)
         results.append(result)
         notes += found[:1]
@@ -40,13 +42,13 @@ def measure_all(pair: Pair, rng: np.random.Generator) -> tuple[list[BlockResult]
 
 
 def measure(
-    pair: Pair, name: str, claims: list[Claim], rng: np.random.Generator
+    pair: PassPair, name: str, claims: list[Claim], rng: np.random.Generator
 ) -> tuple[BlockResult, list[Finding]]:
     """The verdict on one block, and what is to be noted of it."""
     shape, notes = pair.blocks[name].shape, list[Finding]()
-    odd = next((g for one in claims if isinstance(g := one.gradients[name], Odd)), None)
+    odd = next((g for one in claims if isinstance(g := one.gradients[name], NoGradient)), None)
     if odd is not None:
-        if not isinstance(claims[0].gradients[name], Odd):
+        if not isinstance(claims[0].gradients[name], NoGradient):
             notes.append(Finding(odd.contract, FAIL, f"in a later call, {odd.text}", name))
         reason = f"it is no gradient: its {odd.contract} is wrong"
         return BlockResult(name, shape, FAIL, reason), notes
@@ -74,7 +76,7 @@ def measure(
 
 
 def _repeats(
-    pair: Pair, name: str, claims: list[Claim], notes: list[Finding], rng: np.random.Generator
+    pair: PassPair, name: str, claims: list[Claim], notes: list[Finding], rng: np.random.Generator
 ) -> list[Judged]:
     """One measurement for each repeat."""
     noise: dict[tuple[str, float], float] = {}
@@ -85,7 +87,7 @@ def _repeats(
 
 
 def _repeat(
-    pair: Pair,
+    pair: PassPair,
     name: str,
     claimed: Claim,
     scaled: str,
@@ -116,7 +118,7 @@ def _repeat(
 
 
 def beside(
-    pair: Pair,
+    pair: PassPair,
     name: str,
     scaled: str,
     text: str,
@@ -135,7 +137,7 @@ def beside(
 
 
 def _not_finite(
-    pair: Pair,
+    pair: PassPair,
     name: str,
     claimed: Claim,
     notes: list[Finding],
@@ -154,7 +156,7 @@ def _not_finite(
 
 
 def _is_finite(
-    pair: Pair, name: str, claimed: Claim, mask: Array, rng: np.random.Generator
+    pair: PassPair, name: str, claimed: Claim, mask: Array, rng: np.random.Generator
 ) -> bool:
     """Whether the derivatives along the entries in `mask` are numbers, on both sides."""
     u = np.where(mask, direction(pair.blocks[name], "rms", rng), 0.0)

@@ -18,9 +18,8 @@ import math
 import numpy as np
 
 from ...ground.arguments import Array
-from ..pairs.named_blocks import Blocks
-from ..pairs.pair import Odd, Pair
 from .differences import EPS, Values
+from .passes import Blocks, NoGradient, PassPair
 
 SPACINGS = (1e-8, 1e-7, 1e-6)  # in units of the direction
 CURVED = 100  # times as much at a wider spacing is not noise
@@ -28,7 +27,7 @@ POINTS = 8
 ORDERS = (4, 5, 6)
 
 
-def along(pair: Pair, blocks: Blocks, name: str, u: Array) -> Values:
+def along(pair: PassPair, blocks: Blocks, name: str, u: Array) -> Values:
     """h -> f with that block moved by h u."""
     block = blocks[name]
 
@@ -39,7 +38,7 @@ def along(pair: Pair, blocks: Blocks, name: str, u: Array) -> Values:
 
 
 def forward_noise(
-    pair: Pair,
+    pair: PassPair,
     blocks: Blocks,
     name: str,
     u: Array,
@@ -90,22 +89,22 @@ def one_ulp_off(x: Array, rng: np.random.Generator) -> Array:
 
 
 def backward_noise(
-    pair: Pair, blocks: Blocks, dy: list[Array], rng: np.random.Generator
+    pair: PassPair, blocks: Blocks, dy: list[Array], rng: np.random.Generator
 ) -> dict[str, Array]:
     """How far each number of each gradient moves when all blocks move by one ulp, twice tried.
 
     At least 4 eps of the number itself, and eps of the largest beside it.
     """
     at = pair.backward(pair.forward(blocks), dy)
-    at = {name: g if isinstance(g, Odd) else g.copy() for name, g in at.items()}
+    at = {name: g if isinstance(g, NoGradient) else g.copy() for name, g in at.items()}
     spread = {
         name: 4 * EPS * abs(g) + EPS * abs(g).max(initial=0.0)
         for name, g in at.items()
-        if not isinstance(g, Odd)
+        if not isinstance(g, NoGradient)
     }
     for _ in range(2):
         moved = {name: one_ulp_off(block, rng) for name, block in blocks.items()}
         for name, g in pair.backward(pair.forward(moved), dy).items():
-            if name in spread and not isinstance(g, Odd):
+            if name in spread and not isinstance(g, NoGradient):
                 spread[name] = np.maximum(spread[name], abs(g - at[name]))
     return spread

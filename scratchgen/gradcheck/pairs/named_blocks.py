@@ -18,7 +18,6 @@ import numpy as np
 from ...ground.arguments import Array
 from ...ground.errors import KindError
 
-Blocks = dict[str, Array]
 DEEPEST = 40  # containers within containers
 
 

@@ -5,7 +5,8 @@ Each question returns what is wrong, in words, or "".
 
 import numpy as np
 
-from ..pairs.pair import OutOfBudget, told
+from ..measuring.passes import OutOfBudget
+from ..pairs.exception_texts import exception_text
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, Finding
 from .textbook_updates import published
 from .trajectories import Budgeted, Walk
@@ -28,7 +29,7 @@ def contracts(optimizer: Budgeted, walk: Walk) -> list[Finding]:
         except OutOfBudget as problem:
             return [*found, stopped(problem, "update")]
         except (Exception, SystemExit) as problem:
-            text = told(problem, "update")
+            text = exception_text(problem, "update")
         found.append(Finding(contract, FAIL if text else PASS, text))
     return [*found, _refuses(optimizer, walk)]
 
@@ -37,7 +38,7 @@ def stopped(problem: BaseException, stage: str) -> Finding:
     """An exception on the way, as a finding; a budget that is spent is no fault."""
     if isinstance(problem, OutOfBudget):
         return Finding("budget", INCONCLUSIVE, problem.text)
-    return Finding("raises", FAIL, told(problem, stage))
+    return Finding("raises", FAIL, exception_text(problem, stage))
 
 
 def _leaves_the_gradient(optimizer: Budgeted, walk: Walk) -> str:

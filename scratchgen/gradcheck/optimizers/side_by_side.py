@@ -25,11 +25,12 @@ from ...ground.arguments import Array, whole
 from ...ground.errors import KindError
 from ...ground.rng import chosen_seed
 from ...optim import ClipNorm
-from ..pairs.pair import SECONDS, Budget, told
+from ..pairs.budget import SECONDS, Budget
+from ..pairs.exception_texts import exception_text
 from ..pairs.silence import quiet
 from ..reports.report import Report
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, EntryMap, Hint, Measurement
-from .confusions import confused
+from .known_mistakes import confused
 from .properties import contracts, stopped
 from .textbook_updates import Published, published
 from .trajectories import Budgeted, Reference, Walk, drawn
@@ -145,7 +146,9 @@ def _case(
             amplified = sum(c / (1 - c) for c in below_one(optimizer.inner))
             _compare(result, got, walk, reference, amplified, seed)
         except (Exception, SystemExit) as problem:
-            result.reason = f"the reference cannot be walked: {told(problem, 'reference')}"
+            result.reason = (
+                f"the reference cannot be walked: {exception_text(problem, 'reference')}"
+            )
     return case
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..library.points import signed
+from ..measuring.passes import Stopped
 from ..measuring.rounding import one_ulp_off
-from ..pairs.pair import Budget, Stopped
+from ..pairs.budget import Budget
 from .textbook_updates import Past
 
 Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past, t -> next theta

@@ -1,0 +1,69 @@
+"""What a user's code raised or returned, in words that fit into one line of a report."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..measuring.passes import Stopped
+
+MOST_LETTERS = 200  # of a line or a message that is quoted
+
+
+def exception_text(problem: BaseException, stage: str) -> str:
+    """An exception of the user's code, with the line that raised it.
+
+    `backward raised ValueError in line 12 of layers.py, dx = dy.sum(axis=3): no such axis`
+    """
+    if isinstance(problem, Stopped):
+        return problem.text
+    room = Path(__file__).parent.parent
+    frames = traceback.extract_tb(problem.__traceback__)
+    ours = (room, *room.parent.glob("*.py"))  # and the command line's files
+    theirs = [
+        one for one in frames if not {Path(one.filename), *Path(one.filename).parents} & set(ours)
+    ]
+    packages = ("site-packages", "dist-packages")
+    outside = [one for one in theirs if not any(name in one.filename for name in packages)]
+    text = f"{stage} raised {type(problem).__name__}"
+    if theirs:
+        frame = (outside or theirs)[-1]
+        text += f" in line {frame.lineno} of {Path(frame.filename).name}"
+        text += f", {shortened(frame.line)}" if frame.line else ""
+    message = message_of(problem)
+    return f"{text}: {shortened(message)}" if message else text
+
+
+def message_of(problem: BaseException) -> str:
+    """The message of an exception, whatever its own code does."""
+    try:
+        return str(problem)
+    except Exception:  # a user's class of errors may have any __str__
+        return "and its message cannot be had"
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 4] + " ..."
+
+
+def name_of_function(f: Any) -> str:
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def kind_of(one: Any) -> str:
+    """What a constant is: `an array of int64`, `None`, `of type str`."""
+    if isinstance(one, np.ndarray):
+        return f"an array of {one.dtype}"
+    return "None" if one is None else f"of type {type(one).__name__}"
+
+
+def type_in_words(one: Any, array: Any = None) -> str:
+    """What came, in words."""
+    if one is None:
+        return "None"
+    if array is not None and array.dtype.kind == "c":
+        return "an array of complex numbers"
+    if isinstance(one, np.ndarray):
+        return f"an array of dtype {one.dtype}"
+    return f"an object of type {type(one).__name__}"
