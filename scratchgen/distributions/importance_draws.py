@@ -25,7 +25,7 @@ Sources: (1, 2) Burda et al. 2016; (3) Roeder et al. 2017. Everything is in nats
 import numpy as np
 
 from ..ground.arguments import Array
-from ..kernels import formula, share, twin_of
+from ..kernels import formula, share, loop_of
 from ..kernels.functions import exp, sum_of
 from .gaussian import draw, draw_gradients
 
@@ -79,7 +79,7 @@ def by_example(x: Array, heads: Array) -> Array:
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@twin_of(draws_and_log_ratio, weight=4, of=1)
+@loop_of(draws_and_log_ratio, weight=4, of=1)
 def draws_and_log_ratio_loop(part, parts, heads, noise, z, log_ratio, _terms):
     latents, half = noise.shape[1], heads.dtype.type(0.5)
     draws = len(noise) // len(heads)
@@ -97,7 +97,7 @@ def draws_and_log_ratio_loop(part, parts, heads, noise, z, log_ratio, _terms):
             log_ratio[i] = half * sum_of(terms)  # (1)
 
 
-@twin_of(draws_and_log_ratio_backward, weight=4, of=1)
+@loop_of(draws_and_log_ratio_backward, weight=4, of=1)
 def draws_and_log_ratio_backward_loop(part, parts, heads, noise, z, dz, dratio, dheads):
     latents, half, zero = noise.shape[1], heads.dtype.type(0.5), heads.dtype.type(0)
     draws = len(noise) // len(heads)
@@ -116,7 +116,7 @@ def draws_and_log_ratio_backward_loop(part, parts, heads, noise, z, dz, dratio, 
             dlv[j] = half * (dlv[j] * exp(half * lv[j]) + of_ratios)  # (2)
 
 
-@twin_of(draws_path_backward, weight=4, of=1)
+@loop_of(draws_path_backward, weight=4, of=1)
 def draws_path_backward_loop(part, parts, heads, noise, z, dz, dratio, dheads, _terms):
     latents, half, zero = noise.shape[1], heads.dtype.type(0.5), heads.dtype.type(0)
     draws = len(noise) // len(heads)
