@@ -1,6 +1,7 @@
 """Losses: a value per example, and gradients by name."""
 
-from .adversarial import (
+from .classes import cross_entropy
+from .games import (
     HINGE,
     LEAST_SQUARES,
     LOSSES,
@@ -11,7 +12,6 @@ from .adversarial import (
     discriminator_turn,
     generator_turn,
 )
-from .classes import cross_entropy
 from .importance import importance_weights
 from .penalties import PENALTIES, R1, GradientPenalty, Penalty, penalise, points
 

@@ -19,7 +19,7 @@ from ..ground.arguments import Array
 from ..kernels.recording import is_recording
 from ..kernels.trust import is_ours
 from ..kernels.workspaces import read_only
-from ..losses.adversarial import AdversarialLoss, both_of
+from ..losses.games import AdversarialLoss, shared_formula
 from ..nn import Layer
 from ..optim import ClipNorm
 from .stand_ins import Refused, StandIn, StandInOptimizer, asking_once, doubled
@@ -30,8 +30,8 @@ def is_known(part: Any) -> bool:
     """Whether what a part does is kernels alone."""
     if isinstance(part, AdversarialLoss):  # a user's own may be of this class
         players = (
-            both_of(part.discriminator, part.discriminator_gradients),
-            both_of(part.generator, part.generator_gradients),
+            shared_formula(part.discriminator, part.discriminator_gradients),
+            shared_formula(part.generator, part.generator_gradients),
         )
         return is_ours(part) and all(hasattr(formula, "definition") for formula in players)
     if isinstance(part, ClipNorm) and not is_known(part.optimizer):

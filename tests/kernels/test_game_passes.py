@@ -9,7 +9,7 @@ import pytest
 
 from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.losses import HINGE, LOSSES, MINIMAX, AdversarialLoss
-from scratchgen.losses.adversarial import both_of
+from scratchgen.losses.games import shared_formula
 
 both_ways = pytest.mark.parametrize("way", [by_formulas, by_loops])
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -98,10 +98,10 @@ def test_the_four_functions_give_what_the_passes_give(game, way):
 
 def test_both_players_of_each_game_have_value_and_gradients_from_one_formula():
     for game in LOSSES.values():
-        assert both_of(game.discriminator, game.discriminator_gradients)
-        assert both_of(game.generator, game.generator_gradients)
-    assert not both_of(HINGE.discriminator, MINIMAX.discriminator_gradients)
-    assert not both_of(HINGE.generator, lambda fake, dvalue: HINGE.generator(fake))
+        assert shared_formula(game.discriminator, game.discriminator_gradients)
+        assert shared_formula(game.generator, game.generator_gradients)
+    assert not shared_formula(HINGE.discriminator, MINIMAX.discriminator_gradients)
+    assert not shared_formula(HINGE.generator, lambda fake, dvalue: HINGE.generator(fake))
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])

@@ -274,7 +274,7 @@ def test_likelihoods_and_games_refuse_what_is_no_array(change, text, way):
 @pytest.mark.parametrize("game", losses.LOSSES.values(), ids=str)
 def test_a_game_wants_as_many_fake_scores_as_real_ones(game, way):
     real, fake, dvalue = zeros(2), zeros(2000), zeros(2)
-    text = rf"{game}\.discriminator_pass: fake has shape \(2000,\), wants \(2,\)"
+    text = rf"{game}\.discriminator_pass: fake_score has shape \(2000,\), wants \(2,\)"
     with way(), pytest.raises(ShapeError, match=text):
         game.discriminator_pass(real, fake, dvalue)
     with way(), pytest.raises(ShapeError):

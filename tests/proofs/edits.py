@@ -40,7 +40,7 @@ BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w
 MOVE = "        adam_step(theta, g, memory.m, memory.v, coefficients)\n"
 SCORE = "    # arithmetic with signs, because np.where takes several times as long\n"
 REPORT = "            self.reports[player] = report = _report(tape)\n"
-SOFT = "    value = softplus(-real) + softplus(fake)  # (N,)   (1)\n"
+SOFT = "    value = softplus(-real_score) + softplus(fake_score)  # (N,)   (1)\n"
 
 
 def after(text: str, *lines: str) -> dict[str, str]:
@@ -117,12 +117,12 @@ TEXTS = (
     ),
     Edit("a write in a likelihood", BERNOULLI, **before(SCORE, "logits *= 0.5")),
     Edit(
-        "a sign in a game", GAMES, SOFT, SOFT.replace("softplus(-real)", "softplus(real)"),
+        "a sign in a game", GAMES, SOFT, SOFT.replace("softplus(-real_score)", "softplus(real_score)"),
         training="gan",
     ),
-    Edit("a write in a game", GAMES, **before(SOFT, "fake *= 0.5"), training="gan"),
+    Edit("a write in a game", GAMES, **before(SOFT, "fake_score *= 0.5"), training="gan"),
     Edit(
-        "a sign in the hinge game", GAMES, "np.maximum(0, 1 - real)", "np.maximum(0, 1 + real)",
+        "a sign in the hinge game", GAMES, "np.maximum(0, 1 - real_score)", "np.maximum(0, 1 + real_score)",
         training="hinge",
     ),
     Edit(
@@ -201,7 +201,7 @@ def hooks() -> list[Edit]:
 LOOPS = (
     Edit("the score's loop alone", BERNOULLI, "= -abs(logit) * far - log1p(e)  # (3)",
          "= -abs(logit) * far  # (3)"),
-    Edit("a game's loop alone", GAMES, "value[n] = softplus_of_one(-real[n]) + ",
+    Edit("a game's loop alone", GAMES, "value[n] = softplus_of_one(-real_score[n]) + ",
          "value[n] = ", training="gan"),
     Edit("ReLU's loop alone", ACTIVATIONS, "return ZERO if x <= ZERO else x  #",
          "return ONE if x <= ZERO else x  #"),

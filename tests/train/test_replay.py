@@ -1043,13 +1043,13 @@ def looks_the_step_up(monkeypatch, since):
 
 
 def hides_something(monkeypatch, since):
-    full, calls = sg.losses.adversarial.full, []
+    full, calls = sg.losses.games.full, []
 
     def falling(shape, value, dtype):
         calls.append(1)
         return full(shape, value / (len(calls) if len(calls) >= since else 1), dtype)
 
-    monkeypatch.setattr("scratchgen.losses.adversarial.full", falling)
+    monkeypatch.setattr("scratchgen.losses.games.full", falling)
 
 
 REFUSED = {
