@@ -25,7 +25,7 @@ Sources: (1, 2) Burda et al. 2016; (3) Roeder et al. 2017. Everything is in nats
 import numpy as np
 
 from ..ground.arguments import Array
-from ..kernels import formula, share, loop_of
+from ..kernels import formula, loop_of, share
 from ..kernels.functions import exp, sum_of
 from .gaussian import draw, draw_gradients
 

@@ -117,13 +117,13 @@ TEXTS = (
     ),
     Edit("a write in a likelihood", BERNOULLI, **before(SCORE, "logits *= 0.5")),
     Edit(
-        "a sign in a game", GAMES, SOFT, SOFT.replace("softplus(-real_score)", "softplus(real_score)"),
+        "a sign in a game", GAMES, "value = softplus(-real_score)", "value = softplus(real_score)",
         training="gan",
     ),
     Edit("a write in a game", GAMES, **before(SOFT, "fake_score *= 0.5"), training="gan"),
     Edit(
-        "a sign in the hinge game", GAMES, "np.maximum(0, 1 - real_score)", "np.maximum(0, 1 + real_score)",
-        training="hinge",
+        "a sign in the hinge game", GAMES,
+        "np.maximum(0, 1 - real_score)", "np.maximum(0, 1 + real_score)", training="hinge",
     ),
     Edit(
         "np.clip(theta) in Adam.move", ADAM, **after(MOVE, "np.clip(theta, -0.1, 0.1, out=theta)"),
