@@ -24,7 +24,7 @@ DOCTEST = re.compile(r">>> .*?(?:\n\n|\Z)", re.DOTALL)
 NOT_COMPUTED_HERE = {
     "nn/layer.py": {1, 2, 3, 4},  # what every layer is to do: each layer computes its own
     "distributions/bernoulli.py": {1, 2},  # defined by these, computed by (3) and (4)
-    "distributions/gaussian_likelihoods.py": {1},  # what (5) comes to for the variance D/2
+    "distributions/gaussian_likelihoods.py": {1},  # follows from the density with variance D/2
     "losses/importance.py": {1, 3, 4, 5, 6},  # (7) computes (1); models/importance_weighted.py,
     # where there are a decoder and an encoder to differentiate, the others
     "optim/averaging.py": {1},  # computed by (2), which is the same in one line

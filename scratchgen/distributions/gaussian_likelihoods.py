@@ -5,19 +5,10 @@
                         -log p(x|z) = 1/D sum_j (x_j - mu_j)^2 + D/2 log(pi D)               (1)
     SharedGaussian      mu per number, and one s per example
     Gaussian            mu and s per number
-                        lv = log_var = log(exp(s) + least variance)                          (2)
+                        log_var = log(exp(s) + least variance)                               (2)
 
-The least variance keeps a density from growing without bound where the data lie on a surface. With
-`least` for its logarithm, and e = exp(-|s - least|),
-
-    lv = max(s, least) + log(1 + e)                                                          (3)
-    dlv/ds = exp(s) / (exp(s) + exp(least)) = sigmoid(s - least)                             (4)
-           = (1 where s >= least, else e) / (1 + e)
-
-The density itself and its gradients are in gaussian.py:
-
-    log p(x) = -1/2 sum_j [log 2 pi + lv_j + (x_j - mu_j)^2 exp(-lv_j)]                      (5)
-    dmu = (x - mu) exp(-lv),   dlv = ((x - mu)^2 exp(-lv) - 1) / 2                           (6)
+The least variance keeps the density from growing without bound where the data lie on a surface.
+The densities, with their gradients, are in gaussian_scores.py.
 """
 
 import math
@@ -29,14 +20,16 @@ import numpy as np
 from ..ground.arguments import Array, Shape, finite
 from ..ground.errors import OptionError
 from ..ground.parts import setting
-from ..kernels import formula, loop_of, share, sigmoid, standard_normal
-from ..kernels.functions import exp, log1p, sum_of
+from ..kernels import standard_normal
 from . import gaussian
-from .gaussian import LOG_TWO_PI
+from .gaussian_scores import (
+    log_variance,
+    score_fixed_gaussian,
+    score_gaussian,
+    score_shared_gaussian,
+)
 from .likelihoods import Likelihood
 from .rows import alike, in_rows
-
-# mypy: disable-error-code="no-untyped-def"
 
 LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
 LEAST_TEXT = "what is added to each variance that the decoder gives"
@@ -163,7 +156,7 @@ class SharedGaussian(_Normal):
         return score_shared_gaussian(in_rows(x), raw, math.log(self.least_variance), dvalue)
 
     def _log_var(self, raw: Array) -> Array:
-        return log_variance(raw[:, -1:], math.log(self.least_variance))  # (N, 1)
+        return log_variance(raw[:, -1:], math.log(self.least_variance))  # (N, 1)   (2)
 
     def mean(self, raw: Array) -> Array:
         return raw[:, :-1]  # (N, D)
@@ -193,122 +186,8 @@ class Gaussian(_Normal):
 
     def _log_var(self, raw: Array) -> Array:
         _, s = np.split(raw, 2, axis=-1)  # (N, ..., C)
-        return log_variance(s, math.log(self.least_variance))
+        return log_variance(s, math.log(self.least_variance))  # (N, ..., C)   (2)
 
     def mean(self, raw: Array) -> Array:
         mu, _ = np.split(raw, 2, axis=-1)  # (N, ..., C)
         return mu
-
-
-def log_variance(s: Array, least: float) -> Array:
-    """log(exp(s) + exp(least)): any shape -> the same shape."""
-    return np.logaddexp(s, least)  # (2)
-
-
-@formula("x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)")
-def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple[Array, Array]:
-    """x, mu (N, D), one log-variance, dvalue (N,) -> log_prob (N,), nats, and dmu (N, D)."""
-    log_prob, dmu, _ = gaussian.value_and_gradient(
-        x, mu, np.full((1, 1), lv, mu.dtype), dvalue
-    )  # (5, 6)
-    return log_prob, dmu
-
-
-@formula(
-    "x (N, D), raw (N, D + 1), least (), dvalue (N,) "
-    "-> log_prob (N,), d_raw (N, D + 1), _terms (1+, D)"
-)
-def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> tuple[Array, Array]:
-    """x (N, D), raw = (mu, s) (N, D + 1), dvalue (N,) -> log_prob (N,), and d_raw (N, D + 1)."""
-    mu, s = raw[:, :-1], raw[:, -1:]  # (N, D) and (N, 1)
-    log_prob, dmu, dlv = gaussian.value_and_gradient(
-        x, mu, log_variance(s, least), dvalue
-    )  # (2, 5, 6)
-    return log_prob, np.concatenate([dmu, dlv * sigmoid(s - least)], axis=1)  # (4)
-
-
-@formula(
-    "x (N, D), raw (N, 2 D), least (), width () int dividing D, dvalue (N,) "
-    "-> log_prob (N,), d_raw (N, 2 D), _terms (1+, 3 D)"
-)
-def score_gaussian(
-    x: Array, raw: Array, least: float, width: int, dvalue: Array
-) -> tuple[Array, Array]:
-    """x (N, D), raw (N, 2 D), which is `width` means, as many s, and so on; dvalue (N,).
-
-    -> log_prob (N,), and d_raw (N, 2 D).
-    """
-    places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)  # (N, P, 2 width), P places
-    mu, s = np.split(places, 2, axis=2)  # (N, P, width) each
-    mu, s = in_rows(mu), in_rows(s)  # (N, D) each
-    log_prob, dmu, dlv = gaussian.value_and_gradient(
-        x, mu, log_variance(s, least), dvalue
-    )  # (2, 5, 6)
-    ds = dlv * sigmoid(s - least)  # (N, D)   (4)
-    of_places = [d.reshape(*places.shape[:2], width) for d in (dmu, ds)]  # (N, P, width) each
-    return log_prob, np.concatenate(of_places, axis=2).reshape(raw.shape)
-
-
-# The same formulas number by number, for speed: a first reader may skip the rest of this file.
-
-
-@loop_of(score_fixed_gaussian)
-def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
-    number = x.dtype.type
-    precision, half, mine = exp(-lv), number(0.5), _terms[part]
-    constant = number(mine.size) * (number(LOG_TWO_PI) + lv)
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, mu_n, dmu_n, scale = x[n], mu[n], dmu[n], dvalue[n]
-        for j in range(mine.size):
-            d = x_n[j] - mu_n[j]
-            mine[j] = d * (d * precision)
-            dmu_n[j] = scale * (d * precision)  # (6)
-        log_prob[n] = -half * (constant + sum_of(mine))  # (5)
-
-
-@loop_of(score_shared_gaussian)
-def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
-    number, mine = x.dtype.type, _terms[part]
-    one, half, size = number(1), number(0.5), number(mine.size)
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, mine.size]
-        e = exp(-abs(s - least))
-        lv = max(s, least) + log1p(e)  # (3)
-        precision = exp(-lv)
-        for j in range(mine.size):
-            d = x_n[j] - raw_n[j]
-            mine[j] = d * (d * precision)
-            d_raw_n[j] = scale * (d * precision)  # (6)
-        squares = sum_of(mine)
-        log_prob[n] = -half * (size * (number(LOG_TWO_PI) + lv) + squares)  # (5)
-        slope = (one if s >= least else e) / (one + e)
-        d_raw_n[mine.size] = half * scale * (squares - size) * slope  # (4, 6)
-
-
-@loop_of(score_gaussian, weight=6)
-def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_raw, _terms):
-    number, size = x.dtype.type, x.shape[1]
-    one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
-    mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]
-    top, bottom = share(len(x), part, parts)
-    for n in range(top, bottom):
-        x_n, raw_n, d_raw_n, scale = x[n], raw[n], d_raw[n], dvalue[n]
-        for i in range(0, size, width):
-            for j in range(width):
-                mu[i + j], s[i + j] = raw_n[2 * i + j], raw_n[2 * i + width + j]
-        for j in range(size):
-            t = s[j] - least
-            e = exp(-abs(t))
-            lv = max(s[j], least) + log1p(e)  # (3)
-            d, precision = x_n[j] - mu[j], exp(-lv)
-            square = d * (d * precision)
-            terms[j] = log_two_pi + lv + square
-            slope = (one if t >= number(0) else e) / (one + e)
-            mu[j] = scale * (d * precision)  # (6): dmu and ds, from here on
-            s[j] = half * scale * (square - one) * slope  # (4, 6)
-        log_prob[n] = -half * sum_of(terms)  # (5)
-        for i in range(0, size, width):
-            for j in range(width):
-                d_raw_n[2 * i + j], d_raw_n[2 * i + width + j] = mu[i + j], s[i + j]
