@@ -10,9 +10,9 @@ from hypothesis import Phase, assume, settings
 from hypothesis import strategies as st
 
 from scratchgen.gradcheck import INCONCLUSIVE, Report
-from scratchgen.gradcheck.library.points import draw_labels, signed, spread
+from scratchgen.gradcheck.library.points import draw_labels, layer_layout, signed, spread
 from scratchgen.gradcheck.strategies import own_layers
-from scratchgen.nn import LAYERS, Block, Layer, Layout, Tape
+from scratchgen.nn import LAYERS, Block, Layer, Tape
 
 kinds = sorted(LAYERS)
 kinds_with_tangent = sorted(set(LAYERS) - {"BatchNorm"})
@@ -36,7 +36,7 @@ class Case:
 
     def __init__(self, layer: tuple[Layer, tuple[int, ...]], n: int, seed: int) -> None:
         (self.layer, shape), rng = layer, np.random.default_rng(seed)
-        self.block = Block(Layout(it=self.layer), np.float64, rng)
+        self.block = Block(layer_layout(self.layer), np.float64, rng)
         self.block.vector[:] = signed(rng, self.block.vector.shape)
         self.block.state[:] = rng.uniform(0.5, 1.5, self.block.state.shape)
         self.p = self.block.views.it

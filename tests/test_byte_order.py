@@ -13,6 +13,7 @@ import pytest
 import scratchgen as sg
 from scratchgen import distributions, losses, nn
 from scratchgen.gradcheck import specimens
+from scratchgen.gradcheck.library.layer_points import layer_points
 from scratchgen.gradcheck.library.points import draw_labels, spread
 from scratchgen.kernels.cases import case
 from scratchgen.kernels.cases import kernels as all_kernels
@@ -82,9 +83,9 @@ def test_a_kernel_does_the_same_with_each_operand_that_is_foreign(name, dtype, w
 
 @EITHER_WAY
 @IN_BOTH_FLOATS
-@pytest.mark.parametrize("name", sorted(specimens.LAYER_POINTS))
+@pytest.mark.parametrize("name", sorted(nn.LAYERS))
 def test_a_layer_does_the_same_with_foreign_arrays(name, dtype, way):
-    layer, (n, *shape) = specimens.LAYER_POINTS[name][0]
+    layer, (n, *shape) = layer_points(nn.LAYERS[name])[0]
     of = [layer.of] if isinstance(layer, nn.Tied) else []
     rng = np.random.default_rng(0)
     inside = {f"of_{i}": nn.Network((one.n_in,), one) for i, one in enumerate(of)}

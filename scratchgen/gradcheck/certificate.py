@@ -15,8 +15,9 @@ from ..ground.arguments import Shape, whole
 from ..kernels.formulas import by_formulas, by_loops
 from ..losses import LOSSES
 from ..models import Model
-from ..nn import Layer
+from ..nn import LAYERS, Layer
 from .engine import examine
+from .library.layer_points import layer_points
 from .library.second_order import second_order_cases
 from .library.subjects import ObjectivePair, Pairs, pairs_of
 from .optimizers.side_by_side import check_optimizer
@@ -27,7 +28,6 @@ from .specimens import (
     ALL_OPTIMIZERS,
     ALL_PENALTIES,
     GAME_SHAPES,
-    LAYER_POINTS,
     LIKELIHOOD_SHAPES,
     PENALTY_SHAPES,
     functions,
@@ -70,9 +70,10 @@ def certify(
 
 def specimens() -> Iterator[Specimen]:
     """All that is certified, in order."""
-    for name, points in LAYER_POINTS.items():
+    layers = {name: layer_points(kind) for name, kind in LAYERS.items()}
+    for name, points in layers.items():
         yield Specimen("layer", name, partial(_subjects, points))
-    for name, points in LAYER_POINTS.items():
+    for name, points in layers.items():
         if not points[0][0].why_no_tangent():
             twice = f"{name}, second order"
             yield Specimen("second order", twice, partial(_second_order, points[:2]))

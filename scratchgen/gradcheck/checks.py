@@ -59,8 +59,9 @@ def check(
 
     Args:
         subject: a layer or network, a likelihood, a game, a penalty, an optimizer, or a model, of
-            which each player's objective is checked; or a case that `strategies` drew, which
-            brings its own x, mode and seed.
+            which each player's objective is checked; or a class of layers, which is checked at its
+            own examples (`Layer.example`); or a case that `strategies` drew, which brings its own
+            x, mode and seed.
         x: where, as an array or as a shape with the batch in front; None is a shape that fits.
         wrt: names of the blocks to check, such as "x" or "w"; None is all.
         batch_axis: the axis of the first argument, or of x, along which examples do not mix, for
@@ -91,7 +92,8 @@ def check(
         shown += f", training={training}"
     if labels is not None:
         shown += ", labels=..."
-    return run(pairs, str(subject), f"check({subject}{shown}", wrt, batch_axis, seed, seconds)
+    name = subject.__name__ if isinstance(subject, type) else str(subject)
+    return run(pairs, name, f"check({name}{shown}", wrt, batch_axis, seed, seconds)
 
 
 def check_pair(

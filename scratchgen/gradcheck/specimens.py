@@ -1,11 +1,11 @@
-"""One of everything that the library has, each in several shapes: what a certificate covers.
+"""What a certificate covers beside layers: likelihoods, games, penalties, optimizers and models.
 
-Sizes are small and differ from each other, so that nothing is square by chance, and no batch is as
-large as a layer is wide. A kind that is missing here fails a test.
+Sizes are small and differ from each other, so that nothing is square by chance. A kind that is
+missing here fails a test. Layers bring examples of their own (`Layer.example`).
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,26 +30,16 @@ from ..losses import LOSSES, R1, GradientPenalty, Penalty
 from ..models import AAE, GAN, IWAE, RECIPES, VAE, Model, Recipe
 from ..models.model import family_settings
 from ..nn import (
-    ELU,
-    GELU,
     BatchNorm,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     JoinLabels,
-    JoinParameters,
     Layer,
-    LayerNorm,
-    LeakyReLU,
-    Maxout,
     Network,
-    ReLU,
     Reshape,
-    Residual,
-    Sigmoid,
     SiLU,
-    Softplus,
     Tanh,
     Tied,
     distinct_leaves,
@@ -59,20 +49,6 @@ from .library.points import signed
 from .pairs.function_pairs import VJPPair
 from .pairs.pair import Pair
 
-SHAPES = ((4, 5), (1, 3), (7, 1), (3, 2, 4), (2, 3, 4, 2))  # with the batch in front
-Points = Sequence[tuple[Layer, Shape]]
-
-
-def everywhere(make: Callable[[], Layer]) -> Points:
-    """A layer that takes every shape, in each of SHAPES."""
-    return [(make(), shape) for shape in SHAPES]
-
-
-def wide(make: Callable[[int], Layer], least: int = 1) -> Points:
-    """A layer of so many features, in each of SHAPES; of the least number where these have less."""
-    shapes = [(*shape[:-1], max(least, shape[-1])) for shape in SHAPES]
-    return [(make(shape[-1]), shape) for shape in shapes]
-
 
 def stack(*widths: int) -> Network:
     """Dense layers with tanh between them."""
@@ -81,71 +57,6 @@ def stack(*widths: int) -> Network:
         layers += [Dense(a, b), Tanh()]
     return Network((widths[0],), *layers[:-1])
 
-
-def used_twice() -> Network:
-    """A network in which one layer stands twice, and once in a network within."""
-    twice = Dense(3, 3)
-    return Network((4,), Dense(4, 3), Network((3,), Tanh(), twice), Sigmoid(), twice, Dense(3, 2))
-
-
-LAYER_POINTS: dict[str, Points] = {
-    "Dense": [
-        (Dense(5, 3), (4, 5)),
-        (Dense(3, 7), (1, 3)),
-        (Dense(1, 4), (3, 1)),
-        (Dense(2, 1), (5, 2)),
-        (Dense(4, 4, bias=None), (3, 4)),
-    ],
-    "Tied": [
-        (Tied(Dense(5, 3)), (4, 3)),
-        (Tied(Dense(2, 4)), (1, 4)),
-        (Tied(Dense(3, 3), bias=None), (2, 3)),
-        (Tied(Dense(1, 2)), (3, 2)),
-        (Network((4,), one := Dense(4, 3), Tanh(), Tied(one), one), (2, 4)),
-    ],
-    "ReLU": everywhere(ReLU),
-    "LeakyReLU": everywhere(lambda: LeakyReLU(0.3)),
-    "ELU": everywhere(lambda: ELU(0.7)),
-    "Tanh": everywhere(Tanh),
-    "Sigmoid": everywhere(Sigmoid),
-    "Softplus": everywhere(Softplus),
-    "SiLU": everywhere(SiLU),
-    "GELU": everywhere(GELU),
-    "Maxout": [
-        (Maxout(pieces), (*shape[:-1], pieces * shape[-1]))
-        for pieces, shape in zip((3, 2, 4, 1, 2), SHAPES, strict=True)
-    ],
-    "LayerNorm": wide(LayerNorm, least=3),
-    "BatchNorm": wide(BatchNorm),
-    "Dropout": everywhere(lambda: Dropout(0.3)),
-    "GaussianNoise": everywhere(lambda: GaussianNoise(0.4)),
-    "JoinLabels": [(JoinLabels(4, 3), (n, d)) for n, d in ((4, 5), (1, 3), (7, 1), (2, 6), (5, 2))],
-    "JoinParameters": [
-        (JoinParameters(3), (n, d)) for n, d in ((4, 5), (1, 3), (7, 1), (2, 6), (5, 2))
-    ],
-    "Reshape": [
-        (Reshape((3, 2)), (4, 6)),
-        (Reshape((5,)), (1, 5)),
-        (Reshape((2, 3, 1)), (3, 6)),
-        (Reshape((8,)), (3, 2, 4)),
-        (Reshape((4, 6)), (2, 3, 4, 2)),
-    ],
-    "Flatten": everywhere(Flatten),
-    "Residual": [
-        (Residual(Dense(5, 5)), (4, 5)),
-        (Residual(Tanh()), (1, 3)),
-        (Residual(Residual(LayerNorm(4))), (3, 2, 4)),
-        (Residual(Network((3,), Dense(3, 2), Dropout(0.3), Dense(2, 3))), (2, 3)),
-        (Residual(stack(2, 3, 2)), (5, 2)),
-    ],
-    "Network": [
-        (stack(5, 4, 3), (4, 5)),
-        (Network((3,), LayerNorm(3), SiLU(), Dense(3, 2)), (1, 3)),
-        (Network((2, 3), Flatten(), Dense(6, 4), Maxout(2)), (3, 2, 3)),
-        (used_twice(), (2, 4)),
-        (Network((2,), Dense(2, 3), BatchNorm(3), GELU(), Dropout(0.2), Dense(3, 2)), (5, 2)),
-    ],
-}
 
 LIKELIHOOD_SHAPES = ((4, 3), (1, 2), (5, 1), (3, 2, 4), (2, 3, 2, 1))
 ALL_LIKELIHOODS: dict[str, Likelihood] = {

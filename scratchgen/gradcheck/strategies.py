@@ -13,34 +13,14 @@ small shape, a batch of 1 and a plain layout, not to numbers near 0.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..ground.arguments import Array, Shape, example_shape, float_type, one_of, whole
 from ..ground.errors import OptionError
 from ..ground.versions import require
-from ..nn import (
-    ELU,
-    INITIALISERS,
-    LAYERS,
-    BatchNorm,
-    Dense,
-    Dropout,
-    GaussianNoise,
-    JoinLabels,
-    JoinParameters,
-    Layer,
-    LayerNorm,
-    LeakyReLU,
-    Maxout,
-    Network,
-    Reshape,
-    Residual,
-    Sigmoid,
-    Tanh,
-    Tied,
-)
+from ..nn import LAYERS, Layer
 from ..nn.layer import check_layer
 from .layer_case import LayerCase
 from .library.points import spread
@@ -53,7 +33,8 @@ LAYOUTS = ("C", "F", "strided", "negative")
 DTYPES = ("float64", "float32")
 SCALES = (1.0, 1e-3, 1e3)  # the first is what a failing case shrinks to
 BATCHES = (1, 2, 5)
-N_LABELS = 4  # that JoinLabels joins
+
+Option = TypeVar("Option")
 
 
 @st.composite
@@ -132,41 +113,32 @@ def laid_out(x: Array, layout: str) -> Array:
     return x
 
 
+class HypothesisDraw:
+    """What `Layer.example` is given by Hypothesis, which shrinks all of it."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+
+    def size(self, least: int = 1) -> int:
+        """From `least` to four more."""
+        return self.draw(sizes) - 1 + least
+
+    def shape(self, least: int = 1) -> Shape:
+        """One to three sizes."""
+        *before, last = self.draw(shapes)
+        return (*before, last - 1 + least)
+
+    def number(self, low: float, high: float) -> float:
+        """Any float between."""
+        return self.draw(st.floats(low, high))
+
+    def choice(self, options: Sequence[Option]) -> Option:
+        """Any of them."""
+        return self.draw(st.sampled_from(options))
+
+
 @st.composite
-def own_layers(draw: st.DrawFn, kinds: Iterable[str] = tuple(LAYERS)) -> tuple[Layer, Shape]:
-    """The library's own layers, their settings drawn, each with the shape of an example for it."""
-    kind = draw(st.sampled_from(sorted(kinds)))
-    shape = draw(shapes)
-    a, b, c = draw(st.tuples(sizes, sizes, sizes))
-    bias = draw(st.sampled_from(["zeros", None]))
-    if kind == "Dense":
-        return Dense(a, b, draw(st.sampled_from(sorted(INITIALISERS))), bias), (a,)
-    if kind == "Tied":  # beside the layer whose weights it has
-        dense = Dense(a, b, bias=bias)
-        return Network((a,), dense, Tanh(), Tied(dense, bias=bias), dense), (a,)
-    if kind == "LeakyReLU":
-        return LeakyReLU(draw(st.floats(0, 0.9))), shape
-    if kind == "ELU":
-        return ELU(draw(st.floats(0.1, 2))), shape
-    if kind == "GaussianNoise":
-        return GaussianNoise(draw(st.floats(0, 2))), shape
-    if kind == "Dropout":
-        return Dropout(draw(st.floats(0, 0.9))), shape
-    if kind == "Maxout":
-        return Maxout(a), (*shape[:-1], a * shape[-1])
-    if kind in ("LayerNorm", "BatchNorm"):  # more than two features, whose spread is not a constant
-        shape = (*shape[:-1], shape[-1] + 2)
-        return (LayerNorm if kind == "LayerNorm" else BatchNorm)(shape[-1]), shape
-    if kind == "JoinLabels":
-        return JoinLabels(N_LABELS, b), (a,)
-    if kind == "JoinParameters":
-        return JoinParameters(b), (a,)
-    if kind == "Reshape":
-        return Reshape(shape[::-1]), shape
-    if kind == "Residual":
-        return Residual(Network((a,), Dense(a, b), Tanh(), Dense(b, a))), (a,)
-    if kind == "Network":
-        twice = Dense(b, b)
-        inner = Network((b,), Tanh(), twice)
-        return Network((a,), Dense(a, b), inner, Sigmoid(), twice, Dense(b, c)), (a,)
-    return LAYERS[kind](), shape
+def own_layers(draw: st.DrawFn, kinds: Iterable[str] | None = None) -> tuple[Layer, Shape]:
+    """Layers of `nn.LAYERS`, all or of some kinds, each with the shape of an example for it."""
+    kind = draw(st.sampled_from(sorted(LAYERS if kinds is None else kinds)))
+    return LAYERS[kind].example(HypothesisDraw(draw))

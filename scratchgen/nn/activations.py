@@ -35,7 +35,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
-from ..ground.arguments import Array, expect_floats, finite
+from ..ground.arguments import Array, Shape, expect_floats, finite
 from ..kernels import loops_of, pointwise
 from ..kernels.functions import (
     FOUR,
@@ -51,6 +51,7 @@ from ..kernels.functions import (
     softplus,
     tanh,
 )
+from .draw import Draw
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -178,6 +179,10 @@ class LeakyReLU(Activation):
     def curvature(self, x: Array, y: Array) -> Any:
         return 0.0  # (5)
 
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        return cls(draw.number(0, 0.9)), draw.shape()
+
 
 @loops_of(LeakyReLU)
 class LeakyReLULoops:
@@ -220,6 +225,10 @@ class ELU(Activation):
     def _tail_slope(self, x: Array) -> Array:
         """alpha exp(x) where x <= 0; elsewhere alpha, for np.where to leave out."""
         return self.alpha * np.exp(np.minimum(x, 0))
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        return cls(draw.number(0.1, 2)), draw.shape()
 
 
 @loops_of(ELU)

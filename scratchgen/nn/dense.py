@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats, whole
 from ..ground.errors import ShapeError
-from .initialisers import Initial, Initialiser, bound, initialiser_for
+from .draw import Draw
+from .initialisers import INITIALISERS, Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views, expect_given
 from .tape import Tape
 
@@ -105,6 +106,11 @@ class Dense(Layer):
         dx = kernels.times_transpose(dy, p.w)  # (N, I)   (2)
         du = kernels.times_transpose(dv, p.w)  # (N, I)   (5)
         return SimpleNamespace(x=dx, u=du)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        n_in, n_out, bias = draw.size(), draw.size(), draw.choice(("zeros", None))
+        return cls(n_in, n_out, draw.choice(tuple(INITIALISERS)), bias), (n_in,)
 
     def _misfit(self, shape: tuple[int | str, ...]) -> str:
         if len(shape) > 2:

@@ -15,47 +15,11 @@ import numpy as np
 
 from ..ground.arguments import one_of
 from ..ground.errors import OptionError
-from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from .dense import Dense
-from .dropout import Dropout
 from .initialisers import KINDS
-from .joins import JoinLabels, JoinParameters
 from .layer import Layer
-from .maxout import Maxout
-from .network import Network
-from .noise import GaussianNoise
-from .normalisation import BatchNorm, LayerNorm
-from .reshape import Flatten, Reshape
-from .residual import Residual
-from .tied import Tied
 
 RESERVED = {"layer", "again", "initialiser"}  # words of descriptions: no field has such a name
-LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind
-    for kind in (
-        Dense,
-        Tied,
-        ReLU,
-        LeakyReLU,
-        ELU,
-        Tanh,
-        Sigmoid,
-        Softplus,
-        SiLU,
-        GELU,
-        Maxout,
-        LayerNorm,
-        BatchNorm,
-        Dropout,
-        GaussianNoise,
-        JoinLabels,
-        JoinParameters,
-        Reshape,
-        Flatten,
-        Residual,
-        Network,
-    )
-}
+LAYERS: dict[str, type[Layer]] = {}  # by the name of the class; nn/__init__.py puts ours in
 
 
 def describe(layer: Layer, met: list[Layer] | None = None) -> dict[str, Any]:
@@ -119,12 +83,7 @@ def build(description: Any, met: list[Layer] | None = None) -> Layer:
     fields = {}
     for name in known:
         fields[name] = _from_plain(description[name], met)
-    if kind is Network:
-        if not isinstance(fields["layers"], list):
-            raise OptionError("the layers of a Network are described by a list")
-        layer: Layer = Network(fields["in_shape"], *fields["layers"])
-    else:
-        layer = kind(**fields)
+    layer = kind.from_fields(fields)
     met.append(layer)
     return layer
 

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..ground.arguments import Array, expect_floats, fraction
+from ..ground.arguments import Array, Shape, expect_floats, fraction
 from ..kernels import formula, loop_of, share_row
+from .draw import Draw
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -59,6 +60,10 @@ class Dropout(Layer):
         if not need_dx:
             return None
         return SimpleNamespace(x=self._kept(dy, tape), u=self._kept(dv, tape))  # (3)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        return cls(draw.number(0, 0.9)), draw.shape()
 
     def _kept(self, x: Array, tape: Tape) -> Array:
         """kept x, by the mask of the pass."""

@@ -19,6 +19,7 @@ from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats, labels, whole
 from ..ground.errors import ShapeError
 from ..kernels import formula
+from .draw import Draw
 from .initialisers import Initial, Initialiser, bound, initialiser_for
 from .layer import Layer, Views, expect_given
 from .tape import Tape
@@ -116,6 +117,10 @@ class JoinLabels(Join):
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
         kernels.add_by_label(djoined, tape.rows, g.table)  # (2)
 
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        return cls(n_labels=draw.size(), width=draw.size()), (draw.size(),)
+
     def __str__(self) -> str:
         return f"JoinLabels({self.n_labels} labels, width {self.width})"
 
@@ -150,6 +155,10 @@ class JoinParameters(Join):
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
         add_to_b(djoined, g.b)  # (4)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        return cls(draw.size()), (draw.size(),)
 
     def __str__(self) -> str:
         return f"JoinParameters({self.n})"

@@ -27,6 +27,7 @@ import numpy as np
 from ..ground.arguments import Array, Shape, array_text, as_object, real_numbers
 from ..ground.errors import KindError, OptionError, ShapeError
 from ..ground.keywords import ExplainsKeywords
+from .draw import Draw
 from .initialisers import Initial
 from .tape import Tape
 
@@ -123,6 +124,20 @@ class Layer(ExplainsKeywords):
 
     def settle(self, p: Views, tape: Tape) -> None:
         """Write into the state what the pass on this tape has learnt about it."""
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Layer":
+        """The layer with these values of its fields, as a file holds them."""
+        return cls(**fields)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple["Layer", Shape]:
+        """A layer of this class to be checked, and the shape of one example for it.
+
+        Sizes and settings come from `draw`, so that one method gives many layers. The default is
+        for a class that needs no settings and takes every shape.
+        """
+        return cls(), draw.shape()
 
     def __str__(self) -> str:
         """`Dropout(0.2)` and the like, for networks and error texts."""

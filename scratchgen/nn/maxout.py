@@ -19,6 +19,7 @@ import numpy as np
 from ..ground.arguments import Array, Shape, expect_floats, whole
 from ..ground.errors import ShapeError
 from ..kernels import formula
+from .draw import Draw
 from .layer import Layer, Views, expect_given
 from .tape import Tape
 
@@ -70,6 +71,11 @@ class Maxout(Layer):
         if not need_dx:
             return None
         return SimpleNamespace(x=self._spread(dy, tape), u=self._spread(dv, tape))  # (3)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        pieces, (*before, features) = draw.choice((2, 3, 4, 1)), draw.shape()
+        return cls(pieces), (*before, pieces * features)
 
     def _groups(self, x: Array) -> Array:
         """x (N, ..., O pieces), a group in each row: (G, pieces), G = N ... O."""

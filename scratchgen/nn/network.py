@@ -16,8 +16,9 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from ..ground.arguments import Array, Shape, expect_floats, sizes
-from ..ground.errors import ShapeError
+from ..ground.errors import OptionError, ShapeError
 from ..ground.tables import columns
+from .draw import Draw
 from .layer import Layer, Views, accept, accept_both, as_layer, expect_given
 from .tape import Tape
 
@@ -147,6 +148,41 @@ class Network(Layer):
     def settle(self, p: Views, tape: Tape) -> None:
         for i, layer in enumerate(self.layers):
             layer.settle(p[i], tape.inner(i))
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Network":
+        if not isinstance(fields["layers"], list):
+            raise OptionError("the layers of a Network are described by a list")
+        return cls(fields["in_shape"], *fields["layers"])
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        from .activations import GELU, Sigmoid, SiLU, Tanh
+        from .dense import Dense
+        from .dropout import Dropout
+        from .maxout import Maxout
+        from .normalisation import BatchNorm, LayerNorm
+        from .reshape import Flatten
+
+        a, b, c = draw.size(), draw.size(), draw.size()
+        twice = Dense(b, b)  # one layer in two places, one of them within a network
+        drawn = draw.choice(
+            (
+                cls((a,), Dense(a, b), Tanh(), Dense(b, c)),
+                cls((a + 2,), LayerNorm(a + 2), SiLU(), Dense(a + 2, b)),
+                cls((a, b), Flatten(), Dense(a * b, 2 * c), Maxout(2)),
+                cls((a,), Dense(a, c), BatchNorm(c), GELU(), Dropout(0.2), Dense(c, b)),
+                cls(
+                    (a,),
+                    Dense(a, b),
+                    cls((b,), Tanh(), twice),
+                    Sigmoid(),
+                    twice,
+                    Dense(b, c),
+                ),
+            )
+        )
+        return drawn, drawn.in_shape
 
     def __str__(self) -> str:
         return f"Network({self.in_shape} -> {self.out_shape(self.in_shape)})"

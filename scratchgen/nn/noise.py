@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from .. import kernels
-from ..ground.arguments import Array, expect_floats, finite
+from ..ground.arguments import Array, Shape, expect_floats, finite
+from .draw import Draw
 from .layer import Layer, Views
 from .tape import Tape
 
@@ -52,3 +53,7 @@ class GaussianNoise(Layer):
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         return SimpleNamespace(x=dy, u=dv) if need_dx else None  # (2)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        return cls(draw.number(0, 2)), draw.shape()

@@ -38,6 +38,7 @@ from ..ground.arguments import Array, Shape, expect_floats, finite, fraction, wh
 from ..ground.errors import ShapeError
 from ..kernels import formula, loop_of, share, share_row
 from ..kernels.functions import sum_of
+from .draw import Draw
 from .initialisers import Constant, Initial, bound
 from .layer import Layer, Views
 from .tape import Tape
@@ -115,6 +116,11 @@ class LayerNorm(Normalisation):
 
     def __post_init__(self) -> None:
         self._check(least=2)  # one number by itself has no spread
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        shape = draw.shape(least=3)  # of two features, the spread is a constant
+        return cls(shape[-1]), shape
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
@@ -280,6 +286,11 @@ class BatchNorm(Normalisation):
     def __post_init__(self) -> None:
         self._check(least=1)
         object.__setattr__(self, "keep", fraction(self.keep, "BatchNorm: keep"))
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        shape = draw.shape()
+        return cls(shape[-1]), shape
 
     def state(self) -> dict[str, tuple[Shape, float]]:
         return {"mean": ((self.features,), 0.0), "var": ((self.features,), 1.0)}

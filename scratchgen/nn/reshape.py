@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ..ground.arguments import Array, Shape, expect_floats, sizes
 from ..ground.errors import ShapeError
+from .draw import Draw
 from .layer import Layer, Views, expect_given
 from .tape import Tape
 
@@ -68,6 +69,14 @@ class Reshape(Relayout):
                 f"{math.prod(self.shape)}: make the layer before it give that many."
             )
         return self.shape
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        a, b, c = draw.size(), draw.size(), draw.size()
+        before, after = draw.choice(
+            (((a * b,), (a, b)), ((a, b), (a * b,)), ((a, b, c), (c, a, b)))
+        )
+        return cls(after), before
 
 
 @dataclass(frozen=True, eq=False)

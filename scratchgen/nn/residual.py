@@ -15,6 +15,7 @@ from typing import ClassVar
 from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats
 from ..ground.errors import ShapeError
+from .draw import Draw
 from .layer import Layer, Views, accept, accept_both, as_layer
 from .tape import Tape
 
@@ -86,6 +87,26 @@ class Residual(Layer):
 
     def settle(self, p: Views, tape: Tape) -> None:
         self.inner.settle(p[0], tape.inner(0))
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        from .activations import Tanh
+        from .dense import Dense
+        from .dropout import Dropout
+        from .network import Network
+        from .normalisation import LayerNorm
+
+        a, b = draw.size(), draw.size()
+        inner, shape = draw.choice(
+            (
+                (Dense(a, a), (a,)),
+                (Network((a,), Dense(a, b), Tanh(), Dense(b, a)), (a,)),
+                (cls(LayerNorm(a + 2)), (2, a + 2)),
+                (Network((a,), Dense(a, b), Dropout(0.3), Dense(b, a)), (a,)),
+                (Tanh(), (a, b)),
+            )
+        )
+        return cls(inner), shape
 
     def __str__(self) -> str:
         return f"Residual({self.inner})"

@@ -15,6 +15,7 @@ from typing import ClassVar
 from ..ground.arguments import Array, Shape
 from ..ground.errors import KindError
 from .dense import Dense
+from .draw import Draw
 from .initialisers import Initial, Initialiser
 from .layer import Layer, Views
 from .tape import Tape
@@ -68,6 +69,17 @@ class Tied(Layer):
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         return self._back.tangent_backward(p, dy, dv, tape, g, need_dx)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        from .activations import Tanh
+        from .network import Network
+
+        bias = draw.choice(("zeros", None))
+        dense = Dense(draw.size(), draw.size(), bias=bias)
+        tied = cls(dense, bias)
+        beside = Network((dense.n_in,), dense, Tanh(), tied, dense)
+        return draw.choice(((tied, (dense.n_out,)), (beside, beside.in_shape)))
 
     def __str__(self) -> str:
         return f"Tied({self._back.n_in} -> {self._back.n_out})"

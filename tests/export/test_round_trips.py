@@ -63,7 +63,7 @@ dtypes = st.sampled_from(["float32", "float64"])
 @st.composite
 def drawn_models(draw):
     """A VAE with any likelihood, or a GAN around any layer, settings as extreme as may be."""
-    layer, shape = draw(own_layers())
+    layer, shape = draw(own_layers().filter(lambda drawn: not drawn[0].borrows()))
     n, dtype = math.prod(shape), draw(dtypes)
     if draw(st.booleans()):
         likelihood = draw(likelihoods)

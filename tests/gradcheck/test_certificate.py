@@ -9,13 +9,13 @@ from filled import filled
 from scratchgen.distributions import LIKELIHOODS
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, certificate
 from scratchgen.gradcheck.certificate import Specimen, certify, specimens
+from scratchgen.gradcheck.library.layer_points import layer_points
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.specimens import (
     ALL_LIKELIHOODS,
     ALL_OPTIMIZERS,
     ALL_PENALTIES,
     GAME_SHAPES,
-    LAYER_POINTS,
     LIKELIHOOD_SHAPES,
     PENALTY_SHAPES,
     functions,
@@ -34,14 +34,14 @@ from scratchgen.optim import OPTIMIZERS
 
 
 def test_every_layer_is_there_in_five_shapes_with_a_batch_of_one_among_them():
-    assert set(LAYER_POINTS) == set(LAYERS)
-    for name, points in LAYER_POINTS.items():
+    assert {item.name for item in specimens() if item.kind == "layer"} == set(LAYERS)
+    for kind in LAYERS.values():
+        points = layer_points(kind)
         assert len(points) == 5
         assert 1 in {shape[0] for _, shape in points}
         assert len({shape for _, shape in points}) == 5
         for layer, shape in points:
-            kinds = {type(one) for one in (layer, *layer.children())}
-            assert LAYERS[name] in kinds
+            assert kind in {type(inner) for inner in (layer, *layer.children())}
             layer.out_shape(shape[1:])
 
 
@@ -49,7 +49,7 @@ def test_every_layer_that_has_a_tangent_is_there_a_second_time():
     twice = [one.name for one in specimens() if one.kind == "second order"]
     second = {name.removesuffix(", second order") for name in twice}
     assert second == {name for name in LAYERS if LAYERS[name].tangent is not Layer.tangent} | {
-        name for name, points in LAYER_POINTS.items() if not points[0][0].why_no_tangent()
+        name for name, kind in LAYERS.items() if not layer_points(kind)[0][0].why_no_tangent()
     }
     assert set(LAYERS) - second == {"BatchNorm"}
 

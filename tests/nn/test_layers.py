@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from layer_cases import Case, examples, in_training, kinds, layers, of_each_kind, passes, seeds
 
 from scratchgen.gradcheck import check
-from scratchgen.gradcheck.library.points import signed
+from scratchgen.gradcheck.library.points import layer_layout, signed
 from scratchgen.gradcheck.strategies import layer_cases, own_layers
 from scratchgen.ground import errors
 from scratchgen.nn import (
@@ -101,7 +101,7 @@ def test_backward_without_need_of_dx_gives_none_and_the_same_parameter_gradients
 @given(layer=layers, n=examples, seed=seeds, training=in_training)
 def test_every_array_has_the_dtype_that_was_asked_for(dtype, layer, n, seed, training):
     layer, shape = layer
-    block = Block(Layout(it=layer), dtype, rng=seed)
+    block = Block(layer_layout(layer), dtype, rng=seed)
     x = np.random.default_rng(seed).standard_normal((n, *shape), dtype=dtype)
     tape = Tape().begin(training=training, rng=np.random.default_rng(0), labels=[0] * n)
     y = layer.forward(block.views.it, x, tape)
@@ -112,7 +112,7 @@ def test_every_array_has_the_dtype_that_was_asked_for(dtype, layer, n, seed, tra
 @given(layers, in_training)
 def test_a_batch_of_no_examples_passes_through(layer, training):
     layer, shape = layer
-    block, tape = Block(Layout(it=layer), rng=0), Tape()
+    block, tape = Block(layer_layout(layer), rng=0), Tape()
     tape.begin(training=training, rng=np.random.default_rng(0), labels=np.zeros(0, int))
     y = layer.forward(block.views.it, np.zeros((0, *shape), np.float32), tape)
     assert y.shape == (0, *layer.out_shape(shape))

@@ -27,8 +27,6 @@ needs_numba = pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not installed, or switched off"
 )
 
-ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.SiLU, nn.GELU)
-
 
 def layers_of(*between):
     """From 6 numbers to 10, with those layers between two dense ones."""
@@ -177,7 +175,7 @@ def residual(*within):
 
 
 MODELS = {
-    **{kind.__name__: lambda kind=kind: vae(kind()) for kind in ACTIVATIONS},
+    **{kind.__name__: lambda kind=kind: vae(kind()) for kind in nn.ACTIVATIONS.values()},
     "layer norm": lambda: vae(nn.LayerNorm(5), nn.ReLU()),
     "batch norm": lambda: vae(nn.BatchNorm(5), nn.ReLU()),
     "dropout": lambda: vae(nn.Dropout(0.3), nn.ReLU()),
@@ -210,7 +208,7 @@ MODELS = {
         f"{name}, {type(layer).__name__}": lambda name=name, layer=layer: gan(layer, penalty=name)
         for name in losses.PENALTIES
         for layer in (
-            *(kind() for kind in ACTIVATIONS),
+            *(kind() for kind in nn.ACTIVATIONS.values()),
             nn.LayerNorm(5),
             nn.Dropout(0.3),
             nn.GaussianNoise(0.1),

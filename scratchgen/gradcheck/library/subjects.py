@@ -16,6 +16,7 @@ from ...nn.layer import check_layer
 from ..measuring.passes import Stopped
 from ..pairs.function_pairs import VJPPair
 from ..pairs.pair import Pair
+from .layer_points import layer_points
 from .own_pairs import LayerPair, ObjectivePair
 from .points import (
     draw_labels,
@@ -51,7 +52,8 @@ def pairs_of(
     """Pairs for anything of ours, or of a class of a user's that keeps our rules.
 
     Args:
-        subject: a layer, a likelihood, an AdversarialLoss, a penalty, or a model.
+        subject: a layer, a likelihood, an AdversarialLoss, a penalty, or a model; or a class of
+            layers, which is checked at its own examples.
         x: an array, a shape with the batch in front, or None: for a likelihood the data, for a game
             the scores (N,), for a penalty the slopes.
         training: one mode; None is both where they differ.
@@ -59,6 +61,8 @@ def pairs_of(
 
     Raises KindError, ShapeError, DataError or OptionError for a question that makes no sense.
     """
+    if isinstance(subject, type) and issubclass(subject, Layer):
+        return _class_pairs(subject, x, seed, training, labels)
     rng = np.random.default_rng(seed)
     if isinstance(subject, Layer):
         return _layer_pairs(subject, x, seed, rng, training, labels)
@@ -109,6 +113,17 @@ def in_double(model: Model, rng: np.random.Generator) -> Model:
     double.block.restore((model.vector, model.state))
     vary(double.block, rng)
     return double
+
+
+def _class_pairs(kind: type[Layer], x: Any, seed: int, training: bool | None, labels: Any) -> Pairs:
+    for name, value in {"x": x, "labels": labels}.items():
+        if value is not None:
+            raise OptionError(
+                f"{name}= is for a layer, and {kind.__name__} is a class, which is checked at its "
+                f"own examples: leave {name} out, or check an object, {kind.__name__}(...)"
+            )
+    points = layer_points(kind)
+    return [pair for layer, shape in points for pair in pairs_of(layer, shape, seed, training)]
 
 
 def _layer_pairs(
