@@ -71,7 +71,7 @@ def test_a_kernel_does_the_same_with_each_operand_that_is_foreign(name, dtype, w
 
     with by_formulas():
         wanted = outcome(case(name, 3, 6, dtype, 1))
-    for i, operand in enumerate(kernel.operands.given):
+    for i, operand in enumerate(kernel.operands.arguments):
         for change in FOREIGN if not operand.is_number else ():
             given = case(name, 3, 6, dtype, 1)
             given[i] = change(given[i])

@@ -253,7 +253,7 @@ def test_the_loops_that_contributors_are_shown_do_what_their_formulas_do(parts, 
             wanted = kernel(*args)
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         made = [np.empty_like(one) for one in wanted]
-        room = [np.empty((2, 7), dtype)] if kernel.definition.operands.has_terms else []
+        room = [np.empty((2, 7), dtype)] if kernel.definition.operands.has_scratch else []
         for part in (0, 1):
             kernel.definition.loop(part, 2, *args, *made, *room)
         for one, other in zip(made, wanted, strict=True):

@@ -30,7 +30,8 @@ from .rows import alike, in_rows
 
 
 @formula(
-    "x, logits (N, D), dvalue (N,) -> log_prob (N,), dlogits (N, D), _terms (1+, D)",
+    "x (N, D) fractions, logits (N, D), dvalue (N,) "
+    "-> log_prob (N,), dlogits (N, D), _terms (1+, D)",
     row_by_row=True,
 )
 def score_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:

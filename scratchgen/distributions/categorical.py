@@ -94,7 +94,8 @@ def most_probable(logits: Array) -> Array:
 
 
 @formula(
-    "x (N, D), logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D), _terms (1+, 2 D)"
+    "x (N, D) classes K, logits (N, K D), dvalue (N,) "
+    "-> log_prob (N,), dlogits (N, K D), _terms (1+, 2 D)"
 )
 def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """x (N, D) in 0 ... K - 1, logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D).

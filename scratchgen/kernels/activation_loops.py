@@ -113,6 +113,7 @@ def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
                 settings = activation.settings()
             return both.run(*arrays, settings=settings)
 
+        kernel.operands = operands  # type: ignore[attr-defined] # for cases.py
         return kernel
 
     return pair

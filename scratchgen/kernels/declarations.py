@@ -16,7 +16,10 @@ is given, as what is read. Besides there are
     below M                             of whole numbers: from 0 to M - 1
     dividing D                          of a whole number: D is a multiple of it
     in place                            of what is written: it is given, read and changed
-    _terms (1+, D)                      room to work in, a row for each part; a loop's last argument
+    _terms (1+, D)                      scratch memory, a row for each part; a loop's last argument
+    fractions, positive, spread         its values are in [0, 1), are above 0, have no variance near
+                                        0: not checked, and so drawn in cases.py
+    classes K                           whole numbers 0 ... K - 1, held as floats: not checked here
 """
 
 import re
@@ -28,6 +31,7 @@ SOME_ROWS = "1+"
 LETTER = re.compile(r"[A-Z]|\.\.\.")  # what stands for a size, or for a shape
 OPERANDS = re.compile(r"((?:\w+, )*\w+) \(([^)]*)\)((?: \w+)*)")  # x, y (N, D) int64 below M
 CONDITIONS = ("below", "dividing")
+VALUES = ("fractions", "positive", "spread", "classes")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Operand:
     axes: tuple[str, ...]
     dtype: str  # "" for the kernel's float
     condition: str  # "below", "dividing" or ""
-    bound: str  # the letter that the condition names
+    bound: str  # the letter that the condition, or `classes`, names
+    values: str  # what a case holds, "" for draws of N(0, 1)
     written: bool
     in_place: bool = False
 
@@ -51,7 +56,7 @@ class Operand:
         return self.name.startswith("_")
 
     @property
-    def is_made(self) -> bool:
+    def is_result(self) -> bool:
         """Whether the kernel makes and returns it."""
         return self.written and not self.in_place and not self.is_scratch
 
@@ -72,11 +77,13 @@ def parsed(declaration: str) -> list[Operand]:
         if rest := OPERANDS.sub("", text).replace(", ", "").strip():
             raise ValueError(f"cannot read {rest!r} in the declaration {declaration!r}")
         for names, axes, words in OPERANDS.findall(text):
-            dtype, condition, bound, in_place = "", "", "", " in place" in words
+            dtype, condition, bound, values, in_place = "", "", "", "", " in place" in words
             for word in words.replace(" in place", "").split():
                 if word in CONDITIONS:
                     condition = word
-                elif condition:
+                elif word in VALUES:
+                    values = word
+                elif condition or values:
                     bound = word
                 else:
                     dtype = word
@@ -84,7 +91,7 @@ def parsed(declaration: str) -> list[Operand]:
                 raise ValueError(f"{names} is changed and stands before the -> of {declaration!r}")
             shape = tuple(axis for axis in re.split(", ?", axes) if axis)  # of "N," too
             found += [
-                Operand(name, shape, dtype, condition, bound, side == 1, in_place)
+                Operand(name, shape, dtype, condition, bound, values, side == 1, in_place)
                 for name in names.split(", ")
             ]
     return found

@@ -108,7 +108,7 @@ class Definition:
             self.operands.check(*args)
         elif (prepared := self.operands.prepare(*args)) is not None:
             passed, made = prepared
-            most = len(passed[-1]) if self.operands.has_terms else sharing.MOST_THREADS
+            most = len(passed[-1]) if self.operands.has_scratch else sharing.MOST_THREADS
             work = passed[self.of].size * self.weight
             if settings is not None:
                 passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
@@ -224,8 +224,8 @@ def in_blocks(formula: Kernel, operands: Operands) -> Kernel:
         rows = max(1, BLOCK * count // max(first.size, 1))
         if count <= rows:
             return formula(first, *others)
-        letter = operands.given[0].axes[0]
-        has_rows = [one.axes[:1] == (letter,) for one in operands.given]
+        letter = operands.arguments[0].axes[0]
+        has_rows = [one.axes[:1] == (letter,) for one in operands.arguments]
         pairs = list(zip((first, *others), has_rows, strict=True))
         whole: tuple[Any, ...] = ()
         for start in range(0, count, rows):

@@ -58,32 +58,32 @@ class Operands:
         return parsed(self.declaration)
 
     @cached_property
-    def given(self) -> list[Operand]:
+    def arguments(self) -> list[Operand]:
         """What the kernel is given, in that order."""
-        found = {one.name: one for one in self.declared if not (one.is_made or one.is_scratch)}
+        found = {one.name: one for one in self.declared if not (one.is_result or one.is_scratch)}
         names = self.names or tuple(found)
         if set(names) != set(found):
             raise ValueError(f"{self.kernel} takes {names}, and declares {self.declaration!r}")
         return [found[name] for name in names]
 
     @cached_property
-    def made(self) -> list[Operand]:
+    def allocated(self) -> list[Operand]:
         """What it makes and returns, and then what it works in: a loop's last arguments."""
-        made = [one for one in self.declared if one.is_made]
+        made = [one for one in self.declared if one.is_result]
         return [*made, *(one for one in self.declared if one.is_scratch)]
 
     @cached_property
     def written(self) -> list[int]:
         """Which of a loop's arguments, after part and parts, it writes."""
-        return [i for i, one in enumerate([*self.given, *self.made]) if one.written]
+        return [i for i, one in enumerate([*self.arguments, *self.allocated]) if one.written]
 
     @cached_property
     def changed(self) -> list[int]:
         """Which of them it changes in place."""
-        return [i for i, one in enumerate(self.given) if one.in_place]
+        return [i for i, one in enumerate(self.arguments) if one.in_place]
 
     @cached_property
-    def has_terms(self) -> bool:
+    def has_scratch(self) -> bool:
         """Whether its last argument is room to work in, a row for each part."""
         return any(one.is_scratch for one in self.declared)
 
@@ -112,20 +112,20 @@ class Operands:
         return scope["prepare"]
 
     def _look(self, *given: Any) -> None:
-        by_name = dict(zip((one.name for one in self.given), given, strict=True))
+        by_name = dict(zip((one.name for one in self.arguments), given, strict=True))
         named = [one for one in self.declared if one.name in by_name]
         expect(self.kernel, {one: by_name[one.name] for one in named})
 
     def lines(self, makes: bool = True) -> str:
         """The text of `prepare`; without makes, of `check`."""
-        names = ", ".join(one.name for one in self.given)
-        arrays = [one for one in self.given if not one.is_number]
+        names = ", ".join(one.name for one in self.arguments)
+        arrays = [one for one in self.arguments if not one.is_number]
         of_floats = next((one for one in arrays if not one.dtype), None)
         sizes, fits = _shapes(arrays)
         fits += [f"type({one.name}) is ndarray" for one in arrays]
-        fits += [_dtype(one) for one in self.given if one is not of_floats]
+        fits += [_dtype(one) for one in self.arguments if one is not of_floats]
         fits += [_memory(one, self._strided) for one in arrays if one.in_place]
-        fits += [_value(one, sizes[one.bound]) for one in self.given if one.condition]
+        fits += [_value(one, sizes[one.bound]) for one in self.arguments if one.condition]
         return "\n".join(
             [
                 f"def prepare({names}):",
@@ -146,7 +146,7 @@ class Operands:
     def _makes(self, sizes: dict[str, str]) -> list[str]:
         """The end of `prepare`: what is passed to a loop, and what is returned."""
         lines = []
-        for one in self.given:
+        for one in self.arguments:
             if one.is_number and not one.dtype:
                 lines.append(f"    {one.name} = dtype.type({one.name})")
             elif one.is_number and one.dtype == "float64":
@@ -160,15 +160,16 @@ class Operands:
                     f"    {one.name} = {one.name} if {one.name}.flags.writeable "
                     f"else writable({one.name})"
                 )
-        for one in self.made:
+        for one in self.allocated:
             lines.append(
                 f"    {one.name} = empty({_made_shape(one, sizes)}, {one.dtype or 'dtype'})"
             )
         flat = ".reshape(-1)" if self.is_flat else ""
         passed = [
-            f"{one.name}{'' if one.is_number else flat}, " for one in [*self.given, *self.made]
+            f"{one.name}{'' if one.is_number else flat}, "
+            for one in [*self.arguments, *self.allocated]
         ]
-        returned = [f"{one.name}, " for one in self.made if one.is_made]
+        returned = [f"{one.name}, " for one in self.allocated if one.is_result]
         return [*lines, f"    return ({''.join(passed)}), ({''.join(returned)})"]
 
 

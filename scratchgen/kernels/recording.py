@@ -212,7 +212,7 @@ def by_numpy(
     holds nothing but 0; and `into`, which writes what the formula returns into an array that it is
     given behind the operands.
     """
-    pairs = list(zip(args, operands.given, strict=True))
+    pairs = list(zip(args, operands.arguments, strict=True))
     args = tuple(workspaces.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
     if (notes := _notes.get()) is None:
         return as_tuple(formula(*args))

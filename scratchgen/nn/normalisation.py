@@ -166,7 +166,7 @@ class LayerNorm(Normalisation):
         return SimpleNamespace(x=dx.reshape(dy.shape), u=du.reshape(dy.shape))
 
 
-@formula("x (N, F), eps (), gamma, beta (F,) -> r (N,), h, y (N, F), _terms (1+, F)")
+@formula("x (N, F) spread, eps (), gamma, beta (F,) -> r (N,), h, y (N, F), _terms (1+, F)")
 def layer_norm(x: Array, eps: float, gamma: Array, beta: Array) -> tuple[Array, Array, Array]:
     """x (N, F), gamma and beta (F,) -> r (N,), h and y (N, F)."""
     c = x - x.mean(axis=1, keepdims=True)  # (N, F)   (1)

@@ -173,7 +173,7 @@ def test_a_case_has_about_as_many_numbers_as_it_was_asked_for():
     for name, kernel in with_loops().items():
         first = case(name, 128, 10, "float32", 0)[0]
         assert 640 <= first.size <= 2560, name
-        assert kernel.operands.given
+        assert kernel.operands.arguments
 
 
 def test_threads_that_share_a_cpu_are_named():

@@ -414,7 +414,7 @@ def test_a_kernel_does_the_same_with_arrays_in_any_memory(name, way):
 
     with way():
         wanted = outcome(*case(name, 3, 6, "float32", 1))
-        for i, one in enumerate(kernel.operands.given):
+        for i, one in enumerate(kernel.operands.arguments):
             for change in ANY_MEMORY if not one.is_number else ():
                 if change is read_only and one.in_place:
                     continue

@@ -33,7 +33,7 @@ def bits(arrays: Any) -> list[bytes]:
 @pytest.mark.parametrize("name", sorted(KERNELS))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # means of nothing
 def test_a_kernel_that_is_run_again_from_a_recording_does_the_same(name, way):
-    operands = KERNELS[name].operands.given
+    operands = KERNELS[name].operands.arguments
     for rows, columns, dtype, pieces in CASES:
         args = case(name, rows, columns, dtype, 1)
         if pieces:

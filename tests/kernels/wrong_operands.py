@@ -70,9 +70,9 @@ def main() -> None:
         with way(), np.errstate(all="ignore"):
             for name, kernel in kernels().items():
                 right = case(name, ROWS, COLUMNS, "float32", 1)
-                for i, one in enumerate(kernel.operands.given):
+                for i, one in enumerate(kernel.operands.arguments):
                     for what, operand in wrong(right[i], one.in_place):
-                        if is_right(kernel.operands.given, i, what):
+                        if is_right(kernel.operands.arguments, i, what):
                             continue
                         calls += 1
                         args = [x.copy() if isinstance(x, np.ndarray) else x for x in right]
