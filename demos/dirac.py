@@ -179,7 +179,7 @@ def main() -> None:
         "one by one": walk(one_by_one, dirac_gan("minimax")),
         f"both at once, R1 {WEIGHT:g}": walk(both_at_once, dirac_gan("minimax", WEIGHT)),
     }
-    sg.plots.walks(walks, "dirac.png", "a GAN of two numbers", ("theta", "psi"))
+    sg.plots.trajectories(walks, "dirac.png", "a GAN of two numbers", ("theta", "psi"))
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def ctrl_c_interrupts() -> Iterator[None]:
 @pytest.fixture
 def coarse(monkeypatch) -> None:
     """Pictures of few pixels, which are written sooner."""
-    monkeypatch.setattr("scratchgen.plots.pictures.DPI", 40)
+    monkeypatch.setattr("scratchgen.plots.figures.DPI", 40)
 
 
 @pytest.fixture

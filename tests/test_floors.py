@@ -24,6 +24,7 @@ ALONE = {
     "llvmlite": "scratchgen/kernels/",
     "numba": "scratchgen/kernels/",
     "matplotlib": "scratchgen/plots/",
+    "PIL": "scratchgen/plots/",  # which matplotlib brings
     "hypothesis": "scratchgen/gradcheck/strategies.py",
     "pytest": "scratchgen/command/pytest_plugin.py",
 }

@@ -1,16 +1,12 @@
-"""The picture of a benchmark: products beside the peak, and training steps beside other tools.
-
-It is given the numbers of bench.json.
-"""
+"""The picture of a benchmark: products beside the peak, and training steps beside other tools."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from .pictures import PathLike, save_figure
+from .figures import DisplayedFigure, PathLike, finish
 
 COLOURS = {
     "scratchgen": "#0072b2",
@@ -20,38 +16,42 @@ COLOURS = {
 }
 
 
-def draw_bench(found: dict[str, Any], path: PathLike) -> None:
-    """A panel for each part that was measured; FileError where the path cannot be written."""
+def draw_bench(result: dict[str, Any], path: PathLike | None = None) -> DisplayedFigure:
+    """A panel for each part of a result, the content of bench.json, that was measured.
+
+    Raises FileError where the path cannot be written.
+    """
     panels: list[tuple[float, Callable[[Any], None]]] = []
-    if "products" in found:
-        measured = found["products"]["measured"]
-        for n, one in measured.items():
-            panels.append((4, functools.partial(_draw_products, threads=n, measured=one)))
-    if found.get("kernels", {}).get("measured"):
-        panels.append((3, lambda axes: _draw_kernels(axes, found["kernels"]["measured"])))
-    if found.get("decoding"):
-        panels.append((2, lambda axes: _draw_bars(axes, found["decoding"], "one latent decoded")))
-    if found.get("steps"):
-        panels.append((5, lambda axes: _draw_steps(axes, found["steps"]["tasks"])))
+    if "products" in result:
+        measured = result["products"]["measured"]
+        for threads, rates in measured.items():
+            products = functools.partial(_draw_products, threads=threads, measured=rates)
+            panels.append((4, products))
+    if result.get("kernels", {}).get("measured"):
+        panels.append((3, lambda axes: _draw_kernels(axes, result["kernels"]["measured"])))
+    if result.get("decoding"):
+        panels.append((2, lambda axes: _draw_bars(axes, result["decoding"], "one latent decoded")))
+    if result.get("steps"):
+        panels.append((5, lambda axes: _draw_steps(axes, result["steps"]["tasks"])))
     if not panels:
-        panels.append((1, _draw_nothing))
+        panels.append((1, _say_nothing_was_measured))
     heights = [height for height, _ in panels]
-    figure = Figure(figsize=(9, 1 + sum(heights)), layout="constrained")
-    every = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, (_, draw) in zip(every, panels, strict=True):
+    figure = DisplayedFigure(figsize=(9, 1 + sum(heights)), layout="constrained")
+    column = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (_, draw) in zip(column, panels, strict=True):
         draw(axes)
-    save_figure(figure, path)
+    return finish(figure, path)
 
 
 def _draw_products(axes: Any, threads: str, measured: dict[str, Any]) -> None:
-    """Rate over operations, a dot for each shape and kind; the peak as a line."""
+    """The rate over the operations, a dot for each shape and kind; the peak as a line."""
     for k, (label, marker, colour) in enumerate(
         (("ours", "o", COLOURS["scratchgen"]), ("np.matmul", "x", "0.5"))
     ):
         points = [
-            (2.0 * np.prod([float(side) for side in one["shape"]]), times[k])
-            for one in [*measured["60"], *measured["200"]]
-            for kind, times in one.items()
+            (2.0 * np.prod([float(side) for side in row["shape"]]), times[k])
+            for row in [*measured["60"], *measured["200"]]
+            for kind, times in row.items()
             if kind != "shape"
         ]
         operations, seconds = np.array(points).T
@@ -83,7 +83,7 @@ def _loop_times(times: dict[str, float]) -> list[float]:
 
 
 def _draw_bars(axes: Any, measured: dict[str, Any], title: str) -> None:
-    """Medians, with their least and their most."""
+    """Medians, with lines from the shortest time to the longest."""
     names = list(measured)[::-1]
     medians = np.array([measured[name]["median"] for name in names]) * 1e6
     spread = [
@@ -97,16 +97,16 @@ def _draw_bars(axes: Any, measured: dict[str, Any], title: str) -> None:
 
 
 def _draw_steps(axes: Any, tasks: dict[str, Any]) -> None:
-    """Each tool's time over ours, by task; the thin lines are from least to most."""
-    tools = list(dict.fromkeys(tool for one in tasks.values() for tool in one["tools"]))
-    names = [name for name, one in tasks.items() if len(one["tools"]) > 1] or list(tasks)
+    """Each tool's time over ours, by task; thin lines go from the shortest time to the longest."""
+    tools = list(dict.fromkeys(tool for task in tasks.values() for tool in task["tools"]))
+    names = [name for name, task in tasks.items() if len(task["tools"]) > 1] or list(tasks)
     height = 0.8 / max(1, len(tools))
     for k, tool in enumerate(tools):
         for row, name in enumerate(names):
-            facts, ours = (tasks[name]["tools"].get(one) for one in (tool, "scratchgen"))
-            if not facts or not ours:
+            times, ours = (tasks[name]["tools"].get(key) for key in (tool, "scratchgen"))
+            if not times or not ours:
                 continue
-            low, median, high = (facts[key] / ours["median"] for key in ("min", "median", "max"))
+            low, median, high = (times[key] / ours["median"] for key in ("min", "median", "max"))
             axes.barh(row + (k + 0.5) * height - 0.4, median, height, label=None if row else tool,
                       color=COLOURS.get(tool, "0.6"), ecolor="0.3",
                       xerr=[[median - low], [high - median]])  # fmt: skip
@@ -118,6 +118,6 @@ def _draw_steps(axes: Any, tasks: dict[str, Any]) -> None:
     axes.set_title("training")
 
 
-def _draw_nothing(axes: Any) -> None:
+def _say_nothing_was_measured(axes: Any) -> None:
     axes.set_axis_off()
-    axes.text(0.5, 0.5, "nothing was measured that can be drawn", ha="center", va="center")
+    axes.text(0.5, 0.5, "no measurement to draw", ha="center", va="center")

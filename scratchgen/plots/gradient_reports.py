@@ -1,6 +1,6 @@
 """A picture of a gradient check: curves, entries, the map of the error, contracts.
 
-It is given what gradcheck/reports/pictured.py makes: arrays, with a few words.
+gradcheck/reports/pictured.py makes the arrays and the texts that are drawn here.
 """
 
 import textwrap
@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
-from .pictures import PathLike, save_figure
+from .figures import DisplayedFigure, PathLike, finish
 
-BLUE, ORANGE, AMBER = "#0072b2", "#d55e00", "#b07800"  # told apart by the colour-blind
+BLUE, ORANGE, AMBER = "#0072b2", "#d55e00", "#b07800"  # which the colour-blind can distinguish
 SIGNS = {
     "PASS": ("✓", BLUE),
     "FAIL": ("✗", ORANGE),
@@ -23,12 +22,12 @@ MOST_MARKS = 16
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 
 
-def draw_report(picture: Any, path: PathLike) -> None:
+def draw_report(picture: Any, path: PathLike | None = None) -> DisplayedFigure:
     """Four panels of one case; FileError where the path cannot be written.
 
     `picture` has `title`, `curves`, `points`, `tiles`, `marks`: gradcheck/reports/pictured.py.
     """
-    figure = Figure(figsize=(12, 9), layout="constrained")
+    figure = DisplayedFigure(figsize=(12, 9), layout="constrained")
     figure.suptitle(_plain(picture.title, 110), fontsize=13, x=0.01, ha="left")
     panels: Any = figure.subfigures(2, 2, hspace=0.04, wspace=0.03)
     curves, points, tiles, marks = panels.flat
@@ -36,15 +35,15 @@ def draw_report(picture: Any, path: PathLike) -> None:
     _draw_points(points, picture.points)
     _draw_tiles(tiles, picture.tiles)
     _draw_marks(marks, picture.marks)
-    save_figure(figure, path)
+    return finish(figure, path)
 
 
 def _draw_curves(panel: Any, curves: Any) -> None:
-    """One plane for each block: how the differences come closer to what is claimed."""
+    """One pair of axes for each block: the error of the claimed derivative over the step h."""
     if not curves:
-        _say(panel, "no differences to draw")
+        _write(panel, "no differences to draw")
         return
-    panel.suptitle("differences: distance to what is claimed, by step h", fontsize=11)
+    panel.suptitle("differences: distance to the claimed derivative, by step h", fontsize=11)
     for curve, axes in zip(curves, np.ravel(panel.subplots(1, len(curves))), strict=True):
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -62,7 +61,7 @@ def _draw_curves(panel: Any, curves: Any) -> None:
 
 
 def _draw_band(axes: Any, curve: Any) -> None:
-    """What decides: the distance of the extrapolated derivative, and one and ten error bars."""
+    """The distance of the extrapolated derivative, and the bands of the verdicts: 1 and 10 bars."""
     low = axes.get_ylim()[0]
     if curve.bar > 0 and np.isfinite(curve.bar):
         low = min(low, curve.bar / 10)
@@ -78,7 +77,7 @@ def _draw_band(axes: Any, curve: Any) -> None:
 def _draw_points(panel: Any, points: Any) -> None:
     """Claimed against measured, with error bars."""
     if points is None:
-        _say(panel, "no numbers to draw")
+        _write(panel, "no derivatives to draw")
         return
     panel.suptitle(_plain(points.title, 60), fontsize=11)
     axes = panel.subplots()
@@ -103,9 +102,9 @@ def _draw_points(panel: Any, points: Any) -> None:
 
 
 def _draw_tiles(panel: Any, tiles: Any) -> None:
-    """The error as a map in the block's own shape, slice by slice."""
+    """A map of the error in the block's own shape, slice by slice."""
     if tiles is None:
-        _say(panel, "no map of the error: entries are measured\none by one only after a FAIL")
+        _write(panel, "no map of the error: single entries\nare measured only after a FAIL")
         return
     panel.suptitle(_plain(tiles.title, 60) + "\n" + textwrap.fill(tiles.note, 75), fontsize=10)
     columns = min(4, len(tiles.slices))
@@ -127,13 +126,13 @@ def _draw_tiles(panel: Any, tiles: Any) -> None:
         axes.set_yticks([])
         axes.set_facecolor("0.93")
     bar = panel.colorbar(image, ax=grid, shrink=0.6)
-    bar.set_label("claimed - measured; dots are wrong, crosses no number", fontsize=9)
+    bar.set_label("claimed - measured; dots are wrong, crosses are not finite", fontsize=9)
 
 
 def _draw_marks(panel: Any, marks: Any) -> None:
-    """The contracts, one line each, with ticks and crosses."""
+    """A line for each contract, with a tick or a cross."""
     if not marks:
-        _say(panel, "no contract was checked")
+        _write(panel, "no contract was checked")
         return
     panel.suptitle("contracts", fontsize=11)
     axes = panel.subplots()
@@ -150,12 +149,12 @@ def _draw_marks(panel: Any, marks: Any) -> None:
         axes.text(0.05, 0.5 / MOST_MARKS, f"... and {len(marks) - len(rows)} more", fontsize=10)
 
 
-def _say(panel: Any, text: str) -> None:
-    """A panel without a picture says why."""
+def _write(panel: Any, text: str) -> None:
+    """Write into an empty panel why it is empty."""
     panel.text(0.5, 0.5, text, ha="center", va="center", color="0.4", fontsize=11)
 
 
 def _plain(text: str, width: int) -> str:
-    """Text that every font has, cut to a width."""
-    plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text)
+    """The text in letters that every font has, cut to a width."""
+    plain = "".join(s if s.isascii() and s.isprintable() else "?" for s in text)
     return plain if len(plain) <= width else plain[: width - 3] + "..."

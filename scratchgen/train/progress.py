@@ -1,4 +1,4 @@
-"""Progress with the losses: a bar on a terminal, a line per epoch elsewhere."""
+"""Progress with the losses: a bar on a terminal or in a notebook, lines elsewhere."""
 
 import contextlib
 import sys
@@ -10,7 +10,7 @@ from ..ground.versions import is_installed
 from .callbacks import Callback, Run
 
 BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {remaining}{postfix}"  # fits 80 columns
-LINES = 20  # this many epochs, and the last, are reported line by line
+LINES = 20  # at most, and one more for the last epoch
 
 
 def losses_text(losses: dict[str, float]) -> str:
@@ -18,22 +18,38 @@ def losses_text(losses: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.5g}" for name, value in losses.items())
 
 
+def is_notebook() -> bool:
+    """Whether this is the kernel of a Jupyter notebook, found out without importing IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
 class Progress(Callback):
-    """tqdm's bar where it is installed and stderr is a terminal; otherwise lines on stderr."""
+    """tqdm's bar, or lines on stderr.
+
+    The bar needs tqdm, and a terminal, or a notebook with ipywidgets.
+    """
 
     def __init__(self) -> None:
         self.bar: Any = None
 
     def on_start(self, run: Run) -> None:
-        if sys.stderr is not None and sys.stderr.isatty() and is_installed("tqdm"):
+        done = {"total": run.epochs * run.steps_per_epoch, "initial": run.steps}
+        if not is_installed("tqdm"):
+            return
+        if is_notebook():
+            if is_installed("ipywidgets"):
+                from tqdm.notebook import tqdm as notebook_bar
+
+                with contextlib.suppress(ImportError):  # of an ipywidgets that tqdm does not know
+                    self.bar = notebook_bar(**done, mininterval=0.2)
+        elif sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
-            total = run.epochs * run.steps_per_epoch
             width = get_terminal_size().columns - 1
             with contextlib.suppress(OSError):
-                self.bar = tqdm(
-                    total=total, initial=run.steps, ncols=width, bar_format=BAR, mininterval=0.2
-                )
+                self.bar = tqdm(**done, ncols=width, bar_format=BAR, mininterval=0.2)
 
     def on_step(self, run: Run) -> None:
         if self.bar is not None:

@@ -58,7 +58,7 @@ def draw(name):
         missing = "matplotlib is not installed: no pictures are made"
         pytest.importorskip("matplotlib", reason=missing)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("scratchgen.plots.pictures.DPI", 40)
+            patch.setattr("scratchgen.plots.figures.DPI", 40)
             sg.plots.losses({"loss": [1.0, 2.0]}, folder / name)
 
     return write

@@ -1,0 +1,138 @@
+"""Figures: a notebook displays them, and a path writes them as PNG, PDF or SVG.
+
+Every function that draws returns its figure. No window opens, and pyplot is not needed:
+
+    sg.plots.losses(history)                       the last line of a cell displays it
+    sg.plots.losses(history, "losses.png")         the file is written as well
+    figure.axes[0].set_ylim(0, 200)                drawn into afterwards,
+    figure.savefig("losses.pdf")                   and saved
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from ..ground.arguments import Array
+from ..ground.errors import FileError, ShapeError
+from ..ground.writing import write_atomically
+
+PathLike = str | os.PathLike[str]
+
+DPI = 150  # of a file
+DISPLAY_DPI = 75  # of a notebook's output, which is kept in the notebook
+APART = 10  # columns whose spans differ by more than this factor are in different units
+REAL, FAKE = "#1b6ca8", "#d1495b"  # colours of data, and of what a model makes
+
+
+class DisplayedFigure(Figure):
+    """A matplotlib figure that a notebook displays without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return self.as_bytes("png", DISPLAY_DPI)
+
+    def as_bytes(self, format: str, dpi: float) -> bytes:
+        """The content of a file of that format; ValueError for one that matplotlib lacks."""
+        picture = io.BytesIO()
+        with boxes_for_missing_letters():
+            self.savefig(picture, format=format, dpi=dpi)
+        return picture.getvalue()
+
+
+@contextmanager
+def boxes_for_missing_letters() -> Iterator[None]:
+    """Letters that the font lacks are drawn as boxes, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield
+
+
+def new_figure(width: float, height: float, title: str = "") -> tuple[DisplayedFigure, Any]:
+    """A figure of that size in inches, and its one pair of axes."""
+    figure = DisplayedFigure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    return figure, axes
+
+
+def finish(figure: DisplayedFigure, path: PathLike | None) -> DisplayedFigure:
+    """The figure, its texts taken literally, written to the path if there is one.
+
+    Raises FileError where the path cannot be written.
+    """
+    _take_literally(figure)
+    if path is not None:
+        try:
+            data = figure.as_bytes(Path(path).suffix.removeprefix("."), DPI)
+        except ValueError as problem:
+            raise FileError(
+                f"{path} cannot be written ({problem}): wants a name that ends in .png, .pdf or "
+                f".svg"
+            ) from problem
+        write_atomically(path, data)
+    return figure
+
+
+def _take_literally(figure: Figure) -> None:
+    """Draw texts as they are: a user's `a$b^$` is no formula, and an escape sequence no text.
+
+    The numbers at the axes are matplotlib's own, and stay formulas.
+    """
+    of_axes = {
+        label
+        for axis in figure.findobj(Axis)
+        for minor in (False, True)
+        for label in (*axis.get_ticklabels(minor=minor), axis.get_offset_text())
+    }
+    for text in set(figure.findobj(Text)) - of_axes:
+        letters = text.get_text()
+        if not letters:  # a title, perhaps, that the user will write as a formula
+            continue
+        text.set_text("".join(s if s.isprintable() or s == "\n" else "?" for s in letters))
+        text.set_parse_math(False)
+
+
+def expect_examples(x: Array, what: str) -> None:
+    """ShapeError where there are no examples to draw."""
+    if not len(x):
+        raise ShapeError(f"a picture of {what} of shape {x.shape}: wants at least one example")
+
+
+def spans(x: Array) -> Array:
+    """The largest minus the least number of each column: x (N, D) -> (D,)."""
+    return np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])
+
+
+def set_aspect(axes: Any, x: Array) -> None:
+    """Draw both axes to one scale, unless the columns of x (N, 2) are in different units."""
+    of_columns = spans(x)
+    if of_columns.max() <= APART * of_columns.min():
+        axes.set_aspect("equal")
+
+
+def scatter(axes: Any, figure: Figure, x: Array, labels: Array | None) -> None:
+    """Points (N, 2), coloured by their labels (N,) if there are any."""
+    from matplotlib import colormaps
+
+    dot = {"s": 9, "alpha": 0.7, "linewidths": 0}
+    if labels is None:
+        axes.scatter(x[:, 0], x[:, 1], color=REAL, **dot)
+        return
+    classes = np.unique(labels)
+    if len(classes) > 20:
+        points = axes.scatter(x[:, 0], x[:, 1], c=labels, **dot)
+        figure.colorbar(points, label="label")
+        return
+    palette = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    for number, label in enumerate(classes):
+        here = labels == label
+        axes.scatter(x[here, 0], x[here, 1], color=palette(number), label=str(label), **dot)
+    axes.legend(markerscale=2, loc="upper right", title="class", fontsize="small")
