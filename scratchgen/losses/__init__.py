@@ -13,7 +13,15 @@ from .games import (
     generator_turn,
 )
 from .importance import importance_weights
-from .penalties import PENALTIES, R1, GradientPenalty, Penalty, penalise, points
+from .penalties import (
+    PENALTIES,
+    R1,
+    GradientPenalty,
+    Penalty,
+    mean_penalty,
+    penalise,
+    points,
+)
 
 __all__ = [
     "HINGE",
@@ -31,6 +39,7 @@ __all__ = [
     "discriminator_turn",
     "generator_turn",
     "importance_weights",
+    "mean_penalty",
     "penalise",
     "points",
 ]

@@ -1,24 +1,27 @@
-"""Penalties on the slope of a discriminator D, per example: functions of slope_n = dD(x_n)/dx_n.
+"""Penalties on the slope of a discriminator D, and their gradient by the weights of D.
+
+Per example, with slope_n = dD(x_n)/dx_n, and |slope_n| its length over all numbers of x_n:
 
     gradient penalty    weight (|slope_n| - target)^2      at x = e real + (1 - e) fake       (1)
     R1                  weight / 2 |slope_n|^2             at x = real                        (2)
 
-|slope_n| is the norm over all numbers of one example, and e_n ~ U(0, 1) is drawn for each example.
-The gradient of a penalty with respect to slope_n is u_n = factor_n slope_n, where factor_n is
+e_n ~ U(0, 1) is drawn for each example. The gradient of a penalty by slope_n is
+u_n = factor_n slope_n, where factor_n is
 
     of (1)     2 weight (|slope_n| - target) / |slope_n|,   0 where slope_n = 0               (3)
     of (2)     weight                                                                         (4)
 
-What is needed is the gradient with respect to the weights of D, which the slopes depend on. When
-the weights move, the penalty changes by sum_n <u_n, dslope_n>: just as sum_n <u_n, slope_n> does
-with u held fixed, and that is the sum of D's tangents v_n along u_n. So one forward pass, one
-backward pass for the slopes, one tangent along u, and one tangent_backward with dy = 0 and dv = 1
-give the gradient exactly:
+The weights of D learn from the penalties through the slopes. When the weights move, the penalties
+move by sum_n <u_n, dslope_n>. So does sum_n <u_n, slope_n> with u_n held fixed, and that is the sum
+of the tangents v_n of D along u_n. This gives the gradient exactly: one forward pass, one backward
+pass for the slopes, one tangent along u, and one tangent_backward with dy = 0 and dv = 1:
 
     y = D(x),   slope = D.backward(dy=1),   v = D.tangent(u),   D.tangent_backward(0, 1)      (5)
 
-Where D gives more than a score, 1 means 1 for the score and 0 for the other numbers. (5) holds
-where D treats each example by itself, so that slope_n depends on example n alone.
+If D gives other numbers beside the score, 1 means 1 for the score and 0 for the others. (5) holds
+only if D treats each example by itself, so that slope_n depends on x_n alone. docs/derivations.md
+goes through it step by step.
+
 Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 """
 
@@ -50,13 +53,13 @@ def between(real: Array, fake: Array, e: Array) -> Array:
 
 @formula("x (N, D) -> norm (N,), _terms (1+, D)")
 def row_norms(x: Array) -> Array:
-    """x (N, D) -> |x_n| (N,)."""
+    """The length of each row: x (N, D) -> (N,)."""
     return np.sqrt(np.einsum("nj,nj->n", x, x))  # (N,)
 
 
 @formula("y (N, K) -> first (N, K)")
 def first_of(y: Array) -> Array:
-    """y (N, K) -> (N, K): 1 for the first number of each example, 0 for the others."""
+    """y (N, K) -> (N, K): 1 in the first column, 0 in the others."""
     first = np.zeros_like(y)  # (N, K)
     first[:, 0] = 1
     return first
@@ -66,7 +69,7 @@ def first_of(y: Array) -> Array:
 def gradient_penalty_pass(
     norm: Array, dvalue: Array, weight: float, target: float
 ) -> tuple[Array, Array]:
-    """norm (N,) of the slopes, dvalue (N,) -> value (N,), and factor (N,) for u = factor slope."""
+    """norm, the lengths of the slopes, dvalue (N,) -> value (N,), and factor (N,) of u."""
     value = weight * (norm - target) ** 2  # (N,)   (1)
     length = np.where(norm > 0, norm, 1)  # (N,)
     factor = np.where(norm > 0, 2 * weight * dvalue * (norm - target) / length, 0)  # (N,)   (3)
@@ -75,19 +78,19 @@ def gradient_penalty_pass(
 
 @formula("norm, dvalue (N,), weight () -> value, factor (N,)")
 def r1_pass(norm: Array, dvalue: Array, weight: float) -> tuple[Array, Array]:
-    """norm (N,) of the slopes, dvalue (N,) -> value (N,), and factor (N,) for u = factor slope."""
+    """norm, the lengths of the slopes, dvalue (N,) -> value (N,), and factor (N,) of u."""
     return weight / 2 * norm**2, weight * dvalue  # (N,), (N,)   (2), (4)
 
 
 class Penalty(Part):
-    """What all penalties do. One of your own needs `points`, `value` and `slope_gradient`."""
+    """What all penalties do. Your own needs `points`, `value` and `slope_gradient`."""
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
     weight: float
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
-        """Where the slope is judged: (N, ...), from real and fake examples (N, ...)."""
+        """The x (N, ...) whose slopes are penalised, from real and fake examples (N, ...)."""
         raise NotImplementedError
 
     def value(self, slope: Array) -> Array:
@@ -95,16 +98,16 @@ class Penalty(Part):
         raise NotImplementedError
 
     def slope_gradient(self, slope: Array, dvalue: Array) -> Array:
-        """u, the penalty's gradient by the slope (N, ...), for dvalue (N,)."""
+        """u (N, ...), the gradient of the penalty by the slope, for dvalue (N,)."""
         raise NotImplementedError
 
     def value_and_gradient(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
-        """`value` and `slope_gradient`; override it where one formula gives both."""
+        """`value` and `slope_gradient`; override it if one formula gives both."""
         return self.value(slope), self.slope_gradient(slope, dvalue)
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """A class with its own value or slope_gradient does not inherit a `value_and_gradient`
-        that was written for other formulas.
+        """A class with its own value or slope_gradient does not inherit the `value_and_gradient`
+        of other formulas.
         """
         super().__init_subclass__(**settings)
         if {"value", "slope_gradient"} & vars(cls).keys() and "value_and_gradient" not in vars(cls):
@@ -113,19 +116,19 @@ class Penalty(Part):
 
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
-    """(1): slopes should have the length `target`, all along the way from fake to real examples."""
+    """(1): the slope should have the length `target` everywhere between fake and real examples."""
 
     weight: float = setting(10.0, finite, WEIGHT, "penalty-weight", above=True)
-    target: float = setting(1.0, finite, "length that slopes should have", "penalty-target")
+    target: float = setting(1.0, finite, "length that the slope should have", "penalty-target")
     name: ClassVar[str] = "gradient_penalty"
     formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
-        """As in Penalty; raises ShapeError unless real and fake have one shape."""
+        """As in Penalty; raises ShapeError unless real and fake have the same shape."""
         if fake.shape != real.shape:
             raise ShapeError(
-                f"{self}: fake has shape {fake.shape}, wants that of real, {real.shape}: a point "
-                f"lies between one of each"
+                f"{self}: fake has shape {fake.shape}, wants that of real, {real.shape}: each "
+                f"point lies between a real and a fake example"
             )
         e = kernels.uniform(rng, (len(real),), real.dtype)  # (N,)
         return between(rows(real), rows(fake), e).reshape(real.shape)  # (N, ...)   (1)
@@ -169,9 +172,9 @@ PENALTIES = Registry(
 
 
 def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
-    """The penalty's `points`: (M, ...), where M = N for the penalties of this library.
+    """The penalty's `points`: (M, ...), with M = N for the penalties of this library.
 
-    Raises ShapeError or KindError where a user's own penalty returns anything but examples.
+    Raises ShapeError or KindError if a user's own penalty returns anything but examples.
     """
     x = penalty.points(real, fake, rng)
     count = len(x) if np.iterable(x) else len(real)
@@ -181,26 +184,37 @@ def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator)
 def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
     """The penalty of a discriminator d at each of the points x (M, ...): (M,).
 
-    d gives a score (M, 1), or the score first and then K other numbers, (M, 1 + K). Where d has
-    gradients, that of weight sum_n penalty_n is added to them. The tape of d must have begun.
-    Raises ShapeError or KindError where a user's own penalty returns arrays that do not fit.
+    d gives a score (M, 1), or the score first and then K other numbers, (M, 1 + K). If d has
+    gradients, the gradient of weight sum_n penalty_n is added to them. The tape of d must have
+    begun. Raises ShapeError or KindError if a user's own penalty returns arrays that do not fit.
     """
     y = d.forward(x)  # (M, 1 + K)   (5)
-    one = of_score(y)  # (M, 1 + K)
-    slope: Any = d.backward(one, learn=False)  # (M, ...)   (5)
+    dscore = of_score(y)  # (M, 1 + K)
+    slope = d.backward(dscore, learn=False)  # (M, ...)   (5)
     dvalue = kernels.full((len(x),), weight, y.dtype)  # (M,)
     value, u = penalty.value_and_gradient(slope, dvalue)
     value = accept(penalty, "value_and_gradient", "value", value, dvalue.shape, slope.dtype)  # (M,)
     u = accept(penalty, "value_and_gradient", "gradient", u, slope.shape, slope.dtype)  # (M, ...)
     if d.g is not None:
-        d.tangent(u)  # (5)
+        d.tangent(u)  # (M, 1 + K)   (5)
         zero = kernels.full(y.shape, 0, y.dtype)  # (M, 1 + K)
-        d.tangent_backward(zero, one, need_dx=False)  # (5)
+        d.tangent_backward(zero, dscore, need_dx=False)  # (5)
     return value
 
 
+def mean_penalty(
+    penalty: Penalty, d: Bound, real: Array, fake: Array, rng: np.random.Generator
+) -> Array:
+    """The mean penalty (1,) of a discriminator d, at the penalty's points between real and fake.
+
+    If d has gradients, the gradient of the mean is added to them; see `points` and `penalise`.
+    """
+    x = points(penalty, real, fake, rng)  # (M, ...)
+    return kernels.mean(penalise(penalty, d, x, 1 / len(x)))  # (1,)
+
+
 def of_score(y: Array) -> Array:
-    """d score / dy for y (M, 1 + K): 1 for the first number of each example, 0 for the others."""
+    """The gradient of the score by y (M, 1 + K): 1 for the score, 0 for the other numbers."""
     return kernels.full(y.shape, 1, y.dtype) if y.shape[1] == 1 else first_of(y)
 
 
@@ -215,7 +229,7 @@ def ones(slope: Array) -> Array:
 
 
 def rows(x: Array) -> Array:
-    """x (N, ...) with the numbers of each example in a row: (N, D)."""
+    """The numbers of each example in a row: x (N, ...) -> (N, D)."""
     return x.reshape(len(x), math.prod(x.shape[1:]))
 
 

@@ -17,6 +17,7 @@ from scratchgen.losses import (
     R1,
     GradientPenalty,
     Penalty,
+    mean_penalty,
     penalise,
     points,
 )
@@ -185,6 +186,22 @@ def test_the_penalties_of_a_linear_critic_are_the_same_at_every_batch_size(n):
 @given(n=st.integers(1, 4), seed=st.integers(0, 2**32))
 def test_u_is_the_derivative_of_a_penalty_by_the_slope(penalty, n, seed):
     passes(sg.check(penalty, (n, 2, 3), seed=seed))
+
+
+def test_the_mean_penalty_is_that_of_the_penalties_points_with_its_gradient():
+    network = Network((2,), Dense(2, 4), Tanh(), Dense(4, 1))
+    block = Block(Layout(it=network), np.float64, 0)
+    block.vector[:] = np.random.default_rng(0).standard_normal(block.vector.shape)
+    real, fake = np.random.default_rng(1).standard_normal((2, 5, 2))
+    penalty, gradients = GradientPenalty(7.0), (block.zeros_like(), block.zeros_like())
+    critics = [Bound(network, block.views.it, Tape().begin(), g.views.it) for g in gradients]
+    x = points(penalty, real, fake, np.random.default_rng(2))
+    values = penalise(penalty, critics[0], x, 1 / 5)
+    mean = mean_penalty(penalty, critics[1], real, fake, np.random.default_rng(2))
+    assert mean.shape == (1,)
+    np.testing.assert_allclose(mean, values.mean(), rtol=1e-14)
+    assert gradients[0].vector.any()
+    assert np.array_equal(gradients[0].vector, gradients[1].vector)
 
 
 def test_a_slope_of_0_has_a_gradient_of_0_and_no_warning():
