@@ -155,7 +155,7 @@ def check_second_order(
     The options are those of `check`.
     """
     began, seed = time.perf_counter(), chosen_seed(seed)
-    choose = partial(chosen, wrt=wrt)
+    choose = partial(chosen_blocks, wrt=wrt)
     cases = second_order_cases(layer, x, choose=choose, seed=seed, seconds=seconds)
     shown = f", x={_shape_text(x)}" if x is not None else ""
     shown += "" if wrt is None else f", wrt={wrt!r}"
@@ -200,7 +200,7 @@ def run(
     """Examine pairs, each with its label, and report."""
     began, seed, budget = time.perf_counter(), chosen_seed(seed), Budget(seconds)
     for _, pair in pairs:
-        pair.checked = chosen(pair, wrt)
+        pair.checked = chosen_blocks(pair, wrt)
         if batch_axis is not None:
             pair.declare_batch(batch_axis)
     cases = [examine(pair, label, seed, budget) for label, pair in pairs]
@@ -212,7 +212,7 @@ def run(
     return Report(subject, cases, seed, f"{replay}, seed={seed})", time.perf_counter() - began)
 
 
-def chosen(pair: Pair, wrt: Wrt) -> list[str]:
+def chosen_blocks(pair: Pair, wrt: Wrt) -> list[str]:
     """The names of the blocks that `wrt` means: an argument means all that it holds."""
     if wrt is None:
         return pair.checked
@@ -221,16 +221,16 @@ def chosen(pair: Pair, wrt: Wrt) -> list[str]:
         raise OptionError("wrt=[]: wants at least one name; leave it out to check them all")
     arguments = pair.names if isinstance(pair, FunctionPair) else pair.checked
     found: list[str] = []
-    for one in asked:
-        if isinstance(one, bool) or not isinstance(one, str | int | np.integer):
+    for entry in asked:
+        if isinstance(entry, bool) or not isinstance(entry, str | int | np.integer):
             raise KindError(f"wrt={wrt!r}: wants names of arguments, or their numbers")
-        name = one
-        if not isinstance(one, str):
-            name = arguments[one] if 0 <= one < len(arguments) else str(one)
+        name = entry
+        if not isinstance(entry, str):
+            name = arguments[entry] if 0 <= entry < len(arguments) else str(entry)
         here = [block for block in pair.checked if block == name or _begins(block, str(name))]
         if not here:
             known = ", ".join(map(repr, pair.checked)) or "none"
-            raise OptionError(f"wrt={one!r}: wants one of {known}, which can be differentiated")
+            raise OptionError(f"wrt={entry!r}: wants one of {known}, which can be differentiated")
         found += [block for block in here if block not in found]
     return found
 

@@ -7,9 +7,9 @@ cause is looked for only where something is wrong.
 import numpy as np
 
 from .contracts.every_contract import check_contracts
-from .contracts.probe import look
+from .contracts.probe import first_calls
 from .hints.naming import hints_for, point_to_known
-from .measuring.claims import claim
+from .measuring.claims import draw_claim
 from .measuring.locate import entry_map
 from .measuring.oracle import measure_all
 from .measuring.passes import OutOfBudget, Stopped
@@ -31,12 +31,14 @@ def examine(pair: Pair, label: str = "", seed: int = 0, budget: Budget | None = 
     pair.budget = budget or Budget()
     with quiet():
         try:
-            look(pair, rng, case.findings)
+            first_calls(pair, rng, case.findings)
             check_contracts(pair, rng, case.findings)
             results, notes = measure_all(pair, rng)
             case.blocks += results
             case.findings += notes
-            failed = [one for one in results if one.verdict == FAIL and one.measurements]
+            failed = [
+                result for result in results if result.verdict == FAIL and result.measurements
+            ]
             for result in failed:
                 explain(pair, result, case.findings, rng)
             point_to_known(failed)
@@ -53,7 +55,7 @@ def explain(
 ) -> None:
     """Find the entries that are wrong in a block that failed, and causes that fit."""
     try:
-        claimed = claim(pair, pair.blocks, rng)
+        claimed = draw_claim(pair, pair.blocks, rng)
         result.entries = entry_map(pair, result.name, claimed, rng)
     except OutOfBudget:
         return

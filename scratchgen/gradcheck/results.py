@@ -18,7 +18,7 @@ WORST_FIRST = (FAIL, INCONCLUSIVE, PASS, NOTE)
 
 def worst(verdicts: Sequence[str]) -> str:
     """The worst of them, notes aside; without any, INCONCLUSIVE: nothing was checked."""
-    found = [one for one in WORST_FIRST if one in verdicts and one != NOTE]
+    found = [verdict for verdict in WORST_FIRST if verdict in verdicts and verdict != NOTE]
     return found[0] if found else INCONCLUSIVE
 
 
@@ -138,7 +138,9 @@ class CaseResult:
     @property
     def verdict(self) -> str:
         """The worst of its blocks and findings."""
-        found = [one.verdict for one in self.blocks] + [one.verdict for one in self.findings]
-        if self.blocks and all(one.verdict == NOTE for one in self.blocks):
+        found = [block.verdict for block in self.blocks] + [
+            finding.verdict for finding in self.findings
+        ]
+        if self.blocks and all(block.verdict == NOTE for block in self.blocks):
             found.append(INCONCLUSIVE)  # contracts alone are no PASS
         return worst(found)

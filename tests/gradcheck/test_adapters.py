@@ -35,7 +35,7 @@ def listings(framework: str | None) -> list[str]:
     """The Python of the page that needs a framework, or none."""
     found = []
     for language, content in blocks():
-        needs = next((one for one in FOREIGN if f"import {one}\n" in content), None)
+        needs = next((name for name in FOREIGN if f"import {name}\n" in content), None)
         if language == "python" and needs == framework:
             found.append(content)
     return found
@@ -73,7 +73,7 @@ def files(tmp_path, monkeypatch):
 
 def test_the_listings_run_in_order_and_print_what_the_page_shows(files):
     names: dict = {"__name__": "page"}
-    printed = [printed_by(one, names) for one in listings(None) if not file_name(one)]
+    printed = [printed_by(listing, names) for listing in listings(None) if not file_name(listing)]
     shown = re.findall(r"^```python\n.*?^```\n\n```\n(.*?)^```$", PAGE, re.M | re.S)
     assert [words(text) for text in printed if text] == [words(text) for text in shown] != []
     assert "4 times what it should be" in str(names["report"])
@@ -91,7 +91,7 @@ def test_every_command_on_the_page_passes(files, capsys):
 def test_the_test_files_on_the_page_pass(files, pytester):
     for path in files.glob("*.py"):
         (pytester.path / path.name).write_text(path.read_text())
-    installed = any(one.value == PLUGIN for one in entry_points(group="pytest11"))
+    installed = any(entry.value == PLUGIN for entry in entry_points(group="pytest11"))
     pytester.syspathinsert(ROOT)
     pytester.runpytest(*([] if installed else ["-p", PLUGIN])).assert_outcomes(passed=4)
 

@@ -112,14 +112,14 @@ def test_all_pairs_share_one_budget():
     report = run(pairs, "three", "three(", seconds=60)
     first, second, third = (pair.budget for _, pair in pairs)
     assert first is second is third
-    assert [one.label for one in report.cases] == ["0", "1", "2"]
+    assert [case.label for case in report.cases] == ["0", "1", "2"]
 
 
 def test_seconds_that_are_spent_end_a_check_within_one_call(clock):
     report = check_pair(clock.product, product_vjp, (X, W), seconds=100)
     assert report.verdict == INCONCLUSIVE
     assert clock.now == 101  # and the pass that was under way
-    assert {one.reason for one in report.cases[0].blocks} == {"the budget of 100 s is spent"}
+    assert {block.reason for block in report.cases[0].blocks} == {"the budget of 100 s is spent"}
 
 
 def test_without_seconds_evaluations_are_counted_whatever_the_clock_says(clock, monkeypatch):
@@ -130,7 +130,7 @@ def test_without_seconds_evaluations_are_counted_whatever_the_clock_says(clock, 
     report = check_pair(product, product_vjp, (X, W), seconds=None)
     assert report.verdict == INCONCLUSIVE
     assert report.forward_calls + report.backward_calls <= 103
-    assert {one.reason for one in report.cases[0].blocks} == {
+    assert {block.reason for block in report.cases[0].blocks} == {
         "the budget of 100 evaluations is spent"
     }
 
@@ -159,8 +159,8 @@ def test_assertions_the_fixture_and_the_certificate_depend_on_no_clock(monkeypat
     assert assert_gradients(Tanh(), (2, 3)).verdict == PASS
     assert Gradcheck(0, strict=True, pictures=None)(Tanh(), (2, 3)).verdict == PASS
     for kind in ("likelihood", "second order", "function", "optimizer"):
-        one = next(one for one in specimens() if one.kind == kind)
-        assert {case.verdict for case in one.cases(0)} == {PASS}, one.name
+        specimen = next(specimen for specimen in specimens() if specimen.kind == kind)
+        assert {case.verdict for case in specimen.cases(0)} == {PASS}, specimen.name
 
 
 def test_seconds_must_be_above_zero_and_may_be_infinite():
@@ -181,7 +181,7 @@ def test_seconds_must_be_above_zero_and_may_be_infinite():
 )
 def test_wrt_names_or_counts_arguments(wrt, blocks):
     (case,) = check_pair(product, product_vjp, (X, W), wrt=wrt).cases
-    assert [one.name for one in case.blocks] == list(blocks)
+    assert [block.name for block in case.blocks] == list(blocks)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_wrt_of_an_argument_means_all_that_it_holds():
         return {"a": dy * p["b"], "b": dy * p["a"]}
 
     report = check_pair(lambda p: p["a"] * p["b"], vjp, ({"a": X, "b": W},), wrt="p")
-    assert [one.name for one in report.cases[0].blocks] == ["p['a']", "p['b']"]
+    assert [block.name for block in report.cases[0].blocks] == ["p['a']", "p['b']"]
 
 
 def test_a_wrong_block_that_was_not_asked_for_is_no_fail():
@@ -218,11 +218,11 @@ def test_a_wrong_block_that_was_not_asked_for_is_no_fail():
 
 
 def test_without_a_seed_one_is_drawn_and_named():
-    one, other = (check(Tanh(), x=(2, 3), seed=None) for _ in range(2))
-    assert one.seed != other.seed
-    again = check(Tanh(), x=(2, 3), seed=one.seed)
-    assert again.replay == one.replay == f"check(Tanh(), x=(2, 3), seed={one.seed})"
-    measurements = [r.cases[0].blocks[0].measurements[0].numeric for r in (one, again, other)]
+    first, other = (check(Tanh(), x=(2, 3), seed=None) for _ in range(2))
+    assert first.seed != other.seed
+    again = check(Tanh(), x=(2, 3), seed=first.seed)
+    assert again.replay == first.replay == f"check(Tanh(), x=(2, 3), seed={first.seed})"
+    measurements = [r.cases[0].blocks[0].measurements[0].numeric for r in (first, again, other)]
     assert measurements[0] == measurements[1] != measurements[2]
 
 

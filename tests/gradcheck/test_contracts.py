@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from layer_cases import layers
 
 import scratchgen as sg
-from scratchgen.gradcheck.contracts.comparing import distance, portion, shares
+from scratchgen.gradcheck.contracts.comparing import distance, percent, share_memory
 from scratchgen.gradcheck.contracts.every_contract import check_contracts
 from scratchgen.gradcheck.contracts.reference import Reference
 from scratchgen.gradcheck.library.subjects import pairs_of
@@ -34,9 +34,12 @@ def dense_vjp(dy, x, w, b):
 def asked(pair, seed=0):
     """The findings by contract: the worst verdict, and all that was said."""
     found = {}
-    for one in check_contracts(pair, np.random.default_rng(seed)):
-        verdict, text = found.get(one.contract, (NOTE, ""))
-        found[one.contract] = (one.verdict if one.verdict != NOTE else verdict, text + one.text)
+    for finding in check_contracts(pair, np.random.default_rng(seed)):
+        verdict, text = found.get(finding.contract, (NOTE, ""))
+        found[finding.contract] = (
+            finding.verdict if finding.verdict != NOTE else verdict,
+            text + finding.text,
+        )
     return found
 
 
@@ -123,8 +126,8 @@ def test_a_gradient_of_zero_may_come_as_dust_beside_the_largest_of_all():
     reference = Reference(pair, np.random.default_rng(0))
     g = reference.gradients
     top = abs(g["x"]).max()
-    assert reference.apart({**g, "b": g["b"] + 0.5e-13 * top}) is None
-    assert reference.apart({**g, "b": g["b"] + 2e-13 * top})[0] == "b"
+    assert reference.largest_gap({**g, "b": g["b"] + 0.5e-13 * top}) is None
+    assert reference.largest_gap({**g, "b": g["b"] + 2e-13 * top})[0] == "b"
 
 
 def test_rounding_that_one_look_may_miss_is_looked_for_again():
@@ -132,7 +135,7 @@ def test_rounding_that_one_look_may_miss_is_looked_for_again():
     pair = VJPPair(lambda x: x**2 / 2, lambda dy, x: dy * np.floor(x), (np.ones(1),))
     for seed in range(20):
         reference = Reference(pair, np.random.default_rng(seed))
-        assert reference.apart({"x": np.zeros(1)}, rounded="alike") is None
+        assert reference.largest_gap({"x": np.zeros(1)}, rounded="alike") is None
 
 
 def test_a_bias_before_a_batch_norm_whose_gradient_is_rounding_dust_passes():
@@ -560,7 +563,7 @@ def test_contracts_take_a_third_of_the_time_and_name_what_was_not_asked():
     pair = VJPPair(f, lambda dy, x: dy * np.cos(x), (X,))
     pair.budget = budget = Budget(60, lambda: clock[0])
     found = check_contracts(pair, np.random.default_rng(0))
-    assert [one.contract for one in found][:2] == ["stale", "linear"]
+    assert [finding.contract for finding in found][:2] == ["stale", "linear"]
     assert (found[-1].contract, found[-1].verdict) == ("budget", INCONCLUSIVE)
     assert found[-1].text.endswith("extremes")
     assert pair.budget is budget
@@ -623,9 +626,9 @@ def test_differences_and_memory_are_told_for_any_arrays():
     assert distance([np.zeros(2)], [np.zeros(3)]) == np.inf
     assert distance([np.array([np.nan])], [np.array([np.nan])]) == 0
     assert distance([np.array([1.0])], [np.array([np.nan])]) == np.inf
-    assert portion(0.0) == "0.0e+00"
-    assert shares(X, X[1:])
-    assert not shares(X[::2], X[1::2])
+    assert percent(0.0) == "0.0e+00"
+    assert share_memory(X, X[1:])
+    assert not share_memory(X[::2], X[1::2])
 
 
 @settings(max_examples=10)

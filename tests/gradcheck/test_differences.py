@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scratchgen.gradcheck.measuring.differences import MANY, Climb, best
+from scratchgen.gradcheck.measuring.differences import MANY, LineDifferences, best_entry
 from scratchgen.gradcheck.measuring.rounding import EPS, table_noise
 
 FUNCTIONS = {  # name -> f and f'
@@ -24,7 +24,7 @@ def slope_of(f, x, u=1.0, noise=None):
     values = lambda h: (np.atleast_1d(f(x + h * u)),)  # noqa: E731
     centre = values(0.0)
     noise = 4 * EPS * abs(centre[0][0]) if noise is None else noise
-    return Climb(values, (np.ones(1),), centre, noise).slope(MANY)
+    return LineDifferences(values, (np.ones(1),), centre, noise).slope(MANY)
 
 
 @given(functions, at)
@@ -70,16 +70,16 @@ def test_a_tableau_that_agrees_with_itself_by_chance_is_caught_by_the_finer_step
 def test_a_tableau_takes_away_one_power_after_the_other(ratio):
     steps = [0.1 / ratio**k for k in range(5)]
     values = {h: 7 + 3 * h**2 - 2 * h**4 + h**6 for h in steps}
-    assert best(steps, values, ratio, 2, 0.0).value == pytest.approx(7, abs=1e-12)
+    assert best_entry(steps, values, ratio, 2, 0.0).value == pytest.approx(7, abs=1e-12)
     one_sided = {h: 7 + 3 * h - 2 * h**2 + h**3 for h in steps}
-    assert best(steps, one_sided, ratio, 1, 0.0).value == pytest.approx(7, abs=1e-12)
+    assert best_entry(steps, one_sided, ratio, 1, 0.0).value == pytest.approx(7, abs=1e-12)
 
 
 @pytest.mark.parametrize("sigma", [1e-12, 1e-9, 1e-6])
 def test_the_difference_table_sees_noise_of_any_size(sigma):
-    rng, one = np.random.default_rng(0), (np.ones(1),)
+    rng, w = np.random.default_rng(0), (np.ones(1),)
     noisy = lambda h: (np.array([np.exp(h) + sigma * rng.standard_normal()]),)  # noqa: E731
-    found = [table_noise(noisy, one, one, 1e-7) for _ in range(200)]
+    found = [table_noise(noisy, w, w, 1e-7) for _ in range(200)]
     assert np.median(found) == pytest.approx(sigma, rel=0.5)
     assert np.quantile(found, 0.05) > sigma / 4
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scratchgen.gradcheck.measuring.claims import claim
+from scratchgen.gradcheck.measuring.claims import draw_claim
 from scratchgen.gradcheck.measuring.locate import MOST_ENTRIES, MOST_WRONG, entry_map
 from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
@@ -18,7 +18,7 @@ def located(n, wrong, size=1e-3, seed=0):
 
     rng = np.random.default_rng(seed)
     pair = VJPPair(np.tanh, vjp, (rng.standard_normal(n),))
-    return entry_map(pair, "x", claim(pair, pair.blocks, rng), rng)
+    return entry_map(pair, "x", draw_claim(pair, pair.blocks, rng), rng)
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-6, 1e-9])

@@ -8,13 +8,13 @@ import pytest
 from test_differences import slope_of
 from test_oracle import measured, normal
 
-from scratchgen.gradcheck.library.mixed import mixed
+from scratchgen.gradcheck.library.mixed import check_mixed
 from scratchgen.gradcheck.library.own_pairs import LayerPair
 from scratchgen.gradcheck.library.second_order import second_order_pairs
-from scratchgen.gradcheck.library.tangents import parts
+from scratchgen.gradcheck.library.tangents import same_layer
 from scratchgen.gradcheck.measuring import oracle
-from scratchgen.gradcheck.measuring.claims import claim, direction
-from scratchgen.gradcheck.measuring.differences import FEW, MANY, Climb, Side, Slope
+from scratchgen.gradcheck.measuring.claims import direction, draw_claim
+from scratchgen.gradcheck.measuring.differences import FEW, MANY, LineDifferences, Side, Slope
 from scratchgen.gradcheck.measuring.judging import verdict_on
 from scratchgen.gradcheck.measuring.locate import entry_map
 from scratchgen.gradcheck.measuring.rounding import EPS, forward_noise
@@ -43,7 +43,7 @@ def test_two_ladders_see_what_one_meets_in_step():
 def test_few_steps_are_contradicted_by_two_that_are_finer():
     """With ten steps to a ladder, none is below 1e-4: D(h) = 0 there, and the slope is 1."""
     values = lambda h: (np.atleast_1d(h * (abs(h) < 1e-4)),)  # noqa: E731
-    found = Climb(values, (np.ones(1),), values(0.0), 0.0).slope(FEW)
+    found = LineDifferences(values, (np.ones(1),), values(0.0), 0.0).slope(FEW)
     assert abs(found.value - 1) <= 10 * found.error
 
 
@@ -82,13 +82,13 @@ def test_slopes_that_differ_by_more_than_their_errors_may_be_a_kink_and_by_far_a
 
 def test_what_is_small_is_not_rounded_away_beside_what_is_large_and_does_not_move():
     values = lambda h: (np.array([np.sin(h), 1e9]),)  # noqa: E731
-    found = Climb(values, (np.ones(2),), values(0.0), 0.0).slope(MANY)
+    found = LineDifferences(values, (np.ones(2),), values(0.0), 0.0).slope(MANY)
     assert abs(found.value - 1) < 1e-14
 
 
 def test_the_scale_of_a_slope_is_what_it_would_be_if_nothing_cancelled():
     values = lambda h: (np.array([h, -h]),)  # noqa: E731
-    found = Climb(values, (np.ones(2),), values(0.0), 0.0).slope(MANY)
+    found = LineDifferences(values, (np.ones(2),), values(0.0), 0.0).slope(MANY)
     assert found.value == 0
     assert found.scale == pytest.approx(2)
 
@@ -142,15 +142,15 @@ def test_a_backward_that_cancels_is_as_noisy_as_its_neighbours_show():
 def test_between_one_bar_and_ten_nothing_is_said_nor_with_a_bar_that_is_wide(bar, off, verdict):
     side = Side(1.0, bar / 10, 0.01, 0.08)
     slope = Slope(1.0, bar / 10, 1.0, 0.08, 0.0, 0.0, 0.08, side, side, ())
-    one = Measurement(1.0, 1.0 + off, bar, 1.0)
-    assert verdict_on(one, slope, 1.0, False, False)[0] == verdict
+    measurement = Measurement(1.0, 1.0 + off, bar, 1.0)
+    assert verdict_on(measurement, slope, 1.0, False, False)[0] == verdict
 
 
 def test_what_stays_where_it_is_has_settled_however_noisy_it_is_beside_the_point():
     side = Side(0.0, 1.0, 0.01, 0.08)
     slope = Slope(0.0, 1.0, 0.0, 0.0, 0.08, 0.0, 0.08, side, side, ())
-    one = Measurement(0.0, 1e3, 10.0, 1e3)
-    assert verdict_on(one, slope, 1.0, False, False)[0] == FAIL
+    measurement = Measurement(0.0, 1e3, 10.0, 1e3)
+    assert verdict_on(measurement, slope, 1.0, False, False)[0] == FAIL
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_of_a_slope_from_small_steps_float32_inside_may_be_the_cause(off, verdic
     """A number that is rounded to float32 makes a slope of 1e-6 / 2h, and no larger one."""
     side = Side(1.0, 1e-9, 1e-3, 5e-3)
     slope = Slope(1.0, 1e-9, 1.0, 0.08, 0.0, 0.0, 5e-3, side, side, ())
-    one = Measurement(1.0, 1.0 + off, 1e-8, 1.0)
-    assert verdict_on(one, slope, 1.0, False, True)[0] == verdict
-    assert verdict_on(one, slope, 1.0, False, False)[0] == FAIL
+    measurement = Measurement(1.0, 1.0 + off, 1e-8, 1.0)
+    assert verdict_on(measurement, slope, 1.0, False, True)[0] == verdict
+    assert verdict_on(measurement, slope, 1.0, False, False)[0] == FAIL
 
 
 def test_ripples_that_pass_for_noise_are_asked_again_with_smaller_steps():
@@ -200,9 +200,9 @@ def test_a_claim_for_what_does_not_move_fails_or_is_not_told_where_rounding_coul
 def test_the_bar_covers_what_rounding_to_float16_hides():
     f = lambda x: (100 + x / 9).astype(np.float16).astype(float)  # noqa: E731
     found, _ = measured(f, lambda dy, x: dy / 9, normal(5))
-    for one in found["x"].measurements:
-        assert one.numeric == 0
-        assert abs(one.analytic) <= one.bar
+    for measurement in found["x"].measurements:
+        assert measurement.numeric == 0
+        assert abs(measurement.analytic) <= measurement.bar
 
 
 def test_another_direction_is_tried_where_two_lengths_of_one_do_not_tell(monkeypatch):
@@ -210,12 +210,12 @@ def test_another_direction_is_tried_where_two_lengths_of_one_do_not_tell(monkeyp
 
     def unsure(*given):
         shares.append(given[-1])
-        one = judged(*given)
-        one.verdict = INCONCLUSIVE if len(shares) % 3 else one.verdict
-        return one
+        judgement = judge(*given)
+        judgement.verdict = INCONCLUSIVE if len(shares) % 3 else judgement.verdict
+        return judgement
 
-    judged = oracle.judged
-    monkeypatch.setattr(oracle, "judged", unsure)
+    judge = oracle.judge
+    monkeypatch.setattr(oracle, "judge", unsure)
     found, _ = measured(np.tanh, lambda dy, x: dy / np.cosh(x) ** 2, normal(5))
     assert found["x"].verdict == PASS
     assert shares == 3 * [1.0, 1e-3, 1.0]
@@ -286,7 +286,7 @@ def test_where_kinks_meet_slopes_do_not_add_up_and_the_question_is_asked_beside_
 
 def test_the_resolution_is_the_worst_of_the_measurements():
     found, _ = measured(lambda x: x**3, lambda dy, x: 3 * x**2 * dy, 10.0 ** np.arange(-5, 3))
-    each = [one.resolution for one in found["x"].measurements]
+    each = [measurement.resolution for measurement in found["x"].measurements]
     assert found["x"].resolution == max(each) > min(each)
 
 
@@ -347,7 +347,7 @@ def test_the_complex_step_counts_only_where_it_agrees(f, slope):
 def mapped(f, vjp, x, seed=0):
     rng = np.random.default_rng(seed)
     pair = VJPPair(f, vjp, (x,))
-    return entry_map(pair, "x", claim(pair, pair.blocks, rng), rng)
+    return entry_map(pair, "x", draw_claim(pair, pair.blocks, rng), rng)
 
 
 @pytest.mark.parametrize(
@@ -393,5 +393,5 @@ class Steep(Tanh):
 @pytest.mark.parametrize(("layer", "verdict"), [(Tanh(), PASS), (Steep(), FAIL)])
 def test_mixed_differences_see_what_tangent_and_tangent_backward_have_wrong_alike(layer, verdict):
     ((_, pair),) = second_order_pairs(layer, (3, 4))
-    plain = LayerPair(**parts(pair))
-    assert mixed(pair, plain, "x", np.random.default_rng(0)).verdict == verdict
+    plain = LayerPair(**same_layer(pair))
+    assert check_mixed(pair, plain, "x", np.random.default_rng(0)).verdict == verdict

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, NOTE, PASS, check, check_optimizer
-from scratchgen.gradcheck.optimizers.known_mistakes import confused
+from scratchgen.gradcheck.optimizers.known_mistakes import mistakes_of
 from scratchgen.gradcheck.optimizers.properties import _refuses
 from scratchgen.gradcheck.optimizers.textbook_updates import FORMULAS, Published, published
-from scratchgen.gradcheck.optimizers.trajectories import Budgeted, drawn
+from scratchgen.gradcheck.optimizers.trajectories import Budgeted, draw_inputs
 from scratchgen.gradcheck.pairs.budget import Budget
 from scratchgen.ground import errors
 from scratchgen.optim import (
@@ -65,7 +65,7 @@ def words(report):
 
 
 def findings(report):
-    return {one.contract: one for one in report.cases[0].findings}
+    return {finding.contract: finding for finding in report.cases[0].findings}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -108,7 +108,7 @@ def changed(optimizer):
     right = published(optimizer)
     return [
         pytest.param(optimizer, wrong, text, id=f"{type(optimizer).__name__}: {text}")
-        for _, text, wrong in confused(right)
+        for _, text, wrong in mistakes_of(right)
     ]
 
 
@@ -144,14 +144,14 @@ def test_the_walk_of_the_formula_itself_passes():
 
 
 def test_gradients_are_of_many_sizes_with_zeros_among_them():
-    walk = drawn((50, 16), "float64", 0)
-    sizes = abs(walk.gradients[walk.gradients != 0])
+    inputs = draw_inputs((50, 16), "float64", 0)
+    sizes = abs(inputs.gradients[inputs.gradients != 0])
     assert sizes.min() < 1e-7
     assert sizes.max() > 10
-    assert (walk.gradients == 0).all(axis=0).any()
-    assert (walk.gradients == 0).all(axis=1).any()
-    assert (walk.theta == 0).any()
-    assert (walk.theta != 0).any()
+    assert (inputs.gradients == 0).all(axis=0).any()
+    assert (inputs.gradients == 0).all(axis=1).any()
+    assert (inputs.theta == 0).any()
+    assert (inputs.theta != 0).any()
 
 
 # Optimizers of a user's own.
@@ -200,7 +200,7 @@ def test_without_a_reference_there_is_no_verdict_but_the_contracts_are_asked():
     assert report.verdict == INCONCLUSIVE
     assert "no reference is known for Plain: give reference=" in words(report)
     kept = findings(report)
-    assert {one.verdict for name, one in kept.items() if name != "memory"} == {PASS}
+    assert {finding.verdict for name, finding in kept.items() if name != "memory"} == {PASS}
     assert kept["memory"].verdict == NOTE
 
 
@@ -259,20 +259,20 @@ def test_a_step_that_theta_is_too_large_to_show_may_round_theta():
     def tiny(theta, gradient, state, t):
         return theta - theta.dtype.type(1e-20) * np.sign(gradient)
 
-    assert [one.verdict for one in check_optimizer(Blended(), tiny).cases] == [PASS, PASS]
+    assert [case.verdict for case in check_optimizer(Blended(), tiny).cases] == [PASS, PASS]
 
 
 def test_a_budget_that_is_spent_is_no_refusal_of_a_memory():
     later = iter((0.0, 2.0)).__next__
     budgeted = Budgeted(Adam(), Budget(1, later))
-    assert _refuses(budgeted, drawn((3, 4), "float64", 0)).contract == "budget"
+    assert _refuses(budgeted, draw_inputs((3, 4), "float64", 0)).contract == "budget"
 
 
 def test_updates_are_what_an_optimizer_spends(monkeypatch):
     monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.EVALUATIONS", 100)
     assert check_optimizer(Adam(), steps=2, seconds=None).verdict == PASS
     report = check_optimizer(Adam(), steps=60, seconds=None)
-    assert [one.blocks[0].verdict for one in report.cases] == [PASS, INCONCLUSIVE, INCONCLUSIVE]
+    assert [case.blocks[0].verdict for case in report.cases] == [PASS, INCONCLUSIVE, INCONCLUSIVE]
 
 
 def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(monkeypatch):

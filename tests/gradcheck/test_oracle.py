@@ -16,7 +16,7 @@ def measured(f, vjp, *args, seed=0):
     """The results of the oracle by block, and its notes."""
     with np.errstate(all="ignore"):
         results, notes = measure_all(VJPPair(f, vjp, args), np.random.default_rng(seed))
-    return {one.name: one for one in results}, notes
+    return {result.name: result for result in results}, notes
 
 
 def normal(*shape, seed=0):
@@ -37,9 +37,9 @@ def test_a_right_pair_passes_block_by_block_and_says_what_it_would_have_seen(see
     found, _ = measured(
         dense, dense_vjp, normal(4, 5, seed=seed), normal(5, 3, seed=seed), normal(3), seed=seed
     )
-    assert {one.verdict for one in found.values()} == {PASS}
-    assert all(one.resolution < 1e-8 for one in found.values())
-    assert all(one.exact < 1e-14 for one in found.values())  # the complex step agrees
+    assert {result.verdict for result in found.values()} == {PASS}
+    assert all(result.resolution < 1e-8 for result in found.values())
+    assert all(result.exact < 1e-14 for result in found.values())  # the complex step agrees
 
 
 @given(seeds, st.integers(0, 14), st.sampled_from([1e-2, 1e-5, 1e-8, 1e-10]))

@@ -78,8 +78,8 @@ def test_several_outputs_get_a_cotangent_each():
     for f in (lambda x: (x, 2 * x), lambda x: {"a": x, "b": 2 * x}):
 
         def vjp(dy, x):
-            one, two = dy.values() if isinstance(dy, dict) else dy
-            return one + 2 * two
+            first, two = dy.values() if isinstance(dy, dict) else dy
+            return first + 2 * two
 
         assert np.array_equal(gradients(f, vjp, W)["x"], [3, 3, 3])
 

@@ -10,7 +10,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen.gradcheck.contracts.gradient_shapes import advice
-from scratchgen.gradcheck.contracts.probe import look
+from scratchgen.gradcheck.contracts.probe import first_calls
 from scratchgen.gradcheck.library.subjects import pairs_of
 from scratchgen.gradcheck.measuring.passes import OutOfBudget, Stopped
 from scratchgen.gradcheck.pairs.budget import Budget
@@ -34,10 +34,14 @@ def seen(pair):
     """(contract, verdict, text) of all findings, PASS aside, and of what ended the look."""
     findings = []
     try:
-        look(pair, np.random.default_rng(0), findings)
+        first_calls(pair, np.random.default_rng(0), findings)
     except Stopped as stop:
         return [(stop.contract, "Stopped", stop.text)]
-    return [(one.contract, one.verdict, one.text) for one in findings if one.verdict != PASS]
+    return [
+        (finding.contract, finding.verdict, finding.text)
+        for finding in findings
+        if finding.verdict != PASS
+    ]
 
 
 def the_one(pair):
@@ -50,8 +54,11 @@ def with_vjp(vjp, f=f, args=(X, B)):
 
 
 def test_a_right_pair_passes_and_nothing_is_noted():
-    findings = look(with_vjp(vjp), np.random.default_rng(0))
-    assert [(one.contract, one.verdict) for one in findings] == [("pure", PASS), ("shape", PASS)]
+    findings = first_calls(with_vjp(vjp), np.random.default_rng(0))
+    assert [(finding.contract, finding.verdict) for finding in findings] == [
+        ("pure", PASS),
+        ("shape", PASS),
+    ]
 
 
 # What comes back
@@ -378,8 +385,8 @@ def test_what_is_printed_is_kept_from_the_screen_and_noted(capsys):
 def test_what_was_found_outlives_a_stop():
     findings = []
     with pytest.raises(Stopped):
-        look(with_vjp(lambda dy, x, b: print("here")), np.random.default_rng(0), findings)
-    assert [one.contract for one in findings] == ["prints"]
+        first_calls(with_vjp(lambda dy, x, b: print("here")), np.random.default_rng(0), findings)
+    assert [finding.contract for finding in findings] == ["prints"]
 
 
 def test_a_budget_that_is_spent_ends_the_first_calls():
@@ -392,7 +399,7 @@ def test_a_budget_that_is_spent_ends_the_first_calls():
     pair = with_vjp(vjp, slow)
     pair.budget = Budget(0.3, lambda: clock[0])
     with pytest.raises(OutOfBudget):
-        look(pair, np.random.default_rng(0))
+        first_calls(pair, np.random.default_rng(0))
     assert clock[0] == 0.4
 
 
@@ -403,7 +410,7 @@ def test_a_huge_argument_is_noted():
 
 def test_an_empty_batch_is_noted_where_forward_takes_it_and_ends_the_check_where_not():
     found = seen(with_vjp(vjp, args=(np.zeros((0, 3)), B)))
-    assert {one[:2] for one in found} == {("empty", NOTE)}
+    assert {finding[:2] for finding in found} == {("empty", NOTE)}
 
     def refuses(x, b):
         if not len(x):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from scratchgen.gradcheck import FAIL, INCONCLUSIVE, PASS, check_second_order
-from scratchgen.gradcheck.library.mixed import mixed
+from scratchgen.gradcheck.library.mixed import check_mixed
 from scratchgen.gradcheck.library.own_pairs import LayerPair
 from scratchgen.gradcheck.library.second_order import second_order_cases, second_order_pairs
-from scratchgen.gradcheck.library.tangents import parts
+from scratchgen.gradcheck.library.tangents import same_layer
 from scratchgen.ground import errors
 from scratchgen.nn import (
     GELU,
@@ -137,8 +137,8 @@ def test_a_missing_gradient_of_a_weight_is_found_in_its_block():
             return d
 
     own, alone = check_second_order(Forgetful(3, 2)).cases
-    assert {one.name: one.verdict for one in own.blocks}["w"] == FAIL
-    assert {one.name: one.verdict for one in alone.blocks} == {
+    assert {block.name: block.verdict for block in own.blocks}["w"] == FAIL
+    assert {block.name: block.verdict for block in alone.blocks} == {
         "v": PASS,
         "u": PASS,
         "x": PASS,
@@ -165,7 +165,7 @@ def test_a_hessian_that_is_not_symmetric_is_said_to_be_so():
             return SimpleNamespace(x=dy + np.cumsum(tape.u, axis=1) * dv, u=dv)
 
     _, alone = check_second_order(Lopsided(), x=(2, 3)).cases
-    found = [one for one in alone.findings if one.contract == "symmetric"]
+    found = [finding for finding in alone.findings if finding.contract == "symmetric"]
     assert found[0].verdict == FAIL
     assert "<a, H b>" in found[0].text
 
@@ -214,8 +214,10 @@ def test_mixed_differences_never_fail_what_is_right():
     for seed in range(12):
         layer = CRITICS[("kinks", "maxout", "norms", "smooth")[seed % 4]]()
         (_, pair), *_ = second_order_pairs(layer, (2, 3), seed, training=True)
-        plain = LayerPair(**parts(pair))
-        found += [mixed(pair, plain, name, rng).verdict for name in pair.checked if name != "u"]
+        plain = LayerPair(**same_layer(pair))
+        found += [
+            check_mixed(pair, plain, name, rng).verdict for name in pair.checked if name != "u"
+        ]
     assert found.count(FAIL) == 0
     assert found.count(PASS) > 0.95 * len(found)
 

@@ -39,7 +39,12 @@ def verdicts(subject, **options):
 
 
 def notes(report, contract):
-    return [one for case in report.cases for one in case.findings if one.contract == contract]
+    return [
+        finding
+        for case in report.cases
+        for finding in case.findings
+        if finding.contract == contract
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +265,7 @@ def test_a_layer_that_declares_wrongly_that_examples_do_not_mix_is_found():
 
     report = check(Mixing())
     assert report.verdict == FAIL
-    assert [one.verdict for one in notes(report, "batch")] == [FAIL]
+    assert [finding.verdict for finding in notes(report, "batch")] == [FAIL]
 
 
 def test_labels_are_a_constant_and_follow_their_examples():
@@ -285,7 +290,7 @@ def test_labels_may_be_given_and_must_fit():
 def test_a_layer_of_the_users_own_is_checked_by_what_it_does(seed):
     assert check(Scale(), seed=seed).ok
     report = check(Scale(factor=2.0), seed=seed)
-    assert {one.name: one.verdict for one in report.cases[0].blocks} == {"x": PASS, "a": FAIL}
+    assert {block.name: block.verdict for block in report.cases[0].blocks} == {"x": PASS, "a": FAIL}
 
 
 def test_a_parameter_that_must_be_positive_is_drawn_so():
@@ -301,7 +306,7 @@ def test_a_layer_that_writes_into_its_state_on_the_way_forward_is_found():
 
     report = check(Leaking(3))
     assert report.verdict == FAIL
-    assert any("mean" in one.text for one in notes(report, "pure"))
+    assert any("mean" in finding.text for finding in notes(report, "pure"))
 
 
 def test_a_layer_that_raises_is_a_verdict_not_a_traceback():
@@ -457,7 +462,7 @@ def test_a_model_whose_own_backward_is_wrong_fails():
             return value
 
     made = Forgetful(Network((2,), Dense(2, 2)), Network((1,), Dense(1, 2)), FixedGaussian(), rng=0)
-    blocks = {one.name: one.verdict for one in check(made, x=(3, 2)).cases[0].blocks}
+    blocks = {block.name: block.verdict for block in check(made, x=(3, 2)).cases[0].blocks}
     assert blocks.pop("decoder.0.b") == FAIL
     assert set(blocks.values()) == {PASS}
 

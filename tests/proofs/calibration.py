@@ -24,8 +24,8 @@ import numpy as np
 from shared import arguments, heading, spread_out, table, write
 from smooth_functions import FAMILIES, true_derivative
 
-from scratchgen.gradcheck.measuring.claims import Claim, direction, signs
-from scratchgen.gradcheck.measuring.judging import judged
+from scratchgen.gradcheck.measuring.claims import Claim, direction, random_signs
+from scratchgen.gradcheck.measuring.judging import judge
 from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
 CASES = 30_000
@@ -50,14 +50,14 @@ def measured(task: tuple[int, int]) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         known = FAMILIES[name](rng)
         y = known.f(known.x)
-        w = signs(rng, y.shape)
+        w = random_signs(rng, y.shape)
         u = direction(known.x, ("rms", "own")[rng.integers(2)], rng)
         truth = true_derivative(known, w, u)
         pair = VJPPair(known.f, lambda dy, x: truth, (known.x,))
         gradient = truth * u / float(np.vdot(u, u))
         (block,) = pair.blocks
         claim = Claim((w,), (y,), {block: gradient}, [])
-        one = judged(pair, pair.blocks, block, u, claim, rng)
+        one = judge(pair, pair.blocks, block, u, claim, rng)
     m = one.measurement
     finite = bool(np.isfinite(truth) and np.isfinite(m.numeric) and np.isfinite(m.bar))
     return {

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...ground.arguments import Array
-from ..measuring.claims import signs
+from ..measuring.claims import random_signs
 from ..measuring.passes import Blocks, OutOfBudget, Run, Stopped
 from ..pairs.exception_texts import exception_text
 from ..results import FAIL, NOTE, PASS, Finding
@@ -22,20 +22,20 @@ ELSEWHERE = ((-1, 0.3), (1, 0.3), (1, 0.003))  # another point: a multiple, move
 def stale(reference: Reference) -> list[Finding]:
     """Whether what a pass gives depends on that pass alone."""
     pair = reference.pair
-    if gap := reference.apart(again := reference.fresh(), rounded="not"):
+    if gap := reference.largest_gap(again := reference.new_gradients(), rounded="not"):
         reference.repeats = False
         steps = {name: 2 * g - reference.gradients[name] for name, g in again.items()}
-        adds_up = reference.apart(reference.fresh(), steps, "not") is None
+        adds_up = reference.largest_gap(reference.new_gradients(), steps, "not") is None
         how = "gradients add up from call to call" if adds_up else "it keeps state, or draws anew"
         return [_stale("the same passes once more give another gradient", gap, how)]
     first = pair.forward(pair.blocks)
     between = _elsewhere(reference)
     _one_example(reference)
-    if gap := reference.apart(reference.backward(first), rounded="not"):
+    if gap := reference.largest_gap(reference.backward(first), rounded="not"):
         return [_stale("after another forward pass, backward of the first one is wrong", gap)]
     notes = []
     try:
-        gap = reference.apart(reference.backward(first), rounded="not")
+        gap = reference.largest_gap(reference.backward(first), rounded="not")
     except OutOfBudget:
         raise
     except Stopped as stop:
@@ -44,9 +44,11 @@ def stale(reference: Reference) -> list[Finding]:
         return [_stale("called a second time for one pass, backward gives something else", gap)]
     if between is not None:
         blocks, second = between
-        if gap := reference.apart(reference.backward(second), reference.fresh(blocks), "not"):
+        if gap := reference.largest_gap(
+            reference.backward(second), reference.new_gradients(blocks), "not"
+        ):
             return [_stale("of two forward passes, backward of the second one is wrong", gap)]
-    if words := reference.outputs_apart(pair.forward(pair.blocks).outputs, reference.y):
+    if words := reference.output_gap(pair.forward(pair.blocks).outputs, reference.y):
         gap = "", words
         return [_stale("after backward passes, forward gives another y at the same point", gap)]
     return [Finding("stale", PASS), *notes]
@@ -67,7 +69,9 @@ def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
         blocks = dict(pair.blocks)
         for name in pair.checked:
             block = blocks[name]
-            blocks[name] = np.asarray(block * (multiple + size * signs(rng, block.shape) / 1.5))
+            blocks[name] = np.asarray(
+                block * (multiple + size * random_signs(rng, block.shape) / 1.5)
+            )
             blocks[name][block == 0] = size / 10
         try:
             run = pair.forward(blocks)
@@ -102,8 +106,8 @@ def layout(reference: Reference) -> list[Finding]:
     if not pair.takes_cotangents or not reference.repeats:
         return []  # an objective copies what it is given
     for words, lay in LAYOUTS.items():
-        blocks = {name: lay(one) for name, one in pair.blocks.items()}
-        dy = [lay(one) for one in reference.dy]
+        blocks = {name: lay(block) for name, block in pair.blocks.items()}
+        dy = [lay(cotangent) for cotangent in reference.dy]
         if not any(map(_differ, (*blocks.values(), *dy), (*pair.blocks.values(), *reference.dy))):
             continue
         if _problem(reference, blocks, dy):
@@ -112,10 +116,10 @@ def layout(reference: Reference) -> list[Finding]:
                 return [_failed(f"with dy {words}", problem)]
             problem = _problem(reference, blocks, reference.dy)
             return [_failed(f"with arguments {words}", problem or ("", "it is not the same"))]
-    ones = [np.ones(one.shape) for one in reference.dy]
+    ones = [np.ones(cotangent.shape) for cotangent in reference.dy]
     spread_out = [np.lib.stride_tricks.as_strided(np.ones(1), y.shape, (0,) * y.ndim) for y in ones]
-    wanted = reference.fresh(dy=ones)
-    if gap := reference.apart(reference.fresh(dy=spread_out), wanted):
+    wanted = reference.new_gradients(dy=ones)
+    if gap := reference.largest_gap(reference.new_gradients(dy=spread_out), wanted):
         return [_failed("with one number broadcast as dy (strides 0)", gap)]
     return [Finding("layout", PASS)]
 
@@ -124,8 +128,8 @@ def _problem(reference: Reference, blocks: Blocks, dy: list[Array]) -> tuple[str
     """The block, "" for y, and by how much it is off, for arrays that lie otherwise in memory."""
     try:
         run = reference.pair.forward(blocks)
-        words = reference.outputs_apart(run.outputs, reference.y)
-        return ("", f"y: {words}") if words else reference.apart(reference.backward(run, dy))
+        words = reference.output_gap(run.outputs, reference.y)
+        return ("", f"y: {words}") if words else reference.largest_gap(reference.backward(run, dy))
     except OutOfBudget:
         raise
     except Stopped as stop:
@@ -137,8 +141,8 @@ def _failed(circumstance: str, problem: tuple[str, str]) -> Finding:
     return Finding("layout", FAIL, f"{circumstance}: {words}", block)
 
 
-def _differ(one: Array, other: Array) -> bool:
-    return one.strides != other.strides
+def _differ(a: Array, other: Array) -> bool:
+    return a.strides != other.strides
 
 
 def _fortran(x: Array) -> Array:
@@ -188,6 +192,6 @@ def places(reference: Reference) -> list[Finding]:
             if got[name].shape != g.shape:
                 text = f"d{name} {words} has shape {got[name].shape}, wants {g.shape}"
                 return [Finding("places", FAIL, text, name)]
-        if gap := reference.apart(got):
+        if gap := reference.largest_gap(got):
             return [Finding("places", FAIL, f"d{gap[0]} {words}: {gap[1]}", gap[0])]
     return [Finding("places", PASS)] if variants else []

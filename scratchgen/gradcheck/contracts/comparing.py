@@ -7,7 +7,7 @@ import numpy as np
 from ...ground.arguments import Array
 
 
-def distance(one: Sequence[Array], other: Sequence[Array]) -> float:
+def distance(first: Sequence[Array], other: Sequence[Array]) -> float:
     """The largest difference between two lists of arrays, relative to each array's largest entry.
 
     Infinite where shapes differ, or where one of them alone holds NaN.
@@ -15,9 +15,9 @@ def distance(one: Sequence[Array], other: Sequence[Array]) -> float:
     >>> distance([np.array([1.0, 4.0])], [np.array([1.0, 3.0])])
     0.25
     """
-    if [a.shape for a in one] != [b.shape for b in other]:
+    if [a.shape for a in first] != [b.shape for b in other]:
         return np.inf
-    return max(map(_apart, one, other), default=0.0)
+    return max(map(_apart, first, other), default=0.0)
 
 
 def _apart(a: Array, b: Array) -> float:
@@ -27,15 +27,15 @@ def _apart(a: Array, b: Array) -> float:
     return off / (float(abs(a).max()) or 1.0) if np.isfinite(off) else np.inf
 
 
-def shares(a: Array, b: Array) -> bool:
+def share_memory(a: Array, b: Array) -> bool:
     """Whether two arrays lie in the same memory, at least in part."""
     return bool(np.may_share_memory(a, b) and np.shares_memory(a, b))
 
 
-def portion(share: float) -> str:
+def percent(share: float) -> str:
     """A share in words, exact to two digits.
 
-    >>> portion(2.0), portion(0.0123), portion(1.2e-9), portion(np.inf)
+    >>> percent(2.0), percent(0.0123), percent(1.2e-9), percent(np.inf)
     ('200 %', '1.2 %', '1.2e-09', 'all of it')
     """
     if not np.isfinite(share):

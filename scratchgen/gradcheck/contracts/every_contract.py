@@ -23,7 +23,7 @@ from .extremes import at_extremes
 from .laws import batch, linear
 from .reference import Reference
 
-QUESTIONS: dict[str, Callable[[Reference], list[Finding]]] = {
+CONTRACTS: dict[str, Callable[[Reference], list[Finding]]] = {
     "stale": stale,
     "linear": linear,
     "layout": layout,
@@ -41,14 +41,18 @@ def check_contracts(
     found = [] if findings is None else findings
     budget = pair.budget
     pair.budget = budget.part(SHARE)
-    unasked = list(QUESTIONS)
+    unasked = list(CONTRACTS)
     try:
         with quiet():
             reference = Reference(pair, rng)
             if not reference.gradients or not any(y.size for y in reference.y):
                 return found
-            for contract, ask in QUESTIONS.items():
-                found += [one for one in _answers(contract, ask, reference) if one not in found]
+            for contract, ask in CONTRACTS.items():
+                found += [
+                    finding
+                    for finding in _findings_of(contract, ask, reference)
+                    if finding not in found
+                ]
                 unasked.remove(contract)
     except OutOfBudget:
         text = f"a third of the budget did not suffice to ask for: {', '.join(unasked)}"
@@ -58,7 +62,7 @@ def check_contracts(
     return found
 
 
-def _answers(
+def _findings_of(
     contract: str, ask: Callable[[Reference], list[Finding]], reference: Reference
 ) -> list[Finding]:
     """What the question found; a FAIL for what is raised on the way."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...ground.arguments import Array
-from ..measuring.claims import signs
+from ..measuring.claims import random_signs
 from ..measuring.passes import Blocks, NoGradient, OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
@@ -103,7 +103,7 @@ def _is_smooth(reference: Reference, blocks: Blocks, masks: Blocks) -> bool:
     u = {}
     for name in masks or reference.pair.checked:
         size = np.minimum(np.where(blocks[name] == 0, 1.0, abs(blocks[name])), 1.0)
-        u[name] = signs(reference.rng, size.shape) * size * masks.get(name, np.array(1.0))
+        u[name] = random_signs(reference.rng, size.shape) * size * masks.get(name, np.array(1.0))
     try:
         middle = _values(reference, blocks)
         around = [
@@ -128,7 +128,7 @@ def _is_smooth(reference: Reference, blocks: Blocks, masks: Blocks) -> bool:
 
 
 def _moved(blocks: Blocks, u: Blocks, h: float) -> Blocks:
-    return {name: one + h * u[name] if name in u else one for name, one in blocks.items()}
+    return {name: block + h * u[name] if name in u else block for name, block in blocks.items()}
 
 
 def _values(reference: Reference, blocks: Blocks) -> Array:
@@ -142,4 +142,4 @@ def _is_moderate(y: Array) -> bool:
 
 
 def _shapes(arrays: list[Array] | tuple[Array, ...]) -> list[tuple[int, ...]]:
-    return [one.shape for one in arrays]
+    return [array.shape for array in arrays]

@@ -11,8 +11,8 @@ from ..pairs.function_pairs import FunctionPair
 from ..pairs.named_blocks import leaves
 from ..pairs.pair import Pair
 from ..results import FAIL, NOTE, PASS, Finding
-from .comparing import shares
-from .purity import named, own
+from .comparing import share_memory
+from .purity import by_name, copies_of
 
 WHOLE = ("int", "uint", "bool")
 NARROW = ("float16", "float32")
@@ -20,7 +20,7 @@ NARROW = ("float16", "float32")
 
 def gradients_of(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """A FAIL for each gradient that is none; notes on what came in an unusual form."""
-    mine, cotangents = own(pair.blocks), [one.copy("K") for one in dy]
+    mine, cotangents = copies_of(pair.blocks), [cotangent.copy("K") for cotangent in dy]
     pair.unusual_kinds.clear()
     given = pair.backward(pair.forward(mine), cotangents)
     found = [_odd(pair, name, g) for name, g in given.items() if isinstance(g, NoGradient)]
@@ -29,10 +29,10 @@ def gradients_of(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     for name, kind in pair.unusual_kinds.items():
         found += _unusual(name, kind)
     if not pair.copies:
-        around = {**mine, **named(cotangents, "dy")}
+        around = {**mine, **by_name(cotangents, "dy")}
         for name, g in given.items():
-            for other, one in around.items():
-                if not isinstance(g, NoGradient) and shares(g, one):
+            for other, array in around.items():
+                if not isinstance(g, NoGradient) and share_memory(g, array):
                     found.append(Finding("alias", NOTE, f"d{name} lies in the memory of {other}"))
     return found
 
@@ -87,20 +87,20 @@ def _without(shape: Shape, axes: Sequence[int]) -> Shape:
 def raw_kinds(pair: Pair, run: Run) -> list[str]:
     """The dtypes of the outputs of this run, the last one, as the forward pass gave them."""
     given = pair.structure if isinstance(pair, FunctionPair) else run.outputs
-    return [str(one.dtype) for _, one in leaves(given, "y") if hasattr(one, "dtype")]
+    return [str(y.dtype) for _, y in leaves(given, "y") if hasattr(y, "dtype")]
 
 
 def in_single(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """A note where float32 turns into float64; asked where arguments were given in float32."""
     if not pair.float32_blocks:
         return []
-    blocks = own(pair.blocks)
+    blocks = copies_of(pair.blocks)
     blocks |= {name: blocks[name].astype(np.float32) for name in pair.float32_blocks}
     pair.unusual_kinds.clear()
     try:
         run = pair.forward(blocks)
         kinds = raw_kinds(pair, run)
-        pair.backward(run, [one.astype(np.float32) for one in dy])
+        pair.backward(run, [cotangent.astype(np.float32) for cotangent in dy])
     except OutOfBudget:
         raise
     except Stopped as stop:

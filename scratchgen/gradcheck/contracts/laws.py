@@ -32,25 +32,30 @@ def linear(reference: Reference) -> list[Finding]:
         return []
     dy = reference.dy
     nothing = {name: np.zeros(g.shape) for name, g in reference.gradients.items()}
-    if gap := reference.apart(reference.fresh(dy=[0.0 * one for one in dy]), nothing):
+    if gap := reference.largest_gap(
+        reference.new_gradients(dy=[0.0 * cotangent for cotangent in dy]), nothing
+    ):
         return [Finding("linear", FAIL, f"backward(0) is not 0: {gap[1]}", gap[0])]
     largest = max((float(abs(g).max(initial=0.0)) for g in reference.gradients.values()), default=0)
     for a, words in SCALES.items():
         if abs(a) * largest > MOST:
             continue
-        got = {name: g / a for name, g in reference.fresh(dy=[a * one for one in dy]).items()}
-        if gap := reference.apart(got, rounded="alike"):
+        got = {
+            name: g / a
+            for name, g in reference.new_gradients(dy=[a * cotangent for cotangent in dy]).items()
+        }
+        if gap := reference.largest_gap(got, rounded="alike"):
             text = f"backward({words}) is not {words.replace('dy', 'backward(dy)')}: {gap[1]}"
             return [Finding("linear", FAIL, text, gap[0])]
-    reference.trust_scales()
-    masks = [reference.rng.random(one.shape) < 0.5 for one in dy]
-    some = [np.where(mask, one, 0.0) for mask, one in zip(masks, dy, strict=True)]
-    rest = [np.where(mask, 0.0, one) for mask, one in zip(masks, dy, strict=True)]
-    one, other = reference.fresh(dy=some), reference.fresh(dy=rest)
-    total = {name: g + other[name] for name, g in one.items()}
-    if reference.apart(total):
-        reference.listen(some)  # beside dy
-    if gap := reference.apart(total):
+    reference.trust_scaling()
+    masks = [reference.rng.random(cotangent.shape) < 0.5 for cotangent in dy]
+    some = [np.where(mask, cotangent, 0.0) for mask, cotangent in zip(masks, dy, strict=True)]
+    rest = [np.where(mask, 0.0, cotangent) for mask, cotangent in zip(masks, dy, strict=True)]
+    first, other = reference.new_gradients(dy=some), reference.new_gradients(dy=rest)
+    total = {name: g + other[name] for name, g in first.items()}
+    if reference.largest_gap(total):
+        reference.measure_rounding(some)  # beside dy
+    if gap := reference.largest_gap(total):
         text = f"backward of some of dy, and of the rest of dy, do not add up: {gap[1]}"
         return [Finding("linear", FAIL, text, gap[0])]
     return [Finding("linear", PASS)]
@@ -86,8 +91,8 @@ def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int
     yield declared
     others = [
         name
-        for name, one in {**pair.blocks, **pair.other_arrays}.items()
-        if name not in declared and one.ndim > axis and one.shape[axis] == n
+        for name, array in {**pair.blocks, **pair.other_arrays}.items()
+        if name not in declared and array.ndim > axis and array.shape[axis] == n
     ]
     if len(others) > MOST_GUESSES:
         yield {**declared, **dict.fromkeys(others, axis)}
@@ -130,7 +135,7 @@ def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list
     i = np.concatenate(choices)
     times = len(i) // pair.blocks[next(iter(axes))].shape[axis]
     got = [np.concatenate(ys, axis) for ys in zip(*outputs, strict=True)]
-    words = reference.outputs_apart(got, [y.take(i, axis) for y in reference.y])
+    words = reference.output_gap(got, [y.take(i, axis) for y in reference.y])
     if words:
         return f"y is not the same, example by example: {words}"
     joined: Gradients = {}
@@ -141,7 +146,7 @@ def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list
             wanted[name] = g.take(i, axes[name])
         else:
             joined[name], wanted[name] = np.add.reduce([part[name] for part in parts]), times * g
-    gap = reference.apart(joined, wanted)
+    gap = reference.largest_gap(joined, wanted)
     if not gap:
         return ""
     how = "is not the same, example by example" if gap[0] in axes else "does not add up"
@@ -156,12 +161,15 @@ def _pass(
     others = {name: array for name, array in pair.other_arrays.items() if name in axes}
     everything = {**pair.blocks, **others}
     some: Blocks = {
-        name: one.take(i, axes[name]) if name in axes else one for name, one in everything.items()
+        name: array.take(i, axes[name]) if name in axes else array
+        for name, array in everything.items()
     }
     before, pair.blocks = pair.blocks, {name: some[name] for name in pair.blocks}
     try:
         run = pair.forward(some)
         outputs = [y.copy() for y in run.outputs]
-        return outputs, reference.backward(run, [one.take(i, axis) for one in reference.dy])
+        return outputs, reference.backward(
+            run, [cotangent.take(i, axis) for cotangent in reference.dy]
+        )
     finally:
         pair.blocks = before

@@ -12,9 +12,9 @@ from ..measuring.passes import OutOfBudget, Run, Stopped
 from ..pairs.pair import Pair
 from ..pairs.silence import quiet
 from ..results import NOTE, Finding
-from .comparing import distance, portion, shares
+from .comparing import distance, percent, share_memory
 from .gradient_shapes import NARROW, gradients_of, in_single, raw_kinds
-from .purity import named, own, purity
+from .purity import by_name, copies_of, purity
 
 HUGE = 10**7  # numbers in one block
 COPIES = 10  # of a block that are held at a time
@@ -22,7 +22,7 @@ SAME = 1e-12  # a relative difference between two equal passes, that threads may
 CALLS = 8  # that show whether results drift or jump
 
 
-def look(
+def first_calls(
     pair: Pair, rng: np.random.Generator, findings: list[Finding] | None = None
 ) -> list[Finding]:
     """What the first calls show; added to `findings`, which then outlive a Stopped."""
@@ -72,14 +72,14 @@ def arguments_of(pair: Pair) -> list[Finding]:
 def first_forward(pair: Pair) -> Run:
     """A forward pass on copies. Stopped for what is not finite, whole numbers, a refused batch."""
     try:
-        run = pair.forward(own(pair.blocks))
+        run = pair.forward(copies_of(pair.blocks))
     except OutOfBudget:
         raise
     except Stopped as stop:
         if all(block.size for block in pair.blocks.values()):
             raise
         raise Stopped("empty", f"it takes no empty arrays: {stop.text}") from stop
-    for name, y in named(run.outputs, "y").items():
+    for name, y in by_name(run.outputs, "y").items():
         if text := _not_finite(name, y):
             raise Stopped("finite", f"{text}, as forward gives it: it has no derivative there")
     if not any(y.dtype.kind == "f" for y in run.outputs):
@@ -100,7 +100,7 @@ def _not_finite(name: str, array: Array) -> str:
 def outputs_of(pair: Pair, run: Run) -> list[Finding]:
     """Notes on outputs: constants, empty ones, float32 where float64 went in."""
     found = []
-    for name, y in named(run.outputs, "y").items():
+    for name, y in by_name(run.outputs, "y").items():
         if y.dtype.kind != "f":
             text = f"{name} holds whole numbers ({y.dtype}), which have no derivative"
             found.append(Finding("constants", NOTE, text))
@@ -116,17 +116,17 @@ def outputs_of(pair: Pair, run: Run) -> list[Finding]:
 def repeated(pair: Pair, run: Run) -> list[Finding]:
     """Whether a second pass gives the same. Stopped where it does not, whatever is held still."""
     found = []
-    second = pair.forward(own(pair.blocks)).outputs
+    second = pair.forward(copies_of(pair.blocks)).outputs
     off = distance(run.outputs, second)
-    if any(map(shares, second, pair.forward(own(pair.blocks)).outputs)):
+    if any(map(share_memory, second, pair.forward(copies_of(pair.blocks)).outputs)):
         text = "forward gives the same memory each time: a later pass overwrites what it gave"
         found.append(Finding("alias", NOTE, text))
         pair.copies = True
     if off <= SAME:
         return found
     pair.frozen.freeze_shared()
-    first = [y.copy() for y in pair.forward(own(pair.blocks)).outputs]
-    if distance(first, pair.forward(own(pair.blocks)).outputs) > SAME:
+    first = [y.copy() for y in pair.forward(copies_of(pair.blocks)).outputs]
+    if distance(first, pair.forward(copies_of(pair.blocks)).outputs) > SAME:
         pair.frozen.shared = None
         raise _unsteady(pair, off)
     text = "it draws from a generator that all of Python or NumPy share; that is held still"
@@ -137,9 +137,9 @@ def _unsteady(pair: Pair, off: float) -> Stopped:
     """What to say of a forward pass that gives something else each time: does it drift, or jump?"""
     rows = []
     for _ in range(CALLS):
-        outputs = pair.forward(own(pair.blocks)).outputs
+        outputs = pair.forward(copies_of(pair.blocks)).outputs
         rows.append(np.concatenate([np.ravel(y).astype(np.float64) for y in outputs]))
-    text = f"two forward passes at the same point differ by {portion(off)}"
+    text = f"two forward passes at the same point differ by {percent(off)}"
     if len({row.size for row in rows}) == 1:
         steps = np.diff(np.array(rows), axis=0)
         drifts = ((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all()

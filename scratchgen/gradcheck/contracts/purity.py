@@ -15,28 +15,28 @@ from ..pairs.pair import Pair
 from ..results import FAIL, NOTE, PASS, Finding
 
 
-class Watch:
+class Snapshot:
     """Arrays as they are now, to see later whether something was written into them."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self.arrays = {name: one for name, one in arrays.items() if one.dtype.kind in "biuf"}
-        self.before = {name: (one.shape, one.tobytes()) for name, one in self.arrays.items()}
+        self.arrays = {name: array for name, array in arrays.items() if array.dtype.kind in "biuf"}
+        self.before = {name: (array.shape, array.tobytes()) for name, array in self.arrays.items()}
 
     def changed(self) -> list[str]:
         """The names of those that are no longer what they were."""
         return [
             name
-            for name, one in self.arrays.items()
-            if (one.shape, one.tobytes()) != self.before[name]
+            for name, array in self.arrays.items()
+            if (array.shape, array.tobytes()) != self.before[name]
         ]
 
     def put_back(self, names: Sequence[str]) -> None:
         """What they were is written into them again."""
         for name in names:
             shape, before = self.before[name]
-            one = self.arrays[name]
-            one.shape = shape
-            one[...] = np.frombuffer(before, one.dtype).reshape(shape)
+            array = self.arrays[name]
+            array.shape = shape
+            array[...] = np.frombuffer(before, array.dtype).reshape(shape)
 
     def findings(self, stage: str) -> list[Finding]:
         """A FAIL for each array that `stage` wrote into; all are put back."""
@@ -56,24 +56,24 @@ class Watch:
         return f"{stage} changed {name} in place, in {n} of {now.size} entries"
 
 
-def own(blocks: Mapping[str, Array]) -> Blocks:
+def copies_of(blocks: Mapping[str, Array]) -> Blocks:
     """Copies, with the same layout."""
-    return {name: one.copy("K") for name, one in blocks.items()}
+    return {name: block.copy("K") for name, block in blocks.items()}
 
 
-def named(arrays: Sequence[Array], name: str) -> dict[str, Array]:
+def by_name(arrays: Sequence[Array], name: str) -> dict[str, Array]:
     """Outputs, or cotangents, by name: `y`, or `y[0]`, `y[1]` where there are several."""
-    return {f"{name}[{i}]" if len(arrays) > 1 else name: one for i, one in enumerate(arrays)}
+    return {f"{name}[{i}]" if len(arrays) > 1 else name: array for i, array in enumerate(arrays)}
 
 
-def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
+def writes_of_a_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
     """What a forward and a backward pass write into, of all that they are given."""
-    mine, cotangents = own(blocks), [one.copy("K") for one in dy]
-    before = Watch({**mine, **pair.other_arrays})
+    mine, cotangents = copies_of(blocks), [cotangent.copy("K") for cotangent in dy]
+    before = Snapshot({**mine, **pair.other_arrays})
     run = pair.forward(mine)
     found = before.findings("forward")
-    outputs = Watch(named(run.outputs, "y"))
-    between = Watch({**mine, **pair.other_arrays, **named(cotangents, "dy")})
+    outputs = Snapshot(by_name(run.outputs, "y"))
+    between = Snapshot({**mine, **pair.other_arrays, **by_name(cotangents, "dy")})
     pair.backward(run, cotangents)
     found += between.findings("backward")
     for name in outputs.changed():
@@ -85,9 +85,9 @@ def one_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> li
 def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
     pair.copies = False
-    held = Watch(pair.other_arrays)
+    held = Snapshot(pair.other_arrays)
     try:
-        found = one_pass(pair, pair.blocks, dy)
+        found = writes_of_a_pass(pair, pair.blocks, dy)
         refusal = _refusal(pair, dy)
         if refusal and not _failed(found):
             found += _elsewhere(pair, dy)
@@ -104,14 +104,14 @@ def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
 
 
 def _failed(found: list[Finding]) -> list[Finding]:
-    return [one for one in found if one.verdict == FAIL]
+    return [finding for finding in found if finding.verdict == FAIL]
 
 
 def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
     """What is raised, and where, when nothing that is given can be written into; "" for nothing."""
-    mine, cotangents = own(pair.blocks), [one.copy("K") for one in dy]
-    for one in (*mine.values(), *cotangents):
-        one.flags.writeable = False
+    mine, cotangents = copies_of(pair.blocks), [cotangent.copy("K") for cotangent in dy]
+    for array in (*mine.values(), *cotangents):
+        array.flags.writeable = False
     try:
         pair.backward(pair.forward(mine), cotangents)
     except OutOfBudget:
@@ -123,9 +123,11 @@ def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
 
 def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
     """What is written into at the point with all signs turned: masks may be empty at the first."""
-    turned = {name: -one if name in pair.checked else one for name, one in pair.blocks.items()}
+    turned = {
+        name: -block if name in pair.checked else block for name, block in pair.blocks.items()
+    }
     try:
-        return _failed(one_pass(pair, turned, [-one for one in dy]))
+        return _failed(writes_of_a_pass(pair, turned, [-cotangent for cotangent in dy]))
     except OutOfBudget:
         raise
     except Stopped:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ...ground.arguments import Array
-from ..measuring.claims import cotangent, signs
+from ..measuring.claims import cotangent, random_signs
 from ..measuring.passes import Blocks, NoGradient, Run, Stopped
 from ..measuring.rounding import backward_noise, one_ulp_off
 from ..pairs.pair import Pair
-from .comparing import portion
+from .comparing import percent
 
 Gradients = dict[str, Array]
 EQUAL = 1e-11  # of a gradient's largest entry: no question is asked below
@@ -53,7 +53,9 @@ class Reference:
         self._scaled: dict[str, float] = {}
         self._bent: list[float] = []
 
-    def fresh(self, blocks: Blocks | None = None, dy: Sequence[Array] | None = None) -> Gradients:
+    def new_gradients(
+        self, blocks: Blocks | None = None, dy: Sequence[Array] | None = None
+    ) -> Gradients:
         """The gradients of a pass of its own, at other blocks or for other cotangents."""
         return self.backward(self.pair.forward(self.pair.blocks if blocks is None else blocks), dy)
 
@@ -62,7 +64,7 @@ class Reference:
         given = self.pair.backward(run, self.dy if dy is None else dy)
         return {name: _array(given[name]).astype(np.float64) for name in self.gradients}
 
-    def apart(
+    def largest_gap(
         self, got: Gradients, wanted: Gradients | None = None, rounded: str = "anew"
     ) -> tuple[str, str] | None:
         """The block whose gradients differ most beyond rounding, and by how much, in words.
@@ -82,7 +84,7 @@ class Reference:
                 worst, block, words = share, name, _by_how_much(off, size)
         return (block, words) if block else None
 
-    def outputs_apart(self, got: Sequence[Array], wanted: Sequence[Array]) -> str:
+    def output_gap(self, got: Sequence[Array], wanted: Sequence[Array]) -> str:
         """By how much outputs differ beyond rounding, in words; "" where they do not."""
         for k, (a, b) in enumerate(zip(got, wanted, strict=True)):
             if a.shape != b.shape:
@@ -98,23 +100,23 @@ class Reference:
         if rounded == "not":
             return EQUAL * top
         if not self._near:
-            self.listen(self.dy)
+            self.measure_rounding(self.dy)
         noise = self._near[name] if rounded == "alike" else self._near[name] + self._scaled[name]
         return MARGIN * noise + DUST * top
 
-    def trust_scales(self) -> None:
+    def trust_scaling(self) -> None:
         """From now on (2) counts; what was measured without it is forgotten."""
         self.scales = True
         self._near.clear()
         self._scaled.clear()
 
-    def listen(self, dy: list[Array]) -> None:
+    def measure_rounding(self, dy: list[Array]) -> None:
         """Measure (1) and (2) for these cotangents; the largest that was ever found counts."""
-        at = self.fresh(dy=dy)
+        at = self.new_gradients(dy=dy)
         for _ in range(DRAWS):
             found = backward_noise(self.pair, self.pair.blocks, dy, self.rng)
             a = self.rng.uniform(0.6, 1.7)
-            scaled = self.fresh(dy=[a * one for one in dy])
+            scaled = self.new_gradients(dy=[a * cotangent for cotangent in dy])
             for block, g in at.items():
                 near = _largest(found.get(block, 0.0))  # (1)
                 self._near[block] = max(self._near.get(block, 0.0), near)
@@ -127,7 +129,7 @@ class Reference:
             blocks = self.pair.blocks
             self._bent = [0.0 for _ in self.y]
             for _ in range(DRAWS):
-                steps = {n: 1e-7 * b * signs(self.rng, b.shape) for n, b in blocks.items()}
+                steps = {n: 1e-7 * b * random_signs(self.rng, b.shape) for n, b in blocks.items()}
                 above = self._outputs({n: b + steps[n] for n, b in blocks.items()})
                 below = self._outputs({n: b - steps[n] for n, b in blocks.items()})
                 near = self._outputs({n: one_ulp_off(b, self.rng) for n, b in blocks.items()})
@@ -156,4 +158,4 @@ def _by_how_much(off: float, size: float) -> str:
     """A difference, in words."""
     if not np.isfinite(off):
         return "it is not finite"
-    return f"off by {portion(off / size)} of its largest entry" if size else f"{off:.2g}, not 0"
+    return f"off by {percent(off / size)} of its largest entry" if size else f"{off:.2g}, not 0"

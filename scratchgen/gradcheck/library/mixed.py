@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...ground.arguments import Array
-from ..measuring.claims import Claim, direction, signs
-from ..measuring.differences import LADDERS, best
-from ..measuring.judging import FLAT, SETTLED, WANTED
+from ..measuring.claims import Claim, direction, random_signs
+from ..measuring.differences import LADDERS, best_entry
+from ..measuring.judging import FLAT, PRECISE, SETTLED
 from ..measuring.passes import Blocks, NoGradient, copied
 from ..measuring.rounding import forward_noise, one_ulp_off
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, Ladder, Measurement
@@ -27,7 +27,7 @@ DRAWS = 4  # of a, u and w at most, for two that agree
 
 
 @dataclass
-class Mixed:
+class MixedDerivative:
     """A second derivative as measured: its value and error, and its size without signs."""
 
     value: float
@@ -36,7 +36,9 @@ class Mixed:
     ladders: tuple[Ladder, ...]
 
 
-def mixed(pair: TangentPair, plain: LayerPair, name: str, rng: np.random.Generator) -> BlockResult:
+def check_mixed(
+    pair: TangentPair, plain: LayerPair, name: str, rng: np.random.Generator
+) -> BlockResult:
     """(1) for one block: PASS or FAIL where two draws agree on it."""
     result = BlockResult(name, pair.blocks[name].shape, INCONCLUSIVE)
     reason = ""
@@ -51,7 +53,11 @@ def mixed(pair: TangentPair, plain: LayerPair, name: str, rng: np.random.Generat
         result.verdict = verdict
     else:
         result.verdict = INCONCLUSIVE
-    sharp = [one.resolution for one in result.measurements if one.bar < one.scale]
+    sharp = [
+        measurement.resolution
+        for measurement in result.measurements
+        if measurement.bar < measurement.scale
+    ]
     result.resolution = max(sharp, default=None)
     return result
 
@@ -63,29 +69,29 @@ def _mixed_once(
     u, a = direction(pair.blocks["x"], "rms", rng), direction(pair.blocks[name], "rms", rng)
     blocks = {**pair.blocks, "u": u}
     y = plain.forward(blocks).outputs[0].copy()
-    w = signs(rng, y.shape)
+    w = random_signs(rng, y.shape)
     claimed = _claim(pair, blocks, y, w, rng)
     odd = claimed.gradients[name]
     if isinstance(odd, NoGradient):
         return None, FAIL, odd.text
     noise = forward_noise(plain, blocks, "x", u, (w,), rng)
     found = _mixed_differences(plain, blocks, name, a, u, w, noise)
-    s, claim_noise, length = claimed.about(name, a)
+    s, claim_noise, length = claimed.derivative(name, a)
     bar, scale = 10 * (found.error + claim_noise), max(length, found.scale)
     measurement = Measurement(found.value, s, bar, scale, found.ladders)
     return measurement, *_judged(measurement, found, claimed.size())
 
 
-def _judged(one: Measurement, found: Mixed, size: float) -> tuple[str, str]:
+def _judged(measurement: Measurement, found: MixedDerivative, size: float) -> tuple[str, str]:
     """The verdict on one measurement, as in judging.py; `size` is that of <dv, f>."""
-    if not np.isfinite(one.numeric + one.analytic + one.bar):
+    if not np.isfinite(measurement.numeric + measurement.analytic + measurement.bar):
         return INCONCLUSIVE, "forward or gradient is not finite around the point"
-    off, error = abs(one.numeric - one.analytic), 10 * found.error
-    if off > 10 * one.bar and error <= max(FLAT * size, SETTLED * found.scale):
+    off, error = abs(measurement.numeric - measurement.analytic), 10 * found.error
+    if off > 10 * measurement.bar and error <= max(FLAT * size, SETTLED * found.scale):
         return FAIL, ""
-    if off <= one.bar <= WANTED * one.scale:
+    if off <= measurement.bar <= PRECISE * measurement.scale:
         return PASS, ""
-    if off <= one.bar <= FLAT * size and one.scale <= 10 * one.bar:
+    if off <= measurement.bar <= FLAT * size and measurement.scale <= 10 * measurement.bar:
         return PASS, "the derivative is 0, to within rounding"
     return INCONCLUSIVE, "mixed differences of forward do not settle"
 
@@ -106,7 +112,7 @@ def _claim(
 
 def _mixed_differences(
     plain: LayerPair, blocks: Blocks, name: str, a: Array, u: Array, w: Array, noise: float
-) -> Mixed:
+) -> MixedDerivative:
     """(2) up two ladders, each through a tableau; the error is the worst that speaks for it."""
     found: dict[float, float] = {}  # h^2 -> M(h)
     sizes: dict[float, float] = {}
@@ -116,7 +122,7 @@ def _mixed_differences(
         moved[name] = moved[name] + s * a
         return plain.forward(moved).outputs[0].copy()
 
-    def climb(first: float, ratio: float) -> tuple[list[float], float]:
+    def measure_slope(first: float, ratio: float) -> tuple[list[float], float]:
         steps = [first / ratio**k for k in range(STEPS)]
         for h in steps:
             change = (at(h, h) - at(h, -h)) - (at(-h, h) - at(-h, -h))
@@ -124,11 +130,11 @@ def _mixed_differences(
             sizes[h * h] = float(np.vdot(abs(w), abs(change))) / (4 * h * h)
         return [h * h for h in steps], ratio * ratio
 
-    climbed = [climb(*ladder) for ladder in LADDERS]
-    one, other = (best(squares, found, ratio, 1, noise) for squares, ratio in climbed)
-    chosen = min(one, other, key=lambda side: side.error)
-    error = max(one.error, other.error, abs(one.value - other.value))
+    climbed = [measure_slope(*ladder) for ladder in LADDERS]
+    first, other = (best_entry(squares, found, ratio, 1, noise) for squares, ratio in climbed)
+    chosen = min(first, other, key=lambda side: side.error)
+    error = max(first.error, other.error, abs(first.value - other.value))
     ladders = tuple(
         Ladder(np.sqrt(squares), np.array([found[h] for h in squares])) for squares, _ in climbed
     )
-    return Mixed(chosen.value, error, sizes[chosen.step], ladders)
+    return MixedDerivative(chosen.value, error, sizes[chosen.step], ladders)

@@ -148,7 +148,7 @@ class ObjectivePair(Pair):
         gradient = self.model.gradient(self.player)
         self._objective(run.memory, gradient)
         start = self.model.block.layout.span(self.model.players[self.player]).start
-        return {one.name: dy[0] * one.view(gradient.vector, start) for one in self.entries}
+        return {entry.name: dy[0] * entry.view(gradient.vector, start) for entry in self.entries}
 
     def _objective(self, blocks: Blocks, gradient: Any) -> float:
         self._set(blocks)

@@ -23,7 +23,7 @@ import numpy as np
 from ...ground.arguments import Array
 from ...nn.layer import check_layer
 from ..engine import UNDECIDED, examine
-from ..measuring.claims import direction, signs
+from ..measuring.claims import direction, random_signs
 from ..measuring.oracle import measure_all
 from ..measuring.passes import NoGradient, Stopped
 from ..measuring.rounding import EPS, one_ulp_off
@@ -31,11 +31,11 @@ from ..pairs.budget import Budget
 from ..pairs.pair import Pair
 from ..pairs.silence import quiet
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, Finding
-from .mixed import mixed
+from .mixed import check_mixed
 from .own_pairs import LayerPair
 from .points import spread
 from .subjects import pairs_of
-from .tangents import AlongPair, CotangentPair, TangentPair, floats, parts
+from .tangents import AlongPair, CotangentPair, TangentPair, float_blocks, same_layer
 
 Choose = Callable[[Pair], list[str]]
 
@@ -64,7 +64,9 @@ def second_order_cases(
             pair.checked = choose(pair)
         case = examine(pair, label, seed, budget)
         cases.append(case)
-        if not any(one.contract == "raises" and one.verdict == FAIL for one in case.findings):
+        if not any(
+            finding.contract == "raises" and finding.verdict == FAIL for finding in case.findings
+        ):
             cases.append(forward_alone(pair, f"{label}, by forward alone", seed, budget))
     return cases
 
@@ -81,7 +83,7 @@ def second_order_pairs(
     for label, pair in pairs_of(layer, x, seed, training, labels):
         assert isinstance(pair, LayerPair), "second order is of layers"
         u = spread(np.random.default_rng(seed + 1), pair.blocks["x"].shape)
-        tangent = TangentPair(**{**parts(pair), "blocks": {**floats(pair), "u": u}})
+        tangent = TangentPair(**{**same_layer(pair), "blocks": {**float_blocks(pair), "u": u}})
         if pair.per_example:
             tangent.per_example = {**pair.per_example, "u": 0}
         made.append((label, tangent))
@@ -92,10 +94,10 @@ def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> C
     """(2) to (5) for one pair."""
     rng = np.random.default_rng(seed)
     case = CaseResult(label)
-    along_u, cotangent, plain = AlongPair(pair), CotangentPair(pair), LayerPair(**parts(pair))
+    along_u, cotangent, plain = AlongPair(pair), CotangentPair(pair), LayerPair(**same_layer(pair))
     others: list[Pair] = [along_u, cotangent, plain]
-    for one in (pair, *others):
-        one.budget = budget
+    for checked in (pair, *others):
+        checked.budget = budget
     with quiet():
         try:
             case.blocks += measure_all(along_u, rng)[0]
@@ -103,21 +105,23 @@ def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> C
             for result in du:
                 result.name = "u"
             case.blocks += du
-            case.blocks += [mixed(pair, plain, name, rng) for name in pair.checked if name != "u"]
+            case.blocks += [
+                check_mixed(pair, plain, name, rng) for name in pair.checked if name != "u"
+            ]
             if "x" in pair.checked:
                 case.findings.append(symmetry(pair, rng))
         except Stopped as stop:
             verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
             case.findings.append(Finding(stop.contract, verdict, stop.text))
-    case.forward_calls = sum(one.forward_calls for one in others)
-    case.backward_calls = sum(one.backward_calls for one in others)
+    case.forward_calls = sum(checked.forward_calls for checked in others)
+    case.backward_calls = sum(checked.backward_calls for checked in others)
     return case
 
 
 def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
     """(5), to the noise of rounding."""
     a, b = (direction(pair.blocks["x"], "rms", rng) for _ in range(2))
-    w = signs(rng, pair.forward(pair.blocks).outputs[1].shape)
+    w = random_signs(rng, pair.forward(pair.blocks).outputs[1].shape)
 
     def product(left: Array, right: Array, x: Array) -> tuple[float, float]:
         """<left, H right>, and the sum of its terms without their signs."""
@@ -129,13 +133,13 @@ def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
         return float(terms.sum()), float(abs(terms).sum())
 
     x = pair.blocks["x"]
-    (one, size), (other, other_size) = product(a, b, x), product(b, a, x)
+    (ahb, size), (other, other_size) = product(a, b, x), product(b, a, x)
     noise = 4 * EPS * (size + other_size)
     for _ in range(2):
         near = one_ulp_off(x, rng)
-        noise = max(noise, abs(product(a, b, near)[0] - one), abs(product(b, a, near)[0] - other))
-    off = abs(one - other)
+        noise = max(noise, abs(product(a, b, near)[0] - ahb), abs(product(b, a, near)[0] - other))
+    off = abs(ahb - other)
     if off <= 10 * noise:
         return Finding("symmetric", PASS, "")
-    text = f"<a, H b> = {one:+.6g} and <b, H a> = {other:+.6g}, where H is d<dv, v>/dx by u"
+    text = f"<a, H b> = {ahb:+.6g} and <b, H a> = {other:+.6g}, where H is d<dv, v>/dx by u"
     return Finding("symmetric", FAIL if off > 100 * noise else INCONCLUSIVE, text)

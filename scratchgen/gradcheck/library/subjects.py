@@ -274,7 +274,7 @@ def _is_finite(pair: Pair) -> bool:
 
 def _are_alike(train: Pair, evaluate: Pair) -> bool:
     """Whether both modes give the same, and the same gradients, and neither draws."""
-    one, other = _run(train, back=True), _run(evaluate, back=True)
-    if one is None or other is None or train.frozen.moved():
-        return one is other
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    first, other = _run(train, back=True), _run(evaluate, back=True)
+    if first is None or other is None or train.frozen.moved():
+        return first is other
+    return all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))

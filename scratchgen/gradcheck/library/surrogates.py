@@ -23,7 +23,7 @@ from ...nn.network import distinct_layers
 
 def has_surrogate(layer: Layer) -> bool:
     """Whether the layer, or one within it, says what its backward is the derivative of."""
-    return any(_is_declared(one) for one in distinct_layers(layer))
+    return any(_is_declared(inner) for inner in distinct_layers(layer))
 
 
 def _is_declared(layer: Layer) -> bool:

@@ -38,14 +38,16 @@ class TangentPair(LayerPair):
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
         both = y if isinstance(y, tuple) else (y,)
-        return tuple(array for one in both for array in super(TangentPair, self)._outputs(one))
+        return tuple(
+            array for output in both for array in super(TangentPair, self)._outputs(output)
+        )
 
 
 class AlongPair(TangentPair):
     """(2): from t to f(x + t u), the tangent being its backward pass. The block is called v."""
 
     def __init__(self, of: TangentPair) -> None:
-        super().__init__(**parts(of))
+        super().__init__(**same_layer(of))
         self.at, self.blocks, self.checked = self.blocks, {"v": np.zeros(())}, ["v"]
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
@@ -64,7 +66,7 @@ class CotangentPair(TangentPair):
     """(3): from x to y, the du of tangent_backward being its backward pass."""
 
     def __init__(self, of: TangentPair) -> None:
-        super().__init__(**parts(of))
+        super().__init__(**same_layer(of))
         self.checked = ["x"]
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
@@ -80,16 +82,16 @@ class CotangentPair(TangentPair):
         return LayerPair._outputs(self, y)
 
 
-def floats(pair: LayerPair) -> Blocks:
+def float_blocks(pair: LayerPair) -> Blocks:
     """The blocks that may be differentiated."""
     return {name: block for name, block in pair.blocks.items() if name != "labels"}
 
 
-def parts(pair: LayerPair) -> dict[str, Any]:
+def same_layer(pair: LayerPair) -> dict[str, Any]:
     """What another pair of the same layer, at the same point, is made from."""
     return {
         "layer": pair.layer,
-        "blocks": floats(pair),
+        "blocks": float_blocks(pair),
         "state": pair.other_arrays,
         "training": pair.training,
         "labels": pair.blocks.get("labels"),

@@ -1,1 +1,1 @@
-"""Derivatives by differences, with error bars, and the verdicts that rest on them."""
+"""Derivatives measured by differences, with error bars, and the verdicts that rest on them."""

@@ -1,29 +1,29 @@
 """The derivative of a function along a direction, from its values alone, with an error bar.
 
-Of phi(t) = <w, f(x + t u)>, the derivative at t = 0 is wanted.
+Let phi(t) = <w, f(x + t u)>. We want phi'(0).
 
     D(h) = <w, f(x + h u) - f(x - h u)> / 2h           = phi'(0) + c_1 h^2 + c_2 h^4 + ...     (1)
     T_k0 = D(h_k),   h_k = h_0 / r^k                                                           (2)
-    T_km = T_k,m-1 + (T_k,m-1 - T_k-1,m-1) / (r^2m - 1)     takes c_m h^2m away                (3)
+    T_km = T_k,m-1 + (T_k,m-1 - T_k-1,m-1) / (r^2m - 1)     removes c_m h^2m                   (3)
     error of T_km: max(|T_km - T_k,m-1|, |T_km - T_k-1,m-1|) + noise of T_km + eps |T_km|      (4)
 
-Small steps drown in rounding, |noise of phi| / h; large ones in curvature. The tableau (3) makes
-large steps exact enough, and (4) chooses among all. The difference in (1) is taken entry by entry,
-before w sums it up: summing first would round away what is small.
+At small steps rounding rules, |noise of phi| / h; at large steps curvature does. The tableau (3)
+makes large steps accurate, and (4) chooses the best of its entries. The difference in (1) is taken
+entry by entry, and only then summed with w: summing first would round small changes away.
 
-Two ladders of steps with different ratios r are climbed independently, since by chance one alone
-can agree with itself about a wrong number. And whatever the tableaux choose must be borne out by
-the finer steps, to within their noise and their curvature:
+Two ladders of steps, with different ratios r, are measured independently, because a single ladder
+can agree with itself on a wrong number by chance. The finer steps must confirm the entry T that was
+chosen, to within their noise and their curvature:
 
     excess = max over h < H of |D(h) - T| - 10 noise / h - 4 |D(H) - T| (h / H)^2              (5)
 
-with H the finest step that T uses, and h / H in place of its square for one-sided differences. Two
-more things speak against T. The four finest steps agree with each other thirty times better than
-with T. Or, unless 0 is what is claimed, T is 0 since small steps leave f where it is, to the bit,
-and the first change that is seen is no larger than what rounding inside f would make of a slope.
+H is the finest step that T uses. (One-sided differences have h / H in place of its square.) Two
+more observations speak against T. First, the four finest steps agree with each other thirty times
+better than with T. Second, T is 0 only because small steps leave f unchanged to the bit, although
+the backward pass claims another slope, and the first change is no larger than rounding inside f.
 
-One-sided differences, (f(x + h u) - f(x)) / h and the like, have all powers of h in their error, so
-that their tableau divides by r^m - 1. Where the left and the right one disagree, x sits on a kink.
+The error of a one-sided difference, (f(x + h u) - f(x)) / h, contains all powers of h, so its
+tableau divides by r^m - 1. Where the left and the right derivative differ, x lies on a kink.
 Sources: Richardson 1911; Ridders 1982 for (4).
 """
 
@@ -37,12 +37,12 @@ from ..results import Ladder
 
 COLUMNS = 6  # of a tableau
 LADDERS = ((0.08, 2.0), (0.05, 1.6))  # first step and ratio
-FEW, MANY = 10, 20  # steps of each ladder: to begin with, and where these do not do
-COARSER = 3  # steps above the first, beside the many: for functions that are all noise
-FINEST, AGREEING = 4, 30  # so many steps, agreeing so many times better
-QUANTUM = 2e-3  # change of phi, in units of |w * f|, that rounding inside f can make: float16
-LEAST = 1e-15  # change of phi that rounding of a 1 inside f can make
-FINE = (1e-5, 1e-6)  # steps that are taken to contradict, not to measure
+FEW, MANY = 10, 20  # steps of each ladder: at first, and where these are not enough
+COARSER = 3  # steps above the first, with MANY: for functions that are mostly noise
+FINEST, AGREEING = 4, 30  # how many steps, and how many times better they must agree
+QUANTUM = 2e-3  # change of phi, in units of |w * f|, that rounding inside f can cause: float16
+LEAST = 1e-15  # change of phi that rounding a 1 inside f can cause
+FINE = (1e-5, 1e-6)  # steps that may contradict a result, but do not enter it
 
 EPS = float(np.finfo(np.float64).eps)
 Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by output
@@ -50,7 +50,7 @@ Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by outp
 
 @dataclass
 class Side:
-    """A derivative and its error, as one tableau has it; the finest and widest step it uses."""
+    """The best entry of one tableau: its value and error, its finest and its widest step."""
 
     value: float
     error: float
@@ -60,12 +60,12 @@ class Side:
 
 @dataclass
 class Slope:
-    """phi'(0) as measured: its value and error, from both ladders.
+    """phi'(0) as measured by both ladders.
 
     Attributes:
-        value, error: of the better ladder; the error is the worst that anything speaks for.
-        scale: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h, at the finest step used.
-        reach: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| at the step where it is largest.
+        value, error: the value of the better ladder, and the largest error that any test suggests.
+        scale: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h, at the finest step in use.
+        largest_change: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)|, the largest over all steps.
         still: the distance 2h up to which all steps have D(h) = 0, exactly; 0 without any.
         hidden: the slope that rounding inside f could hide, where `value` is 0 for that reason.
         widest: the largest step that `value` was made from.
@@ -75,8 +75,8 @@ class Slope:
     value: float
     error: float
     scale: float
-    reach: float
-    still: float
+    largest_change: float
+    flat_up_to: float
     hidden: float
     widest: float
     left: Side
@@ -84,14 +84,14 @@ class Slope:
     ladders: tuple[Ladder, ...]
 
     def is_kink(self, surely: bool = True) -> bool:
-        """Whether left and right derivatives differ by more than their errors; surely, by far."""
-        apart = abs(self.left.value - self.right.value)
-        return apart > (10 if surely else 1) * (self.left.error + self.right.error)
+        """Whether left and right slopes differ by more than their errors; `surely`: ten times."""
+        gap = abs(self.left.value - self.right.value)
+        return gap > (10 if surely else 1) * (self.left.error + self.right.error)
 
 
 @dataclass
-class Climb:
-    """The differences of f along one direction, at steps that may be added to."""
+class LineDifferences:
+    """The differences of f along one direction, at as many steps as a verdict needs."""
 
     f: Values
     w: tuple[Array, ...]
@@ -102,20 +102,20 @@ class Climb:
     left: dict[float, float] = field(default_factory=dict)
     size: dict[float, float] = field(default_factory=dict)  # h -> the scale at h
 
-    def take(self, h: float) -> None:
-        """Evaluate (1) at h, unless that was done before."""
+    def evaluate(self, h: float) -> None:
+        """(1) at h, unless it is known already."""
         if h in self.central:
             return
         above = tuple(y.copy() for y in self.f(h))
         below = self.f(-h)
-        up = down = both = size = 0.0
+        up = down = across = size = 0.0
         for w, high, low, middle in zip(self.w, above, below, self.centre, strict=True):
             change = high - low
             up += float(np.vdot(w, high - middle))
             down += float(np.vdot(w, middle - low))
-            both += float(np.vdot(w, change))
+            across += float(np.vdot(w, change))
             size += float(np.vdot(abs(w), abs(change)))
-        self.central[h] = both / (2 * h)  # (1)
+        self.central[h] = across / (2 * h)  # (1)
         self.right[h], self.left[h], self.size[h] = up / h, down / h, size / (2 * h)
 
     def ladder(self, first: float, ratio: float, levels: int) -> list[float]:
@@ -123,47 +123,47 @@ class Climb:
         coarser = COARSER if levels == MANY else 0
         steps = [first / ratio**k for k in range(-coarser, levels)]
         for h in steps:
-            self.take(h)
+            self.evaluate(h)
         return steps
 
     def slope(self, levels: int) -> Slope:
         """phi'(0) from FEW or MANY steps of each ladder."""
         for h in FINE:
-            self.take(h)
-        climbed = [(self.ladder(first, ratio, levels), ratio) for first, ratio in LADDERS]
-        sides = [self._side(steps, self.central, ratio, 2) for steps, ratio in climbed]
-        one, other = sides
+            self.evaluate(h)
+        ladders = [(self.ladder(first, ratio, levels), ratio) for first, ratio in LADDERS]
+        sides = [self._side(steps, self.central, ratio, 2) for steps, ratio in ladders]
+        first, second = sides
         chosen = min(sides, key=lambda side: side.error)
-        error = max(one.error, other.error, abs(one.value - other.value))
-        error = max(error, self._against(chosen.value))
-        steps, ratio = climbed[0]
+        error = max(first.error, second.error, abs(first.value - second.value))
+        error = max(error, self._contradiction(chosen.value))
+        steps, ratio = ladders[0]
         return Slope(
             chosen.value,
             error,
             self.size[chosen.step],
             max((2 * h * size for h, size in self.size.items() if size == size), default=0.0),
-            self._still(),
+            self._flat_up_to(),
             self._hidden(chosen.value),
             chosen.widest,
             self._side(steps, self.left, ratio, 1),
             self._side(steps, self.right, ratio, 1),
             tuple(
                 Ladder(np.array(steps), np.array([self.central[h] for h in steps]))
-                for steps, _ in climbed
+                for steps, _ in ladders
             ),
         )
 
-    def _against(self, value: float) -> float:
-        """How far the finest steps are from `value`, if they agree among themselves; else 0."""
+    def _contradiction(self, value: float) -> float:
+        """How far the finest steps are from `value`, where they agree with each other; else 0."""
         finest = sorted(self.central)[:FINEST]
         d = np.array([self.central[h] for h in finest])
         off = float(min(abs(d - value)))
         return off if off > AGREEING * float(np.ptp(d)) else 0.0
 
     def _hidden(self, value: float) -> float:
-        """The slope that rounding inside f could hide where it does not move; 0 where it does."""
+        """The slope that rounding inside f could hide where f does not change; 0 where it does."""
         changes = [2 * h * abs(d) for h, d in self.central.items() if d != 0]
-        still = self._still()
+        still = self._flat_up_to()
         if value != 0 or not still:
             return 0.0
         squares = (float(np.sum((a * b) ** 2)) for a, b in zip(self.w, self.centre, strict=True))
@@ -171,8 +171,8 @@ class Climb:
         allowed = LEAST + QUANTUM * sum(squares) ** 0.5
         return quantum / still if quantum <= allowed else 0.0
 
-    def _still(self) -> float:
-        """The distance 2h up to which all steps have D(h) = 0."""
+    def _flat_up_to(self) -> float:
+        """The largest 2h such that D = 0 at h and all smaller steps."""
         reached = 0.0
         for h in sorted(self.central):
             if self.central[h] != 0:
@@ -181,30 +181,32 @@ class Climb:
         return reached
 
     def _side(self, steps: list[float], values: dict[float, float], r: float, power: int) -> Side:
-        """What a tableau has chosen, its error no less than what finer steps have against it."""
-        side = best(steps, values, r, power, self.noise)
+        """The best entry of a tableau, with an error no smaller than the excess of finer steps."""
+        side = best_entry(steps, values, r, power, self.noise)
         h, d = np.array(list(values.items())).T
-        curved = 4 * abs(values[side.step] - side.value) * (h / side.step) ** power
-        excess = abs(d - side.value) - 10 * self.noise / h - curved  # (5)
-        against = float(np.max(excess, where=h < side.step, initial=0.0))
-        return Side(side.value, max(side.error, against), side.step, side.widest)
+        curvature = 4 * abs(values[side.step] - side.value) * (h / side.step) ** power
+        excess = abs(d - side.value) - 10 * self.noise / h - curvature  # (5)
+        largest = float(np.max(excess, where=h < side.step, initial=0.0))
+        return Side(side.value, max(side.error, largest), side.step, side.widest)
 
 
-def best(
+def best_entry(
     steps: list[float], values: dict[float, float], ratio: float, power: int, noise: float
 ) -> Side:
-    """The entry of the tableau (3) whose error (4) is smallest; powers of h go up by `power`."""
-    found = Side(values[steps[-1]], np.inf, steps[-1], steps[-1])
-    above: list[tuple[float, float]] = []  # the row before: value and noise
+    """The entry of the tableau (3) with the smallest error (4); `power`: 2 if central, else 1."""
+    chosen = Side(values[steps[-1]], np.inf, steps[-1], steps[-1])
+    above: list[tuple[float, float]] = []  # the previous row: values and their noise
     for h in steps:
         row = [(values[h], noise / h)]
         for m in range(1, min(len(above), COLUMNS - 1) + 1):
             q = ratio ** (power * m)
-            (left, its_noise), (before, old_noise) = row[-1], above[m - 1]
-            value = left + (left - before) / (q - 1)  # (3)
-            row.append((value, (q * its_noise + old_noise) / (q - 1)))
-            error = max(abs(value - left), abs(value - before)) + row[-1][1] + EPS * abs(value)
-            if error < found.error:
-                found = Side(value, error, h, h * ratio**m)
+            (left, left_noise), (upper, upper_noise) = row[-1], above[m - 1]
+            value = left + (left - upper) / (q - 1)  # (3)
+            row.append((value, (q * left_noise + upper_noise) / (q - 1)))
+            error = (
+                max(abs(value - left), abs(value - upper)) + row[-1][1] + EPS * abs(value)
+            )  # (4)
+            if error < chosen.error:
+                chosen = Side(value, error, h, h * ratio**m)
         above = row
-    return found
+    return chosen

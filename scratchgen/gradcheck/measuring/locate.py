@@ -1,8 +1,8 @@
-"""Which entries of a gradient are wrong, asked only once it is known that some are.
+"""Which entries of a gradient are wrong, once the block is known to be wrong.
 
-A small block is measured entry by entry. In a large one, halves are measured along random
-directions, and only halves that fail are halved again: 40 measurements find one wrong entry among a
-million.
+A small block is measured entry by entry. A large block is halved: each half is measured along a
+random direction, and only a half that fails is halved again. So 40 measurements find a single wrong
+entry among a million.
 """
 
 import math
@@ -12,22 +12,22 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..results import EntryMap
-from .claims import Claim, direction, signs
-from .differences import best
+from .claims import Claim, direction, random_signs
+from .differences import best_entry
 from .passes import NoGradient, OutOfBudget, PassPair
 from .rounding import along, forward_noise
 
-MOST_ENTRIES = 1_024  # up to which all entries are measured
-MOST_WRONG = 64  # that are looked for in a larger block
+MOST_ENTRIES = 1_024  # up to this many, all entries are measured
+MOST_WRONG = 64  # wrong entries to find in a larger block
 FIRST, RATIO, LEVELS = 0.05, 2.0, 12  # the steps of one measurement
 
-Along = Callable[[Array], tuple[float, float]]  # u -> derivative along u, and its bar
+Along = Callable[[Array], tuple[float, float]]  # u -> the derivative along u, and its error bar
 
 
 def entry_map(
     pair: PassPair, name: str, claimed: Claim, rng: np.random.Generator
 ) -> EntryMap | None:
-    """Entries of the gradient of a block for the cotangents of `claimed`; None without any."""
+    """The entries of a block's gradient for the cotangents of `claimed`; None if there are none."""
     if isinstance(claimed.gradients[name], NoGradient):
         return None
     analytic = claimed.gradient(name).reshape(-1)
@@ -56,7 +56,7 @@ def entry_map(
 
 
 def _derivative(pair: PassPair, name: str, claimed: Claim, rng: np.random.Generator) -> Along:
-    """The derivative of <w, f> along directions, by one ladder of steps each."""
+    """A function that measures the derivative of <w, f> along u, with a single ladder of steps."""
     u = direction(pair.blocks[name], "rms", rng)
     noise = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
 
@@ -66,10 +66,10 @@ def _derivative(pair: PassPair, name: str, claimed: Claim, rng: np.random.Genera
         steps = [FIRST / RATIO**k for k in range(LEVELS)]
         for h in steps:
             above = tuple(y.copy() for y in f(h))
-            both = zip(claimed.w, above, f(-h), strict=True)
-            values[h] = sum(float(np.vdot(w, high - low)) for w, high, low in both) / (2 * h)
-        found = best(steps, values, RATIO, 2, noise)
-        return found.value, 10 * found.error
+            triples = zip(claimed.w, above, f(-h), strict=True)
+            values[h] = sum(float(np.vdot(w, high - low)) for w, high, low in triples) / (2 * h)
+        best = best_entry(steps, values, RATIO, 2, noise)
+        return best.value, 10 * best.error
 
     return derivative
 
@@ -77,20 +77,20 @@ def _derivative(pair: PassPair, name: str, claimed: Claim, rng: np.random.Genera
 def _wrong_places(
     derivative: Along, analytic: Array, block: Array, rng: np.random.Generator
 ) -> list[int]:
-    """Up to MOST_WRONG flat places of entries that are wrong."""
-    u = (signs(rng, block.shape) * direction(block, "rms", rng)).reshape(-1)
+    """The flat indices of up to MOST_WRONG wrong entries."""
+    u = (random_signs(rng, block.shape) * direction(block, "rms", rng)).reshape(-1)
     found: list[int] = []
-    waiting = [(0, block.size)]
-    while waiting and len(found) < MOST_WRONG:
-        low, high = waiting.pop()
-        here = np.zeros(block.size)
-        here[low:high] = u[low:high]
-        value, bar = derivative(here.reshape(block.shape))
-        if abs(value - float(np.vdot(analytic, here))) <= bar:
+    halves = [(0, block.size)]
+    while halves and len(found) < MOST_WRONG:
+        low, high = halves.pop()
+        part = np.zeros(block.size)
+        part[low:high] = u[low:high]
+        value, bar = derivative(part.reshape(block.shape))
+        if abs(value - float(np.vdot(analytic, part))) <= bar:
             continue
         if high - low == 1:
             found.append(low)
         else:
             middle = (low + high) // 2
-            waiting += [(middle, high), (low, middle)]
+            halves += [(middle, high), (low, middle)]
     return found

@@ -1,12 +1,12 @@
-"""The verdict on each block's gradient, without a tolerance for anyone to choose.
+"""The verdict on the gradient of each block, without a tolerance that anyone must choose.
 
-Blocks are measured one by one, because one direction over all would drown the small ones. Each has
-three directions, two scaled by its root mean square and one by each entry's own size. All must
-pass; a FAIL at the given point is final, and only INCONCLUSIVE is tried again, with steps a
-thousand times smaller, and then along another direction.
+Blocks are measured one after the other, because a single direction through all of them would drown
+the small blocks. Each block has three directions: two scaled by its root mean square, one by the
+size of each entry. All three must pass, and a FAIL at the given point is final. Only INCONCLUSIVE is
+tried again, with steps a thousand times smaller and then along another direction.
 
-Where left and right derivatives differ, x sits on a kink, and the derivative there is a convention;
-where they are infinite, as that of a root at 0, there is none. Then the question is asked a little
+Where left and right derivatives differ, x lies on a kink, and the derivative there is a convention.
+Where they are infinite, as for a root at 0, there is none. In both cases the measurement is repeated
 beside the point, with every number of the block moved by 1 %.
 """
 
@@ -14,26 +14,26 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, Finding, worst
-from .claims import Claim, claim, direction
+from .claims import Claim, direction, draw_claim
 from .exact import complex_step
-from .judging import Judged, climb, judged
+from .judging import Judgement, judge, measure_slope
 from .passes import NoGradient, OutOfBudget, PassPair
 from .rounding import along, forward_noise
 
 REPEATS = ("rms", "rms", "own")  # how the directions of the three repeats are scaled
-TRIES = (1.0, 1e-3, 1.0)  # lengths of the directions that are tried until one tells
+TRIES = (1.0, 1e-3, 1.0)  # lengths of the directions that are tried until one decides
 
 
 def measure_all(
     pair: PassPair, rng: np.random.Generator
 ) -> tuple[list[BlockResult], list[Finding]]:
-    """A result for each block that is wanted, and notes about kinks."""
+    """A result for each block that is checked, and notes about kinks."""
     results, notes = [], []
     try:
-        claims = [claim(pair, pair.blocks, rng) for _ in REPEATS]
+        claims = [draw_claim(pair, pair.blocks, rng) for _ in REPEATS]
     except OutOfBudget as stop:
         shapes = {name: pair.blocks[name].shape for name in pair.checked}
-        return [BlockResult(*one, INCONCLUSIVE, stop.text) for one in shapes.items()], []
+        return [BlockResult(*item, INCONCLUSIVE, stop.text) for item in shapes.items()], []
     for name in pair.checked:
         result, found = measure(pair, name, claims, rng)
         results.append(result)
@@ -44,46 +44,48 @@ def measure_all(
 def measure(
     pair: PassPair, name: str, claims: list[Claim], rng: np.random.Generator
 ) -> tuple[BlockResult, list[Finding]]:
-    """The verdict on one block, and what is to be noted of it."""
+    """The verdict on one block, and notes about it."""
     shape, notes = pair.blocks[name].shape, list[Finding]()
-    odd = next((g for one in claims if isinstance(g := one.gradients[name], NoGradient)), None)
-    if odd is not None:
+    missing = next(
+        (g for claimed in claims if isinstance(g := claimed.gradients[name], NoGradient)), None
+    )
+    if missing is not None:
         if not isinstance(claims[0].gradients[name], NoGradient):
-            notes.append(Finding(odd.contract, FAIL, f"in a later call, {odd.text}", name))
-        reason = f"it is no gradient: its {odd.contract} is wrong"
+            notes.append(Finding(missing.contract, FAIL, f"in a later call, {missing.text}", name))
+        reason = f"it is no gradient: its {missing.contract} is wrong"
         return BlockResult(name, shape, FAIL, reason), notes
     if 0 in shape or not any(y.size for y in claims[0].outputs):
         what = "it holds" if 0 in shape else "forward gives"
         return BlockResult(name, shape, NOTE, f"{what} no numbers: nothing was checked"), []
     result = BlockResult(name, shape, INCONCLUSIVE)
     try:
-        infinite = [one for one in claims if not np.isfinite(one.gradient(name)).all()]
+        infinite = [claimed for claimed in claims if not np.isfinite(claimed.gradient(name)).all()]
         if infinite:
-            found = [_not_finite(pair, name, infinite[0], notes, rng)]
+            judgements = [_not_finite(pair, name, infinite[0], notes, rng)]
         else:
-            found = _repeats(pair, name, claims, notes, rng)
+            judgements = _repeats(pair, name, claims, notes, rng)
     except OutOfBudget as stop:
         result.reason = stop.text
         return result, notes
-    result.verdict = worst([one.verdict for one in found])
-    result.reason = next((one.reason for one in found if one.verdict == result.verdict), "")
-    result.measurements = [one.measurement for one in found]
-    if not any(one.reason for one in found):
-        result.resolution = max(one.resolution for one in result.measurements)
+    result.verdict = worst([each.verdict for each in judgements])
+    result.reason = next((each.reason for each in judgements if each.verdict == result.verdict), "")
+    result.measurements = [each.measurement for each in judgements]
+    if not any(each.reason for each in judgements):
+        result.resolution = max(measurement.resolution for measurement in result.measurements)
     if result.verdict == PASS and not notes:
-        result.exact = complex_step(pair, name, claims[0], found[0].measurement, rng)
+        result.exact = complex_step(pair, name, claims[0], judgements[0].measurement, rng)
     return result, notes
 
 
 def _repeats(
     pair: PassPair, name: str, claims: list[Claim], notes: list[Finding], rng: np.random.Generator
-) -> list[Judged]:
-    """One measurement for each repeat."""
+) -> list[Judgement]:
+    """One judgement for each way to scale directions."""
     noise: dict[tuple[str, float], float] = {}
-    found = []
-    for claimed, scaled in zip(claims, REPEATS, strict=True):
-        found.append(_repeat(pair, name, claimed, scaled, noise, notes, rng))
-    return found
+    return [
+        _repeat(pair, name, claimed, scaled, noise, notes, rng)
+        for claimed, scaled in zip(claims, REPEATS, strict=True)
+    ]
 
 
 def _repeat(
@@ -94,27 +96,27 @@ def _repeat(
     noise: dict[tuple[str, float], float],
     notes: list[Finding],
     rng: np.random.Generator,
-) -> Judged:
-    """One repeat: along as many directions as it takes to be sure.
+) -> Judgement:
+    """The judgement along the first direction that decides.
 
-    The noise of f is measured once for each way to scale directions.
+    The noise of f is measured once for each way to scale directions, and kept in `noise`.
     """
     for share in TRIES:
         u = share * direction(pair.blocks[name], scaled, rng)
         if (scaled, share) not in noise:
             noise[scaled, share] = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
-        one = judged(pair, pair.blocks, name, u, claimed, rng, noise[scaled, share], share)
-        if one.is_kink:  # believed at once if it surely is one; else if all is well beside it
-            left, right = one.slope.left.value, one.slope.right.value
-            claim = f"{one.measurement.analytic:.4g} is claimed"
+        result = judge(pair, pair.blocks, name, u, claimed, rng, noise[scaled, share], share)
+        if result.is_kink:  # a sure kink counts at once; another only if the point beside it passes
+            left, right = result.slope.left.value, result.slope.right.value
+            claim = f"{result.measurement.analytic:.4g} is claimed"
             text = f"sits on a kink: slopes {left:.4g} and {right:.4g} beside it, {claim}"
-            there = beside(pair, name, scaled, text, notes, rng)
-            one = there if there.verdict == PASS or one.slope.is_kink() else one
-        if share != 1 and one.verdict == PASS and one.reason:
-            one.verdict = INCONCLUSIVE  # what looks like 0 over so short a way need not be 0
-        if one.verdict != INCONCLUSIVE:
+            moved = beside(pair, name, scaled, text, notes, rng)
+            result = moved if moved.verdict == PASS or result.slope.is_kink() else result
+        if share != 1 and result.verdict == PASS and result.reason:
+            result.verdict = INCONCLUSIVE  # what is flat over so short a distance need not be flat
+        if result.verdict != INCONCLUSIVE:
             break
-    return one
+    return result
 
 
 def beside(
@@ -124,16 +126,16 @@ def beside(
     text: str,
     notes: list[Finding],
     rng: np.random.Generator,
-) -> Judged:
-    """The same question with the block moved by 1 %, and a note of what holds at the point."""
+) -> Judgement:
+    """The judgement with the block moved by 1 %, and a note that says why."""
     block = pair.blocks[name]
     moved = {**pair.blocks, name: block + 0.01 * direction(block, "rms", rng)}
     u = direction(moved[name], scaled, rng)
-    one = judged(pair, moved, name, u, claim(pair, moved, rng), rng)
-    if one.verdict == PASS:
+    result = judge(pair, moved, name, u, draw_claim(pair, moved, rng), rng)
+    if result.verdict == PASS:
         note = f"{name} {text}; checked with {name} moved by 1 %"
         notes.append(Finding("kink", NOTE, note, name))
-    return one
+    return result
 
 
 def _not_finite(
@@ -142,27 +144,27 @@ def _not_finite(
     claimed: Claim,
     notes: list[Finding],
     rng: np.random.Generator,
-) -> Judged:
-    """A gradient that holds NaN or infinity: wrong where both one-sided derivatives are numbers."""
+) -> Judgement:
+    """The judgement on NaN or infinity: wrong where both one-sided derivatives are finite."""
     g = claimed.gradient(name)
     bad = np.argwhere(~np.isfinite(g))
     at = f"{name}{list(map(int, bad[0]))}" if g.ndim else name
     text = f"the gradient is {g[tuple(bad[0])]} at {at}, in {len(bad)} of {g.size} entries"
-    one = beside(pair, name, "rms", f"has an infinite slope here: {text}", notes, rng)
+    result = beside(pair, name, "rms", f"has an infinite slope here: {text}", notes, rng)
     if _is_finite(pair, name, claimed, ~np.isfinite(g), rng):
         notes.clear()
-        one.verdict, one.reason = FAIL, f"{text}, where the derivative is finite"
-    return one
+        result.verdict, result.reason = FAIL, f"{text}, where the derivative is finite"
+    return result
 
 
 def _is_finite(
     pair: PassPair, name: str, claimed: Claim, mask: Array, rng: np.random.Generator
 ) -> bool:
-    """Whether the derivatives along the entries in `mask` are numbers, on both sides."""
+    """Whether the derivatives along the entries in `mask` are finite on both sides."""
     u = np.where(mask, direction(pair.blocks[name], "rms", rng), 0.0)
     f = along(pair, pair.blocks, name, u)
     noise = forward_noise(pair, pair.blocks, name, u, claimed.w, rng)
     zeros = {**claimed.gradients, name: np.zeros(mask.shape)}
-    slope = climb(f, Claim(claimed.w, claimed.outputs, zeros, []), name, u, noise)
+    slope = measure_slope(f, Claim(claimed.w, claimed.outputs, zeros, []), name, u, noise)
     allowed = 1e-3 * slope.scale + 1e3 * noise
     return max(slope.left.error, slope.right.error) <= allowed  # False for NaN

@@ -1,16 +1,16 @@
-"""How far rounding moves a function's values, and a backward pass: measured, from a floor up.
+"""How far rounding moves the values of a function, and its gradients: measured, not assumed.
 
-Three looks at the noise of phi(t) = <w, f(x + t u)>, of which the largest counts:
+The noise of phi(t) = <w, f(x + t u)> is the largest of three estimates:
 
-    2 eps |w * f|_2                                      what the type must have at least     (1)
-    |phi at x moved by one ulp - phi|                    what rounding of x does              (2)
+    2 eps |w * f|_2                                      what float64 causes at least         (1)
+    |phi at x moved by one ulp - phi|                    what rounding of x causes            (2)
     sigma_k = sqrt(gamma_k mean (Delta^k phi)^2),   gamma_k = (k!)^2 / (2k)!                  (3)
 
-(3) are k-th differences of phi at equally spaced points: they take a smooth function to 0, and
-leave noise. They see what is computed in float32 inside. Of three spacings the middle result
-counts, since a kink between the points would pass for noise, and float32 may show at one of them
-only. Noise does not depend on the spacing; what grows a hundredfold with it is curvature. Source of
-(3): More and Wild 2011, section 3.
+(3) uses k-th differences of phi at equally spaced points. They remove a smooth function and leave
+its noise, so they show where f is computed in float32 inside. Of three spacings the middle result
+counts: at one spacing, a kink between the points would pass for noise, and float32 may show at one
+spacing only. Noise does not depend on the spacing; a result that grows a hundredfold with it is
+curvature. Source of (3): More and Wild 2011, section 3.
 """
 
 import math
@@ -22,13 +22,13 @@ from .differences import EPS, Values
 from .passes import Blocks, NoGradient, PassPair
 
 SPACINGS = (1e-8, 1e-7, 1e-6)  # in units of the direction
-CURVED = 100  # times as much at a wider spacing is not noise
+CURVED = 100  # a result that grows this many times with the spacing is not noise
 POINTS = 8
 ORDERS = (4, 5, 6)
 
 
 def along(pair: PassPair, blocks: Blocks, name: str, u: Array) -> Values:
-    """h -> f with that block moved by h u."""
+    """The function h -> f with the block `name` moved by h u."""
     block = blocks[name]
 
     def f(h: float) -> tuple[Array, ...]:
@@ -45,7 +45,7 @@ def forward_noise(
     w: tuple[Array, ...],
     rng: np.random.Generator,
 ) -> float:
-    """The noise of <w, f> near the point `blocks`, when the block `name` is moved along u."""
+    """The noise of <w, f> near the point `blocks`, where the block `name` moves along u."""
     f = along(pair, blocks, name, u)
     centre = tuple(y.copy() for y in f(0.0))
     squares = (float(np.sum((a * b) ** 2)) for a, b in zip(w, centre, strict=True))
@@ -56,7 +56,7 @@ def forward_noise(
         moved = pair.forward({**blocks, name: block}).outputs
         ulp = max(ulp, abs(contracted(w, moved, centre)))  # (2)
     tables = [table_noise(f, w, centre, spacing) for spacing in SPACINGS]
-    finite = sorted(one for one in tables if math.isfinite(one)) or [math.inf]
+    finite = sorted(noise for noise in tables if math.isfinite(noise)) or [math.inf]
     table = finite[len(finite) // 2]
     if tables[0] > 0:
         table = min(table, CURVED * tables[0])
@@ -66,7 +66,7 @@ def forward_noise(
 def table_noise(
     f: Values, w: tuple[Array, ...], centre: tuple[Array, ...], spacing: float
 ) -> float:
-    """(3), the largest of a few orders."""
+    """(3), the largest over the orders k."""
     row = np.array([contracted(w, f(k * spacing), centre) for k in range(1, POINTS + 1)])
     largest = 0.0
     for k in range(1, max(ORDERS) + 1):
@@ -83,7 +83,7 @@ def contracted(w: tuple[Array, ...], y: tuple[Array, ...], centre: tuple[Array, 
 
 
 def one_ulp_off(x: Array, rng: np.random.Generator) -> Array:
-    """x with each number moved to its neighbour above or below, by chance; 0 stays, it is exact."""
+    """x with each number moved up or down by one ulp, at random; 0 is exact, and stays."""
     away = np.where(rng.random(x.shape) < 0.5, -np.inf, np.inf)
     return np.nextafter(x, np.where(x == 0, 0, away).astype(x.dtype))
 
@@ -91,9 +91,9 @@ def one_ulp_off(x: Array, rng: np.random.Generator) -> Array:
 def backward_noise(
     pair: PassPair, blocks: Blocks, dy: list[Array], rng: np.random.Generator
 ) -> dict[str, Array]:
-    """How far each number of each gradient moves when all blocks move by one ulp, twice tried.
+    """How far each entry of each gradient moves when all blocks move by one ulp, in two trials.
 
-    At least 4 eps of the number itself, and eps of the largest beside it.
+    At least 4 eps times the entry, plus eps times the largest entry of the gradient.
     """
     at = pair.backward(pair.forward(blocks), dy)
     at = {name: g if isinstance(g, NoGradient) else g.copy() for name, g in at.items()}

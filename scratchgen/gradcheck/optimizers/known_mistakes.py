@@ -53,7 +53,7 @@ BALL = {
 }
 
 
-def confused(right: Published) -> Iterator[tuple[str, str, Published]]:
+def mistakes_of(right: Published) -> Iterator[tuple[str, str, Published]]:
     """Cause, text and formula of each mistake that fits the optimizer."""
     if right.formula in (adam, adamw):
         yield from _each(right, ADAM, _adam)

@@ -30,10 +30,10 @@ from ..pairs.exception_texts import exception_text
 from ..pairs.silence import quiet
 from ..reports.report import Report
 from ..results import FAIL, INCONCLUSIVE, PASS, BlockResult, CaseResult, EntryMap, Hint, Measurement
-from .known_mistakes import confused
-from .properties import contracts, stopped
+from .known_mistakes import mistakes_of
+from .properties import exception_finding, property_findings
 from .textbook_updates import Published, published
-from .trajectories import Budgeted, Reference, Walk, drawn
+from .trajectories import Budgeted, Inputs, Reference, draw_inputs
 
 STEPS, SIZE = 50, 16
 FITS = 0.01  # share of the error that a named mistake may leave
@@ -86,10 +86,13 @@ def check_optimizer(
     seed, budget = chosen_seed(seed), Budget(seconds)
     shape = (whole(steps, "steps", least=1), whole(size, "size", least=1))
     pairs = _settings(optimizer, optimizer if reference is None else reference)
-    cases = [_case(Budgeted(one, budget), right, label, shape, seed) for one, right, label in pairs]
+    cases = [
+        _case(Budgeted(setting, budget), right, label, shape, seed)
+        for setting, right, label in pairs
+    ]
     with quiet():
-        walk = drawn(shape, "float64", seed)
-        cases[0].findings += contracts(Budgeted(optimizer, budget), walk)
+        inputs = draw_inputs(shape, "float64", seed)
+        cases[0].findings += property_findings(Budgeted(optimizer, budget), inputs)
     given = "" if reference is None else ", reference=..."
     replay = f"check_optimizer({optimizer}{given}, steps={steps}, size={size}, seed={seed})"
     return Report(str(optimizer), cases, seed, replay, time.perf_counter() - began)
@@ -126,8 +129,8 @@ def _case(
 ) -> CaseResult:
     """One walk beside its reference."""
     norm = min(getattr(reference, "norms", ()), default=None)
-    case, walk = CaseResult(label), drawn(shape, label.split(",")[0], seed, norm)
-    result = BlockResult("theta", walk.theta.shape, INCONCLUSIVE)
+    case, inputs = CaseResult(label), draw_inputs(shape, label.split(",")[0], seed, norm)
+    result = BlockResult("theta", inputs.theta.shape, INCONCLUSIVE)
     case.blocks.append(result)
     if reference is None:
         result.reason = (
@@ -138,13 +141,13 @@ def _case(
     case.backward_calls = shape[0]
     with quiet():
         try:
-            got = walk.taken(optimizer)
+            got = inputs.final_theta(optimizer)
         except (Exception, SystemExit) as problem:
-            case.findings.append(stopped(problem, "update"))
+            case.findings.append(exception_finding(problem, "update"))
             return case
         try:
-            amplified = sum(c / (1 - c) for c in below_one(optimizer.inner))
-            _compare(result, got, walk, reference, amplified, seed)
+            amplified = sum(c / (1 - c) for c in constants_below_one(optimizer.inner))
+            _compare(result, got, inputs, reference, amplified, seed)
         except (Exception, SystemExit) as problem:
             result.reason = (
                 f"the reference cannot be walked: {exception_text(problem, 'reference')}"
@@ -152,29 +155,29 @@ def _case(
     return case
 
 
-def below_one(optimizer: Any) -> Iterator[float]:
+def constants_below_one(optimizer: Any) -> Iterator[float]:
     """The constants of an optimizer, and of one within it, that lie between 0 and 1."""
     for value in getattr(optimizer, "__dict__", {}).values():
         if isinstance(value, float) and 0 < value < 1:
             yield value
         elif is_optimizer(value):
-            yield from below_one(value)
+            yield from constants_below_one(value)
 
 
 def _compare(
     result: BlockResult,
     got: Array,
-    walk: Walk,
+    inputs: Inputs,
     reference: Published | Reference,
     amplified: float,
     seed: int,
 ) -> None:
     """The verdict on where the optimizer led, and what a difference looks like."""
     step = reference.step if isinstance(reference, Published) else reference
-    right = walk.by(step, np.longdouble)
+    right = inputs.trajectory(step, np.longdouble)
     wanted, moved = right[-1], np.abs(np.diff(right, axis=0)).sum(axis=0)
-    rng, dtype = np.random.default_rng(seed), walk.theta.dtype
-    stray = [np.abs(walk.by(step, dtype.type, rng)[-1] - wanted) for _ in range(3)]
+    rng, dtype = np.random.default_rng(seed), inputs.theta.dtype
+    stray = [np.abs(inputs.trajectory(step, dtype.type, rng)[-1] - wanted) for _ in range(3)]
     u = np.finfo(dtype).eps / 2
     bar = 10 * (np.max(stray, axis=0) + u * (1 + amplified) * moved)  # (1)
     bar += 2 * u * np.abs(right).sum(axis=0)
@@ -182,7 +185,7 @@ def _compare(
     bars = np.where(off > 0, off / np.maximum(bar, np.finfo(np.float64).tiny), 0)
     bars[~np.isfinite(off)] = np.inf
     worst = int(np.argmax(bars))
-    at = [float(one[worst]) for one in (wanted, got, bar, moved)]
+    at = [float(array[worst]) for array in (wanted, got, bar, moved)]
     result.measurements = [Measurement(at[0], at[1], at[2], at[3])]
     alone = (right[0] == 0) & (moved > 0)  # where steps are not rounded beside a first theta
     result.resolution = float(np.max(10 * bar[alone] / moved[alone], initial=0)) or None
@@ -196,10 +199,12 @@ def _compare(
         numeric, bars = wanted.astype(np.float64), bar.astype(np.float64)
         result.entries = EntryMap(got.shape, index, ours, numeric, bars, complete=True)
         result.reason = f"theta is elsewhere after {len(right) - 1} steps"
-        result.hints = _hints(got, right, walk, reference)
+        result.hints = _hints(got, right, inputs, reference)
 
 
-def _hints(got: Array, right: Array, walk: Walk, reference: Published | Reference) -> list[Hint]:
+def _hints(
+    got: Array, right: Array, inputs: Inputs, reference: Published | Reference
+) -> list[Hint]:
     """Mistakes that lead where the optimizer led, the best first."""
     theta, wanted = right[0], right[-1]
     size = np.abs(np.diff(right, axis=0)).sum(axis=0)
@@ -209,8 +214,8 @@ def _hints(got: Array, right: Array, walk: Walk, reference: Published | Referenc
     error = _apart(got, wanted, size)
     found = []
     if isinstance(reference, Published):
-        for cause, text, wrong in confused(reference):
-            there = walk.by(wrong.step, np.longdouble)[-1]
+        for cause, text, wrong in mistakes_of(reference):
+            there = inputs.trajectory(wrong.step, np.longdouble)[-1]
             left = _apart(got, there, size) / error
             if left < FITS:
                 found.append(Hint(cause, f"this walks where it leads: {text}", left))
@@ -224,8 +229,8 @@ def _hints(got: Array, right: Array, walk: Walk, reference: Published | Referenc
     return sorted(found, key=lambda hint: hint.residual > TIE)
 
 
-def _apart(one: Array, other: Array, size: Any) -> float:
+def _apart(a: Array, other: Array, size: Any) -> float:
     """The distance in units of `size`; numbers that neither has do not count, others as 1."""
-    away = np.where(np.isfinite(one) & np.isfinite(other), (one - other) / size, 1)
-    away[~np.isfinite(one) & ~np.isfinite(other)] = 0
+    away = np.where(np.isfinite(a) & np.isfinite(other), (a - other) / size, 1)
+    away[~np.isfinite(a) & ~np.isfinite(other)] = 0
     return float(np.sqrt(np.sum(away * away)))

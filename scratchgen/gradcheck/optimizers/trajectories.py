@@ -51,13 +51,15 @@ class Budgeted:
 
 
 @dataclass(frozen=True)
-class Walk:
+class Inputs:
     """What all walks of a case have in common: where they begin, and their gradients, (T, P)."""
 
     theta: Array
     gradients: Array
 
-    def by(self, step: Reference, number: Any, nudge: np.random.Generator | None = None) -> Array:
+    def trajectory(
+        self, step: Reference, number: Any, nudge: np.random.Generator | None = None
+    ) -> Array:
         """Where `step` leads, theta by theta, (T + 1, P), in the arithmetic of `number`."""
         theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
         path = [theta]
@@ -70,7 +72,7 @@ class Walk:
             path.append(theta)
         return np.array(path)
 
-    def taken(self, optimizer: Any, gradients: Array | None = None) -> Array:
+    def final_theta(self, optimizer: Any, gradients: Array | None = None) -> Array:
         """Where the optimizer leads, (P,)."""
         theta = self.theta.copy()
         memory = optimizer.memory(theta)
@@ -79,7 +81,7 @@ class Walk:
         return theta
 
 
-def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = None) -> Walk:
+def draw_inputs(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = None) -> Inputs:
     """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
 
     Half of the parameters begin at 0, where their steps are not rounded beside them. With `norm`,
@@ -97,4 +99,4 @@ def drawn(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = No
         gradients[::2] = near * norm * 10.0 ** rng.uniform(-0.3, 0.3, lengths.shape) / lengths
     gradients[:, 2::7] = 0
     gradients[4::11] = 0
-    return Walk(theta.astype(dtype), gradients.astype(dtype))
+    return Inputs(theta.astype(dtype), gradients.astype(dtype))

@@ -22,10 +22,12 @@ def exception_text(problem: BaseException, stage: str) -> str:
     frames = traceback.extract_tb(problem.__traceback__)
     ours = (room, *room.parent.glob("*.py"))  # and the command line's files
     theirs = [
-        one for one in frames if not {Path(one.filename), *Path(one.filename).parents} & set(ours)
+        frame
+        for frame in frames
+        if not {Path(frame.filename), *Path(frame.filename).parents} & set(ours)
     ]
     packages = ("site-packages", "dist-packages")
-    outside = [one for one in theirs if not any(name in one.filename for name in packages)]
+    outside = [frame for frame in theirs if not any(name in frame.filename for name in packages)]
     text = f"{stage} raised {type(problem).__name__}"
     if theirs:
         frame = (outside or theirs)[-1]
@@ -51,19 +53,19 @@ def name_of_function(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def kind_of(one: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a constant is: `an array of int64`, `None`, `of type str`."""
-    if isinstance(one, np.ndarray):
-        return f"an array of {one.dtype}"
-    return "None" if one is None else f"of type {type(one).__name__}"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def type_in_words(one: Any, array: Any = None) -> str:
+def type_in_words(value: Any, array: Any = None) -> str:
     """What came, in words."""
-    if one is None:
+    if value is None:
         return "None"
     if array is not None and array.dtype.kind == "c":
         return "an array of complex numbers"
-    if isinstance(one, np.ndarray):
-        return f"an array of dtype {one.dtype}"
-    return f"an object of type {type(one).__name__}"
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype}"
+    return f"an object of type {type(value).__name__}"

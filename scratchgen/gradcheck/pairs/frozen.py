@@ -23,7 +23,7 @@ class Frozen:
 
     def __init__(self, *roots: Any) -> None:
         self.generators = generators_in(*roots)
-        self.states = [_state(one) for one in self.generators]
+        self.states = [_state(generator) for generator in self.generators]
         self.shared: tuple[Any, Any] | None = None  # states of np.random and random
 
     def freeze_shared(self) -> None:
@@ -35,13 +35,13 @@ class Frozen:
 
     def restore(self) -> None:
         """Put every generator back."""
-        for one, state in zip(self.generators, self.states, strict=True):
-            if isinstance(one, np.random.Generator):
-                one.bit_generator.state = state
-            elif isinstance(one, random.Random):
-                one.setstate(state)
+        for generator, state in zip(self.generators, self.states, strict=True):
+            if isinstance(generator, np.random.Generator):
+                generator.bit_generator.state = state
+            elif isinstance(generator, random.Random):
+                generator.setstate(state)
             else:
-                one.set_state(state)
+                generator.set_state(state)
         if self.shared is not None:
             np.random.set_state(self.shared[0])  # noqa: NPY002
             random.setstate(self.shared[1])
@@ -49,16 +49,16 @@ class Frozen:
     def moved(self) -> bool:
         """Whether any of the generators has drawn since."""
         return any(
-            str(_state(one)) != str(state)
-            for one, state in zip(self.generators, self.states, strict=True)
+            str(_state(generator)) != str(state)
+            for generator, state in zip(self.generators, self.states, strict=True)
         )
 
 
-def _state(one: Any) -> Any:
+def _state(generator: Any) -> Any:
     """Where a generator stands."""
-    if isinstance(one, np.random.Generator):
-        return one.bit_generator.state
-    return one.getstate() if isinstance(one, random.Random) else one.get_state()
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
 
 
 def generators_in(*roots: Any) -> list[Any]:
@@ -66,16 +66,16 @@ def generators_in(*roots: Any) -> list[Any]:
     found: dict[int, Any] = {}
     seen: set[int] = set()
 
-    def visit(one: Any, depth: int) -> None:
-        if id(one) in seen or depth > DEPTH or len(seen) > MOST_OBJECTS:
+    def visit(value: Any, depth: int) -> None:
+        if id(value) in seen or depth > DEPTH or len(seen) > MOST_OBJECTS:
             return
-        if isinstance(one, np.ndarray | str | bytes | int | float | types.ModuleType | type):
+        if isinstance(value, np.ndarray | str | bytes | int | float | types.ModuleType | type):
             return
-        seen.add(id(one))
-        if isinstance(one, GENERATORS):
-            found[id(one)] = one
+        seen.add(id(value))
+        if isinstance(value, GENERATORS):
+            found[id(value)] = value
             return
-        for inner in _inside(one):
+        for inner in _inside(value):
             visit(inner, depth + 1)
 
     for root in roots:
@@ -83,28 +83,28 @@ def generators_in(*roots: Any) -> list[Any]:
     return list(found.values())
 
 
-def _inside(one: Any) -> list[Any]:
+def _inside(value: Any) -> list[Any]:
     """The objects that an object holds."""
-    if isinstance(one, Mapping):
-        return list(one.values())
-    if isinstance(one, list | tuple | set | frozenset):
-        return list(one)
-    if isinstance(one, functools.partial):
-        return [one.func, *one.args, *one.keywords.values()]
-    if isinstance(one, types.MethodType):
-        return [one.__self__, one.__func__]
-    if isinstance(one, types.FunctionType):
-        cells = [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
-        named = [one.__globals__.get(name) for name in one.__code__.co_names]
-        defaults = [*(one.__defaults__ or ()), *(one.__kwdefaults__ or {}).values()]
-        return [*cells, *defaults, *named, getattr(one, "__wrapped__", None)]
-    attributes = getattr(one, "__dict__", None)
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, types.MethodType):
+        return [value.__self__, value.__func__]
+    if isinstance(value, types.FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+        named = [value.__globals__.get(name) for name in value.__code__.co_names]
+        defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return [*cells, *defaults, *named, getattr(value, "__wrapped__", None)]
+    attributes = getattr(value, "__dict__", None)
     own = list(attributes.values()) if isinstance(attributes, dict) else []
-    slots = [name for kind in type(one).__mro__ for name in _slots(kind)]
-    shared = [value for kind in type(one).__mro__ for value in vars(kind).values()]
+    slots = [name for kind in type(value).__mro__ for name in _slots(kind)]
+    shared = [value for kind in type(value).__mro__ for value in vars(kind).values()]
     return [
         *own,
-        *(getattr(one, name, None) for name in slots),
+        *(getattr(value, name, None) for name in slots),
         *(value for value in shared if isinstance(value, GENERATORS)),
     ]
 

@@ -23,9 +23,9 @@ class FunctionPair(Pair):
     """
 
     def __init__(self, f: Any, backward: Any, args: Any, name: str, surrogate: Any = None) -> None:
-        for one in (f, backward, surrogate or f):
-            if not callable(one):
-                raise KindError(f"a check got {one!r} as a function: wants something to call")
+        for function in (f, backward, surrogate or f):
+            if not callable(function):
+                raise KindError(f"a check got {function!r} as a function: wants something to call")
         args = by_name(f, args) if isinstance(args, Mapping) else args
         args = args if isinstance(args, tuple | list) else (args,)
         self.f, self.function, self.surrogate, self.args = f, backward, surrogate, tuple(args)
@@ -35,13 +35,17 @@ class FunctionPair(Pair):
             for arg, name in zip(self.args, self.names, strict=True)
             for leaf in leaves(arg, name)
         ]
-        blocks = {name: block for name, one in found if (block := as_block(one)) is not None}
+        blocks = {name: block for name, value in found if (block := as_block(value)) is not None}
         super().__init__(name or name_of_function(f), blocks, f, backward, surrogate, self.args)
         self.constants = [name for name, _ in found if name not in blocks]
-        self.kinds = {name: kind_of(one) for name, one in found if name not in blocks}
-        rest = {name: labels_of(one) for name, one in found if name not in blocks}
-        self.other_arrays = {name: one for name, one in rest.items() if type(one) is np.ndarray}
-        self.float32_blocks = [n for n, one in found if getattr(one, "dtype", None) == np.float32]
+        self.kinds = {name: kind_of(value) for name, value in found if name not in blocks}
+        rest = {name: labels_of(value) for name, value in found if name not in blocks}
+        self.other_arrays = {
+            name: value for name, value in rest.items() if type(value) is np.ndarray
+        }
+        self.float32_blocks = [
+            n for n, value in found if getattr(value, "dtype", None) == np.float32
+        ]
         self.structure: Any = None  # of the outputs, once they are seen
 
     def _call(self, blocks: Blocks) -> list[Any]:
@@ -54,14 +58,16 @@ class FunctionPair(Pair):
         if type(y) is np.ndarray and y.dtype == np.float64:
             return (y,)
         try:
-            arrays = [output_array(name, one) for name, one in leaves(y, "y")]
+            arrays = [output_array(name, value) for name, value in leaves(y, "y")]
         except KindError as problem:
             raise Stopped("kind", f"forward returned what cannot be read: {problem}") from problem
         if not arrays:
             raise Stopped("kind", "forward returned nothing to differentiate")
-        floats = [one for one in arrays if one.dtype.kind == "f"]
-        self.eps = max([self.eps, *(float(np.finfo(one.dtype).eps) for one in floats)])
-        return tuple(one.astype(np.float64) if one.dtype.kind == "f" else one for one in arrays)
+        floats = [array for array in arrays if array.dtype.kind == "f"]
+        self.eps = max([self.eps, *(float(np.finfo(array.dtype).eps) for array in floats)])
+        return tuple(
+            array.astype(np.float64) if array.dtype.kind == "f" else array for array in arrays
+        )
 
     def _cotangents(self, dy: Sequence[Array]) -> Any:
         """dy in the structure of what the forward pass gave."""
@@ -129,7 +135,7 @@ def argument_names(f: Callable[..., Any], n: int) -> list[str]:
     except (TypeError, ValueError):  # a builtin
         parameters = []
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = [one.name for one in parameters if one.kind in plain]
+    names = [parameter.name for parameter in parameters if parameter.kind in plain]
     return names[:n] if len(names) >= n else [f"args[{i}]" for i in range(n)]
 
 
@@ -139,7 +145,7 @@ def by_name(f: Callable[..., Any], args: Mapping[str, Any]) -> Any:
     return tuple(args[name] for name in names) if set(names) == set(args) else args
 
 
-def labels_of(one: Any) -> Any:
+def labels_of(value: Any) -> Any:
     """A list of whole numbers as an array; everything else as it is."""
-    is_whole = isinstance(one, list) and one and all(type(label) is int for label in one)
-    return np.array(one) if is_whole else one
+    is_whole = isinstance(value, list) and value and all(type(label) is int for label in value)
+    return np.array(value) if is_whole else value

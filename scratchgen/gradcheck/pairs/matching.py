@@ -24,7 +24,7 @@ def gradients_by_argument(
         if unknown:
             wanted = ", ".join(map(repr, floats))
             raise Stopped("count", f"backward gave a gradient for {unknown[0]!r}, wants {wanted}")
-        return {known[key]: one for key, one in given.items()}
+        return {known[key]: gradient for key, gradient in given.items()}
     if isinstance(raw, tuple | list) and not is_whole:
         for order in (names, floats, [name for name in floats if name in asked]):
             if len(raw) == len(order):
@@ -52,8 +52,8 @@ def gradients_by_leaf(arg: Any, gradient: Any, name: str) -> dict[str, Any]:
     if not is_container(arg):
         return {name: gradient}
     found: dict[str, Any] = {}
-    for key, (path, one) in zip(keys(arg), parts(arg, name), strict=True):
-        found |= gradients_by_leaf(one, _part(gradient, key), path)
+    for key, (path, inner) in zip(keys(arg), parts(arg, name), strict=True):
+        found |= gradients_by_leaf(inner, _part(gradient, key), path)
     return found
 
 

@@ -28,7 +28,8 @@ def is_container(value: Any, depth: int = 0) -> bool:
     if not isinstance(value, list) or depth > DEEPEST:
         return isinstance(value, list)
     return any(
-        one is None or isinstance(one, np.ndarray) or is_container(one, depth + 1) for one in value
+        item is None or isinstance(item, np.ndarray) or is_container(item, depth + 1)
+        for item in value
     )
 
 
@@ -42,7 +43,7 @@ def keys(value: Any) -> list[Any]:
 def parts(value: Any, name: str) -> list[tuple[str, Any]]:
     """What a container holds, with a name for each: `p['w']`, `p[0]`, `p.w`."""
     if isinstance(value, SimpleNamespace):
-        return [(f"{name}.{key}", one) for key, one in vars(value).items()]
+        return [(f"{name}.{key}", item) for key, item in vars(value).items()]
     return [(f"{name}[{key!r}]", value[key]) for key in keys(value)]
 
 
@@ -55,18 +56,18 @@ def leaves(value: Any, name: str, depth: int = 0) -> list[tuple[str, Any]]:
         raise KindError(f"{name[:40]} ... is nested more than {DEEPEST} deep, or holds itself")
     if not is_container(value):
         return [(name, value)]
-    return [leaf for part, one in parts(value, name) for leaf in leaves(one, part, depth + 1)]
+    return [leaf for part, item in parts(value, name) for leaf in leaves(item, part, depth + 1)]
 
 
 def rebuilt(value: Any, name: str, blocks: Mapping[str, Any]) -> Any:
     """`value` with what `blocks` has by name in the place of its leaves."""
     if not is_container(value):
         return blocks.get(name, value)
-    inner = [rebuilt(one, part, blocks) for part, one in parts(value, name)]
+    inner = [rebuilt(item, part, blocks) for part, item in parts(value, name)]
     if type(value) not in (dict, list, tuple, SimpleNamespace) and hasattr(value, "__setitem__"):
         same = copy.copy(value)  # a class of the user's own
-        for key, one in zip(keys(value), inner, strict=True):
-            same[key] = one
+        for key, item in zip(keys(value), inner, strict=True):
+            same[key] = item
         return same
     if isinstance(value, Mapping):
         return dict(zip(value, inner, strict=True))

@@ -84,9 +84,9 @@ class Pair:
         except (Exception, SystemExit) as problem:
             raise Stopped("raises", exception_text(problem, "forward")) from problem
         outputs = self._outputs(y)
-        self.budget.count(self.numbers + sum([one.size for one in outputs]))
+        self.budget.count(self.numbers + sum([y.size for y in outputs]))
         self._expect_shapes(blocks, outputs)
-        return Run(tuple(one.copy() for one in outputs) if self.copies else outputs, memory)
+        return Run(tuple(y.copy() for y in outputs) if self.copies else outputs, memory)
 
     def backward(self, run: Run, dy: Sequence[Array]) -> dict[str, Array | NoGradient]:
         """The gradient of each block, float64 and of its shape, or what is odd about it.
@@ -96,9 +96,9 @@ class Pair:
         """
         self.backward_calls += 1
         self.budget.check()
-        self.budget.count(self.numbers + sum([one.size for one in dy]))
+        self.budget.count(self.numbers + sum([cotangent.size for cotangent in dy]))
         if self.copies:
-            dy = [one.copy(order="K") for one in dy]
+            dy = [cotangent.copy(order="K") for cotangent in dy]
         try:
             raw = self._backward(run, dy)
         except (Exception, SystemExit) as problem:
@@ -124,7 +124,7 @@ class Pair:
         self.frozen.restore()
         try:
             y, _ = self._forward(blocks)
-            return [np.asarray(one) for _, one in leaves(y, "y")]
+            return [np.asarray(value) for _, value in leaves(y, "y")]
         except (Exception, SystemExit):
             return None
 
@@ -186,15 +186,15 @@ class Pair:
         return array.astype(np.float64)
 
 
-def output_array(name: str, one: Any) -> Array:
+def output_array(name: str, value: Any) -> Array:
     """One output as an array."""
     try:
-        array = np.asarray(one)
+        array = np.asarray(value)
     except Exception as problem:  # of a ragged list, or of a type's own __array__
-        what = f"forward returned {type_in_words(one)} as {name}, which is no array"
+        what = f"forward returned {type_in_words(value)} as {name}, which is no array"
         raise Stopped("kind", f"{what}: {shortened(message_of(problem))}") from None
-    if array.dtype.kind not in "biuf" or one is None:
+    if array.dtype.kind not in "biuf" or value is None:
         raise Stopped(
-            "kind", f"forward returned {type_in_words(one, array)} as {name}, wants real numbers"
+            "kind", f"forward returned {type_in_words(value, array)} as {name}, wants real numbers"
         )
     return array
