@@ -1,1 +1,1 @@
-"""What no derivative shows: exact questions to a forward and a backward pass."""
+"""What every backward pass must keep, whatever it is the derivative of."""

@@ -1,8 +1,10 @@
-"""What a gradient must not depend on: other passes, the number of calls, how arrays lie in memory.
+"""A gradient depends on its own pass and the numbers in it, not on other passes or memory layouts.
 
-A pass at x' between the forward and the backward pass at x; a second backward pass; a layer used
-twice: a cache that is shared by passes gives the gradient of another one. And a backward pass that
-reads memory in the order it happens to have is right for arrays in C order only.
+    backward(run of x) is the same before and after forward(x'), and in a second call            (1)
+    f and its gradients are the same for arrays in C order, in Fortran order, or with gaps       (2)
+
+A cache that several passes share returns the gradient of another pass. A backward pass that reads
+memory in the order in which it happens to lie is right for arrays in C order only.
 """
 
 from collections.abc import Callable
@@ -16,26 +18,30 @@ from ..pairs.exception_texts import exception_text
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Reference
 
-ELSEWHERE = ((-1, 0.3), (1, 0.3), (1, 0.003))  # another point: a multiple, moved by a share of it
+ELSEWHERE = (
+    (-1, 0.3),
+    (1, 0.3),
+    (1, 0.003),
+)  # other points: x times the first, moved by the second
 
 
 def stale(reference: Reference) -> list[Finding]:
-    """Whether what a pass gives depends on that pass alone."""
+    """(1), with a pass at other values, and a pass of a single example, in between."""
     pair = reference.pair
-    if gap := reference.largest_gap(again := reference.new_gradients(), rounded="not"):
+    if gap := reference.largest_gap(again := reference.new_gradients(), rounding="none"):
         reference.repeats = False
         steps = {name: 2 * g - reference.gradients[name] for name, g in again.items()}
-        adds_up = reference.largest_gap(reference.new_gradients(), steps, "not") is None
+        adds_up = reference.largest_gap(reference.new_gradients(), steps, "none") is None
         how = "gradients add up from call to call" if adds_up else "it keeps state, or draws anew"
         return [_stale("the same passes once more give another gradient", gap, how)]
     first = pair.forward(pair.blocks)
     between = _elsewhere(reference)
     _one_example(reference)
-    if gap := reference.largest_gap(reference.backward(first), rounded="not"):
+    if gap := reference.largest_gap(reference.backward(first), rounding="none"):
         return [_stale("after another forward pass, backward of the first one is wrong", gap)]
     notes = []
     try:
-        gap = reference.largest_gap(reference.backward(first), rounded="not")
+        gap = reference.largest_gap(reference.backward(first), rounding="none")
     except OutOfBudget:
         raise
     except Stopped as stop:
@@ -60,9 +66,9 @@ def _stale(text: str, gap: tuple[str, str], how: str = "") -> Finding:
 
 
 def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
-    """A forward pass at other values of every wanted block, and these values; None if all fail.
+    """Other values of every block that is checked, and a forward pass there; None if all fail.
 
-    The first to be tried has other signs, and another largest entry: masks differ there.
+    The first values have other signs and another largest entry, so that masks differ.
     """
     pair, rng = reference.pair, reference.rng
     for multiple, size in ELSEWHERE:
@@ -85,7 +91,7 @@ def _elsewhere(reference: Reference) -> tuple[Blocks, Run] | None:
 
 
 def _one_example(reference: Reference) -> None:
-    """A forward pass of one example, where it is known what that is, and where it works."""
+    """A forward pass of a single example, where there is a batch axis and the pass works."""
     pair = reference.pair
     blocks = dict(pair.blocks)
     for name, axis in pair.per_example.items():
@@ -101,13 +107,13 @@ def _one_example(reference: Reference) -> None:
 
 
 def layout(reference: Reference) -> list[Finding]:
-    """Whether arrays in Fortran order, with gaps, or read backwards give the same."""
+    """(2), also for arrays that are read backwards."""
     pair = reference.pair
     if not pair.takes_cotangents or not reference.repeats:
-        return []  # an objective copies what it is given
-    for words, lay in LAYOUTS.items():
-        blocks = {name: lay(block) for name, block in pair.blocks.items()}
-        dy = [lay(cotangent) for cotangent in reference.dy]
+        return []  # an objective copies its arguments
+    for words, rearranged in LAYOUTS.items():
+        blocks = {name: rearranged(block) for name, block in pair.blocks.items()}
+        dy = [rearranged(cotangent) for cotangent in reference.dy]
         if not any(map(_differ, (*blocks.values(), *dy), (*pair.blocks.values(), *reference.dy))):
             continue
         if _problem(reference, blocks, dy):
@@ -118,14 +124,14 @@ def layout(reference: Reference) -> list[Finding]:
             return [_failed(f"with arguments {words}", problem or ("", "it is not the same"))]
     ones = [np.ones(cotangent.shape) for cotangent in reference.dy]
     spread_out = [np.lib.stride_tricks.as_strided(np.ones(1), y.shape, (0,) * y.ndim) for y in ones]
-    wanted = reference.new_gradients(dy=ones)
-    if gap := reference.largest_gap(reference.new_gradients(dy=spread_out), wanted):
+    expected = reference.new_gradients(dy=ones)
+    if gap := reference.largest_gap(reference.new_gradients(dy=spread_out), expected):
         return [_failed("with one number broadcast as dy (strides 0)", gap)]
     return [Finding("layout", PASS)]
 
 
 def _problem(reference: Reference, blocks: Blocks, dy: list[Array]) -> tuple[str, str] | None:
-    """The block, "" for y, and by how much it is off, for arrays that lie otherwise in memory."""
+    """The block that is off ("" for y), and by how much, for arrays in another layout."""
     try:
         run = reference.pair.forward(blocks)
         words = reference.output_gap(run.outputs, reference.y)
@@ -141,21 +147,21 @@ def _failed(circumstance: str, problem: tuple[str, str]) -> Finding:
     return Finding("layout", FAIL, f"{circumstance}: {words}", block)
 
 
-def _differ(a: Array, other: Array) -> bool:
-    return a.strides != other.strides
+def _differ(a: Array, b: Array) -> bool:
+    return a.strides != b.strides
 
 
 def _fortran(x: Array) -> Array:
-    return np.asfortranarray(x) if x.ndim else x  # which would make a number an array of one
+    return np.asfortranarray(x) if x.ndim else x  # which makes a number an array (1,)
 
 
 def _last_axis_first(x: Array) -> Array:
-    """In an order that is neither C nor Fortran; of three axes or more."""
+    """In an order that is neither C nor Fortran, for three axes or more."""
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, -1, 0)), 0, -1) if x.ndim > 2 else x
 
 
 def _with_gaps(x: Array) -> Array:
-    """Every second number of a larger array, with NaN between."""
+    """Every second number of a larger array, with NaN in between."""
     if not x.ndim:
         return x
     wide = np.full((*x.shape[:-1], 2 * x.shape[-1]), np.nan, dtype=x.dtype)
@@ -164,7 +170,7 @@ def _with_gaps(x: Array) -> Array:
 
 
 def _backwards(x: Array) -> Array:
-    """Read from the end, along every axis."""
+    """Stored from the end to the start, along every axis."""
     back = (slice(None, None, -1),) * x.ndim
     return np.ascontiguousarray(x[back])[back] if x.ndim else x
 
@@ -178,7 +184,7 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 
 def places(reference: Reference) -> list[Finding]:
-    """Whether all ways to ask for gradients give the same: a layer has several."""
+    """Whether all ways to call a layer's backward pass give the same gradients."""
     pair = reference.pair
     try:
         variants = pair.variants(pair.blocks, reference.dy)

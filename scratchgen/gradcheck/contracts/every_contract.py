@@ -1,13 +1,14 @@
-"""What every backward pass must keep, whatever it is the derivative of: each with a question.
+"""What every backward pass must keep, whatever it is the derivative of: all contracts in turn.
 
-    stale       what a pass gives depends on that pass alone                 circumstances.py
+    stale       a gradient depends on its own pass alone                     circumstances.py
     linear      backward is linear in dy                                     laws.py
-    layout      nor does it depend on how its arrays lie in memory           circumstances.py
-    places      gradients add to what is there, and need no dx beside them   circumstances.py
+    layout      results do not depend on how arrays lie in memory            circumstances.py
     batch       examples do not mix, where that was declared                 laws.py
+    places      gradients add to what is there, and need no dx beside them   circumstances.py
     extremes    gradients are finite where derivatives are                   extremes.py
 
-Derivatives cannot tell: |dy| is right for a positive dy, and a stale cache for the first call.
+Derivatives cannot show these mistakes: |dy| is right for a positive dy, and a stale cache is right
+in the first call.
 """
 
 from collections.abc import Callable
@@ -41,21 +42,18 @@ def check_contracts(
     found = [] if findings is None else findings
     budget = pair.budget
     pair.budget = budget.part(SHARE)
-    unasked = list(CONTRACTS)
+    left = list(CONTRACTS)
     try:
         with quiet():
             reference = Reference(pair, rng)
             if not reference.gradients or not any(y.size for y in reference.y):
                 return found
-            for contract, ask in CONTRACTS.items():
-                found += [
-                    finding
-                    for finding in _findings_of(contract, ask, reference)
-                    if finding not in found
-                ]
-                unasked.remove(contract)
+            for contract, test in CONTRACTS.items():
+                findings_now = _findings_of(contract, test, reference)
+                found += [finding for finding in findings_now if finding not in found]
+                left.remove(contract)
     except OutOfBudget:
-        text = f"a third of the budget did not suffice to ask for: {', '.join(unasked)}"
+        text = f"a third of the budget did not suffice to test: {', '.join(left)}"
         found.append(Finding("budget", INCONCLUSIVE, text))
     finally:
         pair.budget = budget
@@ -63,11 +61,11 @@ def check_contracts(
 
 
 def _findings_of(
-    contract: str, ask: Callable[[Reference], list[Finding]], reference: Reference
+    contract: str, test: Callable[[Reference], list[Finding]], reference: Reference
 ) -> list[Finding]:
-    """What the question found; a FAIL for what is raised on the way."""
+    """The findings of one contract; a FAIL where the pair raises."""
     try:
-        return ask(reference)
+        return test(reference)
     except OutOfBudget:
         raise
     except Stopped as stop:

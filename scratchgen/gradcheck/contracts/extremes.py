@@ -1,14 +1,14 @@
-"""Gradients at extreme points: finite wherever the function and its derivative are.
+"""Gradients at extreme points are finite wherever the function and its derivative are finite.
 
-Every block in turn is set to 0, +-1e-8, +-30 and +-800, as a whole, and in places that are drawn.
-There exp overflows, 1 + exp(-x) loses its second term, and 0/0 is met, often in the backward pass
-alone. A gradient that is not finite breaks the contract if the function is differentiable, both
-along the entries whose gradient it is and along a direction u that moves every block: in
+Every block in turn is set to 0, +-1e-8, +-30 and +-800, as a whole and then in random places. There
+exp overflows, 1 + exp(-x) loses its second term, and 0/0 occurs, often in the backward pass alone.
+A gradient that is not finite breaks the contract if the function is differentiable, both along the
+entries in question and along a direction u that moves every block: in
 
     r(h) = (f(x + h u) - f(x)) / h,   l(h) = (f(x) - f(x - h u)) / h                             (1)
 
-each number must settle, and both draw together, as h falls. A root at 0 has no finite derivative,
-and a norm has none at all: they are worth a note.
+each must settle, and both must meet, as h falls. A root at 0 has no finite derivative, and a norm
+has none at all: those are notes.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ from .reference import Reference
 
 VALUES = (0.0, 1e-8, -1e-8, 30.0, -30.0, 800.0, -800.0)
 MIXED = 2  # points at which values are mixed
-LARGE = 1e100  # no question is asked of an f beyond: products of its derivatives may overflow
+LARGE = 1e100  # a larger f is not judged: products of its derivatives may overflow
 STEPS = (1e-3, 1e-4, 1e-5)  # h of (1)
-ROUND = 1e-14  # rounding of f, relatively, with a margin
-FINE = 1e-4  # rounding / h that still lets (1) be judged
+ROUND = 1e-14  # relative rounding of f, with a margin
+FINE = 1e-4  # largest rounding / h with which (1) can be judged
 
 
 def at_extremes(reference: Reference) -> list[Finding]:
-    """A FAIL for the first gradient that is not finite where it should; else PASS, and a note."""
+    """A FAIL for the first gradient that should be finite and is not; else PASS, and a note."""
     try:
         return _findings(reference)
     finally:
@@ -56,7 +56,7 @@ def _findings(reference: Reference) -> list[Finding]:
 
 
 def _points(block: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
-    """The block at its extremes, and in words what they are."""
+    """Extreme values of a block, each with its description."""
     for value in VALUES:
         yield f"at {value:g} throughout", np.full(block.shape, value)
     if block.size < 2:
@@ -69,9 +69,9 @@ def _points(block: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array
 
 
 def _problem(reference: Reference, blocks: Blocks) -> tuple[str, str, Blocks] | None:
-    """The block whose gradient is not finite though f is, in words where, and as a mask.
+    """A block whose gradient is not finite though f is: its name, where in words, and a mask.
 
-    None where all is well, or where f is not finite either.
+    None where all gradients are finite, or where f is not finite either.
     """
     pair = reference.pair
     try:
@@ -83,12 +83,12 @@ def _problem(reference: Reference, blocks: Blocks) -> tuple[str, str, Blocks] | 
     except Stopped:
         return None
     try:
-        given = pair.backward(run, reference.dy)
+        gradients = pair.backward(run, reference.dy)
     except OutOfBudget:
         raise
     except Stopped as stop:
         return "", stop.text, {}
-    for name, g in given.items():
+    for name, g in gradients.items():
         if not isinstance(g, NoGradient) and not np.isfinite(g).all():
             mask = ~np.isfinite(g)
             bad = np.argwhere(mask)
@@ -99,7 +99,7 @@ def _problem(reference: Reference, blocks: Blocks) -> tuple[str, str, Blocks] | 
 
 
 def _is_smooth(reference: Reference, blocks: Blocks, masks: Blocks) -> bool:
-    """Whether (1) settles, along the entries in the masks; along all where there are none."""
+    """Whether (1) settles along the entries in the masks, or along all without masks."""
     u = {}
     for name in masks or reference.pair.checked:
         size = np.minimum(np.where(blocks[name] == 0, 1.0, abs(blocks[name])), 1.0)
@@ -120,7 +120,10 @@ def _is_smooth(reference: Reference, blocks: Blocks, masks: Blocks) -> bool:
     left = np.array([(middle - down) / h for (_, down), h in zip(around, STEPS, strict=True)])
     if not np.isfinite(r + left).all():
         return False
-    jump, change = abs(r - left), abs(np.diff((r + left) / 2, axis=0))  # at each h; between two
+    jump, change = (
+        abs(r - left),
+        abs(np.diff((r + left) / 2, axis=0)),
+    )  # at each h; from h to h
     enough = 0.01 * np.maximum(abs(r[-1]), abs(left[-1])) + ROUND * abs(middle) / STEPS[-1]
     settles = change[1] <= np.maximum(0.2 * change[0], enough)
     meets = jump[2] <= np.maximum(0.2 * jump[1], enough)
@@ -132,7 +135,7 @@ def _moved(blocks: Blocks, u: Blocks, h: float) -> Blocks:
 
 
 def _values(reference: Reference, blocks: Blocks) -> Array:
-    """All that f gives, in one row."""
+    """All outputs of f, as one vector."""
     outputs = reference.pair.forward(blocks).outputs
     return np.concatenate([np.ravel(y).astype(np.float64) for y in outputs])
 

@@ -1,4 +1,7 @@
-"""What a backward pass gives: the shape and kind of each gradient, and whose memory it lies in."""
+"""Each gradient has the shape of its argument, float64 numbers, and memory of its own.
+
+shape(dx) = shape(x)                                                                         (1)
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -18,29 +21,31 @@ WHOLE = ("int", "uint", "bool")
 NARROW = ("float16", "float32")
 
 
-def gradients_of(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
-    """A FAIL for each gradient that is none; notes on what came in an unusual form."""
-    mine, cotangents = copies_of(pair.blocks), [cotangent.copy("K") for cotangent in dy]
+def gradient_findings(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
+    """A FAIL for each gradient that breaks (1) or is no array; notes on unusual forms."""
+    arguments, cotangents = copies_of(pair.blocks), [cotangent.copy("K") for cotangent in dy]
     pair.unusual_kinds.clear()
-    given = pair.backward(pair.forward(mine), cotangents)
-    found = [_odd(pair, name, g) for name, g in given.items() if isinstance(g, NoGradient)]
+    gradients = pair.backward(pair.forward(arguments), cotangents)
+    found = [
+        _no_gradient(pair, name, g) for name, g in gradients.items() if isinstance(g, NoGradient)
+    ]
     if not found:
         found.append(Finding("shape", PASS))
     for name, kind in pair.unusual_kinds.items():
         found += _unusual(name, kind)
     if not pair.copies:
-        around = {**mine, **by_name(cotangents, "dy")}
-        for name, g in given.items():
-            for other, array in around.items():
+        given = {**arguments, **by_name(cotangents, "dy")}
+        for name, g in gradients.items():
+            for other, array in given.items():
                 if not isinstance(g, NoGradient) and share_memory(g, array):
                     found.append(Finding("alias", NOTE, f"d{name} lies in the memory of {other}"))
     return found
 
 
-def _odd(pair: Pair, name: str, odd: NoGradient) -> Finding:
-    """What came in place of a gradient, and for a wrong shape what to do about it."""
-    how = advice(odd.shape, pair.blocks[name].shape) if odd.contract == "shape" else ""
-    return Finding(odd.contract, FAIL, odd.text.removeprefix(f"d{name} ") + how, name)
+def _no_gradient(pair: Pair, name: str, returned: NoGradient) -> Finding:
+    """A FAIL, with advice where the shape is wrong."""
+    how = advice(returned.shape, pair.blocks[name].shape) if returned.contract == "shape" else ""
+    return Finding(returned.contract, FAIL, returned.text.removeprefix(f"d{name} ") + how, name)
 
 
 def _unusual(name: str, kind: str) -> list[Finding]:
@@ -58,7 +63,7 @@ def _unusual(name: str, kind: str) -> list[Finding]:
 
 
 def advice(came: Shape, wanted: Shape) -> str:
-    """What makes an array of one shape into one of another, where something plain does.
+    """What turns an array of the shape `came` into the shape `wanted`, where a simple step does.
 
     >>> advice((4, 3), (3,)), advice((1, 3), (3,)), advice((3, 5), (5, 3))
     (': sum over axis 0', ': drop axis 0', ': transpose it')
@@ -66,11 +71,11 @@ def advice(came: Shape, wanted: Shape) -> str:
     (': it was summed over axis 0', ': sum over axis 0 with keepdims=True')
     """
     axes = [k for n in range(1, len(came) + 1) for k in combinations(range(len(came)), n)]
-    for some in axes if len(came) <= 6 else []:
-        which = f"axis {some[0]}" if len(some) == 1 else f"axes {some}"
-        if _without(came, some) == wanted:
-            return f": {'drop' if all(came[k] == 1 for k in some) else 'sum over'} {which}"
-        if tuple(1 if k in some else n for k, n in enumerate(came)) == wanted:
+    for subset in axes if len(came) <= 6 else []:
+        which = f"axis {subset[0]}" if len(subset) == 1 else f"axes {subset}"
+        if _without(came, subset) == wanted:
+            return f": {'drop' if all(came[k] == 1 for k in subset) else 'sum over'} {which}"
+        if tuple(1 if k in subset else n for k, n in enumerate(came)) == wanted:
             return f": sum over {which} with keepdims=True"
     if came == wanted[::-1]:
         return ": transpose it"
@@ -85,13 +90,13 @@ def _without(shape: Shape, axes: Sequence[int]) -> Shape:
 
 
 def raw_kinds(pair: Pair, run: Run) -> list[str]:
-    """The dtypes of the outputs of this run, the last one, as the forward pass gave them."""
-    given = pair.structure if isinstance(pair, FunctionPair) else run.outputs
-    return [str(y.dtype) for _, y in leaves(given, "y") if hasattr(y, "dtype")]
+    """The dtypes of the outputs of the last run, as the forward pass returned them."""
+    outputs = pair.structure if isinstance(pair, FunctionPair) else run.outputs
+    return [str(y.dtype) for _, y in leaves(outputs, "y") if hasattr(y, "dtype")]
 
 
 def in_single(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
-    """A note where float32 turns into float64; asked where arguments were given in float32."""
+    """A note where float32 arguments, if there were any, turn into float64."""
     if not pair.float32_blocks:
         return []
     blocks = copies_of(pair.blocks)

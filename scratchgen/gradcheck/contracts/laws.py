@@ -1,13 +1,13 @@
-"""Laws that can be tested without any derivative: backward is linear, and examples do not mix.
+"""Two laws that need no derivative: backward is linear in dy, and examples do not mix.
 
     backward(a dy) = a backward(dy),   backward(dy) = backward(m dy) + backward((1 - m) dy)      (1)
 
-for numbers a, and masks m of 0 and 1. A |dy| or a clipped dy keeps to the derivative wherever it
-happens to be positive, or small. For a batch whose examples do not mix, for any choice i of them
+for numbers a, and masks m of 0 and 1. A backward pass with |dy|, or with dy clipped, is right
+wherever dy happens to be positive, or small. Where examples do not mix, for any choice i of them,
 
     f(x[i]) = f(x)[i],   dx of x[i] = dx[i],   and other gradients add up over the choices       (2)
 
-A choice that permutes, one that splits in two, and one that takes every example twice are tried.
+Three choices are tried: a permutation, a split in two, and every example twice.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from ..measuring.passes import Blocks, OutOfBudget, Stopped
 from ..results import FAIL, NOTE, PASS, Finding
 from .reference import Gradients, Reference
 
-# Powers of 2 round nothing. Beside a smaller dy, terms that cancel but for rounding would show.
+# Powers of 2 cause no rounding. A smaller dy would let the rest of terms that cancel show.
 SCALES = {2.0**-10: "dy / 1024", -1.0: "-dy", 2.0**40: "2^40 dy"}
-MOST = 1e300  # beyond it gradients may overflow
-MOST_GUESSES = 3  # arguments of which it is tried whether they have examples as well
+MOST = 1e300  # beyond this, gradients may overflow
+MOST_GUESSES = 3  # arguments that may have a batch axis, though it was not declared
 
 
 def linear(reference: Reference) -> list[Finding]:
@@ -32,29 +32,26 @@ def linear(reference: Reference) -> list[Finding]:
         return []
     dy = reference.dy
     nothing = {name: np.zeros(g.shape) for name, g in reference.gradients.items()}
-    if gap := reference.largest_gap(
-        reference.new_gradients(dy=[0.0 * cotangent for cotangent in dy]), nothing
-    ):
+    at_zero = reference.new_gradients(dy=[0.0 * cotangent for cotangent in dy])
+    if gap := reference.largest_gap(at_zero, nothing):
         return [Finding("linear", FAIL, f"backward(0) is not 0: {gap[1]}", gap[0])]
     largest = max((float(abs(g).max(initial=0.0)) for g in reference.gradients.values()), default=0)
     for a, words in SCALES.items():
         if abs(a) * largest > MOST:
             continue
-        got = {
-            name: g / a
-            for name, g in reference.new_gradients(dy=[a * cotangent for cotangent in dy]).items()
-        }
-        if gap := reference.largest_gap(got, rounded="alike"):
+        scaled = reference.new_gradients(dy=[a * cotangent for cotangent in dy])
+        got = {name: g / a for name, g in scaled.items()}
+        if gap := reference.largest_gap(got, rounding="scaled"):
             text = f"backward({words}) is not {words.replace('dy', 'backward(dy)')}: {gap[1]}"
             return [Finding("linear", FAIL, text, gap[0])]
     reference.trust_scaling()
     masks = [reference.rng.random(cotangent.shape) < 0.5 for cotangent in dy]
-    some = [np.where(mask, cotangent, 0.0) for mask, cotangent in zip(masks, dy, strict=True)]
+    part = [np.where(mask, cotangent, 0.0) for mask, cotangent in zip(masks, dy, strict=True)]
     rest = [np.where(mask, 0.0, cotangent) for mask, cotangent in zip(masks, dy, strict=True)]
-    first, other = reference.new_gradients(dy=some), reference.new_gradients(dy=rest)
-    total = {name: g + other[name] for name, g in first.items()}
+    first, second = reference.new_gradients(dy=part), reference.new_gradients(dy=rest)
+    total = {name: g + second[name] for name, g in first.items()}
     if reference.largest_gap(total):
-        reference.measure_rounding(some)  # beside dy
+        reference.measure_rounding(part)  # besides dy
     if gap := reference.largest_gap(total):
         text = f"backward of some of dy, and of the rest of dy, do not add up: {gap[1]}"
         return [Finding("linear", FAIL, text, gap[0])]
@@ -62,7 +59,7 @@ def linear(reference: Reference) -> list[Finding]:
 
 
 def batch(reference: Reference) -> list[Finding]:
-    """(2), where the pair has declared which blocks have examples, and does not draw for each."""
+    """(2), where the pair declares a batch axis, and draws no random numbers per example."""
     pair = reference.pair
     if not pair.per_example or not reference.repeats or pair.frozen.shared is not None:
         return []
@@ -76,16 +73,16 @@ def batch(reference: Reference) -> list[Finding]:
         text = f"batch laws do not apply: y {shapes} has no axis {axis} of the {n} examples"
         return [Finding("batch", NOTE, text)]
     first = ""
-    for axes in _readings(reference, axis, n):
-        words = _broken(reference, axes, axis, n)
+    for axes in _possible_axes(reference, axis, n):
+        words = _broken_law(reference, axes, axis, n)
         if not words:
             return [Finding("batch", PASS)]
         first = first or words
     return [Finding("batch", FAIL, first)]
 
 
-def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int]]:
-    """Which arrays may have examples: those declared, and others with as many, such as labels."""
+def _possible_axes(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int]]:
+    """Arrays that may have a batch axis: those declared, and others as long, such as labels."""
     pair = reference.pair
     declared = pair.per_example
     yield declared
@@ -98,12 +95,12 @@ def _readings(reference: Reference, axis: int, n: int) -> Iterator[dict[str, int
         yield {**declared, **dict.fromkeys(others, axis)}
     others = others[:MOST_GUESSES]
     for count in range(len(others), 0, -1):
-        for some in combinations(others, count):
-            yield {**declared, **dict.fromkeys(some, axis)}
+        for subset in combinations(others, count):
+            yield {**declared, **dict.fromkeys(subset, axis)}
 
 
-def _broken(reference: Reference, axes: dict[str, int], axis: int, n: int) -> str:
-    """Which law is broken, in words; "" where they hold."""
+def _broken_law(reference: Reference, axes: dict[str, int], axis: int, n: int) -> str:
+    """Which part of (2) is broken, in words; "" where all hold."""
     order = reference.rng.permutation(n)
     cuts = [np.arange(1), np.arange(1, n)] if n > 1 else []
     trials = {
@@ -113,7 +110,7 @@ def _broken(reference: Reference, axes: dict[str, int], axis: int, n: int) -> st
     }
     for words, choices in trials.items():
         try:
-            problem = _chosen(reference, axes, axis, choices) if choices else ""
+            problem = _compare_choices(reference, axes, axis, choices) if choices else ""
         except OutOfBudget:
             raise
         except Stopped as stop:
@@ -123,8 +120,10 @@ def _broken(reference: Reference, axes: dict[str, int], axis: int, n: int) -> st
     return ""
 
 
-def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list[Array]) -> str:
-    """(2) for choices that have every example equally often."""
+def _compare_choices(
+    reference: Reference, axes: dict[str, int], axis: int, choices: list[Array]
+) -> str:
+    """(2) for choices that together contain every example equally often."""
     pair = reference.pair
     outputs: list[list[Array]] = []
     parts: list[Gradients] = []
@@ -139,14 +138,14 @@ def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list
     if words:
         return f"y is not the same, example by example: {words}"
     joined: Gradients = {}
-    wanted: Gradients = {}
+    expected: Gradients = {}
     for name, g in reference.gradients.items():
         if name in axes:
             joined[name] = np.concatenate([part[name] for part in parts], axes[name])
-            wanted[name] = g.take(i, axes[name])
+            expected[name] = g.take(i, axes[name])
         else:
-            joined[name], wanted[name] = np.add.reduce([part[name] for part in parts]), times * g
-    gap = reference.largest_gap(joined, wanted)
+            joined[name], expected[name] = np.add.reduce([part[name] for part in parts]), times * g
+    gap = reference.largest_gap(joined, expected)
     if not gap:
         return ""
     how = "is not the same, example by example" if gap[0] in axes else "does not add up"
@@ -156,17 +155,17 @@ def _chosen(reference: Reference, axes: dict[str, int], axis: int, choices: list
 def _pass(
     reference: Reference, axes: dict[str, int], axis: int, i: Array
 ) -> tuple[list[Array], Gradients]:
-    """Outputs and gradients for the examples i."""
+    """The outputs and gradients of a pass over the examples i."""
     pair = reference.pair
     others = {name: array for name, array in pair.other_arrays.items() if name in axes}
     everything = {**pair.blocks, **others}
-    some: Blocks = {
+    selected: Blocks = {
         name: array.take(i, axes[name]) if name in axes else array
         for name, array in everything.items()
     }
-    before, pair.blocks = pair.blocks, {name: some[name] for name in pair.blocks}
+    before, pair.blocks = pair.blocks, {name: selected[name] for name in pair.blocks}
     try:
-        run = pair.forward(some)
+        run = pair.forward(selected)
         outputs = [y.copy() for y in run.outputs]
         return outputs, reference.backward(
             run, [cotangent.take(i, axis) for cotangent in reference.dy]

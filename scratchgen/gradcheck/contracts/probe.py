@@ -1,7 +1,9 @@
-"""The first calls of a pair: what it gives, and whether it gives that again.
+"""The first calls of a pair: two equal passes give equal results, of the right kinds.
 
-Nothing is measured here. Where nothing more can be asked, `Stopped` says why; everything else that
-is worth a word is a finding.
+    f(x) = f(x), again, to 1e-12                                                                 (1)
+
+Nothing is measured here. Where the check cannot go on, `Stopped` says why. Everything else worth
+reporting is a finding.
 """
 
 import numpy as np
@@ -13,39 +15,39 @@ from ..pairs.pair import Pair
 from ..pairs.silence import quiet
 from ..results import NOTE, Finding
 from .comparing import distance, percent, share_memory
-from .gradient_shapes import NARROW, gradients_of, in_single, raw_kinds
+from .gradient_shapes import NARROW, gradient_findings, in_single, raw_kinds
 from .purity import by_name, copies_of, purity
 
 HUGE = 10**7  # numbers in one block
-COPIES = 10  # of a block that are held at a time
-SAME = 1e-12  # a relative difference between two equal passes, that threads may make
-CALLS = 8  # that show whether results drift or jump
+COPIES = 10  # of a block that exist at a time
+SAME = 1e-12  # relative difference between two equal passes that threads may cause
+CALLS = 8  # to see whether results drift or jump
 
 
 def first_calls(
     pair: Pair, rng: np.random.Generator, findings: list[Finding] | None = None
 ) -> list[Finding]:
-    """What the first calls show; added to `findings`, which then outlive a Stopped."""
+    """What the first calls show, added to `findings`, which survive a Stopped."""
     found = [] if findings is None else findings
-    pair.copies = True  # until it is known what it writes into
-    with quiet() as said:
+    pair.copies = True  # until we know what it writes into
+    with quiet() as printed:
         try:
-            found += arguments_of(pair)
+            found += argument_findings(pair)
             run = first_forward(pair)
-            found += outputs_of(pair, run)
+            found += output_findings(pair, run)
             dy = [cotangent(pair, y, rng) for y in run.outputs]
             found += purity(pair, dy)
-            found += repeated(pair, run)
-            found += gradients_of(pair, dy)
+            found += repetition(pair, run)
+            found += gradient_findings(pair, dy)
             found += in_single(pair, dy)
         finally:
-            if lines := said.text.strip().splitlines():
+            if lines := printed.text.strip().splitlines():
                 found.append(Finding("prints", NOTE, f"it prints {lines[0]!r}"))
     return found
 
 
-def arguments_of(pair: Pair) -> list[Finding]:
-    """Notes on what is differentiated, and what is not. Stopped where there is nothing."""
+def argument_findings(pair: Pair) -> list[Finding]:
+    """Notes on what is differentiated and what is not. Stopped where nothing is."""
     found = []
     if pair.constants:
         names = ", ".join(pair.constants)
@@ -54,8 +56,8 @@ def arguments_of(pair: Pair) -> list[Finding]:
         text = "the derivative is that of the declared surrogate, not of forward"
         found.append(Finding("surrogate", NOTE, text))
     if not pair.checked:
-        came = ", ".join(f"{name} is {kind}" for name, kind in pair.kinds.items())
-        text = f"no argument holds floats ({came}): give 1.0 for 1, or an array of floats"
+        given = ", ".join(f"{name} is {kind}" for name, kind in pair.kinds.items())
+        text = f"no argument holds floats ({given}): give 1.0 for 1, or an array of floats"
         raise Stopped("empty", text)
     for name, block in pair.blocks.items():
         if not block.size:
@@ -70,7 +72,7 @@ def arguments_of(pair: Pair) -> list[Finding]:
 
 
 def first_forward(pair: Pair) -> Run:
-    """A forward pass on copies. Stopped for what is not finite, whole numbers, a refused batch."""
+    """A forward pass on copies. Stopped where the outputs are not finite, or whole numbers."""
     try:
         run = pair.forward(copies_of(pair.blocks))
     except OutOfBudget:
@@ -97,7 +99,7 @@ def _not_finite(name: str, array: Array) -> str:
     return f"{at} is {array[tuple(bad[0])]} ({len(bad)} of {array.size} entries are not finite)"
 
 
-def outputs_of(pair: Pair, run: Run) -> list[Finding]:
+def output_findings(pair: Pair, run: Run) -> list[Finding]:
     """Notes on outputs: constants, empty ones, float32 where float64 went in."""
     found = []
     for name, y in by_name(run.outputs, "y").items():
@@ -113,8 +115,8 @@ def outputs_of(pair: Pair, run: Run) -> list[Finding]:
     return found
 
 
-def repeated(pair: Pair, run: Run) -> list[Finding]:
-    """Whether a second pass gives the same. Stopped where it does not, whatever is held still."""
+def repetition(pair: Pair, run: Run) -> list[Finding]:
+    """(1). Stopped where it fails although all random generators repeat their draws."""
     found = []
     second = pair.forward(copies_of(pair.blocks)).outputs
     off = distance(run.outputs, second)
@@ -134,7 +136,7 @@ def repeated(pair: Pair, run: Run) -> list[Finding]:
 
 
 def _unsteady(pair: Pair, off: float) -> Stopped:
-    """What to say of a forward pass that gives something else each time: does it drift, or jump?"""
+    """Why a forward pass gives another result each time: does it drift, or jump?"""
     rows = []
     for _ in range(CALLS):
         outputs = pair.forward(copies_of(pair.blocks)).outputs

@@ -1,7 +1,9 @@
-"""What a pair is given it must leave as it was: compared byte by byte, and given read-only.
+"""A pass does not change the arrays that it is given: compared byte by byte, and tried read-only.
+
+    bytes(x) and bytes(dy) are the same before and after forward(x) and backward(dy)             (1)
 
 A function that writes into its arguments works by itself, and spoils what its caller still needs:
-the input of a layer, kept for another's backward pass, or the gradient that two layers share.
+the input that a layer keeps for its backward pass, or a gradient that two layers share.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,22 +18,22 @@ from ..results import FAIL, NOTE, PASS, Finding
 
 
 class Snapshot:
-    """Arrays as they are now, to see later whether something was written into them."""
+    """The bytes of some arrays, to be compared with later."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         self.arrays = {name: array for name, array in arrays.items() if array.dtype.kind in "biuf"}
         self.before = {name: (array.shape, array.tobytes()) for name, array in self.arrays.items()}
 
     def changed(self) -> list[str]:
-        """The names of those that are no longer what they were."""
+        """The names of the arrays that are no longer the same: (1)."""
         return [
             name
             for name, array in self.arrays.items()
             if (array.shape, array.tobytes()) != self.before[name]
         ]
 
-    def put_back(self, names: Sequence[str]) -> None:
-        """What they were is written into them again."""
+    def restore(self, names: Sequence[str]) -> None:
+        """Write the old bytes into these arrays again."""
         for name in names:
             shape, before = self.before[name]
             array = self.arrays[name]
@@ -39,10 +41,10 @@ class Snapshot:
             array[...] = np.frombuffer(before, array.dtype).reshape(shape)
 
     def findings(self, stage: str) -> list[Finding]:
-        """A FAIL for each array that `stage` wrote into; all are put back."""
+        """A FAIL for each array that `stage` wrote into; all are restored."""
         names = self.changed()
         found = [Finding("pure", FAIL, self._words(name, stage)) for name in names]
-        self.put_back(names)
+        self.restore(names)
         return found
 
     def _words(self, name: str, stage: str) -> str:
@@ -57,23 +59,23 @@ class Snapshot:
 
 
 def copies_of(blocks: Mapping[str, Array]) -> Blocks:
-    """Copies, with the same layout."""
+    """Copies in the same memory layout."""
     return {name: block.copy("K") for name, block in blocks.items()}
 
 
 def by_name(arrays: Sequence[Array], name: str) -> dict[str, Array]:
-    """Outputs, or cotangents, by name: `y`, or `y[0]`, `y[1]` where there are several."""
+    """Outputs or cotangents by name: `y`, or `y[0]`, `y[1]` where there are several."""
     return {f"{name}[{i}]" if len(arrays) > 1 else name: array for i, array in enumerate(arrays)}
 
 
 def writes_of_a_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array]) -> list[Finding]:
-    """What a forward and a backward pass write into, of all that they are given."""
-    mine, cotangents = copies_of(blocks), [cotangent.copy("K") for cotangent in dy]
-    before = Snapshot({**mine, **pair.other_arrays})
-    run = pair.forward(mine)
+    """A FAIL for each array that a forward or a backward pass changes."""
+    arguments, cotangents = copies_of(blocks), [cotangent.copy("K") for cotangent in dy]
+    before = Snapshot({**arguments, **pair.other_arrays})
+    run = pair.forward(arguments)
     found = before.findings("forward")
     outputs = Snapshot(by_name(run.outputs, "y"))
-    between = Snapshot({**mine, **pair.other_arrays, **by_name(cotangents, "dy")})
+    between = Snapshot({**arguments, **pair.other_arrays, **by_name(cotangents, "dy")})
     pair.backward(run, cotangents)
     found += between.findings("backward")
     for name in outputs.changed():
@@ -83,16 +85,16 @@ def writes_of_a_pass(pair: Pair, blocks: Mapping[str, Array], dy: Sequence[Array
 
 
 def purity(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
-    """Whether the pair leaves what it is given as it was; where not, it gets copies from now on."""
+    """(1) for a pair; one that breaks it is given copies from now on."""
     pair.copies = False
-    held = Snapshot(pair.other_arrays)
+    others = Snapshot(pair.other_arrays)
     try:
         found = writes_of_a_pass(pair, pair.blocks, dy)
         refusal = _refusal(pair, dy)
         if refusal and not _failed(found):
-            found += _elsewhere(pair, dy)
+            found += _with_signs_flipped(pair, dy)
     finally:
-        held.put_back(held.changed())
+        others.restore(others.changed())
     impure = _failed(found)
     pair.copies = bool(impure)
     if refusal and impure:
@@ -108,12 +110,12 @@ def _failed(found: list[Finding]) -> list[Finding]:
 
 
 def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
-    """What is raised, and where, when nothing that is given can be written into; "" for nothing."""
-    mine, cotangents = copies_of(pair.blocks), [cotangent.copy("K") for cotangent in dy]
-    for array in (*mine.values(), *cotangents):
+    """What a pass raises when all of its arguments are read-only; "" if nothing."""
+    arguments, cotangents = copies_of(pair.blocks), [cotangent.copy("K") for cotangent in dy]
+    for array in (*arguments.values(), *cotangents):
         array.flags.writeable = False
     try:
-        pair.backward(pair.forward(mine), cotangents)
+        pair.backward(pair.forward(arguments), cotangents)
     except OutOfBudget:
         raise
     except Stopped as stop:
@@ -121,13 +123,13 @@ def _refusal(pair: Pair, dy: Sequence[Array]) -> str:
     return ""
 
 
-def _elsewhere(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
-    """What is written into at the point with all signs turned: masks may be empty at the first."""
-    turned = {
+def _with_signs_flipped(pair: Pair, dy: Sequence[Array]) -> list[Finding]:
+    """(1) at the point with all signs flipped, since a mask may be empty at the first."""
+    flipped = {
         name: -block if name in pair.checked else block for name, block in pair.blocks.items()
     }
     try:
-        return _failed(writes_of_a_pass(pair, turned, [-cotangent for cotangent in dy]))
+        return _failed(writes_of_a_pass(pair, flipped, [-cotangent for cotangent in dy]))
     except OutOfBudget:
         raise
     except Stopped:

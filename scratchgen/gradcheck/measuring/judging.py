@@ -11,8 +11,8 @@
     INCONCLUSIVE   everything else
 
 An entry of typical size, |g * u|_2 / sqrt(n), would have failed if it were wrong by more than
-10 bar / typical, relatively. That is the *resolution* of a PASS. A FAIL must be confirmed by steps a
-thousand times smaller, because large steps may miss the curvature in entries that are tiny.
+10 bar / typical, relatively. That is the *resolution* of a PASS. A FAIL must be confirmed by steps
+a thousand times smaller, because large steps may miss the curvature in entries that are tiny.
 
 A derivative of 0 has no relative error. It passes where f does not change at all. It also passes
 where D lies within a bar that is negligible beside f, and s is either as small as its own noise or

@@ -2,11 +2,11 @@
 
 Blocks are measured one after the other, because a single direction through all of them would drown
 the small blocks. Each block has three directions: two scaled by its root mean square, one by the
-size of each entry. All three must pass, and a FAIL at the given point is final. Only INCONCLUSIVE is
-tried again, with steps a thousand times smaller and then along another direction.
+size of each entry. All three must pass, and a FAIL at the given point is final. INCONCLUSIVE alone
+is tried again, with steps a thousand times smaller and then along another direction.
 
 Where left and right derivatives differ, x lies on a kink, and the derivative there is a convention.
-Where they are infinite, as for a root at 0, there is none. In both cases the measurement is repeated
+Where they are infinite, as for a root at 0, there is none. In both cases the derivative is measured
 beside the point, with every number of the block moved by 1 %.
 """
 

@@ -1,1 +1,1 @@
-"""What is checked: a forward and a backward pass, as functions of named arrays."""
+"""A layer, a model or two functions, as a forward and a backward pass over named arrays."""

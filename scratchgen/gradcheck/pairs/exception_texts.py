@@ -8,11 +8,11 @@ import numpy as np
 
 from ..measuring.passes import Stopped
 
-MOST_LETTERS = 200  # of a line or a message that is quoted
+MOST_LETTERS = 200  # of a quoted line or message
 
 
 def exception_text(problem: BaseException, stage: str) -> str:
-    """An exception of the user's code, with the line that raised it.
+    """An exception of a user's code in one line, with the place that raised it.
 
     `backward raised ValueError in line 12 of layers.py, dx = dy.sum(axis=3): no such axis`
     """
@@ -20,11 +20,11 @@ def exception_text(problem: BaseException, stage: str) -> str:
         return problem.text
     room = Path(__file__).parent.parent
     frames = traceback.extract_tb(problem.__traceback__)
-    ours = (room, *room.parent.glob("*.py"))  # and the command line's files
+    ours = {room, room.parent / "command"}
     theirs = [
         frame
         for frame in frames
-        if not {Path(frame.filename), *Path(frame.filename).parents} & set(ours)
+        if not {Path(frame.filename), *Path(frame.filename).parents} & ours
     ]
     packages = ("site-packages", "dist-packages")
     outside = [frame for frame in theirs if not any(name in frame.filename for name in packages)]
@@ -38,11 +38,11 @@ def exception_text(problem: BaseException, stage: str) -> str:
 
 
 def message_of(problem: BaseException) -> str:
-    """The message of an exception, whatever its own code does."""
+    """The message of an exception, even if its __str__ raises."""
     try:
         return str(problem)
     except Exception:  # a user's class of errors may have any __str__
-        return "and its message cannot be had"
+        return "its message cannot be read"
 
 
 def shortened(text: str) -> str:
@@ -54,14 +54,14 @@ def name_of_function(f: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a constant is: `an array of int64`, `None`, `of type str`."""
+    """The kind of a constant: `an array of int64`, `None`, `of type str`."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
 def type_in_words(value: Any, array: Any = None) -> str:
-    """What came, in words."""
+    """The type of a returned value, in words."""
     if value is None:
         return "None"
     if array is not None and array.dtype.kind == "c":

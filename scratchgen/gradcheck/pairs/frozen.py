@@ -1,8 +1,8 @@
-"""Random numbers that come again: every generator in reach of a function, found and put back.
+"""Random generators that repeat their draws: those in reach of a function are found and reset.
 
-A function that draws has no derivative that differences could see, unless each call draws the same.
-So the generators that stand in its arguments, closure, defaults, globals or attributes are found,
-and put back to where they stood before each call.
+A function that draws random numbers has no derivative that differences could show, unless each call
+draws the same. So the generators in its arguments, closure, defaults, globals and attributes are
+found, and reset before each call.
 """
 
 import functools
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-MOST_OBJECTS = 5_000  # that are looked into
+MOST_OBJECTS = 5_000  # to be searched
 DEPTH = 6
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
 class Frozen:
-    """Generators, each with the state to which `restore` puts it back."""
+    """Generators, each with the state to which `restore` resets it."""
 
     def __init__(self, *roots: Any) -> None:
         self.generators = generators_in(*roots)
@@ -27,14 +27,14 @@ class Frozen:
         self.shared: tuple[Any, Any] | None = None  # states of np.random and random
 
     def freeze_shared(self) -> None:
-        """Hold the module-wide generators of numpy and Python as well; slower, so not by default.
+        """Reset the module-wide generators of NumPy and Python as well; slower, so not by default.
 
-        Reads and puts back the states that users of `np.random.rand()` share.
+        They are the generators behind `np.random.rand()` and `random.random()`.
         """
         self.shared = (np.random.get_state(), random.getstate())  # noqa: NPY002 - a user's calls
 
     def restore(self) -> None:
-        """Put every generator back."""
+        """Reset every generator."""
         for generator, state in zip(self.generators, self.states, strict=True):
             if isinstance(generator, np.random.Generator):
                 generator.bit_generator.state = state
@@ -47,7 +47,7 @@ class Frozen:
             random.setstate(self.shared[1])
 
     def moved(self) -> bool:
-        """Whether any of the generators has drawn since."""
+        """Whether any of the generators has drawn since the last reset."""
         return any(
             str(_state(generator)) != str(state)
             for generator, state in zip(self.generators, self.states, strict=True)
@@ -55,14 +55,14 @@ class Frozen:
 
 
 def _state(generator: Any) -> Any:
-    """Where a generator stands."""
+    """The state of a generator."""
     if isinstance(generator, np.random.Generator):
         return generator.bit_generator.state
     return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
 
 
 def generators_in(*roots: Any) -> list[Any]:
-    """Every generator of numpy or Python that can be reached from the objects, each once."""
+    """Every generator of NumPy or Python in reach of the objects, each listed once."""
     found: dict[int, Any] = {}
     seen: set[int] = set()
 
@@ -84,7 +84,7 @@ def generators_in(*roots: Any) -> list[Any]:
 
 
 def _inside(value: Any) -> list[Any]:
-    """The objects that an object holds."""
+    """The objects inside an object."""
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, list | tuple | set | frozenset):
@@ -95,17 +95,17 @@ def _inside(value: Any) -> list[Any]:
         return [value.__self__, value.__func__]
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-        named = [value.__globals__.get(name) for name in value.__code__.co_names]
+        used = [value.__globals__.get(name) for name in value.__code__.co_names]
         defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        return [*cells, *defaults, *named, getattr(value, "__wrapped__", None)]
+        return [*cells, *defaults, *used, getattr(value, "__wrapped__", None)]
     attributes = getattr(value, "__dict__", None)
     own = list(attributes.values()) if isinstance(attributes, dict) else []
     slots = [name for kind in type(value).__mro__ for name in _slots(kind)]
-    shared = [value for kind in type(value).__mro__ for value in vars(kind).values()]
+    of_classes = [item for kind in type(value).__mro__ for item in vars(kind).values()]
     return [
         *own,
         *(getattr(value, name, None) for name in slots),
-        *(value for value in shared if isinstance(value, GENERATORS)),
+        *(item for item in of_classes if isinstance(item, GENERATORS)),
     ]
 
 

@@ -18,8 +18,8 @@ from .pair import Pair, output_array
 class FunctionPair(Pair):
     """Functions of a user's own: what `VJPPair` and `CachedPair` share.
 
-    `surrogate` is a function whose derivative the backward pass is, where that is on purpose not
-    the derivative of f.
+    Where the backward pass is deliberately not the derivative of f, `surrogate` is the function
+    whose derivative it is.
     """
 
     def __init__(self, f: Any, backward: Any, args: Any, name: str, surrogate: Any = None) -> None:
@@ -30,26 +30,26 @@ class FunctionPair(Pair):
         args = args if isinstance(args, tuple | list) else (args,)
         self.f, self.function, self.surrogate, self.args = f, backward, surrogate, tuple(args)
         self.names = argument_names(f, len(self.args))
-        found = [
+        values = [
             leaf
             for arg, name in zip(self.args, self.names, strict=True)
             for leaf in leaves(arg, name)
         ]
-        blocks = {name: block for name, value in found if (block := as_block(value)) is not None}
+        blocks = {name: block for name, value in values if (block := as_block(value)) is not None}
         super().__init__(name or name_of_function(f), blocks, f, backward, surrogate, self.args)
-        self.constants = [name for name, _ in found if name not in blocks]
-        self.kinds = {name: kind_of(value) for name, value in found if name not in blocks}
-        rest = {name: labels_of(value) for name, value in found if name not in blocks}
+        self.constants = [name for name, _ in values if name not in blocks]
+        self.kinds = {name: kind_of(value) for name, value in values if name not in blocks}
+        rest = {name: labels_of(value) for name, value in values if name not in blocks}
         self.other_arrays = {
             name: value for name, value in rest.items() if type(value) is np.ndarray
         }
         self.float32_blocks = [
-            n for n, value in found if getattr(value, "dtype", None) == np.float32
+            n for n, value in values if getattr(value, "dtype", None) == np.float32
         ]
-        self.structure: Any = None  # of the outputs, once they are seen
+        self.structure: Any = None  # of the outputs, after the first forward pass
 
     def _call(self, blocks: Blocks) -> list[Any]:
-        """The arguments, as the user gave them, with these blocks in them."""
+        """The arguments in the user's own structure, with these blocks in them."""
         pairs = zip(self.args, self.names, strict=True)
         return [rebuilt(arg, name, blocks) for arg, name in pairs]
 
@@ -70,23 +70,23 @@ class FunctionPair(Pair):
         )
 
     def _cotangents(self, dy: Sequence[Array]) -> Any:
-        """dy in the structure of what the forward pass gave."""
+        """dy in the structure of the outputs."""
         if not is_container(self.structure):
             return dy[0]
         names = [name for name, _ in leaves(self.structure, "y")]
         return rebuilt(self.structure, "y", dict(zip(names, dy, strict=True)))
 
     def _by_block(self, raw: Any) -> dict[str, Any]:
-        wanted = set(self.checked)
-        tops = gradients_by_argument(raw, self.args, self.names, list(self.blocks), self.checked)
+        blocks, checked = list(self.blocks), self.checked
+        gradients = gradients_by_argument(raw, self.args, self.names, blocks, checked)
         found: dict[str, Any] = {}
         for arg, name in zip(self.args, self.names, strict=True):
-            if name in tops:
-                found |= gradients_by_leaf(arg, tops[name], name)
+            if name in gradients:
+                found |= gradients_by_leaf(arg, gradients[name], name)
         for name in self.constants:
             if found.get(name) is not None:
                 self.unusual_kinds[name] = "a gradient"
-        return {name: found.get(name) for name in self.blocks if name in wanted}
+        return {name: found.get(name) for name in blocks if name in checked}
 
 
 class VJPPair(FunctionPair):
@@ -101,7 +101,7 @@ class VJPPair(FunctionPair):
         return (self.surrogate(*args) if self.surrogate else y), args
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
-        self.frozen.restore()  # the backward pass draws what the forward pass drew
+        self.frozen.restore()  # backward draws the same random numbers as forward
         return self.function(self._cotangents(dy), *run.memory)
 
 
@@ -115,13 +115,12 @@ class CachedPair(FunctionPair):
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         args = self._call(blocks)
-        given = self.f(*args)
-        if not isinstance(given, tuple | list) or len(given) != 2:
-            came = (
-                f"{len(given)} things" if isinstance(given, tuple | list) else type_in_words(given)
-            )
-            raise Stopped("count", f"forward returned {came}, wants (y, cache)")
-        y, cache = given
+        returned = self.f(*args)
+        if not isinstance(returned, tuple | list) or len(returned) != 2:
+            is_sequence = isinstance(returned, tuple | list)
+            what = f"{len(returned)} things" if is_sequence else type_in_words(returned)
+            raise Stopped("count", f"forward returned {what}, wants (y, cache)")
+        y, cache = returned
         return (self.surrogate(*args) if self.surrogate else y), cache
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
@@ -129,7 +128,7 @@ class CachedPair(FunctionPair):
 
 
 def argument_names(f: Callable[..., Any], n: int) -> list[str]:
-    """The names of the first n arguments of f, or args[0], args[1] ... where they have none."""
+    """The names of the first n arguments of f, or args[0], args[1] ... if f hides them."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):  # a builtin
@@ -140,7 +139,7 @@ def argument_names(f: Callable[..., Any], n: int) -> list[str]:
 
 
 def by_name(f: Callable[..., Any], args: Mapping[str, Any]) -> Any:
-    """The arguments in f's order, where a dict has the first of its names; otherwise the dict."""
+    """The arguments in the order of f, if the dict has their names; otherwise the dict itself."""
     names = argument_names(f, len(args))
     return tuple(args[name] for name in names) if set(names) == set(args) else args
 

@@ -11,10 +11,10 @@ from .named_blocks import is_container, keys, parts
 def gradients_by_argument(
     raw: Any, args: Sequence[Any], names: list[str], blocks: Sequence[str], wanted: Sequence[str]
 ) -> dict[str, Any]:
-    """What was given for each argument, by its name. Raises Stopped for a wrong number."""
-    with_blocks = {_first_word(name) for name in blocks}
+    """The gradient of each argument, by name. Raises Stopped for a wrong number of them."""
+    with_blocks = {_argument_of(name) for name in blocks}
     floats = [name for name in names if name in with_blocks]
-    asked = {_first_word(name) for name in wanted}
+    checked = {_argument_of(name) for name in wanted}
     only = args[names.index(floats[0])] if len(floats) == 1 else None
     is_whole = len(floats) == 1 and _is_one_gradient(raw, only, len(args))
     if isinstance(raw, Mapping | SimpleNamespace) and not is_whole:
@@ -26,19 +26,19 @@ def gradients_by_argument(
             raise Stopped("count", f"backward gave a gradient for {unknown[0]!r}, wants {wanted}")
         return {known[key]: gradient for key, gradient in given.items()}
     if isinstance(raw, tuple | list) and not is_whole:
-        for order in (names, floats, [name for name in floats if name in asked]):
+        for order in (names, floats, [name for name in floats if name in checked]):
             if len(raw) == len(order):
                 return dict(zip(order, raw, strict=True))
-        came = f"{len(raw)} gradients" if len(raw) != 1 else "1 gradient"
-        raise Stopped("count", f"backward gave {came} for {_listed(floats)}")
-    if len(floats) == 1 or len(asked) == 1:
-        return {(floats if len(floats) == 1 else list(asked))[0]: raw}
-    came = "None" if raw is None else "1 gradient"
-    raise Stopped("count", f"backward gave {came} for {_listed(floats)}")
+        count = f"{len(raw)} gradients" if len(raw) != 1 else "1 gradient"
+        raise Stopped("count", f"backward gave {count} for {_listed(floats)}")
+    if len(floats) == 1 or len(checked) == 1:
+        return {(floats if len(floats) == 1 else list(checked))[0]: raw}
+    count = "None" if raw is None else "1 gradient"
+    raise Stopped("count", f"backward gave {count} for {_listed(floats)}")
 
 
 def _is_one_gradient(raw: Any, arg: Any, n_args: int) -> bool:
-    """Whether `raw` is the gradient of the one argument, rather than a container of it."""
+    """Whether `raw` is itself the gradient of the only argument, and not a container of it."""
     if not is_container(arg):
         return isinstance(raw, list) and not is_container(raw) and len(raw) != 1
     if n_args > 1 and isinstance(raw, tuple | list) and len(raw) == n_args:
@@ -58,15 +58,15 @@ def gradients_by_leaf(arg: Any, gradient: Any, name: str) -> dict[str, Any]:
 
 
 def _part(gradient: Any, key: Any) -> Any:
-    """`gradient[key]` or `gradient.key`, None where there is none."""
+    """`gradient[key]` or `gradient.key`; None if there is neither."""
     try:
         return gradient[key]
     except (TypeError, KeyError, IndexError):
         return getattr(gradient, str(key), None)
 
 
-def _first_word(name: str) -> str:
-    """The argument of a block: `p` of `p['w'][0]`; `args[0]` has no name but that."""
+def _argument_of(name: str) -> str:
+    """The argument that a block belongs to: `p` for `p['w'][0]`, `args[0]` for `args[0][1]`."""
     cut = name.find("]") + 1 if name.startswith("args[") else 0
     ends = [place for sign in "[." if (place := name.find(sign, cut)) >= 0]
     return name[: min(ends)] if ends else name

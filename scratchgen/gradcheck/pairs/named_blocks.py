@@ -1,11 +1,11 @@
-"""Arguments as a user has them, arrays in dicts and lists, and the same as named blocks.
+"""A user's arguments, arrays in dicts and lists, as named blocks and back.
 
     leaves({"w": [w0, w1], "b": b}, "p")     p['w'][0], p['w'][1], p['b']
     rebuilt(...)                             the same dicts and lists around other arrays
 
-A list of numbers is an array; a list that holds an array, a dict, a tuple or None is a container.
-Arrays of floats, and floats, are to be differentiated; whole numbers, booleans, text, None and all
-other objects are constants.
+A list of numbers is an array. A list with an array, a dict, a tuple or None in it is a container.
+Arrays of floats, and floats, are differentiated. Whole numbers, booleans, text, None and all other
+objects are constants.
 """
 
 import copy
@@ -22,7 +22,7 @@ DEEPEST = 40  # containers within containers
 
 
 def is_container(value: Any, depth: int = 0) -> bool:
-    """Whether `value` holds arguments rather than being one."""
+    """Whether `value` contains arguments, and is not an argument itself."""
     if isinstance(value, Mapping | SimpleNamespace | tuple):
         return True
     if not isinstance(value, list) or depth > DEEPEST:
@@ -34,23 +34,23 @@ def is_container(value: Any, depth: int = 0) -> bool:
 
 
 def keys(value: Any) -> list[Any]:
-    """What the parts of a container are called in it: keys, names or numbers."""
+    """The keys, attribute names or indices of a container."""
     if isinstance(value, Mapping):
         return list(value)
     return list(vars(value)) if isinstance(value, SimpleNamespace) else list(range(len(value)))
 
 
 def parts(value: Any, name: str) -> list[tuple[str, Any]]:
-    """What a container holds, with a name for each: `p['w']`, `p[0]`, `p.w`."""
+    """The items of a container, each with its name: `p['w']`, `p[0]`, `p.w`."""
     if isinstance(value, SimpleNamespace):
         return [(f"{name}.{key}", item) for key, item in vars(value).items()]
     return [(f"{name}[{key!r}]", value[key]) for key in keys(value)]
 
 
 def leaves(value: Any, name: str, depth: int = 0) -> list[tuple[str, Any]]:
-    """All that stands in `value`, containers opened: name -> what is there, in order.
+    """The leaves of nested containers in order, each with its name.
 
-    Raises KindError for what is nested too deep, as a list that holds itself is.
+    Raises KindError for a value nested too deep, such as a list that contains itself.
     """
     if depth > DEEPEST:
         raise KindError(f"{name[:40]} ... is nested more than {DEEPEST} deep, or holds itself")
@@ -60,12 +60,12 @@ def leaves(value: Any, name: str, depth: int = 0) -> list[tuple[str, Any]]:
 
 
 def rebuilt(value: Any, name: str, blocks: Mapping[str, Any]) -> Any:
-    """`value` with what `blocks` has by name in the place of its leaves."""
+    """`value` with its leaves replaced by the entries of `blocks` of the same names."""
     if not is_container(value):
         return blocks.get(name, value)
     inner = [rebuilt(item, part, blocks) for part, item in parts(value, name)]
     if type(value) not in (dict, list, tuple, SimpleNamespace) and hasattr(value, "__setitem__"):
-        same = copy.copy(value)  # a class of the user's own
+        same = copy.copy(value)  # of a class of the user's own
         for key, item in zip(keys(value), inner, strict=True):
             same[key] = item
         return same
@@ -79,7 +79,7 @@ def rebuilt(value: Any, name: str, blocks: Mapping[str, Any]) -> Any:
 
 
 def as_block(value: Any) -> Array | None:
-    """A float array or number as a float64 array of its own, with its layout; None for a constant.
+    """A float64 copy of a float array or number, in the same layout; None for a constant.
 
     >>> as_block([1.5, 2]), as_block(3), as_block("text")
     (array([1.5, 2. ]), None, None)

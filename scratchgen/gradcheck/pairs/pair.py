@@ -24,28 +24,28 @@ MOST_NUMBERS = 2**24  # in all blocks of a pair together: 2 GiB
 
 
 class Pair:
-    """What all pairs share; `_forward`, `_backward`, `_outputs` and `_by_block` differ.
+    """What all pairs share; subclasses define `_forward` and `_backward`.
 
     Attributes:
-        name: of what is checked, as `Dense(3 -> 2)`.
+        name: of the subject, such as `Dense(3 -> 2)`.
         blocks: name -> float64 array, the point at which the pair is checked.
-        wanted: the names of the blocks whose gradients are checked.
-        constants: the names of arguments that have no gradient, such as labels.
-        kinds: of the constants, in words.
-        per_example: the blocks with a batch axis, name -> axis; empty where examples may mix.
+        checked: the names of the blocks whose gradients are checked.
+        constants: the names of arguments without a gradient, such as labels.
+        kinds: the kinds of the constants, in words.
+        per_example: name -> batch axis of the blocks that have one; empty where examples may mix.
         takes_cotangents: False for an objective, whose cotangent is always 1.
-        copies: True once it was seen to write into what it is given, or has given: it then gets
-            copies, and copies are kept.
-        eps: of the coarsest float type that an output came in.
-        numbers: how many there are in all blocks together.
-        held: the arrays that it works with besides the blocks, such as labels, by name.
-        single: the names of the blocks that were given in float32.
-        shapes: of the outputs, for every combination of shapes of the blocks that was given.
-        came: block -> what the backward pass last gave for it, where that was no float64 array.
+        copies: True if it writes into its arguments or into arrays that it returned; it then gets
+            copies, and its results are copied.
+        eps: the machine epsilon of the coarsest float type among the outputs.
+        numbers: how many numbers there are in all blocks together.
+        other_arrays: name -> array that it uses besides the blocks, such as labels.
+        float32_blocks: the names of the blocks that were given in float32.
+        shapes: shapes of the blocks -> shapes of the outputs, as seen so far.
+        unusual_kinds: block -> type of its last gradient, where that was no float64 array.
     """
 
     takes_cotangents = True
-    surrogate: Any = None  # what is differentiated in the place of forward, where that is declared
+    surrogate: Any = None  # what is differentiated in place of forward, if declared
 
     def __init__(self, name: str, blocks: Blocks, *roots: Any) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class Pair:
             )
 
     def forward(self, blocks: Blocks) -> Run:
-        """One forward pass. Raises Stopped where it raises, or gives no arrays of numbers."""
+        """One forward pass. Raises Stopped if it raises, or returns no arrays of numbers."""
         self.forward_calls += 1
         self.budget.check()
         if self.copies:
@@ -89,10 +89,10 @@ class Pair:
         return Run(tuple(y.copy() for y in outputs) if self.copies else outputs, memory)
 
     def backward(self, run: Run, dy: Sequence[Array]) -> dict[str, Array | NoGradient]:
-        """The gradient of each block, float64 and of its shape, or what is odd about it.
+        """The gradient of each block, a float64 array of its shape, or a NoGradient.
 
-        dy holds an array for each output. Raises Stopped where the backward pass raises, or gives
-        what cannot be told apart into blocks. Where it gives None, the gradient is zeros.
+        dy has an array for each output. Raises Stopped if the backward pass raises, or if its
+        result cannot be assigned to blocks. None counts as zeros.
         """
         self.backward_calls += 1
         self.budget.check()
@@ -107,19 +107,19 @@ class Pair:
         return copied(gradients) if self.copies else gradients
 
     def _expect_shapes(self, blocks: Blocks, outputs: tuple[Array, ...]) -> None:
-        """Stopped where blocks of the same shapes have given outputs of other shapes before."""
-        given = tuple([block.shape for block in blocks.values()])
-        now = [y.shape for y in outputs]
-        before = self.shapes.setdefault(given, now)
-        if now != before:
-            text = f"forward gives outputs of shapes {before}, and then of {now}"
+        """Raises Stopped if blocks of these shapes gave outputs of other shapes before."""
+        block_shapes = tuple([block.shape for block in blocks.values()])
+        shapes = [y.shape for y in outputs]
+        before = self.shapes.setdefault(block_shapes, shapes)
+        if shapes != before:
+            text = f"forward gives outputs of shapes {before}, and then of {shapes}"
             raise Stopped("varying", f"{text}: what depends on values has no derivative")
 
     def move_to(self, blocks: Blocks) -> None:
-        """From now on the gradient is asked for there: what holds something fixed has to know."""
+        """Note a new point; a pair that holds something fixed has to know it."""
 
     def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
-        """The outputs for blocks of which one is complex; None where that does not work."""
+        """The outputs where one of the blocks is complex; None where that does not work."""
         self.forward_calls += 1
         self.frozen.restore()
         try:
@@ -129,7 +129,7 @@ class Pair:
             return None
 
     def declare_batch(self, axis: int) -> None:
-        """Say that the first block has examples along `axis`, and that they do not mix."""
+        """Declare that the first block has examples along `axis`, which do not mix."""
         axis = whole(axis, "batch_axis")
         if not self.blocks:
             return
@@ -141,30 +141,30 @@ class Pair:
         self.per_example = {name: axis}
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
-        """What the forward pass gives, and what is remembered of it."""
+        """What the forward pass returns, and its memory for the backward pass."""
         raise NotImplementedError
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
-        """What the backward pass gives."""
+        """What the backward pass returns."""
         raise NotImplementedError
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
-        """What the forward pass gave, as arrays. Stopped for what is no array of numbers."""
+        """The outputs as arrays. Raises Stopped for anything but arrays of numbers."""
         if type(y) is np.ndarray and y.dtype == np.float64:
             return (y,)
         return (output_array("y", y),)
 
     def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:
-        """Gradients by other ways to ask for them, in words: each ought to be the same."""
+        """Other ways to call the backward pass, in words, and their gradients: all should agree."""
         return {}
 
     def _by_block(self, raw: Any) -> dict[str, Any]:
-        """What the backward pass gave, by block; only blocks that are wanted."""
-        given = raw if isinstance(raw, Mapping) else {}
-        return {name: given.get(name) for name in self.checked}
+        """The result of the backward pass by block, for the blocks that are checked."""
+        returned = raw if isinstance(raw, Mapping) else {}
+        return {name: returned.get(name) for name in self.checked}
 
     def _gradient(self, name: str, raw: Any) -> Array | NoGradient:
-        """One gradient, as a float64 array of its block's shape."""
+        """A gradient as a float64 array of its block's shape, or what is wrong with it."""
         shape = self.blocks[name].shape
         if type(raw) is np.ndarray and raw.dtype == np.float64 and raw.shape == shape:
             return raw
@@ -187,7 +187,7 @@ class Pair:
 
 
 def output_array(name: str, value: Any) -> Array:
-    """One output as an array."""
+    """An output as an array. Raises Stopped unless it holds real numbers."""
     try:
         array = np.asarray(value)
     except Exception as problem:  # of a ragged list, or of a type's own __array__

@@ -1,8 +1,8 @@
-"""Silence, while code runs that may print and warn at each of a thousand calls.
+"""Silence while a user's code runs, which may print and warn at each of a thousand calls.
 
 sys.stdout, sys.stderr and the warnings filters belong to the whole process. The first thread that
-wants silence changes them, and the last that had it puts them back; in between, only the threads
-that asked for it are silent.
+asks for silence replaces them, and the last thread restores them. In between, only the threads that
+asked are silent.
 """
 
 import contextlib
@@ -15,40 +15,40 @@ from typing import Any
 
 import numpy as np
 
-KEPT = 200  # letters of what is printed
+KEPT = 200  # letters of the printed text
 _lock, _mine = threading.Lock(), threading.local()
-_before: list[Any] = []  # what the process had, while any thread is silent
+_before: list[Any] = []  # the streams and filters to restore
 _threads = 0
 
 
 class Sink:
-    """Takes whatever is printed, and keeps the beginning."""
+    """A stream that keeps the beginning of the printed text."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def write(self, text: str) -> int:
-        """Keep a little of it."""
+        """Keep the text while there is room."""
         if len(self.text) < KEPT:
             self.text += text[:KEPT]
         return len(text)
 
 
 class Stream(io.TextIOBase):
-    """Writes to the sink of the thread that writes, or where it always went."""
+    """Writes to the sink of the current thread, or else to the original stream."""
 
-    def __init__(self, otherwise: Any) -> None:
-        self.otherwise = otherwise
+    def __init__(self, original: Any) -> None:
+        self.original = original
 
     def write(self, text: str) -> int:
-        """To the one or the other."""
+        """Write to the sink of this thread, if it is silent."""
         sink = getattr(_mine, "sink", None)
-        return int((self.otherwise if sink is None else sink).write(text))
+        return int((self.original if sink is None else sink).write(text))
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Sink]:
-    """Nothing that is called herein prints or warns; yields what it would have printed."""
+    """Silence for the code within; yields what it would have printed."""
     outer, sink = getattr(_mine, "sink", None), Sink()
     _enter()
     _mine.sink = sink
