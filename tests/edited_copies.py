@@ -121,7 +121,7 @@ def trained(training: str, hook: str) -> dict[str, Any]:
     import scratchgen as sg
     import scratchgen.train
     from scratchgen.kernels.plans import Plan
-    from scratchgen.train import replay
+    from scratchgen.train import permission
 
     plans: list[Any] = []
     run_plan = Plan.run
@@ -134,7 +134,7 @@ def trained(training: str, hook: str) -> dict[str, Any]:
     x = (np.random.default_rng(0).random((ROWS, 6)) > 0.5).astype(np.float32)
     found = {}
     for name, way in WAYS.items():
-        replay.SAID.clear()
+        permission.SAID.clear()
         plans.clear()
         model, known = model_of(sg, training), {"sg": sg, "np": np, "sys": sys}
         exec(hook, known)

@@ -1,33 +1,29 @@
-"""A double of a trainer takes the steps that are recorded: what it computes with, it can only read.
+"""A double of a trainer takes the steps that are recorded, and can only read what it computes with.
 
-Vectors and gradients are those of the trainer itself, seen through read-only windows, so that
-kernels alone write them; optimizer memories and tapes are the same objects. In the place of a
-user's own part, of which nothing is known, stands one that runs it (stand_ins.py). The number of
-the step may be read by `kernels.scheduled` alone, as a plan cannot know it.
+Vectors and gradients are those of the trainer itself, seen through read-only windows, so that only
+kernels write them. Optimizer memories and tapes are the same objects. In the place of a user's own
+part stands a stand-in, which calls it (stand_ins.py). The number of the step can only be read by
+`kernels.scheduled` (step_number.py).
 """
 
 import copy
 import dataclasses
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from ..ground.arguments import Array
-from ..kernels.recording import is_recording
 from ..kernels.trust import is_ours
 from ..kernels.workspaces import read_only
 from ..losses.games import AdversarialLoss, shared_formula
 from ..nn import Layer
 from ..optim import ClipNorm
-from .stand_ins import Refused, StandIn, StandInOptimizer, asking_once, doubled
+from .stand_ins import StandIn, StandInOptimizer, doubled, with_schedule_noted
+from .step_number import StepNumber
 from .trainer import Trainer
 
 
 def is_known(part: Any) -> bool:
-    """Whether what a part does is kernels alone."""
+    """Whether a part computes by kernels alone, so that a plan has all that it does."""
     if isinstance(part, AdversarialLoss):  # a user's own may be of this class
         players = (
             shared_formula(part.discriminator, part.discriminator_gradients),
@@ -40,19 +36,19 @@ def is_known(part: Any) -> bool:
 
 
 class Double:
-    """The trainer again, with a double of its model; None where the model is of another class."""
+    """A double of a trainer, or None for a model of the user's own class, and its settings."""
 
-    def __init__(self, trainer: Trainer, choices: list[Any]) -> None:
-        self._choices = choices  # which stay alive, so that nothing else gets an id of these
+    def __init__(self, trainer: Trainer, objects: list[Any]) -> None:
+        self._objects = objects  # kept alive, so that no other object gets the id of one of them
         self.settings = Settings(trainer)
-        self.trainer: Any = _double_of_trainer(trainer) if _can_be_doubled(trainer) else None
+        self.trainer = TrainerDouble(trainer) if _can_be_doubled(trainer) else None
 
 
 class Settings:
-    """What our own parts have as settings at one moment, as a plan takes them.
+    """The settings of our own parts at one moment, as a plan has them.
 
-    They are frozen, and object.__setattr__ writes them all the same. An optimizer is asked for its
-    rate in each step, unless that is a schedule, for which a stand-in is asked.
+    Parts are frozen, but object.__setattr__ can write them all the same. A schedule is left out,
+    because its stand-in calls it in each step.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -70,7 +66,7 @@ class Settings:
         self._values = self._read()
 
     def are_as_before(self) -> bool:
-        """Whether they still are the same, and no part has got a method of its own."""
+        """Whether they are still the same, and no part has been given a method."""
         return are_same(self._read(), self._values) and all(
             len(vars(part)) == count or is_known(part) for part, count, _ in self._parts
         )
@@ -80,40 +76,47 @@ class Settings:
 
 
 def _reader(part: Any) -> Callable[[Any], tuple[Any, ...]]:
-    """What reads the class and the settings of a part."""
+    """A function that reads the class and the settings of a part."""
     fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
     names = [field.name for field in fields]
     if not callable(getattr(part, "learning_rate", None)):
         names = [name for name in names if name != "learning_rate"]
-    return operator.attrgetter("__class__", "__module__", *names)  # of two at least: a tuple
+    return operator.attrgetter("__class__", "__module__", *names)  # at least 2 names: a tuple
 
 
-def _double_of_trainer(trainer: Trainer) -> Trainer:
+class TrainerDouble(Trainer):
     """It shares memories and tapes, and sees vectors and gradients through read-only windows."""
-    double = copy.copy(trainer)
-    double.model, double.numbered = _double_of(trainer.model), StepNumber
-    double.gradients, double.optimizers = {}, {}
-    for player, gradient in trainer.gradients.items():
-        optimizer: Any = trainer.optimizers[player]
-        theta = trainer.model.theta(player)
-        stand_in: Any = StandInOptimizer(optimizer, theta, gradient.vector)
-        double.optimizers[player] = asking_once(optimizer) if is_known(optimizer) else stand_in
-        double.gradients[player] = gradient.seen_through(read_only)
-    parts = (*trainer.optimizers.values(), *trainer.model.parts())
-    double.others_run = not all(map(is_known, parts)) or any(
-        double.model.networks[name] is not one for name, one in trainer.model.networks.items()
-    )
-    return double
+
+    def __init__(self, trainer: Trainer) -> None:
+        vars(self).update(vars(trainer))
+        self.model = _double_of(trainer.model)
+        self.gradients, self.optimizers = {}, {}
+        for player, gradient in trainer.gradients.items():
+            optimizer: Any = trainer.optimizers[player]
+            theta = trainer.model.theta(player)
+            stand_in: Any = StandInOptimizer(optimizer, theta, gradient.vector)
+            self.optimizers[player] = (
+                with_schedule_noted(optimizer) if is_known(optimizer) else stand_in
+            )
+            self.gradients[player] = gradient.seen_through(read_only)
+        parts = (*trainer.optimizers.values(), *trainer.model.parts())
+        self.has_user_parts = not all(map(is_known, parts)) or any(
+            self.model.networks[name] is not x for name, x in trainer.model.networks.items()
+        )
+
+    def step_number(self) -> StepNumber:
+        return StepNumber(self.model_steps)
 
 
 def _double_of(model: Any) -> Any:
+    """A double of a model, with stand-ins for the user's own parts and layers."""
     double = copy.copy(model)
-    made: dict[Layer, Layer] = {}
+    doubles: dict[Layer, Layer] = {}
     for name, value in vars(model).items():
         if any(value is part for part in model.parts()) and not is_known(value):
             setattr(double, name, StandIn(value))
     for name, network in model.networks.items():
-        setattr(double, name, doubled(network, is_known, made))
+        setattr(double, name, doubled(network, is_known, doubles))
     double.block = model.block.seen_through(read_only)
     return double
 
@@ -121,56 +124,10 @@ def _double_of(model: Any) -> Any:
 def _can_be_doubled(trainer: Trainer) -> bool:
     """Whether the model, its networks and the average are of our own classes."""
     model = trainer.model
-    own = [model, *model.networks.values(), *([trainer.average] if trainer.average else [])]
-    return all(map(is_known, own))
-
-
-class StepNumber:
-    """The number of a step, which a plan cannot know: it may be read by `kernels.scheduled` alone.
-
-    It is no int, because what is written in C would read that without asking: `table[step]`.
-    """
-
-    def __init__(self, step: int) -> None:
-        self._step = step
-
-    def __array__(self, *_args: Any, **_options: Any) -> Array:
-        return np.array(self.__int__())
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self.__int__(), name)
-
-    def __int__(self) -> int:
-        if is_recording():
-            raise Refused("the number of the step is read, and not by turn.scheduled")
-        return self._step
-
-
-def _reading(f: Callable[..., Any], reverse: bool = False) -> Any:
-    def read(self: StepNumber, *others: Any) -> Any:
-        step = self.__int__()
-        return f(*others, step) if reverse else f(step, *others)
-
-    return read
-
-
-for _name in ("lt", "le", "gt", "ge", "eq", "ne", "neg", "pos", "abs", "invert", "index"):
-    setattr(StepNumber, f"__{_name}__", _reading(getattr(operator, _name)))
-for _kind in (bool, float, complex, str):
-    setattr(StepNumber, f"__{_kind.__name__}__", _reading(_kind))
-for _one in (hash, repr, round, format, math.trunc, math.floor, math.ceil):
-    setattr(StepNumber, f"__{_one.__name__}__", _reading(_one))
-for _name in (
-    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift",
-    "rshift", "divmod",
-):  # fmt: skip
-    _f = divmod if _name == "divmod" else getattr(operator, _name)
-    setattr(StepNumber, f"__{_name.strip('_')}__", _reading(_f))
-    setattr(StepNumber, f"__r{_name.strip('_')}__", _reading(_f, reverse=True))
+    parts = [model, *model.networks.values(), *([trainer.average] if trainer.average else [])]
+    return all(map(is_known, parts))
 
 
 def are_same(a: list[Any], b: list[Any]) -> bool:
-    """Whether the lists have the very same objects."""
+    """Whether the lists hold the very same objects."""
     return len(a) == len(b) and all(map(operator.is_, a, b))

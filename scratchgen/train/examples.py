@@ -1,4 +1,4 @@
-"""What a run is given, and what it reports: examples, means over them, and a history.
+"""Examples that a run trains on, means of numbers over them, and a history of the means.
 
 history[name][epoch] = sum over its steps of n_step value_step / sum of n_step      (1)
 """
@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..ground.arguments import Array, chunks
-from ..ground.errors import DataError, OptionError, ShapeError
+from ..ground.errors import DataError, ShapeError
 from ..models import Model
 
 
@@ -54,7 +54,7 @@ class Examples:
 
     @cached_property
     def checksum(self) -> int:
-        """A number that other examples, or others in another order, most likely do not have."""
+        """A number that changes, most likely, with any example and with their order."""
         number = 0
         for rows in chunks(len(self.x)):
             number = zlib.crc32(np.ascontiguousarray(self.x[rows]).data, number)
@@ -62,7 +62,7 @@ class Examples:
 
     @classmethod
     def of(cls, model: Model, x: Any, labels: Any, what: str) -> Self:
-        """x and labels as the model takes them; an error where they do not fit this model."""
+        """x and labels in the form that the model takes; an error where they do not fit it."""
         x = model.check_as_given(x, what) if model.scaler is None else model.check(x, what)
         if not len(x):
             raise DataError(f"{what} has shape {x.shape}, no examples: wants at least one")
@@ -70,7 +70,7 @@ class Examples:
         with np.errstate(over="ignore", under="ignore"):
             x = np.require(x, x.dtype if is_small else model.dtype, ["C", "A"])
         if model.n_labels and isinstance(labels, int | np.integer):
-            name = "labels" if what == "x" else what  # from one label for all it learns none
+            name = "labels" if what == "x" else what  # it would learn nothing from one for all
             raise ShapeError(
                 f"{name} has the one label {labels} for {len(x):,} examples: wants one for each, "
                 f"(N,)"
@@ -80,20 +80,3 @@ class Examples:
     def at(self, rows: Any) -> tuple[Array, Array | None]:
         """These rows of x and of labels."""
         return self.x[rows], None if self.labels is None else self.labels[rows]
-
-
-def is_pair(validation: Any) -> bool:
-    """Whether it is (x, labels)."""
-    return isinstance(validation, tuple) and len(validation) == 2
-
-
-def held_out_examples(model: Model, validation: Any) -> Examples:
-    """The examples to evaluate, from x or (x, labels)."""
-    pair = is_pair(validation)
-    if model.n_labels and not pair:
-        raise OptionError(
-            f"validation={type(validation).__name__}: wants a pair (x, labels), because this "
-            f"{model.kind} wants the label of each example"
-        )
-    x, labels = validation if pair else (validation, None)
-    return Examples.of(model, x, labels, "validation")

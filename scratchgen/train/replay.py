@@ -1,28 +1,24 @@
-"""Steps of `fit` that have become a routine are replayed, without the Python between their kernels.
+"""Steps of `fit` are recorded and replayed, without the Python between their kernels.
 
     step 1            runs, while kernels are compiled
     step 2            runs and is recorded: what the kernels did makes a plan (kernels/plans.py)
-    step 3            runs, and the plan runs from the same start: has it done the same, to the bit?
+    step 3            runs, and the plan runs from the same start: are the results equal to the bit?
     from step 4       the plan runs instead of the step
 
-Steps are counted apart for each size of batch, set of players that move, number of threads, loops
-or formulas, the networks, and whatever else the model has as attributes, such as beta, and the
-trainer as optimizers: a callback may change them.
+Each kind of step is counted for itself (step_kinds.py).
 
-What is read is what runs: a plan is for the text that was read, and so no step is replayed
+A step cannot be replayed
 
-    if a file of the textbook was edited (fingerprints.py) or a function replaced (replaced.py)
-    while a debugger follows the program
-    if a step writes into an array that a kernel gave: arrays are read-only to it     (1)
-    if a kernel is given an array that the plan knows nothing of                      (2)
-    if the plan did something else than the step
+    if it writes into an array that a kernel returned: these are read-only to it      (1)
+    if a kernel is given an array that the plan does not know                         (2)
+    if the plan gives other results than the step                                     (3)
 
-Then steps run as they are written, on the model itself and in memory of their own, and one line
-says why. Where (1) breaks off a step, everything is put back to where it began.
+Then steps run as they are written, and one line says why (permission.py). Where a step has broken
+off, everything is put back to where the step began.
 
-Steps are recorded on a double of the trainer (doubles.py), in which a stand-in runs any part whose
-class is not ours, such as a user's own layer (stand_ins.py). Of a model of another class than ours,
-each step runs as it is written.
+Steps are recorded on a double of the trainer (doubles.py), in which a stand-in calls each part of
+the user's own, such as a layer (stand_ins.py). Steps of a model whose class is the user's own are
+never replayed.
 """
 
 import os
@@ -33,32 +29,23 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array
 from ..ground.errors import DivergedError
-from ..ground.printing import to_stderr
-from ..kernels import fingerprints, replaced
-from ..kernels.formulas import loops_run
 from ..kernels.plans import Plan
 from ..kernels.recording import Action, Notes, act, recording
-from ..kernels.trust import asked, is_followed, why_not
-from ..kernels.workspaces import Workspace
-from .doubles import Double, are_same
-from .stand_ins import PartCall, Refused, taping
+from .part_calls import PartCall, Refused, noting_calls
+from .permission import Permission
 from .state import State
+from .step_kinds import StepKind, StepKinds
 from .trainer import Trainer
 
-SAID: set[str] = set()  # reasons that this process was told, each once
-PLAIN = (int, float, str, bool, type(None))  # of which equal ones are the same
-# what a plan may raise that does not do what its step did; anything else a signal has raised
+# what a wrong plan may raise; any other exception comes from a signal
 OF_PLANS = (Refused, DivergedError, ArithmeticError, LookupError, TypeError, ValueError)
-CHUNK = 2**25  # bytes; in chunks of 4 MB or more, arrays lie on pages of 2 MB where there are any
-MOST_KNOWN = 100  # kinds of steps; with more, choices change in every step, and all are forgotten
 
 
 class StepEngine:
-    """Training steps on the rows of x (N, *shape), with labels (N,) where the model joins them.
+    """Takes training steps, by Python or by a plan, to the same bits.
 
-    x may be of any dtype: rows are converted to the model's when they are gathered. `replay` says
-    whether to replay steps: None decides by what is said above, True does not ask for edits and
-    debuggers.
+    x (N, *shape) and labels (N,) are the examples. x may be of any dtype: its rows are converted to
+    the model's when they are gathered. `replay` is as for `fit`.
     """
 
     def __init__(
@@ -71,180 +58,105 @@ class StepEngine:
     ) -> None:
         self.trainer, self._rng = trainer, rng
         self._x, self._labels = np.asarray(x).reshape(len(x), -1), labels
-        self._replay = asked(replay)
-        self._kinds: dict[Any, Kind] = {}
-        self._doubles: dict[Any, Double] = {}
-        self._forget()
-        self._choices: list[Any] = []
-        self._chosen: tuple[Any, ...] = ()
-        self._reason = ""
-        self._names: replaced.Names | None = None  # looked at before a step is first recorded
-        self.look_again()
-
-    def look_again(self) -> None:
-        """Look whether the textbook is as it was; at each epoch.
-
-        Plans are forgotten where names stand for something else than when they were made.
-        """
-        self._look_at_settings()
-        if self._names is None:
-            if loops_run():
-                fingerprints.edited()  # so that no loop of an edited formula runs
-        elif not self._names.are_as_before():
-            self._look()
-
-    def _look(self) -> None:
-        edited = fingerprints.edited()
-        if self._replay is False or self._reason:
-            return
-        names = replaced.Names()
-        is_asked = self._replay is None and (edited or not names.are_like(self._names))
-        if is_asked and (reason := why_not()):
-            self._refuse(reason)
-            return
-        if self._names is not None and not self._names.are_as_before():
-            self._forget()
-        self._names = names
-
-    def after_callbacks(self) -> None:
-        """A callback of a user's own may have put something in the place of another."""
-        self._look_at_settings()
-        if self._names is not None and not self._reason and not self._names.are_as_before():
-            self._look()
-
-    def _look_at_settings(self) -> None:
-        """Forget plans where a part that they were made of has other settings than then."""
-        double = self._doubles.get(self._chosen)
-        if double and not double.settings.are_as_before():
-            self._forget()
+        self._permission = Permission(replay)
+        self._kinds = StepKinds(trainer)
+        self.before_epoch()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
-        if not self._may_replay():
-            return self._plainly(rows)
-        kind, key = self._kind(len(rows))
+        if not self._permission.is_given():
+            return self._by_python(rows)
+        kind = self._kinds.next(len(rows))
         if kind.double.trainer is None:
-            return self._plainly(rows)
-        if not kind.runs:  # of many kinds there is but one step
-            kind.runs = 1
-            return self._plainly(rows)
-        if self._names is None:
-            self._look()
-            if self._reason:
-                return self._plainly(rows)
+            return self._by_python(rows)
+        if not kind.was_met:  # many kinds have only one step: those are not recorded
+            kind.was_met = True
+            return self._by_python(rows)
+        if not self._permission.has_looked():
+            if self._permission.look():
+                self._kinds.forget()
+            if self._permission.reason:
+                return self._by_python(rows)
         kind.rows[:] = rows
         try:
             if kind.plan is None or not kind.is_trusted:
-                return self._watched(kind, key)
-            if not kind.may_break_off:
+                return self._recorded_or_compared(kind)
+            if not kind.may_refuse:
                 return self._by_plan(kind, kind.plan)
-            return self._by_plan_or_not(kind, kind.plan)
+            return self._by_plan_or_restored(kind, kind.plan)
         except Refused as reason:
-            self._refuse(str(reason))
-            return self.trainer.parts() if kind.has_run else self._plainly(rows)
+            self._permission.refuse(str(reason))
+            self._kinds.forget()
+            return self.trainer.parts() if kind.is_step_done else self._by_python(rows)
+
+    def before_epoch(self) -> None:
+        """Forget plans where settings or the source have changed."""
+        self._kinds.compare_settings()
+        if self._permission.before_epoch():
+            self._kinds.forget()
+
+    def after_callbacks(self) -> None:
+        """Forget plans where a callback has changed settings, or has replaced a function."""
+        self._kinds.compare_settings()
+        if self._permission.after_callbacks():
+            self._kinds.forget()
 
     def plans(self) -> list[Plan]:
-        """Those that run in the place of steps by now."""
-        return [kind.plan for kind in self._kinds.values() if kind.plan and kind.is_trusted]
+        """The plans that run instead of steps by now."""
+        return self._kinds.plans()
 
-    def _kind(self, size: int) -> tuple["Kind", Any]:
-        """What is known of steps like the next one, and by which key."""
-        double = self._double()
-        key = (size, self.trainer.turns(), kernels.threads_now(), loops_run(), self._chosen)
-        if key not in self._kinds:
-            if len(self._kinds) > MOST_KNOWN:
-                self._forget()
-            self._kinds[key] = Kind(double, size)
-        return self._kinds[key], key
-
-    def _double(self) -> Double:
-        """The double of the trainer, for what the model has now."""
-        model, trainer = self.trainer.model, self.trainer
-        choices = [type(model), *vars(model).values(), model.vector, model.state]
-        choices += [trainer.average, *trainer.optimizers.values(), *trainer.memories.values()]
-        if not are_same(choices, self._choices):
-            self._choices = choices
-            self._chosen = tuple([one if type(one) in PLAIN else id(one) for one in choices])
-            self._look_at_settings()
-        if self._chosen not in self._doubles:
-            self._doubles[self._chosen] = Double(self.trainer, choices)
-        return self._doubles[self._chosen]
-
-    def _may_replay(self) -> bool:
-        if self._replay is False or self._reason:
-            return False
-        if self._replay is None and is_followed():
-            self._say("a debugger follows the program")
-            return False
-        return True
-
-    def _refuse(self, reason: str) -> None:
-        self._reason = reason
-        self._forget()
-        self._say(reason)
-
-    def _forget(self) -> None:
-        """Forget all kinds of steps, and their memory."""
-        self._kinds.clear()
-        self._doubles.clear()
-        self._workspace = Workspace(guards=True, chunk=CHUNK)  # with the places of all kinds
-
-    def _say(self, reason: str) -> None:
-        if reason not in SAID:
-            SAID.add(reason)
-            to_stderr(f"scratchgen: steps run as they are written, and are not replayed: {reason}")
-
-    def _plainly(self, rows: Array) -> dict[str, float]:
+    def _by_python(self, rows: Array) -> dict[str, float]:
         """The step as it is written, on the model itself, in memory of its own."""
         model = self.trainer.model
         x = np.asarray(self._x[rows], model.dtype).reshape(len(rows), *model.shape)
         labels = None if self._labels is None else self._labels[rows]
         return self.trainer.step(x, self._rng, labels)
 
-    def _watched(self, kind: "Kind", key: Any) -> dict[str, float]:
-        """A step by Python on the double, which may be recorded, or compared with the plan."""
-        start, kind.has_run = State(self.trainer, self._rng), False
+    def _recorded_or_compared(self, kind: StepKind) -> dict[str, float]:
+        """A step by Python on the double, which is recorded, or compared with the plan."""
+        start, kind.is_step_done = State(self.trainer, self._rng), False
         try:
             if kind.plan is None:
                 with recording() as notes:
-                    parts = self._gathered(kind, key)
-                kind.has_run = True
-                self._expect_no_strangers(notes, start.arrays)
+                    parts = self._on_double(kind)
+                kind.is_step_done = True
+                self._expect_known_arrays(notes, start.arrays)
                 kind.plan = Plan(notes, kernels.threads_now())
                 kind.reports = self.trainer.reports
-                kind.may_break_off = any(_may_break_off(event) for event in notes.events)
+                kind.may_refuse = any(_may_refuse(event) for event in notes.events)
                 kind.given = {
                     p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports
                 }
             else:
-                parts = self._compared(kind, key, kind.plan, start)
+                parts = self._compared(kind, kind.plan, start)
         except Refused:
-            if not kind.has_run:
+            if not kind.is_step_done:
                 start.put_back()
             raise
         except BaseException as problem:
-            if kind.has_run:  # what a signal raised, of any kind: to the trainer no step has ended
+            if kind.is_step_done:  # a signal has raised it: for the trainer the step has not ended
                 self.trainer.is_moving = True
-            if kind.has_run or not _is_of_writing(problem):
+            if kind.is_step_done or not _is_refused_write(problem):
                 raise
             start.put_back()
             raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
         return parts
 
-    def _gathered(self, kind: "Kind", key: Any) -> dict[str, float]:
+    def _on_double(self, kind: StepKind) -> dict[str, float]:
         """`Trainer.step` of the double, in the workspace."""
         double: Any = kind.double.trainer
-        double.steps = self.trainer.steps
-        self.trainer.is_moving = True  # unless the double says otherwise, at the end
-        with self._workspace.step(key):
+        double.model_steps = self.trainer.model_steps
+        self.trainer.is_moving = True  # until the double tells, at the end, whether it is
+        with self._kinds.workspace.step(kind.key):
             try:
                 return double.step(*self._examples(kind))
             finally:
-                self.trainer.steps, self.trainer.is_moving = double.steps, double.is_moving
+                self.trainer.model_steps = double.model_steps
+                self.trainer.is_moving = double.is_moving
                 self.trainer.reports = double.reports
 
-    def _examples(self, kind: "Kind") -> tuple[Array, np.random.Generator, Array | None]:
-        """The batch and its labels, gathered by kernels."""
+    def _examples(self, kind: StepKind) -> tuple[Array, np.random.Generator, Array | None]:
+        """The batch and its labels, gathered by kernels, and the random numbers."""
         model, labels = self.trainer.model, None
         if self._x.dtype == model.dtype and self._x.flags.writeable:
             x = kernels.take_rows(self._x, kind.rows)
@@ -252,103 +164,89 @@ class StepEngine:
             x = kernels.look_up(self._x, kind.rows, model.dtype)
         if self._labels is not None:
             labels = kernels.look_up(self._labels, kind.rows, np.int64)
-            # a callback may have written others, and loops trust what was checked
+            # a callback may have written bad labels, and loops do not check them
             act(model.check_labels, (labels, len(labels)), read=(labels,))
         return x.reshape(len(kind.rows), *model.shape), self._rng, labels
 
-    def _compared(self, kind: "Kind", key: Any, plan: Plan, state: State) -> dict[str, float]:
-        """A step by Python, and the plan from the same start, which is that state."""
-        with taping() as playback:
-            parts = self._gathered(kind, key)
-            kind.has_run = True
+    def _compared(self, kind: StepKind, plan: Plan, state: State) -> dict[str, float]:
+        """A step by Python, and the plan from the same start, which `state` is."""
+        with noting_calls() as playback:
+            parts = self._on_double(kind)
+            kind.is_step_done = True
             reports = _copied(self.trainer.reports)
             playback.plays = True
-            state.exchange()  # from here on it is the state after the step
-            self._workspace.spoil()  # nothing that the step has left there may count
+            state.exchange()  # from here on `state` is the state after the step
+            self._kinds.workspace.spoil()  # the plan must not use what the step has left there
             try:
                 by_plan = self._by_plan(kind, plan)
-                same = state.is_now() and _alike(parts, by_plan)
-            except OF_PLANS:  # the step itself was right
+                same = state.is_now() and _are_equal(parts, by_plan)
+            except OF_PLANS:  # the plan is wrong, the step was right
                 same = False
             state.restore()
             self.trainer.reports = reports
         if not same:
-            raise Refused("run again from what was recorded, a step gave other numbers")
+            raise Refused("run again from what was recorded, a step gave other numbers")  # (3)
         kind.is_trusted = True
         return parts
 
-    def _by_plan(self, kind: "Kind", plan: Plan) -> dict[str, float]:
-        """What `step` does, by the plan.
+    def _by_plan(self, kind: StepKind, plan: Plan) -> dict[str, float]:
+        """The step, by the plan.
 
-        Raises DivergedError after all players have moved, or, with a user's own parts, where `step`
-        does.
+        Raises DivergedError after all players have moved, or, with a user's own parts, where the
+        step does.
         """
         trainer = self.trainer
         for player, given in kind.given.items():
-            if plan.is_fenced:  # a user's own part looks for notes of this pass alone
-                trainer.tapes[player].begin(**{**given, "step": trainer.steps})
+            if plan.is_fenced:  # a user's own part must find no notes of an earlier pass
+                trainer.tapes[player].begin(**{**given, "step": trainer.model_steps})
             else:
-                trainer.tapes[player].go_on(trainer.steps)
+                trainer.tapes[player].go_on(trainer.model_steps)
         double: Any = kind.double.trainer
-        double.is_moving, trainer.is_moving = False, True  # as above
+        double.is_moving, trainer.is_moving = False, True  # as in _on_double
         try:
             plan.run()
         finally:
             trainer.is_moving = double.is_moving
         trainer.reports = kind.reports
-        trainer.ended()
+        trainer.end_step()
         return trainer.parts()
 
-    def _by_plan_or_not(self, kind: "Kind", plan: Plan) -> dict[str, float]:
-        """The same where a part may give what the plan has no room for: then all is put back."""
-        start, kind.has_run = State(self.trainer, self._rng), False
+    def _by_plan_or_restored(self, kind: StepKind, plan: Plan) -> dict[str, float]:
+        """The step, by the plan; or everything is put back where a part's results do not fit it."""
+        start, kind.is_step_done = State(self.trainer, self._rng), False
         try:
             return self._by_plan(kind, plan)
         except Refused:
             start.put_back()
             raise
 
-    def _expect_no_strangers(self, notes: Notes, changed: list[Array]) -> None:
-        """(2), where a step may change those arrays besides what it makes."""
-        own = [*changed, self._x]
-        own += [kind.rows for kind in self._kinds.values()]
+    def _expect_known_arrays(self, notes: Notes, changed: list[Array]) -> None:
+        """(2): kernels know what the step made, the examples, gradients, and the changed arrays."""
+        own = [*changed, self._x, *self._kinds.rows()]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
-        for x in notes.strangers(own, self._workspace):
+        for x in notes.strangers(own, self._kinds.workspace):
             raise Refused(f"a kernel was given an array {x.shape} that no kernel has made")
 
 
-class Kind:
-    """What is known of one kind of steps; `runs` is 1 when the first of them has run."""
-
-    def __init__(self, double: Double, size: int) -> None:
-        self.double = double
-        self.rows = np.zeros(size, np.int64)
-        self.runs = 0
-        self.plan: Plan | None = None
-        self.is_trusted = self.has_run = self.may_break_off = False
-        self.reports: dict[str, dict[str, Array]] = {}
-        self.given: dict[str, dict[str, Any]] = {}
-
-
 def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
-    """Reports that no plan writes over."""
+    """Copies of reports, which no plan overwrites."""
     return {
         player: {name: x.copy() for name, x in report.items()} for player, report in reports.items()
     }
 
 
-def _may_break_off(event: Any) -> bool:
-    """Whether an event is a part of a user's own that may give another number of examples."""
+def _may_refuse(event: Any) -> bool:
+    """Whether an event calls a user's own part that may return another number of examples."""
     return isinstance(event, Action) and isinstance(event.f, PartCall) and event.f.verb == "points"
 
 
-def _alike(a: dict[str, float], b: dict[str, float]) -> bool:
+def _are_equal(a: dict[str, float], b: dict[str, float]) -> bool:
     return a.keys() == b.keys() and all(x == b[name] or x != x for name, x in a.items())
 
 
-def _is_of_writing(problem: BaseException) -> bool:
-    """Whether NumPy refused to write into an array that is read-only."""
+def _is_refused_write(problem: BaseException) -> bool:
+    """Whether NumPy refused to write into a read-only array."""
     return isinstance(problem, ValueError) and str(problem).endswith(" is read-only")
 
 

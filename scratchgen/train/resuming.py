@@ -1,18 +1,24 @@
-"""A run again, from the arrays and the plain values that one has kept.
+"""A run goes on from a checkpoint.
 
-What is kept may have gone through a file, and through other hands: whatever does not fit is
-refused, and not met some steps later.
+A checkpoint may have gone through a file, and through other hands. So everything in it is checked
+here, and what does not fit is refused at once rather than some steps later.
 """
 
 import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ..ground.arguments import Array, whole
+import numpy as np
+
+from ..ground.arguments import Array, array_text, whole
 from ..ground.errors import DataError, OptionError, cut
 from ..models.description import build_model
 from ..optim import build
-from .examples import is_pair
+from ..optim.memory import put
+from .checkpoint import has_dtype, memory_entries, trainer_arrays, trainer_counts
+from .outcome import Outcome
+from .trainer import Trainer
+from .validation import is_pair
 
 
 def resumed(
@@ -24,9 +30,9 @@ def resumed(
     validation: Any,
     replay: bool | None,
 ) -> Any:
-    """The run of that kind whose `arrays` and `plain` these are; see Run.resumed."""
+    """A run of the class `kind` that goes on from `arrays` and `plain`; see Run.resumed."""
     plain = _Plain(plain)
-    _expect_given(x, validation, plain)
+    _expect_same_sizes(x, validation, plain)
     model = build_model(plain["model"])
     model.training_log = copy.deepcopy(list(plain["training"]))
     if missing := model.players.keys() - plain["optimizers"].keys():
@@ -38,7 +44,7 @@ def resumed(
         batch_size=plain["batch_size"],
         seed=plain["seed"],
         labels=labels,
-        optimizer={player: build(one) for player, one in plain["optimizers"].items()},
+        optimizer={player: build(x) for player, x in plain["optimizers"].items()},
         average=plain["average"],
         validation=validation,
         even_batches=plain["even_batches"],
@@ -46,16 +52,56 @@ def resumed(
     )
     if run.data.checksum != plain["checksum"]:
         raise DataError(
-            "x, or its labels, are as many as the run's, and other ones or in another order: "
-            "give the data that it was given"
+            "x or its labels differ from the run's, or are in another order: give the data that "
+            "the run was given"
         )
-    run.trainer.take(arrays, plain["trainer"])
-    _go_to(run, plain)
+    _set_trainer(run.trainer, run.outcome, arrays, plain["trainer"])
+    _set_run(run, plain)
     return run
 
 
-def _go_to(run: Any, plain: Mapping[str, Any]) -> None:
-    """Take over all of the plain values but the trainer's: position, history, noise, log."""
+def _set_trainer(
+    trainer: Trainer, outcome: Outcome, arrays: Mapping[str, Array], counts: Mapping[str, Any]
+) -> None:
+    """Write the arrays and the counts of a checkpoint into a new trainer and its outcome.
+
+    Raises OptionError where names, shapes or dtypes differ from the trainer's own.
+    """
+    own = trainer_arrays(trainer, outcome)
+    given = {name: np.asarray(x) for name, x in arrays.items()}
+    problem = _mismatch(own, given) or _mismatch(trainer_counts(trainer, outcome), counts)
+    for name in () if problem else ("steps", "begun", "good_steps"):
+        whole(counts[name], name, least=0 if name == "begun" else counts["begun"])
+    if problem:
+        raise OptionError(f"these are not the arrays and numbers of a run like this: {problem}")
+    for name in ("vector", "state", "good.vector", "good.state"):
+        own[name][...] = given[name]
+    for name, owner, key, value in list(memory_entries(trainer)):
+        if isinstance(value, np.ndarray):
+            value[...] = given[name]
+        else:
+            put(owner, key, given[name][()] if has_dtype(value) else counts[name])
+    trainer.steps_before, trainer.model_steps = counts["begun"], counts["steps"]
+    outcome.good_steps = counts["good_steps"]
+
+
+def _mismatch(own: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """How the given arrays or numbers differ from the own in name, shape or dtype; or ""."""
+    for name in sorted(own.keys() | given.keys()):
+        if name not in given:
+            return f"{name!r} is missing"
+        if name not in own:
+            return f"{name!r} is none of theirs"
+        x, y = own[name], given[name]
+        if isinstance(x, np.ndarray) and (x.shape, x.dtype) != (y.shape, y.dtype):
+            return f"{name!r} is {array_text(y)}, wants {array_text(x)}"
+        if isinstance(x, int | float) and type(x) is not type(y):
+            return f"{name!r} is {cut(repr(y))}, wants a number like {x!r}"
+    return ""
+
+
+def _set_run(run: Any, plain: Mapping[str, Any]) -> None:
+    """Set the run's position, history, noise and log entry to those of a checkpoint."""
     if run.history.keys() != plain["history"].keys():
         raise OptionError(
             f"the history holds {', '.join(plain['history'])}, wants {', '.join(run.history)}"
@@ -74,7 +120,7 @@ def _go_to(run: Any, plain: Mapping[str, Any]) -> None:
     run.losses = _numbers(plain["losses"], "losses")
     sums, counts = _numbers(plain["sums"], "sums"), _numbers(plain["counts"], "counts")
     if sums.keys() != counts.keys():
-        raise OptionError("the sums and the counts are not of the same numbers")
+        raise OptionError("the sums and the counts have different names")
     run.means.sums, run.means.counts = sums, counts
     for name, values in plain["history"].items():
         if len(values) != ended or not all(map(_is_number, values)):
@@ -93,27 +139,27 @@ def _go_to(run: Any, plain: Mapping[str, Any]) -> None:
 
 
 class _Plain(dict[str, Any]):
-    """The plain values of a run; a missing one raises OptionError."""
+    """The plain values of a run; a missing name raises OptionError."""
 
     def __missing__(self, name: str) -> Any:
         raise OptionError(f"{name!r} is missing: wants all that plain() of a run gives")
 
 
-def _expect_given(x: Any, validation: Any, plain: Mapping[str, Any]) -> None:
-    """DataError or OptionError where a run of these plain values was given other data."""
+def _expect_same_sizes(x: Any, validation: Any, plain: Mapping[str, Any]) -> None:
+    """DataError or OptionError unless the data have as many examples as the run's."""
     if hasattr(x, "__len__") and len(x) != plain["examples"]:
         raise DataError(
-            f"x has {len(x):,} examples, and the run {plain['examples']:,}: give the data that it "
-            f"was given"
+            f"x has {len(x):,} examples, and the run has {plain['examples']:,}: give the data that "
+            f"the run was given"
         )
     n = plain["held_out"]
     if (validation is None) != (n is None):
-        verb = "was not evaluated" if n is None else "was evaluated"
-        raise OptionError(f"the run {verb} on data that are held out: give the same validation")
+        had = "no validation data" if n is None else "validation data"
+        raise OptionError(f"the run had {had}: give the same validation")
     held_out = validation[0] if is_pair(validation) else validation
     if hasattr(held_out, "__len__") and len(held_out) != n:
         raise DataError(
-            f"validation has {len(held_out):,} examples, and that of the run {n:,}: give the same"
+            f"validation has {len(held_out):,} examples, the run's has {n:,}: give the same"
         )
 
 

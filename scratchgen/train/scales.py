@@ -1,12 +1,12 @@
-"""Whether data lie on a scale that networks learn on: it is said before training, not after.
+"""Whether data lie on a scale that networks learn on, checked before training.
 
     of each column, standard deviation within model.spreads, |mean| <= model.farthest      (1)
 
-Beyond (1) the default settings end in a model that has learnt little, and no error says so:
-docs/own-data.md has the figures. What only looks small is left out: columns of nothing but -1, 0
-and 1, such as one-hot classes, and columns that hold one number most of the time, such as the rim
-of flattened pictures. A constant column has no deviation, and its value is judged like a mean.
-Examples that are no vectors share one unit, and are judged as one column.
+Beyond (1) the default settings train a model that learns little, without any error;
+docs/own-data.md has the figures. Some columns vary little and are no problem: those of nothing but
+-1, 0 and 1, such as one-hot classes, and those that hold one number most of the time, such as the
+rim of flattened pictures. A constant column has no deviation; its value is judged like a mean.
+The numbers of an example that is no vector share one unit, and are judged as one column.
 """
 
 import math
@@ -18,15 +18,16 @@ import numpy as np
 from ..ground.arguments import Array
 from ..models import Model
 
-SEEN = 2_000  # examples that are looked at
-AT_ONCE = 50_000  # numbers, so that it takes little memory
-NAMED = 4  # columns that are named
+LARGE = 10  # where |x| exceeds it, the scale is the likely reason for divergence
+SEEN = 2_000  # examples that are examined
+AT_ONCE = 50_000  # numbers that are examined at a time, to save memory
+NAMED = 4  # columns that a message names
 
 
 def scale_problem(model: Model, x: Any, what: str = "x") -> str:
-    """How x (N, *shape), data that `model.check` lets pass, breaks (1); "" where it does not.
+    """How x (N, *shape), which `model.check` has passed, breaks (1); "" where it does not.
 
-    Asked only of models that give numbers of any size: the others refuse what does not fit.
+    Only models of unbounded numbers are judged: the others refuse data outside their bounds.
     """
     if model.bounds() or not model.is_density():
         return ""
@@ -40,7 +41,7 @@ def scale_problem(model: Model, x: Any, what: str = "x") -> str:
 
 
 def scale_advice(x: Any) -> str:
-    """The line of Python that mends it, for x (N, *shape)."""
+    """The line of Python that puts x (N, *shape) on a good scale."""
     x = np.asarray(x)
     if x.ndim == 2:
         return (
@@ -52,11 +53,27 @@ def scale_advice(x: Any) -> str:
     return "train on " + ("(x - x.mean()) / x.std()" if x.min() < x.max() else "x - x.mean()")
 
 
+def divergence_advice(model: Model, x: Array) -> str:
+    """What to do where training on x (N, *shape) has diverged."""
+    largest = max(-float(x.min()), float(x.max()))
+    if largest > LARGE and model.scaler is not None:
+        return (
+            f"x, scaled, reaches {largest:.4g}, so fit the scaler on the data to train on, "
+            f"without what is far from all else, or try a lower learning rate"
+        )
+    if largest > LARGE and model.is_density():
+        line = (
+            "build the model with scaler=sg.data.Scaler.standard(x) (in a shell: --scale standard)"
+        )
+        return f"x reaches {largest:.4g}, so {line if x.ndim == 2 else scale_advice(x)}"
+    return "try a lower learning rate"
+
+
 def _findings(model: Model, x: Array) -> Iterator[str]:
-    """What breaks (1) in x (N, *shape): `deviation 0.01 in columns 0 and 3` and the like."""
+    """Each way in which x (N, *shape) breaks (1), as `deviation 0.01 in columns 0 and 3`."""
     are_vectors, (least, most) = x.ndim == 2, model.spreads
     if not are_vectors and -1 <= x.min() <= x.max() - 0.5 and x.max() <= 1:
-        return  # pixels, as usual
+        return  # the usual range of pixels
     few = SEEN if are_vectors else max(1, AT_ONCE // math.prod(x.shape[1:]))
     seen = x[:: math.ceil(len(x) / few)]  # (n, *shape)
     x, seen = (y if are_vectors else y.reshape(-1, 1) for y in (x, seen))  # (N, D) and (n, D)
@@ -78,7 +95,7 @@ def _findings(model: Model, x: Array) -> Iterator[str]:
 
 
 def _measured(model: Model, seen: Array) -> tuple[Array, Array, Array]:
-    """Of seen (n, D), scaled: each column's mean, deviation, and whether it only looks small."""
+    """Each column's mean, deviation, and whether it is small without harm; seen is (n, D)."""
     parts = []
     for left in range(0, seen.shape[1], wide := max(1, AT_ONCE // len(seen))):
         y = seen[:, left : left + wide].astype(np.float64)  # (n, d)
@@ -101,4 +118,4 @@ def _named(columns: Array) -> str:
     return f"column{'s' if len(columns) > 1 else ''} {text}"
 
 
-__all__ = ["scale_advice", "scale_problem"]
+__all__ = ["divergence_advice", "scale_advice", "scale_problem"]

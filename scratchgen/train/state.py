@@ -1,4 +1,4 @@
-"""All that a step of training changes, at one moment: to be put back, and to be compared."""
+"""All that a step of training changes, copied, so that it can be put back and compared."""
 
 import contextlib
 import copy
@@ -12,14 +12,14 @@ from ..optim.memory import contents
 from .doubles import is_known
 from .trainer import Trainer
 
-PIECE = 2**16  # numbers
+PIECE = 2**16  # numbers that are compared or exchanged at a time
 
 
 class State:
-    """Vectors, states, memories, and the stream of noise, as they were when it was made.
+    """Vectors, states, memories and the stream of noise at the moment when this object is made.
 
-    What a user's own optimizers remember is put back only where a step is broken off: a plan does
-    not change it (stand_ins.py).
+    A plan does not change the memory of a user's own optimizer (part_calls.py): it is put back only
+    where a step is broken off.
     """
 
     def __init__(self, trainer: Trainer, rng: np.random.Generator) -> None:
@@ -38,7 +38,7 @@ class State:
                     self._counts.append((owner, key, value))
         self._copies = [x.copy() for x in self.arrays]
         self._note_counts()
-        self._others = _copies_of_others(trainer)
+        self._user_memories = _copies_of_user_memories(trainer)
 
     def restore(self) -> None:
         """Put everything back to that moment."""
@@ -47,22 +47,22 @@ class State:
         self._restore_counts()
 
     def exchange(self) -> None:
-        """Put everything back to that moment, and be the state that there is now instead."""
-        turn = copy.copy(self)
-        turn._note_counts()
-        for x, kept in self._pairs():  # a piece at a time, as a large model fills the memory
+        """Put everything back to that moment, and become the state of the present moment."""
+        present = copy.copy(self)
+        present._note_counts()
+        for x, kept in self._pairs():  # in pieces, because a large model fills the memory
             piece = x.copy()
             x[...], kept[...] = kept, piece
         self._restore_counts()
-        vars(self).update(vars(turn))
+        vars(self).update(vars(present))
 
     def is_now(self) -> bool:
-        """Whether all of it is now as it was at that moment, to the bit."""
-        turn = copy.copy(self)
-        turn._note_counts()
+        """Whether everything is now as it was at that moment, to the bit."""
+        present = copy.copy(self)
+        present._note_counts()
         same = all(x.tobytes() == kept.tobytes() for x, kept in self._pairs())
-        counts = [value for *_, value in self._counts] == [value for *_, value in turn._counts]
-        return same and counts and _text(self._stream) == _text(turn._stream)
+        counts = [value for *_, value in self._counts] == [value for *_, value in present._counts]
+        return same and counts and repr(self._stream) == repr(present._stream)
 
     def _pairs(self) -> Iterator[tuple[Array, Array]]:
         """The arrays and their copies, in pieces."""
@@ -71,33 +71,29 @@ class State:
                 yield x[start : start + PIECE], kept[start : start + PIECE]
 
     def _note_counts(self) -> None:
-        """All that is no array, as it is now."""
+        """Copy the present values of all that is not an array."""
         self._counts = [(memory, name, getattr(memory, name)) for memory, name, _ in self._counts]
         self._stream = self._rng.bit_generator.state
-        self._steps, self._is_moving = self._trainer.steps, self._trainer.is_moving
+        self._steps, self._is_moving = self._trainer.model_steps, self._trainer.is_moving
 
     def _restore_counts(self) -> None:
         for memory, name, value in self._counts:
             setattr(memory, name, value)
         self._rng.bit_generator.state = self._stream
-        self._trainer.steps, self._trainer.is_moving = self._steps, self._is_moving
+        self._trainer.model_steps, self._trainer.is_moving = self._steps, self._is_moving
 
     def put_back(self) -> None:
-        """`restore`, and what a user's own optimizers remember."""
+        """`restore`, and put back the memories of a user's own optimizers too."""
         self.restore()
-        self._trainer.memories |= self._others
+        self._trainer.memories |= self._user_memories
 
 
-def _copies_of_others(trainer: Trainer) -> dict[str, Any]:
-    """By player, copies of what a user's own optimizers remember, if they can be copied."""
+def _copies_of_user_memories(trainer: Trainer) -> dict[str, Any]:
+    """By player, copies of the memories of a user's own optimizers, if they can be copied."""
     copies: dict[str, Any] = {}
     for player, memory in trainer.memories.items():
         if not is_known(trainer.optimizers[player]):
             vector = trainer.model.theta(player)
-            with contextlib.suppress(Exception):  # of whatever it consists
+            with contextlib.suppress(Exception):  # it may hold anything
                 copies[player] = copy.deepcopy(memory, {id(vector): vector})
     return copies
-
-
-def _text(state: Any) -> str:
-    return repr(state)

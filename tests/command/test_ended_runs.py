@@ -65,7 +65,7 @@ def in_epoch_two(monkeypatch, act) -> None:
 
     def then(self, rows):
         parts = step(self, rows)
-        if self.trainer.steps == 5:
+        if self.trainer.model_steps == 5:
             act()
         return parts
 
@@ -180,7 +180,7 @@ def test_an_epoch_that_ends_as_a_signal_arrives_is_in_the_log(monkeypatch):
 
     def then(self, rows):
         parts = step(self, rows)
-        if self.trainer.steps == 8:
+        if self.trainer.model_steps == 8:
             signal.raise_signal(signal.SIGTERM)
         return parts
 

@@ -70,7 +70,7 @@ def test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_that_step_re
         x, labels = whole.x[:n], None if whole.labels is None else whole.labels[:n]
         for player in model.players:
             model.turns = lambda step, player=player: (player,)
-            step = trainer.steps
+            step = trainer.model_steps
             reported = trainer.step(x, np.random.default_rng(NOISE), labels)
 
             def value(gradient=None):

@@ -11,6 +11,7 @@ from scratchgen.nn import BatchNorm, Dense, Network, ReLU
 from scratchgen.nn.block import LINE
 from scratchgen.optim import SGD, Adam, Momentum
 from scratchgen.train import Trainer
+from scratchgen.train.outcome import Outcome
 
 SMALL = 50_000  # bytes, of objects that are no arrays of the model
 
@@ -75,13 +76,14 @@ def test_training_takes_a_gradient_two_moments_and_a_copy_to_go_back_to(made):
         model = made("float64")
         of_model = tracemalloc.get_traced_memory()[0]
         trainer = Trainer(model, dict.fromkeys(model.players, Adam()))
+        outcome = Outcome(trainer)
         of_training = tracemalloc.get_traced_memory()[0] - of_model
     finally:
         tracemalloc.stop()
     vector, state = model.vector.nbytes, model.state.nbytes
     assert vector + state <= of_model < vector + state + SMALL
     assert 4 * vector + state - 3 * 8 * LINE <= of_training < 4 * vector + state + SMALL
-    assert trainer.steps == 0
+    assert trainer.model_steps == outcome.good_steps == 0
 
 
 def test_an_average_takes_one_number_more_for_each_and_those_of_the_state():

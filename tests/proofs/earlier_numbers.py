@@ -25,6 +25,7 @@ from scratchgen import losses, nn, optim
 from scratchgen.distributions import LIKELIHOODS
 from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.models import GAN, VAE
+from scratchgen.train.outcome import Outcome
 from scratchgen.train.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -85,7 +86,7 @@ def numbers(
         for player in model.players
     ]
     weights = {name: array.tobytes().hex() for name, array in arrays(model)}
-    trainer.finish()
+    Outcome(trainer).finish()
     averages = {name: array.tobytes().hex() for name, array in arrays(model)}
     return {"steps": steps, "evaluated": evaluated, "weights": weights, "averages": averages}
 

@@ -20,7 +20,8 @@ from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
 from scratchgen.kernels.recording import Call, act, keep, recording
 from scratchgen.kernels.workspaces import PAGE, Workspace, empty
-from scratchgen.train import replay as replaying
+from scratchgen.train import permission, step_kinds
+from scratchgen.train.replay import StepEngine
 from scratchgen.train.trainer import Trainer
 
 needs_numba = pytest.mark.skipif(
@@ -679,9 +680,9 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
 
 def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
     made = []
-    init = replaying.StepEngine.__init__
+    init = StepEngine.__init__
     monkeypatch.setattr(
-        replaying.StepEngine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+        StepEngine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
     )
 
     class Change(sg.train.Callback):
@@ -690,10 +691,10 @@ def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
 
     settings = {"batch_size": 8, "callbacks": Change(), "seed": 0, "replay": True}
     sg.fit(vae(nn.ReLU()), np.ones((8, 4)), epochs=300, **settings)
-    most = replaying.MOST_KNOWN + 1
-    assert len(made[0]._kinds) <= most
-    assert len(made[0]._doubles) <= most
-    assert len(made[0]._workspace._kinds) <= most
+    most = step_kinds.MOST_KINDS + 1
+    assert len(made[0]._kinds._kinds) <= most
+    assert len(made[0]._kinds._doubles) <= most
+    assert len(made[0]._kinds.workspace._kinds) <= most
 
 
 @needs_numba
@@ -904,7 +905,7 @@ def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
         tracemalloc.stop()
     size = model.vector.nbytes
     # a copy of the vector, and of the two that Adam has; and a chunk that is mostly untouched
-    assert peaks[1] - peaks[0] < 4 * size + replaying.CHUNK + PAGE
+    assert peaks[1] - peaks[0] < 4 * size + step_kinds.CHUNK + PAGE
 
 
 # which steps are replayed, and which are not
@@ -914,12 +915,12 @@ def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
 def watched(monkeypatch):
     """The Steps of all trainings, whose words are said anew; nobody looks at the text."""
     made = []
-    init = replaying.StepEngine.__init__
+    init = StepEngine.__init__
     monkeypatch.setattr(
-        replaying.StepEngine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
+        StepEngine, "__init__", lambda self, *args: made.append(self) or init(self, *args)
     )
-    monkeypatch.setattr(replaying, "SAID", set())
-    monkeypatch.setattr(replaying, "is_followed", lambda: False)
+    monkeypatch.setattr(permission, "SAID", set())
+    monkeypatch.setattr(permission, "is_followed", lambda: False)
     monkeypatch.setattr("scratchgen.kernels.fingerprints.edited", list)
     monkeypatch.delenv("SCRATCHGEN_REPLAY", raising=False)
     return made
@@ -988,7 +989,7 @@ def left_by(steps):
     trainer = steps.trainer
     memories = {player: plain(memory) for player, memory in trainer.memories.items()}
     averages = [plain(one) for pair in trainer.averages.values() for one in pair]
-    return memories, averages, trainer.steps, repr(steps._rng.bit_generator.state)
+    return memories, averages, trainer.model_steps, repr(steps._rng.bit_generator.state)
 
 
 def writes_in_place(monkeypatch, since):
@@ -1114,7 +1115,7 @@ def test_a_method_that_was_replaced_is_called_in_each_step(early, monkeypatch, w
 
 def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
     monkeypatch.undo()
-    monkeypatch.setattr(replaying, "SAID", set())
+    monkeypatch.setattr(permission, "SAID", set())
     monkeypatch.setattr("scratchgen.kernels.fingerprints.edited", list)
     wanted, seen, before = trained(vae(nn.Tanh()), False, monkeypatch), [], sys.gettrace()
 
@@ -1205,7 +1206,7 @@ def test_a_replayed_step_allocates_no_array(name):
     x = np.ones((examples, *model.shape), np.float32)
     trainer = Trainer(model, model.optimizers(100))
     with by_loops():
-        steps = replaying.StepEngine(trainer, x, None, np.random.default_rng(0), replay=True)
+        steps = StepEngine(trainer, x, None, np.random.default_rng(0), replay=True)
         rows = np.arange(examples)
         for _ in range(12):
             steps.step(rows)

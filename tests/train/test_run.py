@@ -174,7 +174,7 @@ def test_a_run_of_a_model_that_was_trained_before_goes_on():
         return model
 
     expect_to_go_on(build)
-    assert begun(build()).begun == 6
+    assert begun(build()).steps_before == 6
 
 
 SCHEDULES = (
@@ -310,9 +310,9 @@ def run():
 def test_other_data_are_refused(run):
     arrays, plain = kept(run)
     for x, error, words in (
-        (data(n=9), errors.DataError, "x has 9 examples, and the run 10: give the data"),
-        (data()[::-1], errors.DataError, "other ones or in another order: give the data"),
-        (data() + 1e-9, errors.DataError, "other ones or in another order: give the data"),
+        (data(n=9), errors.DataError, "x has 9 examples, and the run has 10: give the data"),
+        (data()[::-1], errors.DataError, "differ from the run's, or are in another order: give"),
+        (data() + 1e-9, errors.DataError, "differ from the run's, or are in another order: give"),
         (data((4,)), errors.ShapeError, r"wants \(N, 3\)"),
         (np.full((N, 3), np.nan), errors.DataError, "NaN"),
     ):
@@ -320,7 +320,7 @@ def test_other_data_are_refused(run):
             Run.resumed(x, arrays, plain)
     with pytest.raises(errors.OptionError, match="leave labels out"):
         Run.resumed(data(), arrays, plain, labels=LABELS)
-    with pytest.raises(errors.OptionError, match="was not evaluated on data that are held out"):
+    with pytest.raises(errors.OptionError, match="the run had no validation data: give the same"):
         Run.resumed(data(), arrays, plain, validation=data())
 
 
@@ -333,8 +333,12 @@ def test_labels_and_validation_are_wanted_where_the_run_had_them():
     for change, error, words in (
         ({"labels": None}, errors.OptionError, "give labels="),
         ({"labels": LABELS[:5]}, errors.ShapeError, "labels"),
-        ({"validation": None}, errors.OptionError, "was evaluated .*: give the same validation"),
-        ({"validation": (data(n=4), LABELS[:4])}, errors.DataError, "4 examples, and .* the run 5"),
+        ({"validation": None}, errors.OptionError, "the run had validation data: give the same"),
+        (
+            {"validation": (data(n=4), LABELS[:4])},
+            errors.DataError,
+            "has 4 examples, the run's has 5: give the same",
+        ),
         ({"validation": data()[:5]}, errors.OptionError, r"wants a pair \(x, labels\)"),
     ):
         with pytest.raises(error, match=words):
