@@ -297,7 +297,7 @@ def test_the_listing_about_ones_own_data_does_what_it_says():
 
 def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
     drawn = runpy.run_path(str(ROOT / "demos" / "blocking.py"))
-    assert drawn["DEPTH"] == kernels.products.DEPTH
+    assert drawn["DEPTH"] == kernels.blocking.DEPTH
     if is_installed("numba"):
         from scratchgen.kernels.native import tiles
 

@@ -163,7 +163,7 @@ def repeat(x: Array, times: int) -> Array:
 def look_up(x: Array, rows: Array, dtype: Any) -> Array:
     """x (M, ...) of any dtype, rows (N,) in 0 ... M - 1 -> (N, ...), of the dtype asked for."""
     out = workspaces.empty((len(rows), *x.shape[1:]), dtype)
-    recording.act(_look_up, (x, rows, out), (x, rows), (out,))
+    recording.run_action(_look_up, (x, rows, out), (x, rows), (out,))
     return workspaces.returned(out)
 
 
@@ -216,7 +216,7 @@ def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
     It has to be the same in every step.
     """
     array = workspaces.constant(shape, value, dtype)
-    recording.keep(array)
+    recording.note_constant(array)
     return array
 
 
@@ -239,12 +239,12 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 
 def as_rows(x: Array) -> Array:
     """x (N, ..., F) -> (N ..., F): the F features of each place in a row."""
-    return recording.plain(x).reshape(-1, x.shape[-1])
+    return recording.contiguous(x).reshape(-1, x.shape[-1])
 
 
 def _flat_rows(x: Array) -> Array:
     """x (N, ...) -> (N, D): the numbers of each example in a row."""
-    return recording.plain(x).reshape(len(x), math.prod(x.shape[1:]))
+    return recording.contiguous(x).reshape(len(x), math.prod(x.shape[1:]))
 
 
 def add_in_place(x: Array, into: Array) -> None:

@@ -36,7 +36,7 @@ SCOPE = {  # what the lines call by name
     "uint64": np.uint64,
     "ndarray": np.ndarray,
     "empty": workspaces.empty,
-    "plain": recording.plain,
+    "contiguous": recording.contiguous,
     "writable": workspaces.writable,
     "can_be_written": workspaces.can_be_written,
     "threads_now": sharing.threads_now,
@@ -153,7 +153,8 @@ class Operands:
                 lines.append(f"    {one.name} = float({one.name})")
             elif not one.is_number and not one.in_place:
                 lines.append(
-                    f"    {one.name} = {one.name} if {one.name}.flags.carray else plain({one.name})"
+                    f"    {one.name} = {one.name} if {one.name}.flags.carray "
+                    f"else contiguous({one.name})"
                 )
             elif one.in_place:
                 lines.append(

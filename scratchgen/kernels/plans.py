@@ -37,7 +37,7 @@ from .compiling import (
     kept,
     with_types,
 )
-from .recording import Action, Call, Clear, Event, Notes
+from .recording import Action, Call, Clear, Event, Recording
 from .reordering import in_order, writing_first
 from .sharing import share_row
 
@@ -64,7 +64,7 @@ _mine = threading.local()
 class Plan:
     """What was recorded, ready to run again; on `threads` threads, where they can be had."""
 
-    def __init__(self, notes: Notes, threads: int) -> None:
+    def __init__(self, notes: Recording, threads: int) -> None:
         ahead, among, last = in_order(writing_first(notes.events))
         loops = any(isinstance(event, Call) for event in among)
         ordered = [*ahead, *among, *last]
@@ -117,7 +117,7 @@ class Table:
         self._room = np.empty((threads, max([one.scratch for one in calls])), np.uint8)
         args = [(*one.args, self._room) if one.scratch else one.args for one in calls]
         self._blocks = [pack(one) for one in args]
-        self._ways = sharing.Ways()
+        self._ways = sharing.FasterWay()
         parts = [one.parts(threads, FINE if fine is None else fine) for one in calls]
         # what has one part is all the first thread's, which need not wait between two of these
         waits = [not (one == other == 1) for one, other in zip(parts, [*parts[1:], 1], strict=True)]
@@ -180,9 +180,9 @@ def _scratch(size: int) -> Array:
 
 
 @functools.cache
-def _ways_of(_loop: Kernel, _parts: int, _size: int) -> sharing.Ways:
+def _ways_of(_loop: Kernel, _parts: int, _size: int) -> sharing.FasterWay:
     """What is known of calls of a loop that are about as long."""
-    return sharing.Ways()
+    return sharing.FasterWay()
 
 
 @helper

@@ -65,13 +65,13 @@ class Prepared:
     def _record(self, reads: list[Array]) -> None:
         with recording() as notes:
             self._y = self._by_python()
-        strangers = notes.strangers([self._x, *reads], self._workspace)
-        if strangers or not self._workspace.holds(self._y):
+        foreign_arrays = notes.foreign_arrays([self._x, *reads], self._workspace)
+        if foreign_arrays or not self._workspace.holds(self._y):
             return  # NumPy made some array, which a plan would not make anew
         plan = Plan(notes, threads=1)
         self._x += 1  # another example: what follows from it must be another too
         wanted = self._by_python().copy()
-        self._workspace.spoil()
+        self._workspace.poison()
         plan.run()
         if wanted.tobytes() == self._y.tobytes():
             self._plan = plan

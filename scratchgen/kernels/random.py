@@ -55,14 +55,14 @@ next_bits = FromLLVM("next_bits", "calls")
 def standard_normal(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     """Draws of N(0, 1), of that shape."""
     out = workspaces.empty(shape, dtype)
-    recording.act(fill_standard_normal, (rng, out), written=(out,), also=(rng,))
+    recording.run_action(fill_standard_normal, (rng, out), written=(out,), also=(rng,))
     return workspaces.returned(out)
 
 
 def uniform(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
     """Draws from [0, 1), of that shape."""
     out = workspaces.empty(shape, dtype)
-    recording.act(fill_uniform, (rng, out), written=(out,), also=(rng,))
+    recording.run_action(fill_uniform, (rng, out), written=(out,), also=(rng,))
     return workspaces.returned(out)
 
 
@@ -73,7 +73,7 @@ def integers(rng: np.random.Generator, high: int, shape: Shape) -> Array:
     """
     out = workspaces.empty(shape, np.int64)
     args = (rng, whole(high, "integers: high", least=1), out)
-    recording.act(fill_integers, args, written=(out,), also=(rng,))
+    recording.run_action(fill_integers, args, written=(out,), also=(rng,))
     return workspaces.returned(out)
 
 

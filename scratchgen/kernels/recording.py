@@ -101,13 +101,13 @@ Event = Call | Action | Clear
 
 
 @dataclass
-class Notes:
+class Recording:
     """What was recorded, in order."""
 
     events: list[Event] = field(default_factory=list)
     constants: list[Array] = field(default_factory=list)  # that no step writes
 
-    def strangers(self, own: Sequence[Array], workspace: workspaces.Workspace) -> list[Array]:
+    def foreign_arrays(self, own: Sequence[Array], workspace: workspaces.Workspace) -> list[Array]:
         """Arrays that kernels read or write, and that are neither in the workspace nor `own`.
 
         NumPy made them in this step, so that in the next one they would hold old numbers.
@@ -122,13 +122,13 @@ class Notes:
         ]
 
 
-_notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
+_notes: ContextVar[Recording | None] = ContextVar("notes", default=None)
 
 
 @contextmanager
-def recording() -> Iterator[Notes]:
+def recording() -> Iterator[Recording]:
     """Within it, kernels and actions of this thread are noted as they run."""
-    notes = Notes()
+    notes = Recording()
     outside = _notes.set(notes)
     try:
         yield notes
@@ -147,7 +147,7 @@ def note(call: Call) -> None:
         notes.events.append(call)
 
 
-def act(
+def run_action(
     f: Callable[..., Any],
     args: tuple[Any, ...] = (),
     read: Sequence[Any] = (),
@@ -182,7 +182,7 @@ def clear(x: Array) -> None:
     x.fill(0)
 
 
-def plain(x: Array) -> Array:
+def contiguous(x: Array) -> Array:
     """x, or a copy where its memory is not in order, or read-only.
 
     For each kind of memory a loop would have to be compiled anew, which takes a second.
@@ -193,7 +193,7 @@ def plain(x: Array) -> Array:
         except ValueError:
             pass
     copy = workspaces.empty(x.shape, x.dtype)
-    act(np.copyto, (copy, x), read=(x,), written=(copy,))
+    run_action(np.copyto, (copy, x), read=(x,), written=(copy,))
     return copy
 
 
@@ -250,7 +250,7 @@ def _again_one(formula: Kernel, args: tuple[Any, ...], kept: Array) -> None:
     kept[...] = x[0] if type(x) is tuple else x
 
 
-def keep(x: Array) -> None:
+def note_constant(x: Array) -> None:
     """x is the same in every step: a plan can point to it."""
     if (notes := _notes.get()) is not None:
         notes.constants.append(x)
@@ -259,7 +259,7 @@ def keep(x: Array) -> None:
 def scheduled(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
     """The numbers (count,) that f() gives; in every step anew, before all else."""
     array = workspaces.empty((count,), dtype)
-    act(_fill, (array, f), written=(array,))
+    run_action(_fill, (array, f), written=(array,))
     return workspaces.returned(array)
 
 

@@ -116,7 +116,7 @@ def usable_cpus() -> int:
         return cpus
 
 
-class Ways:
+class FasterWay:
     """Whether one task is faster on one thread or on several: its times lately, either way.
 
     It starts on several; a trial is TRIAL calls that go the other way. A time counts if the call
@@ -167,7 +167,7 @@ class Ways:
         return sum(times) / len(times) if times else math.inf
 
 
-def run(task: Callable[[int], None], parts: int, ways: Ways | None = None) -> None:
+def run(task: Callable[[int], None], parts: int, ways: FasterWay | None = None) -> None:
     """task(parts), or task(1), where other threads cannot be had, or by `ways` are slower.
 
     With fewer threads than `parts` in numba, it is task(as many as there are).

@@ -67,7 +67,7 @@ class Workspace:
         """Whether x lies in this workspace."""
         return any(owner(chunk) is owner(x) for chunk in self._chunks)
 
-    def spoil(self) -> None:
+    def poison(self) -> None:
         """Make NaN of all floats that were handed out, and -1 of whole numbers."""
         for chunk, end in zip(self._chunks, self._ends, strict=True):
             chunk[:end] = 255

@@ -74,7 +74,7 @@ def noting_calls() -> Iterator[Playback]:
 def call(part: Any, verb: str, args: tuple[Any, ...], returns: bool = True) -> Any:
     """(1): what a part's verb returns for these arguments; a replay calls it again."""
     part_call = PartCall(part, verb, tuple(map(_writable, args)), returns)
-    recording.act(part_call, (), part_call.arrays, part_call.arrays, fenced=True)
+    recording.run_action(part_call, (), part_call.arrays, part_call.arrays, fenced=True)
     return part_call.result()
 
 

@@ -30,7 +30,7 @@ from .. import kernels
 from ..ground.arguments import Array
 from ..ground.errors import DivergedError
 from ..kernels.plans import Plan
-from ..kernels.recording import Action, Notes, act, recording
+from ..kernels.recording import Action, Recording, recording, run_action
 from .part_calls import PartCall, Refused, noting_calls
 from .permission import Permission
 from .state import State
@@ -165,7 +165,7 @@ class StepEngine:
         if self._labels is not None:
             labels = kernels.look_up(self._labels, kind.rows, np.int64)
             # a callback may have written bad labels, and loops do not check them
-            act(model.check_labels, (labels, len(labels)), read=(labels,))
+            run_action(model.check_labels, (labels, len(labels)), read=(labels,))
         return x.reshape(len(kind.rows), *model.shape), self._rng, labels
 
     def _compared(self, kind: StepKind, plan: Plan, state: State) -> dict[str, float]:
@@ -176,7 +176,7 @@ class StepEngine:
             reports = _copied(self.trainer.reports)
             playback.plays = True
             state.exchange()  # from here on `state` is the state after the step
-            self._kinds.workspace.spoil()  # the plan must not use what the step has left there
+            self._kinds.workspace.poison()  # the plan must not use what the step has left there
             try:
                 by_plan = self._by_plan(kind, plan)
                 same = state.is_now() and _are_equal(parts, by_plan)
@@ -220,12 +220,12 @@ class StepEngine:
             start.put_back()
             raise
 
-    def _expect_known_arrays(self, notes: Notes, changed: list[Array]) -> None:
+    def _expect_known_arrays(self, notes: Recording, changed: list[Array]) -> None:
         """(2): kernels know what the step made, the examples, gradients, and the changed arrays."""
         own = [*changed, self._x, *self._kinds.rows()]
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
-        for x in notes.strangers(own, self._kinds.workspace):
+        for x in notes.foreign_arrays(own, self._kinds.workspace):
             raise Refused(f"a kernel was given an array {x.shape} that no kernel has made")
 
 

@@ -113,9 +113,9 @@ class Trainer:
 
     def _before_the_update(self, player: str, report: dict[str, Array]) -> None:
         """Expect a finite number; note that from here on the model changes."""
-        # `act` calls a function now, and again whenever this step is replayed (replay.py)
-        recording.act(_expect_finite, (player, report), read=tuple(report.values()))
-        recording.act(self._begin_to_move, fenced=self.has_user_parts)
+        # `run_action` calls a function now, and again whenever this step is replayed (replay.py)
+        recording.run_action(_expect_finite, (player, report), read=tuple(report.values()))
+        recording.run_action(self._begin_to_move, fenced=self.has_user_parts)
 
     def _begin_to_move(self) -> None:
         self.is_moving = True

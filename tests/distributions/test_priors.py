@@ -152,10 +152,10 @@ def test_a_replayed_step_draws_what_the_step_would_have_drawn(prior, dtype, way)
     with way():
         with workspace.step(), recording() as notes:
             z = prior.draw(ours, 300, 3, dtype)
-        assert not notes.strangers([], workspace)
+        assert not notes.foreign_arrays([], workspace)
         plan = Plan(notes, threads=1)
         prior.draw(theirs, 300, 3, dtype)
         for _ in range(3):
-            workspace.spoil()
+            workspace.poison()
             plan.run()
             assert z.tobytes() == prior.draw(theirs, 300, 3, dtype).tobytes()

@@ -164,13 +164,13 @@ def test_a_replayed_step_repeats_and_scales_what_it_is_given_and_draws_anew(way)
     with way():
         with workspace.step(), recording() as notes:
             made = step(*args, rng)
-        assert not notes.strangers(args, workspace)
+        assert not notes.foreign_arrays(args, workspace)
         plan = Plan(notes, threads=1)
         step(*args, twin)
         for seed in (1, 2, 3):
             for x, new in zip(args, given(seed), strict=True):
                 x[...] = new
-            workspace.spoil()
+            workspace.poison()
             plan.run()
             for found, wanted in zip(made, step(*args, twin), strict=True):
                 assert found.tobytes() == wanted.tobytes()

@@ -46,7 +46,9 @@ def test_a_kernel_that_is_run_again_from_a_recording_does_the_same(name, way):
                 made = KERNELS[name].call(*args)
             made = () if made is None else made if isinstance(made, tuple) else (made,)
             wanted = bits([*made, *args])
-            assert not notes.strangers([x for x in args if isinstance(x, np.ndarray)], workspace)
+            assert not notes.foreign_arrays(
+                [x for x in args if isinstance(x, np.ndarray)], workspace
+            )
             assert all(workspace.holds(x) for x in made)
             plan = Plan(notes, threads=1)
             for x, before in zip(args, given, strict=True):

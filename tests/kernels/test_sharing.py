@@ -133,10 +133,10 @@ def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
         ran.append(("inner", parts))
 
     def outer(parts):
-        sharing.run(inner, 4, sharing.Ways())
+        sharing.run(inner, 4, sharing.FasterWay())
         ran.append(("outer", parts))
 
-    sharing.run(outer, 4, sharing.Ways())
+    sharing.run(outer, 4, sharing.FasterWay())
     assert ran == [("inner", 1), ("outer", 4)]
 
 
@@ -153,7 +153,7 @@ def ways_taken(ways, calls, alone, together, first=0.0):
 
 @pytest.mark.parametrize("first", [0.0, 50.0])
 def test_the_faster_way_is_taken_and_the_other_tried_ever_more_seldom(first):
-    ways = sharing.Ways()
+    ways = sharing.FasterWay()
     taken = ways_taken(ways, 60_000, alone=2.0, together=1.0, first=first)
     assert taken.startswith("T" * 8 + "AAAA" + "T" * 16 + "AAAA" + "T" * 32 + "AAAA")
     assert taken.count("A") < 300
@@ -171,7 +171,7 @@ def test_the_faster_way_is_taken_and_the_other_tried_ever_more_seldom(first):
 
 
 def test_one_call_that_waits_does_not_change_much():
-    ways = sharing.Ways()
+    ways = sharing.FasterWay()
     ways_taken(ways, 5000, alone=2.0, together=1.0)
     assert ways_taken(ways, 1, alone=2.0, together=100.0) == "T"
     taken = ways_taken(ways, 500, alone=2.0, together=1.0)
@@ -182,7 +182,7 @@ def test_a_task_is_given_several_parts_and_on_trial_one(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "launch", lambda: True)
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
-    ways = sharing.Ways()
+    ways = sharing.FasterWay()
     for _ in range(13):
         sharing.run(ran.append, 3, ways)
     assert len(ran) == 13

@@ -110,11 +110,11 @@ def test_a_replayed_step_reads_the_labels_of_its_own_batch(way):
     with way():
         with workspace.step(), recording() as notes:
             made = cross_entropy(labels, logits, weight=1 / 6)
-        assert not notes.strangers([labels, logits], workspace)
+        assert not notes.foreign_arrays([labels, logits], workspace)
         plan = Plan(notes, threads=1)
         for seed in (1, 2):
             labels[...], logits[...] = drawn(6, 4, seed, "float32")
-            workspace.spoil()
+            workspace.poison()
             plan.run()
             wanted = cross_entropy(labels, logits, weight=1 / 6)
             for one, right in zip(made, wanted, strict=True):

@@ -259,12 +259,12 @@ def test_a_whole_step_is_replayed_to_the_bit(dtype, way):
     with way():
         with workspace.step(), recording() as notes:
             made = step(*given, dw)
-        assert not notes.strangers([*given, dw], workspace)
+        assert not notes.foreign_arrays([*given, dw], workspace)
         plan = Plan(notes, threads=1)
         for seed in (1, 2, 3):
             for old, new in zip(given, given_to_a_step(seed, dtype), strict=True):
                 old[...] = new
-            workspace.spoil()
+            workspace.poison()
             plan.run()
             by_plan = [one.tobytes() for one in (*made, dw)]
             assert by_plan == [one.tobytes() for one in (*step(*given, dw), dw)]

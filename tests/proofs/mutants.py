@@ -31,7 +31,7 @@ PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
         "applied", "compatibility", "description", "turn", "recipes", "stacks", "trace",
     )),
     *(f"kernels/{name}.py" for name in (
-        "cases", "compiling", "declarations", "digests", "fingerprints", "formulas",
+        "blocking", "cases", "compiling", "declarations", "digests", "fingerprints", "formulas",
         "operand_errors", "operands", "plans", "recording", "replaced", "sharing", "workspaces",
         "write_digests",
     )),

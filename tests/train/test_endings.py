@@ -199,12 +199,12 @@ def test_no_memory_in_a_step_leaves_a_model_of_a_step_that_ended(points, player,
 def test_weights_that_a_callback_spoils_are_those_of_the_last_epoch_again(points):
     ended = model()
 
-    def spoil():
+    def poison():
         ended.theta("generator")[:] = np.nan
         raise Enough
 
     with pytest.raises(Enough):
-        fit(ended, points, callbacks=Until(STEPS + 1, spoil))
+        fit(ended, points, callbacks=Until(STEPS + 1, poison))
     np.testing.assert_array_equal(weights(ended), weights(after(STEPS, points)))
     assert ended.training_log[0]["steps"] == STEPS
 

@@ -18,7 +18,7 @@ from scratchgen.kernels.compiling import for_python
 from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
 from scratchgen.kernels.products import ours_are_faster
-from scratchgen.kernels.recording import Call, act, keep, recording
+from scratchgen.kernels.recording import Call, note_constant, recording, run_action
 from scratchgen.kernels.workspaces import PAGE, Workspace, empty
 from scratchgen.train import permission, step_kinds
 from scratchgen.train.replay import StepEngine
@@ -665,7 +665,7 @@ class Fussy:
 
 @pytest.mark.parametrize("build", [lambda: vae(nn.ReLU()), lambda: gan(nn.ReLU())])
 def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
-    def spoil(run):
+    def poison(run):
         if run.epoch == 5:
             run.model.vector[:] *= np.float32(1e20)
 
@@ -673,7 +673,7 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
     for replay in (False, True):
         model = build()
         with pytest.raises(sg.errors.DivergedError), np.errstate(all="ignore"):
-            trained(model, replay, monkeypatch, by_formulas, optimizer=Fussy(), callbacks=[spoil])
+            trained(model, replay, monkeypatch, by_formulas, optimizer=Fussy(), callbacks=[poison])
         left.append(model.vector.tobytes())
     assert left[0] == left[1]
 
@@ -1159,10 +1159,10 @@ def test_a_penalty_at_another_number_of_points_ends_replays(monkeypatch, watched
 def test_actions_run_at_once_and_a_plan_does_them_in_their_order():
     seen, x = [], np.zeros(3)
     with recording() as notes:
-        act(seen.append, ("first",), written=(x,))
-        act(seen.append, ("second",), read=(x,))
-        act(seen.append, ("third",), fenced=True)
-    act(seen.append, ("nobody records",))
+        run_action(seen.append, ("first",), written=(x,))
+        run_action(seen.append, ("second",), read=(x,))
+        run_action(seen.append, ("third",), fenced=True)
+    run_action(seen.append, ("nobody records",))
     assert seen == ["first", "second", "third", "nobody records"]
     seen.clear()
     Plan(notes, threads=1).run()
@@ -1175,12 +1175,12 @@ def test_memory_that_only_a_step_has_is_strange_to_a_plan():
         of_step = empty((3,), float)
     for x, is_strange in ((mine, False), (mine[1:], False), (of_step, False), (passing, True)):
         with recording() as notes:
-            act(np.negative, (x, x), read=(x,), written=(x,))
-        assert bool(notes.strangers([mine], workspace)) == is_strange
+            run_action(np.negative, (x, x), read=(x,), written=(x,))
+        assert bool(notes.foreign_arrays([mine], workspace)) == is_strange
         with recording() as notes:
-            keep(x)
-            act(np.negative, (x, x), read=(x,), written=(x,))
-        assert not notes.strangers([], workspace)
+            note_constant(x)
+            run_action(np.negative, (x, x), read=(x,), written=(x,))
+        assert not notes.foreign_arrays([], workspace)
 
 
 @needs_numba
