@@ -229,14 +229,14 @@ def parts(tmp_path):
 
 def test_the_parts_that_contributors_are_shown_have_right_gradients(parts):
     sg.assert_gradients(parts.ScaleColumns(5), x=(4, 5), strict=True)
-    sg.assert_gradients(parts.Softsign(), x=(4, 5), strict=True)
+    sg.assert_gradients(parts.SquaredReLU(), x=(4, 5), strict=True)
     sg.assert_gradients(parts.Laplace(), strict=True)
-    sg.check_second_order(parts.Softsign(), x=(4, 5))
+    sg.check_second_order(parts.SquaredReLU(), x=(4, 5))
 
 
 def test_the_parts_that_contributors_are_shown_can_be_trained(parts, points):
     decoder = sg.nn.Network(
-        (2,), sg.nn.Dense(2, 8), parts.Softsign(), parts.ScaleColumns(8), sg.nn.Dense(8, 2)
+        (2,), sg.nn.Dense(2, 8), parts.SquaredReLU(), parts.ScaleColumns(8), sg.nn.Dense(8, 2)
     )
     encoder = sg.nn.Network((2,), sg.nn.Dense(2, 4))
     model = sg.models.VAE(encoder, decoder, parts.Laplace(), rng=0)
@@ -258,12 +258,12 @@ def test_the_loops_that_contributors_are_shown_do_what_their_formulas_do(parts, 
             kernel.definition.loop(part, 2, *args, *made, *room)
         for one, other in zip(made, wanted, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5)
-    activation, flat, made = parts.Softsign(), x.ravel(), np.empty(63, dtype)
+    activation, flat, made = parts.SquaredReLU(), x.ravel(), np.empty(63, dtype)
     for part in (0, 1):
-        LOOPS[parts.Softsign]["activate"](part, 2, flat, made, ())
+        LOOPS[parts.SquaredReLU]["activate"](part, 2, flat, made, ())
     np.testing.assert_allclose(made, activation.value(flat), rtol=1e-6)
     for name in ("slope", "curvature"):
-        loop = getattr(parts.SoftsignLoops, name)
+        loop = getattr(parts.SquaredReLULoops, name)
         ours = [loop(one, other) for one, other in zip(flat, made, strict=True)]
         np.testing.assert_allclose(ours, getattr(activation, name)(flat, made), rtol=1e-5)
 

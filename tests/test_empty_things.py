@@ -12,8 +12,7 @@ from scratchgen.gradcheck.results import FAIL, INCONCLUSIVE, BlockResult, CaseRe
 from scratchgen.ground import errors, tables
 from scratchgen.models.diagnosis import symptoms
 from scratchgen.models.trace import Trace
-from scratchgen.nn import Dense, Maxout, Network, ReLU, Residual
-from scratchgen.nn.block import Block, Layout
+from scratchgen.nn import Block, Dense, Layout, Maxout, Network, ReLU, Residual
 from scratchgen.train import losses_text
 
 NOTHING = Network((2,))

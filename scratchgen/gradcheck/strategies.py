@@ -2,6 +2,7 @@
 
 >>> from hypothesis import given, settings
 >>> from scratchgen.gradcheck import assert_gradients
+>>> from scratchgen.nn import Dense
 >>> @settings(max_examples=5, deadline=None)  # no clock decides about a gradient
 ... @given(case=layer_cases(Dense(3, 2), shape=(3,)))
 ... def test_backward_of_dense(case):

@@ -28,8 +28,9 @@ from ..ground.keywords import explains_keywords
 from ..ground.parts import build, check_settings, describe, setting, settings_of
 from ..ground.rng import Rng, generator
 from ..nn import Block, Gradient, Layout, Network, Tape
-from ..nn.block import BLANK, side_by_side
+from ..nn.block import BLANK
 from ..nn.layer import Views
+from ..nn.layout import side_by_side
 from ..optim import Optimizer
 from .applied import Applied
 from .compatibility import (

@@ -6,19 +6,19 @@ checked.
 
 from .dense import Dense as Dense  # noqa: I001 # the layers, in the order in which they are listed
 from .tied import Tied as Tied
-from .activations import ReLU as ReLU
-from .activations import LeakyReLU as LeakyReLU
-from .activations import ELU as ELU
-from .activations import Tanh as Tanh
-from .activations import Sigmoid as Sigmoid
-from .activations import Softplus as Softplus
-from .activations import SiLU as SiLU
-from .activations import GELU as GELU
+from .rectifiers import ReLU as ReLU
+from .rectifiers import LeakyReLU as LeakyReLU
+from .rectifiers import ELU as ELU
+from .sigmoids import Tanh as Tanh
+from .sigmoids import Sigmoid as Sigmoid
+from .sigmoids import Softplus as Softplus
+from .sigmoids import SiLU as SiLU
+from .gelu import GELU as GELU
 from .maxout import Maxout as Maxout
-from .normalisation import LayerNorm as LayerNorm
-from .normalisation import BatchNorm as BatchNorm
+from .layernorm import LayerNorm as LayerNorm
+from .batchnorm import BatchNorm as BatchNorm
 from .dropout import Dropout as Dropout
-from .noise import GaussianNoise as GaussianNoise
+from .gaussian_noise import GaussianNoise as GaussianNoise
 from .joins import JoinLabels as JoinLabels
 from .joins import JoinParameters as JoinParameters
 from .reshape import Reshape as Reshape
@@ -26,10 +26,9 @@ from .reshape import Flatten as Flatten
 from .residual import Residual as Residual
 from .network import Network as Network
 
-from .activations import Activation as Activation
+from .activation import Activation as Activation
 from .block import Block as Block
 from .block import Gradient as Gradient
-from .block import Layout as Layout
 from .bound import Bound as Bound
 from .description import LAYERS as LAYERS
 from .description import build as build
@@ -46,6 +45,7 @@ from .initialisers import Normal as Normal
 from .initialisers import Orthogonal as Orthogonal
 from .layer import Layer as Layer
 from .layer import accept as accept
+from .layout import Layout as Layout
 from .network import distinct_layers as distinct_layers
 from .network import distinct_leaves as distinct_leaves
 from .network import joined_labels as joined_labels

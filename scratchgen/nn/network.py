@@ -157,12 +157,14 @@ class Network(Layer):
 
     @classmethod
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:
-        from .activations import GELU, Sigmoid, SiLU, Tanh
+        from .batchnorm import BatchNorm
         from .dense import Dense
         from .dropout import Dropout
+        from .gelu import GELU
+        from .layernorm import LayerNorm
         from .maxout import Maxout
-        from .normalisation import BatchNorm, LayerNorm
         from .reshape import Flatten
+        from .sigmoids import Sigmoid, SiLU, Tanh
 
         a, b, c = draw.size(), draw.size(), draw.size()
         twice = Dense(b, b)  # one layer in two places, one of them within a network

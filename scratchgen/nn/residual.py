@@ -90,11 +90,11 @@ class Residual(Layer):
 
     @classmethod
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:
-        from .activations import Tanh
         from .dense import Dense
         from .dropout import Dropout
+        from .layernorm import LayerNorm
         from .network import Network
-        from .normalisation import LayerNorm
+        from .sigmoids import Tanh
 
         a, b = draw.size(), draw.size()
         inner, shape = draw.choice(

@@ -72,8 +72,8 @@ class Tied(Layer):
 
     @classmethod
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:
-        from .activations import Tanh
         from .network import Network
+        from .sigmoids import Tanh
 
         bias = draw.choice(("zeros", None))
         dense = Dense(draw.size(), draw.size(), bias=bias)

@@ -161,7 +161,7 @@ def test_what_a_later_run_may_choose_is_compiled_with_the_first_and_by_warmup():
     [
         ("kernels/products.py", True),
         ("kernels/native/tiles.py", True),
-        ("nn/activations.py", True),
+        ("nn/rectifiers.py", True),
         ("optim/adam.py", True),
         ("nn/dense.py", False),
         ("models/autoencoder.py", False),

@@ -8,7 +8,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen.nn import BatchNorm, Dense, Network, ReLU
-from scratchgen.nn.block import LINE
+from scratchgen.nn.layout import LINE
 from scratchgen.optim import SGD, Adam, Momentum
 from scratchgen.train import Trainer
 from scratchgen.train.outcome import Outcome

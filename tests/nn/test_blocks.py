@@ -8,7 +8,7 @@ import pytest
 
 from scratchgen.ground import errors
 from scratchgen.nn import BatchNorm, Block, Bound, Dense, Dropout, Layout, Network, Tape, Tied
-from scratchgen.nn.block import LINE, side_by_side
+from scratchgen.nn.layout import LINE, side_by_side
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

@@ -30,7 +30,7 @@ from scratchgen.ground.versions import is_installed
 
 VAE, DENSE, ADAM = "models/variational.py", "nn/dense.py", "optim/adam.py"
 GAUSSIAN, BERNOULLI = "distributions/gaussian.py", "distributions/bernoulli.py"
-ACTIVATIONS, GAMES, DESCENT = "nn/activations.py", "losses/adversarial.py", "optim/descent.py"
+RECTIFIERS, GAMES, DESCENT = "nn/rectifiers.py", "losses/adversarial.py", "optim/descent.py"
 PRODUCTS, STEP = "kernels/products.py", "train/trainer.py"
 
 NOISE = "        noise = turn.normal(turn.size, self.latent)  # (N, Z)\n"
@@ -133,9 +133,9 @@ TEXTS = (
     Edit(
         "flush, which Adam's formula calls", DESCENT, "x[np.abs(x) < least] = 0", "x *= 0.9",
     ),
-    Edit("ReLU.value", ACTIVATIONS, "np.maximum(x, 0)  # (4)", "np.maximum(x, -0.1)  # (4)"),
+    Edit("ReLU.value", RECTIFIERS, "np.maximum(x, 0)  # (1)", "np.maximum(x, -0.1)  # (1)"),
     Edit(
-        "ELU._tail_slope, which its slope calls", ACTIVATIONS,
+        "ELU._tail_slope, which its slope calls", RECTIFIERS,
         "self.alpha * np.exp(np.minimum(x, 0))\n", "self.alpha * np.minimum(x, 0)\n",
         training="elu",
     ),
@@ -203,7 +203,7 @@ LOOPS = (
          "= -abs(logit) * far  # (3)"),
     Edit("a game's loop alone", GAMES, "value[n] = softplus_of_one(-real_score[n]) + ",
          "value[n] = ", training="gan"),
-    Edit("ReLU's loop alone", ACTIVATIONS, "return ZERO if x <= ZERO else x  #",
+    Edit("ReLU's loop alone", RECTIFIERS, "return ZERO if x <= ZERO else x  #",
          "return ONE if x <= ZERO else x  #"),
 )  # fmt: skip
 

@@ -24,8 +24,9 @@ import scratchgen
 
 ROOM = Path(scratchgen.__file__).parent
 PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
-    "nn/tape.py", "nn/block.py", "nn/layer.py", "nn/initialisers.py", "nn/description.py",
-    "nn/bound.py", "distributions/rows.py", "models/model.py",
+    "nn/tape.py", "nn/block.py", "nn/layout.py", "nn/draw.py", "nn/layer.py",
+    "nn/initialisers.py", "nn/description.py", "nn/bound.py",
+    "distributions/rows.py", "models/model.py",
     *(f"ground/{name}.py" for name in ("arguments", "errors", "parts", "rng", "versions")),
     *(f"models/{name}.py" for name in (
         "applied", "compatibility", "description", "turn", "recipes", "stacks", "trace",

@@ -1,0 +1,81 @@
+"""An activation changes each number by itself: y = s(x).
+
+    backward            dx = s'(x) dy                                              (1)
+    tangent             v = s'(x) u                                                (2)
+    tangent_backward    dx = s'(x) dy + s''(x) u dv,   du = s'(x) dv               (3)
+
+So an activation is three functions: its value s, its slope s' and its curvature s''. The files of
+the activations give them twice: in NumPy for arrays, and below each class for one number x, where
+loops call them (kernels/activation_loops.py). The latter have no `self`, and take the numbers of
+`settings()` last.
+"""
+
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from ..ground.arguments import Array, expect_floats
+from ..kernels import pointwise
+from .layer import Layer, Views
+from .tape import Tape
+
+
+class Activation(Layer):
+    """Any shape -> the same shape: what all activations share. Each gives its own s, s' and s''."""
+
+    example_wise: ClassVar[bool] = True
+
+    def value(self, x: Array) -> Array:
+        """s(x)."""
+        raise NotImplementedError
+
+    def slope(self, x: Array, y: Array) -> Array:
+        """s'(x), for y = s(x)."""
+        raise NotImplementedError
+
+    def curvature(self, x: Array, y: Array) -> Any:
+        """s''(x), for y = s(x): an array, or 0.0 where s is piecewise linear."""
+        raise NotImplementedError
+
+    def settings(self) -> tuple[float, ...]:
+        """The numbers that its formulas hold, such as alpha, in the order its loops take them."""
+        return ()
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
+        tape.x, tape.y = x, self.activate(x)
+        return tape.y
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        return self.times_slope(tape.x, tape.y, dy) if need_dx else None  # (1)
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        tape.u = u
+        return self.times_slope(tape.x, tape.y, u)  # (2)
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        if not need_dx:
+            return None
+        dx, du = self.times_slope_and_curvature(tape.x, tape.y, tape.u, dy, dv)  # (3)
+        return SimpleNamespace(x=dx, u=du)
+
+    @pointwise("x (...) -> y (...)")
+    def activate(self, x: Array) -> Array:
+        """s(x)."""
+        return self.value(x)
+
+    @pointwise("x, y, dy (...) -> dx (...)")
+    def times_slope(self, x: Array, y: Array, dy: Array) -> Array:
+        """s'(x) dy."""
+        return self.slope(x, y) * dy  # (1), and (2) for u in the place of dy
+
+    @pointwise("x, y, u, dy, dv (...) -> dx, du (...)")
+    def times_slope_and_curvature(
+        self, x: Array, y: Array, u: Array, dy: Array, dv: Array
+    ) -> tuple[Array, Array]:
+        """dx and du, back through y = s(x) and (2)."""
+        slope, curvature = self.slope(x, y), self.curvature(x, y)
+        return slope * dy + curvature * u * dv, slope * dv  # (3)

@@ -1,0 +1,183 @@
+"""A layout says where each array of some networks lies in one flat vector.
+
+    vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)
+
+Each network has a slice of the vector, in the order of the networks. A slice begins at a line of
+the CPU's caches; the zeros between two networks are no parameters, and stay 0.
+"""
+
+import itertools
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from ..ground.arguments import Array, Shape
+from ..ground.errors import OptionError
+from .layer import Layer, Views
+
+LINE = 16  # numbers of float32 in a line of the caches, 64 bytes; of float64, two lines
+MOST_ORDERED = 8  # networks for which every order is tried
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named array in a layout: where it lies in the vector, or in the state."""
+
+    name: str  # "encoder.1.w"
+    layer: Layer
+    key: str  # "w"
+    start: int
+    shape: Shape
+    trained: bool
+
+    def view(self, vector: Array, start: int = 0) -> Array:
+        """This entry's window into `vector`, the layout's from `start` on."""
+        first = self.start - start
+        return vector[first : first + math.prod(self.shape)].reshape(self.shape)
+
+
+class Layout:
+    """Where each array lies in the vector: names, shapes and places, and no memory yet.
+
+    Attributes:
+        networks: by name, in their order.
+        entries: every named array of theirs.
+        size: how many numbers are trained.
+        length: of the vector, with the zeros between networks.
+        state_size: how many numbers are kept and not trained.
+        slices: of the vector, by network.
+        state_slices: of the state, by network.
+    """
+
+    def __init__(self, **networks: Layer) -> None:
+        self.networks = networks
+        self.entries: list[Entry] = []
+        self.size = self.length = self.state_size = 0
+        self.slices: dict[str, slice] = {}
+        self.state_slices: dict[str, slice] = {}
+        met: dict[Layer, None] = {}
+        for name, network in networks.items():
+            end, state_start = self.length, self.state_size
+            self.length = start = -(-end // LINE) * LINE
+            self._visit(name, network, met)
+            self.slices[name] = slice(start, self.length)
+            if self.length == start:  # a network without parameters needs no zeros before it
+                self.length = end
+            self.state_slices[name] = slice(state_start, self.state_size)
+        self.borrowers = [leaf for leaf in met if leaf.borrows()]
+        for leaf in self.borrowers:
+            for of, _ in leaf.borrows().values():
+                if of not in met:
+                    raise OptionError(
+                        f"{leaf} uses the weights of a {of} that is not trained with it: put that "
+                        f"layer object into a network of {', '.join(networks)} too"
+                    )
+
+    def _visit(self, path: str, layer: Layer, met: dict[Layer, None]) -> None:
+        if layer in met:  # a layer used twice has one set of parameters
+            return
+        met[layer] = None
+        for i, child in enumerate(layer.children()):
+            self._visit(f"{path}.{i}", child, met)
+        if not layer.children():
+            self._place(path, layer)
+
+    def _place(self, path: str, leaf: Layer) -> None:
+        for key, (shape, _) in leaf.parameters().items():
+            self.entries.append(Entry(f"{path}.{key}", leaf, key, self.length, shape, True))
+            self.size += math.prod(shape)
+            self.length += math.prod(shape)
+        for key, (shape, _) in leaf.state().items():
+            self.entries.append(Entry(f"{path}.{key}", leaf, key, self.state_size, shape, False))
+            self.state_size += math.prod(shape)
+
+    def span(self, names: Collection[str]) -> slice:
+        """The slice of the vector that holds these networks, and no others.
+
+        Raises OptionError where another lies between them.
+        """
+        places = [self.slices[name] for name in names if _length(self.slices[name])]
+        if not places:
+            return slice(0, 0)
+        span = slice(min(at.start for at in places), max(at.stop for at in places))
+        for name, at in self.slices.items():
+            if name not in names and _length(at) and span.start <= at.start < span.stop:
+                raise OptionError(
+                    f"{' and '.join(names)} do not lie side by side in the vector, because {name} "
+                    f"lies between them"
+                )
+        return span
+
+    def entries_of(self, names: Collection[str]) -> list[Entry]:
+        """The entries of these networks; a layer in several networks belongs to the first."""
+        return [entry for entry in self.entries if entry.name.split(".")[0] in names]
+
+    def views(
+        self, vector: Array, state: Array | None = None, names: Collection[str] | None = None
+    ) -> Views:
+        """The tree of windows into `vector` and, where it is given, `state`; see `tree`.
+
+        With `names`, the tree is of these networks, and `vector` holds just their span.
+        """
+        names = self.networks if names is None else names
+        start, entries = self.span(names).start, self.entries_of(names)
+        windows = {entry.name: entry.view(vector, start) for entry in entries if entry.trained}
+        if state is not None:
+            windows |= {entry.name: entry.view(state) for entry in entries if not entry.trained}
+        return self.tree(windows, names)
+
+    def tree(self, arrays: Mapping[str, Array], names: Collection[str] | None = None) -> Views:
+        """The tree of these arrays, by the names of their entries; some may be missing.
+
+        First each layer gets a namespace of its arrays, with transposed windows for the weights
+        that it borrows; then the namespaces are put into the tree of the networks, in which a layer
+        that stands in two places has its one namespace in both.
+        """
+        windows: dict[Layer, SimpleNamespace] = {}
+        for entry in self.entries:
+            here = windows.setdefault(entry.layer, SimpleNamespace())
+            if entry.name in arrays:
+                setattr(here, entry.key, arrays[entry.name])
+
+        for leaf in self.borrowers:
+            here = windows.setdefault(leaf, SimpleNamespace())
+            for key, (of, its_key) in leaf.borrows().items():
+                if hasattr(windows[of], its_key):
+                    setattr(here, key, getattr(windows[of], its_key).T)
+
+        trees: dict[Layer, Views] = dict(windows)
+
+        def tree(layer: Layer) -> Views:
+            if layer not in trees:
+                children = [tree(child) for child in layer.children()]
+                trees[layer] = children if layer.children() else SimpleNamespace()
+            return trees[layer]
+
+        names = self.networks if names is None else names
+        return SimpleNamespace(**{name: tree(self.networks[name]) for name in names})
+
+
+def side_by_side(names: Iterable[str], groups: Collection[Collection[str]]) -> list[str]:
+    """The first order of the names in which each group lies side by side.
+
+    Raises OptionError where there is none, or where too many names would have to be tried.
+
+    >>> side_by_side(["encoder", "decoder", "prior"], [["encoder", "prior"]])
+    ['encoder', 'prior', 'decoder']
+    """
+    names = list(names)
+    for order in itertools.islice(itertools.permutations(names), math.factorial(MOST_ORDERED)):
+        places = [sorted(order.index(name) for name in group) for group in groups]
+        if all(at[-1] - at[0] + 1 == len(at) for at in places if at):
+            return list(order)
+    texts = " and ".join(f"({', '.join(group)})" for group in groups)
+    raise OptionError(
+        f"in no order of {', '.join(names)} do the networks of each of {texts} lie side by side: "
+        f"let one player move the networks that several share, or all of them"
+    )
+
+
+def _length(at: slice) -> int:
+    length: int = at.stop - at.start
+    return length
