@@ -1,26 +1,23 @@
 """Animations: frames that are drawn one after another, and written as a GIF.
 
-A frame is kept as a picture of 256 colours, a byte a pixel, of which there are fewer than 200,000.
-There are at most 200 frames, which take 40 MB: of more, every second one is dropped, and from then
-on every second one is left out.
+A frame is kept with a palette, a byte a pixel, of about 100,000 pixels, and at most 200 frames are
+kept: about 20 MB. When another one comes, every second frame is dropped, and from then on only
+every second one is drawn.
 """
 
 import io
 from typing import Any
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image  # which matplotlib depends on
-
 from ..ground.arguments import Array, can_be_drawn
 from ..ground.errors import ShapeError
 from ..ground.writing import write_atomically
 from .clouds import window
-from .figures import FAKE, DisplayedFigure, PathLike, boxes_for_missing_letters, finish, new_figure
+from .figures import FAKE, DisplayedFigure, PathLike, finish, new_figure
 from .sheets import sheet
 
 MOST_FRAMES = 200
-DPI = 60  # of a frame, whose figure is 6 inches wide
+DPI = 50  # of a frame, whose figure is 6 inches wide
+COLOURS = 32  # of a frame, where pictures have none
 LAST = 2.0  # seconds for which the last frame stays, before the first one comes again
 
 
@@ -39,20 +36,21 @@ class Animation:
             )
         self.data = data
         self.frames: list[Any] = []
-        self.offered = 0  # frames so far, kept or not
-        self.stride = 1  # of so many frames one is kept
+        self.offered = 0  # frames so far, drawn or not
+        self.stride = 1  # of so many frames one is drawn
 
     def wants_next(self) -> bool:
-        """Whether the next frame is one of those that are kept; counts it."""
+        """Whether the next frame is to be drawn; counts it."""
         self.offered += 1
         return (self.offered - 1) % self.stride == 0
 
     def add(self, x: Array, title: str) -> None:
         """Draw x (N, *shape) as the next frame."""
-        self.append(_rendered(self._figure(x, title)))
+        colours = 256 if self.shape[2:] == (3,) else COLOURS
+        self.append(self._figure(x, title).image(DPI).quantize(colours))
 
     def append(self, frame: Any) -> None:
-        """Keep a frame; where there are too many, every second one goes first."""
+        """Keep a frame, and before it drop every second one if there are too many."""
         if len(self.frames) == MOST_FRAMES:
             del self.frames[1::2]
             self.stride *= 2
@@ -80,13 +78,3 @@ class Animation:
         axes.set_xlim(left, right)
         axes.set_ylim(bottom, top)
         return finish(figure, None)
-
-
-def _rendered(figure: DisplayedFigure) -> Any:
-    """The figure's pixels, in a palette of its own colours."""
-    figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
-    with boxes_for_missing_letters():
-        canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # (H, W, 3)
-    return Image.fromarray(np.ascontiguousarray(pixels)).quantize(256)

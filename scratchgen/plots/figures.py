@@ -11,8 +11,6 @@ Every function that draws returns its figure. No window opens, and pyplot is not
 import io
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image  # which matplotlib depends on
 
 from ..ground.arguments import Array
 from ..ground.errors import FileError, ShapeError
@@ -28,7 +27,7 @@ from ..ground.writing import write_atomically
 PathLike = str | os.PathLike[str]
 
 DPI = 150  # of a file
-DISPLAY_DPI = 75  # of a notebook's output, which is kept in the notebook
+DISPLAY_DPI = 75  # in a notebook
 APART = 10  # columns whose spans differ by more than this factor are in different units
 REAL, FAKE = "#1b6ca8", "#d1495b"  # colours of data, and of what a model makes
 
@@ -37,22 +36,25 @@ class DisplayedFigure(Figure):
     """A matplotlib figure that a notebook displays without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        return self.as_bytes("png", DISPLAY_DPI)
+        """A small PNG, because the notebook keeps it: in shades of grey if it has no colours."""
+        image, png = self.image(DISPLAY_DPI), io.BytesIO()
+        pixels = np.asarray(image)  # (H, W, 3)
+        if (pixels == pixels[..., :1]).all():
+            image = image.convert("L")
+        image.save(png, "PNG", optimize=True)
+        return png.getvalue()
+
+    def image(self, dpi: float) -> Image.Image:
+        """The figure as an image in RGB."""
+        return Image.open(io.BytesIO(self.as_bytes("png", dpi))).convert("RGB")
 
     def as_bytes(self, format: str, dpi: float) -> bytes:
         """The content of a file of that format; ValueError for one that matplotlib lacks."""
         picture = io.BytesIO()
-        with boxes_for_missing_letters():
+        with warnings.catch_warnings():  # of letters that the font lacks, which are drawn as boxes
+            warnings.filterwarnings("ignore", "Glyph .* missing")
             self.savefig(picture, format=format, dpi=dpi)
         return picture.getvalue()
-
-
-@contextmanager
-def boxes_for_missing_letters() -> Iterator[None]:
-    """Letters that the font lacks are drawn as boxes, without a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        yield
 
 
 def new_figure(width: float, height: float, title: str = "") -> tuple[DisplayedFigure, Any]:

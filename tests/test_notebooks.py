@@ -1,0 +1,77 @@
+"""The notebooks in demos/ run from top to bottom, and their outputs display themselves."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scratchgen.ground.versions import is_installed
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "demos").glob("*.ipynb"))
+LONGEST = 15  # lines of a cell
+LARGEST = 300_000  # bytes of a notebook
+
+needs_plots = pytest.mark.skipif(
+    not is_installed("matplotlib"), reason="matplotlib is not installed: notebooks draw pictures"
+)
+
+
+def value_of(source: str, names: dict[str, Any]) -> Any:
+    """Run a cell as Jupyter does: the value of its last line, if that is an expression."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "<cell>", "exec"), names)
+    return last and eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
+
+
+def displayed(value: Any) -> str:
+    """What Jupyter would display of a value: the kind, by the richest method that it has."""
+    for kind in ("html", "png"):
+        method = getattr(value, f"_repr_{kind}_", None)
+        if method is not None and method():
+            return kind
+    return "text" if repr(value) else ""
+
+
+@needs_plots
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_in_one_namespace_and_shows_what_it_keeps(notebook, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        value = value_of("".join(cell["source"]), names)
+        kept = {kind for output in cell["outputs"] for kind in output.get("data", ())}
+        if value is None:
+            assert not kept
+        elif "image/png" in kept:
+            assert displayed(value) == "png"
+        elif "text/html" in kept:
+            assert displayed(value) == "html"
+        else:
+            (output,) = (output for output in cell["outputs"] if "data" in output)
+            first = "".join(output["data"]["text/plain"]).split()[0]
+            assert repr(value).startswith(first)  # PASS, FAIL, True, the kind of a model
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_has_short_cells_its_outputs_and_a_bounded_size(notebook):
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    assert content["nbformat"] == 4
+    assert notebook.stat().st_size < LARGEST
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            assert len(cell["source"]) < LONGEST
+            assert cell["outputs"], "run it, and keep its outputs"
+            assert all(output["output_type"] != "error" for output in cell["outputs"])
+
+
+def test_a_notebook_says_how_to_open_it():
+    assert NOTEBOOKS
+    for notebook in NOTEBOOKS:
+        first = json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"]
+        assert "pip install jupyter" in "".join(first)
