@@ -1,4 +1,4 @@
-"""Adam: momentum over RMSProp, both corrected for moments that start at 0; and AdamW.
+"""Adam: a step along the mean gradient, measured in units of the gradient's usual size; and AdamW.
 
     m = m + rest1 (g - m),       rest1 = 1 - b1                                   (1)
     v = v + rest2 (g^2 - v),     rest2 = 1 - b2                                   (2)
@@ -7,7 +7,15 @@
     c1 = 1 / (1 - b1^t),   c2 = 1 / (1 - b2^t),   t = 1, 2, ...                   (5)
     m = 0 where |m| < least,   v = 0 where v < least                              (6)
 
-rest1 and rest2 are rounded once, from double precision: in float32, 1 - 0.999 is 0.00100004.
+m is a running mean of the gradient, and v one of its square, each with a weight of b1 or b2 for the
+old mean: (1) is the usual m = b1 m + (1 - b1) g. Each parameter has its own. Both start at 0, and
+(5) corrects for that: after t steps with a constant gradient, m is (1 - b1^t) g, and m c1 is g.
+Where the gradient keeps its sign, m / sqrt(v) is near 1, and a step has the size of `rate`; where
+the sign changes, m is small, and so is the step. eps keeps (4) finite where v is 0. (6) is (2) of
+descent.py.
+
+rest1 and rest2 are computed in double precision and rounded once: in float32, 1 - 0.999 would be
+0.00100004.
 """
 
 from dataclasses import dataclass
@@ -36,9 +44,9 @@ class Adam(Descent):
     """
 
     learning_rate: float | Schedule = 1e-3
-    b1: float = setting(0.9, fraction, "share of the mean gradient that a step keeps")
-    b2: float = setting(0.999, fraction, "share of the mean square that a step keeps")
-    eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
+    b1: float = setting(0.9, fraction, "weight of the old mean of gradients")
+    b2: float = setting(0.999, fraction, "weight of the old mean of squares")
+    eps: float = setting(1e-8, finite, "added to the root of the mean square", above=True)
     arrays: ClassVar[tuple[str, ...]] = ("m", "v")
     n_coefficients: ClassVar[int] = 8
 
@@ -50,16 +58,13 @@ class Adam(Descent):
         adam_step(theta, g, memory.m, memory.v, coefficients)
 
     def decay(self) -> float:
-        """The share of theta that is taken away in a step of rate 1."""
+        """weight_decay of (3), which Adam does not have."""
         return 0.0
 
 
 @formula("g (P,), coefficients (8,) -> theta, m, v (P,) in place", row_by_row=True)
 def adam_step(theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -> None:
-    """theta, g, m, v (P,): writes theta, m and v.
-
-    coefficients (8,) are rate, rest1, rest2, eps, c1, c2, decay, least.
-    """
+    """theta, g, m, v (P,), coefficients (8,), named below: writes theta, m and v."""
     rate, rest1, rest2, eps, c1, c2, decay, least = coefficients
     m += rest1 * (g - m)  # (1)
     v += rest2 * (g * g - v)  # (2)
@@ -72,11 +77,11 @@ def adam_step(theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam, and a pull towards 0 that is not divided by anything (Loshchilov and Hutter 2019).
+    """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019).
 
-    Adding weight_decay * theta to the gradient instead would have Adam divide it by sqrt(v), and
-    leave the parameters with the largest gradients with the least decay. As in PyTorch the decay
-    is multiplied by the learning rate, so it follows the schedule.
+    If weight_decay * theta were added to the gradient instead, Adam would divide it by sqrt(v), and
+    parameters with large gradients would decay least. As in PyTorch, the decay is multiplied by the
+    learning rate, so it follows the schedule.
 
     >>> theta, adamw = np.ones(1), AdamW(learning_rate=0.1, weight_decay=0.5)
     >>> adamw.update(theta, np.zeros(1), adamw.memory(theta))

@@ -1,10 +1,10 @@
-"""The average of the weights over the last steps is calmer than the weights.
+"""The average of the weights over the last steps moves less than the weights do.
 
     a_t = keep a_{t-1} + (1 - keep) theta_t,   a_0 = 0,   average_t = a_t / (1 - keep^t)      (1)
 
-The division makes the weights of theta_1 ... theta_t sum to one, as for Adam's moments, so that the
-first averages are right too. The same in one line, whose result needs no division, and in which the
-average of what never changes is exactly that:
+In a_t, theta_1 ... theta_t have weights whose sum is 1 - keep^t. Dividing by it, as Adam does for
+its moments, makes the first averages right too. (2) is the same in one line, without the division;
+the average of a vector that never changes is exactly that vector:
 
     average_t = average_{t-1} + (theta_t - average_{t-1}) (1 - keep) / (1 - keep^t)           (2)
 """
@@ -37,19 +37,17 @@ class MovingAverage(Part):
     array([5.])
     """
 
-    keep: float = setting(
-        0.999, fraction, "share of the average of the weights that a step keeps", "average"
-    )
+    keep: float = setting(0.999, fraction, "weight of the old average of the weights", "average")
 
     def memory(self, vector: Array) -> Memory:
-        """Vectors averaged so far, t = 0, and their average (P,) in the vector's dtype.
+        """The number of vectors averaged, t = 0, and their average (P,) in the vector's dtype.
 
         Raises KindError or ShapeError unless it is a flat array of float32 or float64.
         """
         return remember("MovingAverage", vector, "average", t=0)
 
     def update(self, vector: Array, memory: Memory) -> None:
-        """Take in the vector (P,) as it is now; call it after each step of training.
+        """Add the vector (P,) as it is now to the average; call it after each step of training.
 
         Raises KindError or OptionError for a memory that was not made for this vector.
         """
@@ -58,14 +56,14 @@ class MovingAverage(Part):
         kernels.approach(memory.average, vector, weight)  # (2)
 
     def _next_weight(self, memory: Memory) -> float:
-        """The weight of the next vector, which is counted here, in (2)."""
+        """The weight in (2) of the next vector, which is counted here."""
         memory.t += 1
         return (1 - self.keep) / (1 - self.keep**memory.t)  # (2)
 
     def average(self, memory: Memory) -> Array:
-        """The average (P,), an array of the caller's own.
+        """A copy of the average (P,).
 
-        Raises KindError for another's memory, DataError before the first update.
+        Raises KindError for a memory of something else, DataError before the first update.
         """
         check_owner("MovingAverage", memory)
         if not memory.t:

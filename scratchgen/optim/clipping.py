@@ -1,4 +1,4 @@
-"""A gradient that is too long is shortened, before an optimizer takes a step by it.
+"""A gradient that is too long is shortened before an optimizer takes a step with it.
 
     g = g min(1, norm / |g|)                                                      (1)
 
@@ -20,10 +20,10 @@ from .optimizers import OPTIMIZERS, optimizer_for
 
 @dataclass(frozen=True)
 class ClipNorm(Part):
-    """Another optimizer, given gradients no longer than `norm` (Pascanu et al. 2013, algorithm 1).
+    """Another optimizer, with gradients no longer than `norm` (Pascanu et al. 2013, algorithm 1).
 
-    The length is that of the whole vector, so the direction stays. A gradient that is short enough
-    goes on as it is; so does one that holds NaN or infinity, for the caller to notice.
+    The length is that of the whole vector, so its direction does not change. A gradient that is
+    short enough is passed on as it is; so is one with NaN or infinity, for the caller to notice.
 
     >>> from scratchgen.optim import SGD
     >>> theta, short = np.zeros(2), ClipNorm(SGD(learning_rate=1.0), norm=1.0)
@@ -33,21 +33,19 @@ class ClipNorm(Part):
     """
 
     optimizer: Optimizer = setting(check=optimizer_for)
-    norm: float = setting(
-        1.0, finite, "most that a gradient's norm may be", "clip-norm", above=True
-    )
+    norm: float = setting(1.0, finite, "largest norm of a gradient", "clip-norm", above=True)
 
     def memory(self, theta: Array) -> Memory:
-        """The memory of the optimizer inside.
+        """The memory of the other optimizer.
 
         Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
         """
         return remember("ClipNorm", theta, inner=self.optimizer.memory(theta))
 
     def update(self, theta: Array, gradient: Array, memory: Memory) -> None:
-        """One step of the optimizer inside; the gradient (P,) itself is left as it is.
+        """One step of the other optimizer; the gradient (P,) itself is not changed.
 
-        Raises what `Descent.update` raises.
+        Raises the errors of `Descent.update`.
         """
         check_update("ClipNorm", theta, memory)
         check_gradient("ClipNorm", theta, gradient)
@@ -56,9 +54,9 @@ class ClipNorm(Part):
 
 @formula("g (P,), norm () -> clipped (P,)")
 def clip_norm(g: Array, norm: float) -> Array:
-    """g (P,), no longer than `norm`: a new array, of the same direction.
+    """g (P,), no longer than `norm`, in a new array.
 
-    g is divided by its largest entry first: squares of large float32 numbers would overflow.
+    g is divided by its largest entry first, because squares of large float32 numbers overflow.
     """
     largest = float(max(g.max(initial=0), -g.min(initial=0)))
     if not (largest > 0 and math.isfinite(largest)):

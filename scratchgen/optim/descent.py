@@ -1,22 +1,21 @@
-"""Optimizers turn a gradient into a step, on one flat vector; the plainest goes straight downhill.
+"""An optimizer turns a gradient into a step on one flat vector; SGD, the simplest, goes downhill.
 
     memory = optimizer.memory(theta)
     optimizer.update(theta, gradient, memory)        writes theta and memory in place
 
-With g the gradient, and `rate` the learning rate of this step, that is SGD:
+With the gradient g, and the learning rate `rate` of this step, SGD is
 
     theta = theta - rate g                                                        (1)
 
-The cleverer ones remember something of the gradients so far. What they remember becomes 0 where it
-is smaller than `least`, the smallest normal number, because arithmetic on still smaller numbers is
-many times slower:
+Other optimizers keep running means of the gradients. An entry x of these becomes 0 if it is below
+`least`, the smallest normal number, because arithmetic on smaller numbers is many times slower:
 
     x = 0 where |x| < least                                                       (2)
 
-An optimizer is a set of constants and never changes; what it remembers is the caller's. `memory` is
-made once, before the first step, for one vector, which is then written in place. The numbers of a
-step, such as its rate, are computed in double precision and rounded once. They stand in an array,
-`least` last, because they change from step to step.
+An optimizer is a set of constants and never changes. What it keeps between steps is in `memory`,
+which belongs to the caller: make it before the first step, for one vector, which is then written in
+place. The coefficients of a step, such as its rate, are computed in double precision and rounded
+once. They are an array, with `least` at its end, because they change from step to step.
 """
 
 from dataclasses import dataclass
@@ -37,55 +36,55 @@ LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32
 
 
 class Optimizer(Protocol):
-    """What `fit` asks of an optimizer."""
+    """What `fit` needs of an optimizer."""
 
     def memory(self, theta: Array) -> Any:
-        """What is remembered of parameters (P,) between steps, before the first."""
+        """What is kept between steps for parameters (P,), before the first step."""
 
     def update(self, theta: Array, gradient: Array, memory: Any) -> None:
         """One step on theta (P,) by its gradient (P,): writes theta and memory in place."""
 
 
 def rate_or_schedule(value: Any, what: str) -> float | Schedule:
-    """`value`, if it is a schedule, or as a number above 0."""
+    """`value` itself if it is a schedule, otherwise as a number above 0."""
     return value if is_schedule(value) else finite(value, what, above=True)
 
 
 @dataclass(frozen=True)
 class Descent(Part):
-    """What the optimizers of this room share: a learning rate, a memory, and checks before a step.
+    """What the optimizers here share: a learning rate, a memory, and the checks before a step.
 
-    `learning_rate` is a number above 0, or a schedule: step, counted from 0 -> number.
+    `learning_rate` is a number above 0, or a schedule: a function from the step, counted from 0.
     """
 
     learning_rate: float | Schedule = setting(
         check=rate_or_schedule, text="learning rate", option="lr"
     )
-    arrays: ClassVar[tuple[str, ...]] = ()  # the names of what is remembered
+    arrays: ClassVar[tuple[str, ...]] = ()  # the names of the arrays in its memory
     n_coefficients: ClassVar[int] = 2  # of a step, with `least`
 
     def owner(self) -> str:
-        """The name that its memories carry."""
+        """The name of the optimizer in its memories."""
         return type(self).__name__
 
     def memory(self, theta: Array) -> Memory:
-        """Steps done, t = 0, and zeros (P,) by the names in `arrays`.
+        """The number of steps done, t = 0, and zeros (P,) under the names in `arrays`.
 
         Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
         """
         return remember(self.owner(), theta, *self.arrays, t=0)
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0; OptionError if a schedule gives none."""
+        """The learning rate of a step, counted from 0; OptionError if a schedule returns none."""
         rate = self.learning_rate
         return rate_at(rate, step, self.owner()) if callable(rate) else rate
 
     def update(self, theta: Array, gradient: Array, memory: Memory) -> None:
         """One step on theta (P,) by its gradient (P,): writes theta and memory in place.
 
-        Raises, before anything is written, KindError or OptionError for a memory that was not made
-        here for this vector, KindError or ShapeError for a gradient that does not fit, and
-        OptionError for a schedule that gives no rate.
+        Before anything is written, raises KindError or OptionError for a memory that this optimizer
+        did not make for this vector, KindError or ShapeError for a gradient that does not fit, and
+        OptionError for a schedule that returns no rate.
         """
         check_update(self.owner(), theta, memory)
         check_gradient(self.owner(), theta, gradient)
@@ -95,23 +94,23 @@ class Descent(Part):
         self.move(theta, gradient, memory, coefficients)
 
     def _next_coefficients(self, memory: Memory) -> tuple[float, ...]:
-        """Those of the next step, which is counted here; `least` comes last."""
+        """Those of the next step, with `least` at the end; the step is counted here."""
         rate = self.rate(memory.t)
         memory.t += 1
         return *self.coefficients(rate, memory.t), LEAST[memory.theta.dtype.char]
 
     def coefficients(self, rate: float, t: int) -> tuple[float, ...]:
-        """The numbers that step t needs, except for `least`; t counts from 1."""
+        """The coefficients of step t without `least`; t counts from 1."""
         return (rate,)
 
     def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
-        """The step itself: writes theta and memory; coefficients are (n_coefficients,)."""
+        """One step, which writes theta and memory; coefficients are (n_coefficients,)."""
         raise NotImplementedError(f"{type(self).__name__} has no move")
 
 
 @dataclass(frozen=True)
 class SGD(Descent):
-    """Stochastic gradient descent (Robbins and Monro 1951): downhill.
+    """Stochastic gradient descent (Robbins and Monro 1951).
 
     >>> theta, sgd = np.zeros(1), SGD(learning_rate=0.1)
     >>> sgd.update(theta, np.array([2.0]), sgd.memory(theta))
@@ -133,7 +132,7 @@ def sgd_step(theta: Array, g: Array, coefficients: Array) -> None:
 
 
 def flush(x: Array, least: np.floating[Any]) -> None:
-    """x (P,), something remembered: numbers smaller than `least` become 0."""
+    """Entries of x (P,) that are smaller than `least` become 0."""
     x[np.abs(x) < least] = 0  # (2)
 
 

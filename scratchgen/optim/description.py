@@ -1,4 +1,4 @@
-"""Optimizers and their schedules in plain numbers, text, lists and dicts, and back.
+"""Optimizers and their schedules as numbers, text, lists and dicts, and back.
 
     describe(ClipNorm(SGD(Cosine(0.1, 500))))
 
@@ -20,62 +20,62 @@ from .schedules import SCHEDULES, is_schedule
 
 
 def describe(optimizer: Any) -> dict[str, Any]:
-    """All that an optimizer is; what `build` takes.
+    """An optimizer as the description that `build` takes.
 
-    Raises OptionError where it, or a schedule of it, is the user's own and not known by a name.
+    Raises OptionError if it, or its schedule, is the user's own and has no name in a registry.
 
     >>> from scratchgen.optim import SGD
     >>> describe(SGD(0.1))
     {'name': 'sgd', 'learning_rate': 0.1}
     """
-    return parts.describe(optimizer_for(optimizer), _known(), _refuse) or {}
+    return parts.describe(optimizer_for(optimizer), _registry(), _refuse) or {}
 
 
 def build(description: Any) -> Optimizer:
-    """The optimizer of a description. Raises OptionError or KindError where it describes none.
+    """The optimizer of a description; OptionError or KindError if it describes none.
 
     >>> build({"name": "sgd", "learning_rate": 0.1})
     SGD(learning_rate=0.1)
     """
-    return optimizer_for(parts.build(description, _known()))
+    return optimizer_for(parts.build(description, _registry()))
 
 
 def recorded(optimizer: Any) -> dict[str, Any]:
-    """What the log of a run holds: `describe`, and the class's name of what that would refuse.
+    """The description for the log of a run: `describe`, with class names for what it refuses.
 
     >>> from scratchgen.optim import SGD
     >>> recorded(SGD(lambda step: 1 / (1 + step)))
     {'name': 'sgd', 'learning_rate': {'name': 'function'}}
     """
-    return parts.describe(optimizer, _known(), _named) or {}
+    return parts.describe(optimizer, _registry(), _class_name) or {}
 
 
-def _known() -> Registry:
-    """All that may stand in a description, with what users have added."""
+def _registry() -> Registry:
+    """Everything that a description may name, with what users have added."""
     place = f"{OPTIMIZERS.place} or SCHEDULES"
     return Registry("optimizer or schedule", place, {**SCHEDULES, **OPTIMIZERS})
 
 
-def _named(one: Any) -> dict[str, Any]:
-    return {"name": type(one).__name__}
+def _class_name(part: Any) -> dict[str, Any]:
+    return {"name": type(part).__name__}
 
 
-def _refuse(one: Any) -> NoReturn:
-    """OptionError for what no file can hold, with what to do."""
-    kind = SCHEDULES if is_schedule(one) else OPTIMIZERS
-    if kind is OPTIMIZERS and not hasattr(one, "memory"):
+def _refuse(part: Any) -> NoReturn:
+    """Raise OptionError for a part that no file can hold, and say what to do."""
+    kind = SCHEDULES if is_schedule(part) else OPTIMIZERS
+    if kind is OPTIMIZERS and not hasattr(part, "memory"):
         raise OptionError(
-            f"an optimizer has the setting {cut(repr(one))}, which no file can hold: wants finite "
+            f"an optimizer has the setting {cut(repr(part))}, which no file can hold: wants finite "
             f"numbers, text, or parts of {OPTIMIZERS.place} or SCHEDULES"
         )
-    if kind is SCHEDULES and (name := getattr(one, "__name__", "")):
+    if kind is SCHEDULES and (name := getattr(part, "__name__", "")):
         raise OptionError(
             f"the schedule {name} is a plain function, which no file can hold: make it a frozen "
             f"dataclass with a method __call__(self, step), and add that to {kind.place}, here and "
             f"where the file is loaded"
         )
     raise OptionError(
-        f"the {kind.what} {cut(str(one))} is not one of scratchgen's, so no file can hold it: "
+        f"the {kind.what} {cut(str(part))} is not one of scratchgen's, so no file can hold it: "
         f"make its class a frozen dataclass, whose fields are its settings, and add it to "
         f"{kind.place}, here and where the file is loaded"
     )

@@ -1,9 +1,9 @@
-"""A memory is what is remembered of one vector between steps, and it knows which vector that is.
+"""A memory is what an optimizer keeps between steps for one vector, and it knows which vector.
 
     memory = remember("Adam", theta, "m", "v", t=0)        memory.m, memory.v are zeros (P,)
 
-What makes a memory refuses, before it writes anything, a memory that it did not make, a memory of
-another vector, and a gradient that does not fit: going on would train on another's moments.
+Before it writes anything, the owner of a memory refuses a memory that it did not make, a memory for
+another vector, and a gradient that does not fit: otherwise it would train with wrong moments.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from ..ground.errors import KindError, OptionError, ShapeError
 
 
 class Memory(SimpleNamespace):
-    """`owner`, who made it; `theta`, the vector (P,) that it is of; and the owner's own notes.
+    """`owner`, the name of its maker; `theta`, its vector (P,); and the owner's arrays and numbers.
 
-    The vector is known by the memory it lies in, not by its values. A deepcopy or a pickle of theta
-    and memory together keeps them together.
+    The vector is recognised by its address, not by its values. A deepcopy or a pickle of theta and
+    memory together keeps them together.
     """
 
 
 def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
-    """A memory of theta (P,) before the first step: zeros (P,) by those names, and notes.
+    """A memory for theta (P,) before the first step: zeros (P,) under those names, and notes.
 
     Raises KindError or ShapeError unless theta is a flat array of float32 or float64.
     """
@@ -46,11 +46,11 @@ def remember(owner: str, theta: Array, *names: str, **notes: Any) -> Memory:
 
 def check_owner(owner: str, memory: Any) -> None:
     """Raise KindError unless `owner` made `memory`."""
-    made_by = getattr(memory, "owner", None) if isinstance(memory, Memory) else None
-    if made_by != owner:
-        came = f"a memory that {made_by} made" if made_by else f"{type(memory).__name__} as memory"
+    maker = getattr(memory, "owner", None) if isinstance(memory, Memory) else None
+    if maker != owner:
+        what = f"a memory that {maker} made" if maker else f"{type(memory).__name__} as memory"
         raise KindError(
-            f"{owner} got {came}, wants one of its own: make it once, before the first step, with "
+            f"{owner} got {what}, wants one of its own: make it once, before the first step, with "
             f"memory = optimizer.memory(theta)"
         )
 
@@ -67,7 +67,7 @@ def check_update(owner: str, theta: Array, memory: Any) -> None:
 
 
 def is_same_vector(x: Any, theta: Array) -> bool:
-    """Whether x is theta, or lies where theta does: what is written into one is in both."""
+    """Whether x is theta, or a view of the same memory, so that writing one writes both."""
     return x is theta or (
         isinstance(x, np.ndarray)
         and (x.dtype, x.shape, x.strides) == (theta.dtype, theta.shape, theta.strides)
@@ -90,10 +90,10 @@ def check_gradient(owner: str, theta: Array, gradient: Any) -> None:
 
 
 def contents(memory: Any, name: str = "") -> Iterator[tuple[str, Any, Any, Any]]:
-    """All arrays and numbers in a memory: of each the name, who has it, by which key, and itself.
+    """Each array and number in a memory: its name, such as `inner.m`, its container, key and value.
 
-    The names tell the way to it: `m`, or `inner.m`. Raises KindError for what is neither, nor a
-    namespace, a dict or a list of these, which is all that a memory of one's own may consist of.
+    A user's own memory may consist of arrays, numbers and text, and of namespaces, dicts and lists
+    of these; anything else is a KindError.
     """
     if isinstance(memory, dict | list):
         pairs: Any = memory.items() if isinstance(memory, dict) else enumerate(memory)
@@ -114,9 +114,9 @@ def contents(memory: Any, name: str = "") -> Iterator[tuple[str, Any, Any, Any]]
             yield from contents(value, path)
 
 
-def put(owner: Any, key: Any, value: Any) -> None:
-    """Write a number to where `contents` has found it."""
-    if isinstance(owner, dict | list):
-        owner[key] = value
+def put(container: Any, key: Any, value: Any) -> None:
+    """Write a value under a container and key that `contents` returned."""
+    if isinstance(container, dict | list):
+        container[key] = value
     else:
-        setattr(owner, key, value)
+        setattr(container, key, value)

@@ -1,11 +1,11 @@
-"""Momentum: a ball that rolls on, where plain descent would stop and turn at every step.
+"""Momentum: a step follows the sum of past gradients, as a heavy ball rolls on.
 
     velocity = momentum velocity + g                                              (1)
     Momentum    theta = theta - rate velocity                                     (2)
     Nesterov    theta = theta - rate (g + momentum velocity)                      (3)
     velocity = 0 where |velocity| < least                                         (4)
 
-(4) comes last, and is that of descent.py (2).
+(4) comes last; it is (2) of descent.py.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from .schedules import Schedule
 
 @dataclass(frozen=True)
 class Momentum(Descent):
-    """The heavy ball (Polyak 1964): steps that agree add up, steps that quarrel cancel.
+    """The heavy ball (Polyak 1964): gradients that agree add up, opposite ones cancel.
 
-    A constant gradient ends up 1 / (1 - momentum) times as fast as by SGD. The velocity is one of
-    gradients, as in PyTorch: a new learning rate is felt at once.
+    Under a constant gradient, steps grow to 1 / (1 - momentum) times those of SGD. The velocity is
+    a sum of gradients, as in PyTorch, so a new learning rate takes effect at once.
 
     >>> import numpy as np
     >>> theta, ball = np.zeros(1), Momentum(learning_rate=0.1, momentum=0.5)
@@ -38,7 +38,7 @@ class Momentum(Descent):
     """
 
     learning_rate: float | Schedule = 1e-2
-    momentum: float = setting(0.9, fraction, "share of its velocity that the ball keeps")
+    momentum: float = setting(0.9, fraction, "share of the velocity that a step keeps")
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
     n_coefficients: ClassVar[int] = 3
 
@@ -61,11 +61,11 @@ def momentum_step(theta: Array, g: Array, velocity: Array, coefficients: Array) 
 
 @dataclass(frozen=True)
 class Nesterov(Momentum):
-    """Nesterov's accelerated gradient (1983): the heavy ball that looks where it is rolling.
+    """Nesterov's accelerated gradient (1983): the heavy ball, with the gradient taken ahead of it.
 
-    Sutskever et al. 2013 (equations 3 and 4) take the gradient ahead of the parameters, where the
-    velocity is about to carry them. Here, as in PyTorch, theta is that place ahead, so that the
-    gradient is taken at theta; for a constant learning rate both take the same steps.
+    Sutskever et al. 2013 (equations 3 and 4) take the gradient at the point where the velocity is
+    about to carry the parameters. Here, as in PyTorch, theta is that point; for a constant learning
+    rate both take the same steps.
 
     >>> import numpy as np
     >>> theta, ball = np.zeros(1), Nesterov(learning_rate=0.1, momentum=0.5)
@@ -97,9 +97,9 @@ def momentum_step_loop(part, parts, theta, g, velocity, coefficients):
     start, stop = share_row(theta.size, part, parts)
     theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
     for i in range(theta.size):
-        now = momentum * velocity[i] + g[i]  # (1)
-        theta[i] -= rate * now  # (2)
-        velocity[i] = 0 if abs(now) < least else now  # (4)
+        new = momentum * velocity[i] + g[i]  # (1)
+        theta[i] -= rate * new  # (2)
+        velocity[i] = 0 if abs(new) < least else new  # (4)
 
 
 @loop_of(nesterov_step)
@@ -108,6 +108,6 @@ def nesterov_step_loop(part, parts, theta, g, velocity, coefficients):
     start, stop = share_row(theta.size, part, parts)
     theta, g, velocity = theta[start:stop], g[start:stop], velocity[start:stop]
     for i in range(theta.size):
-        now = momentum * velocity[i] + g[i]  # (1)
-        theta[i] -= rate * (g[i] + momentum * now)  # (3)
-        velocity[i] = 0 if abs(now) < least else now  # (4)
+        new = momentum * velocity[i] + g[i]  # (1)
+        theta[i] -= rate * (g[i] + momentum * new)  # (3)
+        velocity[i] = 0 if abs(new) < least else new  # (4)

@@ -1,12 +1,12 @@
 """Optimizers by name.
 
-    descent.py      what they share, and SGD
+    descent.py      what all share, and SGD
     momentum.py     Momentum, Nesterov
     rmsprop.py      RMSProp, plain and centred
     adam.py         Adam, AdamW
-    clipping.py     ClipNorm, around any of them
+    clipping.py     ClipNorm, which takes one of the others
 
-ClipNorm takes another optimizer, perhaps by its name, and so adds itself to these.
+ClipNorm finds the other optimizer by its name here, so its own file adds it to OPTIMIZERS.
 """
 
 from typing import Any
@@ -36,25 +36,24 @@ OPTIMIZERS = Registry(
 
 
 def optimizer_for(choice: Any, what: str = "optimizer") -> Optimizer:
-    """An optimizer: `choice` itself or, of a name or a class, the one with its default settings.
+    """The optimizer `choice`; a name or a class stands for one with default settings.
 
-    Raises OptionError for an unknown name, KindError for what is no optimizer.
+    Raises OptionError for an unknown name, KindError for anything that is not an optimizer.
 
     >>> optimizer_for("adam")
     Adam(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-08)
     """
     if isinstance(choice, str):
         choice = OPTIMIZERS[one_of(choice, OPTIMIZERS, what)]
-    one = as_object(choice, object, what)
-    if not (hasattr(one, "update") and hasattr(one, "memory")):
-        raise KindError(f"{what}={one!r}: wants an optimizer, such as sg.optim.Adam(1e-3)")
-    optimizer: Optimizer = one
+    optimizer: Optimizer = as_object(choice, object, what)
+    if not (hasattr(optimizer, "update") and hasattr(optimizer, "memory")):
+        raise KindError(f"{what}={optimizer!r}: wants an optimizer, such as sg.optim.Adam(1e-3)")
     return optimizer
 
 
-def expect_written(optimizer: Any, theta: Array, found: Any) -> None:
-    """KindError where `update` gave another array than theta, which it is to write in place."""
-    if isinstance(found, np.ndarray) and found is not theta:
+def expect_written(optimizer: Any, theta: Array, returned: Any) -> None:
+    """KindError if `update` returned a new array, although it has to write theta in place."""
+    if isinstance(returned, np.ndarray) and returned is not theta:
         raise KindError(
-            f"{optimizer}.update gave an array, wants theta written in place: theta[:] = ..."
+            f"{optimizer}.update returned an array, wants theta written in place: theta[:] = ..."
         )

@@ -1,15 +1,17 @@
-"""RMSProp: the gradient of each parameter, measured in units of its usual size.
+"""RMSProp: a step along the gradient, each entry measured in units of its usual size.
 
     v = v + rest (g^2 - v),   rest = 1 - keep                                     (1)
     theta = theta - rate g / (sqrt(v) + eps)                                      (2)
 
-and centred, where the usual size is that around the mean, with max because rounding could take the
-difference below 0:
+v is a running mean of the squared gradient, and its root the usual size. The centred kind takes the
+standard deviation instead; max is there because rounding can take the difference below 0:
 
     mean = mean + rest (g - mean)                                                 (3)
     theta = theta - rate g / (sqrt(max(v - mean^2, 0)) + eps)                     (4)
 
     v = 0 where v < least,   mean = 0 where |mean| < least                        (5)
+
+(5) is (2) of descent.py.
 """
 
 from dataclasses import dataclass
@@ -31,10 +33,9 @@ from .schedules import Schedule
 class RMSProp(Descent):
     """A step of its own size for each parameter (Tieleman and Hinton 2012, lecture 6.5).
 
-    g is divided by the root of its mean square; `centred` by its standard deviation instead (Graves
-    2013, equations 38 to 40, without his momentum). eps stands outside the root, as in PyTorch;
-    Graves has it inside. Moments start at 0 and are not corrected for it, so the first step is
-    1 / sqrt(1 - keep) learning rates: ten, with the default.
+    The centred kind is that of Graves 2013, equations 38 to 40, without his momentum. eps is added
+    outside the root, as in PyTorch; Graves adds it inside. The means start at 0, without Adam's
+    correction, so the first step is 1 / sqrt(1 - keep) learning rates: ten, with the default.
 
     >>> theta, rmsprop = np.zeros(2), RMSProp(learning_rate=0.1, keep=0.75)
     >>> rmsprop.update(theta, np.array([1.0, 1000.0]), rmsprop.memory(theta))
@@ -43,9 +44,9 @@ class RMSProp(Descent):
     """
 
     learning_rate: float | Schedule = 1e-3
-    keep: float = setting(0.99, fraction, "share of the mean square that a step keeps")
-    eps: float = setting(1e-8, finite, "what is added to the root that is divided by", above=True)
-    centred: bool = setting(False, true_or_false, "divide by the deviation of gradients")
+    keep: float = setting(0.99, fraction, "weight of the old mean of squares")
+    eps: float = setting(1e-8, finite, "added to the root of the mean square", above=True)
+    centred: bool = setting(False, true_or_false, "divide by the standard deviation instead")
     arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
     n_coefficients: ClassVar[int] = 4
 
@@ -94,9 +95,9 @@ def rmsprop_step_loop(part, parts, theta, g, v, coefficients):
     start, stop = share_row(theta.size, part, parts)
     theta, g, v = theta[start:stop], g[start:stop], v[start:stop]
     for i in range(theta.size):
-        now = v[i] + rest * (g[i] * g[i] - v[i])  # (1)
-        theta[i] -= rate * g[i] / (np.sqrt(now) + eps)  # (2)
-        v[i] = 0 if now < least else now  # (5)
+        new = v[i] + rest * (g[i] * g[i] - v[i])  # (1)
+        theta[i] -= rate * g[i] / (np.sqrt(new) + eps)  # (2)
+        v[i] = 0 if new < least else new  # (5)
 
 
 @loop_of(centred_rmsprop_step)

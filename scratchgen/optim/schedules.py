@@ -6,10 +6,10 @@
     Cosine          least + (rate - least) (1 + cos(pi t / T)) / 2 for t < T,
                     then least                                                  (4)
     WarmUp          rate (t + 1) / T for t < T, then rate                       (5)
-    Chain           one after the other, each counting from its own beginning   (6)
+    Chain           one after the other, each counting its own steps from 0     (6)
 
-t is the step, T is `steps`. Any function of a step will do as a schedule; the rate that it gives
-has to be a finite number of at least 0.
+t is the step, T is `steps`. Any function of a step can be a schedule, if it returns a finite number
+of at least 0.
 """
 
 import math
@@ -25,15 +25,15 @@ from ..ground.errors import OptionError
 from ..ground.parts import Part, Registry, setting
 
 Schedule = Callable[[int], float]
-RATE, REACHED = "learning rate to start from", "learning rate that is reached"
-STEPS = "steps that it lasts"
+RATE, REACHED = "learning rate at the start", "learning rate at the end"
+STEPS = "number of steps"
 
 
 @dataclass(frozen=True)
 class Constant(Part):
-    """The same `rate` at every step; 0 holds still.
+    """The same `rate` at every step; with 0 nothing moves.
 
-    `steps` says how long it lasts as a part of a Chain; None is for ever.
+    `steps` is its length as a part of a Chain; None is for ever.
 
     >>> Constant(0.1)(1000)
     0.1
@@ -63,15 +63,15 @@ class LinearDecay(Part):
 
 @dataclass(frozen=True)
 class StepDecay(Part):
-    """`rate`, multiplied by `factor`, a number in (0, 1], after every `every` steps.
+    """`rate`, which is multiplied by `factor`, a number in (0, 1], every `every` steps.
 
     >>> [StepDecay(1.0, every=10, factor=0.5)(step) for step in (0, 9, 10, 20)]
     [1.0, 1.0, 0.5, 0.25]
     """
 
     rate: float = setting(check=finite, text=RATE, option="lr", above=True)
-    every: int = setting(check=whole, text="steps of each rate", least=1)
-    factor: float = setting(0.1, finite, "what the rate is then multiplied by", above=True)
+    every: int = setting(check=whole, text="steps between two changes", least=1)
+    factor: float = setting(0.1, finite, "factor of each change", above=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +96,7 @@ class Cosine(Part):
 
     rate: float = setting(check=finite, text=RATE, option="lr", above=True)
     steps: int = setting(check=whole, text=STEPS, least=1)
-    least: float = setting(0.0, finite, "rate that is left at the end")
+    least: float = setting(0.0, finite, "learning rate at the end")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -114,9 +114,9 @@ class Cosine(Part):
 
 @dataclass(frozen=True)
 class WarmUp(Part):
-    """In a straight line up to `rate`, which the last of the `steps` has; then `rate`.
+    """In a straight line up to `rate`, reached in the last of `steps` steps; then `rate`.
 
-    The gradual warm-up of Goyal et al. 2017. The first step already moves: its rate is not 0.
+    The gradual warm-up of Goyal et al. 2017. The rate of the first step is rate / steps, not 0.
 
     >>> [WarmUp(1.0, 4)(step) for step in (0, 1, 2, 3, 4)]
     [0.25, 0.5, 0.75, 1.0, 1.0]
@@ -124,7 +124,7 @@ class WarmUp(Part):
 
     rate: float = setting(check=finite, text=REACHED, option="lr", above=True)
     steps: int = setting(
-        check=whole, text="steps in which the rate rises to its value", option="lr-warm-up", least=1
+        check=whole, text="steps in which the rate rises", option="lr-warm-up", least=1
     )
 
     def __call__(self, step: int) -> float:
@@ -133,9 +133,9 @@ class WarmUp(Part):
 
 @dataclass(frozen=True, init=False)
 class Chain(Part):
-    """Schedules one after the other; each but the last lasts its own `steps`.
+    """Schedules one after the other; each except the last takes its own `steps`.
 
-    Any function with an attribute `steps` may stand before the last, so chains nest.
+    Any function with an attribute `steps` may come before the last, so chains nest.
 
     >>> chain = Chain(WarmUp(1.0, 2), Cosine(1.0, 4))
     >>> [round(chain(step), 3) for step in range(7)]
@@ -147,7 +147,7 @@ class Chain(Part):
     schedules: tuple[Schedule, ...]
 
     def __init__(self, *schedules: Schedule) -> None:
-        """Raises OptionError for no schedules, for what is none, and for a part without end."""
+        """OptionError for no schedules, what is no schedule, and an endless one before the last."""
         object.__setattr__(self, "schedules", schedules)
         if not schedules:
             raise OptionError(
@@ -163,8 +163,8 @@ class Chain(Part):
         for part in schedules[:-1]:
             if _steps_of(part) is None:
                 raise OptionError(
-                    f"Chain: {_name_of(part)} has no steps and is not the last, so that what "
-                    f"follows would never begin: put it last, or give it steps, as in "
+                    f"Chain: {_name_of(part)} has no steps and is not the last, so the schedule "
+                    f"after it would never begin: put it last, or give it steps, as in "
                     f"Constant(1e-3, steps=500)"
                 )
             whole(_steps_of(part), f"Chain: steps of {_name_of(part)}", least=1)
@@ -176,7 +176,7 @@ class Chain(Part):
 
     @property
     def steps(self) -> int | None:
-        """How long all of it lasts; None where the last part has no end."""
+        """The length of the whole; None if the last part is endless."""
         steps = [_steps_of(part) for part in self.schedules]
         return None if steps[-1] is None else sum(steps)
 
@@ -189,23 +189,24 @@ class Chain(Part):
 
 
 def is_schedule(value: Any) -> bool:
-    """Whether `value` can be called with a step; `Cosine` without its settings cannot."""
+    """Whether `value` can be called with a step; the class `Cosine` cannot."""
     return callable(value) and not isinstance(value, type)
 
 
 def rate_at(schedule: Schedule, step: int, what: str) -> float:
-    """The rate of a step (counted from 0), which has to be a finite number of at least 0.
+    """The rate of a step, counted from 0.
 
-    Raises OptionError, which names the schedule, what it gave, and the step.
+    OptionError, with the schedule and the step, unless it is a finite number of at least 0.
     """
-    given: Any = schedule(step)
-    rate = given[()] if isinstance(given, np.ndarray) and given.ndim == 0 else given  # np.where's
+    returned: Any = schedule(step)
+    is_scalar = isinstance(returned, np.ndarray) and returned.ndim == 0  # as np.where returns
+    rate = returned[()] if is_scalar else returned
     try:
         return finite(rate if isinstance(rate, Real) else None, "rate")
     except OptionError:
         raise OptionError(
-            f"{what}: the schedule {_name_of(schedule)} gave {given!r} at step {step}: wants a "
-            f"finite number of at least 0; mend the schedule, or take one of those in "
+            f"{what}: the schedule {_name_of(schedule)} returned {returned!r} at step {step}, "
+            f"wants a finite number of at least 0: mend the schedule, or take one of "
             f"scratchgen.optim, such as LinearDecay(1e-3, 1000)"
         ) from None
 

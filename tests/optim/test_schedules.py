@@ -174,7 +174,9 @@ def test_a_schedule_that_gives_no_rate_is_named_with_the_step_and_nothing_moves(
     optimizer.update(theta, np.ones(2), memory)
     with pytest.raises(errors.OptionError) as caught:
         optimizer.update(theta, np.ones(2), memory)
-    start = f"SGD: the schedule wild gave {bad!r} at step 2: wants a finite number of at least 0"
+    start = (
+        f"SGD: the schedule wild returned {bad!r} at step 2, wants a finite number of at least 0"
+    )
     assert str(caught.value).startswith(start)
     assert "mend the schedule" in str(caught.value)
     assert (theta == 1).all()
@@ -196,7 +198,7 @@ def test_a_part_of_a_chain_that_gives_no_rate_is_found_in_the_text():
     memory = sgd.memory(theta)
     for _ in range(3):
         sgd.update(theta, np.ones(2), memory)
-    with pytest.raises(errors.OptionError, match=r"the schedule Chain\(.*gave -1 at step 3"):
+    with pytest.raises(errors.OptionError, match=r"the schedule Chain\(.*returned -1 at step 3"):
         sgd.update(theta, np.ones(2), memory)
 
 

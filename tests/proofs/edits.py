@@ -149,8 +149,7 @@ TEXTS = (
          "keepdims=True) / (1 + len(values))"),
     Edit("a write in train/trainer.py", STEP, **after(REPORT, "gradient.vector[:3] = 0")),
     Edit("a comment", BERNOULLI, SCORE, "    # signs\n", counts=False),
-    Edit("a docstring", ADAM, "    " + '"""theta, g, m, v (P,): writes theta, m and v.\n',
-         "    " + '"""Adam.\n', counts=False),
+    Edit("a docstring", ADAM, '    """theta, g, m, v (P,), coeff', '    """Adam: coeff', counts=False),
     Edit("CRLF", DENSE, "\n", "\r\n", counts=False, line=""),
 )  # fmt: skip
 

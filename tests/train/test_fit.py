@@ -614,7 +614,7 @@ def test_an_average_that_makes_no_sense_is_refused(bad, points):
 
 def test_a_schedule_that_gives_no_rate_is_named_with_its_step(points):
     falls = sg.optim.Adam(lambda step: 1e-3 if step < 2 else float("nan"))
-    with pytest.raises(errors.OptionError, match=r"gave nan at step 2: wants a finite number"):
+    with pytest.raises(errors.OptionError, match=r"returned nan at step 2, wants a finite number"):
         sg.fit(vae(), points, epochs=1, batch_size=100, seed=0, optimizer=falls)
 
 

@@ -176,7 +176,7 @@ class Descending:
 @EITHER_WAY
 def test_an_optimizer_that_gives_new_parameters_is_told_to_write_them(way):
     x, model = np.zeros((8, 4), "float32"), vae()
-    text = r"^Descending\.update gave an array, wants theta written in place"
+    text = r"^Descending\.update returned an array, wants theta written in place"
     with way(), pytest.raises(KindError, match=text):
         sg.fit(model, x, epochs=1, optimizer=Descending(in_place=False))
     before = model.vector.copy()
