@@ -120,7 +120,7 @@ def _model(model: Model, seed: int) -> list[CaseResult]:
     for step in filter(None, model.steps_to_check()):
         for label, pair in pairs_of(model, shape, seed):
             assert isinstance(pair, ObjectivePair)
-            pair.given["step"] = step
+            pair.options["step"] = step
             pairs.append((f"{label}, step {step}", pair))
     return _examined(pairs, seed)
 

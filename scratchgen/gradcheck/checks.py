@@ -1,4 +1,4 @@
-"""The checks that users call; all of them end in a report.
+"""The checks that users call; each returns a report.
 
 >>> import numpy as np
 >>> def f(x, w): return np.tanh(x @ w)
@@ -35,13 +35,13 @@ Wrt = str | int | Sequence[str | int] | None
 
 
 class GradientError(ScratchgenError, AssertionError):
-    """A gradient that is wrong, or that could not be checked though `strict` asked for it."""
+    """A gradient that is wrong; with `strict`, also a gradient that could not be checked."""
 
-    longest: ClassVar[int] = 100_000  # letters: its text is a report
+    longest: ClassVar[int] = 100_000  # letters, since its text is a report
 
 
 class InconclusiveWarning(UserWarning):
-    """A gradient that could not be checked; the text says why."""
+    """A gradient that could not be checked, with the reason."""
 
 
 def check(
@@ -55,25 +55,25 @@ def check(
     training: bool | None = None,
     labels: Any = None,
 ) -> Report:
-    """Check the gradients of anything of scratchgen's, or of a class of yours that keeps its rules.
+    """Check the gradients of a part of scratchgen, or of a class of yours that keeps its rules.
 
     Args:
         subject: a layer or network, a likelihood, a game, a penalty, an optimizer, or a model, of
             which each player's objective is checked; or a class of layers, which is checked at its
-            own examples (`Layer.example`); or a case that `strategies` drew, which brings its own
-            x, mode and seed.
-        x: where, as an array or as a shape with the batch in front; None is a shape that fits.
+            own examples (`Layer.example`); or a case from `strategies`, with its own x, mode and
+            seed.
+        x: the point, as an array or a shape with the batch in front; None picks a shape that fits.
         wrt: names of the blocks to check, such as "x" or "w"; None is all.
         batch_axis: the axis of the first argument, or of x, along which examples do not mix, for
-            layers that do not say so.
-        seed: of all that is drawn; None draws one, which the report names.
-        seconds: the most that it may take, for a person who waits; None is 100,000 evaluations,
-            for tests. What is not done by then is INCONCLUSIVE.
+            layers that do not declare it.
+        seed: of all random draws; None picks a seed, which the report names.
+        seconds: the longest that the check may take, for a person who waits; None is 100,000
+            evaluations, for tests. What is unfinished by then is INCONCLUSIVE.
         training: whether to check in training or in evaluation; None is both where they differ.
         labels: for layers that join labels; None draws them.
 
-    Raises KindError, ShapeError or OptionError where the question makes no sense; what is wrong
-    with the subject stands in the report.
+    Raises KindError, ShapeError or OptionError if the arguments make no sense. What is wrong
+    with the subject is in the report.
     """
     if isinstance(subject, LayerCase):
         subject, x, training, seed = subject.layer, subject.x, subject.training, subject.seed
@@ -110,15 +110,15 @@ def check_pair(
     """Check f(*args) -> y, or a tuple of outputs, and vjp(dy, *args) -> a gradient per argument.
 
     Arguments may be nested dicts and lists of arrays. Arrays of floats, and floats, are
-    differentiated; whole numbers, booleans and everything else are constants. The gradients come as
-    a tuple or list in the order of the arguments, or as a dict by their names; those of constants
-    may be None or left out.
+    differentiated; whole numbers, booleans and everything else are constants. vjp returns gradients
+    as a tuple or list in the order of the arguments, or as a dict by their names; gradients of
+    constants may be None or left out.
 
-    Where vjp is on purpose not the derivative of f (straight-through), `surrogate` is the function
-    whose derivative it is. The other options are those of `check`.
+    Where vjp is deliberately not the derivative of f (straight-through), `surrogate` is the
+    function whose derivative it is. The other options are those of `check`.
     """
     pair = VJPPair(f, vjp, args, surrogate=surrogate)
-    replay = f"check_pair({_name(f)}, {_name(vjp)}, args=...{_beside(surrogate)}"
+    replay = f"check_pair({_name(f)}, {_name(vjp)}, args=...{_surrogate_of(surrogate)}"
     return run([("", pair)], _name(f), replay, wrt, batch_axis, seed, seconds)
 
 
@@ -135,10 +135,10 @@ def check_cached(
 ) -> Report:
     """Check forward(*args) -> (y, cache) and backward(dy, cache) -> a gradient per argument.
 
-    Everything else is as in `check_pair`; a surrogate gives y alone.
+    Everything else is as in `check_pair`; a surrogate returns y alone.
     """
     pair = CachedPair(forward, backward, args, surrogate=surrogate)
-    replay = f"check_cached({_name(forward)}, {_name(backward)}, args=...{_beside(surrogate)}"
+    replay = f"check_cached({_name(forward)}, {_name(backward)}, args=...{_surrogate_of(surrogate)}"
     return run([("", pair)], _name(forward), replay, wrt, batch_axis, seed, seconds)
 
 
@@ -171,16 +171,16 @@ def assert_gradients(
     seconds: float | None = None,
     **options: Any,
 ) -> Report:
-    """`check`, as an assertion, which counts evaluations unless `seconds` says otherwise.
+    """`check` as an assertion; its budget counts evaluations unless `seconds` is given.
 
-    Returns the report. Raises GradientError, an AssertionError, with the report's text on a FAIL.
-    INCONCLUSIVE is a warning, or with strict=True an error as well.
+    Returns the report. Raises GradientError, an AssertionError with the report as its text, on a
+    FAIL. INCONCLUSIVE is a warning, or with strict=True an error.
     """
     return settle(check(subject, x, seconds=seconds, **options), strict)
 
 
 def settle(report: Report, strict: bool = False) -> Report:
-    """The report itself, or GradientError or a warning, as `assert_gradients` has them."""
+    """The report, or GradientError or a warning as for `assert_gradients`."""
     if report.verdict == FAIL or (strict and not report.ok):
         raise GradientError(f"\n{report}")
     if report.verdict == INCONCLUSIVE:
@@ -197,7 +197,7 @@ def run(
     seed: int | None = 0,
     seconds: float | None = SECONDS,
 ) -> Report:
-    """Examine pairs, each with its label, and report."""
+    """Check pairs, each with its label, and return the report."""
     began, seed, budget = time.perf_counter(), chosen_seed(seed), Budget(seconds)
     for _, pair in pairs:
         pair.checked = chosen_blocks(pair, wrt)
@@ -213,34 +213,34 @@ def run(
 
 
 def chosen_blocks(pair: Pair, wrt: Wrt) -> list[str]:
-    """The names of the blocks that `wrt` means: an argument means all that it holds."""
+    """The names of the blocks that `wrt` selects; an argument selects all of its blocks."""
     if wrt is None:
         return pair.checked
-    asked = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
-    if not asked:
+    entries = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
+    if not entries:
         raise OptionError("wrt=[]: wants at least one name; leave it out to check them all")
     arguments = pair.names if isinstance(pair, FunctionPair) else pair.checked
-    found: list[str] = []
-    for entry in asked:
+    selected: list[str] = []
+    for entry in entries:
         if isinstance(entry, bool) or not isinstance(entry, str | int | np.integer):
             raise KindError(f"wrt={wrt!r}: wants names of arguments, or their numbers")
         name = entry
         if not isinstance(entry, str):
             name = arguments[entry] if 0 <= entry < len(arguments) else str(entry)
-        here = [block for block in pair.checked if block == name or _begins(block, str(name))]
-        if not here:
+        matches = [block for block in pair.checked if block == name or _begins(block, str(name))]
+        if not matches:
             known = ", ".join(map(repr, pair.checked)) or "none"
             raise OptionError(f"wrt={entry!r}: wants one of {known}, which can be differentiated")
-        found += [block for block in here if block not in found]
-    return found
+        selected += [block for block in matches if block not in selected]
+    return selected
 
 
 def _begins(block: str, name: str) -> bool:
-    """Whether `block` is a part of the argument, the layer or the network of that name."""
+    """Whether `block` belongs to the argument, the layer or the network of that name."""
     return block.startswith((f"{name}[", f"{name}."))
 
 
-def _beside(surrogate: Any) -> str:
+def _surrogate_of(surrogate: Any) -> str:
     return "" if surrogate is None else f", surrogate={_name(surrogate)}"
 
 

@@ -1,7 +1,6 @@
-"""One case from the first call to the last: look, keep the contracts, measure, and name the cause.
+"""One case from start to end: the first calls, the contracts, the measurements, and the causes.
 
-The order is that in which answers are needed: what cannot even be called has no contracts, and a
-cause is looked for only where something is wrong.
+A pair that cannot be called has no contracts, and causes matter only where something is wrong.
 """
 
 import numpy as np
@@ -18,13 +17,19 @@ from .pairs.pair import Pair
 from .pairs.silence import quiet
 from .results import FAIL, INCONCLUSIVE, BlockResult, CaseResult, Finding
 
-UNDECIDED = ("budget", "stochastic", "empty", "finite", "varying")  # what decides nothing
+UNDECIDED = (
+    "budget",
+    "stochastic",
+    "empty",
+    "finite",
+    "varying",
+)  # broken, these decide nothing
 
 
 def examine(pair: Pair, label: str = "", seed: int = 0, budget: Budget | None = None) -> CaseResult:
-    """Everything there is to know about one pair, within a budget; None is one of evaluations.
+    """Check one pair within a budget; None is 100,000 evaluations.
 
-    Whatever the pair does, this returns: its exceptions become findings.
+    The exceptions that the pair raises become findings.
     """
     rng = np.random.default_rng(seed)
     case = CaseResult(label)
@@ -36,16 +41,14 @@ def examine(pair: Pair, label: str = "", seed: int = 0, budget: Budget | None = 
             results, notes = measure_all(pair, rng)
             case.blocks += results
             case.findings += notes
-            failed = [
-                result for result in results if result.verdict == FAIL and result.measurements
-            ]
+            failed = [r for r in results if r.verdict == FAIL and r.measurements]
             for result in failed:
                 explain(pair, result, case.findings, rng)
             point_to_known(failed)
         except Stopped as stop:
             verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
             case.findings.append(Finding(stop.contract, verdict, stop.text))
-    pair.frozen.restore()  # a user's generators stand where they stood
+    pair.frozen.restore()  # a user's generators are as they were
     case.forward_calls, case.backward_calls = pair.forward_calls, pair.backward_calls
     return case
 
@@ -53,7 +56,7 @@ def examine(pair: Pair, label: str = "", seed: int = 0, budget: Budget | None = 
 def explain(
     pair: Pair, result: BlockResult, findings: list[Finding], rng: np.random.Generator
 ) -> None:
-    """Find the entries that are wrong in a block that failed, and causes that fit."""
+    """Find the wrong entries of a block that failed, and causes that fit them."""
     try:
         claimed = draw_claim(pair, pair.blocks, rng)
         result.entries = entry_map(pair, result.name, claimed, rng)

@@ -1,8 +1,8 @@
-"""What a check finds out, as plain records: measurements, blocks, findings, cases.
+"""The results of a check as plain records: measurements, blocks, findings, cases.
 
-A *block* is one array that a gradient is wanted for: an argument, or a parameter by its name. A
-*case* is one pass that was checked, at one point: a layer in training, say, or one player of a
-model. A *finding* is what one contract said (contracts/).
+A *block* is an array that has a gradient: an argument, or a parameter by its name. A *case* is one
+pass, checked at one point: a layer in training, say, or one player of a model. A *finding* is the
+result of one contract (contracts/).
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ WORST_FIRST = (FAIL, INCONCLUSIVE, PASS, NOTE)
 
 
 def worst(verdicts: Sequence[str]) -> str:
-    """The worst of them, notes aside; without any, INCONCLUSIVE: nothing was checked."""
-    found = [verdict for verdict in WORST_FIRST if verdict in verdicts and verdict != NOTE]
-    return found[0] if found else INCONCLUSIVE
+    """The worst verdict, notes aside; INCONCLUSIVE where there is none: nothing was checked."""
+    ranked = [verdict for verdict in WORST_FIRST if verdict in verdicts and verdict != NOTE]
+    return ranked[0] if ranked else INCONCLUSIVE
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """Central differences D(h) along one direction: steps h and values (K,), h falling."""
+    """Central differences along one direction: steps h (K,), falling, and values D(h) (K,)."""
 
     steps: Array
     values: Array
@@ -37,10 +37,10 @@ class Measurement:
     Attributes:
         numeric: the derivative, measured by differences.
         analytic: <backward(w), u>, what the backward pass claims.
-        bar: the largest error that the measurement is taken to have; the stated error bar.
-        scale: how large the derivative would be if nothing in its sum cancelled.
-        ladders: the differences that `numeric` comes from, two families of steps.
-        typical: the root mean square of what single entries contribute; None is `scale`.
+        bar: the error bar: the largest error that the measurement may have.
+        scale: the size of the derivative if no terms of its sum cancelled.
+        ladders: the differences behind `numeric`, for two sequences of steps.
+        typical: the root mean square contribution of an entry; None is `scale`.
     """
 
     numeric: float
@@ -52,7 +52,7 @@ class Measurement:
 
     @property
     def resolution(self) -> float:
-        """The relative error of one entry of typical size that would have been called FAIL."""
+        """The relative error in a single entry, of typical size, that would have been a FAIL."""
         size = self.scale if self.typical is None else self.typical
         return 10 * self.bar / size if size else float("inf")
 
@@ -63,8 +63,8 @@ class EntryMap:
 
     Attributes:
         shape: of the block.
-        index: (M,) flat places in the block, ascending; all of them where `complete`.
-        analytic, numeric, bar: (M,) what was claimed, what was measured, and its error bar.
+        index: (M,) flat indices in the block, ascending; all of them if `complete`.
+        analytic, numeric, bar: (M,) the claims, the measurements, and their error bars.
         complete: whether every entry was measured.
     """
 
@@ -77,8 +77,8 @@ class EntryMap:
 
     @property
     def wrong(self) -> Array:
-        """(M,) which of the entries lie more than ten error bars off."""
-        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is wrong, too
+        """(M,) which entries are more than ten error bars off."""
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is NaN, and wrong
             right = abs(self.analytic - self.numeric) <= 10 * self.bar
         wrong: Array = ~right
         return wrong
@@ -86,9 +86,10 @@ class EntryMap:
 
 @dataclass(frozen=True)
 class Hint:
-    """A cause that fits the error, in words, and how well: the share of the error it leaves.
+    """A cause that fits the error, in words.
 
-    `cause` is one of CAUSES in hints/naming.py, for programs.
+    `cause` is one of CAUSES in hints/naming.py, for programs. `residual` is the fraction of the
+    error that it does not explain.
     """
 
     cause: str
@@ -98,7 +99,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one contract said: its name, a verdict (or NOTE), and in words what was seen."""
+    """The result of one contract: its name, a verdict (or NOTE), and what was seen, in words."""
 
     contract: str
     verdict: str
@@ -108,10 +109,10 @@ class Finding:
 
 @dataclass
 class BlockResult:
-    """The derivative of one block: a verdict, and what it rests on.
+    """The verdict on the derivative of one block, with its evidence.
 
-    `resolution` is the worst of its measurements; None where there is none. `reason` says why a
-    verdict is not PASS, or what kind of PASS it is.
+    `resolution` is the worst of its measurements, or None. `reason` says why the verdict is not
+    PASS, or what kind of PASS it is.
     """
 
     name: str
@@ -122,12 +123,12 @@ class BlockResult:
     measurements: list[Measurement] = field(default_factory=list)
     entries: EntryMap | None = None
     hints: list[Hint] = field(default_factory=list)
-    exact: float | None = None  # relative distance to the complex step, where that agreed
+    exact: float | None = None  # relative distance to the complex step, if that agrees
 
 
 @dataclass
 class CaseResult:
-    """One pass, checked at one point; `label` tells it from the other cases of a report."""
+    """One pass, checked at one point; `label` names it among the cases of a report."""
 
     label: str
     blocks: list[BlockResult] = field(default_factory=list)
@@ -137,10 +138,8 @@ class CaseResult:
 
     @property
     def verdict(self) -> str:
-        """The worst of its blocks and findings."""
-        found = [block.verdict for block in self.blocks] + [
-            finding.verdict for finding in self.findings
-        ]
+        """The worst verdict of its blocks and findings."""
+        verdicts = [*(b.verdict for b in self.blocks), *(f.verdict for f in self.findings)]
         if self.blocks and all(block.verdict == NOTE for block in self.blocks):
-            found.append(INCONCLUSIVE)  # contracts alone are no PASS
-        return worst(found)
+            verdicts.append(INCONCLUSIVE)  # contracts alone are no PASS
+        return worst(verdicts)

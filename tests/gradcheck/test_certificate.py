@@ -199,9 +199,9 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
         seen.clear()
         certificate._model(model, 0)
         has_state = model.state.size > 0
-        modes = {pair.given["training"] for pair in seen.values()}
+        modes = {pair.options["training"] for pair in seen.values()}
         assert modes == ({True, False} if has_state else {True})
-        steps = {pair.given["step"] for pair in seen.values()}
+        steps = {pair.options["step"] for pair in seen.values()}
         warm_up = getattr(model, "warm_up", 0)
         assert len(steps) == (2 if warm_up else 1)
         assert None in steps

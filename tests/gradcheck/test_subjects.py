@@ -169,7 +169,7 @@ def test_an_x_that_does_not_fit_is_refused_with_advice(subject, x, error, text):
         pairs_of(subject, x)
 
 
-@pytest.mark.parametrize("subject", [Dense, 3, None, "Dense", np.ones(3), np.tanh], ids=str)
+@pytest.mark.parametrize("subject", [Bernoulli, 3, None, "Dense", np.ones(3), np.tanh], ids=str)
 def test_what_is_nothing_of_ours_is_refused_with_a_list_of_what_is(subject):
     with pytest.raises(errors.KindError, match=r"a layer, such as Dense\(5, 3\), a likelihood"):
         pairs_of(subject)
@@ -449,8 +449,8 @@ def test_data_of_models_are_drawn_as_they_must_be_or_taken():
     ((_, pair),) = pairs_of(pictures, x)
     assert (pair.x == x).all()
     labelled = gan((2,), hidden=(3,), latent=2, n_labels=3, rng=0)
-    assert pairs_of(labelled, (5, 2))[0][1].given["labels"].shape == (5,)
-    assert (pairs_of(labelled, (2, 2), labels=[2, 1])[0][1].given["labels"] == [2, 1]).all()
+    assert pairs_of(labelled, (5, 2))[0][1].options["labels"].shape == (5,)
+    assert (pairs_of(labelled, (2, 2), labels=[2, 1])[0][1].options["labels"] == [2, 1]).all()
 
 
 def test_a_model_whose_own_backward_is_wrong_fails():

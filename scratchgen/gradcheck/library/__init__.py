@@ -1,1 +1,1 @@
-"""Everything of scratchgen's own as pairs: layers, losses, models, second order."""
+"""The library's own layers, losses and models as pairs, with their second derivatives."""

@@ -1,4 +1,4 @@
-"""Layers and models as pairs: their passes as functions of named arrays."""
+"""A layer or a model's objective as a pair: its passes as functions of named arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from .surrogates import StandIn, has_surrogate
 
 
 class LayerPair(Pair):
-    """A layer: the blocks are x (N, *shape) and its parameters, `w` or, in a network, `1.w`.
+    """A layer: its blocks are x (N, *shape) and its parameters, `w` or, in a network, `1.w`.
 
-    Each pass has a tape of its own, and draws the same random numbers. Labels are a block as well,
-    of which no gradient is wanted.
+    Each pass has its own tape and draws the same random numbers. Labels are a block without a
+    gradient.
     """
 
     def __init__(
@@ -58,24 +58,24 @@ class LayerPair(Pair):
         return {"x": dx, **gradients}
 
     def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:
-        """As networks ask: adding to what is there, without dx, and for dx alone."""
-        first = self._asked(blocks, dy, {name: np.zeros(b.shape) for name, b in blocks.items()})
+        """As networks call it: adding to gradients that are there, without dx, and for dx alone."""
+        first = self._called(blocks, dy, {name: np.zeros(b.shape) for name, b in blocks.items()})
         twice = {name: np.array(g) for name, g in first.items() if name != "x"}
-        added = self._asked(blocks, dy, twice)
+        added = self._called(blocks, dy, twice)
         halves = {name: added[name] / 2 for name in self.parameters}
-        found = {
+        ways = {
             "added to gradients that are there": {**first, **halves},
-            "with g=None": {**first, "x": self._asked(blocks, dy, None)["x"]},
+            "with g=None": {**first, "x": self._called(blocks, dy, None)["x"]},
         }
         if self.parameters:
-            without = self._asked(blocks, dy, {n: 0 * g for n, g in twice.items()}, need_dx=False)
-            found["with need_dx=False"] = {**without, "x": first["x"]}
-        return found
+            without = self._called(blocks, dy, {n: 0 * g for n, g in twice.items()}, need_dx=False)
+            ways["with need_dx=False"] = {**without, "x": first["x"]}
+        return ways
 
-    def _asked(
+    def _called(
         self, blocks: Blocks, dy: Sequence[Array], gradients: Any, need_dx: bool = True
     ) -> dict[str, Any]:
-        """The gradients, added into arrays; None asks for dx alone."""
+        """The gradients, added to the arrays in `gradients`; None for dx alone."""
         self.frozen.restore()
         _, (p, tape) = self._forward(blocks)
         if gradients is None:
@@ -99,10 +99,10 @@ class LayerPair(Pair):
 
 
 class ObjectivePair(Pair):
-    """What one player of a model minimises, as a function of the arrays that it trains.
+    """The objective of one player of a model, as a function of the arrays that it trains.
 
-    Where its gradient is on purpose not the derivative of that number, the model says with
-    `surrogate` of what else it is; then that is differentiated, in the form (1) of surrogates.py.
+    Where its gradient is deliberately not the derivative of that number, `Model.surrogate` is the
+    function whose derivative it is; then (1) of surrogates.py is differentiated.
     """
 
     takes_cotangents = False
@@ -119,7 +119,7 @@ class ObjectivePair(Pair):
     ) -> None:
         rng = np.random.default_rng(seed)
         self.model, self.player, self.x, self.rng = model, player, x, rng
-        self.given: dict[str, Any] = {"training": training, "step": step, "labels": labels}
+        self.options: dict[str, Any] = {"training": training, "step": step, "labels": labels}
         moved = model.block.layout.entries_of(model.players[player])
         self.entries = [entry for entry in moved if entry.trained]
         self.views = {entry.name: entry.view(model.vector) for entry in self.entries}
@@ -130,7 +130,7 @@ class ObjectivePair(Pair):
 
     def move_to(self, blocks: Blocks) -> None:
         self.point = {name: block.copy() for name, block in blocks.items()}  # x_0
-        self.held_fixed: dict[str, Array] = {}  # by the surrogate, as it is at x_0
+        self.held_fixed: dict[str, Array] = {}  # by the surrogate, with its values at x_0
         self.shift: float | None = None  # f(x_0) - s(x_0)
 
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
@@ -152,16 +152,16 @@ class ObjectivePair(Pair):
 
     def _objective(self, blocks: Blocks, gradient: Any) -> float:
         self._set(blocks)
-        return self.model.objective(self.player, self.x, self.rng, gradient, Tape(), **self.given)
+        return self.model.objective(self.player, self.x, self.rng, gradient, Tape(), **self.options)
 
     def _surrogate(self, blocks: Blocks) -> float:
         self._set(blocks)
-        model, tape = self.model, Tape().begin(rng=self.rng, **self.given)
+        model, tape = self.model, Tape().begin(rng=self.rng, **self.options)
         turn = Turn(model.networks, model.views, self.player, self.x, tape, None)
         return float(self.surrogate(turn, self._hold)[0])
 
     def _hold(self, name: str, x: Array) -> Array:
-        """x as it was in the first pass, which is at x_0."""
+        """x as it was in the first pass, at x_0."""
         return self.held_fixed.setdefault(name, x.copy())
 
     def _set(self, blocks: Blocks) -> None:

@@ -1,18 +1,18 @@
-"""Tangents, and the way back through them: what gradient penalties need, checked.
+"""Tangents and their backward passes, which gradient penalties need, checked to second order.
 
 With v = J u the tangent of y = f(x), and L' = <dy, y> + <dv, v>, tangent_backward claims
 
     dx = dL'/dx,   du = dL'/du,   dp = dL'/dp                                           (1)
 
-which is a pair: blocks x, u and p forward to (y, v), and back. As the code of v may be wrong as
-well, what it claims is also measured by the forward pass alone:
+That is a pair: forward from the blocks x, u and p to (y, v), and back. The code of v may be wrong
+too, so its claims are also measured from the forward pass alone:
 
     v = d/dt f(x + t u)                                                                 (2)
     <du, a> = d/dt <dv, f(x + t a)>                       for dy = 0                    (3)
     <dx, a> = d^2/ds dt <dv, f(x + s a + t u)>            for dy = 0; p likewise        (4)
 
-all at s = t = 0: (2) and (3) by tangents.py, (4) by mixed.py. And the dx of u is a Hessian times u,
-which is symmetric: <a, H b> = <b, H a>                                                 (5)
+all at s = t = 0: (2) and (3) by tangents.py, (4) by mixed.py. For dy = 0, dx is a Hessian times u,
+and a Hessian is symmetric: <a, H b> = <b, H a>                                         (5)
 """
 
 from collections.abc import Callable
@@ -49,10 +49,10 @@ def second_order_cases(
     training: bool | None = None,
     labels: Any = None,
 ) -> list[CaseResult]:
-    """(1) to (5) for a layer: for each mode a case of its own passes, and one of forward alone.
+    """(1) to (5) for a layer: per mode a case with its own passes, and a case by forward alone.
 
-    `choose` names the blocks that are wanted; None is all. `seconds` is as in Budget. A layer that
-    has no tangent is INCONCLUSIVE, with its reason. Raises as `pairs_of`.
+    `choose` selects the blocks to check; None is all. `seconds` is as in Budget. A layer without a
+    tangent is INCONCLUSIVE, with the reason. Raises as `pairs_of`.
     """
     check_layer(layer, "check_second_order")
     pairs = second_order_pairs(layer, x, seed, training, labels)
@@ -64,9 +64,7 @@ def second_order_cases(
             pair.checked = choose(pair)
         case = examine(pair, label, seed, budget)
         cases.append(case)
-        if not any(
-            finding.contract == "raises" and finding.verdict == FAIL for finding in case.findings
-        ):
+        if not any(f.contract == "raises" and f.verdict == FAIL for f in case.findings):
             cases.append(forward_alone(pair, f"{label}, by forward alone", seed, budget))
     return cases
 
@@ -79,15 +77,15 @@ def second_order_pairs(
     labels: Any = None,
 ) -> list[tuple[str, TangentPair]]:
     """The pair (1) for each mode of a layer, with its label."""
-    made = []
+    pairs = []
     for label, pair in pairs_of(layer, x, seed, training, labels):
-        assert isinstance(pair, LayerPair), "second order is of layers"
+        assert isinstance(pair, LayerPair), "only layers have second order"
         u = spread(np.random.default_rng(seed + 1), pair.blocks["x"].shape)
         tangent = TangentPair(**{**same_layer(pair), "blocks": {**float_blocks(pair), "u": u}})
         if pair.per_example:
             tangent.per_example = {**pair.per_example, "u": 0}
-        made.append((label, tangent))
-    return made
+        pairs.append((label, tangent))
+    return pairs
 
 
 def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> CaseResult:
@@ -96,8 +94,8 @@ def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> C
     case = CaseResult(label)
     along_u, cotangent, plain = AlongPair(pair), CotangentPair(pair), LayerPair(**same_layer(pair))
     others: list[Pair] = [along_u, cotangent, plain]
-    for checked in (pair, *others):
-        checked.budget = budget
+    for measured in (pair, *others):
+        measured.budget = budget
     with quiet():
         try:
             case.blocks += measure_all(along_u, rng)[0]
@@ -113,13 +111,13 @@ def forward_alone(pair: TangentPair, label: str, seed: int, budget: Budget) -> C
         except Stopped as stop:
             verdict = INCONCLUSIVE if stop.contract in UNDECIDED else FAIL
             case.findings.append(Finding(stop.contract, verdict, stop.text))
-    case.forward_calls = sum(checked.forward_calls for checked in others)
-    case.backward_calls = sum(checked.backward_calls for checked in others)
+    case.forward_calls = sum(measured.forward_calls for measured in others)
+    case.backward_calls = sum(measured.backward_calls for measured in others)
     return case
 
 
 def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
-    """(5), to the noise of rounding."""
+    """(5), up to rounding."""
     a, b = (direction(pair.blocks["x"], "rms", rng) for _ in range(2))
     w = random_signs(rng, pair.forward(pair.blocks).outputs[1].shape)
 
@@ -133,13 +131,13 @@ def symmetry(pair: TangentPair, rng: np.random.Generator) -> Finding:
         return float(terms.sum()), float(abs(terms).sum())
 
     x = pair.blocks["x"]
-    (ahb, size), (other, other_size) = product(a, b, x), product(b, a, x)
+    (a_h_b, size), (b_h_a, other_size) = product(a, b, x), product(b, a, x)
     noise = 4 * EPS * (size + other_size)
     for _ in range(2):
         near = one_ulp_off(x, rng)
-        noise = max(noise, abs(product(a, b, near)[0] - ahb), abs(product(b, a, near)[0] - other))
-    off = abs(ahb - other)
+        noise = max(noise, abs(product(a, b, near)[0] - a_h_b), abs(product(b, a, near)[0] - b_h_a))
+    off = abs(a_h_b - b_h_a)
     if off <= 10 * noise:
         return Finding("symmetric", PASS, "")
-    text = f"<a, H b> = {ahb:+.6g} and <b, H a> = {other:+.6g}, where H is d<dv, v>/dx by u"
+    text = f"<a, H b> = {a_h_b:+.6g} and <b, H a> = {b_h_a:+.6g}, where H is d<dv, v>/dx by u"
     return Finding("symmetric", FAIL if off > 100 * noise else INCONCLUSIVE, text)

@@ -1,4 +1,4 @@
-"""Layers, networks, likelihoods, games, penalties and models as pairs, at points that are drawn."""
+"""Layers, networks, likelihoods, games, penalties and models as pairs, at random points."""
 
 import copy
 from collections.abc import Callable
@@ -49,17 +49,17 @@ def pairs_of(
     training: bool | None = None,
     labels: Any = None,
 ) -> Pairs:
-    """Pairs for anything of ours, or of a class of a user's that keeps our rules.
+    """The pairs of a part of scratchgen, or of a user's class that keeps its rules.
 
     Args:
         subject: a layer, a likelihood, an AdversarialLoss, a penalty, or a model; or a class of
             layers, which is checked at its own examples.
-        x: an array, a shape with the batch in front, or None: for a likelihood the data, for a game
-            the scores (N,), for a penalty the slopes.
+        x: an array, a shape with the batch in front, or None. It is the data of a likelihood, the
+            scores (N,) of a game, the slopes of a penalty.
         training: one mode; None is both where they differ.
-        labels: for what joins labels; None draws them.
+        labels: for layers and models that join labels; None draws them.
 
-    Raises KindError, ShapeError, DataError or OptionError for a question that makes no sense.
+    Raises KindError, ShapeError, DataError or OptionError if the arguments make no sense.
     """
     if isinstance(subject, type) and issubclass(subject, Layer):
         return _class_pairs(subject, x, seed, training, labels)
@@ -88,10 +88,10 @@ def pairs_of(
 def layer_pair(
     layer: Layer, x: Array, seed: int, training: bool, labels: Array | None = None
 ) -> LayerPair:
-    """The pair of a layer at x, with parameters that are drawn.
+    """The pair of a layer at x, with random parameters.
 
-    Where these give no finite output, as of a scale that must not be negative, positive ones are
-    taken.
+    They are made positive where the output is not finite otherwise, as for a scale that must not be
+    negative.
     """
     blocks, state = layer_point(layer, x, np.random.default_rng(seed))
     pair = LayerPair(layer, blocks, state, training, labels, seed)
@@ -103,9 +103,9 @@ def layer_pair(
 
 
 def in_double(model: Model, rng: np.random.Generator) -> Model:
-    """The model in float64, with arrays of its own: its parameters, and what is constant varied.
+    """A float64 copy of the model, whose constant arrays are varied at random.
 
-    A model that was just made has biases of 0 and gains of 1, which would hide mistakes.
+    A new model has biases of 0 and gains of 1, which would hide mistakes.
     """
     double = copy.copy(model)
     double.dtype = np.dtype(np.float64)
@@ -131,7 +131,7 @@ def _layer_pairs(
 ) -> Pairs:
     check_layer(layer, "check")
     x = given_or_drawn(x, lambda: example_shape_of(layer), lambda shape: spread(rng, shape))
-    layer.out_shape(x.shape[1:])  # it says what is wrong with x
+    layer.out_shape(x.shape[1:])  # raises if x does not fit
     if labels is None:
         labels = draw_labels(layer, len(x), rng)
     else:
@@ -139,16 +139,16 @@ def _layer_pairs(
         if labels.shape != (len(x),):
             raise ShapeError(f"labels has shape {labels.shape}, wants ({len(x)},): one for each x")
 
-    def made(mode: bool) -> Pair:
+    def pair_in(mode: bool) -> Pair:
         pair = layer_pair(layer, x, seed, mode, labels)
         is_random = _run(pair) is not None and pair.frozen.moved()
-        if layer.example_wise and not is_random:  # a mask is drawn by the place in the batch
+        if layer.example_wise and not is_random:  # a random mask depends on the place in the batch
             pair.per_example = {name: 0 for name in ("x", "labels") if name in pair.blocks}
         return pair
 
     if training is not None:
-        return [(_label(x, training), made(training))]
-    train, evaluate = made(True), made(False)
+        return [(_label(x, training), pair_in(training))]
+    train, evaluate = pair_in(True), pair_in(False)
     if _are_alike(train, evaluate) and not train.other_arrays:
         return [(_label(x), train)]
     return [(_label(x, True), train), (_label(x, False), evaluate)]
@@ -198,8 +198,8 @@ def _game_pairs(game: AdversarialLoss, x: Any, rng: np.random.Generator) -> Pair
         return gradient
 
     return [
-        _by_example("discriminator", game, discriminator, discriminator_gradients, (real, fake)),
-        _by_example("generator", game, generator, generator_gradients, (fake,)),
+        _example_pair("discriminator", game, discriminator, discriminator_gradients, (real, fake)),
+        _example_pair("generator", game, generator, generator_gradients, (fake,)),
     ]
 
 
@@ -212,7 +212,7 @@ def _likelihood_pairs(likelihood: Likelihood, x: Any, rng: np.random.Generator) 
     x = given_or_drawn(x, lambda: (3,), draw)
     likelihood.check(x)
     raw = spread(rng, (len(x), *likelihood.raw_shape(x.shape[1:])))
-    is_whole = bool((x == np.rint(x)).all())  # and it stays so when x is moved by an ulp
+    is_whole = bool((x == np.rint(x)).all())  # and stays so when x moves by an ulp
 
     def log_prob(x: Array, raw: Array) -> Array:
         return likelihood.log_prob(np.rint(x) if is_whole else x, raw)
@@ -220,7 +220,7 @@ def _likelihood_pairs(likelihood: Likelihood, x: Any, rng: np.random.Generator) 
     def raw_gradient(dvalue: Array, x: Array, raw: Array) -> dict[str, Array]:
         return {"raw": likelihood.raw_gradient(np.rint(x) if is_whole else x, raw, dvalue)}
 
-    label, pair = _by_example(_label(x), likelihood, log_prob, raw_gradient, (x, raw))
+    label, pair = _example_pair(_label(x), likelihood, log_prob, raw_gradient, (x, raw))
     pair.checked, pair.constants = ["raw"], ["x"]
     return [(label, pair)]
 
@@ -234,13 +234,13 @@ def _penalty_pairs(penalty: Penalty, x: Any, rng: np.random.Generator) -> Pairs:
     def slope_gradient(dvalue: Array, slope: Array) -> Array:
         return penalty.slope_gradient(slope, dvalue)
 
-    return [_by_example(_label(slope), penalty, value, slope_gradient, (slope,))]
+    return [_example_pair(_label(slope), penalty, value, slope_gradient, (slope,))]
 
 
-def _by_example(
+def _example_pair(
     label: str, subject: Any, f: Callable[..., Any], vjp: Callable[..., Any], args: Any
 ) -> tuple[str, Pair]:
-    """A pair whose value is one per example."""
+    """A pair with a value for each example."""
     pair = VJPPair(f, vjp, args, name=str(getattr(subject, "name", subject)))
     pair.per_example = dict.fromkeys(pair.blocks, 0)
     return label, pair
@@ -252,19 +252,19 @@ def _label(x: Array, training: bool | None = None) -> str:
 
 
 def _run(pair: Pair, back: bool = False) -> list[Array] | None:
-    """The outputs at the pair's point, with `back` the gradients too; None where there are none."""
+    """The outputs at the pair's point, with `back` the gradients too; None if a pass fails."""
     try:
         with np.errstate(all="ignore"):
             run = pair.forward({name: block.copy() for name, block in pair.blocks.items()})
-            found = [y.copy() for y in run.outputs]
+            arrays = [y.copy() for y in run.outputs]
             if back:
-                ones = [np.ones(y.shape) for y in found]
-                given = pair.backward(run, ones).values()
-                found += [g for g in given if isinstance(g, np.ndarray)]
+                ones = [np.ones(y.shape) for y in arrays]
+                gradients = pair.backward(run, ones).values()
+                arrays += [g for g in gradients if isinstance(g, np.ndarray)]
     except Stopped:
         return None
     pair.forward_calls = pair.backward_calls = 0
-    return found
+    return arrays
 
 
 def _is_finite(pair: Pair) -> bool:
@@ -273,8 +273,8 @@ def _is_finite(pair: Pair) -> bool:
 
 
 def _are_alike(train: Pair, evaluate: Pair) -> bool:
-    """Whether both modes give the same, and the same gradients, and neither draws."""
-    first, other = _run(train, back=True), _run(evaluate, back=True)
-    if first is None or other is None or train.frozen.moved():
-        return first is other
-    return all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    """Whether both modes give equal outputs and gradients, and neither draws random numbers."""
+    first, second = _run(train, back=True), _run(evaluate, back=True)
+    if first is None or second is None or train.frozen.moved():
+        return first is second
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))

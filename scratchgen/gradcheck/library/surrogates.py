@@ -1,15 +1,15 @@
-"""What on purpose is not differentiated as it is: what is checked in its place.
+"""A backward pass that deliberately is no derivative of forward, checked against its surrogate.
 
-A straight-through layer rounds on its way forward, and calls itself the identity on its way back.
-It says so with `surrogate`, and then
+A straight-through layer rounds on its way forward, and acts as the identity on its way back. It
+declares that with `surrogate`. Then
 
     y = f(x_0) + s(x) - s(x_0)                                                       (1)
 
-with s the surrogate and x_0 the point of the check, has the value of the layer at x_0, for the
-layers behind it, and the derivative that its backward pass claims.
+where s is the surrogate and x_0 the point of the check, has the value of the layer at x_0, which
+the next layers need, and the derivative that its backward pass claims.
 
-So it is with a model's objective whose gradient is another estimate than its derivative: of
-`Model.surrogate`, own_pairs.py takes (1), x being all parameters.
+The gradient of a model's objective may also be an estimate that is not its derivative. own_pairs.py
+then uses (1) with `Model.surrogate`, where x stands for all parameters.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from ...nn.network import distinct_layers
 
 
 def has_surrogate(layer: Layer) -> bool:
-    """Whether the layer, or one within it, says what its backward is the derivative of."""
+    """Whether the layer, or a layer inside it, declares a surrogate."""
     return any(_is_declared(inner) for inner in distinct_layers(layer))
 
 
@@ -31,9 +31,9 @@ def _is_declared(layer: Layer) -> bool:
 
 
 class StandIn(Layer):
-    """Goes forward as (1) where its layer has a surrogate, else as its layer.
+    """A layer whose forward is (1) if its layer has a surrogate, and else its layer's.
 
-    x_0 is what the first pass is given. Every place has a stand-in of its own.
+    x_0 is the input of the first pass. Each place in a network has its own stand-in.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -47,7 +47,7 @@ class StandIn(Layer):
         state = tape.rng.bit_generator.state
         s = self.layer.surrogate(p, x, tape.inner("surrogate"))
         assert s is not None, f"{self.layer}.surrogate gave nothing"
-        tape.rng.bit_generator.state = state  # both draw the same, as one would
+        tape.rng.bit_generator.state = state  # s and f draw the same random numbers
         y = self.layer.forward(p, x, tape)
         if self.shift is None:
             self.shift = y - s

@@ -1,4 +1,4 @@
-"""A layer's tangent as pairs: with its own way back, and beside the forward pass alone.
+"""A layer's tangent as pairs: with its own backward pass, and against the forward pass alone.
 
 x, u, p -> y, v         tangent_backward is its backward pass                (1)
 t -> f(x + t u)         its derivative at any t is the tangent v             (2)
@@ -21,7 +21,7 @@ class TangentPair(LayerPair):
     def _forward(self, blocks: Blocks) -> tuple[Any, Any]:
         tape = self._tape(blocks)
         p = self._tree({**self.other_arrays, **blocks})
-        y = self.layer.forward(p, blocks["x"], tape).copy()  # off the tape, which v is written on
+        y = self.layer.forward(p, blocks["x"], tape).copy()  # the tangent may overwrite the tape
         return (y, self.layer.tangent(p, blocks["u"], tape)), (p, tape)
 
     def _backward(self, run: Run, dy: Sequence[Array]) -> Any:
@@ -30,21 +30,20 @@ class TangentPair(LayerPair):
         needed = "x" in self.checked or "u" in self.checked
         g = self._tree(gradients)
         d = self.layer.tangent_backward(p, dy[0], dy[1], tape, g, needed)
-        both = {} if d is None else {"x": d.x, "u": d.u}
-        return {**both, **gradients}
+        inputs = {} if d is None else {"x": d.x, "u": d.u}
+        return {**inputs, **gradients}
 
     def variants(self, blocks: Blocks, dy: Sequence[Array]) -> dict[str, dict[str, Any]]:
         return {}
 
     def _outputs(self, y: Any) -> tuple[Array, ...]:
-        both = y if isinstance(y, tuple) else (y,)
-        return tuple(
-            array for output in both for array in super(TangentPair, self)._outputs(output)
-        )
+        outputs = y if isinstance(y, tuple) else (y,)
+        read = super()._outputs
+        return tuple(array for output in outputs for array in read(output))
 
 
 class AlongPair(TangentPair):
-    """(2): from t to f(x + t u), the tangent being its backward pass. The block is called v."""
+    """(2): from t to f(x + t u), with the tangent as backward pass. The block is named v."""
 
     def __init__(self, of: TangentPair) -> None:
         super().__init__(**same_layer(of))
@@ -63,7 +62,7 @@ class AlongPair(TangentPair):
 
 
 class CotangentPair(TangentPair):
-    """(3): from x to y, the du of tangent_backward being its backward pass."""
+    """(3): from x to y, with the du of tangent_backward as backward pass."""
 
     def __init__(self, of: TangentPair) -> None:
         super().__init__(**same_layer(of))
@@ -88,7 +87,7 @@ def float_blocks(pair: LayerPair) -> Blocks:
 
 
 def same_layer(pair: LayerPair) -> dict[str, Any]:
-    """What another pair of the same layer, at the same point, is made from."""
+    """The arguments for another pair of the same layer at the same point."""
     return {
         "layer": pair.layer,
         "blocks": float_blocks(pair),

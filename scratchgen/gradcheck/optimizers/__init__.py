@@ -1,1 +1,1 @@
-"""Optimizers beside the formulas of their papers."""
+"""Optimizers checked against the formulas of their papers."""

@@ -1,7 +1,7 @@
-"""Mistakes that optimizers are known to be written with, to tell which one was made.
+"""Mistakes that optimizers are often written with, to tell which of them was made.
 
-Each is the published formula with one change. Whichever leads along the path that was walked is
-named in a report; none of them decides a verdict.
+Each is the formula of the paper with a single change. A report names the change that leads along
+the same path; no verdict depends on it.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ import numpy as np
 from ...ground.arguments import Array
 from .textbook_updates import Past, Published, adam, adamw, momentum, nesterov, rmsprop, sgd
 
-# what stands in a report: the cause, for programs, and the change
+# the change, as a report words it -> its cause, for programs
 ADAM = {
     "eps inside the root": "eps",
     "eps scaled by the bias correction": "eps",
@@ -54,7 +54,7 @@ BALL = {
 
 
 def mistakes_of(right: Published) -> Iterator[tuple[str, str, Published]]:
-    """Cause, text and formula of each mistake that fits the optimizer."""
+    """The cause, text and formula of each mistake that this optimizer may have."""
     if right.formula in (adam, adamw):
         yield from _each(right, ADAM, _adam)
     if right.formula is adamw:
@@ -158,7 +158,7 @@ def _rmsprop(
 
 
 def _ball(is_nesterov: bool) -> Callable[..., Array]:
-    """The mistakes of a ball, for either kind."""
+    """The mistakes of momentum, for either kind."""
 
     def ball(
         change: str, theta: Array, g: Array, past: Past, _t: int, rate: Any, momentum: Any

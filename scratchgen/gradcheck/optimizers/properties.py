@@ -1,6 +1,11 @@
-"""What an optimizer must keep besides its formula: what it is given, and what it remembers.
+"""What an optimizer must keep besides its formula: its gradient, its own fields, its memory.
 
-Each question returns what is wrong, in words, or "".
+    update(theta, g, memory) changes theta and memory, and not g and not the optimizer           (1)
+    two thetas with two memories move as each would alone                                        (2)
+    theta and g may have strides, and g's array may be written into afterwards                   (3)
+    memory has the dtype of theta, and belongs to it                                             (4)
+
+Each function returns what is wrong, in words, or "".
 """
 
 import numpy as np
@@ -13,19 +18,19 @@ from .trajectories import Budgeted, Inputs
 
 
 def property_findings(optimizer: Budgeted, inputs: Inputs) -> list[Finding]:
-    """What is asked besides the path, each a finding."""
-    asked = {
-        "pure": _leaves_the_gradient,
-        "constants": _stays_the_same,
-        "stale": _begins_afresh,
+    """(1) to (4), each as a finding."""
+    tests = {
+        "pure": _changes_no_gradient,
+        "constants": _changes_no_field,
+        "stale": _keeps_memories_apart,
         "alias": _keeps_no_gradient,
         "layout": _takes_any_layout,
         "dtype": _keeps_the_dtype,
     }
     found: list[Finding] = []
-    for contract, question in asked.items():
+    for contract, test in tests.items():
         try:
-            text = question(optimizer, inputs)
+            text = test(optimizer, inputs)
         except OutOfBudget as problem:
             return [*found, exception_finding(problem, "update")]
         except (Exception, SystemExit) as problem:
@@ -35,13 +40,13 @@ def property_findings(optimizer: Budgeted, inputs: Inputs) -> list[Finding]:
 
 
 def exception_finding(problem: BaseException, stage: str) -> Finding:
-    """An exception on the way, as a finding; a budget that is spent is no fault."""
+    """An exception as a finding; a spent budget is INCONCLUSIVE."""
     if isinstance(problem, OutOfBudget):
         return Finding("budget", INCONCLUSIVE, problem.text)
     return Finding("raises", FAIL, exception_text(problem, stage))
 
 
-def _leaves_the_gradient(optimizer: Budgeted, inputs: Inputs) -> str:
+def _changes_no_gradient(optimizer: Budgeted, inputs: Inputs) -> str:
     theta = inputs.theta.copy()
     memory = optimizer.memory(theta)
     for g in inputs.gradients:
@@ -52,7 +57,7 @@ def _leaves_the_gradient(optimizer: Budgeted, inputs: Inputs) -> str:
     return ""
 
 
-def _stays_the_same(optimizer: Budgeted, inputs: Inputs) -> str:
+def _changes_no_field(optimizer: Budgeted, inputs: Inputs) -> str:
     inner = optimizer.inner
     before = repr(vars(inner)) if hasattr(inner, "__dict__") else repr(inner)
     inputs.final_theta(optimizer)
@@ -60,14 +65,14 @@ def _stays_the_same(optimizer: Budgeted, inputs: Inputs) -> str:
     return "" if after == before else "update changes the optimizer, not the memory"
 
 
-def _begins_afresh(optimizer: Budgeted, inputs: Inputs) -> str:
-    """Two vectors with two memories, in turns, walk as each by itself."""
+def _keeps_memories_apart(optimizer: Budgeted, inputs: Inputs) -> str:
+    """(2), with steps in turns."""
     other = Inputs(-inputs.theta[::-1] + 1, inputs.gradients[::-1, ::-1])
     alone = inputs.final_theta(optimizer), other.final_theta(optimizer)
     thetas = inputs.theta.copy(), other.theta.copy()
     memories = [optimizer.memory(theta) for theta in thetas]
-    for both in zip(inputs.gradients, other.gradients, strict=True):
-        for theta, g, memory in zip(thetas, both, memories, strict=True):
+    for pair in zip(inputs.gradients, other.gradients, strict=True):
+        for theta, g, memory in zip(thetas, pair, memories, strict=True):
             optimizer.update(theta, g.copy(), memory)
     same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(alone, thetas, strict=True))
     return "" if same else "two vectors with two memories are not independent of each other"
@@ -103,15 +108,14 @@ def _keeps_the_dtype(optimizer: Budgeted, inputs: Inputs) -> str:
     theta = inputs.theta.astype(np.float32)
     memory = optimizer.memory(theta)
     optimizer.update(theta, inputs.gradients[0].astype(np.float32), memory)
-    held = vars(memory).values() if hasattr(memory, "__dict__") else ()
-    wide = [
-        array.dtype for array in held if isinstance(array, np.ndarray) and array.dtype == np.float64
-    ]
+    remembered = vars(memory).values() if hasattr(memory, "__dict__") else ()
+    arrays = [array for array in remembered if isinstance(array, np.ndarray)]
+    wide = any(array.dtype == np.float64 for array in arrays)
     return "what is remembered of a float32 vector is float64" if wide else ""
 
 
 def _refuses(optimizer: Budgeted, inputs: Inputs) -> Finding:
-    """Whether the memory of another vector is refused: ours must, others may."""
+    """(4): whether the memory of another vector is refused. Ours must, others may."""
     try:
         memory = optimizer.memory(inputs.theta.copy())
         optimizer.update(inputs.theta.copy(), inputs.gradients[0].copy(), memory)

@@ -1,17 +1,17 @@
-"""Optimizers, checked against the plain loops of textbook_updates.py, in long double.
+"""An optimizer and the formula of its paper, side by side, the formula in long double.
 
-Fifty steps are walked side by side, by gradients of many sizes, zeros among them. For each
-parameter, with u the rounding of its dtype, T steps and `moved` the sum of |step|, the two may be
+Both make fifty steps with the same gradients of many sizes, zeros among them. For each parameter,
+with u the rounding unit of its dtype, T steps and `moved` the sum of |step|, they may differ by
 
     bar = 10 (noise + u (1 + sum over constants of c / (1 - c)) moved)
           + 2 u sum over steps of |theta|                                               (1)
 
-apart: PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE between. `noise` is how far the
-formula itself strays when it is computed in that dtype, gradients and memory moved by an ulp: the
-largest of three such walks. The sum is there since a constant is rounded, and 1 - c the more so.
+PASS within the bar, FAIL beyond 10 bars, INCONCLUSIVE in between. `noise` is how far the formula
+strays from itself when it is computed in that dtype, with gradients and memory moved by an ulp: the
+largest of three such trajectories. The sum over constants is there because rounding c by u changes
+1 - c, relatively, by u c / (1 - c).
 
-What no formula says is asked besides: whether the gradient and the optimizer are left as they were,
-whether two vectors have two memories, whether a gradient's buffer may be used again.
+Beyond the formula, properties.py tests what any optimizer must keep.
 """
 
 import time
@@ -36,12 +36,12 @@ from .textbook_updates import Published, published
 from .trajectories import Budgeted, Inputs, Reference, draw_inputs
 
 STEPS, SIZE = 50, 16
-FITS = 0.01  # share of the error that a named mistake may leave
-TIE = 1e-6  # below it, a mistake fits as well as any, and named ones come first
+FITS = 0.01  # fraction of the error that a named mistake may leave unexplained
+TIE = 1e-6  # mistakes that leave less fit equally well, and named ones come first
 
 
 def is_optimizer(subject: Any) -> bool:
-    """Whether it is an object with a memory and an update."""
+    """Whether the subject has the methods of an optimizer, `memory` and `update`."""
     if isinstance(subject, type):
         return False
     return callable(getattr(subject, "memory", None)) and callable(getattr(subject, "update", None))
@@ -56,21 +56,21 @@ def check_optimizer(
     seed: int | None = 0,
     seconds: float | None = SECONDS,
 ) -> Report:
-    """Check an optimizer against the formula of its paper, or against a reference of yours.
+    """Check an optimizer against the formula of its paper, or against your reference.
 
     Args:
         optimizer: one of scratchgen.optim, or an object with `memory(theta)` and
             `update(theta, gradient, memory)`.
-        reference: what it ought to do: a function (theta, gradient, state, t) -> the next theta,
-            with `state` a dict that is empty at first, and t counted from 1; or an optimizer of
-            scratchgen.optim. None is the optimizer's own paper; one that no paper is known of is
-            INCONCLUSIVE.
-        steps, size: how many steps are walked, by how many parameters.
-        seed: of all that is drawn.
-        seconds: the most that it may take, None for 100,000 evaluations; what is not done by then
+        reference: the right steps: a function (theta, gradient, state, t) -> the next theta, with
+            `state` a dict that is empty at first, and t counted from 1; or an optimizer of
+            scratchgen.optim. None is the optimizer's own paper; without a known paper the verdict
             is INCONCLUSIVE.
+        steps, size: the number of steps, and of parameters.
+        seed: of all random draws.
+        seconds: the longest that the check may take, None for 100,000 evaluations. What is
+            unfinished by then is INCONCLUSIVE.
 
-    Raises KindError for what is no optimizer or no reference, OptionError for a size that is none.
+    Raises KindError unless both are what they should be, OptionError for sizes below 1.
     """
     if not is_optimizer(optimizer):
         raise KindError(
@@ -99,13 +99,13 @@ def check_optimizer(
 
 
 def _settings(optimizer: Any, reference: Any) -> Iterator[tuple[Any, Any, str]]:
-    """As it is, in both dtypes, and with a learning rate that changes; each with its reference."""
+    """The optimizer in both dtypes, and with a learning rate that changes: with references."""
     right = published(reference) if is_optimizer(reference) else reference
     yield optimizer, right, "float64"
     try:
-        both = _with_rate(optimizer, _falling), published(_with_rate(reference, _falling))
-        yield *both, "float64, a rate that changes"
-    except TypeError:  # no dataclass, or one without a learning rate
+        changing = _with_rate(optimizer, _falling), published(_with_rate(reference, _falling))
+        yield *changing, "float64, a rate that changes"
+    except TypeError:  # not a dataclass, or it has no learning rate
         pass
     yield optimizer, right, "float32"
 
@@ -127,7 +127,7 @@ def _case(
     shape: tuple[int, int],
     seed: int,
 ) -> CaseResult:
-    """One walk beside its reference."""
+    """One trajectory beside its reference."""
     norm = min(getattr(reference, "norms", ()), default=None)
     case, inputs = CaseResult(label), draw_inputs(shape, label.split(",")[0], seed, norm)
     result = BlockResult("theta", inputs.theta.shape, INCONCLUSIVE)
@@ -150,13 +150,13 @@ def _case(
             _compare(result, got, inputs, reference, amplified, seed)
         except (Exception, SystemExit) as problem:
             result.reason = (
-                f"the reference cannot be walked: {exception_text(problem, 'reference')}"
+                f"the reference cannot be followed: {exception_text(problem, 'reference')}"
             )
     return case
 
 
 def constants_below_one(optimizer: Any) -> Iterator[float]:
-    """The constants of an optimizer, and of one within it, that lie between 0 and 1."""
+    """The constants between 0 and 1 of an optimizer, and of an optimizer inside it."""
     for value in getattr(optimizer, "__dict__", {}).values():
         if isinstance(value, float) and 0 < value < 1:
             yield value
@@ -172,23 +172,23 @@ def _compare(
     amplified: float,
     seed: int,
 ) -> None:
-    """The verdict on where the optimizer led, and what a difference looks like."""
+    """The verdict on the last theta, and hints where it is wrong."""
     step = reference.step if isinstance(reference, Published) else reference
     right = inputs.trajectory(step, np.longdouble)
-    wanted, moved = right[-1], np.abs(np.diff(right, axis=0)).sum(axis=0)
+    expected, moved = right[-1], np.abs(np.diff(right, axis=0)).sum(axis=0)
     rng, dtype = np.random.default_rng(seed), inputs.theta.dtype
-    stray = [np.abs(inputs.trajectory(step, dtype.type, rng)[-1] - wanted) for _ in range(3)]
+    stray = [np.abs(inputs.trajectory(step, dtype.type, rng)[-1] - expected) for _ in range(3)]
     u = np.finfo(dtype).eps / 2
     bar = 10 * (np.max(stray, axis=0) + u * (1 + amplified) * moved)  # (1)
     bar += 2 * u * np.abs(right).sum(axis=0)
-    off = np.abs(got - wanted)
+    off = np.abs(got - expected)
     bars = np.where(off > 0, off / np.maximum(bar, np.finfo(np.float64).tiny), 0)
     bars[~np.isfinite(off)] = np.inf
     worst = int(np.argmax(bars))
-    at = [float(array[worst]) for array in (wanted, got, bar, moved)]
+    at = [float(array[worst]) for array in (expected, got, bar, moved)]
     result.measurements = [Measurement(at[0], at[1], at[2], at[3])]
-    alone = (right[0] == 0) & (moved > 0)  # where steps are not rounded beside a first theta
-    result.resolution = float(np.max(10 * bar[alone] / moved[alone], initial=0)) or None
+    from_zero = (right[0] == 0) & (moved > 0)  # where theta_0 adds no rounding to the steps
+    result.resolution = float(np.max(10 * bar[from_zero] / moved[from_zero], initial=0)) or None
     if bars[worst] <= 1:
         result.verdict = PASS
     elif bars[worst] <= 10:
@@ -196,7 +196,7 @@ def _compare(
     else:
         result.verdict = FAIL
         index, ours = np.arange(got.size), got.astype(np.float64)
-        numeric, bars = wanted.astype(np.float64), bar.astype(np.float64)
+        numeric, bars = expected.astype(np.float64), bar.astype(np.float64)
         result.entries = EntryMap(got.shape, index, ours, numeric, bars, complete=True)
         result.reason = f"theta is elsewhere after {len(right) - 1} steps"
         result.hints = _hints(got, right, inputs, reference)
@@ -205,32 +205,32 @@ def _compare(
 def _hints(
     got: Array, right: Array, inputs: Inputs, reference: Published | Reference
 ) -> list[Hint]:
-    """Mistakes that lead where the optimizer led, the best first."""
-    theta, wanted = right[0], right[-1]
+    """Mistakes that lead to the same last theta, the best first."""
+    theta, expected = right[0], right[-1]
     size = np.abs(np.diff(right, axis=0)).sum(axis=0)
     size = np.where(size > 0, size, size.max(initial=0) or 1)
     if (got == theta).all():
         return [Hint("zero", "theta stays where it was: update must write into it, in place")]
-    error = _apart(got, wanted, size)
-    found = []
+    error = _distance(got, expected, size)
+    hints = []
     if isinstance(reference, Published):
         for cause, text, wrong in mistakes_of(reference):
-            there = inputs.trajectory(wrong.step, np.longdouble)[-1]
-            left = _apart(got, there, size) / error
+            reached = inputs.trajectory(wrong.step, np.longdouble)[-1]
+            left = _distance(got, reached, size) / error
             if left < FITS:
-                found.append(Hint(cause, f"this walks where it leads: {text}", left))
-    a, b = (wanted - theta) / size, (got - theta) / size
+                hints.append(Hint(cause, f"this explains the path: {text}", left))
+    a, b = (expected - theta) / size, (got - theta) / size
     factor = float(a @ b / max(float(a @ a), np.finfo(np.float64).tiny))
-    left = _apart(b, factor * a, 1) / error
+    left = _distance(b, factor * a, 1) / error
     if left < FITS and np.isfinite(factor):
         text = f"every step is {factor:.10g} times what it should be"
         text = "steps go uphill: the sign is wrong" if abs(factor + 1) < 1e-6 else text
-        found.append(Hint("sign" if factor < 0 else "factor", text, left))
-    return sorted(found, key=lambda hint: hint.residual > TIE)
+        hints.append(Hint("sign" if factor < 0 else "factor", text, left))
+    return sorted(hints, key=lambda hint: hint.residual > TIE)
 
 
-def _apart(a: Array, other: Array, size: Any) -> float:
-    """The distance in units of `size`; numbers that neither has do not count, others as 1."""
-    away = np.where(np.isfinite(a) & np.isfinite(other), (a - other) / size, 1)
-    away[~np.isfinite(a) & ~np.isfinite(other)] = 0
+def _distance(a: Array, b: Array, size: Any) -> float:
+    """|a - b| in units of `size`; an entry counts 1 if NaN in either, 0 if NaN in both."""
+    away = np.where(np.isfinite(a) & np.isfinite(b), (a - b) / size, 1)
+    away[~np.isfinite(a) & ~np.isfinite(b)] = 0
     return float(np.sqrt(np.sum(away * away)))

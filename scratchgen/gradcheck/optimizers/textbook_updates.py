@@ -1,4 +1,4 @@
-"""The optimizers as their papers have them, a step at a time, in arithmetic of any precision.
+"""The updates of optimizers as their papers define them, in arithmetic of any precision.
 
     sgd         theta - rate g
     momentum    velocity = momentum velocity + g,   theta - rate velocity
@@ -9,12 +9,12 @@
                 v = b2 v + (1 - b2) g^2,            v^ = v / (1 - b2^t)
                 theta - rate m^ / (sqrt(v^) + eps)
     adamw       the same, and - rate weight_decay theta
-    clipped     g min(1, norm / |g|), and then one of them
+    clipped     g min(1, norm / |g|), then any of these
 
 Sources: Robbins and Monro 1951, Polyak 1964, Sutskever et al. 2013, Tieleman and Hinton 2012,
 Graves 2013, Kingma and Ba 2015, Loshchilov and Hutter 2019, Pascanu et al. 2013.
-They share no line with scratchgen/optim, and are written to be compared with the papers. `past`
-holds what is remembered, and is empty before the first step; t counts from 1.
+They share no line with scratchgen/optim, and are meant to be compared with the papers. `past` is
+the memory, a dict that is empty before the first step; t counts from 1.
 """
 
 from collections.abc import Callable
@@ -32,18 +32,18 @@ Formula = Callable[..., Array]  # theta, g, past, t, rate, constants by name -> 
 
 
 def sgd(theta: Array, g: Array, _past: Past, _t: int, rate: Any) -> Array:
-    """Downhill."""
+    """Gradient descent."""
     return theta - rate * g
 
 
 def momentum(theta: Array, g: Array, past: Past, _t: int, rate: Any, momentum: Any) -> Array:
-    """The heavy ball."""
+    """Momentum: the heavy ball."""
     past["velocity"] = momentum * past.get("velocity", 0) + g
     return theta - rate * past["velocity"]
 
 
 def nesterov(theta: Array, g: Array, past: Past, _t: int, rate: Any, momentum: Any) -> Array:
-    """The heavy ball, theta being where it is about to be."""
+    """The heavy ball with a look ahead: theta is where the ball is about to be."""
     past["velocity"] = momentum * past.get("velocity", 0) + g
     return theta - rate * (g + momentum * past["velocity"])
 
@@ -79,12 +79,12 @@ def adamw(
     eps: Any,
     weight_decay: Any,
 ) -> Array:
-    """Adam, and a decay beside it."""
+    """Adam, and weight decay beside it."""
     return adam(theta, g, past, t, rate, b1, b2, eps) - rate * weight_decay * theta
 
 
 def clipped(g: Array, norm: Any) -> Array:
-    """g, no longer than `norm`."""
+    """g, shortened to the length `norm` if it is longer."""
     length = np.sqrt((g**2).sum())
     return g * (norm / length) if length > norm else g
 
@@ -101,13 +101,13 @@ FORMULAS: dict[type, Formula] = {
 
 @dataclass(frozen=True)
 class Published:
-    """A formula with its constants: what an optimizer of ours, or of a user's, ought to do.
+    """A formula with its constants: the right steps of an optimizer.
 
     Attributes:
-        formula: one of FORMULAS, or one like them.
+        formula: one of FORMULAS, or a function like them.
         constants: by name.
         rate: step, counted from 0 -> learning rate.
-        norms: what gradients are clipped to before, one limit after the other.
+        norms: the lengths to which gradients are clipped first, in this order.
     """
 
     formula: Formula
@@ -128,7 +128,7 @@ class Published:
 
 
 def published(optimizer: Optimizer) -> Published | None:
-    """What the papers say of an optimizer of ours; None for one that they do not know."""
+    """The published formula of an optimizer of scratchgen; None if there is none."""
     norms: list[float] = []
     while type(optimizer) is ClipNorm:
         norms.append(optimizer.norm)

@@ -1,4 +1,4 @@
-"""Walks of many steps, by an optimizer or by the formula that it ought to follow."""
+"""Trajectories of many steps, of an optimizer or of the formula that it should follow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,30 +17,30 @@ Reference = Callable[[Array, Array, Past, int], Array]  # theta, gradient, past,
 
 
 class Rounded(dict[str, Any]):
-    """What is remembered, moved by an ulp of itself and of what it was: steps are sums of both."""
+    """A memory that rounds each array by an ulp of its old and its new value, at random."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
     def __setitem__(self, name: str, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            half = value.dtype.type(np.finfo(value.dtype).eps / 2)
-            size = (np.abs(value) + np.abs(self.get(name, 0))) * half
+            unit = value.dtype.type(np.finfo(value.dtype).eps / 2)
+            size = (np.abs(value) + np.abs(self.get(name, 0))) * unit
             moved = value + size * self.rng.choice(np.array([-1, 1], value.dtype), value.shape)
-            moved = np.where(moved * value < 0, 0, moved)  # a mean of squares is never below 0
+            moved = np.where(moved * value < 0, 0, moved)  # squares stay >= 0
             value = np.where(value == 0, size, moved).astype(value.dtype)
         super().__setitem__(name, value)
 
 
 @dataclass(frozen=True)
 class Budgeted:
-    """An optimizer, which raises OutOfBudget once the budget is spent."""
+    """An optimizer that raises OutOfBudget once the budget is spent."""
 
     inner: Any
     budget: Budget
 
     def memory(self, theta: Array) -> Any:
-        """What the optimizer remembers."""
+        """The memory of the optimizer."""
         return self.inner.memory(theta)
 
     def update(self, theta: Array, gradient: Array, memory: Any) -> None:
@@ -52,7 +52,7 @@ class Budgeted:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all walks of a case have in common: where they begin, and their gradients, (T, P)."""
+    """What all trajectories of a case share: the first theta (P,) and the gradients (T, P)."""
 
     theta: Array
     gradients: Array
@@ -60,12 +60,12 @@ class Inputs:
     def trajectory(
         self, step: Reference, number: Any, nudge: np.random.Generator | None = None
     ) -> Array:
-        """Where `step` leads, theta by theta, (T + 1, P), in the arithmetic of `number`."""
+        """All theta (T + 1, P) of a formula, in the arithmetic of `number`; `nudge` draws ulps."""
         theta, past = self.theta.astype(number), {} if nudge is None else Rounded(nudge)
         path = [theta]
         for t, g in enumerate(self.gradients, start=1):
-            given = g if nudge is None else np.where(g == 0, g, one_ulp_off(g, nudge))
-            theta = np.asarray(step(theta, given.astype(number), past, t))
+            gradient = g if nudge is None else np.where(g == 0, g, one_ulp_off(g, nudge))
+            theta = np.asarray(step(theta, gradient.astype(number), past, t))
             if theta.shape != self.theta.shape:
                 text = f"gives shape {theta.shape} for a theta of {self.theta.shape}"
                 raise Stopped("reference", f"{text}: wants the next theta")
@@ -73,7 +73,7 @@ class Inputs:
         return np.array(path)
 
     def final_theta(self, optimizer: Any, gradients: Array | None = None) -> Array:
-        """Where the optimizer leads, (P,)."""
+        """The last theta (P,) of an optimizer."""
         theta = self.theta.copy()
         memory = optimizer.memory(theta)
         for g in self.gradients if gradients is None else gradients:
@@ -82,11 +82,11 @@ class Inputs:
 
 
 def draw_inputs(shape: tuple[int, int], dtype: str, seed: int, norm: float | None = None) -> Inputs:
-    """A beginning, and gradients (T, P) of many sizes: some parameters have none, some steps too.
+    """A random theta, and gradients (T, P) of many sizes, 0 for some parameters and some steps.
 
-    Half of the parameters begin at 0, where their steps are not rounded beside them. With `norm`,
-    the limit of an optimizer that clips, every other gradient is about that long, and its entries
-    are of one size.
+    Half of the parameters start at 0, which adds no rounding to their steps. With `norm`, the limit
+    of an optimizer that clips, every other gradient is about that long, with entries of similar
+    size.
     """
     rng = np.random.default_rng(seed)
     steps, size = shape
