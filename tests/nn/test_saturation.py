@@ -64,6 +64,23 @@ def test_slopes_and_curvatures_keep_their_digits_far_out(kind, dtype, way):
     np.testing.assert_allclose(curvature[0], wanted[1], **close)
 
 
+@pytest.mark.parametrize("way", [pytest.param(by_loops, marks=needs_numba), by_formulas])
+@pytest.mark.parametrize("layer", [kind() for kind in nn.ACTIVATIONS.values()], ids=str)
+def test_slopes_and_curvatures_far_out_in_float32_are_those_of_float64(layer, way):
+    """A slope computed from a y that has rounded to its limit would have no digits left there."""
+    x = np.array([[sign * far for far in (1, 5, 9, 12) for sign in (1, -1)]])
+    found = []
+    for dtype in ("float32", "float64"):
+        tape, ones = Tape().begin(training=True), np.ones_like(x, dtype)
+        with way():
+            layer.forward(None, x.astype(dtype), tape)
+            slope = layer.tangent(None, ones, tape)
+            curvature = layer.tangent_backward(None, 0 * ones, ones, tape).x
+        found.append((slope, curvature))
+    for single, double in zip(*found, strict=True):
+        np.testing.assert_allclose(single, double, rtol=1e-4, atol=np.finfo("float32").tiny)
+
+
 def test_an_elu_is_not_flat_at_minus_20_in_float32():
     layer, tape = nn.ELU(), Tape().begin(training=True)
     with by_formulas():

@@ -276,16 +276,7 @@ def _next(rng: Rng, shape: tuple[int, ...], before: list[nn.Layer]) -> nn.Layer:
     d = shape[0]
     if len(shape) > 1:
         return nn.Flatten()
-    activations = (
-        nn.ReLU,
-        nn.LeakyReLU,
-        nn.ELU,
-        nn.Tanh,
-        nn.Sigmoid,
-        nn.Softplus,
-        nn.SiLU,
-        nn.GELU,
-    )
+    activations = tuple(nn.ACTIVATIONS.values())
     others: list[Callable[[], nn.Layer]] = [
         lambda: nn.Dropout(0.3),
         lambda: nn.GaussianNoise(0.5),
