@@ -14,6 +14,7 @@ from .sigmoids import Sigmoid as Sigmoid
 from .sigmoids import Softplus as Softplus
 from .sigmoids import SiLU as SiLU
 from .gelu import GELU as GELU
+from .softsign import Softsign as Softsign
 from .maxout import Maxout as Maxout
 from .layernorm import LayerNorm as LayerNorm
 from .batchnorm import BatchNorm as BatchNorm
