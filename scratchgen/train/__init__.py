@@ -1,4 +1,4 @@
-"""Training: a step, the run that it is of, the loop around it, and who is told how it goes."""
+"""Training: a step, a run of steps, the loop around it, callbacks and progress."""
 
 from .callbacks import Callback
 from .loop import complete, fit

@@ -1,8 +1,8 @@
-"""Callbacks are called as a run goes on; a plain function is one that is called after every epoch.
+"""Callbacks are called during a run; a plain function is called after every epoch.
 
     sg.fit(model, x, epochs=3, callbacks=[lambda run: print(run.epoch, run.losses)])
 
-For more than that, derive from Callback.
+To be called at other moments, derive from Callback.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from .run import Run
 
 
 class Callback:
-    """Override what you need; each method is given the Run."""
+    """Override the methods that you need; each gets the Run."""
 
     def on_start(self, run: Run) -> None:
         """Before the first step."""
@@ -22,7 +22,7 @@ class Callback:
         """After every step; `run.losses` are the means over the epoch so far."""
 
     def on_epoch(self, run: Run) -> None:
-        """After every epoch; `run.losses` are what the history gets."""
+        """After every epoch; `run.losses` are the numbers that the history has of it."""
 
     def wants_steps(self) -> bool:
         """Whether `on_step` was overridden."""
@@ -43,17 +43,18 @@ class OnEpoch(Callback):
 
 
 def as_callbacks(given: Any) -> list[Callback]:
-    """The callbacks in `given`, functions wrapped; KindError for what is neither."""
+    """The callbacks in `given`, with functions wrapped; KindError for anything else."""
     if not isinstance(given, Iterable):
         given = [given]
     callbacks = []
-    for one in given:
-        if isinstance(one, Callback):
-            callbacks.append(one)
-        elif callable(one) and not isinstance(one, type):
-            callbacks.append(OnEpoch(one))
+    for callback in given:
+        if isinstance(callback, Callback):
+            callbacks.append(callback)
+        elif callable(callback) and not isinstance(callback, type):
+            callbacks.append(OnEpoch(callback))
         else:
             raise KindError(
-                f"callbacks holds {one!r}: wants sg.train.Callback objects, or functions of a run"
+                f"callbacks holds {callback!r}: wants sg.train.Callback objects, or functions of a "
+                f"run"
             )
     return callbacks

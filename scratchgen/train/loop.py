@@ -1,7 +1,7 @@
 """`fit` takes a run to its end, step by step, and calls the callbacks.
 
-Whatever ends a run, the model has the weights of a completed step: the last one, or, where a step
-was broken off, the last one of the epoch before.
+However a run ends, the model has the weights of a complete step: the last step, or, where a step
+was broken off, the last step of the epoch before.
 """
 
 import warnings
@@ -37,55 +37,60 @@ def fit(
     even_batches: bool = True,
     replay: bool | None = None,
 ) -> History:
-    """Train `model` on x from its present weights, with a fresh optimizer; returns the history.
+    """Train `model` on x, from its present weights; returns the history.
 
-    A call goes on where the last one ended: `model.steps_trained` counts on, and with it the turns
-    of the players, the warm-up of a KL term, and the random streams of order and noise, so that two
-    calls with one seed repeat nothing. Averages and optimizers begin anew, with their moments and
-    their schedules, which count the moves in this call. To start over, build a new model.
+        history = sg.fit(model, x, epochs=10, seed=0)
+        history["loss"]                      the mean loss of each epoch
+
+    Each epoch goes through all examples once, in a new order, batch by batch; each batch is one
+    step. The model is trained in place.
 
     Args:
-        model: one of sg.models, or of a family of your own.
-        x: examples (N, *model.shape); bool, integers or floats. Of a dtype smaller than the
-            model's, such as bytes, each batch is converted by itself.
+        model: one of sg.models, or of your own family.
+        x: examples (N, *model.shape) of bool, integers or floats. If their dtype is smaller than
+            the model's, as bytes are, only one batch at a time is converted.
         epochs: how often all examples are seen.
         batch_size: the most examples in a step, 1 ... N; None is min(128, N). An epoch has as few
-            batches as that allows, whose sizes differ by one at most; see even_batches.
-        seed: of the batches' order and the noise; None draws one, which `history.seed` holds.
+            batches as that allows, and their sizes differ by at most one; see even_batches.
+        seed: decides the order of the examples and the noise. None draws a seed; `history.seed` is
+            the one that was used.
         labels: (N,) whole numbers, for a model that wants them.
-        optimizer: one for all players or a dict by player; a name such as "adam" has the settings
-            of sg.optim.Adam(), None is the model's own choice. A schedule counts the moves of its
-            player in this call, of which a generator may have fewer than steps.
-        average: end with an exponential moving average of the weights, of which each step keeps
-            this share, such as 0.999; None ends with the weights of the last step.
-        validation: examples to evaluate after every epoch, as `val_...`, with the same noise; a
-            pair (x, labels) for a model that wants labels.
-        callbacks: Callback objects, or functions that are given the Run after every epoch.
-        progress: show a progress bar, or lines where there is no terminal.
-        even_batches: False gives all batches batch_size examples, and the last one what is left, as
-            other libraries do. Such a short batch moves the weights as far as any other.
-        replay: whether repeated steps are replayed, without the Python between their kernels, to
-            the same bits. None replays them unless the source was edited or a debugger is attached,
-            False runs each step as it is written, True replays without looking for edits. With
-            None, SCRATCHGEN_REPLAY=0 or 1 decides, if it is set; docs/stepping.md.
+        optimizer: one for all players, or a dict by player. A name such as "adam" stands for
+            sg.optim.Adam() with its default settings; None is the model's own choice. A schedule
+            counts the moves of its player in this call; a generator may move less than once a step.
+        average: the share that an exponential moving average of the weights keeps in each step,
+            such as 0.999; the model ends with the average. None ends with the last weights.
+        validation: examples to evaluate after every epoch, with the same noise each time; their
+            numbers are `val_...` in the history. A pair (x, labels) for a model that wants labels.
+        callbacks: Callback objects, or functions that get the Run after every epoch.
+        progress: show a progress bar, or lines where a bar cannot be shown.
+        even_batches: False gives all batches batch_size examples and the last batch the rest, as
+            other libraries do. That short batch moves the weights as far as any other.
+        replay: whether repeated steps are replayed without the Python between their kernels, which
+            is faster and gives the same bits. None replays them unless the source was edited or a
+            debugger is attached; False runs each step as it is written; True replays even then. If
+            it is None, SCRATCHGEN_REPLAY=0 or 1 decides, if set. See docs/stepping.md.
 
-    The history holds one number an epoch, a mean per example, by each name of `model.reported`:
-    what each player minimises, and its parts. For a VAE these are loss, reconstruction and kl; for
-    a GAN discriminator, its penalty if there is one, and generator. A number is nan in an epoch in
-    which its player had no turn, and one of validation is inf where numbers overflow.
+    The history has a list for each name in `model.reported`: what each player minimises, and its
+    parts. A VAE has loss, reconstruction and kl; a GAN discriminator, its penalty if any, and
+    generator. Each list has one number per epoch, a mean per example. It is nan for an epoch in
+    which the player did not move, and inf for a validation number that overflowed. If the model has
+    a scaler, it is trained on scaled data, and these are numbers of scaled data (docs/own-data.md).
 
-    Raises ShapeError, KindError, DataError or OptionError before any work; DivergedError, which
-    names the epoch and the step, when a loss stops being finite: the model then has the weights of
-    the last epoch that ended well. Warns with a ScaleWarning, which names the columns, of data on a
-    scale at which little is learnt. A model with a scaler is trained on scaled data, and the
-    history's numbers are of these; docs/own-data.md.
+    A second call continues training: `model.steps_trained` goes on, and with it the players' turns,
+    a KL warm-up, and the random streams, so that two calls with the same seed repeat nothing.
+    Optimizers, their schedules, and averages start anew. To start over, build a new model.
 
-    Ctrl-C, and any other signal with a handler in Python, is handled between two steps, or in the
-    first one, in which kernels may be compiled, at once. Whatever is raised, there or by a
-    callback, the model is left fit for use: with the weights of the last step that ended (of the
-    last epoch, where a step was broken off), or with their average, with what has come of the
-    history as `model.history`, and with a record of the run in `model.training_log`. Both grow as
-    training goes, so that a model saved in a callback has them.
+    However training ends, by Ctrl-C or an exception too, the model can be used. It has the weights
+    of the last complete step, or their average; if a step was broken off, those of the last epoch.
+    `model.history` and the record in `model.training_log` grow during training, so that a model
+    saved in a callback has them. Ctrl-C and other signals with a handler in Python wait until the
+    step has ended; in the first step, in which kernels may be compiled, they act at once.
+
+    Raises ShapeError, KindError, DataError or OptionError before any work. Raises DivergedError,
+    which names the epoch and the step, when a loss stops being finite; the model then has the
+    weights of the last epoch that ended well. Warns with a ScaleWarning, which names the columns,
+    if the data are on a scale on which the model learns little.
     """
     run = Run(
         model,
@@ -107,27 +112,26 @@ def fit(
 
 @explains_keywords
 def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
-    """Take a run to its end, from wherever it stands; returns its history.
+    """Take a run to its end, from any step, just as `fit` would; returns its history.
 
-    It goes on just as `fit` would have done from there. callbacks, progress and errors are as for
-    `fit`.
+    callbacks, progress and errors are as for `fit`.
     """
     followers = as_callbacks(callbacks) + ([Progress()] if progress else [])
-    # callbacks of the user's own that may change something between two steps
-    own = [one for one in followers if not isinstance(one, Progress) and one.wants_steps()]
+    # callbacks that may change something between two steps
+    may_change = [x for x in followers if not isinstance(x, Progress) and x.wants_steps()]
     with Signals() as signals, ExitStack() as ends:
         for callback in followers:
             callback.on_start(run)
             ends.callback(callback.on_end, run)
         ends.callback(_finish, run, signals)  # last in, first out: before any on_end
-        # signals do not wait in the first step, in which kernels are compiled: nothing can be lost
+        # in the first step, in which kernels are compiled, signals do not wait: nothing can be lost
         while run.is_at_end_of_epoch() or not run.is_done():
-            if not run.is_at_end_of_epoch():  # a resumed run may stand there, with no step to take
+            if not run.is_at_end_of_epoch():  # where a resumed run may begin
                 run.step()
                 signals.release()
                 for callback in followers:
                     callback.on_step(run)
-                if own:
+                if may_change:
                     run.engine.after_callbacks()
                 signals.hold()
             if run.is_at_end_of_epoch():
@@ -143,7 +147,7 @@ def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
 
 
 def _finish(run: Run, signals: Signals) -> None:
-    """Finish the run, while signals wait."""
+    """Finish the run while signals wait."""
     signals.hold()
     run.finish()
     signals.release()

@@ -91,7 +91,7 @@ def _mismatch(own: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         if name not in given:
             return f"{name!r} is missing"
         if name not in own:
-            return f"{name!r} is none of theirs"
+            return f"{name!r} is unknown"
         x, y = own[name], given[name]
         if isinstance(x, np.ndarray) and (x.shape, x.dtype) != (y.shape, y.dtype):
             return f"{name!r} is {array_text(y)}, wants {array_text(x)}"
@@ -109,7 +109,7 @@ def _set_run(run: Any, plain: Mapping[str, Any]) -> None:
     try:
         run.noise.bit_generator.state = plain["noise"]
     except (TypeError, ValueError, KeyError, OverflowError) as problem:
-        raise OptionError(f"the state of the noise is not that of a run: {problem}") from None
+        raise OptionError(f"the state of the noise is not the state of a run: {problem}") from None
     run.epoch = whole(plain["epoch"], "epoch", most=run.epochs)
     run.position = whole(plain["position"], "position", most=run.steps_per_epoch)
     ended = run.epoch - 1 if run.position else run.epoch

@@ -1,14 +1,15 @@
-"""Signals wait until the step of training that is under way has ended.
+"""Signals such as Ctrl-C wait until the present step of training has ended.
 
     with Signals() as signals:
-        signals.hold()           from here on a signal is noted, and nothing else
+        signals.hold()           from here on a signal is only noted
         ...                      a step
-        signals.release()        whoever handles it does so now, and from now on without delay
+        signals.release()        noted signals are handled now, and later ones at once
 
-Ctrl-C raises KeyboardInterrupt wherever Python happens to be, so that one player of a GAN might
-have moved and the other not, or weights and not what their optimizer remembers. Here it is raised
-between two steps. So it is with every signal that ends programs and has a handler in Python; one
-without keeps doing what it does, and no signal is held outside the main thread, where none arrives.
+Ctrl-C raises KeyboardInterrupt wherever Python happens to be. So one player of a GAN might have
+moved and the other not, or the weights and not the moments of their optimizer. Here it is raised
+between two steps, as is every signal that ends programs, if it has a handler in Python; a signal
+without such a handler does what it always does. Outside the main thread no signals arrive, and none
+are held.
 """
 
 import signal
@@ -16,17 +17,17 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
-# Which of them there are depends on the system.
+# not every system has all of them
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGXCPU")
 
 
 def ending_signals() -> list[int]:
-    """The signals of this system that ask a program to end."""
+    """The signals of this system that end programs."""
     return [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 
 
 def in_main_thread() -> bool:
-    """Whether handlers of signals can be set here."""
+    """Whether handlers of signals can be set in this thread."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -34,7 +35,7 @@ class Signals:
     """See the top of this file."""
 
     def __init__(self) -> None:
-        self._handlers: dict[int, Any] = {}  # as they were
+        self._handlers: dict[int, Any] = {}  # of the program, by signal
         self._held: list[int] = []
         self._are_held = False
 
@@ -49,7 +50,7 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         try:
             self._restore()
-        finally:  # a handler may raise as soon as it is back in its place
+        finally:  # a handler may raise as soon as it is restored
             self._restore()
         self.release()
 
@@ -58,11 +59,11 @@ class Signals:
             signal.signal(number, handler)
 
     def hold(self) -> None:
-        """Signals are noted from now on."""
+        """Only note signals from now on."""
         self._are_held = True
 
     def release(self) -> None:
-        """Signals that were noted are handled now, and others when they arrive."""
+        """Handle the noted signals now, and others when they arrive."""
         self._are_held = False
         while self._held:
             number = self._held.pop(0)

@@ -364,8 +364,8 @@ BAD_ARRAYS = {
     "none": (lambda _: {}, "is missing"),
     "one missing": (other(vector=None), "'vector' is missing"),
     "the good weights missing": (other(**{"good.state": None}), "'good.state' is missing"),
-    "one too many": (other(more=np.zeros(3)), "'more' is none of theirs"),
-    "another name": (other(state=None, State=np.zeros(0, "f4")), "'State' is none of theirs"),
+    "one too many": (other(more=np.zeros(3)), "'more' is unknown"),
+    "another name": (other(state=None, State=np.zeros(0, "f4")), "'State' is unknown"),
     "another dtype": (
         lambda arrays: {name: x.astype(np.float64) for name, x in arrays.items()},
         "float64.*wants.*float32",
@@ -399,7 +399,7 @@ def test_plain_values_that_are_not_the_runs_are_refused(run):
         ({"noise": {"bit_generator": "MT19937"}}, "the state of the noise"),
         ({"noise": None}, "the state of the noise"),
         ({"history": {"loss": []}}, "the history holds loss, wants loss, reconstruction, kl"),
-        ({"trainer": {**plain["trainer"], "more": 1}}, "'more' is none of theirs"),
+        ({"trainer": {**plain["trainer"], "more": 1}}, "'more' is unknown"),
         (
             {"optimizers": {**plain["optimizers"], "vea": {"name": "sgd", "learning_rate": 1}}},
             "'vae'",
