@@ -47,7 +47,7 @@ def run(here: Path, *arguments: str, **environment: str) -> tuple[list[str], lis
 
 def publish(here: Path) -> None:
     """As the page says to."""
-    (command,) = re.findall(r"^    python (-m .*)$", SECTIONS["To keep an edit"], re.M)
+    (command,) = re.findall(r"^    python (-m .*)$", SECTIONS["Keep an edit"], re.M)
     run(here, *command.split())
 
 

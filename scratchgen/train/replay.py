@@ -139,7 +139,9 @@ class StepEngine:
             if kind.is_step_done or not _is_refused_write(problem):
                 raise
             start.put_back()
-            raise Refused(f"{_place_of(problem)} writes into what a kernel gave") from None  # (1)
+            raise Refused(
+                f"{_place_of(problem)} writes into an array that a kernel returned"
+            ) from None  # (1)
         return parts
 
     def _on_double(self, kind: StepKind) -> dict[str, float]:
@@ -185,7 +187,7 @@ class StepEngine:
             state.restore()
             self.trainer.reports = reports
         if not same:
-            raise Refused("run again from what was recorded, a step gave other numbers")  # (3)
+            raise Refused("the recording of a step gave other numbers than the step")  # (3)
         kind.is_trusted = True
         return parts
 
@@ -226,7 +228,7 @@ class StepEngine:
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
         for x in notes.foreign_arrays(own, self._kinds.workspace):
-            raise Refused(f"a kernel was given an array {x.shape} that no kernel has made")
+            raise Refused(f"a kernel was given an array {x.shape} that no kernel made")
 
 
 def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:

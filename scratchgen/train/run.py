@@ -218,7 +218,7 @@ class Run(ExplainsKeywords):
             with self.outcome.with_averages():
                 evaluated = evaluate(self.model, self.held_out, self.batch_size, self.seed)
             self.losses = {**self.losses, **evaluated}
-        # up to here nothing has changed: after an interrupt, end_epoch can be called again
+        # after an interrupt before this line, end_epoch can be called again
         for name, values in self.history.items():
             values.append(self.losses.get(name, math.nan))  # nan where there was no turn
         self.position = 0

@@ -35,7 +35,7 @@ class StepNumber:
 
     def __int__(self) -> int:
         if is_recording():
-            raise Refused("the number of the step is read, and not by turn.scheduled")
+            raise Refused("the number of the step is read other than by turn.scheduled")
         return self._step
 
 
