@@ -1,9 +1,9 @@
-"""Formulas for a gradient, a number times dy times known factors, found by trying all of them.
+"""Formulas for a gradient, each a number times dy times two factors, found by trying all pairs.
 
     t_e = c sum_r  l_i[e, r]  w[e, r]  q_j[e, r]                                      (1)
 
-At a few entries e, (1) is one product of matrices for all pairs of factors i, j (ways_to_sum.py).
-What is proportional to the target there is then compared in full.
+At a few entries e, one matrix product gives (1) for all pairs of factors i, j (ways_to_sum.py).
+Pairs that are proportional to the target there are then compared at every entry.
 """
 
 from collections.abc import Sequence
@@ -13,37 +13,37 @@ import numpy as np
 
 from ...ground.arguments import Array
 from .guesses import WrongGradient
-from .named_numbers import Named, Names, short
+from .named_numbers import NamedNumber, NumberNames, short
 from .ways_to_sum import Sums, Weight, term_values
 
-TRIED = 8  # entries in a table
-VERIFIED = 5  # formulas that are compared in full, for one target
-PAIR = 0.5  # digits for taking two factors rather than one
-LARGEST = 4 * 10**6  # numbers in a table of factors
+TRIED = 8  # entries at which all pairs are compared
+VERIFIED = 5  # formulas per target that are compared at every entry
+PAIR = 0.5  # digits of choosing two factors rather than one
+LARGEST = 4 * 10**6  # elements of a table of factors
 
 
 @dataclass(frozen=True)
 class Formula:
-    """c times (1), what it leaves of the target, as a share of the whole error, and its price."""
+    """One formula (1) with its number c; the residual is relative to the norm of E."""
 
     sums: Sums
     left: int
     right: int
     weight: Weight
     c: float
-    named: Named | None
+    named: NamedNumber | None
     residual: float
 
     @property
-    def choice(self) -> float:
-        pair = self.sums.left.choice[self.left] + self.sums.right.choice[self.right]
-        number = self.named.choice if self.named else 0.0
+    def choice_digits(self) -> float:
+        pair = self.sums.left.choice_digits[self.left] + self.sums.right.choice_digits[self.right]
+        number = self.named.choice_digits if self.named else 0.0
         number += PAIR * bool(self.left and self.right)
-        return float(pair) + self.weight.choice + self.sums.choice + number
+        return float(pair) + self.weight.choice_digits + self.sums.choice_digits + number
 
     @property
-    def free(self) -> float:
-        """How many numbers had to be fitted."""
+    def n_fitted(self) -> float:
+        """1 if c is a fitted number, 0 if it has a name."""
         return 0 if self.named else 1
 
     @property
@@ -57,24 +57,24 @@ class Formula:
     @property
     def parts(self) -> frozenset[str]:
         """The names of its factors."""
-        both = (self.sums.left.text(self.left), self.sums.right.text(self.right))
-        return frozenset(one for one in both if one)
+        texts = (self.sums.left.text(self.left), self.sums.right.text(self.right))
+        return frozenset(name for name in texts if name)
 
     def factor(self, entries: Array) -> Array:
-        """l q at these entries, relative to its size; only elementwise."""
+        """l q at these entries, scaled to a maximum of 1; for elementwise formulas."""
         left = self.sums.left.values(self.left, entries)
         values: Array = left * self.sums.right.values(self.right, entries)
         return values / max(float(abs(values).max(initial=0)), 1e-300)
 
     def text(self, sign: float = 1) -> str:
-        """In words, `-2 * dy * x`; with `sign` -1 the opposite."""
+        """`-2 * dy * x`, or `2 * dy * x` for sign -1."""
         left, right = self.sums.left.text(self.left), self.sums.right.text(self.right)
         if self.sums.kind == "matmul":
-            inner = " * ".join(one for one in (self.weight.name, right) if one)
-            both = [f"({one})" if set(one) & set(" ^") else one for one in (left, inner)]
-            body = self.sums.text.format(*[one or "1" for one in both])
+            inner = " * ".join(name for name in (self.weight.name, right) if name)
+            both = [f"({part})" if set(part) & set(" ^") else part for part in (left, inner)]
+            body = self.sums.text.format(*[part or "1" for part in both])
         else:
-            inner = " * ".join(one for one in (self.weight.name, left, right) if one) or "1"
+            inner = " * ".join(name for name in (self.weight.name, left, right) if name) or "1"
             body = self.sums.text.format(inner)
         return times(self.named.text if self.named else short(self.c), body, sign)
 
@@ -93,9 +93,9 @@ def search(
     weight: Weight,
     targets: Sequence[Array],
     gradient: WrongGradient,
-    names: Names,
+    names: NumberNames,
 ) -> list[list[Formula]]:
-    """For each target (n,) the formulas that give it, as well as the floor asks, best first."""
+    """For each target (n,) the formulas that match it within the floor, shortest first."""
     rows = _few_rows(gradient)
     at_left, at_right = sums.at_left[gradient.index[rows]], sums.at_right[gradient.index[rows]]
     features = len(sums.left.features) + len(sums.right.features)
@@ -110,7 +110,8 @@ def search(
         table = np.triu(table)
     length = np.einsum("kij,kij->ij", table, table)
     return [
-        _proportional(sums, weight, one, rows, table, length, gradient, names) for one in targets
+        _proportional(sums, weight, target, rows, table, length, gradient, names)
+        for target in targets
     ]
 
 
@@ -122,28 +123,36 @@ def _proportional(
     table: Array,
     length: Array,
     gradient: WrongGradient,
-    names: Names,
+    names: NumberNames,
 ) -> list[Formula]:
     some = target[rows]
     if not some.any():
         return []
     along = np.tensordot(some, table, 1)  # (F, G)
-    near = along**2 / (length * (some @ some))  # cos^2 of the angle between them
+    near = along**2 / (length * (some @ some))  # cos^2 of the angle between formula and target
     allowed = (100 * gradient.floor * gradient.size / np.linalg.norm(target)) ** 2 + 1e-9
     left, right = np.nonzero(1 - near < allowed)
-    price = sums.left.choice[left] + sums.right.choice[right]
-    best = np.argsort(price, kind="stable")[:VERIFIED]
+    description_length = sums.left.choice_digits[left] + sums.right.choice_digits[right]
+    best = np.argsort(description_length, kind="stable")[:VERIFIED]
     found = [
         _compared(sums, int(left[i]), int(right[i]), weight, target, gradient, names) for i in best
     ]
-    good = [one for one in found if one.residual < 1e-3 + 3 * gradient.floor]
-    return sorted(good, key=lambda one: one.choice + gradient.digits * one.free)
+    good = [formula for formula in found if formula.residual < 1e-3 + 3 * gradient.floor]
+    return sorted(
+        good, key=lambda formula: formula.choice_digits + gradient.digits * formula.n_fitted
+    )
 
 
 def _compared(
-    sums: Sums, i: int, j: int, weight: Weight, target: Array, gradient: WrongGradient, names: Names
+    sums: Sums,
+    i: int,
+    j: int,
+    weight: Weight,
+    target: Array,
+    gradient: WrongGradient,
+    names: NumberNames,
 ) -> Formula:
-    """One formula against all entries."""
+    """One formula at all entries, with the best c."""
     values = term_values(sums, i, j, weight, gradient.index)
     c = float(values @ target) / max(float(values @ values), 1e-300)
     scale = abs(c) * gradient.size / max(float(np.linalg.norm(target)), 1e-300)
@@ -153,7 +162,7 @@ def _compared(
 
 
 def _few_rows(gradient: WrongGradient) -> Array:
-    """Some entries: half of them where the error is largest, the others spread over all."""
+    """A few rows: half of them with the largest errors, the others evenly spread."""
     n = len(gradient.index)
     largest = np.argsort(-abs(gradient.error), kind="stable")[: TRIED // 2]
     even = np.linspace(0, n - 1, TRIED - TRIED // 2).astype(int) if n else largest

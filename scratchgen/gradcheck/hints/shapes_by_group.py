@@ -1,10 +1,10 @@
-"""Shapes of an error that need a number or a few for each group of entries, as means leave them.
+"""Guesses that fit one or two numbers to each group of entries: means, spreads and wrong axes.
 
-    E = a_g,   E = a_g + b_g (x - mean(x))   a term that is a mean, or one from a variance
-    analytic = c_g numeric                   a spread, or a norm, that each group is divided by
+    E = a_g,   E = a_g + b_g (x - mean(x))   a mean, or a term from a variance, is missing
+    analytic = c_g numeric                   each group is divided by a wrong spread or norm
     analytic = a_g, and numeric is not       a sum over the wrong axis
 
-A group is what differs along some axes only; all sets of axes are tried.
+The entries of a group g differ only along some axes; all sets of axes are tried.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from .guesses import Guess, WrongGradient, listed_axes
 
 
 def fits_mean_term(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
-    """E has one number, or two, for each group of entries; x (n,) is the block."""
-    one = np.ones(len(gradient.index))
+    """E is constant or linear in x within each group; x (n,) is the block."""
+    ones = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
         group, where = gradient.groups(axes), listed_axes(axes)
-        centred = without(x, [one], group)[0]
+        centred = without(x, [ones], group)[0]
         text = f"the error is constant over {where}: a term that is a mean or a sum over it"
-        yield _by_group(gradient, group, [one], "mean term", f"{text} is missing or wrong")
+        yield _by_group(gradient, group, [ones], "mean term", f"{text} is missing or wrong")
         text = f"along {where} the error is proportional to x - mean(x): the term with "
         yield _by_group(
             gradient,
@@ -34,37 +34,37 @@ def fits_mean_term(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         )
         text = f"along {where} the error is a + b x: the terms that come from the mean and from"
         yield _by_group(
-            gradient, group, [one, x], "mean term", f"{text} the variance are missing or wrong"
+            gradient, group, [ones, x], "mean term", f"{text} the variance are missing or wrong"
         )
 
 
 def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
-    """analytic = c_g numeric + b_g (x - mean(x)): each group is divided by another spread."""
-    one = np.ones(len(gradient.index))
+    """analytic = c_g numeric + b_g (x - mean(x)): each group is divided by a wrong spread."""
+    ones = np.ones(len(gradient.index))
     for axes in gradient.axis_sets():
         group, where = gradient.groups(axes), listed_axes(axes)
         if group.max(initial=0) == 0 and len(gradient.shape) > 1:
-            continue  # one factor for all
-        centred = without(x, [one], group)[0]
+            continue  # fits_factor covers a single factor
+        centred = without(x, [ones], group)[0]
         text = f"it is right up to a factor that is constant over {where}"
         text += _like_a_statistic(gradient, group, x)
         fit = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
-        plain = replace(fit, choice=0.5)
+        plain = replace(fit, choice_digits=0.5)
         yield plain
         text = f"along {where} it is made of the right gradient and of x - mean(x): what it divides"
         text = f"{text} by, a spread, is wrong"
         bent = _by_group(gradient, group, [gradient.numeric, centred], "missing factor", text)
-        if _sums_to_zero(gradient, group):  # so that each group has one entry less to tell
-            bent = replace(bent, free=bent.free + len(np.unique(group)))
+        if _sums_to_zero(gradient, group):  # a group then has one independent entry less
+            bent = replace(bent, n_fitted=bent.n_fitted + len(np.unique(group)))
         yield bent
-        if _falls(gradient, group, centred):
+        if _falls_with_spread(gradient, group, centred):
             text = f"its relative error grows as the variance over {where} falls: look at eps"
             for same in (plain, bent):
-                yield Guess("eps", text, 0.5, 0.8 * same.free, same.residual)
+                yield Guess("eps", text, 0.5, 0.8 * same.n_fitted, same.residual)
 
 
 def _like_a_statistic(gradient: WrongGradient, group: Array, x: Array) -> str:
-    """What the factor of each group is proportional to, if that is a statistic of x there."""
+    """The statistic of x that the factors c_g are proportional to, in words."""
     square = np.bincount(group, gradient.numeric**2)
     along = np.bincount(group, gradient.numeric * gradient.analytic)
     count = np.bincount(group)
@@ -86,18 +86,18 @@ def _like_a_statistic(gradient: WrongGradient, group: Array, x: Array) -> str:
 
 
 def _sums_to_zero(gradient: WrongGradient, group: Array) -> bool:
-    """Whether the error does, in each group."""
+    """Whether the error sums to 0 in each group."""
     total, size = np.bincount(group, gradient.error), np.bincount(group, abs(gradient.error))
     return bool((abs(total) <= 1e-6 * size).all())
 
 
-def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:
-    """Whether c_g is near 1, and c_g - 1 is smaller by a power of the spread where that is larger.
+def _falls_with_spread(gradient: WrongGradient, group: Array, centred: Array) -> bool:
+    """Whether c_g is near 1, and |c_g - 1| falls with a power of the spread, as eps causes.
 
-    x - mean(x) is taken out of both gradients before c_g is fitted.
+    Both gradients lose their projection on x - mean(x) before c_g is fitted.
     """
-    right = less(gradient.numeric, centred, group)
-    off = less(gradient.error, centred, group)
+    right = minus_projection(gradient.numeric, centred, group)
+    off = minus_projection(gradient.error, centred, group)
     size = np.bincount(group, right * right)
     spread = np.bincount(group, centred**2)
     if len(size) < 4 or not size.all() or not spread.all():
@@ -112,8 +112,8 @@ def _falls(gradient: WrongGradient, group: Array, centred: Array) -> bool:
 
 
 def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:
-    """One of the two is constant along an axis, and the other is not."""
-    one = [np.ones(len(gradient.index))]
+    """Only one of the two gradients is constant along an axis."""
+    ones = [np.ones(len(gradient.index))]
     for axes in gradient.axis_sets():
         group = gradient.groups(axes)
         pair = (
@@ -121,45 +121,47 @@ def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:
             ("it should be", "is not", gradient.numeric, gradient.analytic),
         )
         for has, lacks, flat, other in pair:
-            rest, free = without(flat, one, group)
-            if without(other, one, group)[0].any() and flat.any():
+            rest, n_fitted = without(flat, ones, group)
+            if without(other, ones, group)[0].any() and flat.any():
                 text = f"{has} constant over {listed_axes(axes)}, and {lacks}: a sum or a mean is"
                 yield Guess(
-                    "axis", f"{text} taken over the wrong axis", 1.0, free, gradient.left(rest)
+                    "axis", f"{text} taken over the wrong axis", 1.0, n_fitted, gradient.left(rest)
                 )
 
 
 def _by_group(
     gradient: WrongGradient, group: Array, basis: list[Array], cause: str, text: str
 ) -> Guess:
-    """The error, fitted in each group by numbers of its own times the arrays of the basis."""
+    """The error, fitted by a combination of the basis in each group."""
     if (int(group.max(initial=0)) + 1) * len(basis) >= len(group):
-        return Guess(cause, text, 0.5 + len(basis), len(group), 0.0)  # it would fit anything
-    rest, free = without(gradient.error, basis, group)
-    return Guess(cause, text, 0.5 + len(basis), free, gradient.left(rest))
+        return Guess(
+            cause, text, 0.5 + len(basis), len(group), 0.0
+        )  # enough numbers to fit anything
+    rest, n_fitted = without(gradient.error, basis, group)
+    return Guess(cause, text, 0.5 + len(basis), n_fitted, gradient.left(rest))
 
 
 def without(values: Array, basis: list[Array], group: Array) -> tuple[Array, float]:
-    """`values` less their projections on the basis in each group, and how many numbers that took.
+    """`values` minus their projection on the basis in each group, and its degrees of freedom.
 
-    The basis is made orthogonal on the way (Gram-Schmidt).
+    Gram-Schmidt makes the basis orthogonal on the way.
     """
-    free, done = 0.0, list[Array]()
+    n_fitted, done = 0.0, list[Array]()
     for vector in basis:
         size = np.bincount(group, vector * vector)
         for other in done:
-            vector = less(vector, other, group)
+            vector = minus_projection(vector, other, group)
         square = np.bincount(group, vector * vector)
         counts = square > 1e-18 * size
         vector = np.where(counts[group], vector, 0.0)
-        values = less(values, vector, group)
+        values = minus_projection(values, vector, group)
         done.append(vector)
-        free += float(counts.sum())
-    return values, free
+        n_fitted += float(counts.sum())
+    return values, n_fitted
 
 
-def less(values: Array, vector: Array, group: Array) -> Array:
-    """`values` less their projection on one vector in each group."""
+def minus_projection(values: Array, vector: Array, group: Array) -> Array:
+    """`values` minus their projection on one vector in each group."""
     square = np.bincount(group, vector * vector)
     along = np.bincount(group, vector * values)
     share = np.divide(along, square, out=np.zeros_like(along), where=square > 0)

@@ -1,11 +1,11 @@
-"""Shapes that an error of a gradient can have as a whole; each `fits_` function knows one of them.
+"""Guesses about the gradient as a whole: it is 0, has a wrong factor, is rounded or reordered.
 
-    analytic = 0                             a path that is missing
+    analytic = 0                             a missing path
     analytic = c numeric                     a sign, a factor counted twice, a batch size
-    analytic = cut(numeric)                  whole numbers, or float32
-    analytic = numeric in another order      transposed, flipped, rolled
+    analytic = round(numeric)                integers or float32
+    analytic = permuted numeric              transposed, flipped, rolled
 
-Each gives guesses (guesses.py), and does not ask whether they are any good.
+Each `fits_` function yields guesses, good or bad; guesses.py weighs them.
 """
 
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from itertools import combinations
 import numpy as np
 
 from ...ground.arguments import Array
-from .guesses import Guess, WrongGradient, ways
-from .named_numbers import Names, short
+from .guesses import Guess, WrongGradient, log10_binomial
+from .named_numbers import NumberNames, short
 
 MOST_ROLLS = 40
 
 
 def fits_zero(gradient: WrongGradient) -> Iterator[Guess]:
-    """One of the two is 0."""
+    """analytic or numeric is 0."""
     residual = gradient.left(gradient.analytic)
     yield Guess("zero", "it is 0: this path is missing", 0.0, residual=residual)
     if not (abs(gradient.numeric) > gradient.bar).any():
         yield Guess("zero", "it should be 0", 0.5)
 
 
-def fits_factor(gradient: WrongGradient, names: Names) -> Iterator[Guess]:
+def fits_factor(gradient: WrongGradient, names: NumberNames) -> Iterator[Guess]:
     """analytic = c numeric."""
     square = float(gradient.numeric @ gradient.numeric)
     if square == 0:
@@ -40,14 +40,14 @@ def fits_factor(gradient: WrongGradient, names: Names) -> Iterator[Guess]:
     residual = gradient.left(gradient.analytic - fitted * gradient.numeric)
     if named is None:
         text = f"it is {short(c)} times what it should be"
-        yield Guess("factor", text, 1.0, free=1, residual=residual)
+        yield Guess("factor", text, 1.0, n_fitted=1, residual=residual)
     elif named.value == -1:
         yield Guess("sign", "it has the wrong sign", 0.0, residual=residual)
     else:
         yield Guess(
             "factor",
             _factor_text(named.value, named.text, named.meaning),
-            named.choice,
+            named.choice_digits,
             residual=residual,
         )
 
@@ -65,7 +65,7 @@ def _factor_text(c: float, text: str, meaning: str) -> str:
 
 
 def fits_whole_numbers(gradient: WrongGradient) -> Iterator[Guess]:
-    """The numbers were cut to whole ones, or rounded to float32 or float16."""
+    """The numbers were rounded to integers or to float32."""
     right = gradient.numeric
     cuts = (("cut toward 0", np.trunc), ("rounded", np.rint), ("cut down", np.floor))
     for text, cut in cuts:
@@ -79,7 +79,7 @@ def fits_whole_numbers(gradient: WrongGradient) -> Iterator[Guess]:
 
 
 def fits_order(gradient: WrongGradient) -> Iterator[Guess]:
-    """The right numbers in the wrong places."""
+    """The right numbers at the wrong indices."""
     if not gradient.complete or len(gradient.index) < 2:
         return
     right = gradient.numeric.reshape(gradient.shape)
@@ -93,7 +93,9 @@ def fits_order(gradient: WrongGradient) -> Iterator[Guess]:
         )
     rest = np.sort(gradient.analytic) - np.sort(gradient.numeric)
     text = "it has the right numbers, in other places"
-    yield Guess("order", text, ways(len(rest), len(rest) // 2), residual=gradient.left(rest))
+    yield Guess(
+        "order", text, log10_binomial(len(rest), len(rest) // 2), residual=gradient.left(rest)
+    )
 
 
 def _reordered(right: Array) -> Iterator[tuple[str, Array]]:

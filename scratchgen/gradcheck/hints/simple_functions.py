@@ -1,6 +1,6 @@
-"""Simple functions that a derivative may contain, each with the digits that choosing it costs.
+"""Simple functions that may occur in a derivative, each with the digits of choosing it.
 
-Cheap are those that layers and losses are made of: 1 - v^2 of tanh, exp(v / 2) of a log variance.
+Those common in layers and losses take few digits: 1 - v^2 of tanh, exp(v / 2) of a log variance.
 """
 
 import math
@@ -14,11 +14,11 @@ from ...ground.arguments import Array
 
 @dataclass(frozen=True)
 class Function:
-    """f, how to write it, the digits of choosing it, and whether it is a mask, or a sign."""
+    """f, its text, the digits of choosing it, and whether it is a mask or a sign."""
 
     text: str
     of: Callable[[Array], Array]
-    choice: float
+    choice_digits: float
     is_mask: bool = False
     is_sign: bool = False
 
@@ -28,11 +28,11 @@ def _sigmoid(v: Array) -> Array:
 
 
 def _normal_cdf(v: Array) -> Array:
-    flat = [0.5 * math.erfc(-one / math.sqrt(2)) for one in v.ravel().tolist()]
+    flat = [0.5 * math.erfc(-number / math.sqrt(2)) for number in v.ravel().tolist()]
     return np.array(flat).reshape(v.shape)
 
 
-def _is(v: Array) -> Array:
+def _mask(v: Array) -> Array:
     return np.asarray(v, np.float64)
 
 
@@ -47,8 +47,8 @@ BASIC = (
     Function("|{}|", np.abs, 0.8),
     Function("sign({})", _sign, 0.8, is_sign=True),
     Function("1 / {}^2", lambda v: 1 / (v * v), 1.0),
-    Function("({} > 0)", lambda v: _is(v > 0), 1.5, is_mask=True),
-    Function("({} < 0)", lambda v: _is(v < 0), 1.5, is_mask=True),
+    Function("({} > 0)", lambda v: _mask(v > 0), 1.5, is_mask=True),
+    Function("({} < 0)", lambda v: _mask(v < 0), 1.5, is_mask=True),
 )
 SCALAR = (
     Function("(1 - {})", lambda v: 1 - v, 0.4),
@@ -73,7 +73,7 @@ SCALAR = (
     Function("sin({})", np.sin, 1.0),
     Function("normal pdf({})", lambda v: np.exp(-v * v / 2) / math.sqrt(2 * math.pi), 1.2),
     Function("normal cdf({})", _normal_cdf, 1.2),
-    Function("({} != 0)", lambda v: _is(v != 0), 1.8, is_mask=True),
+    Function("({} != 0)", lambda v: _mask(v != 0), 1.8, is_mask=True),
     Function("max({}, 0)", lambda v: np.maximum(v, 0), 1.8, is_mask=True),
     Function("min({}, 0)", lambda v: np.minimum(v, 0), 1.8, is_mask=True),
 )

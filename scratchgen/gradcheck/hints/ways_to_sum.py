@@ -1,9 +1,9 @@
-"""The ways in which a gradient comes from dy and two known factors: products, and sums of them.
+"""The ways to combine dy with two factors into a gradient: elementwise, a sum, a matrix product.
 
     t_e = sum_r  l[e, r]  w[e, r]  q[e, r]                                            (1)
 
-with factors l and q, a weight w (dy, or nothing), and entries e of the block. Elementwise, the sum
-has one part; for a bias it runs over the batch; for `x^T dy` over what is contracted.
+for entries e of the block, factors l and q, and a weight w, which is dy or 1. An elementwise
+product has a single r, the gradient of a bias sums the batch, `x^T dy` sums the contracted axis.
 """
 
 import math
@@ -15,23 +15,23 @@ import numpy as np
 
 from ...ground.arguments import Array, Shape
 from .guesses import listed_axes
-from .known_arrays import Factors, Known, at_level, spread
+from .named_arrays import Factors, NamedArray, at_level, spread
 
-MOST_THIRDS = 3  # arrays that dy is multiplied by, before the two factors
+MOST_THIRDS = 3  # arrays that may multiply dy as a third factor
 
 
 @dataclass(frozen=True)
 class Weight:
-    """What every formula is multiplied by, at the positions of the right factors."""
+    """The weight w of (1), at the positions of the right factors; None stands for 1."""
 
     name: str
     values: Array | None
-    choice: float
+    choice_digits: float
 
 
 @dataclass(frozen=True)
 class Sums:
-    """One way to make the block from factors: which of their positions each entry sums over."""
+    """One way to sum: the positions of both factors for each entry e and each r in (1)."""
 
     kind: str  # "" elementwise, else "sum" or "matmul"
     text: str  # `sum over axis 0 of {}`, `{}^T @ {}`
@@ -40,11 +40,11 @@ class Sums:
     at_left: Array  # (entries of the block, R)
     at_right: Array  # (entries of the block, R)
     weights: list[Weight]
-    choice: float
+    choice_digits: float
 
 
 def term_values(sums: Sums, i: int, j: int, weight: Weight, entries: Array) -> Array:
-    """(1) without c, for one i and j, at entries (n,)."""
+    """(1) for the i-th left and the j-th right factor, at entries (n,)."""
     at_left, at_right = sums.at_left[entries], sums.at_right[entries]
     parts = sums.left.values(i, at_left) * sums.right.values(j, at_right)
     if weight.values is not None:
@@ -54,65 +54,77 @@ def term_values(sums: Sums, i: int, j: int, weight: Weight, entries: Array) -> A
 
 
 def all_sums(
-    arrays: Sequence[Known], shape: Shape, dy: Sequence[Known], elementwise: bool = False
+    arrays: Sequence[NamedArray], shape: Shape, dy: Sequence[NamedArray], elementwise: bool = False
 ) -> Iterator[Sums]:
-    """The ways in which a block of this shape can come from its cotangents."""
+    """All ways to sum that give a block of this shape."""
     yield _elementwise(arrays, shape, dy)
     if elementwise:
         return
-    for one in dy:
-        yield from _reduced(arrays, shape, one)
-        yield from _multiplied(arrays, shape, one)
+    for cotangent in dy:
+        yield from _reduced(arrays, shape, cotangent)
+        yield from _multiplied(arrays, shape, cotangent)
 
 
-def _elementwise(arrays: Sequence[Known], shape: Shape, dy: Sequence[Known]) -> Sums:
-    """Products at each entry; dy may be multiplied by another array of the block's shape."""
+def _elementwise(arrays: Sequence[NamedArray], shape: Shape, dy: Sequence[NamedArray]) -> Sums:
+    """Elementwise products; dy may have a third factor of the block's shape."""
     level = at_level(arrays, shape)
-    dy = [*dy, *(part for one in dy for part in _slices(one, shape))]
-    own = [one for one in dy if one.values.shape == shape and one.values.size > 1]
-    products = [_softmax_product(p, one) for p in level for one in own if _sums_to_one(p.values)]
-    factors = Factors([*level, *(Known(one.name, one.values, made=True) for one in own), *products])
+    dy = [*dy, *(part for cotangent in dy for part in _slices(cotangent, shape))]
+    own = [
+        cotangent
+        for cotangent in dy
+        if cotangent.values.shape == shape and cotangent.values.size > 1
+    ]
+    products = [
+        _softmax_product(p, cotangent) for p in level for cotangent in own if _sums_to_one(p.values)
+    ]
+    factors = Factors(
+        [
+            *level,
+            *(NamedArray(cotangent.name, cotangent.values, derived=True) for cotangent in own),
+            *products,
+        ]
+    )
     weights = [
         Weight(name, np.ravel(values), 0.3)
-        for one in dy
-        for name, values in spread(one.name, one.values, shape)
+        for cotangent in dy
+        for name, values in spread(cotangent.name, cotangent.values, shape)
     ]
-    if not any(np.ptp(one.values) == 0 for one in weights if one.values is not None):
+    if not any(np.ptp(weight.values) == 0 for weight in weights if weight.values is not None):
         weights.append(Weight("", None, 1.0))
-    third = [one for one in level[1:] if not one.made and one.values.shape == shape]
+    third = [array for array in level[1:] if not array.derived and array.values.shape == shape]
     weights += [
-        Weight(f"{one.name} * {other.name}", one.values * np.ravel(other.values), 1.5)
-        for one in weights
+        Weight(f"{weight.name} * {other.name}", weight.values * np.ravel(other.values), 1.5)
+        for weight in weights
         for other in third[:MOST_THIRDS]
-        if one.values is not None
+        if weight.values is not None
     ]
     every = np.arange(math.prod(shape))[:, None]
     return Sums("", "{}", factors, factors, every, every, weights, 0.0)
 
 
-def _slices(dy: Known, shape: Shape) -> list[Known]:
-    """The first and the last columns of a dy that is wider than the block, as after a join."""
+def _slices(dy: NamedArray, shape: Shape) -> list[NamedArray]:
+    """The first and the last columns of a dy wider than the block, as after concatenation."""
     wide = dy.values.shape
     if not shape or wide[:-1] != shape[:-1] or wide[-1:] <= shape[-1:]:
         return []
     n = shape[-1]
     first, last = dy.values[..., :n], dy.values[..., -n:]
-    return [Known(f"{dy.name}[..., :{n}]", first), Known(f"{dy.name}[..., -{n}:]", last)]
+    return [NamedArray(f"{dy.name}[..., :{n}]", first), NamedArray(f"{dy.name}[..., -{n}:]", last)]
 
 
 def _sums_to_one(p: Array) -> bool:
     return p.ndim > 1 and p.shape[-1] > 1 and bool(np.allclose(p.sum(axis=-1), 1, atol=1e-12))
 
 
-def _softmax_product(p: Known, dy: Known) -> Known:
-    """The Jacobian of a softmax p, times dy."""
+def _softmax_product(p: NamedArray, dy: NamedArray) -> NamedArray:
+    """dy times the Jacobian of the softmax p."""
     inner = (dy.values * p.values).sum(axis=-1, keepdims=True)
     name = f"{p.name} * ({dy.name} - sum({dy.name} * {p.name}))"
-    return Known(name, p.values * (dy.values - inner), made=True)
+    return NamedArray(name, p.values * (dy.values - inner), derived=True)
 
 
-def _reduced(arrays: Sequence[Known], shape: Shape, dy: Known) -> Iterator[Sums]:
-    """The block is smaller than dy: sums over the axes that it lacks, and over others."""
+def _reduced(arrays: Sequence[NamedArray], shape: Shape, dy: NamedArray) -> Iterator[Sums]:
+    """Sums of dy over some axes, for a block smaller than dy."""
     large = dy.values.shape
     size = int(np.prod(shape))
     if size >= dy.values.size or not size:
@@ -121,66 +133,68 @@ def _reduced(arrays: Sequence[Known], shape: Shape, dy: Known) -> Iterator[Sums]
     level = at_level([*arrays], large)
     factors = Factors(level)
     weights = [Weight(dy.name, np.ravel(dy.values), 0.3)]
-    ways = [
+    axes_kept = [
         kept
         for kept in permutations(range(len(large)), len(lengths))
         if [large[i] for i in kept] == lengths and list(kept) == sorted(kept)
     ]
-    ways.sort(reverse=True)  # the trailing axes first, as numpy broadcasts
+    axes_kept.sort(reverse=True)  # the trailing axes first, as numpy broadcasts
     positions = np.arange(dy.values.size).reshape(large)
-    for choice, kept in enumerate(ways):
+    for rank, kept in enumerate(axes_kept):
         over = tuple(i for i in range(len(large)) if i not in kept)
         table = positions.transpose(kept + over).reshape(size, -1)
         text = f"sum over {listed_axes(over)} of {{}}"
-        yield Sums("sum", text, factors, factors, table, table, weights, float(choice > 0))
+        yield Sums("sum", text, factors, factors, table, table, weights, float(rank > 0))
     if lengths and size * positions.size <= 10**5:
         table = np.broadcast_to(positions.ravel(), (size, positions.size))
         yield Sums("sum", "sum over all of {}", factors, factors, table, table, weights, 1.0)
 
 
-def _multiplied(arrays: Sequence[Known], shape: Shape, dy: Known) -> Iterator[Sums]:
-    """Products of matrices, of a known one with dy: leading axes count as one."""
+def _multiplied(arrays: Sequence[NamedArray], shape: Shape, dy: NamedArray) -> Iterator[Sums]:
+    """Matrix products of an array with dy; leading axes are flattened into one."""
     if len(shape) < 2 or dy.values.ndim < 2:
         return
-    wanted = (int(np.prod(shape[:-1])), shape[-1])
+    matrix_shape = (int(np.prod(shape[:-1])), shape[-1])
     large = dy.values.shape
     right = Factors(at_level(arrays, large))
     weights = [Weight(dy.name, np.ravel(dy.values), 0.3)]
     grid_r = np.arange(dy.values.size).reshape(-1, large[-1])
-    for one in arrays:
-        if one.values.ndim < 2 or one.made:
+    for array in arrays:
+        if array.values.ndim < 2 or array.derived:
             continue
-        left = Factors([one])
-        grid_l = np.arange(one.values.size).reshape(-1, one.values.shape[-1])
+        left = Factors([array])
+        grid_l = np.arange(array.values.size).reshape(-1, array.values.shape[-1])
         for flip_l in (True, False):
             for flip_r in (False, True):
                 a, b = (grid_l.T if flip_l else grid_l), (grid_r.T if flip_r else grid_r)
-                if a.shape[1] != b.shape[0] or a.shape[1] * int(np.prod(wanted)) > 10**7:
+                if a.shape[1] != b.shape[0] or a.shape[1] * int(np.prod(matrix_shape)) > 10**7:
                     continue
                 flips = (flip_l, flip_r)
-                for turned in (False, True):
-                    came = (b.shape[1], a.shape[0]) if turned else (a.shape[0], b.shape[1])
-                    if came == wanted:
-                        yield _product(a, b, turned, flips, left, right, weights)
+                for transposed in (False, True):
+                    product_shape = (
+                        (b.shape[1], a.shape[0]) if transposed else (a.shape[0], b.shape[1])
+                    )
+                    if product_shape == matrix_shape:
+                        yield _product(a, b, transposed, flips, left, right, weights)
 
 
 def _product(
     a: Array,
     b: Array,
-    turned: bool,
+    transposed: bool,
     flips: tuple[bool, bool],
     left: Factors,
     right: Factors,
     weights: list[Weight],
 ) -> Sums:
-    """a @ b, or its transpose, with arrays of positions in the place of numbers."""
+    """a @ b or its transpose, for a and b that hold positions instead of values."""
     n, r, m = a.shape[0], a.shape[1], b.shape[1]
     at_left = np.broadcast_to(a[:, None, :], (n, m, r))
     at_right = np.broadcast_to(b.T[None, :, :], (n, m, r))
-    if turned:
+    if transposed:
         at_left, at_right = at_left.swapaxes(0, 1), at_right.swapaxes(0, 1)
-    signs = ["^T" if flip != turned else "" for flip in flips]
-    order = (1, 0) if turned else (0, 1)  # (a @ b)^T = b^T @ a^T
+    signs = ["^T" if flip != transposed else "" for flip in flips]
+    order = (1, 0) if transposed else (0, 1)  # (a @ b)^T = b^T @ a^T
     text = " @ ".join(f"{{{i}}}{signs[i]}" for i in order)
     return Sums(
         "matmul", text, left, right, at_left.reshape(-1, r), at_right.reshape(-1, r), weights, 0.5

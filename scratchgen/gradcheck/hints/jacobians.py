@@ -1,11 +1,11 @@
-"""What each entry of dy adds to each entry of a gradient: as claimed, and as it should be.
+"""Two Jacobians of a pass, one claimed by the backward pass and one measured from the forward pass.
 
     claimed[o, e] = backward(1 at o, else 0)_e
     measured[o, e] = (4 D(h / 2) - D(h)) / 3                                          (1)
     D(h) = (y_o(x + h at e) - y_o(x - h at e)) / 2 h
 
-(1) is one step of Richardson's from central differences, too coarse for a verdict, and enough to
-see where an error comes from: from which output, from the entry's own place, or from a mean.
+(1) is one Richardson step on central differences. It is too coarse for a verdict, but it shows where
+an error comes from: which output, the same entry of dy, or a mean over others.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from ..measuring.passes import Stopped
 from ..pairs.pair import Pair
 from .guesses import WrongGradient
 
-MOST_CALLS = 600  # of the forward and the backward pass together
+MOST_CALLS = 600  # forward and backward calls together
 STEP = 2e-3  # h in (1), relative to the size of an entry
-FINEST = 1e-8  # of the largest number: what is smaller counts as 0
-COARSEST = 1e-4
+FINEST = 1e-8  # relative to the largest entry; smaller ones count as 0
+COARSEST = 1e-4  # relative disagreement with the gradient above which both are dropped
 
 
 @dataclass(frozen=True)
 class Jacobians:
-    """Both of them, (m, n): a row for each entry of all outputs, a column for each of the block."""
+    """Both Jacobians (m, n): a row for each entry of any output, a column for each of the block."""
 
     claimed: Array
     measured: Array
-    dy: Array  # (m,) the cotangents that the gradient was measured with
-    output: Array  # (m,) which of the outputs a row belongs to
-    shape: Shape  # of the output, where it is but one
+    dy: Array  # (m,) cotangents of the measured gradient
+    output: Array  # (m,) the output that each row belongs to
+    shape: Shape  # of the first output
     block: Shape
     tolerance: float
 
@@ -41,18 +41,18 @@ class Jacobians:
         return self.claimed - self.measured
 
     def wrong_outputs(self) -> list[int]:
-        """The outputs whose cotangents add something wrong."""
+        """The outputs with a wrong row."""
         wrong = (abs(self.error) > self.tolerance).any(axis=1)
         return sorted({int(k) for k in self.output[wrong]})
 
     def part(self, k: int, shape: Shape) -> "Jacobians":
-        """Those of one output, of this shape."""
+        """The rows of the k-th output, which has this shape."""
         rows = self.output == k
         some = {name: getattr(self, name)[rows] for name in ("claimed", "measured", "dy", "output")}
         return replace(self, shape=shape, **some)
 
     def gradient(self) -> WrongGradient:
-        """What dy times them is: the gradient, or a part of it."""
+        """dy times both: the gradient, or its term from one output."""
         n = self.claimed.shape[1]
         claimed, measured = self.dy @ self.claimed, self.dy @ self.measured
         bar = np.full(n, self.tolerance)
@@ -60,7 +60,7 @@ class Jacobians:
         return WrongGradient(self.block, np.arange(n), claimed, measured, bar, wrong, True)
 
     def flat(self) -> WrongGradient:
-        """All their entries that are not 0 in both, as if they were a gradient."""
+        """All entries that are not 0 in both, as if they were a gradient."""
         claimed, measured = self.claimed.ravel(), self.measured.ravel()
         used = np.flatnonzero(abs(claimed) + abs(measured) > self.tolerance)
         wrong = abs(claimed - measured)[used] > self.tolerance
@@ -69,20 +69,20 @@ class Jacobians:
         return WrongGradient(shape, used, claimed[used], measured[used], bar, wrong, False)
 
     def mixes(self, matrix: Array, axis: int) -> bool:
-        """Whether an entry depends on what stands elsewhere along an axis."""
+        """Whether an entry depends on dy at another index of this axis."""
         rows = np.unravel_index(np.arange(matrix.shape[0]), self.shape)[axis]
         columns = np.unravel_index(np.arange(matrix.shape[1]), self.block)[axis]
         return bool((abs(matrix) > self.tolerance)[rows[:, None] != columns].any())
 
 
-def both_jacobians(
+def measure_jacobians(
     pair: Pair, name: str, gradient: WrongGradient, dy: Sequence[Array]
 ) -> Jacobians | None:
-    """Both Jacobians of a small block; None where they do not add up to the gradient.
+    """Both Jacobians of a small block; None if dy times them is not the gradient.
 
-    They do not where the backward pass is not linear, or keeps state, or f has a kink nearby.
+    It is not if the backward pass is not linear or keeps state, or if f has a kink nearby.
     """
-    m, n = sum(one.size for one in dy), len(gradient.index)
+    m, n = sum(cotangent.size for cotangent in dy), len(gradient.index)
     if not gradient.complete or not pair.takes_cotangents or m < 2 or m + 4 * n > MOST_CALLS:
         return None
     try:
@@ -92,7 +92,7 @@ def both_jacobians(
         return None
     if claimed is None or measured.shape != claimed.shape:
         return None
-    w = np.concatenate([one.ravel() for one in dy])
+    w = np.concatenate([cotangent.ravel() for cotangent in dy])
     size = max(float(abs(claimed).max()), float(abs(measured).max()))
     off = max(
         float(abs(w @ measured - gradient.numeric).max()),
@@ -100,13 +100,13 @@ def both_jacobians(
     )
     if not off <= COARSEST * size:
         return None
-    output = np.repeat(np.arange(len(dy)), [one.size for one in dy])
+    output = np.repeat(np.arange(len(dy)), [cotangent.size for cotangent in dy])
     tolerance = FINEST * size + 3 * off
     return Jacobians(claimed, measured, w, output, dy[0].shape, gradient.shape, tolerance)
 
 
 def _measured(pair: Pair, name: str) -> Array:
-    """(1), (m, n)."""
+    """(m, n) by (1)."""
     block = pair.blocks[name]
     rms = float(np.sqrt(np.mean(block * block))) or 1.0
 
@@ -114,7 +114,7 @@ def _measured(pair: Pair, name: str) -> Array:
         here = block.copy()
         here.flat[place] += by
         outputs = pair.forward({**pair.blocks, name: here}).outputs
-        return np.concatenate([np.ravel(one) for one in outputs])
+        return np.concatenate([np.ravel(output) for output in outputs])
 
     columns = []
     for i in range(block.size):
@@ -126,13 +126,13 @@ def _measured(pair: Pair, name: str) -> Array:
 
 
 def _claimed(pair: Pair, name: str, dy: Sequence[Array]) -> Array | None:
-    """The gradient for each entry of dy by itself, (m, n)."""
+    """(m, n) a backward pass for each unit cotangent."""
     rows = []
-    for k, one in enumerate(dy):
-        for place in range(one.size):
+    for k, cotangent in enumerate(dy):
+        for place in range(cotangent.size):
             cotangents = [np.zeros(other.shape) for other in dy]
             cotangents[k].flat[place] = 1.0
-            if not one.flat[place]:  # of a constant
+            if not cotangent.flat[place]:  # output k is constant here
                 rows.append(np.zeros(pair.blocks[name].size))
                 continue
             given = pair.backward(pair.forward(pair.blocks), cotangents)[name]

@@ -1,7 +1,7 @@
-"""The arrays that a gradient can be made of, and simple functions of them.
+"""The arrays that may occur in a gradient, and simple functions of them.
 
-A backward pass multiplies dy by what the forward pass had at hand: its arguments, its outputs, and
-exp, tanh and the like of them. `Factors` lists these, each with the digits that naming it costs.
+A backward pass multiplies dy by arguments and outputs of the forward pass, and by functions of them
+such as exp and tanh. `Factors` lists these, each with the digits of choosing it.
 """
 
 import math
@@ -17,60 +17,63 @@ from ..pairs.named_blocks import leaves
 from ..pairs.pair import Pair
 from .simple_functions import BASIC, EVERY, Function
 
-MOST_ARRAYS = 6  # at once
-MOST_NUMBERS = 10**6  # in an array that is looked at
+MOST_ARRAYS = 6  # tried together
+MOST_NUMBERS = 10**6  # larger arrays are ignored
 
 
 @dataclass(frozen=True)
-class Known:
-    """An array, what to call it, and whether it was made: the difference of two, or a softmax."""
+class NamedArray:
+    """An array and its name; a `derived` one is computed, as a difference or a softmax."""
 
     name: str
     values: Array
-    made: bool = False
+    derived: bool = False
 
 
-def arrays_at_hand(pair: Pair, name: str) -> list[Known]:
-    """The block itself first, then what is of its shape, then all else that has a name."""
+def arrays_of(pair: Pair, name: str) -> list[NamedArray]:
+    """The block first, then arrays of its shape, then all other arguments and outputs."""
     try:
         outputs = pair.forward(pair.blocks).outputs
     except Stopped:
         outputs = ()
     block = pair.blocks[name]
-    found = [Known(name, block)]
+    found = [NamedArray(name, block)]
     names = ["y"] if len(outputs) == 1 else [f"y[{i}]" for i in range(len(outputs))]
-    found += [Known(one, np.asarray(y)) for one, y in zip(names, outputs, strict=True)]
-    found += [Known(other, one) for other, one in pair.blocks.items() if other != name]
+    found += [
+        NamedArray(output_name, np.asarray(y))
+        for output_name, y in zip(names, outputs, strict=True)
+    ]
+    found += [NamedArray(other, values) for other, values in pair.blocks.items() if other != name]
     found += _constants(pair, block.shape)
-    found.sort(key=lambda one: one.values.shape != block.shape)
+    found.sort(key=lambda array: array.values.shape != block.shape)
     if block.ndim > 1 and block.size <= MOST_NUMBERS:
-        found.insert(2, Known(f"softmax({name})", _softmax(block), made=True))
-    return [one for one in found if _is_of_use(one.values)]
+        found.insert(2, NamedArray(f"softmax({name})", _softmax(block), derived=True))
+    return [array for array in found if _is_usable(array.values)]
 
 
-def at_level(arrays: Sequence[Known], shape: Shape) -> list[Known]:
-    """Those that broadcast to `shape`, broadcast; and differences of two that have one shape.
+def at_level(arrays: Sequence[NamedArray], shape: Shape) -> list[NamedArray]:
+    """The arrays that broadcast to `shape`, broadcast, and the differences of each two.
 
-    An array (N,) also stands for (N, 1), as the value of each example does to its row.
+    An array (N,) also counts as (N, 1), a value for each row.
     """
-    level: list[Known] = []
-    for one in arrays:
-        for name, values in spread(one.name, one.values, shape):
+    level: list[NamedArray] = []
+    for array in arrays:
+        for name, values in spread(array.name, array.values, shape):
             if len(level) < MOST_ARRAYS:
-                level.append(Known(name, values, one.made))
-    originals = [one for one in level if not one.made]
+                level.append(NamedArray(name, values, array.derived))
+    originals = [array for array in level if not array.derived]
     for a, b in combinations(originals, 2):
-        level.append(Known(f"({a.name} - {b.name})", a.values - b.values, made=True))
+        level.append(NamedArray(f"({a.name} - {b.name})", a.values - b.values, derived=True))
     return level
 
 
 def naming(rank: int) -> float:
-    """The digits of naming the array that stands at a place, from 1, of a list."""
+    """Digits of choosing the array at this rank, from 1, of a list."""
     return 0.2 + math.log10(rank)
 
 
 def spread(name: str, values: Array, shape: Shape) -> list[tuple[str, Array]]:
-    """An array broadcast to `shape` in the ways that it can be, none where it cannot."""
+    """All ways to broadcast an array to `shape`, each with a name for the result."""
     ways = []
     if _broadcasts(values.shape, shape):
         ways.append((name, np.broadcast_to(values, shape)))
@@ -87,19 +90,19 @@ def spread(name: str, values: Array, shape: Shape) -> list[tuple[str, Array]]:
 
 
 class Factors:
-    """Every f(v), f a simple function and v a known array of one shape; the first of them is 1."""
+    """Every f(v) of a simple function f and a named array v of one shape; the first factor is 1."""
 
-    def __init__(self, level: Sequence[Known]) -> None:
-        self.level = [Known("", np.ones(())), *level]
+    def __init__(self, level: Sequence[NamedArray]) -> None:
+        self.level = [NamedArray("", np.ones(())), *level]
         self.features = [(0, BASIC[0])]
-        for i, one in enumerate(level, start=1):
-            self.features += [(i, f) for f in (BASIC if one.made else EVERY)]
-        choices = [f.choice + (naming(i) if i else 0.0) for i, f in self.features]
-        self.choice = np.array(choices)  # (F,)
-        self.flat = [np.ravel(one.values) for one in self.level]
+        for i, array in enumerate(level, start=1):
+            self.features += [(i, f) for f in (BASIC if array.derived else EVERY)]
+        choices = [f.choice_digits + (naming(i) if i else 0.0) for i, f in self.features]
+        self.choice_digits = np.array(choices)  # (F,)
+        self.flat = [np.ravel(array.values) for array in self.level]
 
     def text(self, i: int) -> str:
-        """How to write the i-th; empty for 1."""
+        """The text of the i-th factor; "" for the factor 1."""
         array, f = self.features[i]
         return f.text.format(self.level[array].name) if array else ""
 
@@ -110,12 +113,12 @@ class Factors:
         return self.features[i][1].is_sign
 
     def values(self, i: int, positions: Array) -> Array:
-        """The i-th at flat positions."""
+        """The i-th factor at flat positions."""
         array, f = self.features[i]
         return f.of(self._at(array, positions)) + np.zeros(positions.shape)
 
     def table(self, positions: Array) -> Array:
-        """(F, *positions.shape) all of them; zeros for what is of no use."""
+        """(F, *positions.shape) all factors; 0 where one is undefined, or a mask is constant."""
         arrays = np.stack([self._at(i, positions) for i in range(len(self.level))])
         table = np.empty((len(self.features), *positions.shape))
         rows: dict[str, tuple[Function, list[int], list[int]]] = {}
@@ -128,23 +131,25 @@ class Factors:
         axes = tuple(range(1, table.ndim))
         table[~np.isfinite(table).all(axis=axes)] = 0
         steps = np.array([f.is_mask or f.is_sign for _, f in self.features])
-        table[steps & (np.ptp(table, axis=axes) == 0)] = 0  # one value only
+        table[steps & (np.ptp(table, axis=axes) == 0)] = 0  # constant
         return table
 
     def _at(self, i: int, positions: Array) -> Array:
         return self.flat[i][positions] if i else np.ones(positions.shape)
 
 
-def _constants(pair: Pair, shape: Shape) -> list[Known]:
-    """Labels and other arguments that are not differentiated."""
-    found: list[Known] = []
+def _constants(pair: Pair, shape: Shape) -> list[NamedArray]:
+    """Labels and other arguments without a gradient."""
+    found: list[NamedArray] = []
     for arg, top in zip(getattr(pair, "args", ()), getattr(pair, "names", ()), strict=False):
-        for name, one in leaves(arg, top):
-            if isinstance(one, np.ndarray) and one.dtype.kind in "biu":
-                found.append(Known(name, one.astype(np.float64)))
-                if one.dtype.kind != "b" and one.shape == shape[:-1] and one.size:
-                    hot = one[..., None] == np.arange(shape[-1])
-                    found.insert(0, Known(f"one_hot({name})", hot.astype(np.float64), made=True))
+        for name, leaf in leaves(arg, top):
+            if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biu":
+                found.append(NamedArray(name, leaf.astype(np.float64)))
+                if leaf.dtype.kind != "b" and leaf.shape == shape[:-1] and leaf.size:
+                    hot = leaf[..., None] == np.arange(shape[-1])
+                    found.insert(
+                        0, NamedArray(f"one_hot({name})", hot.astype(np.float64), derived=True)
+                    )
     return found
 
 
@@ -159,5 +164,5 @@ def _broadcasts(small: Shape, large: Shape) -> bool:
     return len(small) <= len(large) and all(a in (1, b) for a, b in zip(padded, large, strict=True))
 
 
-def _is_of_use(values: Array) -> bool:
+def _is_usable(values: Array) -> bool:
     return 1 < values.size <= MOST_NUMBERS and bool(np.isfinite(values).all())
