@@ -329,7 +329,7 @@ def test_reports_are_written_where_they_are_asked_to_be(tmp_path):
     assert report.to_html(page) == page.read_text(encoding="utf-8")
     assert report.to_json(plain) == plain.read_text(encoding="utf-8")
     for write in (report.to_html, report.to_json):
-        with pytest.raises(FileError, match=r"there is no folder .*nowhere: make it first"):
+        with pytest.raises(FileError, match=r"there is no folder .*nowhere: create it first"):
             write(tmp_path / "nowhere" / "a")
 
 

@@ -4,7 +4,7 @@
     measured[o, e] = (4 D(h / 2) - D(h)) / 3                                          (1)
     D(h) = (y_o(x + h at e) - y_o(x - h at e)) / 2 h
 
-(1) is one Richardson step on central differences. It is too coarse for a verdict, but it shows where
+(1) is a Richardson step on central differences. It is too coarse for a verdict, but it shows where
 an error comes from: which output, the same entry of dy, or a mean over others.
 """
 
