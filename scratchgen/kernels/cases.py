@@ -77,7 +77,9 @@ def case(name: str, rows: int, columns: int, dtype: str, seed: int) -> list[Any]
     """Arguments for the kernel of that name."""
     kernel, rng = kernels()[name], np.random.default_rng(seed)
     sizes = sizes_for(kernel.operands, rows, columns, seed)
-    drawn = {one.name: draw(one, sizes, dtype, rng) for one in kernel.operands.arguments}
+    drawn = {
+        operand.name: draw(operand, sizes, dtype, rng) for operand in kernel.operands.arguments
+    }
     if "." in name and "y" in drawn:  # an activation takes the y of its x
         layer: Any = kernel.call.__self__  # type: ignore[attr-defined]
         drawn["y"] = layer.value(drawn["x"]).astype(dtype)
@@ -86,10 +88,10 @@ def case(name: str, rows: int, columns: int, dtype: str, seed: int) -> list[Any]
 
 def sizes_for(operands: Operands, rows: int, columns: int, seed: int) -> Sizes:
     """The size for each letter of a declaration."""
-    letters = set().union(*(one.letters for one in operands.declared))
-    axes = {axis for one in operands.declared for axis in one.axes}
+    letters = set().union(*(operand.letters for operand in operands.declared))
+    axes = {axis for operand in operands.declared for axis in operand.axes}
     factors = {letter for axis in axes if PRODUCT.fullmatch(axis) for letter in axis.split()}
-    if all(len(one.axes) < 2 for one in operands.arguments):  # vectors alone
+    if all(len(operand.axes) < 2 for operand in operands.arguments):  # vectors alone
         size = max(rows * columns, 1 if summed_over(operands) else 0)
         return {**dict.fromkeys(letters, size), "...": (rows, columns)}
     if "N" in summed_over(operands) | factors:  # of no rows there would be no mean, and no K
@@ -104,27 +106,35 @@ def sizes_for(operands: Operands, rows: int, columns: int, seed: int) -> Sizes:
 
 def summed_over(operands: Operands) -> set[str]:
     """The letters that a result does not have: its kernel takes a sum, or a mean, over them."""
-    read = set().union(*(one.letters for one in operands.arguments))
-    results = [one for one in operands.declared if one.is_result]
-    return set().union(*(read - one.letters for one in results))
+    read = set().union(*(operand.letters for operand in operands.arguments))
+    results = [operand for operand in operands.declared if operand.is_result]
+    return set().union(*(read - operand.letters for operand in results))
 
 
-def draw(one: Operand, sizes: Sizes, dtype: str, rng: np.random.Generator) -> Any:
+def draw(operand: Operand, sizes: Sizes, dtype: str, rng: np.random.Generator) -> Any:
     """Values for an operand, as it is declared."""
-    if one.is_number:
-        divisors = (1, sizes.get(one.bound, 1))
-        return divisors[rng.integers(2)] if one.dtype == "int" else NUMBERS.get(one.name, A_NUMBER)
-    shape = sizes["..."] if one.axes == ANY_SHAPE else tuple(size(axis, sizes) for axis in one.axes)
-    if one.dtype == "bool":  # one in each row
+    if operand.is_number:
+        divisors = (1, sizes.get(operand.bound, 1))
+        return (
+            divisors[rng.integers(2)]
+            if operand.dtype == "int"
+            else NUMBERS.get(operand.name, A_NUMBER)
+        )
+    shape = (
+        sizes["..."]
+        if operand.axes == ANY_SHAPE
+        else tuple(size(axis, sizes) for axis in operand.axes)
+    )
+    if operand.dtype == "bool":  # one in each row
         return rng.random(shape).argsort(axis=-1) == 0
-    if one.condition == "below":
-        return rng.integers(0, sizes[one.bound], shape)
-    dtype = one.dtype or dtype
-    if one.values == "classes":
-        return rng.integers(0, sizes[one.bound], shape).astype(dtype)
-    values: Draw = VALUES.get(one.values or one.name, np.random.Generator.standard_normal)
+    if operand.condition == "below":
+        return rng.integers(0, sizes[operand.bound], shape)
+    dtype = operand.dtype or dtype
+    if operand.values == "classes":
+        return rng.integers(0, sizes[operand.bound], shape).astype(dtype)
+    values: Draw = VALUES.get(operand.values or operand.name, np.random.Generator.standard_normal)
     drawn: Array = values(rng, shape).astype(dtype)
-    if one.name == "coefficients":  # the last is the smallest normal number
+    if operand.name == "coefficients":  # the last is the smallest normal number
         drawn[-1] = np.finfo(dtype).tiny
     return drawn
 

@@ -1,25 +1,26 @@
-"""What a kernel takes is declared in a line, in the letters of its docstring.
+"""A kernel declares its operands in a line, in the letters of its docstring.
 
     x (M, D), rows (N,) int64 below M -> out (N, D)
 
-Before the arrow stands what is read, behind it what is written. A letter is one size, wherever it
-stands. What is written is made by the kernel, and returned, unless it is changed in place: then it
-is given, as what is read. Besides there are
+Operands before the arrow are read, those after it are written. A letter is one size, wherever it
+stands. The kernel allocates what it writes, and returns it, unless that is changed in place: then
+it is an argument, as what is read. The other forms are
 
-    (N, 2 Z)   (N, D + 1)   (N, K D)    sizes made of others
-    (N by 64,)                          how many blocks of 64 it takes to hold N
-    (1+, D)                             one row or more
+    (N, 2 Z)   (N, D + 1)   (N, K D)    sizes computed from others
+    (N by 64,)                          the number of blocks of 64 that hold N
+    (1+, D)                             at least one row
     (...)                               any shape, the same for all
     ()                                  a number
-    float64, int64, bool, int           the dtype, where it is not the kernel's float, which all
-                                        other operands share
-    below M                             of whole numbers: from 0 to M - 1
-    dividing D                          of a whole number: D is a multiple of it
-    in place                            of what is written: it is given, read and changed
-    _terms (1+, D)                      scratch memory, a row for each part; a loop's last argument
-    fractions, positive, spread         its values are in [0, 1), are above 0, have no variance near
-                                        0: not checked, and so drawn in cases.py
-    classes K                           whole numbers 0 ... K - 1, held as floats: not checked here
+    float64, int64, bool, int           a fixed dtype; all other operands share the kernel's float
+    below M                             whole numbers from 0 to M - 1
+    dividing D                          a whole number that divides D
+    in place                            of a written operand: an argument, read and changed
+    _terms (1+, D)                      scratch memory, a row for each part: a loop's last argument
+
+What no check looks at, but the arguments of tests must have (cases.py):
+
+    fractions, positive, spread         values in [0, 1), above 0, with no variance near 0
+    classes K                           whole numbers 0 ... K - 1, as floats
 """
 
 import re
@@ -28,7 +29,7 @@ from functools import cached_property
 
 ANY_SHAPE = ("...",)
 SOME_ROWS = "1+"
-LETTER = re.compile(r"[A-Z]|\.\.\.")  # what stands for a size, or for a shape
+LETTER = re.compile(r"[A-Z]|\.\.\.")  # a size, or a shape
 OPERANDS = re.compile(r"((?:\w+, )*\w+) \(([^)]*)\)((?: \w+)*)")  # x, y (N, D) int64 below M
 CONDITIONS = ("below", "dividing")
 VALUES = ("fractions", "positive", "spread", "classes")
@@ -36,14 +37,14 @@ VALUES = ("fractions", "positive", "spread", "classes")
 
 @dataclass(frozen=True)
 class Operand:
-    """An argument of a kernel, as it is declared."""
+    """One array or number that a kernel reads or writes, as declared."""
 
     name: str
     axes: tuple[str, ...]
     dtype: str  # "" for the kernel's float
     condition: str  # "below", "dividing" or ""
     bound: str  # the letter that the condition, or `classes`, names
-    values: str  # what a case holds, "" for draws of N(0, 1)
+    values: str  # what cases.py draws, "" for N(0, 1)
     written: bool
     in_place: bool = False
 
@@ -57,7 +58,7 @@ class Operand:
 
     @property
     def is_result(self) -> bool:
-        """Whether the kernel makes and returns it."""
+        """Whether the kernel allocates and returns it."""
         return self.written and not self.in_place and not self.is_scratch
 
     @cached_property
@@ -71,7 +72,7 @@ class Operand:
 
 
 def parsed(declaration: str) -> list[Operand]:
-    """The operands, in the order in which they are declared."""
+    """The operands, in the order of the declaration."""
     found = []
     for side, text in enumerate(declaration.split("->")):
         if rest := OPERANDS.sub("", text).replace(", ", "").strip():

@@ -1,23 +1,26 @@
-"""A formula in NumPy, and below it, where it is on a hot path, a loop that is its fast twin.
+"""A formula in NumPy is read, and a compiled loop below it runs in its place on a hot path.
 
     @formula("x (N, D) -> y (N, D)")
-    def double(x):                              what is computed, to be read
+    def double(x):                              what is computed
         return 2 * x
 
     @loop_of(double)
-    def double_loop(part, parts, x, y):         the same: one part of it, 0 <= part < parts
+    def double_loop(part, parts, x, y):         one part of the same, 0 <= part < parts
         top, bottom = share(len(x), part, parts)
         for n in range(top, bottom):
             for j in range(x.shape[1]):
                 y[n, j] = 2 * x[n, j]
 
-`double(x)` checks x against the declaration (declarations.py) and returns a new array. Where numba
-is installed and a training has begun, it runs the loop, which compiling.py compiles; otherwise the
-formula. With SCRATCHGEN_JIT=0 the formula always runs, and so it does where it was edited, because
-the loop would not know of the edit (replaced.py).
+NumPy makes an array for each operation of a formula, and one thread goes through all of them. A
+loop reads and writes each number once, on all threads.
 
-The mathematics needs no more than `formula` and `loop_of`. What stands below them decides which of
-the two runs, on how many threads (plans.py), and in which memory (workspaces.py).
+`double(x)` checks x against the declaration (declarations.py) and returns a new array. The loop
+computes it if numba is installed and a training has begun (compiling.py); otherwise the formula
+does. With SCRATCHGEN_JIT=0 the formula always runs. It also runs after an edit, of which the loop
+does not know (replaced.py).
+
+The mathematics needs only `formula` and `loop_of`. What stands below them chooses between the two,
+the number of threads (plans.py), and the memory (workspaces.py).
 """
 
 import functools
@@ -36,13 +39,13 @@ from .compiling import Kernel
 from .operands import Operands
 from .recording import Call
 
-GRAIN = 300_000  # additions, about: for less work, waking a second thread costs more than it saves
+GRAIN = 300_000  # additions, about: below it, waking a second thread costs more than it saves
 ONCE_FREED = 2**24  # bytes
-BLOCK = 2**14  # numbers that a formula is given at once, with row_by_row
+BLOCK = 2**14  # numbers in a block of rows, with row_by_row
 
 Formula = TypeVar("Formula", bound=Callable[..., Any])
 
-FORMULAS: dict[str, Any] = {}  # all kernels that `formula` made, by name
+FORMULAS: dict[str, Any] = {}  # all kernels that `formula` has declared, by name
 _loops_are_wanted = False
 _loops_in_block: ContextVar[bool | None] = ContextVar("loops_in_block", default=None)
 
@@ -52,19 +55,19 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
 
     They are checked at every call: ShapeError, KindError or DataError. A number `()` may be a plain
     Python float. row_by_row says that the formula treats each row of its arrays, or each number of
-    its vectors, by itself: it is then given a few rows at a time.
+    its vectors, independently of the others: it is then called on a few rows at a time.
     """
 
     def pair(written: Formula) -> Formula:
         code = written.__code__
         names = code.co_varnames[: code.co_argcount]
-        both = Definition(written, Operands(written.__name__, takes, names), row_by_row)
+        definition = Definition(written, Operands(written.__name__, takes, names), row_by_row)
 
         @functools.wraps(written)
         def kernel(*args: Any) -> Any:
-            return both.run(*args)
+            return definition.run(*args)
 
-        kernel.definition = both  # type: ignore[attr-defined] # for loop_of, and for tests
+        kernel.definition = definition  # type: ignore[attr-defined] # for loop_of, and for tests
         FORMULAS[written.__name__] = kernel
         return cast(Formula, kernel)
 
@@ -74,23 +77,23 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
 def loop_of(
     formula: Callable[..., Any], weight: float = 1.0, of: int = 0
 ) -> Callable[[Kernel], Kernel]:
-    """Make a plain loop the fast twin of a formula: loop(part, parts, *given, *made).
+    """Declare the loop of a formula: loop(part, parts, *arguments, *allocated).
 
-    `given` is what the formula takes; `made` is what it returns, which the loop writes, and room to
-    work in where that is declared. An array of any shape, `(...)`, comes as one row. The work is
-    taken to be `weight` additions for each number of the argument at index `of`.
+    `arguments` are the formula's; `allocated` are the arrays that it returns, which the loop
+    writes, and its scratch memory, if declared. An array of any shape, `(...)`, is passed as a
+    vector. The work is estimated as `weight` additions for each number of argument `of`.
     """
 
     def pair(loop: Kernel) -> Kernel:
-        both: Definition = formula.definition  # type: ignore[attr-defined]
-        both.loop, both.weight, both.of = loop, weight, of
+        definition: Definition = formula.definition  # type: ignore[attr-defined]
+        definition.loop, definition.weight, definition.of = loop, weight, of
         return loop
 
     return pair
 
 
 class Definition:
-    """A formula, what it takes, and its loop, where it has one."""
+    """A formula, its operands, and its loop, if it has one."""
 
     def __init__(self, formula: Kernel, operands: Operands, row_by_row: bool = False) -> None:
         self.formula = in_blocks(formula, operands) if row_by_row else formula
@@ -100,39 +103,38 @@ class Definition:
         self._has_no_text = not replaced.is_of_package(formula)
 
     def run(self, *args: Any, settings: tuple[float, ...] | None = None) -> Any:
-        """Run the loop or the formula on these operands; returns what the formula returns.
+        """Run the loop or the formula on these operands; return what the formula returns.
 
-        `settings` are numbers that the loop gets as its last argument, in the dtype of its arrays.
+        `settings` are numbers, passed to the loop as its last argument in the dtype of its arrays.
         """
         if self.loop is None or not (loops_run() and self.is_published):
             self.operands.check(*args)
         elif (prepared := self.operands.prepare(*args)) is not None:
-            passed, made = prepared
+            passed, results = prepared
             most = len(passed[-1]) if self.operands.has_scratch else sharing.MOST_THREADS
             work = passed[self.of].size * self.weight
             if settings is not None:
                 passed = (*passed, tuple(map(passed[self.of].dtype.type, settings)))
             written, changed = self.operands.written, self.operands.changed
             call(Call(self.loop, passed, work, written, changed, most=most))
-            return _given(made)
-        made = recording.by_numpy(self.formula, args, self.operands)
-        return _given(made)
+            return _returned(results)
+        return _returned(recording.by_numpy(self.formula, args, self.operands))
 
     @property
     def is_published(self) -> bool:
-        """Whether the formula is unedited, so that the loop says the same."""
+        """Whether the formula is unedited, so that the loop computes the same."""
         return self._has_no_text or replaced.is_published(self.written)
 
 
-def _given(made: tuple[Any, ...]) -> Any:
+def _returned(results: tuple[Any, ...]) -> Any:
     """One array, several, or None."""
-    if len(made) == 1:
-        return workspaces.returned(made[0])
-    return tuple(map(workspaces.returned, made)) if made else None
+    if len(results) == 1:
+        return workspaces.returned(results[0])
+    return tuple(map(workspaces.returned, results)) if results else None
 
 
 def call(kernel: Call) -> None:
-    """Run a compiled loop, on several threads where the work is worth it."""
+    """Run a compiled loop, on several threads if there is enough work."""
     recording.note(kernel)
     if kernel.work >= GRAIN and (parts := min(sharing.threads_now(), kernel.most)) > 1:
         plans.in_parts_if_faster(kernel, parts)
@@ -148,18 +150,18 @@ def want_loops() -> None:
 
 
 def by_formulas() -> AbstractContextManager[None]:
-    """Within its `with`, formulas run in this thread, whatever is installed."""
+    """Within its `with`, formulas run in this thread, even if numba is installed."""
     return run_by(loops=False)
 
 
 def by_loops() -> AbstractContextManager[None]:
-    """Within its `with`, loops run in this thread, where there are any."""
+    """Within its `with`, loops run in this thread, if numba is installed."""
     return run_by(loops=True)
 
 
 @contextmanager
 def run_by(loops: bool) -> Iterator[None]:
-    """Within it loops run, or the NumPy formulas."""
+    """Within it, loops run, or else the NumPy formulas."""
     before = _loops_in_block.set(loops)
     try:
         yield
@@ -173,13 +175,13 @@ def compiles() -> bool:
 
 
 def loops_run() -> bool:
-    """Whether loops run instead of their formulas, here and now."""
-    here = _loops_in_block.get()
-    return (_loops_are_wanted if here is None else here) and numba_works()
+    """Whether loops now run instead of their formulas, in this thread."""
+    in_block = _loops_in_block.get()
+    return (_loops_are_wanted if in_block is None else in_block) and numba_works()
 
 
 def may_run_loop_of(formula: Callable[..., Any]) -> bool:
-    """Whether a loop may run in the place of that formula, which is as it was published."""
+    """Whether a loop may run in the place of that formula: loops run, and it is unedited."""
     return loops_run() and replaced.is_published(formula)
 
 
@@ -203,19 +205,19 @@ def numba_works() -> bool:
 
 @functools.cache
 def _keep_freed_memory() -> None:
-    """Let the process keep the memory that NumPy frees in a step, for the next step to use.
+    """Let the process keep the memory that NumPy frees in a step, for the next step.
 
-    GNU's malloc gives arrays of more than 128 KB back to the system whenever they are freed, and
-    takes new memory page by page, until it has once freed a larger one: then up to that size.
+    GNU's malloc returns arrays of more than 128 KB to the system when they are freed, and takes new
+    memory page by page. Freeing a larger array raises that limit to its size.
     """
     np.empty(ONCE_FREED, np.uint8)
 
 
 def in_blocks(formula: Kernel, operands: Operands) -> Kernel:
-    """The same formula, done a few rows at a time; it has to treat each row by itself.
+    """The same formula, called on a few rows at a time, so that temporary arrays fit the caches.
 
-    It is given some BLOCK numbers of the first array at once, and of every other array that has as
-    many rows the same rows: so its intermediate results stay in the caches, and need little memory.
+    A block has about BLOCK numbers of the first array, and the same rows of every other array that
+    has as many. The formula must treat each row independently of the others.
     """
 
     @functools.wraps(formula)
@@ -225,14 +227,14 @@ def in_blocks(formula: Kernel, operands: Operands) -> Kernel:
         if count <= rows:
             return formula(first, *others)
         letter = operands.arguments[0].axes[0]
-        has_rows = [one.axes[:1] == (letter,) for one in operands.arguments]
+        has_rows = [operand.axes[:1] == (letter,) for operand in operands.arguments]
         pairs = list(zip((first, *others), has_rows, strict=True))
         whole: tuple[Any, ...] = ()
         for start in range(0, count, rows):
             block = slice(start, start + rows)
-            made = recording.as_tuple(formula(*(x[block] if has else x for x, has in pairs)))
-            whole = whole or tuple(np.empty((count, *x.shape[1:]), x.dtype) for x in made)
-            for x, of_block in zip(whole, made, strict=True):
+            results = recording.as_tuple(formula(*(x[block] if has else x for x, has in pairs)))
+            whole = whole or tuple(np.empty((count, *x.shape[1:]), x.dtype) for x in results)
+            for x, of_block in zip(whole, results, strict=True):
                 x[block] = of_block
         return whole[0] if len(whole) == 1 else whole or None
 

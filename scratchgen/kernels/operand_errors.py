@@ -1,6 +1,6 @@
-"""What is wrong with the operands of a kernel, in words that name the part of the model at fault.
+"""When an operand does not fit its declaration, the error names the part of the model at fault.
 
-Nothing here runs while all is well; see operands.py.
+Nothing here runs while all operands fit; see operands.py.
 """
 
 import sys
@@ -23,56 +23,62 @@ EVERYDAY = "efd"  # float16, float32 and float64
 
 
 def expect(kernel: str, given: dict[Operand, Any]) -> None:
-    """Raise ShapeError, KindError or DataError unless all is as it is declared."""
+    """Raise ShapeError, KindError or DataError unless all operands are as declared."""
     try:
-        for one, x in given.items():
-            _expect_kind(one, x)
+        for operand, x in given.items():
+            _expect_kind(operand, x)
         _expect_one_float(given)
-        sizes = _expect_shapes({one: x.shape for one, x in given.items() if not one.is_number})
-        for one, x in given.items():
-            _expect_values(one, x, sizes)
+        sizes = _expect_shapes(
+            {operand: x.shape for operand, x in given.items() if not operand.is_number}
+        )
+        for operand, x in given.items():
+            _expect_values(operand, x, sizes)
     except ScratchgenError as problem:
         raise type(problem)(f"{_caller()}{problem} (kernel {kernel})") from None
 
 
-def _expect_kind(one: Operand, x: Any) -> None:
+def _expect_kind(operand: Operand, x: Any) -> None:
     came = getattr(x, "dtype", type(x).__name__)
-    wanted = one.dtype or "float32 or float64"
-    if one.is_number:
-        kinds = NUMBERS[one.dtype] if one.dtype else (*FLOAT_NUMBERS, complex, np.complexfloating)
+    wanted = operand.dtype or "float32 or float64"
+    if operand.is_number:
+        kinds = (
+            NUMBERS[operand.dtype]
+            if operand.dtype
+            else (*FLOAT_NUMBERS, complex, np.complexfloating)
+        )
         fits, wanted = (
-            isinstance(x, kinds) and not (isinstance(x, bool) and one.dtype != "bool"),
-            (wanted if one.dtype else "a number"),
+            isinstance(x, kinds) and not (isinstance(x, bool) and operand.dtype != "bool"),
+            (wanted if operand.dtype else "a number"),
         )
     elif not isinstance(x, np.ndarray):
         fits, wanted = False, f"a NumPy array of {wanted}"
     elif isinstance(x, UNLIKE_ARRAYS):
         fits, came, wanted = False, type(x).__name__, f"a plain NumPy array of {wanted}"
-    elif not one.dtype:
+    elif not operand.dtype:
         fits = x.dtype.kind in "fc"
     else:
-        fits = x.dtype.newbyteorder("=") == one.dtype
+        fits = x.dtype.newbyteorder("=") == operand.dtype
     if not fits:
-        raise KindError(f"{one.name} is {came}, wants {wanted}")
-    if one.written and not workspaces.can_be_written(x):
-        raise KindError(f"{one.name} is read-only, wants memory that can be written")
+        raise KindError(f"{operand.name} is {came}, wants {wanted}")
+    if operand.written and not workspaces.can_be_written(x):
+        raise KindError(f"{operand.name} is read-only, wants memory that can be written")
 
 
 def _expect_one_float(given: dict[Operand, Any]) -> None:
-    """One dtype for all, unless some are complex, or have more digits than float64.
+    """Expect one dtype for all, unless some are complex, or have more digits than float64.
 
-    The checker's complex step has one such operand among others, and NumPy can mix them.
+    The checker's complex step passes one such operand among others, and NumPy can mix them.
     """
     names: dict[np.dtype[Any], list[str]] = {}
     read: set[np.dtype[Any]] = set()
     written: set[np.dtype[Any]] = set()
-    for one, x in given.items():
-        if one.is_number:
-            continue  # a number takes the dtype of the arrays
-        if one.dtype == "":
-            names.setdefault(x.dtype.newbyteorder("="), []).append(one.name)
-        if one.dtype == "" or (one.written and x.dtype.kind == "f"):
-            (written if one.written else read).add(x.dtype.newbyteorder("="))
+    for operand, x in given.items():
+        if operand.is_number:
+            continue  # it takes the dtype of the arrays
+        if operand.dtype == "":
+            names.setdefault(x.dtype.newbyteorder("="), []).append(operand.name)
+        if operand.dtype == "" or (operand.written and x.dtype.kind == "f"):
+            (written if operand.written else read).add(x.dtype.newbyteorder("="))
     may_differ = written <= read and any(dtype.char not in EVERYDAY for dtype in names)
     can_be_held = all(np.can_cast(a, b, "same_kind") for a in read for b in written)
     if not can_be_held or (len(names) > 1 and not may_differ):
@@ -81,33 +87,36 @@ def _expect_one_float(given: dict[Operand, Any]) -> None:
 
 
 def _expect_shapes(shapes: Shapes) -> dict[str, Any]:
-    """What each letter stands for, or ShapeError.
+    """The size of each letter, or ShapeError.
 
-    It blames the operand without which the others agree. What is written was mostly made for what
-    is read, and is no witness where that already differs; and what is given last, as dy after x, is
-    the more likely to be wrong.
+    The error blames the operand without which the others agree. A written operand was mostly
+    allocated for those that are read, and proves nothing if these already differ. Of several, the
+    last is the most likely to be wrong, as dy is after x.
     """
     if (sizes := _sizes(shapes)) is not None:
         return sizes
-    read = {one: shape for one, shape in shapes.items() if not one.written}
+    read = {operand: shape for operand, shape in shapes.items() if not operand.written}
     suspects = shapes if _sizes(read) is not None else read
     last_first = list(suspects)[::-1]
-    for one in sorted(last_first, key=lambda one: one.written):
-        if (sizes := _sizes(_without(one, suspects))) is not None:
-            sizes = _sizes(_without(one, shapes)) or sizes
-            wanted, because = _wanted(one, sizes), _witnesses(one, _without(one, suspects))
-            raise ShapeError(f"{one.name} has shape {shapes[one]}, wants {wanted}{because}")
-    came = _listed(f"{one} is {shape}" for one, shape in shapes.items())
+    for operand in sorted(last_first, key=lambda operand: operand.written):
+        if (sizes := _sizes(_without(operand, suspects))) is not None:
+            sizes = _sizes(_without(operand, shapes)) or sizes
+            wanted, because = (
+                _wanted(operand, sizes),
+                _witnesses(operand, _without(operand, suspects)),
+            )
+            raise ShapeError(f"{operand.name} has shape {shapes[operand]}, wants {wanted}{because}")
+    came = _listed(f"{operand} is {shape}" for operand, shape in shapes.items())
     raise ShapeError(f"the shapes do not fit each other: {came}")
 
 
-def _without(one: Operand, shapes: Shapes) -> Shapes:
-    return {other: shape for other, shape in shapes.items() if other is not one}
+def _without(operand: Operand, shapes: Shapes) -> Shapes:
+    return {other: shape for other, shape in shapes.items() if other is not operand}
 
 
-def _witnesses(one: Operand, others: Shapes) -> str:
-    """`, because x (N, I) is (16, 8)`: as few of the others as have the same letters."""
-    letters, found = set(one.letters), []
+def _witnesses(operand: Operand, others: Shapes) -> str:
+    """`, because x (N, I) is (16, 8)`: as few other operands as have the same letters."""
+    letters, found = set(operand.letters), []
     for other, shape in others.items():
         if letters & other.letters:
             letters -= other.letters
@@ -115,28 +124,30 @@ def _witnesses(one: Operand, others: Shapes) -> str:
     return f", because {_listed(found)}" if found else ""
 
 
-def _wanted(one: Operand, sizes: dict[str, Any]) -> str:
-    """The shape that it should have; letters that nothing is known of stay letters."""
-    if one.axes == ANY_SHAPE:
+def _wanted(operand: Operand, sizes: dict[str, Any]) -> str:
+    """The shape that it should have; a letter of unknown size stays a letter."""
+    if operand.axes == ANY_SHAPE:
         return str(sizes["..."])
-    known = (_size(axis, sizes) for axis in one.axes)
+    known = (_size(axis, sizes) for axis in operand.axes)
     return in_brackets(
-        tuple(axis if size is None else size for axis, size in zip(one.axes, known, strict=True))
+        tuple(
+            axis if size is None else size for axis, size in zip(operand.axes, known, strict=True)
+        )
     )
 
 
 def _sizes(shapes: Shapes) -> dict[str, Any] | None:
-    """What each letter stands for, or None if that cannot be."""
+    """The size of each letter, or None if the shapes contradict each other."""
     pairs: list[tuple[str, Any]] = []
-    for one, shape in shapes.items():
-        if one.axes == ANY_SHAPE:
+    for operand, shape in shapes.items():
+        if operand.axes == ANY_SHAPE:
             pairs.append(("...", shape))
-        elif len(one.axes) != len(shape):
+        elif len(operand.axes) != len(shape):
             return None
         else:
-            pairs += zip(one.axes, shape, strict=True)
+            pairs += zip(operand.axes, shape, strict=True)
     sizes: dict[str, Any] = {}
-    # letters by themselves come first, then what is made of them
+    # single letters come first, then sizes computed from them
     for axis, size in sorted(pairs, key=lambda pair: LETTER.fullmatch(pair[0]) is None):
         wanted = _size(axis, sizes)
         if axis == SOME_ROWS:
@@ -151,7 +162,7 @@ def _sizes(shapes: Shapes) -> dict[str, Any] | None:
 
 
 def _size(axis: str, sizes: dict[str, Any]) -> Any:
-    """The size of an axis, or None where a letter in it is not known."""
+    """The size of an axis, or None if a letter in it is unknown."""
     if axis in (SOME_ROWS, "..."):
         return sizes.get(axis)
     try:
@@ -161,7 +172,7 @@ def _size(axis: str, sizes: dict[str, Any]) -> Any:
 
 
 def _solved(axis: str, size: Any, sizes: dict[str, Any]) -> bool:
-    """Find out the one letter in the axis that is not known; False if no number will do."""
+    """Solve for the unknown letter of an axis; False if no whole number solves it."""
     unknown = [letter for letter in LETTER.findall(axis) if letter not in sizes]
     if axis == unknown[0]:
         sizes[axis] = size
@@ -170,22 +181,22 @@ def _solved(axis: str, size: Any, sizes: dict[str, Any]) -> bool:
         if not factor or not size or size % factor:
             return False
         sizes[unknown[0]] = size // factor
-    return True  # of what is left nothing can be said
+    return True  # with several unknown letters, any size may be right
 
 
-def _expect_values(one: Operand, x: Any, sizes: dict[str, Any]) -> None:
-    bound: Any = sizes.get(one.bound)
-    if one.condition == "below" and x.size and not 0 <= x.min() <= x.max() < bound:
-        came = f"{one.name} goes from {x.min()} to {x.max()}"
+def _expect_values(operand: Operand, x: Any, sizes: dict[str, Any]) -> None:
+    bound: Any = sizes.get(operand.bound)
+    if operand.condition == "below" and x.size and not 0 <= x.min() <= x.max() < bound:
+        came = f"{operand.name} goes from {x.min()} to {x.max()}"
         raise DataError(f"{came}, wants whole numbers from 0 to {bound - 1}")
-    if one.condition == "dividing" and (x < 1 or bound % x):
-        raise ShapeError(f"{one.name} is {x}, wants a number that divides {bound}")
+    if operand.condition == "dividing" and (x < 1 or bound % x):
+        raise ShapeError(f"{operand.name} is {x}, wants a number that divides {bound}")
 
 
 def _caller() -> str:
-    """`Dense(8 -> 1).backward: `: the part of a model that has called a kernel, and the verb.
+    """`Dense(8 -> 1).backward: `: the part of a model that called the kernel, and its method.
 
-    A part is what explains its keywords: layers, likelihoods, games, optimizers, models.
+    A part explains its keywords: layers, likelihoods, games, optimizers and models do.
     """
     frame, part = sys._getframe(1), None
     while frame.f_back is not None:

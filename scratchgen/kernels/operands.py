@@ -1,22 +1,21 @@
-"""The operands of a kernel are checked where Python enters it, in lines written for it alone.
+"""A loop trusts the sizes of its operands, so they are checked wherever Python calls a kernel.
 
-A loop takes sizes from one operand and trusts the others: where one of these is too small, it
-reads, and writes, what lies behind. So before a kernel runs, its operands are compared with what it
-declares (declarations.py), and what it returns is made of the size that this says. Of
-`x (M, D), rows (N,) int64 below M -> out (N, D)` that is
+A loop takes sizes from one operand and never looks at the others: if one of these is too small, it
+reads and writes beyond the end of the array. So before a kernel runs, its operands are compared
+with the declaration (declarations.py), from which also follows the size of what it returns. For
+`x (M, D), rows (N,) int64 below M -> out (N, D)` the check is
 
     x_0, x_1, = x.shape                         M and D
     rows_0, = rows.shape                        N
     rows.dtype == int64 and ...
     out = empty((rows_0, x_1), x.dtype)
 
-written as text, and compiled by Python, when the kernel is first called: a step that Python runs
-has some sixty kernels, and a loop over a declaration would take several times as long. Where a
-condition does not hold, operand_errors.py raises an error that says what is wrong; or it finds
-nothing wrong, as with complex numbers, which NumPy takes and the loops do not.
+It is generated as text, and compiled by Python when the kernel is first called. A step run by
+Python calls some sixty kernels, and interpreting a declaration would take several times as long.
+If a condition does not hold, operand_errors.py raises an error that says what is wrong, or finds
+nothing wrong: complex numbers, for example, are for NumPy, and not for the loops.
 
-A replay calls the loops with the very arrays that were checked when it was recorded, and comes by
-here no more.
+A replay calls the loops with the arrays that were checked when it was recorded, and checks nothing.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from . import recording, sharing, workspaces
 from .declarations import ANY_SHAPE, LETTER, SOME_ROWS, Operand, expression, parsed
 from .operand_errors import FLOAT_NUMBERS, NUMBERS, expect
 
-SCOPE = {  # what the lines call by name
+SCOPE = {  # names in the generated text
     **{name: np.dtype(name) for name in ("float32", "float64", "int64")},
     **{f"{name}_number": kinds for name, kinds in NUMBERS.items()},
     "float_number": FLOAT_NUMBERS,
@@ -44,23 +43,27 @@ SCOPE = {  # what the lines call by name
 
 
 class Operands:
-    """What a kernel takes, in the order of `names`, or else in that of the declaration."""
+    """The operands of a kernel, its arguments in the order of `names`, or of the declaration."""
 
     def __init__(
         self, kernel: str, declaration: str, names: Sequence[str] = (), strided: bool = False
     ) -> None:
         self.kernel, self.declaration, self.names = kernel, declaration, names
-        self._strided = strided  # whether what is changed in place may lie in any order
+        self._strided = strided  # whether an operand changed in place may have any strides
 
     @cached_property
     def declared(self) -> list[Operand]:
-        """As they are declared."""
+        """All operands, in the order of the declaration."""
         return parsed(self.declaration)
 
     @cached_property
     def arguments(self) -> list[Operand]:
-        """What the kernel is given, in that order."""
-        found = {one.name: one for one in self.declared if not (one.is_result or one.is_scratch)}
+        """What the kernel is called with, in that order."""
+        found = {
+            operand.name: operand
+            for operand in self.declared
+            if not (operand.is_result or operand.is_scratch)
+        }
         names = self.names or tuple(found)
         if set(names) != set(found):
             raise ValueError(f"{self.kernel} takes {names}, and declares {self.declaration!r}")
@@ -68,142 +71,145 @@ class Operands:
 
     @cached_property
     def allocated(self) -> list[Operand]:
-        """What it makes and returns, and then what it works in: a loop's last arguments."""
-        made = [one for one in self.declared if one.is_result]
-        return [*made, *(one for one in self.declared if one.is_scratch)]
+        """What the kernel returns, and then its scratch memory: a loop's last arguments."""
+        results = [operand for operand in self.declared if operand.is_result]
+        return [*results, *(operand for operand in self.declared if operand.is_scratch)]
 
     @cached_property
     def written(self) -> list[int]:
-        """Which of a loop's arguments, after part and parts, it writes."""
-        return [i for i, one in enumerate([*self.arguments, *self.allocated]) if one.written]
+        """The indices of the loop's arguments, after part and parts, that it writes."""
+        return [
+            i for i, operand in enumerate([*self.arguments, *self.allocated]) if operand.written
+        ]
 
     @cached_property
     def changed(self) -> list[int]:
-        """Which of them it changes in place."""
-        return [i for i, one in enumerate(self.arguments) if one.in_place]
+        """The indices of those that it changes in place."""
+        return [i for i, operand in enumerate(self.arguments) if operand.in_place]
 
     @cached_property
     def has_scratch(self) -> bool:
-        """Whether its last argument is room to work in, a row for each part."""
-        return any(one.is_scratch for one in self.declared)
+        """Whether a loop's last argument is scratch memory, a row for each part."""
+        return any(operand.is_scratch for operand in self.declared)
 
     @cached_property
     def is_flat(self) -> bool:
-        """Whether it is for arrays of any shape, of which a loop gets each as a row."""
-        return any(one.axes == ANY_SHAPE for one in self.declared)
+        """Whether it takes arrays of any shape, which are passed to a loop as vectors."""
+        return any(operand.axes == ANY_SHAPE for operand in self.declared)
 
     @cached_property
     def prepare(self) -> Any:
-        """prepare(*given): a loop's arguments and what it returns, or None, where NumPy has to run.
+        """prepare(*arguments): a loop's arguments and the results, or None if NumPy has to run.
 
         Loops are for plain arrays of float32 and float64, in the byte order of the CPU. Raises
-        ShapeError, KindError or DataError where operands are not as declared.
+        ShapeError, KindError or DataError if operands are not as declared.
         """
         return self._compiled(self.lines())
 
     @cached_property
     def check(self) -> Any:
-        """check(*given): whether a loop can take them; raises as `prepare`."""
-        return self._compiled(self.lines(makes=False))
+        """check(*arguments): whether a loop can take them; raises as `prepare` does."""
+        return self._compiled(self.lines(allocates=False))
 
     def _compiled(self, lines: str) -> Any:
-        scope = {"look": self._look, **SCOPE}
+        scope = {"explain": self._explain, **SCOPE}
         exec(lines, scope)
         return scope["prepare"]
 
-    def _look(self, *given: Any) -> None:
-        by_name = dict(zip((one.name for one in self.arguments), given, strict=True))
-        named = [one for one in self.declared if one.name in by_name]
-        expect(self.kernel, {one: by_name[one.name] for one in named})
+    def _explain(self, *given: Any) -> None:
+        by_name = dict(zip((operand.name for operand in self.arguments), given, strict=True))
+        named = [operand for operand in self.declared if operand.name in by_name]
+        expect(self.kernel, {operand: by_name[operand.name] for operand in named})
 
-    def lines(self, makes: bool = True) -> str:
-        """The text of `prepare`; without makes, of `check`."""
-        names = ", ".join(one.name for one in self.arguments)
-        arrays = [one for one in self.arguments if not one.is_number]
-        of_floats = next((one for one in arrays if not one.dtype), None)
+    def lines(self, allocates: bool = True) -> str:
+        """The text of `prepare`, or of `check`, which allocates nothing."""
+        names = ", ".join(operand.name for operand in self.arguments)
+        arrays = [operand for operand in self.arguments if not operand.is_number]
+        of_floats = next((operand for operand in arrays if not operand.dtype), None)
         sizes, fits = _shapes(arrays)
-        fits += [f"type({one.name}) is ndarray" for one in arrays]
-        fits += [_dtype(one) for one in self.arguments if one is not of_floats]
-        fits += [_memory(one, self._strided) for one in arrays if one.in_place]
-        fits += [_value(one, sizes[one.bound]) for one in self.arguments if one.condition]
+        fits += [f"type({operand.name}) is ndarray" for operand in arrays]
+        fits += [_dtype(operand) for operand in self.arguments if operand is not of_floats]
+        fits += [_memory(operand, self._strided) for operand in arrays if operand.in_place]
+        fits += [
+            _value(operand, sizes[operand.bound]) for operand in self.arguments if operand.condition
+        ]
         return "\n".join(
             [
                 f"def prepare({names}):",
                 "    try:",
-                *(f"        {', '.join(_places(one))} = {one.name}.shape" for one in arrays),
+                *(
+                    f"        {', '.join(_places(operand))} = {operand.name}.shape"
+                    for operand in arrays
+                ),
                 f"        dtype = {f'{of_floats.name}.dtype' if of_floats else 'float64'}",
                 f"        fits = {' and '.join(['(dtype == float32 or dtype == float64)', *fits])}",
-                # where a shape has other axes, or there is none
+                # if a shape has another number of axes, or an operand has no shape
                 "    except (AttributeError, TypeError, ValueError, ZeroDivisionError):",
                 "        fits = False",
                 "    if not fits:",
-                f"        look({names})",
-                f"        return {None if makes else False}",
-                *(self._makes(sizes) if makes else ["    return True"]),
+                f"        explain({names})",
+                f"        return {None if allocates else False}",
+                *(self._allocates(sizes) if allocates else ["    return True"]),
             ]
         )
 
-    def _makes(self, sizes: dict[str, str]) -> list[str]:
-        """The end of `prepare`: what is passed to a loop, and what is returned."""
+    def _allocates(self, sizes: dict[str, str]) -> list[str]:
+        """The end of `prepare`: the loop's arguments, and the results."""
         lines = []
-        for one in self.arguments:
-            if one.is_number and not one.dtype:
-                lines.append(f"    {one.name} = dtype.type({one.name})")
-            elif one.is_number and one.dtype == "float64":
-                lines.append(f"    {one.name} = float({one.name})")
-            elif not one.is_number and not one.in_place:
-                lines.append(
-                    f"    {one.name} = {one.name} if {one.name}.flags.carray "
-                    f"else contiguous({one.name})"
-                )
-            elif one.in_place:
-                lines.append(
-                    f"    {one.name} = {one.name} if {one.name}.flags.writeable "
-                    f"else writable({one.name})"
-                )
-        for one in self.allocated:
-            lines.append(
-                f"    {one.name} = empty({_made_shape(one, sizes)}, {one.dtype or 'dtype'})"
-            )
+        for operand in self.arguments:
+            x = operand.name
+            if operand.is_number and not operand.dtype:
+                lines.append(f"    {x} = dtype.type({x})")
+            elif operand.is_number and operand.dtype == "float64":
+                lines.append(f"    {x} = float({x})")
+            elif not operand.is_number and not operand.in_place:
+                lines.append(f"    {x} = {x} if {x}.flags.carray else contiguous({x})")
+            elif operand.in_place:
+                lines.append(f"    {x} = {x} if {x}.flags.writeable else writable({x})")
+        for operand in self.allocated:
+            shape, dtype = _shape_text(operand, sizes), operand.dtype or "dtype"
+            lines.append(f"    {operand.name} = empty({shape}, {dtype})")
         flat = ".reshape(-1)" if self.is_flat else ""
         passed = [
-            f"{one.name}{'' if one.is_number else flat}, "
-            for one in [*self.arguments, *self.allocated]
+            f"{operand.name}{'' if operand.is_number else flat}, "
+            for operand in [*self.arguments, *self.allocated]
         ]
-        returned = [f"{one.name}, " for one in self.allocated if one.is_result]
+        returned = [f"{operand.name}, " for operand in self.allocated if operand.is_result]
         return [*lines, f"    return ({''.join(passed)}), ({''.join(returned)})"]
 
 
-def _made_shape(one: Operand, sizes: dict[str, str]) -> str:
-    """The text of the shape of what is made."""
-    if one.axes == ANY_SHAPE:
+def _shape_text(operand: Operand, sizes: dict[str, str]) -> str:
+    """The shape of an allocated array, as text."""
+    if operand.axes == ANY_SHAPE:
         return sizes["..."]
-    axes = ("threads_now()" if axis == SOME_ROWS else _text(axis, sizes) for axis in one.axes)
+    axes = ("threads_now()" if axis == SOME_ROWS else _text(axis, sizes) for axis in operand.axes)
     return f"({''.join(f'{axis}, ' for axis in axes)})"
 
 
-def _memory(one: Operand, strided: bool) -> str:
-    """A condition on memory that is changed in place: a copy of it would not do.
+def _memory(operand: Operand, strided: bool) -> str:
+    """A condition on memory that is changed in place, which cannot be copied.
 
-    A window that a step was given read-only is written all the same, by kernels alone.
+    Kernels may write into a window that is read-only to the code of a step.
     """
-    order = "" if strided else f"{one.name}.flags.c_contiguous and "
-    return f"{order}{one.name}.flags.aligned and can_be_written({one.name})"
+    order = "" if strided else f"{operand.name}.flags.c_contiguous and "
+    return f"{order}{operand.name}.flags.aligned and can_be_written({operand.name})"
 
 
-def _places(one: Operand) -> list[str]:
-    """Names for the sizes of its axes; the last is empty, so that one alone is unpacked too."""
-    if one.axes == ANY_SHAPE:
-        return [f"{one.name}_shape"]
-    return [*(f"{one.name}_{i}" for i in range(len(one.axes))), ""]
+def _places(operand: Operand) -> list[str]:
+    """Names for the sizes of its axes; an empty one behind them unpacks a single axis too."""
+    if operand.axes == ANY_SHAPE:
+        return [f"{operand.name}_shape"]
+    return [*(f"{operand.name}_{i}" for i in range(len(operand.axes))), ""]
 
 
 def _shapes(arrays: list[Operand]) -> tuple[dict[str, str], list[str]]:
-    """For each letter, the name of its size in the lines; and a condition for each other axis.
+    """For each letter, the name of its size in the text; and a condition for each other axis.
 
-    The size of a letter is that of the first axis that it stands for.
+    A letter takes its size from the first axis that it names.
     """
-    axes = [pair for one in arrays for pair in zip(one.axes, _places(one), strict=False)]
+    axes = [
+        pair for operand in arrays for pair in zip(operand.axes, _places(operand), strict=False)
+    ]
     sizes: dict[str, str] = {}
     for axis, place in axes:
         if LETTER.fullmatch(axis):
@@ -213,7 +219,7 @@ def _shapes(arrays: list[Operand]) -> tuple[dict[str, str], list[str]]:
         if axis == SOME_ROWS:
             fits.append(f"{place} > 0")
         elif sizes.get(axis) != place:
-            for letter in set(LETTER.findall(axis)) - set(sizes):  # which only a product has
+            for letter in set(LETTER.findall(axis)) - set(sizes):  # that stand in products only
                 factor = _text(axis.replace(letter, "1"), sizes)
                 sizes[letter] = f"({place} // ({factor}))"
                 fits.append(f"{place} > 0")
@@ -222,19 +228,19 @@ def _shapes(arrays: list[Operand]) -> tuple[dict[str, str], list[str]]:
 
 
 def _text(axis: str, sizes: dict[str, str]) -> str:
-    """The size of an axis, with texts for its letters."""
+    """The size of an axis, its letters replaced by names."""
     return LETTER.sub(lambda letter: sizes[letter[0]], expression(axis))
 
 
-def _dtype(one: Operand) -> str:
-    """A condition on its dtype. A loop is for one float, whatever else NumPy would take."""
-    if one.is_number:
-        return f"isinstance({one.name}, {one.dtype or 'float'}_number)"
-    return f"{one.name}.dtype == {one.dtype or 'dtype'}"
+def _dtype(operand: Operand) -> str:
+    """A condition on its dtype: a loop is compiled for a single kind of float."""
+    if operand.is_number:
+        return f"isinstance({operand.name}, {operand.dtype or 'float'}_number)"
+    return f"{operand.name}.dtype == {operand.dtype or 'dtype'}"
 
 
-def _value(one: Operand, bound: str) -> str:
+def _value(operand: Operand, bound: str) -> str:
     """A condition on its values."""
-    if one.condition == "below":  # without a sign, negative numbers are huge
-        return f"({one.name}.size == 0 or {one.name}.view(uint64).max() < {bound})"
-    return f"{one.name} > 0 and {bound} % {one.name} == 0"
+    if operand.condition == "below":  # read as unsigned, a negative number is huge
+        return f"({operand.name}.size == 0 or {operand.name}.view(uint64).max() < {bound})"
+    return f"{operand.name} > 0 and {bound} % {operand.name} == 0"

@@ -1,18 +1,19 @@
-"""A recorded step is replayed, without the Python between its kernels.
+"""A plan replays a recorded step, without the Python between its kernels.
 
-    with recording() as notes: ...      a step, as always; see recording.py
-    plan = Plan(notes, threads)         in another order, where that is faster; see reordering.py
+    with recording() as recorded: ...   a step, as always; see recording.py
+    plan = Plan(recorded, threads)      reordered to run faster; see reordering.py
     plan.run()                          the same again, in the same memory
 
-Kernels that follow each other are a table, with a row for each: its address, its arguments, and in
-how many parts it is worth running. A plan is a list of tables, and of the actions between them. All
-threads go through a table together,
+Kernels that follow each other form a table, with a row for each: its address, its arguments, and
+the number of parts that its work is worth. A plan is a list of tables, and of the actions between
+them. All threads go through a table together,
 
     for each row:   run my part;   wait until the others have run theirs         (1)
 
-so that they are woken once a table, and not once a kernel. Waiting for each other takes a tenth of
-a microsecond, waking each other some microseconds: parts may be far smaller than where a kernel is
-called by itself. That is a plain call, or, where several threads are faster, a table of one row.
+so they are woken once a table, and not once a kernel. Waiting for each other takes a tenth of a
+microsecond and waking each other some microseconds: parts can be far smaller than those of a kernel
+that is called by itself. Such a kernel is a plain call, or a table of a single row if several
+threads are faster.
 """
 
 import functools
@@ -43,14 +44,14 @@ from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
-FINE = 4_000  # sums of two, about, for each part, where there are several
-ENTER = 20_000  # pauses, in which all threads have to have come
+FINE = 4_000  # additions, about, in each part of a kernel that has several
+ENTER = 20_000  # pauses in which all threads have to arrive
 COLUMNS = 5  # of a table
 CALLER, FUNCTION, ARGUMENTS, PARTS, WAITS = range(COLUMNS)
-# A gate is where threads wait for each other; its bytes, in three lines of the caches:
+# A gate is a barrier, where threads wait for each other; its bytes, in three cache lines:
 DONE = 0  # rows done, summed over threads
-MET = 64  # how it is gone through: 0 for undecided, TOGETHER or ALONE; the first to decide has it
-CAME = 128  # threads that came
+DECISION = 64  # 0 while undecided, then TOGETHER or ALONE, whichever is written first
+ARRIVED = 128  # threads that have arrived
 GATE_BYTES = 192
 TOGETHER, ALONE = 1, 2
 
@@ -58,17 +59,17 @@ call_by_address, read, pause, add, replace_if = (
     FromLLVM(name, "calls") for name in ("call_by_address", "read", "pause", "add", "replace_if")
 )
 
-_mine = threading.local()
+_of_thread = threading.local()
 
 
 class Plan:
-    """What was recorded, ready to run again; on `threads` threads, where they can be had."""
+    """A recording, ready to run again, on `threads` threads if they are available."""
 
-    def __init__(self, notes: Recording, threads: int) -> None:
-        ahead, among, last = in_order(writing_first(notes.events))
+    def __init__(self, recorded: Recording, threads: int) -> None:
+        ahead, among, last = in_order(writing_first(recorded.events))
         loops = any(isinstance(event, Call) for event in among)
         ordered = [*ahead, *among, *last]
-        self.events = [clearing(event) if loops else event for event in ordered]  # in their order
+        self.events = [clearing(event) if loops else event for event in ordered]
         self._todo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         calls: list[Call] = []
         for event in [*self.events, None]:
@@ -82,20 +83,20 @@ class Plan:
                 self._todo.append((event.f, event.args))
             elif isinstance(event, Clear):
                 self._todo.append((event.array.fill, (0,)))
-        self.is_fenced = any(getattr(event, "fenced", False) for event in notes.events)
-        self._memory = notes  # which keeps what the plan points to
+        self.is_fenced = any(getattr(event, "fenced", False) for event in recorded.events)
+        self._memory = recorded  # which keeps alive what the plan points to
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("a plan points to memory, and what copies it would not have that memory")
+        raise TypeError("a plan cannot be copied: it points to the memory of this one")
 
     def run(self) -> None:
-        """The step once more."""
+        """The step again."""
         for f, args in self._todo:
             f(*args)
 
 
 def clearing(event: Event) -> Event:
-    """Memory that is cleared is cleared by a loop, where one can; all else is as it was."""
+    """A Clear as the call of a loop, if its array is contiguous; any other event as it is."""
     if not isinstance(event, Clear) or not event.array.flags.carray:
         return event
     return Call(clear_loop, (event.array.reshape(-1),), event.array.size, written=(0,))
@@ -107,22 +108,22 @@ def clear_loop(part, parts, x):
 
 
 class Table:
-    """Calls in a row, (1); its columns are what `go_through` reads."""
+    """Calls that follow each other, (1); `go_through` reads its columns."""
 
     def __init__(self, calls: Sequence[Call], threads: int, fine: float | None = None) -> None:
         from .native.calls import pack
 
         self._calls = calls  # which keep the memory alive that the rows point to
-        # a plan has memory of its own to work in: two may run at once
-        self._room = np.empty((threads, max([one.scratch for one in calls])), np.uint8)
-        args = [(*one.args, self._room) if one.scratch else one.args for one in calls]
-        self._blocks = [pack(one) for one in args]
-        self._ways = sharing.FasterWay()
-        parts = [one.parts(threads, FINE if fine is None else fine) for one in calls]
-        # what has one part is all the first thread's, which need not wait between two of these
-        waits = [not (one == other == 1) for one, other in zip(parts, [*parts[1:], 1], strict=True)]
+        # each plan has scratch memory of its own: two may run at the same time
+        self._scratch = np.empty((threads, max([call.scratch for call in calls])), np.uint8)
+        args = [(*call.args, self._scratch) if call.scratch else call.args for call in calls]
+        self._blocks = [pack(block) for block in args]
+        self._way = sharing.FasterWay()
+        parts = [call.parts(threads, FINE if fine is None else fine) for call in calls]
+        # a kernel in one part runs on the first thread, which need not wait between two of these
+        waits = [not (n == after == 1) for n, after in zip(parts, [*parts[1:], 1], strict=True)]
         rows: list[int] = []
-        loops = (one.loop for one in calls)
+        loops = (call.loop for call in calls)
         places = entries(list(zip(loops, args, strict=True)))
         for place, block, *row in zip(places, self._blocks, parts, waits, strict=True):
             rows += (*place, block.buffer_info()[0], *row)
@@ -131,8 +132,8 @@ class Table:
         self._gate = np.zeros(GATE_BYTES // 8, np.int64)
 
     def run(self) -> None:
-        """All calls, on one thread or several, whichever is faster lately."""
-        sharing.run(self.go, self._threads, self._ways)
+        """All calls, on one thread or several, whichever was faster lately."""
+        sharing.run(self.go, self._threads, self._way)
 
     def run_together(self) -> None:
         """All calls, on as many threads as they have parts."""
@@ -148,14 +149,14 @@ class Table:
 
 
 def in_parts(call: Call, parts: int) -> None:
-    """The kernel in that many parts, however small, at the same time."""
+    """The kernel in that many parts at the same time, however small they are."""
     sharing.run(functools.partial(_in_parts, call), parts)
 
 
 def in_parts_if_faster(call: Call, parts: int) -> None:
-    """The kernel in that many parts, or in one, where that is faster."""
-    ways = _ways_of(call.loop, parts, round(math.log2(call.work + 1)))
-    sharing.run(functools.partial(_in_parts, call), parts, ways)
+    """The kernel in that many parts, or in a single part if that is faster."""
+    way = _faster_way(call.loop, parts, round(math.log2(call.work + 1)))
+    sharing.run(functools.partial(_in_parts, call), parts, way)
 
 
 def _in_parts(call: Call, parts: int) -> None:
@@ -166,28 +167,28 @@ def _in_parts(call: Call, parts: int) -> None:
 
 
 def in_one_part(call: Call) -> None:
-    """The kernel in one part."""
-    room = (_scratch(call.scratch),) if call.scratch else ()
-    for_python(call.loop)(0, 1, *call.args, *room)
+    """The kernel in a single part, on this thread."""
+    scratch = (_scratch(call.scratch),) if call.scratch else ()
+    for_python(call.loop)(0, 1, *call.args, *scratch)
 
 
 def _scratch(size: int) -> Array:
-    """(1, size) bytes, this thread's own, to work in again and again."""
-    have: Array | None = getattr(_mine, "scratch", None)
-    if have is None or have.size < size:
-        have = _mine.scratch = np.empty((1, size), np.uint8)
-    return have
+    """A buffer of (1, size) bytes, which this thread uses again and again."""
+    buffer: Array | None = getattr(_of_thread, "scratch", None)
+    if buffer is None or buffer.size < size:
+        buffer = _of_thread.scratch = np.empty((1, size), np.uint8)
+    return buffer
 
 
 @functools.cache
-def _ways_of(_loop: Kernel, _parts: int, _size: int) -> sharing.FasterWay:
-    """What is known of calls of a loop that are about as long."""
+def _faster_way(_loop: Kernel, _parts: int, _size: int) -> sharing.FasterWay:
+    """What is known of calls of a loop with about as much work."""
     return sharing.FasterWay()
 
 
 @helper
 def go_through(part, parts, table, gate):
-    """(1), for one thread. Kernels raise nothing, so whether they did is not looked at."""
+    """(1), for one thread. Kernels raise nothing, so their status is ignored."""
     done, goal = gate.ctypes.data + DONE, 0
     for i in range(len(table)):
         shares = min(parts, table[i, PARTS])
@@ -195,7 +196,7 @@ def go_through(part, parts, table, gate):
             row = table[i]
             call_by_address(row[CALLER], row[FUNCTION], part, shares, row[ARGUMENTS])
         if parts > 1 and table[i, WAITS]:
-            goal += parts  # each thread adds 1 for a row that all wait for
+            goal += parts  # each thread adds 1 for a row after which all wait
             add(done, 1)
             spins = 0
             while read(done) < goal:
@@ -203,27 +204,27 @@ def go_through(part, parts, table, gate):
 
 
 def enter(part, parts, table, gate):
-    """Go through the table together, when all have come.
+    """Go through the table together once all threads have arrived.
 
-    A thread that waits for others that never come would wait forever: numba may run parts one after
-    the other. So the first that has waited too long goes through alone, and the others do nothing.
+    Numba may run parts one after the other: then a thread that waits for the others would wait
+    forever. So the first that has waited too long goes through alone, and the others do nothing.
     """
     at = gate.ctypes.data
-    came, spins = add(at + CAME, 1) + 1, 0
-    while read(at + MET) == 0:
-        if came == parts:
-            replace_if(at + MET, 0, TOGETHER)
-        elif spins > ENTER and replace_if(at + MET, 0, ALONE) == 0:
+    arrived, spins = add(at + ARRIVED, 1) + 1, 0
+    while read(at + DECISION) == 0:
+        if arrived == parts:
+            replace_if(at + DECISION, 0, TOGETHER)
+        elif spins > ENTER and replace_if(at + DECISION, 0, ALONE) == 0:
             go_through(0, 1, table, gate)
         spins = pause(spins) + 1
-    if read(at + MET) == TOGETHER:
+    if read(at + DECISION) == TOGETHER:
         go_through(part, parts, table, gate)
 
 
 def region(parts, table, gate):
-    """Each part once, on a thread of its own if numba has one for it."""
-    for one in prange(parts):
-        enter(intp(one), parts, table, gate)  # numba counts in unsigned numbers
+    """Each part once, each on a thread of its own if numba has enough."""
+    for part in prange(parts):
+        enter(intp(part), parts, table, gate)  # numba counts in unsigned numbers
 
 
 def _table_and_gate(types: Any) -> tuple[Any, Any]:
@@ -236,9 +237,9 @@ alone = with_types(go_through, "go_through", _table_and_gate)
 
 @functools.cache
 def _region() -> Dispatcher:
-    for_python(alone)  # which is tried too, sooner or later: so no later run has to compile it
+    for_python(alone)  # compiled now, because FasterWay tries it sooner or later
     return kept(jit(region, "region", {"enter": compiled(enter)}, parallel=True))
 
 
-prange: Any = None  # in the place of these names numba finds its own
+prange: Any = None  # numba replaces these two names by its own
 intp: Any = None

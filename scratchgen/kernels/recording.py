@@ -1,10 +1,10 @@
-"""What a step does is noted while it does it, so that plans.py can do the same again.
+"""Python costs more than the arithmetic of a small step, so a step is recorded and then replayed.
 
-    with recording() as notes: ...      runs as always; each kernel notes itself and its arguments
+    with recording() as recorded: ...    runs as always; each kernel notes itself and its arguments
 
-A kernel is noted as a Call of its loop, or, where it runs by NumPy, as an Action. So is a draw of
-random numbers, and numbers that are computed anew for each step. Each says which memory it reads
-and which it writes: from that plans.py knows what may be done ahead of the others.
+A kernel is noted as a Call of its loop, or as an Action if NumPy runs it. Draws of random numbers,
+and numbers that change from step to step, are Actions too. Each event says which memory it reads
+and which it writes, so that reordering.py knows what may move, and plans.py can replay the whole.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +20,17 @@ from . import replaced, sharing, workspaces
 from .compiling import Kernel
 
 
-@dataclass(eq=False)  # not frozen: that would take three times as long, at each kernel
+@dataclass(eq=False)  # not frozen, which would take three times as long at each kernel
 class Call:
-    """A kernel: loop(part, parts, *args), and its work in sums of two numbers, about.
+    """A kernel: loop(part, parts, *args), and its work, in additions, about.
 
-    A part is one thread's share of it; see `sharing.share`. `written` are the indices of the
-    arguments that it writes, `changed` those of them that it reads as well. Where `scratch` is not
-    0, the loop has one more argument: memory to work in, so many bytes for each part. `most` is how
-    many parts there may be.
+    A part is the share of one thread; see `sharing.share`. `written` are the indices of the
+    arguments that it writes, `changed` of those that it reads as well. Unless `scratch` is 0, the
+    loop has another argument: a buffer of so many bytes for each part. There may be up to `most`
+    parts.
 
-    What only adds to an array may have a second form, `onto_zero`: another loop and its arguments,
-    for an array that holds nothing but 0.
+    A kernel that adds to an array may have a second form, `onto_zero`: the loop and arguments that
+    write into an array that is 0 everywhere.
     """
 
     loop: Kernel
@@ -43,7 +43,7 @@ class Call:
     onto_zero: tuple[Kernel, tuple[Any, ...]] | None = None
 
     def parts(self, threads: int, fine: float) -> int:
-        """In how many parts to run it, so that there is `fine` of the work for each."""
+        """The number of parts, each with at least `fine` of the work."""
         parts = min(threads, self.most)
         return parts if self.work >= parts * fine else max(1, int(self.work / fine))
 
@@ -59,10 +59,10 @@ class Call:
 
 @dataclass(eq=False)
 class Action:
-    """f(*args), by Python, and the arrays that it reads and writes.
+    """f(*args), run by Python, and the arrays that it reads and writes.
 
-    What is `fenced` may do anything: all before it stays before it, and all after it after it.
-    `also` are other things that it changes, such as a generator of random numbers.
+    No event moves past a `fenced` action, which may do anything. `also` are other objects that it
+    changes, such as a generator of random numbers.
     """
 
     f: Callable[..., Any]
@@ -84,7 +84,7 @@ class Action:
 
 @dataclass(eq=False)
 class Clear:
-    """An array is set to 0."""
+    """Set an array to 0."""
 
     array: Array
 
@@ -102,15 +102,15 @@ Event = Call | Action | Clear
 
 @dataclass
 class Recording:
-    """What was recorded, in order."""
+    """The events of a step, in order."""
 
     events: list[Event] = field(default_factory=list)
-    constants: list[Array] = field(default_factory=list)  # that no step writes
+    constants: list[Array] = field(default_factory=list)  # which no step writes
 
     def foreign_arrays(self, own: Sequence[Array], workspace: workspaces.Workspace) -> list[Array]:
         """Arrays that kernels read or write, and that are neither in the workspace nor `own`.
 
-        NumPy made them in this step, so that in the next one they would hold old numbers.
+        NumPy allocated them in this step: in a replay they would hold the numbers of an old step.
         """
         known = {id(workspaces.owner(x)) for x in (*own, *self.constants)}
         return [
@@ -122,29 +122,29 @@ class Recording:
         ]
 
 
-_notes: ContextVar[Recording | None] = ContextVar("notes", default=None)
+_current: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
 @contextmanager
 def recording() -> Iterator[Recording]:
     """Within it, kernels and actions of this thread are noted as they run."""
-    notes = Recording()
-    outside = _notes.set(notes)
+    recorded = Recording()
+    outside = _current.set(recorded)
     try:
-        yield notes
+        yield recorded
     finally:
-        _notes.reset(outside)
+        _current.reset(outside)
 
 
 def is_recording() -> bool:
     """Whether kernels and actions of this thread are noted."""
-    return _notes.get() is not None
+    return _current.get() is not None
 
 
 def note(call: Call) -> None:
-    """A kernel is about to run, by its loop."""
-    if (notes := _notes.get()) is not None:
-        notes.events.append(call)
+    """Note a kernel that is about to run by its loop."""
+    if (recorded := _current.get()) is not None:
+        recorded.events.append(call)
 
 
 def run_action(
@@ -155,11 +155,11 @@ def run_action(
     also: Sequence[Any] = (),
     fenced: bool = False,
 ) -> None:
-    """f(*args), noted as one action, whatever it calls."""
-    if (notes := _notes.get()) is None:
+    """f(*args), noted as a single action, whatever it calls."""
+    if (recorded := _current.get()) is None:
         f(*args)
         return
-    notes.events.append(Action(f, args, read, written, also, fenced))
+    recorded.events.append(Action(f, args, read, written, also, fenced))
     with not_recording():
         f(*args)
 
@@ -167,25 +167,25 @@ def run_action(
 @contextmanager
 def not_recording() -> Iterator[None]:
     """Within it nothing is noted."""
-    outside = _notes.set(None)
+    outside = _current.set(None)
     try:
         yield
     finally:
-        _notes.reset(outside)
+        _current.reset(outside)
 
 
 def clear(x: Array) -> None:
-    """Every number of x becomes 0."""
+    """x = 0, in place."""
     x = workspaces.writable(x) if workspaces.can_be_written(x) else x
-    if (notes := _notes.get()) is not None:
-        notes.events.append(Clear(x))
+    if (recorded := _current.get()) is not None:
+        recorded.events.append(Clear(x))
     x.fill(0)
 
 
 def contiguous(x: Array) -> Array:
-    """x, or a copy where its memory is not in order, or read-only.
+    """x, or a copy if its memory is not contiguous and aligned, or is read-only.
 
-    For each kind of memory a loop would have to be compiled anew, which takes a second.
+    For each kind of memory a loop would have to be compiled again, which takes a second.
     """
     if x.flags.c_contiguous and x.flags.aligned:
         try:
@@ -205,23 +205,24 @@ def by_numpy(
     onto_zero: Kernel | None = None,
     into: Kernel | None = None,
 ) -> Any:
-    """The arrays that a formula returns for those operands; recorded, in memory of the step.
+    """Run a formula by NumPy, and record it; return its results, in memory of the step.
 
-    `out` is that memory, where there is already some. Two other forms may stand in the place of a
-    formula that is as it was published: `onto_zero`, for a last operand, changed in place, that
-    holds nothing but 0; and `into`, which writes what the formula returns into an array that it is
-    given behind the operands.
+    `out` is that memory, if there is already some. A replay may run another form of an unedited
+    formula: `onto_zero`, if the last operand, changed in place, is 0 everywhere; or `into`, which
+    writes the result into an array that it takes as its last argument.
     """
     pairs = list(zip(args, operands.arguments, strict=True))
-    args = tuple(workspaces.writable(x) if one.in_place else _number(x, one) for x, one in pairs)
-    if (notes := _notes.get()) is None:
+    args = tuple(
+        workspaces.writable(x) if operand.in_place else _number(x, operand) for x, operand in pairs
+    )
+    if (recorded := _current.get()) is None:
         return as_tuple(formula(*args))
     with not_recording(), workspaces.outside():
-        made = as_tuple(formula(*args))
-    kept = (out,) if out is not None else tuple(workspaces.empty(x.shape, x.dtype) for x in made)
-    for place, x in zip(kept, made, strict=True):
+        results = as_tuple(formula(*args))
+    kept = (out,) if out is not None else tuple(workspaces.empty(x.shape, x.dtype) for x in results)
+    for place, x in zip(kept, results, strict=True):
         place[...] = x
-    changed = [x for x, (_, one) in zip(args, pairs, strict=True) if one.in_place]
+    changed = [x for x, (_, operand) in zip(args, pairs, strict=True) if operand.in_place]
     arrays = [x for x in args if isinstance(x, np.ndarray)]
     if (into or onto_zero) and not replaced.is_published(formula):
         into = onto_zero = None
@@ -230,17 +231,17 @@ def by_numpy(
     else:
         f, given = (_again_one if len(kept) == 1 else _again), (formula, args, *kept)
     other = (onto_zero, args) if onto_zero else None
-    notes.events.append(Action(f, given, arrays, [*kept, *changed], onto_zero=other))
+    recorded.events.append(Action(f, given, arrays, [*kept, *changed], onto_zero=other))
     return kept
 
 
-def _number(x: Any, one: Any) -> Any:
-    """A number as one of Python, which takes the dtype of the arrays; all else as it is."""
-    return x.item() if one.is_number and isinstance(x, np.generic) else x
+def _number(x: Any, operand: Any) -> Any:
+    """A number as Python's, which takes the dtype of the arrays; an array as it is."""
+    return x.item() if operand.is_number and isinstance(x, np.generic) else x
 
 
 def _again(formula: Kernel, args: tuple[Any, ...], *kept: Array) -> None:
-    """The formula, what it returns written where it was when it was recorded."""
+    """The formula, its results written where they were in the recorded step."""
     for place, x in zip(kept, as_tuple(formula(*args)), strict=True):
         place[...] = x
 
@@ -251,13 +252,13 @@ def _again_one(formula: Kernel, args: tuple[Any, ...], kept: Array) -> None:
 
 
 def note_constant(x: Array) -> None:
-    """x is the same in every step: a plan can point to it."""
-    if (notes := _notes.get()) is not None:
-        notes.constants.append(x)
+    """Note that x is the same in every step, so that a plan can point to it."""
+    if (recorded := _current.get()) is not None:
+        recorded.constants.append(x)
 
 
 def scheduled(f: Callable[[], Any], count: int = 1, dtype: Any = np.float64) -> Array:
-    """The numbers (count,) that f() gives; in every step anew, before all else."""
+    """The numbers (count,) that f() returns; a replay calls f before all else."""
     array = workspaces.empty((count,), dtype)
     run_action(_fill, (array, f), written=(array,))
     return workspaces.returned(array)
@@ -267,14 +268,14 @@ def _fill(array: Array, f: Callable[[], Any]) -> None:
     array[:] = f()
 
 
-def as_tuple(made: Any) -> tuple[Array, ...]:
-    """What a formula returned: one array, several, or None.
+def as_tuple(results: Any) -> tuple[Array, ...]:
+    """The results of a formula that returned an array, several, or None.
 
-    NumPy makes of arrays without axes what is none.
+    NumPy turns the results of arrays without axes into numbers; here they are arrays again.
     """
-    if made is None:
+    if results is None:
         return ()
-    return tuple(map(np.asarray, made if isinstance(made, tuple) else (made,)))
+    return tuple(map(np.asarray, results if isinstance(results, tuple) else (results,)))
 
 
 def _is_array(x: Any) -> bool:

@@ -1,18 +1,18 @@
-"""What was recorded is put in an order in which it is done faster, with the same results.
+"""Each action of Python between two kernels stops all threads, so actions are moved out of the way.
 
     ahead, among, last = in_order(events)
 
-Kernels that follow each other run together (plans.py), and each action of Python between them
-stops all threads. So an action is done ahead of all kernels, or after them, where no event that it
-would pass reads what it writes, writes what it reads, or writes what it writes:
+Kernels that follow each other run together (plans.py). An action runs ahead of all kernels, or
+after them, if no event that it would pass reads what it writes, writes what it reads, or writes
+what it writes:
 
     W_a R_b = R_a W_b = W_a W_b = nothing in common, for an action a and all events b it passes  (1)
 
-A fenced action may do anything, and nothing passes it.
+Nothing passes a fenced action, which may do anything.
 
-Gradients are cleared, and then added to, which reads and writes them twice. Where the first event
-that touches a window of what was cleared adds to all of it, it writes 0 + x there instead, and the
-window is cleared no more:                                                                   (2)
+A gradient is first cleared and then added to, so its memory is written twice and read once more
+than it need be. If the first event that touches a window of the cleared array adds to all of it, it
+writes 0 + x there instead, and the window is no longer cleared:                              (2)
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ def in_order(events: Sequence[Event]) -> tuple[list[Event], list[Event], list[Ev
 
 
 def _may_pass(event: Event, effects: "Effects", others: list[tuple[Event, "Effects"]]) -> bool:
-    """Whether an action may be done before, or after, all of those events; (1)."""
+    """Whether an action may run before, or after, all of those events; (1)."""
     if not isinstance(event, Action) or event.fenced:
         return False
     return not any(other.is_fenced or effects.meet(other) for _, other in others)
@@ -61,7 +61,7 @@ class Effects:
         self.also = {id(x) for x in event.also} if isinstance(event, Action) else set()
 
     def meet(self, other: "Effects") -> bool:
-        """Whether their order counts."""
+        """Whether the order of the two matters."""
         return (
             _overlap(self.writes, other.reads)
             or _overlap(self.reads, other.writes)
@@ -88,7 +88,7 @@ def span_of(x: Array) -> Span:
 
 
 def writing_first(events: Sequence[Event]) -> list[Event]:
-    """The same events with (2)."""
+    """The same events after (2)."""
     done, effects = list(events), [Effects(event) for event in events]
     cleared: dict[int, list[Event]] = {}
     for i, clear in enumerate(events):
@@ -100,11 +100,11 @@ def writing_first(events: Sequence[Event]) -> list[Event]:
                     done[j] = _onto_zero(done[j])
                     left = [piece for whole in left for piece in _without(span, whole)]
             cleared[i] = [Clear(_window(clear.array, span)) for span in left]
-    return [event for i, one in enumerate(done) for event in cleared.get(i, [one])]
+    return [after for i, event in enumerate(done) for after in cleared.get(i, [event])]
 
 
 def _fills(event: Event, left: list[Span]) -> Span | None:
-    """The memory that an event adds to, if all of it is still to be cleared, and has no gaps."""
+    """The memory that an event adds to, if it has no gaps and all of it is yet to be cleared."""
     if isinstance(event, Clear) or event.onto_zero is None:
         return None
     array = event.writes()[-1]
@@ -118,7 +118,7 @@ def _fills(event: Event, left: list[Span]) -> Span | None:
 
 
 def _onto_zero(event: Any) -> Event:
-    """The event in the form in which it writes what it adds to, and does not read it."""
+    """The event in the form that writes its array instead of adding to it."""
     f, args = event.onto_zero
     if isinstance(event, Action):
         return dataclasses.replace(event, f=f, args=args, onto_zero=None)
@@ -126,7 +126,7 @@ def _onto_zero(event: Any) -> Event:
 
 
 def _without(span: Span, whole: Span) -> list[Span]:
-    """What is left of `whole`."""
+    """What is left of `whole` outside `span`."""
     if span[1] <= whole[0] or whole[1] <= span[0]:
         return [whole]
     pieces = [(whole[0], span[0]), (span[1], whole[1])]

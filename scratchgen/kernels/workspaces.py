@@ -1,18 +1,18 @@
-"""Where arrays lie that kernels return: in new memory, or, in a workspace, where they did before.
+"""New memory is slow, so the arrays of a step lie where those of the last such step lay.
 
     workspace = Workspace()
-    with workspace.step("training"): ...      its arrays lie where those of the last such step did
+    with workspace.step("training"): ...      its arrays reuse the memory of the last such step
     with outside(): ...                       within it, arrays are new
 
-A step asks for the same arrays, in the same order, as the last step of its kind did. So requests
-are counted from its beginning, and the one with the same number is answered by the same memory:
+A step asks for the same arrays, in the same order, as the last step of its kind. So requests are
+counted from the beginning of the step, and each number has a place in the memory:
 
     request i of a step of that kind  ->  place i of that kind                          (1)
 
 Within a step nothing is handed out twice. Steps of different kinds, such as batches of two sizes,
-share the memory, but each kind has places of its own. Places never move, so that a plan (plans.py)
-can point to them. A workspace serves one step at a time; which one is in use belongs to the
-context, and a step of one can be entered within a step of another.
+share the memory, but each kind has places of its own. Places never move, so a plan (plans.py) can
+point to them. A workspace serves a single step at a time. The workspace in use belongs to the
+context, and a step of another workspace can begin within a step.
 """
 
 import math
@@ -26,18 +26,18 @@ import numpy as np
 
 from ..ground.arguments import Array, Shape
 
-LINE = 64  # bytes in a line of the caches, where arrays begin
+LINE = 64  # bytes in a cache line, where arrays begin
 FIRST = 2**16  # bytes of the first chunk
-PAGE = 2**21  # bytes of a large page, where large chunks begin
+PAGE = 2**21  # bytes of a huge page, where large chunks begin
 GARBAGE = {"f": np.nan, "c": np.nan, "i": -(2**30), "u": 77, "b": True}
 
 
 class Workspace:
-    """Memory for steps, one after the other.
+    """An arena: memory that one step after the other uses.
 
-    Memory is taken in chunks: a small one first, then of `chunk` bytes or more. With fills, what is
-    handed out is first filled with NaN, for tests. With guards, the arrays that kernels return are
-    read-only to whoever gets them; kernels themselves write into them.
+    It grows in chunks: a small one first, then of `chunk` bytes or more. With fills, for tests, an
+    array is filled with NaN when it is handed out. With guards, the arrays that kernels return are
+    read-only; only kernels write into them.
     """
 
     def __init__(self, fills: bool = False, guards: bool = False, chunk: int = FIRST) -> None:
@@ -51,7 +51,7 @@ class Workspace:
     def step(self, kind: Hashable = None) -> Iterator[None]:
         """Within it, arrays lie in this workspace, from the first place of that kind on.
 
-        RuntimeError where another of its steps is not over, whose arrays would be written over.
+        Raises RuntimeError during another step, whose arrays it would overwrite.
         """
         if self._is_in_use:
             raise RuntimeError("this workspace is in use, by a step that is not over")
@@ -68,12 +68,12 @@ class Workspace:
         return any(owner(chunk) is owner(x) for chunk in self._chunks)
 
     def poison(self) -> None:
-        """Make NaN of all floats that were handed out, and -1 of whole numbers."""
+        """Turn all floats that were handed out into NaN, and whole numbers into -1."""
         for chunk, end in zip(self._chunks, self._ends, strict=True):
             chunk[:end] = 255
 
     def place(self, shape: Shape, dtype: np.dtype[Any], chunk: int, start: int) -> tuple[Any, ...]:
-        """An array at the first free place from that byte of that chunk on, and where it ends."""
+        """An array at the first free place from that byte of that chunk on, and its end."""
         size = max(1, math.prod(shape)) * dtype.itemsize
         while True:
             if chunk == len(self._chunks):
@@ -89,7 +89,7 @@ class Workspace:
         return array, chunk, start + size
 
     def _new_chunk(self, size: int) -> Array:
-        """A chunk in which an array of that many bytes has room."""
+        """A chunk with room for an array of that many bytes."""
         least = self._chunk if self._chunks else FIRST
         wanted = max(least, sum(map(len, self._chunks)), size + LINE)
         if wanted < PAGE:
@@ -99,7 +99,7 @@ class Workspace:
 
 
 class Step:
-    """What has been asked for since a step began."""
+    """The requests since a step began."""
 
     def __init__(self, workspace: Workspace, places: list[tuple[Array, int, int]]) -> None:
         self.workspace, self._places, self._next = workspace, places, 0
@@ -112,7 +112,7 @@ class Step:
             array = places[i][0]
         else:
             _, chunk, end = places[i - 1] if i else (None, 0, 0)
-            del places[i:]  # from here on this step is another than the last one
+            del places[i:]  # from here on this step differs from the last
             places.append(self.workspace.place(shape, dtype, chunk, end))
             array = places[i][0]
         if self.workspace.fills:
@@ -125,7 +125,7 @@ _step: ContextVar[Step | None] = ContextVar("step", default=None)
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Within it no workspace is in use: arrays are new, and may be kept."""
+    """Within it no workspace is in use: arrays are new, and can be kept."""
     before = _step.set(None)
     try:
         yield
@@ -134,18 +134,18 @@ def outside() -> Iterator[None]:
 
 
 def empty(shape: Shape, dtype: Any) -> Array:
-    """Memory for an array of that shape, in the byte order of the CPU; its numbers are anything."""
+    """An array of that shape, in the byte order of the CPU, not initialised."""
     dtype = np.dtype(dtype).newbyteorder("=")
     step = _step.get()
     return np.empty(shape, dtype) if step is None else step.empty(shape, dtype)
 
 
 class Constant(np.ndarray):
-    """Memory that is written once, when it is made."""
+    """Memory that is written only when it is allocated."""
 
 
 def constant(shape: Shape, value: Any, dtype: Any) -> Array:
-    """An array all of whose numbers, or whose rows, are the value, read-only."""
+    """A read-only array filled with the value: a number, or an array."""
     array = Constant(shape, dtype)
     array[...] = value
     return read_only(array.view(np.ndarray))
@@ -157,22 +157,22 @@ def is_constant(x: Array) -> bool:
 
 
 def returned(x: Array) -> Array:
-    """x as a kernel returns it: in a workspace with guards, read-only."""
+    """x as a kernel returns it: read-only in a workspace with guards."""
     step = _step.get()
     return read_only(x) if step is not None and step.workspace.guards else x
 
 
 def read_only(x: Array) -> Array:
-    """A window into x through which nothing can be written."""
+    """A read-only view of x."""
     x = x.view()
     x.flags.writeable = False
     return x
 
 
 def can_be_written(x: Array) -> bool:
-    """Whether kernels may change x in place: in a step with guards, read-only windows too.
+    """Whether kernels may change x in place: in a step with guards, read-only views too.
 
-    Memory that is itself read-only they may not, as `writable` could not.
+    Memory that is itself read-only cannot be changed, as `writable` fails there.
     """
     if x.flags.writeable:
         return True
@@ -181,10 +181,7 @@ def can_be_written(x: Array) -> bool:
 
 
 def writable(x: Array) -> Array:
-    """x, or, where it is a read-only window, one for writing. Raises ValueError where none can be.
-
-    That is where the memory itself is read-only.
-    """
+    """x, or a writable view of it. Raises ValueError if the memory itself is read-only."""
     if not x.flags.writeable:
         x = x.view()
         x.flags.writeable = True
@@ -192,16 +189,16 @@ def writable(x: Array) -> Array:
 
 
 def arrays_in(x: Any) -> Iterator[Array]:
-    """The arrays in x: an array, or a namespace or list of such, as views of parameters are."""
+    """The arrays in x: an array, or a namespace or list of arrays, as views of parameters are."""
     if isinstance(x, np.ndarray):
         yield x
     elif isinstance(x, SimpleNamespace | list):
-        for one in vars(x).values() if isinstance(x, SimpleNamespace) else x:
-            yield from arrays_in(one)
+        for item in vars(x).values() if isinstance(x, SimpleNamespace) else x:
+            yield from arrays_in(item)
 
 
 def owner(x: Array) -> Array:
-    """The array of which x is a window, or x itself."""
+    """The array that owns the memory of x: x itself, or the array that it is a view of."""
     while isinstance(x.base, np.ndarray):
         x = x.base
     return x
