@@ -1,4 +1,4 @@
-"""Distributions: draws, log-densities and divergences, each with its gradients by name."""
+"""Distributions: draws, log-densities and divergences, each with its gradients."""
 
 from . import bernoulli, categorical, gaussian, importance_draws
 from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian

@@ -3,18 +3,21 @@
     log p(x) = sum_j [x_j log p_j + (1 - x_j) log(1 - p_j)],   p_j = 1 / (1 + exp(-l_j))    (1)
     d log p(x) / dl = x - p                                                                 (2)
 
-Both can be had from e = exp(-|l|). Let `far` be how far x is from the likelier value, 1 - x for
-l >= 0 and x for l < 0, and `rare` the probability of the other value. Then
+p is the probability that a pixel is 1; its logit l can be any number. Where p rounds to 0 or 1, (1)
+takes the logarithm of 0. So the code starts from e = exp(-|l|), which is at most 1. Let `far` be
+the distance of x from the likelier value, 1 - x for l >= 0 and x for l < 0, and `rare` the
+probability of the other value. Then
 
     log p(x) = sum_j [-|l| far - log(1 + e)]                                                (3)
     x - p = rare - far for l >= 0, far - rare for l < 0,   rare = e / (1 + e)               (4)
 
-Where a pixel is certain, these lose no digits. The shorter x l - log(1 + exp(l)) and x - p do: they
-are then small differences of numbers that are not small.
+These lose no digits where a pixel is nearly certain. The shorter x l - log(1 + exp(l)) and x - p
+do, because there they are small differences of larger numbers.
 
-For x in {0, 1} this is a probability: it sums to one over all pictures. For greys between 0 and 1
-it is the cross-entropy that the field trains on, and not a density: compare such numbers with each
-other only, never with those of another likelihood (Loaiza-Ganem and Cunningham 2019).
+For x in {0, 1}, (1) is the log of a probability, and the probabilities of all pictures sum to one.
+For greys between 0 and 1 it is a cross-entropy, on which such models are commonly trained, but not
+the log of a density: never compare it with the log-density of another likelihood (Loaiza-Ganem and
+Cunningham 2019).
 """
 
 from types import SimpleNamespace
@@ -62,7 +65,7 @@ def value_and_gradient(x: Array, logits: Array, dvalue: Array) -> tuple[Array, A
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
-    """Zeros and ones (N, ...), one with probability p."""
+    """Zeros and ones (N, ...), each 1 with probability p."""
     uniform = rng.random(logits.shape, dtype=logits.dtype.type)  # (N, ...), in [0, 1)
     return (uniform < sigmoid(logits)).astype(logits.dtype)
 
@@ -73,14 +76,14 @@ def draw(logits: Array, rng: np.random.Generator) -> Array:
 @loop_of(score_bernoulli, weight=4)
 def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
-    mine = _terms[part]
+    terms = _terms[part]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
         x_n, logits_n, dlogits_n, scale = x[n], logits[n], dlogits[n], dvalue[n]
-        for j in range(mine.size):
+        for j in range(terms.size):
             logit = logits_n[j]
             e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
-            mine[j] = -abs(logit) * far - log1p(e)  # (3)
-            missed = e / (one + e) - far  # rare - far
-            dlogits_n[j] = scale * (missed if logit >= zero else -missed)  # (4)
-        log_prob[n] = sum_of(mine)
+            terms[j] = -abs(logit) * far - log1p(e)  # (3)
+            difference = e / (one + e) - far  # rare - far
+            dlogits_n[j] = scale * (difference if logit >= zero else -difference)  # (4)
+        log_prob[n] = sum_of(terms)

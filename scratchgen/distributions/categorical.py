@@ -1,20 +1,20 @@
-"""Independent categorical numbers: each is one of several classes, given by a logit l_k per class.
+"""Independent categorical numbers: each is one of several classes, with a logit l_k per class.
 
     log p_k = l_k - log sum_i exp(l_i)                            the log-softmax            (1)
     log p(x) = sum_j log p_j,x_j                                                             (2)
     d log p / dl_jk = [x_j = k] - p_jk                                                       (3)
     argmax_k (l_k + noise_k), where P(noise_k <= s) = exp(-exp(-s)), is a draw of p          (4)
 
-j runs over the numbers of an example, k over the classes. The negative of (2) is the softmax
-cross-entropy with whole numbers as labels. The largest logit is taken away before (1), which
-changes nothing but the size of the exponents. Where one class is certain, no digit is lost: in
-log_probabilities the sum is then 1 + the others' exponentials, of which log1p is taken. Where the
-class x is known, let others = sum over k != x of exp(l_k), and total be others + exp(l_x), rounded:
+j runs over the numbers of an example, k over the classes, and [x_j = k] is 1 if x_j is k, otherwise
+0. Minus (2) is the softmax cross-entropy of labels. Before (1), the largest logit is subtracted
+from all; p does not change, and no exponential exceeds 1. No digits are lost if one class is nearly
+certain: `log_probabilities` applies log1p to the sum of the other exponentials. If the class x is
+known, let others = sum over k != x of exp(l_k), and let total be others + exp(l_x), rounded:
 
     log p_x = l_x - log total + lost / total,   lost = (total - exp(l_x)) - others           (5)
     1 - p_x = others / total                                                                 (6)
 
-Rounding has made the total too large by `lost`; (5) takes that back, to first order.
+Rounding makes the total too large by `lost`; (5) corrects for that, to first order.
 Sources: Bridle 1990; (4) Gumbel 1954.
 """
 
@@ -32,16 +32,16 @@ from .rows import alike, in_rows
 
 
 def log_probabilities(logits: Array) -> Array:
-    """log p_k, finite wherever the logits are: any shape (..., classes) -> the same shape."""
+    """log p_k, finite if the logits are: any shape (..., classes) -> the same shape."""
     largest = logits.argmax(axis=-1)[..., None]  # (..., 1)
     below = logits - np.take_along_axis(logits, largest, axis=-1)  # (..., classes), <= 0
-    others = np.exp(below)  # (..., classes), without the largest from the next line on
+    others = np.exp(below)  # (..., classes); the next line takes the largest out
     np.put_along_axis(others, largest, 0, axis=-1)
     return below - np.log1p(others.sum(axis=-1, keepdims=True))  # (1)
 
 
 def probabilities(logits: Array) -> Array:
-    """The softmax: (..., classes) -> the same shape, each row with the sum 1.
+    """The softmax: (..., classes) -> the same shape; the probabilities of a number sum to 1.
 
     >>> probabilities(np.log([[1.0, 3.0]])).round(6)
     array([[0.25, 0.75]])
@@ -59,8 +59,10 @@ def log_prob(labels: Array, logits: Array) -> Array:
     """
     last = logits.shape[-1] - 1
     if labels.size and not 0 <= labels.min() <= labels.max() <= last:
-        came = f"labels go from {labels.min()} to {labels.max()}"
-        raise DataError(f"{came}, wants whole numbers 0 ... {last}: a logit for each class")
+        raise DataError(
+            f"labels go from {labels.min()} to {labels.max()}, wants whole numbers 0 ... {last}: "
+            f"a logit for each class"
+        )
     labels = labels.astype(logits.real.dtype)
     return value_and_gradient(labels, logits, np.ones(len(labels), labels.dtype))[0]
 
@@ -76,7 +78,7 @@ def log_prob_gradients(labels: Array, logits: Array, dvalue: Array) -> SimpleNam
 def value_and_gradient(labels: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """log p(x) (N,) and its gradient by the logits (N, ..., classes); all of one dtype.
 
-    A number that is no label has no probability: its logarithm is NaN.
+    log p(x) is NaN for a number that is not a label.
     """
     log_prob, dlogits = score_categorical(in_rows(labels), in_rows(logits), dvalue)
     return log_prob, dlogits.reshape(logits.shape)
@@ -100,7 +102,7 @@ def most_probable(logits: Array) -> Array:
 def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """x (N, D) in 0 ... K - 1, logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D).
 
-    Of logits and dlogits, the K of a number lie side by side.
+    The K logits of each number lie side by side.
     """
     by_class = logits.reshape(*x.shape, logits.shape[1] // x.shape[1])  # (N, D, K)
     hit = x[:, :, None] == np.arange(by_class.shape[2])  # (N, D, K)
@@ -145,12 +147,12 @@ def score_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _t
             for k in range(classes):
                 others += e[k]
             totals[j] = total = others + of_hit
-            share_of_one = one / total
-            terms[j] += ((total - of_hit) - others) * share_of_one  # (5)
+            inverse = one / total
+            terms[j] += ((total - of_hit) - others) * inverse  # (5)
             for k in range(classes):
-                e[k] = -scale * (e[k] * share_of_one)  # (3)
+                e[k] = -scale * (e[k] * inverse)  # (3)
             if label >= 0:
-                e[label] = scale * (others * share_of_one)  # (6)
+                e[label] = scale * (others * inverse)  # (6)
         for j in range(size):
             terms[j] -= log(totals[j])  # (5)
         log_prob[n] = sum_of(terms)  # (2)
@@ -158,6 +160,6 @@ def score_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _t
 
 @helper
 def label_of(x, classes):
-    """x as a whole number, or -1 where it is none of 0 ... classes - 1."""
+    """x as a whole number, or -1 if it is not one of 0 ... classes - 1."""
     label = np.int64(x) if 0 <= x < classes else np.int64(-1)
     return label if label == x else np.int64(-1)

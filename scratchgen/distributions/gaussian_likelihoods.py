@@ -1,4 +1,4 @@
-"""Gaussian likelihoods: four ways to come by a variance, from a setting to one per number.
+"""Gaussian likelihoods: four choices of the variance, from a setting to one for each number.
 
     FixedGaussian       the decoder gives mu per number; the variance is a setting
     MeanSquaredError    mu per number; the variance is D/2, and therefore
@@ -32,11 +32,11 @@ from .likelihoods import Likelihood
 from .rows import alike, in_rows
 
 LEAST = 1e-30  # below it, 1 / variance times a square could leave float32
-LEAST_TEXT = "what is added to each variance that the decoder gives"
+LEAST_TEXT = "added to each variance that the decoder gives"
 
 
 def variance_above_0(value: Any, what: str) -> float:
-    """`value` as a variance, which is above 0."""
+    """`value` as a variance; OptionError unless it is above 0."""
     try:
         return finite(value, what, least=LEAST)
     except OptionError as problem:
@@ -47,14 +47,14 @@ def variance_above_0(value: Any, what: str) -> float:
 
 
 class _Normal(Likelihood):
-    """What the Gaussian kinds share; they differ in where raw has mu and log_var."""
+    """What the Gaussian likelihoods share; they differ in where raw holds mu and log_var."""
 
     def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         """log p(x|z) (N,) and its gradient by raw, in rows."""
         raise NotImplementedError
 
     def _log_var(self, raw: Array) -> Any:
-        """The log-variance of each number of `mean`, or one that numbers share."""
+        """The log-variance of each number of `mean`, or one that several share."""
         raise NotImplementedError
 
     def log_prob(self, x: Array, raw: Array) -> Array:
@@ -96,7 +96,7 @@ class _OneVariance(_Normal):
 
 @dataclass(frozen=True)
 class FixedGaussian(_OneVariance):
-    """Real numbers around the decoder's mu, with one variance for all that is not learnt.
+    """Real numbers around the decoder's mu, all with the same variance, which is not learnt.
 
     Raises OptionError unless the variance is above 0.
 
@@ -116,9 +116,9 @@ class FixedGaussian(_OneVariance):
 class MeanSquaredError(_OneVariance):
     """The mean squared error as a likelihood: the Gaussian around mu with the variance D/2.
 
-    By (1), `reconstruction` is then the mean squared error, plus a number that mu cannot change.
-    D/2, 392 for a digit, is far more than pixels in [0, 1] vary by: draws drown in noise, and the
-    KL term weighs much. To draw samples, take another Gaussian.
+    By (1), `reconstruction` is then the mean squared error, plus a constant. But D/2, 392 for a
+    digit, is far more than the variance of pixels in [0, 1]: draws drown in noise, and the KL term
+    has much weight. To draw samples, take another Gaussian.
 
     >>> MeanSquaredError().variance_for((28, 28, 1))
     392.0
@@ -137,7 +137,7 @@ class SharedGaussian(_Normal):
     """Real numbers, each with its mean, and one variance for all numbers of an example.
 
     raw is (N, D + 1), whatever the shape of x: D means and one s; `mean` and `draw` are (N, D).
-    Where the decoder's last number is a learnt constant, one variance is learnt for all examples.
+    If the decoder's last number is a learnt constant, one variance is learnt for all examples.
     Raises OptionError unless the least variance is above 0.
 
     >>> SharedGaussian().raw_shape((28, 28, 1))
@@ -164,7 +164,7 @@ class SharedGaussian(_Normal):
 
 @dataclass(frozen=True)
 class Gaussian(_Normal):
-    """Real numbers, each with a mean and a variance that the decoder gives; see gaussian.py.
+    """Real numbers, each with a mean and a variance from the decoder; see gaussian.py.
 
     Raises OptionError unless the least variance is above 0.
 

@@ -81,36 +81,36 @@ def score_gaussian(
 @loop_of(score_fixed_gaussian)
 def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
     number = x.dtype.type
-    precision, half, mine = exp(-lv), number(0.5), _terms[part]
-    constant = number(mine.size) * (number(LOG_TWO_PI) + lv)
+    precision, half, terms = exp(-lv), number(0.5), _terms[part]
+    constant = number(terms.size) * (number(LOG_TWO_PI) + lv)
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
         x_n, mu_n, dmu_n, scale = x[n], mu[n], dmu[n], dvalue[n]
-        for j in range(mine.size):
+        for j in range(terms.size):
             d = x_n[j] - mu_n[j]
-            mine[j] = d * (d * precision)
+            terms[j] = d * (d * precision)
             dmu_n[j] = scale * (d * precision)  # (5)
-        log_prob[n] = -half * (constant + sum_of(mine))  # (4)
+        log_prob[n] = -half * (constant + sum_of(terms))  # (4)
 
 
 @loop_of(score_shared_gaussian)
 def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
-    number, mine = x.dtype.type, _terms[part]
-    one, half, size = number(1), number(0.5), number(mine.size)
+    number, terms = x.dtype.type, _terms[part]
+    one, half, size = number(1), number(0.5), number(terms.size)
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
-        x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, mine.size]
+        x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, terms.size]
         e = exp(-abs(s - least))
         lv = max(s, least) + log1p(e)  # (2)
         precision = exp(-lv)
-        for j in range(mine.size):
+        for j in range(terms.size):
             d = x_n[j] - raw_n[j]
-            mine[j] = d * (d * precision)
+            terms[j] = d * (d * precision)
             d_raw_n[j] = scale * (d * precision)  # (5)
-        squares = sum_of(mine)
+        squares = sum_of(terms)
         log_prob[n] = -half * (size * (number(LOG_TWO_PI) + lv) + squares)  # (4)
         slope = (one if s >= least else e) / (one + e)
-        d_raw_n[mine.size] = half * scale * (squares - size) * slope  # (3, 5)
+        d_raw_n[terms.size] = half * scale * (squares - size) * slope  # (3, 5)
 
 
 @loop_of(score_gaussian, weight=6)

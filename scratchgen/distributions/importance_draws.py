@@ -1,4 +1,4 @@
-"""K draws from q(z|x) for each example, and how much likelier each is under the prior than under q.
+"""K draws of q(z|x) for each example, each with its log-ratio, log p(z) - log q(z|x).
 
 Draw k of example n is row n K + k. With z = mu + exp(lv / 2) noise, and the prior p = N(0, I),
 

@@ -1,9 +1,9 @@
-"""What a decoder's numbers mean: the likelihood p(x|z) reads them, scores x, and draws.
+"""A likelihood p(x|z) gives meaning to the numbers of a decoder: it scores x with them, or draws x.
 
     Bernoulli      the decoder gives a logit per pixel
     Categorical    the decoder gives a logit per number and class
 
-The Gaussian kinds are in gaussian_likelihoods.py.
+These numbers are called raw. The Gaussian likelihoods are in gaussian_likelihoods.py.
 """
 
 from dataclasses import dataclass
@@ -22,28 +22,25 @@ from . import bernoulli, categorical
 
 @dataclass(frozen=True)
 class Likelihood(Part):
-    """What every likelihood does: x (N, *shape), and raw (N, *raw_shape(shape)) from a decoder.
+    """What every likelihood does, for x (N, *shape) and raw (N, *raw_shape(shape)).
 
     Likelihoods are frozen dataclasses: their fields are their settings.
     """
 
     name: ClassVar[str]
-    formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
-    is_density: ClassVar[bool] = True  # of x, per unit of x; otherwise a probability
-    bounds: ClassVar[tuple[float, float] | None] = None  # of the x that it can score; None: any
+    formula: ClassVar[str] = ""  # in one line, for `scratchgen explain`
+    is_density: ClassVar[bool] = True  # of x, per unit of x; if False, a probability
+    bounds: ClassVar[tuple[float, float] | None] = None  # of x; None for any real number
 
     def raw_shape(self, shape: Shape) -> Shape:
-        """What a decoder must give for examples of `shape`: by default their own."""
+        """The shape of raw for examples of `shape`; by default the same."""
         return shape
 
     def check(self, x: Array, what: str = "x") -> None:
-        """DataError unless x, called `what`, can be scored; most score every real number."""
+        """DataError unless x, called `what`, can be scored; most can score every real number."""
 
     def expect(self, x: Array, raw: Array) -> None:
-        """ShapeError unless raw is of the shape that a decoder must give for x.
-
-        KindError where one of them is no array.
-        """
+        """ShapeError unless raw has the shape for x; KindError unless both are arrays."""
         expect_arrays(self, x=x, raw=raw)
         wanted = (len(x), *self.raw_shape(x.shape[1:]))
         if raw.shape != wanted:
@@ -59,15 +56,15 @@ class Likelihood(Part):
         raise NotImplementedError
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
-        """d log p(x|z) / d raw, in raw's shape, each example weighed by dvalue (N,)."""
+        """d log p(x|z) / d raw, in raw's shape, each example multiplied by dvalue (N,)."""
         raise NotImplementedError
 
     def value_and_gradient(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
-        """`log_prob` and `raw_gradient`; a kind that gets both from one formula overrides this."""
+        """`log_prob` and `raw_gradient`; override it if one formula gives both."""
         return self.log_prob(x, raw), self.raw_gradient(x, raw, dvalue)
 
     def mean(self, raw: Array) -> Array:
-        """E[x|z], with as many numbers as x; for categories the most probable one."""
+        """E[x|z], with as many numbers as x; for categories the most probable class."""
         raise NotImplementedError
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
@@ -75,14 +72,14 @@ class Likelihood(Part):
         raise NotImplementedError
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """A class with its own log_prob or raw_gradient does not inherit a `value_and_gradient`
-        that was written for other formulas.
+        """A class with its own log_prob or raw_gradient does not inherit the `value_and_gradient`
+        of other formulas.
         """
         super().__init_subclass__(**settings)
         if {"log_prob", "raw_gradient"} & vars(cls).keys() and "value_and_gradient" not in vars(
             cls
         ):
-            cls.value_and_gradient = Likelihood.value_and_gradient  # type: ignore[method-assign] # of a class being made
+            cls.value_and_gradient = Likelihood.value_and_gradient  # type: ignore[method-assign] # cls is new
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ class Bernoulli(Likelihood):
 
 @dataclass(frozen=True)
 class Categorical(Likelihood):
-    """Whole numbers 0 ... classes - 1, held as floats, each from its softmax; see categorical.py.
+    """Whole numbers 0 ... classes - 1, as floats, each drawn by a softmax; see categorical.py.
 
     Raises OptionError for fewer than two classes.
 
@@ -152,7 +149,7 @@ class Categorical(Likelihood):
         )
 
     def _first_bad(self, x: Array) -> Shape | None:
-        """The indices of the first number in x (N, *shape) that is no class, or None."""
+        """The index of the first number in x (N, *shape) that is not a class, or None."""
         for rows in chunks(len(x)):
             part = x[rows]
             bad = (part != np.floor(part)) | (part < 0) | (part >= self.classes)
@@ -175,7 +172,7 @@ class Categorical(Likelihood):
         return categorical.value_and_gradient(x, raw, dvalue)
 
     def mean(self, raw: Array) -> Array:
-        """The most probable class of each number: classes have no order, and so no mean."""
+        """The most probable class of each number, because classes have no mean."""
         by_number = raw.reshape(-1, self.classes)  # (N D, classes)
         return categorical.most_probable(by_number).reshape(raw.shape[:-1])  # (N, *shape)
 
@@ -186,9 +183,9 @@ class Categorical(Likelihood):
 def log_prob_and_gradient(
     likelihood: Likelihood, x: Array, raw: Array, weight: float
 ) -> tuple[Array, Array]:
-    """log p(x|z) (N,), and its gradient by raw (N, ...), each example of which has that weight.
+    """log p(x|z) (N,), and its gradient by raw (N, ...), multiplied by `weight`.
 
-    Raises ShapeError or KindError where a user's own likelihood gives anything else.
+    Raises ShapeError or KindError if a user's own likelihood returns arrays that do not fit.
     """
     dvalue = full((len(x),), weight, raw.dtype)  # (N,)
     value, gradient = likelihood.value_and_gradient(x, raw, dvalue)

@@ -20,10 +20,10 @@ LIKELIHOODS = Registry(
 
 
 def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:
-    """A likelihood: `choice` itself or, of a name or a class, the one with its default settings.
+    """The likelihood `choice`; a name or a class stands for one with default settings.
 
-    None is Bernoulli for pictures, and Gaussian for all else.
-    Raises OptionError for an unknown name, OptionError or KindError for what says too little.
+    None stands for Bernoulli for pictures, and Gaussian for everything else.
+    Raises OptionError for an unknown name, OptionError or KindError for an incomplete choice.
 
     >>> likelihood_for("gaussian_fixed", (2,))
     FixedGaussian(variance=1.0)

@@ -1,16 +1,15 @@
-"""The prior p(z): what z is drawn from before a generator or a decoder turns it into an example.
+"""The prior p(z), from which z is drawn before a generator or decoder turns it into an example.
 
     StandardNormal     z ~ N(0, I)                                                      (1)
     Uniform            z_j ~ U(-bound, bound);  its variance is bound^2 / 3             (2)
     Ring               z ~ N(c_m, std^2 I), each m of 0 ... M - 1 with probability 1/M
                        c_m = radius (cos(2 pi m / M), sin(2 pi m / M), 0, 0, ...)       (3)
 
-A VAE's KL term needs the density of its prior, and is written for (1). A GAN needs draws alone, and
-so does an adversarial autoencoder, whose discriminator compares codes with draws of the prior. (2)
-has a variance of 1 for bound = sqrt(3), the default, as in the code of Goodfellow et al. 2014. (3)
-is like the mixture that Makhzani et al. 2016 take as the prior for codes of digits, but with round
-components. Its circle lies in the plane of the first two latents, and each further latent is
-N(0, std^2), so that it takes two latents or more.
+The KL term of a VAE needs the density of the prior, and is written for (1). A GAN needs only draws,
+and so does an adversarial autoencoder, whose discriminator compares codes with draws. (2) has the
+variance 1 for bound = sqrt(3), the default, as in the code of Goodfellow et al. 2014. (3) is like
+the mixture of Makhzani et al. 2016 for codes of digits, but its components are round. The circle
+lies in the plane of the first two latents; each further latent is N(0, std^2).
 """
 
 import math
@@ -25,7 +24,7 @@ from ..ground.parts import Part, Registry, setting
 from ..kernels import add_scaled, full, integers, standard_normal, take_rows, uniform
 from ..nn.layer import accept
 
-MOST = 10_000  # components of a mixture
+MOST = 10_000  # components
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,10 @@ class Prior(Part):
     """
 
     name: ClassVar[str]
-    formula: ClassVar[str] = ""  # in a line, for `scratchgen explain`
+    formula: ClassVar[str] = ""  # in one line, for `scratchgen explain`
 
     def check(self, latent: int) -> None:
-        """OptionError where the prior cannot have that many latents; most take any number."""
+        """OptionError if the prior cannot have that many latents; most can have any number."""
 
     def draw(self, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
         """n draws of z: (n, latent)."""
@@ -63,7 +62,7 @@ class StandardNormal(Prior):
 
 @dataclass(frozen=True)
 class Uniform(Prior):
-    """(2): independent, each latent anywhere between two bounds.
+    """(2): independent, each latent uniform between -bound and bound.
 
     Raises OptionError unless the bound is above 0.
     """
@@ -80,19 +79,23 @@ class Uniform(Prior):
 
 @dataclass(frozen=True)
 class Ring(Prior):
-    """(3): a mixture of Gaussians, whose means lie on a circle.
+    """(3): a mixture of Gaussians whose means lie on a circle.
 
-    Raises OptionError for fewer than one mode, and for a radius or a std that is not above 0.
+    Raises OptionError unless there is a mode, and the radius and std are above 0.
     """
 
     modes: int = setting(10, whole, "number of components", "prior-modes", least=1, most=MOST)
-    radius: float = setting(3.0, finite, "radius of their circle", "prior-radius", above=True)
-    std: float = setting(0.3, finite, "standard deviation of each", "prior-std", above=True)
+    radius: float = setting(
+        3.0, finite, "radius of the circle of their means", "prior-radius", above=True
+    )
+    std: float = setting(
+        0.3, finite, "standard deviation of each component", "prior-std", above=True
+    )
     name: ClassVar[str] = "ring"
     formula: ClassVar[str] = "z ~ N(c_m, std^2 I), m one of the modes, c_m on a circle"
 
     def check(self, latent: int) -> None:
-        """OptionError for fewer than two latents, which have no circle."""
+        """OptionError for fewer than two latents: a circle needs two."""
         if latent < 2:
             raise OptionError(
                 f"latent={latent} for the prior {self}: wants 2 or more, for a circle"
@@ -107,7 +110,7 @@ class Ring(Prior):
 
     def means(self, latent: int) -> Array:
         """c (M, latent), in float64."""
-        angle = 2 * np.pi * np.arange(self.modes) / self.modes  # (M,): the last is not the first
+        angle = 2 * np.pi * np.arange(self.modes) / self.modes  # (M,), without 2 pi
         circle = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (M, 2)
         return np.pad(circle, ((0, 0), (0, latent - 2)))  # (M, latent)   (3)
 
@@ -120,9 +123,9 @@ PRIORS = Registry(
 
 
 def drawn(prior: Prior, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:
-    """n draws of the prior: (n, latent), of that dtype.
+    """n draws of the prior: (n, latent), in that dtype.
 
-    Raises ShapeError or KindError where a user's own prior returns anything else.
+    Raises ShapeError or KindError if a user's own prior returns anything else.
     """
     z = prior.draw(rng, n, latent, dtype)  # (n, latent)
     return accept(prior, "draw", "z", z, (n, latent), np.dtype(dtype))

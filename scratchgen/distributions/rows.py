@@ -1,4 +1,4 @@
-"""Examples as rows of numbers, in one dtype, as formulas take them."""
+"""Formulas take examples as rows of numbers, in one dtype."""
 
 import math
 
@@ -8,11 +8,11 @@ from ..ground.arguments import Array
 
 
 def in_rows(x: Array) -> Array:
-    """The same numbers: (N, ...) -> (N, D)."""
+    """The numbers of each example in a row: (N, ...) -> (N, D)."""
     return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def alike(*arrays: Array) -> list[Array]:
-    """The same numbers, in the dtype that holds those of all."""
+    """The same arrays in one dtype, the widest among them."""
     dtype = np.result_type(*arrays)
     return [x.astype(dtype, copy=False) for x in arrays]

@@ -1,4 +1,4 @@
-"""Losses: a value per example, and gradients by name."""
+"""Losses: a value for each example, and its gradients."""
 
 from .classes import cross_entropy
 from .games import (

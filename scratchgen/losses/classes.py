@@ -1,15 +1,15 @@
 """The cross-entropy of labels: what a classifier minimises, from a logit for each class.
 
-Of an example with the label m, a class from 0 to C - 1, a classifier gives C logits l_k:
+For an example with the label m, a class from 0 to C - 1, a classifier gives C logits l_k:
 
     value = -log p_m,   p_k = exp(l_k) / sum_i exp(l_i)                                 (1)
     d value / dl_k = p_k - [k = m]                                                      (2)
 
-(1) is minus the log-probability of one categorical number; distributions/categorical.py computes it
-without losing digits where a class is almost certain. In an auxiliary classifier GAN the
-discriminator gives such logits beside its score. It minimises (1) for real examples, with their
-labels, and for generated ones, with the labels that the generator was given; the generator
-minimises (1) for the generated ones. Source: Odena et al. 2017.
+[k = m] is 1 for k = m, otherwise 0. (1) is minus the log-probability of one categorical number;
+distributions/categorical.py computes it without losing digits where a class is almost certain. In
+an auxiliary classifier GAN the discriminator gives such logits beside its score. It minimises (1)
+for real examples, with their labels, and for fake ones, with the labels that the generator was
+given; the generator minimises (1) for the fake ones. Source: Odena et al. 2017.
 """
 
 from ..distributions import categorical
@@ -21,14 +21,14 @@ from ..kernels import formula, full, loop_of, scale, share_row
 
 @formula("logits (N, C), labels (N,) int64 below C -> x (N, 1)")
 def floats_like(logits: Array, labels: Array) -> Array:
-    """labels (N,) in 0 ... C - 1 -> the same numbers (N, 1), in the dtype of logits (N, C)."""
+    """labels (N,) in 0 ... C - 1 -> (N, 1), in the dtype of logits (N, C)."""
     return labels[:, None].astype(logits.real.dtype)
 
 
 def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, Array]:
     """labels (N,) int64, logits (N, C) -> value (N,), nats, and dlogits (N, C).
 
-    dlogits is the gradient of weight sum_n value_n; value itself is not weighted. Raises DataError
+    dlogits is the gradient of weight sum_n value_n; value itself has no weight. Raises DataError
     for a label outside 0 ... C - 1, ShapeError or KindError for arrays that do not fit.
 
     >>> import numpy as np
@@ -38,9 +38,7 @@ def cross_entropy(labels: Array, logits: Array, weight: float) -> tuple[Array, A
     """
     x = floats_like(logits, labels)  # (N, 1)
     dvalue = full((len(x),), -weight, x.dtype)  # (N,)
-    log_prob, dlogits = categorical.value_and_gradient(
-        x, logits[:, None], dvalue
-    )  # (N,), (N, 1, C)
+    log_prob, dlogits = categorical.value_and_gradient(x, logits[:, None], dvalue)
     return scale(log_prob, -1.0), dlogits.reshape(logits.shape)  # (N,), (N, C)   (1), (2)
 
 

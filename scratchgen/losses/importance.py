@@ -1,30 +1,30 @@
-"""The importance-weighted bound: K draws from q(z|x) bound log p(x) more tightly than one.
+"""The importance-weighted bound: K draws of q(z|x) bound log p(x) more tightly than one draw.
 
 A draw z_k ~ q(z|x) has the importance weight w_k = p(x|z_k) p(z_k) / q(z_k|x), whose expectation is
-p(x). The average of K weights has the same expectation, and varies less. As log is concave,
+p(x). The mean of K weights has the same expectation, and varies less. As log is concave,
 
     bound = log (1/K sum_k w_k),   E[bound] <= log p(x)                                 (1)
 
-For K = 1 this is the ELBO, with its KL estimated from the draw; E[bound] rises with K to log p(x).
-With the normalised weights
+For K = 1 this is the ELBO, with its KL estimated from the draw; as K grows, E[bound] rises to
+log p(x). With the normalised weights
 
     w~_k = w_k / sum_i w_i,   the softmax of log w over the K draws                     (2)
     d bound / d log w_k = w~_k                                                          (3)
 
-The better a draw explains x, the larger its log w_k and its share w~_k. (Mind the sign: a softmax
-of the losses -log w_k would learn from the worst draw.) The gradients of the bound are
+The better a draw explains x, the larger are its log w_k and its share w~_k. (Mind the sign: a
+softmax of the losses -log w_k would learn from the worst draw.) The gradients of the bound are
 
     decoder                              sum_k w~_k d log p(x|z_k)                      (4)
     encoder, total derivative            sum_k w~_k d log w_k                           (5)
     encoder, doubly reparameterised      sum_k w~_k^2 (d log w_k / dz_k) dz_k           (6)
 
 In (5) the encoder's parameters move z_k, and they also move the density q(z_k|x) in log w_k. The
-expectation of the second part can be written as a derivative along z_k, too; added to the first
-part, that gives (6), in which q's parameters are held fixed in log w_k. (6) has the expectation of
-(5) and less noise: as K grows, (5) drowns in its noise, and (6) does not. For a Gaussian q they are
+expectation of the second part can be written as a derivative along z_k, too. Added to the first
+part, it gives (6), in which q's parameters are held fixed in log w_k. (6) has the expectation of
+(5), but as K grows, (5) drowns in its noise, and (6) does not. For a Gaussian q they are
 (2, 3) of distributions/importance_draws.py.
 
-With the largest log w taken out, m = max_k log w_k, nothing overflows:
+Nothing overflows if the largest, m = max_k log w_k, is subtracted first:
 
     bound = m + log (1/K sum_k exp(log w_k - m))                                        (7)
 

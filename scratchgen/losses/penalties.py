@@ -250,13 +250,13 @@ def between_loop(part, parts, real, fake, e, x):
 
 @loop_of(row_norms)
 def row_norms_loop(part, parts, x, norm, _terms):
-    mine = _terms[part]
+    terms = _terms[part]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
         x_n = x[n]
-        for j in range(mine.size):
-            mine[j] = x_n[j] * x_n[j]
-        norm[n] = np.sqrt(sum_of(mine))
+        for j in range(terms.size):
+            terms[j] = x_n[j] * x_n[j]
+        norm[n] = np.sqrt(sum_of(terms))
 
 
 @loop_of(first_of)

@@ -149,7 +149,9 @@ TEXTS = (
          "keepdims=True) / (1 + len(values))"),
     Edit("a write in train/trainer.py", STEP, **after(REPORT, "gradient.vector[:3] = 0")),
     Edit("a comment", BERNOULLI, SCORE, "    # signs\n", counts=False),
-    Edit("a docstring", ADAM, '    """theta, g, m, v (P,), coeff', '    """Adam: coeff', counts=False),
+    Edit(
+        "a docstring", ADAM, '    """theta, g, m, v (P,), co', '    """Adam: co', counts=False,
+    ),
     Edit("CRLF", DENSE, "\n", "\r\n", counts=False, line=""),
 )  # fmt: skip
 
