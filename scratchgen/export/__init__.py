@@ -1,4 +1,4 @@
-"""Ways out: models in files."""
+"""Models are saved to files and loaded from them."""
 
 from .files import load, save
 

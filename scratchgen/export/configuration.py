@@ -1,7 +1,7 @@
-"""A model without its arrays, as JSON: what it is made of, and how it was trained.
+"""A model without its arrays, as JSON: its networks, its settings, and how it was trained.
 
-What is written here can be read here: before it is given to anybody, it is built again. Reading
-trusts nothing: layers take no memory, and how many there may be, and how deep, is counted first.
+A configuration is written only if the same model can be built from it. Reading trusts nothing:
+layers take no memory, and their number and depth are checked before they are built.
 See docs/file-format.md.
 """
 
@@ -22,16 +22,16 @@ from ..nn.network import places
 from .records import plain_log
 from .translation import EARLIER, FORMAT, translated
 
-LONGEST_CONFIG = 2**22  # letters, of which NumPy makes four bytes each
-MOST_PARTS = 2**17  # dicts and lists in a configuration, which take far more memory than letters
+LONGEST_CONFIG = 2**22  # letters, of four bytes each in an array
+MOST_PARTS = 2**17  # dicts and lists, which take far more memory than letters
 LONGEST_NAME = 1_000  # letters of an array's name
-MOST_LAYERS = 50_000  # that are described, those with layers within them too
-MOST_PLACES = 10_000  # layers that a pass goes through; a few, used again, could be 2^60
-MOST_DEPTH = 64  # layers within each other
+MOST_LAYERS = 50_000  # that are described, nested layers included
+MOST_PLACES = 10_000  # layers that a pass goes through; a few that are used again could make 2^60
+MOST_DEPTH = 64  # nested layers
 
 
 def known() -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """What a file names, and where users add their own: models, layers, and parts of models."""
+    """The registries of what a file names: models, layers, and parts of models; and their names."""
     fields = (field for kind in MODELS.values() for field in family_settings(kind))
     kinds = {field.name: field.metadata.get("registry") for field in fields}
     return {
@@ -42,7 +42,7 @@ def known() -> dict[str, tuple[str, Mapping[str, Any]]]:
 
 
 def config(model: Model) -> dict[str, Any]:
-    """Everything about a model but its arrays, as plain numbers, strings, lists and dicts."""
+    """All of a model but its arrays, as plain numbers, strings, lists and dicts."""
     described = {
         "format": FORMAT,
         **describe_model(model),
@@ -54,7 +54,7 @@ def config(model: Model) -> dict[str, Any]:
 
 
 def checked_json(model: Model) -> str:
-    """The configuration as JSON, once it is known that `load` builds the same model from it."""
+    """The configuration as JSON, if `load` can build the same model from it, or an error."""
     try:
         text = json.dumps(config(model), allow_nan=False)
     except ScratchgenError:
@@ -67,22 +67,22 @@ def checked_json(model: Model) -> str:
         same = _arrays(again) == _arrays(model) and json.dumps(config(again)) == text
     except MemoryError:
         raise
-    except Exception as problem:  # a layer or a model of the user's own may raise anything
+    except Exception as problem:  # a user's own layer or model may raise anything
         raise OptionError(
-            f"no file can hold this {model.kind}, because it could not be built again from what "
-            f"describes it ({said(problem)})"
+            f"no file can hold this {model.kind}, because it could not be built again from "
+            f"its description ({said(problem)})"
         ) from problem
     if not same:
         raise OptionError(
-            f"no file can hold this {model.kind}, because another would be built from what "
-            f"describes it: the fields of a layer must be all that it is made of"
+            f"no file can hold this {model.kind}, because its description would build "
+            f"another: a layer must consist of its fields only"
         )
     if is_too_long(text):
         log = not is_too_long(json.dumps({**described, "training": []}))
         advice = "keep fewer records, or shorter" if log else "take fewer layers"
         raise DataError(
-            f"no file can hold this {model.kind}, because what describes its layers and its "
-            f"{len(model.training_log):,} records of training has {len(text):,} letters and "
+            f"no file can hold this {model.kind}, because the description of its layers and "
+            f"its {len(model.training_log):,} records of training has {len(text):,} letters and "
             f"{_part_count(text):,} dicts and lists, wants at most {LONGEST_CONFIG:,} and "
             f"{MOST_PARTS:,}: {advice}"
         )
@@ -99,7 +99,7 @@ def _part_count(text: str) -> int:
 
 
 def _arrays(model: Model) -> dict[str, tuple[int, ...]]:
-    """The shapes of all arrays of a model, by the names that a file has them by."""
+    """The shapes of all arrays of a model, by their names in a file."""
     shapes: dict[str, tuple[int, ...]] = {}
     for entry in model.block.layout.entries:
         name = entry.name
@@ -138,8 +138,8 @@ def read_json(array: Array, what: str) -> dict[str, Any]:
 def parts(described: dict[str, Any]) -> tuple[type[Model], dict[str, Network], np.dtype[Any]]:
     """A model's class, its networks, which take no memory, and its dtype.
 
-    Raises OptionError where it knows what is wrong; whatever else a hostile description leads to is
-    the caller's to catch.
+    Raises OptionError for known faults. A hostile description may raise any other exception, which
+    the caller must catch.
     """
     one_of(described["model"], MODELS, "model")
     for number, (_, depth) in enumerate(_layers(described["networks"])):
@@ -160,7 +160,7 @@ def blank(
     networks: dict[str, Network],
     dtype: np.dtype[Any],
 ) -> Model:
-    """The model of these parts, its arrays still 0: its caller writes them.
+    """The model of these parts, with zeros in its arrays, which the caller fills.
 
     Raises OptionError, or whatever the model raises, where settings and networks do not fit.
     """
@@ -173,7 +173,7 @@ def blank(
 
 
 def _layers(description: Any) -> Iterator[tuple[str, int]]:
-    """The class of every layer in a description, by its name, and how deep it lies in others."""
+    """The class name of every layer in a description, and its depth in other layers."""
     rest = [(description, 0)]
     while rest:
         value, depth = rest.pop()
@@ -187,27 +187,27 @@ def _layers(description: Any) -> Iterator[tuple[str, int]]:
 
 
 def _named(described: dict[str, Any]) -> list[tuple[str, str]]:
-    """All that a configuration names of what is `known`, each once, as ("layer", "Dense")."""
+    """All names of registries in a configuration, each once, as ("layer", "Dense")."""
     found = [("model", described.get("model"))]
     found += [("layer", name) for name, _ in _layers(described.get("networks"))]
     settings = described.get("settings")
     for what in known():
-        one = settings.get(what) if isinstance(settings, dict) else None
-        found.append((what, one.get("name") if isinstance(one, dict) else None))
+        part = settings.get(what) if isinstance(settings, dict) else None
+        found.append((what, part.get("name") if isinstance(part, dict) else None))
     return list(dict.fromkeys((what, name) for what, name in found if isinstance(name, str)))
 
 
 def _module(what: str, name: str) -> str:
-    """The module of a class, or of a game's functions, of the user's own; "" for one of ours."""
-    one = known()[what][1].get(name)
-    of = getattr(one, "discriminator", one)  # a game is of a class of ours, and its functions not
-    module = getattr(of, "__module__", "")
+    """The module of a user's own class, or of their game's functions; "" for one of ours."""
+    entry = known()[what][1].get(name)
+    source = getattr(entry, "discriminator", entry)  # a user's game has our class, their functions
+    module = getattr(source, "__module__", "")
     ours = __name__.partition(".")[0]
     return "" if module.partition(".")[0] in (ours, "__main__", "builtins") else module
 
 
 def expect_known(described: dict[str, Any], what: str) -> None:
-    """FileError where a class is missing, with the module to import where the file knows it."""
+    """FileError for a class that is missing, with the module to import if the file names it."""
     modules, places_of = described.get("modules"), known()
     for part, name in _named(described):
         place, names = places_of[part]

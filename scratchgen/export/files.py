@@ -5,9 +5,9 @@
     encoder.1.w.npy ...   one array for each parameter and each piece of state, by its name
 
 The members are stored uncompressed and without times. Reading trusts nothing: the layers are built
-first, which takes no memory, then each array's declared shape is compared with what its layer wants
-and with the bytes the file has, and only then is memory taken. What `save` writes, `load` reads:
-configuration.py sees to it before anything is written. See docs/file-format.md.
+first, which takes no memory; then each array's declared shape is compared with the shape that its
+layer wants and with the bytes in the file; only then is memory taken. `load` reads whatever `save`
+writes: configuration.py checks that before anything is written. See docs/file-format.md.
 """
 
 import io
@@ -39,17 +39,17 @@ from ..models import MODELS, Model
 from ..nn import Layout
 from .configuration import LONGEST_CONFIG, blank, checked_json, expect_known, parts, read_json, said
 
-NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can say
+NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip archive
 
 
 @explains_keywords
 def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write `model` to a path, or to a binary file object, at its present place.
+    """Write `model` to a path, or to a binary file object, from its present position.
 
-    A path is written whole or not at all, as writing.py says, and has no ending added. Raises
+    A path is written whole or not at all (writing.py), and no ending is added to it. Raises
     FileError where the file cannot be written, DataError for weights that are not finite or a
     training log that no file can hold, and OptionError for layers and other parts that no file can
-    hold; nothing has been written then.
+    hold. After an error, nothing has been written.
     """
     if not isinstance(model, Model):
         raise KindError(f"save got {type(model).__name__} as its model: wants one of sg.models")
@@ -74,15 +74,15 @@ def save(model: Model, file: str | os.PathLike[str] | IO[bytes]) -> None:
 
 @explains_keywords
 def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) -> Model:
-    """The model that `save` wrote to a path, or that is in bytes or in a binary file object.
+    """Read the model that `save` wrote, from a path, from bytes, or from a binary file object.
 
     NumPy alone runs a loaded model, unless this process trains too; with jit, numba's loops for the
     kernels do, after the second that it takes to import numba. Raises MissingExtraError where
     that is asked for and numba is not installed.
 
-    Safe on files from strangers: nothing is unpickled or run, and no memory is taken that the file
-    does not fill. Layers and other classes of one's own must have been imported before. Raises
-    FileError for what is missing, truncated, foreign, or fits itself badly.
+    It is safe with files from strangers: nothing is unpickled or run, and no memory is taken that
+    the file does not fill. Import your own layers and other classes first. Raises FileError for a
+    file that is missing, truncated, inconsistent, or not a model.
     """
     if jit:
         require("numba", "load(..., jit=True)")
@@ -101,7 +101,7 @@ def load(file: str | os.PathLike[str] | bytes | IO[bytes], jit: bool = False) ->
 
 
 def _write(model: Model, text: str, stream: IO[bytes]) -> None:
-    """The archive, into a stream that can go back: each member's header is completed after it."""
+    """Write the archive to a seekable stream: zip completes each header after its member."""
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "config", np.array(text))
         for entry, array in model.block.arrays():
@@ -120,7 +120,7 @@ def _add(archive: zipfile.ZipFile, name: str, array: Array) -> None:
 
 
 def _hand_over(data: bytes, file: Any) -> None:
-    """Write all of it to a file object; raw ones, such as sockets, may take a part at a time."""
+    """Write all of it to a file object; a raw one, such as a socket, may take it in parts."""
     if isinstance(file, io.TextIOBase):
         raise KindError("save got a text file: open it in binary mode, open(path, 'wb')")
     if not hasattr(file, "write"):
@@ -131,7 +131,7 @@ def _hand_over(data: bytes, file: Any) -> None:
         while len(rest):
             taken = file.write(rest)
             if not raw and not (type(taken) is int and taken < len(rest)):
-                break  # it says that it took all, or says nothing
+                break  # it took all, or does not tell
             if not raw or not taken:
                 raise FileError(
                     f"the given file took {taken or 0:,} of {len(rest):,} bytes: wants one that "
@@ -139,7 +139,7 @@ def _hand_over(data: bytes, file: Any) -> None:
                 )
             rest = memoryview(rest)[taken:]
         if hasattr(file, "flush"):
-            file.flush()  # a full disk is found out here
+            file.flush()  # here a full disk raises
     except FileError:
         raise
     except (OSError, ValueError, TypeError) as problem:
@@ -168,9 +168,9 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
     if "config.npy" not in infos:
         raise FileError(f"{what} is an .npz, but no model: wants one that sg.save wrote")
     if any(info.compress_type != zipfile.ZIP_STORED for info in infos.values()):
-        raise FileError(f"{what} is compressed, as sg.save never writes: wants the file it wrote")
+        raise FileError(f"{what} is compressed, which sg.save never does: wants the file it wrote")
     if len(infos) != len(archive.infolist()) or sum(i.file_size for i in infos.values()) > size:
-        raise FileError(f"{what} claims more than its {size:,} bytes: damaged or hostile")
+        raise FileError(f"{what} declares more than its {size:,} bytes: damaged or hostile")
     if infos["config.npy"].file_size > 4 * LONGEST_CONFIG + LONGEST_HEADER:
         raise FileError(f"{what} has a configuration of absurd length: damaged or hostile")
     described = read_json(read_member(archive, "config.npy", what), what)
@@ -196,7 +196,7 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
 def _expect_members(
     archive: zipfile.ZipFile, layout: Layout, dtype: np.dtype[Any], what: str
 ) -> None:
-    """FileError unless the archive holds just the arrays of the layout; reads headers only."""
+    """FileError unless the archive holds exactly the arrays of the layout; reads headers only."""
     wanted = {f"{entry.name}.npy": entry for entry in layout.entries}
     have = set(archive.namelist()) - {"config.npy"}
     if have != set(wanted):

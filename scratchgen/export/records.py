@@ -1,7 +1,7 @@
-"""A model's training log in a file: what `fit` writes, and what its user adds.
+"""A model's training log in a file: what `fit` writes, and what the user adds.
 
-A record is a dict of numbers, text, None, lists and dicts. Any entry may be missing; but one that
-has a name of `fit`'s holds what `fit` would write there, because other files rely on it.
+A record is a dict of numbers, text, None, lists and dicts. Any entry may be missing. But an entry
+with a name that `fit` uses must hold what `fit` would write, because other code relies on it.
 """
 
 import math
@@ -12,15 +12,15 @@ import numpy as np
 from ..ground.errors import DataError, cut
 
 COUNTS = ("epochs", "steps", "examples", "batch_size", "seed")
-MOST_DEPTH = 16  # indices that lead to a value
+MOST_DEPTH = 16  # levels of lists and dicts around a value
 Place = tuple[int | str, ...]  # the indices that lead from the log to a value
 
 
 def plain_log(log: Any) -> list[dict[str, Any]]:
-    """A training log in the form that a file has: numbers of NumPy are Python's, tuples lists.
+    """A training log in the form of a file: with Python's numbers for NumPy's, lists for tuples.
 
-    Raises DataError, which names the place, for what a file cannot hold, and where something is
-    not what `fit` writes under its name.
+    Raises DataError, which names the place, for what a file cannot hold, and for an entry that is
+    not what `fit` writes under that name.
     """
     if not isinstance(log, list):
         raise DataError(f"the training log is a {type(log).__name__}: wants a list of dicts")
@@ -34,7 +34,7 @@ def _record(record: Any, place: Place) -> dict[str, Any]:
     counts = all(type(plain[name]) is int and plain[name] >= 0 for name in COUNTS if name in plain)
     optimizers, losses = plain.get("optimizer", {}), plain.get("losses", {})
     named = isinstance(optimizers, dict) and all(
-        isinstance(one, dict) and isinstance(one.get("name"), str) for one in optimizers.values()
+        isinstance(x, dict) and isinstance(x.get("name"), str) for x in optimizers.values()
     )
     numbers = isinstance(losses, dict) and all(type(x) in (int, float) for x in losses.values())
     if not (counts and named and numbers):
@@ -65,7 +65,7 @@ def _plain(value: Any, place: Place) -> Any:
 def _is_finite(value: Any) -> bool:
     try:
         return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer too large for a float
         return False
 
 

@@ -1,8 +1,8 @@
-"""Configurations of earlier formats, in the words of today.
+"""Configurations of earlier formats are translated into the present format.
 
-2    of version 0.1.0: a game is named by a string, its z are from N(0, I), and settings repeat the
-     sizes of the networks
-3    the same, of a model with a scaler
+2    version 0.1.0: a game is a string, its prior is N(0, I), and settings repeat the sizes of
+     the networks
+3    the same, for a model with a scaler
 4    what models/description.py gives
 """
 
@@ -18,10 +18,10 @@ SIZES = {"shape": ("encoder", "discriminator"), "latent": ("decoder", "generator
 
 
 def translated(described: dict[str, Any]) -> dict[str, Any]:
-    """A configuration of any known format as one of the present format.
+    """A configuration of any known format, in the present format.
 
-    What is wrong with the rest of it is left to whoever builds the model. Raises OptionError where
-    the settings of an earlier format do not fit that format, or the networks.
+    Raises OptionError where the settings of an earlier format do not fit that format, or the
+    networks. Other faults are found when the model is built.
     """
     settings = described.get("settings")
     if described.get("format") not in EARLIER or not isinstance(settings, dict):
@@ -32,7 +32,7 @@ def translated(described: dict[str, Any]) -> dict[str, Any]:
     sizes = {"shape": settings.get("shape"), "latent": [settings.get("latent")]}
     for name, size in sizes.items():
         if any(shape != size for shape in _shapes(described.get("networks"), SIZES[name])):
-            raise OptionError(f"the settings do not fit the networks, which have another {name}")
+            raise OptionError(f"the settings do not fit the networks, whose {name} is another")
     settings = {name: value for name, value in settings.items() if name not in SIZES}
     if "loss" in settings:
         if not isinstance(settings["loss"], str):
@@ -43,6 +43,6 @@ def translated(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shapes(networks: Any, names: tuple[str, ...]) -> list[Any]:
-    """What the networks of those names take; a model of a user's own may have none of them."""
+    """The input shapes of the networks of those names, as far as the model has them."""
     given = networks if isinstance(networks, dict) else {}
     return [given[name].get("in_shape") for name in names if isinstance(given.get(name), dict)]
