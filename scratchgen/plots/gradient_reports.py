@@ -1,6 +1,6 @@
 """A picture of a gradient check: curves, entries, the map of the error, contracts.
 
-gradcheck/reports/pictured.py makes the arrays and the texts that are drawn here.
+gradcheck/reports/picture_data.py makes the arrays and the texts that are drawn here.
 """
 
 import textwrap
@@ -25,15 +25,15 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 def draw_report(picture: Any, path: PathLike | None = None) -> DisplayedFigure:
     """Four panels of one case; FileError where the path cannot be written.
 
-    `picture` has `title`, `curves`, `points`, `tiles`, `marks`: gradcheck/reports/pictured.py.
+    `picture` is a Picture of gradcheck/reports/picture_data.py.
     """
     figure = DisplayedFigure(figsize=(12, 9), layout="constrained")
     figure.suptitle(_plain(picture.title, 110), fontsize=13, x=0.01, ha="left")
     panels: Any = figure.subfigures(2, 2, hspace=0.04, wspace=0.03)
-    curves, points, tiles, marks = panels.flat
+    curves, points, error_map, marks = panels.flat
     _draw_curves(curves, picture.curves)
     _draw_points(points, picture.points)
-    _draw_tiles(tiles, picture.tiles)
+    _draw_error_map(error_map, picture.error_map)
     _draw_marks(marks, picture.marks)
     return finish(figure, path)
 
@@ -101,18 +101,20 @@ def _draw_points(panel: Any, points: Any) -> None:
     axes.legend(fontsize=9, loc="upper left")
 
 
-def _draw_tiles(panel: Any, tiles: Any) -> None:
+def _draw_error_map(panel: Any, error_map: Any) -> None:
     """A map of the error in the block's own shape, slice by slice."""
-    if tiles is None:
+    if error_map is None:
         _write(panel, "no map of the error: single entries\nare measured only after a FAIL")
         return
-    panel.suptitle(_plain(tiles.title, 60) + "\n" + textwrap.fill(tiles.note, 75), fontsize=10)
-    columns = min(4, len(tiles.slices))
-    grid = panel.subplots(-(-len(tiles.slices) // columns), columns, squeeze=False)
-    limit = tiles.largest or 1.0
-    for axes in grid.flat[len(tiles.slices) :]:
+    panel.suptitle(
+        _plain(error_map.title, 60) + "\n" + textwrap.fill(error_map.note, 75), fontsize=10
+    )
+    columns = min(4, len(error_map.slices))
+    grid = panel.subplots(-(-len(error_map.slices) // columns), columns, squeeze=False)
+    limit = error_map.largest or 1.0
+    for axes in grid.flat[len(error_map.slices) :]:
         axes.set_axis_off()
-    for axes, (title, error, wrong) in zip(grid.flat, tiles.slices, strict=False):
+    for axes, (title, error, wrong) in zip(grid.flat, error_map.slices, strict=False):
         finite = np.where(np.isinf(error), np.nan, error)
         image = axes.imshow(finite, cmap=SIGNED, vmin=-limit, vmax=limit)
         for marked, marker, size in (

@@ -10,18 +10,18 @@ import report_cases as records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchgen.gradcheck.reports.drawings import curve_drawn, decades, ticks
+from scratchgen.gradcheck.reports.error_maps import MOST_SIDE, MOST_SLICES, error_map_of
 from scratchgen.gradcheck.reports.pages import (
     certificate_json,
     certificate_page,
     certificate_table,
     counts_line,
 )
-from scratchgen.gradcheck.reports.pictured import curve_of, marks_of, picture_of, points_of
+from scratchgen.gradcheck.reports.picture_data import curve_of, marks_of, picture_of, points_of
 from scratchgen.gradcheck.reports.plain import MOST_ENTRIES
 from scratchgen.gradcheck.reports.report import Report
-from scratchgen.gradcheck.reports.tiles import MOST_SIDE, MOST_SLICES, tiles_of
-from scratchgen.gradcheck.reports.wording import extent, told_apart
+from scratchgen.gradcheck.reports.svg import curve_svg, decades, ticks
+from scratchgen.gradcheck.reports.wording import digits_that_differ, extent
 from scratchgen.gradcheck.results import (
     FAIL,
     INCONCLUSIVE,
@@ -271,7 +271,7 @@ def test_two_numbers_that_differ_are_printed_differently(a, steps):
     b = a
     for _ in range(steps):
         b = float(np.nextafter(b, np.inf))
-    one, other = told_apart(a, b)
+    one, other = digits_that_differ(a, b)
     assert one != other
 
 
@@ -343,7 +343,7 @@ def test_the_curve_of_a_picture_never_leaves_its_frame():
     assert curve_of(records.special()) is None
     for name in ("pass", "fail"):
         block = REPORTS[name].cases[0].blocks[0]
-        drawn = curve_drawn(curve_of(block))
+        drawn = curve_svg(curve_of(block))
         places = re.findall(
             r"(-?[\d.]+),(-?[\d.]+)", " ".join(re.findall('points="([^"]*)"', drawn))
         )
@@ -370,15 +370,16 @@ def test_an_axis_has_a_few_numbers_between_its_ends(low, length):
 def test_a_map_shows_every_wrong_entry_in_its_place(shape):
     wrong = np.random.default_rng(0).random(shape) < 0.4
     block = BlockResult("x", shape, FAIL, entries=records.entry_map(shape, wrong))
-    tiles = tiles_of(block)
+    error_map = error_map_of(block)
     if max(shape, default=1) <= MOST_SIDE:
-        assert sum(int(marked.sum()) for _, _, marked in tiles.slices) == wrong.sum()
-        for title, error, marked in tiles.slices:
+        assert sum(int(marked.sum()) for _, _, marked in error_map.slices) == wrong.sum()
+        for title, error, marked in error_map.slices:
             index = eval(f"np.s_{title}") if shape else ()
             np.testing.assert_array_equal(marked.ravel(), np.atleast_1d(wrong[index]).ravel())
             np.testing.assert_array_equal(error.ravel() > 1e-3, marked.ravel())
     assert all(
-        error.shape[0] <= MOST_SIDE and error.shape[1] <= MOST_SIDE for _, error, _ in tiles.slices
+        error.shape[0] <= MOST_SIDE and error.shape[1] <= MOST_SIDE
+        for _, error, _ in error_map.slices
     )
 
 
@@ -389,10 +390,10 @@ def test_a_map_of_a_huge_block_stays_small_and_keeps_its_worst_entries():
     analytic = np.zeros(500)
     analytic[123] = -7.0
     entries = EntryMap(shape, index, analytic, numeric, np.full(500, 1e-12), False)
-    tiles = tiles_of(BlockResult("x", shape, FAIL, entries=entries))
-    assert len(tiles.slices) == MOST_SLICES
-    assert min(np.nanmin(error) for _, error, _ in tiles.slices) == -7.0
-    assert sum(int(wrong.sum()) for _, _, wrong in tiles.slices) == 1
+    error_map = error_map_of(BlockResult("x", shape, FAIL, entries=entries))
+    assert len(error_map.slices) == MOST_SLICES
+    assert min(np.nanmin(error) for _, error, _ in error_map.slices) == -7.0
+    assert sum(int(wrong.sum()) for _, _, wrong in error_map.slices) == 1
 
 
 def test_points_that_are_no_numbers_are_left_out_of_a_picture_and_counted():
@@ -407,8 +408,12 @@ def test_points_that_are_no_numbers_are_left_out_of_a_picture_and_counted():
 
 
 def test_a_contract_has_one_mark_with_the_worst_that_was_said_of_it():
-    said = [Finding("pure", PASS), Finding("pure", FAIL, "x changed"), Finding("dtype", NOTE)]
-    marks = marks_of(records.case("", findings=said))
+    texts_by_contract = [
+        Finding("pure", PASS),
+        Finding("pure", FAIL, "x changed"),
+        Finding("dtype", NOTE),
+    ]
+    marks = marks_of(records.case("", findings=texts_by_contract))
     assert [(mark.contract, mark.verdict) for mark in marks] == [("pure", FAIL), ("dtype", NOTE)]
 
 
@@ -416,7 +421,7 @@ def test_a_picture_shows_the_worst_blocks():
     picture = picture_of("title", REPORTS["fail"].cases[0])
     assert [curve.title for curve in picture.curves] == ["dx", "dgamma", "dbeta"]
     assert picture.points.wrong.sum() == 20
-    assert len(picture.tiles.slices) == 3
+    assert len(picture.error_map.slices) == 3
 
 
 @pytest.mark.parametrize("name", ["pass", "fail", "nasty", "not finite", "no cases"])

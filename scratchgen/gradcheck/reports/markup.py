@@ -1,18 +1,18 @@
-"""Pages of HTML that stand alone: no script, no file beside them, and they print."""
+"""HTML pages without scripts or other files, which also print well."""
 
 import os
 from collections.abc import Mapping, Sequence
 
 from ...ground.writing import write_atomically
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, BlockResult, CaseResult
-from .drawings import curve_drawn, escape, points_drawn, tiles_drawn
-from .pictured import Mark, blocks_worst_first, curve_of, marks_of, points_of
-from .tiles import tiles_of
-from .wording import extent, rough
+from .error_maps import error_map_of
+from .picture_data import Mark, blocks_worst_first, curve_of, marks_of, points_of
+from .svg import curve_svg, error_map_svg, escape, points_svg
+from .wording import extent, one_digit
 
 PathLike = str | os.PathLike[str]
 
-MOST_DRAWN = 6  # blocks of a case
+MOST_DRAWN = 6  # blocks per case
 SIGNS = {PASS: "✓", FAIL: "✗", INCONCLUSIVE: "?", NOTE: "i"}
 
 STYLE = """
@@ -67,7 +67,7 @@ HOW_TO_READ = (
 
 
 def page(title: str, body: Sequence[str]) -> str:
-    """A whole page."""
+    """A complete page."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -78,47 +78,47 @@ def page(title: str, body: Sequence[str]) -> str:
 
 
 def written(text: str, path: PathLike | None) -> str:
-    """`text`, also written to a file where `path` names one; FileError where that fails."""
+    """`text`, also written to `path` unless it is None; FileError if that fails."""
     if path is not None:
         write_atomically(path, text.encode(errors="replace"))
     return text
 
 
 def verdict_badge(verdict: str) -> str:
-    """A verdict in its colour."""
+    """A verdict in colour."""
     return f'<span class="verdict {verdict}">{verdict}</span>'
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str) -> str:
-    """A table, whose kind has its widths in STYLE; its cells are HTML already."""
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+    """A table of HTML cells; `kind` is its class in STYLE, which sets the widths."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(f"<tr>{_cells(heads, row)}</tr>" for row in rows)
     return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _cells(heads: Sequence[str], row: Sequence[str]) -> str:
-    """One line of a table; on a narrow page each cell says what it is."""
+    """A row of a table; on a narrow page each cell repeats its heading."""
     return "".join(
         f'<td data-head="{escape(head)}">{cell}</td>' for head, cell in zip(heads, row, strict=True)
     )
 
 
 def facts_list(facts: Mapping[str, str]) -> str:
-    """Facts by name."""
-    rows = [f"<dt>{escape(name)}</dt><dd>{escape(one)}</dd>" for name, one in facts.items()]
+    """Names and facts as a list."""
+    rows = [f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items()]
     return f"<dl>{''.join(rows)}</dl>" if rows else ""
 
 
 def case_section(case: CaseResult) -> str:
-    """One case: its blocks, their pictures, and the contracts."""
+    """A case: its blocks, their pictures, and its contracts."""
     blocks = blocks_worst_first(case.blocks)
-    drawn = [one for one in blocks if one.measurements or one.entries][:MOST_DRAWN]
+    drawn = [block for block in blocks if block.measurements or block.entries][:MOST_DRAWN]
     figures = [figure for block in drawn for figure in _figures(block)]
     parts = [
         f"<h2>{verdict_badge(case.verdict)} {escape(case.label or 'the only case')}</h2>",
         f'<p class="quiet">{case.forward_calls:,} forward, {case.backward_calls:,} backward '
         f"calls</p>",
-        table(BLOCK_HEADS, [_row(one) for one in blocks], "blocks")
+        table(BLOCK_HEADS, [_row(block) for block in blocks], "blocks")
         if blocks
         else "<p>No gradient was asked for.</p>",
         f'<div class="figures">{"".join(figures)}</div>' if figures else "",
@@ -131,43 +131,43 @@ def case_section(case: CaseResult) -> str:
 
 
 def how_to_read() -> str:
-    """What the pictures and numbers of a report mean."""
-    lines = "".join(f"<p>{escape(one)}</p>" for one in HOW_TO_READ)
+    """An explanation of the pictures and numbers."""
+    lines = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in HOW_TO_READ)
     return f'<div class="quiet">{lines}</div>'
 
 
 def marks_list(marks: Sequence[Mark]) -> str:
-    """Contracts with ticks and crosses."""
+    """The contracts as a list with ticks and crosses."""
     items = [
-        f'<li><b class="{one.verdict}">{SIGNS[one.verdict]}</b>{escape(one.words)}'
-        + (f': <span class="quiet">{escape(one.text)}</span>' if one.text else "")
+        f'<li><b class="{mark.verdict}">{SIGNS[mark.verdict]}</b>{escape(mark.words)}'
+        + (f': <span class="quiet">{escape(mark.text)}</span>' if mark.text else "")
         + "</li>"
-        for one in marks
+        for mark in marks
     ]
     return f"<ul>{''.join(items)}</ul>" if items else ""
 
 
 def _row(block: BlockResult) -> list[str]:
-    """One block's line of the table."""
+    """A block's row of the table."""
     found = [escape(block.reason)] if block.reason else []
     if block.entries is not None and block.verdict == FAIL:
         found.append(escape(extent(block.entries)))
     for hint in block.hints:
-        fit = f" (residual {rough(hint.residual)})" if hint.residual else ""
+        fit = f" (residual {one_digit(hint.residual)})" if hint.residual else ""
         found.append(f"cause{fit}: {escape(hint.text)}")
     if block.exact is not None:
-        found.append(f"complex step agrees to {rough(block.exact)}")
-    seen = "" if block.resolution is None else rough(block.resolution)
+        found.append(f"complex step agrees to {one_digit(block.exact)}")
+    seen = "" if block.resolution is None else one_digit(block.resolution)
     shape = escape(tuple(block.shape))
     return [verdict_badge(block.verdict), f"d{escape(block.name)}", shape, seen, "<br>".join(found)]
 
 
 def _figures(block: BlockResult) -> list[str]:
-    """The pictures of one block, each with what it shows."""
-    curve, points, tiles = curve_of(block), points_of(block), tiles_of(block)
-    found = [curve_drawn(curve)] if curve else []
+    """The pictures of a block."""
+    curve, points, error_map = curve_of(block), points_of(block), error_map_of(block)
+    found = [curve_svg(curve)] if curve else []
     if points:
-        found.append(points_drawn(points))
-    if tiles:
-        found.append(f"{tiles_drawn(tiles)}<figcaption>{escape(tiles.note)}</figcaption>")
-    return [f"<figure>{one}</figure>" for one in found]
+        found.append(points_svg(points))
+    if error_map:
+        found.append(f"{error_map_svg(error_map)}<figcaption>{escape(error_map.note)}</figcaption>")
+    return [f"<figure>{drawing}</figure>" for drawing in found]

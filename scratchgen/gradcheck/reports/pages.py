@@ -1,4 +1,4 @@
-"""The certificate of a whole library: one report for each subject, as a page, a table, JSON."""
+"""The certificate of a whole library, a report per subject: as a page, a table, JSON."""
 
 import math
 from collections import Counter
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from ...ground.tables import columns
 from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, worst
-from .drawings import escape
 from .markup import SIGNS, facts_list, page, table, verdict_badge
-from .pictured import Mark, marks_of
+from .picture_data import Mark, marks_of
 from .plain import as_json, versions
 from .report import Report, plain_report
-from .wording import as_ascii, cut, holds, resolution_of, rough
+from .svg import escape
+from .wording import as_ascii, contract_in_words, one_digit, resolution_of, shorten
 
-MOST_CHIPS = 12  # of one subject
-DECADES = range(-14, -4)  # those that have a colour of their own
+MOST_CHIPS = 12  # gradients shown per subject
+DECADES = range(-14, -4)  # each has its own colour
 LEGEND = (
     "A number is a resolution: the relative error of one entry of typical size that would "
     "have been called FAIL, at the worst of all shapes and modes. The smaller, the sharper: "
@@ -24,9 +24,9 @@ LEGEND = (
 def certificate_page(
     reports: Sequence[Report], title: str, facts: Mapping[str, str] | None = None
 ) -> str:
-    """One page for all: subjects by gradients, coloured by resolution; what failed, in full.
+    """All subjects on a page, their gradients coloured by resolution; failed reports in full.
 
-    `facts` says what the page rests on: versions, seed, date, command, calls, seconds.
+    `facts` are listed at the top: versions, seed, date, command, calls, seconds.
     """
     body = [
         f"<h1>{escape(title)}</h1>",
@@ -40,7 +40,7 @@ def certificate_page(
         body.append(
             f"<section><h2>{escape(kind)}</h2>{table(heads, rows, 'certificate')}</section>"
         )
-    body += [f"<pre>{escape(report)}</pre>" for report in _troubled(reports)]
+    body += [f"<pre>{escape(report)}</pre>" for report in _not_passed(reports)]
     return page(title, body)
 
 
@@ -58,13 +58,15 @@ def certificate_json(reports: Sequence[Report], facts: Mapping[str, str] | None 
 
 
 def certificate_table(reports: Sequence[Report]) -> str:
-    """A line for each subject, what is not PASS in full, and how many there are of each verdict."""
+    """A line per subject, every report that is not PASS in full, and counts of the verdicts."""
     rows = [("verdict", "subject", "would see", "contracts", "cases")]
     for report in sorted(reports, key=lambda report: WORST_FIRST.index(report.verdict)):
-        seen = "" if report.resolution is None else rough(report.resolution)
-        subject = cut(as_ascii(report.subject), 32)
-        rows.append((report.verdict, subject, seen, _kept(report), str(len(report.cases))))
-    texts = ["\n".join(columns(rows, "<<>>>")), *map(str, _troubled(reports))]
+        seen = "" if report.resolution is None else one_digit(report.resolution)
+        subject = shorten(as_ascii(report.subject), 32)
+        rows.append(
+            (report.verdict, subject, seen, _contracts_passed(report), str(len(report.cases)))
+        )
+    texts = ["\n".join(columns(rows, "<<>>>")), *map(str, _not_passed(reports))]
     return "\n\n".join([*texts, counts_line(reports)])
 
 
@@ -74,19 +76,24 @@ def counts_line(reports: Sequence[Report]) -> str:
     return ", ".join(f"{found[verdict]} {verdict}" for verdict in (PASS, FAIL, INCONCLUSIVE))
 
 
-def _troubled(reports: Sequence[Report]) -> list[Report]:
-    """What is not PASS, the failed first."""
-    return [one for verdict in (FAIL, INCONCLUSIVE) for one in reports if one.verdict == verdict]
+def _not_passed(reports: Sequence[Report]) -> list[Report]:
+    """The reports that are not PASS, FAIL first."""
+    return [
+        report
+        for verdict in (FAIL, INCONCLUSIVE)
+        for report in reports
+        if report.verdict == verdict
+    ]
 
 
-def _kept(report: Report) -> str:
-    """How many of the contracts hold: `11 of 12`; notes aside."""
+def _contracts_passed(report: Report) -> str:
+    """How many contracts passed, `11 of 12`, without notes."""
     verdicts = [mark.verdict for mark in _marks(report) if mark.verdict != NOTE]
     return f"{verdicts.count(PASS)} of {len(verdicts)}" if verdicts else ""
 
 
 def _marks(report: Report) -> list[Mark]:
-    """The contracts of all cases, each once with its worst verdict, the worst first."""
+    """The contracts of all cases, each with its worst verdict, the worst first."""
     order = WORST_FIRST.index
     marks = [mark for case in report.cases for mark in marks_of(case)]
     marks.sort(key=lambda mark: order(mark.verdict))
@@ -109,10 +116,10 @@ def _row(report: Report) -> list[str]:
 
 
 def _chips(by_name: Mapping[str, Sequence[BlockResult]]) -> str:
-    """The gradients of a subject; of many only the coarsest, and how many more there are."""
+    """The gradients of a subject; of many only the coarsest, and a count of the others."""
 
     def coarseness(name: str) -> tuple[int, float]:
-        verdict = worst([one.verdict for one in by_name[name]])
+        verdict = worst([block.verdict for block in by_name[name]])
         return WORST_FIRST.index(verdict), -(resolution_of(by_name[name]) or 0)
 
     names = list(by_name)
@@ -124,15 +131,15 @@ def _chips(by_name: Mapping[str, Sequence[BlockResult]]) -> str:
 
 
 def _chip(name: str, blocks: Sequence[BlockResult]) -> str:
-    """One gradient of a subject: its worst verdict and resolution, over all cases."""
-    verdict, resolution = worst([one.verdict for one in blocks]), resolution_of(blocks)
-    text = verdict if verdict != PASS else "" if resolution is None else rough(resolution)
+    """A gradient of a subject with its worst verdict and resolution over all cases."""
+    verdict, resolution = worst([block.verdict for block in blocks]), resolution_of(blocks)
+    text = verdict if verdict != PASS else "" if resolution is None else one_digit(resolution)
     colour = f' style="background:{shade_of(resolution)}"' if verdict == PASS else ""
     return f'<span class="chip {verdict}"{colour}>{escape(name)} {text}</span>'
 
 
 def _contracts(marks: Sequence[Mark]) -> str:
-    """Their names, after a tick, a cross or another sign."""
+    """The names of the contracts, after a tick, a cross or another sign."""
     found = []
     for verdict in WORST_FIRST:
         names = sorted(escape(mark.contract) for mark in marks if mark.verdict == verdict)
@@ -142,24 +149,29 @@ def _contracts(marks: Sequence[Mark]) -> str:
 
 
 def _contracts_named(reports: Sequence[Report]) -> str:
-    """What the names of the contracts mean, of those that occur."""
+    """The contracts that occur, with what they mean."""
     names = sorted({mark.contract for report in reports for mark in _marks(report)})
-    words = [f"{name} ({holds(name)})" if holds(name) != name else name for name in names]
+    words = [
+        f"{name} ({contract_in_words(name)})" if contract_in_words(name) != name else name
+        for name in names
+    ]
     return f"Contracts, where they apply: {', '.join(words)}." if words else ""
 
 
 def _legend() -> str:
-    """The colours, by decade."""
+    """The colours of the decades."""
     chips = "".join(
         f'<span class="chip" style="background:{shade_of(10.0**k)}">1e{k:03d}</span>'
         for k in DECADES
     )
-    others = "".join(f'<span class="chip {one}">{one}</span>' for one in (FAIL, INCONCLUSIVE))
+    others = "".join(
+        f'<span class="chip {verdict}">{verdict}</span>' for verdict in (FAIL, INCONCLUSIVE)
+    )
     return f'<div class="chips">{chips}{others}</div>'
 
 
 def shade_of(resolution: float | None) -> str:
-    """Green where the check is sharp, blue where it is less so, grey where that is unknown."""
+    """Green for a fine resolution, blue for a coarse one, grey if it is unknown."""
     if resolution is None or not math.isfinite(resolution):
         return "#eee"
     first, last = DECADES[0], DECADES[-1]

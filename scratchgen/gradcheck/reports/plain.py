@@ -1,6 +1,6 @@
 """A report as plain dicts, lists and numbers, for JSON.
 
-Numbers that JSON lacks stand as the texts "nan", "inf" and "-inf", which `float` reads.
+NaN and infinities, which JSON lacks, become the texts "nan", "inf" and "-inf", which `float` reads.
 """
 
 import json
@@ -15,11 +15,11 @@ from ...ground.versions import __version__
 from ..results import BlockResult, CaseResult, EntryMap, Finding, Hint, Measurement
 from .wording import resolution_of, worst_first
 
-MOST_ENTRIES = 1_000  # the worst of a block, that are written down
+MOST_ENTRIES = 1_000  # per block, the worst first
 
 
 def versions() -> dict[str, str]:
-    """What a figure depends on: the versions of scratchgen, NumPy and Python."""
+    """The versions of scratchgen, NumPy and Python, on which results depend."""
     return {
         "scratchgen": __version__,
         "numpy": np.__version__,
@@ -28,20 +28,20 @@ def versions() -> dict[str, str]:
 
 
 def as_json(value: Any) -> str:
-    """Plain values as text, NaN and infinities among them as texts."""
+    """Plain values as JSON, with NaN and infinities as texts."""
     return json.dumps(_finite(value), indent=1, allow_nan=False)
 
 
 def plain_case(case: CaseResult, ladders: bool = True) -> dict[str, Any]:
-    """A case; without the differences behind each measurement where `ladders` is False."""
+    """A case; `ladders=False` leaves out the differences behind each measurement."""
     return {
         "label": case.label,
         "verdict": case.verdict,
         "resolution": resolution_of(case.blocks),
         "forward_calls": case.forward_calls,
         "backward_calls": case.backward_calls,
-        "blocks": [_plain_block(one, ladders) for one in case.blocks],
-        "findings": [_plain_finding(one) for one in case.findings],
+        "blocks": [_plain_block(block, ladders) for block in case.blocks],
+        "findings": [_plain_finding(finding) for finding in case.findings],
     }
 
 
@@ -53,27 +53,29 @@ def _plain_block(block: BlockResult, ladders: bool) -> dict[str, Any]:
         "reason": block.reason,
         "resolution": block.resolution,
         "exact": block.exact,
-        "measurements": [_plain_measurement(one, ladders) for one in block.measurements],
+        "measurements": [
+            _plain_measurement(measurement, ladders) for measurement in block.measurements
+        ],
         "entries": None if block.entries is None else _plain_entries(block.entries),
-        "hints": [_plain_hint(one) for one in block.hints],
+        "hints": [_plain_hint(hint) for hint in block.hints],
     }
 
 
-def _plain_measurement(one: Measurement, ladders: bool) -> dict[str, Any]:
+def _plain_measurement(measurement: Measurement, ladders: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "numeric": one.numeric,
-        "analytic": one.analytic,
-        "bar": one.bar,
-        "scale": one.scale,
-        "resolution": one.resolution,
+        "numeric": measurement.numeric,
+        "analytic": measurement.analytic,
+        "bar": measurement.bar,
+        "scale": measurement.scale,
+        "resolution": measurement.resolution,
     }
     if ladders:
-        found["ladders"] = [{"steps": it.steps, "values": it.values} for it in one.ladders]
+        found["ladders"] = [{"steps": it.steps, "values": it.values} for it in measurement.ladders]
     return found
 
 
 def _plain_entries(entries: EntryMap) -> dict[str, Any]:
-    """The worst entries, each with its place in the block, and how many there are in all."""
+    """The worst entries with their indices, and how many were measured and are wrong."""
     order = worst_first(entries)[:MOST_ENTRIES]
     places = np.unravel_index(entries.index[order], entries.shape) if entries.shape else ()
     return {
@@ -84,11 +86,11 @@ def _plain_entries(entries: EntryMap) -> dict[str, Any]:
         "worst": [
             {
                 "index": [int(at[k]) for at in places],
-                "analytic": entries.analytic[one],
-                "numeric": entries.numeric[one],
-                "bar": entries.bar[one],
+                "analytic": entries.analytic[entry],
+                "numeric": entries.numeric[entry],
+                "bar": entries.bar[entry],
             }
-            for k, one in enumerate(order)
+            for k, entry in enumerate(order)
         ],
     }
 
@@ -97,23 +99,23 @@ def _plain_hint(hint: Hint) -> dict[str, Any]:
     return {"cause": hint.cause, "text": hint.text, "residual": hint.residual}
 
 
-def _plain_finding(one: Finding) -> dict[str, Any]:
+def _plain_finding(finding: Finding) -> dict[str, Any]:
     return {
-        "contract": one.contract,
-        "verdict": one.verdict,
-        "text": one.text,
-        "block": one.block,
+        "contract": finding.contract,
+        "verdict": finding.verdict,
+        "text": finding.text,
+        "block": finding.block,
     }
 
 
 def _finite(value: Any) -> Any:
-    """`value` in types that JSON knows."""
+    """`value` in types that JSON can write."""
     if isinstance(value, dict):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return _finite(value.tolist())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

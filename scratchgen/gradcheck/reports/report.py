@@ -1,29 +1,29 @@
-"""What a check found, for people and for programs: text, picture, JSON and HTML."""
+"""The report of a check, for people and for programs: text, picture, JSON and HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..results import PASS, WORST_FIRST, CaseResult, worst
-from .drawings import escape
 from .markup import PathLike, case_section, facts_list, how_to_read, page, verdict_badge, written
-from .pictured import picture_of
+from .picture_data import picture_of
 from .plain import as_json, plain_case, versions
+from .svg import escape
 from .text import report_text
 from .wording import calls, resolution_of
 
 
 @dataclass(repr=False)
 class Report:
-    """What a check found; printed, it says in at most 15 lines what is wrong and why.
+    """The result of a check; printed, it says in at most 15 lines what is wrong and why.
 
     Attributes:
-        subject: what was checked, as `Dense(3 -> 2)`.
-        cases: one for each pass and point that was checked.
-        seed: of all that was drawn.
-        replay: the call that makes the same check again.
-        seconds: how long it took.
-        kind: what the subject is one of, as "layer"; certificates are sorted by it.
+        subject: what was checked, for example `Dense(3 -> 2)`.
+        cases: a case for each checked pass and point.
+        seed: the seed of all random draws.
+        replay: the call that repeats the check.
+        seconds: the time it took.
+        kind: "layer", for example; certificates are grouped by it.
     """
 
     subject: str
@@ -45,17 +45,17 @@ class Report:
 
     @property
     def forward_calls(self) -> int:
-        """How often the forward pass ran."""
+        """The number of forward passes."""
         return sum(case.forward_calls for case in self.cases)
 
     @property
     def backward_calls(self) -> int:
-        """How often the backward pass ran."""
+        """The number of backward passes."""
         return sum(case.backward_calls for case in self.cases)
 
     @property
     def resolution(self) -> float | None:
-        """The relative error of one wrong entry that would have failed, in the worst block."""
+        """The smallest relative error of an entry that would be a FAIL, in the worst block."""
         return resolution_of([block for case in self.cases for block in case.blocks])
 
     def __str__(self) -> str:
@@ -64,21 +64,21 @@ class Report:
     __repr__ = __str__
 
     def to_json(self, path: PathLike | None = None) -> str:
-        """All of it as JSON, of each block the 1,000 worst entries; also written to `path`.
+        """The report as JSON, with the 1,000 worst entries of each block; also written to `path`.
 
-        What is no number stands as a text: "nan", "inf" or "-inf". FileError where the file cannot
-        be written.
+        NaN and infinities become the texts "nan", "inf" and "-inf". Raises FileError if the file
+        cannot be written.
         """
         return written(as_json({**plain_report(self), "versions": versions()}), path)
 
     def to_html(self, path: PathLike | None = None) -> str:
-        """One page that needs no other file; also written to `path` (FileError where it fails)."""
+        """The report as a single HTML page; also written to `path` (FileError if that fails)."""
         cost = calls(self.forward_calls, self.backward_calls, self.seconds)
         facts = {
             "seed": str(self.seed),
             "cost": cost,
             "replay": self.replay,
-            "versions": ", ".join(f"{name} {one}" for name, one in versions().items()),
+            "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         }
         body = [
             f"<h1>{verdict_badge(self.verdict)} {escape(self.subject)}</h1>",
@@ -89,9 +89,9 @@ class Report:
         return written(page(f"{self.verdict} {self.subject}", body), path)
 
     def plot(self, path: PathLike) -> None:
-        """A picture of the worst case: PNG, PDF or SVG, by the ending of `path`.
+        """A picture of the worst case: PNG, PDF or SVG, by the extension of `path`.
 
-        Raises MissingExtraError without matplotlib, FileError where the path cannot be written.
+        Raises MissingExtraError without matplotlib, FileError if `path` cannot be written.
         """
         from ...plots.gradient_reports import draw_report
 
@@ -101,12 +101,12 @@ class Report:
 
 
 def cases_worst_first(cases: Sequence[CaseResult]) -> list[CaseResult]:
-    """The cases by their verdicts."""
+    """The cases, FAIL first."""
     return sorted(cases, key=lambda case: WORST_FIRST.index(case.verdict))
 
 
 def plain_report(report: Report, ladders: bool = True) -> dict[str, Any]:
-    """A report as plain dicts and lists; without the differences where `ladders` is False."""
+    """A report as plain dicts and lists; `ladders=False` leaves out the differences."""
     return {
         "verdict": report.verdict,
         "subject": report.subject,

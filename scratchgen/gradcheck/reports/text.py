@@ -1,4 +1,4 @@
-"""A report as text: at most 15 lines of 79 letters, the worst first.
+"""A report as text: at most 15 lines of 79 characters, the worst first.
 
 FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training
   dx[2,3,0,1] = +0.3127   numeric +0.2893 +- 4e-13
@@ -17,16 +17,16 @@ from ..results import FAIL, INCONCLUSIVE, NOTE, PASS, WORST_FIRST, BlockResult, 
 from .line_breaks import Item, fitted, packed, prose
 from .wording import (
     as_ascii,
-    badness,
     calls,
-    cut,
+    contract_in_words,
+    digits_that_differ,
+    error_bars_off,
     extent,
-    holds,
+    one_digit,
     place,
     resolution_of,
-    rough,
-    said,
-    told_apart,
+    shorten,
+    texts_by_contract,
     worst_first,
     worst_measurement,
 )
@@ -52,33 +52,35 @@ def report_text(
 
 
 def _header(verdict: str, subject: str, cases: Sequence[CaseResult], seed: int) -> str:
-    """`FAIL  BatchNorm(3)  dx   seed 17, case training`: what is long is cut."""
+    """`FAIL  BatchNorm(3)  dx   seed 17, case training`, shortened to fit a line."""
     where, blamed = f"seed {seed}", ""
     if len(cases) == 1:
         where += f", case {as_ascii(cases[0].label)}" if cases[0].label else ""
-        blamed = _blamed(cases[0])
+        blamed = _reason_for_verdict(cases[0])
     elif cases:
         found = Counter(case.verdict for case in cases)
-        counts = ", ".join(f"{found[one]} {one}" for one in WORST_FIRST if found[one])
+        counts = ", ".join(
+            f"{found[verdict]} {verdict}" for verdict in WORST_FIRST if found[verdict]
+        )
         where += f", {len(cases)} cases" + (f": {counts}" if len(found) > 1 else "")
     space = WIDTH - len(verdict) - len(blamed) - 7
-    what = cut(as_ascii(subject), max(space // 2, space - len(where)))
-    return f"{verdict}  {what}  {blamed}".rstrip() + f"   {cut(where, space - len(what))}"
+    what = shorten(as_ascii(subject), max(space // 2, space - len(where)))
+    return f"{verdict}  {what}  {blamed}".rstrip() + f"   {shorten(where, space - len(what))}"
 
 
-def _blamed(case: CaseResult) -> str:
-    """The blocks that keep a case from PASS, or else the contracts that do."""
+def _reason_for_verdict(case: CaseResult) -> str:
+    """The blocks, or else the contracts, that are the reason for a verdict other than PASS."""
     names: list[str] = []
     for verdict in (FAIL, INCONCLUSIVE):
         if not names and verdict == case.verdict:
-            names = [f"d{one.name}" for one in _sorted(case.blocks, verdict)]
-            names = names or list(said(case, verdict))
+            names = [f"d{block.name}" for block in _sorted(case.blocks, verdict)]
+            names = names or list(texts_by_contract(case, verdict))
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return cut(", ".join(as_ascii(name) for name in names[:2]), 20) + more
+    return shorten(", ".join(as_ascii(name) for name in names[:2]), 20) + more
 
 
 def _items(cases: Sequence[CaseResult]) -> list[Item]:
-    """What a report says that is no PASS."""
+    """The items of a report whose verdict is not PASS."""
     if not cases:
         return [Item("case", [INDENT + "nothing was checked"])]
     order = sorted(cases, key=lambda case: WORST_FIRST.index(case.verdict))
@@ -88,22 +90,24 @@ def _items(cases: Sequence[CaseResult]) -> list[Item]:
     for case in order:
         label = as_ascii(case.label) or "unnamed case"
         if case.verdict == PASS:
-            sees = f"   would see {rough(resolution_of(case.blocks))}"
-            found.append(Item("case", [cut(f"{INDENT}PASS  {label}", WIDTH - len(sees)) + sees]))
+            sees = f"   would see {one_digit(resolution_of(case.blocks))}"
+            found.append(
+                Item("case", [shorten(f"{INDENT}PASS  {label}", WIDTH - len(sees)) + sees])
+            )
             continue
-        blamed = _blamed(case)
+        blamed = _reason_for_verdict(case)
         space = WIDTH - len(blamed) - 3
-        header = cut(f"{INDENT}{case.verdict}  {label}", space) + f"   {blamed}" * bool(blamed)
+        header = shorten(f"{INDENT}{case.verdict}  {label}", space) + f"   {blamed}" * bool(blamed)
         found += [Item("case", [header]), *_case_items(case, 2 * INDENT)]
     return [*found, *_note_items(cases, 2)]
 
 
 def _case_items(case: CaseResult, indent: str) -> list[Item]:
-    """What one case found, the worst first."""
-    failed = [Item("block", _failed(one, indent)) for one in _sorted(case.blocks, FAIL)]
+    """The items of one case, the worst first."""
+    failed = [Item("block", _failed(block, indent)) for block in _sorted(case.blocks, FAIL)]
     items = [*failed[:1], *_contract_items(case, FAIL, indent), *failed[1:]]
-    for one in _sorted(case.blocks, INCONCLUSIVE):
-        text = f"d{one.name}: {one.reason or 'no reason is known'}"
+    for block in _sorted(case.blocks, INCONCLUSIVE):
+        text = f"d{block.name}: {block.reason or 'no reason is known'}"
         items.append(Item("block", prose(text, indent, 3, "INCONCLUSIVE  ")))
     items += _contract_items(case, INCONCLUSIVE, indent)
     if passed := _passed(case, indent):
@@ -112,25 +116,25 @@ def _case_items(case: CaseResult, indent: str) -> list[Item]:
 
 
 def _sorted(blocks: Sequence[BlockResult], verdict: str) -> list[BlockResult]:
-    """The blocks with this verdict, the one that is most error bars off first."""
+    """The blocks with this verdict, the one with the most error bars off first."""
 
     def off(block: BlockResult) -> float:
         measured = worst_measurement(block)
-        return badness(measured) if measured else math.inf
+        return error_bars_off(measured) if measured else math.inf
 
-    return sorted((one for one in blocks if one.verdict == verdict), key=off, reverse=True)
+    return sorted((block for block in blocks if block.verdict == verdict), key=off, reverse=True)
 
 
 def _failed(block: BlockResult, indent: str) -> list[str]:
-    """A block whose gradient is wrong: the worst entry, how many there are, and the cause."""
+    """A wrong gradient: its worst entry, how many entries are wrong, and the cause."""
     lines = packed(_evidence(block), indent)
     if block.hints:
         hint = block.hints[0]
-        fit = f" (residual {rough(hint.residual)})" if hint.residual else ""
+        fit = f" (residual {one_digit(hint.residual)})" if hint.residual else ""
         lines += prose(f"cause{fit}: {hint.text}", indent, 3)
     elif block.reason:
         lines += prose(block.reason if lines else f"d{block.name}: {block.reason}", indent, 3)
-    return lines or [indent + cut(f"d{as_ascii(block.name)} is wrong", WIDTH - len(indent))]
+    return lines or [indent + shorten(f"d{as_ascii(block.name)} is wrong", WIDTH - len(indent))]
 
 
 def _evidence(block: BlockResult) -> list[str]:
@@ -138,24 +142,24 @@ def _evidence(block: BlockResult) -> list[str]:
     name, entries, measured = f"d{as_ascii(block.name)}", block.entries, worst_measurement(block)
     if entries is not None and len(entries.index):
         k = int(worst_first(entries)[0])
-        name = cut(name, 40) + place(entries.index[k], entries.shape)
-        pair = told_apart(float(entries.analytic[k]), float(entries.numeric[k]))
+        name = shorten(name, 40) + place(entries.index[k], entries.shape)
+        pair = digits_that_differ(float(entries.analytic[k]), float(entries.numeric[k]))
         bar, more = float(entries.bar[k]), [f"({extent(entries)})"]
         if not entries.wrong.any() and measured:
-            more.append(f"(but {badness(measured):.1g} error bars off along a direction)")
+            more.append(f"(but {error_bars_off(measured):.1g} error bars off along a direction)")
     elif measured:
-        name = cut(name, 40) + " along a direction"
-        pair = told_apart(float(measured.analytic), float(measured.numeric))
+        name = shorten(name, 40) + " along a direction"
+        pair = digits_that_differ(float(measured.analytic), float(measured.numeric))
         bar, more = measured.bar, []
     else:
         return []
-    return [f"{name} = {pair[0]}", f"numeric {pair[1]} +- {rough(bar)}", *more]
+    return [f"{name} = {pair[0]}", f"numeric {pair[1]} +- {one_digit(bar)}", *more]
 
 
 def _contract_items(case: CaseResult, verdict: str, indent: str) -> list[Item]:
-    """The contracts with this verdict, a line or two each."""
+    """The contracts with this verdict, up to three lines each."""
     found = []
-    for name, texts in said(case, verdict).items():
+    for name, texts in texts_by_contract(case, verdict).items():
         text = f"{name}: {texts[0] or 'no reason is known'}"
         text += f" (and {len(texts) - 1} more)" * (len(texts) > 1)
         found.append(Item("contract", prose(text, indent, 3, f"{verdict}  ")))
@@ -163,7 +167,7 @@ def _contract_items(case: CaseResult, verdict: str, indent: str) -> list[Item]:
 
 
 def _passed(case: CaseResult, indent: str) -> list[str]:
-    """What is right in a case that is not: blocks and how sharply they were seen, contracts."""
+    """What passed in a failed case: blocks, each with its resolution, and contracts."""
     seen = _seen(case.blocks)
     parts = [f"{name} ({size})" if size else name for name, size in seen[:3]]
     if parts and seen[0][1]:
@@ -175,9 +179,11 @@ def _passed(case: CaseResult, indent: str) -> list[str]:
 
 
 def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
-    """What a report says that is all PASS: how sharply it looked, at what, and what to note."""
+    """The items of a PASS: resolutions, contracts and notes."""
     items, notes = [], _note_items(cases, 1)
-    seen = [one for one in _seen([block for case in cases for block in case.blocks]) if one[1]]
+    seen = [
+        (name, size) for name, size in _seen([b for case in cases for b in case.blocks]) if size
+    ]
     if seen:
         text = f"{INDENT}would see a typical entry off by {seen[0][1]}"
         sizes = ", ".join([f" in {seen[0][0]}", *(f"{size} in {name}" for name, size in seen[1:])])
@@ -189,33 +195,42 @@ def _passed_items(cases: Sequence[CaseResult]) -> list[Item]:
 
 
 def _kept(cases: Sequence[CaseResult]) -> str:
-    """The contracts that hold, in words."""
-    names = {name: None for case in cases for name in said(case, PASS)}
-    return ", ".join(holds(name) for name in names)
+    """The contracts that passed, in words."""
+    names = {name: None for case in cases for name in texts_by_contract(case, PASS)}
+    return ", ".join(contract_in_words(name) for name in names)
 
 
 def _seen(blocks: Sequence[BlockResult]) -> list[tuple[str, str]]:
     """Blocks that passed, each with its worst resolution, the coarsest first."""
-    passed = [one for one in blocks if one.verdict == PASS]
-    names = list({one.name: None for one in passed})
-    coarsest = {name: resolution_of([one for one in passed if one.name == name]) for name in names}
+    passed = [block for block in blocks if block.verdict == PASS]
+    names = list({block.name: None for block in passed})
+    coarsest = {
+        name: resolution_of([block for block in passed if block.name == name]) for name in names
+    }
     names.sort(key=lambda name: -(coarsest[name] or 0))
     return [
-        (cut(f"d{as_ascii(name)}", 40), "" if coarsest[name] is None else rough(coarsest[name]))
+        (
+            shorten(f"d{as_ascii(name)}", 40),
+            "" if coarsest[name] is None else one_digit(coarsest[name]),
+        )
         for name in names
     ]
 
 
 def _note_items(cases: Sequence[CaseResult], most: int) -> list[Item]:
-    """Notes, one line each, the last of them with how many more there are."""
+    """Notes, a line each; the last line counts those left out."""
     notes: list[str] = []
     for case in cases:
-        passed = [one for one in case.blocks if one.verdict == PASS and one.reason]
-        notes += [f"d{one.name}: {one.reason}" for one in passed]
-        notes += [f"{name}: {text}" for name, texts in said(case, NOTE).items() for text in texts]
+        passed = [block for block in case.blocks if block.verdict == PASS and block.reason]
+        notes += [f"d{block.name}: {block.reason}" for block in passed]
+        notes += [
+            f"{name}: {text}"
+            for name, texts in texts_by_contract(case, NOTE).items()
+            for text in texts
+        ]
     found = [as_ascii(f"note  {text}") for text in dict.fromkeys(notes)]
     left = len(found) - most
     more = f" ... and {left} more note{'s' * (left > 1)}"
     if left > 0:
-        found = [*found[: most - 1], cut(found[most - 1], WIDTH - len(INDENT + more)) + more]
-    return [Item("note", [cut(INDENT + text, WIDTH)]) for text in found]
+        found = [*found[: most - 1], shorten(found[most - 1], WIDTH - len(INDENT + more)) + more]
+    return [Item("note", [shorten(INDENT + text, WIDTH)]) for text in found]

@@ -1,4 +1,4 @@
-"""Words for what a check found: numbers, entries and their places, contracts, calls."""
+"""Numbers, entries, contracts and calls in words, for every form of a report."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from ...ground.arguments import Array, Shape
 from ..results import BlockResult, CaseResult, EntryMap, Measurement
 
-HOLDS = {  # a contract that holds, in words; others are called by their name
+HOLDS = {  # contracts that passed, in words; others go by their name
     "linear": "linear in dy",
     "places": "adds to what is there",
     "stale": "no stale state",
@@ -29,7 +29,7 @@ HOLDS = {  # a contract that holds, in words; others are called by their name
 
 
 def as_ascii(text: str) -> str:
-    """On one line, in ASCII: what else there is stands as Python would escape it.
+    """`text` on one line, with characters outside ASCII escaped as in Python.
 
     >>> as_ascii("Größe\\n of  x")
     'Gr\\\\xf6\\\\xdfe of x'
@@ -40,20 +40,20 @@ def as_ascii(text: str) -> str:
     )
 
 
-def cut(text: str, width: int) -> str:
-    """`text`, or its beginning and "..." where it is longer than `width`."""
+def shorten(text: str, width: int) -> str:
+    """`text`, cut to `width` characters with "..." at its end."""
     return text if len(text) <= width else text[: max(0, width - 3)].rstrip() + "..."[:width]
 
 
-def rough(value: float | None) -> str:
-    """A number of which only the size matters, in one digit; "unknown" for None."""
+def one_digit(value: float | None) -> str:
+    """A number in one significant digit; "unknown" for None."""
     return "unknown" if value is None else f"{float(value):.1g}"
 
 
-def told_apart(a: float, b: float) -> tuple[str, str]:
-    """Two numbers with their signs, with as many digits as show how they differ.
+def digits_that_differ(a: float, b: float) -> tuple[str, str]:
+    """Two signed numbers with enough digits to show how they differ.
 
-    >>> told_apart(0.3127, 0.2893), told_apart(1.0, 1 + 1e-9)
+    >>> digits_that_differ(0.3127, 0.2893), digits_that_differ(1.0, 1 + 1e-9)
     (('+0.3127', '+0.2893'), ('+1', '+1.000000001'))
     """
     pairs = [(f"{a:+.{digits}g}", f"{b:+.{digits}g}") for digits in range(4, 18)]
@@ -62,7 +62,7 @@ def told_apart(a: float, b: float) -> tuple[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or milliseconds below one.
+    """Seconds, or milliseconds below one second.
 
     >>> duration(0.0081), duration(2.34)
     ('8 ms', '2.3 s')
@@ -71,37 +71,37 @@ def duration(seconds: float) -> str:
 
 
 def calls(forward: int, backward: int, seconds: float) -> str:
-    """What a check cost: `1,204 forward, 61 backward calls, 8 ms`."""
+    """The cost of a check: `1,204 forward, 61 backward calls, 8 ms`."""
     return f"{forward:,} forward, {backward:,} backward calls, {duration(seconds)}"
 
 
-def holds(contract: str) -> str:
-    """A contract that holds, in words."""
+def contract_in_words(contract: str) -> str:
+    """A contract that passed, in words."""
     return HOLDS.get(contract, contract)
 
 
 def place(flat: int, shape: Shape) -> str:
-    """Where the entry with this flat index stands: `[2,3,0,1]`; nothing for a single number."""
+    """The index of an entry from its flat index: `[2,3,0,1]`; "" for a scalar."""
     if not shape:
         return ""
     return f"[{','.join(str(i) for i in np.unravel_index(int(flat), shape))}]"
 
 
 def errors_of(entries: EntryMap) -> Array:
-    """(M,) analytic - numeric; infinite where that is no number."""
+    """(M,) analytic - numeric; infinite where that is NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.asarray(entries.analytic - entries.numeric, dtype=np.float64)
     return np.where(np.isnan(error), np.inf, error)
 
 
 def worst_first(entries: EntryMap) -> Array:
-    """The order of the entries by the size of their errors, the largest first."""
+    """The order of the entries by |error|, the largest first."""
     order: Array = np.argsort(-abs(errors_of(entries)), kind="stable")
     return order
 
 
 def extent(entries: EntryMap) -> str:
-    """How many entries are wrong, and what their places have in common."""
+    """How many entries are wrong, and which index they share."""
     wrong = entries.wrong
     n, measured = int(wrong.sum()), len(wrong)
     if n == measured:
@@ -113,7 +113,7 @@ def extent(entries: EntryMap) -> str:
 
 
 def shared_places(entries: EntryMap) -> str:
-    """`index 1 in axis 3` where that holds for all wrong entries, but not for all measured."""
+    """`index 1 in axis 3` if all wrong entries have it, but not all measured ones."""
     wrong = entries.wrong
     if wrong.sum() < 2:
         return ""
@@ -125,8 +125,8 @@ def shared_places(entries: EntryMap) -> str:
     return " and ".join(found)
 
 
-def badness(measurement: Measurement) -> float:
-    """How many error bars lie between what was measured and what was claimed."""
+def error_bars_off(measurement: Measurement) -> float:
+    """The distance of measured and claimed derivative, in error bars."""
     distance, bar = abs(float(measurement.numeric) - float(measurement.analytic)), measurement.bar
     if distance == 0:
         return 0.0
@@ -134,23 +134,29 @@ def badness(measurement: Measurement) -> float:
 
 
 def worst_measurement(block: BlockResult) -> Measurement | None:
-    """The one that is most error bars off; None where nothing was measured."""
-    return max(block.measurements, key=badness, default=None)
+    """The measurement with the most error bars off; None if there is none."""
+    return max(block.measurements, key=error_bars_off, default=None)
 
 
 def resolution_of(blocks: Sequence[BlockResult]) -> float | None:
-    """The worst of their resolutions; None where there is none."""
-    found = [float(one.resolution) for one in blocks if one.resolution is not None]
-    return max((math.inf if math.isnan(one) else one for one in found), default=None)
+    """The worst resolution of the blocks; None if there is none."""
+    found = [float(block.resolution) for block in blocks if block.resolution is not None]
+    return max(
+        (math.inf if math.isnan(resolution) else resolution for resolution in found), default=None
+    )
 
 
-def said(case: CaseResult, verdict: str) -> dict[str, list[str]]:
-    """The contracts with this verdict, each with what was said of it, once."""
+def texts_by_contract(case: CaseResult, verdict: str) -> dict[str, list[str]]:
+    """The contracts with this verdict, each with its distinct texts."""
     found: dict[str, list[str]] = {}
-    for one in case.findings:
-        if one.verdict == verdict:
-            texts = found.setdefault(one.contract, [])
-            text = f"d{one.block}: {one.text}" if one.block and one.text else one.text
+    for finding in case.findings:
+        if finding.verdict == verdict:
+            texts = found.setdefault(finding.contract, [])
+            text = (
+                f"d{finding.block}: {finding.text}"
+                if finding.block and finding.text
+                else finding.text
+            )
             if text not in texts:
                 texts.append(text)
     return found

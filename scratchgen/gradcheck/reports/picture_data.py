@@ -1,6 +1,6 @@
 """What the pictures of a report show, as plain arrays: curves, points, a map, marks.
 
-Two hands draw them: drawings.py for pages, and plots/gradient_reports.py for files.
+svg.py draws them for HTML pages, plots/gradient_reports.py for picture files.
 """
 
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ import numpy as np
 
 from ...ground.arguments import Array
 from ..results import FAIL, PASS, WORST_FIRST, BlockResult, CaseResult
-from .tiles import Tiles, tiles_of
-from .wording import as_ascii, badness, holds, worst_first, worst_measurement
+from .error_maps import ErrorMap, error_map_of
+from .wording import as_ascii, contract_in_words, error_bars_off, worst_first, worst_measurement
 
 MOST_POINTS = 400
 MOST_CURVES = 3
-MOST_DRAWN = 1e300  # a number that is larger has no place in a plane
+MOST_DRAWN = 1e300  # larger numbers are left out
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How far differences with step h lie from the derivative that the backward pass claims.
+    """Distances of central differences with step h from the claimed derivative.
 
-    `families` holds, for each family of differences, its steps and distances; `distance` is that
-    of the extrapolated derivative, which the verdict compares with `bar`.
+    `families` has the steps and distances of each family of differences; `distance` is that of the
+    extrapolated derivative, which the verdict compares with `bar`.
     """
 
     title: str
@@ -35,7 +35,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Points:
-    """Derivatives claimed and measured (M,), the error bar of each, and which are wrong."""
+    """Claimed and measured derivatives (M,), their error bars, and which of them are wrong."""
 
     title: str
     numeric: Array
@@ -46,7 +46,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Mark:
-    """What one contract said: its name, a verdict, and what was seen."""
+    """The result of a contract: its name, its verdict, and what it saw."""
 
     contract: str
     verdict: str
@@ -54,55 +54,58 @@ class Mark:
 
     @property
     def words(self) -> str:
-        """What holds, in words; the name of what does not."""
-        return holds(self.contract) if self.verdict == PASS else self.contract
+        """A contract that passed in words, any other by its name."""
+        return contract_in_words(self.contract) if self.verdict == PASS else self.contract
 
 
 @dataclass(frozen=True)
 class Picture:
-    """All that one figure shows of a case; None where there is nothing to draw."""
+    """The contents of a figure; None for an empty panel."""
 
     title: str
     curves: list[Curve]
     points: Points | None
-    tiles: Tiles | None
+    error_map: ErrorMap | None
     marks: list[Mark]
 
 
 def picture_of(title: str, case: CaseResult) -> Picture:
-    """The figure of a case: curves of its worst blocks, and the entries of the worst."""
+    """The figure of a case: curves of its worst blocks, and the entries of the worst block."""
     blocks = blocks_worst_first(case.blocks)
-    curves = [curve for one in blocks if (curve := curve_of(one))]
-    mapped = next((one for one in blocks if one.entries is not None), None)
+    curves = [curve for block in blocks if (curve := curve_of(block))]
+    mapped = next((block for block in blocks if block.entries is not None), None)
     return Picture(
         title=title,
         curves=curves[:MOST_CURVES],
         points=points_of(mapped) if mapped else directions_of(blocks),
-        tiles=tiles_of(mapped) if mapped else None,
+        error_map=error_map_of(mapped) if mapped else None,
         marks=marks_of(case),
     )
 
 
 def blocks_worst_first(blocks: Sequence[BlockResult]) -> list[BlockResult]:
-    """By verdict, and of one verdict by how many error bars they are off."""
+    """Blocks by verdict, and within a verdict by error bars off."""
 
     def key(block: BlockResult) -> tuple[int, float]:
         measured = worst_measurement(block)
-        return WORST_FIRST.index(block.verdict), -badness(measured) if measured else 0.0
+        return WORST_FIRST.index(block.verdict), -error_bars_off(measured) if measured else 0.0
 
     return sorted(blocks, key=key)
 
 
 def curve_of(block: BlockResult) -> Curve | None:
-    """The curve of a block's worst measurement; None where it was measured otherwise."""
+    """The curve of a block's worst measurement; None if it has no differences."""
     measured = worst_measurement(block)
     if measured is None or not measured.ladders:
         return None
     claimed = float(measured.analytic)
     with np.errstate(invalid="ignore", over="ignore"):
         families = [
-            (np.asarray(one.steps, dtype=float), abs(np.asarray(one.values, dtype=float) - claimed))
-            for one in measured.ladders
+            (
+                np.asarray(ladder.steps, dtype=float),
+                abs(np.asarray(ladder.values, dtype=float) - claimed),
+            )
+            for ladder in measured.ladders
         ]
     if not any(np.isfinite(distances).any() for _, distances in families):
         return None
@@ -111,7 +114,7 @@ def curve_of(block: BlockResult) -> Curve | None:
 
 
 def points_of(block: BlockResult) -> Points | None:
-    """The entries of a block, or as many as can be drawn: the worst, and some of the others."""
+    """The entries of a block; of more than 400 the worst 200 and 200 others."""
     entries = block.entries
     if entries is None or not len(entries.index):
         return None
@@ -126,18 +129,27 @@ def points_of(block: BlockResult) -> Points | None:
 
 
 def directions_of(blocks: Sequence[BlockResult]) -> Points | None:
-    """The derivatives along the directions that were tried, of all blocks."""
-    found = [(one, block.verdict == FAIL) for block in blocks for one in block.measurements]
+    """The derivatives of all blocks along random directions."""
+    found = [
+        (measurement, block.verdict == FAIL)
+        for block in blocks
+        for measurement in block.measurements
+    ]
     if not found:
         return None
-    numbers = np.array([(one.numeric, one.analytic, one.bar) for one, _ in found[:MOST_POINTS]])
+    numbers = np.array(
+        [
+            (measurement.numeric, measurement.analytic, measurement.bar)
+            for measurement, _ in found[:MOST_POINTS]
+        ]
+    )
     wrong = np.array([is_wrong for _, is_wrong in found[:MOST_POINTS]])
     title = "derivatives along random directions"
     return _points(title, numbers[:, 0], numbers[:, 1], numbers[:, 2], wrong)
 
 
 def _points(title: str, numeric: Array, analytic: Array, bar: Array, wrong: Array) -> Points | None:
-    """Those of the points that are numbers, and can be drawn; None where none is."""
+    """The points with finite numbers; None if there are none."""
     numbers = (abs(numeric) < MOST_DRAWN) & (abs(analytic) < MOST_DRAWN)
     if not numbers.any():
         return None
@@ -148,11 +160,15 @@ def _points(title: str, numeric: Array, analytic: Array, bar: Array, wrong: Arra
 
 
 def marks_of(case: CaseResult) -> list[Mark]:
-    """The contracts, each once with its worst verdict, the worst first."""
+    """The contracts, each with its worst verdict, the worst first."""
     found: dict[str, Mark] = {}
-    for one in case.findings:
-        known = found.get(one.contract)
-        if known is None or WORST_FIRST.index(one.verdict) < WORST_FIRST.index(known.verdict):
-            text = f"d{one.block}: {one.text}" if one.block and one.text else one.text
-            found[one.contract] = Mark(one.contract, one.verdict, as_ascii(text))
+    for finding in case.findings:
+        known = found.get(finding.contract)
+        if known is None or WORST_FIRST.index(finding.verdict) < WORST_FIRST.index(known.verdict):
+            text = (
+                f"d{finding.block}: {finding.text}"
+                if finding.block and finding.text
+                else finding.text
+            )
+            found[finding.contract] = Mark(finding.contract, finding.verdict, as_ascii(text))
     return sorted(found.values(), key=lambda mark: WORST_FIRST.index(mark.verdict))

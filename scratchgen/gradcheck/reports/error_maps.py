@@ -1,4 +1,4 @@
-"""The error of a block as a map in the block's own shape, however many axes it has."""
+"""The errors of a block as slices along its two longest axes, whatever its number of axes."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from ...ground.arguments import Array
 from ..results import BlockResult, EntryMap
 from .wording import errors_of, worst_first
 
-MOST_SIDE = 32  # cells of a map, down and across; what is longer is joined into tiles
+MOST_SIDE = 32  # cells down and across; a longer axis puts several entries into a cell
 MOST_SLICES = 8
 
 
 @dataclass(frozen=True)
-class Tiles:
-    """Errors in the block's own shape, as slices (rows, columns) with a title each.
+class ErrorMap:
+    """Errors as slices (rows, columns), each with a title.
 
-    `error` has NaN where nothing was measured, an infinity where something is no number.
+    `error` is NaN where nothing was measured, infinite where a gradient is NaN or infinite.
     """
 
     title: str
@@ -27,8 +27,8 @@ class Tiles:
     largest: float
 
 
-def tiles_of(block: BlockResult) -> Tiles | None:
-    """The errors of a block's entries: slices along its two longest axes."""
+def error_map_of(block: BlockResult) -> ErrorMap | None:
+    """The errors of a block's entries; None if no entry was measured."""
     entries = block.entries
     if entries is None or not len(entries.index):
         return None
@@ -37,7 +37,7 @@ def tiles_of(block: BlockResult) -> Tiles | None:
     down, across = _plane(shape)
     lengths = (shape[down] if down is not None else 1, shape[across])
     steps = [math.ceil(length / MOST_SIDE) for length in lengths]
-    order = worst_first(entries)[::-1]  # the last one written into a tile is the worst
+    order = worst_first(entries)[::-1]  # the last entry written into a cell is the worst
     row = (at[down] // steps[0])[order] if down is not None else np.zeros_like(order)
     column = (at[across] // steps[1])[order]
     others = [axis for axis in range(len(shape)) if axis not in (down, across)]
@@ -50,11 +50,11 @@ def tiles_of(block: BlockResult) -> Tiles | None:
     shown = np.sort(np.argsort(-_worst_of(error), kind="stable")[:MOST_SLICES])
     slices = [(_slice_title(keys[k], others, shape), error[k], wrong[k]) for k in shown]
     note = _note(entries, steps, len(shown), len(keys))
-    return Tiles(f"error of d{block.name}", note, slices, float(finite.max(initial=0.0)))
+    return ErrorMap(f"error of d{block.name}", note, slices, float(finite.max(initial=0.0)))
 
 
 def _plane(shape: Sequence[int]) -> tuple[int | None, int]:
-    """The axes that run down and across a slice: the two longest; of equals, the later."""
+    """The axes that run down and across a slice: the two longest, the later of equal ones."""
     if len(shape) == 1:
         return None, 0
     longest = sorted(range(len(shape)), key=lambda axis: (shape[axis], axis))[-2:]
@@ -63,7 +63,7 @@ def _plane(shape: Sequence[int]) -> tuple[int | None, int]:
 
 
 def _slices(at: Array) -> tuple[Array, Array]:
-    """The places (K, axes) at which there are entries, and which of them each entry has."""
+    """The indices (K, axes) of the K slices, and the slice of each entry."""
     if not len(at):
         return np.zeros((1, 0), dtype=int), np.zeros(at.shape[1], dtype=int)
     keys, which = np.unique(at.T, axis=0, return_inverse=True)
@@ -84,7 +84,7 @@ def _slice_title(key: Array, others: Sequence[int], shape: Sequence[int]) -> str
 
 
 def _note(entries: EntryMap, steps: Sequence[int], shown: int, n_slices: int) -> str:
-    """What is not to be seen in a map of errors."""
+    """What the map leaves out: shape, unmeasured entries, other slices."""
     notes = [f"block of shape {tuple(entries.shape)}"]
     if not entries.complete:
         notes.append(f"{len(entries.index):,} entries measured, the others blank")

@@ -1,4 +1,4 @@
-"""Pictures for pages, written as SVG by hand: curves, points and maps."""
+"""Curves, points and error maps as SVG, for HTML pages."""
 
 import html
 import math
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...ground.arguments import Array
-from .pictured import Curve, Points
-from .tiles import Tiles
-from .wording import cut, rough
+from .error_maps import ErrorMap
+from .picture_data import Curve, Points
+from .wording import one_digit, shorten
 
 BLUE, ORANGE, AMBER, GREY = "#0072b2", "#d55e00", "#b07800", "#666"
 WIDTH, HEIGHT = 360, 250
@@ -18,26 +18,26 @@ CELL, GAP = 14, 18
 
 
 def escape(text: object) -> str:
-    """Text as it may stand in a page, whatever it is."""
+    """Any value as text that is safe in HTML."""
     valid = "".join(
-        sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in str(text)
+        letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in str(text)
     )
     return html.escape(valid.encode("utf-8", "replace").decode())
 
 
 class Plane:
-    """A plane with axes: data in, marks of SVG out; logarithmic on both axes where `log`."""
+    """A plot with axes, which turns data into SVG; `log` makes both axes logarithmic."""
 
     def __init__(self, title: str, x: tuple[float, float], y: tuple[float, float], log: bool):
         self.x, self.y, self.log = x, y, log
         self.parts = [
             f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
             f'height="{HEIGHT - TOP - BOTTOM}" fill="#fff" stroke="#999"/>',
-            _text(LEFT, 15, cut(title, 48), "title"),
+            _text(LEFT, 15, shorten(title, 48), "title"),
         ]
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the data stands."""
+        """The pixel coordinates of a data point."""
         across, up = _share(x, self.x, self.log), _share(y, self.y, self.log)
         return (
             LEFT + across * (WIDTH - LEFT - RIGHT),
@@ -45,13 +45,15 @@ class Plane:
         )
 
     def label(self, x: str, y: str) -> None:
-        """Numbers along both axes, and what they are."""
+        """Ticks and labels of both axes."""
         for value in ticks(*self.x, self.log):
             self.parts.append(
-                _text(self.at(value, self.y[0])[0], HEIGHT - BOTTOM + 13, rough(value), "x")
+                _text(self.at(value, self.y[0])[0], HEIGHT - BOTTOM + 13, one_digit(value), "x")
             )
         for value in ticks(*self.y, self.log):
-            self.parts.append(_text(LEFT - 4, self.at(self.x[0], value)[1] + 3, rough(value), "y"))
+            self.parts.append(
+                _text(LEFT - 4, self.at(self.x[0], value)[1] + 3, one_digit(value), "y")
+            )
         self.parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, x, "x"))
         middle = (TOP + HEIGHT - BOTTOM) / 2
         self.parts.append(
@@ -60,7 +62,7 @@ class Plane:
         )
 
     def band(self, low: float, high: float, colour: str) -> None:
-        """A coloured band between two heights."""
+        """A coloured band between two values of y."""
         bottom, top = (min(max(value, self.y[0]), self.y[1]) for value in (low, high))
         (x, y), (_, end) = self.at(self.x[0], top), self.at(self.x[0], bottom)
         self.parts.append(
@@ -70,16 +72,18 @@ class Plane:
 
     def line(self, x: Array, y: Array, colour: str, dashes: str = "none") -> None:
         """A line through points."""
-        places = " ".join("{:.1f},{:.1f}".format(*self.at(*one)) for one in zip(x, y, strict=True))
+        places = " ".join(
+            "{:.1f},{:.1f}".format(*self.at(*point)) for point in zip(x, y, strict=True)
+        )
         self.parts.append(
             f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5" '
             f'stroke-dasharray="{dashes}"/>'
         )
 
     def dots(self, x: Array, y: Array, colour: str, crosses: bool = False) -> None:
-        """A dot, or a cross, at each point."""
-        for one in zip(x, y, strict=True):
-            across, down = self.at(*one)
+        """A dot or a cross at each point."""
+        for point in zip(x, y, strict=True):
+            across, down = self.at(*point)
             self.parts.append(
                 f'<path d="M{across - 3:.1f} {down - 3:.1f}l6 6m0 -6l-6 6" stroke="{colour}" '
                 f'stroke-width="1.5"/>'
@@ -88,7 +92,7 @@ class Plane:
             )
 
     def svg(self, words: str) -> str:
-        """The whole picture; `words` say what it shows to those who cannot see it."""
+        """The whole picture; `words` describe it for screen readers."""
         return _svg(WIDTH, HEIGHT, words, self.parts)
 
 
@@ -103,8 +107,8 @@ def ticks(low: float, high: float, log: bool) -> list[float]:
     return [k * unit for k in range(math.ceil(low / unit), math.floor(high / unit) + 1)]
 
 
-def curve_drawn(curve: Curve) -> str:
-    """Distances against steps on logarithmic axes, and the band that decides."""
+def curve_svg(curve: Curve) -> str:
+    """Distances over steps on logarithmic axes, with the bands of the verdict."""
     families = [(h[keep], d[keep]) for h, d in curve.families if (keep := _loggable(h, d)).any()]
     sizes = [d for _, d in families] + [np.array([curve.distance, curve.bar, 10 * curve.bar])]
     y = decades(np.concatenate(sizes))
@@ -122,13 +126,13 @@ def curve_drawn(curve: Curve) -> str:
         plane.line(np.array(x), np.full(2, curve.distance), "#222", "5 3")
     plane.label("step h", "|D(h) - claimed|")
     return plane.svg(
-        f"{curve.title}: distance of the extrapolated derivative {rough(curve.distance)}, "
-        f"error bar {rough(curve.bar)}"
+        f"{curve.title}: distance of the extrapolated derivative {one_digit(curve.distance)}, "
+        f"error bar {one_digit(curve.bar)}"
     )
 
 
-def points_drawn(points: Points) -> str:
-    """Claimed against measured: what is right lies on the diagonal."""
+def points_svg(points: Points) -> str:
+    """Claimed over measured derivatives; right ones lie on the diagonal."""
     both = np.concatenate([points.numeric, points.analytic])
     low, high = float(both.min()), float(both.max())
     margin = max(0.06 * (high - low), 1e-9 * max(-low, high), 1e-200)
@@ -146,19 +150,19 @@ def points_drawn(points: Points) -> str:
     return plane.svg(f"{points.title}: {int(points.wrong.sum())} of {len(both) // 2} wrong")
 
 
-def tiles_drawn(tiles: Tiles) -> str:
-    """Slices of the error, side by side: blue where negative, orange where positive."""
-    parts, x, y, deepest = [_text(0, 15, cut(tiles.title, 56), "title")], 0, 24, 0
-    for title, error, wrong in tiles.slices:
+def error_map_svg(error_map: ErrorMap) -> str:
+    """Slices of the error side by side, negative in blue, positive in orange."""
+    parts, x, y, deepest = [_text(0, 15, shorten(error_map.title, 56), "title")], 0, 24, 0
+    for title, error, wrong in error_map.slices:
         rows, columns = error.shape
         size = max(3, min(CELL, WIDTH // columns))
         if x and x + columns * size > WIDTH:
             x, y, deepest = 0, y + deepest + GAP, 0
         parts.append(_text(x, y + 10, title, "slice"))
-        parts += _cells(error, wrong, tiles.largest, x, y + 14, size)
+        parts += _cells(error, wrong, error_map.largest, x, y + 14, size)
         x += max(columns * size, 7 * len(title)) + GAP
         deepest = max(deepest, rows * size + 14)
-    return _svg(WIDTH, y + deepest + 6, f"{tiles.title}, {tiles.note}", parts)
+    return _svg(WIDTH, y + deepest + 6, f"{error_map.title}, {error_map.note}", parts)
 
 
 def _cells(error: Array, wrong: Array, largest: float, x: int, y: int, size: int) -> list[str]:
@@ -178,16 +182,16 @@ def _cells(error: Array, wrong: Array, largest: float, x: int, y: int, size: int
 
 
 def shade(error: float, largest: float) -> str:
-    """White for 0, towards blue below it and orange above; black for what is no number."""
+    """White for 0, blue below, orange above; black for NaN and infinities."""
     if not math.isfinite(error):
         return "#000"
     share = min(1.0, abs(error) / largest) if largest else 0.0
-    deep = (213, 94, 0) if error > 0 else (0, 114, 178)
-    return "#" + "".join(f"{round(255 + share * (part - 255)):02x}" for part in deep)
+    full = (213, 94, 0) if error > 0 else (0, 114, 178)
+    return "#" + "".join(f"{round(255 + share * (part - 255)):02x}" for part in full)
 
 
 def decades(values: Array) -> tuple[float, float]:
-    """The powers of ten around the values that are positive numbers."""
+    """The powers of ten around the positive finite values."""
     known = values[(values > 0) & np.isfinite(values)]
     if not len(known):
         return 1e-16, 1.0
@@ -202,7 +206,7 @@ def _loggable(x: Array, y: Array) -> Array:
 
 
 def _share(value: float, ends: Sequence[float], log: bool) -> float:
-    """Where a value lies between the ends of an axis, 0 to 1."""
+    """The position of a value on an axis, 0 to 1."""
     if log:
         low, high = math.log10(ends[0]), math.log10(ends[1])
         return (math.log10(value) - low) / (high - low)
