@@ -23,7 +23,7 @@ from ..ground.errors import TapeError
 from ..ground.tables import columns, number, paragraph
 from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape, accept
 from ..nn.initialisers import Initial
-from ..nn.layer import Views, accept_both
+from ..nn.layer import Views, accept_x_and_u
 
 HEAD = ("", "layer", "mean y", "std y", "flat", "|dL/dy|", "|dL/dp|")
 EDGE = 0.97  # where the flat parts of Tanh and Sigmoid begin
@@ -62,7 +62,7 @@ class Spy(Layer):
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         d = self.inner.tangent_backward(p, dy, dv, tape, g, need_dx)
-        return accept_both(self.layer, d, tape.spied.x_shape, dy.dtype) if need_dx else None
+        return accept_x_and_u(self.layer, d, tape.spied.x_shape, dy.dtype) if need_dx else None
 
     def out_shape(self, shape: Shape) -> Shape:
         return self.inner.out_shape(shape)
@@ -73,8 +73,8 @@ class Spy(Layer):
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         return self.inner.parameters()
 
-    def wants_labels(self) -> int:
-        return self.inner.wants_labels()
+    def label_classes(self) -> int:
+        return self.inner.label_classes()
 
     def borrows(self) -> dict[str, tuple[Layer, str]]:
         return self.inner.borrows()

@@ -58,7 +58,7 @@ class Turn:
     @property
     def labels(self) -> Array | None:
         """The labels of the batch (N,), or None."""
-        labels: Array | None = self._tape.what_was_given().get("labels")
+        labels: Array | None = self._tape.given_values().get("labels")
         return labels
 
     def expected_labels(self, reason: str) -> Array:

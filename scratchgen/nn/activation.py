@@ -20,24 +20,49 @@ from .tape import Tape
 
 
 class Activation(Layer):
-    """Any shape -> the same shape: what all activations share. Each gives its own s, s' and s''."""
+    """Any shape -> the same shape. A class of your own writes value, slope and curvature.
+
+    These take arrays and return arrays of the same shape; a result in float64, as NumPy makes it of
+    constants, is converted to the dtype of x. Add the class to `nn.LAYERS` so that files can hold
+    it; settings are dataclass fields, as in LeakyReLU.
+
+    >>> import numpy as np
+    >>> class Cube(Activation):
+    ...     def value(self, x):
+    ...         return x**3
+    ...     def slope(self, x, y):
+    ...         return 3 * x**2
+    ...     def curvature(self, x, y):
+    ...         return 6 * x
+    >>> Cube().forward(None, np.array([[1.0, 2.0]]), Tape())
+    array([[1., 8.]])
+
+    Raises KindError for an x that holds no floats, ShapeError for a result of another shape, and
+    NotImplementedError for a function that the class does not write. Without curvature the layer
+    cannot be in a discriminator with a gradient penalty: OptionError.
+    """
 
     example_wise: ClassVar[bool] = True
 
     def value(self, x: Array) -> Array:
         """s(x)."""
-        raise NotImplementedError
+        raise NotImplementedError(self._missing("value(x)"))
 
     def slope(self, x: Array, y: Array) -> Array:
         """s'(x), for y = s(x)."""
-        raise NotImplementedError
+        raise NotImplementedError(self._missing("slope(x, y)"))
 
     def curvature(self, x: Array, y: Array) -> Any:
-        """s''(x), for y = s(x): an array, or 0.0 where s is piecewise linear."""
-        raise NotImplementedError
+        """s''(x), for y = s(x): an array, or 0.0 if s is piecewise linear."""
+        raise NotImplementedError(self._missing("curvature(x, y)"))
+
+    def why_no_tangent(self) -> str:
+        if type(self).curvature is Activation.curvature:
+            return self._missing("curvature(x, y)")
+        return ""
 
     def settings(self) -> tuple[float, ...]:
-        """The numbers that its formulas hold, such as alpha, in the order its loops take them."""
+        """The numbers in its formulas, such as alpha, in the order in which its loops take them."""
         return ()
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
@@ -62,6 +87,9 @@ class Activation(Layer):
         dx, du = self.times_slope_and_curvature(tape.x, tape.y, tape.u, dy, dv)  # (3)
         return SimpleNamespace(x=dx, u=du)
 
+    def _missing(self, function: str) -> str:
+        return f"{type(self).__name__} has no {function}: write it"
+
     @pointwise("x (...) -> y (...)")
     def activate(self, x: Array) -> Array:
         """s(x)."""
@@ -76,6 +104,6 @@ class Activation(Layer):
     def times_slope_and_curvature(
         self, x: Array, y: Array, u: Array, dy: Array, dv: Array
     ) -> tuple[Array, Array]:
-        """dx and du, back through y = s(x) and (2)."""
+        """dx and du: back through y = s(x) and (2)."""
         slope, curvature = self.slope(x, y), self.curvature(x, y)
         return slope * dy + curvature * u * dv, slope * dv  # (3)

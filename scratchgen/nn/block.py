@@ -20,7 +20,7 @@ from ..ground.rng import Rng, generator
 from .layout import Entry, Layout
 
 MOST_PARAMETERS = 2**32
-LOOKED_INTO = ("views", "_windows", "_windows_into")  # which a copy makes for its own vector
+VIEWS = ("views", "_windows", "_windows_into")  # which a copy makes for its own vector
 # Passed as `rng`, it leaves every number at 0: the caller writes them all, from a file.
 BLANK: Any = object()
 
@@ -43,11 +43,11 @@ class Block:
         self.layout = layout
         self.vector = kernels.aligned_zeros(layout.length, float_type(dtype))  # (P,)   (1)
         self.state = np.zeros(layout.state_size, float_type(dtype))  # (S,)
-        self._look_into()
+        self._set_views()
         if rng is not BLANK:
             self._begin(generator(rng))
 
-    def _look_into(self) -> None:
+    def _set_views(self) -> None:
         """Set the views into the vector and the state; `theta` fills `_windows` as it is asked."""
         self.views = self.layout.views(self.vector, self.state)
         self._windows: dict[tuple[str, ...], Array] = {}
@@ -65,18 +65,18 @@ class Block:
 
     def __getstate__(self) -> dict[str, Any]:
         own = vars(self).items()
-        return {name: value for name, value in own if name not in LOOKED_INTO}
+        return {name: value for name, value in own if name not in VIEWS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has windows into its own vector, not into copies of the old windows."""
         vars(self).update(state)
-        self._look_into()
+        self._set_views()
 
     def seen_through(self, window: Callable[[Array], Array]) -> "Block":
         """The same memory, seen through windows, such as read-only ones."""
         other = copy.copy(self)
         other.vector, other.state = window(self.vector), window(self.state)
-        other._look_into()
+        other._set_views()
         return other
 
     def theta(self, names: Collection[str]) -> Array:

@@ -7,8 +7,8 @@
     v = u w                                          (4)
     dL'/du = dL'/dv w^T,   dL'/dw = x^T dL'/dy + u^T dL'/dv    (5)
 
-u is a direction in which x moves, v how y moves with it, and L' is that of (4) in layer.py; dL'/dx
-is (2), and dL'/db (3), of dL'/dy. The products themselves are in kernels/products.py.
+When x moves by u, y moves by v. L' is the function of y and v in (4) of nn/layer.py; dL'/dx and
+dL'/db are (2) and (3) with dL'/dy for dL/dy. kernels/products.py computes the products.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ..ground.arguments import Array, Shape, expect_floats, whole
 from ..ground.errors import ShapeError
 from .draw import Draw
 from .initialisers import INITIALISERS, Initial, Initialiser, bound, initialiser_for
-from .layer import Layer, Views, expect_given
+from .layer import Layer, Views, expect_shape
 from .tape import Tape
 
 
@@ -28,7 +28,7 @@ from .tape import Tape
 class Dense(Layer):
     """x (N, n_in) -> y (N, n_out), with w (n_in, n_out) and b (n_out,).
 
-    `weights` and `bias` are initialisers, by name or as objects; bias=None, or False, leaves b out.
+    `weights` and `bias` are initialisers, by name or as objects; bias=None or False leaves out b.
 
     >>> Dense(784, 256).out_shape((784,))
     (256,)
@@ -61,10 +61,10 @@ class Dense(Layer):
 
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         fans = (self.n_in, self.n_out)
-        wanted: dict[str, tuple[Shape, Initial]] = {"w": (fans, bound(self.weights, fans))}
+        named: dict[str, tuple[Shape, Initial]] = {"w": (fans, bound(self.weights, fans))}
         if self.bias is not None:
-            wanted["b"] = ((self.n_out,), bound(self.bias, fans))
-        return wanted
+            named["b"] = ((self.n_out,), bound(self.bias, fans))
+        return named
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
@@ -79,7 +79,7 @@ class Dense(Layer):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         x = tape.x
-        expect_given(self, "backward", "dy", dy, (len(x), self.n_out))
+        expect_shape(self, "backward", "dy", dy, (len(x), self.n_out))
         if g is not None:
             kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)
             if self.bias is not None:
@@ -94,8 +94,8 @@ class Dense(Layer):
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         x, u = tape.x, tape.u
-        expect_given(self, "tangent_backward", "dy", dy, (len(x), self.n_out))
-        expect_given(self, "tangent_backward", "dv", dv, (len(x), self.n_out))
+        expect_shape(self, "tangent_backward", "dy", dy, (len(x), self.n_out))
+        expect_shape(self, "tangent_backward", "dv", dv, (len(x), self.n_out))
         if g is not None:
             kernels.add_outer(x, dy, into=g.w)  # (I, O)   (5)
             kernels.add_outer(u, dv, into=g.w)  # (I, O)   (5)
@@ -119,8 +119,8 @@ class Dense(Layer):
             advice = f"Dense({shape[1]}, {self.n_out}) would take it"
         else:
             advice = "put the batch in front, x[None]"
-        came = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-        return f"{self} got x of shape {came}, wants (N, {self.n_in}): {advice}."
+        text = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        return f"{self} got x of shape {text}, wants (N, {self.n_in}): {advice}."
 
     def __str__(self) -> str:
         return f"Dense({self.n_in} -> {self.n_out})"

@@ -21,7 +21,7 @@ from ..ground.errors import ShapeError
 from ..kernels import formula
 from .draw import Draw
 from .initialisers import Initial, Initialiser, bound, initialiser_for
-from .layer import Layer, Views, expect_given
+from .layer import Layer, Views, expect_shape
 from .tape import Tape
 
 
@@ -59,20 +59,20 @@ class Join(Layer):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         n, d = tape.x.shape
-        expect_given(self, "backward", "dy", dy, (n, d + self.size()))
+        expect_shape(self, "backward", "dy", dy, (n, d + self.size()))
         if g is not None:
             self.add_gradient(dy[:, d:], tape, g)
         return first_part(dy, tape.x) if need_dx else None
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        expect_given(self, "tangent", "u", u, tape.x.shape)
+        expect_shape(self, "tangent", "u", u, tape.x.shape)
         return kernels.join(u, kernels.full((len(u), self.size()), 0, u.dtype))  # (N, D + size)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         n, d = tape.x.shape
-        expect_given(self, "tangent_backward", "dv", dv, (n, d + self.size()))
+        expect_shape(self, "tangent_backward", "dv", dv, (n, d + self.size()))
         dx = self.backward(p, dy, tape, g, need_dx)
         return SimpleNamespace(x=dx, u=first_part(dv, tape.x)) if need_dx else None
 
@@ -106,7 +106,7 @@ class JoinLabels(Join):
         shape = (self.n_labels, self.width)
         return {"table": (shape, bound(self.table, shape))}
 
-    def wants_labels(self) -> int:
+    def label_classes(self) -> int:
         return self.n_labels
 
     def join(self, p: Views, x: Array, tape: Tape) -> Array:

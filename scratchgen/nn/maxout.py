@@ -20,7 +20,7 @@ from ..ground.arguments import Array, Shape, expect_floats, whole
 from ..ground.errors import ShapeError
 from ..kernels import formula
 from .draw import Draw
-from .layer import Layer, Views, expect_given
+from .layer import Layer, Views, expect_shape
 from .tape import Tape
 
 
@@ -56,18 +56,18 @@ class Maxout(Layer):
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        expect_given(self, "backward", "dy", dy, tape.y_shape)
+        expect_shape(self, "backward", "dy", dy, tape.y_shape)
         return self._spread(dy, tape) if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        expect_given(self, "tangent", "u", u, tape.x_shape)
+        expect_shape(self, "tangent", "u", u, tape.x_shape)
         return self._taken(u, tape)  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        expect_given(self, "tangent_backward", "dy", dy, tape.y_shape)
-        expect_given(self, "tangent_backward", "dv", dv, tape.y_shape)
+        expect_shape(self, "tangent_backward", "dy", dy, tape.y_shape)
+        expect_shape(self, "tangent_backward", "dv", dv, tape.y_shape)
         if not need_dx:
             return None
         return SimpleNamespace(x=self._spread(dy, tape), u=self._spread(dv, tape))  # (3)

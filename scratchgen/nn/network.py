@@ -19,7 +19,7 @@ from ..ground.arguments import Array, Shape, expect_floats, sizes
 from ..ground.errors import OptionError, ShapeError
 from ..ground.tables import columns
 from .draw import Draw
-from .layer import Layer, Views, accept, accept_both, as_layer, expect_given
+from .layer import Layer, Views, accept, accept_x_and_u, as_layer, expect_shape
 from .tape import Tape
 
 
@@ -102,7 +102,7 @@ class Network(Layer):
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
         shapes = tape.shapes
-        expect_given(self, "backward", "dy", dy, shapes[-1])
+        expect_shape(self, "backward", "dy", dy, shapes[-1])
         first = 0 if need_dx else self._first_trained  # what comes before it needs no gradient
         for i in reversed(range(first, len(self.layers))):
             g_i, layer = None if g is None else g[i], self.layers[i]
@@ -123,7 +123,7 @@ class Network(Layer):
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         shapes = tape.shapes
-        expect_given(self, "tangent", "u", u, shapes[0])
+        expect_shape(self, "tangent", "u", u, shapes[0])
         for i, layer in enumerate(self.layers):
             v = layer.tangent(p[i], u, tape.inner(i))  # (3)
             u = accept(layer, "tangent", "v", v, shapes[i + 1], u.dtype)
@@ -133,15 +133,15 @@ class Network(Layer):
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         shapes = tape.shapes
-        expect_given(self, "tangent_backward", "dy", dy, shapes[-1])
-        expect_given(self, "tangent_backward", "dv", dv, shapes[-1])
+        expect_shape(self, "tangent_backward", "dy", dy, shapes[-1])
+        expect_shape(self, "tangent_backward", "dv", dv, shapes[-1])
         first = 0 if need_dx else self._first_trained
         for i in reversed(range(first, len(self.layers))):
             g_i, layer = None if g is None else g[i], self.layers[i]
             needed = need_dx or i > first
             d = layer.tangent_backward(p[i], dy, dv, tape.inner(i), g_i, needed)  # (4)
             if needed:
-                d = accept_both(layer, d, shapes[i], dy.dtype)
+                d = accept_x_and_u(layer, d, shapes[i], dy.dtype)
                 dy, dv = d.x, d.u
         return SimpleNamespace(x=dy, u=dv) if need_dx else None
 
@@ -248,5 +248,5 @@ def parameter_count(layer: Layer) -> int:
 
 def joined_labels(layer: Layer) -> int:
     """From how many classes the labels come that are joined in `layer`; 0 where none are."""
-    wanted = (leaf.wants_labels() for leaf in distinct_leaves(layer))
+    wanted = (leaf.label_classes() for leaf in distinct_leaves(layer))
     return min((n for n in wanted if n), default=0)

@@ -14,7 +14,7 @@ from typing import ClassVar
 from ..ground.arguments import Array, Shape, expect_floats, sizes
 from ..ground.errors import ShapeError
 from .draw import Draw
-from .layer import Layer, Views, expect_given
+from .layer import Layer, Views, expect_shape
 from .tape import Tape
 
 
@@ -31,18 +31,18 @@ class Relayout(Layer):
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        expect_given(self, "backward", "dy", dy, tape.y_shape)
+        expect_shape(self, "backward", "dy", dy, tape.y_shape)
         return dy.reshape(tape.x_shape) if need_dx else None  # (1)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        expect_given(self, "tangent", "u", u, tape.x_shape)
+        expect_shape(self, "tangent", "u", u, tape.x_shape)
         return u.reshape(tape.y_shape)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        expect_given(self, "tangent_backward", "dy", dy, tape.y_shape)
-        expect_given(self, "tangent_backward", "dv", dv, tape.y_shape)
+        expect_shape(self, "tangent_backward", "dy", dy, tape.y_shape)
+        expect_shape(self, "tangent_backward", "dv", dv, tape.y_shape)
         if not need_dx:
             return None
         return SimpleNamespace(x=dy.reshape(tape.x_shape), u=dv.reshape(tape.x_shape))

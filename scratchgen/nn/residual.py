@@ -16,7 +16,7 @@ from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats
 from ..ground.errors import ShapeError
 from .draw import Draw
-from .layer import Layer, Views, accept, accept_both, as_layer
+from .layer import Layer, Views, accept, accept_x_and_u, as_layer
 from .tape import Tape
 
 
@@ -82,7 +82,7 @@ class Residual(Layer):
         d = self.inner.tangent_backward(p[0], dy, dv, tape.inner(0), g_inner, need_dx)
         if not need_dx:
             return None
-        d = accept_both(self.inner, d, dy.shape, dy.dtype)
+        d = accept_x_and_u(self.inner, d, dy.shape, dy.dtype)
         return SimpleNamespace(x=kernels.add(dy, d.x), u=kernels.add(dv, d.u))  # (4)
 
     def settle(self, p: Views, tape: Tape) -> None:

@@ -1,13 +1,13 @@
 """A tape is the memory of one forward pass, which its backward pass reads.
 
-    tape.begin(training=True, rng=rng)    starts a pass with these values; forgets the last pass
-    tape.training, tape.rng               the values that the pass was given
+    tape.begin(training=True, rng=rng)    starts a pass with these values, and forgets the last
+    tape.training, tape.rng               the values that the pass started with
     tape.x = x                            a note that forward leaves for backward
-    tape.inner("encoder")                 a tape for one network or layer within the pass
-    tape.scheduled(f)                        f(step), a number that changes from step to step
+    tape.inner("encoder")                 the tape of one network or layer within the pass
+    tape.scheduled(f)                     f(step), a number that changes from step to step
 
-A note is no copy: an array that a layer was given must not change before its backward has run. One
-tape serves one pass at a time; two threads take two tapes.
+A note is not a copy: x must not change between forward and backward. A tape serves one pass at a
+time, so two threads need two tapes.
 """
 
 from collections import ChainMap
@@ -33,14 +33,14 @@ class Tape:
         self._inner: dict[Hashable, Tape] = {}
 
     def begin(self, *, training: bool = False, **given: Any) -> Self:
-        """Start a pass: forget the notes of the last one."""
+        """Start a pass, and forget the notes of the last pass."""
         self._start({"training": training, **given})
         return self
 
     def inner(self, name: Hashable, **given: Any) -> "Tape":
         """The tape of one network or layer within this pass.
 
-        It is given what this tape was given; `given` adds to that, or replaces it.
+        It starts with the values of this tape; `given` adds values or replaces them.
         """
         if name not in self._inner:
             self._inner[name] = Tape()
@@ -51,7 +51,7 @@ class Tape:
         return inner
 
     def given(self, name: str, reason: str) -> Any:
-        """The value that `begin` was given by that name; without one, TapeError with the reason."""
+        """The value that the pass started with; TapeError, with the reason, if there is none."""
         value = self._given.get(name)
         if value is None:
             raise TapeError(
@@ -63,20 +63,20 @@ class Tape:
     def scheduled(self, f: Callable[[int | None], float]) -> Array:
         """f(step) as an array (1,): a number that changes from step to step, such as a warm-up.
 
-        `step` is the step of training that the pass was given; None where it was given none.
+        `step` is the pass's step of training, or None outside of training.
         """
         return kernels.scheduled(lambda: f(self._given.get("step")))
 
-    def go_on(self, step: int) -> None:
-        """Set the step of training, for this tape and all its inner tapes."""
-        self._given["step"] = step  # inner tapes look values up in this very dict
+    def set_step(self, step: int) -> None:
+        """Set the step of training, for this tape and its inner tapes."""
+        self._given["step"] = step  # inner tapes look up values in this same dict
 
-    def what_was_given(self) -> dict[str, Any]:
-        """What `begin` was called with, by name."""
+    def given_values(self) -> dict[str, Any]:
+        """The values that the pass started with, by name."""
         return dict(self._given)
 
     def _start(self, given: MutableMapping[str, Any]) -> None:
-        # notes are attributes, which are found fast: a new __dict__ forgets them all
+        # notes are attributes, the fastest to look up; a new __dict__ forgets them all
         self.__dict__ = {"_given": given, "_inner": self._inner}
         for tape in self._inner.values():
             tape._start(given)
@@ -86,7 +86,7 @@ class Tape:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
-        """The value that `begin` was given by that name, where there is no such note."""
+        """The value that the pass started with, if there is no note of that name."""
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._given:

@@ -185,21 +185,21 @@ def _writable(x: Any) -> Any:
 def _with_plain_step(args: tuple[Any, ...]) -> Iterator[None]:
     """Within its `with`, a tape among the arguments has the number of the step as an int."""
     tape = next((x for x in args if isinstance(x, Tape)), None)
-    step = None if tape is None else tape.what_was_given().get("step")
+    step = None if tape is None else tape.given_values().get("step")
     if tape is None or step is None:
         yield
         return
-    tape.go_on(int(step))
+    tape.set_step(int(step))
     try:
         yield
     finally:
-        tape.go_on(step)
+        tape.set_step(step)
 
 
 def _rng_of(x: Any) -> np.random.Generator | None:
     """The generator of random numbers that an argument is, or holds."""
     if isinstance(x, Tape):
-        x = x.what_was_given().get("rng")
+        x = x.given_values().get("rng")
     return x if isinstance(x, np.random.Generator) else None
 
 

@@ -124,9 +124,7 @@ class StepEngine:
                 kind.plan = Plan(notes, kernels.threads_now())
                 kind.reports = self.trainer.reports
                 kind.may_refuse = any(_may_refuse(event) for event in notes.events)
-                kind.given = {
-                    p: self.trainer.tapes[p].what_was_given() for p in self.trainer.reports
-                }
+                kind.given = {p: self.trainer.tapes[p].given_values() for p in self.trainer.reports}
             else:
                 parts = self._compared(kind, kind.plan, start)
         except Refused:
@@ -202,7 +200,7 @@ class StepEngine:
             if plan.is_fenced:  # a user's own part must find no notes of an earlier pass
                 trainer.tapes[player].begin(**{**given, "step": trainer.model_steps})
             else:
-                trainer.tapes[player].go_on(trainer.model_steps)
+                trainer.tapes[player].set_step(trainer.model_steps)
         double: Any = kind.double.trainer
         double.is_moving, trainer.is_moving = False, True  # as in _on_double
         try:

@@ -114,8 +114,8 @@ class StandInLayer(Layer):
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         return self.layer.parameters()
 
-    def wants_labels(self) -> int:
-        return self.layer.wants_labels()
+    def label_classes(self) -> int:
+        return self.layer.label_classes()
 
     def borrows(self) -> dict[str, tuple[Layer, str]]:
         return self.layer.borrows()

@@ -199,7 +199,7 @@ def test_a_part_may_be_given_more_than_the_pass_and_its_own_parts_have_that_too(
     inner, other = tape.inner("fake", labels=2), tape.inner("real")
     assert (inner.labels, inner.inner(0).labels, other.labels, tape.labels) == (2, 2, 1, 1)
     assert (inner.rng, inner.training) == (3, True)
-    tape.go_on(step=8)
+    tape.set_step(step=8)
     assert (inner.step, inner.inner(0).step, other.step) == (8, 8, 8)
 
 
