@@ -53,11 +53,32 @@ def test_the_examples_in_docstrings_print_what_they_say():
 SESSIONS = {"README.md": 1, "docs/tour.md": 4, "docs/derivations.md": 12}
 
 
+REGISTRIES = (
+    sg.nn.LAYERS,
+    sg.distributions.LIKELIHOODS,
+    sg.losses.LOSSES,
+    sg.losses.PENALTIES,
+    sg.models.MODELS,
+)
+
+
+@contextlib.contextmanager
+def registries_restored():
+    """What a listing adds to a registry is gone again at the end."""
+    before = [dict(registry) for registry in REGISTRIES]
+    try:
+        yield
+    finally:
+        for registry, entries in zip(REGISTRIES, before, strict=True):
+            registry.clear()
+            registry.update(entries)
+
+
 @functools.cache
 def session(page: str) -> tuple[dict, list[str]]:
     """The names that a page's listings define, run in order, and what each listing printed."""
     names, printed = {}, []
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), registries_restored():
         for language, content in blocks((ROOT / page).read_text()):
             if language == "python":
                 out = io.StringIO()
@@ -161,56 +182,27 @@ def test_links_lead_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
-def test_the_layer_that_contributors_are_shown_works(monkeypatch):
-    text = (ROOT / "docs" / "contributing.md").read_text()
-    listing = next(content for language, content in blocks(text) if language == "python")
-    monkeypatch.setattr(sg.nn, "LAYERS", sg.nn.LAYERS)
-    names: dict = {}
-    try:
-        exec(compile(listing, "contributing.md", "exec"), names)
-        file = io.BytesIO()
-        sg.save(names["gan"], file)
-        same = sg.load(file.getvalue())
-        assert np.array_equal(same.sample(3, rng=0), names["gan"].sample(3, rng=0))
-    finally:
-        sg.nn.LAYERS.pop("Scale", None)
-
-
-def contributed(word: str) -> dict:
-    """The names of the one listing for contributors that has that word in it, once it has run."""
-    text = (ROOT / "docs" / "contributing.md").read_text()
-    (listing,) = (content for _, content in blocks(text) if word in content)
-    names: dict = {}
-    exec(compile(listing, "contributing.md", "exec"), names)
-    return names
-
-
-def saved_and_loaded(model):
-    file = io.BytesIO()
-    sg.save(model, file)
-    return sg.load(file.getvalue())
-
-
-def test_the_penalty_that_contributors_are_shown_works():
-    try:
-        critic = contributed("class OneSided")["critic"]
-        assert saved_and_loaded(critic).penalty == critic.penalty
-    finally:
-        sg.losses.PENALTIES.pop("one_sided", None)
-
-
-def test_the_family_that_contributors_are_shown_learns_the_slope_of_the_density():
-    try:
-        names = contributed("class ScoreNetwork")
-        model, error = names["model"], names["history"]["error"]
-        same = saved_and_loaded(model)
-    finally:
-        sg.models.MODELS.pop("ScoreNetwork", None)
+def test_the_score_network_learns_the_slope_of_the_density():
+    names, _ = session("docs/own-model.md")
+    model, error = names["model"], names["history"]["error"]
     assert error[-1] < error[0]
-    assert np.array_equal(same.vector, model.vector)
-    assert str(same) == str(model) == "ScoreNetwork of (2,): latent 0, std 0.3"
-    away = model.apply("network", np.float32([[0, 9], [0, -9], [9, 0], [-9, 0]]))
-    assert (away[[0, 1, 2, 3], [1, 1, 0, 0]] * [1, -1, 1, -1] < 0).all()  # towards the ring
+    assert str(model) == "ScoreNetwork of (2,): latent 0, std 0.3"
+    slope = model.apply("network", np.float32([[0, 9], [0, -9], [9, 0], [-9, 0]]))
+    assert (slope[[0, 1, 2, 3], [1, 1, 0, 0]] * [1, -1, 1, -1] < 0).all()  # towards the ring
+
+
+def test_one_session_is_enough_for_the_listings_of_ones_own_parts_to_train():
+    """Each page ends in a training, whose weights moved and stayed numbers."""
+    for page, model in (
+        ("docs/own-layer.md", "gan"),
+        ("docs/own-activation.md", "vae"),
+        ("docs/own-likelihood.md", "model"),
+        ("docs/own-game.md", "wgan"),
+        ("docs/own-loop.md", "gan"),
+    ):
+        trained = session(page)[0][model]
+        assert np.isfinite(trained.vector).all(), page
+        assert trained.vector.std() > 0, page
 
 
 @pytest.fixture
@@ -280,18 +272,12 @@ def test_the_listings_about_performance_print_what_is_shown(capsys):
     assert capsys.readouterr().out == "".join(shown)
 
 
-def test_the_listing_about_ones_own_data_does_what_it_says():
-    (listing,) = [
-        content
-        for language, content in blocks((ROOT / "docs" / "own-data.md").read_text())
-        if language == "python"
-    ]
-    names: dict = {}
-    exec(compile(listing, "own-data.md", "exec"), names)
-    model, x = names["model"], names["x"]
+def test_the_scaled_model_of_ones_own_data_gives_its_units():
+    names, _ = session("docs/own-data.md")
+    model, x = names["scaled"], names["table"]
     assert model.sample(3, rng=0).shape == (3, 2)
-    away = (model.sample(200, rng=0, noise=True) - x.mean(axis=0)) / x.std(axis=0)
-    assert np.abs(away.mean(axis=0)).max() < 0.5
+    distance = (model.sample(200, rng=0, noise=True) - x.mean(axis=0)) / x.std(axis=0)
+    assert np.abs(distance.mean(axis=0)).max() < 0.5
     assert model.elbo(x, rng=0).shape == (500,)
 
 
