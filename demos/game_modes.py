@@ -2,10 +2,11 @@
 
     python demos/game_modes.py          prints a table, leaves games.png
 
-All have the same networks, three hidden layers of 128 each, as many steps, and their models' own
-optimizers. A sample is good when it lies within 3 standard deviations of a mode; a mode is found
-when a good sample is nearest to it. The Wasserstein game needs a bound on the discriminator's
-slope, and so stands here with each of the two; R1 is the other penalty.
+All games have the same networks, with three hidden layers of 128 each, the same number of steps,
+and their models' default optimizers. A sample is good when it lies within 3 standard deviations
+of a mode; a mode is found when it is the nearest one to some good sample. The Wasserstein game
+needs a bound on the discriminator's slope, and is tried with a weight clip and with a gradient
+penalty.
 """
 
 import numpy as np
@@ -27,6 +28,7 @@ GAMES = {
 
 
 def trained(x: np.ndarray, game: dict, seed: int) -> sg.models.GAN:
+    """A GAN with the settings of that game, trained on x (N, 2)."""
     gan = sg.models.gan((2,), latent=2, hidden=(128, 128, 128), rng=seed, **game)
     sg.fit(gan, x, epochs=EPOCHS, batch_size=256, seed=seed)
     return gan
@@ -38,15 +40,16 @@ def main() -> None:
         x = sg.data.TOYS[name].draw(N, rng=0)[0]
         rows.append([("data", x[:SAMPLES])])
         modes = len(sg.data.MIXTURES[name].means)
-        print(f"{name}: modes found, of {modes}, and share of good samples; seeds {SEEDS}")
+        print(f"{name}: modes found of {modes}, and the share of good samples; seeds {SEEDS}")
         for game, settings in GAMES.items():
             samples = [trained(x, settings, seed).sample(SAMPLES, rng=0) for seed in SEEDS]
-            found = [sg.metrics.coverage(points, name) for points in samples]
-            modes_text = ", ".join(f"{one.found:2}" for one in found)
-            good_text = ", ".join(f"{one.good:5.1%}" for one in found)
-            mean = np.mean([one.good for one in found])
+            coverages = [sg.metrics.coverage(points, name) for points in samples]
+            modes_text = ", ".join(f"{coverage.found:2}" for coverage in coverages)
+            good_text = ", ".join(f"{coverage.good:5.1%}" for coverage in coverages)
+            mean = np.mean([coverage.good for coverage in coverages])
             print(f"  {game:22}{modes_text}    {good_text}    mean {mean:.1%}", flush=True)
-            rows[-1].append((f"{game}\n{found[0].found} modes, {found[0].good:.0%}", samples[0]))
+            title = f"{game}\n{coverages[0].found} modes, {coverages[0].good:.0%}"
+            rows[-1].append((title, samples[0]))
     sg.plots.panels(rows, "games.png", f"{SAMPLES:,} samples of each game, seed {SEEDS[0]}")
 
 

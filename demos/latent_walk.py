@@ -5,8 +5,6 @@
 Each row goes from one digit's posterior mean to another's in equal steps.
 """
 
-import numpy as np
-
 import scratchgen as sg
 
 N, EPOCHS, ROWS, STEPS = 10_000, 40, 8, 12
@@ -15,11 +13,15 @@ N, EPOCHS, ROWS, STEPS = 10_000, 40, 8, 12
 def main() -> None:
     model = sg.models.vae((28, 28, 1), latent=8, hidden=(256, 128), rng=0)
     sg.fit(model, sg.data.digits(N, rng=0), epochs=EPOCHS, seed=0, progress=True)
-    start, end = np.split(model.encode(sg.data.digits(2 * ROWS, rng=1)), 2)  # (ROWS, Z) each
-    t = np.linspace(0, 1, STEPS)[:, None]  # (STEPS, 1)
-    walks = [(1 - t) * a + t * b for a, b in zip(start, end, strict=True)]  # (STEPS, Z) each
-    pictures = model.decode(np.concatenate(walks))  # (ROWS * STEPS, 28, 28, 1)
-    sg.plots.sheet(pictures, "walk.png", STEPS, "from one digit to another, through z")
+    unseen = sg.data.digits(2 * ROWS, rng=1)
+    sg.plots.latent_walk(
+        model,
+        unseen[:ROWS],
+        unseen[ROWS:],
+        steps=STEPS,
+        path="walk.png",
+        title="from one digit to another, through the latent space",
+    )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ def main() -> None:
     sg.fit(vae, x, epochs=EPOCHS["vae"], seed=0, progress=True)
     gan = sg.models.gan((28, 28, 1), latent=32, hidden=(256, 512), rng=0)
     sg.fit(gan, x, epochs=EPOCHS["gan"], seed=0, progress=True)
-    dots = sg.models.gan((2,), latent=2, hidden=(128, 128), rng=1)
-    sg.fit(dots, ring, epochs=EPOCHS["ring"], batch_size=256, seed=1, progress=True)  # as in README
+    ring_gan = sg.models.gan((2,), latent=2, hidden=(128, 128), rng=1)  # as in the README
+    sg.fit(ring_gan, ring, epochs=EPOCHS["ring"], batch_size=256, seed=1, progress=True)
 
     figure = Figure(figsize=(12, 4.3), layout="constrained")
     titles = ("a VAE's digits", "a GAN's digits", "a GAN's ring of eight modes")
@@ -31,7 +31,7 @@ def main() -> None:
             rows = pictures.reshape(8, 8, 28, 28).swapaxes(1, 2)  # (8, 28, 8, 28)
             axes.imshow(rows.reshape(224, 224), cmap="gray", vmin=0, vmax=1)
         else:
-            points = dots.sample(POINTS, rng=1)
+            points = ring_gan.sample(POINTS, rng=1)
             window = [[-1.3, 1.3]] * 2
             counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], 160, window)  # (160, 160)
             axes.imshow(np.log1p(counts), cmap="magma", origin="lower")

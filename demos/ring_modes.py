@@ -1,9 +1,9 @@
-"""Does a GAN find all eight modes of the ring? On three seeds, by the README's own settings.
+"""Does a GAN find all eight modes of the ring? On three seeds, with the README's settings.
 
     python demos/ring_modes.py          prints a line a seed, leaves ring.png
 
-A sample is good when it lies within 3 standard deviations of a mode; a mode is found when a good
-sample is nearest to it.
+A sample is good when it lies within 3 standard deviations of a mode; a mode is found when it is the
+nearest one to some good sample.
 """
 
 import scratchgen as sg
@@ -17,9 +17,10 @@ def main() -> None:
     for seed in SEEDS:
         gan = sg.models.gan((2,), latent=2, hidden=(128, 128), loss="non_saturating", rng=seed)
         sg.fit(gan, x, epochs=EPOCHS, batch_size=256, seed=seed)
-        found = sg.metrics.coverage(gan.sample(SAMPLES, rng=0), sg.data.RING)
-        print(f"seed {seed}: {found.found} of {found.modes} modes, {found.good:.1%} good samples")
-    sg.plots.density(x, gan.sample(N, rng=0), "ring.png", "the ring, and what a GAN made of it")
+        covered = sg.metrics.coverage(gan.sample(SAMPLES, rng=0), sg.data.RING)
+        modes = f"{covered.found} of {covered.modes} modes"
+        print(f"seed {seed}: {modes}, {covered.good:.1%} good samples")
+    sg.plots.density(x, gan.sample(N, rng=0), "ring.png", "the ring, and a GAN's samples")
 
 
 if __name__ == "__main__":

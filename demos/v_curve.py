@@ -1,14 +1,14 @@
-"""Why one fixed step is not enough: the error of a difference against its step, in four functions.
+"""Why no fixed step is enough: the error of a difference over its step, for four functions.
 
     python demos/v_curve.py             prints a table, leaves v_curve.png
 
-The central difference D(h) = (f(x + h) - f(x - h)) / 2h is off by the curvature of f at large h,
-which falls as h^2, and by its rounding at small h, which grows as 1/h:
+The error of the central difference D(h) = (f(x + h) - f(x - h)) / 2h has two parts: truncation,
+which is proportional to h^2, and rounding, which is proportional to 1/h:
 
     |D(h) - f'(x)| ~ |f'''(x)| h^2 / 6 + eps |f(x)| / h                          (1)
 
-The bottom of this V lies elsewhere in each function, up to a millionfold. What the checker makes of
-the same differences, by extrapolation and with an error bar of its own, is the band.
+The bottom of this V depends on the function, and moves by a factor of up to a million. The checker
+extrapolates from the same differences; the band is its error bar.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ ONE = (np.ones(()),)
 
 @dataclass
 class Example:
-    """A function of one number, its derivative, and where they are compared."""
+    """A function of one number, its derivative, and the x at which they are compared."""
 
     title: str
     f: Any
@@ -50,12 +50,12 @@ EXAMPLES = (
 
 
 def central(f, x: float, h: float) -> float:
-    """D(h)."""
+    """The central difference D(h)."""
     return (f(x + h) - f(x - h)) / (2 * h)
 
 
 def measured(example: Example) -> Slope:
-    """What the checker makes of differences of the same function."""
+    """The checker's slope, extrapolated from differences of the same function."""
     pair = VJPPair(example.f, np.multiply, (example.x,))  # only its forward is used
 
     def f(h: float):
@@ -68,23 +68,26 @@ def measured(example: Example) -> Slope:
 
 
 def main() -> None:
-    """Print the table, and leave the picture."""
+    """Print the table, and write the picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6.4), layout="constrained")
-    print(f"{'relative errors':30}{'h = 1e-5':>9}{'best h':>8}{'there':>8}{'checker':>9}{'bar':>8}")
+    print(
+        f"{'relative errors':30}{'h = 1e-5':>9}{'best h':>8}{'at best':>8}{'checker':>9}{'bar':>8}"
+    )
     with np.errstate(all="ignore"):
-        for axes, one in zip(figure.subplots(2, 2, sharey=True).flat, EXAMPLES, strict=True):
-            truth = float(one.slope(one.x))
-            errors = np.array([abs(central(one.f, one.x, h) / truth - 1) for h in H])
+        for axes, example in zip(figure.subplots(2, 2, sharey=True).flat, EXAMPLES, strict=True):
+            f, x = example.f, example.x
+            truth = float(example.slope(x))
+            errors = np.array([abs(central(f, x, h) / truth - 1) for h in H])
             errors[~np.isfinite(errors)] = np.nan
-            slope = measured(one)
-            off = abs(slope.value / (truth * one.x) - 1)  # along u = x
-            bar = 10 * slope.error / abs(truth * one.x)
-            fixed = abs(central(one.f, one.x, FIXED) / truth - 1)
-            step, there = bottom(errors)
-            print(f"{one.title:30}{fixed:9.0e}{step:8.0e}{there:8.0e}{off:9.0e}{bar:8.0e}")
-            draw(axes, one, errors, fixed, bar)
+            slope = measured(example)
+            error = abs(slope.value / (truth * x) - 1)  # along u = x
+            bar = 10 * slope.error / abs(truth * x)
+            fixed = abs(central(f, x, FIXED) / truth - 1)
+            step, least = bottom(errors)
+            print(f"{example.title:30}{fixed:9.0e}{step:8.0e}{least:8.0e}{error:9.0e}{bar:8.0e}")
+            draw(axes, example, errors, fixed, bar)
     figure.supxlabel("step h")
     figure.supylabel("relative error of the derivative")
     figure.savefig("v_curve.png", dpi=150)
@@ -98,14 +101,16 @@ def bottom(errors: np.ndarray) -> tuple[float, float]:
     return float(H[best + 4]), float(medians[best])
 
 
-def draw(axes, one: Example, errors: np.ndarray, fixed: float, bar: float) -> None:
-    """One V, the step that many checkers take, and the checker's error bar as a band."""
-    axes.loglog(H, np.maximum(errors, 1e-17), ".", color="#1b6ca8", ms=3, label="one difference")
+def draw(axes, example: Example, errors: np.ndarray, fixed: float, bar: float) -> None:
+    """Draw a V, the step that many checkers take, and the checker's error bar as a band."""
+    axes.loglog(
+        H, np.maximum(errors, 1e-17), ".", color="#1b6ca8", ms=3, label="a central difference"
+    )
     axes.axhspan(1e-17, bar, color="#2a9d5c", alpha=0.25, lw=0, label="the checker's error bar")
     axes.plot([FIXED], [max(fixed, 1e-17)], "o", color="#d1495b", ms=8, label="h = 0.00001")
-    axes.set(title=one.title, ylim=(1e-17, 1e2), xlim=(1.5, 6e-11))
+    axes.set(title=example.title, ylim=(1e-17, 1e2), xlim=(1.5, 6e-11))
     axes.grid(alpha=0.2)
-    if one is EXAMPLES[0]:
+    if example is EXAMPLES[0]:
         axes.legend(loc="upper center", fontsize=8)
 
 

@@ -1,13 +1,14 @@
-"""Does our VAE reach the loss of PyTorch's example? On three seeds, by the example's protocol.
+"""Does our VAE reach the loss of PyTorch's example? Three seeds, the example's protocol.
 
     SCRATCHGEN_DATA=../shared/data python demos/vae_example.py      leaves vae_example.png
 
-784-400-(20, 20)-400-784 with ReLU, pixels in [0, 1] as the Bernoulli's targets, Adam at 1e-3,
-batch 128, ten epochs. The example's two heads of 20 are here the columns of one Dense(400, 40):
-both are drawn from U(-a, a), a = 1 / sqrt(400), so the first weights have the same distribution.
+The network is 784-400-(20, 20)-400-784 with ReLU; pixels in [0, 1] are the targets of a Bernoulli
+likelihood; Adam at 1e-3, batches of 128, ten epochs. The example's two heads of 20 are here the
+columns of a single Dense(400, 40): both are drawn from U(-a, a), a = 1 / sqrt(400), so the initial
+weights have the same distribution.
 
-The example takes the gradient of the sum over a batch, we that of the mean. Adam divides a factor
-out again, except for its eps: with eps / 128 every full batch gives the example's step.
+The example takes the gradient of a sum over the batch, we take that of the mean. Adam divides such
+a factor out, except in its eps: with eps / 128 every full batch gives the example's step.
 """
 
 import time
@@ -27,8 +28,8 @@ THEIRS = {
     "seconds an epoch": "8.7 to 13.4",
 }
 DEVIATIONS = """deviations from the example:
-  the last batch of an epoch, of 96, counts in Adam as much as one of 128
-  other random numbers: NumPy's"""
+  the last batch of an epoch, of 96, weighs as much in Adam as one of 128
+  NumPy's random numbers"""
 
 
 def example(seed: int) -> sg.models.VAE:
@@ -46,7 +47,7 @@ def example(seed: int) -> sg.models.VAE:
 
 
 def loss_at_mean(model: sg.models.VAE, x) -> float:
-    """The loss with z = mu in place of a draw, as the example's first versions tested."""
+    """The loss with z = mu in place of a draw, which the example's first versions reported."""
     q = model.posterior(x)
     raw = model.apply("decoder", q.mu)  # (N, 28, 28, 1)
     loss = gaussian.kl_to_standard(q.mu, q.log_var) - model.likelihood.log_prob(x, raw)  # (N,)
@@ -55,7 +56,7 @@ def loss_at_mean(model: sg.models.VAE, x) -> float:
 
 def main() -> None:
     x, test = sg.data.load(DATA)[:TRAIN], sg.data.load(DATA, split="test")[:TEST]
-    print(f"{DATA}: {len(x):,} to learn from, {len(test):,} to test on; {EPOCHS} epochs")
+    print(f"{DATA}: {len(x):,} to train on, {len(test):,} to test on; {EPOCHS} epochs")
     print(DEVIATIONS)
     adam = sg.optim.Adam(1e-3, eps=1e-8 / BATCH)
     ours: dict[str, list[float]] = {name: [] for name in THEIRS}
@@ -68,7 +69,7 @@ def main() -> None:
             batch_size=BATCH,
             seed=seed,
             optimizer=adam,
-            even_batches=False,  # the example's last batch is what is left
+            even_batches=False,  # as in the example, whose last batch is shorter
         )
         seconds = (time.perf_counter() - start) / EPOCHS
         drawn = -float(model.elbo(test, rng=seed).mean(dtype=np.float64))
@@ -82,9 +83,8 @@ def main() -> None:
         spread = np.std(values, ddof=1)
         print(f"{name:23}{each}{np.mean(values):7.2f}{spread:7.2f}   {THEIRS[name]}")
     shown = test[:40]
-    sg.plots.pairs(
-        shown, model.reconstruct(shown), "vae_example.png", "test digits and what comes back"
-    )
+    title = "test digits, and their reconstructions below"
+    sg.plots.pairs(shown, model.reconstruct(shown), "vae_example.png", title)
 
 
 if __name__ == "__main__":

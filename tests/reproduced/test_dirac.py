@@ -55,7 +55,7 @@ def test_with_r1_they_arrive(loss, weight, expected):
 @pytest.mark.parametrize("loss", LOGISTIC)
 @pytest.mark.parametrize("size", [0.01, 0.1, 1.0])
 def test_steps_of_both_at_once_lead_away(loss, size):
-    assert growth(DEMO.both_at_once, loss, size, 1) == pytest.approx(
+    assert growth(DEMO.simultaneous, loss, size, 1) == pytest.approx(
         (1 + size**2 / 4) ** 0.5, abs=1e-6
     )
 
@@ -63,9 +63,9 @@ def test_steps_of_both_at_once_lead_away(loss, size):
 @pytest.mark.parametrize("loss", LOGISTIC)
 def test_steps_of_fit_one_by_one_come_round_again(loss):
     """The eigenvalues are exp(+- i phi) with cos phi = 1 - h^2 / 8: h = 2 turns by 60 degrees."""
-    assert growth(DEMO.one_by_one, loss, 2.0, 6) == pytest.approx(1, abs=1e-6)
+    assert growth(DEMO.alternating, loss, 2.0, 6) == pytest.approx(1, abs=1e-6)
     gan = DEMO.dirac_gan(loss)
-    pair = DEMO.eigenvalues(lambda point: DEMO.one_by_one(gan, point, 1.0))
+    pair = DEMO.eigenvalues(lambda point: DEMO.alternating(gan, point, 1.0))
     np.testing.assert_allclose(abs(pair), 1, atol=1e-6)
     np.testing.assert_allclose(np.cos(np.angle(pair)), 7 / 8, atol=1e-6)
 
