@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import scratchgen as sg
-from scratchgen.gradcheck.measuring.differences import MANY, Climb, Slope
+from scratchgen.gradcheck.measuring.differences import MANY, LineDifferences, Slope
 from scratchgen.gradcheck.measuring.rounding import forward_noise
 from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
@@ -64,7 +64,7 @@ def measured(example: Example) -> Slope:
     (name,) = pair.blocks
     rng = np.random.default_rng(0)
     noise = forward_noise(pair, pair.blocks, name, pair.blocks[name], ONE, rng)
-    return Climb(f, ONE, f(0.0), noise).slope(MANY)
+    return LineDifferences(f, ONE, f(0.0), noise).slope(MANY)
 
 
 def main() -> None:
