@@ -1,4 +1,4 @@
-"""What docs/own-gradients.md shows is what happens, torch's and jax's functions included."""
+"""The listings of docs/own-gradients.md do what the page says, those for torch and jax too."""
 
 import contextlib
 import io
@@ -32,17 +32,17 @@ def blocks() -> list[tuple[str, str]]:
 
 
 def listings(framework: str | None) -> list[str]:
-    """The Python of the page that needs a framework, or none."""
-    found = []
+    """The Python listings that import this framework; those that import none for None."""
+    matching = []
     for language, content in blocks():
         needs = next((name for name in FOREIGN if f"import {name}\n" in content), None)
         if language == "python" and needs == framework:
-            found.append(content)
-    return found
+            matching.append(content)
+    return matching
 
 
 def printed_by(listing: str, names: dict) -> str:
-    """What a listing prints."""
+    """The output of a listing."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(listing, "own-gradients.md", "exec"), names)
@@ -50,19 +50,20 @@ def printed_by(listing: str, names: dict) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, its numbers, times and line ends aside."""
-    return re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+| m?s\b)?|[,;:]", " ", text).split()
+    """The sorted words of a text without numbers, on which the order of gradients depends."""
+    bare = re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+| m?s\b)?|[,;:]", " ", text)
+    return sorted(bare.split())
 
 
 def file_name(listing: str) -> str | None:
-    """The name of the file that a listing is, where it says so in its first line."""
+    """The file name in the first line of a listing, if there is one."""
     match = re.match(r"# (\w+\.py)\n", listing)
     return match[1] if match else None
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    """A folder with the files that the page shows."""
+    """A folder with the files of the page."""
     monkeypatch.chdir(tmp_path)
     for listing in listings(None):
         if name := file_name(listing):
