@@ -1,4 +1,4 @@
-"""Densities, divergences and draws: their gradients, and what they mean."""
+"""Densities, divergences and draws: their values, gradients and moments."""
 
 import itertools
 
@@ -27,16 +27,14 @@ from scratchgen.ground.parts import build, describe
 
 seeds = st.integers(0, 2**32)
 counts = st.integers(1, 5)
-few = settings(
-    max_examples=max(3, settings().max_examples // 4)
-)  # of what takes hundreds of passes
+few = settings(max_examples=max(3, settings().max_examples // 4))  # each takes hundreds of passes
 CLASSES = 3
 SETTINGS = {"categorical": {"classes": CLASSES}, "gaussian_fixed": {"variance": 0.3}}
 each_likelihood = pytest.mark.parametrize("name", sorted(LIKELIHOODS))
 
 
-def made(name: str):
-    """A likelihood of that name."""
+def likelihood_named(name: str):
+    """A likelihood with settings for these tests."""
     return LIKELIHOODS[name](**SETTINGS.get(name, {}))
 
 
@@ -54,7 +52,7 @@ def drawn(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
 
 
 def checked(f, gradients, args, wrt=None):
-    """The checker's report; each of the values that f gives is that of one example."""
+    """The checker's report on f, which returns a value for each example."""
     return sg.check_pair(f, gradients, args, wrt=wrt, batch_axis=0)
 
 
@@ -116,8 +114,8 @@ def test_gradients_of_the_categorical_log_probability(n, size, classes, seed):
     st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple),
     seeds,
 )
-def test_gradients_of_every_likelihood_with_respect_to_what_the_decoder_gives(name, n, shape, seed):
-    likelihood, x = made(name), some_x(name, seed, (n, *shape))
+def test_gradients_of_every_likelihood_with_respect_to_raw(name, n, shape, seed):
+    likelihood, x = likelihood_named(name), some_x(name, seed, (n, *shape))
     passes(sg.check(likelihood, x, seed=seed))
     (raw,) = drawn(seed, (n, *likelihood.raw_shape(shape)))
     assert likelihood.log_prob(x, raw).shape == (n,)
@@ -127,7 +125,7 @@ def test_gradients_of_every_likelihood_with_respect_to_what_the_decoder_gives(na
     ("likelihood", "raw"),
     [(Gaussian(0.5), [[0.1, 0.4, -1.0, -6.0]]), (SharedGaussian(0.5), [[0.1, 0.4, -2.0]])],
 )
-def test_gaussian_gradient_where_the_least_variance_rules(likelihood, raw):
+def test_the_gaussian_gradient_where_the_variance_is_near_its_least_value(likelihood, raw):
     def gradient(dvalue, x, raw):
         return None, likelihood.raw_gradient(x, raw, dvalue)
 
@@ -135,7 +133,7 @@ def test_gaussian_gradient_where_the_least_variance_rules(likelihood, raw):
     assert report.ok, report
 
 
-def test_the_declared_variance_is_the_drawn_variance():
+def test_draws_have_the_mean_and_variance_of_the_gaussian():
     log_var = np.full((200_000, 1), np.log(4.0))
     noise = np.random.default_rng(0).standard_normal(log_var.shape)
     z = gaussian.draw(np.full_like(log_var, 3.0), log_var, noise)
@@ -160,7 +158,7 @@ def test_kl_at_hand_computed_numbers():
     assert gaussian.kl_to_standard(np.zeros((1, 1)), four)[0] == pytest.approx(1.5 - np.log(2))
 
 
-def test_kl_of_a_posterior_near_the_prior_keeps_its_digits_in_float32():
+def test_the_kl_of_a_posterior_near_the_prior_loses_no_digits_in_float32():
     log_var = np.full((1, 1), 1e-3, np.float32)
     value = gaussian.kl_to_standard(np.zeros_like(log_var), log_var)[0]
     assert value == pytest.approx(0.25e-6, rel=1e-3)
@@ -224,7 +222,7 @@ def test_the_mean_squared_error_is_a_likelihood_up_to_a_constant(shape, seed):
 
 
 @given(counts, st.floats(-8, 3), seeds)
-def test_one_variance_that_is_shared_by_all_is_a_fixed_one(n, s, seed):
+def test_a_shared_gaussian_with_a_constant_s_is_a_fixed_gaussian(n, s, seed):
     x, mu, dvalue = drawn(seed, (n, 2, 3, 1), (n, 6), (n,))
     raw = np.concatenate([mu, np.full((n, 1), s)], axis=1)
     shared, fixed = SharedGaussian(0.01), FixedGaussian(np.exp(s) + 0.01)
@@ -232,7 +230,10 @@ def test_one_variance_that_is_shared_by_all_is_a_fixed_one(n, s, seed):
     np.testing.assert_allclose(shared.log_prob(x, raw), fixed.log_prob(flat, mu), rtol=1e-10)
     ours, theirs = shared.raw_gradient(x, raw, dvalue), fixed.raw_gradient(flat, mu, dvalue)
     np.testing.assert_allclose(ours[:, :6], theirs, rtol=1e-10)
-    draws = [one.draw(r, np.random.default_rng(seed)) for one, r in ((shared, raw), (fixed, mu))]
+    draws = [
+        likelihood.draw(r, np.random.default_rng(seed))
+        for likelihood, r in ((shared, raw), (fixed, mu))
+    ]
     np.testing.assert_allclose(*draws, rtol=1e-10)
 
 
@@ -250,13 +251,13 @@ def test_two_classes_are_bernoulli_with_the_difference_of_their_logits(n, size, 
 
 @each_likelihood
 def test_draws_have_the_moments_that_the_likelihood_states(name):
-    """Within five standard errors; for an example of three numbers."""
-    likelihood, n = made(name), 100_000
+    """Within five standard errors, for an example of three numbers."""
+    likelihood, n = likelihood_named(name), 100_000
     size = likelihood.raw_shape((3,))
-    one = np.random.default_rng(7).standard_normal(size).astype(np.float32)
-    raw = np.broadcast_to(one, (n, *size)).copy()
+    raw_of_one = np.random.default_rng(7).standard_normal(size).astype(np.float32)
+    raw = np.broadcast_to(raw_of_one, (n, *size)).copy()
     draws = likelihood.draw(raw, np.random.default_rng(0)).astype(np.float64)
-    mean, variance = stated_moments(name, likelihood, one.astype(np.float64))
+    mean, variance = stated_moments(name, likelihood, raw_of_one.astype(np.float64))
     assert draws.shape == (n, 3)
     assert (np.abs(draws.mean(axis=0) - mean) < 5 * np.sqrt(variance / n)).all()
     squares = (draws - mean) ** 2
@@ -286,24 +287,24 @@ def stated_moments(name, likelihood, raw):
 
 @each_likelihood
 def test_float32_stays_float32(name):
-    likelihood = made(name)
+    likelihood = likelihood_named(name)
     raw = np.zeros((4, *likelihood.raw_shape((2, 2, 1))), np.float32)
     x = np.ones((4, 2, 2, 1), np.float32)
-    found = {
+    results = {
         "log_prob": likelihood.log_prob(x, raw),
         "raw_gradient": likelihood.raw_gradient(x, raw, np.ones(4, np.float32)),
         "mean": likelihood.mean(raw),
         "draw": likelihood.draw(raw, np.random.default_rng(0)),
     }
-    assert {key: value.dtype for key, value in found.items()} == dict.fromkeys(found, np.float32)
-    assert found["raw_gradient"].shape == raw.shape
-    assert found["mean"].size == found["draw"].size == x.size
+    assert {key: x.dtype for key, x in results.items()} == dict.fromkeys(results, np.float32)
+    assert results["raw_gradient"].shape == raw.shape
+    assert results["mean"].size == results["draw"].size == x.size
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ["bernoulli", "categorical"])
-def test_far_logits_are_scored_and_drawn_without_overflow(name, dtype):
-    likelihood = made(name)
+def test_large_logits_are_scored_and_drawn_without_overflow(name, dtype):
+    likelihood = likelihood_named(name)
     raw = np.array([[-1e4, 1e4, 0.0], [1e4, -1e4, 1e4]], dtype)
     raw = raw if name == "categorical" else raw[:, :1]
     raw = raw.reshape(2, *likelihood.raw_shape((1,)))
@@ -314,22 +315,22 @@ def test_far_logits_are_scored_and_drawn_without_overflow(name, dtype):
     assert np.isfinite(likelihood.draw(raw, np.random.default_rng(0))).all()
 
 
-def test_a_far_logit_costs_its_distance():
+def test_the_log_probability_of_a_class_far_below_the_best_is_the_difference_of_logits():
     logits = np.array([[-1e4, 1e4, 0.0]])
     assert categorical.log_prob(np.array([1]), logits)[0] == 0
     assert categorical.log_prob(np.array([0]), logits)[0] == -2e4
 
 
 @pytest.mark.parametrize("name", ["gaussian", "gaussian_shared"])
-def test_far_variances_are_scored_without_overflow(name):
-    likelihood = made(name)
+def test_extreme_variances_are_scored_without_overflow(name):
+    likelihood = likelihood_named(name)
     raw = np.zeros((2, *likelihood.raw_shape((1,))))
     raw[:, -1] = [-1e4, 1e4]
     assert np.isfinite(likelihood.log_prob(np.ones((2, 1)), raw)).all()
     assert np.isfinite(likelihood.raw_gradient(np.ones((2, 1)), raw, np.ones(2))).all()
 
 
-def test_the_mean_of_categories_is_the_most_probable_one():
+def test_the_mean_of_a_categorical_is_the_most_probable_class():
     raw = np.array([[[0.0, 3.0, 1.0], [2.0, -1.0, 0.0]]])
     assert Categorical(3).mean(raw).tolist() == [[1.0, 0.0]]
     np.testing.assert_allclose(categorical.probabilities(raw).sum(axis=-1), 1)
@@ -345,7 +346,7 @@ def test_bernoulli_draws_are_zeros_and_ones():
     assert set(np.unique(draws)) == {0, 1}
 
 
-def test_scores_of_certain_pixels_are_finite():
+def test_log_probabilities_of_certain_pixels_are_finite():
     x, logits = np.array([[0.0, 1.0]]), np.array([[-1000.0, 1000.0]])
     assert bernoulli.log_prob(x, logits)[0] == 0
     assert bernoulli.log_prob(1 - x, logits)[0] == -2000
@@ -354,22 +355,22 @@ def test_scores_of_certain_pixels_are_finite():
 def test_none_is_bernoulli_for_pictures_and_gaussian_for_vectors():
     assert isinstance(likelihood_for(None, (28, 28, 1)), Bernoulli)
     assert isinstance(likelihood_for(None, (2,)), Gaussian)
-    given_one = Gaussian(0.1)
-    assert likelihood_for(given_one, (2,)) is given_one
+    own = Gaussian(0.1)
+    assert likelihood_for(own, (2,)) is own
     with pytest.raises(errors.OptionError, match="did you mean 'bernoulli'"):
         likelihood_for("bernouli", (2,))
 
 
 @each_likelihood
 def test_a_likelihood_is_described_with_all_its_settings(name):
-    likelihood = made(name)
+    likelihood = likelihood_named(name)
     description = describe(likelihood, LIKELIHOODS)
     assert description == {"name": name, **vars(likelihood)}
     assert build(description, LIKELIHOODS) == likelihood
 
 
 @each_likelihood
-def test_every_likelihood_but_the_categorical_needs_no_more_than_its_name(name):
+def test_every_likelihood_except_the_categorical_can_be_chosen_by_name_alone(name):
     if name == "categorical":
         with pytest.raises(errors.OptionError, match=r"likelihood=Categorical\(classes=10\)"):
             likelihood_for(name, (2,))
@@ -386,7 +387,7 @@ def test_every_likelihood_but_the_categorical_needs_no_more_than_its_name(name):
         (Gaussian, "Gaussian: least_variance"),
     ],
 )
-def test_a_variance_that_is_none_is_refused_with_what_to_do(kind, setting, value):
+def test_an_invalid_variance_is_refused_and_the_error_says_what_to_do(kind, setting, value):
     words = (
         f"^{setting}=.*wants a number of at least 1e-30; .*infinite: take a small one, such as 1e-3"
     )
@@ -409,11 +410,11 @@ def test_fewer_than_two_classes_are_refused(classes):
         ([[2.5, 3], [1, 0]], r"images\[0, 0\] is 2.5"),
     ],
 )
-def test_what_is_no_class_is_refused_with_what_to_do(bad, words):
+def test_a_number_that_is_not_a_class_is_refused_and_the_error_says_what_to_do(bad, words):
     with pytest.raises(errors.DataError, match=words):
         Categorical(4).check(np.array(bad, np.float32), "images")
 
 
-def test_whole_numbers_below_the_number_of_classes_are_categories():
+def test_whole_numbers_below_the_number_of_classes_are_accepted():
     Categorical(4).check(np.array([[0.0, 3.0], [1.0, 2.0]]))
     Categorical(4).check(np.zeros((0, 2)))

@@ -1,4 +1,4 @@
-"""K draws of each example, and log p(z) - log q(z|x): the values, and two kinds of derivative."""
+"""K draws for each example, and log p(z) - log q(z|x): the values, and two kinds of derivative."""
 
 import math
 
@@ -37,7 +37,7 @@ def log_normal(x, mean, variance):
 @both_ways
 @each_size
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_draw_lies_where_its_noise_is_and_its_ratio_is_that_of_the_two_densities(
+def test_a_draw_is_mu_plus_std_times_noise_and_its_log_ratio_that_of_the_two_densities(
     n, draws, latents, dtype, way
 ):
     heads, noise, _, _ = drawn(n, draws, latents, dtype=dtype)
@@ -45,19 +45,19 @@ def test_a_draw_lies_where_its_noise_is_and_its_ratio_is_that_of_the_two_densiti
         z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     assert (z.shape, log_ratio.shape) == ((n * draws, latents), (n * draws,))
     assert z.dtype == log_ratio.dtype == np.dtype(dtype)
-    many = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * latents * np.finfo(dtype).eps}
+    close = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * latents * np.finfo(dtype).eps}
     for i in range(n):
         for k in range(draws):
             row, total = i * draws + k, 0.0
             for j in range(latents):
                 mu, variance = float(heads[i, j]), math.exp(heads[i, latents + j])
-                one = mu + math.sqrt(variance) * float(noise[row, j])
-                np.testing.assert_allclose(z[row, j], one, **many)
-                total += log_normal(one, 0, 1) - log_normal(one, mu, variance)
-            np.testing.assert_allclose(log_ratio[row], total, **many)
+                wanted = mu + math.sqrt(variance) * float(noise[row, j])
+                np.testing.assert_allclose(z[row, j], wanted, **close)
+                total += log_normal(wanted, 0, 1) - log_normal(wanted, mu, variance)
+            np.testing.assert_allclose(log_ratio[row], total, **close)
 
 
-def test_the_mean_ratio_over_many_draws_is_minus_the_kl():
+def test_the_mean_log_ratio_over_many_draws_is_minus_the_kl():
     heads, (noise,) = drawn(2, 1, 3)[0], [np.random.default_rng(1).standard_normal((200_000, 3))]
     _, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     mu, log_var = np.split(heads, 2, axis=1)
@@ -67,8 +67,8 @@ def test_the_mean_ratio_over_many_draws_is_minus_the_kl():
     assert (np.abs(error) < 5 * spread).all()
 
 
-def test_the_mean_of_the_weights_is_one():
-    """E_q[p(z) / q(z)] = 1, for a q that is wide enough."""
+def test_the_mean_of_the_weights_p_over_q_is_one():
+    """E_q[p(z) / q(z)] = 1, with a q wide enough for the mean to converge."""
     heads = np.array([[0.3, -0.2, 0.4, 0.6]])
     noise = np.random.default_rng(1).standard_normal((200_000, 2))
     _, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
@@ -81,7 +81,7 @@ def test_the_mean_of_the_weights_is_one():
 
 @few
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4), seeds)
-def test_the_total_derivative_is_that_of_the_draws_and_their_ratios(n, draws, latents, seed):
+def test_the_total_derivative_is_that_of_the_draws_and_their_log_ratios(n, draws, latents, seed):
     heads, noise, _, _ = drawn(n, draws, latents, seed)
 
     def back(dy, heads, noise):
@@ -92,7 +92,7 @@ def test_the_total_derivative_is_that_of_the_draws_and_their_ratios(n, draws, la
 
 
 def by_complex_steps(f, heads):
-    """df/dheads of a number f(heads), to rounding."""
+    """df/dheads of a number f(heads), up to rounding."""
     gradient = np.empty(heads.shape)
     for place in np.ndindex(heads.shape):
         moved = heads.astype(complex)
@@ -101,15 +101,15 @@ def by_complex_steps(f, heads):
     return gradient
 
 
-def weighed(heads, of_q, noise, dz, dratio):
-    """The sum of <dz, z> and <dratio, log p(z) - log q(z)>, with q of its own heads, `of_q`."""
+def weighted_sum(heads, heads_of_q, noise, dz, dratio):
+    """The sum of <dz, z> and <dratio, log p(z) - log q(z)>, where `heads_of_q` are those of q."""
     latents, total = noise.shape[1], 0
-    for row, one in enumerate(noise):
+    for row, noise_of_row in enumerate(noise):
         n = row * len(heads) // len(noise)
         for j in range(latents):
             mu, lv = heads[n, j], heads[n, latents + j]
-            mu_q, lv_q = of_q[n, j], of_q[n, latents + j]
-            z = mu + np.exp(lv / 2) * one[j]
+            mu_q, lv_q = heads_of_q[n, j], heads_of_q[n, latents + j]
+            z = mu + np.exp(lv / 2) * noise_of_row[j]
             log_q = -(lv_q + (z - mu_q) ** 2 * np.exp(-lv_q)) / 2
             total = total + dz[row, j] * z + dratio[row] * (-(z**2) / 2 - log_q)
     return total
@@ -117,12 +117,12 @@ def weighed(heads, of_q, noise, dz, dratio):
 
 @both_ways
 @each_size
-def test_along_the_path_the_density_of_q_is_held_fixed_and_in_total_it_is_not(
+def test_the_path_derivative_holds_the_density_of_q_fixed_and_the_total_one_does_not(
     n, draws, latents, way
 ):
     heads, noise, dz, dratio = drawn(n, draws, latents, seed=4)
-    in_total = by_complex_steps(lambda moved: weighed(moved, moved, noise, dz, dratio), heads)
-    by_path = by_complex_steps(lambda moved: weighed(moved, heads, noise, dz, dratio), heads)
+    in_total = by_complex_steps(lambda moved: weighted_sum(moved, moved, noise, dz, dratio), heads)
+    by_path = by_complex_steps(lambda moved: weighted_sum(moved, heads, noise, dz, dratio), heads)
     with way():
         z, _ = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
@@ -134,7 +134,7 @@ def test_along_the_path_the_density_of_q_is_held_fixed_and_in_total_it_is_not(
 
 
 @both_ways
-def test_the_two_differ_by_the_gradient_of_the_density_of_q(way):
+def test_the_two_derivatives_differ_by_that_of_log_q(way):
     heads, noise, dz, dratio = drawn(3, 4, 2, seed=2)
     with way():
         z, _ = importance_draws.draws_and_log_ratio(heads, noise)
@@ -143,18 +143,18 @@ def test_the_two_differ_by_the_gradient_of_the_density_of_q(way):
             importance_draws.draws_and_log_ratio_backward(*given),
             importance_draws.draws_path_backward(*given),
         )
-    mu, log_var = (np.repeat(one, 4, axis=0) for one in np.split(heads, 2, axis=1))
+    mu, log_var = (np.repeat(half, 4, axis=0) for half in np.split(heads, 2, axis=1))
     score = gaussian.log_prob_gradients(z, mu, log_var, dratio)
     wanted = np.concatenate([score.mu, score.log_var], axis=1).reshape(3, 4, 4).sum(axis=1)
     np.testing.assert_allclose(path - total, wanted, rtol=1e-10, atol=1e-12)
 
 
-def test_their_means_over_many_draws_agree():
+def test_the_two_derivatives_have_the_same_mean_over_many_draws():
     n_draws, heads = 200_000, drawn(1, 1, 2, seed=5)[0]
     noise = np.random.default_rng(0).standard_normal((n_draws, 2))
-    every = np.repeat(heads, n_draws, axis=0)  # each draw an example, so that none are summed
-    z, _ = importance_draws.draws_and_log_ratio(every, noise)
-    given = (every, noise, z, np.zeros_like(z), np.ones(n_draws))
+    repeated = np.repeat(heads, n_draws, axis=0)  # an example for each draw, so none are summed
+    z, _ = importance_draws.draws_and_log_ratio(repeated, noise)
+    given = (repeated, noise, z, np.zeros_like(z), np.ones(n_draws))
     total, path = (
         importance_draws.draws_and_log_ratio_backward(*given),
         importance_draws.draws_path_backward(*given),
@@ -170,21 +170,21 @@ def test_their_means_over_many_draws_agree():
 
 
 @both_ways
-def test_at_the_true_posterior_the_path_leads_nowhere_whatever_the_noise(way):
+def test_at_the_true_posterior_the_path_derivative_is_0_for_any_noise(way):
     """z ~ N(0, 1), x ~ N(z, 1): the posterior is N(x/2, 1/2), where log w is log p(x) itself."""
     x = np.array([[0.8], [-2.0], [0.1]])
     heads = np.concatenate([x / 2, np.full_like(x, np.log(0.5))], axis=1)
     noise = np.random.default_rng(3).standard_normal((3 * 6, 1))
-    each = np.repeat(x, 6, axis=0)
+    x_of_draws = np.repeat(x, 6, axis=0)
     with way():
         z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
-        given = (heads, noise, z, each - z, np.ones(18))
+        given = (heads, noise, z, x_of_draws - z, np.ones(18))
         path, total = (
             importance_draws.draws_path_backward(*given),
             importance_draws.draws_and_log_ratio_backward(*given),
         )
-    log_w = log_ratio + log_normal(each, z, 1)[:, 0]
-    np.testing.assert_allclose(log_w, log_normal(each, 0, 2)[:, 0], rtol=1e-12)
+    log_w = log_ratio + log_normal(x_of_draws, z, 1)[:, 0]
+    np.testing.assert_allclose(log_w, log_normal(x_of_draws, 0, 2)[:, 0], rtol=1e-12)
     np.testing.assert_allclose(path, 0, atol=1e-13)
     assert np.abs(total).min() > 1e-2
 
@@ -192,28 +192,28 @@ def test_at_the_true_posterior_the_path_leads_nowhere_whatever_the_noise(way):
 @both_ways
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("log_var", [-160.0, 80.0])
-def test_a_variance_that_is_far_from_one_makes_nothing_infinite(log_var, dtype, way):
+def test_draws_and_derivatives_are_finite_for_variances_far_from_one(log_var, dtype, way):
     heads, noise, dz, dratio = drawn(2, 3, 2, dtype=dtype)
     heads[:, 2:] = log_var
     with way():
         z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
-        made = [
+        gradients = [
             importance_draws.draws_and_log_ratio_backward(*given),
             importance_draws.draws_path_backward(*given),
         ]
-    for found in (z, log_ratio, *made):
-        assert found.dtype == np.dtype(dtype)
-        assert np.isfinite(found).all()
+    for array in (z, log_ratio, *gradients):
+        assert array.dtype == np.dtype(dtype)
+        assert np.isfinite(array).all()
     if log_var < 0:
         np.testing.assert_allclose(z, np.repeat(heads[:, :2], 3, axis=0), rtol=1e-6)
 
 
 @both_ways
-def test_no_number_is_left_from_the_memory_it_lies_in(way):
+def test_every_number_of_the_results_is_written(way):
     heads, noise, dz, dratio = drawn(3, 4, 5, dtype="float32")
 
-    def all_of_them():
+    def results():
         z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
         given = (heads, noise, z, dz, dratio)
         back, path = (
@@ -223,15 +223,15 @@ def test_no_number_is_left_from_the_memory_it_lies_in(way):
         return z, log_ratio, back, path
 
     with way():
-        wanted = all_of_them()
+        wanted = results()
         with Workspace(fills=True, guards=True).step():
-            found = all_of_them()
-    for one, right in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(one, right)
+            found = results()
+    for ours, right in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(ours, right)
 
 
 @both_ways
 @pytest.mark.parametrize("rows", [0, 2, 4, 5])
-def test_each_example_has_as_many_draws_as_the_others(rows, way):
+def test_noise_without_the_same_number_of_draws_for_each_example_is_refused(rows, way):
     with way(), pytest.raises(ShapeError, match="noise has shape"):
         importance_draws.draws_and_log_ratio(np.zeros((3, 4)), np.zeros((rows, 2)))
