@@ -1,4 +1,4 @@
-"""The cross-entropy of labels, beside its definition, and its gradient."""
+"""The cross-entropy of labels against its definition, and its gradient."""
 
 import math
 
@@ -32,7 +32,7 @@ def drawn(n, classes, seed=0, dtype="float64"):
 @both_ways
 @each_dtype
 @pytest.mark.parametrize(("n", "classes"), [(0, 3), (1, 1), (1, 2), (6, 3), (70, 10)])
-def test_it_is_minus_the_logarithm_of_the_labels_probability(n, classes, dtype, way):
+def test_the_cross_entropy_is_minus_the_log_probability_of_the_label(n, classes, dtype, way):
     labels, logits = drawn(n, classes, dtype=dtype)
     with way():
         value, dlogits = cross_entropy(labels, logits, weight=0.5)
@@ -42,20 +42,20 @@ def test_it_is_minus_the_logarithm_of_the_labels_probability(n, classes, dtype, 
     near = {"rtol": 30 * np.finfo(dtype).eps, "atol": 10 * np.finfo(dtype).eps}
     for i in range(n):
         e = [math.exp(logit) for logit in logits[i].tolist()]
-        p = [one / math.fsum(e) for one in e]
+        p = [term / math.fsum(e) for term in e]
         np.testing.assert_allclose(value[i], -math.log(p[labels[i]]), **near)
         wanted = [0.5 * (p[k] - (k == labels[i])) for k in range(classes)]
         np.testing.assert_allclose(dlogits[i], wanted, **near)
 
 
-def test_classes_that_are_all_alike_cost_the_logarithm_of_their_number():
+def test_equal_logits_give_the_logarithm_of_the_number_of_classes():
     value, _ = cross_entropy(np.arange(8), np.zeros((8, 8)), weight=1.0)
     np.testing.assert_allclose(value, np.log(8), rtol=1e-15)
 
 
 @both_ways
 @each_dtype
-def test_a_classifier_that_is_sure_pays_nothing_or_the_distance(dtype, way):
+def test_far_logits_give_0_if_right_and_their_difference_if_wrong(dtype, way):
     logits = np.array([[0, 1000, -1000]] * 3, dtype)
     with way():
         value, dlogits = cross_entropy(np.arange(3), logits, weight=1.0)
@@ -79,13 +79,13 @@ def test_the_gradient_is_that_of_the_value(n, classes, seed):
 
 @both_ways
 @pytest.mark.parametrize("weight", [1, 0.25, -2.0])
-def test_the_weight_is_in_the_gradient_alone(weight, way):
+def test_the_weight_multiplies_the_gradient_and_not_the_value(weight, way):
     labels, logits = drawn(5, 4)
     with way():
         value, dlogits = cross_entropy(labels, logits, weight)
-        same, one = cross_entropy(labels, logits, 1.0)
-    np.testing.assert_array_equal(value, same)
-    np.testing.assert_allclose(dlogits, weight * one, rtol=1e-14)
+        same_value, unweighted = cross_entropy(labels, logits, 1.0)
+    np.testing.assert_array_equal(value, same_value)
+    np.testing.assert_allclose(dlogits, weight * unweighted, rtol=1e-14)
 
 
 @both_ways
@@ -98,7 +98,7 @@ def test_the_weight_is_in_the_gradient_alone(weight, way):
         ([0.0, 1.0], KindError, "labels is float64, wants int64"),
     ],
 )
-def test_what_is_no_label_of_these_logits_is_refused(labels, error, text, way):
+def test_labels_that_do_not_fit_the_logits_are_refused(labels, error, text, way):
     with way(), pytest.raises(error, match=text):
         cross_entropy(np.array(labels), np.zeros((2, 3)), weight=1.0)
 
@@ -109,7 +109,7 @@ def test_a_replayed_step_reads_the_labels_of_its_own_batch(way):
     workspace = Workspace(guards=True, fills=True)
     with way():
         with workspace.step(), recording() as notes:
-            made = cross_entropy(labels, logits, weight=1 / 6)
+            results = cross_entropy(labels, logits, weight=1 / 6)
         assert not notes.foreign_arrays([labels, logits], workspace)
         plan = Plan(notes, threads=1)
         for seed in (1, 2):
@@ -117,5 +117,5 @@ def test_a_replayed_step_reads_the_labels_of_its_own_batch(way):
             workspace.poison()
             plan.run()
             wanted = cross_entropy(labels, logits, weight=1 / 6)
-            for one, right in zip(made, wanted, strict=True):
-                assert one.tobytes() == right.tobytes()
+            for ours, right in zip(results, wanted, strict=True):
+                assert ours.tobytes() == right.tobytes()

@@ -1,4 +1,4 @@
-"""The importance-weighted bound: its value, its weights, and what they say of the gradients."""
+"""The importance-weighted bound: its value, its weights, and its gradients."""
 
 import math
 
@@ -40,8 +40,8 @@ def test_the_bound_is_the_logarithm_of_the_mean_weight(n, draws, dtype, way):
         bound, weights = importance_weights(log_w)
     assert (bound.shape, weights.shape) == ((n,), (n, draws))
     assert bound.dtype == weights.dtype == np.dtype(dtype)
-    for one, found, shares in zip(log_w.tolist(), bound, weights, strict=True):
-        w = [math.exp(x + 90) for x in one]
+    for log_w_n, found, shares in zip(log_w.tolist(), bound, weights, strict=True):
+        w = [math.exp(x + 90) for x in log_w_n]
         wanted = math.log(math.fsum(w) / draws) - 90
         np.testing.assert_allclose(found, wanted, rtol=8 * EPS[dtype])
         total = math.fsum(w)
@@ -50,7 +50,7 @@ def test_the_bound_is_the_logarithm_of_the_mean_weight(n, draws, dtype, way):
 
 @both_ways
 @each_dtype
-def test_of_one_draw_the_bound_is_its_log_weight_and_its_share_is_all(dtype, way):
+def test_one_draw_gives_its_log_weight_as_the_bound_and_the_share_1(dtype, way):
     log_w = np.array([[-87.3], [0.0], [1e4], [-1e6], [3e-9]], dtype)
     with way():
         bound, weights = importance_weights(log_w)
@@ -86,7 +86,7 @@ def test_shares_sum_to_one_and_the_bound_lies_between_the_mean_and_the_best(
 
 @both_ways
 @each_dtype
-def test_weights_that_leave_the_range_of_floats_leave_bound_and_shares_finite(dtype, way):
+def test_bound_and_shares_are_finite_where_weights_leave_the_range_of_floats(dtype, way):
     log_w = np.array([[-1e4, -1e4, -1e4], [1e4, 0, -1e4], [-2e5, -1e5, -1e5]], dtype)
     with way(), np.errstate(over="raise", invalid="raise", divide="raise"):
         bound, weights = importance_weights(log_w)
@@ -97,7 +97,7 @@ def test_weights_that_leave_the_range_of_floats_leave_bound_and_shares_finite(dt
 
 
 @both_ways
-def test_a_draw_that_explains_nothing_has_no_share_and_no_number_stays_none(way):
+def test_a_weight_of_0_has_the_share_0_and_nan_stays_nan(way):
     log_w = np.array([[-np.inf, 0.0, 0.0], [np.nan, 0.0, 1.0], [0.0, 1.0, np.nan]])
     with way():
         bound, weights = importance_weights(log_w)
@@ -121,10 +121,10 @@ def test_the_shares_are_the_derivative_of_the_bound(n, draws, seed):
     )
 
 
-# Of a model whose log p(x) is known: z ~ N(0, 1), x ~ N(z, 1), and so x ~ N(0, 2).
+# A model whose log p(x) is known: z ~ N(0, 1), x ~ N(z, 1), and so x ~ N(0, 2).
 
 X = 1.3
-HEADS = np.array([[0.2, -0.1]])  # of q, which is not the posterior N(x/2, 1/2)
+HEADS = np.array([[0.2, -0.1]])  # of a q other than the posterior N(x/2, 1/2)
 
 
 def log_normal(x, mean, variance):
@@ -132,19 +132,19 @@ def log_normal(x, mean, variance):
 
 
 def estimates(draws, count, seed=0):
-    """Of so many batches of K draws: bounds (N,), and both gradients by the heads (N, 2)."""
+    """The bounds (N,) of `count` sets of K draws, and both gradients by the heads (N, 2)."""
     heads = np.repeat(HEADS, count, axis=0)  # (N, 2)
     noise = np.random.default_rng(seed).standard_normal((count * draws, 1))  # (N K, 1)
     z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     log_w = (log_ratio + log_normal(X, z[:, 0], 1)).reshape(count, draws)  # (N, K)
     bound, weights = importance_weights(log_w)
-    found = []
-    for back, dratio in (
+    gradients = []
+    for backward, dratio in (
         (importance_draws.draws_and_log_ratio_backward, weights.reshape(-1)),
         (importance_draws.draws_path_backward, weights.reshape(-1) ** 2),
     ):
-        found.append(back(heads, noise, z, dratio[:, None] * (X - z), dratio))
-    return bound, *found
+        gradients.append(backward(heads, noise, z, dratio[:, None] * (X - z), dratio))
+    return bound, *gradients
 
 
 def test_more_draws_bound_the_log_probability_more_tightly_and_never_exceed_it():
@@ -158,7 +158,7 @@ def test_more_draws_bound_the_log_probability_more_tightly_and_never_exceed_it()
     assert means[2] == pytest.approx(wanted, abs=0.02)
 
 
-def test_the_bound_of_one_draw_is_the_elbo():
+def test_the_mean_bound_of_one_draw_is_the_elbo():
     bound, _, _ = estimates(1, 200_000)
     mu, log_var = HEADS[:, :1], HEADS[:, 1:]
     variance = np.exp(log_var[0, 0])
@@ -177,20 +177,21 @@ def test_the_doubly_reparameterised_gradient_has_the_mean_of_the_total_one_and_l
     assert (path.std(axis=0) < total.std(axis=0)).all()
 
 
-def test_weights_that_are_not_squared_have_another_mean():
-    """What the square is for: along the path, w~ alone is biased where K > 1."""
+def test_the_path_gradient_is_biased_if_the_weights_are_not_squared():
+    """For K = 2."""
     heads = np.repeat(HEADS, 100_000, axis=0)
     noise = np.random.default_rng(0).standard_normal((200_000, 1))
     z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)
     log_w = (log_ratio + log_normal(X, z[:, 0], 1)).reshape(-1, 2)
-    once = importance_weights(log_w)[1].reshape(-1)
-    biased = importance_draws.draws_path_backward(heads, noise, z, once[:, None] * (X - z), once)
+    shares = importance_weights(log_w)[1].reshape(-1)
+    dz = shares[:, None] * (X - z)
+    biased = importance_draws.draws_path_backward(heads, noise, z, dz, shares)
     _, total, _ = estimates(2, 100_000)
     spread = (biased - total).std(axis=0) / np.sqrt(len(total))
     assert (np.abs((biased - total).mean(axis=0)) > 10 * spread).all()
 
 
-def test_the_signal_of_the_total_gradient_drowns_as_k_grows_and_the_other_does_not():
+def test_the_signal_to_noise_ratio_falls_with_k_for_the_total_gradient_and_rises_for_the_other():
     ratios = []
     for draws in (2, 128):
         _, total, path = estimates(draws, 20_000)
@@ -200,35 +201,35 @@ def test_the_signal_of_the_total_gradient_drowns_as_k_grows_and_the_other_does_n
     assert (path_many > path_few).all()
 
 
-# All of a step, with a decoder that is one product.
+# A whole step, with a decoder that is one product.
 
 DRAWS = 3
 
 
 def step(x, heads, noise, w, dw):
-    """The mean bound, and its gradient by the heads, in total and by path; that by w goes into dw.
+    """The mean bound, and its total and path gradients by the heads; the gradient by w goes to dw.
 
     x (N, 2, 2), heads (N, 2Z), noise (N K, Z), w (Z, 4).
     """
     n = len(x)
     z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)  # (N K, Z), (N K,)
     raw = kernels.times(z, w).reshape(n * DRAWS, 2, 2)
-    each = kernels.full((n * DRAWS,), 1 / n, w.dtype)  # (N K,)
-    log_p, d_raw = Bernoulli().value_and_gradient(kernels.repeat(x, DRAWS), raw, each)
+    dvalue = kernels.full((n * DRAWS,), 1 / n, w.dtype)  # (N K,)
+    log_p, d_raw = Bernoulli().value_and_gradient(kernels.repeat(x, DRAWS), raw, dvalue)
     bound, weights = importance_weights(kernels.add(log_p, log_ratio).reshape(n, DRAWS))
-    by_row = weights.reshape(n * DRAWS)  # (N K,)
-    d_raw = kernels.scale_rows(d_raw, by_row).reshape(n * DRAWS, 4)
+    shares = weights.reshape(n * DRAWS)  # (N K,)
+    d_raw = kernels.scale_rows(d_raw, shares).reshape(n * DRAWS, 4)
     kernels.clear(dw)
     kernels.add_outer(z, d_raw, into=dw)
-    dz, dratio = kernels.times_transpose(d_raw, w), kernels.scale(by_row, 1 / n)
+    dz, dratio = kernels.times_transpose(d_raw, w), kernels.scale(shares, 1 / n)
     total = importance_draws.draws_and_log_ratio_backward(heads, noise, z, dz, dratio)
-    squared = kernels.scale_rows(dz, by_row), kernels.scale_rows(dratio, by_row)
+    squared = kernels.scale_rows(dz, shares), kernels.scale_rows(dratio, shares)
     path = importance_draws.draws_path_backward(heads, noise, z, *squared)
     return kernels.mean(bound), total, path
 
 
-def given_to_a_step(seed, dtype="float64"):
-    """x, heads, noise and w, of 4 examples and 2 latents."""
+def arguments(seed, dtype="float64"):
+    """x, heads, noise and w of a step, for 4 examples and 2 latents."""
     rng = np.random.default_rng(seed)
     x = (rng.random((4, 2, 2)) < 0.5).astype(dtype)
     shapes = ((4, 4), (4 * DRAWS, 2), (2, 4))
@@ -238,7 +239,7 @@ def given_to_a_step(seed, dtype="float64"):
 @few
 @given(st.integers(0, 2**32))
 def test_the_gradients_of_a_whole_step_are_those_of_its_mean_bound(seed):
-    x, heads, noise, w = given_to_a_step(seed)
+    x, heads, noise, w = arguments(seed)
 
     def gradients(dbound, heads, w):
         dw = np.zeros_like(w)
@@ -254,17 +255,17 @@ def test_the_gradients_of_a_whole_step_are_those_of_its_mean_bound(seed):
 @pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 @each_dtype
 def test_a_whole_step_is_replayed_to_the_bit(dtype, way):
-    given, dw = given_to_a_step(0, dtype), np.zeros((2, 4), dtype)
+    given, dw = arguments(0, dtype), np.zeros((2, 4), dtype)
     workspace = Workspace(guards=True, fills=True)
     with way():
         with workspace.step(), recording() as notes:
-            made = step(*given, dw)
+            results = step(*given, dw)
         assert not notes.foreign_arrays([*given, dw], workspace)
         plan = Plan(notes, threads=1)
         for seed in (1, 2, 3):
-            for old, new in zip(given, given_to_a_step(seed, dtype), strict=True):
+            for old, new in zip(given, arguments(seed, dtype), strict=True):
                 old[...] = new
             workspace.poison()
             plan.run()
-            by_plan = [one.tobytes() for one in (*made, dw)]
-            assert by_plan == [one.tobytes() for one in (*step(*given, dw), dw)]
+            by_plan = [array.tobytes() for array in (*results, dw)]
+            assert by_plan == [array.tobytes() for array in (*step(*given, dw), dw)]

@@ -1,4 +1,4 @@
-"""Penalties on a discriminator's slope: their values, and gradients of second order."""
+"""Penalties on a discriminator's slope: their values, and their gradients by its weights."""
 
 import math
 
@@ -64,7 +64,7 @@ WEIGHTS = np.array([-1, 9, -45, 45, -9, 1]) / (60 * H)
 
 
 class Critic:
-    """A discriminator of (2,) with drawn parameters, and examples far enough from its kinks."""
+    """A discriminator of (2,) with random parameters, and examples away from its kinks."""
 
     def __init__(self, body: str, n: int, seed: int) -> None:
         self.network = Network((2,), Dense(2, 4), *BODIES[body], Dense(4, 1))
@@ -77,7 +77,7 @@ class Critic:
                 return
 
     def is_far_from_kinks(self) -> bool:
-        """Whether differences see smooth functions: no sign changes, no spread or slope near 0."""
+        """Whether no sign changes, and no spread or slope is near 0, within the differences."""
         h, layers = self.x, self.network.layers
         for layer, p in zip(layers, self.block.views.it, strict=True):
             if isinstance(layer, ReLU | LeakyReLU | ELU) and np.abs(h).min() < 0.05:
@@ -93,16 +93,16 @@ class Critic:
         return tape.begin(training=True, rng=np.random.default_rng(3))
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """D(x), by the forward pass alone, for copies of the batch, (K, n, 2)."""
+        """D(x), by the forward pass alone, for K copies of the batch, (K, n, 2)."""
         draws = any(isinstance(layer, Dropout) for layer in self.network.layers)
-        passes = x if draws else x.reshape(1, -1, 2)  # a mask is drawn by the place in the batch
+        batches = x if draws else x.reshape(1, -1, 2)  # a mask depends on the place in the batch
         p = self.block.views.it
-        scores = [self.network.forward(p, one, self.begin(Tape()))[:, 0].copy() for one in passes]
+        scores = [self.network.forward(p, b, self.begin(Tape()))[:, 0].copy() for b in batches]
         return np.reshape(scores, x.shape[:2])
 
     def slopes(self) -> np.ndarray:
         """dD(x_n)/dx_n, by differences of the forward pass alone."""
-        steps = H * PLACES[:, None] * np.eye(2)[:, None]  # (2, 6, 2): which number, how far
+        steps = H * PLACES[:, None] * np.eye(2)[:, None]  # (2, 6, 2): direction, distance
         moved = self.x + steps.reshape(12, 1, 2)
         return np.einsum("j,kjn->nk", WEIGHTS, self.scores(moved).reshape(2, 6, -1))
 
@@ -112,7 +112,7 @@ class Critic:
 
 
 class Weighted(Penalty):
-    """A penalty whose examples weigh differently, so that each one's gradient is seen."""
+    """A penalty with a weight for each example, so that the gradient of each is tested."""
 
     def __init__(self, penalty: Penalty, weights: np.ndarray) -> None:
         self.penalty, self.weights = penalty, weights
@@ -125,29 +125,29 @@ class Weighted(Penalty):
 @pytest.mark.parametrize("body", BODIES)
 @settings(max_examples=max(1, settings().max_examples // 12))  # each takes thousands of passes
 @given(n=st.sampled_from([3, 1, 2]), seed=st.integers(0, 2**32))
-def test_a_penalty_and_its_gradient_agree_with_differences_of_the_forward_alone(
+def test_a_penalty_and_its_gradient_agree_with_differences_of_the_forward_pass(
     penalty, body, n, seed
 ):
     critic = Critic(body, n, seed)
 
-    def from_the_forward_alone(theta: np.ndarray) -> np.ndarray:
+    def by_differences(theta: np.ndarray) -> np.ndarray:
         critic.block.vector[:] = theta
         norm = np.sqrt((critic.slopes() ** 2).sum(axis=1))
         return 10 * (norm - 1) ** 2 if isinstance(penalty, GradientPenalty) else 1.5 * norm**2
 
-    def as_it_is_claimed(dvalue: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    def claimed_gradient(dvalue: np.ndarray, theta: np.ndarray) -> np.ndarray:
         critic.block.vector[:] = theta
         gradient = critic.block.zeros_like()
         critic.penalised(penalty, dvalue, gradient.views.it)
         return gradient.vector
 
     theta = critic.block.vector.copy()
-    passes(sg.check_pair(from_the_forward_alone, as_it_is_claimed, (theta,)))
-    wanted = from_the_forward_alone(theta)
+    passes(sg.check_pair(by_differences, claimed_gradient, (theta,)))
+    wanted = by_differences(theta)
     np.testing.assert_allclose(critic.penalised(penalty, np.ones(n)), wanted, rtol=1e-9)
 
 
-def test_the_critics_that_were_asked_for_are_among_them():
+def test_the_required_critics_are_tested():
     assert set(REQUIRED) <= set(BODIES)
 
 
@@ -211,11 +211,11 @@ def test_a_slope_of_0_has_a_gradient_of_0_and_no_warning():
     assert GradientPenalty(10).value(zero).tolist() == [10, 10]
 
 
-def test_interpolates_are_drawn_uniformly_and_for_each_example_by_itself():
+def test_e_is_drawn_uniformly_once_for_each_example():
     real, fake = np.ones((40_000, 2, 1)), np.zeros((40_000, 2, 1))
     x = GradientPenalty().points(real, fake, np.random.default_rng(0))
     e = x[:, 0, 0]
-    assert (x == e[:, None, None]).all()  # one number for all of an example
+    assert (x == e[:, None, None]).all()  # one number for the whole example
     assert e.mean() == pytest.approx(0.5, abs=0.01)
     assert e.var() == pytest.approx(1 / 12, abs=0.002)
     assert len(np.unique(e)) == len(e)
@@ -226,7 +226,7 @@ def test_interpolates_are_drawn_uniformly_and_for_each_example_by_itself():
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(10.0), R1(3.0)], ids=["GP", "R1"])
 @pytest.mark.parametrize("extra", [1, 3])
-def test_a_discriminator_that_gives_more_than_a_score_is_penalised_for_its_score_alone(
+def test_a_discriminator_with_more_outputs_than_a_score_is_penalised_for_its_score_alone(
     penalty, extra
 ):
     rng = np.random.default_rng(extra)
@@ -239,12 +239,12 @@ def test_a_discriminator_that_gives_more_than_a_score_is_penalised_for_its_score
     for ours, theirs in zip(blocks[0].views.it, blocks[1].views.it, strict=True):
         for name, array in vars(ours).items():
             array[...] = getattr(theirs, name)[..., : array.shape[-1]]
-    x, found = rng.standard_normal((6, 3)), []
+    x, results = rng.standard_normal((6, 3)), []
     for network, block in zip((score, more), blocks, strict=True):
         gradient = block.zeros_like()
         d = Bound(network, block.views.it, Tape().begin(training=True), gradient.views.it)
-        found.append((penalise(penalty, d, x, 1 / 6), gradient.views.it))
-    (value, g), (value_of_more, g_of_more) = found
+        results.append((penalise(penalty, d, x, 1 / 6), gradient.views.it))
+    (value, g), (value_of_more, g_of_more) = results
     np.testing.assert_allclose(value_of_more, value, rtol=1e-12)
     assert (value > 0).all()
     for ours, theirs in zip(g[:4], g_of_more[:4], strict=True):
@@ -255,8 +255,8 @@ def test_a_discriminator_that_gives_more_than_a_score_is_penalised_for_its_score
     assert last.w.shape == (5, 1 + extra)
 
 
-def test_the_pass_for_the_slope_adds_to_no_gradient():
-    """A linear D has no gradient of its bias, which a pass back would add the seeds to."""
+def test_the_backward_pass_for_the_slopes_adds_to_no_gradient():
+    """The penalty of a linear D has no gradient by the bias; a learning pass would add dy to it."""
     network, block = unit_slope_critic(3)
     block.views.it[0].w[:] *= 2
     gradient = block.zeros_like()
@@ -267,7 +267,7 @@ def test_the_pass_for_the_slope_adds_to_no_gradient():
 
 
 class Own(R1):
-    """At points that are given."""
+    """A penalty at fixed points."""
 
     at = None
 
@@ -276,19 +276,19 @@ class Own(R1):
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 9])
-def test_a_penalty_of_ones_own_may_judge_at_fewer_or_more_points(count, monkeypatch):
+def test_a_users_penalty_may_have_fewer_or_more_points_than_examples(count, monkeypatch):
     real, rng = np.zeros((4, 2, 3), np.float32), np.random.default_rng(0)
     at = rng.standard_normal((count, 2, 3))
-    for given_at in (at, at.tolist()) if count else (at,):
-        monkeypatch.setattr(Own, "at", given_at)
+    for returned in (at, at.tolist()) if count else (at,):
+        monkeypatch.setattr(Own, "at", returned)
         x = points(Own(), real, real, rng)
         assert x.dtype == np.float32
         assert np.array_equal(x, at.astype(np.float32))
-        assert not np.shares_memory(x, given_at)
+        assert not np.shares_memory(x, returned)
 
 
 @pytest.mark.parametrize("at", [None, 1.5, np.zeros((4, 2)), np.zeros((4, 3, 2))])
-def test_a_penalty_of_ones_own_gives_points_of_the_shape_of_examples(at, monkeypatch):
+def test_points_of_a_users_penalty_without_the_shape_of_examples_are_refused(at, monkeypatch):
     monkeypatch.setattr(Own, "at", at)
     real = np.zeros((4, 2, 3))
     with pytest.raises(errors.ShapeError, match=r"points gave .*wants shape \(4, 2, 3\)"):
@@ -301,7 +301,7 @@ def test_penalties_at_the_published_numbers():
     assert R1(10).value(slope) == pytest.approx([125, 5])
 
 
-def test_a_penalty_is_found_by_name_and_survives_its_description():
+def test_a_penalty_is_found_by_name_and_built_again_from_its_description():
     assert choose("r1", PENALTIES, Penalty) == R1()
     assert choose(None, PENALTIES, Penalty) is None
     for penalty in (R1(2.0), GradientPenalty(0.1, target=0.0), None):
