@@ -467,7 +467,7 @@ def test_the_first_hint_names_the_cause(name):
 
 
 def test_every_cause_that_the_cases_expect_is_one_that_programs_may_know():
-    assert {one for *_, causes in CASES.values() for one in causes.split(", ")} <= set(CAUSES)
+    assert {cause for *_, causes in CASES.values() for cause in causes.split(", ")} <= set(CAUSES)
 
 
 def noise_at_all(right, *_):
@@ -548,7 +548,9 @@ def test_some_of_the_entries_give_some_hint(name, left):
         "half": np.arange(0, entries.index.size, 2),
         "one": np.array([0]),
     }[left]
-    parts = [one[rows] for one in (entries.index, entries.analytic, entries.numeric, entries.bar)]
+    parts = [
+        values[rows] for values in (entries.index, entries.analytic, entries.numeric, entries.bar)
+    ]
     hints = hints_for(pair, block, EntryMap(entries.shape, *parts, complete=False), dy, [])
     assert 1 <= len(hints) <= 4
     assert all(hint.cause in CAUSES and hint.text for hint in hints)
@@ -557,7 +559,9 @@ def test_some_of_the_entries_give_some_hint(name, left):
 def test_wrong_entries_of_a_large_block_are_enough_to_see_a_sign():
     pair, block, entries, dy = posed(CASES["sign"], 0)
     rows = np.array([1, 5, 8, 13])
-    parts = [one[rows] for one in (entries.index, entries.analytic, entries.numeric, entries.bar)]
+    parts = [
+        values[rows] for values in (entries.index, entries.analytic, entries.numeric, entries.bar)
+    ]
     hints = hints_for(pair, block, EntryMap(entries.shape, *parts, complete=False), dy, [])
     assert hints[0].cause == "sign"
 
@@ -568,7 +572,7 @@ def test_wrong_entries_of_a_large_block_are_enough_to_see_a_sign():
 def examined(f, vjp, *args):
     """The blocks that fail, by name."""
     case = examine(VJPPair(f, vjp, args), seed=3)
-    return {one.name: one for one in case.blocks if one.verdict == FAIL}
+    return {block.name: block for block in case.blocks if block.verdict == FAIL}
 
 
 W = np.random.default_rng(9).normal(size=(3, 3))  # that the hints do not know
@@ -680,7 +684,7 @@ def block_of(name, *causes):
 def test_a_block_without_a_cause_points_to_one_nearer_to_the_output():
     blocks = [block_of("a", "unknown"), block_of("b", "sign"), block_of("c", "factor", "sign")]
     point_to_known([*blocks, block_of("d", "unknown")])
-    assert [one.hints[0].cause for one in blocks] == ["factor", "sign", "factor"]
+    assert [block.hints[0].cause for block in blocks] == ["factor", "sign", "factor"]
     assert blocks[0].hints[0].text == "look at c first, which is wrong as well: of c"
     assert blocks[0].hints[1].cause == "unknown"
 
@@ -688,7 +692,7 @@ def test_a_block_without_a_cause_points_to_one_nearer_to_the_output():
 def test_blocks_after_the_only_known_one_get_no_pointer():
     blocks = [block_of("a", "sign"), block_of("b", "unknown"), block_of("c")]
     point_to_known(blocks)
-    assert [len(one.hints) for one in blocks] == [1, 1, 0]
+    assert [len(block.hints) for block in blocks] == [1, 1, 0]
 
 
 NUMBERS = {

@@ -112,7 +112,7 @@ class Tags(html.parser.HTMLParser):
         assert not self.open
 
     def handle_starttag(self, tag, attributes):
-        self.asked += [one for name, one in attributes if name in ("src", "href", "action")]
+        self.asked += [target for name, target in attributes if name in ("src", "href", "action")]
         self.scripts += tag == "script"
         if tag not in EMPTY_TAGS:
             self.open.append(tag)
@@ -271,8 +271,8 @@ def test_two_numbers_that_differ_are_printed_differently(a, steps):
     b = a
     for _ in range(steps):
         b = float(np.nextafter(b, np.inf))
-    one, other = digits_that_differ(a, b)
-    assert one != other
+    first, other = digits_that_differ(a, b)
+    assert first != other
 
 
 def test_json_holds_every_number_and_reads_back_the_same():
@@ -281,7 +281,7 @@ def test_json_holds_every_number_and_reads_back_the_same():
     assert (plain["verdict"], plain["seed"], plain["replay"]) == (FAIL, 17, report.replay)
     assert set(plain["versions"]) == {"scratchgen", "numpy", "python"}
     case = plain["cases"][0]
-    assert [one["name"] for one in case["blocks"]] == ["gamma", "beta", "x"]
+    assert [block["name"] for block in case["blocks"]] == ["gamma", "beta", "x"]
     assert len(case["findings"]) == len(report.cases[0].findings)
     block, it = case["blocks"][2], report.cases[0].blocks[2]
     for written, measured in zip(block["measurements"], it.measurements, strict=True):
@@ -290,10 +290,10 @@ def test_json_holds_every_number_and_reads_back_the_same():
         assert written["ladders"][0]["values"] == measured.ladders[0].values.tolist()
     assert block["entries"]["wrong"] == 20
     assert len(block["entries"]["worst"]) == 60
-    for one in block["entries"]["worst"]:
-        flat = np.ravel_multi_index(one["index"], it.shape)
-        assert one["analytic"] == it.entries.analytic[flat]
-        assert one["numeric"] == it.entries.numeric[flat]
+    for entry in block["entries"]["worst"]:
+        flat = np.ravel_multi_index(entry["index"], it.shape)
+        assert entry["analytic"] == it.entries.analytic[flat]
+        assert entry["numeric"] == it.entries.numeric[flat]
 
 
 def test_json_has_texts_for_what_is_no_number():
@@ -309,7 +309,9 @@ def test_json_keeps_the_worst_of_many_entries():
     block.entries = records.entry_map((5000,), wrong, error=1.0)
     plain = json.loads(records.report(records.case("", block)).to_json())
     worst = plain["cases"][0]["blocks"][0]["entries"]["worst"]
-    assert [one["index"] for one in worst] == [[k] for k in range(4999, 4999 - MOST_ENTRIES, -1)]
+    assert [entry["index"] for entry in worst] == [
+        [k] for k in range(4999, 4999 - MOST_ENTRIES, -1)
+    ]
 
 
 def test_what_users_name_is_escaped_in_pages():
@@ -363,7 +365,7 @@ def test_an_axis_of_powers_of_ten_has_two_ends(values):
 def test_an_axis_has_a_few_numbers_between_its_ends(low, length):
     found = ticks(low, low + length, log=False)
     assert 1 <= len(found) <= 6
-    assert all(low - length * 1e-3 <= one <= low + length * 1.001 for one in found)
+    assert all(low - length * 1e-3 <= tick <= low + length * 1.001 for tick in found)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (4, 3), (4, 5, 3), (2, 3, 4, 5), (1, 1, 6), (100, 3)])
@@ -484,7 +486,9 @@ def test_the_table_of_a_certificate_has_a_line_for_each_and_ends_with_how_many()
     lines = text.split("\n")
     n = len(REPORTS)
     found = [line.split()[0] for line in lines[1 : n + 1]]
-    assert [WORST_FIRST.index(one) for one in found] == sorted(map(WORST_FIRST.index, found))
+    assert [WORST_FIRST.index(verdict) for verdict in found] == sorted(
+        map(WORST_FIRST.index, found)
+    )
     assert lines[-1] == "4 PASS, 8 FAIL, 3 INCONCLUSIVE"
     assert re.search(r"PASS +BatchNorm\(3\) +2e-13 +8 of 8 +9\n", text)
     assert str(REPORTS["fail"]) in text

@@ -17,7 +17,7 @@ def draw_cotangents(subject: Subject, rng: np.random.Generator) -> list[np.ndarr
 
 def run_once(subject: Subject, dys: list[np.ndarray]) -> tuple[Any, ...]:
     """Forward, and backward for dys; copies all around."""
-    _, cache = subject.forward(*[one.copy() for one in subject.args])
+    _, cache = subject.forward(*[array.copy() for array in subject.args])
     return owned(subject.call_backward([dy.copy() for dy in dys], cache))
 
 
@@ -86,7 +86,7 @@ def _names(subject: Subject) -> list[str]:
 
 
 def _flat(rows: Any) -> list[Any]:
-    return [one for row in rows for one in row]
+    return [report for row in rows for report in row]
 
 
 def _observe(make: Callable[[], Subject], mutant: Mutant | None) -> list[tuple[Any, ...]]:
@@ -100,7 +100,7 @@ def _observe(make: Callable[[], Subject], mutant: Mutant | None) -> list[tuple[A
             found.append(run_once(subject, dys))
     if "second order" in subject.kind:  # the mutant may be at work in v
         with at_work(mutant):
-            found.append(tuple(one.copy() for one in subject.outputs(*subject.args)))
+            found.append(tuple(output.copy() for output in subject.outputs(*subject.args)))
     return found
 
 
@@ -109,7 +109,7 @@ def _dys(subject: Subject) -> list[np.ndarray]:
 
 
 def _writes(subject: Subject, mutant: Mutant | None) -> list[Any]:
-    args, dys = [one.copy() for one in subject.args], _dys(subject)
+    args, dys = [array.copy() for array in subject.args], _dys(subject)
     with at_work(mutant):
         _, cache = subject.forward(*args)
         subject.call_backward(dys, cache)
@@ -118,7 +118,7 @@ def _writes(subject: Subject, mutant: Mutant | None) -> list[Any]:
 
 def _twice(subject: Subject, mutant: Mutant | None) -> list[Any]:
     with at_work(mutant):
-        _, cache = subject.forward(*[one.copy() for one in subject.args])
+        _, cache = subject.forward(*[array.copy() for array in subject.args])
         first = [dy.copy() for dy in _dys(subject)]
         other = [2 * dy for dy in _dys(subject)]
         a = owned(subject.call_backward(first, cache))
@@ -130,8 +130,8 @@ def _twice(subject: Subject, mutant: Mutant | None) -> list[Any]:
 def _stale(subject: Subject, mutant: Mutant | None) -> list[Any]:
     dys = _dys(subject)
     with at_work(mutant):
-        _, cache = subject.forward(*[one.copy() for one in subject.args])
-        subject.forward(*[-1.3 * one for one in subject.args])
+        _, cache = subject.forward(*[array.copy() for array in subject.args])
+        subject.forward(*[-1.3 * array for array in subject.args])
         return list(owned(subject.call_backward(dys, cache)))
 
 
@@ -139,10 +139,10 @@ def _layout(subject: Subject, mutant: Mutant | None) -> list[Any]:
     found: list[Any] = []
     for laid_out in (np.asfortranarray, _strided, _backwards):
         with at_work(mutant):
-            _, cache = subject.forward(*[laid_out(one.copy()) for one in subject.args])
+            _, cache = subject.forward(*[laid_out(array.copy()) for array in subject.args])
             found += owned(subject.call_backward([laid_out(dy) for dy in _dys(subject)], cache))
     with at_work(mutant):
-        _, cache = subject.forward(*[one.copy() for one in subject.args])
+        _, cache = subject.forward(*[array.copy() for array in subject.args])
         flat = [np.broadcast_to(np.float64(0.7), dy.shape) for dy in _dys(subject)]
         found += owned(subject.call_backward(flat, cache))
     return found
@@ -183,7 +183,7 @@ def _at_zero(subject: Subject, mutant: Mutant | None) -> list[Any]:
 def _at(subject: Subject, mutant: Mutant | None, value: float, rng: Any) -> list[Any]:
     """Gradients with half of the first argument at `value`."""
     dys = _dys(subject)
-    args = [one.copy() for one in subject.args]
+    args = [array.copy() for array in subject.args]
     args[0] = np.where(rng.random(args[0].shape) < 0.6, value, args[0])
     with at_work(mutant):
         _, cache = subject.forward(*args)

@@ -57,17 +57,19 @@ def of_pair(subject: Any, seed: int = 0) -> Answer:
     except Exception as problem:  # a fault of ours, never of the pair: counted as not found
         return Answer("unsure", text=f"our code raised {type(problem).__name__}: {problem}")
     said = {PASS: "passed", FAIL: "found"}.get(case.verdict, "unsure")
-    broken = tuple(one.contract for one in case.findings if one.verdict == FAIL)
-    blocks = [one for one in case.blocks if one.verdict == FAIL]
-    hint = next((one.hints[0] for one in blocks if one.hints), None)
-    block = next((one.name for one in blocks if one.hints), blocks[0].name if blocks else "")
+    broken = tuple(finding.contract for finding in case.findings if finding.verdict == FAIL)
+    blocks = [block for block in case.blocks if block.verdict == FAIL]
+    hint = next((block.hints[0] for block in blocks if block.hints), None)
+    block = next((block.name for block in blocks if block.hints), blocks[0].name if blocks else "")
     reasons = [
-        f"{one.name}: {one.reason}" for one in case.blocks if one.verdict not in (PASS, FAIL)
+        f"{block.name}: {block.reason}"
+        for block in case.blocks
+        if block.verdict not in (PASS, FAIL)
     ]
     reasons += [
-        f"{one.contract}: {one.text}"
-        for one in case.findings
-        if one.verdict not in (PASS, FAIL, "NOTE")
+        f"{finding.contract}: {finding.text}"
+        for finding in case.findings
+        if finding.verdict not in (PASS, FAIL, "NOTE")
     ]
     text = hint.text if hint else "; ".join(reasons)
     return Answer(said, hint.cause if hint else "", text, broken, block)
@@ -78,14 +80,16 @@ def central(subject: Any, seed: int = 0) -> Answer:
     rng = np.random.default_rng(seed)
     try:
         w = [rng.standard_normal(y.shape) for y in subject.outputs(*subject.args)]
-        _, cache = subject.forward(*[one.copy() for one in subject.args])
-        analytic = [np.array(g) for g in subject.call_backward([one.copy() for one in w], cache)]
+        _, cache = subject.forward(*[array.copy() for array in subject.args])
+        analytic = [
+            np.array(g) for g in subject.call_backward([cotangent.copy() for cotangent in w], cache)
+        ]
         for i, block in enumerate(subject.args):
             numeric = np.zeros(block.shape)
             for place in np.ndindex(block.shape):
                 ends = []
                 for step in (STEP, -STEP):
-                    moved = [one.copy() for one in subject.args]
+                    moved = [array.copy() for array in subject.args]
                     moved[i][place] += step
                     ys = subject.outputs(*moved)
                     ends.append(sum(float((a * b).sum()) for a, b in zip(w, ys, strict=True)))
@@ -130,16 +134,16 @@ def torch_function(subject: Any) -> Any:
 
         @staticmethod
         def forward(ctx: Any, *tensors: Any) -> Any:
-            arrays = [one.detach().numpy() for one in tensors]
+            arrays = [tensor.detach().numpy() for tensor in tensors]
             y, ctx.cache = subject.forward(*arrays)
             several = isinstance(y, tuple)
             # copies: a Function must not return what it keeps, or was given
-            found = tuple(torch.from_numpy(np.array(one)) for one in (y if several else (y,)))
+            found = tuple(torch.from_numpy(np.array(array)) for array in (y if several else (y,)))
             return found if several else found[0]
 
         @staticmethod
         def backward(ctx: Any, *dys: Any) -> Any:
-            found = subject.call_backward([one.numpy() for one in dys], ctx.cache)
+            found = subject.call_backward([tensor.numpy() for tensor in dys], ctx.cache)
             return tuple(None if g is None else torch.from_numpy(np.array(g)) for g in found)
 
     return Pair.apply
@@ -150,7 +154,7 @@ def _torch(subject: Any, fast: bool) -> Answer:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    tensors = [torch.from_numpy(one.copy()).requires_grad_() for one in subject.args]
+    tensors = [torch.from_numpy(array.copy()).requires_grad_() for array in subject.args]
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -170,7 +174,7 @@ def jax_check(subject: Any) -> Answer:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            args = [jax.numpy.asarray(one) for one in subject.args]
+            args = [jax.numpy.asarray(array) for array in subject.args]
             test_util.check_grads(jax_function(subject), args, order=1, modes=["rev"])
     except Exception as problem:
         return Answer("found", text=f"{type(problem).__name__}: {problem}"[:200])
@@ -186,11 +190,11 @@ def jax_function(subject: Any) -> Any:
     x_like = tuple(jax.ShapeDtypeStruct(x.shape, np.float64) for x in subject.args)
 
     def host_forward(*args: Any) -> Any:
-        return tuple(np.array(y) for y in subject.outputs(*[np.array(one) for one in args]))
+        return tuple(np.array(y) for y in subject.outputs(*[np.array(array) for array in args]))
 
     def host_backward(args: Any, dys: Any) -> Any:
-        _, cache = subject.forward(*[np.array(one) for one in args])
-        found = subject.call_backward([np.array(one) for one in dys], cache)
+        _, cache = subject.forward(*[np.array(array) for array in args])
+        found = subject.call_backward([np.array(cotangent) for cotangent in dys], cache)
         return tuple(np.array(g, np.float64) for g in found)
 
     @jax.custom_vjp

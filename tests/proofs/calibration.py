@@ -57,17 +57,17 @@ def measured(task: tuple[int, int]) -> dict[str, Any]:
         gradient = truth * u / float(np.vdot(u, u))
         (block,) = pair.blocks
         claim = Claim((w,), (y,), {block: gradient}, [])
-        one = judge(pair, pair.blocks, block, u, claim, rng)
-    m = one.measurement
+        judgement = judge(pair, pair.blocks, block, u, claim, rng)
+    m = judgement.measurement
     finite = bool(np.isfinite(truth) and np.isfinite(m.numeric) and np.isfinite(m.bar))
     return {
         "index": index,
         "family": name,
-        "kind": "not finite" if not finite else "kink" if one.slope.is_kink() else "used",
+        "kind": "not finite" if not finite else "kink" if judgement.slope.is_kink() else "used",
         "off": abs(m.numeric - truth),
         "bar": m.bar,
         "scale": m.scale,
-        "verdict": one.verdict,
+        "verdict": judgement.verdict,
     }
 
 
@@ -94,9 +94,11 @@ def cells(rows: list[dict[str, Any]]) -> tuple[str, ...]:
     """The numbers of one line."""
     shares = np.array([share(row) for row in rows] or [0.0])
     counts = (len(rows), int((shares > 1).sum()), int((shares > 0.1).sum()))
-    verdicts = [sum(row["verdict"] == one for row in rows) for one in ("FAIL", "INCONCLUSIVE")]
+    verdicts = [
+        sum(row["verdict"] == verdict for row in rows) for verdict in ("FAIL", "INCONCLUSIVE")
+    ]
     spread = (np.median(shares), np.quantile(shares, 0.999), shares.max())
-    return (*(f"{n:,}" for n in (*counts, *verdicts)), *(f"{one:.1e}" for one in spread))
+    return (*(f"{n:,}" for n in (*counts, *verdicts)), *(f"{size:.1e}" for size in spread))
 
 
 def share(row: dict[str, Any]) -> float:

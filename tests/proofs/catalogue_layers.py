@@ -35,32 +35,36 @@ def dense_right(dy: Any, x: Any, w: Any, b: Any) -> Any:
 
 
 def dense_entries() -> None:
-    def one(name: str, classes: str, causes: str, wrong: Any, args: Any = None) -> None:
+    def mistake(name: str, classes: str, causes: str, wrong: Any, args: Any = None) -> None:
         add(f"dense: {name}", classes, causes, dense, wrong, args or dense_args(), dense_right)
 
     square, own = dense_args(5, 4, 4), dense_args()
-    one(
+    mistake(
         "dW divided by N once more",
         "D",
         "factor",
         lambda dy, x, w, b: (dy @ w.T, x.T @ dy / len(x), dy.sum(0)),
     )
-    one(
+    mistake(
         "db mean instead of sum",
         "D",
         "factor",
         lambda dy, x, w, b: (dy @ w.T, x.T @ dy, dy.mean(0)),
     )
-    one("db all zeros", "D", "zero", lambda dy, x, w, b: (dy @ w.T, x.T @ dy, np.zeros(b.shape)))
-    one("db is None", "D", "zero", lambda dy, x, w, b: (dy @ w.T, x.T @ dy, None))
-    one(
+    mistake(
+        "db all zeros", "D", "zero", lambda dy, x, w, b: (dy @ w.T, x.T @ dy, np.zeros(b.shape))
+    )
+    mistake("db is None", "D", "zero", lambda dy, x, w, b: (dy @ w.T, x.T @ dy, None))
+    mistake(
         "dx = dy @ w",
         "D",
         "order, unknown",
         lambda dy, x, w, b: (dy @ w, x.T @ dy, dy.sum(0)),
         square,
     )
-    one("dW transposed", "D", "order", lambda dy, x, w, b: (dy @ w.T, dy.T @ x, dy.sum(0)), square)
+    mistake(
+        "dW transposed", "D", "order", lambda dy, x, w, b: (dy @ w.T, dy.T @ x, dy.sum(0)), square
+    )
     for label, bend in (
         ("|dy|", np.abs),
         ("relu(dy)", lambda d: np.maximum(d, 0)),
@@ -71,27 +75,27 @@ def dense_entries() -> None:
         def bent(dy: Any, x: Any, w: Any, b: Any, bend: Any = bend) -> Any:
             return dense_right(bend(dy), x, w, b)
 
-        one(label, "DL", "not linear, mask", bent)
-    one(
+        mistake(label, "DL", "not linear, mask", bent)
+    mistake(
         "db of shape (1, out)",
         "T",
         "shape",
         lambda dy, x, w, b: (dy @ w.T, x.T @ dy, dy.sum(0, keepdims=True)),
     )
-    one("db of shape (N, out)", "T", "shape", lambda dy, x, w, b: (dy @ w.T, x.T @ dy, dy))
-    one("one gradient too few", "T", "shape, count", lambda dy, x, w, b: (dy @ w.T, x.T @ dy))
+    mistake("db of shape (N, out)", "T", "shape", lambda dy, x, w, b: (dy @ w.T, x.T @ dy, dy))
+    mistake("one gradient too few", "T", "shape, count", lambda dy, x, w, b: (dy @ w.T, x.T @ dy))
 
     def modified(dy: Any, x: Any, w: Any, b: Any) -> Any:
         found = dense_right(dy, x, w, b)
         dy *= 0.5
         return found
 
-    one("dy modified", "P", "impure", modified)
+    mistake("dy modified", "P", "impure", modified)
 
     def assumes_contiguous(dy: Any, x: Any, w: Any, b: Any) -> Any:
         return dense_right(dy.ravel(order="K").reshape(dy.shape), x, w, b)
 
-    one("assumes contiguous dy", "Y", "layout, order", assumes_contiguous)
+    mistake("assumes contiguous dy", "Y", "layout, order", assumes_contiguous)
 
     def updated() -> Any:  # dx with w after the update
         def forward(x: Any, w: Any, b: Any) -> Any:
@@ -347,7 +351,7 @@ def norm_entries() -> None:
 
 
 def activation_entries() -> None:
-    def one(
+    def mistake(
         name: str,
         classes: str,
         causes: str,
@@ -392,10 +396,10 @@ def activation_entries() -> None:
         x_args(),
         lambda dy, x: dy * (x > 0),
     )
-    one("relu without a mask", "D", "mask", relu, np.ones_like, lambda x: x > 0)
+    mistake("relu without a mask", "D", "mask", relu, np.ones_like, lambda x: x > 0)
     at_zero = lambda: {"x": np.array([[0.0, 1.0, -1.0], [0.5, 0.0, -0.5]])}  # noqa: E731
-    one("relu mask >= 0", "K", "", relu, lambda x: x >= 0, None, at_zero, "PASS")
-    one(
+    mistake("relu mask >= 0", "K", "", relu, lambda x: x >= 0, None, at_zero, "PASS")
+    mistake(
         "relu slope 1/2 at 0",
         "K",
         "",
@@ -425,7 +429,7 @@ def activation_entries() -> None:
         changed,
         x_args(),
     )
-    one(
+    mistake(
         "leaky relu slope forgotten",
         "D",
         "mask",
@@ -433,7 +437,7 @@ def activation_entries() -> None:
         lambda x: x > 0,
         lambda x: np.where(x > 0, 1, 0.1),
     )
-    one(
+    mistake(
         "leaky relu slope forgotten, one sign",
         "D",
         "mask, few entries",
@@ -444,7 +448,7 @@ def activation_entries() -> None:
             "x": np.where(np.arange(20) == 7, -1, 1).reshape(5, 4) * abs(signed(rng(5), (5, 4)))
         },
     )
-    one(
+    mistake(
         "leaky relu mask flipped",
         "D",
         "mask",
@@ -452,7 +456,7 @@ def activation_entries() -> None:
         lambda x: np.where(x < 0, 1, 0.1),
         lambda x: np.where(x > 0, 1, 0.1),
     )
-    one(
+    mistake(
         "elu: y instead of y + alpha",
         "D",
         "mask, missing factor, missing term",
@@ -460,7 +464,7 @@ def activation_entries() -> None:
         lambda x: np.where(x > 0, 1, elu(x)),
         elu_slope,
     )
-    one(
+    mistake(
         "softplus e^x / (1 + e^x)",
         "X",
         "not finite",
@@ -468,7 +472,7 @@ def activation_entries() -> None:
         lambda x: exp(x) / (1 + exp(x)),
         sigmoid,
     )
-    one(
+    mistake(
         "tanh' of the pre-activation",
         "D",
         "missing factor, missing term, unknown",
@@ -476,7 +480,7 @@ def activation_entries() -> None:
         lambda x: 1 - x * x,
         lambda x: 1 - np.tanh(x) ** 2,
     )
-    one(
+    mistake(
         "tanh' twice",
         "D",
         "missing factor, missing term, unknown",
@@ -484,7 +488,7 @@ def activation_entries() -> None:
         lambda x: (1 - np.tanh(x) ** 2) ** 2,
         lambda x: 1 - np.tanh(x) ** 2,
     )
-    one(
+    mistake(
         "tanh'' missing a factor",
         "D",
         "factor",
@@ -492,7 +496,7 @@ def activation_entries() -> None:
         lambda x: 0.5 * (1 - np.tanh(x) ** 2),
         None,
     )
-    one(
+    mistake(
         "sigmoid' of the pre-activation",
         "D",
         "missing factor, missing term, unknown",
@@ -500,7 +504,7 @@ def activation_entries() -> None:
         lambda x: x * (1 - x),
         lambda x: sigmoid(x) * (1 - sigmoid(x)),
     )
-    one(
+    mistake(
         "gelu: x phi(x) dropped",
         "D",
         "missing term, missing factor",
@@ -508,7 +512,7 @@ def activation_entries() -> None:
         phi_cdf,
         lambda x: phi_cdf(x) + x * phi(x),
     )
-    one(
+    mistake(
         "gelu: wrong for -6 < x < -3 only",
         "D",
         "few entries, mask",
@@ -517,7 +521,7 @@ def activation_entries() -> None:
         lambda x: phi_cdf(x) + x * phi(x),
         x_args((5, 4), 3.0),
     )
-    one(
+    mistake(
         "silu: x sig' dropped",
         "D",
         "missing term, missing factor",
@@ -553,7 +557,7 @@ def activation_entries() -> None:
         y = sigmoid(x)
         return y * (1 - y)
 
-    one(
+    mistake(
         "sigmoid': 1 - y far out",
         "X",
         "",

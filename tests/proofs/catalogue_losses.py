@@ -32,7 +32,7 @@ def loss_entries() -> None:
     def cross_entropy(z: Any) -> Any:
         return -np.log(softmax(z)[range(5), LABELS]).mean()
 
-    def one(name: str, classes: str, causes: str, wrong: Any) -> None:
+    def mistake(name: str, classes: str, causes: str, wrong: Any) -> None:
         add(
             f"softmax: {name}",
             classes,
@@ -43,9 +43,9 @@ def loss_entries() -> None:
             lambda dy, z: dy * (softmax(z) - hit) / 5,
         )
 
-    one("1/N missing", "D", "factor", lambda dy, z: dy * (softmax(z) - hit))
-    one("target sign", "D", "sign", lambda dy, z: dy * (hit - softmax(z)) / 5)
-    one(
+    mistake("1/N missing", "D", "factor", lambda dy, z: dy * (softmax(z) - hit))
+    mistake("target sign", "D", "sign", lambda dy, z: dy * (hit - softmax(z)) / 5)
+    mistake(
         "target not taken away",
         "D",
         "missing term, mask, few entries, border",
@@ -248,7 +248,7 @@ def other_entries() -> None:
     def dropout(x: Any) -> Any:
         return x * KEPT
 
-    def one(name: str, classes: str, causes: str, wrong: Any, args: Any = None) -> None:
+    def mistake(name: str, classes: str, causes: str, wrong: Any, args: Any = None) -> None:
         add(
             f"dropout: {name}",
             classes,
@@ -259,19 +259,19 @@ def other_entries() -> None:
             lambda dy, x: dy * KEPT,
         )
 
-    one(
+    mistake(
         "mask not applied", "D", "mask, missing factor, missing term, few entries", lambda dy, x: dy
     )
-    one("scale missing", "D", "factor", lambda dy, x: dy * (KEPT > 0))
-    one("scale squared", "D", "factor", lambda dy, x: dy * KEPT / 0.6)
-    one("scale 1/p for 1/(1-p)", "D", "factor", lambda dy, x: dy * KEPT * 0.6 / 0.4)
+    mistake("scale missing", "D", "factor", lambda dy, x: dy * (KEPT > 0))
+    mistake("scale squared", "D", "factor", lambda dy, x: dy * KEPT / 0.6)
+    mistake("scale 1/p for 1/(1-p)", "D", "factor", lambda dy, x: dy * KEPT * 0.6 / 0.4)
 
     def with_zeros() -> dict[str, Any]:
         x = signed(rng(5), (5, 4))
         x[KEPT > 0] = np.where(np.arange((KEPT > 0).sum()) % 3 == 0, 0, x[KEPT > 0])
         return {"x": x}
 
-    one(
+    mistake(
         "mask inferred from y == 0",
         "D",
         "mask, few entries",

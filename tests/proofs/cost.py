@@ -67,7 +67,7 @@ class Counted:
         def backward(dy: np.ndarray, memory: Any) -> tuple[np.ndarray, ...]:
             self.backward_calls += 1
             found = pair._backward(_Run(memory), [dy])
-            return tuple(found[one] for one in names)
+            return tuple(found[name] for name in names)
 
         return Subject(name, name, names, list(pair.blocks.values()), forward, backward)
 
@@ -148,15 +148,18 @@ def report(rows: list[dict[str, Any]], tools: list[str]) -> None:
     found = {(row["pair"], row["tool"]): row for row in rows}
     print("milliseconds")
     lines = [("", *tools)]
-    lines += [(one, *(f"{found[one, tool]['ms']:.1f}" for tool in tools)) for one in pairs]
+    lines += [
+        (pair_name, *(f"{found[pair_name, tool]['ms']:.1f}" for tool in tools))
+        for pair_name in pairs
+    ]
     table(lines, "<" + ">" * len(tools))
     print("\ncalls, forward + backward")
     lines = [("", *tools)]
-    for one in pairs:
-        some = [found[one, tool] for tool in tools]
-        lines.append((one, *(f"{row['forward']} + {row['backward']}" for row in some)))
+    for pair_name in pairs:
+        some = [found[pair_name, tool] for tool in tools]
+        lines.append((pair_name, *(f"{row['forward']} + {row['backward']}" for row in some)))
     table(lines, "<" + ">" * len(tools))
-    small = max(found[one, "ours"]["ms"] for one in pairs[:4])
+    small = max(found[pair_name, "ours"]["ms"] for pair_name in pairs[:4])
     print(f"\none small layer: {small:.1f} ms at most (wanted: below {WANTED_MS})")
 
 

@@ -133,7 +133,7 @@ def asked(tool: str, subject: Subject, seed: int) -> bool:
     if tool == "ours":
         pair = CachedPair(subject.forward, subject.backward, subject.args)
         results, _ = measure_all(pair, np.random.default_rng(seed))
-        return worst([one.verdict for one in results]) == FAIL
+        return worst([result.verdict for result in results]) == FAIL
     peer = {"torch slow": torch_slow, "torch fast": torch_fast, "jax": jax_check}[tool]
     return peer(subject).said == "found"
 
@@ -189,7 +189,7 @@ def report(rows: list[dict[str, Any]], tools: list[str], sizes: Any) -> None:
         lines = [("n", "1", *(f"-{k}" for k in range(1, len(ERRORS) - 1)), "no")]
         for n in sizes:
             if (tool, n) in found:
-                lines.append((f"{n}", *(f"{100 * one:.0f}" for one in found[tool, n])))
+                lines.append((f"{n}", *(f"{100 * share:.0f}" for share in found[tool, n])))
         table(lines, ">" * (1 + len(ERRORS)))
 
 

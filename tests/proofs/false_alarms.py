@@ -56,7 +56,9 @@ def examined(seed: int, index: int, oracle_only: bool) -> dict[str, Any]:
     case = draw_case(seed, index)
     began = time.perf_counter()
     result = verdict_on(case.pair, index, oracle_only)
-    worst = [one for one in (*result.blocks, *result.findings) if one.verdict == result.verdict]
+    worst = [
+        result for result in (*result.blocks, *result.findings) if result.verdict == result.verdict
+    ]
     return {
         "index": index,
         "family": case.family,
@@ -64,9 +66,9 @@ def examined(seed: int, index: int, oracle_only: bool) -> dict[str, Any]:
         "how": case.how,
         "redrawn": case.redrawn,
         "verdict": result.verdict,
-        "what": [_what(one) for one in worst] if result.verdict != PASS else [],
-        "resolution": max((one.resolution or 0 for one in result.blocks), default=0),
-        "kinks": sum(one.contract == "kink" for one in result.findings),
+        "what": [_what(result) for result in worst] if result.verdict != PASS else [],
+        "resolution": max((block.resolution or 0 for block in result.blocks), default=0),
+        "kinks": sum(finding.contract == "kink" for finding in result.findings),
         "seconds": time.perf_counter() - began,
     }
 
@@ -93,20 +95,20 @@ def verdict_on(pair: Pair, seed: int, oracle_only: bool) -> CaseResult:
     return result
 
 
-def _what(one: Any) -> str:
+def _what(outcome: Any) -> str:
     """A block or a finding that is not as it should be, in words."""
-    if isinstance(one, Finding):
-        return f"{one.contract}: {one.text}"
-    return f"derivative, {one.name}: {one.reason or 'the numbers differ'}"
+    if isinstance(outcome, Finding):
+        return f"{outcome.contract}: {outcome.text}"
+    return f"derivative, {outcome.name}: {outcome.reason or 'the numbers differ'}"
 
 
 def report(rows: list[dict[str, Any]], seconds: float) -> None:
     """The tables."""
     families = [*dict.fromkeys(row["family"] for row in rows)]
     lines = [("", "cases", "PASS", "FAIL", "INCONCLUSIVE", "share")]
-    kinds = {one: [r for r in rows if r["family"] == one] for one in sorted(families)}
+    kinds = {family: [r for r in rows if r["family"] == family] for family in sorted(families)}
     awkward = ("scales", "batch 1", "kink", "layout", "float32", "offset", "none of these")
-    kinds |= {f"... {one}": [r for r in rows if _is(r, one)] for one in awkward}
+    kinds |= {f"... {kind}": [r for r in rows if _is(r, kind)] for kind in awkward}
     for name, some in {**kinds, "all": rows}.items():
         count = Counter(row["verdict"] for row in some)
         share = f"{count[INCONCLUSIVE] / max(len(some), 1):.1%}"
@@ -127,18 +129,18 @@ def report(rows: list[dict[str, Any]], seconds: float) -> None:
     for row in rows:
         if row["verdict"] == FAIL:
             print(f"  case {row['index']}  {row['family']}: {row['name']}  {row['how']}")
-            print("\n".join(f"    {one[:200]}" for one in row["what"]))
+            print("\n".join(f"    {text[:200]}" for text in row["what"]))
     if not any(row["verdict"] == FAIL for row in rows):
         print(f"  none: fewer than one in {len(rows) // 3:,} (95 %)")
 
 
-def _is(row: dict[str, Any], one: str) -> bool:
+def _is(row: dict[str, Any], group: str) -> bool:
     """Whether a case is awkward in that way."""
-    if one == "batch 1":
+    if group == "batch 1":
         return bool(row["how"]["n"] == 1)
-    if one == "none of these":
+    if group == "none of these":
         return not set(row["how"]) - {"n"} and row["how"]["n"] > 1
-    return one in row["how"]
+    return group in row["how"]
 
 
 def _reason(row: dict[str, Any]) -> str:
@@ -154,9 +156,9 @@ def show(seed: int, index: int, oracle_only: bool) -> None:
     print(f"case {index}, seed {seed}: {case.family}, {case.name}, {case.how}: {result.verdict}")
     for name, block in case.pair.blocks.items():
         print(f"  {name} {block.shape}, size {abs(block).max(initial=0.0):.3g}")
-    for one in result.blocks:
-        print(f"  {one.verdict} d{one.name} {one.reason}")
-        for m in one.measurements:
+    for block in result.blocks:
+        print(f"  {block.verdict} d{block.name} {block.reason}")
+        for m in block.measurements:
             print(
                 f"    numeric {m.numeric:+.12e} analytic {m.analytic:+.12e} "
                 f"off {abs(m.numeric - m.analytic):.1e} bar {m.bar:.1e} scale {m.scale:.1e}"

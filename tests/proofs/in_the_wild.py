@@ -66,9 +66,15 @@ def said(report: Any) -> str:
             if block.verdict != "PASS":
                 hint = block.hints[0].text if block.hints else block.reason
                 parts.append(f"d{block.name}: {hint}")
-        parts += [f"{one.contract}: {one.text}" for one in case.findings if one.verdict == "FAIL"]
         parts += [
-            f"{one.contract}: {one.text}" for one in case.findings if one.verdict == "INCONCLUSIVE"
+            f"{finding.contract}: {finding.text}"
+            for finding in case.findings
+            if finding.verdict == "FAIL"
+        ]
+        parts += [
+            f"{finding.contract}: {finding.text}"
+            for finding in case.findings
+            if finding.verdict == "INCONCLUSIVE"
         ]
     return "; ".join(textwrap.shorten(part, 90, placeholder=" ...") for part in parts[:3])
 
@@ -89,12 +95,12 @@ def enter_activations(rng: np.random.Generator) -> None:
              "Exponential")  # fmt: skip
     x = rng.uniform(0.2, 1.6, (3, 4)) * rng.choice([-1, 1], (3, 4))
     for name in names:
-        one = getattr(activations, name)()
-        CHECKS[f"{name}.grad"] = lambda one=one: check_pair(
-            one.fn, lambda dy, z: dy * one.grad(z), (x,)
+        activation = getattr(activations, name)()
+        CHECKS[f"{name}.grad"] = lambda activation=activation: check_pair(
+            activation.fn, lambda dy, z: dy * activation.grad(z), (x,)
         )
-        CHECKS[f"{name}.grad2"] = lambda one=one: check_pair(
-            one.grad, lambda dy, z: dy * one.grad2(z), (x,)
+        CHECKS[f"{name}.grad2"] = lambda activation=activation: check_pair(
+            activation.grad, lambda dy, z: dy * activation.grad2(z), (x,)
         )
 
 
@@ -110,7 +116,7 @@ def enter_losses(rng: np.random.Generator) -> None:
         return wgan.loss(y_fake, "C", y_real, gradient)
 
     def critic_gradients(dy: Array, y_fake: Array, y_real: Array, gradient: Array) -> Any:
-        return [dy * one for one in wgan.grad(y_fake, "C", y_real, gradient)]
+        return [dy * part for part in wgan.grad(y_fake, "C", y_real, gradient)]
 
     CHECKS[SHOWN[0]] = lambda: check_pair(critic, critic_gradients, (fake, real, slope))
     CHECKS["WGAN-GP loss, generator"] = lambda: check_pair(

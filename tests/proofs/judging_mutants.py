@@ -81,7 +81,7 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
     for kind in gradients.kinds_for(mutant):
         points = proof_subjects.SUBJECTS[kind]
         found = [behaviour(make, mutant) for make in points]
-        classes = {one for one, _ in found}
+        classes = {letter for letter, _ in found}
         raised = raised or (kind if "raises" in classes else "")
         elsewhere = elsewhere or (kind if "elsewhere" in classes else "")
         if classes & {"derivative", "contract"}:
@@ -134,7 +134,7 @@ def judge_step(number: int) -> dict[str, Any]:
     for name in names:
         optimizer = steps.OPTIMIZERS[name]
         found = [steps.behaviour(optimizer, size, mutant) for size in steps.SIZES]
-        classes = {one for one, _ in found}
+        classes = {letter for letter, _ in found}
         if "raises" in classes:
             row["class"] = "raises"
         if classes & {"derivative", "contract"}:
@@ -146,7 +146,7 @@ def judge_step(number: int) -> dict[str, Any]:
                     report = check_optimizer(optimizer, size=size)
                 said = {"PASS": "passed", "FAIL": "found"}.get(report.verdict, "unsure")
                 reasons = [
-                    block.reason for one in report.cases for block in one.blocks if block.reason
+                    block.reason for case in report.cases for block in case.blocks if block.reason
                 ]
                 row["cases"].append({"label": f"{size} numbers", "class": what, "where": where,
                                      "ours": said, "text": "; ".join(reasons)})  # fmt: skip
@@ -237,9 +237,9 @@ def _facts(a: np.ndarray, n: np.ndarray, known: list[np.ndarray]) -> set[str]:
     wrong = abs(e) > 1e-9 * size
     if 0 < wrong.sum() <= max(3, n.size // 10) and not wrong.all():
         found.add("few entries")
-    for one in known:
+    for array in known:
         try:
-            spread = np.broadcast_to(one, n.shape)
+            spread = np.broadcast_to(array, n.shape)
         except ValueError:
             continue
         if not wrong.all() and any(

@@ -36,7 +36,7 @@ ENTRIES: dict[str, Entry] = {}
 
 def pair(name: str, f: Any, vjp: Any, args: dict[str, Any]) -> Subject:
     """f(*args) and vjp(dy, *args)."""
-    arrays = [np.array(one, float) for one in args.values()]
+    arrays = [np.array(value, float) for value in args.values()]
     return cached(
         name, lambda *a: (f(*a), a), lambda dy, a: vjp(dy, *a), dict(zip(args, arrays, strict=True))
     )
@@ -66,7 +66,7 @@ def add(
     ENTRIES[name] = Entry(
         name,
         classes,
-        tuple(one.strip() for one in causes.split(",") if one.strip()),
+        tuple(cause.strip() for cause in causes.split(",") if cause.strip()),
         lambda: pair(name, f, wrong, args()),
         (lambda: pair(name, f, right, args())) if right else None,
         must,
@@ -86,7 +86,7 @@ def add_made(
     ENTRIES[name] = Entry(
         name,
         classes,
-        tuple(one.strip() for one in causes.split(",") if one.strip()),
+        tuple(cause.strip() for cause in causes.split(",") if cause.strip()),
         lambda: cached(name, *make(), args()),
         (lambda: cached(name, *right(), args())) if right else None,
         must,

@@ -122,7 +122,7 @@ def kinds_for(mutant: Mutant) -> list[str]:
 
 
 def by_id(name: str) -> Mutant:
-    return next(one for one in mutants() if one.id == name)
+    return next(mutant for mutant in mutants() if mutant.id == name)
 
 
 _ = spoilers  # imported for the operators that it registers

@@ -56,7 +56,7 @@ def main() -> None:
     peers = (
         ()
         if given.ours_only
-        else tuple(one for one in TOOLS[1:] if bridges.has(bridges.NEEDS[one]))
+        else tuple(tool for tool in TOOLS[1:] if bridges.has(bridges.NEEDS[tool]))
     )
     for tool in () if given.ours_only else TOOLS[1:]:
         if tool not in peers:
@@ -65,8 +65,10 @@ def main() -> None:
     began = time.perf_counter()
 
     def wanted(every: Any) -> list[int]:
-        here = [(i, one) for i, one in enumerate(every) if given.family in (None, one.family)]
-        return [i for i, one in here if given.id in one.id]
+        here = [
+            (i, mutant) for i, mutant in enumerate(every) if given.family in (None, mutant.family)
+        ]
+        return [i for i, mutant in here if given.id in mutant.id]
 
     numbers = sampled(wanted(gradients.mutants()), given.limit, given.seed)
     of_steps = sampled(wanted(steps.mutants()), given.limit, given.seed)

@@ -139,7 +139,7 @@ def mutants_of(function: types.FunctionType, only_gradient: bool = False) -> lis
 def _short(node: Any) -> str:
     if isinstance(node, ast.If):
         return f"if {ast.unparse(node.test)}"
-    return "nothing" if isinstance(node, ast.Turn) else ast.unparse(node).splitlines()[0]
+    return "nothing" if isinstance(node, ast.Pass) else ast.unparse(node).splitlines()[0]
 
 
 def _definition(function: types.FunctionType) -> tuple[ast.FunctionDef, str]:
@@ -147,11 +147,11 @@ def _definition(function: types.FunctionType) -> tuple[ast.FunctionDef, str]:
     tree = ast.parse(Path(inspect.getfile(function)).read_text(encoding="utf-8"))
     *owners, name = function.__qualname__.split(".")
     body: Any = tree
-    for one in (*owners, name):
+    for owner in (*owners, name):
         body = next(
             node
             for node in body.body
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == one
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == owner
         )
     body.decorator_list = []
     return body, owners[-1] if owners else ""
@@ -183,14 +183,14 @@ def _sites(definition: ast.FunctionDef, only_gradient: bool) -> Iterator[Site]:
     skip = ("first", "g_i", "g_inner", "needed", "below", "number", "d", "tape_e", "read", "one")
     local = [name for name in bound if name not in skip]
     arrays = list(dict.fromkeys([*given, *local, *notes]))
-    starts = [(one, definition, ("body", i)) for i, one in enumerate(definition.body)]
+    starts = [(statement, definition, ("body", i)) for i, statement in enumerate(definition.body)]
     if only_gradient:
         starts = [
-            (one, node, ("body", i))
+            (statement, node, ("body", i))
             for node in ast.walk(definition)
             if isinstance(node, ast.If)
             and ast.unparse(node.test) in ("g is not None", "gradient is not None")
-            for i, one in enumerate(node.body)
+            for i, statement in enumerate(node.body)
         ]
     for node, parent, place in starts:
         for site in _below(node, parent, place):
@@ -207,9 +207,9 @@ def _below(node: Any, parent: Any, place: Any) -> Iterator[tuple[Any, Any, Any]]
     for name, value in list(ast.iter_fields(node)):
         if name in ("annotation", "ctx", "op", "ops", "decorator_list"):
             continue
-        for i, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(one, ast.AST):
-                yield from _below(one, node, (name, i))
+        for i, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(child, ast.AST):
+                yield from _below(child, node, (name, i))
 
 
 @contextmanager
@@ -243,11 +243,11 @@ def _compiled(definition: Any, owner: str, function: types.FunctionType) -> type
 
 
 def _find(code: types.CodeType, name: str) -> types.CodeType | None:
-    for one in code.co_consts:
-        if isinstance(one, types.CodeType):
-            if one.co_name == name:
-                return one
-            inner = _find(one, name)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            if constant.co_name == name:
+                return constant
+            inner = _find(constant, name)
             if inner is not None:
                 return inner
     return None

@@ -64,15 +64,15 @@ def functions() -> dict[str, list[str]]:
                 found.add(f"{path.removesuffix('.py').replace('/', '.')}:{code.co_qualname}")
         by_name[name] = found
     order = sorted(by_name, key=lambda name: (len(by_name[name]), len(name), name))
-    every = sorted({one for found in by_name.values() for one in found})
-    return {one: [name for name in order if one in by_name[name]] for one in every}
+    every = sorted({name for found in by_name.values() for name in found})
+    return {mutant: [name for name in order if mutant in by_name[name]] for mutant in every}
 
 
 @functools.cache
 def mutants() -> list[Mutant]:
     """All mutants of every step."""
     formulas = (inspect.unwrap(function_of(name)) for name in functions())
-    return [one for formula in formulas for one in mutants_of(formula)]
+    return [mutant for formula in formulas for mutant in mutants_of(formula)]
 
 
 def behaviour(optimizer: Any, size: int, mutant: Mutant) -> tuple[str, str]:

@@ -97,7 +97,7 @@ class Subject:
 
     def outputs(self, *args: Any) -> tuple[np.ndarray, ...]:
         """What forward gives, as a tuple of arrays; the arguments are copied."""
-        y, _ = self.forward(*[np.array(one) for one in args])
+        y, _ = self.forward(*[np.array(array) for array in args])
         return tuple(map(np.asarray, y)) if isinstance(y, tuple) else (np.asarray(y),)
 
     def call_backward(self, dys: list[np.ndarray], cache: Any) -> tuple[Any, ...]:
@@ -178,7 +178,7 @@ def of_layer(
 
     def backward(dy: Any, cache: Any) -> tuple[Any, ...]:
         p, tape, w = cache
-        g = [np.zeros(one.shape) for one in w]
+        g = [np.zeros(cotangent.shape) for cotangent in w]
         with spoiled():
             dx = layer.backward(p, dy, tape, layout.tree(dict(zip(paths, g, strict=True))).it)
         return dx, *g
@@ -211,7 +211,7 @@ def of_second_order(
 
     def backward(dys: Any, cache: Any) -> tuple[Any, ...]:
         p, tape, w = cache
-        g = [np.zeros(one.shape) for one in w]
+        g = [np.zeros(cotangent.shape) for cotangent in w]
         with spoiled():
             d = layer.tangent_backward(p, *dys, tape, tree(g))
         return d.x, d.u, *g
@@ -296,7 +296,7 @@ def of_penalised(penalty: Any, network: Any, n: int, seed: int = 5) -> Subject:
         return losses.penalise(penalty, d, x, 1), w
 
     def backward(dvalue: Any, w: Any) -> tuple[Any, ...]:
-        g = [np.zeros(one.shape) for one in w]
+        g = [np.zeros(cotangent.shape) for cotangent in w]
         with spoiled():
             d = Bound(network, tree(w), Tape().begin(), tree(g))
             losses.penalise(_Weighted(penalty, dvalue), d, x, 1)
@@ -419,7 +419,7 @@ def _subjects() -> dict[str, list[Callable[[], Subject]]]:
     ]
     for kind_name, points in two.items():
         found[kind_name] = [later(of_layer, layer, shape) for layer, shape in points]
-        found[f"{kind_name} second order"] = [later(of_second_order, *one) for one in points]
+        found[f"{kind_name} second order"] = [later(of_second_order, *point) for point in points]
     for way, suffix in ((of_layer, ""), (of_second_order, " second order")):
         found[f"JoinLabels{suffix}"] = [
             later(way, JoinLabels(3, k), (n, d), labels=np.array(labels))

@@ -35,25 +35,28 @@ def table(title: str, rows: list[dict[str, Any]], by: str, tools: list[str]) -> 
 
 def by_case(rows: list[dict[str, Any]], tools: list[str]) -> str:
     """The same, counted by mutant and point."""
-    cases = [one for row in rows for one in row["cases"] if one["class"] == row["class"]]
-    said = Counter(one["ours"] for one in cases)
+    cases = [case for row in rows for case in row["cases"] if case["class"] == row["class"]]
+    said = Counter(case["ours"] for case in cases)
     line = f"{'mutant x shape':<22}{len(cases):>8}{said['found']:>7}"
     line += f"{said['unsure']:>7}{said['passed']:>7}"
     return line + "".join(
-        f"{sum(one.get(tool) == 'found' for one in cases):>12}" for tool in tools[1:]
+        f"{sum(case.get(tool) == 'found' for case in cases):>12}" for tool in tools[1:]
     )
 
 
 def classes(rows: list[dict[str, Any]]) -> str:
     """How many mutants there are of each class, by family."""
     names = ("derivative", "contract", "optimizer", "raises", "elsewhere", "same")
-    lines = ["mutants by operator", f"{'':<22}{'all':>7}" + "".join(f"{one:>12}" for one in names)]
+    lines = [
+        "mutants by operator",
+        f"{'':<22}{'all':>7}" + "".join(f"{name:>12}" for name in names),
+    ]
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         groups[row["family"]][row["class"]] += 1
     total: Counter[str] = sum(groups.values(), Counter())
     for family, count in [*sorted(groups.items()), ("all", total)]:
-        cells = "".join(f"{count[one]:>12}" for one in names)
+        cells = "".join(f"{count[name]:>12}" for name in names)
         lines.append(f"{family:<22}{sum(count.values()):>7}{cells}")
     return "\n".join(lines)
 
@@ -72,27 +75,34 @@ def hint_table(rows: list[dict[str, Any]]) -> str:
     ]
     groups: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
-        cases = [one for one in row["cases"] if "true" in one and one["class"] == "derivative"]
+        cases = [case for case in row["cases"] if "true" in case and case["class"] == "derivative"]
         if row["class"] == "derivative" and cases:
-            right = sum(one["true"] for one in cases) * 2 >= len(cases)
-            named = sum(one["named"] for one in cases) * 2 >= len(cases)
-            wrong = Counter(one["cause"] or "(none)" for one in cases if not one["true"])
-            formula = sum(one["formula"] for one in cases if not one["true"])
+            right = sum(case["true"] for case in cases) * 2 >= len(cases)
+            named = sum(case["named"] for case in cases) * 2 >= len(cases)
+            wrong = Counter(case["cause"] or "(none)" for case in cases if not case["true"])
+            formula = sum(case["formula"] for case in cases if not case["true"])
             groups[row["family"]].append((right, named, wrong, formula))
-    every = [one for members in groups.values() for one in members]
+    every = [verdicts for members in groups.values() for verdicts in members]
     for family, members in [*sorted(groups.items()), ("all", every)]:
-        right, named = sum(one[0] for one in members), sum(one[1] for one in members)
-        formula = sum(one[3] for one in members)
-        wrong: Counter[str] = sum((one[2] for one in members), Counter())
+        right, named = (
+            sum(verdicts[0] for verdicts in members),
+            sum(verdicts[1] for verdicts in members),
+        )
+        formula = sum(verdicts[3] for verdicts in members)
+        wrong: Counter[str] = sum((verdicts[2] for verdicts in members), Counter())
         said = ", ".join(f"{cause} {n}" for cause, n in wrong.most_common(3))
         share = right / max(len(members), 1)
         line = f"{family:<18}{len(members):>8}{right:>7}{share:>7.0%}{named:>10}{formula:>9}"
         lines.append(f"{line}   {said}"[:100])
     contracts = [
-        one for row in rows if row["class"] == "contract" for one in row["cases"] if "true" in one
+        case
+        for row in rows
+        if row["class"] == "contract"
+        for case in row["cases"]
+        if "true" in case
     ]
     lines.append(
-        f"contracts: named rightly in {sum(one['true'] for one in contracts)} of {len(contracts)}"
+        f"contracts: named rightly in {sum(case['true'] for case in contracts)} of {len(contracts)}"
     )
     return "\n".join(lines)
 
@@ -101,36 +111,42 @@ def catalogue_table(entries: list[dict[str, Any]], tools: list[str]) -> str:
     """The catalogue, by what is expected, and what is not as it should be."""
     groups = {
         "wrong derivative": [
-            one for one in entries if one["must"] == "FAIL" and set(one["classes"]) & set("D2")
+            entry
+            for entry in entries
+            if entry["must"] == "FAIL" and set(entry["classes"]) & set("D2")
         ],
         "broken contract": [
-            one for one in entries if one["must"] == "FAIL" and not set(one["classes"]) & set("D2")
+            entry
+            for entry in entries
+            if entry["must"] == "FAIL" and not set(entry["classes"]) & set("D2")
         ],
-        "right, said to fail": [one for one in entries if one["must"] != "FAIL"],
+        "right, said to fail": [entry for entry in entries if entry["must"] != "FAIL"],
     }
     lines = [
         "the catalogue: FAIL, by tool",
         f"{'':<22}{'entries':>8}" + "".join(f"{tool:>12}" for tool in tools),
     ]
     for name, members in groups.items():
-        cells = "".join(f"{sum(one[tool] == 'found' for one in members):>12}" for tool in tools)
+        cells = "".join(f"{sum(entry[tool] == 'found' for entry in members):>12}" for tool in tools)
         lines.append(f"{name:<22}{len(members):>8}{cells}")
-    failed = [one for one in entries if one["must"] == "FAIL" and one["ours"] == "found"]
+    failed = [entry for entry in entries if entry["must"] == "FAIL" and entry["ours"] == "found"]
     lines.append(
-        f"first hint or contract right: {sum(one['true'] for one in failed)} of {len(failed)}"
+        f"first hint or contract right: {sum(entry['true'] for entry in failed)} of {len(failed)}"
     )
-    for one in entries:
-        right = {"FAIL": one["ours"] == "found", "PASS": one["ours"] == "passed"}.get(
-            one["must"], one["ours"] != "found"
+    for entry in entries:
+        right = {"FAIL": entry["ours"] == "found", "PASS": entry["ours"] == "passed"}.get(
+            entry["must"], entry["ours"] != "found"
         )
-        if not right or one["right"] not in ("", "passed"):
+        if not right or entry["right"] not in ("", "passed"):
             lines.append(
-                f"  {one['id']} [{one['classes']}]: {one['ours']}; "
-                f"right: {one['right']}; {one['text']}"[:160]
+                f"  {entry['id']} [{entry['classes']}]: {entry['ours']}; "
+                f"right: {entry['right']}; {entry['text']}"[:160]
             )
-        elif one["must"] == "FAIL" and not one["true"]:
+        elif entry["must"] == "FAIL" and not entry["true"]:
             lines.append(
-                f"  {one['id']}: hint {one['cause']!r}, {one['contracts']}: {one['text']}"[:160]
+                f"  {entry['id']}: hint {entry['cause']!r}, {entry['contracts']}: {entry['text']}"[
+                    :160
+                ]
             )
     return "\n".join(lines)
 
@@ -139,18 +155,18 @@ def missed(rows: list[dict[str, Any]]) -> str:
     """What ours did not find, with the point and the reason."""
     lines = ["not found by ours (* at every point)"]
     for row in rows:
-        points = [one for one in row["cases"] if one["ours"] != "found"]
+        points = [point for point in row["cases"] if point["ours"] != "found"]
         if not points:
             continue
         star = "*" if verdict(row, "ours") != "found" else " "
-        one = points[0]
+        point = points[0]
         lines.append(
             f"{star} {row['id']}  [{row['class']}; {row['kind']}; "
             f"{len(points)} of {len(row['cases'])} points]"
         )
         lines.append(f"      {row['change']}"[:150])
         lines.append(
-            f"      {one['ours']} at {one['label']} ({one['class']}: {one['where']}) "
-            f"{one.get('text', '')}"[:180]
+            f"      {point['ours']} at {point['label']} ({point['class']}: {point['where']}) "
+            f"{point.get('text', '')}"[:180]
         )
     return "\n".join(lines)

@@ -44,7 +44,7 @@ def is_number(node: Any, *values: float) -> bool:
 
 def recalled(call: ast.Call, args: list[Any] | None = None, **keywords: Any) -> Any:
     """The same call with other arguments."""
-    old = [one for one in call.keywords if one.arg not in keywords]
+    old = [keyword for keyword in call.keywords if keyword.arg not in keywords]
     new = [ast.keyword(name, value) for name, value in keywords.items() if value is not None]
     return ast.Call(call.func, call.args if args is None else args, old + new)
 
@@ -100,7 +100,7 @@ def drop_factor(site: Site) -> list[Node]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         return [node.left]
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult | ast.Div):
-        return [ast.Turn()]
+        return [ast.Pass()]
     if called(node) == "multiply" and len(node.args) >= 2:
         return [
             recalled(node, [parsed("1.0"), node.args[1]]),
@@ -143,8 +143,8 @@ def axis(site: Site) -> list[Node]:
     node = site.node
     if isinstance(node, ast.keyword) and node.arg == "axis":
         have = text_of(node.value)
-        others = [one for one in ("0", "1", "-1", "None") if one != have]
-        return [ast.keyword("axis", parsed(one)) for one in others]
+        others = [axis for axis in ("0", "1", "-1", "None") if axis != have]
+        return [ast.keyword("axis", parsed(axis)) for axis in others]
     if isinstance(node, ast.Subscript) and text_of(node.slice) in (
         "(:, None)",
         "(..., None)",
@@ -169,7 +169,7 @@ def transpose(site: Site) -> list[Node]:
         a, b, *rest = node.args
         variants = [[b, a], [_t(a), b], [a, _t(b)]]
         found = [recalled(node, [*pair, *rest]) for pair in variants]
-    return [one for one in found if ".T.T" not in text_of(one)]
+    return [node for node in found if ".T.T" not in text_of(node)]
 
 
 def _t(node: Any) -> Any:
@@ -191,7 +191,7 @@ def comparison(site: Site) -> list[Node]:
         ast.NotEq: [ast.Eq],
     }
     others = kinds.get(type(node.ops[0]), [])
-    return [ast.Compare(node.left, [one()], node.comparators) for one in others]
+    return [ast.Compare(node.left, [operator()], node.comparators) for operator in others]
 
 
 @operator("constant")
@@ -207,7 +207,7 @@ def constant(site: Site) -> list[Node]:
     if called(site.parent) in ("range", "split", "inner", "arange"):
         return []
     others = {2: [1, 3], 0.5: [1], 1: [0, 2], 0: [1]}.get(node.value, [node.value / 2])
-    return [ast.Constant(one) for one in others]
+    return [ast.Constant(constant) for constant in others]
 
 
 @operator("accumulate")
@@ -248,12 +248,12 @@ def wrong_name(site: Site) -> list[Node]:
     node = site.node
     if not _is_array_read(site):
         return []
-    known = [one for one in site.arrays if site.bound.get(one, 0) < node.lineno]
+    known = [name for name in site.arrays if site.bound.get(name, 0) < node.lineno]
     if not known:
         return []
     here = known.index(text_of(node)) if text_of(node) in known else 0
     others = dict.fromkeys(known[(here + step) % len(known)] for step in (1, -1))
-    return [parsed(one) for one in others if one != text_of(node)]
+    return [parsed(text) for text in others if text != text_of(node)]
 
 
 def _is_array_read(site: Site) -> bool:
@@ -337,15 +337,15 @@ def in_place(site: Site) -> list[Node]:
     ):
         into = ast.keyword("out", node.right)
         return [ast.Call(parsed("np.multiply"), [node.left, node.right], [into])]
-    if isinstance(node, ast.Call) and any(one.arg == "out" for one in node.keywords):
-        here = [one for one in node.args if text_of(one) in _borrowed(site)]
-        return [recalled(node, out=one) for one in here]
+    if isinstance(node, ast.Call) and any(keyword.arg == "out" for keyword in node.keywords):
+        here = [argument for argument in node.args if text_of(argument) in _borrowed(site)]
+        return [recalled(node, out=argument) for argument in here]
     return []
 
 
 def _borrowed(site: Site) -> list[str]:
     """Arrays that are not the function's own: given, or noted by the forward pass."""
-    return [*site.given, *(one for one in site.arrays if "." in one)]
+    return [*site.given, *(array for array in site.arrays if "." in array)]
 
 
 @operator("stale cache")
@@ -367,7 +367,7 @@ def not_linear(site: Site) -> list[Node]:
         return []
     name = text_of(node)
     texts = (f"np.abs({name})", f"np.maximum({name}, 0)", f"{name} ** 2", f"np.clip({name}, -1, 1)")
-    return [parsed(one) for one in texts]
+    return [parsed(text) for text in texts]
 
 
 @operator("layout")
@@ -385,9 +385,9 @@ def drop_statement(site: Site) -> list[Node]:
     """A call for its effect, or an addition in place -> nothing."""
     node = site.node
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        return [ast.Turn()]
+        return [ast.Pass()]
     return (
-        [ast.Turn()]
+        [ast.Pass()]
         if isinstance(node, ast.AugAssign | ast.Assign) and _writes_inside(node)
         else []
     )

@@ -106,7 +106,7 @@ def a_network(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
         layers.append(layer)
     network = nn.Network((d,), *layers)
     return (
-        "-".join(type(one).__name__ for one in layers),
+        "-".join(type(layer).__name__ for layer in layers),
         _at_a_point(network, (n, d), rng, scale),
         True,
     )
@@ -115,8 +115,12 @@ def a_network(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
 def a_function(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
     """A pair of a user's own."""
     name = str(rng.choice(list(FUNCTIONS)))
-    one = FUNCTIONS[name]
-    return name, VJPPair(one.f, one.vjp, one.draw(rng, n, scale()), name), one.zeros
+    function = FUNCTIONS[name]
+    return (
+        name,
+        VJPPair(function.f, function.vjp, function.draw(rng, n, scale()), name),
+        function.zeros,
+    )
 
 
 def a_likelihood(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
@@ -165,10 +169,10 @@ def a_loss(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
 
         return game.name, VJPPair(game.discriminator, both, (real, fake)), True
 
-    def one(dy: Array, fake: Array) -> Array:
+    def generator_gradient(dy: Array, fake: Array) -> Array:
         return game.generator_gradients(fake, dy).fake
 
-    return game.name, VJPPair(game.generator, one, (fake,)), True
+    return game.name, VJPPair(game.generator, generator_gradient, (fake,)), True
 
 
 def a_distribution(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
@@ -290,7 +294,7 @@ def _next(rng: Rng, shape: tuple[int, ...], before: list[nn.Layer]) -> nn.Layer:
     ]
     choice = rng.random()
     if choice < 0.4:
-        tied = [one for one in before if isinstance(one, nn.Dense) and one.n_out == d]
+        tied = [layer for layer in before if isinstance(layer, nn.Dense) and layer.n_out == d]
         if tied and rng.random() < 0.3:
             return nn.Tied(tied[0])
         return nn.Dense(d, int(rng.integers(1, 7)), bias=(None, "zeros")[rng.integers(2)])
@@ -363,9 +367,9 @@ def _laid_out(block: Array, layout: str) -> Array:
 def _single(value: Any) -> Any:
     """Arrays in single precision, in whatever holds them."""
     if isinstance(value, tuple | list):
-        return type(value)(_single(one) for one in value)
+        return type(value)(_single(item) for item in value)
     if isinstance(value, dict):
-        return {name: _single(one) for name, one in value.items()}
+        return {name: _single(item) for name, item in value.items()}
     if isinstance(value, SimpleNamespace):
         return SimpleNamespace(**_single(vars(value)))
     if isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
@@ -375,7 +379,7 @@ def _single(value: Any) -> Any:
 
 def _double(value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple(_double(one) for one in value)
+        return tuple(_double(item) for item in value)
     return np.asarray(value, np.float64)
 
 
@@ -413,14 +417,14 @@ class InSingle:
         return dx
 
 
-def _pairs(one: Any, other: Any) -> Iterator[tuple[Array, Array]]:
+def _pairs(first: Any, second: Any) -> Iterator[tuple[Array, Array]]:
     """The arrays of two trees that are alike."""
-    if isinstance(one, np.ndarray):
-        yield one, other
-    elif isinstance(one, SimpleNamespace):
-        yield from _pairs(list(vars(one).values()), list(vars(other).values()))
-    elif isinstance(one, list):
-        for pair in zip(one, other, strict=True):
+    if isinstance(first, np.ndarray):
+        yield first, second
+    elif isinstance(first, SimpleNamespace):
+        yield from _pairs(list(vars(first).values()), list(vars(second).values()))
+    elif isinstance(first, list):
+        for pair in zip(first, second, strict=True):
             yield from _pairs(*pair)
 
 
@@ -430,7 +434,7 @@ def _add_offset(pair: Any, offset: float) -> None:
 
     def moved(blocks: dict[str, Array]) -> tuple[Any, Any]:
         y, memory = forward(blocks)
-        return (tuple(one + offset for one in y) if isinstance(y, tuple) else y + offset), memory
+        return (tuple(part + offset for part in y) if isinstance(y, tuple) else y + offset), memory
 
     pair._forward = moved
 
