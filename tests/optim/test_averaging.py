@@ -55,19 +55,19 @@ def test_the_average_of_a_constant_vector_is_that_vector_to_the_last_bit(keep, d
     assert (averages == constant).all()
 
 
-def test_nothing_kept_is_the_last_vector():
+def test_with_keep_0_the_average_is_the_last_vector():
     vectors = np.random.default_rng(0).standard_normal((6, 3))
     np.testing.assert_allclose(averaged(vectors, 0.0), vectors, rtol=1e-15)
 
 
-def test_the_average_is_calmer_than_what_it_averages():
+def test_the_average_varies_less_than_the_vectors():
     vectors = np.random.default_rng(0).standard_normal((5000, 4))
     late = averaged(vectors, 0.99)[1000:]
     # the variance of the average of independent draws is (1 - keep) / (1 + keep)
     np.testing.assert_allclose(late.var(), 0.01 / 1.99, rtol=0.25)
 
 
-def test_an_update_leaves_the_vector_and_an_average_is_the_callers_own():
+def test_an_update_does_not_change_the_vector_and_average_returns_a_copy():
     vector, moving = np.ones(3), MovingAverage(0.5)
     memory = moving.memory(vector)
     moving.update(vector, memory)
@@ -77,44 +77,44 @@ def test_an_update_leaves_the_vector_and_an_average_is_the_callers_own():
 
 
 @pytest.mark.parametrize("way", [by_loops, by_formulas])
-def test_an_update_that_is_repeated_counts_on(way):
+def test_a_replayed_update_goes_on_counting(way):
     vectors = np.random.default_rng(0).standard_normal((20, 3))
     vector, moving = vectors[0].copy(), MovingAverage(0.9)
     memory = moving.memory(vector)
     with way():
         with Workspace().step(), recording() as notes:
             moving.update(vector, memory)
-        again = Plan(notes, threads=1)
+        plan = Plan(notes, threads=1)
         for vector[:] in vectors[1:]:
-            again.run()
+            plan.run()
         assert (moving.average(memory) == averaged(vectors, 0.9)[-1]).all()
 
 
-@pytest.mark.parametrize("together", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
-def test_vector_and_memory_copied_together_go_on_together(together):
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_vector_and_memory_copied_together_stay_together(copied):
     vector, moving = np.ones(3), MovingAverage(0.5)
     memory = moving.memory(vector)
     moving.update(vector, memory)
-    other, others = together((vector, memory))
+    other, other_memory = copied((vector, memory))
     vector[:] = other[:] = 2
     moving.update(vector, memory)
-    moving.update(other, others)
-    assert (moving.average(memory) == moving.average(others)).all()
+    moving.update(other, other_memory)
+    assert (moving.average(memory) == moving.average(other_memory)).all()
 
 
 @pytest.mark.parametrize("bad", [1, 1.5, -0.1, float("nan"), "most", None, True], ids=str)
-def test_a_share_to_keep_that_is_none_is_refused(bad):
+def test_an_invalid_keep_is_refused(bad):
     with pytest.raises(errors.OptionError, match=r"^MovingAverage: keep=.*: wants a number"):
         MovingAverage(bad)
 
 
-def test_a_memory_that_is_not_of_this_average_and_vector_is_refused():
+def test_a_memory_of_another_owner_or_vector_is_refused():
     vector, moving = np.ones(3), MovingAverage()
-    adams, own = Adam().memory(vector), moving.memory(vector)
+    of_adam, own = Adam().memory(vector), moving.memory(vector)
     with pytest.raises(errors.KindError, match=r"^MovingAverage got a memory that Adam made"):
-        moving.update(vector, adams)
+        moving.update(vector, of_adam)
     with pytest.raises(errors.KindError, match=r"^MovingAverage got a memory that Adam made"):
-        moving.average(adams)
+        moving.average(of_adam)
     with pytest.raises(errors.KindError, match=r"^Adam got a memory that MovingAverage made"):
         Adam().update(vector, vector, own)
     with pytest.raises(errors.OptionError, match=r"^MovingAverage got a memory of another vector"):

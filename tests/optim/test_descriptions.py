@@ -1,4 +1,4 @@
-"""Optimizers and schedules are described, and built again from what describes them."""
+"""Optimizers and schedules are described, and built again from their descriptions."""
 
 import json
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ OTHER_OPTIMIZERS = [
 
 @dataclass(frozen=True)
 class Sign:
-    """A step of one size, by the sign of the gradient."""
+    """A step of constant size against the sign of the gradient."""
 
     learning_rate: object = 0.1
     names: tuple = ()
@@ -66,7 +66,7 @@ class Sign:
 
 @dataclass(frozen=True)
 class Sawtooth:
-    """A rate that falls again and again."""
+    """A rate that falls, and starts again every few steps."""
 
     rate: float
     every: int = 3
@@ -79,9 +79,9 @@ def falls(step):
     return 1 / (1 + step)
 
 
-def test_every_kind_is_among_those_that_are_described_with_other_settings():
-    assert {type(one) for one in OTHER_OPTIMIZERS} == set(OPTIMIZERS.values())
-    assert {type(one) for one in OTHER_SCHEDULES} == set(SCHEDULES.values())
+def test_every_optimizer_and_schedule_is_tested_with_other_settings_than_its_own():
+    assert {type(optimizer) for optimizer in OTHER_OPTIMIZERS} == set(OPTIMIZERS.values())
+    assert {type(schedule) for schedule in OTHER_SCHEDULES} == set(SCHEDULES.values())
 
 
 @pytest.mark.parametrize("optimizer", OTHER_OPTIMIZERS, ids=str)
@@ -123,12 +123,12 @@ def test_a_description_holds_every_setting_by_the_name_of_its_field():
 
 
 @pytest.mark.parametrize("choice", ["adam", Adam, Adam()], ids=str)
-def test_an_optimizer_is_described_by_its_name_or_class_too(choice):
+def test_a_name_or_class_is_described_as_an_optimizer_with_default_settings(choice):
     assert build(describe(choice)) == Adam()
 
 
 @pytest.mark.parametrize("bad", [None, 0.1, Cosine(0.1, 5), "adm"], ids=str)
-def test_what_is_no_optimizer_is_not_described(bad):
+def test_describe_refuses_anything_that_is_not_an_optimizer(bad):
     with pytest.raises(errors.ScratchgenError, match=r"wants an optimizer|did you mean 'adam'"):
         describe(bad)
 
@@ -155,12 +155,12 @@ def test_what_is_no_optimizer_is_not_described(bad):
     ],
     ids=str,
 )
-def test_what_describes_no_optimizer_is_answered_with_what_is_wrong(description, text):
+def test_build_says_what_is_wrong_with_an_invalid_description(description, text):
     with pytest.raises(errors.ScratchgenError, match=text):
         build(description)
 
 
-def test_an_optimizer_and_a_schedule_of_ones_own_are_described_once_they_are_known(monkeypatch):
+def test_a_users_optimizer_and_schedule_are_described_after_they_are_registered(monkeypatch):
     own = ClipNorm(Sign(Chain(WarmUp(0.1, 2), Sawtooth(0.5)), names=("a", "b")))
     with pytest.raises(
         errors.OptionError, match=r"the optimizer Sign\(.*scratchgen.optim.OPTIMIZERS"
@@ -194,14 +194,14 @@ def test_a_function_as_a_schedule_is_not_described_and_the_error_says_what_to_do
 @pytest.mark.parametrize(
     "bad", [float("nan"), float("inf"), 10**400, {"a": 1}, np.ones(2)], ids=str
 )
-def test_a_setting_that_no_file_can_hold_is_named(bad, monkeypatch):
+def test_the_error_names_a_setting_that_no_file_can_hold(bad, monkeypatch):
     monkeypatch.setitem(OPTIMIZERS, "sign", Sign)
     with pytest.raises(errors.OptionError, match=r"has the setting .*, which no file can hold"):
         describe(Sign(bad))
     assert json.loads(json.dumps(recorded(Sign(bad)), allow_nan=False))["name"] == "sign"
 
 
-def test_settings_that_are_no_fields_are_not_lost_in_silence(monkeypatch):
+def test_a_part_with_settings_that_are_not_fields_is_refused(monkeypatch):
     class Plain:
         def __init__(self, rate=0.5):
             self.rate = rate
@@ -216,11 +216,11 @@ def test_settings_that_are_no_fields_are_not_lost_in_silence(monkeypatch):
 
 
 @pytest.mark.parametrize("optimizer", OTHER_OPTIMIZERS, ids=str)
-def test_a_run_records_what_describes_its_optimizer(optimizer):
+def test_a_run_records_the_description_of_its_optimizer(optimizer):
     assert recorded(optimizer) == describe(optimizer)
 
 
-def test_a_run_records_the_class_of_what_is_the_users_own():
+def test_a_run_records_the_class_name_of_a_users_own_part():
     assert recorded(Sign()) == {"name": "Sign"}
     assert recorded(ClipNorm(Sign())) == {
         "name": "clip_norm",
@@ -235,12 +235,12 @@ def test_a_run_records_the_class_of_what_is_the_users_own():
     ]
 
 
-def test_the_name_of_what_takes_another_optimizer_alone_says_too_little():
+def test_clip_norm_cannot_be_chosen_by_name_alone():
     with pytest.raises(errors.KindError, match=r"needs settings: write ClipNorm\(\.\.\.\)"):
         ClipNorm("clip_norm")
 
 
-def test_the_log_of_a_run_builds_the_optimizer_that_it_was_trained_by(tmp_path):
+def test_the_optimizer_of_a_run_can_be_built_from_its_log(tmp_path):
     optimizer = ClipNorm(Adam(Chain(WarmUp(0.01, 2), Cosine(0.01, 5))), norm=0.5)
     model = sg.models.vae((2,), latent=2, hidden=(4,), rng=0)
     sg.fit(model, np.eye(2), epochs=2, seed=0, optimizer=optimizer)

@@ -1,4 +1,4 @@
-"""Optimizers beside their papers, by the checker, and what they do."""
+"""Optimizers against their papers, by the checker, and their behaviour in known cases."""
 
 import copy
 import pickle
@@ -42,8 +42,8 @@ SCHEDULES = [
     Chain(WarmUp(0.1, 10), Constant(0.1, steps=5), Cosine(0.1, 30)),
     lambda step: np.float32(0.1) if step % 2 else 0,
 ]
-RULES = [kind for kind in OPTIMIZERS.values() if kind is not ClipNorm]  # which takes one of these
-ONE_OF_EACH = [
+RULES = [kind for kind in OPTIMIZERS.values() if kind is not ClipNorm]  # which takes another
+OPTIMIZERS_TO_TEST = [
     SGD(0.1),
     Momentum(0.1),
     Nesterov(0.1),
@@ -54,11 +54,11 @@ ONE_OF_EACH = [
     ClipNorm(SGD(0.1), norm=0.5),
     ClipNorm(ClipNorm(AdamW(0.1)), norm=0.5),
 ]
-each_optimizer = pytest.mark.parametrize("optimizer", ONE_OF_EACH, ids=str)
+each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS_TO_TEST, ids=str)
 
 
-def walk(optimizer, theta, gradients):
-    """A copy of theta after a step by each gradient."""
+def trained(optimizer, theta, gradients):
+    """A copy of theta after one step for each gradient."""
     theta = theta.copy()
     memory = optimizer.memory(theta)
     for g in gradients:
@@ -66,12 +66,11 @@ def walk(optimizer, theta, gradients):
     return theta
 
 
-def remembered(memory):
-    """What a memory holds, but for the vector, as text."""
+def contents_of(memory):
+    """The contents of a memory without its vector, as text."""
     if not hasattr(memory, "owner"):
         return repr(memory)
-    notes = {name: value for name, value in vars(memory).items() if name != "theta"}
-    return {name: remembered(value) for name, value in notes.items()}
+    return {name: contents_of(value) for name, value in vars(memory).items() if name != "theta"}
 
 
 def noise(*shape, seed=0):
@@ -100,14 +99,14 @@ KINDS = [
     seed=st.integers(0, 2**31),
 )
 def test_fifty_steps_clipped_or_not_are_those_of_the_papers(kind, schedule, limit, size, seed):
-    """In either precision; gradients, memories and the optimizer itself are left as they are."""
+    """In either precision; gradients, memories and the optimizer itself do not change."""
     optimizer = kind(schedule) if limit is None else ClipNorm(kind(schedule), limit)
     passes(check_optimizer(optimizer, size=size, seed=seed))
 
 
 @each_optimizer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_is_remembered_has_the_dtype_of_the_vector(optimizer, dtype):
+def test_the_arrays_of_a_memory_have_the_dtype_of_the_vector(optimizer, dtype):
     theta = np.ones(3, dtype)
     memory = optimizer.memory(theta)
     optimizer.update(theta, np.ones(3, dtype), memory)
@@ -124,13 +123,13 @@ FALLING = Chain(Constant(0.05, steps=500), Cosine(0.05, 1000))
     "optimizer",
     [
         *(kind(FALLING) for kind in RULES if kind is not AdamW),
-        AdamW(FALLING, weight_decay=0),  # with decay it stops before the bottom, on purpose
+        AdamW(FALLING, weight_decay=0),  # with decay it stops before the minimum, as it should
         RMSProp(FALLING, centred=True),
         ClipNorm(SGD(FALLING), norm=0.5),
     ],
     ids=lambda optimizer: str(optimizer)[:20],
 )
-def test_the_bottom_of_a_bowl_is_found(optimizer):
+def test_an_optimizer_reaches_the_minimum_of_a_quadratic(optimizer):
     theta = np.array([3.0, -4.0])
     memory = optimizer.memory(theta)
     for _ in range(1500):
@@ -140,8 +139,8 @@ def test_the_bottom_of_a_bowl_is_found(optimizer):
 
 @each_optimizer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_parameter_without_gradient_stays_unless_its_weight_decays(optimizer, dtype):
-    theta = walk(optimizer, np.ones(2, dtype), [np.array([0, 1], dtype)] * 20)
+def test_a_parameter_with_gradient_0_moves_only_by_weight_decay(optimizer, dtype):
+    theta = trained(optimizer, np.ones(2, dtype), [np.array([0, 1], dtype)] * 20)
     assert theta[1] < 1
     if "AdamW" in str(optimizer):
         np.testing.assert_allclose(theta[0], (1 - 0.1 * 0.01) ** 20, rtol=1e-6)
@@ -150,8 +149,8 @@ def test_a_parameter_without_gradient_stays_unless_its_weight_decays(optimizer, 
 
 
 @each_optimizer
-def test_an_empty_vector_has_steps_too(optimizer):
-    assert walk(optimizer, np.zeros(0), [np.zeros(0)] * 3).shape == (0,)
+def test_an_empty_vector_can_be_updated(optimizer):
+    assert trained(optimizer, np.zeros(0), [np.zeros(0)] * 3).shape == (0,)
 
 
 @pytest.mark.parametrize("kind", RULES)
@@ -163,18 +162,18 @@ def test_a_rate_of_zero_moves_nothing_and_is_counted(kind):
     assert memory.t == 1
 
 
-# What the optimizers have to do with each other.
+# Relations between the optimizers.
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_without_momentum_both_balls_are_sgd(seed):
+def test_with_momentum_0_momentum_and_nesterov_are_sgd(seed):
     theta, gradients = noise(5, seed=seed), noise(20, 5, seed=seed + 1)
-    wanted = walk(SGD(0.1), theta, gradients)
-    assert (walk(Momentum(0.1, momentum=0), theta, gradients) == wanted).all()
-    assert (walk(Nesterov(0.1, momentum=0), theta, gradients) == wanted).all()
+    wanted = trained(SGD(0.1), theta, gradients)
+    assert (trained(Momentum(0.1, momentum=0), theta, gradients) == wanted).all()
+    assert (trained(Nesterov(0.1, momentum=0), theta, gradients) == wanted).all()
 
 
-def test_a_constant_gradient_rolls_ten_times_as_fast_as_by_sgd():
+def test_momentum_takes_steps_ten_times_those_of_sgd_under_a_constant_gradient():
     theta, ball = np.zeros(1), Momentum(0.1, momentum=0.9)
     memory = ball.memory(theta)
     for _ in range(500):
@@ -184,7 +183,7 @@ def test_a_constant_gradient_rolls_ten_times_as_fast_as_by_sgd():
 
 
 @given(st.sampled_from([0.5, 0.9, 0.99]), st.integers(0, 2**32 - 1))
-def test_nesterov_walks_where_sutskever_looks_ahead(momentum, seed):
+def test_nesterov_is_at_the_point_ahead_of_sutskevers_parameters(momentum, seed):
     rng = np.random.default_rng(seed)
     curvature, centre = rng.uniform(0.1, 5, 4), rng.standard_normal(4)
 
@@ -204,7 +203,7 @@ def test_nesterov_walks_where_sutskever_looks_ahead(momentum, seed):
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
-def test_rmsprop_with_a_constant_gradient_ends_at_steps_of_the_learning_rate(size):
+def test_steps_of_rmsprop_under_a_constant_gradient_fall_to_the_learning_rate(size):
     theta, rmsprop = np.zeros(1), RMSProp(0.1, keep=0.9, eps=1e-12)
     memory = rmsprop.memory(theta)
     for t in range(1, 301):
@@ -214,7 +213,7 @@ def test_rmsprop_with_a_constant_gradient_ends_at_steps_of_the_learning_rate(siz
     np.testing.assert_allclose(before - theta, 0.1, rtol=1e-6)
 
 
-def test_centred_rmsprop_with_a_constant_gradient_grows_bold():
+def test_steps_of_centred_rmsprop_grow_under_a_constant_gradient():
     theta, rmsprop = np.zeros(1), RMSProp(0.1, keep=0.9, eps=1e-12, centred=True)
     memory = rmsprop.memory(theta)
     for t in range(1, 100):  # v = s g^2 and mean = s g, with s the sum of the weights
@@ -228,14 +227,14 @@ def test_centred_rmsprop_with_a_constant_gradient_grows_bold():
 def test_a_variance_that_rounding_takes_below_zero_counts_as_zero(keep, dtype):
     g = np.random.default_rng(0).uniform(0.5, 2, 500).astype(dtype)
     with np.errstate(all="raise"):
-        theta = walk(RMSProp(1e-3, keep=keep, centred=True), np.zeros(500, dtype), [g] * 100)
+        theta = trained(RMSProp(1e-3, keep=keep, centred=True), np.zeros(500, dtype), [g] * 100)
     assert np.isfinite(theta).all()
 
 
-def test_centring_takes_larger_steps_by_gradients_that_agree():
+def test_centred_rmsprop_takes_larger_steps_if_gradients_agree():
     gradients = 1 + 0.1 * noise(200, 3)  # mean 1, spread 0.1: up to ten times as large
-    plain = walk(RMSProp(1e-3, keep=0.9), np.zeros(3), gradients)
-    centred = walk(RMSProp(1e-3, keep=0.9, centred=True), np.zeros(3), gradients)
+    plain = trained(RMSProp(1e-3, keep=0.9), np.zeros(3), gradients)
+    centred = trained(RMSProp(1e-3, keep=0.9, centred=True), np.zeros(3), gradients)
     assert (centred < 5 * plain).all()
     assert (centred > 20 * plain).all()
 
@@ -243,16 +242,16 @@ def test_centring_takes_larger_steps_by_gradients_that_agree():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_adamw_without_decay_is_adam_to_the_last_bit(dtype):
     theta, gradients = noise(50).astype(dtype), noise(30, 50, seed=1).astype(dtype)
-    adam = walk(Adam(LinearDecay(0.1, 40)), theta, gradients)
-    adamw = walk(AdamW(LinearDecay(0.1, 40), weight_decay=0), theta, gradients)
+    adam = trained(Adam(LinearDecay(0.1, 40)), theta, gradients)
+    adamw = trained(AdamW(LinearDecay(0.1, 40), weight_decay=0), theta, gradients)
     assert (adam == adamw).all()
 
 
-def test_adamw_decays_weights_alike_however_large_their_gradients():
+def test_adamw_decays_weights_alike_for_any_size_of_gradient():
     theta, scale = np.full(2, 5.0), np.array([1.0, 1000.0])
-    gradients = noise(100, 1) * scale  # the same but for their size
+    gradients = noise(100, 1) * scale  # the same except for their scale
     decay = 0.1
-    pure = walk(AdamW(0.01, eps=1e-15, weight_decay=decay), theta, gradients)
+    pure = trained(AdamW(0.01, eps=1e-15, weight_decay=decay), theta, gradients)
     np.testing.assert_allclose(pure[0], pure[1], rtol=1e-9)
 
     coupled, adam = theta.copy(), Adam(0.01, eps=1e-15)
@@ -262,9 +261,9 @@ def test_adamw_decays_weights_alike_however_large_their_gradients():
     assert abs(coupled[0] - coupled[1]) > 0.01  # divided by sqrt(v), the decay is not the same
 
 
-def test_decay_in_single_precision_is_as_strong_as_asked():
+def test_weight_decay_has_its_full_strength_in_float32():
     theta = np.linspace(1, 2, 10_001, dtype=np.float32)
-    decayed = walk(AdamW(1e-3, weight_decay=1e-2), theta, [np.zeros_like(theta)] * 100)
+    decayed = trained(AdamW(1e-3, weight_decay=1e-2), theta, [np.zeros_like(theta)] * 100)
     lost = 1 - decayed.astype(float).sum() / theta.astype(float).sum()
     np.testing.assert_allclose(lost, 1 - (1 - 1e-5) ** 100, rtol=0.02)
 
@@ -273,7 +272,7 @@ def test_decay_in_single_precision_is_as_strong_as_asked():
 
 
 class Last:
-    """An optimizer that keeps the gradient it was given."""
+    """An optimizer that stores the gradient in its memory."""
 
     def memory(self, theta):
         return []
@@ -282,8 +281,8 @@ class Last:
         memory[:] = [gradient]
 
 
-def given_on(g, norm):
-    """What the optimizer inside ClipNorm is given."""
+def passed_on(g, norm):
+    """The gradient that ClipNorm passes to its optimizer."""
     theta = np.zeros_like(g)
     clip = ClipNorm(Last(), norm)
     memory = clip.memory(theta)
@@ -301,11 +300,11 @@ def given_on(g, norm):
 def test_clipping_keeps_the_direction_and_the_limit(size, dtype, power, norm, seed):
     g = (noise(size, seed=seed) * 10**power).astype(dtype)
     before = g.copy()
-    short = given_on(g, norm)
+    short = passed_on(g, norm)
     assert (g == before).all()
     assert short.dtype == g.dtype
-    exact, got = g.astype(np.longdouble), short.astype(np.longdouble)
-    length, new_length = np.sqrt((exact**2).sum()), np.sqrt((got**2).sum())
+    exact, clipped = g.astype(np.longdouble), short.astype(np.longdouble)
+    length, new_length = np.sqrt((exact**2).sum()), np.sqrt((clipped**2).sum())
     tolerance = 8 * np.finfo(dtype).eps
     assert new_length <= norm * (1 + tolerance)
     if length <= norm * (1 - tolerance):
@@ -313,25 +312,25 @@ def test_clipping_keeps_the_direction_and_the_limit(size, dtype, power, norm, se
     elif length >= norm * (1 + tolerance):
         np.testing.assert_allclose(float(new_length), norm, rtol=tolerance)
         np.testing.assert_allclose(
-            (got / new_length).astype(float), (exact / length).astype(float), atol=tolerance
+            (clipped / new_length).astype(float), (exact / length).astype(float), atol=tolerance
         )
 
 
-def test_a_gradient_short_enough_goes_on_as_it_is():
+def test_a_gradient_that_is_short_enough_is_passed_on_unchanged():
     for g in (np.zeros(3), np.array([0.6, 0.8]), np.full(4, 1e-320), np.zeros(0)):
-        assert (given_on(g, 1.0) == g).all()
+        assert (passed_on(g, 1.0) == g).all()
 
 
 @pytest.mark.parametrize(("dtype", "large"), [("float32", 1e38), ("float64", 1e308)])
-def test_clipping_the_largest_numbers_overflows_nowhere(dtype, large):
+def test_clipping_the_largest_numbers_does_not_overflow(dtype, large):
     with np.errstate(over="raise"):
-        short = given_on(np.full(100, large, dtype), 1.0)
+        short = passed_on(np.full(100, large, dtype), 1.0)
     np.testing.assert_allclose(short, 0.1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_clipping_hides_no_gradient_that_is_not_finite(bad):
-    short = given_on(np.array([1.0, bad, 2.0]), 1.0)
+def test_clipping_passes_on_nan_and_infinity(bad):
+    short = passed_on(np.array([1.0, bad, 2.0]), 1.0)
     assert not np.isfinite(short).all()
 
 
@@ -339,13 +338,13 @@ def test_clipping_hides_no_gradient_that_is_not_finite(bad):
 
 
 @each_optimizer
-@pytest.mark.parametrize("together", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
-def test_theta_and_memory_copied_together_go_on_together(optimizer, together):
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_theta_and_memory_copied_together_stay_together(optimizer, copied):
     theta, gradients = noise(4), noise(10, 4, seed=1)
     memory = optimizer.memory(theta)
     for g in gradients[:5]:
         optimizer.update(theta, g, memory)
-    holder = together({"theta": theta, "memory": memory})
+    holder = copied({"theta": theta, "memory": memory})
     for g in gradients[5:]:
         optimizer.update(theta, g, memory)
         optimizer.update(holder["theta"], g, holder["memory"])
@@ -353,25 +352,25 @@ def test_theta_and_memory_copied_together_go_on_together(optimizer, together):
     assert (holder["theta"] == theta).all()
 
 
-@pytest.mark.parametrize("other", [*ONE_OF_EACH, None, {}, "memory"], ids=str)
+@pytest.mark.parametrize("other", [*OPTIMIZERS_TO_TEST, None, {}, "memory"], ids=str)
 @each_optimizer
-def test_a_memory_that_another_made_is_refused_and_nothing_moves(optimizer, other):
+def test_the_memory_of_another_optimizer_is_refused_and_nothing_moves(optimizer, other):
     theta = np.ones(3)
     memory = other.memory(theta) if hasattr(other, "memory") else other
-    before = remembered(memory)
+    before = contents_of(memory)
     if str(other) == str(optimizer):
         return
     if isinstance(optimizer, ClipNorm) and isinstance(other, ClipNorm):
-        wanted = "AdamW|SGD|ClipNorm"  # the optimizer inside refuses
+        wanted = "AdamW|SGD|ClipNorm"  # the inner optimizer refuses
     else:
         wanted = type(optimizer).__name__
     with pytest.raises(errors.KindError, match=rf"^({wanted}).* got .*wants one of its own: make"):
         optimizer.update(theta, np.ones(3), memory)
     assert (theta == 1).all()
-    assert remembered(memory) == before
+    assert contents_of(memory) == before
 
 
-def test_the_refusal_of_a_memory_names_both():
+def test_the_error_about_a_memory_names_both_optimizers():
     theta = np.ones(3)
     with pytest.raises(errors.KindError, match=r"^Adam got a memory that SGD made, wants one of"):
         Adam().update(theta, theta, SGD().memory(theta))
@@ -391,7 +390,7 @@ def test_a_memory_of_another_vector_is_refused_even_if_it_holds_the_same_numbers
 
 
 @each_optimizer
-def test_a_window_of_the_whole_vector_is_that_vector_and_of_another_part_is_not(optimizer):
+def test_a_view_of_the_same_memory_is_accepted_as_the_vector_and_other_views_are_not(optimizer):
     theta, g = np.ones(6), np.ones(6)
     memory = optimizer.memory(theta[::2])
     optimizer.update(theta[::2], g[:3], memory)
@@ -409,17 +408,17 @@ def test_a_window_of_the_whole_vector_is_that_vector_and_of_another_part_is_not(
 def test_a_read_only_gradient_is_read_like_any_other(optimizer, way):
     theta, gradients = noise(4), noise(10, 4, seed=1)
     with way():
-        wanted = walk(optimizer, theta, gradients)
-        assert (walk(optimizer, theta, map(read_only, gradients)) == wanted).all()
+        wanted = trained(optimizer, theta, gradients)
+        assert (trained(optimizer, theta, map(read_only, gradients)) == wanted).all()
 
 
-@pytest.mark.parametrize("optimizer", ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS_TO_TEST, ids=str)
 @pytest.mark.parametrize("way", [by_loops, by_formulas])
 def test_only_kernels_write_a_vector_that_is_read_only_in_a_step(optimizer, way):
     theta, g = noise(4), noise(4, seed=1)
     workspace, memory = Workspace(guards=True), optimizer.memory(theta)
     with way():
-        wanted = walk(optimizer, theta, [g])
+        wanted = trained(optimizer, theta, [g])
         with pytest.raises(errors.KindError, match="theta is read-only"):
             optimizer.update(read_only(theta), g, optimizer.memory(theta))
         with workspace.step():
@@ -431,20 +430,20 @@ def test_only_kernels_write_a_vector_that_is_read_only_in_a_step(optimizer, way)
 @pytest.mark.parametrize("kind", [*RULES, partial(RMSProp, centred=True)])
 @pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, ClipNorm])
 @pytest.mark.parametrize("way", [by_loops, by_formulas])
-def test_a_step_that_is_repeated_has_the_rate_of_its_turn(kind, schedule, wrap, way):
+def test_a_replayed_step_has_the_learning_rate_of_its_own_step(kind, schedule, wrap, way):
     optimizer, start, gradients = wrap(kind(schedule)), noise(4), 3 * noise(60, 4, seed=1)
     theta, g = start.copy(), gradients[0].copy()
     memory = optimizer.memory(theta)
     with way():
         with Workspace().step(), recording() as notes:
             optimizer.update(theta, g, memory)
-        again = Plan(notes, threads=1)
+        plan = Plan(notes, threads=1)
         for g[:] in gradients[1:]:
-            again.run()
-        assert (theta == walk(optimizer, start, gradients)).all()
+            plan.run()
+        assert (theta == trained(optimizer, start, gradients)).all()
 
 
-def test_the_constants_may_change_between_steps():
+def test_settings_may_change_between_steps():
     theta = np.ones(2)
     memory = Adam(0.1).memory(theta)
     Adam(0.1).update(theta, np.ones(2), memory)
@@ -472,11 +471,11 @@ def test_a_gradient_that_does_not_fit_is_refused_and_nothing_moves(
 ):
     theta = np.ones(3)
     memory = optimizer.memory(theta)
-    before = remembered(memory)
+    before = contents_of(memory)
     with pytest.raises(error, match=text):
         optimizer.update(theta, gradient, memory)
     assert (theta == 1).all()
-    assert remembered(memory) == before
+    assert contents_of(memory) == before
 
 
 @each_optimizer
@@ -492,7 +491,7 @@ def test_a_gradient_that_does_not_fit_is_refused_and_nothing_moves(
         (np.array(1.0), errors.ShapeError, r"shape \(\), wants a flat vector"),
     ],
 )
-def test_no_memory_is_made_of_what_is_no_flat_vector_of_floats(optimizer, theta, error, text):
+def test_memory_refuses_anything_but_a_flat_vector_of_floats(optimizer, theta, error, text):
     with pytest.raises(error, match=text):
         optimizer.memory(theta)
 
@@ -500,21 +499,21 @@ def test_no_memory_is_made_of_what_is_no_flat_vector_of_floats(optimizer, theta,
 # Settings.
 
 
-def test_every_optimizer_has_a_name_and_settings_that_work_as_they_are():
+def test_every_optimizer_has_a_name_and_default_settings_that_work():
     names = ["adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd"]
     assert sorted(OPTIMIZERS) == sorted([*names, "clip_norm"])
     for name in names:
         kind = OPTIMIZERS[name]
         assert kind.__name__.lower() == name
-        assert (walk(kind(), np.ones(2), np.ones((3, 2))) < 1).all()
+        assert (trained(kind(), np.ones(2), np.ones((3, 2))) < 1).all()
 
 
-NOT_A_RATE = [0, -1e-3, float("nan"), float("inf"), "fast", "0.1", True, None, [0.1], 1j, Cosine]
+INVALID_RATES = [0, -1e-3, float("nan"), float("inf"), "fast", "0.1", True, None, [0.1], 1j, Cosine]
 
 
 @pytest.mark.parametrize("kind", RULES)
-@pytest.mark.parametrize("bad", NOT_A_RATE, ids=str)
-def test_a_learning_rate_that_is_none_is_refused(kind, bad):
+@pytest.mark.parametrize("bad", INVALID_RATES, ids=str)
+def test_an_invalid_learning_rate_is_refused(kind, bad):
     wanted = f"^{kind.__name__}: learning_rate=.*: wants a number above 0"
     with pytest.raises(errors.OptionError, match=wanted):
         kind(bad)
@@ -539,27 +538,27 @@ def test_a_learning_rate_that_is_none_is_refused(kind, bad):
         (AdamW, {"b2": 1}, r"^AdamW: b2=.*wants a number in \[0, 1\)"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(kind, bad, text):
+def test_invalid_settings_are_refused(kind, bad, text):
     with pytest.raises(errors.OptionError, match=text):
         kind(**bad)
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "short", True, None], ids=str)
-def test_a_length_to_clip_to_that_is_none_is_refused(bad):
+def test_an_invalid_norm_to_clip_to_is_refused(bad):
     with pytest.raises(errors.OptionError, match=r"^ClipNorm: norm=.*: wants a number above 0"):
         ClipNorm(SGD(), bad)
 
 
 @pytest.mark.parametrize("bad", [None, 0.1, int, LinearDecay(0.1, 5)], ids=str)
-def test_clipping_for_what_is_no_optimizer_is_refused(bad):
+def test_clip_norm_refuses_anything_that_is_not_an_optimizer(bad):
     with pytest.raises(errors.KindError, match=r"^ClipNorm: optimizer=.*: wants an optimizer"):
         ClipNorm(bad)
 
 
-@pytest.mark.parametrize("optimizer", ONE_OF_EACH[:-2], ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS_TO_TEST[:-2], ids=str)
 def test_an_optimizer_never_changes(optimizer):
     with pytest.raises(AttributeError):
         optimizer.learning_rate = 1.0
     before = str(optimizer)
-    walk(optimizer, np.ones(3), np.ones((5, 3)))
+    trained(optimizer, np.ones(3), np.ones((5, 3)))
     assert str(optimizer) == before

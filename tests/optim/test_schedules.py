@@ -1,4 +1,4 @@
-"""Schedules at values worked out by hand, and what is refused."""
+"""Schedules at values worked out by hand, and invalid schedules."""
 
 import math
 import pickle
@@ -45,14 +45,14 @@ ROOT = math.sqrt(2)
         ),
         (Chain(WarmUp(1.0, 2), lambda t: t), {0: 0.5, 1: 1, 2: 0, 3: 1, 7: 5}),
     ],
-    ids=lambda one: str(one).split(" at 0x")[0],
+    ids=lambda case: str(case).split(" at 0x")[0],
 )
-def test_a_schedule_gives_what_is_worked_out_by_hand(schedule, wanted):
+def test_a_schedule_has_the_rates_worked_out_by_hand(schedule, wanted):
     for step, rate in wanted.items():
         assert schedule(step) == pytest.approx(rate, rel=1e-12, abs=1e-15)
 
 
-def test_ends_are_met_exactly():
+def test_the_first_and_last_rates_are_exact():
     assert WarmUp(0.3, 7)(6) == WarmUp(0.3, 7)(7) == 0.3
     assert Cosine(0.3, 7, least=0.1)(7) == 0.1
     assert Cosine(0.3, 7)(0) == LinearDecay(0.3, 7)(0) == StepDecay(0.3, 7)(6) == 0.3
@@ -79,7 +79,7 @@ def test_every_schedule_has_a_name():
 
 @pytest.mark.parametrize("kind", [LinearDecay, StepDecay, Cosine, WarmUp])
 @pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf, "fast", True, None, [0.1]], ids=str)
-def test_a_rate_to_start_from_or_to_reach_has_to_be_above_zero(kind, bad):
+def test_a_rate_at_the_start_or_end_has_to_be_above_zero(kind, bad):
     with pytest.raises(errors.OptionError, match=f"^{kind.__name__}: rate=.*wants a number above"):
         kind(bad, 5)
 
@@ -116,13 +116,13 @@ def test_a_schedule_lasts_a_whole_number_of_steps(kind, bad):
         (lambda: Chain(Lasting("ever"), Cosine(1.0, 2)), "steps of lasting='ever': wants a whole"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(make, text):
+def test_invalid_settings_are_refused(make, text):
     with pytest.raises(errors.OptionError, match=text):
         make()
 
 
 class Lasting:
-    """A schedule of the user's own, that says how long it lasts."""
+    """A user's schedule with a number of steps."""
 
     def __init__(self, steps):
         self.steps = steps
@@ -134,12 +134,12 @@ class Lasting:
         return 0.25
 
 
-def test_a_function_that_says_how_long_it_lasts_may_stand_anywhere_in_a_chain():
+def test_a_function_with_steps_may_stand_anywhere_in_a_chain():
     chain = Chain(Lasting(3), Constant(1.0))
     assert [chain(step) for step in range(5)] == [0.25, 0.25, 0.25, 1, 1]
 
 
-NO_RATES = [
+INVALID_RATES = [
     -1e-9,
     math.nan,
     math.inf,
@@ -162,9 +162,9 @@ NO_RATES = [
 ]
 
 
-@pytest.mark.parametrize("bad", NO_RATES, ids=str)
+@pytest.mark.parametrize("bad", INVALID_RATES, ids=str)
 @pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, ClipNorm])
-def test_a_schedule_that_gives_no_rate_is_named_with_the_step_and_nothing_moves(bad, wrap):
+def test_an_invalid_rate_is_an_error_that_names_schedule_and_step_and_nothing_moves(bad, wrap):
     def wild(step):
         return bad if step == 2 else 0.0
 
@@ -186,14 +186,14 @@ def test_a_schedule_that_gives_no_rate_is_named_with_the_step_and_nothing_moves(
 @pytest.mark.parametrize(
     "rate", [0, 1, 0.5, np.float32(0.5), np.int64(1), np.array(0.5), Fraction(1, 2)], ids=repr
 )
-def test_whatever_is_a_number_may_be_a_rate(rate):
+def test_any_kind_of_real_number_may_be_a_rate(rate):
     theta, sgd = np.ones(2, np.float32), SGD(lambda step: rate)
     sgd.update(theta, np.ones(2, np.float32), sgd.memory(theta))
     assert theta.dtype == np.float32
     assert (theta == 1 - float(rate)).all()
 
 
-def test_a_part_of_a_chain_that_gives_no_rate_is_found_in_the_text():
+def test_an_invalid_rate_from_a_part_of_a_chain_is_an_error_that_names_the_chain():
     theta, sgd = np.ones(2), SGD(Chain(WarmUp(0.1, 1), Lasting(2), lambda step: -1))
     memory = sgd.memory(theta)
     for _ in range(3):
@@ -214,10 +214,10 @@ def test_an_error_inside_a_schedule_comes_through_and_nothing_moves():
     assert memory.t == 0
 
 
-def test_the_rate_is_read_once_each_step_counted_from_zero():
-    asked = []
-    theta, sgd = np.ones(2), SGD(lambda step: asked.append(step) or 0.1)
+def test_a_schedule_is_called_once_for_each_step_counted_from_zero():
+    steps = []
+    theta, sgd = np.ones(2), SGD(lambda step: steps.append(step) or 0.1)
     memory = sgd.memory(theta)
     for _ in range(4):
         sgd.update(theta, np.ones(2), memory)
-    assert asked == [0, 1, 2, 3]
+    assert steps == [0, 1, 2, 3]
