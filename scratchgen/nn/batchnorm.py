@@ -4,8 +4,8 @@
     h = r c,   y = gamma h + beta                                                     (2)
     dgamma = sum_n dy h,   dbeta = sum_n dy                                           (3)
 
-The Jacobian of h is that of layernorm.py, with the means over the examples. All numbers of a mean
-have one gamma here, so that the means of gamma dy and of gamma dy h are the sums of (3):
+The Jacobian of h is that of layernorm.py, with means over the examples. Here all numbers in a mean
+have the same gamma, so the means of gamma dy and of gamma dy h follow from the sums of (3):
 
     dx = gamma r (dy - (dbeta + h dgamma) / N)                                        (4)
 """
@@ -30,11 +30,11 @@ from .tape import Tape
 class BatchNorm(Normalisation):
     """(N, ..., F) -> the same shape, each of F features normalised over all examples of the batch.
 
-    In evaluation the running mean and variance stand in for the batch's. They are the layer's
-    state: each pass that trains it leaves `keep` of them, and takes the rest from its batch
-    (keep=0.9 is PyTorch's momentum=0.1, and Keras' momentum=0.9). The running variance is that of
-    (1), without a correction for the size of the batch. A batch of one number per feature has no
-    spread: it gives beta, and leaves the state alone.
+    In evaluation the running mean and variance replace those of the batch. They are the layer's
+    state: each step that trains the layer keeps the fraction `keep` of them, and takes the rest
+    from its batch (keep=0.9 is PyTorch's momentum=0.1 and Keras' momentum=0.9). The running
+    variance is that of (1), without a correction for the size of the batch. A batch with one number
+    per feature has no spread: y is beta, and the state does not change.
 
     >>> BatchNorm(128).out_shape((128,))
     (128,)
@@ -48,11 +48,6 @@ class BatchNorm(Normalisation):
     def __post_init__(self) -> None:
         self._check(least=1)
         object.__setattr__(self, "keep", fraction(self.keep, "BatchNorm: keep"))
-
-    @classmethod
-    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
-        shape = draw.shape()
-        return cls(shape[-1]), shape
 
     def state(self) -> dict[str, tuple[Shape, float]]:
         return {"mean": ((self.features,), 0.0), "var": ((self.features,), 1.0)}
@@ -97,6 +92,11 @@ class BatchNorm(Normalisation):
             rest = kernels.full((1,), 1 - self.keep, np.float64)
             kernels.approach(p.mean, tape.mean, rest)
             kernels.approach(p.var, tape.var, rest)
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        shape = draw.shape()
+        return cls(shape[-1]), shape
 
 
 @formula("x (N, F) -> mean, var (F,)")

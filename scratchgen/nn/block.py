@@ -1,9 +1,9 @@
-"""A block is a noun: it owns the arrays, all parameters of some networks in one flat vector.
+"""A block is a noun: it owns the parameters of some networks, in one flat vector.
 
     vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)                               (1)
 
 `block.views.encoder[1].w` is a window into `block.vector`: writing to one writes to the other.
-Gradients and the moments of an optimizer are vectors of the same layout, or of the slice of some of
+Gradients and an optimizer's moments are vectors with the same layout, or with the slice of some of
 the networks. So saving, averaging, clipping and finite differences each work on one array.
 """
 
@@ -20,8 +20,8 @@ from ..ground.rng import Rng, generator
 from .layout import Entry, Layout
 
 MOST_PARAMETERS = 2**32
-VIEWS = ("views", "_windows", "_windows_into")  # which a copy makes for its own vector
-# Passed as `rng`, it leaves every number at 0: the caller writes them all, from a file.
+VIEWS = ("views", "_windows", "_windows_into")  # attributes that a copy makes anew
+# As `rng` it leaves every number at 0: the caller will write them all, from a file.
 BLANK: Any = object()
 
 
@@ -48,13 +48,13 @@ class Block:
             self._begin(generator(rng))
 
     def _set_views(self) -> None:
-        """Set the views into the vector and the state; `theta` fills `_windows` as it is asked."""
+        """Make the views into the vector and the state; `theta` adds to `_windows`."""
         self.views = self.layout.views(self.vector, self.state)
         self._windows: dict[tuple[str, ...], Array] = {}
         self._windows_into = self.vector
 
     def _begin(self, rng: np.random.Generator) -> None:
-        """Write the first values, as the layers declare them."""
+        """Write the initial values that the layers declare."""
         for entry, array in self.arrays():
             if entry.trained:
                 _, initialiser = entry.layer.parameters()[entry.key]
@@ -73,7 +73,7 @@ class Block:
         self._set_views()
 
     def seen_through(self, window: Callable[[Array], Array]) -> "Block":
-        """The same memory, seen through windows, such as read-only ones."""
+        """The same memory, through windows such as read-only views."""
         other = copy.copy(self)
         other.vector, other.state = window(self.vector), window(self.state)
         other._set_views()
@@ -82,7 +82,7 @@ class Block:
     def theta(self, names: Collection[str]) -> Array:
         """The slice of the vector that holds these networks; the same object each time."""
         names = tuple(names)
-        if self._windows_into is not self.vector:  # somebody has put another in its place
+        if self._windows_into is not self.vector:  # the vector was replaced
             self._windows, self._windows_into = {}, self.vector
         if names not in self._windows:
             self._windows[names] = self.vector[self.layout.span(names)]
@@ -93,12 +93,12 @@ class Block:
         return self.state[self.layout.state_slices[name]]
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
-        """Every entry with its window, trained or not; together, the arrays that a file holds."""
+        """Every entry, trained or not, with its window: the arrays that a file holds."""
         for entry in self.layout.entries:
             yield entry, entry.view(self.vector if entry.trained else self.state)
 
     def zeros_like(self, names: Collection[str] | None = None) -> "Gradient":
-        """Zeros in the same layout, or in that of some networks, for gradients to be added into."""
+        """Zeros in this layout, or in that of some networks, to which gradients are added."""
         return Gradient(self.layout, self.vector.dtype, names)
 
     def snapshot(self) -> tuple[Array, Array]:
@@ -115,7 +115,7 @@ class Block:
 
 
 def _first(entry: Entry, values: Array, dtype: Any) -> Array:
-    """First values of a parameter; OptionError unless they have its shape and are finite."""
+    """Check initial values: OptionError unless they have the entry's shape and are finite."""
     with np.errstate(over="ignore"):
         values = np.asarray(values, dtype)
     if values.shape != entry.shape or not np.isfinite(values).all():
@@ -129,8 +129,8 @@ def _first(entry: Entry, values: Array, dtype: Any) -> Array:
 class Gradient:
     """A vector in a block's layout, with the same views: `gradient.views.encoder[1].w`.
 
-    It is laid out as the whole vector, or as the span of some networks. Backward passes add to it,
-    so it has to be cleared before the first backward pass of a step.
+    It covers the whole vector, or the span of some networks. Backward passes add to it, so it must
+    be cleared before the first backward pass of a step.
     """
 
     def __init__(self, layout: Layout, dtype: Any, names: Collection[str] | None = None) -> None:
@@ -140,7 +140,7 @@ class Gradient:
         self.views = layout.views(self.vector, names=self.names)
 
     def seen_through(self, window: Callable[[Array], Array]) -> "Gradient":
-        """The same memory, seen through a window, such as a read-only one."""
+        """The same memory, through a window such as a read-only view."""
         other = copy.copy(self)
         other.vector = window(self.vector)
         other.views = self.layout.views(other.vector, names=self.names)

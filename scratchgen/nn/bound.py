@@ -1,13 +1,13 @@
-"""A network bound to its parameters, to the tape of one pass, and to its gradients.
+"""A bound network has its parameters, the tape of one pass, and a place for its gradients.
 
     d = Bound(network, p, tape, g)
     y = d.forward(x)                           network.forward(p, x, tape)
     dx = d.backward(dy)                        network.backward(p, dy, tape, g), with g += dL/dp
-    v = d.tangent(u)                           likewise, (3) of nn/layer.py
-    d.tangent_backward(dy, dv)                 likewise, (4) of nn/layer.py
+    v = d.tangent(u)                           network.tangent, (3) of nn/layer.py
+    d.tangent_backward(dy, dv)                 network.tangent_backward, (4) of nn/layer.py
 
-g is None for a network that another player trains: then backward returns dx, and no gradient of
-the parameters is computed.
+g is None for a network that another player trains: then backward returns dx, and computes no
+gradient of the parameters.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from .tape import Tape
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A network, its parameters p, the tape of one pass, and g, where its gradients are added."""
+    """A network, its parameters p, the tape of one pass, and g, to which gradients are added."""
 
     network: Layer
     p: Views
@@ -37,11 +37,11 @@ class Bound:
         return self.network.backward(self.p, dy, self.tape, self.g if learn else None, need_dx)
 
     def tangent(self, u: Array) -> Array:
-        """How y moves when x moves by u."""
+        """v, how y moves when x moves by u."""
         return self.network.tangent(self.p, u, self.tape)
 
     def tangent_backward(
         self, dy: Array, dv: Array, need_dx: bool = True
     ) -> SimpleNamespace | None:
-        """`.x` and `.u` for the u that tangent was given; adds to g."""
+        """`.x` and `.u`, for the u of the last tangent; adds to g."""
         return self.network.tangent_backward(self.p, dy, dv, self.tape, self.g, need_dx)

@@ -1,10 +1,10 @@
 """Dropout drops numbers at random in training, and nothing in evaluation (Srivastava et al. 2014).
 
-    kept = [uniform >= drop] / (1 - drop),   drawn for each number in each pass     (1)
-    y = kept x,   dx = kept dy                                                      (2)
-    v = kept u,   du = kept dv: the mask of the pass, drawn once                    (3)
+    mask = [uniform >= drop] / (1 - drop),   drawn for each number in each pass     (1)
+    y = mask x,   dx = mask dy                                                      (2)
+    v = mask u,   du = mask dv,   with the mask of the same pass                    (3)
 
-Dividing by 1 - drop keeps the mean, so that evaluation needs no change: y = x.
+The division by 1 - drop keeps the mean, so evaluation needs no scale: y = x.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from .tape import Tape
 
 @dataclass(frozen=True, eq=False)
 class Dropout(Layer):
-    """Any shape -> the same shape; `drop` is the share of numbers dropped, in [0, 1).
+    """Any shape -> the same shape; `drop`, in [0, 1), is the probability of dropping a number.
 
-    In training it needs `rng` on its tape: TapeError without.
+    In training it needs `rng` on its tape, and raises TapeError without it.
 
     >>> Dropout(0.2).out_shape((128,))
     (128,)
     """
 
     drop: float = 0.5
-    formula: ClassVar[str] = "y = kept x, kept = 0 or 1 / (1 - drop)"
+    formula: ClassVar[str] = "y = mask x, mask = 0 or 1 / (1 - drop)"
     example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -43,38 +43,38 @@ class Dropout(Layer):
         tape.uniform = None  # nothing is dropped
         if tape.training:
             rng = tape.given("rng", f"{self} draws its mask from it in training")
-            tape.uniform = kernels.uniform(rng, x.shape, x.dtype)  # as x, in [0, 1)
-        return self._kept(x, tape)  # (1), (2)
+            tape.uniform = kernels.uniform(rng, x.shape, x.dtype)  # shaped like x, in [0, 1)
+        return self._masked(x, tape)  # (1), (2)
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        return self._kept(dy, tape) if need_dx else None  # (2)
+        return self._masked(dy, tape) if need_dx else None  # (2)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        return self._kept(u, tape)  # (3)
+        return self._masked(u, tape)  # (3)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         if not need_dx:
             return None
-        return SimpleNamespace(x=self._kept(dy, tape), u=self._kept(dv, tape))  # (3)
+        return SimpleNamespace(x=self._masked(dy, tape), u=self._masked(dv, tape))  # (3)
 
     @classmethod
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:
         return cls(draw.number(0, 0.9)), draw.shape()
 
-    def _kept(self, x: Array, tape: Tape) -> Array:
-        """kept x, by the mask of the pass."""
+    def _masked(self, x: Array, tape: Tape) -> Array:
+        """x with the mask of the pass."""
         return x if tape.uniform is None else drop_out(x, tape.uniform, self.drop)
 
 
 @formula("x, uniform (...), drop () -> y (...)")
 def drop_out(x: Array, uniform: Array, drop: float) -> Array:
-    """x and uniform, any shape, the latter in [0, 1) -> kept x."""
-    kept = (uniform >= drop) / (1 - uniform.dtype.type(drop))  # (1)
-    return x * kept  # (2)
+    """x, and uniform of its shape in [0, 1) -> mask x."""
+    mask = (uniform >= drop) / (1 - uniform.dtype.type(drop))  # (1)
+    return x * mask  # (2)
 
 
 @loop_of(drop_out)

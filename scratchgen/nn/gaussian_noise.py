@@ -1,10 +1,10 @@
-"""GaussianNoise blurs what passes in training, and nothing in evaluation.
+"""GaussianNoise adds noise in training, and nothing in evaluation.
 
     y = x + std noise,   noise ~ N(0, I)                   (1)
     dx = dy,   v = u,   du = dv                            (2)
 
 In front of a discriminator it is the instance noise of Sønderby et al. 2017: real and fake examples
-then overlap, so that a discriminator cannot tell them apart by details too small to see.
+overlap, so the discriminator cannot tell them apart by details too small to see.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class GaussianNoise(Layer):
         if not tape.training:
             return x
         rng = tape.given("rng", f"{self} draws its noise from it in training")
-        noise = kernels.standard_normal(rng, x.shape, x.dtype)  # as x
+        noise = kernels.standard_normal(rng, x.shape, x.dtype)  # shaped like x
         return kernels.add_scaled(x, noise, self.std)  # (1)
 
     def backward(

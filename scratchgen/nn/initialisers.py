@@ -1,7 +1,7 @@
-"""What a parameter is before anything was learnt.
+"""An initialiser draws the first values of a parameter.
 
-An initialiser is a function (rng, shape, fans) -> array, where fans = (I, O) are the inputs and the
-outputs of the layer, so that a bias may depend on them too.
+It is a function (rng, shape, fans) -> array. fans = (I, O) are the numbers of inputs and outputs of
+the layer, on which a bias may depend too.
 
     Constant         c
     Normal           N(0, std^2)
@@ -12,9 +12,10 @@ outputs of the layer, so that a bias may depend on them too.
     HeNormal         N(0, 2 / I)                           He et al. 2015                       (5)
     Orthogonal       gain Q, Q^T Q = 1 or Q Q^T = 1        Saxe et al. 2014                     (6)
 
-Signals keep their variance through a layer when that of a weight is 1 / I, gradients when it is
-1 / O: (2) and (3) lie between the two. A ReLU cuts half of a signal away, for which (4) and (5)
-make up. QR leaves signs open: (6) takes those that make every Q equally likely (Mezzadri 2007).
+A layer keeps the variance of signals if its weights have variance 1 / I, and that of gradients if
+they have 1 / O; (2) and (3) lie between. A ReLU removes half of a signal, and (4) and (5) make up
+for it. A QR decomposition leaves signs open; (6) takes those that make every Q equally likely
+(Mezzadri 2007).
 """
 
 import math
@@ -53,7 +54,7 @@ class Constant(ExplainsKeywords):
 
 @dataclass(frozen=True)
 class Normal(ExplainsKeywords):
-    """Normal with a spread that does not depend on the layer: N(0, std^2)."""
+    """N(0, std^2), the same for every layer."""
 
     std: float = 0.02
 
@@ -66,7 +67,7 @@ class Normal(ExplainsKeywords):
 
 @dataclass(frozen=True)
 class FanInUniform:
-    """What PyTorch's linear layers begin with, weights and biases alike."""
+    """PyTorch's default for linear layers, weights and biases alike."""
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         return _uniform(rng, shape, 1 / math.sqrt(fans[0]))  # (1)
@@ -74,7 +75,7 @@ class FanInUniform:
 
 @dataclass(frozen=True)
 class GlorotUniform:
-    """For layers that nothing cuts: tanh, sigmoid, or the last one."""
+    """For layers before a tanh or a sigmoid, and for the last layer."""
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         return _uniform(rng, shape, math.sqrt(6 / sum(fans)))  # (2)
@@ -82,7 +83,7 @@ class GlorotUniform:
 
 @dataclass(frozen=True)
 class GlorotNormal:
-    """GlorotUniform's variance, without its bounds."""
+    """A normal distribution with GlorotUniform's variance."""
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         return math.sqrt(2 / sum(fans)) * rng.standard_normal(shape)  # (3)
@@ -90,7 +91,7 @@ class GlorotNormal:
 
 @dataclass(frozen=True)
 class HeUniform:
-    """HeNormal's variance, within bounds."""
+    """A uniform distribution with HeNormal's variance."""
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         return _uniform(rng, shape, math.sqrt(6 / fans[0]))  # (4)
@@ -98,7 +99,7 @@ class HeUniform:
 
 @dataclass(frozen=True)
 class HeNormal:
-    """For layers that a ReLU follows."""
+    """For layers before a ReLU."""
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fans: Fans) -> Array:
         return math.sqrt(2 / fans[0]) * rng.standard_normal(shape)  # (5)
@@ -106,7 +107,7 @@ class HeNormal:
 
 @dataclass(frozen=True)
 class Orthogonal(ExplainsKeywords):
-    """A rotation, times `gain`: it keeps lengths where it can; for weights (I, O) only.
+    """A rotation times `gain`, which keeps lengths; for weights (I, O) only.
 
     >>> q = Orthogonal()(np.random.default_rng(0), (3, 2), (3, 2))
     >>> (q.T @ q).round(6) + 0.0
@@ -142,11 +143,11 @@ INITIALISERS: dict[str, Initialiser] = {
     "he_normal": HeNormal(),
     "orthogonal": Orthogonal(),
 }
-KINDS: dict[str, type[Any]] = {type(one).__name__: type(one) for one in INITIALISERS.values()}
+KINDS: dict[str, type[Any]] = {type(item).__name__: type(item) for item in INITIALISERS.values()}
 
 
 def initialiser_for(value: Any, what: str) -> Any:
-    """A name, a function (rng, shape, fans), or what a class of ours makes of no settings.
+    """Check an initialiser: a name, a function (rng, shape, fans), or a class of this file.
 
     Raises OptionError or KindError for anything else.
     """
@@ -163,7 +164,7 @@ def initialiser_for(value: Any, what: str) -> Any:
 
 
 def bound(value: str | Initialiser, fans: Fans) -> Initial:
-    """The initialiser of that name, or `value` itself, told the fans of its layer."""
+    """The initialiser of that name, or `value` itself, with the fans of its layer filled in."""
     initialiser = INITIALISERS[value] if isinstance(value, str) else value
     return lambda rng, shape: initialiser(rng, shape, fans)
 

@@ -1,12 +1,12 @@
-"""Layers that join something to every example: a label's vector, or learned numbers.
+"""These layers append numbers to every example: the vector of its label, or learned numbers.
 
     JoinLabels        y_n = (x_n, table[label_n])                                       (1)
                       dx_n = the first part of dy_n,   dtable[label_n] += the rest      (2)
     JoinParameters    y_n = (x_n, b)                                                    (3)
                       dx_n = the first part of dy_n,   db += the rest                   (4)
 
-What is joined does not depend on x: (1) and (3) have the tangent v = (u, 0), and tangent_backward
-is backward twice, without a gradient of dv for the table or b.
+The joined numbers do not depend on x: the tangent of (1) and (3) is v = (u, 0), and
+tangent_backward is two backward passes, of which the one for dv adds nothing to the table or b.
 """
 
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ from .tape import Tape
 
 
 class Join(Layer):
-    """(N, D) -> (N, D + size): what both have in common."""
+    """(N, D) -> (N, D + size): what JoinLabels and JoinParameters share."""
 
     example_wise: ClassVar[bool] = True
 
     def size(self) -> int:
-        """How many numbers are joined to an example."""
+        """The number of numbers joined to an example."""
         raise NotImplementedError
 
     def join(self, p: Views, x: Array, tape: Tape) -> Array:
-        """x (N, D) with what is joined to its examples: (N, D + size)."""
+        """x (N, D) -> (N, D + size), with the numbers joined to each example."""
         raise NotImplementedError
 
     def add_gradient(self, djoined: Array, tape: Tape, g: Views) -> None:
@@ -51,7 +51,7 @@ class Join(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        self.out_shape(x.shape[1:])  # refuses examples that are not (D,)
+        self.out_shape(x.shape[1:])  # raises if examples are not (D,)
         tape.x = x  # (N, D)
         return self.join(p, x, tape)
 
@@ -79,10 +79,10 @@ class Join(Layer):
 
 @dataclass(frozen=True, eq=False)
 class JoinLabels(Join):
-    """(N, D) -> (N, D + width): to each example the vector of its label, from a learned table.
+    """(N, D) -> (N, D + width): joins the vector of its label, from a learned table.
 
-    It needs `labels` on its tape, whole numbers (N,) from 0 to n_labels - 1: TapeError without
-    them, KindError, ShapeError or DataError where they do not fit.
+    It needs `labels` on its tape, whole numbers (N,) from 0 to n_labels - 1. Raises TapeError
+    without labels, and KindError, ShapeError or DataError for labels that do not fit.
 
     >>> JoinLabels(n_labels=10, width=4).out_shape((128,))
     (132,)
@@ -127,10 +127,10 @@ class JoinLabels(Join):
 
 @dataclass(frozen=True, eq=False)
 class JoinParameters(Join):
-    """(N, D) -> (N, D + n): to every example the same n numbers, which are learned.
+    """(N, D) -> (N, D + n): joins the same n learned numbers to every example.
 
-    They can be, for instance, the log-variance of an encoder whose posterior has one spread for all
-    x, or the one variance of a SharedGaussian.
+    Examples are the log-variance of an encoder whose posterior has the same spread for all x, and
+    the variance of a SharedGaussian.
 
     >>> JoinParameters(1).out_shape((784,))
     (785,)
@@ -166,17 +166,17 @@ class JoinParameters(Join):
 
 @formula("x (N, D), b (W,) -> y (N, D + W)")
 def join_to_each(x: Array, b: Array) -> Array:
-    """x (N, D), b (W,) -> (N, D + W): to each example the same numbers."""
+    """x (N, D), b (W,) -> (N, D + W): b joined to each example."""
     return np.concatenate([x, np.broadcast_to(b, (len(x), len(b)))], axis=1)  # (3)
 
 
 @formula("djoined (N, W) -> db (W,) in place")
 def add_to_b(djoined: Array, db: Array) -> None:
-    """djoined (N, W), its sum over the examples added to db (W,)."""
+    """Add the sum of djoined (N, W) over the examples to db (W,)."""
     db += djoined.sum(axis=0)  # (4)
 
 
 @formula("dy (N, W), x (N, D) -> dx (N, D)")
 def first_part(dy: Array, x: Array) -> Array:
-    """dy (N, W) of an x (N, D) with something joined to it -> what belongs to x, (N, D)."""
+    """dy (N, W), x (N, D) -> (N, D): the part of dy that belongs to x."""
     return np.ascontiguousarray(dy[:, : x.shape[1]])  # (2), (4)

@@ -44,7 +44,7 @@ from .tape import Tape
 
 @dataclass(frozen=True, eq=False)
 class LayerNorm(Normalisation):
-    """(N, ..., F) -> the same shape, each example normalised over its F features by itself.
+    """(N, ..., F) -> the same shape, each example normalised over its own F features.
 
     >>> LayerNorm(128).out_shape((128,))
     (128,)
@@ -57,11 +57,6 @@ class LayerNorm(Normalisation):
 
     def __post_init__(self) -> None:
         self._check(least=2)  # one number by itself has no spread
-
-    @classmethod
-    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
-        shape = draw.shape(least=3)  # of two features, the spread is a constant
-        return cls(shape[-1]), shape
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
@@ -83,8 +78,8 @@ class LayerNorm(Normalisation):
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         tape.u = kernels.as_rows(u)  # (N ..., F)
-        one = kernels.full(p.gamma.shape, 1, u.dtype)
-        tape.k = layer_norm_backward(tape.u, one, tape.r, tape.h)  # (N ..., F)   (5)
+        ones = kernels.full(p.gamma.shape, 1, u.dtype)
+        tape.k = layer_norm_backward(tape.u, ones, tape.r, tape.h)  # (N ..., F)   (5)
         return times_gamma(tape.k, p.gamma).reshape(u.shape)
 
     def tangent_backward(
@@ -105,6 +100,11 @@ class LayerNorm(Normalisation):
             layer_norm_backward(rows_y, p.gamma, r, h), u, dk, r, h, k, du
         )  # (7)
         return SimpleNamespace(x=dx.reshape(dy.shape), u=du.reshape(dy.shape))
+
+    @classmethod
+    def example(cls, draw: Draw) -> tuple[Layer, Shape]:
+        shape = draw.shape(least=3)  # two features always become 1 and -1
+        return cls(shape[-1]), shape
 
 
 @formula("x (N, F) spread, eps (), gamma, beta (F,) -> r (N,), h, y (N, F), _terms (1+, F)")
@@ -181,7 +181,7 @@ def layer_norm_curvature(
 ) -> Array:
     """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
     uh, dkh, dkk = (
-        (one * other).mean(axis=1, keepdims=True) for one, other in ((u, h), (dk, h), (dk, k))
+        (first * second).mean(axis=1, keepdims=True) for first, second in ((u, h), (dk, h), (dk, k))
     )  # (N, 1) each
     return a - r[:, None] * (uh * du + dkh * k + dkk * h)  # (7)
 

@@ -2,8 +2,8 @@
 
     vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)
 
-Each network has a slice of the vector, in the order of the networks. A slice begins at a line of
-the CPU's caches; the zeros between two networks are no parameters, and stay 0.
+Each network has a slice of the vector, in the order of the networks. A slice begins where a line of
+the CPU's caches begins. The zeros between two networks are not parameters, and stay 0.
 """
 
 import itertools
@@ -16,13 +16,13 @@ from ..ground.arguments import Array, Shape
 from ..ground.errors import OptionError
 from .layer import Layer, Views
 
-LINE = 16  # numbers of float32 in a line of the caches, 64 bytes; of float64, two lines
+LINE = 16  # numbers: one cache line of 64 bytes in float32, two in float64
 MOST_ORDERED = 8  # networks for which every order is tried
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One named array in a layout: where it lies in the vector, or in the state."""
+    """A named array and its place in the vector, or in the state."""
 
     name: str  # "encoder.1.w"
     layer: Layer
@@ -32,22 +32,22 @@ class Entry:
     trained: bool
 
     def view(self, vector: Array, start: int = 0) -> Array:
-        """This entry's window into `vector`, the layout's from `start` on."""
+        """This entry's window into `vector`, which is the layout's vector from `start` on."""
         first = self.start - start
         return vector[first : first + math.prod(self.shape)].reshape(self.shape)
 
 
 class Layout:
-    """Where each array lies in the vector: names, shapes and places, and no memory yet.
+    """Names, shapes and places of arrays in a vector; it has no memory itself.
 
     Attributes:
-        networks: by name, in their order.
-        entries: every named array of theirs.
-        size: how many numbers are trained.
-        length: of the vector, with the zeros between networks.
-        state_size: how many numbers are kept and not trained.
-        slices: of the vector, by network.
-        state_slices: of the state, by network.
+        networks: the networks by name, in their order.
+        entries: all named arrays of the networks.
+        size: the number of parameters.
+        length: the length of the vector, with the zeros between networks.
+        state_size: the number of state values, which are saved but not trained.
+        slices: each network's slice of the vector.
+        state_slices: each network's slice of the state.
     """
 
     def __init__(self, **networks: Layer) -> None:
@@ -56,30 +56,30 @@ class Layout:
         self.size = self.length = self.state_size = 0
         self.slices: dict[str, slice] = {}
         self.state_slices: dict[str, slice] = {}
-        met: dict[Layer, None] = {}
+        seen: dict[Layer, None] = {}
         for name, network in networks.items():
             end, state_start = self.length, self.state_size
             self.length = start = -(-end // LINE) * LINE
-            self._visit(name, network, met)
+            self._visit(name, network, seen)
             self.slices[name] = slice(start, self.length)
             if self.length == start:  # a network without parameters needs no zeros before it
                 self.length = end
             self.state_slices[name] = slice(state_start, self.state_size)
-        self.borrowers = [leaf for leaf in met if leaf.borrows()]
+        self.borrowers = [leaf for leaf in seen if leaf.borrows()]
         for leaf in self.borrowers:
-            for of, _ in leaf.borrows().values():
-                if of not in met:
+            for lender, _ in leaf.borrows().values():
+                if lender not in seen:
                     raise OptionError(
-                        f"{leaf} uses the weights of a {of} that is not trained with it: put that "
-                        f"layer object into a network of {', '.join(networks)} too"
+                        f"{leaf} uses the weights of a {lender} that is not trained with it: put "
+                        f"that layer object into a network of {', '.join(networks)} too"
                     )
 
-    def _visit(self, path: str, layer: Layer, met: dict[Layer, None]) -> None:
-        if layer in met:  # a layer used twice has one set of parameters
+    def _visit(self, path: str, layer: Layer, seen: dict[Layer, None]) -> None:
+        if layer in seen:  # a layer used twice has one set of parameters
             return
-        met[layer] = None
+        seen[layer] = None
         for i, child in enumerate(layer.children()):
-            self._visit(f"{path}.{i}", child, met)
+            self._visit(f"{path}.{i}", child, seen)
         if not layer.children():
             self._place(path, layer)
 
@@ -93,14 +93,14 @@ class Layout:
             self.state_size += math.prod(shape)
 
     def span(self, names: Collection[str]) -> slice:
-        """The slice of the vector that holds these networks, and no others.
+        """The slice of the vector that holds these networks and no others.
 
-        Raises OptionError where another lies between them.
+        Raises OptionError if another network lies between them.
         """
-        places = [self.slices[name] for name in names if _length(self.slices[name])]
-        if not places:
+        slices = [self.slices[name] for name in names if _length(self.slices[name])]
+        if not slices:
             return slice(0, 0)
-        span = slice(min(at.start for at in places), max(at.stop for at in places))
+        span = slice(min(at.start for at in slices), max(at.stop for at in slices))
         for name, at in self.slices.items():
             if name not in names and _length(at) and span.start <= at.start < span.stop:
                 raise OptionError(
@@ -116,9 +116,9 @@ class Layout:
     def views(
         self, vector: Array, state: Array | None = None, names: Collection[str] | None = None
     ) -> Views:
-        """The tree of windows into `vector` and, where it is given, `state`; see `tree`.
+        """The tree of windows into `vector` and, if there is one, `state`; see `tree`.
 
-        With `names`, the tree is of these networks, and `vector` holds just their span.
+        With `names`, the tree has these networks only, and `vector` is their span.
         """
         names = self.networks if names is None else names
         start, entries = self.span(names).start, self.entries_of(names)
@@ -128,11 +128,11 @@ class Layout:
         return self.tree(windows, names)
 
     def tree(self, arrays: Mapping[str, Array], names: Collection[str] | None = None) -> Views:
-        """The tree of these arrays, by the names of their entries; some may be missing.
+        """Arrays, by the names of their entries, as a tree of networks and layers.
 
-        First each layer gets a namespace of its arrays, with transposed windows for the weights
-        that it borrows; then the namespaces are put into the tree of the networks, in which a layer
-        that stands in two places has its one namespace in both.
+        Each layer has a namespace of its arrays, with transposed windows for weights that it
+        borrows. A layer that is used twice has the same namespace in both places. Arrays may be
+        missing.
         """
         windows: dict[Layer, SimpleNamespace] = {}
         for entry in self.entries:
@@ -142,9 +142,9 @@ class Layout:
 
         for leaf in self.borrowers:
             here = windows.setdefault(leaf, SimpleNamespace())
-            for key, (of, its_key) in leaf.borrows().items():
-                if hasattr(windows[of], its_key):
-                    setattr(here, key, getattr(windows[of], its_key).T)
+            for key, (lender, its_key) in leaf.borrows().items():
+                if hasattr(windows[lender], its_key):
+                    setattr(here, key, getattr(windows[lender], its_key).T)
 
         trees: dict[Layer, Views] = dict(windows)
 
@@ -161,7 +161,7 @@ class Layout:
 def side_by_side(names: Iterable[str], groups: Collection[Collection[str]]) -> list[str]:
     """The first order of the names in which each group lies side by side.
 
-    Raises OptionError where there is none, or where too many names would have to be tried.
+    Raises OptionError if there is no such order among the first 8! orders.
 
     >>> side_by_side(["encoder", "decoder", "prior"], [["encoder", "prior"]])
     ['encoder', 'prior', 'decoder']
@@ -173,7 +173,7 @@ def side_by_side(names: Iterable[str], groups: Collection[Collection[str]]) -> l
             return list(order)
     texts = " and ".join(f"({', '.join(group)})" for group in groups)
     raise OptionError(
-        f"in no order of {', '.join(names)} do the networks of each of {texts} lie side by side: "
+        f"no order of {', '.join(names)} puts the networks of each of {texts} side by side: "
         f"let one player move the networks that several share, or all of them"
     )
 

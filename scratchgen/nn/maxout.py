@@ -4,10 +4,10 @@
     dx_{j,k} = dy_j where k = best(j), else 0                                     (2)
     v_j = u_{j, best(j)},   du as (2) from dv: straight pieces have no curvature  (3)
 
-best(j) is kept as a mask: which of the group is the largest, the first of equals.
+best(j) is a mask of the group: True at its largest number, the first if several are equal.
 
 After Dense(I, O pieces) it is the published unit: the largest of `pieces` affine functions, an
-activation that learns its own shape.
+activation that learns its shape.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from .tape import Tape
 
 @dataclass(frozen=True, eq=False)
 class Maxout(Layer):
-    """(N, ..., O pieces) -> (N, ..., O), the largest of each `pieces` neighbours.
+    """(N, ..., O pieces) -> (N, ..., O): the largest of every `pieces` neighbours.
 
     >>> Maxout(5).out_shape((1000,))
     (200,)
@@ -50,7 +50,7 @@ class Maxout(Layer):
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
         tape.x_shape, tape.y_shape = x.shape, (len(x), *self.out_shape(x.shape[1:]))
-        tape.best = best_of(self._groups(x))  # (G, pieces), of all groups of all examples
+        tape.best = best_of(self._groups(x))  # (G, pieces)
         return self._taken(x, tape)  # (1)
 
     def backward(
@@ -78,31 +78,31 @@ class Maxout(Layer):
         return cls(pieces), (*before, pieces * features)
 
     def _groups(self, x: Array) -> Array:
-        """x (N, ..., O pieces), a group in each row: (G, pieces), G = N ... O."""
+        """x (N, ..., O pieces) -> (G, pieces), a group in each row, G = N ... O."""
         return x.reshape(-1, self.pieces)
 
     def _taken(self, x: Array, tape: Tape) -> Array:
-        """Of each group of x (N, ..., O pieces) the one in the place of the best: (N, ..., O)."""
+        """The number at the best place of each group: x (N, ..., O pieces) -> (N, ..., O)."""
         return take_best(self._groups(x), tape.best).reshape(tape.y_shape)
 
     def _spread(self, dy: Array, tape: Tape) -> Array:
-        """dy (N, ..., O) in the places of the best, 0 in the others: (N, ..., O pieces)."""
+        """dy at the best places, 0 elsewhere: (N, ..., O) -> (N, ..., O pieces)."""
         return spread_to_best(dy.reshape(-1), tape.best).reshape(tape.x_shape)
 
 
 @formula("groups (G, K) -> best (G, K) bool")
 def best_of(groups: Array) -> Array:
-    """groups (G, K) -> (G, K): True at the first of the largest of each row."""
+    """groups (G, K) -> (G, K): True at the largest number of each row, the first if equal."""
     return groups.argmax(axis=1)[:, None] == np.arange(groups.shape[1])
 
 
 @formula("groups (G, K), best (G, K) bool -> taken (G,)")
 def take_best(groups: Array, best: Array) -> Array:
-    """groups (G, K), best (G, K), one of each row -> those numbers (G,)."""
+    """groups (G, K), best (G, K) -> (G,): the number of each row where best is True."""
     return groups[best]  # (1), (3)
 
 
 @formula("dy (G,), best (G, K) bool -> dx (G, K)")
 def spread_to_best(dy: Array, best: Array) -> Array:
-    """dy (G,), best (G, K) -> (G, K)."""
+    """dy (G,), best (G, K) -> (G, K): dy where best is True, 0 elsewhere."""
     return np.where(best, dy[:, None], dy.dtype.type(0))  # (2)

@@ -6,7 +6,7 @@
     u_0 = u,   u_{k+1} = (df_k/dx_k) u_k,   v = u_K            tangents, forward             (3)
     (dx_k, du_k) = tangent_backward of f_k for (dx_{k+1}, du_{k+1}),  k = K - 1 ... 0        (4)
 
-Without need_dx, (2) and (4) end at the first layer that has something to learn.
+Without need_dx, (2) and (4) stop at the first layer that has parameters.
 """
 
 import math
@@ -25,10 +25,10 @@ from .tape import Tape
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class Network(Layer):
-    """Layers in order, checked against each other when the network is built.
+    """Layers in order; shapes that do not fit each other are refused when it is built.
 
-    `in_shape` is the shape of one input example. A layer object that is given twice is one layer,
-    used twice, with one set of parameters.
+    `in_shape` is the shape of one input example. A layer object that is given twice is used twice,
+    with one set of parameters.
 
     >>> from scratchgen.nn import Dense, Flatten, ReLU
     >>> Network((28, 28, 1), Flatten(), Dense(784, 128), ReLU(), Dense(128, 10))
@@ -47,7 +47,7 @@ class Network(Layer):
         where = "Network, after its input shape,"
         object.__setattr__(self, "layers", tuple(as_layer(layer, where) for layer in layers))
         object.__setattr__(self, "in_shape", sizes(in_shape, "Network: in_shape"))
-        _ = self._shapes  # layers that do not fit each other are refused here
+        _ = self._shapes  # raises if layers do not fit each other
 
     @cached_property
     def _shapes(self) -> tuple[Shape, ...]:
@@ -60,7 +60,7 @@ class Network(Layer):
 
     def out_shape(self, shape: Shape) -> Shape:
         if shape != self.in_shape:
-            rows = 1 in (len(shape), len(self.in_shape))  # otherwise axes would be mixed up
+            rows = 1 in (len(shape), len(self.in_shape))  # between pictures it would mix axes
             fits = rows and math.prod(shape) == math.prod(self.in_shape)
             reshape = f", or put Reshape({self.in_shape}) before it" if fits else ""
             raise ShapeError(
@@ -91,7 +91,7 @@ class Network(Layer):
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
-        self.out_shape(x.shape[1:])  # raises for other examples than it was built for
+        self.out_shape(x.shape[1:])  # raises if the examples have another shape
         tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
         for i, layer in enumerate(self.layers):
             y = layer.forward(p[i], x, tape.inner(i))  # (1)
@@ -103,7 +103,7 @@ class Network(Layer):
     ) -> Array | None:
         shapes = tape.shapes
         expect_shape(self, "backward", "dy", dy, shapes[-1])
-        first = 0 if need_dx else self._first_trained  # what comes before it needs no gradient
+        first = 0 if need_dx else self._first_trained  # layers before it need no gradient
         for i in reversed(range(first, len(self.layers))):
             g_i, layer = None if g is None else g[i], self.layers[i]
             needed = need_dx or i > first
@@ -114,7 +114,7 @@ class Network(Layer):
 
     def why_no_tangent(self) -> str:
         for layer in distinct_layers(self):
-            # a layer with children speaks for itself alone: its children are in this list too
+            # a layer with children is asked without them: they are in this list themselves
             inner = layer is self or bool(layer.children())
             reason = Layer.why_no_tangent(layer) if inner else layer.why_no_tangent()
             if reason:
@@ -167,7 +167,7 @@ class Network(Layer):
         from .sigmoids import Sigmoid, SiLU, Tanh
 
         a, b, c = draw.size(), draw.size(), draw.size()
-        twice = Dense(b, b)  # one layer in two places, one of them within a network
+        twice = Dense(b, b)  # used in two places, one of them inside another network
         drawn = draw.choice(
             (
                 cls((a,), Dense(a, b), Tanh(), Dense(b, c)),
@@ -201,44 +201,44 @@ class Network(Layer):
 
 
 def distinct_layers(layer: Layer) -> list[Layer]:
-    """`layer` and all layers within it, each object once, in the order in which they are met."""
-    met: dict[Layer, None] = {}
-    _meet(layer, met)
-    return list(met)
+    """`layer` and all layers inside it, each object once, parents before children."""
+    seen: dict[Layer, None] = {}
+    _collect(layer, seen)
+    return list(seen)
 
 
-def _meet(layer: Layer, met: dict[Layer, None]) -> None:
-    """Add a layer and all within it, unless it was met before."""
-    if layer not in met:
-        met[layer] = None
+def _collect(layer: Layer, seen: dict[Layer, None]) -> None:
+    """Add a layer and all layers inside it, unless it was seen before."""
+    if layer not in seen:
+        seen[layer] = None
         for child in layer.children():
-            _meet(child, met)
+            _collect(child, seen)
 
 
 def distinct_leaves(layer: Layer) -> list[Layer]:
-    """Those of the distinct layers that have no layers within."""
-    return [one for one in distinct_layers(layer) if not one.children()]
+    """The distinct layers that have no children."""
+    return [inner for inner in distinct_layers(layer) if not inner.children()]
 
 
 def places(layer: Layer) -> int:
-    """How many layers a pass goes through; one that is used twice counts twice."""
+    """The number of leaves in a pass; a layer that is used twice counts twice."""
     return _count(layer, {})
 
 
 def _count(layer: Layer, counts: dict[Layer, int]) -> int:
-    """The places in a layer, by what is known of layers so far."""
+    """The number of places in a layer; `counts` has those of layers counted before."""
     if layer not in counts:
         counts[layer] = sum(_count(child, counts) for child in layer.children()) or 1
     return counts[layer]
 
 
 def learns(layer: Layer) -> bool:
-    """Whether backward through `layer` adds to any gradient."""
+    """Whether backward through `layer` adds to a gradient."""
     return any(leaf.parameters() or leaf.borrows() for leaf in distinct_leaves(layer))
 
 
 def parameter_count(layer: Layer) -> int:
-    """How many numbers are trained in `layer`; a layer used twice counts once."""
+    """The number of parameters in `layer`; a layer used twice counts once."""
     return sum(
         math.prod(shape)
         for leaf in distinct_leaves(layer)
@@ -247,6 +247,6 @@ def parameter_count(layer: Layer) -> int:
 
 
 def joined_labels(layer: Layer) -> int:
-    """From how many classes the labels come that are joined in `layer`; 0 where none are."""
-    wanted = (leaf.label_classes() for leaf in distinct_leaves(layer))
-    return min((n for n in wanted if n), default=0)
+    """The number of classes of the labels joined in `layer`; 0 if none are joined."""
+    classes = (leaf.label_classes() for leaf in distinct_leaves(layer))
+    return min((n for n in classes if n), default=0)

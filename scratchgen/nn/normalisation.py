@@ -1,9 +1,9 @@
-"""A normalisation gives numbers h of mean 0 and spread 1 a spread and a mean that are learned.
+"""A normalisation turns x into h, of mean 0 and spread 1, and learns another spread and mean.
 
     y = gamma h + beta,   dgamma = sum_n dy h,   dbeta = sum_n dy                     (1)
 
-What h is, layernorm.py and batchnorm.py say. There and here x (N, ..., F) is taken as rows of F
-features, (N ..., F), and N counts all of these rows.
+layernorm.py and batchnorm.py say how x becomes h. All three files take x (N, ..., F) as rows of F
+features, (N ..., F), and N counts these rows.
 """
 
 from ..ground.arguments import Array, Shape, finite, whole

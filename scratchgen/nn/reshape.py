@@ -1,9 +1,8 @@
-"""Reshape and Flatten change how numbers are laid out, and no number.
+"""Reshape and Flatten change the shape of an example, and none of its numbers.
 
-    y_n = x_n read in C order into another shape,    dx = dy read back into the first     (1)
+    y_n = x_n, read in C order into another shape,    dx = dy, read back into the first shape   (1)
 
-A tangent is laid out like its y, and a cotangent like its x. All are views: what is borrowed is
-borrowed on.
+A tangent has the shape of y, a cotangent that of x. All results are views of their arguments.
 """
 
 import math
@@ -19,7 +18,7 @@ from .tape import Tape
 
 
 class Relayout(Layer):
-    """(N, ...) -> (N, *out_shape), a view: what both have in common."""
+    """(N, ...) -> (N, *out_shape), a view: what Reshape and Flatten share."""
 
     example_wise: ClassVar[bool] = True
 

@@ -1,11 +1,11 @@
-"""A residual block adds what it computes to what it was given (He et al. 2016).
+"""A residual block adds its output to its input (He et al. 2016).
 
     y = x + f(x)                        f(x) of x's shape       (1)
     dx = dy + J^T dy                    J the Jacobian of f     (2)
     v = u + J u                                                 (3)
     dx = dy + f's .x for (dy, dv),   du = dv + f's .u           (4)
 
-Gradients reach what lies before it undiminished, by the first term of (2).
+By the first term of (2), gradients reach the layers before it undiminished.
 """
 
 from dataclasses import dataclass

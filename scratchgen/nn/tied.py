@@ -1,11 +1,10 @@
-"""A tied layer is the way back through another dense layer: the same weights, transposed.
+"""A tied layer goes back through a dense layer: it uses the same weights, transposed.
 
     y = x w^T + b,   w of the other layer                          (1)
-    dL/dw += (dL/dy)^T x, beside what the other layer adds         (2)
+    dL/dw += (dL/dy)^T x, in addition to the other layer's dL/dw   (2)
 
-What the block hands out as p.w and g.w is a transposed window into the other layer's place, so that
-all else is what a dense layer does: (2) is its dL/dw, transposed. Such a decoder has half the
-weights of one with its own.
+The block's p.w and g.w are transposed windows into the other layer's arrays. All else is a dense
+layer: (2) is its dL/dw, transposed. A decoder tied to its encoder needs half the weights.
 """
 
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ class Tied(Layer):
         return self._back.out_shape(shape)
 
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
-        return {name: one for name, one in self._back.parameters().items() if name != "w"}
+        return {name: entry for name, entry in self._back.parameters().items() if name != "w"}
 
     def borrows(self) -> dict[str, tuple[Layer, str]]:
         return {"w": (self.of, "w")}

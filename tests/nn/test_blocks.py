@@ -152,7 +152,7 @@ def test_an_order_is_found_in_which_each_group_lies_side_by_side(names, groups, 
     [("abc", ["ab", "bc", "ca"]), ("abcd", ["ab", "ac", "ad"])],
 )
 def test_where_no_order_does_it_the_groups_are_named_and_what_to_do(names, groups):
-    words = r"in no order of a, b, c.*\(a, b\) and .*let one player move the networks that several"
+    words = r"no order of a, b, c.*\(a, b\) and .*let one player move the networks that several"
     with pytest.raises(errors.OptionError, match=words):
         side_by_side(names, groups)
 
