@@ -220,7 +220,8 @@ def test_the_textbook_says_nothing_of_how_it_is_run():
 
 BUILD_SOME = {"scratchgen/bench/tasks.py", "scratchgen/gradcheck/specimens.py"}  # to work on
 OF_FAMILIES = {
-    str(Path(sys.modules[one.__module__].__file__ or "").name) for one in MODELS.values()
+    str(Path(sys.modules[declared.__module__].__file__ or "").name)
+    for declared in (*MODELS.values(), *(recipe.build for recipe in RECIPES.values()))
 }
 KNOW_THEM = {f"scratchgen/models/{name}" for name in (*OF_FAMILIES, "__init__.py")}
 

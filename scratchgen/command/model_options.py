@@ -159,7 +159,8 @@ def _options_of_parts(recipe: Recipe, field: Field) -> Iterator[Option]:
         setting = next(iter(having.values()))
         is_of_all = field.name in recipe.fixed or len(having) == len(known)
         whose = "" if is_of_all else f"of the {known.what} {' or '.join(having)}: "
-        text = setting.metadata.get("text", "") + _by_default_in(defaults, having)
+        meaning = setting.metadata.get("text") or setting.name.replace("_", " ")
+        text = meaning + _by_default_in(defaults, having)
         yield Option(field.name, setting, (whose + text).strip(), tuple(having))
 
 

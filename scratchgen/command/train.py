@@ -18,6 +18,7 @@ from ..ground.opening import title
 from ..ground.rng import chosen_seed, stream
 from ..ground.tables import paragraph
 from ..models import RECIPES, Model, Recipe
+from ..nn import Layer, describe
 from ..optim import recorded
 from ..train import fit, losses_text
 from ..train.scales import scale_advice, scale_problem
@@ -159,7 +160,10 @@ def _settings(
 def _of_model(model: Model, chosen: dict[str, Any]) -> dict[str, Any]:
     """The settings of the model, its parts described, for config.json."""
     own = {key: value for key, value in model.settings().items() if key != "scaler"}
-    return {**chosen, **own}
+    sizes = {
+        key: describe(value) if isinstance(value, Layer) else value for key, value in chosen.items()
+    }
+    return {**sizes, **own}
 
 
 def _build(

@@ -390,7 +390,7 @@ def _setting(add: Callable[..., Any], option: Option) -> None:
     about = option.field.metadata
     if option.choices:
         names = [*option.choices, *([NONE] if option.may_be_none else [])]
-        add(word, choices=names, metavar="NAME", **more)
+        add(word, type=in_any_case(names), choices=names, metavar="NAME", **more)
     elif option.kind is bool:
         add(word, action=argparse.BooleanOptionalAction, **more)
     elif option.kind is tuple:
@@ -400,6 +400,15 @@ def _setting(add: Callable[..., Any], option: Option) -> None:
         if about.get("check"):
             kind = number(about["check"], kind, **about["bounds"])
         add(word, type=kind, metavar=METAVARS[option.kind], **more)
+
+
+def in_any_case(names: list[str]) -> Callable[[str], str]:
+    """An argparse type: a word that is one of the names, but for its case, becomes that name."""
+
+    def parse(word: str) -> str:
+        return word.lower() if word not in names and word.lower() in names else word
+
+    return parse
 
 
 def _output(command: argparse.ArgumentParser, default: str) -> None:

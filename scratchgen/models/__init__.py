@@ -1,12 +1,13 @@
 """Models: what all share, the families, and names for the ways to build them.
 
-A family is one line here, and one file, which has its mathematics, its recipes and what `train`
-does with them.
+A family is one line here, and one file, which has its mathematics and its recipes. The recipes of
+the GANs have a file of their own.
 """
 
 from .variational import *  # noqa: F403, I001 # the families, in the order in which they are listed
 from .importance_weighted import *  # noqa: F403
 from .adversarial import *  # noqa: F403
+from .adversarial_recipes import *  # noqa: F403
 from .adversarial_autoencoder import *  # noqa: F403
 from .auxiliary_classifier import *  # noqa: F403
 
@@ -22,9 +23,9 @@ from .recipes import Recipe as Recipe
 from .trace import Trace as Trace
 
 MODELS: dict[str, type[Model]] = {
-    one.kind: one
-    for one in list(vars().values())
-    if isinstance(one, type) and issubclass(one, Model) and "kind" in vars(one)
+    value.kind: value
+    for value in list(vars().values())
+    if isinstance(value, type) and issubclass(value, Model) and "kind" in vars(value)
 }
 RECIPES: dict[str, Recipe] = {
     name: recipe

@@ -1,18 +1,18 @@
 """The generative adversarial network (Goodfellow et al. 2014): two players, taking turns.
 
-    made = G(z),   z ~ p(z), which is N(0, I) unless another prior is chosen             (1)
-    real_n = D(x_n),   fake_n = D(made_n)               scores                           (2)
-    the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)            (3)
-    the generator minimises      1/N sum_n loss.generator(fake_n)                        (4)
+    fake = G(z),   z ~ p(z), which is N(0, I) unless another prior is chosen             (1)
+    real_score_n = D(x_n),   fake_score_n = D(fake_n)                                    (2)
+    the discriminator minimises  1/N sum_n loss.discriminator(real_score_n, fake_score_n)   (3)
+    the generator minimises      1/N sum_n loss.generator(fake_score_n)                  (4)
 
-docs/derivations.md says why the game makes G(z) look like the data. Backward, with dreal and dfake
-(N,) the derivatives of (3), or of (4), with respect to the scores:
+docs/derivations.md says why the game makes G(z) look like the data. Backward, with d.real and
+d.fake (N,) the derivatives of (3), or of (4), with respect to the scores:
 
-    dL/dw_D = D.backward(dreal), on the tape of the real pass
-            + D.backward(dfake), on the tape of the fake pass                            (5)
-    dmade = D.backward(dfake), nothing added for D;   dL/dw_G = G.backward(dmade)        (6)
+    dL/dw_D = D.backward(d.real), on the tape of the real pass
+            + D.backward(d.fake), on the tape of the fake pass                           (5)
+    dfake = D.backward(d.fake), nothing added for D;   dL/dw_G = G.backward(dfake)       (6)
 
-So the discriminator's turn runs G forward, but not backward; the generator's turn runs D forward
+So the discriminator's turn runs G forward, but not backward. The generator's turn runs D forward
 and backward, with the weights that D has by then, and does not change them. Every turn draws its
 own z.
 
@@ -22,7 +22,7 @@ added to (3), with its gradient (losses/penalties.py), or, after D has moved,
     every parameter of D, biases too, is clipped to [-c, c]                              (7)
 
 In algorithm 1 of the paper the discriminator moves k times for each move of the generator, each
-time on fresh examples: here the generator moves in every k-th step.
+time on fresh examples. Here the generator moves in every k-th step.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..data.scaling import Scaler
 from ..distributions import PRIORS, Prior, drawn
 from ..ground.arguments import Array, count, finite, is_picture, whole, within
 from ..ground.keywords import explains_keywords
@@ -43,20 +42,17 @@ from ..losses import (
     PENALTIES,
     AdversarialLoss,
     GradientPenalty,
-    Penalty,
     discriminator_turn,
     generator_turn,
-    penalise,
-    points,
+    mean_penalty,
 )
 from ..nn import Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from .compatibility import Bounds, expect_output, fitting_penalty, latent_of
 from .model import Model, family
-from .stacks import discriminator_stack, generator_stack, noise_for
 from .turn import Turn
 
-__all__ = ["GAN", "gan", "lsgan", "wgan", "wgan_gp"]
+__all__ = ["GAN"]
 
 
 @family
@@ -109,6 +105,43 @@ class GAN(Model):
     )
     prior: Any = setting(default="standard_normal", text="what z is drawn from", registry=PRIORS)
 
+    def minimise(self, turn: Turn) -> dict[str, Array]:
+        """(3) with its penalty, or (4); of the batch, the generator uses only the size.
+
+        `turn` is one player's turn: whose it is, the batch x (N, *shape), and the noise.
+        turn.forward and turn.backward run a network; `on` names a pass, because D runs twice.
+        """
+        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
+        if turn.player == "generator":
+            return self._generator(turn, z)
+        return self._discriminator(turn, z)
+
+    def _discriminator(self, turn: Turn, z: Array) -> dict[str, Array]:
+        fake = turn.forward("generator", z)  # (N, *shape)   (1)
+        real_score = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1) (2)
+        fake_score = turn.forward("discriminator", fake, on="fake", settle=True)  # (N, 1)   (2)
+        d = discriminator_turn(
+            self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
+        )  # .value, .real, .fake (N,)   (3)
+        value = mean(d.value)  # (1,)   (3)
+        if turn.wants_gradient:
+            turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
+            turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
+        if not self.penalty:
+            return {"discriminator": value}
+        discriminator = turn.network("discriminator", on="penalty")
+        penalty = mean_penalty(self.penalty, discriminator, turn.batch, fake, turn.rng)  # (1,)
+        return {"discriminator": add(value, penalty), "penalty": penalty}
+
+    def _generator(self, turn: Turn, z: Array) -> dict[str, Array]:
+        fake = turn.forward("generator", z, settle=True)  # (N, *shape)   (1)
+        fake_score = turn.forward("discriminator", fake, on="judged")  # (N, 1)   (2)
+        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
+        if turn.wants_gradient:
+            dfake = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, *shape) (6)
+            turn.backward("generator", dfake, need_dx=False)  # (6)
+        return {"generator": mean(d.value)}  # (1,)   (4)
+
     def fit_together(self) -> None:
         self.shape = self.discriminator.in_shape
         self.latent = latent_of(self.generator, "generator")
@@ -127,38 +160,6 @@ class GAN(Model):
     @property
     def reported(self) -> tuple[str, ...]:
         return ("discriminator", *(["penalty"] if self.penalty else []), "generator")
-
-    def minimise(self, turn: Turn) -> dict[str, Array]:
-        """(3) with its penalty, or (4); of the batch, the generator uses only the size."""
-        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
-        if turn.player == "generator":
-            return self._generator(turn, z)
-        return self._discriminator(turn, z)
-
-    def _discriminator(self, turn: Turn, z: Array) -> dict[str, Array]:
-        made = turn.forward("generator", z)  # (N, ...)   (1)
-        real = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1)   (2)
-        fake = turn.forward("discriminator", made, on="fake", settle=True)  # (N, 1)   (2)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / turn.size)  # each (N,)   (3)
-        value = mean(d.value)  # (1,)   (3)
-        if turn.wants_gradient:
-            turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
-            turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
-        if not self.penalty:
-            return {"discriminator": value}
-        x = points(self.penalty, turn.batch, made, turn.rng)  # (M, ...), mostly with M = N
-        d_at_x = turn.network("discriminator", on="penalty")
-        penalty = mean(penalise(self.penalty, d_at_x, x, 1 / len(x)))  # (1,)
-        return {"discriminator": add(value, penalty), "penalty": penalty}
-
-    def _generator(self, turn: Turn, z: Array) -> dict[str, Array]:
-        made = turn.forward("generator", z, settle=True)  # (N, ...)   (1)
-        fake = turn.forward("discriminator", made, on="judged")  # (N, 1)   (2)
-        d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
-        if turn.wants_gradient:
-            dmade = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, ...)   (6)
-            turn.backward("generator", dmade, need_dx=False)  # (6)
-        return {"generator": mean(d.value)}  # (1,)   (4)
 
     def settle(self, player: str, tape: Tape) -> None:
         super().settle(player, tape)
@@ -187,8 +188,8 @@ class GAN(Model):
     def moves(self, player: str, steps: int) -> int:
         if player == "discriminator":
             return steps
-        begun, k = self.steps_trained, self.discriminator_steps
-        return (begun + steps) // k - begun // k
+        before, k = self.steps_trained, self.discriminator_steps
+        return (before + steps) // k - before // k
 
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:
@@ -244,8 +245,8 @@ class GAN(Model):
         z = self.check_latents_as_given(z)
         out = self._room(len(z))
         labels = self.check_labels(labels, len(z), "generator")
-        for rows, made in self._by_chunks("generator", z, labels):
-            out[rows] = self.in_units(made)
+        for rows, fake in self._by_chunks("generator", z, labels):
+            out[rows] = self.in_units(fake)
         return out
 
     @explains_keywords
@@ -284,137 +285,4 @@ class GAN(Model):
         return drawn(self.prior, rng, count(n), self.latent, self.dtype)
 
     def _decoding(self) -> tuple[str, Callable[[Array], Array]]:
-        return "generator", lambda made: made
-
-
-@GAN.named(
-    "a generative adversarial network",
-    pictures={
-        "epochs": 60,
-        "batch_size": 128,
-        "latent": 32,
-        "hidden": (256, 512),
-        "output": "sigmoid",
-    },
-    vectors={
-        "epochs": 20,
-        "batch_size": 256,
-        "latent": 2,
-        "hidden": (128, 128, 128),
-        "output": "linear",
-    },
-)
-@explains_keywords
-def gan(
-    shape: Any,
-    *,
-    latent: int = 20,
-    hidden: Any = (128, 128),
-    loss: str | AdversarialLoss = "non_saturating",
-    discriminator_steps: int = 1,
-    penalty: str | Penalty | None = None,
-    weight_clip: float | None = None,
-    output: str | None = None,
-    instance_noise: float | None = None,
-    prior: str | Prior = "standard_normal",
-    n_labels: int = 0,
-    dtype: Any = "float32",
-    rng: Rng = None,
-    scaler: Scaler | None = None,
-) -> GAN:
-    """A dense GAN for examples of `shape`: ReLU in the generator, LeakyReLU in the discriminator.
-
-    Args:
-        shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
-        latent: the size of z.
-        hidden: the widths of the generator's hidden layers; the discriminator has them reversed.
-        loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
-        discriminator_steps: the discriminator's moves for each move of the generator.
-        penalty: on the discriminator's slope: "gradient_penalty", "r1", a penalty, or None.
-        weight_clip: c, to clip the discriminator's weights to [-c, c] after its moves, or None.
-        output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
-            linear for vectors.
-        instance_noise: the standard deviation of the noise that is added to the discriminator's
-            input in training; None: 0 for vectors, and where a penalty or a clip bounds its slope,
-            otherwise 0.5.
-        prior: what z is drawn from: a name of sg.distributions.PRIORS, or a Prior.
-        n_labels: the number of classes; above 0 both networks are given the label of each example,
-            and `fit`, `sample` and the rest want labels.
-        dtype: "float32" or "float64".
-        rng: for the first weights.
-        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
-            takes and gives x in the units that it was fitted on.
-
-    Raises OptionError, ShapeError or KindError.
-
-    >>> gan((2,), latent=2, hidden=(64,), rng=0).sample(3, rng=0).shape
-    (3, 2)
-    """
-    bounded = penalty is not None or weight_clip is not None
-    return GAN(
-        generator=generator_stack(shape, hidden, latent, output, n_labels),
-        discriminator=discriminator_stack(
-            shape, hidden, 1, noise_for(shape, bounded, instance_noise), n_labels
-        ),
-        loss=loss,
-        discriminator_steps=discriminator_steps,
-        penalty=penalty,
-        weight_clip=weight_clip,
-        prior=prior,
-        dtype=dtype,
-        rng=rng,
-        scaler=scaler,
-    )
-
-
-@GAN.named("a GAN with the least-squares game", like="gan", fixed=("loss",))
-def lsgan(shape: Any, **settings: Any) -> GAN:
-    """A GAN with the least-squares game (Mao et al. 2017); as `gan`.
-
-    >>> lsgan((2,), rng=0).loss.name
-    'least_squares'
-    """
-    return gan(shape, loss="least_squares", **settings)
-
-
-@GAN.named(
-    "a GAN with the Wasserstein game and clipped weights",
-    like="gan",
-    fixed=("loss",),
-    # two time scales do what several moves of the discriminator would do, in fewer steps
-    pictures={"discriminator_steps": 2, "weight_clip": 0.03},
-    vectors={"discriminator_steps": 1, "weight_clip": 0.1},
-)
-def wgan(
-    shape: Any, *, weight_clip: float = 0.01, discriminator_steps: int = 5, **settings: Any
-) -> GAN:
-    """A GAN with the Wasserstein game and clipped weights (Arjovsky et al. 2017); as `gan`.
-
-    >>> wgan((2,), rng=0).weight_clip
-    0.01
-    """
-    settings |= {"weight_clip": weight_clip, "discriminator_steps": discriminator_steps}
-    return gan(shape, loss="wasserstein", **settings)
-
-
-@GAN.named(
-    "a GAN with the Wasserstein game and a gradient penalty",
-    like="gan",
-    fixed=("loss", "penalty"),
-    pictures={"discriminator_steps": 1, "epochs": 40, "penalty": GradientPenalty()},
-    vectors={"discriminator_steps": 1, "penalty": GradientPenalty(weight=1.0)},
-)
-def wgan_gp(
-    shape: Any,
-    *,
-    penalty: str | Penalty = "gradient_penalty",
-    discriminator_steps: int = 5,
-    **settings: Any,
-) -> GAN:
-    """A GAN with the Wasserstein game and the gradient penalty (Gulrajani et al. 2017); as `gan`.
-
-    >>> wgan_gp((2,), rng=0).penalty
-    GradientPenalty(weight=10.0, target=1.0)
-    """
-    settings |= {"penalty": penalty, "discriminator_steps": discriminator_steps}
-    return gan(shape, loss="wasserstein", **settings)
+        return "generator", lambda fake: fake

@@ -2,10 +2,10 @@
 
     z = encoder(x)                                      the code of each x                (1)
     raw = decoder(z)                                    p(x|z)                            (2)
-    fake_n = D(z_n),   real_n = D(c_n),   c_n ~ p(z)    scores of codes and of draws      (3)
+    fake_score_n = D(z_n),   real_score_n = D(c_n),   c_n ~ p(z)                          (3)
     the autoencoder minimises    1/N sum_n -log p(x_n|z_n)                                (4)
-    the discriminator minimises  1/N sum_n loss.discriminator(real_n, fake_n)             (5)
-    the generator minimises      1/N sum_n loss.generator(fake_n)                         (6)
+    the discriminator minimises  1/N sum_n loss.discriminator(real_score_n, fake_score_n)  (5)
+    the generator minimises      1/N sum_n loss.generator(fake_score_n)                   (6)
 
 The distribution of the codes of all data is the aggregate posterior q(z). Once (5) and (6) have
 brought it to the prior, draws of the prior look to the decoder like codes of data, so that it turns
@@ -15,15 +15,15 @@ have no noise: where data lie in tight clusters, the encoder has to spread each 
 share of the prior, and the game gets close to that only slowly.
 
 The encoder is the generator of this game. Two players move it in each step, first the autoencoder
-and last the generator, each with a gradient and optimizer moments of its own. Backward, with dreal
-and dfake (N,) the derivatives of (5), or of (6), with respect to the scores, and with the weight
+and last the generator, each with a gradient and optimizer moments of its own. Backward, with d.real
+and d.fake (N,) the derivatives of (5), or of (6), with respect to the scores, and with the weight
 1/N for each example:
 
     d_raw = -1/N d log p(x|z) / d raw                                                     (7)
     dz = decoder.backward(d_raw);   dL/dw of the encoder += encoder.backward(dz)          (8)
-    dL/dw_D = D.backward(dreal), on the tape of the real pass
-            + D.backward(dfake), on the tape of the fake pass                             (9)
-    dz = D.backward(dfake), nothing added for D;   encoder.backward(dz)                   (10)
+    dL/dw_D = D.backward(d.real), on the tape of the real pass
+            + D.backward(d.fake), on the tape of the fake pass                             (9)
+    dz = D.backward(d.fake), nothing added for D;   encoder.backward(dz)                   (10)
 
 x passes through the encoder three times in a step. The encoder's state, such as the running mean of
 a batch norm, is updated once, from the autoencoder's pass: the other two see the same batch. The
@@ -58,10 +58,9 @@ from ..losses import (
     Penalty,
     discriminator_turn,
     generator_turn,
-    penalise,
-    points,
+    mean_penalty,
 )
-from ..nn import Network
+from ..nn import Activation, Network
 from ..optim import Adam, LinearDecay, Optimizer
 from .autoencoder import Autoencoder
 from .compatibility import expect_output, fitting_penalty
@@ -148,24 +147,25 @@ class AAE(Autoencoder):
     def _discriminator(self, turn: Turn) -> dict[str, Array]:
         c = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (3)
         z = turn.forward("encoder", turn.batch)  # (N, Z)   (1)
-        real = turn.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
-        fake = turn.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
-        d = discriminator_turn(self.loss, real[:, 0], fake[:, 0], 1 / turn.size)  # each (N,)   (5)
+        real_score = turn.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
+        fake_score = turn.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
+        d = discriminator_turn(
+            self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
+        )  # .value, .real, .fake (N,)   (5)
         value = mean(d.value)  # (1,)   (5)
         if turn.wants_gradient:
             turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (9)
             turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (9)
         if not self.penalty:
             return {"discriminator": value}
-        at = points(self.penalty, c, z, turn.rng)  # (M, Z), mostly with M = N
-        d_at = turn.network("discriminator", on="penalty")
-        penalty = mean(penalise(self.penalty, d_at, at, 1 / len(at)))  # (1,)
+        discriminator = turn.network("discriminator", on="penalty")
+        penalty = mean_penalty(self.penalty, discriminator, c, z, turn.rng)  # (1,)
         return {"discriminator": add(value, penalty), "penalty": penalty}
 
     def _generator(self, turn: Turn) -> dict[str, Array]:
         z = turn.forward("encoder", turn.batch)  # (N, Z)   (1)
-        fake = turn.forward("discriminator", z, on="judged")  # (N, 1)   (3)
-        d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
+        fake_score = turn.forward("discriminator", z, on="judged")  # (N, 1)   (3)
+        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
         if turn.wants_gradient:
             dz = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
             turn.backward("encoder", dz, need_dx=False)  # (10)
@@ -242,6 +242,7 @@ def aae(
     prior: str | Prior = "standard_normal",
     penalty: str | Penalty | None = None,
     likelihood: str | Likelihood | None = None,
+    activation: str | type[Activation] | Activation | None = None,
     n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
@@ -252,8 +253,8 @@ def aae(
     Args:
         shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
         latent: the size of z.
-        hidden: the widths of the encoder's hidden layers, each followed by ReLU; the decoder has
-            them reversed, and so has the discriminator, with LeakyReLU.
+        hidden: the widths of the encoder's hidden layers; the decoder and the discriminator have
+            them reversed.
         loss: the game: a name of sg.losses.LOSSES, or an AdversarialLoss.
         prior: the distribution that the codes should have: a name of sg.distributions.PRIORS, or a
             Prior.
@@ -261,6 +262,9 @@ def aae(
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors. Where vectors are reconstructed almost exactly, a fixed
             variance, FixedGaussian(0.01), keeps (4) from falling without end.
+        activation: after each hidden layer of all networks: a name of sg.nn.ACTIVATIONS in small
+            letters, words joined by _ ("silu", "leaky_relu"; other cases will do), a class or an
+            object; None: ReLU, and LeakyReLU in the discriminator.
         n_labels: the number of classes; above 0 the decoder and the discriminator are given the
             label of each example, and `fit`, `sample` and the rest want labels. `encode` does not.
         dtype: "float32" or "float64".
@@ -274,9 +278,13 @@ def aae(
     (3, 28, 28, 1)
     """
     return AAE(
-        encoder=encoder_stack(shape, hidden, latent_size(latent), likelihood),
-        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
-        discriminator=discriminator_stack((latent,), hidden, n_labels=n_labels),
+        encoder=encoder_stack(
+            shape, hidden, latent_size(latent), likelihood, activation=activation
+        ),
+        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels, activation),
+        discriminator=discriminator_stack(
+            (latent,), hidden, n_labels=n_labels, activation=activation
+        ),
         likelihood=likelihood,
         loss=loss,
         prior=prior,

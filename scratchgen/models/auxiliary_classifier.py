@@ -49,10 +49,9 @@ from ..losses import (
     cross_entropy,
     discriminator_turn,
     generator_turn,
-    penalise,
-    points,
+    mean_penalty,
 )
-from ..nn import joined_labels
+from ..nn import Activation, joined_labels
 from .adversarial import GAN
 from .compatibility import expect_output
 from .model import family
@@ -134,9 +133,8 @@ class ACGAN(GAN):
             turn.backward("discriminator", dfake, on="fake", need_dx=False)
         if not self.penalty:
             return {"discriminator": value, **parts}
-        x = points(self.penalty, turn.batch, made, turn.rng)  # (M, ...), mostly with M = N
-        d_at_x = turn.network("discriminator", on="penalty")
-        penalty = mean(penalise(self.penalty, d_at_x, x, 1 / len(x)))  # (1,)
+        discriminator = turn.network("discriminator", on="penalty")
+        penalty = mean_penalty(self.penalty, discriminator, turn.batch, made, turn.rng)  # (1,)
         return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
 
     def _generator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
@@ -214,6 +212,7 @@ def acgan(
     penalty: str | Penalty | None = None,
     weight_clip: float | None = None,
     output: str | None = None,
+    activation: str | type[Activation] | Activation | None = None,
     instance_noise: float | None = None,
     prior: str | Prior = "standard_normal",
     dtype: Any = "float32",
@@ -236,9 +235,13 @@ def acgan(
     n_labels = whole(n_labels, "n_labels", least=1)
     bounded = penalty is not None or weight_clip is not None
     return ACGAN(
-        generator=generator_stack(shape, hidden, latent, output, n_labels),
+        generator=generator_stack(shape, hidden, latent, output, n_labels, activation),
         discriminator=discriminator_stack(
-            shape, hidden, 1 + n_labels, noise_for(shape, bounded, instance_noise)
+            shape,
+            hidden,
+            1 + n_labels,
+            noise_for(shape, bounded, instance_noise),
+            activation=activation,
         ),
         class_weight=class_weight,
         loss=loss,

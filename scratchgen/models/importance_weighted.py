@@ -58,7 +58,7 @@ from ..ground.parts import setting, with_values
 from ..ground.rng import Rng
 from ..kernels import add, mean, repeat, scale, scale_rows
 from ..losses import importance_weights
-from ..nn import distinct_leaves
+from ..nn import Activation, distinct_leaves
 from .autoencoder import GaussianAutoencoder
 from .model import Hold, family
 from .stacks import decoder_stack, encoder_stack, latent_size
@@ -198,6 +198,7 @@ def iwae(
     draws: int = 5,
     doubly_reparameterised: bool = True,
     likelihood: str | Likelihood | None = None,
+    activation: str | type[Activation] | Activation | None = None,
     n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
@@ -209,7 +210,7 @@ def iwae(
         draws: of z for each example; 1 is a VAE whose KL is estimated from the draw.
         doubly_reparameterised: True to move the encoder by a gradient that noise does not drown as
             `draws` grows, False by the derivative of the loss; see IWAE.
-        shape, latent, hidden, likelihood, n_labels, dtype, rng, scaler: as of `vae`.
+        shape, latent, hidden, likelihood, activation, n_labels, dtype, rng, scaler: as of `vae`.
 
     Raises OptionError, ShapeError or KindError.
 
@@ -217,8 +218,10 @@ def iwae(
     (3, 28, 28, 1)
     """
     return IWAE(
-        encoder=encoder_stack(shape, hidden, 2 * latent_size(latent), likelihood, n_labels),
-        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
+        encoder=encoder_stack(
+            shape, hidden, 2 * latent_size(latent), likelihood, n_labels, activation
+        ),
+        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels, activation),
         likelihood=likelihood,
         draws=draws,
         doubly_reparameterised=doubly_reparameterised,

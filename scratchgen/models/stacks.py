@@ -1,7 +1,9 @@
 """Networks of dense layers from a few sizes; the recipes of all families are built with them."""
 
+import copy
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +18,10 @@ from ..ground.arguments import (
     sizes,
     whole,
 )
-from ..ground.parts import Registry, setting
+from ..ground.parts import Registry, choose, setting
 from ..nn import (
+    ACTIVATIONS,
+    Activation,
     Dense,
     Flatten,
     GaussianNoise,
@@ -37,6 +41,19 @@ OUTPUTS = Registry(
     "scratchgen.models.stacks.OUTPUTS",
     {"linear": (), "sigmoid": (Sigmoid,), "tanh": (Tanh,)},
 )
+
+
+def option_name(name: str) -> str:
+    """A class's name in small letters, its words joined by _: "LeakyReLU" -> "leaky_relu"."""
+    return re.sub("(?<=[a-z]{2})(?=[A-Z])", "_", name).lower()
+
+
+def named_activations() -> Registry:
+    """The classes of sg.nn.ACTIVATIONS by `option_name`."""
+    kinds = {option_name(name): kind for name, kind in ACTIVATIONS.items()}
+    return Registry("activation", "scratchgen.nn.ACTIVATIONS", kinds)
+
+
 LABEL_WIDTH = 16  # learned numbers that represent a label
 NOISE = 0.5  # its standard deviation, for a discriminator of pictures whose slope nothing bounds
 
@@ -47,6 +64,9 @@ class Sizes:
 
     latent: int = setting(check=whole, text="size of z", least=1, most=MOST_EXAMPLES)
     hidden: Shape = setting(check=sizes, text="widths of the hidden layers")
+    activation: str | None = setting(
+        None, text="after each hidden layer", registry=named_activations()
+    )
     output: str | None = setting(None, text="how the generator ends", registry=OUTPUTS)
     instance_noise: float | None = setting(
         None, finite, "standard deviation of the noise that the discriminator sees"
@@ -62,11 +82,13 @@ def encoder_stack(
     n_out: int,
     likelihood: str | Likelihood | None = None,
     n_labels: int = 0,
+    activation: Any = None,
 ) -> Network:
-    """x (N, *shape) -> (N, n_out), with ReLU after each hidden layer."""
+    """x (N, *shape) -> (N, n_out), with `activation`, by default ReLU, after each hidden layer."""
     shape, hidden = example_shape(shape), sizes(hidden, "hidden")
     last = _last_weights(likelihood_for(likelihood, shape))
-    layers = stack(math.prod(shape), hidden, ReLU, n_out, last, n_labels)
+    between = chosen_activation(activation, ReLU)
+    layers = stack(math.prod(shape), hidden, between, n_out, last, n_labels)
     return Network(shape, *_flat(shape), *layers)
 
 
@@ -76,6 +98,7 @@ def decoder_stack(
     latent: int,
     likelihood: str | Likelihood | None = None,
     n_labels: int = 0,
+    activation: Any = None,
 ) -> Network:
     """z (N, latent) -> raw (N, ...) for the likelihood; `hidden` are the encoder's widths."""
     shape, hidden, latent = example_shape(shape), sizes(hidden, "hidden"), latent_size(latent)
@@ -83,7 +106,8 @@ def decoder_stack(
     raw_shape = likelihood.raw_shape(shape)
     end = [JoinParameters(1)] if isinstance(likelihood, SharedGaussian) else []
     n_raw = math.prod(raw_shape) - len(end)
-    layers = stack(latent, hidden[::-1], ReLU, n_raw, _last_weights(likelihood), n_labels)
+    between, last = chosen_activation(activation, ReLU), _last_weights(likelihood)
+    layers = stack(latent, hidden[::-1], between, n_raw, last, n_labels)
     return Network((latent,), *layers, *end, *_shaped(raw_shape))
 
 
@@ -98,31 +122,54 @@ def _last_weights(likelihood: Likelihood) -> str:
 
 
 def generator_stack(
-    shape: Any, hidden: Any, latent: int, output: str | None = None, n_labels: int = 0
+    shape: Any,
+    hidden: Any,
+    latent: int,
+    output: str | None = None,
+    n_labels: int = 0,
+    activation: Any = None,
 ) -> Network:
-    """z (N, latent) -> (N, *shape), with ReLU after each hidden layer.
+    """z (N, latent) -> (N, *shape), with `activation`, by default ReLU, after each hidden layer.
 
     It ends in `output`, one of OUTPUTS; None is sigmoid for pictures and linear for vectors.
     """
     shape, hidden, latent = example_shape(shape), sizes(hidden, "hidden"), latent_size(latent)
     default = "sigmoid" if is_picture(shape) else "linear"
     end = OUTPUTS[default if output is None else one_of(output, OUTPUTS, "output")]
-    layers = stack(latent, hidden, ReLU, math.prod(shape), "glorot_uniform", n_labels)
+    between = chosen_activation(activation, ReLU)
+    layers = stack(latent, hidden, between, math.prod(shape), "glorot_uniform", n_labels)
     return Network((latent,), *layers, *_shaped(shape), *(layer() for layer in end))
 
 
 def discriminator_stack(
-    shape: Any, hidden: Any, n_out: int = 1, noise: float = 0.0, n_labels: int = 0
+    shape: Any,
+    hidden: Any,
+    n_out: int = 1,
+    noise: float = 0.0,
+    n_labels: int = 0,
+    activation: Any = None,
 ) -> Network:
-    """x (N, *shape) -> (N, n_out), with LeakyReLU; `hidden` are the generator's widths.
+    """x (N, *shape) -> (N, n_out), with `activation`, by default LeakyReLU.
 
-    `noise` is the standard deviation of the noise that is added to its input in training.
+    `hidden` are the generator's widths. `noise` is the standard deviation of the noise that is
+    added to its input in training.
     """
     shape, hidden = example_shape(shape), sizes(hidden, "hidden")
     blur = [GaussianNoise(noise)] if finite(noise, "instance_noise") else []
     n = math.prod(shape)
-    layers = stack(n, hidden[::-1], LeakyReLU, n_out, "glorot_uniform", n_labels)
+    between = chosen_activation(activation, LeakyReLU)
+    layers = stack(n, hidden[::-1], between, n_out, "glorot_uniform", n_labels)
     return Network(shape, *blur, *_flat(shape), *layers)
+
+
+def chosen_activation(choice: Any, default: type[Activation]) -> Activation:
+    """The activation that `choice` means: a name in any case, a class or an object; None: default.
+
+    Raises OptionError for an unknown name, KindError for what is no activation.
+    """
+    name = choice.lower() if isinstance(choice, str) else choice
+    activation = choose(name, named_activations(), Activation)
+    return default() if activation is None else activation
 
 
 def latent_size(latent: Any) -> int:
@@ -143,17 +190,17 @@ def noise_for(shape: Any, is_bounded: bool, noise: float | None = None) -> float
 def stack(
     n_in: int,
     widths: Sequence[int],
-    activation: type[Layer],
+    activation: Activation,
     n_out: int,
     last: str,
     n_labels: int,
 ) -> list[Layer]:
-    """Labels joined, if any; Dense and activation for each width; Dense with `last` weights."""
+    """Labels joined, if any; Dense and an activation for each width; Dense with `last` weights."""
     layers: list[Layer] = []
     if whole(n_labels, "n_labels"):
         layers, n_in = [JoinLabels(n_labels, LABEL_WIDTH)], n_in + LABEL_WIDTH
     for a, b in zip((n_in, *widths), widths, strict=False):
-        layers += [Dense(a, b, weights="he_normal"), activation()]
+        layers += [Dense(a, b, weights="he_normal"), copy.copy(activation)]
     return [*layers, Dense((n_in, *widths)[-1], n_out, weights=last)]
 
 

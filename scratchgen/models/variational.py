@@ -39,6 +39,7 @@ from ..ground.keywords import explains_keywords
 from ..ground.parts import setting, with_values
 from ..ground.rng import Rng
 from ..kernels import formula, mean
+from ..nn import Activation
 from .autoencoder import GaussianAutoencoder
 from .model import family
 from .stacks import decoder_stack, encoder_stack, latent_size
@@ -49,7 +50,7 @@ __all__ = ["VAE", "beta_vae", "vae"]
 
 @formula(
     "mean_log_prob (1,) float64, kl (Z,) float64, beta (1,) float64, free_bits ()"
-    " -> loss, reconstruction, of_kl (1,) float64"
+    " -> loss, reconstruction, total_kl (1,) float64"
 )
 def negative_bound(
     mean_log_prob: Array, kl: Array, beta: Array, free_bits: float
@@ -94,7 +95,11 @@ class VAE(GaussianAutoencoder):
     )
 
     def minimise(self, turn: Turn) -> dict[str, Array]:
-        """The loss (4), with (9) and (10); its parts are the reconstruction and the true kl."""
+        """The loss (4), with (9) and (10); its parts are the reconstruction and the true kl.
+
+        `turn` is one step: the batch x (N, *shape), the noise, and the networks to run forward and
+        backward. With settle=True, a batch norm learns its running mean from the pass.
+        """
         noise = turn.normal(turn.size, self.latent)  # (N, Z)
         heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)
         z, kl = gaussian.draw_and_kl(heads, noise)  # (N, Z)   (2), and the KL (Z,) of (4)
@@ -103,14 +108,14 @@ class VAE(GaussianAutoencoder):
             self.likelihood, turn.batch, raw, -1 / turn.size
         )  # (N,), and (5)
         beta = turn.scheduled(self.beta_at)  # (1,)   (9)
-        loss, reconstruction, of_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
+        loss, reconstruction, total_kl = negative_bound(mean(log_prob), kl, beta, self.free_bits)
         if turn.wants_gradient:
             dz = turn.backward("decoder", d_raw)  # (N, Z)   (6)
             dheads = gaussian.draw_and_kl_backward(  # (N, 2Z)   (7, 10)
                 heads, noise, dz, kl, beta, self.free_bits
             )
             turn.backward("encoder", dheads, need_dx=False)  # (8)
-        return {"loss": loss, "reconstruction": reconstruction, "kl": of_kl}
+        return {"loss": loss, "reconstruction": reconstruction, "kl": total_kl}
 
     def beta_at(self, step: int | None) -> float:
         """beta_t of (9) in step t; for None, beta itself."""
@@ -163,6 +168,7 @@ def vae(
     warm_up: int = 0,
     free_bits: float = 0.0,
     likelihood: str | Likelihood | None = None,
+    activation: str | type[Activation] | Activation | None = None,
     n_labels: int = 0,
     dtype: Any = "float32",
     rng: Rng = None,
@@ -173,10 +179,13 @@ def vae(
     Args:
         shape: of one example: a picture, (H, W) or (H, W, C), or a vector, (D,).
         latent: the size of z.
-        hidden: the widths of the encoder's hidden layers, each followed by ReLU.
+        hidden: the widths of the encoder's hidden layers.
         beta, warm_up, free_bits: of the KL term in training, see VAE.
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors.
+        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in small
+            letters, words joined by _ ("silu", "leaky_relu"; other cases will do), a class or an
+            object; None: ReLU.
         n_labels: the number of classes; above 0 both networks are given the label of each example,
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
@@ -190,8 +199,10 @@ def vae(
     (3, 28, 28, 1)
     """
     return VAE(
-        encoder=encoder_stack(shape, hidden, 2 * latent_size(latent), likelihood, n_labels),
-        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels),
+        encoder=encoder_stack(
+            shape, hidden, 2 * latent_size(latent), likelihood, n_labels, activation
+        ),
+        decoder=decoder_stack(shape, hidden, latent, likelihood, n_labels, activation),
         likelihood=likelihood,
         beta=beta,
         warm_up=warm_up,

@@ -150,6 +150,22 @@ def test_every_likelihood_of_real_numbers_is_reached(name):
     assert model.likelihood.name == name
 
 
+@pytest.mark.parametrize("recipe", ["vae", "wgan_gp"])
+@pytest.mark.parametrize(
+    ("words", "layer"),
+    [
+        (("--activation", "silu"), sg.nn.SiLU()),
+        (("--activation", "SiLU"), sg.nn.SiLU()),
+        (("--activation", "elu", "--alpha", "0.5"), sg.nn.ELU(0.5)),
+        (("--negative-slope", "0.1"), sg.nn.LeakyReLU(0.1)),
+    ],
+)
+def test_an_activation_is_reached_in_any_case_and_with_its_settings(recipe, words, layer):
+    model, _ = trained(recipe, *words)
+    for network in model.networks.values():
+        assert str(network.layers[1]) == str(layer)
+
+
 def test_categories_are_reached_by_their_number():
     model, _ = trained("vae", "--classes", "4", source="classes.npy")
     assert model.likelihood == sg.distributions.Categorical(4)

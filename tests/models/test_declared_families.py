@@ -134,5 +134,7 @@ def test_a_number_by_a_name_that_a_history_does_not_have_is_refused():
         "optimizers": lambda self, steps, learning_rate=None: dict.fromkeys(self.players, "sgd"),
     }
     model = family(type("Giving", (OfText,), space))(network(), network(), rng=0)
-    with pytest.raises(sg.errors.OptionError, match="'eror', which is none of its numbers, error"):
+    with pytest.raises(
+        sg.errors.OptionError, match="'eror', and reports error: add it to `reported`"
+    ):
         sg.fit(model, [[0.0, 0.0]], epochs=1)

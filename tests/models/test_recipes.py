@@ -5,8 +5,10 @@ import re
 import pytest
 from small_models import small_model
 
-from scratchgen.ground.errors import OptionError
-from scratchgen.models import GAN, RECIPES, Recipe
+from scratchgen.ground.errors import KindError, OptionError
+from scratchgen.models import GAN, RECIPES, Recipe, vae
+from scratchgen.models.stacks import chosen_activation, named_activations
+from scratchgen.nn import ACTIVATIONS, Activation, LeakyReLU, ReLU, SiLU
 
 
 def for_classes(shape, *, n_labels, latent=2):
@@ -35,7 +37,7 @@ def test_a_recipe_needs_labels_where_their_number_has_no_default(build, needs):
 
 
 @pytest.mark.parametrize("name", ["vae", "beta_vae", "gan", "lsgan", "wgan", "wgan_gp"])
-def test_models_that_may_be_told_labels_do_not_need_them(name):
+def test_recipes_whose_labels_are_optional_need_none(name):
     assert not RECIPES[name].needs_labels
 
 
@@ -45,3 +47,57 @@ def test_a_latent_that_is_no_size_is_refused_by_its_own_name(name, latent):
     """And not by that of a layer whose width follows from it."""
     with pytest.raises(OptionError, match=f"^latent={re.escape(repr(latent))}: wants"):
         small_model(name, (2,), latent=latent, hidden=(4,))
+
+
+def activations_of(model):
+    """The activations of each network, by its name."""
+    return {
+        name: [layer for layer in network.layers if isinstance(layer, Activation)]
+        for name, network in model.networks.items()
+    }
+
+
+@pytest.mark.parametrize("choice", ["silu", "SiLU", "SILU", SiLU, SiLU()])
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_activation_follows_each_hidden_layer_of_each_network(name, choice):
+    model = small_model(name, (2,), latent=2, hidden=(4, 3), activation=choice)
+    for found in activations_of(model).values():
+        assert [type(layer) for layer in found[:2]] == [SiLU, SiLU]
+        assert found[0] is not found[1]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_without_an_activation_only_discriminators_have_leaky_rectifiers(name):
+    model = small_model(name, (2,), latent=2, hidden=(4, 3))
+    for network, found in activations_of(model).items():
+        kind = LeakyReLU if network == "discriminator" else ReLU
+        assert [type(layer) for layer in found[:2]] == [kind, kind]
+
+
+def test_an_activation_object_keeps_its_settings():
+    model = small_model("gan", (2,), latent=2, hidden=(4,), activation=LeakyReLU(0.05))
+    assert all(str(found[0]) == str(LeakyReLU(0.05)) for found in activations_of(model).values())
+
+
+def test_each_activation_has_a_name_in_small_letters():
+    names = named_activations()
+    assert {"relu", "leaky_relu", "silu", "softplus"} <= set(names)
+    assert set(names.values()) == set(ACTIVATIONS.values())
+    for name, kind in names.items():
+        assert name == name.lower()
+        assert type(chosen_activation(name, ReLU)) is kind
+
+
+def test_an_activation_of_ones_own_has_a_name_once_it_is_in_the_registry(monkeypatch):
+    class SquaredReLU(ReLU):
+        pass
+
+    monkeypatch.setitem(ACTIVATIONS, "SquaredReLU", SquaredReLU)
+    assert type(chosen_activation("squared_relu", ReLU)) is SquaredReLU
+
+
+def test_an_unknown_activation_is_refused_with_the_nearest_name():
+    with pytest.raises(OptionError, match=r"unknown activation 'sillu'.*'silu'.*did you mean"):
+        vae((2,), activation="sillu")
+    with pytest.raises(KindError, match="activation=3: wants a name, relu or"):
+        vae((2,), activation=3)
