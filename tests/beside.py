@@ -1,4 +1,4 @@
-"""What takes long and needs nothing of the tests: done beside them, in a process of its own.
+"""Slow work that needs nothing of the tests runs beside them, in a process of its own.
 
 python tests/beside.py FILE        compiles kernels, and leaves the certificate's reports in FILE
 """
@@ -27,7 +27,7 @@ def main(file: Path) -> None:
 
 
 def end_with(parent: int) -> None:
-    """Nobody needs this when the tests have ended, however they have."""
+    """End when the tests have ended, in whatever way."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

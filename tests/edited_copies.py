@@ -2,7 +2,7 @@
 
 A copy lies in a folder of its own, and a training runs in a process that imports it:
 
-    python edited_copies.py TRAINING [HOOK]        prints what came of it, as JSON; see `trained`
+    python edited_copies.py TRAINING [HOOK]        prints the results as JSON; see `trained`
 """
 
 import contextlib
@@ -25,11 +25,11 @@ TRAININGS = ("bernoulli", "gaussian", "gan", "hinge", "elu")
 
 @dataclass(frozen=True)
 class Edit:
-    """A text in a file, which is there once, and what comes in its place; or a hook instead.
+    """A replacement of a text that a file has once; or a hook, which changes a running program.
 
-    `training` is one that goes through it. A hook is what a program does that replaces something
-    while it runs: Python with `sg`, run before each `fit`, where it may define `callback(run)`,
-    which is told of every step, and `undo()`. `line` is a part of what is said on stderr.
+    `training` is a training that runs the text. A hook is Python code with `sg` that runs before
+    each `fit`. It may define `callback(run)`, which is called after every step, and `undo()`.
+    `line` is a part of the line on stderr.
     """
 
     name: str
@@ -37,17 +37,17 @@ class Edit:
     old: str = ""
     new: str = ""
     training: str = "bernoulli"
-    counts: bool = True  # whether the losses are others than without it
+    counts: bool = True  # whether it changes the losses
     line: str | None = None
     hook: str = ""
     prints: bool = False
 
     def said(self) -> str:
-        """A part of the line that says why steps are not replayed; "" for none."""
+        """A part of the line that gives the reason against replays; "" for no line."""
         return f"scratchgen/{self.file} was edited" if self.line is None else self.line
 
     def put_into(self, folder: Path) -> None:
-        """Write it into a copy. ValueError where the text is not there, or more than once."""
+        """Apply it to a copy. ValueError unless the text is there exactly once."""
         if not self.file:
             return
         path = folder / "scratchgen" / self.file
@@ -62,7 +62,7 @@ class Edit:
 
 
 def published(folder: Path) -> Path:
-    """A copy of the package as it is now, whose text counts as the published one."""
+    """A copy of the package as it is now, published."""
     package = Path(__file__).parents[1] / "scratchgen"
     shutil.copytree(package, folder / "scratchgen", ignore=shutil.ignore_patterns("__pycache__"))
     run(folder, "-m", "scratchgen.kernels.write_digests")
@@ -76,12 +76,12 @@ def copied(origin: Path, folder: Path) -> Path:
 
 
 def run(folder: Path, *command: str, **environment: str) -> str:
-    """What Python prints in a process that imports the copy in that folder."""
-    told = {"PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+    """The output of Python in a process that imports the copy in that folder."""
+    settings = {"PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
     kept = {name: x for name, x in os.environ.items() if not name.startswith("SCRATCHGEN_")}
     done = subprocess.run(
         [sys.executable, *command],
-        env={**kept, **told, **environment},
+        env={**kept, **settings, **environment},
         cwd=folder,
         capture_output=True,
         text=True,
@@ -93,9 +93,9 @@ def run(folder: Path, *command: str, **environment: str) -> str:
 
 
 def outcome(folder: Path, edit: Edit, loops: bool = False, **environment: str) -> dict[str, Any]:
-    """What `trained` gives in the copy in that folder; with the loops of numba, or without."""
-    told = {"SCRATCHGEN_JIT": "1" if loops else "0", **environment}
-    return json.loads(run(folder, str(Path(__file__)), edit.training, edit.hook, **told))
+    """The result of `trained` in the copy in that folder, with the loops of numba or without."""
+    settings = {"SCRATCHGEN_JIT": "1" if loops else "0", **environment}
+    return json.loads(run(folder, str(Path(__file__)), edit.training, edit.hook, **settings))
 
 
 def model_of(sg: Any, training: str) -> Any:
@@ -115,7 +115,7 @@ def model_of(sg: Any, training: str) -> Any:
 
 
 def trained(training: str, hook: str) -> dict[str, Any]:
-    """By way of WAYS: losses of epochs, a hash of the weights, stdout, stderr, runs of plans."""
+    """For each of WAYS: losses, a hash of the weights, stdout, stderr, and runs of plans."""
     import numpy as np
 
     import scratchgen as sg
@@ -139,12 +139,12 @@ def trained(training: str, hook: str) -> dict[str, Any]:
         model, known = model_of(sg, training), {"sg": sg, "np": np, "sys": sys}
         exec(hook, known)
 
-        class Told(sg.train.Callback):
+        class Hooked(sg.train.Callback):
             def on_step(self, run: Any) -> None:
                 if "callback" in known:
                     known["callback"](run)
 
-        callbacks = [Told()] if "callback" in known else []
+        callbacks = [Hooked()] if "callback" in known else []
         with _streams() as (out, err):
             history = sg.fit(
                 model, x, epochs=EPOCHS, batch_size=16, seed=1, replay=way, callbacks=callbacks,
@@ -154,7 +154,7 @@ def trained(training: str, hook: str) -> dict[str, Any]:
             known["undo"]()
         weights = model.vector.tobytes()
         found[name] = {
-            "losses": {key: [float(one).hex() for one in row] for key, row in history.items()},
+            "losses": {key: [float(x).hex() for x in row] for key, row in history.items()},
             "weights": hashlib.sha256(weights).hexdigest(),
             "out": out.getvalue().splitlines(),
             "err": [x for x in err.getvalue().splitlines() if "compiling kernels" not in x],
@@ -170,19 +170,19 @@ def _streams() -> Iterator[tuple[io.StringIO, io.StringIO]]:
         yield out, err
 
 
-def numbers(one: dict[str, Any]) -> Any:
-    """The losses and the weights of one way."""
-    return one["losses"], one["weights"]
+def numbers(result: dict[str, Any]) -> Any:
+    """The losses and the weights of a result."""
+    return result["losses"], result["weights"]
 
 
 def problems(edit: Edit, found: dict[str, Any], plain: dict[str, Any]) -> list[str]:
-    """What of the promise does not hold, beside what the unedited package gives."""
+    """How the results break the promise; `plain` are those of the unedited package."""
     wrong = []
     for name in ("None", "True"):
         if numbers(found[name]) != numbers(found["False"]):
             wrong.append(f"replay={name} gives other numbers than replay=False")
     if (numbers(found["False"]) != numbers(plain["False"])) != edit.counts:
-        wrong.append("it does not count" if edit.counts else "numbers are others")
+        wrong.append("the edit changes no number" if edit.counts else "the edit changes numbers")
     lines = found["None"]["err"]
     if edit.said() and (len(lines) != 1 or edit.said() not in lines[0]):
         wrong.append(f"stderr: {lines}")

@@ -1,4 +1,4 @@
-"""What docs/stepping.md shows is what happens, in a copy of the package that is edited as shown."""
+"""docs/stepping.md shows what happens, in a copy of the package that is edited as shown."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from scratchgen.ground.versions import is_installed
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "stepping.md").read_text()
 SECTIONS = {text.split("\n")[0]: text for text in re.split(r"^## ", PAGE, flags=re.M)[1:]}
-STEPS, WATCHED = 10, 3  # of train.py, and those that run before a replay
+STEPS, BEFORE_REPLAY = 10, 3  # of train.py
 NO_LOOPS = {"SCRATCHGEN_JIT": "0"}
 
 
@@ -30,7 +30,7 @@ def here(tmp_path) -> Path:
 
 
 def run(here: Path, *arguments: str, **environment: str) -> tuple[list[str], list[str]]:
-    """The lines that Python prints there, on stdout, and on stderr of what is not replayed."""
+    """The lines that Python prints there, on stdout, and on stderr about replays."""
     clean = {name: x for name, x in os.environ.items() if name != "SCRATCHGEN_REPLAY"}
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -46,13 +46,13 @@ def run(here: Path, *arguments: str, **environment: str) -> tuple[list[str], lis
 
 
 def publish(here: Path) -> None:
-    """As the page says to."""
+    """Run the command that the page gives."""
     (command,) = re.findall(r"^    python (-m .*)$", SECTIONS["Keep an edit"], re.M)
     run(here, *command.split())
 
 
 def edit(here: Path, section: str) -> None:
-    """Edit the file that the section names as its diff says."""
+    """Apply the diff of a section to the file that it names."""
     path = next(
         here / link for link in re.findall(r"\(\.\./(scratchgen/\S+\.py)\)", SECTIONS[section])
     )
@@ -75,17 +75,17 @@ def line_of(section: str) -> str:
     return line
 
 
-def test_a_print_is_met_in_each_step_until_the_edit_is_published(here):
+def test_a_print_prints_in_each_step_until_the_edit_is_published(here):
     edit(here, "A print")
     shown = [line_of("A print")]
     out, errors = run(here, "train.py", **NO_LOOPS)
     assert all(re.fullmatch(r"KL \d\.\d{5}", line) for line in out)
     assert (len(out), errors) == (STEPS, shown)
-    for replay, times in (("0", STEPS), ("1", WATCHED)):
-        by_will, errors = run(here, "train.py", SCRATCHGEN_REPLAY=replay, **NO_LOOPS)
-        assert (by_will, errors) == (out[:times], [])
+    for replay, times in (("0", STEPS), ("1", BEFORE_REPLAY)):
+        chosen, errors = run(here, "train.py", SCRATCHGEN_REPLAY=replay, **NO_LOOPS)
+        assert (chosen, errors) == (out[:times], [])
     publish(here)
-    assert run(here, "train.py", **NO_LOOPS) == (out[:WATCHED], [])
+    assert run(here, "train.py", **NO_LOOPS) == (out[:BEFORE_REPLAY], [])
 
 
 def test_a_debugger_is_noticed(here):
@@ -97,7 +97,7 @@ def test_a_debugger_is_noticed(here):
     assert run(here, "train.py", **NO_LOOPS)[1] == []
 
 
-def test_the_lines_to_stop_at_are_there():
+def test_the_lines_to_stop_at_are_in_the_source():
     table = re.findall(r"^\| `(\S+\.py)` \| `(.*)` \|", SECTIONS["A breakpoint"], re.M)
     assert len(table) == 5
     for file, line in table:
@@ -109,9 +109,9 @@ def test_the_lines_to_stop_at_are_there():
     not is_installed("numba"), reason="numba is not installed: there are no loops"
 ))])  # fmt: skip
 def test_a_changed_formula_is_the_one_that_is_trained_with(here, jit):
-    told = (here / "train.py").read_text() + "print(model.history['reconstruction'])\n"
-    (here / "train.py").write_text(told)
-    (here / "twice.py").write_text(told.replace("latent=2", "latent=2, beta=2"))
+    script = (here / "train.py").read_text() + "print(model.history['reconstruction'])\n"
+    (here / "train.py").write_text(script)
+    (here / "twice.py").write_text(script.replace("latent=2", "latent=2, beta=2"))
     (plain,), (twice,) = (
         run(here, name, SCRATCHGEN_JIT=jit)[0] for name in ("train.py", "twice.py")
     )

@@ -1,4 +1,4 @@
-"""What is read is what runs: a few edits of the textbook; tests/proofs/edits.py tries many more."""
+"""What is read is what runs: a few edits of the textbook; tests/proofs/edits.py tests many more."""
 
 import functools
 import importlib.util
@@ -52,8 +52,8 @@ def plain(origin, training, loops):
     return outcome(origin, Edit("", training=training), loops)
 
 
-def expect_kept(edit, origin, folder, loops=False):
-    """The promise, for that edit."""
+def expect_promise(edit, origin, folder, loops=False):
+    """Expect what docs/stepping.md promises, for that edit."""
     copy = copied(origin, folder / "copy")
     edit.put_into(copy)
     found = outcome(copy, edit, loops, NUMBA_CACHE_DIR=str(folder / "kernels"))
@@ -61,29 +61,29 @@ def expect_kept(edit, origin, folder, loops=False):
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_an_edit_counts_with_and_without_replay(edit, origin, tmp_path):
-    expect_kept(edit, origin, tmp_path)
+def test_an_edit_takes_effect_with_and_without_replay(edit, origin, tmp_path):
+    expect_promise(edit, origin, tmp_path)
 
 
-def test_an_edit_counts_that_is_reloaded_while_the_program_runs(origin, tmp_path):
-    expect_kept(RELOADED, origin, tmp_path)
+def test_an_edit_that_is_reloaded_while_the_program_runs_takes_effect(origin, tmp_path):
+    expect_promise(RELOADED, origin, tmp_path)
 
 
 @pytest.mark.skipif(
     not compiles() or not numba_works(), reason="numba is not there, or not asked for"
 )
-def test_a_loop_does_not_run_where_what_its_formula_calls_was_edited(origin, tmp_path):
-    expect_kept(LOOPED, origin, tmp_path, loops=True)
+def test_a_loop_does_not_run_if_a_function_that_its_formula_calls_was_edited(origin, tmp_path):
+    expect_promise(LOOPED, origin, tmp_path, loops=True)
 
 
-def test_an_edit_has_to_be_of_a_text_that_is_there_once(origin, tmp_path):
+def test_an_edit_must_match_exactly_one_place(origin, tmp_path):
     copy = copied(origin, tmp_path)
     for old in ("no such text", "return"):
         with pytest.raises(ValueError, match="times in"):
             Edit("wrong", DENSE, old, "").put_into(copy)
 
 
-def test_a_file_that_was_put_beside_the_published_ones_is_an_edit(monkeypatch, tmp_path):
+def test_a_new_file_in_a_published_room_is_an_edit(monkeypatch, tmp_path):
     for room in sources.ROOMS:
         (tmp_path / room).mkdir()
     (tmp_path / "nn" / "mine.py").write_text("")
@@ -113,13 +113,13 @@ typed = types.FunctionType(compile("0", "<stdin>", "eval"), {"__name__": "__main
         (sg.models.VAE, "minimise", staticmethod(print)),
     ],
 )
-def test_what_is_put_in_the_place_of_a_function_is_seen(where, name, by, monkeypatch):
+def test_a_replaced_function_is_found(where, name, by, monkeypatch):
     assert replaced() == []
     names = Names()
     assert names.are_as_before()
     monkeypatch.setattr(where, name, by, raising=False)
     assert not names.are_as_before()
-    assert [one.rpartition(".")[2] for one in replaced()] == [name]
+    assert [x.rpartition(".")[2] for x in replaced()] == [name]
 
 
 def test_a_formula_is_the_published_one_only_if_all_that_it_calls_is(monkeypatch):
@@ -134,14 +134,14 @@ def test_a_formula_is_the_published_one_only_if_all_that_it_calls_is(monkeypatch
     assert is_published(nn.ReLU.slope, kind=nn.ReLU)
 
 
-def test_a_product_that_was_replaced_runs_in_the_place_of_its_loop(monkeypatch):
+def test_a_replaced_product_runs_instead_of_its_loop(monkeypatch):
     x, w, b = np.ones((4, 3), np.float32), np.ones((3, 2), np.float32), np.ones(2, np.float32)
     monkeypatch.setattr(products, "_affine", lambda x, w, b: x @ w - b)
     with by_loops():
         np.testing.assert_array_equal(products.affine(x, w, b), np.full((4, 2), 2))
 
 
-def test_what_a_callback_replaces_counts_from_the_next_step_on():
+def test_a_function_that_a_callback_replaces_runs_from_the_next_step_on():
     def train(replay, first):
         model = sg.models.vae((6,), latent=2, hidden=(8,), likelihood="bernoulli", rng=0)
         x = (np.random.default_rng(0).random((64, 6)) > 0.5).astype(np.float32)
@@ -160,7 +160,7 @@ def test_what_a_callback_replaces_counts_from_the_next_step_on():
         assert train(None, first) == train(False, first) == train(True, first) != train(None, 99)
 
 
-def test_what_the_proof_edits_stands_in_the_source(monkeypatch):
+def test_every_edit_of_the_proof_matches_the_source(monkeypatch):
     proofs = Path(__file__).parents[1] / "proofs"
     monkeypatch.syspath_prepend(proofs)
     spec = importlib.util.spec_from_file_location("proof", proofs / "edits.py")
@@ -168,6 +168,6 @@ def test_what_the_proof_edits_stands_in_the_source(monkeypatch):
     spec.loader.exec_module(proof)
     edits = [*EDITS, *proof.TEXTS, *proof.LOOPS]
     assert len(edits) > 30
-    for one in edits:
-        text = (Path(sg.__file__).parent / one.file).read_text()
-        assert text.count(one.old) == 1 or one.name == "CRLF", one.name
+    for edit in edits:
+        text = (Path(sg.__file__).parent / edit.file).read_text()
+        assert text.count(edit.old) == 1 or edit.name == "CRLF", edit.name

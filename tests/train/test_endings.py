@@ -1,4 +1,4 @@
-"""Whatever ends `fit`, the model is left as a step of training left it, and says how far."""
+"""However `fit` ends, the model has the weights of a complete step, and the log has its number."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def weights(of):
 
 
 class Until(Callback):
-    """Does something after so many steps."""
+    """Calls a function after a number of steps."""
 
     def __init__(self, step, act):
         self.step, self.act = step, act
@@ -48,7 +48,7 @@ def fit(of, points, **options):
 
 
 def after(steps, points, **options):
-    """What training gives after so many steps."""
+    """The weights after a number of steps."""
     ended = model()
     with pytest.raises(Enough):
         fit(ended, points, callbacks=Until(steps, stop), **options)
@@ -56,7 +56,7 @@ def after(steps, points, **options):
 
 
 class KeyboardInterruptsInStep(SGD):
-    """A plain optimizer, in the midst of whose updates the user presses Ctrl-C."""
+    """An optimizer during whose updates the user presses Ctrl-C."""
 
     presses = 0
 
@@ -68,7 +68,7 @@ class KeyboardInterruptsInStep(SGD):
 
 
 @pytest.mark.parametrize("average", [None, 0.9])
-def test_ctrl_c_in_the_midst_of_a_step_ends_training_after_it(points, average, monkeypatch):
+def test_ctrl_c_within_a_step_ends_training_after_it(points, average, monkeypatch):
     monkeypatch.setattr(KeyboardInterruptsInStep, "presses", 0)
     interrupted = model()
     with pytest.raises(KeyboardInterrupt):
@@ -80,7 +80,7 @@ def test_ctrl_c_in_the_midst_of_a_step_ends_training_after_it(points, average, m
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_ctrl_c_in_the_first_step_in_which_kernels_are_compiled_is_felt_at_once(points):
+def test_ctrl_c_in_the_first_step_ends_training_at_once(points):
     class Slow(SGD):
         def update(self, theta, gradient, memory):
             super().update(theta, gradient, memory)
@@ -94,7 +94,7 @@ def test_ctrl_c_in_the_first_step_in_which_kernels_are_compiled_is_felt_at_once(
     assert ended.training_log == []
 
 
-def test_a_handler_of_ones_own_runs_between_two_steps(points):
+def test_a_users_signal_handler_runs_between_two_steps(points):
     seen, ended, optimizer = [], model(), SGD(0.01)
 
     def handler(number, frame):
@@ -120,7 +120,7 @@ def test_a_handler_of_ones_own_runs_between_two_steps(points):
     np.testing.assert_array_equal(weights(ended), weights(after(2, points, optimizer=optimizer)))
 
 
-def test_signals_that_nobody_handles_stay_as_they_are(points):
+def test_signals_without_a_handler_are_left_alone(points):
     class Look(Callback):
         def on_step(self, run):
             found.append(signal.getsignal(signal.SIGTERM))
@@ -138,7 +138,7 @@ def test_fit_works_where_no_handler_can_be_set(points):
     assert trained.training_log[0]["steps"] == 3 * STEPS
 
 
-def test_a_training_in_a_callback_of_another_hands_ctrl_c_on(points):
+def test_a_training_in_a_callback_of_another_passes_ctrl_c_on(points):
     outer, inner = model(), model()
 
     def press():
@@ -149,7 +149,7 @@ def test_a_training_in_a_callback_of_another_hands_ctrl_c_on(points):
 
     with pytest.raises(KeyboardInterrupt):
         fit(outer, points, callbacks=Until(4, train_another))
-    assert [one.training_log[0]["steps"] for one in (outer, inner)] == [4, 2]
+    assert [x.training_log[0]["steps"] for x in (outer, inner)] == [4, 2]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -173,8 +173,8 @@ def test_a_callback_that_fails_leaves_the_weights_of_the_last_step(points, avera
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
-def test_no_memory_in_a_step_leaves_a_model_of_a_step_that_ended(points, player, monkeypatch):
-    """Where nothing had moved yet that is the last step, otherwise that of the last epoch."""
+def test_a_memory_error_leaves_the_weights_of_a_complete_step(points, player, monkeypatch):
+    """That is the last step if nothing had moved, and otherwise the end of the last epoch."""
     ended = model()
     objective, calls = type(ended).objective, []
 
@@ -196,7 +196,7 @@ def test_no_memory_in_a_step_leaves_a_model_of_a_step_that_ended(points, player,
     assert len(ended.history["generator"]) == 1
 
 
-def test_weights_that_a_callback_spoils_are_those_of_the_last_epoch_again(points):
+def test_weights_that_a_callback_spoils_are_replaced_by_those_of_the_last_epoch(points):
     ended = model()
 
     def poison():
@@ -223,7 +223,7 @@ def test_the_history_survives_an_interrupt(points):
     assert ended.history == {name: values[:2] for name, values in history.items()}
 
 
-def test_a_model_saved_on_the_way_carries_its_log_up_to_then(points, tmp_path):
+def test_a_model_saved_in_a_callback_has_its_log_up_to_then(points, tmp_path):
     class Save(Callback):
         def on_step(self, run):
             sg.save(run.model, tmp_path / f"step{run.steps}.npz")

@@ -23,7 +23,7 @@ def vectors(model):
     return model.vector.copy()
 
 
-def test_a_history_has_one_number_an_epoch_by_name(points, small_gan):
+def test_a_history_has_a_number_per_epoch_for_each_name(points, small_gan):
     history = sg.fit(vae(), points, epochs=3, seed=0)
     assert {name: len(values) for name, values in history.items()} == {
         "loss": 3,
@@ -55,7 +55,7 @@ def test_one_seed_trains_the_same_model_and_another_another(points):
     assert not np.array_equal(first, other)
 
 
-def test_a_seed_that_was_drawn_is_told_and_trains_the_same_again(points):
+def test_a_drawn_seed_is_in_the_history_and_trains_the_same_model_again(points):
     model, again = vae(), vae()
     history = sg.fit(model, points, epochs=1)
     sg.fit(again, points, epochs=1, seed=history.seed)
@@ -71,7 +71,7 @@ def test_neither_data_nor_global_randomness_are_touched(points):
 
 
 class Seen(Callback):
-    """Notes what it is told, and which examples each batch held."""
+    """Notes its calls, and the examples of each batch."""
 
     def __init__(self):
         self.calls = []
@@ -89,7 +89,7 @@ class Seen(Callback):
         self.calls.append("end")
 
 
-def test_callbacks_are_told_of_start_steps_epochs_and_end(points):
+def test_callbacks_are_called_at_start_steps_epochs_and_end(points):
     seen, losses = Seen(), []
     history = sg.fit(
         vae(), points[:10], epochs=2, batch_size=5, seed=0, callbacks=[seen, losses.append]
@@ -108,9 +108,9 @@ def test_callbacks_are_told_of_start_steps_epochs_and_end(points):
 
 
 def test_a_plain_function_may_be_the_only_callback(points):
-    told = []
-    sg.fit(vae(), points, epochs=2, seed=0, callbacks=lambda run: told.append(run.epoch))
-    assert told == [1, 2]
+    epochs = []
+    sg.fit(vae(), points, epochs=2, seed=0, callbacks=lambda run: epochs.append(run.epoch))
+    assert epochs == [1, 2]
 
 
 class BatchSizes:
@@ -127,14 +127,14 @@ class BatchSizes:
         return value
 
 
-def test_a_last_short_batch_is_kept_where_it_is_wanted_and_histories_weigh_by_examples(points):
+def test_uneven_batches_end_in_a_short_batch_and_histories_weigh_by_examples(points):
     model = vae()
     noted = BatchSizes(model)
     history = sg.fit(model, points[:10], epochs=1, batch_size=4, seed=0, even_batches=False)
     assert noted.sizes == [4, 4, 2]
     assert model.training_log[0]["even_batches"] is False
-    wanted = np.average(noted.values, weights=noted.sizes)
-    assert history["loss"][0] == pytest.approx(wanted, rel=1e-12)
+    expected = np.average(noted.values, weights=noted.sizes)
+    assert history["loss"][0] == pytest.approx(expected, rel=1e-12)
     assert history["loss"][0] != pytest.approx(np.mean(noted.values), rel=1e-6)
 
 
@@ -146,7 +146,7 @@ def test_the_default_batches_are_even_and_of_128_at_most(points, n, sizes):
     assert noted.sizes == sizes
 
 
-def test_one_example_over_is_not_a_step_of_its_own_which_would_cost_nats(pictures):
+def test_a_single_remaining_example_is_not_a_step_of_its_own_which_would_cost_nats(pictures):
     """65 digits at batch 64: with 64 and 1 a step for one example moves as far as one for 64."""
     bounds = []
     for even_batches in (True, False):
@@ -191,7 +191,7 @@ def test_batches_and_noise_are_drawn_from_streams_of_their_own(points):
     assert seen.states[0] == stream(3, "noise").bit_generator.state["state"]["state"]
 
 
-def test_validation_is_a_pass_in_evaluation_and_training_one_in_training(points):
+def test_validation_runs_in_evaluation_mode_and_training_in_training_mode(points):
     model = vae()
     seen = Recorder(model)
     sg.fit(model, points[:10], epochs=1, seed=0, validation=points[:10])
@@ -218,7 +218,7 @@ class Still:
         pass
 
 
-def test_fit_goes_on_from_the_present_weights(points):
+def test_fit_starts_from_the_present_weights(points):
     model = vae()
     first = sg.fit(model, points, epochs=5, seed=0)
     second = sg.fit(model, points, epochs=1, seed=1)
@@ -226,7 +226,7 @@ def test_fit_goes_on_from_the_present_weights(points):
     assert [log["epochs"] for log in model.training_log] == [5, 1]
 
 
-def test_a_generator_whose_turn_comes_rarely_moves_in_a_loop_of_short_calls(points):
+def test_a_generator_that_moves_rarely_also_moves_in_a_loop_of_short_calls(points):
     gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=5, rng=0)
     seen = []
     for _ in range(5):
@@ -235,7 +235,7 @@ def test_a_generator_whose_turn_comes_rarely_moves_in_a_loop_of_short_calls(poin
     assert [step for step, moved in enumerate(seen, 1) if moved] == [5, 10, 15, 20]
 
 
-def test_the_default_rates_of_a_call_fall_over_the_moves_that_it_has(points):
+def test_the_default_rates_of_a_call_fall_over_its_moves(points):
     """Nine steps a call and a move in every fifth: 1, 2, 2 and then 2 moves, of 7 in 36 steps."""
     gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=5, rng=0)
     for _ in range(4):
@@ -244,7 +244,7 @@ def test_the_default_rates_of_a_call_fall_over_the_moves_that_it_has(points):
     assert [rate["steps"] for rate in rates] == [1, 2, 2, 2]
 
 
-def test_a_warm_up_goes_on_from_call_to_call(points):
+def test_a_warm_up_continues_in_the_next_call(points):
     model = vae(warm_up=12, beta=2.0)
     seen = Recorder(model)
     for _ in range(3):
@@ -258,8 +258,8 @@ def test_a_warm_up_goes_on_from_call_to_call(points):
 def test_one_seed_in_two_calls_repeats_neither_order_nor_noise(points):
     model, again = vae(), vae()
     seen, other = Recorder(model), Recorder(again)
-    for one in (model, model, again, again):
-        sg.fit(one, points, epochs=1, seed=0)
+    for trained in (model, model, again, again):
+        sg.fit(trained, points, epochs=1, seed=0)
     half = len(seen.batches) // 2
     assert all(np.array_equal(a, b) for a, b in zip(seen.batches, other.batches, strict=True))
     assert seen.states == other.states
@@ -267,7 +267,7 @@ def test_one_seed_in_two_calls_repeats_neither_order_nor_noise(points):
     assert len(set(seen.states)) == len(seen.states)
 
 
-def test_what_callbacks_are_told_of_steps_begins_with_each_call(points):
+def test_the_steps_that_callbacks_see_start_at_0_in_each_call(points):
     model = vae()
     for _ in range(2):
         seen = Seen()
@@ -275,7 +275,7 @@ def test_what_callbacks_are_told_of_steps_begins_with_each_call(points):
         assert [call[2] for call in seen.calls if call[0] == "step"] == [1, 2, 3]
 
 
-def test_copies_and_files_know_how_far_a_model_was_trained(points):
+def test_copies_and_files_have_the_steps_trained(points):
     model, file = vae(), io.BytesIO()
     assert model.steps_trained == 0
     sg.fit(model, points, epochs=2, batch_size=100, seed=0)
@@ -283,11 +283,11 @@ def test_copies_and_files_know_how_far_a_model_was_trained(points):
     sg.save(model, file)
     twin = copy.deepcopy(model)
     sg.fit(twin, points, epochs=1, batch_size=100, seed=0)
-    counts = [one.steps_trained for one in (model, sg.load(file.getvalue()), twin)]
+    counts = [x.steps_trained for x in (model, sg.load(file.getvalue()), twin)]
     assert counts == [12, 12, 15]
 
 
-def test_the_steps_of_a_training_are_those_whose_weights_the_model_has(points):
+def test_steps_trained_are_those_of_the_weights_that_the_model_has(points):
     model, steps = vae(), []
 
     class Stop(Callback):
@@ -335,7 +335,7 @@ def test_the_learning_rate_of_a_gan_decays_to_nothing_over_the_run(points, small
 
 def test_with_k_discriminator_steps_the_generators_rate_falls_over_its_own_moves(points):
     gan = sg.models.gan((2,), latent=2, hidden=(4,), discriminator_steps=3, rng=0)
-    steps = {p: one.learning_rate.steps for p, one in gan.optimizers(60).items()}
+    steps = {player: x.learning_rate.steps for player, x in gan.optimizers(60).items()}
     assert steps == {"discriminator": 60, "generator": 20}
 
 
@@ -390,7 +390,7 @@ def test_a_learning_rate_that_is_far_too_high_ends_in_our_error_without_warnings
 
 
 class Poison:
-    """An optimizer whose last step spoils the weights, where no loss will see it."""
+    """An optimizer whose last step spoils the weights, after the last loss."""
 
     def __init__(self, at):
         self.at = at
@@ -417,7 +417,7 @@ def test_data_on_a_huge_scale_end_in_advice_to_scale_them(points):
         sg.fit(vae(), points.astype(float) * 1e39, epochs=1, seed=0)
 
 
-def test_a_scaler_of_other_data_is_told_of_where_training_diverges(points):
+def test_a_scaler_of_other_data_is_named_where_training_diverges(points):
     model = vae(scaler=sg.data.Scaler.standard(points))
     far = pytest.warns(errors.ScaleWarning, match="scaled by its standard scaler")
     with far, pytest.raises(errors.DivergedError, match=r"scaled, reaches .*, so fit the scaler"):
@@ -488,7 +488,7 @@ def test_progress_is_a_line_an_epoch_where_there_is_no_terminal(points, capsys):
     assert "reconstruction" in lines[0]
 
 
-def test_a_schedule_is_given_the_step_counted_from_zero(points):
+def test_a_schedule_gets_the_step_counted_from_zero(points):
     asked = []
 
     def schedule(step):
@@ -506,7 +506,7 @@ def digits_by_label(n=60):
 
 
 @pytest.mark.parametrize("recipe", [sg.models.vae, sg.models.gan])
-def test_a_conditional_model_trains_with_labels_and_gives_examples_of_those_asked_for(recipe):
+def test_a_conditional_model_trains_with_labels_and_samples_the_requested_labels(recipe):
     x, labels = digits_by_label()
     model = recipe((28, 28, 1), hidden=(8,), latent=2, n_labels=10, rng=0)
     before = vectors(model)
@@ -538,7 +538,7 @@ def test_labels_that_do_not_fit_are_refused_before_any_work(labels, error, words
     assert np.array_equal(before[0], vectors(model)[0])
 
 
-def test_labels_for_a_model_that_joins_none_are_refused():
+def test_labels_for_a_model_without_labels_are_refused():
     x, labels = digits_by_label()
     model = sg.models.vae((28, 28, 1), hidden=(8,), latent=2, rng=0)
     with pytest.raises(errors.OptionError, match="no JoinLabels layer"):
@@ -555,8 +555,8 @@ def test_the_average_is_that_of_the_weights_after_each_step(points):
     model = vae()
     sg.fit(model, points, epochs=2, batch_size=100, seed=0, average=0.8, callbacks=[Collect()])
     weights = np.longdouble(0.8) ** np.arange(len(seen))[::-1]
-    wanted = (weights[:, None] * seen).sum(axis=0) / weights.sum()
-    np.testing.assert_allclose(model.vector, wanted.astype(float), rtol=2e-5)
+    expected = (weights[:, None] * seen).sum(axis=0) / weights.sum()
+    np.testing.assert_allclose(model.vector, expected.astype(float), rtol=2e-5)
     assert model.training_log[-1]["average"] == 0.8
 
 
@@ -612,7 +612,7 @@ def test_an_average_that_makes_no_sense_is_refused(bad, points):
         sg.fit(vae(), points, epochs=1, average=bad)
 
 
-def test_a_schedule_that_gives_no_rate_is_named_with_its_step(points):
+def test_a_schedule_that_returns_no_rate_is_named_with_its_step(points):
     falls = sg.optim.Adam(lambda step: 1e-3 if step < 2 else float("nan"))
     with pytest.raises(errors.OptionError, match=r"returned nan at step 2, wants a finite number"):
         sg.fit(vae(), points, epochs=1, batch_size=100, seed=0, optimizer=falls)
@@ -643,15 +643,15 @@ GIVEN = {
     "whole numbers": BYTES,
     "float64": BYTES / 3,
     "big-endian": (BYTES / 3).astype(">f2"),
-    "every other one": np.repeat(BYTES, 2, axis=0).astype(np.uint8)[::2],
+    "every other row": np.repeat(BYTES, 2, axis=0).astype(np.uint8)[::2],
     "columns": np.asfortranarray(BYTES.astype(np.float16)),
     "a list": BYTES.tolist(),
 }
 
 
 @pytest.mark.parametrize("name", GIVEN)
-def test_data_of_any_dtype_train_as_if_they_had_been_converted_at_first(name):
-    """With enough steps for some to be replayed, and in validation too."""
+def test_data_of_any_dtype_train_like_converted_data(name):
+    """In replayed steps and in validation too."""
     left = []
     given = GIVEN[name]
     for x in (given, np.ascontiguousarray(given, dtype=np.float32)):
@@ -674,7 +674,7 @@ def test_the_memory_of_training_and_validation_does_not_grow_with_the_data(dtype
     assert peaks[2] - peaks[1] < 3_600 * 40  # bytes an example, of which x has 400 and more
 
 
-def test_an_error_tells_of_all_the_data_where_a_chunk_shows_it(monkeypatch):
+def test_an_error_describes_all_the_data_though_a_chunk_shows_it(monkeypatch):
     monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 10)
     model = sg.models.vae((2, 2, 1), latent=2, hidden=(4,), rng=0)
     x = np.zeros((90, 2, 2, 1), np.uint8)
@@ -694,7 +694,7 @@ def test_a_validation_loss_that_overflows_is_infinite(points):
 
 
 @pytest.mark.filterwarnings("ignore::scratchgen.ground.errors.ScaleWarning")  # meant
-def test_training_goes_on_where_numpy_is_told_to_raise_at_an_underflow(points):
+def test_training_works_where_numpy_is_set_to_raise_at_an_underflow(points):
     tiny = points * np.float32(1e-30)
     with np.errstate(all="raise"), by_formulas():
         history = sg.fit(vae(), tiny, epochs=2, seed=0, validation=tiny)

@@ -1,4 +1,4 @@
-"""A part of a user's own that gives a wrong shape is named, whoever would notice first."""
+"""A user's part that returns a wrong shape is named, wherever the shape would cause an error."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ LATE = 30  # passes: by then steps are replayed
 
 @dataclass(frozen=True, eq=False)
 class Own(nn.Layer):
-    """The identity, until `verb` has been called `after` times: then that gives `wrong` of it."""
+    """The identity; after `after` calls, `verb` returns `wrong` of its result."""
 
     verb: str
     wrong: Any
@@ -85,7 +85,7 @@ def test_a_layer_is_named(verb, array, wrong, after, way):
 @EITHER_WAY
 @pytest.mark.parametrize(("verb", "array"), [("tangent", "v"), ("tangent_backward", "u")])
 @pytest.mark.parametrize("after", [0, LATE])
-def test_so_it_is_under_a_penalty(verb, array, after, way):
+def test_a_layer_is_named_under_a_penalty(verb, array, after, way):
     text = rf"^Own\(\)\.{verb} gave {array} of shape \(8, 4\), float32, wants shape \(8, 5\)$"
     with way(), pytest.raises(ShapeError, match=text):
         train(gan(Own(verb, WRONG["a column less"][0], after), penalty="gradient_penalty"))
@@ -93,7 +93,7 @@ def test_so_it_is_under_a_penalty(verb, array, after, way):
 
 @EITHER_WAY
 @pytest.mark.parametrize("verb", ["forward", "backward", "tangent", "tangent_backward"])
-def test_so_it_is_in_a_residual_block_and_in_a_network_within(verb, way):
+def test_a_layer_is_named_in_a_residual_block_and_in_a_nested_network(verb, way):
     for around in (nn.Residual, lambda layer: nn.Network((5,), layer)):
         layer = around(Own(verb, lambda x: x.T.copy()))
         with way(), pytest.raises(ShapeError, match=rf"^Own\(\)\.{verb} gave"):
@@ -101,7 +101,7 @@ def test_so_it_is_in_a_residual_block_and_in_a_network_within(verb, way):
 
 
 @EITHER_WAY
-def test_a_backward_that_gives_nothing_is_named_and_is_no_identity(way):
+def test_a_backward_that_returns_none_is_named_and_not_taken_as_an_identity(way):
     with way(), pytest.raises(ShapeError, match=r"^Own\(\)\.backward gave no dx, wants"):
         train(vae(Own("backward", lambda dx: None)))
     train(vae(Own("forward", lambda y: y)))  # the first layer that learns is asked for no dx
@@ -109,7 +109,7 @@ def test_a_backward_that_gives_nothing_is_named_and_is_no_identity(way):
 
 @EITHER_WAY
 @pytest.mark.parametrize("dtype", ["float64", "float16", ">f4", ">f8", "int64", "bool"])
-def test_numbers_of_another_kind_are_taken_as_those_of_the_model(dtype, way):
+def test_numbers_of_another_dtype_are_converted_to_the_models(dtype, way):
     model = vae(Own("forward", lambda x: np.sign(x).clip(0).astype(dtype)))
     same = vae(Own("forward", lambda x: np.sign(x).clip(0)))
     with way():
@@ -129,13 +129,13 @@ NO_NUMBERS = {
 @EITHER_WAY
 @pytest.mark.parametrize("after", [0, LATE])
 @pytest.mark.parametrize(("wrong", "error", "text"), NO_NUMBERS.values(), ids=NO_NUMBERS)
-def test_a_layer_that_gives_no_numbers_is_named(wrong, error, text, after, way):
+def test_a_layer_that_returns_no_numbers_is_named(wrong, error, text, after, way):
     with way(), pytest.raises(error, match=rf"^dx of Own\(\)\.backward {text}"):
         train(vae(Own("backward", wrong, after)))
 
 
 class Buffered(Own):
-    """Gives the same memory in every pass."""
+    """Returns the same memory in every pass."""
 
     def _given(self, verb, x):
         buffer = vars(self).setdefault(f"{verb} {x.shape}", np.empty_like(x))
@@ -145,8 +145,8 @@ class Buffered(Own):
 
 @EITHER_WAY
 @pytest.mark.parametrize("penalty", [None, "gradient_penalty"])
-def test_a_layer_may_give_the_same_memory_in_every_pass(penalty, way):
-    """Real and fake pass go through a discriminator one after the other, and then back."""
+def test_a_layer_may_return_the_same_memory_in_every_pass(penalty, way):
+    """The real and the fake pass run forward one after the other, and then backward."""
     model, same = gan(Buffered("", None), penalty=penalty), gan(penalty=penalty)
     with way():
         train(model)
@@ -155,7 +155,7 @@ def test_a_layer_may_give_the_same_memory_in_every_pass(penalty, way):
 
 
 class Descending:
-    """Gradient descent that gives new parameters, or writes them in place and gives those."""
+    """Gradient descent that returns new parameters, or writes in place and returns those."""
 
     def __init__(self, in_place: bool) -> None:
         self.in_place = in_place
@@ -174,7 +174,7 @@ class Descending:
 
 
 @EITHER_WAY
-def test_an_optimizer_that_gives_new_parameters_is_told_to_write_them(way):
+def test_an_optimizer_that_returns_new_parameters_is_refused(way):
     x, model = np.zeros((8, 4), "float32"), vae()
     text = r"^Descending\.update returned an array, wants theta written in place"
     with way(), pytest.raises(KindError, match=text):
@@ -198,7 +198,7 @@ class Read(distributions.FixedGaussian):
 
 
 READ = {
-    "one for all": (lambda raw: raw[:1], ShapeError, r"gave x of shape \(1, 4\), .* \(3, 4\)"),
+    "a single row": (lambda raw: raw[:1], ShapeError, r"gave x of shape \(1, 4\), .* \(3, 4\)"),
     "transposed": (lambda raw: raw.T, ShapeError, r"gave x of shape \(4, 3\), .* \(3, 4\)"),
     "nothing": (lambda raw: None, KindError, "is None"),
     "text": (lambda raw: raw.astype(str), KindError, "is of dtype <U32"),
@@ -219,7 +219,7 @@ def test_a_likelihood_whose_examples_are_wrong_is_named(wrong, error, text, way,
 
 
 class Likely(distributions.FixedGaussian):
-    """A likelihood that gives wrong arrays."""
+    """A likelihood that returns wrong arrays."""
 
     wrong: ClassVar[Any] = (None, None)
 
@@ -273,7 +273,7 @@ def test_a_game_is_named(what, way):
 
 
 class Strict(losses.R1):
-    """A penalty that gives wrong arrays."""
+    """A penalty that returns wrong arrays."""
 
     def points(self, real, fake, rng):
         return real[:, :-1] if self.weight == 1 else real

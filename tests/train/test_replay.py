@@ -1,4 +1,4 @@
-"""Replayed steps are those that Python would have run, to the last bit, whatever the model."""
+"""Replayed steps give the bits of steps by Python, for every model."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ needs_numba = pytest.mark.skipif(
 
 
 def layers_of(*between):
-    """From 6 numbers to 10, with those layers between two dense ones."""
+    """Two dense layers, from 6 numbers to 10, with the given layers between them."""
     return [nn.Dense(6, 5), *between, nn.Dense(5, 10)]
 
 
@@ -60,7 +60,7 @@ def tied():
 
 @dataclass(frozen=True, eq=False)
 class Doubled(nn.Dense):
-    """A layer of a user's own, which computes by itself."""
+    """A user's layer that computes without kernels."""
 
     def forward(self, p, x, tape):
         return 2 * super().forward(p, x, tape)
@@ -71,7 +71,7 @@ class Doubled(nn.Dense):
 
 @dataclass(frozen=True, eq=False)
 class Shaken(nn.Layer):
-    """Another: it draws, keeps a count, and returns what it was given where nothing is to do."""
+    """A user's layer that draws and has a state; outside training it returns its input itself."""
 
     def state(self):
         return {"passes": ((1,), 0.0)}
@@ -94,7 +94,7 @@ class Shaken(nn.Layer):
 
 @dataclass(frozen=True, eq=False)
 class Labelled(nn.Layer):
-    """Another, which reads what the pass was given."""
+    """A user's layer that reads labels and step from the tape."""
 
     def forward(self, p, x, tape):
         return x + tape.labels[:, None].astype(x.dtype) + x.dtype.type(tape.step % 3)
@@ -105,7 +105,7 @@ class Labelled(nn.Layer):
 
 @dataclass(frozen=True, eq=False)
 class Masked(nn.Layer):
-    """Another, which draws once in a pass, as the tape has forgotten the last."""
+    """A user's layer that draws a mask if the tape has none: once in each pass."""
 
     def forward(self, p, x, tape):
         try:
@@ -119,7 +119,7 @@ class Masked(nn.Layer):
 
 
 class Pair(NamedTuple):
-    """What a tangent_backward may give as well."""
+    """A tangent_backward may return this instead of a namespace."""
 
     x: np.ndarray
     u: np.ndarray
@@ -127,7 +127,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Chatty(Shaken):
-    """Another, whose settle gives something."""
+    """A user's layer whose settle returns something."""
 
     def tangent_backward(self, p, dy, dv, tape, g=None, need_dx=True):
         return Pair(dy, dv)
@@ -138,7 +138,7 @@ class Chatty(Shaken):
 
 
 class OwnLikelihood(distributions.MeanSquaredError):
-    """A likelihood of a user's own."""
+    """A user's likelihood."""
 
     def log_prob(self, x, raw):
         return 0.5 * super().log_prob(x, raw)
@@ -151,13 +151,13 @@ class OwnLikelihood(distributions.MeanSquaredError):
 
 
 class OwnPenalty(losses.R1):
-    """A penalty of a user's own, at points that it draws."""
+    """A user's penalty, at points that it draws."""
 
     def points(self, real, fake, rng):
         return real + rng.standard_normal(real.shape).astype(real.dtype)
 
     def value_and_gradient(self, slope, dvalue):
-        return tuple(2 * one for one in super().value_and_gradient(slope, dvalue))
+        return tuple(2 * x for x in super().value_and_gradient(slope, dvalue))
 
 
 OWN_GAME = losses.AdversarialLoss(
@@ -185,10 +185,10 @@ MODELS = {
     "tied": tied,
     "maxout": lambda: vae(nn.Dense(5, 10), nn.Maxout()),
     "own layers": lambda: vae(Doubled(5, 5), nn.ReLU(), Shaken()),
-    "own layers within": lambda: vae(residual(Doubled(5, 5), Shaken()), nn.Dropout(0.3)),
+    "own layers in a block": lambda: vae(residual(Doubled(5, 5), Shaken()), nn.Dropout(0.3)),
     "own layers in a critic": lambda: gan(Shaken(), Doubled(5, 5), nn.Tanh(), penalty="r1"),
-    "own layers that note": lambda: vae(Masked()),
-    "own layers that say more": lambda: gan(Chatty(), nn.Tanh(), penalty="r1"),
+    "own layers that write on the tape": lambda: vae(Masked()),
+    "own layers that return more": lambda: gan(Chatty(), nn.Tanh(), penalty="r1"),
     "own likelihood": lambda: vae(nn.Dropout(0.3), likelihood=OwnLikelihood()),
     "own game": lambda: gan(nn.Dropout(0.3), loss=OWN_GAME),
     "own penalty": lambda: gan(nn.Tanh(), penalty=OwnPenalty(2.0)),
@@ -230,7 +230,7 @@ DTYPE = float  # of them
 
 
 def trained(model, replay, monkeypatch, which=by_loops, **settings):
-    """All that training leaves, and how often a plan ran. Batches of 7, 6 and 6."""
+    """Weights, history, and how often a plan ran, after training on batches of 7, 6 and 6."""
     replayed = []
     run = Plan.run
     monkeypatch.setattr(Plan, "run", lambda plan: replayed.append(plan) or run(plan))
@@ -243,50 +243,49 @@ def trained(model, replay, monkeypatch, which=by_loops, **settings):
 
 
 def compare(build, monkeypatch, **settings):
-    """How often a plan ran where it may, if that left what steps by Python leave."""
-    wanted = trained(build(), False, monkeypatch, **settings)
+    """Expect the same bits with and without replay; returns how often a plan ran."""
+    expected = trained(build(), False, monkeypatch, **settings)
     found = trained(build(), True, monkeypatch, **settings)
-    assert wanted[2] == 0
-    assert found[:2] == wanted[:2]
+    assert expected[2] == 0
+    assert found[:2] == expected[:2]
     return found[2]
 
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("name", MODELS)
-def test_replayed_steps_leave_what_run_ones_leave(name, which, monkeypatch):
+def test_replayed_steps_give_the_bits_of_steps_by_python(name, which, monkeypatch):
     assert compare(MODELS[name], monkeypatch, which=which) >= 8
 
 
 @needs_numba
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
-def test_so_they_do_with_every_optimizer(optimizer, monkeypatch):
+def test_replays_give_the_same_bits_with_every_optimizer(optimizer, monkeypatch):
     assert compare(lambda: vae(nn.Tanh()), monkeypatch, optimizer=optimizer) >= 15
 
 
 @needs_numba
-def test_so_they_do_for_averages_and_on_threads(monkeypatch):
+def test_replays_give_the_same_bits_with_averages_and_threads(monkeypatch):
     monkeypatch.setattr(plans, "FINE", 1)
     with sg.threads(2):
         assert compare(lambda: gan(nn.ReLU()), monkeypatch, average=0.9) >= 15
 
 
 @needs_numba
-def test_so_they_do_where_numpy_multiplies(monkeypatch):
+def test_replays_give_the_same_bits_where_numpy_multiplies(monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.products.ours_are_faster", lambda: False)
     assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
 
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16])
-def test_so_they_do_where_each_batch_is_converted(dtype, which, monkeypatch):
+def test_replays_give_the_same_bits_where_each_batch_is_converted(dtype, which, monkeypatch):
     monkeypatch.setitem(globals(), "DTYPE", dtype)
     assert compare(lambda: vae(nn.ReLU()), monkeypatch, which=which) >= 15
 
 
 @needs_numba
 @pytest.mark.parametrize("n", [16, 19, 44, 45])
-def test_batches_of_both_sizes_are_replayed_soon_with_layers_of_ones_own(n, monkeypatch):
-    """All but the first two of each size, of which a plan is made."""
+def test_all_but_two_batches_of_each_size_are_replayed_with_a_users_layer(n, monkeypatch):
     monkeypatch.setitem(globals(), "COUNT", n)
     replayed = []
     run = Plan.run
@@ -299,7 +298,7 @@ def test_batches_of_both_sizes_are_replayed_soon_with_layers_of_ones_own(n, monk
 
 
 class Within(nn.Residual):
-    """A block of a user's own, which computes by itself."""
+    """A user's residual block that computes without kernels."""
 
     def forward(self, p, x, tape):
         return super().forward(p, x, tape) * 2 - x
@@ -310,11 +309,11 @@ class Within(nn.Residual):
 
 
 @pytest.mark.parametrize("layers", [(nn.Tanh(),), (Doubled(5, 5), nn.ReLU())])
-def test_a_block_of_ones_own_runs_with_all_within_it(layers, monkeypatch):
+def test_a_users_residual_block_runs_with_all_layers_in_it(layers, monkeypatch):
     assert compare(lambda: vae(Within(nn.Network((5,), *layers))), monkeypatch) >= 15
 
 
-def test_a_layer_of_ones_own_may_stand_in_two_places(monkeypatch):
+def test_a_users_layer_may_be_used_in_two_places(monkeypatch):
     def build():
         layer = Doubled(5, 5)
         return vae(layer, nn.Tanh(), residual(layer), Shaken())
@@ -323,9 +322,9 @@ def test_a_layer_of_ones_own_may_stand_in_two_places(monkeypatch):
 
 
 @needs_numba
-def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
+def test_a_layer_that_returns_another_shape_in_a_replay_is_refused(monkeypatch):
     class Growing(Shaken):
-        """Its forward is what the others make of it, and then one row too many."""
+        """Its forward returns one row too many, from some step on."""
 
         def forward(self, p, x, tape):
             return np.concatenate([x, x[:1]]) if p.passes[0] > 20 else x
@@ -338,7 +337,7 @@ def test_a_layer_that_gives_another_shape_in_a_replay_is_refused(monkeypatch):
 
 @needs_numba
 @pytest.mark.parametrize("count", [17, 19])  # of 6, 6 and 5, or 7, 6 and 6
-def test_a_layer_of_ones_own_is_given_the_labels_of_its_own_batch(count, monkeypatch):
+def test_a_users_layer_gets_the_labels_of_its_batch(count, monkeypatch):
     def build():
         encoder = nn.Network((4,), Labelled(), nn.Dense(4, 4))
         decoder = nn.Network((2,), nn.JoinLabels(3, 2), nn.Dense(4, 4))
@@ -350,9 +349,9 @@ def test_a_layer_of_ones_own_is_given_the_labels_of_its_own_batch(count, monkeyp
 
 @needs_numba
 @pytest.mark.parametrize("early", [True, False])
-def test_a_gradient_that_comes_only_sometimes_is_refused(early, monkeypatch):
+def test_a_gradient_that_is_sometimes_missing_is_refused(early, monkeypatch):
     class Sometimes(Shaken):
-        """Its backward gives nothing, once it has seen enough, or until then."""
+        """Its backward returns None after some passes, or before."""
 
         def backward(self, p, dy, tape, g=None, need_dx=True):
             return None if (p.passes[0] > 20) == early else dy
@@ -363,7 +362,7 @@ def test_a_gradient_that_comes_only_sometimes_is_refused(early, monkeypatch):
 
 
 @needs_numba
-def test_a_settle_of_one_object_alone_is_called_in_each_step(monkeypatch):
+def test_a_settle_that_was_set_on_one_layer_object_is_called_in_each_step(monkeypatch):
     counts = []
     for replay in (False, True):
         calls = []
@@ -375,7 +374,7 @@ def test_a_settle_of_one_object_alone_is_called_in_each_step(monkeypatch):
 
 
 class Own(optim.SGD):
-    """An optimizer of a user's own."""
+    """A user's optimizer."""
 
     def move(self, theta, g, memory, numbers):
         theta -= 1e-3 * g
@@ -383,7 +382,7 @@ class Own(optim.SGD):
 
 @needs_numba
 @pytest.mark.parametrize("wrapped", [0, 1, 2])
-def test_an_optimizer_of_ones_own_may_stand_in_others(wrapped, monkeypatch):
+def test_a_users_optimizer_may_be_wrapped_in_ours(wrapped, monkeypatch):
     optimizer = Own()
     for _ in range(wrapped):
         optimizer = optim.ClipNorm(optimizer, 0.1)
@@ -391,7 +390,7 @@ def test_an_optimizer_of_ones_own_may_stand_in_others(wrapped, monkeypatch):
 
 
 class OwnAdam(optim.Adam):
-    """Another, which remembers what Adam does, and more."""
+    """A user's optimizer whose memory is that of Adam and a count of calls."""
 
     def memory(self, theta):
         memory = super().memory(theta)
@@ -403,13 +402,13 @@ class OwnAdam(optim.Adam):
         super().update(theta, gradient * memory.calls, memory)
 
 
-def test_an_optimizer_of_ones_own_may_be_one_of_ours_with_another_update(monkeypatch):
+def test_a_users_optimizer_may_override_the_update_of_ours(monkeypatch):
     assert compare(lambda: vae(nn.ReLU()), monkeypatch, optimizer=OwnAdam()) >= 15
 
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("kind", [sg.models.vae, sg.models.wgan_gp])
-def test_so_they_do_with_labels(kind, which, monkeypatch):
+def test_replays_give_the_same_bits_with_labels(kind, which, monkeypatch):
     def build():
         return kind((4,), latent=2, hidden=(5,), n_labels=3, rng=0)
 
@@ -428,7 +427,7 @@ CHANGES = {
 
 
 def quieter(model):
-    """The critic's layers, with less noise."""
+    """Replace the critic by a critic with less noise."""
     old = model.discriminator
     layers = (nn.GaussianNoise(0.01) if isinstance(one, nn.GaussianNoise) else one
               for one in old.layers)  # fmt: skip
@@ -437,7 +436,7 @@ def quieter(model):
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_callback_changes_counts(name, which, monkeypatch):
+def test_a_change_by_a_callback_takes_effect(name, which, monkeypatch):
     of_vae = name != "networks" and hasattr(vae(), name)
     build = (lambda: vae(nn.ReLU())) if of_vae else (lambda: gan(nn.GaussianNoise(1.0), nn.ReLU()))
 
@@ -464,7 +463,7 @@ def shorter(run):
 
 
 @pytest.mark.parametrize("put", [slower, another_kind, shorter])
-def test_an_optimizer_or_an_average_that_a_callback_puts_in_is_what_goes_on(put, monkeypatch):
+def test_an_optimizer_or_average_set_by_a_callback_takes_effect(put, monkeypatch):
     def change(run):
         if run.epoch == 5:
             put(run)
@@ -482,7 +481,7 @@ def with_another_layer(model):
     object.__setattr__(network, "layers", layers)
 
 
-SET = {  # what is set though it is frozen, in models and optimizers
+FROZEN = {  # changes of frozen settings, in models and optimizers
     "layer": lambda model, _: object.__setattr__(layer_norm(model), "eps", 0.5),
     "method": lambda model, _: object.__setattr__(
         layer_norm(model), "settle", lambda p, tape: np.copyto(p.gamma, p.gamma / 2)
@@ -500,22 +499,22 @@ SET = {  # what is set though it is frozen, in models and optimizers
 
 
 class Halved(nn.LayerNorm):
-    """A layer of a user's own."""
+    """A user's layer."""
 
     def backward(self, p, dy, tape, g=None, need_dx=True):
         dx = super().backward(p, dy, tape, g, need_dx)
         return None if dx is None else dx / 2
 
 
-@pytest.mark.parametrize("name", SET)
-def test_a_setting_counts_that_is_written_though_it_is_frozen(name, monkeypatch):
+@pytest.mark.parametrize("name", FROZEN)
+def test_a_change_of_a_frozen_setting_takes_effect(name, monkeypatch):
     left = []
     for replay in (False, True):
         optimizer = optim.ClipNorm(optim.Adam(optim.Cosine(1e-2, 20)), 0.1)
 
         def change(run, optimizer=optimizer):
             if run.epoch == 5:
-                SET[name](run.model, optimizer)
+                FROZEN[name](run.model, optimizer)
 
         model = vae(nn.LayerNorm(5), nn.Tanh())
         found = trained(model, replay, monkeypatch, optimizer=optimizer, callbacks=[change])
@@ -540,7 +539,7 @@ def test_labels_that_a_callback_writes_are_checked_before_a_loop_trusts_them(lab
 
 
 class Twice(losses.R1):
-    """A penalty of a user's own."""
+    """A user's penalty."""
 
     def value_and_gradient(self, slope, dvalue):
         each, u = super().value_and_gradient(slope, dvalue)
@@ -549,7 +548,7 @@ class Twice(losses.R1):
 
 @pytest.mark.parametrize("name", ["objective", "settle"])
 @pytest.mark.parametrize("early", [True, False])
-def test_a_method_that_was_put_in_the_place_of_one_is_called(name, early, monkeypatch):
+def test_a_method_set_on_the_model_object_is_called_in_each_step(name, early, monkeypatch):
     calls = []
 
     def put(model):
@@ -571,7 +570,7 @@ def test_a_method_that_was_put_in_the_place_of_one_is_called(name, early, monkey
     assert replayed == (0 if early else pytest.approx(8, abs=4))
 
 
-def test_another_vector_is_refused_as_in_a_step_by_python(monkeypatch):
+def test_a_new_parameter_vector_is_refused_in_a_replay_too(monkeypatch):
     class Swap(sg.train.Callback):
         def on_step(self, run):
             if run.steps == 12:
@@ -589,12 +588,12 @@ class HalfR1(losses.R1):
         return real[: len(real) // 2]
 
 
-def test_a_penalty_may_have_points_of_its_own(monkeypatch):
+def test_a_penalty_may_use_fewer_points_than_examples(monkeypatch):
     assert compare(lambda: gan(nn.ReLU(), penalty=HalfR1(2.0)), monkeypatch) >= 15
 
 
 @pytest.mark.parametrize("hashable", [True, False])
-def test_what_a_callback_puts_in_may_compute_by_itself(hashable, monkeypatch):
+def test_a_callback_may_set_a_users_penalty(hashable, monkeypatch):
     def change(run):
         run.model.penalty = Twice(3.0)
 
@@ -605,7 +604,7 @@ def test_what_a_callback_puts_in_may_compute_by_itself(hashable, monkeypatch):
 
 @dataclass
 class Loose(losses.Penalty):
-    """A penalty of a user's own that has no hash, and counts."""
+    """A user's penalty that has no hash, and counts its calls."""
 
     weight: float = 1.0
     name = "loose"
@@ -623,7 +622,7 @@ class Loose(losses.Penalty):
 
 
 @pytest.mark.parametrize("put", [lambda: Loose(5.0), lambda: Loose(1.0), lambda: losses.R1(5.0)])
-def test_what_has_no_hash_may_be_put_in_the_place_of_its_like(put, monkeypatch):
+def test_a_penalty_without_a_hash_may_be_replaced(put, monkeypatch):
     def change(run):
         if run.epoch == 4:
             run.model.penalty = put()
@@ -633,7 +632,7 @@ def test_what_has_no_hash_may_be_put_in_the_place_of_its_like(put, monkeypatch):
 
 @dataclass(frozen=True, eq=False)
 class Turned(nn.Layer):
-    """A layer of a user's own, which gives arrays of every layout."""
+    """A user's layer that returns arrays of a different memory layout for each `way`."""
 
     def forward(self, p, x, tape):
         return [x[:, ::-1], np.asfortranarray(x), x[:, np.arange(x.shape[1])], x][self.way]
@@ -645,7 +644,7 @@ class Turned(nn.Layer):
 
 
 @pytest.mark.parametrize("way", range(4))
-def test_the_layout_of_what_a_layer_gives_is_kept(way, monkeypatch):
+def test_a_layer_may_return_arrays_of_any_memory_layout(way, monkeypatch):
     def build():
         return vae(Turned(way), nn.Dense(5, 5), Turned(way), shape=(40,))
 
@@ -653,7 +652,7 @@ def test_the_layout_of_what_a_layer_gives_is_kept(way, monkeypatch):
 
 
 class Fussy:
-    """An optimizer of a user's own, which takes no NaN."""
+    """A user's optimizer that fails if a gradient is not finite."""
 
     def memory(self, theta):
         return SimpleNamespace(t=0)
@@ -664,7 +663,7 @@ class Fussy:
 
 
 @pytest.mark.parametrize("build", [lambda: vae(nn.ReLU()), lambda: gan(nn.ReLU())])
-def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
+def test_a_users_optimizer_never_gets_a_gradient_that_is_not_finite(build, monkeypatch):
     def poison(run):
         if run.epoch == 5:
             run.model.vector[:] *= np.float32(1e20)
@@ -678,7 +677,7 @@ def test_an_own_optimizer_is_not_given_what_is_not_finite(build, monkeypatch):
     assert left[0] == left[1]
 
 
-def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
+def test_settings_that_change_in_every_step_do_not_fill_the_memory(monkeypatch):
     made = []
     init = StepEngine.__init__
     monkeypatch.setattr(
@@ -698,7 +697,7 @@ def test_choices_that_change_in_every_step_leave_little_behind(monkeypatch):
 
 
 @needs_numba
-def test_other_threads_and_references_get_steps_of_their_own(monkeypatch):
+def test_another_number_of_threads_has_plans_of_its_own(monkeypatch):
     def change(run):
         sg.set_threads(1 + len(run.history["loss"]) % 2)
 
@@ -716,11 +715,11 @@ def test_a_loss_that_stops_being_finite_ends_a_replayed_run():
     assert model.is_finite()
 
 
-CALLS: dict[str, int] = {}  # of verbs, by name
+CALLS: dict[str, int] = {}  # numbers of calls, by class and verb
 
 
 def counted(part, *verbs):
-    """The part, whose calls of those verbs are counted."""
+    """The part, with its calls of those verbs counted in CALLS."""
     for verb in verbs:
         method = getattr(part, verb)
 
@@ -734,7 +733,7 @@ def counted(part, *verbs):
 
 
 def rising(step):
-    """A schedule of a user's own."""
+    """A user's schedule."""
     CALLS["schedule"] = CALLS.get("schedule", 0) + 1
     return 1e-3 * (1 + step)
 
@@ -755,7 +754,7 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("name", COUNTED)
-def test_a_part_of_ones_own_is_asked_once_a_step_also_where_a_plan_is_compared(name, monkeypatch):
+def test_a_users_part_is_called_as_often_with_replay_as_without(name, monkeypatch):
     build, optimizer = COUNTED[name]
     counts = []
     for replay in (False, True):
@@ -770,7 +769,7 @@ def test_a_part_of_ones_own_is_asked_once_a_step_also_where_a_plan_is_compared(n
 
 @dataclass(frozen=True, eq=False)
 class Halving(nn.Layer):
-    """A layer of a user's own that writes into what it is given, on both ways."""
+    """A user's layer that writes into its input, forward and backward."""
 
     def forward(self, p, x, tape):
         x *= x.dtype.type(0.5)
@@ -783,7 +782,7 @@ class Halving(nn.Layer):
 
 @dataclass(frozen=True, eq=False)
 class Remembering(nn.Layer):
-    """Another, which adds what it has made in the pass before."""
+    """A user's layer that adds its output of the pass before."""
 
     def forward(self, p, x, tape):
         last = vars(self).get("last")
@@ -797,7 +796,7 @@ class Remembering(nn.Layer):
 
 @dataclass(frozen=True, eq=False)
 class Spectral(nn.Dense):
-    """Another, which writes its state in forward already."""
+    """A user's layer that writes its state in forward."""
 
     def state(self):
         return {"seen": ((1,), 0.0)}
@@ -813,9 +812,7 @@ class Spectral(nn.Dense):
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("kind", [Halving, Remembering, lambda: Spectral(5, 5)])
-def test_a_layer_of_ones_own_may_write_what_it_is_given_and_keep_what_it_made(
-    kind, which, monkeypatch
-):
+def test_a_users_layer_may_write_into_its_input_and_keep_its_output(kind, which, monkeypatch):
     build = lambda: vae(nn.Dense(5, 5), nn.Tanh(), kind(), nn.Dropout(0.3))  # noqa: E731
     assert compare(build, monkeypatch, which=which) >= 15
 
@@ -828,14 +825,14 @@ def test_random_numbers_are_drawn_in_the_order_of_the_layers(monkeypatch):
 
 
 class OwnModel(sg.models.VAE):
-    """A model of a user's own."""
+    """A user's model."""
 
     def minimise(self, turn):
         reports = super().minimise(turn)
         return {**reports, "kl": 2 * reports["kl"]}
 
 
-def test_a_model_of_ones_own_is_run_itself_without_a_word(monkeypatch, capsys):
+def test_a_users_model_is_never_replayed_and_nothing_is_printed(monkeypatch, capsys):
     def build():
         model = vae(nn.ReLU())
         return OwnModel(*model.networks.values(), model.likelihood, rng=0)
@@ -845,7 +842,7 @@ def test_a_model_of_ones_own_is_run_itself_without_a_word(monkeypatch, capsys):
 
 
 class Failing(Shaken):
-    """Another, which fails when it has been called so often."""
+    """A user's layer that fails at a certain call."""
 
     def forward(self, p, x, tape):
         CALLS["failing"] = CALLS.get("failing", 0) + 1
@@ -855,10 +852,10 @@ class Failing(Shaken):
 
 
 @pytest.mark.parametrize("turn", ["discriminator", "generator"])
-def test_a_step_that_is_broken_off_leaves_the_step_before_or_where_one_had_moved_the_epoch(
+def test_a_broken_off_step_leaves_the_last_step_or_the_last_epoch_if_a_player_had_moved(
     turn, monkeypatch
 ):
-    """A step passes it three times: with real and with fake examples, and in the other's turn."""
+    """A step calls it three times: with real and fake examples, and in the generator's turn."""
     left = []
     for replay in (False, True):
         CALLS.clear()
@@ -874,8 +871,8 @@ def test_a_step_that_is_broken_off_leaves_the_step_before_or_where_one_had_moved
 
 @pytest.mark.parametrize("error", [TimeoutError, KeyboardInterrupt])
 @pytest.mark.parametrize("where", ["__init__", "run"])
-def test_what_a_signal_raises_while_a_plan_is_made_or_compared_ends_the_run(where, error):
-    """As the handler of an alarm may, which no run holds back."""
+def test_an_exception_of_a_signal_handler_in_a_recorded_or_compared_step_ends_the_run(where, error):
+    """An alarm is no signal that a run holds back."""
 
     def alarm(*_):
         raise error("it is time")
@@ -904,16 +901,16 @@ def test_a_plan_is_compared_in_little_more_memory_than_a_step_changes():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     size = model.vector.nbytes
-    # a copy of the vector, and of the two that Adam has; and a chunk that is mostly untouched
+    # a copy of the vector and of Adam's two; and a chunk, of which most is not touched
     assert peaks[1] - peaks[0] < 4 * size + step_kinds.CHUNK + PAGE
 
 
-# which steps are replayed, and which are not
+# which steps are replayed
 
 
 @pytest.fixture
-def watched(monkeypatch):
-    """The Steps of all trainings, whose words are said anew; nobody looks at the text."""
+def engines(monkeypatch):
+    """The StepEngine of each training; reasons are printed again; the source counts as unedited."""
     made = []
     init = StepEngine.__init__
     monkeypatch.setattr(
@@ -926,9 +923,9 @@ def watched(monkeypatch):
     return made
 
 
-@pytest.mark.usefixtures("watched")
+@pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize(
-    ("replay", "said", "is_replayed"),
+    ("replay", "variable", "is_replayed"),
     [
         (True, None, True),
         (False, None, False),
@@ -939,18 +936,20 @@ def watched(monkeypatch):
         (False, "1", False),
     ],
 )
-def test_whoever_asks_gets_the_same_bits(replay, said, is_replayed, monkeypatch, capsys):
-    wanted = trained(gan(nn.ReLU()), False, monkeypatch)
-    if said is not None:
-        monkeypatch.setenv("SCRATCHGEN_REPLAY", said)
+def test_every_setting_of_replay_gives_the_same_bits(
+    replay, variable, is_replayed, monkeypatch, capsys
+):
+    expected = trained(gan(nn.ReLU()), False, monkeypatch)
+    if variable is not None:
+        monkeypatch.setenv("SCRATCHGEN_REPLAY", variable)
     found = trained(gan(nn.ReLU()), replay, monkeypatch)
-    assert found[:2] == wanted[:2]
+    assert found[:2] == expected[:2]
     assert (found[2] > 15) == is_replayed
     assert is_replayed or found[2] == 0
     assert capsys.readouterr().err == ""
 
 
-def test_any_other_answer_is_refused_before_any_work(monkeypatch):
+def test_other_values_of_replay_are_refused_before_any_work(monkeypatch):
     model = vae()
     for replay in ("yes", 1, 0):
         with pytest.raises(OptionError, match="wants True, False, or None"):
@@ -962,7 +961,7 @@ def test_any_other_answer_is_refused_before_any_work(monkeypatch):
 
 
 class OwnMomentum:
-    """An optimizer of a user's own, which remembers."""
+    """A user's optimizer with a memory."""
 
     def memory(self, theta):
         return {"v": np.zeros_like(theta), "t": 0, "theta": theta}
@@ -975,8 +974,8 @@ class OwnMomentum:
         theta -= np.float32(0.01) / memory["t"] * memory["v"]
 
 
-def left_by(steps):
-    """What training remembers, and where its stream of noise is."""
+def remembered_by(steps):
+    """All memories of a training, and the state of its noise."""
 
     def plain(memory):
         values = memory if isinstance(memory, dict) else vars(memory)
@@ -1070,10 +1069,10 @@ REFUSED = {
 @pytest.mark.parametrize("optimizer", [optim.Adam(optim.Cosine(1e-2, 20)), OwnMomentum()])
 @pytest.mark.parametrize("since", [1, 2, 3])
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_step_that_cannot_be_replayed_leaves_what_it_leaves_unrecorded(
-    name, since, optimizer, which, monkeypatch, watched, capsys
+def test_a_step_that_cannot_be_replayed_gives_the_bits_of_a_step_by_python(
+    name, since, optimizer, which, monkeypatch, engines, capsys
 ):
-    """It is the generator's turn that is broken off, when the discriminator has moved."""
+    """The generator's turn is broken off, after the discriminator has moved."""
     patch, reason = REFUSED[name]
     found = []
     settings = {"optimizer": optimizer, "average": 0.9, "which": which}
@@ -1082,7 +1081,7 @@ def test_a_step_that_cannot_be_replayed_leaves_what_it_leaves_unrecorded(
             patch(context, since)
             model = gan(nn.BatchNorm(5), nn.Dropout(0.3))
             left, history, replayed = trained(model, replay, context, **settings)
-        found.append((left, history, left_by(watched[-1])))
+        found.append((left, history, remembered_by(engines[-1])))
         assert replayed <= 1  # which was compared
     assert found[1] == found[0]
     err = capsys.readouterr().err
@@ -1092,7 +1091,7 @@ def test_a_step_that_cannot_be_replayed_leaves_what_it_leaves_unrecorded(
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_method_that_was_replaced_is_called_in_each_step(early, monkeypatch, watched, capsys):
+def test_a_replaced_method_is_called_in_each_step(early, monkeypatch, engines, capsys):
     calls, forward = [], nn.Tanh.forward
 
     def slower(self, p, x, tape):
@@ -1116,11 +1115,11 @@ def test_a_method_that_was_replaced_is_called_in_each_step(early, monkeypatch, w
     assert (left, history) == trained(vae(nn.Tanh()), False, monkeypatch)[:2]
 
 
-def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
+def test_a_debugger_sees_each_step(monkeypatch, engines, capsys):
     monkeypatch.undo()
     monkeypatch.setattr(permission, "SAID", set())
     monkeypatch.setattr("scratchgen.kernels.fingerprints.edited", list)
-    wanted, seen, before = trained(vae(nn.Tanh()), False, monkeypatch), [], sys.gettrace()
+    expected, seen, before = trained(vae(nn.Tanh()), False, monkeypatch), [], sys.gettrace()
 
     def follow(frame, _event, _arg):
         seen.extend([1] if frame.f_code is sg.models.VAE.minimise.__code__ else [])
@@ -1130,7 +1129,7 @@ def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
         found = trained(vae(nn.Tanh()), None, monkeypatch)
     finally:
         sys.settrace(before)
-    assert found == wanted
+    assert found == expected
     assert len(seen) == 24
     assert capsys.readouterr().err == (
         "scratchgen: steps run as they are written, and are not replayed: "
@@ -1139,7 +1138,7 @@ def test_a_debugger_sees_each_step(monkeypatch, watched, capsys):
 
 
 class Sparse(losses.R1):
-    """A penalty of a user's own, at as many points as it happens to draw."""
+    """A user's penalty, at a random number of points."""
 
     def points(self, real, fake, rng):
         CALLS["points"] = CALLS.get("points", 0) + 1
@@ -1147,14 +1146,14 @@ class Sparse(losses.R1):
         return real[: rng.integers(1, most)]
 
 
-def test_a_penalty_at_another_number_of_points_ends_replays(monkeypatch, watched, capsys):
+def test_a_penalty_at_another_number_of_points_ends_the_replays(monkeypatch, engines, capsys):
     found = []
     for replay in (False, True):
         CALLS.clear()
         model = gan(nn.Dropout(0.3), penalty=Sparse(2.0))
         left, history, replayed = trained(model, replay, monkeypatch, optimizer=OwnMomentum())
         assert (replayed > 4) == replay
-        found.append((left, history, left_by(watched[-1])))
+        found.append((left, history, remembered_by(engines[-1])))
     assert found[1] == found[0]
     assert re.search(r"points gave \d points, and \d before\n$", capsys.readouterr().err)
 
@@ -1172,7 +1171,7 @@ def test_actions_run_at_once_and_a_plan_does_them_in_their_order():
     assert seen == ["first", "second", "third"]
 
 
-def test_memory_that_only_a_step_has_is_strange_to_a_plan():
+def test_a_plan_does_not_know_memory_that_was_made_outside_kernels():
     workspace, mine, passing = Workspace(), np.zeros(3), np.zeros(3)
     with workspace.step():
         of_step = empty((3,), float)
@@ -1187,7 +1186,7 @@ def test_memory_that_only_a_step_has_is_strange_to_a_plan():
 
 
 @needs_numba
-def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_nothing():
+def test_a_thread_that_waits_in_vain_does_all_the_work_and_a_late_thread_none():
     x, out = np.arange(100_000.0), np.zeros(100_000)
     call = Call(kernels.add_scaled.definition.loop, (x, x, np.float64(2), out), 1e6)
     table = plans.Table([call, call], threads=2)
@@ -1202,7 +1201,7 @@ def test_a_thread_that_waits_in_vain_does_all_alone_and_who_comes_late_does_noth
 @pytest.mark.parametrize("name", ["picture", "free bits", "batch norm", "three moves",
                                   "gradient_penalty, ReLU", "r1, Tanh", "dropout"])  # fmt: skip
 def test_a_replayed_step_allocates_no_array(name):
-    """As many examples as make the smallest of its arrays, (N,), larger than what Python takes."""
+    """With so many examples that the smallest array, (N,), takes more memory than Python does."""
     if not ours_are_faster():
         pytest.skip("NumPy multiplies on this CPU, and makes arrays to add up in")
     examples, model = 5000, MODELS[name]()

@@ -1,4 +1,4 @@
-"""A run is one object: what is kept of it goes on to the same bits; `fit` is a loop around it."""
+"""A run resumes from its checkpoint with the same bits; `fit` is a loop around a run."""
 
 import contextlib
 import copy
@@ -46,8 +46,8 @@ def gan(**settings):
     return sg.models.gan((3,), **{**SMALL, **settings})
 
 
-def begun(model, epochs=EPOCHS, **options):
-    """A run on data that suit the model, which joins labels or not."""
+def new_run(model, epochs=EPOCHS, **options):
+    """A run on data for this model, with labels if it wants them."""
     options = {"batch_size": SIZE, "seed": 5, "replay": False, **options}
     return Run(model, data(model.shape), epochs=epochs, **options, **labels_for(model))
 
@@ -61,26 +61,26 @@ def held_out(model):
     return (x, LABELS[:5]) if model.n_labels else x
 
 
-def kept(run):
-    """What a file could hold of a run, and hand back."""
+def checkpoint(run):
+    """The arrays and the plain values of a run, after JSON."""
     arrays = {name: x.copy() for name, x in run.arrays().items()}
     return arrays, json.loads(json.dumps(run.plain()))
 
 
-def resumed(run_kept, model, **options):
-    """The run of what was kept, on the data of `begun`."""
-    arrays, plain = run_kept
+def resumed(saved, model, **options):
+    """A run that resumes from a checkpoint, on the data of `new_run`."""
+    arrays, plain = saved
     return Run.resumed(data(model.shape), arrays, plain, **labels_for(model), **options)
 
 
 def bits(run):
-    """All that there is of a run."""
+    """All bits of a run."""
     arrays, plain = run.arrays(), run.plain()
     return {name: x.tobytes() for name, x in arrays.items()}, json.dumps(plain)
 
 
 def end(run):
-    """Take it to its end: all that there is of it then, and of the model."""
+    """Take a run to its end; returns all bits of it and of its model."""
     while not run.is_done():
         run.step()
     run.finish()
@@ -89,28 +89,28 @@ def end(run):
     return bits(run), left, history, json.dumps(model.training_log)
 
 
-def expect_to_go_on(build, replay=True, **options):
-    """A run that is stopped after every step is, step by step, the run that never was.
+def expect_to_resume(build, replay=True, **options):
+    """A run that is stopped after every step equals, step by step, a run that is never stopped.
 
-    The one that never was is replayed, if `replay`; so is another, which is stopped once.
+    The latter is replayed, if `replay`; so is a third run, which is stopped once.
     """
     without = {} if options.get("validation") is None else {"validation": options["validation"]}
-    whole, stopped = begun(build(), replay=replay, **options), begun(build(), **options)
+    whole, stopped = new_run(build(), replay=replay, **options), new_run(build(), **options)
     once = None
     for step in range(STEPS):
-        stopped = resumed(kept(stopped), stopped.model, replay=False, **without)
+        stopped = resumed(checkpoint(stopped), stopped.model, replay=False, **without)
         assert bits(stopped) == bits(whole), step
         assert stopped.step() == whole.step()
         if step == 3:
-            once = resumed(kept(whole), whole.model, replay=replay, **without)
-    stopped = resumed(kept(stopped), stopped.model, replay=False, **without)
+            once = resumed(checkpoint(whole), whole.model, replay=replay, **without)
+    stopped = resumed(checkpoint(stopped), stopped.model, replay=False, **without)
     assert end(stopped) == end(whole) == end(once)
 
 
-def accepted(recipe, shape, wanted):
-    """Those of the wanted settings that the recipe takes."""
+def accepted(recipe, shape, expected):
+    """Those of the given settings that the recipe takes."""
     settings = dict(SMALL)
-    for name, value in wanted.items():
+    for name, value in expected.items():
         try:
             recipe(shape, **settings, **{name: value})
         except (TypeError, errors.ScratchgenError):
@@ -130,30 +130,30 @@ WANTED = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_run_of_each_recipe_that_is_stopped_goes_on_to_the_same_bits(name):
-    """On pictures: discriminators of pictures add noise to what they see."""
-    expect_to_go_on(lambda: small_model(name, (2, 2, 1), **SMALL))
+def test_a_stopped_run_of_each_recipe_resumes_with_the_same_bits(name):
+    """On pictures, because discriminators of pictures add noise to their input."""
+    expect_to_resume(lambda: small_model(name, (2, 2, 1), **SMALL))
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_so_it_does_with_all_that_a_run_can_have(name):
+def test_a_run_with_all_settings_resumes_with_the_same_bits(name):
     settings = accepted(RECIPES[name], (3,), WANTED)
 
     def made():
         return RECIPES[name]((3,), **settings)
 
     options = {"average": 0.8, "even_batches": False, "validation": held_out(made())}
-    expect_to_go_on(made, optimizer=optim.ClipNorm(optim.Adam(optim.Cosine(0.01, 7))), **options)
+    expect_to_resume(made, optimizer=optim.ClipNorm(optim.Adam(optim.Cosine(0.01, 7))), **options)
 
 
-def test_the_settings_that_are_wanted_are_taken_where_there_are_such():
+def test_each_of_the_settings_is_taken_by_some_recipe():
     for_vae, for_gan = (accepted(RECIPES[name], (3,), WANTED) for name in ("vae", "gan"))
     assert for_vae.keys() == {*SMALL, *WANTED} - {"discriminator_steps"}
     assert for_gan.keys() == {*SMALL, *WANTED} - {"warm_up", "free_bits"}
 
 
 def layered():
-    """All that has state or draws noise."""
+    """A model with layers that have state or draw noise."""
     layers = (nn.Dense(3, 6), nn.BatchNorm(6), nn.ReLU(), nn.Dropout(0.3), nn.GaussianNoise(0.1))
     encoder = nn.Network((3,), *layers, nn.Dense(6, 4))
     decoder = nn.Network((2,), nn.Dense(2, 4), nn.BatchNorm(4), nn.Tanh(), nn.Dense(4, 3))
@@ -161,20 +161,20 @@ def layered():
 
 
 @pytest.mark.parametrize("average", [None, 0.9])
-def test_layers_with_state_and_noise_go_on(average):
-    expect_to_go_on(layered, average=average)
+def test_a_run_resumes_with_layers_that_have_state_and_noise(average):
+    expect_to_resume(layered, average=average)
 
 
-def test_a_run_of_a_model_that_was_trained_before_goes_on():
-    """Turns, warm-up, order and noise depend on the steps behind it."""
+def test_a_second_run_of_a_model_resumes():
+    """Turns, warm-up, order and noise depend on the steps before."""
 
     def build():
         model = gan(discriminator_steps=4)
-        end(begun(model, epochs=2))
+        end(new_run(model, epochs=2))
         return model
 
-    expect_to_go_on(build)
-    assert begun(build()).steps_before == 6
+    expect_to_resume(build)
+    assert new_run(build()).steps_before == 6
 
 
 SCHEDULES = (
@@ -189,36 +189,36 @@ SCHEDULES = (
 
 
 @pytest.mark.parametrize("name", ALL_OPTIMIZERS)
-def test_each_optimizer_goes_on(name):
-    expect_to_go_on(vae, replay=False, optimizer=ALL_OPTIMIZERS[name])
+def test_a_run_resumes_with_each_optimizer(name):
+    expect_to_resume(vae, replay=False, optimizer=ALL_OPTIMIZERS[name])
 
 
 @pytest.mark.parametrize("rate", SCHEDULES, ids=str)
-def test_each_schedule_goes_on(rate):
-    expect_to_go_on(gan, replay=False, optimizer=optim.SGD(rate))
+def test_a_run_resumes_with_each_schedule(rate):
+    expect_to_resume(gan, replay=False, optimizer=optim.SGD(rate))
 
 
-def test_histories_with_nan_and_infinity_go_on():
-    """The generator has no turn in the first epoch, and validation lies where numbers overflow."""
+def test_a_run_resumes_with_nan_and_infinity_in_its_history():
+    """The generator has no turn in the first epoch, and the validation numbers overflow."""
     far = np.full((2, 3), 1e30)
     for build, name, validation in (
         (lambda: gan(discriminator_steps=4), "generator", None),
         (vae, "val_loss", far),
     ):
-        run = begun(build(), validation=validation)
+        run = new_run(build(), validation=validation)
         for _ in range(4):
             run.step()
         (value,) = run.history[name]
         assert not np.isfinite(value)
-        expect_to_go_on(build, validation=validation)
+        expect_to_resume(build, validation=validation)
 
 
-def test_a_run_goes_on_in_another_process(tmp_path):
+def test_a_run_resumes_in_another_process(tmp_path):
     options = {"average": 0.9, "optimizer": optim.Nesterov(optim.Cosine(0.01, 9))}
-    run = begun(layered(), **options)
+    run = new_run(layered(), **options)
     for _ in range(4):
         run.step()
-    arrays, plain = kept(run)
+    arrays, plain = checkpoint(run)
     np.savez(tmp_path / "arrays.npz", **arrays, x=data())
     (tmp_path / "plain.json").write_text(json.dumps(plain))
     program = (
@@ -248,7 +248,7 @@ def test_a_run_goes_on_in_another_process(tmp_path):
 
 
 def orders(run):
-    """The examples in the order in which each epoch of the rest of the run sees them."""
+    """For each remaining epoch, the examples in their order."""
     seen, step = {}, run.engine.step
 
     def noting(rows):
@@ -262,38 +262,38 @@ def orders(run):
     return seen
 
 
-def test_the_order_of_an_epoch_does_not_depend_on_how_the_run_came_there():
-    wanted = orders(begun(vae()))
-    assert [sorted(order) for order in wanted.values()] == [list(range(N))] * EPOCHS
+def test_the_order_of_an_epoch_depends_on_nothing_but_seed_and_epoch():
+    expected = orders(new_run(vae()))
+    assert [sorted(order) for order in expected.values()] == [list(range(N))] * EPOCHS
     for options in ({"epochs": 5}, {"batch_size": 3}, {"optimizer": "sgd"}, {"average": 0.9}):
-        found = orders(begun(vae(), **options))
-        assert [found[epoch] for epoch in wanted] == list(wanted.values())
-    assert [*orders(begun(gan())).values()] == [*wanted.values()]
-    run = begun(vae())
+        found = orders(new_run(vae(), **options))
+        assert [found[epoch] for epoch in expected] == list(expected.values())
+    assert [*orders(new_run(gan())).values()] == [*expected.values()]
+    run = new_run(vae())
     for _ in range(5):
         run.step()
-    rest = orders(resumed(kept(run), run.model))
-    assert rest == {2: wanted[2][-3:], 3: wanted[3]}
+    rest = orders(resumed(checkpoint(run), run.model))
+    assert rest == {2: expected[2][-3:], 3: expected[3]}
 
 
 def test_epochs_seeds_and_calls_have_orders_and_noise_of_their_own():
     model = vae()
-    all_of_them = [*orders(begun(model)).values(), *orders(begun(model)).values()]
-    all_of_them += orders(begun(vae(), seed=6)).values()
+    all_of_them = [*orders(new_run(model)).values(), *orders(new_run(model)).values()]
+    all_of_them += orders(new_run(vae(), seed=6)).values()
     assert len(set(map(tuple, all_of_them))) == 3 * EPOCHS
-    noises = [begun(one).noise.random() for one in (vae(), model)]
+    noises = [new_run(one).noise.random() for one in (vae(), model)]
     assert noises[0] == stream(5, "noise").random() != noises[1]
     assert model.steps_trained == 2 * STEPS
 
 
 def test_a_second_run_after_one_that_ended_early_repeats_no_order():
     model = vae()
-    first = begun(model)
+    first = new_run(model)
     for _ in range(3):
         first.step()
     first.finish()
-    second = orders(begun(model))
-    assert not {*map(tuple, orders(begun(vae())).values())} & {*map(tuple, second.values())}
+    second = orders(new_run(model))
+    assert not {*map(tuple, orders(new_run(vae())).values())} & {*map(tuple, second.values())}
 
 
 # what is refused
@@ -301,14 +301,14 @@ def test_a_second_run_after_one_that_ended_early_repeats_no_order():
 
 @pytest.fixture
 def run():
-    run = begun(vae(), average=0.9)
+    run = new_run(vae(), average=0.9)
     for _ in range(4):
         run.step()
     return run
 
 
 def test_other_data_are_refused(run):
-    arrays, plain = kept(run)
+    arrays, plain = checkpoint(run)
     for x, error, words in (
         (data(n=9), errors.DataError, "x has 9 examples, and the run has 10: give the data"),
         (data()[::-1], errors.DataError, "differ from the run's, or are in another order: give"),
@@ -326,8 +326,8 @@ def test_other_data_are_refused(run):
 
 def test_labels_and_validation_are_wanted_where_the_run_had_them():
     model = vae(n_labels=3)
-    run = begun(model, validation=held_out(model))
-    arrays, plain = kept(run)
+    run = new_run(model, validation=held_out(model))
+    arrays, plain = checkpoint(run)
     given = {"labels": LABELS, "validation": held_out(model)}
     assert Run.resumed(data(), arrays, plain, **given).step() == run.step()
     for change, error, words in (
@@ -346,7 +346,7 @@ def test_labels_and_validation_are_wanted_where_the_run_had_them():
 
 
 def other(**changes):
-    """A change of some arrays; None takes one away."""
+    """A function that changes some arrays; None removes an array."""
 
     def change(arrays):
         return {name: x for name, x in {**arrays, **changes}.items() if x is not None}
@@ -355,10 +355,10 @@ def other(**changes):
 
 
 BAD_ARRAYS = {
-    "of another model": (lambda _: begun(vae(latent=3), average=0.9).arrays(), "has shape|wants"),
-    "without an average": (lambda _: begun(vae()).arrays(), "'average.decoder.*is missing"),
+    "of another model": (lambda _: new_run(vae(latent=3), average=0.9).arrays(), "has shape|wants"),
+    "without an average": (lambda _: new_run(vae()).arrays(), "'average.decoder.*is missing"),
     "of another optimizer": (
-        lambda _: begun(vae(), average=0.9, optimizer="sgd").arrays(),
+        lambda _: new_run(vae(), average=0.9, optimizer="sgd").arrays(),
         "'memory.vae.* is missing",
     ),
     "none": (lambda _: {}, "is missing"),
@@ -379,15 +379,15 @@ BAD_ARRAYS = {
 
 
 @pytest.mark.parametrize("name", BAD_ARRAYS)
-def test_arrays_that_are_not_the_runs_are_refused(name, run):
+def test_arrays_of_another_run_are_refused(name, run):
     change, words = BAD_ARRAYS[name]
-    arrays, plain = kept(run)
+    arrays, plain = checkpoint(run)
     with pytest.raises(errors.OptionError, match=f"not the arrays and numbers of a run.*({words})"):
         Run.resumed(data(), change(arrays), plain)
 
 
-def test_plain_values_that_are_not_the_runs_are_refused(run):
-    arrays, plain = kept(run)
+def test_plain_values_of_another_run_are_refused(run):
+    arrays, plain = checkpoint(run)
     for name in plain:
         less = {key: value for key, value in plain.items() if key != name}
         with pytest.raises(errors.OptionError, match=f"'{name}' is missing"):
@@ -414,7 +414,7 @@ def test_plain_values_that_are_not_the_runs_are_refused(run):
 
 @dataclass(frozen=True)
 class Halving:
-    """A schedule of a user's own."""
+    """A user's schedule."""
 
     rate: float = 0.1
 
@@ -424,7 +424,7 @@ class Halving:
 
 @dataclass(frozen=True)
 class Heavy:
-    """An optimizer of a user's own, whose memory has all that one may have."""
+    """A user's optimizer whose memory has everything that a memory may hold."""
 
     rate: float = 0.01
 
@@ -438,38 +438,38 @@ class Heavy:
         theta -= (memory["few"][1] * self.rate * memory["v"]).astype(theta.dtype)
 
 
-def test_schedules_and_optimizers_of_a_users_own_are_refused_until_they_are_known(monkeypatch):
+def test_a_users_schedules_and_optimizers_are_refused_until_they_are_registered(monkeypatch):
     for optimizer, words in (
         (optim.SGD(Halving()), r"add it to scratchgen\.optim\.SCHEDULES"),
         (optim.SGD(lambda step: 0.1), "plain function.* frozen dataclass.*SCHEDULES"),
         (Heavy(), r"add it to scratchgen\.optim\.OPTIMIZERS"),
         (optim.ClipNorm(Heavy()), r"add it to scratchgen\.optim\.OPTIMIZERS"),
     ):
-        run = begun(vae(), optimizer=optimizer)
+        run = new_run(vae(), optimizer=optimizer)
         run.step()
         with pytest.raises(errors.OptionError, match=words):
             run.plain()
     monkeypatch.setitem(optim.SCHEDULES, "halving", Halving)
     monkeypatch.setitem(optim.OPTIMIZERS, "heavy", Heavy)
-    expect_to_go_on(vae, optimizer=optim.SGD(Halving()))
-    expect_to_go_on(vae, optimizer=Heavy())
-    expect_to_go_on(vae, optimizer=optim.ClipNorm(Heavy(), norm=0.1))
+    expect_to_resume(vae, optimizer=optim.SGD(Halving()))
+    expect_to_resume(vae, optimizer=Heavy())
+    expect_to_resume(vae, optimizer=optim.ClipNorm(Heavy(), norm=0.1))
 
 
-def test_a_memory_that_is_no_arrays_is_refused(monkeypatch):
+def test_a_memory_of_other_than_arrays_and_numbers_is_refused(monkeypatch):
     class Secretive(Heavy):
         def memory(self, theta):
             return {**super().memory(theta), "secret": {1, 2}}
 
     monkeypatch.setitem(optim.OPTIMIZERS, "secretive", Secretive)
-    run = begun(vae(), optimizer=Secretive())
+    run = new_run(vae(), optimizer=Secretive())
     run.step()
     for give in (run.arrays, run.plain):
         with pytest.raises(errors.KindError, match=r"holds \{1, 2\}: wants arrays, numbers, text"):
             give()
 
 
-def test_a_model_of_a_users_own_is_refused_until_it_is_known(monkeypatch):
+def test_a_users_model_is_refused_until_it_is_registered(monkeypatch):
     class Mine(sg.models.VAE):
         kind = "Mine"
 
@@ -480,19 +480,19 @@ def test_a_model_of_a_users_own_is_refused_until_it_is_known(monkeypatch):
     with pytest.raises(
         errors.OptionError, match=r"Mine is not one of .*scratchgen\.models\.MODELS"
     ):
-        begun(build()).plain()
+        new_run(build()).plain()
     monkeypatch.setitem(sg.models.MODELS, "Mine", Mine)
-    expect_to_go_on(build)
+    expect_to_resume(build)
 
 
 # fit is a loop
 
 
-class Told(Callback):
-    """What it is told, with what there is then, and, if asked, what could be kept of the run."""
+class Recorder(Callback):
+    """Records each call with the bits of the run then, and, if asked, a checkpoint."""
 
-    def __init__(self, keeps=False):
-        self.calls, self.keeps, self.all_kept = [], keeps, []
+    def __init__(self, saves=False):
+        self.calls, self.saves, self.checkpoints = [], saves, []
 
     def on_start(self, run):
         self.calls.append("start")
@@ -510,8 +510,8 @@ class Told(Callback):
         weights, history = run.model.vector.tobytes(), json.dumps(dict(run.history))
         losses = json.dumps(run.losses)
         self.calls.append((what, run.epoch, run.steps, losses, history, weights))
-        if self.keeps:
-            self.all_kept.append((len(self.calls), kept(run)))
+        if self.saves:
+            self.checkpoints.append((len(self.calls), checkpoint(run)))
 
 
 @pytest.mark.parametrize("average", [None, 0.8])
@@ -520,7 +520,7 @@ def test_fit_is_a_loop_around_a_run(build, average):
     by_fit, by_hand = build(), build()
     options = {"epochs": EPOCHS, "batch_size": SIZE, "seed": 5, "average": average}
     history = sg.fit(by_fit, data(), **options, validation=data()[:5])
-    run = begun(by_hand, average=average, validation=data()[:5])
+    run = new_run(by_hand, average=average, validation=data()[:5])
     assert by_hand.history is run.history
     while not run.is_done():
         run.step()
@@ -531,37 +531,37 @@ def test_fit_is_a_loop_around_a_run(build, average):
 
 
 @pytest.mark.parametrize("average", [None, 0.8])
-def test_what_is_kept_in_a_callback_goes_on_as_fit_would_have(average):
-    """At a step, at the last of an epoch, and after it, where the model has averages."""
-    told, model = Told(keeps=True), layered()
+def test_a_checkpoint_from_a_callback_resumes_as_fit_would_have_gone_on(average):
+    """After a step, after the last step of an epoch, and after the epoch, with averages."""
+    recorder, model = Recorder(saves=True), layered()
     options = {"epochs": EPOCHS, "batch_size": SIZE, "seed": 5, "average": average}
     held = data()[:5]
-    history = sg.fit(model, data(), **options, validation=held, callbacks=told)
-    assert len(told.all_kept) == STEPS + EPOCHS
-    for count, (arrays, plain) in told.all_kept:
-        run, rest = Run.resumed(data(), arrays, plain, validation=held), Told()
+    history = sg.fit(model, data(), **options, validation=held, callbacks=recorder)
+    assert len(recorder.checkpoints) == STEPS + EPOCHS
+    for count, (arrays, plain) in recorder.checkpoints:
+        run, rest = Run.resumed(data(), arrays, plain, validation=held), Recorder()
         assert complete(run, rest) is run.history is run.model.history
-        assert rest.calls == ["start", *told.calls[count:]]
+        assert rest.calls == ["start", *recorder.calls[count:]]
         assert dict(run.history) == dict(history)
         assert np.array_equal(run.model.vector, model.vector)
         assert np.array_equal(run.model.state, model.state)
         assert run.model.training_log == model.training_log
 
 
-def test_a_run_that_was_interrupted_can_be_kept_at_its_end():
+def test_a_checkpoint_can_be_taken_at_the_end_of_an_interrupted_run():
     class Interrupted(Callback):
         def on_step(self, run):
             if run.steps == 5:
                 raise KeyboardInterrupt
 
         def on_end(self, run):
-            self.kept = kept(run)
+            self.checkpoint = checkpoint(run)
 
-    wanted, interrupted = begun(vae(), average=0.8), Interrupted()
+    expected, interrupted = new_run(vae(), average=0.8), Interrupted()
     options = {"epochs": EPOCHS, "batch_size": SIZE, "seed": 5, "average": 0.8}
     with pytest.raises(KeyboardInterrupt):
         sg.fit(vae(), data(), **options, callbacks=interrupted)
-    assert end(resumed(interrupted.kept, wanted.model)) == end(wanted)
+    assert end(resumed(interrupted.checkpoint, expected.model)) == end(expected)
 
 
 # averages
@@ -569,7 +569,7 @@ def test_a_run_that_was_interrupted_can_be_kept_at_its_end():
 
 @family
 class Shared(Model):
-    """Two players, which both move the network in the middle; one has a turn every other step."""
+    """Two players that both move the middle network; one moves in every other step."""
 
     kind = "Shared"
     players: ClassVar = {"first": ("left", "middle"), "second": ("middle", "right")}
@@ -618,7 +618,7 @@ def test_averages_count_once_in_each_step_in_which_their_network_moved(replay):
             {"discriminator": range(STEPS), "generator": range(2, STEPS, 3)},
         ),
     ):
-        run, seen = begun(model, average=0.7, replay=replay), {name: [] for name in moved}
+        run, seen = new_run(model, average=0.7, replay=replay), {name: [] for name in moved}
         for step in range(STEPS):
             run.step()
             for name, steps in moved.items():
@@ -632,9 +632,9 @@ def test_averages_count_once_in_each_step_in_which_their_network_moved(replay):
             assert not np.array_equal(found, last[name])
 
 
-def test_averages_of_the_state_are_of_the_steps_of_its_network():
+def test_the_state_is_averaged_over_the_steps_of_its_network():
     model, seen = layered(), []
-    run = begun(model, average=0.7)
+    run = new_run(model, average=0.7)
     while not run.is_done():
         run.step()
         seen.append(model.state.copy())
@@ -645,29 +645,29 @@ def test_averages_of_the_state_are_of_the_steps_of_its_network():
 def test_a_network_that_has_not_moved_yet_keeps_its_weights():
     model = gan(discriminator_steps=STEPS + 1)
     before = model.theta("generator").copy()
-    run = begun(model, average=0.9)
+    run = new_run(model, average=0.9)
     end(run)
     assert np.array_equal(model.theta("generator"), before)
 
 
-def test_runs_of_two_players_that_move_one_network_go_on(monkeypatch):
+def test_a_run_resumes_where_two_players_move_the_same_network(monkeypatch):
     monkeypatch.setitem(sg.models.MODELS, "Shared", Shared)
-    expect_to_go_on(shared, average=0.9, optimizer="adam")
+    expect_to_resume(shared, average=0.9, optimizer="adam")
 
 
 # runs that go wrong
 
 
 @pytest.mark.parametrize("average", [None, 0.9])
-def test_a_run_that_goes_on_and_diverges_has_the_weights_of_the_last_good_epoch(average):
-    run = begun(vae(), average=average)
+def test_a_resumed_run_that_diverges_has_the_weights_of_the_last_good_epoch(average):
+    run = new_run(vae(), average=average)
     for _ in range(3):
         run.step()
     run.end_epoch()
     with run.with_averages():
         good = run.model.vector.copy()
     run.step()
-    again = resumed(kept(run), run.model)
+    again = resumed(checkpoint(run), run.model)
     again.model.vector[0] = np.nan
     with pytest.raises(errors.DivergedError, match=r"epoch 2, step 2 of 3.* the end of epoch 1"):
         again.step()
@@ -679,7 +679,7 @@ def test_a_run_that_goes_on_and_diverges_has_the_weights_of_the_last_good_epoch(
 
 
 def broken_off():
-    run = begun(gan())
+    run = new_run(gan())
     run.step()
     run.model.views.generator[0].w[0, 0] = np.nan
     with pytest.raises(errors.DivergedError):
@@ -688,20 +688,20 @@ def broken_off():
 
 
 def interrupted_within():
-    """The discriminator has moved, and the generator has not."""
+    """A run whose discriminator has moved in a step, and whose generator has not."""
 
     class Stopping(optim.SGD):
         def update(self, theta, gradient, memory):
             raise KeyboardInterrupt
 
-    run = begun(gan(), optimizer={"generator": Stopping(0.01)})
+    run = new_run(gan(), optimizer={"generator": Stopping(0.01)})
     with pytest.raises(KeyboardInterrupt):
         run.step()
     return run
 
 
 @pytest.mark.parametrize("end_of", [broken_off, interrupted_within])
-def test_nothing_goes_on_from_a_step_that_was_broken_off(end_of):
+def test_a_run_cannot_go_on_after_a_broken_off_step(end_of):
     run = end_of()
     for _ in range(2):
         for go_on in (run.step, run.arrays, run.plain):
@@ -714,7 +714,7 @@ def test_nothing_goes_on_from_a_step_that_was_broken_off(end_of):
 
 
 def test_there_is_no_step_after_the_last():
-    run = begun(vae())
+    run = new_run(vae())
     while not run.is_done():
         run.step()
     before = bits(run)
@@ -729,7 +729,7 @@ def test_there_is_no_step_after_the_last():
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("steps", [5, 6, STEPS])
 def test_to_finish_twice_is_to_finish_once(steps, average):
-    run = begun(vae(), average=average)
+    run = new_run(vae(), average=average)
     for _ in range(steps):
         run.step()
     run.finish()
@@ -744,23 +744,23 @@ def test_to_finish_twice_is_to_finish_once(steps, average):
         run.step()
 
 
-def test_a_run_that_was_finished_early_can_be_kept_and_goes_on_from_its_weights():
-    run, whole = begun(vae(), average=0.9), begun(vae(), average=0.9)
+def test_a_run_that_was_finished_early_resumes_from_its_weights():
+    run, whole = new_run(vae(), average=0.9), new_run(vae(), average=0.9)
     for _ in range(5):
         run.step()
     run.finish()
-    assert end(resumed(kept(run), run.model)) == end(whole)
+    assert end(resumed(checkpoint(run), run.model)) == end(whole)
 
 
 def test_a_run_of_no_epochs_has_no_step():
     model = vae()
     before = model.vector.copy()
-    run = begun(model, epochs=0, average=0.9, validation=held_out(model))
+    run = new_run(model, epochs=0, average=0.9, validation=held_out(model))
     assert run.is_done()
     assert (run.steps, run.epoch) == (0, 0)
     with pytest.raises(errors.OptionError, match="all 0 steps"):
         run.step()
-    again = resumed(kept(run), model, validation=held_out(model))
+    again = resumed(checkpoint(run), model, validation=held_out(model))
     for one in (run, again):
         one.finish()
         assert set(map(len, one.history.values())) == {0}
@@ -768,8 +768,8 @@ def test_a_run_of_no_epochs_has_no_step():
         assert one.model.training_log == []
 
 
-def test_an_epoch_ends_after_its_last_step_alone():
-    run = begun(vae())
+def test_an_epoch_can_only_be_ended_after_its_last_step():
+    run = new_run(vae())
     for step in range(1, 4):
         with pytest.raises(errors.OptionError, match=f"{step - 1} of the 3 steps of an epoch"):
             run.end_epoch()
@@ -784,7 +784,7 @@ def test_an_epoch_ends_after_its_last_step_alone():
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
 @pytest.mark.parametrize("steps", [0, 3])
 def test_a_run_is_not_copied_because_its_parts_share_memory(copied, steps):
-    run = begun(vae())
+    run = new_run(vae())
     for _ in range(steps):
         run.step()
     with pytest.raises(errors.KindError, match=r"keep arrays\(\) and plain\(\)"):
@@ -795,7 +795,7 @@ ODD = (None, "text", -1, 10**30, 1.5, True, [], [1], {"name": "x"})
 
 
 def places(value, way=()):
-    """The ways to all that lies in plain values, but for layers and what optimizers are like."""
+    """The paths to all plain values but descriptions of layers and optimizers."""
     yield way
     inner = value.items() if isinstance(value, dict) else ()
     for key, one in inner:
@@ -807,14 +807,14 @@ def places(value, way=()):
 
 
 def with_another(plain, way, value):
-    """Plain values with another value at that place."""
+    """Plain values with another value at that path."""
     if not way:
         return value
     return {**plain, way[0]: with_another(plain[way[0]], way[1:], value)}
 
 
-def test_plain_values_of_any_other_kind_give_an_error_of_ours_or_a_run_that_takes_steps(run):
-    arrays, plain = kept(run)
+def test_other_plain_values_give_one_of_our_errors_or_a_run_that_takes_steps(run):
+    arrays, plain = checkpoint(run)
     for way in places(plain):
         for odd in ODD:
             try:
@@ -827,8 +827,8 @@ def test_plain_values_of_any_other_kind_give_an_error_of_ours_or_a_run_that_take
             other.finish()
 
 
-def test_a_run_does_not_go_on_where_its_steps_do_not_end(run):
-    arrays, plain = kept(run)
+def test_a_position_that_does_not_fit_the_steps_is_refused(run):
+    arrays, plain = checkpoint(run)
     for change in (
         {"position": plain["position"] + 1},
         {"epoch": plain["epoch"] + 1},
@@ -838,15 +838,15 @@ def test_a_run_does_not_go_on_where_its_steps_do_not_end(run):
             Run.resumed(data(), arrays, {**plain, **change})
 
 
-def test_nothing_goes_on_from_a_step_that_was_broken_off_before_anything_moved():
+def test_a_run_cannot_go_on_after_a_step_that_was_broken_off_before_anything_moved():
     class Ending(type(vae())):
         def minimise(self, turn):
             turn.normal(1)  # noise that is gone
             raise KeyboardInterrupt
 
-    run = begun(vae())
+    run = new_run(vae())
     run.step()
-    kept_vector = run.model.vector.copy()
+    vector = run.model.vector.copy()
     run.model.__class__ = Ending
     with pytest.raises(KeyboardInterrupt):
         run.step()
@@ -854,12 +854,12 @@ def test_nothing_goes_on_from_a_step_that_was_broken_off_before_anything_moved()
         with pytest.raises(errors.OptionError, match=r"broken off.*: call finish\(\)"):
             go_on()
     run.finish()
-    assert np.array_equal(run.model.vector, kept_vector)
+    assert np.array_equal(run.model.vector, vector)
     assert run.model.training_log[-1]["steps"] == 1
 
 
-def test_an_evaluation_that_was_broken_off_is_made_again(monkeypatch):
-    runs = [begun(vae(), validation=data()) for _ in range(2)]
+def test_an_evaluation_that_was_broken_off_is_repeated(monkeypatch):
+    runs = [new_run(vae(), validation=data()) for _ in range(2)]
     for run in runs:
         while not run.is_at_end_of_epoch():
             run.step()
