@@ -1,4 +1,4 @@
-"""What a mutant changes at a point: nothing, a gradient, a contract, or it raises."""
+"""What a mutant changes at a point: nothing, a gradient, a contract, or it raises an exception."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,12 @@ SAME = 1e-12  # relative: gradients that agree to this are the same
 
 
 def draw_cotangents(subject: Subject, rng: np.random.Generator) -> list[np.ndarray]:
-    """Random cotangents of both signs, also beyond 1."""
+    """Random cotangents of both signs, some larger than 1."""
     return [np.asarray(signed(rng, y.shape, 0.3, 1.7)) for y in subject.outputs(*subject.args)]
 
 
 def run_once(subject: Subject, dys: list[np.ndarray]) -> tuple[Any, ...]:
-    """Forward, and backward for dys; copies all around."""
+    """A forward and a backward pass for dys, on copies."""
     _, cache = subject.forward(*[array.copy() for array in subject.args])
     return owned(subject.call_backward([dy.copy() for dy in dys], cache))
 
@@ -65,7 +65,7 @@ def behaviour(make: Callable[[], Subject], mutant: Mutant) -> tuple[str, str]:
 
 
 def same(a: Any, b: Any, by: float = SAME) -> bool:
-    """Whether two arrays agree to `by` of the largest number in them, NaN with NaN."""
+    """Whether two arrays agree within `by` times their largest number; NaN equals NaN."""
     if a is None or b is None or np.shape(a) != np.shape(b):
         return a is b
     a, b = np.asarray(a, float), np.asarray(b, float)
@@ -81,7 +81,7 @@ def same(a: Any, b: Any, by: float = SAME) -> bool:
 
 
 def _names(subject: Subject) -> list[str]:
-    """The names of what `_observe` finds, in its order."""
+    """The names of the observations of `_observe`, in order."""
     return [*subject.names * 5, *(["y", "v"] if "second order" in subject.kind else [])]
 
 

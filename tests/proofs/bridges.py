@@ -1,4 +1,4 @@
-"""The same pair of NumPy functions, given to each checker: ours, PyTorch's, JAX's, and a plain one.
+"""Adapters for a pair of NumPy functions to each checker: ours, PyTorch's, JAX's, and a plain one.
 
     ours(subject)         engine.examine on a CachedPair: its verdict, and the first hint
     torch_slow, torch_fast    torch.autograd.gradcheck, with its defaults, of a Function
@@ -22,7 +22,7 @@ STEP, ALLOWED = 1e-5, 1e-5  # of `central`: |a - n| / max(|a|, |n|) in the norm 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one checker said of one pair; `cause` and `contracts` are those of ours."""
+    """A checker's verdict on a pair; only scratchgen fills in `cause` and `contracts`."""
 
     said: str
     cause: str = ""
@@ -32,7 +32,7 @@ class Answer:
 
 
 def ours(subject: Any, seed: int = 0) -> Answer:
-    """Our checker, as `check_cached` runs it; then, of a second order, `check_second_order`."""
+    """Our checker: `check_cached`, then `check_second_order` for a second order."""
     answer = of_pair(subject, seed)
     if answer.said == "found" or subject.layer is None or not CURRENT:
         return answer
@@ -45,7 +45,7 @@ def ours(subject: Any, seed: int = 0) -> Answer:
 
 
 def of_pair(subject: Any, seed: int = 0) -> Answer:
-    """Our checker, as `check_cached` runs it."""
+    """Our checker by `check_cached`."""
     from scratchgen.gradcheck.engine import examine
     from scratchgen.gradcheck.pairs.budget import Budget
     from scratchgen.gradcheck.pairs.function_pairs import CachedPair
@@ -76,7 +76,7 @@ def of_pair(subject: Any, seed: int = 0) -> Answer:
 
 
 def central(subject: Any, seed: int = 0) -> Answer:
-    """One fixed step, one fixed tolerance, and nothing else."""
+    """A fixed step and a fixed tolerance, nothing else."""
     rng = np.random.default_rng(seed)
     try:
         w = [rng.standard_normal(y.shape) for y in subject.outputs(*subject.args)]
@@ -116,7 +116,7 @@ def has(name: str) -> bool:
 
 
 def torch_slow(subject: Any) -> Answer:
-    """torch.autograd.gradcheck(f, args), every default."""
+    """torch.autograd.gradcheck(f, args) with default settings."""
     return _torch(subject, fast=False)
 
 
@@ -182,7 +182,7 @@ def jax_check(subject: Any) -> Answer:
 
 
 def jax_function(subject: Any) -> Any:
-    """The pair as a jax function: residuals are the arguments, as a pure function's must be."""
+    """The pair as a jax function, with the arguments as residuals, as purity requires."""
     import jax
 
     outputs = subject.outputs(*subject.args)

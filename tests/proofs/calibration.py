@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measured(task: tuple[int, int]) -> dict[str, Any]:
-    """One measurement beside the truth."""
+    """A measurement and the true derivative."""
     seed, index = task
     rng = np.random.default_rng([seed, index])
     name = list(FAMILIES)[index % len(FAMILIES)]
@@ -72,7 +72,7 @@ def measured(task: tuple[int, int]) -> dict[str, Any]:
 
 
 def report(rows: list[dict[str, Any]], seconds: float) -> None:
-    """The table: by family, how often the error is above the bar, and the spread of error / bar."""
+    """The table by family: how often the error exceeds the bar, and quantiles of error / bar."""
     lines = [("family", "used", ">bar", ">bar/10", "FAIL", "none", "median", "99.9 %", "max")]
     families = {name: [row for row in rows if row["family"] == name] for name in FAMILIES}
     for name, some in {**families, "all": rows}.items():
@@ -91,7 +91,7 @@ def report(rows: list[dict[str, Any]], seconds: float) -> None:
 
 
 def cells(rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """The numbers of one line."""
+    """The numbers of a row."""
     shares = np.array([share(row) for row in rows] or [0.0])
     counts = (len(rows), int((shares > 1).sum()), int((shares > 0.1).sum()))
     verdicts = [
@@ -102,7 +102,7 @@ def cells(rows: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def share(row: dict[str, Any]) -> float:
-    """The true error in units of the bar; 0 for what is not used, and where both are 0."""
+    """The true error in error bars; 0 for unused measurements, and where both are 0."""
     if row["kind"] != "used" or row["off"] == 0:
         return 0.0
     return float(row["off"] / row["bar"]) if row["bar"] else float("inf")

@@ -1,4 +1,4 @@
-"""What does a check cost? Time, and calls of the forward and of the backward pass, beside others.
+"""What does a check cost? Its time and its calls, compared with other checkers.
 
     python tests/proofs/cost.py                      --repeats 25 for medians of 25
 
@@ -74,18 +74,18 @@ class Counted:
 
 @dataclass
 class _Run:
-    """What a pass remembers, as `Pair` has it."""
+    """The result of a pass, in the form that `Pair` wants."""
 
     memory: Any
 
 
 def ours(subject: Subject) -> str:
-    """Everything."""
+    """The whole check."""
     return examine(CachedPair(subject.forward, subject.backward, subject.args)).verdict
 
 
 def derivatives(subject: Subject) -> str:
-    """No contracts."""
+    """The derivatives alone, without contracts."""
     pair = CachedPair(subject.forward, subject.backward, subject.args)
     return measure_all(pair, np.random.default_rng(0))[0][0].verdict
 
@@ -143,7 +143,7 @@ def measured(name: str, tools: list[str], repeats: int) -> list[dict[str, Any]]:
 
 
 def report(rows: list[dict[str, Any]], tools: list[str]) -> None:
-    """Three tables: times, and calls."""
+    """The tables of times and calls."""
     pairs = [*dict.fromkeys(row["pair"] for row in rows)]
     found = {(row["pair"], row["tool"]): row for row in rows}
     print("milliseconds")
@@ -164,7 +164,7 @@ def report(rows: list[dict[str, Any]], tools: list[str]) -> None:
 
 
 def certificate(seed: int) -> dict[str, Any]:
-    """The whole library, once."""
+    """The certificate of the whole library."""
     began = time.perf_counter()
     reports = certify(seed)
     seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""How small a mistake does each checker see? One wrong entry among n, of every relative size.
+"""How small a mistake does each checker see? A single wrong entry among n, of many relative sizes.
 
     python tests/proofs/detectability.py                         prints tables
     python tests/proofs/detectability.py --picture docs/detectability.png
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def trial(seed: int, tools: list[str], task: tuple[str, int, int]) -> dict[str, Any]:
-    """For one point and entry: by tool, for each size of the error, whether it was found."""
+    """Whether each tool finds each size of the error, at one point and entry."""
     function, n, k = task
     found: dict[str, list[bool]] = {}
     rng = np.random.default_rng([seed, n, k, FUNCTIONS.index(function)])
@@ -139,7 +139,7 @@ def asked(tool: str, subject: Subject, seed: int) -> bool:
 
 
 def differences(subject: Subject, seed: int) -> np.ndarray:
-    """Every entry's central difference of <w, f>, at one step; the backward pass plays no part."""
+    """A central difference of <w, f> for every entry, at a fixed step."""
     (x,) = subject.args
     w = cotangent(subject, seed)
     numeric = np.zeros(x.size)
@@ -162,13 +162,13 @@ def distance(subject: Subject, seed: int, numeric: np.ndarray) -> float:
 
 
 def cotangent(subject: Subject, seed: int) -> np.ndarray:
-    """A normal w, for the plain differences."""
+    """A normal w for the plain differences."""
     shape = subject.forward(*subject.args)[0].shape
     return np.random.default_rng(seed).standard_normal(shape)
 
 
 def shares(rows: list[dict[str, Any]], tools: list[str], sizes: Any) -> dict[Any, np.ndarray]:
-    """(tool, n) -> the share found for each size of the error, over both functions."""
+    """(tool, n) -> the share found at each size of the error, over both functions."""
     return {
         (tool, n): np.mean([r["found"][tool] for r in rows if r["n"] == n], axis=0)
         for n in sizes
@@ -178,7 +178,7 @@ def shares(rows: list[dict[str, Any]], tools: list[str], sizes: Any) -> dict[Any
 
 
 def report(rows: list[dict[str, Any]], tools: list[str], sizes: Any) -> None:
-    """Two tables: the smallest size that is always found, and the shares."""
+    """The tables of the smallest size that is always found, and of the shares."""
     found = shares(rows, tools, sizes)
     print("the smallest relative size that is found every time, as are all larger ones")
     lines = [("n", *tools)]

@@ -26,7 +26,7 @@ NAMES = {
 
 
 def draw(shares: dict[Any, np.ndarray], tools: list[str], errors: Any, out: Path) -> None:
-    """A row of panels, one for each n."""
+    """A row of panels, one per n."""
     sizes = [n for n in SHOWN if ("ours", n) in shares]
     figure = Figure(figsize=(10.5, 3.9), layout="constrained")
     axes = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]

@@ -52,7 +52,7 @@ ADAM = OPTIMIZERS["adam"]
 
 
 def arrays(model: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """All arrays of a model by name, in trees with one block and with one for each player."""
+    """All arrays of a model by name, whether it has a single block or a block per player."""
     blocks = [model.block] if hasattr(model, "block") else model.players.values()
     for block in blocks:
         for entry, array in block.arrays():
@@ -66,7 +66,7 @@ def numbers(
     optimizer: Any = ADAM,
     average: float | None = None,
 ) -> dict[str, Any]:
-    """What twelve steps report and leave, in hexadecimal digits."""
+    """The reports and the arrays after twelve steps, in hexadecimal."""
     for name, array in arrays(model):
         if name.split(".")[-1] not in STATES:
             seed = [ord(letter) for letter in name]
@@ -92,7 +92,7 @@ def numbers(
 
 
 def batch_norm(kind: type, **settings: Any) -> Any:
-    """A model with layers that have a state, and that draw."""
+    """A model with stateful and with random layers."""
     first = nn.Network((5,), nn.Dense(5, 8), nn.BatchNorm(8), nn.ReLU(), nn.Dropout(0.3))
     if kind is VAE:
         second = nn.Network((2,), nn.Dense(2, 8), nn.LayerNorm(8), nn.Tanh(), nn.Dense(8, 5))
@@ -104,7 +104,7 @@ def batch_norm(kind: type, **settings: Any) -> Any:
 
 
 def cases(dtype: str) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """Every training, by name."""
+    """The training runs by name."""
 
     def case(recipe: str, shape: tuple[int, ...] = (5,), **settings: Any) -> Any:
         sizes = {"latent": 2, "hidden": (8, 7), "dtype": dtype, "rng": 0}
@@ -141,13 +141,13 @@ def cases(dtype: str) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
 
 
 def found(way: str) -> dict[str, Any]:
-    """All numbers of this tree."""
+    """All numbers of this checkout."""
     with WAYS[way]():
         return {f"{n}, {dtype}": f() for dtype in ("float32", "float64") for n, f in cases(dtype)}
 
 
 def of_tree(tree: Path, way: str) -> dict[str, Any]:
-    """All numbers of a checkout, from a process of its own."""
+    """All numbers of a checkout, computed in a separate process."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     command = [sys.executable, __file__, "--way", way]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -156,7 +156,7 @@ def of_tree(tree: Path, way: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Compare, and say in a line for each way what differs."""
+    """Compare both checkouts, and print the differences, a line for each way."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path, nargs="?", help="an earlier checkout")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""How often is right code called wrong? Thousands of random cases that are right, none filtered.
+"""How often is right code called wrong? Thousands of random right cases, none removed afterwards.
 
     python tests/proofs/false_alarms.py                    10,000 cases, everything that is checked
     python tests/proofs/false_alarms.py --oracle-only      derivatives alone, no contracts
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def examined(seed: int, index: int, oracle_only: bool) -> dict[str, Any]:
-    """What the checker says of one case."""
+    """The checker's verdict on a case."""
     case = draw_case(seed, index)
     began = time.perf_counter()
     result = verdict_on(case.pair, index, oracle_only)
@@ -74,7 +74,7 @@ def examined(seed: int, index: int, oracle_only: bool) -> dict[str, Any]:
 
 
 def verdict_on(pair: Pair, seed: int, oracle_only: bool) -> CaseResult:
-    """The whole engine, or its derivatives alone."""
+    """The whole check, or the derivatives alone."""
     if not oracle_only:
         from scratchgen.gradcheck.engine import examine
 
@@ -96,7 +96,7 @@ def verdict_on(pair: Pair, seed: int, oracle_only: bool) -> CaseResult:
 
 
 def _what(outcome: Any) -> str:
-    """A block or a finding that is not as it should be, in words."""
+    """A block or finding that is not PASS, in words."""
     if isinstance(outcome, Finding):
         return f"{outcome.contract}: {outcome.text}"
     return f"derivative, {outcome.name}: {outcome.reason or 'the numbers differ'}"
@@ -135,7 +135,7 @@ def report(rows: list[dict[str, Any]], seconds: float) -> None:
 
 
 def _is(row: dict[str, Any], group: str) -> bool:
-    """Whether a case is awkward in that way."""
+    """Whether a case belongs to a group."""
     if group == "batch 1":
         return bool(row["how"]["n"] == 1)
     if group == "none of these":
@@ -144,13 +144,13 @@ def _is(row: dict[str, Any], group: str) -> bool:
 
 
 def _reason(row: dict[str, Any]) -> str:
-    """The first reason, without its numbers."""
+    """The first reason without its numbers."""
     text = row["what"][0]
     return text.split(": ", 1)[-1].split(" (")[0] if text.startswith("derivative") else text
 
 
 def show(seed: int, index: int, oracle_only: bool) -> None:
-    """Everything about one case."""
+    """All details of a case."""
     case = draw_case(seed, index)
     result = verdict_on(case.pair, index, oracle_only)
     print(f"case {index}, seed {seed}: {case.family}, {case.name}, {case.how}: {result.verdict}")

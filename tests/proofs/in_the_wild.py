@@ -1,18 +1,18 @@
-"""What the checker says of a published library: numpy-ml 0.1.2, as it stands on PyPI.
+"""What does the checker find in a published library? numpy-ml 0.1.2 from PyPI, unchanged.
 
     python -m venv wild && wild/bin/pip install numpy-ml==0.1.2 scipy && wild/bin/pip install -e .
     wild/bin/python tests/proofs/in_the_wild.py
 
 numpy-ml (David Bourgin, 2019) is a careful, well documented collection, with its own tests against
 PyTorch. It needs `collections.Hashable`, which Python 3.10 took away, so that is set before the
-import. Nothing else is touched. Each pair below is what a user would write around a public object:
+import; nothing else is changed. Each pair below is what a user would write around a public object:
 a layer gets fresh memory for each pass and its parameters as arguments; a loss is its `loss` and
 its `grad`, in the order of gradients that its docstring states. `_bwd2` is what the library's own
 WGAN-GP calls for its gradient penalty.
 
-To be fair: numpy-ml's own WGAN-GP takes the two gradients of its critic loss in the other order,
+In fairness: numpy-ml's own WGAN-GP takes the two gradients of its critic loss in the other order,
 which undoes their signs, and its critic is made of ReLUs, for which `_bwd2` is right. Who uses the
-loss as documented, or a critic of tanh, gets wrong gradients.
+loss as documented, or a critic with tanh, gets wrong gradients.
 """
 
 import os
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def said(report: Any) -> str:
-    """Why it is not PASS: by block the first hint, and what the contracts say."""
+    """Why a case is not PASS: the first hint of each block, and the failed contracts."""
     parts = []
     for case in report.cases:
         for block in case.blocks:
@@ -80,7 +80,7 @@ def said(report: Any) -> str:
 
 
 def enter(rng: np.random.Generator) -> None:
-    """All that is checked."""
+    """Fill the table of checks."""
     enter_activations(rng)
     enter_losses(rng)
     enter_layers(rng)
@@ -105,7 +105,7 @@ def enter_activations(rng: np.random.Generator) -> None:
 
 
 def enter_losses(rng: np.random.Generator) -> None:
-    """The losses, each by its `loss` and its `grad`."""
+    """Each loss: `loss` with `grad`."""
     from numpy_ml.neural_nets import activations, losses
 
     fake, real = rng.standard_normal(5), rng.standard_normal(5)
@@ -156,7 +156,7 @@ def enter_losses(rng: np.random.Generator) -> None:
 
 
 def enter_layers(rng: np.random.Generator) -> None:
-    """Layers, around fresh memory for each pass."""
+    """Layers, with fresh memory for each pass."""
     from numpy_ml.neural_nets import layers
     from numpy_ml.neural_nets.wrappers import Dropout
 
@@ -185,7 +185,7 @@ def enter_layers(rng: np.random.Generator) -> None:
 
 
 def enter_layer(name: str, layer: Any, x: Any) -> None:
-    """A layer: x and its parameters are arguments, all initialised by a first pass."""
+    """A layer as a function of x and of its parameters, which a first pass initialises."""
     layer.forward(x)
     layer.flush_gradients()
     if "dLdA_accumulator" in layer.derived_variables:  # which it flushes to [], and wants None
@@ -207,7 +207,7 @@ def enter_layer(name: str, layer: Any, x: Any) -> None:
 
 
 def enter_embedding(name: str, layer: Any) -> None:
-    """A table of vectors, and sentences in which a word comes twice."""
+    """An embedding, with sentences that repeat a word."""
     words = np.array([[0, 1, 1], [2, 3, 2]])
 
     def forward(words: Array, w: Array) -> Any:
@@ -224,7 +224,7 @@ def enter_embedding(name: str, layer: Any) -> None:
 
 
 def enter_second_order(rng: np.random.Generator) -> None:
-    """dX of a dense layer as a function of dY, W and b: what `_bwd2` differentiates."""
+    """dX of a dense layer as a function of dY, W and b, which `_bwd2` differentiates."""
     from numpy_ml.neural_nets import layers
 
     x, dy = rng.standard_normal((3, 5)), rng.standard_normal((3, 4))

@@ -1,4 +1,4 @@
-"""What every tool says of a mutant, or of an entry of the catalogue, and if the hint is right."""
+"""The verdict of each tool on a mutant or a catalogue entry, and whether the hint is right."""
 
 import contextlib
 from typing import Any
@@ -70,7 +70,7 @@ def room_of(mutant: Any, kind: str) -> str:
 
 
 def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
-    """Everything there is to know about one mutant of a gradient."""
+    """The row of a mutant of a gradient: class, points, verdicts, hints."""
     number, peers = task
     mutant = gradients.mutants()[number]
     row: dict[str, Any] = {
@@ -101,7 +101,7 @@ def judge(task: tuple[int, tuple[str, ...]]) -> dict[str, Any]:
 
 
 def case(make: Any, mutant: Any, what: str, where: str, peers: tuple[str, ...]) -> dict[str, Any]:
-    """What every tool says of the mutant at one point; each has a subject of its own."""
+    """The verdict of each tool on the mutant at a point; each tool gets its own subject."""
     found: dict[str, Any] = {"label": make().label, "class": what, "where": where}
     with at_work(mutant), np.errstate(all="ignore"):
         answer = bridges.ours(make())
@@ -122,7 +122,7 @@ def case(make: Any, mutant: Any, what: str, where: str, peers: tuple[str, ...]) 
 
 
 def judge_step(number: int) -> dict[str, Any]:
-    """Everything there is to know about one mutant of an optimizer."""
+    """The row of a mutant of an optimizer."""
     from scratchgen.gradcheck.optimizers.side_by_side import check_optimizer
 
     mutant = steps.mutants()[number]
@@ -155,7 +155,7 @@ def judge_step(number: int) -> dict[str, Any]:
 
 
 def judge_entry(task: tuple[str, tuple[str, ...]]) -> dict[str, Any]:
-    """What every tool says of an entry of the catalogue."""
+    """The verdict of each tool on a catalogue entry."""
     name, peers = task
     entry = catalogue.ENTRIES[name]
     with np.errstate(all="ignore"):
@@ -172,14 +172,14 @@ def judge_entry(task: tuple[str, tuple[str, ...]]) -> dict[str, Any]:
 
 
 def _letters(entry: Any) -> set[str]:
-    """Contracts that name a mistake by the letters of its classes."""
+    """The contracts that match the class letters of a mistake."""
     names = {"L": {"linear"}, "P": {"pure"}, "S": {"stale"}, "Y": {"layout"},
              "T": {"shape", "count", "kind"}, "X": {"extremes", "finite"}}  # fmt: skip
     return set().union(*(names.get(letter, set()) for letter in entry.classes))
 
 
 def facts(make: Any, mutant: Any, block: str) -> set[str]:
-    """Descriptions that are exactly true of the wrong gradient of a block, beside the right one."""
+    """Causes that are exactly true of a block's wrong gradient, compared with the right one."""
     rng, subject = np.random.default_rng(21), make()
     dys = draw_cotangents(subject, rng)
     place = subject.names.index(block) if block in subject.names else 0

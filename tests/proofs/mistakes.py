@@ -1,4 +1,4 @@
-"""Real mistakes, written by hand: a right forward pass, and the backward pass that someone wrote.
+"""Real mistakes, written by hand: a right forward pass with a wrong backward pass.
 
     ENTRIES     name -> Entry: the wrong pair, the right one, what is expected of a checker
 
@@ -21,7 +21,7 @@ sqrt, exp = np.sqrt, np.exp
 
 @dataclass(frozen=True)
 class Entry:
-    """One mistake: `wrong()` and `right()` make the pair anew, each with state of its own."""
+    """A mistake; `wrong()` and `right()` make a new pair with fresh state."""
 
     name: str
     classes: str
@@ -62,7 +62,7 @@ def add(
     right: Any = None,
     must: str = "FAIL",
 ) -> None:
-    """An entry whose backward is a function of dy and the arguments."""
+    """Add an entry whose backward is a function of dy and the arguments."""
     ENTRIES[name] = Entry(
         name,
         classes,
@@ -82,7 +82,7 @@ def add_made(
     right: Any = None,
     must: str = "FAIL",
 ) -> None:
-    """An entry with state: make() -> (forward, backward)."""
+    """Add an entry with state: make() -> (forward, backward)."""
     ENTRIES[name] = Entry(
         name,
         classes,

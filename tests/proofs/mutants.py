@@ -97,7 +97,7 @@ def _named(code: Any) -> str:
 
 
 def function_of(name: str) -> Any:
-    """The function of a name in `functions()`; of a kernel, its formula."""
+    """The function with a name of `functions()`; for a kernel its formula."""
     module, qualname = name.split(":")
     found: Any = importlib.import_module(f"scratchgen.{module}")
     for part in qualname.split("."):
@@ -117,7 +117,7 @@ def mutants() -> list[Mutant]:
 
 
 def kinds_for(mutant: Mutant) -> list[str]:
-    """The kinds of subjects on which a mutant may show, plainest first."""
+    """The kinds of subjects that a mutant may change, simplest first."""
     return functions()[f"{mutant.module}:{mutant.function}"]
 
 

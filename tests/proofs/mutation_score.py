@@ -33,7 +33,7 @@ TOOLS = ("ours", "torch slow", "torch fast", "jax", "central")
 
 
 def sampled(numbers: list[int], limit: int | None, seed: int) -> list[int]:
-    """`limit` of the numbers, drawn, in order."""
+    """`limit` of the numbers, drawn at random, in order."""
     if limit is None or limit >= len(numbers):
         return numbers
     return sorted(np.random.default_rng(seed).choice(numbers, limit, replace=False).tolist())
@@ -41,10 +41,10 @@ def sampled(numbers: list[int], limit: int | None, seed: int) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--ours-only", action="store_true", help="no peers")
-    parser.add_argument("--family", help="mutants of this operator only")
-    parser.add_argument("--id", default="", help="mutants whose id holds this text only")
-    parser.add_argument("--limit", type=int, help="this many mutants, drawn")
+    parser.add_argument("--ours-only", action="store_true", help="leave out the other checkers")
+    parser.add_argument("--family", help="only mutants of this operator")
+    parser.add_argument("--id", default="", help="only mutants whose id contains this text")
+    parser.add_argument("--limit", type=int, help="number of mutants to draw")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="a JSON file for all results")
     parser.add_argument("--jobs", type=int, default=2)

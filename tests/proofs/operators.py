@@ -1,4 +1,4 @@
-"""Mutation operators: stated ways to spoil a function, each applied at every site it fits.
+"""Mutation operators: fixed ways to spoil a function, each applied wherever it fits.
 
     mutants_of(function)        every mutant of one function of the library
     with mutant.applied():      it runs spoiled, and afterwards as before
@@ -44,7 +44,7 @@ class Mutant:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The function runs spoiled inside, and as it was afterwards."""
+        """Runs the mutated function inside, and restores the original afterwards."""
         whole = self.target.__code__
         self.target.__code__ = self.code
         try:
@@ -55,7 +55,7 @@ class Mutant:
 
 @dataclass
 class Site:
-    """One node of a function, and what an operator may know of its surroundings."""
+    """A node of a function, and its surroundings as far as operators use them."""
 
     node: Any
     parent: Any
@@ -70,7 +70,7 @@ class Site:
 
 
 def operator(family: str) -> Callable[[Any], Any]:
-    """Register an operator under the name of its family."""
+    """Registers an operator under the name of its family."""
 
     def register(function: Any) -> Any:
         OPERATORS[family] = function
@@ -80,13 +80,13 @@ def operator(family: str) -> Callable[[Any], Any]:
 
 
 def latest(tape: Any, name: str) -> Any:
-    """The note that the last forward pass of all left, where the tape's own is to be read."""
+    """The note of the last forward pass on any tape, in place of the tape's own."""
     own = getattr(tape, name)
     return LATEST.get(name, own)
 
 
 def keep_notes(tape_class: Any) -> None:
-    """From now on LATEST has what any tape noted last: a cache at module level."""
+    """LATEST from now on holds the last note of any tape, like a cache at module level."""
     if hasattr(tape_class, "_noted"):
         return
     before = tape_class.__setattr__
@@ -198,7 +198,7 @@ def _sites(definition: ast.FunctionDef, only_gradient: bool) -> Iterator[Site]:
 
 
 def _below(node: Any, parent: Any, place: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """A node and all below it; no texts, no errors, no annotations."""
+    """A node and its descendants without strings, raises and annotations."""
     if isinstance(node, ast.Raise | ast.JoinedStr | ast.arguments):
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -214,7 +214,7 @@ def _below(node: Any, parent: Any, place: Any) -> Iterator[tuple[Any, Any, Any]]
 
 @contextmanager
 def _replaced(site: Site, new: Any) -> Iterator[None]:
-    """`new` in the place of the site's node, inside."""
+    """Replaces the node of the site by `new` inside the block."""
     name, index = site.place
     if index is None:
         setattr(site.parent, name, new)
@@ -230,7 +230,7 @@ def _replaced(site: Site, new: Any) -> Iterator[None]:
 
 
 def _compiled(definition: Any, owner: str, function: types.FunctionType) -> types.CodeType | None:
-    """The code of a function, compiled as its module would; None where Python refuses it."""
+    """The code of a function, compiled as in its module; None if Python refuses it."""
     body = [ast.ClassDef(owner, [], [], [definition], [])] if owner else [definition]
     module = ast.fix_missing_locations(ast.Module(body, []))
     try:

@@ -1,4 +1,4 @@
-"""The mutants of the optimizers, judged by walks beside the formulas of their papers."""
+"""Mutants of the optimizers, compared step by step with the formulas of their papers."""
 
 import functools
 import inspect
@@ -29,7 +29,7 @@ NO_STEP = ("rate", "owner", "memory", "_set")
 
 
 def walk(optimizer: Any, size: int, seed: int = 0) -> list[np.ndarray]:
-    """theta after 50 steps, the last gradient as it is afterwards, and all that is remembered."""
+    """theta, the last gradient and the memories after 50 steps."""
     rng = np.random.default_rng(seed)
     theta = rng.standard_normal(size)
     memory = optimizer.memory(theta)
@@ -45,7 +45,7 @@ def walk(optimizer: Any, size: int, seed: int = 0) -> list[np.ndarray]:
 
 @functools.cache
 def functions() -> dict[str, list[str]]:
-    """`module:function` -> the optimizers whose step runs it, plainest first."""
+    """`module:function` -> the optimizers whose step runs it, simplest first."""
     by_name: dict[str, set[str]] = {}
     for name, optimizer in OPTIMIZERS.items():
         codes: set[Any] = set()

@@ -1,4 +1,4 @@
-"""What mutants are judged on: every layer, likelihood, loss, penalty and model, at five points.
+"""The subjects of mutation: every layer, likelihood, loss, penalty and model, at five points.
 
     SUBJECTS["Dense"][2]()      the third point: a pair of plain NumPy functions, and arguments
     with at_work(mutant):       subjects run with the mutant inside
@@ -96,12 +96,12 @@ class Subject:
         self.forward = forward
 
     def outputs(self, *args: Any) -> tuple[np.ndarray, ...]:
-        """What forward gives, as a tuple of arrays; the arguments are copied."""
+        """The outputs of forward as a tuple of arrays; the arguments are copied."""
         y, _ = self.forward(*[np.array(array) for array in args])
         return tuple(map(np.asarray, y)) if isinstance(y, tuple) else (np.asarray(y),)
 
     def call_backward(self, dys: list[np.ndarray], cache: Any) -> tuple[Any, ...]:
-        """backward, for a list of cotangents."""
+        """The gradients for a list of cotangents."""
         return self.backward(tuple(dys) if len(dys) > 1 else dys[0], cache)
 
 
@@ -111,7 +111,7 @@ RECORD: list[set[Any]] = []  # where the functions that run are noted, if anywhe
 
 @contextmanager
 def spoiled() -> Iterator[None]:
-    """The phase in which the mutant is at work."""
+    """The phase in which the mutant is active."""
     with CURRENT[0].applied() if CURRENT else nullcontext():
         if not RECORD:
             yield
@@ -140,13 +140,13 @@ def signed(rng: np.random.Generator, shape: Any, low: float = 0.1, high: float =
 
 
 def spread(rng: np.random.Generator, shape: Any) -> Any:
-    """Numbers far from each other, so that no maximum is near a tie."""
+    """Numbers far apart, so that no maximum is near a tie."""
     n = math.prod(shape)
     return (0.3 * (rng.permutation(n) - n / 2) + rng.uniform(-0.1, 0.1, n)).reshape(shape)
 
 
 def layer_point(layer: Any, x: Any, rng: np.random.Generator) -> Any:
-    """The names of blocks and their values; and the state, by the layout's names."""
+    """The names and values of the blocks, and the state by the names of the layout."""
     names, args, state = ["x"], [x], {}
     for entry in Layout(it=layer).entries:
         if entry.trained:
@@ -239,7 +239,7 @@ def of_functions(kind: str, label: str, names: Any, args: Any, f: Any, vjp: Any)
 
 
 def of_likelihood(likelihood: Any, shape: Any, seed: int = 3) -> Subject:
-    """log p(x|z) by the decoder's numbers."""
+    """log p(x|z) as a function of the decoder outputs."""
     rng = np.random.default_rng(seed)
     raw = signed(rng, (shape[0], *likelihood.raw_shape(shape[1:])))
     x = rng.standard_normal(shape)
@@ -258,7 +258,7 @@ def of_likelihood(likelihood: Any, shape: Any, seed: int = 3) -> Subject:
 
 
 def of_penalty(penalty: Any, shape: Any, seed: int = 4) -> Subject:
-    """A penalty by the slope."""
+    """A penalty as a function of the slope."""
     slope = signed(np.random.default_rng(seed), shape)
     return of_functions(
         type(penalty).__name__,
@@ -271,7 +271,7 @@ def of_penalty(penalty: Any, shape: Any, seed: int = 4) -> Subject:
 
 
 class _Weighted(losses.Penalty):
-    """A penalty whose examples weigh differently."""
+    """A penalty with a different weight for each example."""
 
     def __init__(self, penalty: Any, weights: Any) -> None:
         self.penalty, self.weights = penalty, weights
@@ -281,7 +281,7 @@ class _Weighted(losses.Penalty):
 
 
 def of_penalised(penalty: Any, network: Any, n: int, seed: int = 5) -> Subject:
-    """The penalty of a network by its parameters, for each example."""
+    """The penalty of a network for each example, as a function of its parameters."""
     rng = np.random.default_rng(seed)
     x = signed(rng, (n, *network.in_shape))
     names, args, _ = layer_point(network, x, rng)
@@ -307,7 +307,7 @@ def of_penalised(penalty: Any, network: Any, n: int, seed: int = 5) -> Subject:
 
 
 def of_objective(kind: str, make: Any, player: str, shape: Any, seed: int = 6) -> Subject:
-    """What a player of a model minimises, by the arrays that it trains."""
+    """A player's loss as a function of the arrays that it trains."""
     rng = np.random.default_rng(seed)
     model = make()
     x = rng.random(shape)
@@ -336,7 +336,7 @@ def of_objective(kind: str, make: Any, player: str, shape: Any, seed: int = 6) -
 
 
 def _subjects() -> dict[str, list[Callable[[], Subject]]]:
-    """Kind -> its points, each as a function that makes the subject."""
+    """Kind -> its points, each a function that makes the subject."""
     later = functools.partial
     found: dict[str, list[Any]] = {}
     found["Dense"] = [

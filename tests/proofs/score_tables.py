@@ -5,7 +5,7 @@ from typing import Any
 
 
 def verdict(row: dict[str, Any], tool: str) -> str:
-    """found if at any of its points, unsure if ours was at any, otherwise passed."""
+    """ "found" if found at any point, "unsure" if ours was unsure at any, otherwise "passed"."""
     said = {
         case.get(tool, "")
         for case in row["cases"]
@@ -15,7 +15,7 @@ def verdict(row: dict[str, Any], tool: str) -> str:
 
 
 def table(title: str, rows: list[dict[str, Any]], by: str, tools: list[str]) -> str:
-    """Found, by tool, of the mutants that change something; one line for each value of `by`."""
+    """How many mutants with an effect each tool found, a line for each value of `by`."""
     head = f"{'':<22}{'mutants':>8}{'ours':>7}{'unsure':>7}{'missed':>7}"
     head += "".join(f"{tool:>12}" for tool in tools[1:])
     lines = [title, head]
@@ -45,7 +45,7 @@ def by_case(rows: list[dict[str, Any]], tools: list[str]) -> str:
 
 
 def classes(rows: list[dict[str, Any]]) -> str:
-    """How many mutants there are of each class, by family."""
+    """The number of mutants of each class, by family."""
     names = ("derivative", "contract", "optimizer", "raises", "elsewhere", "same")
     lines = [
         "mutants by operator",
@@ -108,7 +108,7 @@ def hint_table(rows: list[dict[str, Any]]) -> str:
 
 
 def catalogue_table(entries: list[dict[str, Any]], tools: list[str]) -> str:
-    """The catalogue, by what is expected, and what is not as it should be."""
+    """The catalogue by expected verdict, then every entry with another verdict or a wrong hint."""
     groups = {
         "wrong derivative": [
             entry
@@ -152,7 +152,7 @@ def catalogue_table(entries: list[dict[str, Any]], tools: list[str]) -> str:
 
 
 def missed(rows: list[dict[str, Any]]) -> str:
-    """What ours did not find, with the point and the reason."""
+    """The mutants that ours did not find, with the point and the reason."""
     lines = ["not found by ours (* at every point)"]
     for row in rows:
         points = [point for point in row["cases"] if point["ours"] != "found"]

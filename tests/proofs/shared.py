@@ -1,7 +1,7 @@
-"""What the proofs share: random cases that come again, two processes, tables, and JSON.
+"""What the proofs share: options, processes, tables, and JSON.
 
-Every script imports this after it has set OPENBLAS_NUM_THREADS to 1, so that two processes do not
-fight for two cores.
+Every script sets OPENBLAS_NUM_THREADS to 1 before it imports this, so that two processes do not
+compete for two cores.
 """
 
 import argparse
@@ -30,11 +30,11 @@ def arguments(doc: str | None, cases: int | None = None, seed: int = 0) -> argpa
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seed", type=int, default=seed, help="of all that is drawn")
-    parser.add_argument("--out", type=Path, help="a file for the figures, as JSON")
+    parser.add_argument("--seed", type=int, default=seed, help="of all random draws")
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     parser.add_argument("--processes", type=int, default=PROCESSES)
     if cases is not None:
-        parser.add_argument("--cases", type=int, default=cases, help="how many to draw")
+        parser.add_argument("--cases", type=int, default=cases, help="number of cases to draw")
     return parser
 
 
@@ -59,12 +59,12 @@ def heading(title: str, *packages: str) -> None:
 
 
 def table(rows: Sequence[Sequence[Any]], sides: str) -> None:
-    """Print rows in columns of at most 79 letters."""
+    """Print rows in columns, in lines of at most 79 characters."""
     print("\n".join(columns([[str(cell) for cell in row] for row in rows], sides, WIDTH)))
 
 
 def write(out: Path | None, figures: dict[str, Any], *packages: str) -> None:
-    """Leave the figures in a file, if one is asked for."""
+    """Write the figures to a file, unless `out` is None."""
     if out is not None:
         where = {"command": sys.argv, "versions": versions(*packages)}
         out.write_text(json.dumps({**where, **figures}, indent=1, default=float) + "\n")
@@ -73,7 +73,7 @@ def write(out: Path | None, figures: dict[str, Any], *packages: str) -> None:
 def spread_out(
     work: Callable[[Any], Any], tasks: Sequence[Any], processes: int, chunk: int = 8
 ) -> Iterator[Any]:
-    """work(task) for each task, by so many processes, in order; a line on stderr as it goes on."""
+    """work(task) for each task in order, by several processes, with progress on stderr."""
     began = last = time.perf_counter()
     with multiprocessing.Pool(processes) as pool:
         for i, result in enumerate(pool.imap(work, tasks, chunk), 1):
@@ -84,7 +84,7 @@ def spread_out(
 
 
 def peers_missing(*packages: str) -> list[str]:
-    """Those of the packages that are not installed."""
+    """The packages that are not installed."""
     missing = []
     for name in packages:
         try:
@@ -95,5 +95,5 @@ def peers_missing(*packages: str) -> list[str]:
 
 
 def thread_limits() -> str:
-    """How the linear algebra was told to run."""
+    """The thread settings of the linear algebra."""
     return f"OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS', 'unset')}"

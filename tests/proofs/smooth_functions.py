@@ -24,7 +24,7 @@ STEP = 1e-40
 
 @dataclass(frozen=True)
 class Known:
-    """A function, where it is differentiated, and its exact form."""
+    """A function, the point at which it is differentiated, and its exact form."""
 
     f: F
     x: Array
@@ -42,7 +42,7 @@ def true_derivative(known: Known, w: Array, u: Array) -> float:
 
 
 def family(name: str) -> Callable[[Callable[[Rng], Known]], Callable[[Rng], Known]]:
-    """Enter a family under that name."""
+    """Registers a family under this name."""
 
     def enter(draw: Callable[[Rng], Known]) -> Callable[[Rng], Known]:
         FAMILIES[name] = draw
@@ -57,17 +57,17 @@ def same(f: F, x: Array) -> Known:
 
 
 def size(rng: Rng, low: float = -3, high: float = 3) -> float:
-    """10 to a power that is drawn."""
+    """A random power of 10."""
     return float(10 ** rng.uniform(low, high))
 
 
 def points(rng: Rng, scale: float = 1.0) -> Array:
-    """Numbers (1 to 4, 1 to 6) of about that size."""
+    """An array (1 to 4, 1 to 6) of numbers of about this size."""
     return scale * rng.standard_normal((rng.integers(1, 5), rng.integers(1, 7)))
 
 
 def horner(c: Array) -> F:
-    """A polynomial with the coefficients c, the highest first."""
+    """A polynomial with coefficients c, the highest power first."""
 
     def f(x: Array) -> Array:
         y = c[0] + 0 * x
@@ -155,7 +155,7 @@ def _tanh(rng: Rng) -> Known:
 
 @family("sigmoid, far")
 def _logistic(rng: Rng) -> Known:
-    """Sigmoid and a plain softplus, log(1 + exp(x)), far out."""
+    """Sigmoid and a plain softplus, log(1 + exp(x)), at large |x|."""
     return same((logistic, soft)[rng.integers(2)], points(rng, size(rng, -2, 2)))
 
 
@@ -179,7 +179,7 @@ def _softmax(rng: Rng) -> Known:
 
 @family("layer norm")
 def _normalised(rng: Rng) -> Known:
-    """Rows that are nearly constant too."""
+    """Normalisation, also of nearly constant rows."""
     x = points(rng, size(rng))
     flat = rng.random((len(x), 1)) < 0.2
     return same(normalised, np.where(flat, x[:, :1] + 1e-4 * x, x))
@@ -234,14 +234,14 @@ def _cancellation(rng: Rng) -> Known:
 
 @family("offset")
 def _offset(rng: Rng) -> Known:
-    """1e6 to 1e9 is added."""
+    """A function plus 1e6 to 1e9."""
     far, f = size(rng, 6, 9), (np.tanh, np.exp, horner(rng.standard_normal(4)))[rng.integers(3)]
     return Known(lambda x: f(x) + far, points(rng), f)
 
 
 @family("float32")
 def _single(rng: Rng) -> Known:
-    """All is computed in float32."""
+    """A function computed in float32."""
     a = rng.standard_normal((3, 4))
     f = (
         np.tanh,
@@ -257,6 +257,6 @@ def _single(rng: Rng) -> Known:
 
 @family("single input")
 def _single_input(rng: Rng) -> Known:
-    """Only the argument is rounded to float32."""
+    """A function whose argument is rounded to float32."""
     f = (np.tanh, np.exp, normalised, softmax)[rng.integers(4)]
     return Known(lambda x: f(x.astype(np.float32).astype(np.float64)), points(rng), f)

@@ -1,4 +1,4 @@
-"""The operators: each sees one node of a function and says what could stand in its place."""
+"""The operators: each looks at a node of a function and lists replacements for it."""
 
 import ast
 from typing import Any
@@ -29,7 +29,7 @@ def minus(node: Any) -> Any:
 
 
 def called(node: Any) -> str:
-    """The last name of what is called: `matmul` of `np.matmul(...)`; "" for no call."""
+    """The name of the called function, `matmul` in `np.matmul(...)`; "" if the node is no call."""
     if not isinstance(node, ast.Call):
         return ""
     f = node.func
@@ -257,7 +257,7 @@ def wrong_name(site: Site) -> list[Node]:
 
 
 def _is_array_read(site: Site) -> bool:
-    """Whether the node reads an array of the function, for its numbers."""
+    """Whether the node reads the values of an array of the function."""
     node = site.node
     if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
         return False
@@ -344,13 +344,13 @@ def in_place(site: Site) -> list[Node]:
 
 
 def _borrowed(site: Site) -> list[str]:
-    """Arrays that are not the function's own: given, or noted by the forward pass."""
+    """Arrays that the function does not own: arguments, and notes of the forward pass."""
     return [*site.given, *(array for array in site.arrays if "." in array)]
 
 
 @operator("stale cache")
 def stale_cache(site: Site) -> list[Node]:
-    """tape.x -> what the last forward pass noted as x, of whatever tape."""
+    """tape.x -> the x that the last forward pass noted, on any tape."""
     node = site.node
     if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
         return []

@@ -1,4 +1,4 @@
-"""Random cases that are right: a pair at a point, made as awkward as users make them.
+"""Random right cases: a pair at a point, as awkward as users make them.
 
     draw_case(seed, index) -> Case       the same case every time
 
@@ -43,7 +43,7 @@ SHARES = {"layer": 0.32, "network": 0.2, "function": 0.28, "likelihood": 0.08, "
 
 @dataclass
 class Case:
-    """A pair that is right, and how it was made; `redrawn` counts points that were not finite."""
+    """A right pair and how it was made; `redrawn` counts the points that were not finite."""
 
     family: str
     name: str
@@ -53,7 +53,7 @@ class Case:
 
 
 def draw_case(seed: int, index: int) -> Case:
-    """The case of that number."""
+    """The case with this number."""
     redrawn = 0
     while True:
         rng = np.random.default_rng([seed, index, redrawn])
@@ -66,7 +66,7 @@ def draw_case(seed: int, index: int) -> Case:
 
 
 def one_case(rng: Rng) -> Case:
-    """Any case."""
+    """A random case."""
     family = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     how: dict[str, Any] = {"n": 1 if rng.random() < 0.2 else int(rng.integers(2, 7))}
     scale = Scales(rng)
@@ -79,7 +79,7 @@ def one_case(rng: Rng) -> Case:
 
 
 class Scales:
-    """Draws the size of one array after the other: all of them 1, or from 1e-3 to 1e3."""
+    """A function that draws the scale of each array: always 1, or from 1e-3 to 1e3."""
 
     def __init__(self, rng: Rng) -> None:
         self.rng, self.is_one = rng, bool(rng.random() < 0.5)
@@ -89,7 +89,7 @@ class Scales:
 
 
 def a_layer(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
-    """One layer of any kind, its settings drawn."""
+    """A layer of any kind with random settings."""
     kind = str(rng.choice(sorted(nn.LAYERS)))
     layer, shape = _layer(kind, rng)
     return kind, _at_a_point(layer, (n, *shape), rng, scale), True
@@ -113,7 +113,7 @@ def a_network(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
 
 
 def a_function(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
-    """A pair of a user's own."""
+    """A pair of functions as users write them."""
     name = str(rng.choice(list(FUNCTIONS)))
     function = FUNCTIONS[name]
     return (
@@ -124,7 +124,7 @@ def a_function(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
 
 
 def a_likelihood(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
-    """A likelihood of data that it takes, as a function of raw."""
+    """A likelihood of suitable data, as a function of the raw outputs."""
     d = int(rng.integers(1, 5))
     kinds: list[sg.distributions.Likelihood] = [
         sg.distributions.Bernoulli(),
@@ -219,7 +219,7 @@ def a_distribution(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
 
 
 def a_model(rng: Rng, n: int, scale: Scale) -> tuple[str, Pair, bool]:
-    """What a player of a small model minimises, near its first parameters."""
+    """A player's loss in a small model, near its initial parameters."""
     x = rng.standard_normal((n, 3))
     maker = (sg.models.vae, sg.models.gan, sg.models.wgan_gp)[rng.integers(3)]
     model = in_double(maker((3,), latent=2, hidden=(4,), rng=int(rng.integers(1000))), rng)
@@ -240,7 +240,7 @@ FAMILIES: dict[str, Callable[[Rng, int, Scale], tuple[str, Pair, bool]]] = {
 
 
 def _layer(kind: str, rng: Rng) -> tuple[nn.Layer, tuple[int, ...]]:
-    """A layer of that kind, and the shape of an example that it takes."""
+    """A layer of this kind, and the shape of an example for it."""
     a, b, c = (int(k) for k in rng.integers(1, 6, 3))
     shape = tuple(int(k) for k in rng.integers(1, 5, rng.integers(1, 4)))
     bias = (None, "zeros")[rng.integers(2)]
@@ -304,7 +304,7 @@ def _next(rng: Rng, shape: tuple[int, ...], before: list[nn.Layer]) -> nn.Layer:
 
 
 def _at_a_point(layer: nn.Layer, shape: tuple[int, ...], rng: Rng, scale: Scale) -> LayerPair:
-    """The layer with everything drawn, in training or in evaluation."""
+    """The layer with random arrays, in training or evaluation mode."""
     blocks, state = {"x": scale() * rng.standard_normal(shape)}, {}
     for entry in Layout(it=layer).entries:
         name = entry.name.removeprefix("it.")
@@ -322,7 +322,7 @@ def _at_a_point(layer: nn.Layer, shape: tuple[int, ...], rng: Rng, scale: Scale)
 
 
 def _awkward(rng: Rng, pair: Pair, how: dict[str, Any], zeros: bool) -> None:
-    """Kinks, layouts, single precision and offsets, each by chance; `how` is told."""
+    """Adds kinks, layouts, single precision and offsets at random, and notes each in `how`."""
     if zeros and rng.random() < 0.2:
         how["kink"] = str(rng.choice(["zeros", "ties", "whole"]))
         for name, block in pair.blocks.items():
@@ -340,7 +340,7 @@ def _awkward(rng: Rng, pair: Pair, how: dict[str, Any], zeros: bool) -> None:
 
 
 def _with_kinks(rng: Rng, block: Array, kink: str) -> Array:
-    """The block with some numbers that are 0, or alike, or with whole numbers only."""
+    """The block with some zeros, with ties, or with integers only."""
     flat = block.reshape(-1).copy()
     if kink == "zeros":
         flat[rng.random(flat.size) < 0.4] = 0
@@ -352,7 +352,7 @@ def _with_kinks(rng: Rng, block: Array, kink: str) -> Array:
 
 
 def _laid_out(block: Array, layout: str) -> Array:
-    """The same numbers, otherwise in memory."""
+    """The same numbers in another memory layout."""
     if block.ndim == 0:
         return block
     if layout == "F":
@@ -365,7 +365,7 @@ def _laid_out(block: Array, layout: str) -> Array:
 
 
 def _single(value: Any) -> Any:
-    """Arrays in single precision, in whatever holds them."""
+    """A value whose arrays, at any depth, are in single precision."""
     if isinstance(value, tuple | list):
         return type(value)(_single(item) for item in value)
     if isinstance(value, dict):
@@ -398,7 +398,7 @@ def _in_single(pair: Any) -> None:
 
 
 class InSingle:
-    """A layer whose backward pass computes in float32: a layer's arrays all have one float type."""
+    """A layer whose backward pass computes in float32, as all its arrays share a float type."""
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
@@ -418,7 +418,7 @@ class InSingle:
 
 
 def _pairs(first: Any, second: Any) -> Iterator[tuple[Array, Array]]:
-    """The arrays of two trees that are alike."""
+    """The pairs of arrays of two trees with the same structure."""
     if isinstance(first, np.ndarray):
         yield first, second
     elif isinstance(first, SimpleNamespace):

@@ -1,4 +1,4 @@
-"""Forward and backward passes that are right, as users write them: what must never be called wrong.
+"""Right forward and backward passes as users write them, which must never be called wrong.
 
     FUNCTIONS[name] = Function(f, vjp, draw)      vjp(dy, *args) -> a gradient per argument
 
@@ -17,7 +17,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Function:
-    """One right pair."""
+    """A right pair."""
 
     f: Callable[..., Any]
     vjp: Callable[..., Any]
@@ -29,7 +29,7 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def rows(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...]:
-    """One array (n, 1 to 6)."""
+    """An array (n, 1 to 6)."""
     return (scale * rng.standard_normal((n, rng.integers(1, 7))),)
 
 
@@ -45,25 +45,25 @@ def positive(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...
 
 
 def ratio(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...]:
-    """Any numbers, and others of size 0.1 and more."""
+    """Any numbers, and numbers of size 0.1 or more."""
     (x,) = rows(rng, n, scale)
     return x, rng.uniform(0.1, 2, x.shape) * rng.choice([-1, 1], x.shape)
 
 
 def product(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...]:
-    """Two matrices that can be multiplied."""
+    """Two matrices with matching inner sizes."""
     (x,) = rows(rng, n, scale)
     return x, rng.standard_normal((x.shape[1], rng.integers(1, 6)))
 
 
 def square(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...]:
-    """A matrix as it comes, which may be near one that has no inverse."""
+    """A random square matrix, possibly nearly singular."""
     m = n + 1
     return (scale * (rng.standard_normal((m, m)) + m**0.5 * np.eye(m)),)
 
 
 def add(name: str, draw: Any, f: Any, vjp: Any, zeros: bool = True) -> None:
-    """Enter a function."""
+    """Registers a function."""
     FUNCTIONS[name] = Function(f, vjp, draw, zeros)
 
 
@@ -154,7 +154,7 @@ def cross_entropy_vjp(dy: Array, x: Array, label: Array) -> tuple[Array, None]:
 
 
 def margins(x: Array, label: Array) -> Array:
-    """How far each score comes above the right one less 1."""
+    """The margin of each score over the right score minus 1."""
     m = 1 + x - x[np.arange(len(x)), label][:, None]
     m[np.arange(len(x)), label] = 0
     return m
@@ -220,14 +220,14 @@ def bilinear_vjp(dy: Array, x: Array, t: Array, z: Array) -> tuple[Array, ...]:
 
 
 def cube(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...]:
-    """What bilinear takes."""
+    """The arguments of bilinear."""
     i, j, k = (int(size) for size in rng.integers(1, 4, 3))
     draw = rng.standard_normal
     return scale * draw((n, i)), draw((i, j, k)), draw((n, j))
 
 
 def gathered(rng: np.random.Generator, n: int, scale: float) -> tuple[Array, ...]:
-    """A table and rows of it, some of them twice."""
+    """A table and row indices, some of them repeated."""
     table = scale * rng.standard_normal((n + 1, 3))
     return table, rng.integers(n + 1, size=2 * n)
 
