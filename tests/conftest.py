@@ -133,7 +133,7 @@ def seconds_never_pass_for_a_check() -> Iterator[None]:
 def compiling_goes_without_saying() -> Iterator[None]:
     """Tests that read stderr find the same whether kernels are compiled already or not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiling, "_tell", lambda folder: None)
+        patch.setattr(compiling, "_announce", lambda folder: None)
         yield
 
 

@@ -1,22 +1,22 @@
-"""Functions that bend each number by itself, as activations do: three loops, made for each of them.
+"""All activations share three loops, compiled for the value, slope and curvature of each.
 
     class Activation:
         @pointwise("x, y, dy (...) -> dx (...)")
-        def times_slope(self, x, y, dy):               a formula that is a method, for its settings
+        def times_slope(self, x, y, dy):        a formula that is a method, for its settings
             return self.slope(x, y) * dy
 
     @loops_of(ReLU)
-    class ReLULoops:                            value, slope and curvature of one number
+    class ReLULoops:                            value, slope and curvature of a number
         def value(x): ...
 
-The loops have the names of the formulas, and differ from one activation to the next in the
-functions that they call. With s the value, s' the slope, s'' the curvature, each with the settings,
+The loops have the names of the formulas. With s the value, s' the slope and s'' the curvature, each
+with the settings,
 
-    bend         y  = s(x)                                                      (1)
-    pull         dx = s'(x) dy                                                  (2)
-    pull_both    dx = s'(x) dy + s''(x) u dv,   du = s'(x) dv                   (3)
+    activate                     y  = s(x)                                      (1)
+    times_slope                  dx = s'(x) dy                                  (2)
+    times_slope_and_curvature    dx = s'(x) dy + s''(x) u dv,   du = s'(x) dv   (3)
 
-They belong to that class alone: one that inherits from it may have other formulas.
+They belong to that class alone: a subclass may have other formulas.
 """
 
 import functools
@@ -35,14 +35,14 @@ from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
-WEIGHT = 4.0  # of a number, in sums of two
-LOOPS: dict[type, dict[str, Kernel]] = {}  # of a class, by name
+WEIGHT = 4.0  # the work for a number, in additions
+LOOPS: dict[type, dict[str, Kernel]] = {}  # of each class, by name
 FORMULAS = ("value", "slope", "curvature", "activate", "times_slope", "times_slope_and_curvature")
-_written: dict[type, dict[str, Kernel]] = {}  # the methods that those loops stand for
+_formulas: dict[type, dict[str, Kernel]] = {}  # the methods that those loops replace
 
 Some = TypeVar("Some", bound=type)
 
-value: Any = None  # in the place of these names the loops of an activation have its own
+value: Any = None  # the loops of an activation have its own functions by these names
 slope: Any = None
 curvature: Any = None
 
@@ -73,19 +73,20 @@ def times_slope_and_curvature(part, parts, x, y, u, dy, dv, dx, du, settings):
 
 
 def loops_of(kind: type) -> Callable[[Some], Some]:
-    """Make the loops of a class of activations from a class of functions of one number.
+    """Compile the loops of a class of activations from a class of functions of a number.
 
-    Those are value(x), slope(x, y) and curvature(x, y), for y = value(x), each with the numbers of
-    `settings()` behind. Loops call them, so that they are written as functions.py has it.
+    These are value(x), slope(x, y) and curvature(x, y), for y = value(x), each with the numbers of
+    `settings()` as further arguments. They follow the rules of functions.py, because loops call
+    them.
     """
 
     def pair(functions: Some) -> Some:
         written = {name: vars(functions)[name] for name in ("value", "slope", "curvature")}
         names = {
-            name: one if isinstance(one, ByDtype) else by_dtype(SINGLE)(one)
-            for name, one in written.items()
+            name: function if isinstance(function, ByDtype) else by_dtype(SINGLE)(function)
+            for name, function in written.items()
         }
-        _written[kind] = {name: getattr(kind, name) for name in FORMULAS}
+        _formulas[kind] = {name: getattr(kind, name) for name in FORMULAS}
         LOOPS[kind] = {
             loop.__name__: with_names(loop, f"{kind.__name__}_{loop.__name__}", names)
             for loop in (activate, times_slope, times_slope_and_curvature)
@@ -96,9 +97,9 @@ def loops_of(kind: type) -> Callable[[Some], Some]:
 
 
 def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
-    """Make a method of activations a kernel, whose loop is that of its name; as `formula`.
+    """Make a method of activations a kernel, as `formula` does; its loop has the same name.
 
-    What it returns has the float of the arrays, though constants of NumPy in it are float64.
+    Its result has the dtype of the arrays, even if the method has constants of float64.
     """
 
     def pair(written: Kernel) -> Kernel:
@@ -106,12 +107,12 @@ def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
 
         @functools.wraps(written)
         def kernel(activation: Any, *arrays: Any) -> Any:
-            both = Definition(functools.partial(_in_one_float, written, activation), operands)
+            definition = Definition(functools.partial(_in_one_float, written, activation), operands)
             settings: tuple[float, ...] = ()
             if _has_loops(activation):
-                both.loop, both.weight = LOOPS[type(activation)][name], WEIGHT
+                definition.loop, definition.weight = LOOPS[type(activation)][name], WEIGHT
                 settings = activation.settings()
-            return both.run(*arrays, settings=settings)
+            return definition.run(*arrays, settings=settings)
 
         kernel.operands = operands  # type: ignore[attr-defined] # for cases.py
         return kernel
@@ -120,21 +121,21 @@ def pointwise(takes: str) -> Callable[[Kernel], Kernel]:
 
 
 def _has_loops(activation: Any) -> bool:
-    """Whether there are loops of its class, and its methods are those that they stand for."""
-    written = _written.get(type(activation))
+    """Whether its class has loops, and its methods are the formulas that they replace."""
+    written = _formulas.get(type(activation))
     return (
         written is not None
         and all(
-            getattr(getattr(activation, name), "__func__", None) is one
-            for name, one in written.items()
+            getattr(getattr(activation, name), "__func__", None) is method
+            for name, method in written.items()
         )
         and replaced.is_published(*written.values(), kind=type(activation))
     )
 
 
 def _in_one_float(written: Kernel, activation: Any, *arrays: Any) -> Any:
-    made = written(activation, *arrays)
-    if type(made) is np.ndarray and made.dtype == arrays[-1].dtype:
-        return made
+    results = written(activation, *arrays)
+    if type(results) is np.ndarray and results.dtype == arrays[-1].dtype:
+        return results
     dtype = np.result_type(*arrays)
-    return tuple(np.asarray(x, dtype) for x in as_tuple(made))
+    return tuple(np.asarray(x, dtype) for x in as_tuple(results))

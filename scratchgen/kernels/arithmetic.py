@@ -1,4 +1,4 @@
-"""Sums, means and rows of arrays, where nothing else is to be computed.
+"""Sums, means and rows of arrays.
 
     add             x + other                                                      (1)
     add_scaled      x + scale y                                                    (2)
@@ -12,7 +12,7 @@
     scale_rows      factor_n x_n                                                   (10)
     repeat          out_{n K + k} = x_n, for k = 0 ... K - 1: rows by (5)          (11)
 
-All return new arrays, but for approach, clip, add_by_label and add_in_place, which write into one.
+All return new arrays, except approach, clip, add_by_label and add_in_place, which change an array.
 """
 
 import math
@@ -96,7 +96,7 @@ def scale_flat_rows_loop(part, parts, x, factor, out):
 
 @formula("y (P,), weight (1,) float64 -> x (P,) in place")
 def approach(x: Array, y: Array, weight: Array) -> None:
-    """x, y (P,), weight (1,): x moves towards y, by that share of the way."""
+    """x, y (P,), weight (1,): x moves towards y by that fraction of the distance."""
     x += x.dtype.type(weight[0]) * (y - x)  # (3)
 
 
@@ -123,7 +123,7 @@ def mean(values: Array) -> Array:
 
 @loop_of(mean)
 def mean_loop(part, parts, values, out):
-    if part == parts - 1:  # the sum is in one order, whatever `parts` is
+    if part == parts - 1:  # the sum has one order, whatever `parts` is
         total = 0.0
         for n in range(len(values)):
             total += values[n]
@@ -146,9 +146,9 @@ def take_rows_loop(part, parts, x, rows, out):
 
 
 def repeat(x: Array, times: int) -> Array:
-    """x (N, ...) of any dtype -> (N K, ...): each example K = `times` times, one after the other.
+    """x (N, ...) of any dtype -> (N K, ...): each example K = `times` times in succession.
 
-    Raises OptionError for fewer than one.
+    Raises OptionError if `times` is below 1.
 
     >>> repeat(np.array([[1.0], [2.0]]), 3).ravel().tolist()
     [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]
@@ -161,7 +161,7 @@ def repeat(x: Array, times: int) -> Array:
 
 
 def look_up(x: Array, rows: Array, dtype: Any) -> Array:
-    """x (M, ...) of any dtype, rows (N,) in 0 ... M - 1 -> (N, ...), of the dtype asked for."""
+    """x (M, ...) of any dtype, rows (N,) in 0 ... M - 1 -> (N, ...), of the given dtype."""
     out = workspaces.empty((len(rows), *x.shape[1:]), dtype)
     recording.run_action(_look_up, (x, rows, out), (x, rows), (out,))
     return workspaces.returned(out)
@@ -173,7 +173,7 @@ def _look_up(x: Array, rows: Array, out: Array) -> None:
 
 @formula("x (N, D), rows (N, W) -> y (N, D + W)")
 def join(x: Array, rows: Array) -> Array:
-    """x (N, D), rows (N, W) -> (N, D + W): to each example its row."""
+    """x (N, D), rows (N, W) -> (N, D + W): each example followed by its row."""
     return np.concatenate([x, rows], axis=1)  # (6)
 
 
@@ -184,7 +184,7 @@ def split(y: Array, at: int) -> tuple[Array, Array]:
 
 @formula("y (N, W), x (N, D) -> left (N, D), right (N, W - D)")
 def split_like(y: Array, x: Array) -> tuple[Array, Array]:
-    """y (N, W) -> as many numbers of each example as x (N, D) has (N, D), and the others."""
+    """y (N, W) -> the first D numbers of each example, D that of x (N, D), and the others."""
     d = x.shape[1]
     return y[:, :d].copy(), y[:, d:].copy()  # (N, D), (N, W - D)
 
@@ -204,16 +204,16 @@ def split_like_loop(part, parts, y, x, left, right):
 
 @formula("d (N, W), labels (N,) int64 below M -> into (M, W) in place")
 def add_by_label(d: Array, labels: Array, into: Array) -> None:
-    """d (N, W), labels (N,): the sum of each label's rows, added into (M, W) as a whole."""
+    """d (N, W), labels (N,): the sum of the rows of each label, added as a whole into (M, W)."""
     sums = np.zeros_like(into)  # (M, W)
-    np.add.at(sums, labels, d)  # a label that comes twice adds twice
+    np.add.at(sums, labels, d)  # a repeated label adds each time
     into += sums  # (7)
 
 
 def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
-    """A constant: an array of that shape, read-only, filled with the value: a number, or an array.
+    """A read-only array of that shape, filled with the value: a number, or an array.
 
-    It has to be the same in every step.
+    It must be the same in every step.
     """
     array = workspaces.constant(shape, value, dtype)
     recording.note_constant(array)
@@ -221,16 +221,16 @@ def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Array:
 
 
 def zeros(size: int, dtype: Any) -> Array:
-    """A vector of zeros to add to, as of gradients; it outlasts steps.
+    """A vector of zeros to add gradients to; it outlasts steps.
 
-    Who asks for gradients is about to train: from now on loops are worth compiling.
+    Gradients are for training, so from now on loops are worth compiling.
     """
     want_loops()
     return aligned_zeros(size, dtype)
 
 
 def aligned_zeros(size: int, dtype: Any) -> Array:
-    """A vector of zeros that begins where a line of the caches does; it outlasts steps."""
+    """A vector of zeros that begins at a cache line; it outlasts steps."""
     dtype = np.dtype(dtype)
     room = np.zeros(size * dtype.itemsize + workspaces.LINE, np.uint8)
     first = -room.__array_interface__["data"][0] % workspaces.LINE
@@ -238,19 +238,19 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 
 
 def as_rows(x: Array) -> Array:
-    """x (N, ..., F) -> (N ..., F): the F features of each place in a row."""
+    """x (N, ..., F) -> (N ..., F): a row for each place, with its F features."""
     return recording.contiguous(x).reshape(-1, x.shape[-1])
 
 
 def _flat_rows(x: Array) -> Array:
-    """x (N, ...) -> (N, D): the numbers of each example in a row."""
+    """x (N, ...) -> (N, D): a row for each example."""
     return recording.contiguous(x).reshape(len(x), math.prod(x.shape[1:]))
 
 
 def add_in_place(x: Array, into: Array) -> None:
     """x, any shape, added into an array of that shape.
 
-    A replay, in which the array was cleared just before, writes x and reads no zeros: `onto_zero`.
+    If the array was just cleared, a replay writes x instead, and reads no zeros: `onto_zero`.
     """
     prepared = ADD.prepare(x, into)
     if prepared is not None and may_run_loop_of(_add):

@@ -1,7 +1,7 @@
-"""From loops of Python to functions that the CPU runs, compiled once and kept.
+"""Python is a hundred times too slow for loops over numbers, so numba compiles them.
 
     @helper
-    def square(x): ...                            functions of numbers, compiled into loops
+    def square(x): ...                            a function that loops call, compiled into them
 
     def loop(part, parts, x, out): ...            its share of the work, 0 <= part < parts
     for_python(loop)(0, 1, x, out)                all of it, called from Python
@@ -41,7 +41,7 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True)
 class FromLLVM:
-    """Stands for something in a file of native/, which cannot be imported without numba."""
+    """Stands for an object in a file of native/, which cannot be imported without numba."""
 
     name: str
     file: str = "tiles"
@@ -54,13 +54,13 @@ def helper(function: Kernel) -> Kernel:
 
 
 def rounded(function: Kernel) -> Kernel:
-    """Mark a loop, or a helper, in which each operation is rounded by itself, as NumPy does it."""
+    """Mark a loop, or a helper, that rounds after each operation, as NumPy does."""
     _rounded.add(function)
     return helper(function)
 
 
 def with_names(function: Kernel, name: str, names: Mapping[str, Any]) -> Kernel:
-    """The same text, called `name`, in which those names mean something else."""
+    """A copy of the function, called `name`, in which `names` replace globals."""
     scope = {**function.__globals__, **names}
     copy = types.FunctionType(function.__code__, scope, name, function.__defaults__)
     copy.__qualname__ = name
@@ -68,9 +68,9 @@ def with_names(function: Kernel, name: str, names: Mapping[str, Any]) -> Kernel:
 
 
 class ByDtype:
-    """A function of one number, or of a few of one dtype, that loops call: two texts in one name.
+    """A function of numbers of the same dtype that loops call, in a version for each float.
 
-    A loop calls the text of its first number's dtype.
+    A loop calls the version for the dtype of the first number.
     """
 
     def __init__(self, double: Kernel, single: Kernel) -> None:
@@ -81,9 +81,9 @@ class ByDtype:
 
 
 def by_dtype(single: Mapping[str, Any]) -> Callable[[Kernel], ByDtype]:
-    """From a text for float64 also one for float32.
+    """From a function of float64 derive the version for float32.
 
-    That has `single` in the place of those names, and all other numbers of float64 rounded.
+    There the names in `single` have other values, and all other constants of float64 are rounded.
     """
 
     def pair(double: Kernel) -> ByDtype:
@@ -97,9 +97,9 @@ def by_dtype(single: Mapping[str, Any]) -> Callable[[Kernel], ByDtype]:
 def with_types(
     loop: Kernel, name: str, types_of_arguments: Callable[[Any], tuple[Any, ...]]
 ) -> Kernel:
-    """The same loop, called `name`, compiled once, for those types.
+    """The same loop, called `name`, compiled only for those types.
 
-    An array of another layout is passed as one of them.
+    An array of another layout is passed as if it had one of these types.
     """
     copy = with_names(loop, name, {})
     _types[copy] = types_of_arguments
@@ -109,7 +109,7 @@ def with_types(
 @functools.cache
 def for_python(loop: Kernel) -> Dispatcher:
     """The compiled loop, as Python calls it: (part, parts, *args)."""
-    with _lock:  # two threads may get here at once
+    with _lock:  # two threads may call this at the same time
         dispatcher = kept(compiled(loop))
         if loop in _types and not dispatcher.overloads:
             import numba
@@ -120,19 +120,19 @@ def for_python(loop: Kernel) -> Dispatcher:
 
 
 def entries(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> list[tuple[int, int]]:
-    """For pairs of a loop and its arguments: the addresses by which native/calls.py calls it."""
+    """For each loop and its arguments, the two addresses by which native/calls.py calls it."""
     keys = [(loop, *map(_kind, args)) for loop, args in calls]
     new = {key: call for key, call in zip(keys, calls, strict=True) if key not in _entries}
     if new:
         from .native import calls as by_address
 
-        found = by_address.addresses([_result(*call) for call in new.values()])
-        _entries.update(zip(new, found, strict=True))
+        addresses = by_address.addresses([_result(*call) for call in new.values()])
+        _entries.update(zip(new, addresses, strict=True))
     return [_entries[key] for key in keys]
 
 
 def _kind(value: Any) -> Any:
-    """What numba compiles anew for: equal for values that one compiled function takes."""
+    """What selects a compiled function: equal for values that the same function can take."""
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.ndim, value.flags.num & MEMORY
     if isinstance(value, tuple):
@@ -141,7 +141,7 @@ def _kind(value: Any) -> Any:
 
 
 def _result(loop: Kernel, args: tuple[Any, ...]) -> Any:
-    """What numba has compiled, or compiles now, for those arguments."""
+    """Numba's result of compiling the loop for those arguments."""
     import numba
 
     dispatcher = for_python(loop)
@@ -155,56 +155,56 @@ def _result(loop: Kernel, args: tuple[Any, ...]) -> Any:
 
 @functools.cache
 def compiled(loop: Kernel) -> Dispatcher:
-    """`loop` compiled by numba, with the parts that it calls.
+    """`loop` compiled by numba, with the helpers that it calls.
 
-    error_model="numpy" divides by zero as NumPy does; the flags do not include those that would
-    forget NaN and infinity.
+    error_model="numpy" divides by zero as NumPy does. No flag lets LLVM ignore NaN and infinity.
     """
     flags = set() if loop in _rounded else set(FUSED)
-    return jit(loop, loop.__name__, _found(loop), fastmath=flags)
+    return jit(loop, loop.__name__, _compiled_names(loop), fastmath=flags)
 
 
-def _found(function: Kernel) -> dict[str, Any]:
+def _compiled_names(function: Kernel) -> dict[str, Any]:
     """Compiled functions for the names in `function` that numba cannot resolve by itself."""
-    found = {}
+    resolved = {}
     for name in _globals(function):
         value = function.__globals__.get(name)
         if isinstance(value, FromLLVM):
             file = importlib.import_module(f"{__package__}.native.{value.file}")
-            found[name] = getattr(file, value.name)
+            resolved[name] = getattr(file, value.name)
         elif isinstance(value, ByDtype):
-            found[name] = _overloaded(value)
+            resolved[name] = _overloaded(value)
         elif isinstance(value, types.FunctionType) and value in _helpers:
-            found[name] = compiled(value)
-    return found
+            resolved[name] = compiled(value)
+    return resolved
 
 
 @functools.cache
 def _overloaded(function: ByDtype) -> Kernel:
-    """A stub in whose place numba compiles the text for the dtype, into each loop that calls it."""
+    """A stub that numba replaces by the version for the dtype, in each loop that calls it."""
     from numba import types as numba_types
     from numba.extending import overload
 
     def stub(*args: Any) -> Any:
-        return function(*args)  # where numba compiles nothing
+        return function(*args)  # with NUMBA_DISABLE_JIT
 
     def choose(x: Any, *_others: Any) -> Kernel:
         chosen = function.single if x == numba_types.float32 else function.double
-        return with_names(chosen, chosen.__name__, _found(chosen))
+        return with_names(chosen, chosen.__name__, _compiled_names(chosen))
 
-    # forceinline: what is called from a loop must not stay a call
+    # forceinline: a loop with a call in it gets no vectors
     options = {"fastmath": set(FUSED), "error_model": "numpy", "forceinline": True}
     overload(stub, jit_options=options, strict=False)(choose)
     return stub
 
 
 def _globals(loop: Kernel) -> set[str]:
-    """The names from outside that a function reads."""
-    return {one.argval for one in dis.get_instructions(loop) if one.opname == "LOAD_GLOBAL"}
+    """The global names that a function reads."""
+    instructions = dis.get_instructions(loop)
+    return {step.argval for step in instructions if step.opname == "LOAD_GLOBAL"}
 
 
 def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Dispatcher:
-    """A copy of `function` that knows those names, compiled when it is called."""
+    """A copy of `function` with those names as globals, compiled when it is called."""
     import numba
 
     copy = with_names(function, name, {"prange": numba.prange, "intp": numba.intp, **known})
@@ -212,7 +212,7 @@ def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> D
 
 
 def kept(dispatcher: Dispatcher) -> Dispatcher:
-    """The same, kept on disk by its name where a place can be found."""
+    """The same dispatcher, with a cache on disk if a folder can be written."""
     import numba
 
     from .native.caching import KernelCache, folder
@@ -220,16 +220,16 @@ def kept(dispatcher: Dispatcher) -> Dispatcher:
     if numba.config.DISABLE_JIT:
         return dispatcher
     if folder() is None:
-        _tell(None)
+        _announce(None)
     else:
-        KernelCache.on_miss = functools.partial(_tell, folder())
+        KernelCache.on_miss = functools.partial(_announce, folder())
         dispatcher._cache = KernelCache(dispatcher.py_func)
     return dispatcher
 
 
 @functools.cache
-def _tell(folder: Path | None) -> None:
-    """Say, once in a process, what a step waits for, and how not to wait again."""
+def _announce(folder: Path | None) -> None:
+    """Say, once in a process, what a step waits for, and how to avoid it."""
     if folder is None:
         kept = (
             "in every process anew, because no folder can be written to keep them: name one with "

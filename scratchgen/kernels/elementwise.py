@@ -3,8 +3,8 @@
     sigmoid(l)  = 1 / (1 + exp(-l))                                            (1)
     softplus(l) = log(1 + exp(l)) = max(l, 0) + log(1 + exp(-|l|))             (2)
 
-Where exp(-l) overflows, (1) is 0, as it should be; exp(-|l|) cannot overflow. They are what the
-losses are made of:
+If exp(-l) overflows, (1) is 0, as it should be; exp(-|l|) cannot overflow. The losses are built
+from both:
 
     log sigmoid(l) = -softplus(-l),    log(1 - sigmoid(l)) = -softplus(l)      (3)
     softplus'(l) = sigmoid(l)                                                  (4)
@@ -14,8 +14,8 @@ import numpy as np
 
 from ..ground.arguments import Array
 from .formulas import formula, loop_of
-from .functions import sigmoid as sigmoid_of_one
-from .functions import softplus as softplus_of_one
+from .functions import sigmoid as sigmoid_of_number
+from .functions import softplus as softplus_of_number
 from .sharing import share_row
 
 # mypy: disable-error-code="no-untyped-def"
@@ -43,7 +43,7 @@ def sigmoid_loop(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
     for i in range(out.size):
-        out[i] = sigmoid_of_one(logits[i])  # (1)
+        out[i] = sigmoid_of_number(logits[i])  # (1)
 
 
 @formula("logits (...) -> out (...)")
@@ -56,10 +56,10 @@ def softplus_loop(part, parts, logits, out):
     start, stop = share_row(out.size, part, parts)
     logits, out = logits[start:stop], out[start:stop]
     for i in range(out.size):
-        out[i] = softplus_of_one(logits[i])  # (2)
+        out[i] = softplus_of_number(logits[i])  # (2)
 
 
 def _in_floats(logits: Array) -> Array:
-    """Whole numbers, some of which have no negative, in float64."""
+    """Whole numbers as float64, because unsigned ones have no negative."""
     logits = np.asarray(logits)
     return logits.astype(np.float64) if logits.dtype.kind in "biu" else logits

@@ -1,12 +1,12 @@
-"""Whether the text of the textbook is as it was published: an edit of it must count.
+"""An edit of the textbook must count, so its text is compared with the published text.
 
-Of each file that a step of training goes through, and of each function and each constant in it,
+For each file that a step of training goes through, and each function and constant in it,
 
     digest = the first digits of SHA-256 of its text                                     (1)
 
-is kept in digests.py, and compared before the first step: an edited file has another.
+is kept in digests.py, and compared before the first step: an edited file has another digest.
 
-    python -m scratchgen.kernels.write_digests    writes digests.py anew, when an edit is to stay
+    python -m scratchgen.kernels.write_digests    updates digests.py, to accept an edit
 """
 
 import ast
@@ -30,14 +30,14 @@ BESIDE = (
 )  # fmt: skip
 DIGITS = 12
 
-_digests: dict[str, tuple[Any, str | None]] = {}  # by file, and what the file was like
+_digests: dict[str, tuple[Any, str | None]] = {}  # by file: its time, size and inode; its digest
 _last: list[str | None] = []
 _edited: list[str] = []
-_version = 0  # of all files together; another one whenever a file has become another
+_version = 0  # of all files together; it grows whenever a file has changed
 
 
 def edited() -> list[str]:
-    """The files, `nn/dense.py`, whose text is not the one that was published."""
+    """The files, such as `nn/dense.py`, whose text is not the published text."""
     global _last, _edited, _version
     files = _files()
     digests = [digest_of(file) for file in files]
@@ -49,14 +49,14 @@ def edited() -> list[str]:
 
 
 def last_look() -> tuple[int, list[str]]:
-    """How often files had become others when `edited` last looked, and which it gave."""
+    """The version of the files when `edited` last looked, and what it returned."""
     if _version == 0:
         edited()
     return _version, _edited
 
 
 def _files() -> list[str]:
-    """Those that were published, and those that stand beside them."""
+    """The published files, and all others in their rooms."""
     found = {f"{room}/{path}" for room in ROOMS for path in _listed(room) if path.endswith(".py")}
     return [*FILES, *sorted(found.difference(FILES))]
 
@@ -69,7 +69,7 @@ def _listed(room: str) -> list[str]:
 
 
 def digest_of(file: str) -> str | None:
-    """(1) of a file; None where there is no text, which then nobody can have edited."""
+    """(1) of a file; None if there is no text, which nobody can have edited."""
     path = PACKAGE / file
     try:
         status = path.stat()
@@ -86,7 +86,7 @@ def _digest(text: bytes) -> str:
 
 
 def changed_in(file: str) -> frozenset[str]:
-    """The functions and constants of an edited file that have another text than was published."""
+    """The functions and constants of an edited file whose text is not the published text."""
     return _changed(file, digest_of(file))
 
 
@@ -113,7 +113,7 @@ def _defined(tree: Any, path: str) -> Iterator[tuple[str, ast.stmt]]:
             yield from _defined(node, f"{path}{node.name}.")
         elif isinstance(node, ast.Assign | ast.AnnAssign) and not path:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for name in (one for target in targets for one in ast.walk(target)):
+            for name in (node for target in targets for node in ast.walk(target)):
                 if isinstance(name, ast.Name):
                     yield name.id, node
 

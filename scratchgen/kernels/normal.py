@@ -1,4 +1,4 @@
-"""The standard normal distribution function, which NumPy does not have.
+"""NumPy lacks the standard normal distribution function: here it is, in full precision.
 
     Phi(x) = P(noise <= x) = exp(-x^2 / 2) R(|x|) for x <= 0,   1 - Phi(-x) for x > 0     (1)
     phi(x) = Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi)                                         (2)
@@ -8,8 +8,8 @@ smooth on all of 0 <= t <= 1. The table holds the first 24 coefficients of its C
 
     R(a) / t = sum_k c_k T_k(2 t - 1),                                                    (3)
 
-found by interpolation in 40 digits; what is left out is below 2e-16 of the value. R is known as
-Mills' ratio, but for a factor. The sum is Clenshaw's, from the last term to the first:
+found by interpolation in 40 digits, with a relative error below 2e-16. R is Mills' ratio, up to a
+factor. The series is summed by Clenshaw's recurrence, from the last term to the first:
 
     s_k = c_k + 2 (2 t - 1) s_{k+1} - s_{k+2},   sum = c_0 + (2 t - 1) s_1 - s_2          (4)
 """

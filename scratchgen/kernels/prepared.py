@@ -1,10 +1,10 @@
-"""A function of one array, prepared for arrays of one size: it is recorded once, and then replayed.
+"""A function that is called again and again, such as a decoder, is recorded once and then replayed.
 
     f = Prepared(forward, z, p)     z (batch, ...), an example, and arrays p that forward reads
-    x = f(z)                        in memory that the next call writes over
+    x = f(z)                        in memory that the next call overwrites
 
-Only what does the same when it is replayed is replayed; anything else is called each time. Kernels
-run as they did when it was prepared, by loops or by NumPy, whatever others run by since then.
+It is replayed only if a replay does the same; otherwise it is called each time. Its kernels run as
+they did when it was prepared, by loops or by NumPy, whatever others run by since then.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from .workspaces import Workspace, arrays_in
 
 
 class Prepared:
-    """f, on one thread, in memory of its own.
+    """f on a single thread, in memory of its own.
 
-    `reads` are the parameters that f reads besides, as they are at each call; None where it may do
-    more than kernels do, and is not replayed. With `new_memory` the arrays of each call are new.
+    `reads` are the parameters that f reads, with their values at each call; None if f may do more
+    than call kernels, and is not replayed. With `new_memory` the arrays of each call are new.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Prepared:
         self._workspace = Workspace(guards=True)
         self._plan: Plan | None = None
         self._by_loops = loops_run()
-        self.runs_loops_alone = False  # whether a call runs neither Python of f nor NumPy
+        self.runs_loops_alone = False  # neither NumPy nor Python of f
         if reads is not None:
             self._record(list(arrays_in(reads)))
 
@@ -63,13 +63,13 @@ class Prepared:
             return self._f(self._x)
 
     def _record(self, reads: list[Array]) -> None:
-        with recording() as notes:
+        with recording() as recorded:
             self._y = self._by_python()
-        foreign_arrays = notes.foreign_arrays([self._x, *reads], self._workspace)
+        foreign_arrays = recorded.foreign_arrays([self._x, *reads], self._workspace)
         if foreign_arrays or not self._workspace.holds(self._y):
-            return  # NumPy made some array, which a plan would not make anew
-        plan = Plan(notes, threads=1)
-        self._x += 1  # another example: what follows from it must be another too
+            return  # NumPy allocated an array, which a plan would not compute again
+        plan = Plan(recorded, threads=1)
+        self._x += 1  # for another example, whose result must differ
         wanted = self._by_python().copy()
         self._workspace.poison()
         plan.run()

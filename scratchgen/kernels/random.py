@@ -1,4 +1,4 @@
-"""Random numbers; those of N(0, 1) in float32 are NumPy's own, bit for bit, in a third of the time.
+"""Draws of N(0, 1) in float32 are NumPy's, bit for bit, in a third of the time.
 
 Under the curve f(x) = exp(-x^2 / 2), x >= 0, lie 256 layers of one area v, as wide as x_i, whose
 corners stick out (a ziggurat: Marsaglia and Tsang 2000). Layer 0 is the lowest; it ends at r, and
@@ -10,21 +10,21 @@ has the tail beyond r besides. Layer 255 stands on it, x_255 = r, and layer 1 is
 
     x = w_i j,   w_i = x_i / 2^23,   w_0 = v / (f(r) 2^23)                                (2)
 
-Nearly always x < x_{i-1}, or x < r in layer 0, and so x lies under the curve whatever its height:
+Nearly always x < x_{i-1}, or x < r in layer 0, so that x lies under the curve at any height:
 
     j < k_i = x_{i-1} / w_i,   k_0 = r / w_0,   rounded                                   (3)
 
-Else, in layer 0, x is drawn from the tail (Marsaglia 1964), with u and u' from [0, 1),
+Otherwise, in layer 0, x is drawn from the tail (Marsaglia 1964), with u and u' from [0, 1),
 
     x = r + a,   a = -log(1 - u) / r,   b = -log(1 - u'),   until 2 b > a^2               (4)
 
-and in the others x is kept if a point at a random height of the layer is under the curve, and all
-is drawn again if it is not:
+In the other layers x is accepted if a point at a random height of the layer is under the curve;
+if not, the draw begins again:
 
     f(x_i) + u (f(x_{i-1}) - f(x_i)) < f(x)                                               (5)
 
-NumPy draws by the same rules, and branches on the sign, which no CPU can foresee. Its layers for
-float64 carry roundings of their own, so that float64 is left to NumPy.
+NumPy draws by the same rules, but branches on the sign, which no CPU can predict. Its layers for
+float64 are rounded in their own way, so float64 is left to NumPy.
 """
 
 import ctypes
@@ -46,30 +46,30 @@ R = 3.6541528853610088  # r
 AREA = 0.0049286732339746550  # v
 LEAST = np.float32(1 / 2**24)  # u is a multiple of it
 ONE_BY_R = np.float32(1 / R)
-FEW = 256  # below it, to call a twin costs more than it saves
-TRIED = 100_000  # draws, before NumPy's are believed to be these
+FEW = 256  # below it, calling a loop costs more than it saves
+TRIED = 100_000  # draws that are compared with NumPy's
 
 next_bits = FromLLVM("next_bits", "calls")
 
 
 def standard_normal(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
-    """Draws of N(0, 1), of that shape."""
+    """Draws of N(0, 1)."""
     out = workspaces.empty(shape, dtype)
     recording.run_action(fill_standard_normal, (rng, out), written=(out,), also=(rng,))
     return workspaces.returned(out)
 
 
 def uniform(rng: np.random.Generator, shape: Shape, dtype: Any) -> Array:
-    """Draws from [0, 1), of that shape."""
+    """Draws from [0, 1)."""
     out = workspaces.empty(shape, dtype)
     recording.run_action(fill_uniform, (rng, out), written=(out,), also=(rng,))
     return workspaces.returned(out)
 
 
 def integers(rng: np.random.Generator, high: int, shape: Shape) -> Array:
-    """Whole numbers 0 ... high - 1, each as likely, of that shape: int64.
+    """Whole numbers 0 ... high - 1, equally likely, as int64.
 
-    Raises OptionError where high is below 1.
+    Raises OptionError if high is below 1.
     """
     out = workspaces.empty(shape, np.int64)
     args = (rng, whole(high, "integers: high", least=1), out)
@@ -90,7 +90,9 @@ def fill_uniform(rng: np.random.Generator, out: Array) -> None:
 def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
     """Draws of N(0, 1), written into out, any shape."""
     plain = type(out) is np.ndarray and out.flags.carray and out.dtype == np.float32
-    ours = plain and out.size >= FEW and type(rng) is np.random.Generator  # others may do otherwise
+    ours = (
+        plain and out.size >= FEW and type(rng) is np.random.Generator
+    )  # a subclass may draw differently
     if ours and loops_run() and numpy_draws_the_same():
         _fill(rng, out)
     else:
@@ -99,7 +101,7 @@ def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
 
 @functools.cache
 def numpy_draws_the_same() -> bool:
-    """Whether NumPy here draws by the rules above: other versions may have others."""
+    """Whether this version of NumPy draws by the rules above."""
     theirs, ours = np.empty((2, TRIED), np.float32)
     np.random.default_rng(0).standard_normal(dtype=np.float32, out=theirs)
     _fill(np.random.default_rng(0), ours)
@@ -111,7 +113,7 @@ def _fill(rng: np.random.Generator, out: Array) -> None:
     with source.lock:  # as NumPy does
         by_address = source.ctypes
         function = ctypes.cast(by_address.next_uint32, ctypes.c_void_p).value
-        # on one thread: each draw begins where the one before it ended
+        # on a single thread, because each draw begins where the last one ended
         for_python(ziggurat)(function, by_address.state_address, *layers(), out.reshape(-1))
 
 

@@ -1,9 +1,9 @@
-"""Whether functions are the published ones: each in its place, and a formula with all it reaches.
+"""A function that was replaced while the program ran must count, so replaced functions are found.
 
-A step of training that was recorded runs again without the Python that was read (train/replay.py),
-and a kernel's loop runs in the place of its formula (kernels/formulas.py). Both are right for the
-functions that they were made from. An edit of their text is seen by fingerprints.py. What was put
-into the place of a function while the program ran comes from another place:
+A recorded step runs again without the Python that was read (train/replay.py), and a kernel's loop
+runs in the place of its formula (kernels/formulas.py). Both are right only for the functions that
+they were derived from. fingerprints.py finds edits of their text. A function that was put in the
+place of another comes from elsewhere:
 
     a function knows its name, and the module whose names it reads                       (1)
 
@@ -23,16 +23,16 @@ from .digests import FILES, TEXTS
 
 PACKAGE = __name__.split(".")[0]
 OTHERS = sys.stdlib_module_names | {"numpy"}  # whose functions the textbook has among its names
-TYPES = ("typing", "types", "collections.abc")  # whose objects can be called, and never are
+TYPES = ("typing", "types", "collections.abc")  # whose objects are callable, but never called
 
 
 def replaced() -> list[str]:
-    """What came into the textbook from elsewhere, `Dense.forward`, by (1)."""
+    """The names in the textbook, such as `Dense.forward`, of functions from elsewhere; (1)."""
     return [name for module in _modules() for name in _replaced_in(module)]
 
 
 class Names:
-    """What the names of the textbook stand for at one moment, in its modules and classes."""
+    """A snapshot: the objects that the names in the textbook's modules and classes refer to."""
 
     def __init__(self) -> None:
         spaces = (space for module in _modules() for space in _spaces(module))
@@ -40,26 +40,26 @@ class Names:
         self._values = list(map(list, self._views))
 
     def are_as_before(self) -> bool:
-        """Whether they still stand for the same; some 0.02 ms."""
+        """Whether the names still refer to the same objects; takes some 0.02 ms."""
         return _are_same(list(map(list, self._views)), self._values)
 
     def are_like(self, other: "Names | None") -> bool:
-        """Whether they stood for the same at another moment, and there were as many of them."""
+        """Whether the other snapshot has the same objects, and as many."""
         return other is not None and _are_same(self._values, other._values)
 
 
 def _are_same(a: list[list[Any]], b: list[list[Any]]) -> bool:
     try:
-        return a == b  # what is identical is not compared
-    except Exception:  # as arrays, which do not know whether they are equal
+        return a == b  # identical objects are not compared
+    except Exception:  # arrays, for example, have no single truth value
         return False
 
 
 def is_published(*functions: Callable[..., Any], kind: type | None = None) -> bool:
-    """Whether formulas are those that a loop was written for, by (2); `kind` has them as methods.
+    """Whether formulas are as they were published, by (2); `kind` has them as methods.
 
-    What is asked again is answered at once, unless a name that the formula reads has come to stand
-    for something else, or a file has become another since `fingerprints.edited` last looked.
+    The answer is cached until a name that the formula reads refers to another object, or
+    `fingerprints.edited` has seen a file change.
     """
     if (answer := _answers.get((functions, kind))) is None:
         answer = _answers[functions, kind] = Answer(functions, kind)
@@ -67,7 +67,7 @@ def is_published(*functions: Callable[..., Any], kind: type | None = None) -> bo
 
 
 class Answer:
-    """What `is_published` says of formulas."""
+    """The cached answer of `is_published` for some formulas."""
 
     def __init__(self, functions: tuple[Callable[..., Any], ...], kind: type | None) -> None:
         self._functions, self._kind = functions, kind
@@ -117,7 +117,7 @@ class Answer:
         return True
 
     def _read(self, function: FunctionType, names: set[str]) -> Iterator[tuple[Any, str]]:
-        """Where the function reads which names of functions."""
+        """The functions that the function reads: where each is looked up, and its name."""
         scope = function.__globals__
         spaces = [scope, *([self._kind] if self._kind else [])]
         modules = [scope[name] for name in names if isinstance(scope.get(name), ModuleType)]
@@ -132,12 +132,12 @@ _answers: dict[Any, Answer] = {}
 
 
 def _at(where: Any, name: str) -> Any:
-    """What stands there by that name, in a class or among the names of a module."""
+    """The object of that name in a class, or among the globals of a module."""
     return getattr(where, name, None) if isinstance(where, type) else where.get(name)
 
 
 def _is_in_place(value: Any, where: Any, name: str) -> bool:
-    """(1), for what a function finds by that name."""
+    """(1), for the object that a function finds by that name."""
     if isinstance(where, type):
         where = next(kind for kind in where.__mro__ if name in vars(kind))
         module, name = sys.modules[where.__module__], f"{where.__qualname__}.{name}"
@@ -162,7 +162,7 @@ def _spaces(module: ModuleType) -> Iterator[Any]:
 
 def _replaced_in(module: ModuleType) -> Iterator[str]:
     for name, value in list(vars(module).items()):
-        if not name.isidentifier():  # which no text can read; pytest has such
+        if not name.isidentifier():  # pytest adds such names, which no code can read
             continue
         if not isinstance(value, type) or value.__module__ != module.__name__:
             if not _is_right(value, module, name):
@@ -174,19 +174,19 @@ def _replaced_in(module: ModuleType) -> Iterator[str]:
 
 
 def _is_right(value: Any, module: ModuleType, name: str) -> bool:
-    """(1): whether what stands by that name was defined so there, or comes from a known place."""
+    """(1): whether the object was defined there by that name, or comes from a known module."""
     value = _function_in(value)
     is_defined = name in TEXTS.get(_file_of_module(module.__name__), ())
     if isinstance(value, ModuleType):
         return _is_known(value.__name__)
     if not isinstance(value, FunctionType):
-        if is_defined and "." in name:  # of a class the methods alone are in TEXTS
+        if is_defined and "." in name:  # TEXTS has only the methods of a class
             return False
         kind = value if isinstance(value, type) else type(value)
         known = kind.__module__ in TYPES if is_defined else _is_known(kind.__module__)
         return not callable(value) or known or _root(kind.__module__) == PACKAGE
     chain = _chain(value)
-    if not all(_is_known(one.__globals__.get("__name__")) for one in chain):
+    if not all(_is_known(link.__globals__.get("__name__")) for link in chain):
         return False
     if not is_defined:
         return True
@@ -204,7 +204,7 @@ def _function_in(value: Any) -> Any:
 
 
 def _chain(function: Any) -> list[Any]:
-    """A function, and what it wraps, to the innermost."""
+    """A function, and the functions that it wraps, to the innermost."""
     chain = [function]
     while hasattr(chain[-1], "__wrapped__"):
         chain.append(chain[-1].__wrapped__)
@@ -212,19 +212,19 @@ def _chain(function: Any) -> list[Any]:
 
 
 def _names(code: CodeType) -> set[str]:
-    """The names that code reads, also within what it defines."""
+    """The names that code reads, including functions defined within it."""
     inner = (_names(x) for x in code.co_consts if isinstance(x, CodeType))
     return set(code.co_names).union(*inner)
 
 
 @functools.cache
 def _root(name: Any) -> str:
-    """`numpy`, of `numpy.linalg`."""
+    """`numpy` for `numpy.linalg`."""
     return str(name).partition(".")[0]
 
 
 def _is_known(name: Any) -> bool:
-    """Whether a module is of this package, of Python or NumPy."""
+    """Whether a module belongs to this package, to Python or to NumPy."""
     return _root(name) == PACKAGE or _root(name) in OTHERS
 
 

@@ -1,22 +1,22 @@
-"""How many threads a kernel may take, and when it may take more than one.
+"""Several threads are faster than one only if the work is large and the CPUs are free.
 
     SCRATCHGEN_THREADS=4        for the process, from its start
     set_threads(4)              for the process, from now on
     with threads(4): ...        for this thread of Python, within the block
 
-By default it is the number of CPUs that the process may use, 8 at the most: the matrices of small
-models keep no more busy. No result depends on the number, because threads share out rows and
-columns, and never the terms of a sum.
+By default a kernel may take as many threads as the process may use CPUs, 8 at the most: the
+matrices of small models keep no more busy. No result depends on the number, because threads share
+rows and columns, and never the terms of a sum.
 
-A parallel region is entered under one lock, and without waiting for it: whoever does not get it
-runs serially, which is right, and at worst slower. A child of fork() has none of its parent's
-threads, and GNU's OpenMP would end it: if the parent had started them, everything runs serially
-there.
+A parallel region is entered under one lock, and without waiting for it: a thread that does not get
+the lock runs serially, which is right, and at worst slower. A child of fork() has none of its
+parent's threads, and GNU's OpenMP would end it: if the parent had started them, everything in the
+child runs serially.
 
-Whether several threads are faster than one is measured, for each task by itself, while it runs.
-Where other programs want the same CPUs, a thread may wait milliseconds for its CPU, and all others
-for that thread. So each task, a table of plans.py, goes the way that was faster on average lately,
-and now and then the other.
+If other programs want the same CPUs, a thread may wait milliseconds for its CPU, and all others
+for that thread. So the times of each task, such as a table of plans.py, are measured while it runs,
+with one thread and with several. It takes the way that was faster lately, and now and then tries
+the other.
 """
 
 import functools
@@ -39,10 +39,10 @@ MOST_THREADS = 256
 DEFAULT_MOST = 8
 BLOCK = 64  # numbers
 SPINS = "GOMP_SPINCOUNT"
-LATELY = 8  # calls of which times are kept
-TRIAL = 4  # calls that go the other way
-TOO_LONG = 2  # times the mean of the usual way: a trial ends
-FIRST, LAST = 8, 1024  # calls until a trial; after each that was in vain twice as many
+LATELY = 8  # calls whose times are kept
+TRIAL = 4  # calls that take the other way
+TOO_LONG = 2  # times the mean of the usual way, which ends a trial
+FIRST, LAST = 8, 1024  # calls until a trial, and after each failed trial twice as many
 
 _of_process: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
@@ -51,10 +51,10 @@ _serial_for_good = False  # in a child of fork
 
 
 def threads_now() -> int:
-    """How many threads a large kernel may take here and now."""
+    """How many threads a large kernel may now take, in this thread of Python."""
     global _of_process
-    if (here := _of_block.get()) is not None:
-        return here
+    if (in_block := _of_block.get()) is not None:
+        return in_block
     if _of_process is None:
         _of_process = _from_environment()
     return _of_process
@@ -82,15 +82,15 @@ def threads(n: int) -> Iterator[None]:
 
 
 def share(count, part, parts):
-    """Which of `count` things that part takes: from, to. All together take each once."""
+    """The range of `count` things that this part takes: from, to. The parts take each once."""
     return count * part // parts, count * (part + 1) // parts
 
 
 def share_row(size, part, parts):
-    """Which of `size` numbers in a row that part takes, in whole blocks: from, to.
+    """The range of `size` numbers that this part takes, in whole blocks: from, to.
 
-    What is computed in a vector and what is left over at the end may be rounded in other places.
-    With blocks longer than any vector, each number is in the same vector whatever `parts` is.
+    A loop's vectors and the numbers left over at its end may be rounded differently. With blocks
+    longer than any vector, each number is in the same place whatever `parts` is.
     """
     start, stop = share((size + BLOCK - 1) // BLOCK, part, parts)
     return start * BLOCK, min(stop * BLOCK, size)
@@ -105,7 +105,7 @@ def _from_environment() -> int:
 
 
 def usable_cpus() -> int:
-    """The CPUs that this process may run on, and may use up: containers can be given less."""
+    """The CPUs that this process may run on, and may use fully: a container may get fewer."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
@@ -117,15 +117,14 @@ def usable_cpus() -> int:
 
 
 class FasterWay:
-    """Whether one task is faster on one thread or on several: its times lately, either way.
+    """Whether a task is faster on one thread or on several, by its last times.
 
-    It starts on several; a trial is TRIAL calls that go the other way. A time counts if the call
-    before went the same way: else threads may have slept, and the first calls may have compiled
-    something.
+    It starts on several. A trial is TRIAL calls that take the other way. A time counts only if the
+    call before took the same way: otherwise threads may have slept, or a loop was compiled.
     """
 
     def __init__(self) -> None:
-        self._together = True  # the way that was faster lately
+        self._together = True  # whether several threads were faster lately
         self._times: dict[bool, deque[float]] = {way: deque(maxlen=LATELY) for way in (True, False)}
         self._trying = False
         self._last_way: bool | None = None
@@ -148,7 +147,7 @@ class FasterWay:
                 self._decide()
         elif seconds > other:
             self._decide()
-        if self._left == 0:  # and no trial has ended just now
+        if self._left == 0:  # and no trial has just ended
             self._trying, self._left = True, TRIAL
             self._times[not way].clear()  # things may have changed
 
@@ -158,7 +157,7 @@ class FasterWay:
             self._next = FIRST
         elif self._trying:
             self._next = min(2 * self._next, LAST)
-        if self._trying or self._together != before:  # else a slow call has changed nothing
+        if self._trying or self._together != before:  # a single slow call changes nothing
             self._trying, self._left = False, self._next
 
     def _mean(self, way: bool) -> float:
@@ -167,33 +166,33 @@ class FasterWay:
         return sum(times) / len(times) if times else math.inf
 
 
-def run(task: Callable[[int], None], parts: int, ways: FasterWay | None = None) -> None:
-    """task(parts), or task(1), where other threads cannot be had, or by `ways` are slower.
+def run(task: Callable[[int], None], parts: int, way: FasterWay | None = None) -> None:
+    """task(parts), or task(1) if no other threads are available, or `way` says they are slower.
 
-    With fewer threads than `parts` in numba, it is task(as many as there are).
+    If numba has fewer threads than `parts`, task(that number).
     """
     if parts == 1 or _serial_for_good or not _lock.acquire(blocking=False):
         task(1)
         return
     try:
         start = time.perf_counter()
-        if (ways is None or ways.choose()) and launch():
+        if (way is None or way.choose()) and launch():
             _in_parallel(task, parts)
         else:
             task(1)
-        if ways is not None:
-            ways.took(time.perf_counter() - start)
+        if way is not None:
+            way.took(time.perf_counter() - start)
     finally:
         _lock.release()
 
 
 @functools.cache
 def launch() -> bool:
-    """Start numba's threads, once, before anything else asks numba for them; whether there are any.
+    """Start numba's threads, once, before anything else does; return whether there are any.
 
-    With OpenMP, a thread that waits for work looks for it all the time, GNU's for milliseconds.
-    Where other programs want the CPU too, that makes a step many times slower; a tenth of a
-    millisecond is as good as more between the kernels of a step.
+    With OpenMP a thread that waits for work spins, with GNU's for milliseconds. If other programs
+    want the CPU too, that makes a step many times slower. Between the kernels of a step a tenth of
+    a millisecond is enough.
     """
     import numba
 
@@ -201,7 +200,7 @@ def launch() -> bool:
     os.environ.setdefault(SPINS, "10000")  # read once, when OpenMP is loaded
     try:
         numba.get_num_threads()
-    except (ImportError, ValueError) as problem:  # the layer that was asked for is not there
+    except (ImportError, ValueError) as problem:  # the named layer is not installed
         layer = numba.config.THREADING_LAYER
         warnings.warn(
             f"numba cannot start its threads, with NUMBA_THREADING_LAYER={layer}: "
@@ -218,7 +217,7 @@ def launch() -> bool:
 
 
 def _in_parallel(task: Callable[[int], None], parts: int) -> None:
-    """With no more of numba's threads awake than there are parts; the user's own choice is kept."""
+    """Run with as many of numba's threads as there are parts, then restore the user's number."""
     import numba
 
     parts = min(parts, numba.config.NUMBA_NUM_THREADS)

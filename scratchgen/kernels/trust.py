@@ -1,8 +1,8 @@
-"""Whether what was recorded may run in the place of what is written.
+"""A recording may replace only what is known to do nothing but call kernels.
 
-Only kernels are recorded. So a part may be replayed if its class is of this package, where kernels
-do everything; what a user's own part does is not known. And nothing is replayed where the text is
-not the published one (fingerprints.py, replaced.py), or while a debugger follows the program.
+A recording holds the calls of kernels alone. So a part may be replayed if its class belongs to this
+package, where kernels do everything; what a user's part does is unknown. And nothing is replayed if
+the text is not the published text (fingerprints.py, replaced.py), or while a debugger follows.
 """
 
 import os
@@ -17,7 +17,7 @@ PACKAGE = f"{__name__.split('.')[0]}."
 
 
 def is_ours(part: Any) -> bool:
-    """Whether the class of a part is of this package, and the part has no method of its own."""
+    """Whether the class of a part belongs to this package, and no method was replaced on it."""
     kind = type(part)
     own = getattr(part, "__dict__", ())
     return kind.__module__.startswith(PACKAGE) and not any(
@@ -26,21 +26,21 @@ def is_ours(part: Any) -> bool:
 
 
 def asked(replay: bool | None) -> bool | None:
-    """What was asked for, or, where that is None, what SCRATCHGEN_REPLAY says. OptionError."""
+    """`replay`, or the value of SCRATCHGEN_REPLAY if that is None. Raises OptionError."""
     if replay is not None:
         if not isinstance(replay, bool):
             raise OptionError(
                 f"replay={replay!r}: wants True, False, or None, which decides itself"
             )
         return replay
-    said = os.environ.get(VARIABLE)
-    if said not in (None, "0", "1"):
-        raise OptionError(f"{VARIABLE}={said}: wants 0 or 1")
-    return None if said is None else said == "1"
+    value = os.environ.get(VARIABLE)
+    if value not in (None, "0", "1"):
+        raise OptionError(f"{VARIABLE}={value}: wants 0 or 1")
+    return None if value is None else value == "1"
 
 
 def why_not() -> str:
-    """Why the text that would be replayed is not the one that was published; "" if it is."""
+    """Why the textbook is not as it was published; "" if it is."""
     if files := fingerprints.edited():
         return f"{_listed([f'scratchgen/{file}' for file in files])} was edited"
     if functions := replaced.replaced():
@@ -49,7 +49,7 @@ def why_not() -> str:
 
 
 def is_followed() -> bool:
-    """Whether a debugger, or whatever else traces lines, follows the program."""
+    """Whether a debugger, or another tracer of lines, follows the program."""
     monitoring = getattr(sys, "monitoring", None)  # since Python 3.12
     return sys.gettrace() is not None or bool(monitoring and monitoring.get_tool(0))
 

@@ -1,4 +1,4 @@
-"""Writes digests.py anew, for the text of the textbook as it is now: `python -m` and its name."""
+"""Updates digests.py to the present text of the textbook: `python -m` and its name."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from .fingerprints import BESIDE, PACKAGE, ROOMS, digest_of, texts_of
 
 
 def write() -> None:
-    """digests.py for the text as it is now."""
+    """Write digests.py for the present text."""
     files = sorted(
         path.relative_to(PACKAGE).as_posix()
         for room in ROOMS

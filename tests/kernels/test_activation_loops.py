@@ -86,7 +86,7 @@ def test_a_loop_takes_arrays_of_any_axes_and_strides_and_those_that_cannot_be_wr
 
 @needs_numba
 @pytest.mark.parametrize("layer", [nn.GELU()], ids=lambda layer: type(layer).__name__)
-def test_the_number_of_parts_does_not_show(layer):
+def test_the_result_does_not_depend_on_the_number_of_parts(layer):
     if not which.numba_works():
         pytest.skip("NUMBA_DISABLE_JIT: nothing runs at once")
     rng = np.random.default_rng(0)
@@ -143,7 +143,7 @@ class Square(Activation):
 
 
 @pytest.mark.parametrize("layer", [*LAYERS, Square()], ids=lambda layer: type(layer).__name__)
-def test_a_replay_computes_anew(layer):
+def test_a_replay_computes_again_from_new_numbers(layer):
     for way in (by_formulas, which.by_loops):
         if way is which.by_loops and not which.numba_works():
             continue
@@ -171,7 +171,7 @@ class Steep(nn.Tanh):
         return np.full_like(x, 3)
 
 
-def test_formulas_of_others_run_as_they_are_written(by_loops):
+def test_a_users_formulas_run_as_they_are_written(by_loops):
     x, u, dy, dv = np.random.default_rng(0).standard_normal((4, 3, 2))
     found = passes(Square(), x, u, dy, dv)
     np.testing.assert_allclose(found["both.x"], 2 * x * dy + 2 * u * dv)
@@ -179,6 +179,6 @@ def test_formulas_of_others_run_as_they_are_written(by_loops):
     np.testing.assert_array_equal(passes(Steep(), x, u, dy, dv)["dx"], 3 * dy)
 
 
-def test_formulas_of_others_give_the_float_that_they_are_given(by_loops):
+def test_a_users_formulas_return_the_dtype_of_their_arrays(by_loops):
     arrays = np.random.default_rng(0).standard_normal((4, 3, 2), dtype=np.float32)
     assert {array.dtype for array in passes(Square(), *arrays).values()} == {arrays.dtype}

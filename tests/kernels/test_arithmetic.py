@@ -30,7 +30,7 @@ def test_each_example_is_repeated_so_many_times_in_a_row(n, times, shape, dtype,
     x = drawn(n, shape, dtype)
     with way():
         y = kernels.repeat(x, times)
-    wanted = [one.tolist() for one in x for _ in range(times)]
+    wanted = [example.tolist() for example in x for _ in range(times)]
     assert (type(y), y.shape, y.dtype) == (np.ndarray, (n * times, *shape), np.dtype(dtype))
     assert y.tolist() == wanted
     assert not np.shares_memory(x, y)
@@ -50,7 +50,7 @@ def test_an_example_and_its_repetitions_are_one_slice_of_a_view_by_example():
 
 
 @pytest.mark.parametrize("times", [0, -1, 2.0, True, None])
-def test_what_is_no_number_of_times_is_refused(times):
+def test_only_a_whole_number_of_times_above_0_is_taken(times):
     with pytest.raises(OptionError, match=r"repeat: times=.*wants a whole number of at least 1"):
         kernels.repeat(np.zeros((2, 3)), times)
 
@@ -74,11 +74,11 @@ def test_rows_are_scaled_each_by_its_own_factor(n, shape, dtype, way):
     with way():
         y = kernels.scale_rows(x, factor)
     assert (y.shape, y.dtype) == (x.shape, x.dtype)
-    for row, one, by in zip(y, x, factor, strict=True):
-        np.testing.assert_array_equal(row, by * one)
+    for row, example, by in zip(y, x, factor, strict=True):
+        np.testing.assert_array_equal(row, by * example)
 
 
-def test_rows_and_factors_have_to_be_as_many():
+def test_rows_and_factors_must_be_equally_many():
     with pytest.raises(ShapeError, match=r"factor has shape \(3,\), wants \(2,\)"):
         kernels.scale_rows(np.zeros((2, 3, 1)), np.zeros(3))
 
@@ -112,7 +112,7 @@ def test_a_constant_may_have_rows_of_its_own():
 
 @EITHER_WAY
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (3,), (20, 30)])
-def test_whole_numbers_have_the_shape_that_was_asked_for_and_are_numpys(shape, way):
+def test_whole_numbers_have_the_given_shape_and_are_numpys(shape, way):
     ours, theirs = (np.random.default_rng(5) for _ in range(2))
     with way():
         x = kernels.integers(ours, 7, shape)
@@ -122,7 +122,7 @@ def test_whole_numbers_have_the_shape_that_was_asked_for_and_are_numpys(shape, w
 
 
 @pytest.mark.parametrize("high", [1, 2, 10])
-def test_each_whole_number_below_the_bound_is_as_likely(high):
+def test_all_whole_numbers_below_the_bound_are_equally_likely(high):
     n = 50_000
     counts = np.bincount(kernels.integers(np.random.default_rng(0), high, (n,)), minlength=high)
     assert len(counts) == high
@@ -131,7 +131,7 @@ def test_each_whole_number_below_the_bound_is_as_likely(high):
 
 
 @pytest.mark.parametrize("high", [0, -3, 2.5, None])
-def test_whole_numbers_below_nothing_are_refused(high):
+def test_a_bound_below_1_is_refused(high):
     with pytest.raises(OptionError, match=r"integers: high=.*wants a whole number of at least 1"):
         kernels.integers(np.random.default_rng(0), high, (2,))
 
@@ -148,7 +148,7 @@ def test_whole_numbers_are_labels():
 
 
 @pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
-def test_a_replayed_step_repeats_and_scales_what_it_is_given_and_draws_anew(way):
+def test_a_replayed_step_repeats_and_scales_new_arrays_and_draws_new_numbers(way):
     def step(x, factor, table, rng):
         labels = kernels.integers(rng, 4, (6,))  # (N K,)
         y = kernels.scale_rows(kernels.repeat(x, 3), factor)  # (N K, 2, 1)

@@ -41,7 +41,7 @@ def files(cache: dict) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(found)}
 
 
-def test_what_was_compiled_is_used_again_and_what_is_damaged_is_not(cache):
+def test_compiled_kernels_are_used_again_and_damaged_files_are_not(cache):
     assert run(KERNEL, **cache) == RIGHT
     written = files(cache)
     assert written
@@ -53,7 +53,7 @@ def test_what_was_compiled_is_used_again_and_what_is_damaged_is_not(cache):
     assert run(KERNEL, **cache) == RIGHT
 
 
-def test_a_disk_that_is_full_does_not_stop_training(cache):
+def test_a_full_disk_does_not_stop_training(cache):
     code = f"""
 from numba.core import caching
 def full(*_):
@@ -66,7 +66,7 @@ caching.IndexDataCacheFile.save = full
 
 
 @posix
-def test_without_any_folder_kernels_are_compiled_each_time_and_it_is_said(tmp_path):
+def test_without_any_folder_kernels_are_compiled_each_time_and_a_line_says_so(tmp_path):
     code = f"""
 import os, sys
 from pathlib import Path
@@ -92,7 +92,7 @@ def temporary(monkeypatch, tmp_path):
 
 
 @posix
-def test_where_nothing_else_can_be_written_the_folder_is_a_private_temporary_one(temporary):
+def test_if_nothing_else_can_be_written_the_folder_is_a_private_temporary_folder(temporary):
     from scratchgen.kernels.native import caching
 
     folder = caching.folder.__wrapped__()
@@ -123,7 +123,7 @@ def test_a_temporary_folder_that_others_may_have_written_is_not_used(made, tempo
     assert not any(elsewhere.iterdir())
 
 
-def test_what_two_processes_wrote_one_over_the_other_is_compiled_anew(monkeypatch, tmp_path):
+def test_a_file_that_two_processes_wrote_at_the_same_time_is_compiled_again(monkeypatch, tmp_path):
     """Each chose the same file for its own kinds of arguments, as neither had seen the other's."""
     import numba
 
@@ -149,7 +149,7 @@ def test_what_two_processes_wrote_one_over_the_other_is_compiled_anew(monkeypatc
     assert (twin(1), twin(1.5)) == (2, 3.0)
 
 
-def test_what_a_later_run_may_choose_is_compiled_with_the_first_and_by_warmup():
+def test_kernels_that_only_a_later_run_needs_are_compiled_with_the_first_and_by_warmup():
     """Several threads, or one: which is faster is tried while it runs, and not in each run."""
     warming.together()
     assert plans._region().overloads
@@ -180,7 +180,7 @@ def test_an_edit_of_a_file_that_holds_loops_costs_a_compilation_and_no_other(
     assert (caching._key() != before) is counts
 
 
-def test_whatever_a_loop_reads_stands_in_a_file_that_counts():
+def test_all_that_a_loop_reads_stands_in_a_file_of_the_hash():
     """A constant or a function from elsewhere could change, and the loop would not be compiled."""
     from scratchgen.kernels.native import caching
 
@@ -191,7 +191,7 @@ def test_whatever_a_loop_reads_stands_in_a_file_that_counts():
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and node.level:
                 where = package[: len(package) + 1 - node.level] + (node.module or "").split(".")
-                imported |= {(one.asname or one.name): where for one in node.names}
+                imported |= {(alias.asname or alias.name): where for alias in node.names}
         for function in tree.body:
             if not isinstance(function, ast.FunctionDef) or not is_compiled(function):
                 continue
@@ -202,7 +202,7 @@ def test_whatever_a_loop_reads_stands_in_a_file_that_counts():
                     assert set(counts) & set(caching.sources()), (name, function.name, node.id)
 
 
-def test_loops_stand_nowhere_but_in_files_that_count():
+def test_loops_stand_only_in_files_of_the_hash():
     from scratchgen.kernels.native import caching
 
     found = {
@@ -215,8 +215,8 @@ def test_loops_stand_nowhere_but_in_files_that_count():
 
 
 def is_compiled(function: ast.FunctionDef) -> bool:
-    marks = {one.id for one in function.decorator_list if isinstance(one, ast.Name)}
-    return bool(marks & {"helper", "rounded"}) or [one.arg for one in function.args.args[:2]] == [
+    marks = {mark.id for mark in function.decorator_list if isinstance(mark, ast.Name)}
+    return bool(marks & {"helper", "rounded"}) or [x.arg for x in function.args.args[:2]] == [
         "part",
         "parts",
     ]
@@ -243,7 +243,7 @@ with by_loops():
 """
 
 
-def test_an_edit_of_a_loop_of_ones_own_counts_though_the_folder_is_the_same(cache, tmp_path):
+def test_an_edit_of_a_users_loop_counts_though_the_folder_is_the_same(cache, tmp_path):
     found = []
     for folder, text in (("one", OWN), ("two", OWN.replace("2.0", "3.0")), ("one", OWN)):
         file = tmp_path / folder / "own.py"
@@ -255,7 +255,7 @@ def test_an_edit_of_a_loop_of_ones_own_counts_though_the_folder_is_the_same(cach
     assert found == ["[2.0, 2.0]", "[3.0, 3.0]", "[2.0, 2.0]", "[4.0, 4.0]"]
 
 
-def test_the_place_is_the_one_that_is_asked_for(monkeypatch, tmp_path):
+def test_the_folder_is_in_the_place_that_the_variables_name(monkeypatch, tmp_path):
     from scratchgen.kernels.native import caching
 
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):

@@ -30,11 +30,11 @@ def is_published(formula) -> bool:
     return published.is_published(inspect.unwrap(formula))
 
 
-def test_every_formula_is_known_as_it_stands_here():
+def test_every_formula_is_as_it_was_published():
     assert sg.models  # which imports what has formulas
     ours = {name: x for name, x in FORMULAS.items() if x.__module__.startswith("scratchgen.")}
     assert len(ours) > 40
-    assert [name for name, one in ours.items() if not is_published(one)] == []
+    assert [name for name, formula in ours.items() if not is_published(formula)] == []
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,20 @@ def test_every_formula_is_known_as_it_stands_here():
         (arithmetic._add, "_add"),
     ],
 )
-def test_a_formula_is_another_where_what_it_reaches_is_another(edit, formula, name):
+def test_an_edit_of_what_a_formula_reaches_changes_the_formula(edit, formula, name):
     file = f"{formula.__module__.removeprefix('scratchgen.').replace('.', '/')}.py"
     assert is_published(formula)
     edit(file, name)
     assert not is_published(formula)
 
 
-def test_what_a_formula_does_not_reach_does_not_count(edit):
+def test_an_edit_of_what_a_formula_does_not_reach_does_not_count(edit):
     edit("distributions/gaussian.py", "draw")
     assert is_published(gaussian.value_and_gradient)
     assert is_published(bernoulli.score_bernoulli)
 
 
-def test_a_formula_is_another_where_a_function_that_it_calls_was_replaced(monkeypatch):
+def test_replacing_a_function_changes_the_formulas_that_call_it(monkeypatch):
     monkeypatch.setattr(gaussian, "draw", lambda mu, log_var, noise: mu)
     assert not is_published(gaussian.draw_and_kl)
     assert is_published(gaussian.draw_and_kl_backward)
@@ -70,7 +70,7 @@ def test_a_formula_is_another_where_a_function_that_it_calls_was_replaced(monkey
 
 
 @pytest.mark.parametrize(("kind", "file"), [(GELU, "nn/gelu.py"), (SiLU, "nn/sigmoids.py")])
-def test_a_method_is_another_where_one_that_it_calls_is_another(edit, kind, file):
+def test_an_edit_of_a_method_changes_the_methods_that_call_it(edit, kind, file):
     assert published.is_published(kind.activate, kind=kind)
     edit(file, f"{kind.__name__}.value")
     assert not published.is_published(kind.activate, kind=kind)

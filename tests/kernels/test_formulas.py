@@ -64,18 +64,18 @@ needs_numba = pytest.mark.skipif(
 def on_threads(parts: int) -> Iterator[list[Call]]:
     """Within it, loops run in so many parts, however small they are; they are listed as they run.
 
-    NUMBA_DISABLE_JIT: one part after the other.
+    With NUMBA_DISABLE_JIT the parts run one after the other.
     """
     ran: list[Call] = []
     in_one_part = plans.in_one_part
 
-    def run(one: Call, parts: int = 1) -> None:
-        ran.append(one)
+    def run(call: Call, parts: int = 1) -> None:
+        ran.append(call)
         if numba_works():
-            plans.in_parts(one, parts) if parts > 1 else in_one_part(one)
+            plans.in_parts(call, parts) if parts > 1 else in_one_part(call)
         else:
             for part in range(parts):
-                for_python(one.loop)(part, parts, *one.args)
+                for_python(call.loop)(part, parts, *call.args)
 
     with pytest.MonkeyPatch.context() as patch, by_loops(), sg.threads(parts):
         patch.setattr(which, "GRAIN", -1)
@@ -97,16 +97,16 @@ def tolerance(name: str, dtype: str, rows: int, columns: int, seed: int) -> dict
     """A few roundings, of terms of order 1 and of sums as long as they can be."""
     operands, eps = KERNELS[name].operands, np.finfo(dtype).eps
     sizes = sizes_for(operands, rows, columns, seed)
-    read = set().union(*(one.letters for one in operands.arguments if not one.in_place))
-    indexed = {one.bound for one in operands.arguments}
-    floats = [one for one in operands.declared if one.written and one.dtype != "float64"]
+    read = set().union(*(x.letters for x in operands.arguments if not x.in_place))
+    indexed = {x.bound for x in operands.arguments}
+    floats = [x for x in operands.declared if x.written and x.dtype != "float64"]
     terms = (
-        max(sum(sizes[letter] for letter in read - one.letters - indexed) for one in floats)
+        max(sum(sizes[letter] for letter in read - x.letters - indexed) for x in floats)
         if floats
         else 0
     )
     terms += columns * operands.has_scratch
-    terms += 64 * any(" by " in axis for one in operands.allocated for axis in one.axes)
+    terms += 64 * any(" by " in axis for x in operands.allocated for axis in x.axes)
     return {"rtol": 8 * eps, "atol": (8 + 4 * terms) * eps}
 
 
@@ -118,28 +118,29 @@ def functions_of_this_package() -> Iterator[ast.FunctionDef]:
 
 
 def is_formula(function: ast.FunctionDef) -> bool:
-    called = [one.func for one in function.decorator_list if isinstance(one, ast.Call)]
-    return any(isinstance(one, ast.Name) and one.id == "formula" for one in called)
+    called = [call.func for call in function.decorator_list if isinstance(call, ast.Call)]
+    return any(isinstance(name, ast.Name) and name.id == "formula" for name in called)
 
 
 def is_loop(function: ast.FunctionDef) -> bool:
-    return [one.arg for one in function.args.args[:2]] == ["part", "parts"]
+    return [x.arg for x in function.args.args[:2]] == ["part", "parts"]
 
 
 def test_every_formula_is_known_by_its_name_and_no_two_have_one():
     """A formula is found by its name, and a compiled loop on disk."""
     functions = list(functions_of_this_package())
-    assert {one.name for one in functions if is_formula(one)} <= set(KERNELS)
-    names = Counter(one.name for one in functions if is_formula(one) or is_loop(one))
+    assert {node.name for node in functions if is_formula(node)} <= set(KERNELS)
+    names = Counter(node.name for node in functions if is_formula(node) or is_loop(node))
     assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("name", [name for name in LOOPS if name in FORMULAS])
-def test_a_loop_takes_what_its_formula_takes_and_then_what_that_makes(name):
-    both = FORMULAS[name].definition
-    code, made = both.loop.__code__, [one.name for one in both.operands.allocated]
+def test_a_loop_takes_the_arguments_of_its_formula_and_then_the_results(name):
+    definition = FORMULAS[name].definition
+    operands, code = definition.operands, definition.loop.__code__
+    allocated = [operand.name for operand in operands.allocated]
     names = code.co_varnames[: code.co_argcount]
-    assert names == ("part", "parts", *both.operands.names, *made)
+    assert names == ("part", "parts", *operands.names, *allocated)
 
 
 @pytest.mark.parametrize("way", [by_formulas, by_loops])
@@ -148,19 +149,19 @@ def test_a_kernel_returns_what_it_declares_and_changes_nothing_but_what_is_in_pl
     operands = KERNELS[name].operands
     for dtype in ("float32", "float64"):
         args = case(name, 3, 6, dtype, 1)
-        before = [np.array(one) for one in args]
+        before = [np.array(x) for x in args]
         with way():
             made = KERNELS[name].call(*args)
-        for one, x, old in zip(operands.arguments, args, before, strict=True):
-            assert one.in_place or np.array_equal(x, old)
+        for operand, x, old in zip(operands.arguments, args, before, strict=True):
+            assert operand.in_place or np.array_equal(x, old)
         made = () if made is None else made if isinstance(made, tuple) else (made,)
-        declared = [one for one in operands.allocated if one.is_result]
+        declared = [operand for operand in operands.allocated if operand.is_result]
         assert len(made) == len(declared)
         pairs = zip([*operands.arguments, *declared], [*args, *made], strict=True)
-        shapes = {one: x.shape for one, x in pairs if not one.is_number}
+        shapes = {operand: x.shape for operand, x in pairs if not operand.is_number}
         assert sizes_agree(shapes)
-        for one, x in zip(declared, made, strict=True):
-            assert (x.dtype, type(x)) == (np.dtype(one.dtype or dtype), np.ndarray)
+        for operand, x in zip(declared, made, strict=True):
+            assert (x.dtype, type(x)) == (np.dtype(operand.dtype or dtype), np.ndarray)
 
 
 def sizes_agree(shapes) -> bool:
@@ -172,13 +173,13 @@ def sizes_agree(shapes) -> bool:
 @needs_numba
 @pytest.mark.parametrize(("rows", "columns"), [(0, 1), (5, 1), (3, 15), (7, 17), (4, 1000)])
 @pytest.mark.parametrize("name", sorted(LOOPS) if is_thorough else SHARED)
-def test_the_number_of_parts_does_not_show(name, rows, columns):
+def test_the_result_does_not_depend_on_the_number_of_parts(name, rows, columns):
     outcomes = []
     for parts in (1, 2, 3):
         with on_threads(parts) as ran:
             found = outcome(name, case(name, rows, columns, "float32", 0))
         assert ran or not numba_works()
-        outcomes.append(b"".join(one.tobytes() for one in found))
+        outcomes.append(b"".join(x.tobytes() for x in found))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
@@ -268,10 +269,10 @@ def test_an_array_without_axes_is_an_array_and_numbers_take_the_arrays_dtype(way
 
 
 @needs_numba
-def test_a_loop_of_ones_own_runs_in_the_place_of_its_formula():
+def test_a_users_loop_runs_in_the_place_of_its_formula():
     with on_threads(1) as ran:
         assert doubled(np.ones(3)).tolist() == [2, 2, 2]
-    assert [one.loop for one in ran] == [doubled_loop]
+    assert [call.loop for call in ran] == [doubled_loop]
     assert doubled.definition.is_published
 
 
@@ -298,7 +299,7 @@ print("numba" in sys.modules)
 
 
 @needs_numba
-def test_training_compiles_where_numba_is_installed_and_not_where_it_is_switched_off():
+def test_training_compiles_if_numba_is_installed_and_not_switched_off():
     assert run(TRAIN, SCRATCHGEN_JIT="1") == "True"
     assert run(TRAIN, SCRATCHGEN_JIT="0") == "False"
 

@@ -1,4 +1,4 @@
-"""Functions of one number, in loops, against more digits than they have."""
+"""Functions of a number, in loops, against more digits than they have."""
 
 import functools
 import math
@@ -68,7 +68,7 @@ def loop_of(name):
 
 
 def ours(name, x):
-    """The function of every number in x, compiled unless numba is told not to."""
+    """The function of every number in x, compiled unless NUMBA_DISABLE_JIT is set."""
     out = np.empty_like(x)
     with np.errstate(all="ignore"):
         loop_of(name)(0, 1, x, out)
@@ -152,7 +152,7 @@ def test_a_function_is_right_wherever_hypothesis_looks(numbers, name):
         assert_right(name, np.array(numbers, "float64"))
 
 
-def test_a_loop_of_functions_is_made_of_vectors():
+def test_a_loop_of_functions_is_compiled_to_vectors():
     """A call of the C library's exp, or a number at a time, takes ten times as long."""
     if not compiles_here():
         pytest.skip("NUMBA_DISABLE_JIT: nothing is compiled")
@@ -164,8 +164,8 @@ def test_a_loop_of_functions_is_made_of_vectors():
         pytest.skip("this CPU has no long vectors")
     x = np.zeros(16, np.float32)
     for name in ("exp", "softplus", "normal_cdf"):
-        one = compiled.__wrapped__(loop_of(name).py_func)
-        one._cache = NullCache()  # code from the disk cannot be looked at
-        one(0, 1, x, x)
-        code = "".join(one.inspect_asm().values())
+        loop = compiled.__wrapped__(loop_of(name).py_func)
+        loop._cache = NullCache()  # code from the disk cannot be inspected
+        loop(0, 1, x, x)
+        code = "".join(loop.inspect_asm().values())
         assert re.search(r"fn?madd\d+p[sd].*[yz]mm", code), name

@@ -1,4 +1,4 @@
-"""The passes of the games against the table that defines them, and games of one's own."""
+"""The passes of the games against the table that defines them, and a user's games."""
 
 import copy
 import pickle
@@ -112,7 +112,7 @@ def test_a_copy_of_a_game_is_equal_to_it_and_another_game_is_not(game, clone):
     assert replace(game, discriminator=lambda real, fake: real) != game
 
 
-def test_a_game_of_ones_own_runs_as_it_is_written():
+def test_a_users_game_runs_as_it_is_written():
     real, fake, dvalue = scores(5, "float64")
     mine = replace(HINGE, discriminator=lambda real, fake: fake - 2 * real)
     assert np.array_equal(mine.discriminator_pass(real, fake, dvalue).value, fake - 2 * real)
@@ -129,7 +129,7 @@ def test_a_game_of_ones_own_runs_as_it_is_written():
 
 
 @both_ways
-def test_the_functions_of_two_games_can_be_joined_in_one(way):
+def test_the_functions_of_two_games_can_be_joined_in_a_third(way):
     real, fake, dvalue = scores(16, "float64")
     joined = replace(HINGE, discriminator=MINIMAX.discriminator)
     with way():

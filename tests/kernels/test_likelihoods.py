@@ -54,7 +54,9 @@ def test_no_likelihood_is_left_out():
 @pytest.mark.parametrize("shape", [(1,), (17,), (4, 3, 1), (3, 5, 2)])
 @pytest.mark.parametrize("n", [0, 1, 6])
 @each_kind
-def test_both_gives_the_log_probability_and_its_gradient(likelihood, n, shape, dtype, way):
+def test_value_and_gradient_gives_the_log_probability_and_its_gradient(
+    likelihood, n, shape, dtype, way
+):
     x, raw, dvalue = data(likelihood, n, shape, dtype)
     with way():
         value, gradient = likelihood.value_and_gradient(x, raw, dvalue)
@@ -69,7 +71,7 @@ def test_both_gives_the_log_probability_and_its_gradient(likelihood, n, shape, d
 @both_ways
 @each_dtype
 @each_kind
-def test_a_decoder_that_is_very_sure_makes_nothing_infinite(likelihood, dtype, way):
+def test_a_very_certain_decoder_gives_no_infinite_number(likelihood, dtype, way):
     x, raw, dvalue = data(likelihood, 4, (6,), dtype)
     raw[:] = np.where(raw > 0, 1000, -1000)
     if isinstance(likelihood, (Gaussian, SharedGaussian)):
@@ -84,7 +86,7 @@ def test_a_decoder_that_is_very_sure_makes_nothing_infinite(likelihood, dtype, w
 
 
 @both_ways
-def test_what_is_no_label_has_no_probability(way):
+def test_only_labels_have_a_probability(way):
     x, raw, dvalue = data(Categorical(classes=5), 4, (2,), "float32")
     x[0, 0], x[1, 1], x[2, 0] = -1, 5, 0.5
     with way():
@@ -112,14 +114,14 @@ def test_a_pass_in_a_warm_workspace_takes_no_new_memory_for_examples(likelihood)
 
 @both_ways
 @each_kind
-def test_no_number_of_a_pass_is_left_from_the_memory_it_lies_in(likelihood, way):
+def test_a_pass_writes_every_number_of_its_memory(likelihood, way):
     x, raw, dvalue = data(likelihood, 6, (4, 3, 1), "float32")
     with way():
         wanted = likelihood.value_and_gradient(x, raw, dvalue)
         with Workspace(fills=True, guards=True).step():
             found = likelihood.value_and_gradient(x, raw, dvalue)
-    for one, right in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(one, right)
+    for ours, right in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(ours, right)
 
 
 def read_only(x):
@@ -129,7 +131,7 @@ def read_only(x):
 
 @pytest.mark.skipif(not numba_works(), reason="without numba nothing is compiled")
 @each_kind
-def test_no_kernel_is_compiled_anew_for_memory_of_another_kind(likelihood, monkeypatch):
+def test_no_kernel_is_compiled_again_for_memory_of_another_kind(likelihood, monkeypatch):
     """As the rows of a file that is mapped into memory, or every second one."""
     calls = []
     monkeypatch.setattr(room, "call", calls.append)
@@ -174,19 +176,19 @@ def scored_by(value, gradient):
     return log_prob_and_gradient(own, x, raw, weight=-0.5)
 
 
-def test_what_a_likelihood_of_ours_gives_is_taken_as_it_is():
+def test_the_result_of_a_likelihood_of_ours_is_not_copied():
     x, raw, _ = data(Bernoulli(), 6, (4,), "float32")
     wanted = Bernoulli().value_and_gradient(x, raw, np.full(6, -0.5, "float32"))
-    for one, right in zip(
+    for ours, right in zip(
         log_prob_and_gradient(Bernoulli(), x, raw, weight=-0.5), wanted, strict=True
     ):
-        np.testing.assert_array_equal(one, right)
+        np.testing.assert_array_equal(ours, right)
 
 
-def test_what_a_likelihood_of_a_users_own_gives_is_copied_in_the_dtype_of_raw():
+def test_the_result_of_a_users_likelihood_is_copied_in_the_dtype_of_raw():
     value, gradient = np.arange(6), np.ones((6, 4))
     given = scored_by(value, gradient.tolist())
-    assert [one.dtype for one in given] == [np.float32, np.float32]
+    assert [x.dtype for x in given] == [np.float32, np.float32]
     gradient = gradient.astype("float32")
     _, kept = scored_by(value, gradient)
     assert not np.shares_memory(kept, gradient)
@@ -209,6 +211,6 @@ def test_what_a_likelihood_of_a_users_own_gives_is_copied_in_the_dtype_of_raw():
         (None, np.ones((6, 4)), r"value_and_gradient gave no value, wants shape \(6,\)"),
     ],
 )
-def test_what_does_not_fit_is_named_with_the_likelihood(value, gradient, text):
+def test_a_result_that_does_not_fit_is_named_with_the_likelihood(value, gradient, text):
     with pytest.raises(ShapeError, match=rf"^Own\(variance=1.0\)\.{text}"):
         scored_by(value, gradient)

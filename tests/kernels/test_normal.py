@@ -24,7 +24,7 @@ def test_in_float32_it_is_right_to_a_few_roundings():
     np.testing.assert_allclose(ours, normal_cdf(x.astype(float)), rtol=1e-5)
 
 
-def test_far_out_it_is_0_and_1_and_what_is_no_number_stays_none():
+def test_far_out_it_is_0_and_1_and_nan_stays_nan():
     far = np.array([-np.inf, -1e200, 1e200, np.inf, np.nan])
     with np.errstate(all="raise", under="ignore"):
         assert normal_cdf(far).tolist()[:4] == [0, 0, 1, 1]

@@ -79,7 +79,7 @@ def test_a_layer_gives_the_same_by_its_loops(layer, training, dtype):
 
 @both_ways
 @pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
-def test_a_replay_reads_anew_what_lies_in_another_order(layer, way):
+def test_a_replay_reads_new_numbers_from_strided_memory(layer, way):
     if way is by_loops and not numba_works():
         pytest.skip("without numba there are no loops to replay")
     p, _, tape = ready(layer, "float64")

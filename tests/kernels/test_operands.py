@@ -1,4 +1,4 @@
-"""What a kernel is given is compared with what it declares, wherever Python enters one."""
+"""Operands are compared with the declaration wherever Python calls a kernel."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def zeros(*shape: int) -> np.ndarray:
     return np.zeros(shape, "float32")
 
 
-def test_no_kernel_takes_an_operand_that_is_wrong_and_none_ends_the_process():
+def test_no_kernel_accepts_a_wrong_operand_and_none_ends_the_process():
     script = Path(__file__).with_name("wrong_operands.py")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert done.returncode == 0, f"it ended with {done.returncode}: {done.stderr}"
@@ -42,7 +42,7 @@ def test_the_cases_of_a_kernel_are_as_it_declares(name):
                 assert KERNELS[name].operands.check(*case(name, rows, columns, dtype, seed))
 
 
-def test_a_declaration_has_to_name_what_the_loop_takes():
+def test_a_declaration_must_name_the_arguments():
     with pytest.raises(ValueError, match=r"takes .'x', 'out'., and declares"):
         Operands("double", "x (N,) -> y (N,)", ["x", "out"]).check(zeros(1), zeros(1))
     with pytest.raises(ValueError, match=r"takes .'x'., and declares"):
@@ -93,7 +93,7 @@ def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(
             if "1+" in declaration and (i, axis) == (1, 0):
                 continue
             with pytest.raises(ShapeError):
-                operands.check(*(zeros(*one) for one in other))
+                operands.check(*(zeros(*shape) for shape in other))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_is_made_has_the_sizes_that_follow_from_what_is_given(
         assert len(passed) == len(given) + len(made)
 
 
-def test_what_is_made_has_the_float_of_what_is_given_or_the_one_that_is_declared():
+def test_a_result_has_the_dtype_of_the_arguments_or_the_declared_dtype():
     operands = Operands("kernel", "rows (N,) int64, x (N,), eps () -> y (N,), kl (1,) float64")
     for dtype in ("float32", "float64"):
         passed, (y, kl) = operands.prepare(np.arange(3), zeros(3).astype(dtype), 0.1)
@@ -137,7 +137,7 @@ def test_what_is_made_has_the_float_of_what_is_given_or_the_one_that_is_declared
     assert Operands("kernel", "kl (Z,) float64 -> y (Z,)").prepare(np.zeros(2))[1][0].dtype == float
 
 
-def test_a_size_that_follows_from_others_may_not_be_0():
+def test_a_size_that_follows_from_others_must_not_be_0():
     operands = Operands("kernel", "x (N, D), y (N, K D), rows (1+, D)")
     for shapes in (((2, 3), (2, 0), (1, 3)), ((2, 0), (2, 0), (1, 0)), ((2, 3), (2, 6), (0, 3))):
         with pytest.raises(ShapeError):
@@ -154,7 +154,7 @@ def test_a_width_divides_the_numbers_of_an_example(width):
 
 @EITHER_WAY
 @pytest.mark.parametrize("rows", [[0, 4], [-1, 0], [2**62, 0]])
-def test_an_index_out_of_range_is_refused_and_not_read_at(rows, way):
+def test_an_index_out_of_range_is_refused_before_anything_is_read(rows, way):
     with way(), pytest.raises(DataError, match="wants whole numbers from 0 to 3"):
         kernels.take_rows(zeros(4, 3), np.array(rows))
 
@@ -194,7 +194,7 @@ def test_a_gradient_for_another_layers_output_is_named_with_the_layer(way):
 
 
 @EITHER_WAY
-def test_a_gradient_of_another_network_is_what_does_not_fit(way):
+def test_a_gradient_of_another_network_is_blamed(way):
     layer, other = nn.Dense(8, 1), nn.Dense(5, 3)
     layout = nn.Layout(one=nn.Network((8,), layer), other=nn.Network((5,), other))
     block = nn.Block(layout, rng=0)
@@ -226,9 +226,9 @@ def test_a_likelihood_refuses_numbers_for_other_examples(way):
         distributions.SharedGaussian(),
         distributions.Gaussian(),
     ],
-    ids=lambda one: one.name,
+    ids=lambda likelihood: likelihood.name,
 )
-def test_as_many_numbers_in_another_shape_are_not_the_same(likelihood, way):
+def test_as_many_numbers_in_another_shape_are_refused(likelihood, way):
     x, dvalue = zeros(2, 3, 4), zeros(2)
     right = zeros(2, *likelihood.raw_shape((3, 4)))
     for raw in (right.reshape(1, -1), right.reshape(-1, 1), zeros(2, *right.shape[1:-1], 1)):
@@ -252,17 +252,20 @@ NO_ARRAYS = {
 @EITHER_WAY
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 @pytest.mark.parametrize(("change", "text"), NO_ARRAYS.values(), ids=NO_ARRAYS)
-def test_likelihoods_and_games_refuse_what_is_no_array(change, text, way):
+def test_likelihoods_and_games_take_only_arrays(change, text, way):
     dvalue = zeros(2)
     for kind in (distributions.Bernoulli, distributions.FixedGaussian, distributions.Gaussian):
-        one = kind()
-        x, raw = zeros(2, 4), zeros(2, *one.raw_shape((4,)))
+        likelihood = kind()
+        x, raw = zeros(2, 4), zeros(2, *likelihood.raw_shape((4,)))
         for given in ((change(x), raw), (x, change(raw))):
-            for verb in (one.log_prob, lambda x, raw: one.value_and_gradient(x, raw, dvalue)):
+            for verb in (
+                likelihood.log_prob,
+                lambda x, raw: likelihood.value_and_gradient(x, raw, dvalue),
+            ):
                 with way(), pytest.raises(KindError, match=text):
                     verb(*given)
             with way(), pytest.raises(KindError, match=text):
-                one.raw_gradient(*given, dvalue)
+                likelihood.raw_gradient(*given, dvalue)
     for game in losses.LOSSES.values():
         with way(), pytest.raises(KindError, match=text):
             game.discriminator_pass(zeros(2), change(zeros(2)), dvalue)
@@ -309,7 +312,7 @@ LAYERS = {
 
 @EITHER_WAY
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_refuses_what_belongs_to_another_pass(name, way):
+def test_a_layer_refuses_the_gradient_of_another_pass(name, way):
     layer, shape = LAYERS[name]
     inside = nn.Network((2,), layer.of) if name == "Tied" else nn.Network((2,), nn.Dense(2, 2))
     block = nn.Block(nn.Layout(net=nn.Network(shape, layer), inside=inside), rng=0)
@@ -327,7 +330,7 @@ def test_a_layer_refuses_what_belongs_to_another_pass(name, way):
 
 
 @EITHER_WAY
-def test_a_network_refuses_what_belongs_to_another_pass_or_network(way):
+def test_a_network_refuses_the_gradient_of_another_pass_or_network(way):
     network = nn.Network((4,), nn.Flatten(), nn.ReLU(), nn.GaussianNoise(0.0))
     block = nn.Block(nn.Layout(net=network), rng=0)
     tape = nn.Tape()
@@ -371,7 +374,7 @@ def test_memory_that_cannot_be_written_is_refused(way):
             kernel(zeros(2, 3) if kernel is kernels.add_in_place else zeros(1, 3), into)
 
 
-def test_what_is_no_array_is_refused_by_its_name():
+def test_an_operand_that_is_not_an_array_is_refused_by_its_name():
     with pytest.raises(KindError, match="x is list, wants a NumPy array"):
         kernels.take_rows([[0.0]], np.array([0]))
     for scale in ("1", [0.1], None, np.ones(())):
@@ -414,9 +417,9 @@ def test_a_kernel_does_the_same_with_arrays_in_any_memory(name, way):
 
     with way():
         wanted = outcome(*case(name, 3, 6, "float32", 1))
-        for i, one in enumerate(kernel.operands.arguments):
-            for change in ANY_MEMORY if not one.is_number else ():
-                if change is read_only and one.in_place:
+        for i, operand in enumerate(kernel.operands.arguments):
+            for change in ANY_MEMORY if not operand.is_number else ():
+                if change is read_only and operand.in_place:
                     continue
                 args = [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
                 args[i] = change(args[i])
@@ -426,7 +429,7 @@ def test_a_kernel_does_the_same_with_arrays_in_any_memory(name, way):
 
 @EITHER_WAY
 @pytest.mark.parametrize("name", sorted(KERNELS))
-def test_of_no_examples_a_kernel_makes_something_too(name, way):
+def test_a_kernel_takes_a_batch_without_examples(name, way):
     with way(), np.errstate(all="ignore"):
         made = KERNELS[name].call(*case(name, 0, 3, "float32", 0))
     for x in () if made is None else made if isinstance(made, tuple) else (made,):
@@ -437,7 +440,7 @@ def test_of_no_examples_a_kernel_makes_something_too(name, way):
 # When it is looked at.
 
 
-def test_a_replay_looks_at_nothing(monkeypatch):
+def test_a_replay_checks_no_operand(monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_REPLAY", "1")
     looks = []
     operands = optim.adam.adam_step.definition.operands

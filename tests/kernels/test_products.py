@@ -116,7 +116,7 @@ def test_the_gradient_of_a_bias_is_right_to_the_last_roundings(which, n, m, dtyp
 @needs_numba
 @pytest.mark.parametrize("name", NAMES)
 @given(SIZES, SIZES, SIZES, DTYPES, st.integers(0, 2**32))
-def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
+def test_the_result_does_not_depend_on_the_number_of_threads(name, n, k, m, dtype, seed):
     rng = np.random.default_rng(seed)
     x, w, b, first = (
         rng.standard_normal(shape).astype(dtype) for shape in ((n, k), (k, m), (m,), (n, m))
@@ -130,7 +130,7 @@ def test_the_number_of_threads_does_not_show(name, n, k, m, dtype, seed):
 
 
 @needs_numba
-def test_what_is_not_finite_passes_through():
+def test_infinities_and_nan_pass_through():
     x, w = np.ones((20, 5), np.float32), np.ones((5, 40), np.float32)
     x[3, 2], w[1, 7] = np.nan, np.inf
     with by_loops():
@@ -141,16 +141,18 @@ def test_what_is_not_finite_passes_through():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_other_numbers_are_left_to_numpy(name):
+def test_other_dtypes_are_left_to_numpy(name):
     x, w = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     for dtype in (np.longdouble, np.complex128):
         with by_loops():
-            y = product(name, *(one.astype(dtype) for one in (x, w, np.zeros(4), np.zeros((2, 4)))))
+            y = product(
+                name, *(operand.astype(dtype) for operand in (x, w, np.zeros(4), np.zeros((2, 4))))
+            )
         np.testing.assert_array_equal(y, x @ w)
 
 
 @needs_numba
-def test_a_setting_says_which_products_run(monkeypatch):
+def test_a_setting_chooses_the_products(monkeypatch):
     def ours(**environment):
         for name in ("SCRATCHGEN_PRODUCTS",):
             monkeypatch.delenv(name, raising=False)
@@ -170,7 +172,7 @@ def test_a_setting_says_which_products_run(monkeypatch):
         ours(SCRATCHGEN_PRODUCTS="mine")
 
 
-def test_references_are_numpys_own_products():
+def test_formulas_are_numpys_own_products():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((5, 3)), rng.standard_normal((3, 4))
     with by_formulas():
@@ -222,8 +224,10 @@ def test_what_is_added_to_memory_that_was_cleared_is_written_there_to_the_same_b
                 kernels.clear(into)
                 call(into)
             plan = Plan(notes, threads=1)
-            assert not any(isinstance(one, Clear) for one in plan.events)
-            assert not any(one.loop is clear_loop for one in plan.events if isinstance(one, Call))
+            assert not any(isinstance(event, Clear) for event in plan.events)
+            assert not any(
+                event.loop is clear_loop for event in plan.events if isinstance(event, Call)
+            )
             into[:] = np.nan
             plan.run()
         assert into.tobytes() == wanted.tobytes()

@@ -1,4 +1,4 @@
-"""Draws are NumPy's own, to the last bit, and those of the kernel too."""
+"""Draws are NumPy's own, to the last bit, by the kernel too."""
 
 import math
 import threading
@@ -51,12 +51,12 @@ def test_draws_and_what_is_drawn_after_them_are_numpys(source):
     ours, theirs, next_of_ours, next_of_theirs = both(source, 7, (COUNT,))
     assert ours.tobytes() == theirs.tobytes()
     assert next_of_ours == next_of_theirs
-    assert np.sum(np.abs(ours) > R) > 100  # the tail was met
+    assert np.sum(np.abs(ours) > R) > 100  # the tail was reached
 
 
 @needs_numba
 @given(st.integers(0, 2**32), st.integers(0, 40), st.integers(1, 40))
-def test_of_any_shape_and_length(seed, rows, columns):
+def test_draws_of_any_shape_and_length_are_numpys(seed, rows, columns):
     ours, theirs, *after = both(np.random.PCG64, seed, (rows, columns))
     assert ours.tobytes() == theirs.tobytes()
     assert after[0] == after[1]
@@ -95,7 +95,7 @@ class Loud(np.random.Generator):
 
 
 @needs_numba
-def test_numpy_is_asked_where_the_kernel_would_not_do_the_same(monkeypatch):
+def test_numpy_draws_wherever_the_kernel_would_draw_differently(monkeypatch):
     def refused(*_):
         raise AssertionError("drawn by the kernel")
 
@@ -141,7 +141,7 @@ def test_what_numpy_refuses_is_refused_and_what_it_fills_is_filled(out):
 
 
 @needs_numba
-def test_a_numpy_that_draws_otherwise_is_noticed(monkeypatch):
+def test_a_numpy_that_draws_differently_is_noticed(monkeypatch):
     monkeypatch.setattr(random, "_fill", lambda rng, out: out.fill(0))
     assert not random.numpy_draws_the_same.__wrapped__()
 

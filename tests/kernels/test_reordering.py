@@ -1,4 +1,4 @@
-"""What was recorded leaves the same, to the bit, in the order in which it is done faster."""
+"""A reordered recording gives the same results, to the bit."""
 
 import numpy as np
 import pytest
@@ -107,26 +107,26 @@ def mixed(draw):
 
 
 @given(mixed())
-def test_no_action_passes_what_it_meets(drawn):
+def test_no_action_passes_an_event_that_shares_its_memory(drawn):
     events, *arrays = drawn
     ahead, among, last = in_order(events)
     ordered = [*ahead, *among, *last]
     assert sorted(map(id, ordered)) == sorted(map(id, events))
-    assert all(isinstance(one, Action) and not one.fenced for one in (*ahead, *last))
+    assert all(isinstance(event, Action) and not event.fenced for event in (*ahead, *last))
     assert left_by(ordered, *arrays) == left_by(events, *arrays)
 
 
 @given(mixed())
-def test_nothing_passes_what_is_fenced(drawn):
+def test_nothing_passes_a_fenced_action(drawn):
     events, *_ = drawn
-    ordered = [id(one) for part in in_order(events) for one in part]
+    ordered = [id(event) for part in in_order(events) for event in part]
     for i, fence in enumerate(events):
         if isinstance(fence, Action) and fence.fenced:
             at = ordered.index(id(fence))
-            assert set(ordered[:at]) == {id(one) for one in events[:i]}
+            assert set(ordered[:at]) == {id(event) for event in events[:i]}
 
 
-def test_actions_are_done_ahead_of_kernels_or_after_them():
+def test_actions_run_ahead_of_kernels_or_after_them():
     x, y, z = np.zeros((3, 4))
     loop = Call(mix_loop, (x, y, 1), 1, written=(1,), changed=(1,))
     free, reads, writes = (
@@ -166,15 +166,15 @@ def gradients(draw):
 
 
 @given(gradients())
-def test_what_is_first_added_to_what_was_cleared_may_be_written(drawn):
+def test_the_first_addition_to_a_cleared_array_may_be_written(drawn):
     events, *arrays = drawn
     assert left_by(writing_first(events), *arrays) == left_by(events, *arrays)
 
 
 @given(gradients())
-def test_so_it_may_in_another_order(drawn):
+def test_it_may_be_written_in_another_order_too(drawn):
     events, *arrays = drawn
-    ordered = [one for part in in_order(writing_first(events)) for one in part]
+    ordered = [event for part in in_order(writing_first(events)) for event in part]
     assert left_by(ordered, *arrays) == left_by(events, *arrays)
 
 
@@ -182,12 +182,12 @@ def added(x, into):
     return Call(add_loop, (x, into), 1, (1,), (1,), onto_zero=(write_loop, (x, into)))
 
 
-def test_only_what_is_never_written_stays_cleared():
+def test_only_memory_that_is_never_written_is_still_cleared():
     g, x = np.ones(SIZE), NUMBERS
     first, second = added(x[:6], g[:6]), added(x[8:], g[8:])
     clear, *others = writing_first([Clear(g), first, second, added(x[:6], g[:6])])
     assert span_of(clear.array) == span_of(g[6:8])
-    assert [one.loop for one in others] == [write_loop, write_loop, add_loop]
+    assert [event.loop for event in others] == [write_loop, write_loop, add_loop]
     matrix = g.reshape(3, 4)
     (other,) = writing_first([Clear(g), added(x.reshape(4, 3), matrix.T)])
     assert other.loop is write_loop
@@ -203,7 +203,7 @@ def test_only_what_is_never_written_stays_cleared():
     ],
     ids=["read", "written", "read by what is fenced", "changed"],
 )
-def test_what_is_touched_before_is_added_to(between):
+def test_an_array_that_is_touched_before_is_added_to(between):
     g, x = np.ones(SIZE), NUMBERS.copy()
     events = [Clear(g), between(g, x), added(x[:6], g[:6])]
     clear, *others = writing_first(events)
@@ -211,7 +211,7 @@ def test_what_is_touched_before_is_added_to(between):
     assert others == events[1:]
 
 
-def test_what_is_cleared_twice_is_written_after_the_second():
+def test_an_array_that_is_cleared_twice_is_written_after_the_second_clear():
     g, x = np.ones(SIZE), NUMBERS
     clear, other = writing_first([Clear(g), Clear(g), added(x, g)])
     assert isinstance(clear, Clear)

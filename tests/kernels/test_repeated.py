@@ -1,4 +1,4 @@
-"""Every kernel, recorded and run again from what was recorded, does the same to the bit."""
+"""Every kernel does the same, to the bit, when it is recorded and replayed."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ def bits(arrays: Any) -> list[bytes]:
 @pytest.mark.parametrize("way", [by_loops, by_formulas])
 @pytest.mark.parametrize("name", sorted(KERNELS))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # means of nothing
-def test_a_kernel_that_is_run_again_from_a_recording_does_the_same(name, way):
+def test_a_replayed_kernel_does_the_same(name, way):
     operands = KERNELS[name].operands.arguments
     for rows, columns, dtype, pieces in CASES:
         args = case(name, rows, columns, dtype, 1)
         if pieces:
             pairs = zip(operands, args, strict=True)
-            args = [x if one.in_place else in_pieces(x) for one, x in pairs]
+            args = [x if operand.in_place else in_pieces(x) for operand, x in pairs]
         given = [np.array(x) for x in args]
         workspace = Workspace(guards=True, fills=True)
         with way():
@@ -60,7 +60,7 @@ def test_a_kernel_that_is_run_again_from_a_recording_does_the_same(name, way):
         assert bits([*made, *args]) == wanted
 
 
-def test_what_is_given_to_a_repetition_may_be_new_and_what_it_makes_is_then_new_too():
+def test_a_replay_computes_new_results_from_new_arguments():
     for name in ("score_bernoulli", "ReLU.times_slope", "affine", "join", "draw_and_kl"):
         for way in (by_loops, by_formulas):
             args, others = (case(name, 5, 6, "float32", seed) for seed in (1, 6))

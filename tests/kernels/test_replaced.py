@@ -1,4 +1,4 @@
-"""What was put in the place of a function of the textbook is noticed, wherever it came from."""
+"""A function that replaces one of the textbook is noticed, wherever it comes from."""
 
 import functools
 
@@ -28,8 +28,10 @@ def of_a_prompt():
 
 
 @pytest.mark.parametrize("function", [lambda *args: None, of_a_prompt()])
-@pytest.mark.parametrize(("where", "name", "called"), REPLACED, ids=[one[-1] for one in REPLACED])
-def test_it_is_named_until_it_is_put_back(where, name, called, function, monkeypatch):
+@pytest.mark.parametrize(("where", "name", "called"), REPLACED, ids=[case[-1] for case in REPLACED])
+def test_a_replaced_function_is_named_until_it_is_put_back(
+    where, name, called, function, monkeypatch
+):
     monkeypatch.setattr(sources, "edited", list)
     for _ in range(2):
         assert why_not() == ""

@@ -1,4 +1,4 @@
-"""Threads: how many, and that nothing goes wrong where there can be none."""
+"""Threads: how many there are, and that nothing fails without them."""
 
 import functools
 import os
@@ -39,7 +39,7 @@ def test_training_does_not_depend_on_the_number_of_threads(threads, wanted):
 
 @needs_numba
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_several_threads_of_python_may_train_at_once(layer, wanted):
+def test_several_threads_of_python_may_train_at_the_same_time(layer, wanted):
     code = """
 import threading
 found = []
@@ -74,7 +74,7 @@ else:
 
 @needs_numba
 @pytest.mark.parametrize("given", [None, "777"])
-def test_threads_that_wait_give_up_soon_unless_it_is_said_otherwise(given):
+def test_threads_that_wait_give_up_soon_unless_a_variable_says_otherwise(given):
     """As OpenMP says itself, where it is GNU's."""
     environment = {**os.environ, "SCRATCHGEN_THREADS": "2", "OMP_DISPLAY_ENV": "verbose"}
     environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
@@ -110,7 +110,7 @@ def test_the_number_of_threads_is_a_setting(monkeypatch):
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "", "257"])
-def test_a_number_of_threads_that_is_none_is_refused(given, monkeypatch):
+def test_only_a_whole_number_of_threads_above_0_is_taken(given, monkeypatch):
     monkeypatch.setattr(sharing, "_of_process", None)
     monkeypatch.setenv("SCRATCHGEN_THREADS", given)
     with pytest.raises(OptionError, match="SCRATCHGEN_THREADS"):
@@ -119,12 +119,12 @@ def test_a_number_of_threads_that_is_none_is_refused(given, monkeypatch):
 
 @pytest.mark.parametrize("setting", [sg.set_threads, lambda n: sg.threads(n).__enter__()])
 @pytest.mark.parametrize("given", [0, 1.5, "2", True])
-def test_a_setting_that_is_no_number_is_refused(setting, given):
+def test_a_setting_must_be_a_number(setting, given):
     with pytest.raises(OptionError, match="wants a whole number of at least 1"):
         setting(given)
 
 
-def test_who_does_not_get_the_lock_runs_alone(monkeypatch):
+def test_a_thread_that_does_not_get_the_lock_runs_alone(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "launch", lambda: True)
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
@@ -170,7 +170,7 @@ def test_the_faster_way_is_taken_and_the_other_tried_ever_more_seldom(first):
     assert taken[1100:].count("A") < 200
 
 
-def test_one_call_that_waits_does_not_change_much():
+def test_a_single_slow_call_does_not_change_much():
     ways = sharing.FasterWay()
     ways_taken(ways, 5000, alone=2.0, together=1.0)
     assert ways_taken(ways, 1, alone=2.0, together=100.0) == "T"
@@ -192,7 +192,7 @@ def test_a_task_is_given_several_parts_and_on_trial_one(monkeypatch):
 @pytest.mark.parametrize("count", [0, 1, 7, 1000, 1023])
 @pytest.mark.parametrize("parts", [1, 2, 3, 8])
 @pytest.mark.parametrize("share", [sharing.share, sharing.share_row])
-def test_everything_is_shared_out_once(share, count, parts):
+def test_every_number_belongs_to_exactly_one_part(share, count, parts):
     taken = np.zeros(count, int)
     for part in range(parts):
         start, stop = share(count, part, parts)

@@ -66,9 +66,9 @@ def test_a_loop_remembers_what_its_formula_remembers(step, dtype, seed):
 
 
 @needs_numba
-@pytest.mark.parametrize("step", [one for one in STEPS if one is not sgd_step])
+@pytest.mark.parametrize("step", [step for step in STEPS if step is not sgd_step])
 @each_dtype
-def test_what_is_remembered_becomes_zero_below_the_smallest_normal_number(step, dtype):
+def test_a_memory_below_the_smallest_normal_number_becomes_zero(step, dtype):
     least = np.finfo(dtype).tiny
     for way in (
         step.definition.formula,

@@ -1,4 +1,4 @@
-"""Where arrays lie: in new memory, or within a step, in places that the next one has too."""
+"""Arrays lie in new memory or, within a step, in places that the next step reuses."""
 
 import itertools
 import threading
@@ -32,16 +32,16 @@ def overlap(arrays: list[np.ndarray]) -> bool:
     return any(end > start for (_, end), (start, _) in itertools.pairwise(ends))
 
 
-def test_a_step_finds_its_arrays_where_the_last_one_of_its_kind_left_them():
+def test_a_step_finds_its_arrays_where_the_last_step_of_its_kind_left_them():
     workspace = Workspace()
     first = places(workspace, SHAPES)
     assert places(workspace, SHAPES) == first
     assert places(workspace, SHAPES[:3]) == first[:3]
-    assert places(workspace, SHAPES) == first  # one that asked for less has changed nothing
+    assert places(workspace, SHAPES) == first  # a step that asked for less has changed nothing
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool", "complex128"])
-def test_they_have_the_shape_and_the_dtype_that_was_asked_for(dtype):
+def test_arrays_have_the_given_shape_and_dtype(dtype):
     with Workspace().step():
         for shape in SHAPES:
             x = empty(shape, dtype)
@@ -50,14 +50,14 @@ def test_they_have_the_shape_and_the_dtype_that_was_asked_for(dtype):
             x[...] = 1
 
 
-def test_they_are_in_the_byte_order_of_the_cpu():
+def test_arrays_are_in_the_byte_order_of_the_cpu():
     for step in (Workspace().step, outside):
         with step():
             assert empty((2,), ">f4").dtype == empty((2,), "<f4").dtype == np.dtype("=f4")
 
 
 @pytest.mark.parametrize("dtype", ["bool", "float32", "float64"])
-def test_each_begins_with_a_line_of_the_caches(dtype):
+def test_each_array_begins_at_a_cache_line(dtype):
     with Workspace().step():
         for n in (1, 3, 16, 17, 1000, 100_000):
             assert address(empty((n,), dtype)) % LINE == 0
@@ -117,7 +117,7 @@ def test_a_step_that_grows_moves_nothing_that_was_there():
     assert places(workspace, [(100,)] * 5) == first
 
 
-def test_what_a_step_left_can_be_read_until_the_next_step():
+def test_the_arrays_of_a_step_can_be_read_until_the_next_step():
     workspace = Workspace()
     with workspace.step():
         x = empty((3,), "float32")
@@ -144,13 +144,13 @@ def test_outside_of_a_step_arrays_are_new():
 
 
 def test_a_step_of_one_workspace_can_be_entered_within_a_step_of_another():
-    one, other = Workspace(), Workspace()
-    with one.step():
+    outer, other = Workspace(), Workspace()
+    with outer.step():
         first = empty((3,), "float32")
         with other.step():
             inner = empty((3,), "float32")
         second = empty((3,), "float32")
-    assert (one.holds(first), other.holds(inner), one.holds(second)) == (True, True, True)
+    assert (outer.holds(first), other.holds(inner), outer.holds(second)) == (True, True, True)
     assert not overlap([first, inner, second])
     assert address(first) != address(second)
 
@@ -204,7 +204,7 @@ def test_what_kernels_return_lies_in_the_workspace_where_a_loop_made_it(way):
 
 
 @EITHER_WAY
-def test_with_guards_it_is_read_only_to_whoever_gets_it(way):
+def test_with_guards_the_results_of_kernels_are_read_only(way):
     x, w = np.ones((2, 2), np.float32), np.ones((2, 2), np.float32)
     with way(), Workspace(guards=True).step():
         made = [
@@ -230,7 +230,7 @@ def test_with_guards_it_is_read_only_to_whoever_gets_it(way):
 
 @EITHER_WAY
 @pytest.mark.parametrize("strided", [False, True])
-def test_with_guards_kernels_write_what_they_returned_all_the_same(way, strided):
+def test_with_guards_kernels_still_write_into_their_results(way, strided):
     x = np.ones((4, 3), np.float32)
     with way(), Workspace(guards=True).step():
         y = kernels.add(x, x)
@@ -273,13 +273,13 @@ def test_memory_that_is_itself_read_only_is_refused(make, guards, way):
 
 @EITHER_WAY
 @pytest.mark.parametrize("guards", [False, True])
-def test_what_is_only_read_may_be_read_only(way, guards):
+def test_arrays_that_are_only_read_may_be_read_only(way, guards):
     with way(), Workspace(guards=guards).step():
         for x in (of_bytes(), owned(), owned()[::2], np.broadcast_to(np.float32(0), (4,))):
             assert kernels.add(x, x).tolist() == [0] * len(x)
 
 
-def test_what_is_written_stays_what_it_was_in_memory():
+def test_an_array_changed_in_place_keeps_its_memory():
     """A window for writing is another array: whoever holds the first cannot write through it."""
     whole = np.zeros(4)
     window = memory.read_only(whole)

@@ -21,12 +21,12 @@ ROWS, COLUMNS = 3, 6
 
 def is_right(given: list[Operand], i: int, what: str) -> bool:
     """Whether that is no mistake: no other operand has the same size, or the same float."""
-    one, others = given[i], given[:i] + given[i + 1 :]
+    operand, others = given[i], given[:i] + given[i + 1 :]
     if what == "dtype":
         return all(other.is_number or other.dtype for other in others)
-    if one.axes == ANY_SHAPE:
+    if operand.axes == ANY_SHAPE:
         return len(others) == sum(other.is_number for other in others)
-    axis = {"rows": one.axes[:1], "columns": one.axes[-1:]}.get(what, ())
+    axis = {"rows": operand.axes[:1], "columns": operand.axes[-1:]}.get(what, ())
     letters = {letter for other in others for letter in other.letters}
     return any(LETTER.fullmatch(size) and size not in letters for size in axis)
 
@@ -34,8 +34,8 @@ def is_right(given: list[Operand], i: int, what: str) -> bool:
 def wrong(x: Any, in_place: bool) -> Iterator[tuple[str, Any]]:
     """In which way, and x made wrong in it."""
     if not isinstance(x, np.ndarray):  # a number
-        for one in ([x], str(x), None, np.array([x])):
-            yield "kind", one
+        for other in ([x], str(x), None, np.array([x])):
+            yield "kind", other
         return
     yield "rows", np.concatenate([x, x[:1]])
     yield "rows", x[:-1]
@@ -70,18 +70,18 @@ def main() -> None:
         with way(), np.errstate(all="ignore"):
             for name, kernel in kernels().items():
                 right = case(name, ROWS, COLUMNS, "float32", 1)
-                for i, one in enumerate(kernel.operands.arguments):
-                    for what, operand in wrong(right[i], one.in_place):
+                for i, operand in enumerate(kernel.operands.arguments):
+                    for what, x in wrong(right[i], operand.in_place):
                         if is_right(kernel.operands.arguments, i, what):
                             continue
                         calls += 1
-                        args = [x.copy() if isinstance(x, np.ndarray) else x for x in right]
-                        args[i] = operand
-                        about = f"{way.__name__}: {name}, {one.name}, {what}"
+                        args = [y.copy() if isinstance(y, np.ndarray) else y for y in right]
+                        args[i] = x
+                        about = f"{way.__name__}: {name}, {operand.name}, {what}"
                         try:
                             kernel.call(*args)
                         except ScratchgenError as problem:
-                            if what == "kind" and one.name not in str(problem):
+                            if what == "kind" and operand.name not in str(problem):
                                 accepted.append(f"{about}: {problem}")
                         except Exception as problem:
                             accepted.append(f"{about}: {problem!r}")

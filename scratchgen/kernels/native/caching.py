@@ -1,21 +1,21 @@
-"""Compiled kernels are kept on disk, where no change of them can be missed.
+"""Compiling takes seconds, so compiled kernels are kept on disk until their sources change.
 
     folder = <cache home>/scratchgen/<hash of all loops' sources, numba, the CPU>        (1)
 
-Numba itself looks only at the file of the function it compiles, and would not see that a function
-called from there has changed. With (1) another source, another numba or another CPU has another
-folder. Sources are the files of kernels/, and those elsewhere in this package that hold loops: an
-edit of any other, such as nn/dense.py, costs no compilation. Of a loop of a user's own it is its
-file that counts besides.
+Numba itself looks only at the file of the function that it compiles, and would miss a change in a
+function called from there. With (1) other sources, another numba or another CPU have another
+folder. The sources are the files of kernels/ and the others of this package that hold loops: an
+edit of a file without loops, such as nn/dense.py, compiles nothing. For a loop of a user's own, its
+file counts as well.
 
-The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows LOCALAPPDATA). Where
-it cannot be written, it is a private folder in the temporary directory:
+The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows LOCALAPPDATA). If it
+cannot be written, a private folder in the temporary directory takes its place:
 
-    <temporary directory>/scratchgen-<user's number>, of that user, for nobody else to enter  (2)
+    <temporary directory>/scratchgen-<user's number>, of that user, closed to all others      (2)
 
-Who can write there could have a program run code of theirs, so what somebody else made by that name
-is not used. With no folder at all kernels are compiled in every process; where a file is damaged,
-again.
+Whoever can write there could make a program run their code, so a folder by that name that somebody
+else made is not used. Without any folder kernels are compiled in every process; a kernel whose file
+is damaged is compiled again.
 """
 
 import contextlib
@@ -46,33 +46,33 @@ MARKS = re.compile(rb"^@(kernels\.)?(loop_of|loops_of|helper|by_dtype|rounded)\b
 
 @functools.cache
 def folder() -> Path | None:
-    """Where compiled kernels are kept; None where no place can be written."""
+    """The folder of the compiled kernels; None if no place can be written."""
     for home in (_home, _private):
         try:
             path = home() / "scratchgen" / _key()
             path.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path).close()
-        except (OSError, RuntimeError):  # the latter where a user has no home
+        except (OSError, RuntimeError):  # RuntimeError if the user has no home
             continue
         return path
     return None
 
 
 def _home() -> Path:
-    """The cache home: the one that is asked for, or the user's."""
+    """The cache home: the folder that a variable names, or the user's."""
     names = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", *["LOCALAPPDATA"] * (sys.platform == "win32"))
     given = next(filter(None, map(os.environ.get, names)), None)
     return Path(given) if given else Path.home() / ".cache"
 
 
 def _private() -> Path:
-    """(2), made where it is missing; PermissionError where it is not the user's alone."""
-    if sys.platform == "win32":  # where each user has a temporary directory of their own
+    """(2), created if it is missing; PermissionError if others may enter it."""
+    if sys.platform == "win32":  # each user has a temporary directory of their own
         return Path(tempfile.gettempdir())
     path, user = Path(tempfile.gettempdir(), f"scratchgen-{os.getuid()}"), os.getuid()
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-    found = path.lstat()  # of a symbolic link, not of what it points to
+    found = path.lstat()  # of a symbolic link itself, not of its target
     mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user
     if not mine or stat.S_IMODE(found.st_mode) & 0o077:
         raise PermissionError(f"{path} is not a folder of this user's alone")
@@ -80,9 +80,9 @@ def _private() -> Path:
 
 
 def sources() -> dict[str, bytes]:
-    """The files whose text compiled loops depend on, and their text."""
+    """The files that compiled loops depend on, and their text."""
     texts = _texts("*.py")
-    if not texts:  # only what Python compiles from them was installed
+    if not texts:  # only Python's bytecode was installed
         texts = _texts("*.pyc")
         return {path.relative_to(PACKAGE).as_posix(): text for path, text in texts.items()}
     return {
@@ -93,7 +93,7 @@ def sources() -> dict[str, bytes]:
 
 
 def _texts(pattern: str) -> dict[Path, bytes]:
-    """What the files are of the rooms where loops may stand."""
+    """The files of the rooms where loops may stand, and their text."""
     rooms = (PACKAGE / room for room in ("kernels", *ROOMS))
     return {path: path.read_bytes() for room in rooms for path in sorted(room.rglob(pattern))}
 
@@ -125,7 +125,9 @@ class _Locator(caching._CacheLocator):
         return str(folder())
 
     def get_source_stamp(self) -> str:
-        return "" if self._is_ours else _digest(self._text())  # of ours the folder is the stamp
+        return (
+            "" if self._is_ours else _digest(self._text())
+        )  # for our files the folder is the stamp
 
     def get_disambiguator(self) -> str:
         return "kernel" if self._is_ours else _digest(self._py_file.encode())
@@ -133,7 +135,7 @@ class _Locator(caching._CacheLocator):
     def _text(self) -> bytes:
         try:
             return Path(self._py_file).read_bytes()
-        except OSError:  # what was typed at a prompt has no file
+        except OSError:  # code typed at a prompt has no file
             return b""
 
     @classmethod
@@ -146,7 +148,7 @@ class _Implementation(caching.CompileResultCacheImpl):
 
 
 class KernelCache(caching.FunctionCache):
-    """Numba's cache of one function, in (1), and silent about what it cannot read or write."""
+    """Numba's cache of a function, in (1); a file that cannot be read or written is no error."""
 
     _impl_class = _Implementation
     on_miss: Callable[[], None] = staticmethod(lambda: None)  # called before a compilation
@@ -155,11 +157,11 @@ class KernelCache(caching.FunctionCache):
         try:
             found = super().load_overload(sig, target_context)
             if found is not None and found.signature.args != tuple(sig):
-                found = None  # two processes have written at once, one over the other
+                found = None  # two processes wrote the file at the same time
         except Exception:  # a damaged file can fail in as many ways as there are bytes
             found = None
             with contextlib.suppress(OSError):
-                self.flush()  # it is forgotten, and written anew
+                self.flush()  # forgotten, and written again
         if found is None:
             type(self).on_miss()
         return found

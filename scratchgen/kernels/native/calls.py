@@ -1,11 +1,11 @@
-"""Compiled functions called by their address, and threads that wait for each other.
+"""Python unpacks the arguments of a compiled function at each call, so replays call by address.
 
-    caller(function, part, parts, block) = function(part, parts, *what is in the block)      (1)
+    caller(function, part, parts, block) = function(part, parts, *the numbers in the block)  (1)
 
-Where Python calls a compiled function, each argument is looked at and unpacked anew. Numbers, and
-the addresses, sizes and strides of arrays, can as well be unpacked once, into a block: 8 bytes for
-each number that numba passes. A caller reads them from there; one serves all functions of a type.
-Only what runs compiled kernels imports this file.
+Numbers, and the addresses, sizes and strides of arrays, are unpacked once, into a block: 8 bytes
+for each number that numba passes. A caller, a trampoline, reads them from there; it serves all
+functions of the same type. Threads also wait for each other here. Only the code that runs compiled
+kernels imports this file.
 """
 
 import array
@@ -26,26 +26,26 @@ from ...ground.arguments import Array
 from .vectors import INT32, INT64, Value
 
 TYPE = ir.FunctionType(INT32, [INT64] * 4)  # of a caller
-_callers: dict[str, tuple[Any, int]] = {}  # by the type of what is called: its library, its address
+_callers: dict[str, tuple[Any, int]] = {}  # by the function's type: library and address
 _modules = itertools.count()
 
 
 def pack(args: Sequence[Any]) -> "array.array[int]":
     """The arguments as numba passes them, 8 bytes for each number."""
     numbers: list[Any] = []
-    for one in args:
-        if isinstance(one, np.ndarray):
-            # numba's counts of references to the memory come first; without them, they are 0
-            numbers += (0, 0, one.size, one.itemsize, _address(one), *one.shape, *one.strides)
-        elif isinstance(one, tuple):
-            numbers += map(_bits, one)
+    for x in args:
+        if isinstance(x, np.ndarray):
+            # the first two are numba's reference counts, 0 for memory that it does not own
+            numbers += (0, 0, x.size, x.itemsize, _address(x), *x.shape, *x.strides)
+        elif isinstance(x, tuple):
+            numbers += map(_bits, x)
         else:
-            numbers.append(_bits(one))
+            numbers.append(_bits(x))
     return array.array("q", numbers)
 
 
 def _address(x: Array) -> int:
-    """Of the first number; by far the fastest way comes first."""
+    """The address of the first number; by far the fastest way comes first."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(x.data))
     except (TypeError, ValueError, BufferError):  # memory that is read-only, empty, or in pieces
@@ -72,14 +72,14 @@ def addresses(results: Sequence[Any]) -> list[tuple[int, int]]:
         names = [_emit_caller(module, kind, f"{name}_{i}") for i, kind in enumerate(new.values())]
         library.add_ir_module(module)
         library.finalize()
-        for key, one in zip(new, names, strict=True):
-            _callers[key] = library, library.get_pointer_to_function(one)
+        for key, caller in zip(new, names, strict=True):
+            _callers[key] = library, library.get_pointer_to_function(caller)
     return [
         (
-            _callers[str(_type_of(one))][1],
-            one.library.get_pointer_to_function(one.fndesc.llvm_func_name),
+            _callers[str(_type_of(result))][1],
+            result.library.get_pointer_to_function(result.fndesc.llvm_func_name),
         )
-        for one in results
+        for result in results
     ]
 
 
@@ -94,11 +94,13 @@ def _emit_caller(module: Any, kind: Any, name: str) -> str:
     caller = ir.Function(module, TYPE, name)
     b = ir.IRBuilder(caller.append_basic_block())
     function, part, parts, block = caller.args
-    result, error, _, _, *others = kind.args  # places to write to, part and parts, then the block's
-    places = [b.alloca(one.pointee) for one in (result, error)]
+    result, error, _, _, *others = (
+        kind.args
+    )  # two addresses for results, part, parts, and the block's
+    places = [b.alloca(pointer.pointee) for pointer in (result, error)]
     numbers = [
-        b.load(b.inttoptr(b.add(block, ir.Constant(INT64, 8 * i)), one.as_pointer()))
-        for i, one in enumerate(others)
+        b.load(b.inttoptr(b.add(block, ir.Constant(INT64, 8 * i)), number.as_pointer()))
+        for i, number in enumerate(others)
     ]
     called = b.inttoptr(function, kind.as_pointer())
     b.ret(b.call(called, [*places, part, parts, *numbers]))
@@ -106,7 +108,7 @@ def _emit_caller(module: Any, kind: Any, name: str) -> str:
 
 
 def _intrinsic(n: int, emit: Any) -> Any:
-    """A function of n whole numbers for numba's loops, from one that emits instructions."""
+    """A function of n whole numbers for numba's loops, whose instructions `emit` writes."""
     names = ", ".join("abcde"[:n])
     kind = types.intp(*[types.intp] * n)
 
@@ -127,25 +129,25 @@ def _call_by_address(
 
 
 def _add(b: Any, address: Value, n: Value) -> Value:
-    """Add n to the number there, whoever else does the same; what it was before."""
+    """Add n to the number there, atomically; return what it was before."""
     return b.atomic_rmw("add", b.inttoptr(address, INT64.as_pointer()), n, "seq_cst")
 
 
 def _replace_if(b: Any, address: Value, old: Value, new: Value) -> Value:
-    """Write `new` if `old` is there, before anybody else does; what was there."""
+    """Compare and swap, atomically: write `new` if `old` is there; return what was there."""
     place = b.inttoptr(address, INT64.as_pointer())
     return b.extract_value(b.cmpxchg(place, old, new, "seq_cst"), 0)
 
 
 def _read(b: Any, address: Value) -> Value:
-    """The number there, and all that was written before it."""
+    """The number there; what was written before it is visible from now on (acquire)."""
     return b.load_atomic(b.inttoptr(address, INT64.as_pointer()), "acquire", 8)
 
 
 def _pause(b: Any, spins: Value) -> Value:
-    """Wait for a moment: for some nanoseconds, and after many spins for others who want the CPU.
+    """Wait for some nanoseconds, and after many spins yield the CPU to other threads.
 
-    It gives `spins` back, because an intrinsic has to give something.
+    It returns `spins`, because an intrinsic has to return something.
     """
     if _X86:
         b.call(_declared(b, "llvm.x86.sse2.pause", ir.VoidType()), [])

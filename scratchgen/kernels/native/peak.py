@@ -1,11 +1,11 @@
-"""What the machine can do at best: multiply-adds in registers, and numbers to and from memory.
+"""How fast is fast? The machine's own limits: multiply-adds in registers, and numbers from memory.
 
     flops = 2 lanes SUMS count / seconds         SUMS sums, independent, count terms each     (1)
     bytes = 3 itemsize n / seconds               a[i] = b[i] + s c[i], i = 0 ... n - 1        (2)
 
-A fused multiply-add is two operations on each lane. It takes some cycles, and the next one on the
-same sum has to wait for it: 24 sums keep any CPU busy. (2) is the triad of STREAM (McCalpin 1995)
-and counts bytes as STREAM does. Only code that measures imports this file.
+A fused multiply-add is two operations on each lane. It takes some cycles, and the next multiply-add
+on the same sum has to wait for it: 24 sums keep any CPU busy. (2) is the triad of STREAM (McCalpin
+1995) and counts bytes as STREAM does. Only code that measures imports this file.
 """
 
 import time
@@ -22,7 +22,7 @@ from .vectors import BITS, Value, Vectors, instructions
 # mypy: disable-error-code="no-untyped-def"
 
 SUMS = 24 if BITS == 512 else 12  # and x and y: AVX2 has 16 registers, AVX-512 has 32
-ROOM = 4096  # bytes apart, so that no two threads write to one line of a cache
+ROOM = 4096  # bytes apart, so that no two threads write to the same cache line
 SECONDS = 0.02  # a measurement
 
 
@@ -33,11 +33,11 @@ def multiply_add(v: Vectors, count: Value, at: Value) -> None:
     places = [v.whole((2 + i) * v.size) for i in range(SUMS)]
 
     def again(_n: Value, sums: list[Value]) -> list[Value]:
-        return [v.fma(x, y, one) for one in sums]
+        return [v.fma(x, y, s) for s in sums]
 
     sums = v.loop(count, 1, [v.load(at, place) for place in places], again)
-    for one, place in zip(sums, places, strict=True):
-        v.store(one, at, place)
+    for s, place in zip(sums, places, strict=True):
+        v.store(s, at, place)
 
 
 def multiply_adds(part, _parts, like, work, count):
@@ -46,7 +46,7 @@ def multiply_adds(part, _parts, like, work, count):
 
 
 def triad(part, parts, a, b, c, s):
-    """(2), each part its share."""
+    """(2), one part of it."""
     start, stop = share(a.size, part, parts)
     a, b, c = a[start:stop], b[start:stop], c[start:stop]
     for i in range(a.size):
@@ -54,7 +54,7 @@ def triad(part, parts, a, b, c, s):
 
 
 def cpu() -> str:
-    """What LLVM calls this CPU: znver5, say."""
+    """LLVM's name for this CPU, such as znver5."""
     return str(llvmlite.binding.get_host_cpu_name())
 
 
@@ -85,7 +85,7 @@ def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
     arrays: list[Array] = [np.zeros(n, np.float32) for _ in range(3)]
     s = np.float32(2)
     best = float("inf")
-    for _ in range(rounds + 1):  # in the first, pages are handed out
+    for _ in range(rounds + 1):  # in the first, the system hands out pages
         began = time.perf_counter()
         in_parts(Call(triad, (*arrays, s), n), threads)
         best = min(best, time.perf_counter() - began)

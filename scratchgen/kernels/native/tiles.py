@@ -1,23 +1,23 @@
-"""A tile is a piece of a matrix product so small that all its sums stay in registers.
+"""A matrix product is fast if its sums stay in registers: the micro-kernel computes a tile of them.
 
     c[i, j] = first[i, j] + sum_k a[i, k] b[k, j]      a few rows i, one or two vectors of j    (1)
     c[i] = first[i] + sum_k a[i, k] b[k]               eight rows i                             (2)
     c = rest + (first + sum_k ...)                     (1), if there is a rest                  (3)
 
-For each k of (1), one number of each row of `a` is spread over a vector and multiplied with the
-vectors in row k of b, which are read once for all rows; a fused multiply-add puts the product on
+For each k of (1), a number of each row of `a` is spread over a vector and multiplied with the
+vectors in row k of b, which are read once for all rows; a fused multiply-add adds the product to
 the sum. A multiply-add takes 4 cycles, and the CPU starts two in each: 8 sums keep it busy, and 12
-rows of two vectors, 24 sums in 32 registers, leave room for what is read. (1) is summed in one
-order, from k = 0 up, whatever the size of the tile: how a matrix is cut does not show in the
-result. docs/performance.md has the picture.
+rows of two vectors, 24 sums in 32 registers, leave room for the operands. (1) is summed in one
+order, from k = 0 up, whatever the size of the tile: the result does not show how a matrix is cut.
+docs/performance.md has the picture.
 
-In (2) k runs along the vectors, and each sum is one over lanes at the end.
+In (2) k runs along the vectors, and the lanes of each sum are added at the end.
 
-What a sum is to be added onto is the rest of (3), and not what it starts from: of S and -S, one
-added after the other, nothing is left. Where there is no rest, its address is 0.
+A sum is added to the rest of (3), and does not start from it: of S and -S, added one after the
+other, nothing is left. Without a rest its address is 0.
 
-Matrices are given by the address of their first number and the bytes from one row, and from one k,
-to the next. What stands in a row of b and of c lies side by side.
+A matrix is given by the address of its first number and the bytes from one row, and from one k, to
+the next. The numbers in a row of b and of c are contiguous.
 """
 
 import functools
@@ -73,7 +73,7 @@ def multiply_row(
     v: Vectors, width: Value, depth: Value, a: Value, a_k: Value, b: Value, b_k: Value,
     c: Value, first: Value, rest: Value,
 ) -> None:  # fmt: skip
-    """(1) for one row and as many columns as BROAD vectors have."""
+    """(1) for a single row and up to BROAD vectors of columns."""
     zero = v.whole(0)
     matrices = (a, zero, a_k, b, b_k, c, zero, first, zero, rest, zero)
     _emit_tile(v, 1, BROAD, width, depth, *matrices)
@@ -120,7 +120,7 @@ def dot_rows(
     v: Vectors, rows: Value, depth: Value, a: Value, a_row: Value, b: Value,
     c: Value, c_row: Value, first: Value, first_row: Value,
 ) -> None:  # fmt: skip
-    """(2) for `rows` rows, 1 ... DOTS; rows that are not there repeat the last."""
+    """(2) for `rows` rows, 1 ... DOTS; missing rows repeat the last."""
     b_ = v.builder
     last = b_.sub(rows, v.whole(1))
     places = [v.least(v.whole(i), last) for i in range(DOTS)]
@@ -139,14 +139,14 @@ def dot_rows(
     rest = v.first(b_.sub(depth, whole_vectors))
     _, _, *sums = next_vector(carried, rest)
     starts = [v.load_number(first, b_.mul(i, first_row)) for i in places]  # all, before any store
-    for place, start, one in zip(places, starts, sums, strict=True):
-        total = b_.fadd(start, v.sum(one))  # (2)
+    for place, start, lanes in zip(places, starts, sums, strict=True):
+        total = b_.fadd(start, v.sum(lanes))  # (2)
         v.store_number(total, c, b_.mul(place, c_row))
 
 
 @instructions
 def copy_panel(v: Vectors, width: Value, depth: Value, b: Value, b_k: Value, panel: Value) -> None:
-    """panel[k, j] = b[k, j] for the columns of a tile, each row next to the last."""
+    """panel[k, j] = b[k, j] for the columns of a tile, row after row."""
     columns = [v.whole(j * v.size) for j in range(WIDTH)]
     masks = [v.first(width, skip=j * v.lanes) for j in range(WIDTH)]
 
@@ -163,9 +163,9 @@ def copy_panel(v: Vectors, width: Value, depth: Value, b: Value, b_k: Value, pan
 def transpose_panel(
     v: Vectors, width: Value, depth: Value, b: Value, b_j: Value, panel: Value
 ) -> None:
-    """panel[k, j] = b[k, j] where columns of b lie side by side, b_j bytes from one to the next.
+    """panel[k, j] = b[k, j] for b with contiguous columns, b_j bytes from one to the next.
 
-    A square of numbers at a time; columns that are not there repeat the last.
+    A square of numbers at a time; missing columns repeat the last.
     """
     b_ = v.builder
     last = b_.sub(width, v.whole(1))

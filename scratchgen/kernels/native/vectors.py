@@ -1,12 +1,11 @@
-"""Vectors of numbers in a CPU's registers, written down as LLVM's instructions.
+"""In a matrix product it matters which numbers stay in which registers, so vectors are spelled out.
 
     v = Vectors(builder, dtype)         a vocabulary: v.load, v.store, v.fma, v.loop ...
-    @instructions(n)                    a function that emits instructions, for loops of numba
+    @instructions                       a function that emits instructions, for loops of numba
 
-numba compiles loops over single numbers, and leaves it to LLVM to find vectors in them. In a matrix
-product what matters is which numbers stay in which registers, so the innermost loops say so
-themselves. Addresses and strides are whole numbers, in bytes. Only code that is being compiled
-imports this file.
+numba compiles loops over single numbers, and leaves it to LLVM to find vectors in them. The
+innermost loops of a product are written as LLVM's instructions instead. Addresses and strides are
+whole numbers, in bytes. Only code that is being compiled imports this file.
 """
 
 import os
@@ -21,18 +20,18 @@ from numba.extending import intrinsic
 from ...ground.errors import OptionError
 
 BIT, INT32, INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
-Value = Any  # what LLVM computes: a number or a vector; llvmlite has no types to check
+Value = Any  # a number or a vector that LLVM computes; llvmlite has no types to check
 
 
 def _bits() -> int:
-    """The length of a register: 512 with AVX-512, 256 with AVX2, and 0 for any other CPU."""
+    """The bits of a register: 512 with AVX-512, 256 with AVX2, 0 on any other CPU."""
     features = llvmlite.binding.get_host_cpu_features()
     have = {512: "avx512f", 256: "fma"}
     longest = next((bits for bits, name in have.items() if features.get(name)), 0)
-    asked = os.environ.get("SCRATCHGEN_VECTOR_BITS", str(longest))
-    if asked not in ("0", "256", "512"):
-        raise OptionError(f"SCRATCHGEN_VECTOR_BITS={asked}: wants 0, 256 or 512")
-    return min(int(asked), longest)
+    wanted = os.environ.get("SCRATCHGEN_VECTOR_BITS", str(longest))
+    if wanted not in ("0", "256", "512"):
+        raise OptionError(f"SCRATCHGEN_VECTOR_BITS={wanted}: wants 0, 256 or 512")
+    return min(int(wanted), longest)
 
 
 BITS = _bits()
@@ -53,7 +52,7 @@ class Vectors:
         self._align = ir.Constant(INT32, self.itemsize)
 
     def whole(self, n: int) -> Value:
-        """n itself, a constant."""
+        """The constant n."""
         return ir.Constant(INT64, n)
 
     def multiples(self, stride: Value, n: int) -> list[Value]:
@@ -61,13 +60,13 @@ class Vectors:
         return [self.builder.mul(stride, self.whole(i)) for i in range(n)]
 
     def first(self, count: Value, skip: int = 0) -> Value:
-        """The mask of those lanes whose number, plus `skip`, is below `count`."""
+        """A mask: the lanes whose index, plus `skip`, is below `count`."""
         kind = ir.VectorType(INT64, self.lanes)
         lane = ir.Constant(kind, list(range(skip, skip + self.lanes)))
         return self.builder.icmp_signed("<", lane, self._spread(count, kind))
 
     def load(self, address: Value, offset: Value, mask: Value = None) -> Value:
-        """The vector at address + offset; with a mask, zeros where it is not set."""
+        """The vector at address + offset; with a mask, 0 in all other lanes."""
         place = self._at(address, offset, self.type)
         if mask is None:
             vector = self.builder.load(place)
@@ -82,7 +81,7 @@ class Vectors:
         return self._spread(self.load_number(address, offset), self.type)
 
     def store(self, vector: Value, address: Value, offset: Value, mask: Value = None) -> None:
-        """Write a vector at address + offset; with a mask, only where it is set."""
+        """Write a vector at address + offset; with a mask, only its lanes."""
         place = self._at(address, offset, self.type)
         if mask is None:
             self.builder.store(vector, place).align = self.itemsize
@@ -92,15 +91,15 @@ class Vectors:
         self.builder.call(store, [vector, place, self._align, mask])
 
     def load_number(self, address: Value, offset: Value) -> Value:
-        """The one number at address + offset."""
+        """The number at address + offset."""
         return self.builder.load(self._at(address, offset, self.number))
 
     def store_number(self, number: Value, address: Value, offset: Value) -> None:
-        """Write one number at address + offset."""
+        """Write a number at address + offset."""
         self.builder.store(number, self._at(address, offset, self.number))
 
     def sum(self, vector: Value) -> Value:
-        """The sum of the lanes: halves put on halves, in the same order for every caller."""
+        """The sum of the lanes: halves added to halves, always in the same order."""
         n = self.lanes
         while n > 2:
             n //= 2
@@ -120,16 +119,16 @@ class Vectors:
         return self.builder.call(fma, [x, y, z])
 
     def shuffle(self, x: Value, y: Value, order: Sequence[int]) -> Value:
-        """The lanes of x and y, numbered on, in that order."""
+        """Lanes of x and y, those of y numbered after those of x, in that order."""
         lanes = ir.Constant(ir.VectorType(INT32, len(order)), list(order))
         return self.builder.shuffle_vector(x, y, lanes)
 
     def transpose(self, rows: list[Value]) -> list[Value]:
-        """As many vectors as lanes, read as a square, transposed.
+        """As many vectors as lanes, read as a square matrix, transposed.
 
-        A perfect shuffle deals two halves of a pack alternately, card by card. One round does that
-        with the rows, and with the lanes of each pair of rows; after log2(lanes) rounds rows and
-        lanes have changed places.
+        A perfect shuffle interleaves the two halves of a pack, card by card. Each round shuffles
+        the rows, and the lanes of each pair of rows; after log2(lanes) rounds, rows and lanes have
+        changed places.
         """
         n = len(rows)
         low = [i // 2 + (i % 2) * n for i in range(n)]  # 0, n, 1, n + 1 ...
@@ -175,14 +174,14 @@ class Vectors:
         new = body()
         b.branch(after)
         b.position_at_end(after)
-        values = [b.phi(one.type) for one in otherwise]
-        for value, old, one in zip(values, otherwise, new, strict=True):
+        values = [b.phi(old.type) for old in otherwise]
+        for value, old, from_body in zip(values, otherwise, new, strict=True):
             value.add_incoming(old, before)
-            value.add_incoming(one, inside)
+            value.add_incoming(from_body, inside)
         return values
 
     def switch(self, value: Value, bodies: Mapping[int, Callable[[], None]]) -> None:
-        """Emit every body, and a jump to that of `value`."""
+        """Emit every body, and a jump to the body of `value`."""
         b = self.builder
         after = b.append_basic_block()
         jump = b.switch(value, after)
@@ -196,14 +195,14 @@ class Vectors:
 
     @property
     def _name(self) -> str:
-        """How LLVM calls the type: v16f32."""
+        """LLVM's name for the type, such as v16f32."""
         return f"v{self.lanes}f{8 * self.itemsize}"
 
     def _spread(self, value: Value, kind: Any) -> Value:
         undefined, first = ir.Constant(kind, ir.Undefined), ir.Constant(INT32, 0)
-        one = self.builder.insert_element(undefined, value, first)
+        vector = self.builder.insert_element(undefined, value, first)
         lanes = ir.Constant(ir.VectorType(INT32, kind.count), None)
-        return self.builder.shuffle_vector(one, undefined, lanes)
+        return self.builder.shuffle_vector(vector, undefined, lanes)
 
     def _at(self, address: Value, offset: Value, kind: Any) -> Value:
         return self.builder.inttoptr(self.builder.add(address, offset), kind.as_pointer())
@@ -214,10 +213,10 @@ class Vectors:
 
 
 def instructions(emit: Callable[..., None]) -> Any:
-    """A function for numba's loops, from one that emits instructions.
+    """A function for numba's loops, whose instructions `emit` writes.
 
-    emit(v, a, b ...) is given a Vectors and whole numbers; the function is called f(like, a, b ...)
-    with an array, whose dtype the vectors have.
+    emit(v, a, b ...) takes a Vectors and whole numbers; loops call f(like, a, b ...) with an array,
+    whose dtype the vectors have.
     """
     n = emit.__code__.co_argcount - 1
 
@@ -228,7 +227,7 @@ def instructions(emit: Callable[..., None]) -> Any:
 
         return types.void(like, *[types.intp] * n), code
 
-    # numba counts the arguments of what it is given, and takes no *args
+    # numba counts the arguments of a function, and takes no *args
     names = ", ".join(["like", *emit.__code__.co_varnames[1 : n + 1]])
     scope: dict[str, Any] = {"typed": typed}
     exec(f"def {emit.__name__}(typing_context, {names}): return typed(like)", scope)
@@ -236,9 +235,9 @@ def instructions(emit: Callable[..., None]) -> Any:
 
 
 def _emitted(module: Any, emit: Callable[..., None], dtype: str, n: int) -> Any:
-    """The function of the module that holds those instructions: once, however often it is called.
+    """The function of the module that holds these instructions, emitted once for all callers.
 
-    Inlined, they would be translated anew for every caller, which takes a second each time.
+    Inlined, they would be translated again for every caller, which takes a second each time.
     """
     name = f"scratchgen_{emit.__name__}_{dtype}"
     if known := module.globals.get(name):
