@@ -1,4 +1,9 @@
-"""The notebooks in demos/ run from top to bottom, and their outputs display themselves."""
+"""The notebooks in demos/ run from top to bottom, and their outputs display themselves.
+
+To run one anew and keep its outputs, with Jupyter but without ipywidgets, whose bars are not kept:
+
+    jupyter nbconvert --to notebook --execute --inplace demos/first_steps.ipynb
+"""
 
 import ast
 import json
