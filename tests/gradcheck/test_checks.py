@@ -1,4 +1,4 @@
-"""The calls that users make: what they raise, how they share a budget, and what they say."""
+"""The checks that users call: their exceptions, their budgets, and their replays."""
 
 import itertools
 import warnings
@@ -38,14 +38,14 @@ def product_vjp(dy, x, w):
 
 
 class Halved(Tanh):
-    """Its gradient is half of what it should be."""
+    """A tanh whose gradient is half of the right one."""
 
     def backward(self, p, dy, tape, g=None, need_dx=True):
         return 0.5 * super().backward(p, dy, tape, g, need_dx)
 
 
-class Restless(Tanh):
-    """Its forward pass gives something else each time."""
+class Random(Tanh):
+    """A tanh whose forward pass returns another result each time."""
 
     def forward(self, p, x, tape):
         return super().forward(p, x, tape) + np.random.default_rng().normal(size=x.shape)
@@ -61,17 +61,17 @@ def test_a_wrong_gradient_is_an_assertion_that_fails_with_the_text_of_the_report
     assert "replay: check(" in str(problem.value)
 
 
-def test_what_is_not_known_is_a_warning_and_with_strict_an_error():
+def test_an_inconclusive_check_is_a_warning_and_with_strict_an_error():
     with pytest.warns(InconclusiveWarning, match="INCONCLUSIVE") as seen:
-        report = assert_gradients(Restless(), x=(2, 3))
+        report = assert_gradients(Random(), x=(2, 3))
     assert seen[0].filename == __file__
     assert report.verdict == INCONCLUSIVE
     assert not report.ok
     with pytest.raises(GradientError, match="INCONCLUSIVE"):
-        assert_gradients(Restless(), x=(2, 3), strict=True)
+        assert_gradients(Random(), x=(2, 3), strict=True)
 
 
-def test_what_is_right_is_reported_without_a_word():
+def test_a_right_gradient_causes_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert assert_gradients(Tanh(), x=(2, 3), strict=True).ok
@@ -81,7 +81,7 @@ def test_what_is_right_is_reported_without_a_word():
 
 
 class Clock:
-    """A clock that only `product` moves on, by a second with every call."""
+    """A clock that advances by a second with every call of `product`."""
 
     def __init__(self):
         self.now = 0.0
@@ -96,14 +96,14 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The clock by which seconds are counted."""
+    """The clock of the budget."""
     clock = Clock()
     monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.CLOCK", clock)
     return clock
 
 
-def counted(monkeypatch, evaluations):
-    """From now on, as many evaluations are a budget."""
+def limit_evaluations(monkeypatch, evaluations):
+    """Set the evaluations of a budget."""
     monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.EVALUATIONS", evaluations)
 
 
@@ -115,18 +115,18 @@ def test_all_pairs_share_one_budget():
     assert [case.label for case in report.cases] == ["0", "1", "2"]
 
 
-def test_seconds_that_are_spent_end_a_check_within_one_call(clock):
+def test_a_check_ends_within_one_call_of_its_last_second(clock):
     report = check_pair(clock.product, product_vjp, (X, W), seconds=100)
     assert report.verdict == INCONCLUSIVE
-    assert clock.now == 101  # and the pass that was under way
+    assert clock.now == 101  # with the pass that was running
     assert {block.reason for block in report.cases[0].blocks} == {"the budget of 100 s is spent"}
 
 
-def test_without_seconds_evaluations_are_counted_whatever_the_clock_says(clock, monkeypatch):
+def test_without_seconds_evaluations_are_counted_and_the_clock_is_ignored(clock, monkeypatch):
     assert check_pair(clock.product, product_vjp, (X, W), seconds=None).verdict == PASS
-    assert clock.now > 100  # of the clock's seconds, and ten are what a person waits
+    assert clock.now > 100  # seconds, ten times the default
     assert check_pair(clock.product, product_vjp, (X, W)).verdict == INCONCLUSIVE
-    counted(monkeypatch, 100)
+    limit_evaluations(monkeypatch, 100)
     report = check_pair(product, product_vjp, (X, W), seconds=None)
     assert report.verdict == INCONCLUSIVE
     assert report.forward_calls + report.backward_calls <= 103
@@ -135,16 +135,16 @@ def test_without_seconds_evaluations_are_counted_whatever_the_clock_says(clock, 
     }
 
 
-def test_an_evaluation_counts_the_more_the_more_numbers_it_goes_over(monkeypatch):
-    counted(monkeypatch, 11)
-    x = np.ones(50_000)  # 100,000 with what comes out: each pass is 1 + 2 evaluations
+def test_an_evaluation_over_more_numbers_counts_more(monkeypatch):
+    limit_evaluations(monkeypatch, 11)
+    x = np.ones(50_000)  # 100,000 with the outputs: each pass counts 1 + 2 evaluations
     report = check_pair(np.sin, lambda dy, x: dy * np.cos(x), (x,), seconds=None)
     assert report.verdict == INCONCLUSIVE
-    assert report.forward_calls + report.backward_calls == 5  # of which the last is refused
+    assert report.forward_calls + report.backward_calls == 5  # the last of them is refused
 
 
-def test_what_is_wrong_fails_though_the_budget_ends_while_wrong_entries_are_looked_for(monkeypatch):
-    counted(monkeypatch, 3_000)
+def test_a_wrong_block_fails_even_if_the_budget_ends_during_the_search_for_its_entries(monkeypatch):
+    limit_evaluations(monkeypatch, 3_000)
     x = np.linspace(0.1, 1, 1_500)
     report = check_pair(np.sin, lambda dy, x: dy * np.cos(2 * x), (x,), seconds=None)
     assert report.verdict == FAIL
@@ -152,7 +152,7 @@ def test_what_is_wrong_fails_though_the_budget_ends_while_wrong_entries_are_look
 
 
 def test_assertions_the_fixture_and_the_certificate_depend_on_no_clock(monkeypatch):
-    """By a clock on which every look at it takes an hour."""
+    """The clock advances by an hour each time it is read."""
     hours = itertools.count(step=3600.0)
     monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.CLOCK", lambda: next(hours))
     assert check(Tanh(), (2, 3)).verdict == INCONCLUSIVE
@@ -172,14 +172,14 @@ def test_seconds_must_be_above_zero_and_may_be_infinite():
             check(sg.optim.Adam(), seconds=seconds)
 
 
-# What is asked
+# The blocks to check
 
 
 @pytest.mark.parametrize(
     ("wrt", "blocks"),
     [(None, "xw"), ("w", "w"), (0, "x"), ([1, "x"], "wx"), (("x", 0), "x"), (np.int64(1), "w")],
 )
-def test_wrt_names_or_counts_arguments(wrt, blocks):
+def test_wrt_takes_names_or_numbers_of_arguments(wrt, blocks):
     (case,) = check_pair(product, product_vjp, (X, W), wrt=wrt).cases
     assert [block.name for block in case.blocks] == list(blocks)
 
@@ -195,12 +195,12 @@ def test_wrt_names_or_counts_arguments(wrt, blocks):
         (1.0, errors.KindError),
     ],
 )
-def test_wrt_that_means_nothing_is_refused(wrt, error):
+def test_wrt_without_a_matching_block_is_refused(wrt, error):
     with pytest.raises(error, match="wrt="):
         check_pair(product, product_vjp, (X, W), wrt=wrt)
 
 
-def test_wrt_of_an_argument_means_all_that_it_holds():
+def test_wrt_of_an_argument_selects_all_of_its_blocks():
     def vjp(dy, p):
         return {"a": dy * p["b"], "b": dy * p["a"]}
 
@@ -208,7 +208,7 @@ def test_wrt_of_an_argument_means_all_that_it_holds():
     assert [block.name for block in report.cases[0].blocks] == ["p['a']", "p['b']"]
 
 
-def test_a_wrong_block_that_was_not_asked_for_is_no_fail():
+def test_a_wrong_block_outside_of_wrt_does_not_fail():
     half = lambda dy, x, w: (dy * w, 0.5 * dy * x)  # noqa: E731
     assert check_pair(product, half, (X, W), wrt="x").verdict == PASS
     assert check_pair(product, half, (X, W)).verdict == FAIL
@@ -217,16 +217,16 @@ def test_a_wrong_block_that_was_not_asked_for_is_no_fail():
 # Replays
 
 
-def test_without_a_seed_one_is_drawn_and_named():
-    first, other = (check(Tanh(), x=(2, 3), seed=None) for _ in range(2))
-    assert first.seed != other.seed
+def test_without_a_seed_the_report_names_a_random_seed():
+    first, second = (check(Tanh(), x=(2, 3), seed=None) for _ in range(2))
+    assert first.seed != second.seed
     again = check(Tanh(), x=(2, 3), seed=first.seed)
     assert again.replay == first.replay == f"check(Tanh(), x=(2, 3), seed={first.seed})"
-    measurements = [r.cases[0].blocks[0].measurements[0].numeric for r in (first, again, other)]
+    measurements = [r.cases[0].blocks[0].measurements[0].numeric for r in (first, again, second)]
     assert measurements[0] == measurements[1] != measurements[2]
 
 
-def test_replays_say_all_that_was_asked():
+def test_a_replay_repeats_all_arguments_of_the_call():
     texts = [
         check(Dropout(0.5), x=(4, 3), training=True, seed=3).replay,
         check(Tanh(), x=np.ones((4, 3)), wrt="x", batch_axis=0).replay,

@@ -1,4 +1,4 @@
-"""Every contract: what keeps it passes, what breaks it fails, and nothing that is right ever fails.
+"""Every contract: code that keeps it passes, code that breaks it fails, right code never fails.
 
 The pairs are written out here, each wrong in one way that no derivative at one point would show.
 """
@@ -31,8 +31,8 @@ def dense_vjp(dy, x, w, b):
     return dy @ w.T, x.T @ dy, dy.sum(axis=0)
 
 
-def asked(pair, seed=0):
-    """The findings by contract: the worst verdict, and all that was said."""
+def findings_of(pair, seed=0):
+    """Findings by contract: the worst verdict, and all texts."""
     found = {}
     for finding in check_contracts(pair, np.random.default_rng(seed)):
         verdict, text = found.get(finding.contract, (NOTE, ""))
@@ -44,13 +44,15 @@ def asked(pair, seed=0):
 
 
 def failures(pair, seed=0):
-    return {name: text for name, (verdict, text) in asked(pair, seed).items() if verdict == FAIL}
+    return {
+        name: text for name, (verdict, text) in findings_of(pair, seed).items() if verdict == FAIL
+    }
 
 
 def test_a_dense_layer_keeps_every_contract():
     pair = VJPPair(dense, dense_vjp, (X, W, B))
     pair.declare_batch(0)
-    found = asked(pair)
+    found = findings_of(pair)
     assert {name: verdict for name, (verdict, _) in found.items()} == dict.fromkeys(
         ["linear", "stale", "layout", "extremes", "batch"], PASS
     )
@@ -74,7 +76,7 @@ NOT_LINEAR = {
 
 
 @pytest.mark.parametrize("name", NOT_LINEAR)
-def test_what_is_not_linear_in_dy_fails(name):
+def test_a_backward_that_is_not_linear_in_dy_fails(name):
     def vjp(dy, x, w, b):
         return dense_vjp(NOT_LINEAR[name](dy), x, w, b)
 
@@ -86,7 +88,7 @@ def test_a_gradient_that_would_overflow_for_a_larger_dy_is_linear():
     assert failures(pair) == {}
 
 
-def test_a_few_entries_that_are_not_linear_in_dy_fail():
+def test_a_backward_that_is_not_linear_in_a_few_entries_fails():
     def vjp(dy, x):
         dx = 2 * x * dy
         dx[3, 2] = abs(dx[3, 2])
@@ -96,7 +98,7 @@ def test_a_few_entries_that_are_not_linear_in_dy_fail():
     assert "backward(-dy) is not -backward(dy)" in found["linear"]
 
 
-def test_float32_inside_does_not_count_as_not_linear_nor_as_layout():
+def test_float32_inside_breaks_neither_linearity_nor_layout():
     def f(x, w, b):
         return dense(x.astype(np.float32), w.astype(np.float32), b)
 
@@ -110,7 +112,7 @@ def test_float32_inside_does_not_count_as_not_linear_nor_as_layout():
 
 
 @pytest.mark.parametrize(("size", "names"), [(0, []), (1e-4, ["linear"])])
-def test_a_backward_that_cancels_may_be_off_by_its_rounding_and_not_by_ten_thousand_times(
+def test_a_backward_that_cancels_may_differ_by_its_rounding_but_not_by_ten_thousand_times_that(
     size, names
 ):
     def vjp(dy, x):
@@ -121,7 +123,7 @@ def test_a_backward_that_cancels_may_be_off_by_its_rounding_and_not_by_ten_thous
         assert list(failures(VJPPair(lambda x: x**2, vjp, (X,)), seed)) == names
 
 
-def test_a_gradient_of_zero_may_come_as_dust_beside_the_largest_of_all():
+def test_a_zero_gradient_may_be_rounding_of_the_largest_gradient():
     pair = VJPPair(lambda x, b: 1 * x, lambda dy, x, b: (1 * dy, 0 * b), (X, B))
     reference = Reference(pair, np.random.default_rng(0))
     g = reference.gradients
@@ -130,8 +132,8 @@ def test_a_gradient_of_zero_may_come_as_dust_beside_the_largest_of_all():
     assert reference.largest_gap({**g, "b": g["b"] + 2e-13 * top})[0] == "b"
 
 
-def test_rounding_that_one_look_may_miss_is_looked_for_again():
-    """Below 1 by an ulp, this gradient is 0: of two neighbours, one in four times none is below."""
+def test_rounding_is_measured_more_than_once():
+    """The gradient is 0 an ulp below 1; in one of four cases, no neighbour of two is below."""
     pair = VJPPair(lambda x: x**2 / 2, lambda dy, x: dy * np.floor(x), (np.ones(1),))
     for seed in range(20):
         reference = Reference(pair, np.random.default_rng(seed))
@@ -175,7 +177,7 @@ def test_a_buffer_that_is_added_to_and_never_cleared_fails_with_that_cause():
     assert "add up from call to call" in found["stale"]
 
 
-def test_a_cache_that_is_shared_by_a_hundred_millionth_fails():
+def test_a_cache_shared_by_all_passes_fails_for_a_difference_of_1e_8():
     last = {}
 
     def forward(x):
@@ -211,16 +213,16 @@ def test_a_backward_that_spoils_its_cache_fails():
     assert "a second time" in found["stale"]
 
 
-def test_a_cache_that_can_be_read_once_only_is_noted():
+def test_a_cache_that_can_be_read_only_once_is_noted():
     def backward(dy, cache):
         return 2 * cache.pop() * dy
 
-    found = asked(CachedPair(lambda x: (x**2, [x]), backward, (X,)))
+    found = findings_of(CachedPair(lambda x: (x**2, [x]), backward, (X,)))
     assert found["stale"][0] == PASS
     assert "pop from empty list" in found["stale"][1]
 
 
-def test_a_backward_that_draws_anew_fails():
+def test_a_backward_with_new_random_numbers_fails():
     rng = np.random.default_rng(0)
 
     def forward(x):
@@ -252,7 +254,7 @@ def test_a_buffer_for_the_largest_batch_that_keeps_old_rows_fails():
 
 
 @pytest.mark.parametrize("order", ["K", "A"])
-def test_a_backward_that_reads_dy_as_it_lies_in_memory_fails(order):
+def test_a_backward_that_reads_dy_in_memory_order_fails(order):
     def vjp(dy, x):
         return (dy.ravel(order=order) * np.cos(x).ravel(order="C")).reshape(x.shape)
 
@@ -293,7 +295,7 @@ def test_three_axes_in_an_order_that_is_neither_c_nor_fortran_fail_too():
     assert list(failures(VJPPair(np.sin, vjp, (x,)))) == ["layout"]
 
 
-def test_a_backward_that_takes_no_negative_strides_fails():
+def test_a_backward_that_ignores_negative_strides_fails():
     def vjp(dy, x):
         if min(dy.strides) < 0:
             raise ValueError("negative strides are not supported")
@@ -418,7 +420,7 @@ def test_where_the_derivative_itself_is_not_finite_nothing_fails(name):
         assert failures(VJPPair(f, vjp, args), seed) == {}
 
 
-def test_a_softmax_that_takes_away_the_least_is_nan_only_where_numbers_are_mixed():
+def test_a_softmax_that_subtracts_the_minimum_is_nan_only_at_mixed_extremes():
     def f(x):
         return np.log(np.exp(x - x.max()).sum()) + x.max()
 
@@ -429,22 +431,22 @@ def test_a_softmax_that_takes_away_the_least_is_nan_only_where_numbers_are_mixed
     assert "in some places" in failures(VJPPair(f, vjp, (X,)))["extremes"]
 
 
-def test_no_question_is_asked_of_values_beyond_1e100_nor_of_what_rounding_hides():
+def test_extremes_are_not_judged_beyond_1e100_or_below_rounding():
     power = lambda dy, x: dy * 60 * (x**59 * (x**60 + 1)) / (x**60 + 1)  # noqa: E731
-    assert asked(VJPPair(lambda x: x**60, power, (X,)))["extremes"] == (PASS, "")
+    assert findings_of(VJPPair(lambda x: x**60, power, (X,)))["extremes"] == (PASS, "")
     root = lambda dy, x: dy * 0.5 * np.sign(x) / np.sqrt(abs(x))  # noqa: E731
     assert failures(VJPPair(lambda x: np.sqrt(abs(x)) + 1e12, root, (X,))) == {}
 
 
 def test_an_infinite_derivative_is_noted():
     f, vjp, args = INFINITE["a root"]
-    assert "no finite derivative" in asked(VJPPair(f, vjp, args))["extremes"][1]
+    assert "no finite derivative" in findings_of(VJPPair(f, vjp, args))["extremes"][1]
 
 
 # Batches
 
 
-def test_a_layer_that_mixes_examples_fails_where_it_was_said_not_to():
+def test_a_layer_that_mixes_examples_fails_if_it_declared_otherwise():
     def f(x):
         return x - x.mean(axis=0)
 
@@ -457,7 +459,7 @@ def test_a_layer_that_mixes_examples_fails_where_it_was_said_not_to():
     assert "split" in failures(pair)["batch"]
 
 
-def test_a_backward_that_treats_the_first_example_alike_only_in_its_place_fails():
+def test_a_backward_that_treats_the_first_place_specially_fails():
     def vjp(dy, x, w, b):
         dx, dw, db = dense_vjp(dy, x, w, b)
         dx[0] *= 1.001
@@ -487,26 +489,26 @@ def cross_entropy_vjp(dy, logits, labels):
     return dy[:, None] * p, None
 
 
-def test_labels_go_with_their_examples():
+def test_labels_move_with_their_examples():
     pair = VJPPair(cross_entropy, cross_entropy_vjp, (X, np.array([0, 3, 1, 1])))
     pair.declare_batch(0)
-    assert asked(pair)["batch"] == (PASS, "")
+    assert findings_of(pair)["batch"] == (PASS, "")
 
 
-def test_an_argument_that_happens_to_have_as_many_rows_does_not_go_with_them():
+def test_an_argument_with_as_many_rows_by_chance_does_not_move_with_them():
     w = RNG.uniform(-1, 1, (5, 5))
     pair = VJPPair(dense, dense_vjp, (RNG.uniform(-1, 1, (5, 5)), w, w[0]))
     pair.declare_batch(0)
-    assert asked(pair)["batch"] == (PASS, "")
+    assert findings_of(pair)["batch"] == (PASS, "")
 
 
-def test_a_second_input_goes_with_the_first():
+def test_a_second_input_moves_with_the_first():
     pair = VJPPair(lambda a, b: a * b, lambda dy, a, b: (dy * b, dy * a), (X, X[::-1].copy()))
     pair.declare_batch(0)
-    assert asked(pair)["batch"] == (PASS, "")
+    assert findings_of(pair)["batch"] == (PASS, "")
 
 
-def test_of_three_arguments_that_may_have_examples_two_do():
+def test_two_of_three_possible_arguments_move_with_the_examples():
     w = RNG.uniform(-1, 1, (4, 4))
     x, y, z = RNG.uniform(0.2, 1.5, (3, 4, 4))
 
@@ -522,12 +524,12 @@ def test_of_three_arguments_that_may_have_examples_two_do():
 def test_an_output_without_examples_is_noted():
     pair = VJPPair(lambda x: x.sum(), lambda dy, x: dy + 0 * x, (X,))
     pair.declare_batch(0)
-    found = asked(pair)["batch"]
+    found = findings_of(pair)["batch"]
     assert found[0] == NOTE
     assert "no axis 0" in found[1]
 
 
-def test_a_mask_drawn_for_each_place_in_the_batch_is_not_asked_about():
+def test_batch_laws_are_not_tested_for_a_random_mask_per_place_in_the_batch():
     rng = np.random.default_rng(3)
 
     def forward(x):
@@ -536,13 +538,13 @@ def test_a_mask_drawn_for_each_place_in_the_batch_is_not_asked_about():
 
     pair = CachedPair(forward, lambda dy, mask: dy * mask, (X,))
     pair.declare_batch(0)
-    assert "batch" not in asked(pair)
+    assert "batch" not in findings_of(pair)
 
 
 # All together
 
 
-def test_a_mask_that_numpy_draws_for_all_of_python_is_not_asked_about_examples():
+def test_batch_laws_are_not_tested_for_a_mask_from_the_global_generator():
     def masked(x):
         return x * (np.random.rand(*x.shape) < 0.5)  # noqa: NPY002
 
@@ -552,8 +554,8 @@ def test_a_mask_that_numpy_draws_for_all_of_python_is_not_asked_about_examples()
     assert failures(pair) == {}
 
 
-def test_contracts_take_a_third_of_the_time_and_name_what_was_not_asked():
-    """By a clock that each forward pass moves on by a second, and nothing else does."""
+def test_contracts_take_a_third_of_the_budget_and_name_those_not_tested():
+    """The clock advances by a second with each forward pass."""
     clock = [0.0]
 
     def f(x):
@@ -567,7 +569,7 @@ def test_contracts_take_a_third_of_the_time_and_name_what_was_not_asked():
     assert (found[-1].contract, found[-1].verdict) == ("budget", INCONCLUSIVE)
     assert found[-1].text.endswith("extremes")
     assert pair.budget is budget
-    assert budget.spent() == 21  # a third, and the pass that was under way
+    assert budget.spent() == 21  # a third, with the pass that was running
 
 
 @given(layers, st.integers(0, 2**32), st.sampled_from([1e-3, 1.0, 1e3]))
@@ -579,7 +581,7 @@ def test_no_layer_of_ours_breaks_a_contract(case, seed, scale):
 
 
 def valid_pair(seed):
-    """A correct pair of one of a few families, at a point that is drawn."""
+    """A correct pair of a random family at a random point."""
     rng = np.random.default_rng(seed)
     n, m = rng.integers(1, 6, 2)
     scale = 10.0 ** rng.integers(-3, 4)
@@ -622,7 +624,7 @@ def test_all_contracts_of_a_small_layer_take_few_passes():
     assert pair.forward_calls - before <= 60
 
 
-def test_differences_and_memory_are_told_for_any_arrays():
+def test_distances_and_shared_memory_are_found_for_any_arrays():
     assert distance([np.zeros(2)], [np.zeros(3)]) == np.inf
     assert distance([np.array([np.nan])], [np.array([np.nan])]) == 0
     assert distance([np.array([1.0])], [np.array([np.nan])]) == np.inf

@@ -1,4 +1,4 @@
-"""The derivative along a direction: near the truth, and never further from it than its bar."""
+"""The derivative along a direction is precise, and lies within its error bar."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def slope_of(f, x, u=1.0, noise=None):
 
 
 @given(functions, at)
-@example("sin", 1e-16)  # where nothing but the rounding of D itself is left
+@example("sin", 1e-16)  # where only the rounding of D is left
 def test_the_derivative_lies_within_its_error_bar(name, x):
     f, slope = FUNCTIONS[name]
     found = slope_of(f, x)
@@ -37,37 +37,37 @@ def test_the_derivative_lies_within_its_error_bar(name, x):
 
 
 @given(functions, at)
-def test_it_is_a_thousand_times_sharper_than_one_difference_at_1e_5(name, x):
+def test_it_is_a_thousand_times_more_precise_than_a_difference_at_1e_5(name, x):
     f, slope = FUNCTIONS[name]
     plain = abs((f(x + 1e-5) - f(x - 1e-5)) / 2e-5 - slope(x))
     assert abs(slope_of(f, x).value - slope(x)) <= plain / 1000 + 1e-12
 
 
-def test_a_kink_is_told_from_a_slope():
+def test_a_kink_is_distinguished_from_a_slope():
     assert slope_of(abs, 0.0).is_kink()
     assert slope_of(lambda t: np.maximum(t, 0), 0.0).is_kink()
     assert not slope_of(np.tanh, 0.3).is_kink()
     assert not slope_of(abs, 0.001).is_kink()
 
 
-def test_a_function_that_swings_within_every_step_has_a_huge_error():
+def test_a_function_that_oscillates_within_every_step_has_a_huge_error():
     found = slope_of(lambda t: np.sin(1e9 * t), 0.3)
     assert 10 * found.error > 0.1 * found.scale
 
 
-def test_a_jump_beside_the_point_is_no_slope():
+def test_a_jump_beside_the_point_is_not_mistaken_for_a_slope():
     found = slope_of(lambda t: np.floor(t), 1.0)
     assert 10 * found.error > 0.1 * found.scale
 
 
-def test_a_tableau_that_agrees_with_itself_by_chance_is_caught_by_the_finer_steps():
-    """D(h) = 0 at large steps, and 1 at small ones: a step of height h at |h| = 1e-4."""
+def test_finer_steps_catch_a_tableau_that_agrees_with_itself_by_chance():
+    """D(h) = 0 at large steps and 1 at small steps: a jump at |h| = 1e-4."""
     found = slope_of(lambda t: t * (abs(t) < 1e-4), 0.0)
     assert abs(found.value - 1) <= 10 * found.error
 
 
 @pytest.mark.parametrize("ratio", [1.6, 2.0])
-def test_a_tableau_takes_away_one_power_after_the_other(ratio):
+def test_a_tableau_removes_one_power_after_the_other(ratio):
     steps = [0.1 / ratio**k for k in range(5)]
     values = {h: 7 + 3 * h**2 - 2 * h**4 + h**6 for h in steps}
     assert best_entry(steps, values, ratio, 2, 0.0).value == pytest.approx(7, abs=1e-12)

@@ -1,4 +1,4 @@
-"""Which entries are wrong, in small blocks and in large ones."""
+"""The wrong entries of small and of large blocks."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scratchgen.gradcheck.pairs.function_pairs import VJPPair
 
 
 def located(n, wrong, size=1e-3, seed=0):
-    """The map of a tanh of n numbers, whose gradient is off at the places `wrong`."""
+    """The entry map of a tanh of n numbers whose gradient is wrong at the indices `wrong`."""
     factor = np.ones(n)
     factor[wrong] += size
 
@@ -36,6 +36,6 @@ def test_a_few_wrong_entries_of_a_large_block_are_found():
     assert found.index[found.wrong].tolist() == [7, 8, 49_999]
 
 
-def test_of_many_wrong_entries_some_are_enough():
+def test_the_search_ends_after_some_of_many_wrong_entries():
     found = located(MOST_ENTRIES + 1, slice(None))
     assert found.wrong.sum() == MOST_WRONG

@@ -1,4 +1,4 @@
-"""Optimizers beside their papers: the right ones pass, and the known mistakes are named."""
+"""Optimizers and their papers: right updates pass, and known mistakes are named."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ OURS = [
 ]
 
 
-class Walking:
-    """An optimizer that does what a formula says."""
+class Following:
+    """An optimizer that follows a formula."""
 
     def __init__(self, formula: Published) -> None:
         self.formula = formula
@@ -60,7 +60,7 @@ class Walking:
 
 
 def words(report):
-    """The report's text, however its lines are broken."""
+    """The text of the report on a single line."""
     return " ".join(str(report).split())
 
 
@@ -70,7 +70,7 @@ def findings(report):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("optimizer", OURS, ids=str)
-def test_ours_walk_as_their_papers_say(optimizer, seed):
+def test_our_optimizers_follow_their_papers(optimizer, seed):
     report = check_optimizer(optimizer, seed=seed)
     assert report.ok, str(report)
     assert [case.label for case in report.cases] == [
@@ -93,7 +93,7 @@ def test_a_pass_would_see_an_error_of_1e_9_in_a_step():
 
 
 @pytest.mark.parametrize("size", [1e-9, 1e-6, 1.0, -2.0])
-def test_a_step_that_is_off_by_a_share_is_found(size):
+def test_a_step_with_a_relative_error_is_found(size):
     class Longer(SGD):
         def coefficients(self, rate, t):
             return super().coefficients(rate * (1 + size), t)
@@ -129,7 +129,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("optimizer", "wrong", "text"), MISTAKES)
 def test_each_known_mistake_is_found_and_named_first(optimizer, wrong, text):
-    report = check_optimizer(Walking(wrong), reference=optimizer)
+    report = check_optimizer(Following(wrong), reference=optimizer)
     assert report.verdict == FAIL
     case = report.cases[0]
     assert case.blocks[0].verdict == FAIL
@@ -138,12 +138,12 @@ def test_each_known_mistake_is_found_and_named_first(optimizer, wrong, text):
     assert text in words(report)
 
 
-def test_the_walk_of_the_formula_itself_passes():
+def test_the_trajectory_of_the_formula_itself_passes():
     for optimizer in OURS:
-        assert check_optimizer(Walking(published(optimizer)), reference=optimizer).ok
+        assert check_optimizer(Following(published(optimizer)), reference=optimizer).ok
 
 
-def test_gradients_are_of_many_sizes_with_zeros_among_them():
+def test_gradients_have_many_sizes_and_some_are_zero():
     inputs = draw_inputs((50, 16), "float64", 0)
     sizes = abs(inputs.gradients[inputs.gradients != 0])
     assert sizes.min() < 1e-7
@@ -159,7 +159,7 @@ def test_gradients_are_of_many_sizes_with_zeros_among_them():
 
 @dataclass
 class Plain:
-    """Signs of gradients; `change` spoils one of its habits."""
+    """An optimizer that steps by the signs of gradients; `change` breaks one of its properties."""
 
     rate: float = 0.01
     change: str = ""
@@ -195,7 +195,7 @@ def plain(theta, gradient, state, t):
     return theta - theta.dtype.type(0.01) * np.sign(gradient)
 
 
-def test_without_a_reference_there_is_no_verdict_but_the_contracts_are_asked():
+def test_without_a_reference_there_is_no_verdict_but_the_properties_are_tested():
     report = check_optimizer(Plain())
     assert report.verdict == INCONCLUSIVE
     assert "no reference is known for Plain: give reference=" in words(report)
@@ -204,7 +204,7 @@ def test_without_a_reference_there_is_no_verdict_but_the_contracts_are_asked():
     assert kept["memory"].verdict == NOTE
 
 
-def test_with_a_function_as_reference_it_passes_or_fails():
+def test_a_function_as_reference_decides_the_verdict():
     assert check_optimizer(Plain(), reference=plain).ok
     assert check_optimizer(Plain(0.02), reference=plain).verdict == FAIL
     text = check_optimizer(Plain(0.02), reference=plain).cases[0].blocks[0].hints[0].text
@@ -223,25 +223,25 @@ def test_with_a_function_as_reference_it_passes_or_fails():
         ("keeps the gradient", "alias"),
     ],
 )
-def test_each_bad_habit_is_found(change, contract):
+def test_each_broken_property_is_found(change, contract):
     report = check_optimizer(Plain(change=change))
     assert findings(report)[contract].verdict == FAIL
     assert report.verdict == FAIL
 
 
-def test_a_theta_that_is_not_written_in_place_is_told_so():
+def test_an_update_that_is_not_in_place_is_reported():
     report = check_optimizer(Plain(change="not in place"), reference=plain)
     assert "in place" in report.cases[0].blocks[0].hints[0].text
 
 
-def test_an_optimizer_that_raises_is_a_verdict_with_its_own_line():
+def test_an_optimizer_that_raises_fails_with_the_line_that_raised():
     report = check_optimizer(Plain(change="raises"), reference=plain)
     assert report.verdict == FAIL
     assert "no more" in words(report)
     assert "test_optimizer_checks.py" in words(report)
 
 
-def test_state_in_float64_for_a_vector_of_float32_is_found():
+def test_a_float64_memory_of_a_float32_vector_is_found():
     class Wide(Plain):
         def memory(self, theta):
             return SimpleNamespace(m=np.zeros(theta.shape), last=None)
@@ -249,8 +249,8 @@ def test_state_in_float64_for_a_vector_of_float32_is_found():
     assert findings(check_optimizer(Wide()))["dtype"].verdict == FAIL
 
 
-def test_a_step_that_theta_is_too_large_to_show_may_round_theta():
-    """Nine tenths of theta and one tenth of it are theta, but for its last digit."""
+def test_a_step_below_the_rounding_of_theta_may_round_theta():
+    """0.9 theta + 0.1 theta is theta, except for its last digit."""
 
     class Blended(Plain):
         def update(self, theta, gradient, memory):
@@ -262,26 +262,26 @@ def test_a_step_that_theta_is_too_large_to_show_may_round_theta():
     assert [case.verdict for case in check_optimizer(Blended(), tiny).cases] == [PASS, PASS]
 
 
-def test_a_budget_that_is_spent_is_no_refusal_of_a_memory():
+def test_a_spent_budget_does_not_count_as_a_refused_memory():
     later = iter((0.0, 2.0)).__next__
     budgeted = Budgeted(Adam(), Budget(1, later))
     assert _refuses(budgeted, draw_inputs((3, 4), "float64", 0)).contract == "budget"
 
 
-def test_updates_are_what_an_optimizer_spends(monkeypatch):
+def test_the_budget_of_an_optimizer_counts_updates(monkeypatch):
     monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.EVALUATIONS", 100)
     assert check_optimizer(Adam(), steps=2, seconds=None).verdict == PASS
     report = check_optimizer(Adam(), steps=60, seconds=None)
     assert [case.blocks[0].verdict for case in report.cases] == [PASS, INCONCLUSIVE, INCONCLUSIVE]
 
 
-def test_ours_refuse_the_memory_of_another_vector_and_forgetting_to_is_found(monkeypatch):
+def test_an_optimizer_of_ours_that_takes_the_memory_of_another_vector_fails(monkeypatch):
     assert findings(check_optimizer(Adam()))["memory"].verdict == PASS
     monkeypatch.setattr("scratchgen.optim.descent.check_update", lambda *args: None)
     assert findings(check_optimizer(Adam()))["memory"].verdict == FAIL
 
 
-def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch):
+def test_a_wrong_kernel_fails_every_optimizer_that_uses_it(monkeypatch):
     def spoilt(theta, g, m, v, numbers):
         rate, rest1, rest2, eps, c1, c2, decay, _least = numbers
         m += rest1 * (g - m)
@@ -298,18 +298,18 @@ def test_a_kernel_that_is_spoilt_fails_every_optimizer_that_uses_it(monkeypatch)
 # The call.
 
 
-def test_check_takes_optimizers_too():
+def test_check_accepts_optimizers():
     assert check(SGD(0.1)).ok
 
 
 @pytest.mark.parametrize("bad", [SGD, 0.1, "adam", None, LinearDecay(0.1, 5)], ids=str)
-def test_what_is_no_optimizer_is_refused(bad):
+def test_objects_that_are_no_optimizers_are_refused(bad):
     with pytest.raises(errors.KindError, match=r"^check_optimizer got .*wants an optimizer"):
         check_optimizer(bad)
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"size": 0}, {"seed": -1}, {"steps": 1.5}])
-def test_sizes_that_are_none_are_refused(bad):
+def test_sizes_below_one_are_refused(bad):
     with pytest.raises(errors.OptionError, match="wants a whole number"):
         check_optimizer(SGD(), **bad)
 
@@ -319,7 +319,7 @@ def test_one_step_of_one_parameter_can_be_checked():
     assert check_optimizer(SGD(), steps=3, size=1000).ok
 
 
-def test_the_optimizer_itself_is_not_changed_by_being_checked():
+def test_a_check_does_not_change_the_optimizer():
     optimizer = AdamW(0.1)
     before = dataclasses.asdict(optimizer)
     check_optimizer(optimizer)

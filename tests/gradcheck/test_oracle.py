@@ -1,4 +1,4 @@
-"""The verdict: right ones pass, wrong ones fail, and what cannot be told is said to be so."""
+"""Verdicts: right gradients pass, wrong gradients fail, the rest is inconclusive with a reason."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def dense_vjp(dy, x, w, b):
 
 
 @given(seeds)
-def test_a_right_pair_passes_block_by_block_and_says_what_it_would_have_seen(seed):
+def test_each_block_of_a_right_pair_passes_and_states_its_resolution(seed):
     found, _ = measured(
         dense, dense_vjp, normal(4, 5, seed=seed), normal(5, 3, seed=seed), normal(3), seed=seed
     )
@@ -79,7 +79,7 @@ def test_a_tiny_block_is_not_drowned_by_a_large_one():
         (np.exp, np.exp, 30 * normal(6)),
     ],
 )
-def test_right_gradients_that_are_hard_for_differences_do_not_fail(f, slope, x):
+def test_right_gradients_do_not_fail_where_differences_are_hard(f, slope, x):
     for seed in range(20):
         found, _ = measured(f, lambda dy, x: dy * slope(x), x, seed=seed)
         assert found["x"].verdict == PASS, found["x"]
@@ -94,13 +94,13 @@ def test_right_gradients_that_are_hard_for_differences_do_not_fail(f, slope, x):
         (lambda x: x**2, lambda dy, x: 2.02 * dy * x, normal(5).astype("f4").astype(float)),
     ],
 )
-def test_wrong_gradients_that_others_let_pass_fail(f, vjp, x):
+def test_wrong_gradients_fail_that_other_checkers_pass(f, vjp, x):
     found, _ = measured(f, vjp, x)
     assert found["x"].verdict == FAIL
 
 
 @given(seeds, st.integers(1, 6))
-def test_on_kinks_the_question_is_asked_beside_them(seed, zeros):
+def test_the_slope_at_a_kink_is_measured_beside_it(seed, zeros):
     x = normal(8, seed=seed)
     x[:zeros] = 0
     for right in (lambda dy, x: dy * (x > 0), lambda dy, x: dy * (x >= 0)):
@@ -113,7 +113,7 @@ def test_on_kinks_the_question_is_asked_beside_them(seed, zeros):
     assert found["x"].verdict == FAIL
 
 
-def test_ties_of_a_maximum_are_asked_beside_the_tie():
+def test_the_slope_at_a_tie_of_a_maximum_is_measured_beside_it():
     def vjp(dy, x):
         return dy * (np.arange(4) == x.argmax())
 
@@ -122,7 +122,7 @@ def test_ties_of_a_maximum_are_asked_beside_the_tie():
     assert notes
 
 
-def test_a_gradient_that_is_not_a_number_fails_where_the_derivative_is_one():
+def test_a_nan_gradient_fails_where_the_derivative_is_finite():
     x = np.array([0.0, 1.0, -2.0])
     nan = lambda dy, x: dy * 2 * x**2 / x  # noqa: E731
     found, _ = measured(lambda x: x**2, nan, x)
@@ -130,7 +130,7 @@ def test_a_gradient_that_is_not_a_number_fails_where_the_derivative_is_one():
     assert "nan" in found["x"].reason
 
 
-def test_a_slope_that_is_infinite_is_noted_and_the_rest_checked():
+def test_an_infinite_slope_is_noted_and_the_rest_is_checked():
     x = np.array([0.0, 1.0, 4.0])
     right = lambda dy, x: dy * 0.5 / np.sqrt(abs(x)) * np.sign(x + (x == 0))  # noqa: E731
     found, notes = measured(lambda x: np.sqrt(abs(x)), right, x)
@@ -141,14 +141,14 @@ def test_a_slope_that_is_infinite_is_noted_and_the_rest_checked():
 @pytest.mark.parametrize(
     "f", [lambda x: np.sin(1e9 * x), lambda x: x + 1e-3 * np.sin(1e12 * x), lambda x: x + 1e13]
 )
-def test_what_differences_cannot_tell_is_inconclusive_with_a_reason(f):
+def test_a_function_that_differences_cannot_resolve_is_inconclusive_with_a_reason(f):
     for seed in range(20):
         found, _ = measured(f, lambda dy, x: dy, normal(5), seed=seed)
         assert found["x"].verdict == INCONCLUSIVE
         assert found["x"].reason
 
 
-def test_a_derivative_that_is_zero_passes_and_says_so():
+def test_a_zero_derivative_passes_and_the_reason_says_so():
     found, _ = measured(lambda x: np.floor(x), lambda dy, x: 0 * dy, normal(5))
     assert found["x"].verdict == PASS
     assert found["x"].resolution is None
@@ -161,7 +161,7 @@ def test_a_derivative_that_is_zero_passes_and_says_so():
         assert "0, to within rounding" in found["b"].reason
 
 
-def test_a_mask_that_backward_draws_again_is_the_one_that_forward_drew():
+def test_backward_draws_the_same_mask_as_forward():
     def dropout(x, rng):
         return x * (rng.random(x.shape) < 0.5)
 

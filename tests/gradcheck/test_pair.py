@@ -1,4 +1,4 @@
-"""Arguments of any structure, gradients of any structure, and what is neither."""
+"""Arguments and gradients of any structure, and results that are no gradients."""
 
 import functools
 from types import SimpleNamespace
@@ -16,13 +16,13 @@ X, W = np.arange(6.0).reshape(2, 3) + 0.5, np.array([0.3, -0.2, 0.7])
 
 
 def gradients(f, vjp, *args, kind=VJPPair):
-    """What a backward pass gives for cotangents of 1, by block."""
+    """The gradients by block, for cotangents of 1."""
     pair = kind(f, vjp, args)
     run = pair.forward(pair.blocks)
     return pair.backward(run, [np.ones_like(y) for y in run.outputs])
 
 
-def test_containers_are_opened_and_closed_again():
+def test_containers_become_leaves_and_are_rebuilt_from_them():
     nested = {"w": [X, (W, 2)], "n": SimpleNamespace(b=1.5), "t": "text"}
     names = [name for name, _ in leaves(nested, "p")]
     assert names == ["p['w'][0]", "p['w'][1][0]", "p['w'][1][1]", "p['n'].b", "p['t']"]
@@ -51,7 +51,7 @@ def test_floats_are_differentiated_and_everything_else_is_a_constant():
         lambda dy, x, w, n: SimpleNamespace(x=dy * w, w=(dy * x).sum(axis=0).tolist()),
     ],
 )
-def test_gradients_come_as_a_tuple_a_list_or_by_name(vjp):
+def test_gradients_may_be_a_tuple_a_list_or_a_dict(vjp):
     found = gradients(lambda x, w, n: x * w, vjp, X, W, 3)
     assert np.array_equal(found["x"], np.tile(W, (2, 1)))
     assert np.array_equal(found["w"], X.sum(axis=0))
@@ -74,7 +74,7 @@ def test_a_single_argument_may_be_a_dict_or_a_list():
     assert np.array_equal(halves["x[1]"], W)
 
 
-def test_several_outputs_get_a_cotangent_each():
+def test_each_of_several_outputs_has_a_cotangent():
     for f in (lambda x: (x, 2 * x), lambda x: {"a": x, "b": 2 * x}):
 
         def vjp(dy, x):
@@ -84,7 +84,7 @@ def test_several_outputs_get_a_cotangent_each():
         assert np.array_equal(gradients(f, vjp, W)["x"], [3, 3, 3])
 
 
-def test_a_cached_pair_gets_back_its_own_cache():
+def test_the_backward_of_a_cached_pair_gets_the_cache_of_its_own_forward():
     found = gradients(lambda x: (x**2, x), lambda dy, x: 2 * dy * x, W, kind=CachedPair)
     assert np.array_equal(found["x"], 2 * W)
 
@@ -99,7 +99,7 @@ def test_a_cached_pair_gets_back_its_own_cache():
         ({"x": W, "v": W}, "a gradient for 'v', wants 'x', 'w'"),
     ],
 )
-def test_a_wrong_number_of_gradients_is_told(given, text):
+def test_a_wrong_number_of_gradients_is_reported(given, text):
     with pytest.raises(Stopped, match=text) as stop:
         gradients(lambda x, w: x * w, lambda dy, x, w: given, W, W)
     assert stop.value.contract == "count"
@@ -116,19 +116,19 @@ def test_a_wrong_number_of_gradients_is_told(given, text):
         (np.array([None] * 3), "kind"),
     ],
 )
-def test_what_is_no_gradient_of_its_block_is_odd(given, contract):
+def test_a_wrong_shape_or_type_is_no_gradient(given, contract):
     odd = gradients(lambda x: x, lambda dy, x: given, W)["x"]
     assert isinstance(odd, NoGradient)
     assert odd.contract == contract
 
 
 @pytest.mark.parametrize("given", [None, "text", object(), W + 1j, (), [W, [W, "a"]]])
-def test_a_forward_that_gives_no_numbers_is_told(given):
+def test_a_forward_without_numbers_is_reported(given):
     with pytest.raises(Stopped, match="forward returned"):
         gradients(lambda x: given, lambda dy, x: dy, W)
 
 
-def test_an_exception_is_told_with_the_line_that_raised_it():
+def test_an_exception_is_reported_with_the_line_that_raised_it():
     def backward(dy, x):
         return dy[:, None] @ dy[:, None]  # the guilty line
 
@@ -139,7 +139,7 @@ def test_an_exception_is_told_with_the_line_that_raised_it():
         gradients(lambda x: exit(3), backward, W)
 
 
-def test_what_is_no_function_is_refused():
+def test_objects_that_cannot_be_called_are_refused():
     with pytest.raises(errors.KindError, match="wants something to call"):
         VJPPair(np.tanh, 3, (W,))
 
@@ -159,7 +159,7 @@ def uses_a_global(x):
     return x * RNG.random()
 
 
-def test_generators_are_found_wherever_a_function_reaches():
+def test_all_generators_in_reach_of_a_function_are_found():
     rng = np.random.default_rng(0)
 
     def closure(x):
@@ -175,7 +175,7 @@ def test_generators_are_found_wherever_a_function_reaches():
     assert generators_in(np.tanh, lambda x: x) == []
 
 
-def test_frozen_generators_draw_the_same_again():
+def test_frozen_generators_repeat_their_draws():
     rng = np.random.default_rng(0)
     frozen = Frozen(rng)
     first = rng.random(3)

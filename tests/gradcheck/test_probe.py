@@ -1,4 +1,4 @@
-"""The first calls of a pair: whatever it does gets a name, and no exception is ours.
+"""The first calls of a pair: every fault has a name, and no exception escapes.
 
 Each function here is bad in one way that users' functions are.
 """
@@ -31,7 +31,7 @@ def vjp(dy, x, b):
 
 
 def seen(pair):
-    """(contract, verdict, text) of all findings, PASS aside, and of what ended the look."""
+    """(contract, verdict, text) of all findings except PASS, and of the Stopped, if any."""
     findings = []
     try:
         first_calls(pair, np.random.default_rng(0), findings)
@@ -44,7 +44,7 @@ def seen(pair):
     ]
 
 
-def the_one(pair):
+def only_finding(pair):
     (found,) = seen(pair)
     return found
 
@@ -91,9 +91,9 @@ BAD_GRADIENTS = {
 
 
 @pytest.mark.parametrize("name", BAD_GRADIENTS)
-def test_what_is_no_gradient_is_named(name):
+def test_a_result_that_is_no_gradient_fails_by_its_contract(name):
     bad, contract, verdict, text = BAD_GRADIENTS[name]
-    found = the_one(with_vjp(bad))
+    found = only_finding(with_vjp(bad))
     assert found[:2] == (contract, verdict)
     assert text in found[2]
 
@@ -109,19 +109,19 @@ ODD_GRADIENTS = {
 
 
 @pytest.mark.parametrize("name", ODD_GRADIENTS)
-def test_an_odd_gradient_is_noted(name):
+def test_an_unusual_gradient_is_noted(name):
     odd, contract, text = ODD_GRADIENTS[name]
-    found = the_one(with_vjp(odd))
+    found = only_finding(with_vjp(odd))
     assert found[:2] == (contract, NOTE)
     assert text in found[2]
 
 
-def test_lists_and_floats_for_gradients_are_gradients():
+def test_lists_and_floats_count_as_gradients():
     assert seen(with_vjp(lambda dy, x, b: [dy.tolist(), dy.sum(0).tolist()])) == []
     assert seen(VJPPair(lambda x: x**2, lambda dy, x: 2 * x * float(dy), (1.5,))) == []
 
 
-def test_advice_is_given_for_every_shape_that_something_plain_makes_right():
+def test_advice_is_given_for_every_shape_that_a_simple_step_makes_right():
     assert advice((2, 4, 3), (3,)) == ": sum over axes (0, 1)"
     assert advice((6,), (2, 3)) == ": reshape it"
     assert advice((2, 3), (2, 1, 3)) == ": axis 1 is missing"
@@ -141,8 +141,8 @@ def test_constants_are_named_and_a_gradient_for_one_is_noted():
     ]
 
 
-def test_arguments_that_are_all_whole_numbers_end_the_check():
-    found = the_one(VJPPair(lambda n: n * 2.0, lambda dy, n: dy, (np.arange(3),)))
+def test_arguments_without_floats_end_the_check():
+    found = only_finding(VJPPair(lambda n: n * 2.0, lambda dy, n: dy, (np.arange(3),)))
     assert found[:2] == ("empty", "Stopped")
     assert "1.0 for 1" in found[2]
 
@@ -150,60 +150,60 @@ def test_arguments_that_are_all_whole_numbers_end_the_check():
 # What goes forward
 
 
-def test_a_forward_that_raises_is_told_with_its_own_line():
+def test_a_forward_that_raises_is_reported_with_its_own_line():
     def broken(x, b):
         return b @ x  # this very line
 
-    contract, _, text = the_one(with_vjp(vjp, broken))
+    contract, _, text = only_finding(with_vjp(vjp, broken))
     assert contract == "raises"
     assert "return b @ x  # this very line" in text
 
 
 @pytest.mark.parametrize("given", [None, "text", object(), 1j * X, [[1.0], [1.0, 2.0]]])
-def test_a_forward_that_gives_no_numbers_ends_the_check(given):
-    assert the_one(with_vjp(vjp, lambda x, b: given))[:2] == ("kind", "Stopped")
+def test_a_forward_without_numbers_ends_the_check(given):
+    assert only_finding(with_vjp(vjp, lambda x, b: given))[:2] == ("kind", "Stopped")
 
 
 def test_outputs_that_are_not_finite_end_the_check():
-    contract, _, text = the_one(VJPPair(np.log, lambda dy, x: dy / x, (X - X.min(),)))
+    contract, _, text = only_finding(VJPPair(np.log, lambda dy, x: dy / x, (X - X.min(),)))
     assert contract == "finite"
     assert "is -inf (1 of 12 entries" in text
 
 
 def test_arguments_that_are_not_finite_end_the_check():
-    assert the_one(with_vjp(vjp, args=(X * np.nan, B)))[0] == "finite"
+    assert only_finding(with_vjp(vjp, args=(X * np.nan, B)))[0] == "finite"
 
 
-def test_whole_numbers_beside_an_output_are_noted_and_alone_end_the_check():
+def test_an_integer_output_is_noted_and_without_a_float_output_ends_the_check():
     def with_argmax(x, b):
         return x + b, x.argmax(axis=1)
 
     def its_vjp(dy, x, b):
         return 1 * dy[0], dy[0].sum(axis=0)
 
-    assert the_one(with_vjp(its_vjp, with_argmax))[:2] == ("constants", NOTE)
-    assert the_one(with_vjp(vjp, lambda x, b: x.argmax(axis=1)))[:2] == ("empty", "Stopped")
+    assert only_finding(with_vjp(its_vjp, with_argmax))[:2] == ("constants", NOTE)
+    assert only_finding(with_vjp(vjp, lambda x, b: x.argmax(axis=1)))[:2] == ("empty", "Stopped")
 
 
 def test_a_cached_forward_without_its_cache_ends_the_check():
-    assert the_one(CachedPair(f, vjp, (X, B)))[:2] == ("count", "Stopped")
+    assert only_finding(CachedPair(f, vjp, (X, B)))[:2] == ("count", "Stopped")
 
 
-def test_one_memory_for_all_outputs_is_noted_and_then_copied():
+def test_outputs_that_share_memory_are_noted_and_copied():
     out = np.zeros(X.shape)
     pair = with_vjp(vjp, lambda x, b: np.add(np.tanh(x), b, out=out))
-    assert the_one(pair)[:2] == ("alias", NOTE)
+    assert only_finding(pair)[:2] == ("alias", NOTE)
     assert pair.copies
 
 
-def test_float32_that_comes_out_of_float64_is_noted():
-    assert "y is float32" in the_one(with_vjp(vjp, lambda x, b: np.float32(f(x, b))))[2]
+def test_float32_outputs_of_float64_arguments_are_noted():
+    assert "y is float32" in only_finding(with_vjp(vjp, lambda x, b: np.float32(f(x, b))))[2]
 
 
 def test_float32_that_turns_into_float64_is_noted():
     x = X.astype(np.float32)
     double = VJPPair(lambda x: x * np.float64(2), lambda dy, x: dy * np.float64(2), (x,))
-    assert "turn into float64: y, dx" in the_one(double)[2]
+    assert "turn into float64: y, dx" in only_finding(double)[2]
     single = VJPPair(lambda x: x * 2, lambda dy, x: dy * 2, (x,))
     assert seen(single) == []
 
@@ -211,7 +211,7 @@ def test_float32_that_turns_into_float64_is_noted():
 # Again
 
 
-def test_random_numbers_from_a_generator_in_reach_are_held_still():
+def test_a_generator_in_reach_repeats_its_draws():
     rng = np.random.default_rng(0)
 
     def forward(x):
@@ -221,39 +221,42 @@ def test_random_numbers_from_a_generator_in_reach_are_held_still():
     assert seen(CachedPair(forward, lambda dy, mask: dy * mask, (X,))) == []
 
 
-def test_random_numbers_of_numpys_own_are_held_still_and_noted():
+def test_the_global_generator_repeats_its_draws_and_is_noted():
     def forward(x):
         mask = np.random.rand(*x.shape) < 0.5  # noqa: NPY002
         return x * mask, mask
 
     pair = CachedPair(forward, lambda dy, mask: dy * mask, (X,))
-    assert the_one(pair)[:2] == ("stochastic", NOTE)
+    assert only_finding(pair)[:2] == ("stochastic", NOTE)
     assert pair.frozen.shared is not None
 
 
-def test_random_numbers_out_of_reach_end_the_check_by_that_name():
+def test_a_generator_out_of_reach_ends_the_check_as_stochastic():
     def forward(x):
         return x * np.random.default_rng().normal(size=x.shape)
 
-    assert the_one(VJPPair(forward, lambda dy, x: dy, (X,)))[:2] == ("stochastic", "Stopped")
+    assert only_finding(VJPPair(forward, lambda dy, x: dy, (X,)))[:2] == ("stochastic", "Stopped")
 
 
 def test_a_forward_that_jitters_by_a_millionth_ends_the_check():
     def forward(x):
         return x + 1e-6 * np.random.default_rng().normal(size=x.shape)
 
-    assert the_one(VJPPair(forward, lambda dy, x: 1 * dy, (X,)))[:2] == ("stochastic", "Stopped")
+    assert only_finding(VJPPair(forward, lambda dy, x: 1 * dy, (X,)))[:2] == (
+        "stochastic",
+        "Stopped",
+    )
 
 
 @pytest.mark.parametrize("step", [lambda n: 0.1 * n, lambda n: n % 2, lambda n: -(n**2)])
-def test_state_that_is_kept_from_call_to_call_is_not_taken_for_chance(step):
+def test_state_kept_from_call_to_call_is_not_mistaken_for_randomness(step):
     calls = []
 
     def forward(x):
         calls.append(1)
         return x + step(len(calls))
 
-    contract, _, text = the_one(VJPPair(forward, lambda dy, x: 1 * dy, (X,)))
+    contract, _, text = only_finding(VJPPair(forward, lambda dy, x: 1 * dy, (X,)))
     assert contract == "stale"
     assert "keeps state" in text
 
@@ -281,7 +284,7 @@ def test_a_backward_that_changes_dy_fails_with_its_line():
         dy *= 2
         return dy / 2 / np.cosh(x) ** 2, dy.sum(axis=0) / 2
 
-    found = the_one(with_vjp(doubled))
+    found = only_finding(with_vjp(doubled))
     assert found[:2] == ("pure", FAIL)
     assert "backward changed dy in place" in found[2]
     assert "dy *= 2" in found[2]
@@ -292,10 +295,10 @@ def test_a_backward_that_changes_a_parameter_fails():
         b -= 0.1 * dy.sum(axis=0)
         return vjp(dy, x, b)
 
-    assert "backward changed b in place" in the_one(with_vjp(stepped))[2]
+    assert "backward changed b in place" in only_finding(with_vjp(stepped))[2]
 
 
-def test_a_label_that_is_changed_fails_and_is_put_back():
+def test_a_forward_that_changes_a_label_fails_and_the_label_is_restored():
     labels = np.array([0, 2, 1, 1])
 
     def shifted(x, labels):
@@ -307,7 +310,7 @@ def test_a_label_that_is_changed_fails_and_is_put_back():
     np.testing.assert_array_equal(labels, [0, 2, 1, 1])
 
 
-def test_a_label_that_backward_changes_fails():
+def test_a_backward_that_changes_a_label_fails():
     def writes(dy, x, labels):
         labels += 1
         return dy * labels[:, None] - dy * (labels - 1)[:, None]
@@ -316,7 +319,7 @@ def test_a_label_that_backward_changes_fails():
     assert ("pure", FAIL) in [found[:2] for found in seen(pair)]
 
 
-def test_a_shape_that_is_changed_in_place_fails():
+def test_a_pass_that_changes_a_shape_in_place_fails():
     def flat(x):
         x.shape = (-1,)
         return np.sin(x)
@@ -325,12 +328,12 @@ def test_a_shape_that_is_changed_in_place_fails():
     assert "changed the shape of x in place, from (4, 3) to (12,)" in seen(pair)[0][2]
 
 
-def test_a_write_that_changes_nothing_at_this_point_fails_where_it_does_elsewhere():
+def test_a_write_that_changes_nothing_at_this_point_fails_if_it_does_at_another():
     def clipped(x):
         x[x < 0] = 0
         return x * 1
 
-    found = the_one(VJPPair(clipped, lambda dy, x: dy * (x > 0), (X,)))
+    found = only_finding(VJPPair(clipped, lambda dy, x: dy * (x > 0), (X,)))
     assert found[:2] == ("pure", FAIL)
     assert "x[x < 0] = 0" in found[2]
 
@@ -341,7 +344,7 @@ def test_a_function_that_refuses_read_only_arrays_but_changes_none_is_noted():
             raise ValueError("buffer source array is read-only")
         return np.sin(x)
 
-    found = the_one(VJPPair(picky, lambda dy, x: dy * np.cos(x), (X,)))
+    found = only_finding(VJPPair(picky, lambda dy, x: dy * np.cos(x), (X,)))
     assert found[:2] == ("pure", NOTE)
     assert "refuses read-only arrays" in found[2]
 
@@ -355,7 +358,7 @@ def test_a_backward_that_writes_into_an_output_is_noted():
         y *= y
         return dy * (1 - y)
 
-    assert "what forward returned as y" in the_one(CachedPair(forward, backward, (X,)))[2]
+    assert "what forward returned as y" in only_finding(CachedPair(forward, backward, (X,)))[2]
 
 
 def test_arguments_that_are_read_only_are_copied():
@@ -364,32 +367,32 @@ def test_arguments_that_are_read_only_are_copied():
     assert seen(with_vjp(vjp, args=(x, B))) == []
 
 
-def test_lists_for_arrays_are_arrays():
+def test_lists_count_as_arrays():
     assert seen(with_vjp(vjp, args=(X.tolist(), B.tolist()))) == []
 
 
 # What it costs, and what it says
 
 
-def test_what_is_printed_is_kept_from_the_screen_and_noted(capsys):
+def test_printed_text_is_kept_from_the_screen_and_noted(capsys):
     def loud(x, b):
         print("shape", x.shape)
         print("and so on", file=sys.stderr)
         return f(x, b)
 
-    found = the_one(with_vjp(vjp, loud))
+    found = only_finding(with_vjp(vjp, loud))
     assert found == ("prints", NOTE, "it prints 'shape (4, 3)'")
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_was_found_outlives_a_stop():
+def test_findings_survive_a_stopped_check():
     findings = []
     with pytest.raises(Stopped):
         first_calls(with_vjp(lambda dy, x, b: print("here")), np.random.default_rng(0), findings)
     assert [finding.contract for finding in findings] == ["prints"]
 
 
-def test_a_budget_that_is_spent_ends_the_first_calls():
+def test_a_spent_budget_ends_the_first_calls():
     clock = [0.0]
 
     def slow(x, b):
@@ -405,10 +408,10 @@ def test_a_budget_that_is_spent_ends_the_first_calls():
 
 def test_a_huge_argument_is_noted():
     pair = VJPPair(lambda x: x[:5].sum(), lambda dy, x: np.zeros(x.shape), (np.ones(10_000_001),))
-    assert "10,000,001 numbers" in the_one(pair)[2]
+    assert "10,000,001 numbers" in only_finding(pair)[2]
 
 
-def test_an_empty_batch_is_noted_where_forward_takes_it_and_ends_the_check_where_not():
+def test_an_empty_batch_is_noted_if_forward_accepts_it_and_else_ends_the_check():
     found = seen(with_vjp(vjp, args=(np.zeros((0, 3)), B)))
     assert {finding[:2] for finding in found} == {("empty", NOTE)}
 
@@ -417,7 +420,7 @@ def test_an_empty_batch_is_noted_where_forward_takes_it_and_ends_the_check_where
             raise ValueError("no examples")
         return f(x, b)
 
-    contract, _, text = the_one(with_vjp(vjp, refuses, (np.zeros((0, 3)), B)))
+    contract, _, text = only_finding(with_vjp(vjp, refuses, (np.zeros((0, 3)), B)))
     assert contract == "empty"
     assert "no examples" in text
 
@@ -434,6 +437,6 @@ def test_quiet_swallows_prints_warnings_and_overflows(capsys):
 
 
 @pytest.mark.parametrize("layer", [sg.nn.Dense(5, 3), sg.nn.LayerNorm(5), sg.nn.BatchNorm(5)])
-def test_our_layers_pass_without_a_word(layer):
+def test_our_layers_pass_without_findings(layer):
     for _, pair in pairs_of(layer, (4, 5)):
         assert seen(pair) == []

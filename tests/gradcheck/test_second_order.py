@@ -1,4 +1,4 @@
-"""Second order: right tangents pass, and every way to spoil one is found."""
+"""Second order: right tangents pass, and every wrong term is found."""
 
 from types import SimpleNamespace
 
@@ -45,7 +45,7 @@ def test_right_tangents_pass(critic):
     assert report.ok, report
 
 
-def test_curvature_is_resolved_by_the_forward_alone():
+def test_the_forward_pass_alone_resolves_curvature():
     report = check_second_order(Tanh(), x=(3, 4))
     alone = report.cases[1]
     assert alone.label.endswith("by forward alone")
@@ -55,8 +55,8 @@ def test_curvature_is_resolved_by_the_forward_alone():
     assert alone.blocks[2].resolution < 1e-7
 
 
-class Spoilt(Tanh):
-    """Tanh with one term of its second order changed."""
+class Changed(Tanh):
+    """A tanh with a changed term in its second order."""
 
     change = ""
 
@@ -94,17 +94,17 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_of_a_term_is_found(change):
-    layer = type("Changed", (Spoilt,), {"change": change})()
+    layer = type("Changed", (Changed,), {"change": change})()
     for x in ((3, 4), (1, 2)):
         assert check_second_order(layer, x=x).verdict == FAIL
 
 
 def test_without_a_change_no_term_is_wrong():
-    assert check_second_order(Spoilt(), x=(3, 4)).ok
+    assert check_second_order(Changed(), x=(3, 4)).ok
 
 
-def test_a_tangent_that_agrees_with_its_own_way_back_is_still_held_against_the_forward():
-    layer = type("Changed", (Spoilt,), {"change": "half a tangent"})()
+def test_a_wrong_tangent_fails_though_it_agrees_with_its_own_backward():
+    layer = type("Changed", (Changed,), {"change": "half a tangent"})()
     own, alone = check_second_order(layer, x=(3, 4)).cases
     assert own.verdict == PASS
     assert {block.name: block.verdict for block in alone.blocks} == {
@@ -114,7 +114,7 @@ def test_a_tangent_that_agrees_with_its_own_way_back_is_still_held_against_the_f
     }
 
 
-def test_a_first_order_that_is_wrong_as_well_hides_nothing():
+def test_a_wrong_first_order_hides_no_wrong_second_order():
     class Both(Tanh):
         """Slope and curvature of sin in the place of those of tanh: they agree with each other."""
 
@@ -147,7 +147,7 @@ def test_a_missing_gradient_of_a_weight_is_found_in_its_block():
     }
 
 
-def test_a_hessian_that_is_not_symmetric_is_said_to_be_so():
+def test_a_hessian_that_is_not_symmetric_fails_by_that_name():
     class Lopsided(Layer):
         """y = x, with a dx that no function has."""
 
@@ -178,7 +178,7 @@ def test_a_layer_without_a_tangent_is_inconclusive_and_says_why(layer):
     assert "mixes the examples" in str(report)
 
 
-def test_a_layer_of_the_users_own_without_a_tangent_is_told_what_to_write():
+def test_the_report_on_a_users_layer_without_a_tangent_says_what_to_write():
     class Mine(Layer):
         def forward(self, p, x, tape):
             return x
@@ -187,7 +187,7 @@ def test_a_layer_of_the_users_own_without_a_tangent_is_told_what_to_write():
     assert "write it and tangent_backward()" in reason
 
 
-def test_a_tangent_that_raises_is_a_verdict():
+def test_a_tangent_that_raises_fails():
     class Broken(Tanh):
         def tangent(self, p, u, tape):
             raise ZeroDivisionError("not today")
@@ -197,7 +197,7 @@ def test_a_tangent_that_raises_is_a_verdict():
     assert "not today" in str(report)
 
 
-def test_what_is_no_layer_is_refused():
+def test_objects_that_are_no_layers_are_refused():
     with pytest.raises(errors.KindError, match="check_second_order got 3"):
         check_second_order(3)
 
@@ -208,7 +208,7 @@ def test_wrt_leaves_the_other_blocks_out():
     assert report.ok
 
 
-def test_mixed_differences_never_fail_what_is_right():
+def test_mixed_differences_never_fail_a_right_second_derivative():
     rng = np.random.default_rng(0)
     found = []
     for seed in range(12):
@@ -222,7 +222,7 @@ def test_mixed_differences_never_fail_what_is_right():
     assert found.count(PASS) > 0.95 * len(found)
 
 
-def test_a_budget_that_is_spent_leaves_what_is_right_undecided(monkeypatch):
+def test_a_spent_budget_leaves_a_right_layer_inconclusive(monkeypatch):
     monkeypatch.setattr("scratchgen.gradcheck.pairs.budget.EVALUATIONS", 500)
     cases = second_order_cases(CRITICS["smooth"](), (3, 3))
     assert {case.verdict for case in cases} == {INCONCLUSIVE}

@@ -1,4 +1,4 @@
-"""Layers, likelihoods, games, penalties and models as pairs: where, and what they show."""
+"""Layers, likelihoods, games, penalties and models as pairs: their points and verdicts."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def notes(report, contract):
 
 @dataclass(frozen=True, eq=False)
 class Scale(Layer):
-    """y = a x, one a for all; `factor` spoils the gradient of a, `root` wants it positive."""
+    """y = a x with a scalar a; `factor` scales the gradient of a, `root` needs a > 0."""
 
     factor: float = 1.0
     root: bool = False
@@ -70,7 +70,7 @@ class Scale(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Rounding(Layer):
-    """Rounds to tenths, and lets gradients straight through, without a word."""
+    """Rounds to tenths and passes gradients straight through, without a declaration."""
 
     honest: bool = True
 
@@ -82,7 +82,7 @@ class Rounding(Layer):
 
 
 class HonestRounding(Rounding):
-    """The same, and says what its backward is the derivative of."""
+    """The same with a declared surrogate."""
 
     def surrogate(self, p, x, tape):
         return x
@@ -105,12 +105,12 @@ class HonestRounding(Rounding):
     ],
     ids=str,
 )
-def test_without_x_a_shape_is_found_that_the_layer_takes(layer, shape):
+def test_without_x_the_check_finds_a_shape_that_the_layer_accepts(layer, shape):
     (_, pair), *_ = pairs_of(layer)
     assert pair.blocks["x"].shape == (4, *shape)
 
 
-def test_a_layer_that_takes_no_shape_that_is_tried_asks_for_one():
+def test_a_layer_that_accepts_no_shape_tried_asks_for_x():
     class Picky(Layer):
         def out_shape(self, shape):
             raise errors.ShapeError("never")
@@ -119,7 +119,7 @@ def test_a_layer_that_takes_no_shape_that_is_tried_asks_for_one():
         pairs_of(Picky())
 
 
-def test_a_shape_is_drawn_in_and_an_array_is_taken_as_it_lies():
+def test_a_shape_means_random_numbers_and_an_array_keeps_its_layout():
     x = np.asfortranarray(np.arange(12.0).reshape(4, 3) - 5.2)
     assert pairs_of(Dense(3, 2), (6, 3))[0][1].blocks["x"].shape == (6, 3)
     taken = pairs_of(Dense(3, 2), x)[0][1].blocks["x"]
@@ -130,7 +130,7 @@ def test_a_shape_is_drawn_in_and_an_array_is_taken_as_it_lies():
     assert pairs_of(Dense(3, 2), x.astype(np.float32))[0][1].blocks["x"].dtype == np.float64
 
 
-def test_drawn_points_are_in_general_position_and_the_same_for_the_same_seed():
+def test_random_points_are_in_general_position_and_repeat_with_the_seed():
     for seed in range(20):
         blocks = pairs_of(Network((30,), Dense(30, 20), LayerNorm(20)), seed=seed)[0][1].blocks
         for block in blocks.values():
@@ -142,7 +142,7 @@ def test_drawn_points_are_in_general_position_and_the_same_for_the_same_seed():
     assert (pairs_of(ReLU(), (2, 3), seed=1)[0][1].blocks["x"] != blocks["x"][:2, :3]).any()
 
 
-def test_wide_layers_are_not_saturated_by_their_drawn_weights():
+def test_random_weights_do_not_saturate_wide_layers():
     (_, pair), *_ = pairs_of(Network((2000,), Dense(2000, 50), Dense(50, 3)))
     assert abs(pair.forward(pair.blocks).outputs[0]).max() < 20
 
@@ -170,7 +170,7 @@ def test_an_x_that_does_not_fit_is_refused_with_advice(subject, x, error, text):
 
 
 @pytest.mark.parametrize("subject", [Bernoulli, 3, None, "Dense", np.ones(3), np.tanh], ids=str)
-def test_what_is_nothing_of_ours_is_refused_with_a_list_of_what_is(subject):
+def test_other_objects_are_refused_with_a_list_of_what_can_be_checked(subject):
     with pytest.raises(errors.KindError, match=r"a layer, such as Dense\(5, 3\), a likelihood"):
         pairs_of(subject)
 
@@ -213,7 +213,7 @@ def test_both_modes_are_checked_where_they_differ(layer, labels):
     ]
 
 
-def test_a_layer_of_the_users_own_that_reads_the_mode_is_checked_in_both():
+def test_a_users_layer_that_reads_the_mode_is_checked_in_both():
     class Halving(Layer):
         def forward(self, p, x, tape):
             tape.factor = 0.5 if tape.training else 1.0
@@ -243,17 +243,17 @@ def test_a_layer_of_the_users_own_that_reads_the_mode_is_checked_in_both():
     ],
     ids=str,
 )
-def test_batch_laws_are_asked_of_layers_that_declare_them(layer, names):
+def test_batch_laws_are_tested_for_layers_that_declare_them(layer, names):
     assert set(pairs_of(layer, (4, 3))[0][1].per_example) == set(names)
 
 
-def test_batch_laws_are_not_asked_of_a_pass_that_draws_by_the_place_in_the_batch():
+def test_batch_laws_are_not_tested_where_random_numbers_depend_on_the_place_in_the_batch():
     train, evaluate = (pair for _, pair in pairs_of(Dropout(0.4)))
     assert not train.per_example
     assert evaluate.per_example == {"x": 0}
 
 
-def test_a_layer_that_declares_wrongly_that_examples_do_not_mix_is_found():
+def test_a_wrong_declaration_that_examples_do_not_mix_fails():
     class Mixing(Layer):
         example_wise = True
 
@@ -268,7 +268,7 @@ def test_a_layer_that_declares_wrongly_that_examples_do_not_mix_is_found():
     assert [finding.verdict for finding in notes(report, "batch")] == [FAIL]
 
 
-def test_labels_are_a_constant_and_follow_their_examples():
+def test_labels_are_constant_and_move_with_their_examples():
     report = check(JoinLabels(4, 2), x=(5, 3))
     assert report.ok
     assert notes(report, "batch")[0].verdict == PASS
@@ -287,18 +287,18 @@ def test_labels_may_be_given_and_must_fit():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_layer_of_the_users_own_is_checked_by_what_it_does(seed):
+def test_a_users_layer_passes_or_fails_by_its_gradient(seed):
     assert check(Scale(), seed=seed).ok
     report = check(Scale(factor=2.0), seed=seed)
     assert {block.name: block.verdict for block in report.cases[0].blocks} == {"x": PASS, "a": FAIL}
 
 
-def test_a_parameter_that_must_be_positive_is_drawn_so():
+def test_a_parameter_that_must_be_positive_is_made_positive():
     assert check(Scale(root=True)).ok
     assert check(Scale(factor=0.5, root=True)).verdict == FAIL
 
 
-def test_a_layer_that_writes_into_its_state_on_the_way_forward_is_found():
+def test_a_forward_that_writes_into_its_state_fails():
     class Leaking(BatchNorm):
         def forward(self, p, x, tape):
             p.mean += 0.1 * (x.mean(axis=0) - p.mean)
@@ -309,7 +309,7 @@ def test_a_layer_that_writes_into_its_state_on_the_way_forward_is_found():
     assert any("mean" in finding.text for finding in notes(report, "pure"))
 
 
-def test_a_layer_that_raises_is_a_verdict_not_a_traceback():
+def test_a_layer_that_raises_fails_without_a_traceback():
     class Broken(Layer):
         def forward(self, p, x, tape):
             raise IndexError("no such thing")
@@ -322,13 +322,13 @@ def test_a_layer_that_raises_is_a_verdict_not_a_traceback():
     assert "no such thing" in notes(report, "raises")[0].text
 
 
-def test_tied_weights_are_a_block_of_their_own_where_their_owner_is_not_there():
+def test_tied_weights_are_a_block_where_their_owner_is_absent():
     ((_, pair),) = pairs_of(Tied(Dense(4, 3)))
     assert set(pair.blocks) == {"x", "b", "of.w"}
     assert check(Tied(Dense(4, 3))).ok
 
 
-def test_empty_batches_are_no_error():
+def test_an_empty_batch_does_not_raise():
     assert check(Dense(3, 2), x=(0, 3)).verdict != FAIL
 
 
@@ -344,7 +344,7 @@ def test_empty_batches_are_no_error():
         lambda layer: Network((3,), Dropout(0.3), layer, Dense(3, 2)),
     ],
 )
-def test_a_declared_surrogate_is_checked_in_the_place_of_the_forward(make):
+def test_a_declared_surrogate_is_differentiated_in_place_of_the_forward(make):
     report = check(make(HonestRounding()), x=(4, 3))
     assert report.ok
     assert notes(report, "surrogate")
@@ -364,7 +364,7 @@ def test_a_backward_that_is_not_the_derivative_of_its_surrogate_fails():
 
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(5), FixedGaussian(0.5)], ids=str)
-def test_likelihoods_are_checked_at_data_that_they_take(likelihood):
+def test_likelihoods_are_checked_at_data_that_they_accept(likelihood):
     for seed in range(5):
         ((_, pair),) = pairs_of(likelihood, (6, 3), seed)
         likelihood.check(pair.blocks["x"])
@@ -372,7 +372,7 @@ def test_likelihoods_are_checked_at_data_that_they_take(likelihood):
         assert pair.checked == ["raw"]
 
 
-def test_a_likelihood_of_the_users_own_is_given_data_that_it_accepts():
+def test_a_users_likelihood_is_checked_at_data_that_it_accepts():
     @dataclass(frozen=True)
     class Poisson(Likelihood):
         name = "poisson"
@@ -397,7 +397,7 @@ def test_games_have_a_case_for_each_player(name):
     assert verdicts(LOSSES[name]) == {"discriminator": PASS, "generator": PASS}
 
 
-def test_a_game_with_swapped_signs_fails_for_the_player_that_has_them():
+def test_a_game_fails_for_the_player_with_the_swapped_sign():
     wrong = AdversarialLoss(
         "mine",
         HINGE.discriminator,
@@ -420,7 +420,7 @@ def test_a_penalty_whose_gradient_lacks_its_two_fails():
 # Models.
 
 
-def test_a_model_is_checked_player_by_player_and_left_as_it_is():
+def test_a_model_is_checked_for_each_player_and_stays_unchanged():
     model = gan((2,), hidden=(3,), latent=2, rng=0)
     before = model.vector.copy()
     assert verdicts(model, x=(3, 2)) == {
@@ -431,7 +431,7 @@ def test_a_model_is_checked_player_by_player_and_left_as_it_is():
     assert model.vector.dtype == np.float32
 
 
-def test_a_model_is_checked_at_its_own_weights_and_what_is_constant_varied():
+def test_a_model_is_checked_at_its_own_weights_with_constant_arrays_varied():
     model = vae((2,), hidden=(3,), latent=1, rng=0)
     double = in_double(model, np.random.default_rng(0))
     ours, theirs = double.views, model.views
@@ -441,7 +441,7 @@ def test_a_model_is_checked_at_its_own_weights_and_what_is_constant_varied():
     assert double.dtype == np.float64 != model.dtype
 
 
-def test_data_of_models_are_drawn_as_they_must_be_or_taken():
+def test_data_for_models_are_legal_random_numbers_or_the_users():
     pictures = vae((2, 2, 1), hidden=(3,), latent=1, rng=0)
     ((_, pair),) = pairs_of(pictures)
     assert 0 < pair.x.min() <= pair.x.max() < 1
@@ -467,7 +467,7 @@ def test_a_model_whose_own_backward_is_wrong_fails():
     assert set(blocks.values()) == {PASS}
 
 
-def test_the_two_kinds_of_pairs_can_be_built_by_hand():
+def test_both_kinds_of_pairs_can_be_built_by_hand():
     layer, rng = Dense(3, 2), np.random.default_rng(0)
     block = Block(Layout(it=layer), np.float64, rng)
     pair = LayerPair(
