@@ -1,4 +1,4 @@
-"""Records made by hand, as a check would leave them: for the tests of what is made of them."""
+"""Results of checks, built by hand for the tests of reports."""
 
 import numpy as np
 
@@ -81,7 +81,7 @@ NOTED = [
 
 
 def special():
-    """A block whose numbers are none."""
+    """A block of NaN and infinities."""
     entries = EntryMap(
         (2, 2),
         np.arange(4),
@@ -98,7 +98,7 @@ def special():
 
 
 def every_report():
-    """One of each kind, by name."""
+    """A report of each kind, by name."""
     shape = Finding("shape", FAIL, "dx has shape (3, 4), wants x's, (4, 3)", "x")
     many = [case(f"N={n} training", passed("x"), passed("w"), findings=holding()) for n in range(9)]
     bad = case(

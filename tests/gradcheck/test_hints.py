@@ -1,4 +1,4 @@
-"""Hints: each of many wrong backward passes gets its cause, whatever the numbers."""
+"""Hints name the cause of each of many wrong backward passes, whatever the numbers."""
 
 import sys
 
@@ -26,7 +26,7 @@ def signed(rng, *shape):
     return rng.uniform(0.1, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
 
 
-# Passes, each with its right gradients: name -> (f, gradients by name, arguments from rng).
+# Right passes: name -> (f, gradients by name, arguments from rng).
 
 
 def dense(x, w, b):
@@ -208,7 +208,7 @@ KL, LIKELIHOOD, DRAW = (
 
 
 def changed(base, **blocks):
-    """The right backward pass, with other functions for some blocks: they get it and its input."""
+    """The right backward pass, with some gradients replaced by functions of it and of its input."""
 
     def backward(dy, *args):
         right = base[1](dy, *args)
@@ -466,7 +466,7 @@ def test_the_first_hint_names_the_cause(name):
     assert all(hint.cause in causes for hint in hints), hints
 
 
-def test_every_cause_that_the_cases_expect_is_one_that_programs_may_know():
+def test_every_expected_cause_is_one_of_the_documented_causes():
     assert {cause for *_, causes in CASES.values() for cause in causes.split(", ")} <= set(CAUSES)
 
 
@@ -491,7 +491,7 @@ def test_an_error_without_a_shape_is_counted_and_placed():
     assert str(place) in text
 
 
-def test_where_only_the_right_gradient_is_a_formula_the_hint_tells_it():
+def test_a_hint_gives_the_formula_of_the_right_gradient_if_only_that_is_known():
     hint = first((TANH, "x", noise_at_all, ""), 0)
     assert hint.cause == "formula"
     assert "should be dy * (1 - y^2)" in hint.text
@@ -523,7 +523,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_the_sentence_says_what_was_done(name):
+def test_the_text_of_a_hint_describes_the_mistake(name):
     assert TEXTS[name] in first(CASES[name], 1).text
 
 
@@ -541,7 +541,7 @@ def test_measured_numbers_with_errors_get_the_same_hint(name, noise):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("left", ["wrong", "half", "one"])
-def test_some_of_the_entries_give_some_hint(name, left):
+def test_a_part_of_the_entries_is_enough_for_a_hint(name, left):
     pair, block, entries, dy = posed(CASES[name], 0)
     rows = {
         "wrong": np.flatnonzero(entries.wrong),
@@ -566,7 +566,7 @@ def test_wrong_entries_of_a_large_block_are_enough_to_see_a_sign():
     assert hints[0].cause == "sign"
 
 
-# Several outputs, and blocks that are wrong for one reason.
+# Several outputs, and several blocks that are wrong for the same reason.
 
 
 def examined(f, vjp, *args):
@@ -608,7 +608,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_of_several_outputs_the_one_whose_part_is_wrong_is_named(name):
+def test_a_hint_names_the_output_whose_term_is_wrong(name):
     vjp, cause, text = PARTS[name]
     hint = examined(two_outputs, vjp, *points(4, 3))["x"].hints[0]
     assert hint.cause == cause
@@ -618,7 +618,7 @@ def test_of_several_outputs_the_one_whose_part_is_wrong_is_named(name):
 MIX = np.random.default_rng(8).normal(size=(15, 15))
 
 
-def test_a_part_that_fits_nothing_is_named_all_the_same():
+def test_a_hint_names_the_wrong_output_even_without_a_cause():
     x, u = points(5, 3)
 
     def vjp(dy, x, u):
@@ -633,7 +633,7 @@ def test_a_part_that_fits_nothing_is_named_all_the_same():
     assert "dy[1] is wrong, and all else is right" in hint.text
 
 
-def test_a_factor_that_dy_lacks_before_a_mean_is_named():
+def test_a_hint_names_a_missing_factor_of_dy_before_a_mean():
     rng = np.random.default_rng(1)
     x, gamma, beta = signed(rng, 6, 5), signed(rng, 5), signed(rng, 5)
 
@@ -647,7 +647,7 @@ def test_a_factor_that_dy_lacks_before_a_mean_is_named():
     assert "dy lacks the factor gamma" in hint.text
 
 
-def test_a_mean_over_the_wrong_axis_mixes_what_should_not_mix():
+def test_a_mean_over_the_wrong_axis_is_seen_in_the_jacobian():
     rng = np.random.default_rng(1)
     x, gamma, beta = signed(rng, 5, 3), signed(rng, 3), signed(rng, 3)
 
@@ -661,7 +661,7 @@ def test_a_mean_over_the_wrong_axis_mixes_what_should_not_mix():
     assert "depends on dy at other places along axis 1" in hint.text
 
 
-def test_one_wrong_entry_is_no_wrong_slope():
+def test_a_single_wrong_entry_is_not_called_a_wrong_slope():
     def vjp(dy, x):
         wrong = dy * np.cos(x)
         wrong[2, 1] *= 1.01
@@ -671,7 +671,7 @@ def test_one_wrong_entry_is_no_wrong_slope():
     assert hint.cause == "few entries"
 
 
-def test_a_pass_that_is_not_linear_is_so_for_every_block():
+def test_a_pass_that_is_not_linear_gets_that_hint_for_every_block():
     pair, block, entries, dy = posed(CASES["relu no mask"], 0)
     finding = Finding("linear", FAIL, "says linear", block="another")
     assert hints_for(pair, block, entries, dy, [finding])[0].cause == "not linear"
@@ -681,7 +681,7 @@ def block_of(name, *causes):
     return BlockResult(name, (2,), FAIL, hints=[Hint(cause, f"of {name}") for cause in causes])
 
 
-def test_a_block_without_a_cause_points_to_one_nearer_to_the_output():
+def test_a_block_without_a_cause_points_to_a_block_nearer_to_the_output():
     blocks = [block_of("a", "unknown"), block_of("b", "sign"), block_of("c", "factor", "sign")]
     point_to_known([*blocks, block_of("d", "unknown")])
     assert [block.hints[0].cause for block in blocks] == ["factor", "sign", "factor"]
@@ -689,7 +689,7 @@ def test_a_block_without_a_cause_points_to_one_nearer_to_the_output():
     assert blocks[0].hints[1].cause == "unknown"
 
 
-def test_blocks_after_the_only_known_one_get_no_pointer():
+def test_blocks_after_the_only_known_cause_get_no_pointer():
     blocks = [block_of("a", "sign"), block_of("b", "unknown"), block_of("c")]
     point_to_known(blocks)
     assert [len(block.hints) for block in blocks] == [1, 1, 0]
@@ -717,13 +717,13 @@ def test_blocks_of_any_size_get_a_hint(name):
     assert hints[0].cause in CAUSES
 
 
-def test_a_numeric_entry_without_a_value_is_left_out():
+def test_a_measured_entry_that_is_not_finite_is_left_out():
     pair, block, entries, dy = posed(CASES["sign"], 0)
     entries.numeric[0], entries.bar[1] = np.nan, np.inf
     assert hints_for(pair, block, entries, dy, [])[0].cause == "sign"
 
 
-def test_a_forward_pass_that_raises_by_now_costs_no_hint():
+def test_a_forward_pass_that_raises_later_still_gets_a_hint():
     pair, block, entries, dy = posed(CASES["sign"], 0)
 
     def broken(x, w, b):
@@ -744,19 +744,19 @@ def test_a_broken_contract_comes_before_a_shape_it_may_have_caused():
         assert finding.text in hints[0].text
 
 
-def test_a_change_of_its_arguments_comes_before_what_follows_from_it():
+def test_changed_arguments_come_before_their_consequences():
     pair, block, entries, dy = posed(CASES["relu no mask"], 0)
     causes = [hint.cause for hint in hints_for(pair, block, entries, dy, BROKEN)]
     assert causes[:3] == ["impure", "stale", "not linear"]
 
 
-def test_a_plain_sign_comes_before_state_which_could_not_make_it():
+def test_a_wrong_sign_comes_before_kept_state_which_cannot_cause_it():
     pair, block, entries, dy = posed(CASES["sign"], 0)
     causes = [hint.cause for hint in hints_for(pair, block, entries, dy, BROKEN[1:2])]
     assert causes[:2] == ["sign", "stale"]
 
 
-def test_contracts_that_hold_and_those_of_other_blocks_say_nothing():
+def test_passed_contracts_and_contracts_of_other_blocks_give_no_hint():
     pair, block, entries, dy = posed(CASES["sign"], 0)
     findings = [Finding("linear", PASS), Finding("shape", FAIL, "of b", block="b")]
     assert hints_for(pair, block, entries, dy, findings)[0].cause == "sign"

@@ -1,4 +1,4 @@
-"""Reports: what they say, that it fits, and that every form of them holds the same."""
+"""Reports fit their space, name the mistake, and agree in all their forms."""
 
 import html.parser
 import json
@@ -103,7 +103,7 @@ reports = st.builds(
 
 
 class Tags(html.parser.HTMLParser):
-    """Complains of tags that do not close, and notes what a page asks for from elsewhere."""
+    """Fails on tags that do not close, and collects the outside addresses of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -141,20 +141,20 @@ def stands_alone(page):
 
 
 @given(reports)
-def test_any_report_fits_15_lines_of_79_letters(report):
+def test_any_report_fits_15_lines_of_79_characters(report):
     fits(str(report), 5 if report.ok else 15)
     assert str(report).startswith(f"{report.verdict}  ")
 
 
 @given(reports)
-def test_any_report_is_a_page_that_stands_alone_and_valid_json(report):
+def test_any_report_becomes_a_self_contained_page_and_valid_json(report):
     page = report.to_html()
     Tags(page)
     json.loads(report.to_json(), parse_constant=lambda name: pytest.fail(name))
 
 
 @given(st.lists(reports, max_size=3))
-def test_any_reports_make_a_certificate(many):
+def test_any_list_of_reports_becomes_a_certificate(many):
     Tags(certificate_page(many, "all"))
     lines = certificate_table(many).split("\n")
     assert max(map(len, lines)) <= 79
@@ -163,7 +163,7 @@ def test_any_reports_make_a_certificate(many):
 
 
 @pytest.mark.parametrize("name", sorted(REPORTS))
-def test_a_report_fits_and_its_page_stands_alone(name):
+def test_a_report_fits_and_its_page_is_self_contained(name):
     report = REPORTS[name]
     fits(str(report), 5 if report.ok else 15)
     assert len(str(report).split("\n")) >= 2
@@ -171,7 +171,7 @@ def test_a_report_fits_and_its_page_stands_alone(name):
     stands_alone(report.to_html())
 
 
-def test_a_failed_report_names_the_worst_entry_and_the_cause_and_how_to_see_it_again():
+def test_a_failed_report_names_the_worst_entry_the_cause_and_the_replay():
     lines = str(REPORTS["fail"]).split("\n")
     assert lines[0] == "FAIL  BatchNorm(3)  dx   seed 17, case N=4 H=W=5 C=3 training"
     entries = records.failed().entries
@@ -184,17 +184,17 @@ def test_a_failed_report_names_the_worst_entry_and_the_cause_and_how_to_see_it_a
     assert lines[-1] == "  replay: check(BatchNorm(3), x=(4, 5, 3), seed=17)"
 
 
-def test_what_is_wrong_stands_above_what_is_unclear_and_that_above_what_passed():
+def test_failed_blocks_stand_above_inconclusive_ones_and_those_above_passed_ones():
     text = str(REPORTS["fail"])
     places = [text.index(word) for word in ("dx[", "INCONCLUSIVE  dgamma", "PASS  dbeta", "note")]
     assert places == sorted(places)
 
 
-def test_a_contract_that_is_broken_is_told_even_where_many_blocks_are_wrong():
+def test_a_broken_contract_is_reported_even_if_many_blocks_are_wrong():
     assert "FAIL  shape: dx: dx has shape (3, 4)" in str(REPORTS["many wrong blocks"])
 
 
-def test_the_failed_case_comes_first_and_each_that_passed_has_a_line():
+def test_the_failed_case_comes_first_and_each_passed_case_has_a_line():
     lines = str(REPORTS["many cases, one bad"]).split("\n")
     assert lines[0].endswith("10 cases: 1 FAIL, 9 PASS")
     assert lines[1] == "  FAIL  N=4 H=W=5 C=3 training   dx"
@@ -203,7 +203,7 @@ def test_the_failed_case_comes_first_and_each_that_passed_has_a_line():
     assert f"... and {9 - shown} more cases" in "\n".join(lines)
 
 
-def test_a_passed_report_says_what_it_is_worth_and_what_it_cost():
+def test_a_passed_report_states_its_resolution_and_its_cost():
     lines = str(REPORTS["pass"]).split("\n")
     assert lines[0] == "PASS  BatchNorm(3)   seed 17, case N=4 training"
     assert lines[1] == "  would see a typical entry off by 2e-13 in dx, 6e-15 in dgamma"
@@ -211,7 +211,7 @@ def test_a_passed_report_says_what_it_is_worth_and_what_it_cost():
     assert lines[-1] == "  1,204 forward, 61 backward calls, 8 ms"
 
 
-def test_notes_are_counted_where_they_do_not_fit():
+def test_notes_that_do_not_fit_are_counted():
     text = str(REPORTS["pass with notes"])
     assert "note dtype: float32 turns into float64 ... and 1 more note" in text
 
@@ -221,7 +221,7 @@ def test_an_inconclusive_report_gives_its_reason():
 
 
 @pytest.mark.parametrize(("name", "word"), [("no blocks", "no gradient"), ("no cases", "nothing")])
-def test_where_nothing_was_checked_nothing_passed(name, word):
+def test_a_report_without_checks_is_no_pass(name, word):
     assert REPORTS[name].verdict == INCONCLUSIVE
     assert not REPORTS[name].ok
     assert word in str(REPORTS[name])
@@ -253,11 +253,11 @@ def test_a_report_without_entries_shows_the_numbers_along_the_worst_direction():
         (np.zeros((3, 4), dtype=bool), True, "none of 12 entries wrong"),
     ],
 )  # fmt: skip
-def test_what_wrong_entries_have_in_common_is_said(wrong, complete, text):
+def test_a_report_states_the_index_that_all_wrong_entries_share(wrong, complete, text):
     assert extent(records.entry_map((3, 4), wrong, complete=complete)) == text
 
 
-def test_an_axis_along_which_only_one_place_was_measured_is_no_explanation():
+def test_an_axis_with_a_single_measured_index_is_not_named():
     entries = records.entry_map((3, 4), np.eye(3, 4) > 0)
     keep = np.array([0, 5])
     some = EntryMap(
@@ -275,7 +275,7 @@ def test_two_numbers_that_differ_are_printed_differently(a, steps):
     assert first != other
 
 
-def test_json_holds_every_number_and_reads_back_the_same():
+def test_json_contains_every_number_and_reads_back_the_same():
     report = REPORTS["fail"]
     plain = json.loads(report.to_json())
     assert (plain["verdict"], plain["seed"], plain["replay"]) == (FAIL, 17, report.replay)
@@ -296,7 +296,7 @@ def test_json_holds_every_number_and_reads_back_the_same():
         assert entry["numeric"] == it.entries.numeric[flat]
 
 
-def test_json_has_texts_for_what_is_no_number():
+def test_json_has_texts_for_nan_and_infinities():
     block = json.loads(REPORTS["not finite"].to_json())["cases"][0]["blocks"][0]
     assert block["measurements"][0]["numeric"] == "nan"
     assert block["measurements"][0]["analytic"] == "inf"
@@ -314,7 +314,7 @@ def test_json_keeps_the_worst_of_many_entries():
     ]
 
 
-def test_what_users_name_is_escaped_in_pages():
+def test_names_of_users_are_escaped_in_pages():
     for page in (
         REPORTS["nasty"].to_html(),
         certificate_page([REPORTS["nasty"]], records.NASTY, {records.NASTY: records.NASTY}),
@@ -325,7 +325,7 @@ def test_what_users_name_is_escaped_in_pages():
         stands_alone(page)
 
 
-def test_reports_are_written_where_they_are_asked_to_be(tmp_path):
+def test_reports_are_written_to_the_given_path(tmp_path):
     report = REPORTS["nasty"]
     page, plain = tmp_path / "a.html", tmp_path / "a.json"
     assert report.to_html(page) == page.read_text(encoding="utf-8")
@@ -356,20 +356,20 @@ def test_the_curve_of_a_picture_never_leaves_its_frame():
     "values",
     [[9.999999999999347e307], [1e308, 1.7e308], [5e-324], [1e-320, 1e308], [0.3, 0.4], [0]],
 )
-def test_an_axis_of_powers_of_ten_has_two_ends(values):
+def test_a_logarithmic_axis_has_two_different_ends(values):
     low, high = decades(np.array(values))
     assert 0 < low < high < np.inf
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
-def test_an_axis_has_a_few_numbers_between_its_ends(low, length):
+def test_an_axis_has_a_few_ticks_between_its_ends(low, length):
     found = ticks(low, low + length, log=False)
     assert 1 <= len(found) <= 6
     assert all(low - length * 1e-3 <= tick <= low + length * 1.001 for tick in found)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (4, 3), (4, 5, 3), (2, 3, 4, 5), (1, 1, 6), (100, 3)])
-def test_a_map_shows_every_wrong_entry_in_its_place(shape):
+def test_a_map_shows_every_wrong_entry_at_its_index(shape):
     wrong = np.random.default_rng(0).random(shape) < 0.4
     block = BlockResult("x", shape, FAIL, entries=records.entry_map(shape, wrong))
     error_map = error_map_of(block)
@@ -398,7 +398,7 @@ def test_a_map_of_a_huge_block_stays_small_and_keeps_its_worst_entries():
     assert sum(int(wrong.sum()) for _, _, wrong in error_map.slices) == 1
 
 
-def test_points_that_are_no_numbers_are_left_out_of_a_picture_and_counted():
+def test_points_that_are_not_finite_are_left_out_of_a_picture_and_counted():
     assert points_of(records.special()) is None
     block = records.failed("x", (4,))
     block.entries = EntryMap(
@@ -409,7 +409,7 @@ def test_points_that_are_no_numbers_are_left_out_of_a_picture_and_counted():
     assert "2 not finite" in points.title
 
 
-def test_a_contract_has_one_mark_with_the_worst_that_was_said_of_it():
+def test_a_contract_has_a_single_mark_with_its_worst_verdict():
     texts_by_contract = [
         Finding("pure", PASS),
         Finding("pure", FAIL, "x changed"),
@@ -436,7 +436,7 @@ def test_a_report_can_be_drawn(name, tmp_path, slow_machine):
 
 
 @pytest.mark.parametrize(("ending", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
-def test_a_picture_is_of_the_kind_that_its_name_ends_in(ending, begins, tmp_path):
+def test_the_extension_of_a_picture_decides_its_format(ending, begins, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
     path = tmp_path / f"report.{ending}"
     REPORTS["no cases"].plot(path)
@@ -449,7 +449,7 @@ def test_a_picture_that_cannot_be_written_is_named(tmp_path):
         REPORTS["no cases"].plot(tmp_path / "nowhere" / "report.png")
 
 
-def test_a_certificate_has_a_row_for_each_subject_and_what_failed_in_full():
+def test_a_certificate_has_a_row_for_each_subject_and_failed_reports_in_full():
     many = [REPORTS[name] for name in ("pass", "fail", "inconclusive")]
     page = certificate_page(many, "all of it", {"seed": "17"})
     stands_alone(page)
@@ -474,14 +474,14 @@ def test_a_certificate_states_the_worst_resolution_over_all_cases():
     assert re.findall(r"dx (\S+)</span>", certificate_page([report], "all")) == ["2e-08"]
 
 
-def test_a_sharper_gradient_has_another_colour_than_a_blunt_one():
+def test_a_fine_resolution_has_another_colour_than_a_coarse_one():
     blocks = [records.passed("x"), records.passed("w", bar=4e-9)]
     page = certificate_page([records.report(records.case("", *blocks))], "all")
     sharp, blunt = re.findall(r'style="background:([^"]*)">d', page)
     assert sharp != blunt
 
 
-def test_the_table_of_a_certificate_has_a_line_for_each_and_ends_with_how_many():
+def test_the_table_of_a_certificate_has_a_line_for_each_subject_and_ends_with_counts():
     text = certificate_table(list(REPORTS.values()))
     lines = text.split("\n")
     n = len(REPORTS)

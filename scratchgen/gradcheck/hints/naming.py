@@ -23,7 +23,7 @@ CAUSES = (
     "impure", "shape", "dtype", "not finite", "unknown",
 )  # fmt: skip
 BROKEN = {  # contract: cause, and why gradients are wrong without it; the worst first
-    "shape": ("shape", "it has not the shape of its block"),
+    "shape": ("shape", "its shape is not the shape of its block"),
     "kind": ("shape", "it is no array of floats"),
     "pure": ("impure", "the pass changes what it is given"),
     "stale": ("stale", "the pass keeps state: it depends on the calls before it"),
