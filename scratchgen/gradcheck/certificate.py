@@ -1,8 +1,9 @@
-"""The certificate of the library: a report on everything that it has.
+"""The certificate is a report on the gradients of everything in the library.
 
-Layers in five shapes, in training and in evaluation, with parameters that are drawn; likelihoods,
-games and penalties in five shapes; second order; optimizers beside their papers; models, each
-player's objective. Budgets are of evaluations, so that no verdict depends on a clock.
+It checks layers, likelihoods, games and penalties in five shapes each, with drawn parameters;
+layers in training, in evaluation and in second order; optimizers against their papers; and the
+objective of every player of every model. Budgets count evaluations, so no verdict depends on a
+clock.
 """
 
 import time
@@ -39,7 +40,7 @@ EXAMPLES = 3  # in the batch of a model
 
 @dataclass(frozen=True)
 class Specimen:
-    """Something to certify: what it is one of, its name, and how to check it with a seed."""
+    """A subject to certify: its kind, its name, and a function from a seed to its checked cases."""
 
     kind: str
     name: str
@@ -49,27 +50,27 @@ class Specimen:
 def certify(
     seed: int = 0, jit: bool = False, progress: Callable[[Report], None] | None = None
 ) -> list[Report]:
-    """A report on everything that the library has, kind by kind.
+    """A report on every subject of the library, kind by kind.
 
-    The NumPy formulas are what is checked; with jit, their compiled loops where there are any.
-    `progress` is told of each report as it comes.
+    It checks the formulas in NumPy, or with jit their compiled loops.
+    `progress` is called with each report.
     """
     seed, reports = whole(seed, "seed"), []
     with by_loops() if jit else by_formulas():
-        for one in specimens():
+        for specimen in specimens():
             began = time.perf_counter()
-            cases = one.cases(seed)
+            cases = specimen.cases(seed)
             flag = ", jit=True" if jit else ""
             replay = f"certify(seed={seed}{flag})"
             seconds = time.perf_counter() - began
-            reports.append(Report(one.name, cases, seed, replay, seconds, one.kind))
+            reports.append(Report(specimen.name, cases, seed, replay, seconds, specimen.kind))
             if progress is not None:
                 progress(reports[-1])
     return reports
 
 
 def specimens() -> Iterator[Specimen]:
-    """All that is certified, in order."""
+    """All subjects, in order."""
     layers = {name: layer_points(kind) for name, kind in LAYERS.items()}
     for name, points in layers.items():
         yield Specimen("layer", name, partial(_subjects, points))
@@ -96,7 +97,8 @@ def specimens() -> Iterator[Specimen]:
 
 def _subjects(places: Sequence[tuple[Any, Shape]], seed: int) -> list[CaseResult]:
     """Layers, likelihoods, games or penalties, at drawn points of these shapes."""
-    return [case for one, shape in places for case in _examined(pairs_of(one, shape, seed), seed)]
+    pairs = [pair for subject, shape in places for pair in pairs_of(subject, shape, seed)]
+    return _examined(pairs, seed)
 
 
 def _second_order(points: Sequence[tuple[Layer, Shape]], seed: int) -> list[CaseResult]:
@@ -112,7 +114,7 @@ def _optimizer(optimizer: Any, seed: int) -> list[CaseResult]:
 
 
 def _model(model: Model, seed: int) -> list[CaseResult]:
-    """Each player in training; in evaluation where that differs; and in the course of a warm-up."""
+    """Each player in training, in evaluation if that differs, and at a step of its warm-up."""
     shape = (EXAMPLES, *model.shape)
     pairs = pairs_of(model, shape, seed, training=True)
     if model.state.size:

@@ -1,6 +1,6 @@
-"""A layer case: a layer, and an input to check it with, as strategies.py draws them for Hypothesis.
+"""A layer case is a layer and an input at which to check it, as strategies.py draws them.
 
-`check(case)` takes it as it is: its input, its mode and its seed.
+`check(case)` uses its input, its mode and its seed.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ..nn import Layer
 
 @dataclass(frozen=True, eq=False)
 class LayerCase:
-    """A layer and an input x (N, *shape); `seed` draws its parameters and the rest."""
+    """A layer and an input x (N, *shape); `seed` draws parameters, state, labels and cotangents."""
 
     layer: Layer
     x: Array

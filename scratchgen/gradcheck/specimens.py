@@ -1,7 +1,7 @@
-"""What a certificate covers beside layers: likelihoods, games, penalties, optimizers and models.
+"""Specimens are what a certificate checks besides layers, which have their own `example`.
 
-Sizes are small and differ from each other, so that nothing is square by chance. A kind that is
-missing here fails a test. Layers bring examples of their own (`Layer.example`).
+They are likelihoods, games, penalties, functions, optimizers and models. Sizes are small and differ
+from each other, so that nothing is square by chance. A kind that is missing here fails a test.
 """
 
 import itertools
@@ -84,7 +84,7 @@ ALL_OPTIMIZERS = {
 
 
 def functions(seed: int) -> dict[str, Pair]:
-    """The functions of the distributions and kernels that have derivatives, at drawn points."""
+    """The differentiable functions of distributions and kernels, at drawn points."""
     rng = np.random.default_rng(seed)
 
     def draw(*shape: int) -> Any:
@@ -138,7 +138,7 @@ def functions(seed: int) -> dict[str, Pair]:
 
 
 def vae(likelihood: str | Likelihood, shape: Shape = (3,), **settings: Any) -> VAE:
-    """A VAE with one dense layer on either side, which is all that its own backward needs."""
+    """A VAE with one dense layer on either side, enough to test its own backward."""
     chosen = likelihood_for(likelihood, shape)
     raw = chosen.raw_shape(shape)
     n, n_raw = int(np.prod(shape)), int(np.prod(raw))
@@ -161,12 +161,12 @@ def gan(loss: str, generator: Any = None, discriminator: Any = None, **settings:
 
 
 def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
-    """A small model of every recipe by its name, and of those that are like no other with labels.
+    """A small model of every recipe, without labels and, if the recipe takes them, with labels.
 
-    A recipe that differs from one before it only by numbers is left out.
+    A recipe that differs from an earlier recipe only by numbers is left out.
     """
-    found: dict[str, Model] = {}
-    met: set[tuple[Any, ...]] = set()
+    small: dict[str, Model] = {}
+    seen: set[tuple[Any, ...]] = set()
     for name, recipe in recipes.items():
         without: list[tuple[str, dict[str, int]]] = [] if recipe.needs_labels else [("", {})]
         joins = "n_labels" in recipe.takes and not recipe.like
@@ -175,16 +175,16 @@ def of_recipes(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Model]:
             sizes = {"latent": 2, "hidden": (4,), "dtype": "float64", "rng": 0}
             model: Model = recipe((3,), **sizes, **labels)
             kind = made_of(model)
-            if kind not in met:
-                met.add(kind)
-                found[f"recipe {name}{words}"] = model
-    return found
+            if kind not in seen:
+                seen.add(kind)
+                small[f"recipe {name}{words}"] = model
+    return small
 
 
 def made_of(model: Model) -> tuple[Any, ...]:
-    """All that a model is, but for its numbers: family, layers, parts, and what is switched on."""
+    """What a model is made of, without its numbers: family, layers, parts, and switches."""
     values = [getattr(model, field.name) for field in family_settings(type(model))]
-    parts = [getattr(one, "name", type(one)) for one in model.parts()]
+    parts = [getattr(part, "name", type(part)) for part in model.parts()]
     switches = [bool(value) for value in values if isinstance(value, int | float | None)]
     layers = [type(leaf) for net in model.networks.values() for leaf in distinct_leaves(net)]
     words = [value for value in values if isinstance(value, str)]
@@ -199,16 +199,16 @@ def aae(**settings: Any) -> AAE:
 
 
 def models() -> dict[str, Model]:
-    """One of every combination of parts that changes an objective, and a small one of each recipe.
+    """A model for every combination of parts that changes an objective, and for each recipe.
 
-    That is every likelihood in a VAE, every game and penalty in a GAN, every prior in an AAE.
+    Every likelihood is in a VAE, every game and penalty in a GAN, every prior in an AAE.
     """
     shared = Dense(3, 4)
     join = [JoinLabels(3, 2) for _ in range(4)]
     with_state = Network((3,), Dense(3, 4), BatchNorm(4), Dropout(0.3))
     noisy = Network((3,), GaussianNoise(0.3), Dense(3, 3), Dropout(0.3), SiLU(), Dense(3, 1))
     return {
-        **{f"VAE, {name}": vae(one) for name, one in ALL_LIKELIHOODS.items()},
+        **{f"VAE, {name}": vae(likelihood) for name, likelihood in ALL_LIKELIHOODS.items()},
         "VAE of pictures": vae("bernoulli", (2, 3, 1), beta=0.7),
         "VAE, warm-up": vae("bernoulli", beta=2.0, warm_up=10),
         "VAE, free bits": vae("gaussian", free_bits=0.8, beta=1.5),
@@ -239,7 +239,10 @@ def models() -> dict[str, Model]:
             draws=3,
         ),
         **{f"GAN, {name}": gan(name) for name in LOSSES},
-        **{f"GAN, {name}": gan("wasserstein", penalty=one) for name, one in ALL_PENALTIES.items()},
+        **{
+            f"GAN, {name}": gan("wasserstein", penalty=penalty)
+            for name, penalty in ALL_PENALTIES.items()
+        },
         "GAN, labels": gan(
             "hinge",
             Network((2,), join[2], Dense(4, 3)),

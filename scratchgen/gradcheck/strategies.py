@@ -1,4 +1,4 @@
-"""Hypothesis strategies: cases for a layer, with its input in any shape, layout, dtype and scale.
+"""Hypothesis strategies draw cases for a layer: its input in any shape, layout, dtype and scale.
 
 >>> from hypothesis import given, settings
 >>> from scratchgen.gradcheck import assert_gradients
@@ -9,8 +9,8 @@
 ...     assert_gradients(case)
 >>> test_backward_of_dense()
 
-What varies the most, the numbers themselves, comes from a drawn seed: a failing case shrinks to a
-small shape, a batch of 1 and a plain layout, not to numbers near 0.
+The numbers in the arrays come from a drawn seed. So a failing case shrinks to a small shape, a
+batch of 1 and a plain layout, and not to numbers near 0.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,18 +50,19 @@ def layer_cases(
     layouts: Sequence[str] = LAYOUTS,
     training: Sequence[bool] = (True, False),
 ) -> LayerCase:
-    """Cases for layers of one's own.
+    """Cases for your own layers.
 
-    `layers` is a layer, a function from `shape` to a layer, or a strategy of either, or of pairs
-    (layer, shape). `shape`, of one example, is a tuple or a strategy of tuples.
+    `layers` is a layer, a function from `shape` to a layer, a strategy of either, or a strategy of
+    pairs (layer, shape). `shape`, of one example, is a tuple or a strategy of tuples.
     """
-    of = draw(layers) if isinstance(layers, st.SearchStrategy) else layers
-    if isinstance(of, tuple):
-        of, shape = of
+    drawn_layer = draw(layers) if isinstance(layers, st.SearchStrategy) else layers
+    if isinstance(drawn_layer, tuple):
+        drawn_layer, shape = drawn_layer
     if shape is None:
         raise OptionError("layer_cases needs shape=, that of one example, as (4,) or (8, 8, 3)")
     shape = example_shape(draw(shape) if isinstance(shape, st.SearchStrategy) else shape)
-    layer = of if isinstance(of, Layer) or not callable(of) else of(shape)
+    is_function = callable(drawn_layer) and not isinstance(drawn_layer, Layer)
+    layer = drawn_layer(shape) if is_function else drawn_layer
     check_layer(layer, "layer_cases")
     n = whole(draw(st.sampled_from(batches)), "batches", least=1)
     seed = draw(seeds)
@@ -79,7 +80,7 @@ def arrays(
     scales: Sequence[float] = SCALES,
     layouts: Sequence[str] = LAYOUTS,
 ) -> Array:
-    """Arguments for functions of one's own; `shape` is a tuple or a strategy of tuples."""
+    """Arguments for your own functions; `shape` is a tuple or a strategy of tuples."""
     shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     dtype, scale = draw(st.sampled_from(dtypes)), draw(st.sampled_from(scales))
     return drawn(shape, draw(seeds), dtype, scale, draw(st.sampled_from(layouts)))
@@ -140,6 +141,6 @@ class HypothesisDraw:
 
 @st.composite
 def own_layers(draw: st.DrawFn, kinds: Iterable[str] | None = None) -> tuple[Layer, Shape]:
-    """Layers of `nn.LAYERS`, all or of some kinds, each with the shape of an example for it."""
+    """Layers of `nn.LAYERS`, of all kinds or of these, each with the shape of one example."""
     kind = draw(st.sampled_from(sorted(LAYERS if kinds is None else kinds)))
     return LAYERS[kind].example(HypothesisDraw(draw))

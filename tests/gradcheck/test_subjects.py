@@ -115,7 +115,7 @@ def test_a_layer_that_accepts_no_shape_tried_asks_for_x():
         def out_shape(self, shape):
             raise errors.ShapeError("never")
 
-    with pytest.raises(errors.OptionError, match=r"no shape that was tried .*x=\(4, 5\)"):
+    with pytest.raises(errors.OptionError, match=r"takes no shape that was tried.*x=\(4, 5\)"):
         pairs_of(Picky())
 
 

@@ -1,7 +1,7 @@
-"""Where a layer or a model is checked: inputs, parameters and labels, drawn.
+"""A layer or a model is checked at a drawn point: inputs, parameters and labels.
 
-A point is drawn in general position: no number is 0, 1 or -1, and no two are alike, so that no
-kink, no tie and no term that happens to vanish hides a mistake; no number is large.
+The point is in general position: no number is large, 0, 1 or -1, and no two are equal. So no kink,
+no tie and no term that vanishes by chance hides a mistake.
 """
 
 import math
@@ -16,14 +16,14 @@ from ...nn import Block, Layer, Layout, Network, distinct_leaves, joined_labels
 from ..measuring.passes import Blocks
 from ..pairs.pair import MOST_NUMBERS
 
-BATCH = 4  # examples, where nobody says how many
-MOST_FEATURES = 64  # that are tried, where nobody says how many
+BATCH = 4  # examples, if x does not say
+MOST_FEATURES = 64  # to try, if the layer does not say
 
 
 def given_or_drawn(
     x: Any, example: Callable[[], Shape], draw: Callable[[Shape], Array], what: str = "x"
 ) -> Array:
-    """The array that `x` is, in float64, or one drawn in the shape that it names.
+    """x as an array in float64, or an array drawn in the shape x.
 
     x is an array, a shape with the batch in front, or None for BATCH examples of shape `example()`.
     """
@@ -45,26 +45,26 @@ def given_or_drawn(
 
 
 def spread(rng: np.random.Generator, shape: Shape) -> Array:
-    """Numbers of size 0.1 to 1.6, evenly spread, with random signs: no two of them alike."""
+    """Numbers of size 0.1 to 1.6, evenly spread, with random signs: no two are equal."""
     n = math.prod(shape)
     places = (rng.permutation(n) + rng.uniform(0.25, 0.75, n)) / max(n, 1)
     return (0.1 + 1.5 * places).reshape(shape) * rng.choice([-1.0, 1.0], shape)
 
 
 def signed(rng: np.random.Generator, shape: Shape) -> Array:
-    """Numbers of size 0.1 to 1.5 with random signs: none of them negligible, none large."""
+    """Numbers of size 0.1 to 1.5 with random signs: none is negligible, none is large."""
     return rng.uniform(0.1, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
 
 
 def weights(rng: np.random.Generator, shape: Shape) -> Array:
-    """As `signed`; of a matrix smaller, so that sums over many inputs do not grow."""
+    """Numbers as in `signed`; smaller in a matrix, so that sums over many inputs do not grow."""
     return signed(rng, shape) * min(1.0, math.sqrt(2 / max(1, math.prod(shape[:-1]))))
 
 
 def layer_point(
     layer: Layer, x: Array, rng: np.random.Generator
 ) -> tuple[Blocks, dict[str, Array]]:
-    """x and drawn parameters, and drawn state, of a layer."""
+    """x with drawn parameters, and drawn state, of a layer."""
     blocks, state = {"x": x}, {}
     for name, entry in named_entries(layer_layout(layer), layer):
         if entry.trained:
@@ -75,7 +75,7 @@ def layer_point(
 
 
 def layer_layout(layer: Layer) -> Layout:
-    """The layout of a layer, `it`, and of layers outside of it whose weights it uses."""
+    """The layout of a layer, `it`, and of other layers whose weights it borrows."""
     own = {id(leaf) for leaf in distinct_leaves(layer)}
     lenders = {
         id(of): of
@@ -87,7 +87,7 @@ def layer_layout(layer: Layer) -> Layout:
 
 
 def named_entries(layout: Layout, layer: Layer) -> Iterator[tuple[str, Any]]:
-    """Each entry with the name of its block: `w`, `1.w`; `of.w` for a weight that is borrowed."""
+    """Each entry with the name of its block: `w`, `1.w`; `of.w` for a borrowed weight."""
     borrowed = {(of, key) for leaf in distinct_leaves(layer) for of, key in leaf.borrows().values()}
     for entry in layout.entries:
         if entry.name.startswith("it."):
@@ -97,7 +97,7 @@ def named_entries(layout: Layout, layer: Layer) -> Iterator[tuple[str, Any]]:
 
 
 def draw_labels(layer: Layer, n: int, rng: np.random.Generator) -> Array | None:
-    """Labels (n,) for a layer that joins them; None for others."""
+    """Labels (n,) for a layer that joins labels; None for other layers."""
     classes = joined_labels(layer)
     return rng.integers(classes, size=n) if classes else None
 
@@ -105,7 +105,7 @@ def draw_labels(layer: Layer, n: int, rng: np.random.Generator) -> Array | None:
 def legal(
     check: Callable[[Array], object], shape: Shape, rng: np.random.Generator, classes: int = 2
 ) -> Array:
-    """Data that pass `check`: real numbers, or numbers from 0 to 1, or whole ones from 0 up."""
+    """Data that pass `check`: real numbers, numbers from 0 to 1, or whole numbers from 0 up."""
     candidates = (
         lambda: spread(rng, shape),
         lambda: rng.uniform(0.05, 0.95, shape),
@@ -119,13 +119,13 @@ def legal(
             continue
         return x
     raise OptionError(
-        "nothing drawn is data that it takes, neither real numbers, nor numbers from 0 to 1, nor "
-        "whole ones: give x=, an array of your own"
+        "it takes no drawn data, neither real numbers, nor numbers from 0 to 1, nor whole numbers: "
+        "give x=, an array of your own"
     )
 
 
 def example_shape_of(layer: Layer) -> Shape:
-    """The shape of an example that `layer` takes, found by asking its `out_shape`."""
+    """A shape of an example that `layer` takes, found by calling its `out_shape`."""
     if isinstance(layer, Network):
         return layer.in_shape
     for shape in _likely_shapes(layer):
@@ -135,30 +135,31 @@ def example_shape_of(layer: Layer) -> Shape:
             continue
         return shape
     raise OptionError(
-        f"no shape that was tried is one that {layer} takes: give one, with the batch in front, as "
-        f"x=(4, 5)"
+        f"{layer} takes no shape that was tried: give one with the batch in front, as x=(4, 5)"
     )
 
 
 def _likely_shapes(layer: Layer) -> Iterator[Shape]:
-    """Shapes that a layer may take, first those that its own fields speak for."""
+    """Shapes that a layer may take, first those that its fields suggest."""
     inside = [layer, *layer.children()]
-    fields = [value for one in inside for value in getattr(one, "__dict__", {}).values()]
-    fields += [value for one in fields if isinstance(one, Layer) for value in vars(one).values()]
-    yield from (one.in_shape for one in inside if isinstance(one, Network))
-    whole_ones = [one for one in fields if type(one) is int and 0 < one <= MOST_NUMBERS]
+    fields = [value for inner in inside for value in getattr(inner, "__dict__", {}).values()]
+    fields += [
+        value for field in fields if isinstance(field, Layer) for value in vars(field).values()
+    ]
+    yield from (inner.in_shape for inner in inside if isinstance(inner, Network))
+    features = [field for field in fields if type(field) is int and 0 < field <= MOST_NUMBERS]
     if type(layer).out_shape is Layer.out_shape:  # it takes every shape, or does not say
-        yield (whole_ones[0] if whole_ones else 5,)
-    shapes = [one for one in fields if isinstance(one, tuple) and one]
-    yield from ((math.prod(one),) for one in shapes if all(type(size) is int for size in one))
-    sizes = [6, 5, *(3 * one for one in whole_ones), *whole_ones, *range(1, MOST_FEATURES + 1)]
+        yield (features[0] if features else 5,)
+    shapes = [field for field in fields if isinstance(field, tuple) and field]
+    yield from ((math.prod(shape),) for shape in shapes if all(type(n) is int for n in shape))
+    sizes = [6, 5, *(3 * n for n in features), *features, *range(1, MOST_FEATURES + 1)]
     yield from ((size,) for size in sizes)
     yield from ((4, size) for size in sizes)
     yield from ((7, 6, size) for size in sizes)
 
 
 def vary(block: Block, rng: np.random.Generator) -> None:
-    """Move every array that still is one constant, as new biases are, into general position."""
+    """Move every array of equal numbers, such as a new bias, into general position."""
     for _, array in block.arrays():
         if array.size and (array == array.flat[0]).all():
             first = float(array.flat[0])
