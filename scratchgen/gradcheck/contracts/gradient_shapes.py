@@ -62,27 +62,27 @@ def _unusual(name: str, kind: str) -> list[Finding]:
     return []
 
 
-def advice(came: Shape, wanted: Shape) -> str:
-    """What turns an array of the shape `came` into the shape `wanted`, where a simple step does.
+def advice(returned: Shape, right: Shape) -> str:
+    """What turns an array of one shape into another, where a simple step does.
 
     >>> advice((4, 3), (3,)), advice((1, 3), (3,)), advice((3, 5), (5, 3))
     (': sum over axis 0', ': drop axis 0', ': transpose it')
     >>> advice((3,), (4, 3)), advice((4, 3), (1, 3))
     (': it was summed over axis 0', ': sum over axis 0 with keepdims=True')
     """
-    axes = [k for n in range(1, len(came) + 1) for k in combinations(range(len(came)), n)]
-    for subset in axes if len(came) <= 6 else []:
+    axes = [k for n in range(1, len(returned) + 1) for k in combinations(range(len(returned)), n)]
+    for subset in axes if len(returned) <= 6 else []:
         which = f"axis {subset[0]}" if len(subset) == 1 else f"axes {subset}"
-        if _without(came, subset) == wanted:
-            return f": {'drop' if all(came[k] == 1 for k in subset) else 'sum over'} {which}"
-        if tuple(1 if k in subset else n for k, n in enumerate(came)) == wanted:
+        if _without(returned, subset) == right:
+            return f": {'drop' if all(returned[k] == 1 for k in subset) else 'sum over'} {which}"
+        if tuple(1 if k in subset else n for k, n in enumerate(returned)) == right:
             return f": sum over {which} with keepdims=True"
-    if came == wanted[::-1]:
+    if returned == right[::-1]:
         return ": transpose it"
-    for k in range(len(wanted)):
-        if _without(wanted, (k,)) == came:
-            return f": it was summed over axis {k}" if wanted[k] != 1 else f": axis {k} is missing"
-    return ": reshape it" if np.prod(came) == np.prod(wanted) else ""
+    for k in range(len(right)):
+        if _without(right, (k,)) == returned:
+            return f": it was summed over axis {k}" if right[k] != 1 else f": axis {k} is missing"
+    return ": reshape it" if np.prod(returned) == np.prod(right) else ""
 
 
 def _without(shape: Shape, axes: Sequence[int]) -> Shape:

@@ -68,7 +68,7 @@ class Slope:
         largest_change: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)|, the largest over all steps.
         still: the distance 2h up to which all steps have D(h) = 0, exactly; 0 without any.
         hidden: the slope that rounding inside f could hide, where `value` is 0 for that reason.
-        widest: the largest step that `value` was made from.
+        widest: the largest step that enters `value`.
         left, right: one-sided derivatives, from all steps.
     """
 

@@ -9,12 +9,12 @@ from .named_blocks import is_container, keys, parts
 
 
 def gradients_by_argument(
-    raw: Any, args: Sequence[Any], names: list[str], blocks: Sequence[str], wanted: Sequence[str]
+    raw: Any, args: Sequence[Any], names: list[str], blocks: Sequence[str], checked: Sequence[str]
 ) -> dict[str, Any]:
     """The gradient of each argument, by name. Raises Stopped for a wrong number of them."""
     with_blocks = {_argument_of(name) for name in blocks}
     floats = [name for name in names if name in with_blocks]
-    checked = {_argument_of(name) for name in wanted}
+    arguments = {_argument_of(name) for name in checked}
     only = args[names.index(floats[0])] if len(floats) == 1 else None
     is_whole = len(floats) == 1 and _is_one_gradient(raw, only, len(args))
     if isinstance(raw, Mapping | SimpleNamespace) and not is_whole:
@@ -22,17 +22,19 @@ def gradients_by_argument(
         known = {f"{d}{name}": name for d in ("d_", "d", "") for name in names}
         unknown = [key for key in given if key not in known]
         if unknown:
-            wanted = ", ".join(map(repr, floats))
-            raise Stopped("count", f"backward gave a gradient for {unknown[0]!r}, wants {wanted}")
+            known_names = ", ".join(map(repr, floats))
+            raise Stopped(
+                "count", f"backward gave a gradient for {unknown[0]!r}, wants {known_names}"
+            )
         return {known[key]: gradient for key, gradient in given.items()}
     if isinstance(raw, tuple | list) and not is_whole:
-        for order in (names, floats, [name for name in floats if name in checked]):
+        for order in (names, floats, [name for name in floats if name in arguments]):
             if len(raw) == len(order):
                 return dict(zip(order, raw, strict=True))
         count = f"{len(raw)} gradients" if len(raw) != 1 else "1 gradient"
         raise Stopped("count", f"backward gave {count} for {_listed(floats)}")
-    if len(floats) == 1 or len(checked) == 1:
-        return {(floats if len(floats) == 1 else list(checked))[0]: raw}
+    if len(floats) == 1 or len(arguments) == 1:
+        return {(floats if len(floats) == 1 else list(arguments))[0]: raw}
     count = "None" if raw is None else "1 gradient"
     raise Stopped("count", f"backward gave {count} for {_listed(floats)}")
 
