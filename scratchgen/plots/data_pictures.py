@@ -25,8 +25,8 @@ def show_data(
         return cloud(x, path, labels, title)
     if x.ndim != 2:
         raise ShapeError(
-            f"no picture is known for examples of shape {x.shape[1:]}: write them as an array (in a "
-            f"shell: -o NAME.npy){channels_advice(x)}"
+            f"no picture is known for examples of shape {x.shape[1:]}: write them as an array "
+            f"(in a shell: -o NAME.npy){channels_advice(x)}"
         )
     expect_examples(x, "vectors")
     figure, axes = new_figure(7, 4.5, title)
