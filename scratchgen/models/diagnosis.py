@@ -31,7 +31,7 @@ from ..ground.rng import Rng, generator
 from ..ground.tables import number
 from ..nn import ReLU, Tape
 from .model import Model
-from .trace import Seen, Trace, label, norm
+from .trace import LayerRecord, Trace, label, norm
 
 ENOUGH = 32  # examples; for fewer, many a healthy unit is 0 for all, or varies little
 SEEN = 1_000  # examples that are looked at for a collapse
@@ -133,7 +133,7 @@ def _spread(x: Array) -> float:
     return float(np.sqrt(x.var(axis=0, dtype=np.float64).sum()))
 
 
-Named = list[tuple[str, Seen]]
+Named = list[tuple[str, LayerRecord]]
 
 
 def _broken(seen: Named) -> Iterator[str]:

@@ -25,7 +25,7 @@ from ..data.scaling import Scaler
 from ..ground.arguments import Array, Shape, float_type, one_of
 from ..ground.errors import DataError, KindError, OptionError, ShapeError, cut
 from ..ground.keywords import explains_keywords
-from ..ground.parts import build, check_settings, describe, setting, settings_of
+from ..ground.parts import build, check_settings, choose, describe, setting, settings_of
 from ..ground.rng import Rng, generator
 from ..nn import Block, Gradient, Layout, Network, Tape
 from ..nn.block import BLANK
@@ -41,8 +41,9 @@ from .compatibility import (
     expect_players,
     fitting_scaler,
 )
+from .notebook import model_html
 from .recipes import Recipe
-from .trace import Trace, spied
+from .trace import Trace, traced
 from .turn import Turn
 
 M = TypeVar("M")
@@ -284,7 +285,7 @@ class Model(Applied):
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
         watched = copy.copy(self)
         for name, network in self.networks.items():
-            setattr(watched, name, spied(network))
+            setattr(watched, name, traced(network))
         trace = Trace()
         for player in self.players:
             gradient, tape = self.gradient(player), Tape()
@@ -379,11 +380,17 @@ class Model(Applied):
         parts = [f"latent {self.latent}"]
         for field in family_settings(type(self)):
             value, words = getattr(self, field.name), field.name.replace("_", " ")
-            if value is not None and value != field.default:
+            registry = field.metadata.get("registry")
+            default = choose(field.default, registry, object) if registry else field.default
+            if value is not None and value != default:
                 shown = f"{value:g}" if isinstance(value, float) else f"{value}"
                 parts.append(f"{words} {shown}")
         parts += [str(self.scaler)] if self.scaler else []
         return f"{self.kind} of {self.shape}: {', '.join(parts)}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the line of `str`, a table of layers, and samples."""
+        return model_html(self, self.parameter_count())
 
     def __repr__(self) -> str:
         head = f"{self}, {self.parameter_count():,} parameters"

@@ -1,4 +1,4 @@
-"""A trace is what one pass was: every layer's activation, and the gradient that came back to it.
+"""A trace records one pass: every layer's activation, and the gradient that came back to it.
 
     y     what a layer gave, (N, ...)                                                    (1)
     dy    dL/dy, L what the player minimises, a mean over the batch; in the shape of y   (2)
@@ -8,9 +8,9 @@ Where the slope of a layer is 0, or almost, no gradient passes it. `flat` is the
     of units that are 0 for every example, of ReLU: they are called dead                 (3)
     of numbers with |y| > 0.97, of Tanh, or |2 y - 1| > 0.97, of Sigmoid: saturated      (4)
 
-No layer knows of a trace. `spied` builds a network again with a Spy in the place of each of its
-layers; a Spy does what its layer does, and notes (1) and (2) on the tape. Views of parameters are
-trees by position, so those of the network serve its copy with Spies too.
+No layer knows of a trace. `traced` copies a network and wraps each layer in a TracedLayer, which
+runs the layer and notes (1) and (2) on the tape. Views of parameters are trees by position, so
+those of the network serve the copy too.
 """
 
 from dataclasses import dataclass, field
@@ -29,40 +29,40 @@ HEAD = ("", "layer", "mean y", "std y", "flat", "|dL/dy|", "|dL/dp|")
 EDGE = 0.97  # where the flat parts of Tanh and Sigmoid begin
 
 
-class Spy(Layer):
-    """Does what `layer` does, and notes y and dy on the tape of each pass, as `spied`.
+class TracedLayer(Layer):
+    """Runs `layer`, and notes y and dy on the tape of each pass, under the name `traced`.
 
-    A network of Spies is for passes alone: it is never laid out in a block, settled or saved.
+    A traced network only runs passes: it is never laid out in a block, settled or saved.
     """
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
-        self.inner = layer.with_children(*map(Spy, layer.children()))
+        self.inner = layer.with_children(*map(TracedLayer, layer.children()))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         shape = (len(x), *self.layer.out_shape(x.shape[1:]))
         y = accept(self.layer, "forward", "y", self.inner.forward(p, x, tape), shape, x.dtype)
-        tape.spied = SimpleNamespace(y=y.copy(), dy=None, x_shape=x.shape)  # (1)
+        tape.traced = SimpleNamespace(y=y.copy(), dy=None, x_shape=x.shape)  # (1)
         return y
 
     def backward(
         self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> Array | None:
-        tape.spied.dy = dy.copy()  # (2)
+        tape.traced.dy = dy.copy()  # (2)
         dx = self.inner.backward(p, dy, tape, g, need_dx)
         if not need_dx:
             return None
-        return accept(self.layer, "backward", "dx", dx, tape.spied.x_shape, dy.dtype)
+        return accept(self.layer, "backward", "dx", dx, tape.traced.x_shape, dy.dtype)
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         v = self.inner.tangent(p, u, tape)
-        return accept(self.layer, "tangent", "v", v, tape.spied.y.shape, u.dtype)
+        return accept(self.layer, "tangent", "v", v, tape.traced.y.shape, u.dtype)
 
     def tangent_backward(
         self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
     ) -> SimpleNamespace | None:
         d = self.inner.tangent_backward(p, dy, dv, tape, g, need_dx)
-        return accept_x_and_u(self.layer, d, tape.spied.x_shape, dy.dtype) if need_dx else None
+        return accept_x_and_u(self.layer, d, tape.traced.x_shape, dy.dtype) if need_dx else None
 
     def out_shape(self, shape: Shape) -> Shape:
         return self.inner.out_shape(shape)
@@ -83,13 +83,13 @@ class Spy(Layer):
         return str(self.layer)
 
 
-def spied(network: Network) -> Network:
-    """The network with a Spy in the place of each of its layers."""
-    return network.with_children(*map(Spy, network.layers))
+def traced(network: Network) -> Network:
+    """The network with each of its layers wrapped in a TracedLayer."""
+    return network.with_children(*map(TracedLayer, network.layers))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Seen:
+class LayerRecord:
     """What one layer did in one pass; every array is a copy."""
 
     layer: Layer
@@ -123,7 +123,7 @@ class Seen:
         return f"<{label(self.layer)}: activation {self.activation.shape}, {came}>"
 
 
-class Trace(dict[str, Seen]):
+class Trace(dict[str, LayerRecord]):
     """What every layer did, by name: `trace["encoder.1"].activation`; printed, it is a table.
 
     Attributes:
@@ -150,15 +150,15 @@ class Trace(dict[str, Seen]):
         for i, child in enumerate(layer.children()):
             name, at, g_i = f"{path}.{i}", tape.inner(i), None if g is None else g[i]
             try:
-                spied = at.spied
+                traced = at.traced
             except TapeError:  # a layer of the user's own that keeps its inner layers to itself
                 continue
-            original = child.layer if isinstance(child, Spy) else child
+            original = child.layer if isinstance(child, TracedLayer) else child
             keys = [*original.parameters(), *original.borrows()]
-            self[name] = Seen(
+            self[name] = LayerRecord(
                 original,
-                spied.y,
-                spied.dy,
+                traced.y,
+                traced.dy,
                 {key: getattr(p[i], key).copy() for key in keys},
                 {} if g is None else {key: getattr(g_i, key).copy() for key in keys},
             )

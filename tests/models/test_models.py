@@ -127,7 +127,7 @@ def test_repr_shows_shapes_and_parameter_counts(small_vae, small_gan):
     assert "VAE of (28, 28, 1): latent 3, likelihood Bernoulli(), 26,054 parameters" in text
     assert "Dense(784 -> 16)" in text
     assert "12,560" in text
-    assert "GAN of (2,): latent 2, loss non_saturating" in repr(small_gan)
+    assert str(small_gan) == "GAN of (2,): latent 2"
     assert max(map(len, text.split("\n"))) <= 79
 
 
