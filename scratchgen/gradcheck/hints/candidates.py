@@ -45,25 +45,25 @@ class Ingredients:
 def candidates_for(gradient: WrongGradient, ingredients: Ingredients) -> Explanation:
     """Guesses that fit, shortest first, and the formulas that are known."""
     own = np.ravel(ingredients.block)[gradient.index]
-    found = formula_guesses(ingredients.arrays, ingredients.dy, gradient, ingredients.names)
-    found.guesses += fits_zero(gradient)
-    found.guesses += fits_factor(gradient, ingredients.names)
-    found.guesses += fits_whole_numbers(gradient)
-    found.guesses += fits_order(gradient)
-    found.guesses += fits_mean_term(gradient, own)
-    found.guesses += fits_group_factor(gradient, own)
-    found.guesses += fits_axis(gradient)
-    found.guesses += _where_it_is_wrong(gradient, ingredients)
-    return replace(found, guesses=shortest(found.guesses, gradient))
+    explanation = formula_guesses(ingredients.arrays, ingredients.dy, gradient, ingredients.names)
+    explanation.guesses += fits_zero(gradient)
+    explanation.guesses += fits_factor(gradient, ingredients.names)
+    explanation.guesses += fits_whole_numbers(gradient)
+    explanation.guesses += fits_order(gradient)
+    explanation.guesses += fits_mean_term(gradient, own)
+    explanation.guesses += fits_group_factor(gradient, own)
+    explanation.guesses += fits_axis(gradient)
+    explanation.guesses += _where_it_is_wrong(gradient, ingredients)
+    return replace(explanation, guesses=shortest(explanation.guesses, gradient))
 
 
 def with_two_terms(
-    found: Explanation, gradient: WrongGradient, ingredients: Ingredients
+    explanation: Explanation, gradient: WrongGradient, ingredients: Ingredients
 ) -> Explanation:
     """The same, with guesses of two terms added."""
     more = two_term_guesses(ingredients.arrays, ingredients.dy, gradient, ingredients.names)
-    fits = shortest([*found.guesses, *more.guesses], gradient)
-    return Explanation(fits, found.now, found.right or more.right)
+    fits = shortest([*explanation.guesses, *more.guesses], gradient)
+    return Explanation(fits, explanation.now, explanation.right or more.right)
 
 
 def is_convincing(guess: Guess, gradient: WrongGradient) -> bool:
@@ -113,8 +113,8 @@ def _entries_of(arrays: Sequence[NamedArray], gradient: WrongGradient) -> list[t
 def _compared(known: list[tuple[str, Array]]) -> list[tuple[str, Array]]:
     """Arrays, and of each two the difference and the product, whose signs compare them."""
     few = known[:MOST_COMPARED]
-    found = list(few)
+    values = list(few)
     for i, (a, v) in enumerate(few):
         for b, w in few[i + 1 :]:
-            found += [(f"({a} - {b})", v - w), (f"{a} * {b}", v * w)]
-    return found
+            values += [(f"({a} - {b})", v - w), (f"{a} * {b}", v * w)]
+    return values

@@ -37,18 +37,18 @@ def arrays_of(pair: Pair, name: str) -> list[NamedArray]:
     except Stopped:
         outputs = ()
     block = pair.blocks[name]
-    found = [NamedArray(name, block)]
+    arrays = [NamedArray(name, block)]
     names = ["y"] if len(outputs) == 1 else [f"y[{i}]" for i in range(len(outputs))]
-    found += [
+    arrays += [
         NamedArray(output_name, np.asarray(y))
         for output_name, y in zip(names, outputs, strict=True)
     ]
-    found += [NamedArray(other, values) for other, values in pair.blocks.items() if other != name]
-    found += _constants(pair, block.shape)
-    found.sort(key=lambda array: array.values.shape != block.shape)
+    arrays += [NamedArray(other, values) for other, values in pair.blocks.items() if other != name]
+    arrays += _constants(pair, block.shape)
+    arrays.sort(key=lambda array: array.values.shape != block.shape)
     if block.ndim > 1 and block.size <= MOST_NUMBERS:
-        found.insert(2, NamedArray(f"softmax({name})", _softmax(block), derived=True))
-    return [array for array in found if _is_usable(array.values)]
+        arrays.insert(2, NamedArray(f"softmax({name})", _softmax(block), derived=True))
+    return [array for array in arrays if _is_usable(array.values)]
 
 
 def at_level(arrays: Sequence[NamedArray], shape: Shape) -> list[NamedArray]:
@@ -140,17 +140,17 @@ class Factors:
 
 def _constants(pair: Pair, shape: Shape) -> list[NamedArray]:
     """Labels and other arguments without a gradient."""
-    found: list[NamedArray] = []
+    arrays: list[NamedArray] = []
     for arg, top in zip(getattr(pair, "args", ()), getattr(pair, "names", ()), strict=False):
         for name, leaf in leaves(arg, top):
             if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biu":
-                found.append(NamedArray(name, leaf.astype(np.float64)))
+                arrays.append(NamedArray(name, leaf.astype(np.float64)))
                 if leaf.dtype.kind != "b" and leaf.shape == shape[:-1] and leaf.size:
                     hot = leaf[..., None] == np.arange(shape[-1])
-                    found.insert(
+                    arrays.insert(
                         0, NamedArray(f"one_hot({name})", hot.astype(np.float64), derived=True)
                     )
-    return found
+    return arrays
 
 
 def _softmax(v: Array) -> Array:

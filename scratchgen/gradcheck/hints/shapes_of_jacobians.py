@@ -19,26 +19,26 @@ from .ways_to_sum import Weight, all_sums
 
 
 def fits_sides(
-    both: Jacobians, arrays: Sequence[NamedArray], names: NumberNames
+    jacobians: Jacobians, arrays: Sequence[NamedArray], names: NumberNames
 ) -> Iterator[Guess]:
     """claimed is measured, with each row or each column multiplied by its own number."""
-    flat = both.flat()
+    flat = jacobians.flat()
     arrays = [arrays[0], *_centred(arrays[0]), *arrays[1:]]
     sides = (
-        (1, both.shape, "dy lacks the factor", "dy has a factor too many:"),
-        (0, both.block, "it lacks the factor", "it has a factor too many:"),
+        (1, jacobians.shape, "dy lacks the factor", "dy has a factor too many:"),
+        (0, jacobians.block, "it lacks the factor", "it has a factor too many:"),
     )
     for axis, shape, lacks, too_many in sides:
-        square = (both.measured**2).sum(axis=axis)
-        along = (both.measured * both.claimed).sum(axis=axis)
-        c = np.divide(along, square, out=np.ones_like(along), where=square > both.tolerance**2)
-        fit = both.measured * (c[:, None] if axis else c)
-        residual = flat.left((both.claimed - fit).ravel()[flat.index])
-        n_fitted = float((abs(both.error) > both.tolerance).any(axis=axis).sum())
+        square = (jacobians.measured**2).sum(axis=axis)
+        along = (jacobians.measured * jacobians.claimed).sum(axis=axis)
+        c = np.divide(along, square, out=np.ones_like(along), where=square > jacobians.tolerance**2)
+        fit = jacobians.measured * (c[:, None] if axis else c)
+        residual = flat.left((jacobians.claimed - fit).ravel()[flat.index])
+        n_fitted = float((abs(jacobians.error) > jacobians.tolerance).any(axis=axis).sum())
         side = "each entry of dy" if axis else "each of its entries"
         text = f"{side} is right up to a factor of its own: such a factor is missing"
         yield Guess("missing factor", text, 1.0, n_fitted, residual)
-        used = np.flatnonzero(square > both.tolerance**2)
+        used = np.flatnonzero(square > jacobians.tolerance**2)
         for words, values in ((lacks, 1 / c), (too_many, c)):
             named = _named(values, used, shape, arrays, names) if residual < 1e-3 else ""
             if named:
@@ -62,16 +62,18 @@ def _named(
     bar = 1e-8 * abs(c[used]).max() * ones
     target = WrongGradient(shape, used, c[used], ones, bar, ones > 0, False)
     sums = next(all_sums(arrays, shape, [], elementwise=True))
-    found = search(sums, Weight("", None, 0.0), [c[used]], target, names)[0]
-    return found[0].text() if found and len(used) > 1 + found[0].n_fitted else ""
+    formulas = search(sums, Weight("", None, 0.0), [c[used]], target, names)[0]
+    return formulas[0].text() if formulas and len(used) > 1 + formulas[0].n_fitted else ""
 
 
-def mixed_axis(both: Jacobians) -> Guess | None:
+def mixed_axis(jacobians: Jacobians) -> Guess | None:
     """A guess if only one of the two Jacobians mixes indices of an axis."""
-    for axis in range(min(len(both.shape), len(both.block))):
-        if both.shape[axis] != both.block[axis] or both.shape[axis] < 2:
+    for axis in range(min(len(jacobians.shape), len(jacobians.block))):
+        if jacobians.shape[axis] != jacobians.block[axis] or jacobians.shape[axis] < 2:
             continue
-        now, right = (both.mixes(jacobian, axis) for jacobian in (both.claimed, both.measured))
+        now, right = (
+            jacobians.mixes(jacobian, axis) for jacobian in (jacobians.claimed, jacobians.measured)
+        )
         if now and not right:
             text = f"an entry depends on dy at other places along axis {axis}, and should not"
             return Guess("axis", f"{text}: a sum or a mean is taken over the wrong axis", 1.0)
@@ -81,9 +83,9 @@ def mixed_axis(both: Jacobians) -> Guess | None:
     return None
 
 
-def is_elementwise(both: Jacobians) -> bool:
+def is_elementwise(jacobians: Jacobians) -> bool:
     """Whether both Jacobians are diagonal."""
-    if both.shape != both.block or len(both.dy) < 2:
+    if jacobians.shape != jacobians.block or len(jacobians.dy) < 2:
         return False
-    every = abs(both.claimed) + abs(both.measured)
-    return bool((every - np.diag(np.diag(every)) <= both.tolerance).all())
+    every = abs(jacobians.claimed) + abs(jacobians.measured)
+    return bool((every - np.diag(np.diag(every)) <= jacobians.tolerance).all())

@@ -78,7 +78,7 @@ def _shortest_terms(sums: Sums) -> tuple[list[Term], Array]:
     """Terms of one or two factors, fewest digits first, and (T,) the digits of choosing each."""
     choice_digits = sums.left.choice_digits
     partners = np.argsort(choice_digits, kind="stable")[:MOST_PARTNERS]
-    both = (
+    pair_digits = (
         choice_digits[partners, None]
         + choice_digits
         + PAIR * np.outer(partners > 0, choice_digits > 0)
@@ -87,9 +87,9 @@ def _shortest_terms(sums: Sums) -> tuple[list[Term], Array]:
     repeated = (partners[:, None] > np.arange(len(choice_digits))) & np.isin(
         np.arange(len(choice_digits)), partners
     )
-    both[masks[partners, None] | masks | repeated] = np.inf
+    pair_digits[masks[partners, None] | masks | repeated] = np.inf
     weights = [weight for weight in sums.weights if weight.choice_digits <= 1]
-    description_length = np.stack([both + weight.choice_digits for weight in weights])
+    description_length = np.stack([pair_digits + weight.choice_digits for weight in weights])
     best = np.argsort(description_length, axis=None, kind="stable")[:MOST_TERMS]
     found = zip(*np.unravel_index(best, description_length.shape), strict=True)
     return [
