@@ -1,4 +1,4 @@
-"""The certificate: everything that the library has is in it, and it passes."""
+"""The certificate has everything in the library, and it passes."""
 
 from collections import Counter
 
@@ -34,7 +34,7 @@ from scratchgen.optim import OPTIMIZERS
 
 
 def test_every_layer_is_there_in_five_shapes_with_a_batch_of_one_among_them():
-    assert {item.name for item in specimens() if item.kind == "layer"} == set(LAYERS)
+    assert {subject.name for subject in specimens() if subject.kind == "layer"} == set(LAYERS)
     for kind in LAYERS.values():
         points = layer_points(kind)
         assert len(points) == 5
@@ -46,8 +46,8 @@ def test_every_layer_is_there_in_five_shapes_with_a_batch_of_one_among_them():
 
 
 def test_every_layer_that_has_a_tangent_is_there_a_second_time():
-    twice = [one.name for one in specimens() if one.kind == "second order"]
-    second = {name.removesuffix(", second order") for name in twice}
+    names = [specimen.name for specimen in specimens() if specimen.kind == "second order"]
+    second = {name.removesuffix(", second order") for name in names}
     assert second == {name for name in LAYERS if LAYERS[name].tangent is not Layer.tangent} | {
         name for name, kind in LAYERS.items() if not layer_points(kind)[0][0].why_no_tangent()
     }
@@ -55,10 +55,10 @@ def test_every_layer_that_has_a_tangent_is_there_a_second_time():
 
 
 def test_every_likelihood_game_penalty_and_optimizer_is_there():
-    assert {type(one) for one in ALL_LIKELIHOODS.values()} == set(LIKELIHOODS.values())
-    assert {type(one) for one in ALL_PENALTIES.values()} == set(PENALTIES.values())
-    assert {type(one) for one in ALL_OPTIMIZERS.values()} == set(OPTIMIZERS.values())
-    assert {one.name for one in specimens() if one.kind == "game"} == set(LOSSES)
+    assert {type(part) for part in ALL_LIKELIHOODS.values()} == set(LIKELIHOODS.values())
+    assert {type(part) for part in ALL_PENALTIES.values()} == set(PENALTIES.values())
+    assert {type(part) for part in ALL_OPTIMIZERS.values()} == set(OPTIMIZERS.values())
+    assert {subject.name for subject in specimens() if subject.kind == "game"} == set(LOSSES)
     for shapes in (LIKELIHOOD_SHAPES, GAME_SHAPES, PENALTY_SHAPES):
         assert len(set(shapes)) == 5
         assert 1 in {shape[0] for shape in shapes}
@@ -79,22 +79,22 @@ def test_every_gradient_function_of_the_distributions_is_there():
 
 
 def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step():
-    made = list(models().values())
-    assert {type(one) for one in made} == set(MODELS.values())
-    vaes = [one for one in made if hasattr(one, "likelihood")]
-    gans = [one for one in made if hasattr(one, "loss")]
-    assert {type(one.likelihood) for one in vaes} == set(LIKELIHOODS.values())
-    assert {one.loss.name for one in gans} == set(LOSSES)
-    assert {type(one.penalty) for one in gans} >= {*PENALTIES.values(), type(None)}
-    assert any(one.warm_up for one in vaes)
-    assert any(one.free_bits for one in vaes)
+    every = list(models().values())
+    assert {type(model) for model in every} == set(MODELS.values())
+    vaes = [model for model in every if hasattr(model, "likelihood")]
+    gans = [model for model in every if hasattr(model, "loss")]
+    assert {type(model.likelihood) for model in vaes} == set(LIKELIHOODS.values())
+    assert {model.loss.name for model in gans} == set(LOSSES)
+    assert {type(model.penalty) for model in gans} >= {*PENALTIES.values(), type(None)}
+    assert any(model.warm_up for model in vaes)
+    assert any(model.free_bits for model in vaes)
     for kind in (vaes, gans):
-        assert any(one.n_labels for one in kind)
-        assert any(one.state.size for one in kind)
+        assert any(model.n_labels for model in kind)
+        assert any(model.state.size for model in kind)
         names = {
             type(leaf).__name__
-            for one in kind
-            for network in one.networks.values()
+            for model in kind
+            for network in model.networks.values()
             for leaf in distinct_leaves(network)
         }
         assert {"BatchNorm", "Dropout", "JoinLabels"} <= names
@@ -107,9 +107,9 @@ def test_every_recipe_is_there_with_labels_and_without_but_for_those_of_other_nu
         with_labels = [] if recipe.like else [{"n_labels": 3}]
         for settings in (*with_labels, *([] if recipe.needs_labels else [{}])):
             model = recipe((5,), latent=3, hidden=(6,), rng=1, **settings)
-            alike = [one for one in found.values() if made_of(one) == made_of(model)]
+            alike = [other for other in found.values() if made_of(other) == made_of(model)]
             assert alike, name
-            assert {bool(one.n_labels) for one in alike} == {bool(settings)}
+            assert {bool(other.n_labels) for other in alike} == {bool(settings)}
 
 
 def test_a_new_recipe_is_certified_without_being_named():
@@ -126,9 +126,9 @@ def test_a_new_recipe_is_certified_without_being_named():
 
 
 def test_the_library_passes(reports):
-    assert [str(one) for one in reports if one.verdict == FAIL] == []
-    assert [one.subject for one in reports if one.verdict == INCONCLUSIVE] == []
-    assert {one.verdict for one in reports} == {PASS}
+    assert [str(report) for report in reports if report.verdict == FAIL] == []
+    assert [report.subject for report in reports if report.verdict == INCONCLUSIVE] == []
+    assert {report.verdict for report in reports} == {PASS}
 
 
 def test_it_passes_where_memory_holds_nan_until_it_is_written():
@@ -141,7 +141,7 @@ def test_it_passes_where_memory_holds_nan_until_it_is_written():
 
 
 def test_reports_come_kind_by_kind_one_for_each_subject(reports):
-    kinds = [one.kind for one in reports]
+    kinds = [report.kind for report in reports]
     assert list(dict.fromkeys(kinds)) == [
         "layer",
         "second order",
@@ -153,8 +153,8 @@ def test_reports_come_kind_by_kind_one_for_each_subject(reports):
         "model",
     ]
     assert kinds == sorted(kinds, key=list(dict.fromkeys(kinds)).index)
-    assert max(Counter((one.kind, one.subject) for one in reports).values()) == 1
-    assert all(one.cases for one in reports)
+    assert max(Counter((report.kind, report.subject) for report in reports).values()) == 1
+    assert all(report.cases for report in reports)
 
 
 def test_layers_are_checked_in_both_modes_where_these_differ(reports):
