@@ -60,7 +60,9 @@ def checked_json(model: Model) -> str:
     except ScratchgenError:
         raise
     except (TypeError, ValueError, RecursionError) as problem:
-        raise OptionError(f"no file can hold this {model.kind} ({said(problem)})") from problem
+        raise OptionError(
+            f"no file can hold this {model.kind} ({problem_text(problem)})"
+        ) from problem
     try:
         described = json.loads(text)
         again = blank(described, *parts(described))
@@ -70,7 +72,7 @@ def checked_json(model: Model) -> str:
     except Exception as problem:  # a user's own layer or model may raise anything
         raise OptionError(
             f"no file can hold this {model.kind}, because it could not be built again from "
-            f"its description ({said(problem)})"
+            f"its description ({problem_text(problem)})"
         ) from problem
     if not same:
         raise OptionError(
@@ -130,8 +132,8 @@ def read_json(array: Array, what: str) -> dict[str, Any]:
         return translated(described)
     except OptionError as problem:
         raise FileError(
-            f"{what} describes no model that can be built ({said(problem)}): damaged, or made by "
-            f"another program"
+            f"{what} describes no model that can be built ({problem_text(problem)}): damaged, or "
+            f"made by another program"
         ) from problem
 
 
@@ -188,13 +190,13 @@ def _layers(description: Any) -> Iterator[tuple[str, int]]:
 
 def _named(described: dict[str, Any]) -> list[tuple[str, str]]:
     """All names of registries in a configuration, each once, as ("layer", "Dense")."""
-    found = [("model", described.get("model"))]
-    found += [("layer", name) for name, _ in _layers(described.get("networks"))]
+    names = [("model", described.get("model"))]
+    names += [("layer", name) for name, _ in _layers(described.get("networks"))]
     settings = described.get("settings")
     for what in known():
         part = settings.get(what) if isinstance(settings, dict) else None
-        found.append((what, part.get("name") if isinstance(part, dict) else None))
-    return list(dict.fromkeys((what, name) for what, name in found if isinstance(name, str)))
+        names.append((what, part.get("name") if isinstance(part, dict) else None))
+    return list(dict.fromkeys((what, name) for what, name in names if isinstance(name, str)))
 
 
 def _module(what: str, name: str) -> str:
@@ -229,6 +231,6 @@ def expect_known(described: dict[str, Any], what: str) -> None:
         )
 
 
-def said(problem: Exception) -> str:
+def problem_text(problem: Exception) -> str:
     """The kind of an exception and its message, cut."""
     return cut(f"{type(problem).__name__}: {problem}", 300)

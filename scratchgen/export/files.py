@@ -37,7 +37,15 @@ from ..ground.writing import whole_file
 from ..kernels.formulas import want_loops
 from ..models import MODELS, Model
 from ..nn import Layout
-from .configuration import LONGEST_CONFIG, blank, checked_json, expect_known, parts, read_json, said
+from .configuration import (
+    LONGEST_CONFIG,
+    blank,
+    checked_json,
+    expect_known,
+    parts,
+    problem_text,
+    read_json,
+)
 
 NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip archive
 
@@ -183,8 +191,8 @@ def _read(archive: zipfile.ZipFile, size: int, what: str) -> Model:
     except Exception as problem:  # a layer or a model of the user's own may raise anything
         expect_known(described, what)
         raise FileError(
-            f"{what} describes no model that can be built ({said(problem)}): damaged, or made by "
-            f"another program"
+            f"{what} describes no model that can be built ({problem_text(problem)}): damaged, or "
+            f"made by another program"
         ) from problem
     for entry, array in model.block.arrays():
         read_into(archive, f"{entry.name}.npy", what, array)
@@ -197,15 +205,15 @@ def _expect_members(
     archive: zipfile.ZipFile, layout: Layout, dtype: np.dtype[Any], what: str
 ) -> None:
     """FileError unless the archive holds exactly the arrays of the layout; reads headers only."""
-    wanted = {f"{entry.name}.npy": entry for entry in layout.entries}
-    have = set(archive.namelist()) - {"config.npy"}
-    if have != set(wanted):
-        odd = sorted(have ^ set(wanted))
+    expected = {f"{entry.name}.npy": entry for entry in layout.entries}
+    present = set(archive.namelist()) - {"config.npy"}
+    if present != set(expected):
+        odd = sorted(present ^ set(expected))
         raise FileError(
             f"{what} does not hold the arrays of its networks ({len(odd)} missing or odd, such as "
             f"{cut(odd[0])}): damaged, make it again"
         )
-    for name, entry in wanted.items():
+    for name, entry in expected.items():
         header = member_header(archive, name, what)
         if header.shape != entry.shape or header.dtype != dtype:
             raise FileError(

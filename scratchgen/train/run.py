@@ -23,8 +23,7 @@ Steps are counted over an epoch, over a run, and over the life of a model:
     model_steps         steps_before + steps, of the trainer: turns and warm-ups depend on it   (2)
     t of an optimizer   moves of its player in this run; a schedule depends on it
 
-With averages, it is these that are evaluated and that the model has at the end; training itself
-goes on from the weights.
+If weights are averaged, the averages are evaluated, and the model has them at the end.
 """
 
 import math
@@ -102,10 +101,8 @@ class Run(ExplainsKeywords):
         self._slices = batch_slices(n, self.batch_size, self.even_batches)
         self.steps_per_epoch = len(self._slices)
         optimizers = optimizers_by_player(model, optimizer, self.epochs * self.steps_per_epoch)
-        names = model.reported
-        if self.held_out is not None:
-            names = (*names, *map(val, names))
-        self.history = History(names, self.seed)
+        evaluated = () if self.held_out is None else map(val, model.reported)
+        self.history = History((*model.reported, *evaluated), self.seed)
         self.epoch = self.position = 0
         self.is_finished = self._is_in_step = False
         self.losses: dict[str, float] = {}

@@ -31,12 +31,12 @@ def scale_problem(model: Model, x: Any, what: str = "x") -> str:
     """
     if model.bounds() or not model.is_density():
         return ""
-    found = "; ".join(_findings(model, np.asarray(x)))
+    findings = "; ".join(_findings(model, np.asarray(x)))
     (least, most), farthest = model.spreads, model.farthest
     scaled = f", scaled by its {model.scaler}," if model.scaler else ""
-    return found and (
+    return findings and (
         f"{what}{scaled} is off the scale that this {model.kind} learns on, standard deviations of "
-        f"{least:g} to {most:g} around means within {farthest:g} of 0: {found}"
+        f"{least:g} to {most:g} around means within {farthest:g} of 0: {findings}"
     )
 
 
