@@ -91,7 +91,7 @@ def _where_it_is_wrong(gradient: WrongGradient, ingredients: Ingredients) -> Ite
                 cause, f"{text}: there {there.text}", choice_digits, there.n_fitted, there.residual
             )
         elif place.alone:
-            outside = gradient.left(np.where(gradient.wrong, 0.0, gradient.error))
+            outside = gradient.residual_of(np.where(gradient.wrong, 0.0, gradient.error))
             yield Guess(
                 place.cause, text, place.choice_digits, float(gradient.wrong.sum()), outside
             )

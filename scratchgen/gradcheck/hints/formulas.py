@@ -158,7 +158,7 @@ def _compared(
     scale = abs(c) * gradient.size / max(float(np.linalg.norm(target)), 1e-300)
     named = names.name(c, 3 * gradient.floor * min(scale, abs(c)) + 1e-13 * abs(c))
     fitted = c if named is None else named.value
-    return Formula(sums, i, j, weight, c, named, gradient.left(target - fitted * values))
+    return Formula(sums, i, j, weight, c, named, gradient.residual_of(target - fitted * values))
 
 
 def _few_rows(gradient: WrongGradient) -> Array:

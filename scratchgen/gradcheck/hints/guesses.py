@@ -81,7 +81,7 @@ class WrongGradient:
         """The index of each entry, axis by axis: arrays (n,)."""
         return np.unravel_index(self.index.astype(np.intp), self.shape) if self.shape else ()
 
-    def left(self, rest: Array) -> float:
+    def residual_of(self, rest: Array) -> float:
         """|rest| / |E|, for rest (n,) = E - fit."""
         share = float(np.linalg.norm(rest)) / self.size if self.size else math.inf
         return share if math.isfinite(share) else math.inf

@@ -61,7 +61,7 @@ def two_term_guesses(
     gradient = _fewer(gradient)
     sums = next(all_sums(arrays, gradient.shape, dy, elementwise=True))
     off, right = pairs_of_terms(sums, [gradient.error, gradient.numeric], gradient, names)
-    words = "a term of it is wrong inside, or two are"
+    words = "one or two of its terms have a wrong factor"
     guesses = [
         Guess(
             "missing term",

@@ -125,7 +125,11 @@ def fits_axis(gradient: WrongGradient) -> Iterator[Guess]:
             if without(other, ones, group)[0].any() and flat.any():
                 text = f"{has} constant over {listed_axes(axes)}, and {lacks}: a sum or a mean is"
                 yield Guess(
-                    "axis", f"{text} taken over the wrong axis", 1.0, n_fitted, gradient.left(rest)
+                    "axis",
+                    f"{text} taken over the wrong axis",
+                    1.0,
+                    n_fitted,
+                    gradient.residual_of(rest),
                 )
 
 
@@ -138,7 +142,7 @@ def _by_group(
             cause, text, 0.5 + len(basis), len(group), 0.0
         )  # enough numbers to fit anything
     rest, n_fitted = without(gradient.error, basis, group)
-    return Guess(cause, text, 0.5 + len(basis), n_fitted, gradient.left(rest))
+    return Guess(cause, text, 0.5 + len(basis), n_fitted, gradient.residual_of(rest))
 
 
 def without(values: Array, basis: list[Array], group: Array) -> tuple[Array, float]:

@@ -22,7 +22,7 @@ MOST_ROLLS = 40
 
 def fits_zero(gradient: WrongGradient) -> Iterator[Guess]:
     """analytic or numeric is 0."""
-    residual = gradient.left(gradient.analytic)
+    residual = gradient.residual_of(gradient.analytic)
     yield Guess("zero", "it is 0: this path is missing", 0.0, residual=residual)
     if not (abs(gradient.numeric) > gradient.bar).any():
         yield Guess("zero", "it should be 0", 0.5)
@@ -37,7 +37,7 @@ def fits_factor(gradient: WrongGradient, names: NumberNames) -> Iterator[Guess]:
     tolerance = 3 * gradient.floor * gradient.size / square**0.5 + 1e-13 * abs(c)
     named = names.name(c, min(tolerance, 0.5 * abs(c - 1)))
     fitted = c if named is None else named.value
-    residual = gradient.left(gradient.analytic - fitted * gradient.numeric)
+    residual = gradient.residual_of(gradient.analytic - fitted * gradient.numeric)
     if named is None:
         text = f"it is {short(c)} times what it should be"
         yield Guess("factor", text, 1.0, n_fitted=1, residual=residual)
@@ -70,7 +70,9 @@ def fits_whole_numbers(gradient: WrongGradient) -> Iterator[Guess]:
     cuts = (("cut toward 0", np.trunc), ("rounded", np.rint), ("cut down", np.floor))
     for text, cut in cuts:
         text = f"it has whole numbers only: values were {text} to fit into integers"
-        yield Guess("dtype", text, 0.5, residual=gradient.left(gradient.analytic - cut(right)))
+        yield Guess(
+            "dtype", text, 0.5, residual=gradient.residual_of(gradient.analytic - cut(right))
+        )
     largest = float(np.max(abs(right), initial=0))
     name, single = "float32", gradient.analytic.astype(np.float32)
     if np.array_equal(single, gradient.analytic) and abs(gradient.error).max() < 1e-5 * largest:
@@ -89,12 +91,15 @@ def fits_order(gradient: WrongGradient) -> Iterator[Guess]:
             "order",
             f"it is the right gradient {text}",
             1.0,
-            residual=gradient.left((wrong - moved).ravel()),
+            residual=gradient.residual_of((wrong - moved).ravel()),
         )
     rest = np.sort(gradient.analytic) - np.sort(gradient.numeric)
     text = "it has the right numbers, in other places"
     yield Guess(
-        "order", text, log10_binomial(len(rest), len(rest) // 2), residual=gradient.left(rest)
+        "order",
+        text,
+        log10_binomial(len(rest), len(rest) // 2),
+        residual=gradient.residual_of(rest),
     )
 
 

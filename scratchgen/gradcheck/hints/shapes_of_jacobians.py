@@ -33,7 +33,7 @@ def fits_sides(
         along = (jacobians.measured * jacobians.claimed).sum(axis=axis)
         c = np.divide(along, square, out=np.ones_like(along), where=square > jacobians.tolerance**2)
         fit = jacobians.measured * (c[:, None] if axis else c)
-        residual = flat.left((jacobians.claimed - fit).ravel()[flat.index])
+        residual = flat.residual_of((jacobians.claimed - fit).ravel()[flat.index])
         n_fitted = float((abs(jacobians.error) > jacobians.tolerance).any(axis=axis).sum())
         side = "each entry of dy" if axis else "each of its entries"
         text = f"{side} is right up to a factor of its own: such a factor is missing"

@@ -153,4 +153,4 @@ def _compared(
         named = names.name(float(number), min(tolerance, 1e-3 * abs(number)))
         found.append(Formula(sums, i, j, weight, float(number), named, 0.0))
     fitted = np.array([term.named.value if term.named else term.c for term in found])
-    return TwoTerms(found[0], found[1], gradient.left(target - table @ fitted))
+    return TwoTerms(found[0], found[1], gradient.residual_of(target - table @ fitted))
