@@ -37,8 +37,8 @@ from ..kernels.functions import softplus as softplus_of_one
 
 # mypy: disable-error-code="no-untyped-def"
 
-DISCRIMINATOR = "real_score, fake_score, dvalue (N,) -> value, dreal, dfake (N,)"
-GENERATOR = "fake_score, dvalue (N,) -> value, dfake (N,)"
+DISCRIMINATOR = "real_score, fake_score, dvalue (N,) -> value, dreal_score, dfake_score (N,)"
+GENERATOR = "fake_score, dvalue (N,) -> value, dfake_score (N,)"
 
 
 @formula(DISCRIMINATOR)
@@ -106,74 +106,80 @@ def linear_generator_pass(fake_score: Array, dvalue: Array) -> tuple[Array, Arra
 
 
 @loop_of(logistic_pass, weight=8)
-def logistic_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal, dfake):
+def logistic_pass_loop(
+    part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
+):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = softplus_of_one(-real_score[n]) + softplus_of_one(fake_score[n])  # (1)
-        dreal[n] = -dvalue[n] * sigmoid_of_one(-real_score[n])
-        dfake[n] = dvalue[n] * sigmoid_of_one(fake_score[n])
+        dreal_score[n] = -dvalue[n] * sigmoid_of_one(-real_score[n])
+        dfake_score[n] = dvalue[n] * sigmoid_of_one(fake_score[n])
 
 
 @loop_of(least_squares_pass)
-def least_squares_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal, dfake):
+def least_squares_pass_loop(
+    part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
+):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         r, f = real_score[n] - one, fake_score[n]
         value[n] = half * r * r + half * f * f  # (2)
-        dreal[n] = dvalue[n] * r
-        dfake[n] = dvalue[n] * f
+        dreal_score[n] = dvalue[n] * r
+        dfake_score[n] = dvalue[n] * f
 
 
 @loop_of(hinge_pass)
-def hinge_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal, dfake):
+def hinge_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score):
     zero, one = value.dtype.type(0), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         r, f = one - real_score[n], one + fake_score[n]
         value[n] = (zero if r < zero else r) + (zero if f < zero else f)  # (3)
-        dreal[n] = -dvalue[n] if real_score[n] < one else zero
-        dfake[n] = dvalue[n] if fake_score[n] > -one else zero
+        dreal_score[n] = -dvalue[n] if real_score[n] < one else zero
+        dfake_score[n] = dvalue[n] if fake_score[n] > -one else zero
 
 
 @loop_of(wasserstein_pass)
-def wasserstein_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal, dfake):
+def wasserstein_pass_loop(
+    part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
+):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = fake_score[n] - real_score[n]  # (4)
-        dreal[n] = -dvalue[n]
-        dfake[n] = dvalue[n]
+        dreal_score[n] = -dvalue[n]
+        dfake_score[n] = dvalue[n]
 
 
 @loop_of(minimax_generator_pass, weight=4)
-def minimax_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake):
+def minimax_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = -softplus_of_one(fake_score[n])  # (5)
-        dfake[n] = -dvalue[n] * sigmoid_of_one(fake_score[n])
+        dfake_score[n] = -dvalue[n] * sigmoid_of_one(fake_score[n])
 
 
 @loop_of(non_saturating_generator_pass, weight=4)
-def non_saturating_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake):
+def non_saturating_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = softplus_of_one(-fake_score[n])  # (6)
-        dfake[n] = -dvalue[n] * sigmoid_of_one(-fake_score[n])
+        dfake_score[n] = -dvalue[n] * sigmoid_of_one(-fake_score[n])
 
 
 @loop_of(least_squares_generator_pass)
-def least_squares_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake):
+def least_squares_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         f = fake_score[n] - one
         value[n] = half * f * f  # (7)
-        dfake[n] = dvalue[n] * f
+        dfake_score[n] = dvalue[n] * f
 
 
 @loop_of(linear_generator_pass)
-def linear_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake):
+def linear_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = -fake_score[n]  # (8)
-        dfake[n] = -dvalue[n]
+        dfake_score[n] = -dvalue[n]

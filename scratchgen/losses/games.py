@@ -78,8 +78,8 @@ class AdversarialLoss(ExplainsKeywords):
         """
         expect_arrays(self, real_score=real_score, fake_score=fake_score, dvalue=dvalue)
         if of := shared_formula(self.discriminator, self.discriminator_gradients):
-            value, dreal, dfake = of(real_score, fake_score, dvalue)
-            return SimpleNamespace(value=value, real=dreal, fake=dfake)
+            value, dreal_score, dfake_score = of(real_score, fake_score, dvalue)
+            return SimpleNamespace(value=value, real=dreal_score, fake=dfake_score)
         d = self.discriminator_gradients(real_score, fake_score, dvalue)
         value = self.discriminator(real_score, fake_score)
         return SimpleNamespace(value=value, real=d.real, fake=d.fake)
@@ -88,8 +88,8 @@ class AdversarialLoss(ExplainsKeywords):
         """`.value` (N,), and its gradient `.fake` (N,), from fake_score and dvalue (N,)."""
         expect_arrays(self, fake_score=fake_score, dvalue=dvalue)
         if of := shared_formula(self.generator, self.generator_gradients):
-            value, dfake = of(fake_score, dvalue)
-            return SimpleNamespace(value=value, fake=dfake)
+            value, dfake_score = of(fake_score, dvalue)
+            return SimpleNamespace(value=value, fake=dfake_score)
         d = self.generator_gradients(fake_score, dvalue)
         return SimpleNamespace(value=self.generator(fake_score), fake=d.fake)
 
