@@ -1,4 +1,4 @@
-"""A model of every recipe, whatever it needs: what tests of all recipes have in common."""
+"""Small models of every recipe, for the tests that run over all recipes."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from scratchgen.models import RECIPES, Model
 
 
 def needed(recipe: str) -> dict[str, int]:
-    """What has to be said to build a model of that recipe, beside its sizes."""
+    """The settings without a default that the recipe needs, besides its sizes."""
     return {"n_labels": 3} if RECIPES[recipe].needs_labels else {}
 
 
 def small_model(recipe: str, shape: tuple[int, ...], **settings: Any) -> Model:
-    """A model of that recipe, of three classes where it has to have classes."""
+    """A model of that recipe; it has three classes if the recipe needs classes."""
     return RECIPES[recipe](shape, **{**needed(recipe), **settings})
 
 

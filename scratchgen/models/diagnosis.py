@@ -52,12 +52,12 @@ def symptoms(trace: Trace) -> list[str]:
     >>> print(symptoms(model.trace(sg.data.ring(200, rng=0), rng=0))[0])
     encoder.1 ReLU(): 100% of its units are dead, 0 for all 200 examples
     """
-    found: list[str] = []
+    problems: list[str] = []
     for names in trace.passes.values():
-        seen = [(f"{name} {label(trace[name].layer)}", trace[name]) for name in names]
-        broken = list(_broken(seen))
-        found += broken or [*_flat(seen), *_gradients(seen)]
-    return found
+        records = [(f"{name} {label(trace[name].layer)}", trace[name]) for name in names]
+        broken = list(_broken(records))
+        problems += broken or [*_flat(records), *_gradients(records)]
+    return problems
 
 
 def active_latents(mu: Array) -> Array:
@@ -133,18 +133,18 @@ def _spread(x: Array) -> float:
     return float(np.sqrt(x.var(axis=0, dtype=np.float64).sum()))
 
 
-Named = list[tuple[str, LayerRecord]]
+NamedRecords = list[tuple[str, LayerRecord]]
 
 
-def _broken(seen: Named) -> Iterator[str]:
+def _broken(records: NamedRecords) -> Iterator[str]:
     """The first activation, and the first gradient on its way back, with NaN or infinity."""
-    for name, one in seen:
-        if not np.isfinite(one.activation).all():
-            yield f"{name}: {_bad(one.activation)} of its activation is NaN or infinite"
+    for name, record in records:
+        if not np.isfinite(record.activation).all():
+            yield f"{name}: {_bad(record.activation)} of its activation is NaN or infinite"
             break
-    for name, one in reversed(seen):
-        if one.gradient is not None and not np.isfinite(one.gradient).all():
-            yield f"{name}: {_bad(one.gradient)} of its gradient is NaN or infinite"
+    for name, record in reversed(records):
+        if record.gradient is not None and not np.isfinite(record.gradient).all():
+            yield f"{name}: {_bad(record.gradient)} of its gradient is NaN or infinite"
             break
 
 
@@ -152,29 +152,31 @@ def _bad(x: Array) -> str:
     return f"{1 - np.isfinite(x).mean():.1%}"
 
 
-def _flat(seen: Named) -> Iterator[str]:
-    last = seen[-1][1] if seen else None
-    for name, one in seen:
-        share, n = one.flat(), len(one.activation)
+def _flat(records: NamedRecords) -> Iterator[str]:
+    last = records[-1][1] if records else None
+    for name, record in records:
+        share, n = record.flat(), len(record.activation)
         if share is None or share < FLAT:  # (1)
             continue
-        if not isinstance(one.layer, ReLU) and one is not last:
+        if not isinstance(record.layer, ReLU) and record is not last:
             yield f"{name}: {share:.0%} of its numbers are saturated, where its slope is almost 0"
-        if isinstance(one.layer, ReLU) and n >= ENOUGH:
+        if isinstance(record.layer, ReLU) and n >= ENOUGH:
             yield f"{name}: {share:.0%} of its units are dead, 0 for all {n:,} examples"
 
 
-def _gradients(seen: Named) -> Iterator[str]:
+def _gradients(records: NamedRecords) -> Iterator[str]:
     """Whether the gradient is lost on its way from the last layer to the first."""
-    came = [(name, norm(one.gradient)) for name, one in seen if one.gradient is not None]
-    lost = [name for name, size in came if size == 0]
+    sizes = [
+        (name, norm(record.gradient)) for name, record in records if record.gradient is not None
+    ]
+    lost = [name for name, size in sizes if size == 0]
     if lost:
         yield f"{lost[-1]}: its gradient is exactly 0, so that nothing up to there learns"
-    elif came:
-        (first, early), (last, late) = came[0], came[-1]
+    elif sizes:
+        (first, early), (last, late) = sizes[0], sizes[-1]
         ratio = early / late
-        sizes = f"|dL/dy| is {number(late)} at {last}, and {number(early)} at {first}"
+        change = f"|dL/dy| is {number(late)} at {last}, and {number(early)} at {first}"
         if ratio < 1 / RATIO:  # (2)
-            yield f"gradients vanish: {sizes}"
+            yield f"gradients vanish: {change}"
         if ratio > RATIO:  # (3)
-            yield f"gradients explode: {sizes}"
+            yield f"gradients explode: {change}"

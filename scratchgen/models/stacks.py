@@ -41,6 +41,8 @@ OUTPUTS = Registry(
     "scratchgen.models.stacks.OUTPUTS",
     {"linear": (), "sigmoid": (Sigmoid,), "tanh": (Tanh,)},
 )
+LABEL_WIDTH = 16  # learned numbers that represent a label
+NOISE = 0.5  # its standard deviation, for a discriminator of pictures whose slope nothing bounds
 
 
 def option_name(name: str) -> str:
@@ -52,10 +54,6 @@ def named_activations() -> Registry:
     """The classes of sg.nn.ACTIVATIONS by `option_name`."""
     kinds = {option_name(name): kind for name, kind in ACTIVATIONS.items()}
     return Registry("activation", "scratchgen.nn.ACTIVATIONS", kinds)
-
-
-LABEL_WIDTH = 16  # learned numbers that represent a label
-NOISE = 0.5  # its standard deviation, for a discriminator of pictures whose slope nothing bounds
 
 
 @dataclasses.dataclass(frozen=True)

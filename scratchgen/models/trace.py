@@ -119,8 +119,8 @@ class LayerRecord:
         return (name, label(self.layer), mean, std, share, dy, dp)
 
     def __repr__(self) -> str:
-        came = "no gradient" if self.gradient is None else "with its gradient"
-        return f"<{label(self.layer)}: activation {self.activation.shape}, {came}>"
+        gradient = "no gradient" if self.gradient is None else "with its gradient"
+        return f"<{label(self.layer)}: activation {self.activation.shape}, {gradient}>"
 
 
 class Trace(dict[str, LayerRecord]):
@@ -139,7 +139,7 @@ class Trace(dict[str, LayerRecord]):
         self.passes: dict[str, list[str]] = {}
 
     def note(self, player: str, name: str, network: Layer, p: Views, g: Views, tape: Tape) -> None:
-        """Read off `tape` what the Spies of `network` left in a pass of the player's turn."""
+        """Record what the traced layers of `network` noted on `tape` in a pass of the turn."""
         self.turns.setdefault(player, []).append(name)
         self.passes[name] = []
         self._visit(name, network, p, g, tape, self.passes[name])
@@ -168,7 +168,7 @@ class Trace(dict[str, LayerRecord]):
     def table(self, name: str) -> list[str]:
         """The lines of a table of one pass."""
         start = len(name) + 1
-        rows = [self[one].row(one[start:]) for one in self.passes[name]]
+        rows = [self[layer].row(layer[start:]) for layer in self.passes[name]]
         return columns([HEAD, *rows], "<<>>>>>")
 
     def __repr__(self) -> str:
@@ -187,7 +187,7 @@ class Trace(dict[str, LayerRecord]):
 
 
 def label(layer: Layer) -> str:
-    """A layer in a table; one with layers within it by its kind alone, as they have rows too."""
+    """A layer's name in a table: its kind alone if its inner layers have rows of their own."""
     return type(layer).__name__ if layer.children() else str(layer)
 
 
