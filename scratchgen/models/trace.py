@@ -139,7 +139,7 @@ class Trace(dict[str, LayerRecord]):
         self.passes: dict[str, list[str]] = {}
 
     def note(self, player: str, name: str, network: Layer, p: Views, g: Views, tape: Tape) -> None:
-        """Record what the traced layers of `network` noted on `tape` in a pass of the turn."""
+        """Record what the traced layers of `network` wrote on `tape` in a pass of the turn."""
         self.turns.setdefault(player, []).append(name)
         self.passes[name] = []
         self._visit(name, network, p, g, tape, self.passes[name])
