@@ -1,24 +1,18 @@
-"""The house has floors: a file imports only from rooms that docs/floors.md lists before its own.
-
-And docs/reading-order.md, which readers follow from top to bottom, has every file.
-"""
+"""The house has floors: a file imports only from rooms that docs/floors.md lists before its own."""
 
 import ast
 import re
 import sys
+from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from scratchgen import kernels
 from scratchgen.models import MODELS, RECIPES
-from scratchgen.nn import LAYERS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scratchgen"
-ORDER = re.findall(
-    r"^\d+\. `(scratchgen/\S+\.py)`", (ROOT / "docs/reading-order.md").read_text(), re.MULTILINE
-)
 ROOMS = re.findall(r"^\d+\. `(\w+)/`", (ROOT / "docs/floors.md").read_text(), re.MULTILINE)
 FILES = sorted(str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.py"))
 ALONE = {
@@ -63,16 +57,6 @@ def path_of(module: Path) -> str | None:
     return None
 
 
-def test_the_reading_order_names_every_file_once():
-    """But for files of layers, which may go without: nn/__init__.py lists them in their order."""
-    of_layers = {
-        path_of(PACKAGE / "nn" / kind.__module__.split(".")[-1]) for kind in LAYERS.values()
-    }
-    assert sorted(ORDER) == sorted(set(ORDER))
-    assert set(ORDER) <= set(FILES)
-    assert set(FILES) - set(ORDER) <= of_layers
-
-
 def room_of(file: str) -> str:
     """The room of a file; "" for the front door and `python -m scratchgen`."""
     return file.split("/")[1] if file.count("/") > 1 else ""
@@ -96,6 +80,28 @@ def test_a_file_imports_only_from_rooms_below_its_own():
 def test_no_imports_run_in_a_circle():
     ours = {file: imports_of(file) & set(FILES) for file in FILES}
     TopologicalSorter(ours).prepare()  # which raises CycleError
+
+
+SAME_MEANING = {  # stems of several files, which mean the same thing in each room
+    "__init__",
+    "adversarial",  # the game: its formulas, and the model that plays it
+    "description",  # a part in plain words, and back
+    "products",  # of matrices: computed, and timed
+}
+
+
+def test_files_of_one_stem_mean_the_same_thing():
+    stems = Counter(Path(file).stem for file in FILES)
+    assert {stem for stem, n in stems.items() if n > 1} <= SAME_MEANING
+
+
+def test_no_two_files_of_a_room_have_stems_of_one_word():
+    """As `train` and `training`, of which nobody remembers which is which."""
+    endings = ("s", "es", "ing", "er", "ed", "ion")
+    stems = {(room_of(file), Path(file).stem) for file in FILES}
+    for room, stem in stems:
+        for of_word in (stem + end for stem in (stem, stem.removesuffix("e")) for end in endings):
+            assert (room, of_word) not in stems, f"{room}: {stem} and {of_word}"
 
 
 def test_an_optional_package_is_known_to_one_room_or_file():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .formulas import Formula, search
+from .gradient_formulas import Formula, search
 from .guesses import Explanation, Guess, WrongGradient
 from .named_arrays import NamedArray
 from .named_numbers import NumberNames

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...ground.arguments import Array, Shape
-from .formulas import search
+from .gradient_formulas import search
 from .guesses import Guess, WrongGradient
 from .jacobians import Jacobians
 from .named_arrays import NamedArray

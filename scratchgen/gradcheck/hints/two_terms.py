@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ground.arguments import Array
-from .formulas import PAIR, Formula
+from .gradient_formulas import PAIR, Formula
 from .guesses import WrongGradient
 from .named_numbers import NumberNames
 from .ways_to_sum import Sums, Weight, term_values
