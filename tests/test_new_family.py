@@ -130,7 +130,7 @@ WORDS = ["--data", "points.npy", "--out", "run", "--epochs", "2", "--seed", "1"]
 def registered(tmp_path, monkeypatch, points):
     """Both recipes are registered for one test, in an empty folder with points."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", lambda name: False)
     monkeypatch.setattr(Toy, "recipes", {})
     Toy.named("a toy", vectors={"batch_size": 50, "latent": 2})(toy)
     kind = {"ruler": Scaled(0.5)}

@@ -25,7 +25,7 @@ from ..train.scales import scale_advice, scale_problem
 from . import folders
 from .model_options import composed
 from .optimizer_options import chosen_optimizers
-from .report import pictures, say_what_next, to_stdout
+from .training_report import pictures, say_what_next, to_stdout
 from .stopping import Stop
 
 # Options that are settings of a run, and what is taken where a recipe says nothing.

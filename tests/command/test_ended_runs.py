@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("ctrl_c_interrupts")
 def in_a_folder_with_points(tmp_path, monkeypatch, points):
     """And with a folder of its own for temporary files, and without pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", lambda name: False)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     np.save("points.npy", points[:200])
@@ -151,7 +151,7 @@ def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
 
     monkeypatch.setattr(runs, "write_model", interrupted)
     monkeypatch.setattr(
-        "scratchgen.command.report._draw", lambda *_: pytest.fail("pictures are drawn")
+        "scratchgen.command.training_report._draw", lambda *_: pytest.fail("pictures are drawn")
     )
     before = signal.getsignal(number)
     assert train() == 128 + number

@@ -20,7 +20,7 @@ TINY = ["--epochs", "2", "--batch-size", "50", "--hidden", "8", "--latent", "2",
 def data(tmp_path, monkeypatch, pictures_with_labels, points):
     """An empty folder with small data, and no pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", lambda name: False)
     x, labels = pictures_with_labels
     np.savez("pictures.npz", x=x, labels=labels)
     np.save("points.npy", points[:200])
@@ -301,7 +301,7 @@ def test_a_wasserstein_game_that_nothing_bounds_is_noted(capsys):
 
 def test_one_example_is_enough_for_pictures_of_a_run(monkeypatch):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
-    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: True)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", lambda name: True)
     np.save("one.npy", sg.data.digits(1, rng=0))
     assert train("vae", "--batch-size", "1", source="one.npy") == 0
 

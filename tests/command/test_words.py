@@ -29,14 +29,14 @@ TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2"]
 def in_an_empty_folder(tmp_path, monkeypatch, few_digits):
     """And training without pictures, which cost time."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", lambda name: False)
     return tmp_path
 
 
 @pytest.fixture
 def with_pictures(monkeypatch, in_an_empty_folder, coarse):
     """Training ends in its pictures, as it does for users."""
-    monkeypatch.setattr("scratchgen.command.report.is_installed", is_installed)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", is_installed)
 
 
 @pytest.fixture
@@ -443,7 +443,7 @@ def test_ctrl_c_while_pictures_are_drawn_keeps_the_model(data, capsys, monkeypat
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scratchgen.command.report._draw", interrupt)
+    monkeypatch.setattr("scratchgen.command.training_report._draw", interrupt)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 130
     assert "interrupted while drawing; the model is saved" in capsys.readouterr().out
     assert sg.load("run/model.npz").sample(2, rng=0).shape == (2, 2)

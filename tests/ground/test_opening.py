@@ -182,7 +182,7 @@ def test_commands_read_standard_input_and_advise_no_second_reading(
     standard_input, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scratchgen.command.report.is_installed", lambda name: False)
+    monkeypatch.setattr("scratchgen.command.training_report.is_installed", lambda name: False)
     standard_input(npy(POINTS))
     words = "train vae --data - --epochs 1 --hidden 4 --latent 1 --out run --seed 0"
     assert cli.main(words.split()) == 0
