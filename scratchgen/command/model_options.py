@@ -18,7 +18,7 @@ from typing import Any
 from ..ground.errors import OptionError
 from ..ground.parts import MISSING, Registry, option_of, settings_of, with_settings
 from ..models import Recipe
-from ..models.model import family_settings
+from ..models.families import family_settings
 from ..models.stacks import SIZES
 
 Field = dataclasses.Field[Any]

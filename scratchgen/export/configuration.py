@@ -16,7 +16,7 @@ from ..ground.arguments import Array, float_type, nearest, one_of
 from ..ground.errors import DataError, FileError, OptionError, ScratchgenError, cut
 from ..models import MODELS, Model
 from ..models.description import build_networks, describe_model
-from ..models.model import family_settings
+from ..models.families import family_settings
 from ..nn import LAYERS, Network
 from ..nn.network import places
 from .records import plain_log

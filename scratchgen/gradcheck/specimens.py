@@ -28,7 +28,7 @@ from ..ground.arguments import Shape
 from ..kernels import normal_cdf, normal_density, sigmoid, softplus
 from ..losses import LOSSES, R1, GradientPenalty, Penalty
 from ..models import AAE, GAN, IWAE, RECIPES, VAE, Model, Recipe
-from ..models.model import family_settings
+from ..models.families import family_settings
 from ..nn import (
     BatchNorm,
     Dense,

@@ -17,7 +17,7 @@ from .diagnosis import active_latents as active_latents
 from .diagnosis import collapse as collapse
 from .diagnosis import symptoms as symptoms
 from .model import Model as Model
-from .model import family as family
+from .families import family as family
 from .turn import Turn as Turn
 from .recipes import Recipe as Recipe
 from .trace import Trace as Trace

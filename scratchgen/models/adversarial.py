@@ -49,7 +49,8 @@ from ..losses import (
 from ..nn import Network, Sigmoid, Tanh, Tape
 from ..optim import Adam, LinearDecay, Optimizer, RMSProp
 from .compatibility import Bounds, expect_output, fitting_penalty, latent_of
-from .model import Model, family
+from .families import family
+from .model import Model
 from .turn import Turn
 
 __all__ = ["GAN"]

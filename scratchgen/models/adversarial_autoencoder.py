@@ -64,7 +64,7 @@ from ..nn import Activation, Network
 from ..optim import Adam, LinearDecay, Optimizer
 from .autoencoder import Autoencoder
 from .compatibility import expect_output, fitting_penalty
-from .model import family
+from .families import family
 from .stacks import decoder_stack, discriminator_stack, encoder_stack, latent_size
 from .turn import Turn
 

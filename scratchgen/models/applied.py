@@ -7,8 +7,8 @@ Without a scaler both are the same. Whatever takes many examples works on a chun
 it takes little memory beside what it returns.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -25,36 +25,25 @@ from ..ground.arguments import (
 )
 from ..ground.arguments import labels as checked_labels
 from ..ground.errors import DataError, OptionError
-from ..ground.keywords import ExplainsKeywords, explains_keywords
+from ..ground.keywords import explains_keywords
 from ..ground.rng import Rng
-from ..inference.networks import PreparedDecoder, by_chunks
+from ..inference.evaluation import by_chunks
+from ..inference.prepared_decoder import PreparedDecoder
 from ..kernels import standard_normal
-from ..nn import Network, joined_labels
+from ..nn import joined_labels
 from ..nn.layer import Views
 from .compatibility import Bounds, expect_range
+from .families import Declared
 
 
-class Applied(ExplainsKeywords):
-    """The half of Model that users call; model.py has the half that training calls."""
+class Applied(Declared):
+    """The part of Model that users call; model.py has the part that training calls."""
 
-    kind: ClassVar[str]
-    shape: Shape
-    latent: int
     dtype: Any
-    scaler: Any
-
-    @property
-    def networks(self) -> Mapping[str, Network]:
-        """By name."""
-        raise NotImplementedError
 
     @property
     def views(self) -> Views:
         """Windows into the parameters and the state, by name."""
-        raise NotImplementedError
-
-    def parts(self) -> tuple[Any, ...]:
-        """What its objectives call, besides networks."""
         raise NotImplementedError
 
     def check(self, x: Any, what: str = "x") -> Array:

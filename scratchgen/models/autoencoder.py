@@ -34,7 +34,8 @@ from ..losses import importance_weights
 from ..nn import Network
 from ..optim import Adam, Optimizer
 from .compatibility import Bounds, expect_output, latent_of
-from .model import Model, family
+from .families import family
+from .model import Model
 
 
 @family

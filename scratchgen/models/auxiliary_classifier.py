@@ -54,7 +54,7 @@ from ..losses import (
 from ..nn import Activation, joined_labels
 from .adversarial import GAN
 from .compatibility import expect_output
-from .model import family
+from .families import family
 from .stacks import discriminator_stack, generator_stack, noise_for
 from .turn import Turn
 

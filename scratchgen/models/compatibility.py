@@ -1,10 +1,8 @@
 """Checks that the parts of a model fit each other; an error says what does not, and what to do."""
 
-import dataclasses
-import inspect
 import math
-from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, get_origin
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -16,44 +14,6 @@ from ..losses import PENALTIES, Penalty
 from ..nn import Layer, Network, distinct_leaves
 
 Bounds = tuple[float, float, str] | None  # (low, high, reason): what numbers a model can give
-
-
-def expect_free_names(kind: type, taken: Collection[str]) -> None:
-    """OptionError for a new field that a class above has as something else, or that is taken."""
-    above = [base for base in kind.__mro__[1:] if dataclasses.is_dataclass(base)]
-    fields = {name for base in above for name in inspect.signature(base).parameters}
-    for name, annotation in inspect.get_annotations(kind).items():
-        if name in fields or _is_of_class(annotation):
-            continue
-        if name in taken or any(
-            hasattr(base, name) or name in inspect.get_annotations(base) for base in above
-        ):
-            raise OptionError(
-                f"{kind.__name__} declares a field {name!r}, which is something else in every "
-                f"model: take another name, or write {name}: ClassVar for what the class has"
-            )
-
-
-def expect_families(kind: type) -> None:
-    """OptionError where a class changes or adds fields and is no family, so that they are none."""
-    for base in kind.__mro__:
-        if "__dataclass_fields__" in vars(base) or not dataclasses.is_dataclass(base):
-            continue
-        fields = {field.name for field in dataclasses.fields(base)}
-        for name, annotation in inspect.get_annotations(base).items():
-            added = isinstance(vars(base).get(name), dataclasses.Field)
-            if (added or name in fields) and not _is_of_class(annotation):
-                raise OptionError(
-                    f"{base.__name__} declares the field {name!r} and is no family: put @family "
-                    f"above it"
-                )
-
-
-def _is_of_class(annotation: Any) -> bool:
-    """Whether it is a ClassVar; with `from __future__ import annotations` types are text."""
-    if isinstance(annotation, str):
-        return annotation.partition("[")[0].rpartition(".")[2] == "ClassVar"
-    return annotation is ClassVar or get_origin(annotation) is ClassVar
 
 
 def expect_players(players: Any, name: str) -> None:

@@ -15,7 +15,8 @@ from ..ground.arguments import float_type, one_of
 from ..ground.errors import OptionError
 from ..nn import Layer, Network, build, describe
 from . import MODELS
-from .model import Model, network_names
+from .families import network_names
+from .model import Model
 
 
 def describe_model(model: Model) -> dict[str, Any]:

@@ -60,7 +60,8 @@ from ..kernels import add, mean, repeat, scale, scale_rows
 from ..losses import importance_weights
 from ..nn import Activation, distinct_leaves
 from .autoencoder import GaussianAutoencoder
-from .model import Hold, family
+from .families import family
+from .model import Hold
 from .stacks import decoder_stack, encoder_stack, latent_size
 from .turn import Turn
 

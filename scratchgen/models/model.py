@@ -1,76 +1,49 @@
-"""What every model is: networks in one vector, settings, and players that take turns to move.
+"""What a model is to training: networks in one vector, and players that take turns to move them.
 
-A family is a class of models. Its fields are its networks, whose parameters lie side by side in one
-vector, and its settings. Each player moves some of the networks; `minimise` is what it minimises,
-written in the order of the paper. A step of training is, for each player whose turn it is:
+The parameters of all networks lie side by side in one vector. Each player moves some of the
+networks, and `minimise` is what it minimises, written in the order of the paper. A step of training
+is, for each player whose turn it is:
 
     value = model.objective(player, batch, rng, gradient)     value, and gradient += d value
     optimizer.update(theta, gradient.vector, memory)          theta = model.theta(player)
-    model.settle(player, tape)
+    model.settle(player, tape)                                running means and the like
 
-`objective` moves nothing, so that its gradient can be checked: it agrees with finite differences of
-the number that `objective` returns, from the same rng. Two players may move the same network, each
-with a gradient and optimizer moments of its own.
+`objective` moves nothing. So its gradient can be checked against finite differences of the number
+that it returns, from the same rng. Two players may move the same network, each with a gradient and
+optimizer moments of its own.
 """
 
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
-
-import numpy as np
+from typing import Any, ClassVar
 
 from ..data.scaling import Scaler
 from ..ground.arguments import Array, Shape, float_type, one_of
-from ..ground.errors import DataError, KindError, OptionError, ShapeError, cut
+from ..ground.errors import OptionError
 from ..ground.keywords import explains_keywords
-from ..ground.parts import build, check_settings, choose, describe, setting, settings_of
+from ..ground.parts import check_settings
 from ..ground.rng import Rng, generator
-from ..nn import Block, Gradient, Layout, Network, Tape
-from ..nn.block import BLANK
+from ..nn import Block, Gradient, Layout, Tape
 from ..nn.layer import Views
 from ..nn.layout import side_by_side
 from ..optim import Optimizer
 from .applied import Applied
-from .compatibility import (
-    expect_families,
-    expect_free_names,
-    expect_networks,
-    expect_own_layers,
-    expect_players,
-    fitting_scaler,
-)
+from .compatibility import expect_networks, expect_own_layers, expect_players, fitting_scaler
+from .families import expect_families
 from .notebook import model_html
-from .recipes import Recipe
-from .trace import Trace, traced
+from .reported_numbers import reported_arrays, reported_floats
+from .trace import Trace, trace_of
 from .turn import Turn
 
-M = TypeVar("M")
-F = TypeVar("F", bound=Callable[..., Any])
 Hold = Callable[[str, Array], Array]  # (name, x) -> the x of the first call by that name
-NETWORK_NAMES: dict[Any, tuple[str, ...]] = {}  # by family
-COMMON = ("dtype", "rng", "scaler")  # fields of every model, which are no settings of its family
-OF_MODELS = ("shape", "latent", "block", "training_log", "history")  # what they have once built
-
-
-@dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field, setting))
-def family(kind: type[M]) -> type[M]:
-    """Declares a class of models; its fields, in order, are the arguments of its constructor.
-
-    Raises OptionError for a field that has the name of something that every model has.
-    """
-    expect_free_names(kind, taken=OF_MODELS)
-    return dataclasses.dataclass(eq=False, repr=False)(kind)
 
 
 @dataclasses.dataclass(eq=False, repr=False, kw_only=True)
 class Model(Applied):
-    """What all families share.
+    """What all families share, as training sees it; applied.py has the methods for users.
 
-    A family is declared with @family. Its fields of type Network are its networks; all others,
-    except for the three below, are its settings. `players` says who moves which networks,
-    `fit_together` checks that they fit, and `minimise` is what each player minimises.
+    A family (families.py) states its `players`, checks in `fit_together` that its networks fit each
+    other, and computes in `minimise` what each player minimises.
 
     Args:
         dtype: "float32" or "float64".
@@ -83,11 +56,10 @@ class Model(Applied):
         shape, latent: of one example, and the size of z.
         block: the memory of all networks.
         training_log: a record of each call of `fit` so far, as plain numbers and strings.
-        history: the history of the last call of `fit`, or after an interrupt what there is of it:
+        history: the history of the last call of `fit`, or what an interrupted call has left of it:
             name -> one number an epoch. It is not saved.
     """
 
-    kind: ClassVar[str]
     players: ClassVar[Mapping[str, tuple[str, ...]]]  # the networks that each moves, in turn
     # the scale of data on which the default settings learn, by column; see docs/own-data.md
     spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
@@ -97,14 +69,13 @@ class Model(Applied):
     has_likelihood: ClassVar[bool] = False  # p(x|z): sample(noise=True)
     scores: ClassVar[bool] = False  # x -> how real it seems: score
     plays_a_game: ClassVar[bool] = False  # samples against a discriminator: loss, value_of_game
-    recipes: ClassVar[Mapping[str, Recipe]] = {}  # by name, the ways to build one from sizes
 
     dtype: Any = "float32"
     rng: dataclasses.InitVar[Rng] = None
     scaler: Any = None
 
     def minimise(self, turn: Turn) -> dict[str, Array]:
-        """The mathematics of `objective`: the player's number, and its parts, by name, (1,) each.
+        """The number that the player minimises, and then its parts, by name, (1,) each.
 
         turn.batch (N, *shape) is checked, with N at least 1. Noise comes from `turn`, and a number
         that changes during training from `turn.scheduled`.
@@ -120,6 +91,10 @@ class Model(Applied):
         """The players that move in that step, counted from 0."""
         return tuple(self.players)
 
+    def moves(self, player: str, steps: int) -> int:
+        """How often `player` moves in the next `steps` steps of training, by `turns`."""
+        return steps
+
     def optimizers(self, steps: int, learning_rate: float | None = None) -> dict[str, Optimizer]:
         """The optimizers that `fit` uses by default, for the next `steps` steps, by player."""
         raise NotImplementedError
@@ -127,6 +102,32 @@ class Model(Applied):
     def fit_together(self) -> None:
         """Set `shape` and `latent`; an error where the networks and parts do not fit each other."""
         raise NotImplementedError
+
+    def __post_init__(self, rng: Rng) -> None:
+        """Check the parts, and lay the parameters of all networks out in one vector."""
+        self.shape: Shape
+        self.latent: int
+        name, networks = type(self).__name__, self.networks
+        expect_families(type(self))
+        expect_players(self.players, name)
+        expect_networks(networks)
+        check_settings(self)
+        self.fit_together()
+        self.scaler: Scaler | None = fitting_scaler(
+            self.scaler, self.kind, self.shape, self.bounds(), self.is_density()
+        )
+        self.dtype = float_type(self.dtype)
+        expect_own_layers(networks, self.players)
+        moved = [network for names in self.players.values() for network in names]
+        if missing := [network for network in moved if network not in networks]:
+            raise OptionError(
+                f"a player of {name} moves {missing[0]!r}, which is none of its "
+                f"networks, {', '.join(networks)}: declare a field, {missing[0]}: Network"
+            )
+        order = side_by_side(dict.fromkeys([*moved, *networks]), self.players.values())
+        self.block = Block(Layout(**{key: networks[key] for key in order}), self.dtype, rng)
+        self.training_log: list[dict[str, Any]] = []
+        self.history: dict[str, list[float]] = {}
 
     def objective(
         self,
@@ -153,13 +154,16 @@ class Model(Applied):
         batch, rng = self._batch(batch), generator(rng)
         tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
         turn = Turn(self.networks, self.views, player, batch, tape, gradient)
-        tape.reports = as_arrays(self.minimise(turn))
-        tape.parts = as_floats(tape.reports)
+        tape.reports = reported_arrays(self.minimise(turn))
+        tape.parts = reported_floats(tape.reports)
         value: float = next(iter(tape.parts.values()))
         return value
 
     def settle(self, player: str, tape: Tape) -> None:
-        """End the player's step: write into the state what the passes on `tape` learnt about it."""
+        """End the player's step: update states, such as running means, from its passes on `tape`.
+
+        Only passes that were run with settle=True count; see turn.py.
+        """
         for on, name in tape.settling.items():
             self.networks[name].settle(getattr(self.views, name), tape.inner(on))
 
@@ -170,11 +174,6 @@ class Model(Applied):
     def gradient(self, player: str) -> Gradient:
         """Zeros in the layout of `theta(player)`, for gradients to be added into."""
         return self.block.zeros_like(self.players[player])
-
-    @property
-    def networks(self) -> Mapping[str, Network]:
-        """The networks by name, read-only; `model.encoder = ...` replaces one."""
-        return MappingProxyType({name: getattr(self, name) for name in network_names(type(self))})
 
     @property
     def vector(self) -> Array:
@@ -195,58 +194,27 @@ class Model(Applied):
         """Whether every parameter and every number of the state is finite."""
         return self.block.is_finite()
 
-    def __post_init__(self, rng: Rng) -> None:
-        self.shape: Shape
-        self.latent: int
-        networks = self.networks
-        expect_families(type(self))
-        expect_players(self.players, type(self).__name__)
-        expect_networks(networks)
-        check_settings(self)
-        self.fit_together()
-        of = (self.kind, self.shape, self.bounds(), self.is_density())
-        self.scaler: Scaler | None = fitting_scaler(self.scaler, *of)
-        self.dtype = float_type(self.dtype)
-        expect_own_layers(networks, self.players)
-        moved = [name for names in self.players.values() for name in names]
-        if missing := [name for name in moved if name not in networks]:
-            raise OptionError(
-                f"a player of {type(self).__name__} moves {missing[0]!r}, which is none of its "
-                f"networks, {', '.join(networks)}: declare a field, {missing[0]}: Network"
-            )
-        order = side_by_side(dict.fromkeys([*moved, *networks]), self.players.values())
-        layout = Layout(**{name: networks[name] for name in order})
-        self.block = Block(layout, self.dtype, rng)
-        self.training_log: list[dict[str, Any]] = []
-        self.history: dict[str, list[float]] = {}
-
-    def surrogate(self, player: str) -> Callable[[Turn, Hold], Array] | None:
-        """A number whose derivative the gradient is, where on purpose that is not the player's own.
-
-        A function (turn, hold) -> (1,), which draws the noise that `minimise` draws. hold(name, x)
-        returns x as it was at the parameters at which the gradient is taken. None, as for most
-        models, where the gradient is that of the player's number.
-        """
-        return None
-
-    def moves(self, player: str, steps: int) -> int:
-        """How often `player` moves in the next `steps` steps of training, by `turns`."""
-        return steps
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return self.block.layout.size
 
     @property
     def steps_trained(self) -> int:
         """How many steps all calls of `fit` so far have taken, by the training log."""
         return sum(record["steps"] for record in self.training_log if "steps" in record)
 
+    def surrogate(self, player: str) -> Callable[[Turn, Hold], Array] | None:
+        """A number to check the gradient against, if on purpose it is not that of `minimise`.
+
+        A function (turn, hold) -> (1,), which draws the noise that `minimise` draws. hold(name, x)
+        returns x as it was at the parameters at which the gradient is taken. None, as for most
+        models, means the player's own number.
+        """
+        return None
+
     def steps_to_check(self) -> tuple[int | None, ...]:
         """Steps at which to check gradients: None, and others where the objective differs."""
         return (None,)
-
-    def parts(self) -> tuple[Any, ...]:
-        """The settings that objectives call, such as a likelihood, a game or a penalty."""
-        fields = (field for field in family_settings(type(self)) if field.metadata.get("registry"))
-        values = [getattr(self, field.name) for field in fields]
-        return tuple(value for value in values if value is not None)
 
     def objective_text(self, player: str) -> list[str]:
         """What `player` minimises, as lines of mathematics, for `scratchgen explain`."""
@@ -260,133 +228,13 @@ class Model(Applied):
     def trace(self, x: Any, rng: Rng = None, labels: Any = None, training: bool = True) -> Trace:
         """What every layer gives for x (N, *shape), and the gradient that comes back to it.
 
-        One pass of each player's objective, all of x as its batch, in which nothing moves. In the
-        dict that is returned, names are those of the layers, `encoder.0` or, of a layer in a layer,
-        `encoder.2.0`; where a network is passed through more than once, they say in which pass:
-        `discriminator.real.0`, `discriminator.fake.0`, and where several players go back through
-        one of the same name, from the second on whose turn it is: `encoder.generator.0`. A record
-        holds
-
-            .layer                       the layer itself
-            .activation (N, ...)         y, what it gave
-            .gradient (N, ...)           dL/dy for the mean over the batch, or None where nothing
-                                         before that layer learns; in a penalty's pass, dD/dy
-            .parameters, .gradients      by name; gradients are those of the player's number, from
-                                         all its passes, and empty if the layer is another player's
-
-        All arrays are copies. Printed, the dict is a table.
+        Evaluates each player's objective with all of x as its batch, and moves nothing. Trace says
+        how layers are named, and what is recorded of each. Printed, the trace is a table.
 
         Raises ShapeError, KindError or DataError for x that is no data of this model, OptionError
         for a bad rng, or for labels as `check_labels`.
         """
-        x = self.check(x)
-        if not len(x):
-            raise DataError(f"x has shape {x.shape}, no examples: wants at least one")
-        labels, rng = self.check_labels(labels, len(x)), generator(rng)
-        watched = copy.copy(self)
-        for name, network in self.networks.items():
-            setattr(watched, name, traced(network))
-        trace = Trace()
-        for player in self.players:
-            gradient, tape = self.gradient(player), Tape()
-            with np.errstate(under="ignore"):
-                watched.objective(player, x, rng, gradient, tape, training=training, labels=labels)
-            trace.reported[player] = tape.parts
-            for on, name in tape.passes.items():
-                if on not in tape.back:
-                    continue
-                full = on if on == name else f"{name}.{on}"
-                full = f"{full}.{player}" if full in trace.passes else full
-                p, g = getattr(self.views, name), getattr(gradient.views, name, None)
-                trace.note(player, full, getattr(watched, name), p, g, tape.inner(on))
-        return trace
-
-    def settings(self) -> dict[str, Any]:
-        """What a file needs, beside the networks and their arrays, to build the model again."""
-        plain: dict[str, Any] = {}
-        for field in family_settings(type(self)):
-            value, known = getattr(self, field.name), field.metadata.get("registry")
-            plain[field.name] = value if known is None else describe(value, known)
-        return {**plain, "scaler": None if self.scaler is None else self.scaler.settings()}
-
-    @classmethod
-    def from_settings(
-        cls, networks: dict[str, Network], settings: dict[str, Any], dtype: Any
-    ) -> Self:
-        """The model of these `settings()`, with arrays of 0, which the caller fills.
-
-        Raises OptionError where these are the settings of no such model.
-        """
-        wanted = [*(field.name for field in family_settings(cls)), "scaler"]
-        if set(settings) != set(wanted):
-            raise OptionError(
-                f"the settings {cut(', '.join(map(str, settings)))} do not fit: {cls.kind} has "
-                f"{', '.join(wanted)}"
-            )
-        plain = dict(settings)
-        scaler = plain.pop("scaler")
-        for field in family_settings(cls):
-            known = field.metadata.get("registry")
-            if known is not None:
-                plain[field.name] = build(plain[field.name], known)
-        return cls(
-            **networks,
-            **plain,
-            dtype=dtype,
-            rng=BLANK,
-            scaler=None if scaler is None else Scaler(**scaler),
-        )
-
-    @classmethod
-    def named(
-        cls,
-        text: str,
-        like: str = "",
-        fixed: tuple[str, ...] = (),
-        pictures: Mapping[str, Any] | None = None,
-        vectors: Mapping[str, Any] | None = None,
-    ) -> Callable[[F], F]:
-        """Declares a function as a recipe of this family; see recipes.py.
-
-        `like` names another recipe, whose settings are taken too, and its defaults where none is
-        given here.
-        """
-
-        def declare(build: F) -> F:
-            own, name = cls.recipes, build.__name__
-            base = own[like] if like else Recipe(build, cls, text)
-            cls.recipes = {
-                **own,
-                name: Recipe(
-                    build,
-                    cls,
-                    text,
-                    {**base.pictures, **(pictures or {})},
-                    {**base.vectors, **(vectors or {})},
-                    fixed,
-                    base if like else None,
-                ),
-            }
-            return build
-
-        return declare
-
-    def parameter_count(self) -> int:
-        """How many numbers are trained."""
-        return self.block.layout.size
-
-    def __str__(self) -> str:
-        """The model in a line: its parts, and the settings that differ from their defaults."""
-        parts = [f"latent {self.latent}"]
-        for field in family_settings(type(self)):
-            value, words = getattr(self, field.name), field.name.replace("_", " ")
-            registry = field.metadata.get("registry")
-            default = choose(field.default, registry, object) if registry else field.default
-            if value is not None and value != default:
-                shown = f"{value:g}" if isinstance(value, float) else f"{value}"
-                parts.append(f"{words} {shown}")
-        parts += [str(self.scaler)] if self.scaler else []
-        return f"{self.kind} of {self.shape}: {', '.join(parts)}"
+        return trace_of(self, x, rng, labels, training)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the line of `str`, a table of layers, and samples."""
@@ -395,51 +243,3 @@ class Model(Applied):
     def __repr__(self) -> str:
         head = f"{self}, {self.parameter_count():,} parameters"
         return "\n".join([head, *(f"{name}: {net!r}" for name, net in self.networks.items())])
-
-
-def network_names(kind: type[Any]) -> tuple[str, ...]:
-    """The names of a family's networks, which each pass asks for."""
-    if kind not in NETWORK_NAMES:
-        fields = (field for field in settings_of(kind) if _is_network(field.type))
-        NETWORK_NAMES[kind] = tuple(field.name for field in fields)
-    return NETWORK_NAMES[kind]
-
-
-def _is_network(annotation: Any) -> bool:
-    """Whether a field is a network; with `from __future__ import annotations` types are text."""
-    if isinstance(annotation, str):
-        return annotation.rpartition(".")[2] == Network.__name__
-    return annotation is Network
-
-
-def family_settings(kind: type[Model]) -> list[dataclasses.Field[Any]]:
-    """The fields of a family that are its settings."""
-    own = (*network_names(kind), *COMMON)
-    return [field for field in settings_of(kind) if field.name not in own]
-
-
-def as_arrays(reports: Mapping[str, Any]) -> dict[str, Array]:
-    """The numbers that `minimise` returned, floats or arrays, as arrays (1,) by name.
-
-    Raises KindError for what is no number by name, ShapeError where there is more than one by a
-    name.
-    """
-    if not isinstance(reports, Mapping) or not reports:
-        raise KindError(
-            f"minimise gave {cut(repr(reports))}, wants numbers by name, of which the first is "
-            f"what the player minimises"
-        )
-    arrays = {name: np.atleast_1d(number) for name, number in reports.items()}
-    for name, x in arrays.items():
-        if x.dtype.kind not in "biuf":
-            raise KindError(f"minimise gave {name} of type {x.dtype}, wants a real number")
-        if x.shape != (1,):
-            raise ShapeError(
-                f"minimise gave {name} of shape {x.shape}, wants one number: a mean over the batch"
-            )
-    return arrays
-
-
-def as_floats(reports: Mapping[str, Array]) -> dict[str, float]:
-    """Reported numbers, arrays (1,), as floats by the same names."""
-    return {name: float(x[0]) for name, x in reports.items()}

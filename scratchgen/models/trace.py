@@ -13,13 +13,16 @@ runs the layer and notes (1) and (2) on the tape. Views of parameters are trees 
 those of the network serve the copy too.
 """
 
+import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from ..ground.arguments import Array, Shape
-from ..ground.errors import TapeError
+from ..ground.errors import DataError, TapeError
+from ..ground.rng import Rng, generator
 from ..ground.tables import columns, number, paragraph
 from ..nn import Layer, Network, ReLU, Sigmoid, Tanh, Tape, accept
 from ..nn.initialisers import Initial
@@ -90,13 +93,23 @@ def traced(network: Network) -> Network:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LayerRecord:
-    """What one layer did in one pass; every array is a copy."""
+    """What one layer did in one pass; every array is a copy.
+
+    Attributes:
+        layer: the layer itself.
+        activation: y (N, ...).
+        gradient: dL/dy (N, ...), or None where nothing before the layer learns; in the pass of a
+            penalty, dD/dy.
+        parameters: by name.
+        gradients: by name, of the player's number, from all passes of its turn; empty if the player
+            does not move the layer.
+    """
 
     layer: Layer
-    activation: Array  # y (N, ...)
-    gradient: Array | None  # dL/dy (N, ...), or None where it was not computed
+    activation: Array
+    gradient: Array | None
     parameters: dict[str, Array] = field(default_factory=dict)
-    gradients: dict[str, Array] = field(default_factory=dict)  # of the player's whole number
+    gradients: dict[str, Array] = field(default_factory=dict)
 
     def flat(self) -> float | None:
         """The share of (3) or (4); None for other layers."""
@@ -125,6 +138,11 @@ class LayerRecord:
 
 class Trace(dict[str, LayerRecord]):
     """What every layer did, by name: `trace["encoder.1"].activation`; printed, it is a table.
+
+    `encoder.0` is the first layer of the encoder, and `encoder.2.0` a layer within its third. Where
+    a network runs more than once, the name of the pass follows its own: `discriminator.real.0`,
+    `discriminator.fake.0`. Where several players have a pass of the same name, the later ones add
+    the player: `encoder.generator.0`.
 
     Attributes:
         reported: what each player minimised, with its parts: player -> name -> number.
@@ -184,6 +202,31 @@ class Trace(dict[str, LayerRecord]):
                 lines += ["", f"{name}:", *self.table(name)]
             lines.append("")
         return lines[:-1]
+
+
+def trace_of(model: Any, x: Any, rng: Rng, labels: Any, training: bool) -> Trace:
+    """The trace of x (N, *shape) in a model: each player's objective, on a traced copy of it."""
+    x = model.check(x)
+    if not len(x):
+        raise DataError(f"x has shape {x.shape}, no examples: wants at least one")
+    labels, rng = model.check_labels(labels, len(x)), generator(rng)
+    traced_model = copy.copy(model)
+    for name, network in model.networks.items():
+        setattr(traced_model, name, traced(network))
+    trace = Trace()
+    for player in model.players:
+        gradient, tape = model.gradient(player), Tape()
+        with np.errstate(under="ignore"):
+            traced_model.objective(player, x, rng, gradient, tape, training=training, labels=labels)
+        trace.reported[player] = tape.parts
+        for on, name in tape.passes.items():
+            if on not in tape.back:
+                continue
+            title = on if on == name else f"{name}.{on}"
+            title = f"{title}.{player}" if title in trace.passes else title
+            p, g = getattr(model.views, name), getattr(gradient.views, name, None)
+            trace.note(player, title, getattr(traced_model, name), p, g, tape.inner(on))
+    return trace
 
 
 def label(layer: Layer) -> str:

@@ -4,10 +4,12 @@
     dz = turn.backward("decoder", dy)    backward through it, on the same tape, and          (2)
                                         g += dL/dp, if the player moves the decoder
 
-An objective that runs a network more than once names each of these passes, `on="real"` and
-`on="fake"`, and each has its tape. What a pass learns about a network's state, such as the running
-mean of a batch norm, is written only after the player has moved, and only for the passes that were
-run with settle=True.
+An objective that runs a network more than once names each pass, such as `on="real"` and
+`on="fake"`, and each pass has its tape.
+
+To settle a pass is to update the network's state from it, such as the running mean of a batch norm.
+`minimise` only marks passes, with settle=True. They are settled once the player has moved, so that
+computing an objective changes nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +23,7 @@ from ..kernels import standard_normal
 from ..nn import Bound, Gradient, Network, Tape
 from ..nn.layer import Views
 
-SAME: Any = object()  # the default of `labels`: those of the batch
+DEFAULT: Any = object()  # as `labels`: those of the batch; None is no labels
 
 
 class Turn:
@@ -50,10 +52,10 @@ class Turn:
         self._networks, self._views, self._tape = networks, views, tape
         self._g = None if gradient is None else gradient.views
         self._bound: dict[str, Bound] = {}  # by the name of the pass
-        # the name of each pass -> the name of its network:
+        # each maps the name of a pass to the name of its network:
         tape.passes = {}  # all passes
-        tape.back = {}  # those with a backward pass
-        tape.settling = {}  # those run with settle=True
+        tape.back = {}  # passes with a backward pass
+        tape.settling = {}  # passes with settle=True
 
     @property
     def labels(self) -> Array | None:
@@ -62,7 +64,7 @@ class Turn:
         return labels
 
     def expected_labels(self, reason: str) -> Array:
-        """The labels of the batch (N,); TapeError, with the reason to want them, without any."""
+        """The labels of the batch (N,); without labels, TapeError with the reason to need them."""
         labels: Array = self._tape.given("labels", reason)
         return labels
 
@@ -73,34 +75,39 @@ class Turn:
         return rng
 
     def normal(self, *shape: int) -> Array:
-        """Draws of N(0, 1), of that shape."""
+        """Draws of N(0, 1), as an array of `shape`."""
         return standard_normal(self.rng, shape, self.batch.dtype)
 
     def scheduled(self, f: Callable[[int | None], float]) -> Array:
-        """f(step) as an array (1,): a number that changes from step to step; see Tape.number."""
+        """f(step) as an array (1,), for a number that changes from step to step; see Tape."""
         return self._tape.scheduled(f)
 
     def network(
-        self, name: str, on: str = "", settle: bool = False, labels: Array | None = SAME
+        self, name: str, on: str = "", settle: bool = False, labels: Array | None = DEFAULT
     ) -> Bound:
         """A network bound to a new pass, for code that runs it forward and backward itself.
 
-        `on` names the pass, by default like the network. labels (N,) are what its JoinLabels layers
-        join, by default the labels of the batch; for settle see the top of this file.
+        `on` names the pass, by default after the network. Its JoinLabels layers join `labels` (N,),
+        by default the labels of the batch. For settle see the top of this file.
         """
         self._tape.back[on or name] = name
-        return self._opened(name, on or name, settle, labels)
+        return self._bind(name, on or name, settle, labels)
 
     def forward(
-        self, name: str, x: Array, on: str = "", settle: bool = False, labels: Array | None = SAME
+        self,
+        name: str,
+        x: Array,
+        on: str = "",
+        settle: bool = False,
+        labels: Array | None = DEFAULT,
     ) -> Array:
         """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
-        return self._opened(name, on or name, settle, labels).forward(x)  # (1)
+        return self._bind(name, on or name, settle, labels).forward(x)  # (1)
 
     def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
         """(2): dL/dy (N, ...) -> dL/dx, or None without need_dx, through the last pass `on`.
 
-        It may be called more than once for one forward pass: gradients add.
+        It may be called more than once after one forward pass: gradients add.
         """
         on = on or name
         if on not in self._bound:
@@ -111,13 +118,14 @@ class Turn:
         self._tape.back[on] = name
         return self._bound[on].backward(dy, need_dx)  # (2)
 
-    def _opened(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+    def _bind(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
+        """The network bound to a tape of its own, which is noted as the pass `on`."""
         if name not in self._networks:
             one_of(name, self._networks, "network")  # which raises
-        if labels is SAME and on not in self._tape.passes:
+        if labels is DEFAULT and on not in self._tape.passes:
             tape = self._tape.inner(on)
         else:
-            tape = self._tape.inner(on, labels=self.labels if labels is SAME else labels)
+            tape = self._tape.inner(on, labels=self.labels if labels is DEFAULT else labels)
         self._tape.passes[on] = name
         self._tape.settling.pop(on, None)  # an earlier pass of this name no longer counts
         if settle:

@@ -41,7 +41,7 @@ from ..ground.rng import Rng
 from ..kernels import formula, mean
 from ..nn import Activation
 from .autoencoder import GaussianAutoencoder
-from .model import family
+from .families import family
 from .stacks import decoder_stack, encoder_stack, latent_size
 from .turn import Turn
 

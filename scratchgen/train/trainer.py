@@ -18,7 +18,7 @@ from ..ground.errors import DivergedError
 from ..ground.rng import Rng, generator
 from ..kernels import recording
 from ..models import Model
-from ..models.model import as_floats
+from ..models.reported_numbers import reported_floats
 from ..nn import Tape
 from ..optim import MovingAverage, Optimizer
 from ..optim.optimizers import expect_written
@@ -103,7 +103,7 @@ class Trainer:
         """The numbers that the players of the last step minimised, and their parts."""
         parts: dict[str, float] = {}
         for report in self.reports.values():
-            parts |= as_floats(report)
+            parts |= reported_floats(report)
         return parts
 
     def end_step(self) -> None:
@@ -135,7 +135,7 @@ def _report(tape: Tape) -> dict[str, Array]:
     A user's own objective may have put other numbers into tape.parts than `minimise` returned.
     """
     reports: dict[str, Array] = vars(tape).get("reports", {})
-    if reports and as_floats(reports) == tape.parts:
+    if reports and reported_floats(reports) == tape.parts:
         return reports
     return {name: np.array([value]) for name, value in tape.parts.items()}
 

@@ -9,7 +9,7 @@ import pytest
 import scratchgen as sg
 from scratchgen.ground.parts import setting
 from scratchgen.models import Model, family
-from scratchgen.models.model import family_settings, network_names
+from scratchgen.models.families import family_settings, network_names
 from scratchgen.nn import Network
 
 

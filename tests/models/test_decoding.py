@@ -76,7 +76,7 @@ def test_it_follows_the_weights():
 @pytest.mark.parametrize("model", list(models()), ids=str)
 @pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 def test_it_runs_no_python_of_the_layers(model, way, monkeypatch):
-    monkeypatch.setattr("scratchgen.inference.networks.why_not", lambda: "")
+    monkeypatch.setattr("scratchgen.inference.evaluation.why_not", lambda: "")
     with way():
         decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
         wanted = decode(z)
@@ -223,7 +223,7 @@ def test_who_switches_replays_off_may_keep_the_arrays_of_a_pass(replay, monkeypa
         kept.append((y, y.copy()))
         return y
 
-    monkeypatch.setattr("scratchgen.inference.networks.why_not", lambda: "")
+    monkeypatch.setattr("scratchgen.inference.evaluation.why_not", lambda: "")
     monkeypatch.setattr(nn.Dense, "forward", keeping)
     with by_loops():
         model.decode(np.random.default_rng(0).standard_normal((20_000, 3)))

@@ -29,7 +29,8 @@ PLUMBING = {  # files without arithmetic of gradients: memory, names, checks
     "distributions/rows.py", "models/model.py",
     *(f"ground/{name}.py" for name in ("arguments", "errors", "parts", "rng", "versions")),
     *(f"models/{name}.py" for name in (
-        "applied", "compatibility", "description", "turn", "recipes", "stacks", "trace",
+        "applied", "compatibility", "description", "families", "recipes", "reported_numbers",
+        "stacks", "trace", "turn",
     )),
     *(f"kernels/{name}.py" for name in (
         "blocking", "cases", "compiling", "declarations", "digests", "fingerprints", "formulas",

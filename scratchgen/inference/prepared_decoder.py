@@ -1,64 +1,36 @@
-"""Networks outside of training: applied to many examples, or prepared for calls of one size.
-
-    for rows, y in by_chunks(network, p, x, dtype): ...        y = network(x[rows])
+"""A decoder prepared for calls of one size, for programs that embed a model.
 
     decode = model.prepared_decoder(batch=1)
     x = decode(z)                      z (1, latent) -> x (1, *shape)            (1)
     decode(z, out=x)                   the same, written into x                  (2)
 
-Each chunk is computed in the memory of the last one, and so is each call of a prepared decoder,
-unless somebody may be looking: where the source was edited, a debugger follows, or replays are
-switched off, all arrays are new and may be kept.
+Every call works in the memory of the call before it, unless somebody may look at those arrays or
+keep them; see evaluation.py. What a call returns is the caller's.
 
-Any number of threads may share it: each works in memory of its own, and what a call returns is the
-caller's. kernels/prepared.py says how little is left to do in a call. It runs on one thread, by
-loops or by formulas, whichever run when the decoder is made.
+Any number of threads may share a prepared decoder: each works in memory of its own, and starts no
+other threads. Whether it runs loops or formulas is decided when the decoder is made.
+kernels/prepared.py says how little is left to do in a call.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from ..data.scaling import Scaler
-from ..ground.arguments import Array, Shape, array_text, chunks, examples
+from ..ground.arguments import Array, Shape, array_text, examples
 from ..ground.errors import KindError, ShapeError
 from ..kernels.formulas import loops_run, run_by
 from ..kernels.prepared import Prepared
-from ..kernels.trust import asked, is_followed, is_ours, why_not
-from ..kernels.workspaces import Workspace
+from ..kernels.trust import is_ours
 from ..nn import Layer, Network, Tape, distinct_layers
 from ..nn.layer import Views
-
-
-def is_watched() -> bool:
-    """Whether somebody may look at, or keep, the arrays of a pass."""
-    return asked(None) is False or is_followed() or bool(why_not())
-
-
-def by_chunks(
-    network: Network, p: Views, x: Array, labels: Array | None, shape: Shape, dtype: np.dtype[Any]
-) -> Iterator[tuple[slice, Array]]:
-    """A chunk of x (N, ...) at a time: the slice of examples, and what the network gives for it.
-
-    A chunk is of as many examples as `chunks` says for those of `shape`. The next one may be
-    written over what was given for it.
-    """
-    parts, tape = list(chunks(len(x), shape)), Tape()
-    workspace = Workspace() if len(parts) > 1 and not is_watched() else None
-    for rows in parts:
-        tape.begin(training=False, labels=None if labels is None else labels[rows])
-        memory = nullcontext() if workspace is None else workspace.step(rows.stop - rows.start)
-        with memory, np.errstate(under="ignore"):
-            part = np.ascontiguousarray(x[rows], dtype)
-            y = network.forward(p, part, tape)
-        yield rows, y
+from .evaluation import is_watched
 
 
 class PreparedDecoder:
-    """z (batch, latent) -> x (batch, *shape), in memory that is taken once a thread.
+    """z (batch, latent) -> x (batch, *shape), in memory allocated once for each thread.
 
     `Model.prepared_decoder` makes it.
     """
@@ -84,8 +56,8 @@ class PreparedDecoder:
         self._is_ours = not joins_labels and all(map(is_ours, layers))
         self._is_watched = is_watched()
         self._by_loops = loops_run()  # as each thread's pass then is
-        self._mine = threading.local()  # .work: this thread's DecodingPass
-        self._pass()
+        self._of_thread = threading.local()  # .decoding: this thread's DecodingPass
+        self._new_pass()
 
     def __call__(self, z: Any, labels: Any = None, out: Array | None = None) -> Array:
         """The batch of examples for z (batch, latent), numbers of any kind; (1), (2).
@@ -98,14 +70,15 @@ class PreparedDecoder:
         array of the right shape and dtype is not searched for NaN and infinity.
         """
         try:
-            mine: DecodingPass = self._mine.work
+            decoding: DecodingPass = self._of_thread.decoding
         except AttributeError:  # the first call of this thread
-            mine = self._pass()
-        if type(z) is not np.ndarray or z.dtype != mine.z.dtype or z.shape != mine.z.shape:
-            z = self._array(z)
+            decoding = self._new_pass()
+        like = decoding.z
+        if type(z) is not np.ndarray or z.dtype != like.dtype or z.shape != like.shape:
+            z = self._checked(z)
         if self._joins_labels or labels is not None:
-            mine.tape.begin(training=False, labels=self._check_labels(labels, len(z)))
-        x = mine.run(z)
+            decoding.tape.begin(training=False, labels=self._check_labels(labels, len(z)))
+        x = decoding.run(z)
         if out is None:
             return x.copy()
         like = self._like_x
@@ -117,11 +90,11 @@ class PreparedDecoder:
         np.copyto(out, x)
         return out
 
-    def _pass(self) -> "DecodingPass":
-        """This thread's own pass."""
+    def _new_pass(self) -> "DecodingPass":
+        """A pass for this thread alone."""
         z = np.zeros_like(self._like_z)
         with run_by(loops=self._by_loops):
-            self._mine.work = DecodingPass(
+            decoding = DecodingPass(
                 self._network,
                 self._p,
                 z,
@@ -130,8 +103,8 @@ class PreparedDecoder:
                 self._is_ours and not self._is_watched,
                 self._is_watched,
             )
-        mine: DecodingPass = self._mine.work
-        return mine
+        self._of_thread.decoding = decoding
+        return decoding
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise KindError(
@@ -139,8 +112,8 @@ class PreparedDecoder:
             "model.prepared_decoder(batch=...) prepares another"
         )
 
-    def _array(self, z: Any) -> Array:
-        """z as an array of the size that was prepared for, or an error."""
+    def _checked(self, z: Any) -> Array:
+        """z as an array (batch, latent), or an error."""
         like = self._like_z
         z = examples(z, like.shape[1:], like.dtype, "z")
         if z.shape != like.shape:
@@ -152,7 +125,7 @@ class PreparedDecoder:
 
 
 class DecodingPass:
-    """What one thread works in: z, the tape, and the examples."""
+    """One thread's pass through the decoder, with its z, tape and memory."""
 
     def __init__(
         self,
@@ -165,7 +138,7 @@ class DecodingPass:
         is_watched: bool,
     ) -> None:
         self.z, self.tape = z, Tape().begin(training=False)
-        self._passes = list(_passes(network, p, self.tape))
+        self._layers = list(_layers(network, p, self.tape))
         self._reading, self._scaler = reading, scaler
         with np.errstate(under="ignore"):
             p = p if is_replayed else None
@@ -173,26 +146,26 @@ class DecodingPass:
         self._runs_loops_alone = scaler is None and self._decode.runs_loops_alone
 
     def run(self, z: Array) -> Array:
-        """x for z; to be copied before the next run."""
+        """z (batch, latent) -> x (batch, *shape), to be copied before the next run."""
         if self._runs_loops_alone:
             return self._decode(z)
-        with np.errstate(under="ignore"):  # what is too small for a number is 0
+        with np.errstate(under="ignore"):  # numbers too small for the dtype become 0
             x = self._decode(z)
             return x if self._scaler is None else self._scaler.undo(x)
 
     def _layer_by_layer(self, z: Array) -> Array:
         x = z
-        for forward, p, tape in self._passes:
+        for forward, p, tape in self._layers:
             x = forward(p, x, tape)
         return self._reading(x)
 
 
-def _passes(
+def _layers(
     layer: Layer, p: Views, tape: Tape
 ) -> Iterator[tuple[Callable[..., Array], Views, Tape]]:
-    """The forward passes of a network's layers, one after the other, with what each is given."""
+    """The `forward` of each layer of a network in turn, with its parameters and its tape."""
     if not isinstance(layer, Network):
         yield layer.forward, p, tape
         return
     for i, child in enumerate(layer.layers):
-        yield from _passes(child, p[i], tape.inner(i))
+        yield from _layers(child, p[i], tape.inner(i))
