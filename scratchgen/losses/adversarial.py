@@ -42,7 +42,7 @@ GENERATOR = "fake_score, dvalue (N,) -> value, dfake_score (N,)"
 
 
 @formula(DISCRIMINATOR)
-def logistic_pass(
+def logistic_discriminator(
     real_score: Array, fake_score: Array, dvalue: Array
 ) -> tuple[Array, Array, Array]:
     """-log sigmoid(r) - log(1 - sigmoid(f)).
@@ -55,7 +55,7 @@ def logistic_pass(
 
 
 @formula(DISCRIMINATOR)
-def least_squares_pass(
+def least_squares_discriminator(
     real_score: Array, fake_score: Array, dvalue: Array
 ) -> tuple[Array, Array, Array]:
     """Scores should be 1 for real and 0 for fake examples."""
@@ -64,14 +64,16 @@ def least_squares_pass(
 
 
 @formula(DISCRIMINATOR)
-def hinge_pass(real_score: Array, fake_score: Array, dvalue: Array) -> tuple[Array, Array, Array]:
+def hinge_discriminator(
+    real_score: Array, fake_score: Array, dvalue: Array
+) -> tuple[Array, Array, Array]:
     """Scores need not go beyond 1 for real or -1 for fake examples."""
     value = np.maximum(0, 1 - real_score) + np.maximum(0, 1 + fake_score)  # (N,)   (3)
     return value, -dvalue * (real_score < 1), dvalue * (fake_score > -1)  # each (N,)   (3)
 
 
 @formula(DISCRIMINATOR)
-def wasserstein_pass(
+def wasserstein_discriminator(
     real_score: Array, fake_score: Array, dvalue: Array
 ) -> tuple[Array, Array, Array]:
     """Scores should be as high as possible for real examples, and as low for fake ones."""
@@ -79,25 +81,25 @@ def wasserstein_pass(
 
 
 @formula(GENERATOR)
-def minimax_generator_pass(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
+def minimax_generator(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
     """log(1 - sigmoid(f))."""
     return -softplus(fake_score), -dvalue * sigmoid(fake_score)  # (N,), (N,)   (5)
 
 
 @formula(GENERATOR)
-def non_saturating_generator_pass(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
+def non_saturating_generator(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
     """-log sigmoid(f)."""
     return softplus(-fake_score), -dvalue * sigmoid(-fake_score)  # (N,), (N,)   (6)
 
 
 @formula(GENERATOR)
-def least_squares_generator_pass(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
+def least_squares_generator(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
     """Scores should be 1 for fake examples too."""
     return (fake_score - 1) ** 2 / 2, dvalue * (fake_score - 1)  # (N,), (N,)   (7)
 
 
 @formula(GENERATOR)
-def linear_generator_pass(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
+def linear_generator(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
     """Scores should be high for fake examples too: in the hinge and in the Wasserstein game."""
     return -fake_score, -dvalue  # (N,), (N,)   (8)
 
@@ -105,8 +107,8 @@ def linear_generator_pass(fake_score: Array, dvalue: Array) -> tuple[Array, Arra
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@loop_of(logistic_pass, weight=8)
-def logistic_pass_loop(
+@loop_of(logistic_discriminator, weight=8)
+def logistic_discriminator_loop(
     part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
 ):
     start, stop = share_row(value.size, part, parts)
@@ -116,8 +118,8 @@ def logistic_pass_loop(
         dfake_score[n] = dvalue[n] * sigmoid_of_one(fake_score[n])
 
 
-@loop_of(least_squares_pass)
-def least_squares_pass_loop(
+@loop_of(least_squares_discriminator)
+def least_squares_discriminator_loop(
     part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
 ):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
@@ -129,8 +131,10 @@ def least_squares_pass_loop(
         dfake_score[n] = dvalue[n] * f
 
 
-@loop_of(hinge_pass)
-def hinge_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score):
+@loop_of(hinge_discriminator)
+def hinge_discriminator_loop(
+    part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
+):
     zero, one = value.dtype.type(0), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -140,8 +144,8 @@ def hinge_pass_loop(part, parts, real_score, fake_score, dvalue, value, dreal_sc
         dfake_score[n] = dvalue[n] if fake_score[n] > -one else zero
 
 
-@loop_of(wasserstein_pass)
-def wasserstein_pass_loop(
+@loop_of(wasserstein_discriminator)
+def wasserstein_discriminator_loop(
     part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
 ):
     start, stop = share_row(value.size, part, parts)
@@ -151,24 +155,24 @@ def wasserstein_pass_loop(
         dfake_score[n] = dvalue[n]
 
 
-@loop_of(minimax_generator_pass, weight=4)
-def minimax_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
+@loop_of(minimax_generator, weight=4)
+def minimax_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = -softplus_of_one(fake_score[n])  # (5)
         dfake_score[n] = -dvalue[n] * sigmoid_of_one(fake_score[n])
 
 
-@loop_of(non_saturating_generator_pass, weight=4)
-def non_saturating_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
+@loop_of(non_saturating_generator, weight=4)
+def non_saturating_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = softplus_of_one(-fake_score[n])  # (6)
         dfake_score[n] = -dvalue[n] * sigmoid_of_one(-fake_score[n])
 
 
-@loop_of(least_squares_generator_pass)
-def least_squares_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
+@loop_of(least_squares_generator)
+def least_squares_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
@@ -177,8 +181,8 @@ def least_squares_generator_pass_loop(part, parts, fake_score, dvalue, value, df
         dfake_score[n] = dvalue[n] * f
 
 
-@loop_of(linear_generator_pass)
-def linear_generator_pass_loop(part, parts, fake_score, dvalue, value, dfake_score):
+@loop_of(linear_generator)
+def linear_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
     for n in range(start, stop):
         value[n] = -fake_score[n]  # (8)

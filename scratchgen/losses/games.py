@@ -17,14 +17,14 @@ from ..ground.parts import Registry
 from ..kernels import full
 from ..nn.layer import accept
 from .adversarial import (
-    hinge_pass,
-    least_squares_generator_pass,
-    least_squares_pass,
-    linear_generator_pass,
-    logistic_pass,
-    minimax_generator_pass,
-    non_saturating_generator_pass,
-    wasserstein_pass,
+    hinge_discriminator,
+    least_squares_discriminator,
+    least_squares_generator,
+    linear_generator,
+    logistic_discriminator,
+    minimax_generator,
+    non_saturating_generator,
+    wasserstein_discriminator,
 )
 
 Formula = Callable[..., tuple[Array, ...]]  # one of those above: scores, dvalue -> value, gradients
@@ -121,33 +121,33 @@ def of_formulas(
 
 MINIMAX = of_formulas(
     "minimax",
-    logistic_pass,
-    minimax_generator_pass,
+    logistic_discriminator,
+    minimax_generator,
     "-log sigmoid(r) - log(1 - sigmoid(f))",
     "log(1 - sigmoid(f))",
 )
 NON_SATURATING = of_formulas(
     "non_saturating",
-    logistic_pass,
-    non_saturating_generator_pass,
+    logistic_discriminator,
+    non_saturating_generator,
     "-log sigmoid(r) - log(1 - sigmoid(f))",
     "-log sigmoid(f)",
 )
 LEAST_SQUARES = of_formulas(
     "least_squares",
-    least_squares_pass,
-    least_squares_generator_pass,
+    least_squares_discriminator,
+    least_squares_generator,
     "(r - 1)^2 / 2 + f^2 / 2",
     "(f - 1)^2 / 2",
 )
 HINGE = of_formulas(
     "hinge",
-    hinge_pass,
-    linear_generator_pass,
+    hinge_discriminator,
+    linear_generator,
     "max(0, 1 - r) + max(0, 1 + f)",
     "-f",
 )
-WASSERSTEIN = of_formulas("wasserstein", wasserstein_pass, linear_generator_pass, "f - r", "-f")
+WASSERSTEIN = of_formulas("wasserstein", wasserstein_discriminator, linear_generator, "f - r", "-f")
 GAMES = (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
 LOSSES = Registry("game", "scratchgen.losses.LOSSES", {game.name: game for game in GAMES})
 

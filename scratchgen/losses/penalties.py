@@ -66,7 +66,7 @@ def first_of(y: Array) -> Array:
 
 
 @formula("norm, dvalue (N,), weight, target () -> value, factor (N,)")
-def gradient_penalty_pass(
+def gradient_penalty_and_factor(
     norm: Array, dvalue: Array, weight: float, target: float
 ) -> tuple[Array, Array]:
     """norm, the lengths of the slopes, dvalue (N,) -> value (N,), and factor (N,) of u."""
@@ -77,7 +77,7 @@ def gradient_penalty_pass(
 
 
 @formula("norm, dvalue (N,), weight () -> value, factor (N,)")
-def r1_pass(norm: Array, dvalue: Array, weight: float) -> tuple[Array, Array]:
+def r1_and_factor(norm: Array, dvalue: Array, weight: float) -> tuple[Array, Array]:
     """norm, the lengths of the slopes, dvalue (N,) -> value (N,), and factor (N,) of u."""
     return weight / 2 * norm**2, weight * dvalue  # (N,), (N,)   (2), (4)
 
@@ -140,7 +140,7 @@ class GradientPenalty(Penalty):
         return GradientPenalty.value_and_gradient(self, slope, dvalue)[1]
 
     def value_and_gradient(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
-        value, factor = gradient_penalty_pass(norms(slope), dvalue, self.weight, self.target)
+        value, factor = gradient_penalty_and_factor(norms(slope), dvalue, self.weight, self.target)
         return value, scale_rows(slope, factor)  # (N,), (N, ...)   (1), (3)
 
 
@@ -162,7 +162,7 @@ class R1(Penalty):
         return R1.value_and_gradient(self, slope, dvalue)[1]
 
     def value_and_gradient(self, slope: Array, dvalue: Array) -> tuple[Array, Array]:
-        value, factor = r1_pass(norms(slope), dvalue, self.weight)
+        value, factor = r1_and_factor(norms(slope), dvalue, self.weight)
         return value, scale_rows(slope, factor)  # (N,), (N, ...)   (2), (4)
 
 
@@ -270,8 +270,8 @@ def first_of_loop(part, parts, y, first):
             first_n[k] = zero
 
 
-@loop_of(gradient_penalty_pass)
-def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value, factor):
+@loop_of(gradient_penalty_and_factor)
+def gradient_penalty_and_factor_loop(part, parts, norm, dvalue, weight, target, value, factor):
     zero, two = norm.dtype.type(0), norm.dtype.type(2)
     start, stop = share_row(norm.size, part, parts)
     for n in range(start, stop):
@@ -280,8 +280,8 @@ def gradient_penalty_pass_loop(part, parts, norm, dvalue, weight, target, value,
         factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero  # (3)
 
 
-@loop_of(r1_pass)
-def r1_pass_loop(part, parts, norm, dvalue, weight, value, factor):
+@loop_of(r1_and_factor)
+def r1_and_factor_loop(part, parts, norm, dvalue, weight, value, factor):
     half = norm.dtype.type(0.5)
     start, stop = share_row(norm.size, part, parts)
     for n in range(start, stop):

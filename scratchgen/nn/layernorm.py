@@ -187,7 +187,7 @@ def layer_norm_curvature(
 
 
 @loop_of(layer_norm_curvature, weight=4)
-def layer_norm_bend_loop(part, parts, a, u, dk, r, h, k, du, dx, _terms):
+def layer_norm_curvature_loop(part, parts, a, u, dk, r, h, k, du, dx, _terms):
     mine, scale = _terms[part], r.dtype.type(1) / r.dtype.type(u.shape[1])
     top, bottom = share(len(u), part, parts)
     for n in range(top, bottom):
