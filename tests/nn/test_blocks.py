@@ -1,4 +1,4 @@
-"""A block of several networks: where they lie, the windows into them, and networks bound to it."""
+"""A block holds the parameters of several networks in one vector; each network sees its part."""
 
 import copy
 import pickle
@@ -13,8 +13,8 @@ from scratchgen.nn.layout import LINE, side_by_side
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-def three(**changed):
-    """Networks of 8, 9 and 3 numbers."""
+def three_networks(**changed):
+    """Networks with 8, 9 and 3 parameters."""
     networks = {
         "a": Network((3,), Dense(3, 2)),
         "b": Network((2,), BatchNorm(2), Dense(2, 1), Dense(1, 1)),
@@ -24,7 +24,7 @@ def three(**changed):
 
 
 def gaps(layout) -> np.ndarray:
-    """Which numbers of the vector are no parameters, by the entries alone: (P,)."""
+    """Whether each number of the vector belongs to no parameter, judged by the entries: (P,)."""
     is_gap = np.ones(layout.length, bool)
     for entry in layout.entries:
         if entry.trained:
@@ -33,16 +33,16 @@ def gaps(layout) -> np.ndarray:
 
 
 @DTYPES
-def test_every_network_begins_at_a_line_of_the_caches(dtype):
-    block = Block(Layout(**three()), dtype, rng=0)
+def test_every_network_begins_at_a_cache_line(dtype):
+    block = Block(Layout(**three_networks()), dtype, rng=0)
     starts = {name: at.start for name, at in block.layout.slices.items()}
     assert starts == {"a": 0, "b": 16, "c": 32}
     for name in starts:
         assert block.theta((name,)).ctypes.data % 64 == 0
 
 
-def test_zeros_between_networks_are_counted_in_the_length_alone():
-    layout = Layout(**three())
+def test_zeros_between_networks_count_in_the_length_but_not_in_the_size():
+    layout = Layout(**three_networks())
     assert layout.size == 8 + 9 + 3
     assert layout.length == 2 * LINE + 3  # none after the last
     is_gap = gaps(layout)
@@ -53,34 +53,34 @@ def test_zeros_between_networks_are_counted_in_the_length_alone():
     assert block.zeros_like(("b", "c")).vector.size == LINE + 3
 
 
-def test_networks_that_fill_their_lines_have_nothing_between_them():
+def test_networks_that_fill_their_cache_lines_have_no_zeros_between_them():
     layout = Layout(a=Network((3,), Dense(3, 4)), b=Network((4,), Dense(4, 1)))  # 16 and 5
     assert layout.length == layout.size == 21
 
 
-def test_a_network_without_parameters_takes_no_place():
+def test_a_network_without_parameters_takes_no_space():
     layout = Layout(a=Network((3,)), b=Network((3,), Dense(3, 1)), c=Network((1,)))
     assert layout.length == layout.size == 4
     assert layout.span(("a", "c")) == slice(0, 0)
     assert Block(layout, rng=0).theta(("a",)).size == 0
 
 
-def test_the_slice_of_some_networks_is_one_object():
-    block = Block(Layout(**three()), rng=0)
+def test_the_slice_of_the_same_networks_is_the_same_object():
+    block = Block(Layout(**three_networks()), rng=0)
     assert block.theta(("a", "b")) is block.theta(["a", "b"])
     assert block.theta(("a",)) is block.theta(("a",))
     assert np.shares_memory(block.theta(("a", "b")), block.vector)
     assert block.theta(("a", "b")).size == LINE + 9
 
 
-def test_the_slice_of_networks_with_another_between_them_is_refused():
-    block = Block(Layout(**three()), rng=0)
+def test_a_slice_of_networks_that_are_not_neighbours_is_refused():
+    block = Block(Layout(**three_networks()), rng=0)
     with pytest.raises(errors.OptionError, match=r"a and c do not lie.*because b lies"):
         block.theta(("a", "c"))
 
 
-def test_views_of_some_networks_are_windows_into_their_span():
-    block = Block(Layout(**three()), rng=0)
+def test_the_gradient_of_some_networks_has_views_of_these_alone():
+    block = Block(Layout(**three_networks()), rng=0)
     gradient = block.zeros_like(("b", "c"))
     assert not hasattr(gradient.views, "a")
     gradient.views.c[0].b[:] = 7
@@ -90,7 +90,7 @@ def test_views_of_some_networks_are_windows_into_their_span():
     assert np.array_equal(whole.vector[LINE:], gradient.vector)
 
 
-def test_a_layer_of_two_networks_lies_in_the_first():
+def test_the_parameters_of_a_layer_in_two_networks_belong_to_the_first():
     shared = Dense(2, 2)
     layout = Layout(a=Network((2,), shared), b=Network((2,), shared, Dense(2, 1)))
     assert [entry.name for entry in layout.entries] == ["a.0.w", "a.0.b", "b.1.w", "b.1.b"]
@@ -98,41 +98,41 @@ def test_a_layer_of_two_networks_lies_in_the_first():
     assert block.views.a[0] is block.views.b[0]
 
 
-COPIES = {
+WAYS_TO_COPY = {
     "copy": copy.deepcopy,
     "pickle": lambda block: pickle.loads(pickle.dumps(block)),
 }
 
 
 @DTYPES
-@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_a_copy_has_windows_into_its_own_vector_and_state(copied, dtype):
-    networks = three(c=Network((2,), inner := Dense(2, 1), Tied(inner)))
+@pytest.mark.parametrize("copy_of", WAYS_TO_COPY.values(), ids=WAYS_TO_COPY)
+def test_the_views_of_a_copied_block_point_into_its_own_vector_and_state(copy_of, dtype):
+    networks = three_networks(c=Network((2,), inner := Dense(2, 1), Tied(inner)))
     block = Block(Layout(**networks), dtype, rng=0)
-    window, kept = block.theta(("b",)), block.snapshot()
-    other = copied(block)
+    theta, snapshot = block.theta(("b",)), block.snapshot()
+    other = copy_of(block)
     assert np.array_equal(other.vector, block.vector)
     assert other.vector.dtype == dtype
     for x, y in ((other.vector, block.vector), (other.state, block.state)):
         assert not np.shares_memory(x, y)
-    assert not np.shares_memory(other.theta(("b",)), window)
+    assert not np.shares_memory(other.theta(("b",)), theta)
     other.theta(("b",))[:] = 5
     other.views.b[0].mean[:] = 6
     other.views.c[0].w[:] = 7
     assert (other.vector[other.layout.slices["b"]] == 5).all()
     assert (other.state_of("b")[:2] == 6).all()
-    assert (other.views.c[1].w == 7).all()  # what is tied looks there too
-    for before, after in zip(kept, block.snapshot(), strict=True):
+    assert (other.views.c[1].w == 7).all()  # the tied layer sees the same numbers
+    for before, after in zip(snapshot, block.snapshot(), strict=True):
         assert np.array_equal(before, after)
 
 
-# The order of networks.
+# The order of the networks in the vector.
 
 
 @pytest.mark.parametrize(
     ("names", "groups", "order"),
     [
-        ("abc", ["ab", "c"], "abc"),  # as given, where that does
+        ("abc", ["ab", "c"], "abc"),  # unchanged, because it fits
         ("abc", ["ba"], "abc"),
         ("abc", [], "abc"),
         ("abc", [""], "abc"),
@@ -143,7 +143,7 @@ def test_a_copy_has_windows_into_its_own_vector_and_state(copied, dtype):
         ("abcd", ["abc", "cd", "ca"], "bacd"),
     ],
 )
-def test_an_order_is_found_in_which_each_group_lies_side_by_side(names, groups, order):
+def test_networks_are_ordered_so_that_each_group_lies_side_by_side(names, groups, order):
     assert "".join(side_by_side(names, groups)) == order
 
 
@@ -151,13 +151,13 @@ def test_an_order_is_found_in_which_each_group_lies_side_by_side(names, groups, 
     ("names", "groups"),
     [("abc", ["ab", "bc", "ca"]), ("abcd", ["ab", "ac", "ad"])],
 )
-def test_where_no_order_does_it_the_groups_are_named_and_what_to_do(names, groups):
-    words = r"no order of a, b, c.*\(a, b\) and .*let one player move the networks that several"
-    with pytest.raises(errors.OptionError, match=words):
+def test_groups_that_no_order_can_satisfy_are_named_with_advice(names, groups):
+    message = r"no order of a, b, c.*\(a, b\) and .*let one player move the networks that several"
+    with pytest.raises(errors.OptionError, match=message):
         side_by_side(names, groups)
 
 
-# A network that is bound to a block, and the tape of its pass.
+# A network that is bound to its parameters, and the tape of its pass.
 
 
 def bound(gradient=True):
@@ -167,7 +167,7 @@ def bound(gradient=True):
     return block, g, Bound(network, block.views.a, Tape().begin(), g.views.a if gradient else None)
 
 
-def test_a_bound_network_goes_forward_and_back_as_its_layer_does():
+def test_a_bound_network_computes_what_its_layer_computes():
     block, g, d = bound()
     rng = np.random.default_rng(0)
     x, dy, u = (rng.standard_normal(shape) for shape in ((4, 3), (4, 2), (4, 3)))
@@ -178,13 +178,13 @@ def test_a_bound_network_goes_forward_and_back_as_its_layer_does():
     np.testing.assert_allclose(g.views.a[0].b, dy.sum(axis=0), rtol=1e-13)
     assert not g.views.b[0].w.any()
     np.testing.assert_allclose(d.tangent(u), u @ p.w, rtol=1e-13)
-    found = d.tangent_backward(dy, dy)
-    np.testing.assert_allclose(found.x, dy @ p.w.T, rtol=1e-13)
-    np.testing.assert_allclose(found.u, dy @ p.w.T, rtol=1e-13)
+    second = d.tangent_backward(dy, dy)
+    np.testing.assert_allclose(second.x, dy @ p.w.T, rtol=1e-13)
+    np.testing.assert_allclose(second.u, dy @ p.w.T, rtol=1e-13)
     np.testing.assert_allclose(g.views.a[0].w, 2 * x.T @ dy + u.T @ dy, rtol=1e-13)
 
 
-def test_a_bound_network_learns_nothing_where_it_is_not_to():
+def test_a_bound_network_learns_nothing_without_a_gradient_or_without_learn():
     for gradient, learn in ((True, False), (False, True)):
         block, g, d = bound(gradient)
         d.forward(np.ones((4, 3)))
@@ -194,7 +194,7 @@ def test_a_bound_network_learns_nothing_where_it_is_not_to():
         assert d.backward(np.ones((4, 2)), need_dx=False, learn=learn) is None
 
 
-def test_a_part_may_be_given_more_than_the_pass_and_its_own_parts_have_that_too():
+def test_an_inner_tape_may_have_values_of_its_own_and_passes_them_on():
     tape = Tape().begin(training=True, rng=3, labels=1)
     inner, other = tape.inner("fake", labels=2), tape.inner("real")
     assert (inner.labels, inner.inner(0).labels, other.labels, tape.labels) == (2, 2, 1, 1)
@@ -203,7 +203,7 @@ def test_a_part_may_be_given_more_than_the_pass_and_its_own_parts_have_that_too(
     assert (inner.step, inner.inner(0).step, other.step) == (8, 8, 8)
 
 
-def test_what_a_part_was_given_is_forgotten_with_the_pass():
+def test_the_values_of_an_inner_tape_are_forgotten_when_the_next_pass_begins():
     tape = Tape().begin(labels=1)
     inner = tape.inner("fake", labels=2)
     within = inner.inner(0)
@@ -211,7 +211,7 @@ def test_what_a_part_was_given_is_forgotten_with_the_pass():
     assert (inner.labels, within.labels) == (5, 5)
 
 
-def test_a_part_that_is_given_something_anew_forgets_its_notes_and_otherwise_keeps_them():
+def test_an_inner_tape_forgets_its_notes_only_when_it_is_given_new_values():
     tape = Tape().begin(labels=1)
     tape.inner("fake", labels=2).y = "note"
     assert tape.inner("fake") is tape.inner("fake", labels=3)
@@ -223,7 +223,7 @@ def test_a_part_that_is_given_something_anew_forgets_its_notes_and_otherwise_kee
     assert tape.inner("fake", labels=None).labels is None
 
 
-def test_a_layer_that_draws_draws_from_the_rng_that_its_part_was_given():
+def test_a_layer_draws_from_the_rng_of_its_inner_tape():
     network = Network((50,), Dropout(0.5))
     tape = Tape().begin(training=True, rng=np.random.default_rng(0))
     own = tape.inner("own", rng=np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""First weights: their spreads, their bounds, and what cannot be one."""
+"""The first weights have the published variances and bounds, and bad initialisers are refused."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_weights_have_the_published_variance(name):
         ("he_uniform", np.sqrt(6 / N_IN)),
     ],
 )
-def test_uniform_weights_reach_their_bound_and_do_not_pass_it(name, bound):
+def test_uniform_weights_come_close_to_their_bound_and_do_not_exceed_it(name, bound):
     assert 0.99 * bound < np.abs(weights(name)).max() <= bound
 
 
@@ -62,26 +62,26 @@ def test_a_bias_by_fan_in_is_bounded_by_the_inputs_of_its_layer():
 @pytest.mark.parametrize("shape", [(6, 3), (3, 6), (4, 4)])
 def test_orthogonal_weights_keep_lengths(shape):
     w = weights(Orthogonal(gain=2.0), shape)
-    small = w.T @ w if shape[0] >= shape[1] else w @ w.T
-    np.testing.assert_allclose(small, 4 * np.eye(min(shape)), atol=1e-12)
+    smaller_gram = w.T @ w if shape[0] >= shape[1] else w @ w.T
+    np.testing.assert_allclose(smaller_gram, 4 * np.eye(min(shape)), atol=1e-12)
 
 
 def test_orthogonal_matrices_favour_no_sign():
     traces = [
         np.trace(Orthogonal()(np.random.default_rng(seed), (3, 3), (3, 3))) for seed in range(2000)
     ]
-    assert np.mean(traces) == pytest.approx(0, abs=0.1)  # a rotation drawn evenly: mean 0, std 1
+    assert np.mean(traces) == pytest.approx(0, abs=0.1)  # the trace of a random rotation
     assert np.std(traces) == pytest.approx(1, abs=0.1)
 
 
-def test_an_initialiser_given_as_an_object_survives_its_description():
+def test_a_description_keeps_the_settings_of_an_initialiser():
     network = Network((2,), Dense(2, 3, weights=Normal(0.5), bias=Constant(0.1)))
     again = build(json.loads(json.dumps(describe(network))))
     assert again.layers[0].weights == Normal(0.5)
     assert again.layers[0].bias == Constant(0.1)
 
 
-def test_a_function_of_the_users_own_initialises_but_goes_into_no_file():
+def test_a_users_own_function_initialises_weights_but_cannot_be_saved():
     def twos(rng, shape, fans):
         return np.full(shape, 2.0)
 
@@ -90,7 +90,7 @@ def test_a_function_of_the_users_own_initialises_but_goes_into_no_file():
         describe(Dense(2, 2, weights=twos))
 
 
-def test_what_is_no_initialiser_is_refused():
+def test_bad_initialisers_are_refused():
     with pytest.raises(errors.OptionError, match="did you mean 'he_normal'"):
         Dense(2, 2, weights="he_norm")
     with pytest.raises(errors.KindError, match="wants the name of an initialiser"):

@@ -1,4 +1,4 @@
-"""An activation of a user's own is three functions, and says which of them it lacks."""
+"""A user's own activation is three functions; an error names one that is missing."""
 
 from dataclasses import dataclass
 
@@ -24,11 +24,11 @@ class Cube(Activation):
         return 6 * x
 
 
-class Straight(Cube):
+class NoCurvature(Cube):
     curvature = Activation.curvature
 
 
-class Nothing(Activation):
+class Empty(Activation):
     pass
 
 
@@ -37,26 +37,26 @@ def test_three_functions_are_all_that_an_activation_needs():
     assert sg.check_second_order(Cube(), (2, 3)).verdict == "PASS"
 
 
-def test_a_file_can_hold_it_once_it_is_registered(monkeypatch):
+def test_an_activation_can_be_described_only_after_it_is_registered(monkeypatch):
     with pytest.raises(OptionError, match=r"add the class to scratchgen\.nn\.LAYERS"):
         describe(Cube())
     monkeypatch.setitem(sg.nn.LAYERS, "Cube", Cube)
     assert isinstance(build(describe(Cube())), Cube)
 
 
-def test_the_registries_hold_each_class_by_its_name_and_no_base_class():
+def test_registries_name_each_class_after_itself_and_hold_no_base_class():
     assert all(kind.__name__ == name for name, kind in sg.nn.LAYERS.items())
     assert set(sg.nn.ACTIVATIONS) <= set(sg.nn.LAYERS)
     assert not {"Layer", "Activation"} & set(sg.nn.LAYERS)
     assert all(issubclass(kind, Activation) for kind in sg.nn.ACTIVATIONS.values())
 
 
-def test_without_a_curvature_it_is_refused_under_a_gradient_penalty():
-    discriminator = Network((2,), Dense(2, 3), Straight(), Dense(3, 1))
-    with pytest.raises(OptionError, match=r"Straight has no curvature\(x, y\): write it"):
+def test_an_activation_without_curvature_is_refused_under_a_gradient_penalty():
+    discriminator = Network((2,), Dense(2, 3), NoCurvature(), Dense(3, 1))
+    with pytest.raises(OptionError, match=r"NoCurvature has no curvature\(x, y\): write it"):
         sg.models.GAN(Network((2,), Dense(2, 2)), discriminator, penalty="r1", rng=0)
 
 
-def test_a_function_that_is_missing_is_named():
-    with pytest.raises(NotImplementedError, match=r"Nothing has no value\(x\): write it"):
-        Nothing().forward(None, np.ones((2, 3)), Tape().begin())
+def test_an_error_names_the_missing_function():
+    with pytest.raises(NotImplementedError, match=r"Empty has no value\(x\): write it"):
+        Empty().forward(None, np.ones((2, 3)), Tape().begin())

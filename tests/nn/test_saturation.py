@@ -1,7 +1,7 @@
-"""Activations that level off: slope and curvature keep their digits where hardly anything is left.
+"""Where activations level off, slope and curvature are tiny, and still have all their digits.
 
-Wanted values are computed in 60 digits; `atol` is the smallest normal number, below which results
-may be 0.
+The expected values are computed in 60 digits. `atol` is the smallest normal number, because below
+it results may be 0.
 """
 
 from decimal import Decimal, localcontext
@@ -18,7 +18,7 @@ needs_numba = pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no loops to compare"
 )
 FAR = {"float32": [1, 9, 15, 18, 30, 80], "float64": [1, 15, 30, 40, 100, 700]}
-ULPS = 16  # the slope of a curvature's factors, and their roundings
+ULPS = 16  # the roundings of several factors
 
 
 def sigmoid(x):
@@ -26,16 +26,19 @@ def sigmoid(x):
 
 
 def bump(x):
-    """sigmoid'."""
+    """The slope of a sigmoid."""
     return sigmoid(x) * sigmoid(-x)
 
 
-WANTED = {  # slope, and curvature
+EXPECTED = {  # slope and curvature
     "ELU": (
         lambda x: Decimal(1) if x > 0 else x.exp(),
         lambda x: Decimal(0) if x > 0 else x.exp(),
     ),
-    "Tanh": (lambda x: 4 * bump(2 * x), lambda x: 8 * bump(2 * x) * (1 - 2 * sigmoid(2 * x))),
+    "Tanh": (
+        lambda x: 4 * bump(2 * x),
+        lambda x: 8 * bump(2 * x) * (1 - 2 * sigmoid(2 * x)),
+    ),
     "Sigmoid": (bump, lambda x: bump(x) * (1 - 2 * sigmoid(x))),
     "Softplus": (sigmoid, bump),
     "SiLU": (
@@ -47,38 +50,38 @@ WANTED = {  # slope, and curvature
 
 @pytest.mark.parametrize("way", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("dtype", FAR)
-@pytest.mark.parametrize("kind", sorted(WANTED))
-def test_slopes_and_curvatures_keep_their_digits_far_out(kind, dtype, way):
+@pytest.mark.parametrize("kind", sorted(EXPECTED))
+def test_slopes_and_curvatures_keep_their_digits_far_from_0(kind, dtype, way):
     x = np.array([[sign * far for far in FAR[dtype] for sign in (1, -1)]], dtype)
-    layer, tape, one = getattr(nn, kind)(), Tape().begin(training=True), np.ones_like(x)
+    layer, tape, ones = getattr(nn, kind)(), Tape().begin(training=True), np.ones_like(x)
     with way():
         layer.forward(None, x, tape)
-        slope = layer.backward(None, one, tape)
-        layer.tangent(None, one, tape)
-        curvature = layer.tangent_backward(None, 0 * one, one, tape).x
+        slope = layer.backward(None, ones, tape)
+        layer.tangent(None, ones, tape)
+        curvature = layer.tangent_backward(None, 0 * ones, ones, tape).x
     with localcontext() as context:
         context.prec = 60
-        wanted = [[float(f(Decimal(float(a)))) for a in x[0]] for f in WANTED[kind]]
-    close = {"rtol": ULPS * np.finfo(dtype).eps, "atol": np.finfo(dtype).tiny}
-    np.testing.assert_allclose(slope[0], wanted[0], **close)
-    np.testing.assert_allclose(curvature[0], wanted[1], **close)
+        slopes, curvatures = [[float(f(Decimal(float(a)))) for a in x[0]] for f in EXPECTED[kind]]
+    tolerance = {"rtol": ULPS * np.finfo(dtype).eps, "atol": np.finfo(dtype).tiny}
+    np.testing.assert_allclose(slope[0], slopes, **tolerance)
+    np.testing.assert_allclose(curvature[0], curvatures, **tolerance)
 
 
 @pytest.mark.parametrize("way", [pytest.param(by_loops, marks=needs_numba), by_formulas])
 @pytest.mark.parametrize("layer", [kind() for kind in nn.ACTIVATIONS.values()], ids=str)
-def test_slopes_and_curvatures_far_out_in_float32_are_those_of_float64(layer, way):
-    """A slope computed from a y that has rounded to its limit would have no digits left there."""
+def test_slopes_and_curvatures_far_from_0_are_the_same_in_float32_and_float64(layer, way):
+    """A slope computed from a y that was rounded to its limit would have no correct digit."""
     x = np.array([[sign * far for far in (1, 5, 9, 12) for sign in (1, -1)]])
-    found = []
+    results = []
     for dtype in ("float32", "float64"):
         tape, ones = Tape().begin(training=True), np.ones_like(x, dtype)
         with way():
             layer.forward(None, x.astype(dtype), tape)
             slope = layer.tangent(None, ones, tape)
             curvature = layer.tangent_backward(None, 0 * ones, ones, tape).x
-        found.append((slope, curvature))
-    for single, double in zip(*found, strict=True):
-        np.testing.assert_allclose(single, double, rtol=1e-4, atol=np.finfo("float32").tiny)
+        results.append((slope, curvature))
+    for in_float32, in_float64 in zip(*results, strict=True):
+        np.testing.assert_allclose(in_float32, in_float64, rtol=1e-4, atol=np.finfo("float32").tiny)
 
 
 def test_an_elu_is_not_flat_at_minus_20_in_float32():

@@ -1,7 +1,8 @@
-"""Gradients that cancel leave exactly nothing: each is summed first, and then added once.
+"""Gradients that cancel leave exactly 0, because each is summed first and then added as a whole.
 
-In the Wasserstein game real examples weigh -1/N and fake ones 1/N, so that the gradient of the last
-bias of a critic is 0. Were it 3e-8, always of one sign, Adam would take whole steps along it.
+In the Wasserstein game the weight of a real example is -1/N, and that of a fake example 1/N, so the
+gradient of the last bias of a critic is 0. If it were 3e-8, always with the same sign, Adam would
+take whole steps along it.
 """
 
 from types import SimpleNamespace
@@ -33,12 +34,12 @@ LAYERS = [
 ]
 
 
-def cancelled(layer, x, dy, tape, cleared=False):
-    """The gradients that two passes leave, of which the second is given -dy."""
-    others = {"of": layer.of} if isinstance(layer, nn.Tied) else {}
-    block = Block(Layout(it=layer, **others), x.dtype, rng=0)
+def sum_of_opposite_gradients(layer, x, dy, tape, clears=False):
+    """The gradient after one backward pass with dy and another with -dy."""
+    networks = {"of": layer.of} if isinstance(layer, nn.Tied) else {}
+    block = Block(Layout(it=layer, **networks), x.dtype, rng=0)
     gradient = block.zeros_like()
-    if cleared:
+    if clears:
         gradient.vector[:] = 7
         gradient.clear()
     layer.forward(block.views.it, x, tape)
@@ -51,19 +52,19 @@ def cancelled(layer, x, dy, tape, cleared=False):
 @each_dtype
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 @given(st.sampled_from([1, 20, 64, 65, 130]), st.booleans(), st.integers(0, 2**32))
-def test_gradients_of_s_and_minus_s_leave_nothing(way, dtype, layer, n, cleared, seed):
+def test_gradients_of_dy_and_of_minus_dy_cancel_exactly(way, dtype, layer, n, clears, seed):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 6)).astype(dtype)
     dy = rng.standard_normal((n, *layer.out_shape((6,)))).astype(dtype)
     tape = Tape().begin(training=True, labels=rng.integers(0, 3, n))
     with way():
-        assert not cancelled(layer, x, dy, tape, cleared).any()
+        assert not sum_of_opposite_gradients(layer, x, dy, tape, clears).any()
 
 
 @both_ways
 @each_dtype
 @given(
-    st.one_of(st.integers(1, 40), st.sampled_from([128, 257, 520])),  # examples: sums over these
+    st.one_of(st.integers(1, 40), st.sampled_from([128, 257, 520])),  # examples: the terms of a sum
     st.one_of(st.integers(1, 70), st.just(300)),
     st.one_of(st.integers(1, 70), st.just(300)),
     st.integers(1, 3),
@@ -72,18 +73,19 @@ def test_gradients_of_s_and_minus_s_leave_nothing(way, dtype, layer, n, cleared,
 @example(520, 300, 40, 2, 0)
 @example(257, 1, 300, 2, 0)
 @example(257, 300, 1, 2, 0)
-def test_so_it_is_for_products_of_any_size_on_any_number_of_threads(
-    way, dtype, n, i, o, threads, seed
+def test_gradients_of_products_cancel_exactly_at_any_size_on_any_number_of_threads(
+    way, dtype, n, n_in, n_out, threads, seed
 ):
     rng = np.random.default_rng(seed)
-    x, dy = rng.standard_normal((n, i)).astype(dtype), rng.standard_normal((n, o)).astype(dtype)
+    x = rng.standard_normal((n, n_in)).astype(dtype)
+    dy = rng.standard_normal((n, n_out)).astype(dtype)
+    layer, tape = nn.Dense(n_in, n_out), Tape().begin(training=True)
     with way(), sg.threads(threads):
-        assert not cancelled(nn.Dense(i, o), x, dy, Tape().begin(training=True)).any()
+        assert not sum_of_opposite_gradients(layer, x, dy, tape).any()
 
 
 @both_ways
-def test_so_it_is_in_second_order(way):
-    """What a penalty adds for v and for -v."""
+def test_gradients_of_second_order_cancel_exactly(way):
     layer, rng = nn.LayerNorm(6), np.random.default_rng(0)
     x, u, dy, dv = (rng.standard_normal((70, 6)).astype("float32") for _ in range(4))
     block, tape = Block(Layout(it=layer), rng=0), Tape().begin(training=True)
@@ -92,7 +94,7 @@ def test_so_it_is_in_second_order(way):
         layer.forward(block.views.it, x, tape)
         layer.tangent(block.views.it, u, tape)
         for sign in (1, -1):
-            # dv first, by itself: its sum and that of dy are added one after the other
+            # dv by itself, because a pass adds the sum for dv and the sum for dy separately
             layer.tangent_backward(block.views.it, 0 * dy, sign * dv, tape, gradient.views.it)
         for sign in (1, -1):
             layer.tangent_backward(block.views.it, sign * dy, 0 * dv, tape, gradient.views.it)
@@ -100,7 +102,7 @@ def test_so_it_is_in_second_order(way):
 
 
 @both_ways
-def test_a_layers_gradients_are_still_added_to_what_is_there(way):
+def test_a_layer_adds_its_gradients_to_those_of_earlier_passes(way):
     layer = nn.Dense(2, 1)
     p = SimpleNamespace(w=np.zeros((2, 1)), b=np.zeros(1))
     g = SimpleNamespace(w=np.array([[1.0], [2.0]]), b=np.array([3.0]))

@@ -1,4 +1,4 @@
-"""Second order: the tangent of every layer, and the way back through it."""
+"""Second order: the tangent of every layer, and the backward pass through it."""
 
 import math
 
@@ -26,19 +26,19 @@ from scratchgen.nn import (
 )
 
 each_kind = pytest.mark.parametrize("kind", kinds_with_tangent)
-MOST = 12  # numbers of an example: the more, the nearer two that Maxout compares
+MOST = 12  # numbers in an example: among more, Maxout would compare numbers too near each other
 
 
 def with_tangent(kinds):
-    """Layers of these kinds, without networks in which a batch norm stands."""
+    """Layers of these kinds, but no network that contains a batch norm."""
     return own_layers(kinds).filter(lambda layer: not layer[0].why_no_tangent())
 
 
 @each_kind
 @of_each_kind
 @given(data=st.data())
-def test_the_tangent_and_the_way_back_through_it_are_derivatives(kind, data):
-    """Of forward alone, too: mixed differences of values, and a Hessian that is symmetric."""
+def test_tangent_and_tangent_backward_are_derivatives_of_forward(kind, data):
+    """By mixed differences of the values of forward, and by a Hessian that must be symmetric."""
     small = with_tangent([kind]).filter(lambda layer: math.prod(layer[1]) <= MOST)
     case = data.draw(layer_cases(small, batches=(2, 1), scales=(1.0,)))
     passes(sg.check_second_order(case.layer, case.x, seed=case.seed))
@@ -59,12 +59,12 @@ def test_a_short_batch_on_a_used_tape_gives_what_a_fresh_tape_gives(kind, data, 
 @each_kind
 @of_each_kind
 @given(data=st.data(), n=examples, seed=seeds)
-def test_without_need_of_dx_the_gradients_of_parameters_are_the_same_and_add(kind, data, n, seed):
+def test_tangent_backward_without_dx_adds_the_same_parameter_gradients(kind, data, n, seed):
     case = Case(data.draw(with_tangent([kind])), n, seed)
-    *_, wanted = case.second_gradients()
+    *_, expected = case.second_gradients()
     dx, du, vector = case.second_gradients(before=1, need_dx=False)
     assert dx is du is None
-    np.testing.assert_allclose(vector, wanted + 1, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(vector, expected + 1, rtol=1e-12, atol=1e-12)
 
 
 @given(with_tangent(kinds_with_tangent), examples, seeds)
@@ -84,7 +84,7 @@ def test_every_layer_but_batch_norm_has_a_tangent(name):
     assert LAYERS[name].tangent is not Layer.tangent
 
 
-def test_batch_norm_refuses_a_tangent_and_says_why_also_from_within():
+def test_batch_norm_refuses_a_tangent_with_a_reason_even_inside_other_layers():
     network = Network((3,), Dense(3, 3), Residual(Network((3,), ReLU(), BatchNorm(3))))
     assert "mixes the examples" in network.why_no_tangent()
     assert "LayerNorm(3)" in network.why_no_tangent()
@@ -97,7 +97,7 @@ def test_batch_norm_refuses_a_tangent_and_says_why_also_from_within():
         network.tangent(block.views.it, np.ones((2, 3), np.float32), tape)
 
 
-def test_a_layer_of_the_users_own_without_a_tangent_is_told_what_to_write():
+def test_the_error_of_a_users_layer_without_a_tangent_says_what_to_write():
     class Mine(Layer):
         pass
 
