@@ -211,9 +211,7 @@ def test_a_layer_that_does_not_fit_its_input_names_one_that_would():
 def test_input_that_is_no_array_of_floats_is_refused_with_advice(kind, dtype, data):
     case = Case(data.draw(own_layers([kind])), n=2, seed=0)
     x, tape = case.x, Tape().begin(training=True, rng=np.random.default_rng(0), labels=case.labels)
-    message = (
-        rf"got x of shape .*, {dtype}, wants an array of float32 or float64, as its parameters"
-    )
+    text = rf"got x of shape .*, {dtype}, wants an array of float32 or float64, as its parameters"
     with pytest.raises(errors.KindError, match=text + r" are: .* np\.asarray\(x, 'float32'\)"):
         case.layer.forward(case.p, x.astype(dtype), tape)
     with pytest.raises(errors.KindError, match="wants an array of float32 or float64"):
