@@ -12,7 +12,6 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, losses, nn
-from scratchgen.gradcheck import specimens
 from scratchgen.gradcheck.library.layer_points import layer_points
 from scratchgen.gradcheck.library.points import draw_labels, spread
 from scratchgen.kernels.cases import case
@@ -23,6 +22,9 @@ from scratchgen.kernels.formulas import by_formulas, by_loops
 EITHER_WAY = pytest.mark.parametrize("way", [by_loops, by_formulas])
 IN_BOTH_FLOATS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 KERNELS = all_kernels()
+
+LIKELIHOODS = distributions.LIKELIHOODS.examples()
+OPTIMIZERS = sg.optim.OPTIMIZERS.examples()
 
 
 def unaligned(x: np.ndarray) -> np.ndarray:
@@ -116,9 +118,9 @@ def test_a_layer_does_the_same_with_foreign_arrays(name, dtype, way):
 
 @EITHER_WAY
 @IN_BOTH_FLOATS
-@pytest.mark.parametrize("name", sorted(specimens.ALL_LIKELIHOODS))
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
 def test_a_likelihood_does_the_same_with_foreign_arrays(name, dtype, way):
-    likelihood, rng = specimens.ALL_LIKELIHOODS[name], np.random.default_rng(0)
+    likelihood, rng = LIKELIHOODS[name], np.random.default_rng(0)
     x = rng.integers(0, 2, (3, 4)).astype(dtype)
     raw = rng.standard_normal((3, *likelihood.raw_shape((4,)))).astype(dtype)
     dvalue = rng.standard_normal(3).astype(dtype)
@@ -150,7 +152,7 @@ def test_games_and_penalties_do_the_same_with_foreign_arrays(dtype, way):
             d = game.discriminator_pass(change(real), change(fake), change(dvalue))
             g = game.generator_pass(change(fake), change(dvalue))
             found += [d.value, d.real, d.fake, g.value, g.fake]
-        for penalty in (losses.GradientPenalty(), losses.R1()):
+        for penalty in losses.PENALTIES.examples().values():
             points = (change(x), change(made), np.random.default_rng(1))
             found.append(penalty.points(*points))
             found += penalty.value_and_gradient(change(slope), change(dvalue))
@@ -167,9 +169,9 @@ def test_games_and_penalties_do_the_same_with_foreign_arrays(dtype, way):
 
 @EITHER_WAY
 @IN_BOTH_FLOATS
-@pytest.mark.parametrize("name", sorted(specimens.ALL_OPTIMIZERS))
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_an_optimizer_walks_the_same_way_on_foreign_vectors(name, dtype, way):
-    optimizer, average = specimens.ALL_OPTIMIZERS[name], sg.optim.MovingAverage(0.5)
+    optimizer, average = OPTIMIZERS[name], sg.optim.MovingAverage(0.5)
     rng = np.random.default_rng(0)
     start, gradient = (rng.standard_normal(7).astype(dtype) for _ in range(2))
 

@@ -1,30 +1,33 @@
-"""Distributions: draws, log-densities and divergences, each with its gradients."""
+"""Distributions: draws, log-densities and divergences, each with its gradients.
 
-from . import bernoulli, categorical, gaussian, importance_draws
-from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
-from .likelihoods import Bernoulli, Categorical, Likelihood, log_prob_and_gradient
-from .named import LIKELIHOODS, likelihood_for
-from .priors import PRIORS, Prior, Ring, StandardNormal, Uniform, drawn
+A likelihood or a prior is one line here, and one file, which has its mathematics and the settings
+at which it is checked.
+"""
 
-__all__ = [
-    "LIKELIHOODS",
-    "PRIORS",
-    "Bernoulli",
-    "Categorical",
-    "FixedGaussian",
-    "Gaussian",
-    "Likelihood",
-    "MeanSquaredError",
-    "Prior",
-    "Ring",
-    "SharedGaussian",
-    "StandardNormal",
-    "Uniform",
-    "bernoulli",
-    "categorical",
-    "drawn",
-    "gaussian",
-    "importance_draws",
-    "likelihood_for",
-    "log_prob_and_gradient",
-]
+from ..ground.parts import parts_in  # noqa: I001 # likelihoods and priors in the order of their lists
+
+from .likelihoods import Bernoulli as Bernoulli
+from .likelihoods import Categorical as Categorical
+from .gaussian_likelihoods import FixedGaussian as FixedGaussian
+from .gaussian_likelihoods import MeanSquaredError as MeanSquaredError
+from .gaussian_likelihoods import SharedGaussian as SharedGaussian
+from .gaussian_likelihoods import Gaussian as Gaussian
+
+from .priors import StandardNormal as StandardNormal
+from .priors import Uniform as Uniform
+from .priors import Ring as Ring
+
+from . import bernoulli as bernoulli
+from . import categorical as categorical
+from . import gaussian as gaussian
+from . import importance_draws as importance_draws
+from .likelihoods import Likelihood as Likelihood
+from .likelihoods import log_prob_and_gradient as log_prob_and_gradient
+from .named import LIKELIHOODS as LIKELIHOODS
+from .named import likelihood_for as likelihood_for
+from .priors import PRIORS as PRIORS
+from .priors import Prior as Prior
+from .priors import drawn as drawn
+
+LIKELIHOODS.update(parts_in(vars(), Likelihood))
+PRIORS.update(parts_in(vars(), Prior))

@@ -13,7 +13,7 @@ The densities, with their gradients, are in gaussian_scores.py.
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -108,6 +108,10 @@ class FixedGaussian(_OneVariance):
     name: ClassVar[str] = "gaussian_fixed"
     formula: ClassVar[str] = "x_j ~ N(raw_j, variance)"
 
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.3),)
+
     def variance_for(self, shape: Shape) -> float:
         return self.variance
 
@@ -148,6 +152,10 @@ class SharedGaussian(_Normal):
     name: ClassVar[str] = "gaussian_shared"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s) + least_variance), (mu, s) = raw"
 
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.02),)
+
     def raw_shape(self, shape: Shape) -> Shape:
         """D means and one s in a row."""
         return (math.prod(shape) + 1,)
@@ -175,6 +183,10 @@ class Gaussian(_Normal):
     least_variance: float = setting(1e-6, variance_above_0, LEAST_TEXT)
     name: ClassVar[str] = "gaussian"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s_j) + least_variance), (mu, s) = raw"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.05),)
 
     def raw_shape(self, shape: Shape) -> Shape:
         """mu and s, side by side in the last axis."""

@@ -7,7 +7,7 @@ These numbers are called raw. The Gaussian likelihoods are in gaussian_likelihoo
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -132,6 +132,10 @@ class Categorical(Likelihood):
     name: ClassVar[str] = "categorical"
     formula: ClassVar[str] = "x_j ~ Categorical(softmax(raw_j))"
     is_density: ClassVar[bool] = False
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(4),)
 
     def raw_shape(self, shape: Shape) -> Shape:
         """A logit for each number and class."""

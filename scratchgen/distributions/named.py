@@ -3,20 +3,10 @@
 from ..ground.arguments import Shape, is_picture
 from ..ground.errors import OptionError
 from ..ground.parts import Registry, choose
-from .gaussian_likelihoods import FixedGaussian, Gaussian, MeanSquaredError, SharedGaussian
+from .gaussian_likelihoods import Gaussian
 from .likelihoods import Bernoulli, Categorical, Likelihood
 
-KINDS: tuple[type[Likelihood], ...] = (
-    Bernoulli,
-    Categorical,
-    FixedGaussian,
-    MeanSquaredError,
-    SharedGaussian,
-    Gaussian,
-)
-LIKELIHOODS = Registry(
-    "likelihood", "scratchgen.distributions.LIKELIHOODS", {kind.name: kind for kind in KINDS}
-)
+LIKELIHOODS = Registry("likelihood", "scratchgen.distributions.LIKELIHOODS")  # see __init__.py
 
 
 def likelihood_for(choice: str | Likelihood | None, shape: Shape) -> Likelihood:

@@ -115,11 +115,7 @@ class Ring(Prior):
         return np.pad(circle, ((0, 0), (0, latent - 2)))  # (M, latent)   (3)
 
 
-PRIORS = Registry(
-    "prior",
-    "scratchgen.distributions.PRIORS",
-    {kind.name: kind for kind in (StandardNormal, Uniform, Ring)},
-)
+PRIORS = Registry("prior", "scratchgen.distributions.PRIORS")  # see __init__.py
 
 
 def drawn(prior: Prior, rng: np.random.Generator, n: int, latent: int, dtype: Any) -> Array:

@@ -1,9 +1,9 @@
 """The certificate is a report on the gradients of everything in the library.
 
 It checks layers, likelihoods, games and penalties in five shapes each, with drawn parameters;
-layers in training, in evaluation and in second order; optimizers against their papers; and the
-objective of every player of every model. Budgets count evaluations, so no verdict depends on a
-clock.
+layers in training, in evaluation and in second order; optimizers against their papers, where
+textbook_updates.py has these; and the objective of every player of every model. Budgets count
+evaluations, so no verdict depends on a clock.
 """
 
 import time
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..distributions import LIKELIHOODS
 from ..ground.arguments import Shape, whole
 from ..kernels.formulas import by_formulas, by_loops
-from ..losses import LOSSES
+from ..losses import LOSSES, PENALTIES
 from ..models import Model
 from ..nn import LAYERS, Layer
+from ..optim import OPTIMIZERS
 from .engine import examine
 from .library.layer_points import layer_points
 from .library.second_order import second_order_cases
 from .library.subjects import ObjectivePair, Pairs, pairs_of
-from .optimizers.side_by_side import check_optimizer
+from .optimizers.side_by_side import check_optimizer, check_properties
+from .optimizers.textbook_updates import published
 from .reports.report import Report
 from .results import CaseResult
 from .specimens import (
-    ALL_LIKELIHOODS,
-    ALL_OPTIMIZERS,
-    ALL_PENALTIES,
     GAME_SHAPES,
     LIKELIHOOD_SHAPES,
     PENALTY_SHAPES,
@@ -78,18 +78,17 @@ def specimens() -> Iterator[Specimen]:
         if not points[0][0].why_no_tangent():
             twice = f"{name}, second order"
             yield Specimen("second order", twice, partial(_second_order, points[:2]))
-    tables: tuple[tuple[str, dict[str, Any], Sequence[Shape]], ...] = (
-        ("likelihood", dict(ALL_LIKELIHOODS), LIKELIHOOD_SHAPES),
-        ("game", dict(LOSSES), GAME_SHAPES),
-        ("penalty", dict(ALL_PENALTIES), PENALTY_SHAPES),
-    )
-    for kind, table, shapes in tables:
-        for name, subject in table.items():
-            places = [(subject, shape) for shape in shapes]
-            yield Specimen(kind, name, partial(_subjects, places))
+    for registry, shapes in (
+        (LIKELIHOODS, LIKELIHOOD_SHAPES),
+        (LOSSES, GAME_SHAPES),
+        (PENALTIES, PENALTY_SHAPES),
+    ):
+        for name, part in registry.examples().items():
+            places = [(part, shape) for shape in shapes]
+            yield Specimen(registry.what, name, partial(_subjects, places))
     for name in functions(0):
         yield Specimen("function", name, partial(_function, name))
-    for name, optimizer in ALL_OPTIMIZERS.items():
+    for name, optimizer in OPTIMIZERS.examples().items():
         yield Specimen("optimizer", name, partial(_optimizer, optimizer))
     for name, model in models().items():
         yield Specimen("model", name, partial(_model, model))
@@ -110,6 +109,8 @@ def _function(name: str, seed: int) -> list[CaseResult]:
 
 
 def _optimizer(optimizer: Any, seed: int) -> list[CaseResult]:
+    if published(optimizer) is None:
+        return [check_properties(optimizer, seed=seed)]
     return check_optimizer(optimizer, seed=seed, seconds=None).cases
 
 

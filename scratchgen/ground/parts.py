@@ -9,8 +9,9 @@ Everything else follows from the fields. They are checked when a part is built. 
 part into plain values for a file, and `build` turns those into a part again. `with_values` shows it
 in one line, and each setting that has a text is an option of the command line.
 
-Each kind of part has a registry, a dict of its classes by name, to which users can add their own.
-Any frozen dataclass will do, whether or not it derives from Part.
+Each kind of part has a registry, a dict of its classes by name, which follows from the lines of a
+room's __init__.py, and to which users can add their own. Any frozen dataclass will do, whether or
+not it derives from Part.
 """
 
 import copy
@@ -35,9 +36,46 @@ class Registry(dict[str, Any]):
     `what` is the word for that kind, such as "penalty"; `place` names the registry in errors.
     """
 
-    def __init__(self, what: str, place: str, kinds: Mapping[str, Any]) -> None:
-        super().__init__(kinds)
+    def __init__(self, what: str, place: str, kinds: Mapping[str, Any] | None = None) -> None:
+        super().__init__(kinds or {})
         self.what, self.place = what, place
+
+    def examples(self) -> dict[str, Any]:
+        """The parts to check, each under its name and, after a class's first, its settings."""
+        found: dict[str, Any] = {}
+        for name, kind in self.items():
+            first, *others = _examples(kind)
+            found[name] = first
+            found.update((f"{name}, {_differences(other, first)}", other) for other in others)
+        return found
+
+
+def parts_in(room: Mapping[str, Any], kind: type, *bases: type) -> dict[str, Any]:
+    """The parts of a kind among the names of a room, in their order, by what files call them.
+
+    That is their `name`, or the name of a class without one, such as a layer. The kind itself and
+    other base classes are no parts.
+    """
+    return {
+        getattr(part, "name", None) or part.__name__: part
+        for part in room.values()
+        if (issubclass(part, kind) if isinstance(part, type) else isinstance(part, kind))
+        and part not in (kind, *bases)
+    }
+
+
+def _examples(kind: Any) -> tuple[Any, ...]:
+    if not isinstance(kind, type):
+        return (kind,)
+    examples: tuple[Any, ...] = kind.examples() if issubclass(kind, Part) else (kind(),)
+    return examples
+
+
+def _differences(part: Any, first: Any) -> str:
+    """The settings in which a part differs from another of its class: `centred=True`."""
+    names = [field.name for field in settings_of(part)]
+    differ = [name for name in names if getattr(part, name) != getattr(first, name)]
+    return ", ".join(f"{name}={getattr(part, name)}" for name in differ)
 
 
 def setting(
@@ -71,6 +109,11 @@ class Part(ExplainsKeywords):
 
     def __post_init__(self) -> None:
         check_settings(self, f"{type(self).__name__}: ")
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        """Parts of this class to check; the default is for a class that needs no settings."""
+        return (cls(),)
 
     @classmethod
     def of_settings(cls, settings: dict[str, Any]) -> Self:

@@ -148,8 +148,7 @@ HINGE = of_formulas(
     "-f",
 )
 WASSERSTEIN = of_formulas("wasserstein", wasserstein_discriminator, linear_generator, "f - r", "-f")
-GAMES = (MINIMAX, NON_SATURATING, LEAST_SQUARES, HINGE, WASSERSTEIN)
-LOSSES = Registry("game", "scratchgen.losses.LOSSES", {game.name: game for game in GAMES})
+LOSSES = Registry("game", "scratchgen.losses.LOSSES")  # see __init__.py
 
 
 def discriminator_turn(

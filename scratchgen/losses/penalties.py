@@ -27,7 +27,7 @@ Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -123,6 +123,10 @@ class GradientPenalty(Penalty):
     name: ClassVar[str] = "gradient_penalty"
     formula: ClassVar[str] = "weight (|dD/dx| - target)^2 between real and fake x"
 
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(7.0, 0.6),)
+
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         """As in Penalty; raises ShapeError unless real and fake have the same shape."""
         if fake.shape != real.shape:
@@ -152,6 +156,10 @@ class R1(Penalty):
     name: ClassVar[str] = "r1"
     formula: ClassVar[str] = "weight / 2 |dD/dx|^2 at real x"
 
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(3.0),)
+
     def points(self, real: Array, fake: Array, rng: np.random.Generator) -> Array:
         return real
 
@@ -166,9 +174,7 @@ class R1(Penalty):
         return value, scale_rows(slope, factor)  # (N,), (N, ...)   (2), (4)
 
 
-PENALTIES = Registry(
-    "penalty", "scratchgen.losses.PENALTIES", {kind.name: kind for kind in (GradientPenalty, R1)}
-)
+PENALTIES = Registry("penalty", "scratchgen.losses.PENALTIES")  # see __init__.py
 
 
 def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:

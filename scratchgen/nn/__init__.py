@@ -4,7 +4,9 @@ A layer is one line here, and one file, which has its mathematics and the exampl
 checked.
 """
 
-from .dense import Dense as Dense  # noqa: I001 # the layers, in the order in which they are listed
+from ..ground.parts import parts_in  # noqa: I001 # layers in the order in which they are listed
+
+from .dense import Dense as Dense
 from .tied import Tied as Tied
 from .rectifiers import ReLU as ReLU
 from .rectifiers import LeakyReLU as LeakyReLU
@@ -53,11 +55,5 @@ from .network import joined_labels as joined_labels
 from .network import parameter_count as parameter_count
 from .tape import Tape as Tape
 
-LAYERS.update(
-    (name, value)
-    for name, value in list(vars().items())
-    if isinstance(value, type) and issubclass(value, Layer) and value not in (Layer, Activation)
-)
-ACTIVATIONS: dict[str, type[Activation]] = {
-    name: layer for name, layer in LAYERS.items() if issubclass(layer, Activation)
-}
+LAYERS.update(parts_in(vars(), Layer, Activation))
+ACTIVATIONS: dict[str, type[Activation]] = parts_in(vars(), Activation)

@@ -18,7 +18,7 @@ rest1 and rest2 are computed in double precision and rounded once: in float32, 1
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Adam(Descent):
     b1: float = setting(0.9, fraction, "weight of the old mean of gradients")
     b2: float = setting(0.999, fraction, "weight of the old mean of squares")
     eps: float = setting(1e-8, finite, "added to the root of the mean square", above=True)
+    name: ClassVar[str] = "adam"
     arrays: ClassVar[tuple[str, ...]] = ("m", "v")
     n_coefficients: ClassVar[int] = 8
 
@@ -89,6 +90,11 @@ class AdamW(Adam):
     """
 
     weight_decay: float = setting(0.01, finite, "pull towards 0, times the learning rate")
+    name: ClassVar[str] = "adamw"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(weight_decay=0.05),)
 
     def decay(self) -> float:
         return self.weight_decay

@@ -7,15 +7,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..ground.arguments import Array, finite
 from ..ground.parts import Part, setting
 from ..kernels import formula
+from .adam import Adam
 from .descent import Optimizer
 from .memory import Memory, check_gradient, check_update, remember
-from .optimizers import OPTIMIZERS, optimizer_for
+from .optimizers import optimizer_for
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class ClipNorm(Part):
 
     optimizer: Optimizer = setting(check=optimizer_for)
     norm: float = setting(1.0, finite, "largest norm of a gradient", "clip-norm", above=True)
+    name: ClassVar[str] = "clip_norm"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(Adam(b1=0.5, b2=0.9), norm=0.5),)
 
     def memory(self, theta: Array) -> Memory:
         """The memory of the other optimizer.
@@ -64,6 +71,3 @@ def clip_norm(g: Array, norm: float) -> Array:
     direction = g / largest  # (P,), in [-1, 1]
     length = math.sqrt(np.square(direction, dtype=np.float64).sum())  # |g| / largest, at least 1
     return direction * (norm / length) if largest * length > norm else g.copy()  # (1)
-
-
-OPTIMIZERS["clip_norm"] = ClipNorm

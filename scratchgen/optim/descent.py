@@ -19,7 +19,7 @@ once. They are an array, with `least` at its end, because they change from step 
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from .schedules import Schedule, is_schedule, rate_at
 LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """What `fit` needs of an optimizer."""
 
@@ -60,6 +61,7 @@ class Descent(Part):
     learning_rate: float | Schedule = setting(
         check=rate_or_schedule, text="learning rate", option="lr"
     )
+    name: ClassVar[str]
     arrays: ClassVar[tuple[str, ...]] = ()  # the names of the arrays in its memory
     n_coefficients: ClassVar[int] = 2  # of a step, with `least`
 
@@ -119,6 +121,7 @@ class SGD(Descent):
     """
 
     learning_rate: float | Schedule = 1e-2
+    name: ClassVar[str] = "sgd"
 
     def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
         sgd_step(theta, g, coefficients)

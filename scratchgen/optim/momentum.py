@@ -39,6 +39,7 @@ class Momentum(Descent):
 
     learning_rate: float | Schedule = 1e-2
     momentum: float = setting(0.9, fraction, "share of the velocity that a step keeps")
+    name: ClassVar[str] = "momentum"
     arrays: ClassVar[tuple[str, ...]] = ("velocity",)
     n_coefficients: ClassVar[int] = 3
 
@@ -73,6 +74,8 @@ class Nesterov(Momentum):
     >>> theta                                          # -0.1 (2 + 0.5 * 2)
     array([-0.3])
     """
+
+    name: ClassVar[str] = "nesterov"
 
     def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
         nesterov_step(theta, g, memory.velocity, coefficients)

@@ -6,7 +6,7 @@
     adam.py         Adam, AdamW
     clipping.py     ClipNorm, which takes one of the others
 
-ClipNorm finds the other optimizer by its name here, so its own file adds it to OPTIMIZERS.
+OPTIMIZERS follows from the lines of __init__.py.
 """
 
 from typing import Any
@@ -16,23 +16,9 @@ import numpy as np
 from ..ground.arguments import Array, as_object, one_of
 from ..ground.errors import KindError
 from ..ground.parts import Registry
-from .adam import Adam, AdamW
-from .descent import SGD, Optimizer
-from .momentum import Momentum, Nesterov
-from .rmsprop import RMSProp
+from .descent import Optimizer
 
-OPTIMIZERS = Registry(
-    "optimizer",
-    "scratchgen.optim.OPTIMIZERS",
-    {
-        "sgd": SGD,
-        "momentum": Momentum,
-        "nesterov": Nesterov,
-        "rmsprop": RMSProp,
-        "adam": Adam,
-        "adamw": AdamW,
-    },
-)
+OPTIMIZERS = Registry("optimizer", "scratchgen.optim.OPTIMIZERS")
 
 
 def optimizer_for(choice: Any, what: str = "optimizer") -> Optimizer:

@@ -15,7 +15,7 @@ standard deviation instead; max is there because rounding can take the differenc
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -47,8 +47,13 @@ class RMSProp(Descent):
     keep: float = setting(0.99, fraction, "weight of the old mean of squares")
     eps: float = setting(1e-8, finite, "added to the root of the mean square", above=True)
     centred: bool = setting(False, true_or_false, "divide by the standard deviation instead")
+    name: ClassVar[str] = "rmsprop"
     arrays: ClassVar[tuple[str, ...]] = ("v", "mean")  # mean stays 0 unless centred
     n_coefficients: ClassVar[int] = 4
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(), cls(centred=True)
 
     def owner(self) -> str:
         return "RMSProp(centred=True)" if self.centred else "RMSProp"

@@ -153,11 +153,7 @@ VAES = {
     ),
 }
 GANS = {
-    "minimax": Kind(lambda: gan("minimax")),
-    "non_saturating": Kind(lambda: gan("non_saturating")),
-    "least_squares": Kind(lambda: gan("least_squares")),
-    "hinge": Kind(lambda: gan("hinge")),
-    "wasserstein": Kind(lambda: gan("wasserstein")),
+    **{name: Kind(lambda name=name: gan(name)) for name in sg.losses.LOSSES},  # type: ignore[misc]
     "gradient_penalty": Kind(lambda: gan("wasserstein", penalty=GradientPenalty(10.0))),
     "r1": Kind(lambda: gan("non_saturating", penalty=R1(3.0))),
     "GAN with batch norm": Kind(

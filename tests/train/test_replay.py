@@ -194,10 +194,10 @@ MODELS = {
     "own penalty": lambda: gan(nn.Tanh(), penalty=OwnPenalty(2.0)),
     "parameters": lambda: vae(nn.JoinParameters(2), nn.Dense(7, 5)),
     "picture": lambda: vae(likelihood=distributions.Bernoulli(), shape=(2, 2, 1)),
-    "categories": lambda: vae(likelihood=distributions.Categorical(3)),
-    "mse": lambda: vae(likelihood=distributions.MeanSquaredError()),
-    "shared": lambda: vae(likelihood=distributions.SharedGaussian()),
-    "gaussian": lambda: vae(likelihood=distributions.Gaussian()),
+    **{
+        f"likelihood {name}": lambda likelihood=likelihood: vae(likelihood=likelihood)
+        for name, likelihood in distributions.LIKELIHOODS.examples().items()
+    },
     "warm-up": lambda: vae(nn.ReLU(), warm_up=17, beta=2.0),
     "free bits": lambda: vae(nn.ReLU(), free_bits=0.01),
     "float64": lambda: vae(nn.Tanh(), dtype="float64"),

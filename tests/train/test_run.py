@@ -16,7 +16,6 @@ from small_models import small_model
 import scratchgen as sg
 from scratchgen import nn, optim
 from scratchgen.data import Scaler
-from scratchgen.gradcheck.specimens import ALL_OPTIMIZERS
 from scratchgen.ground import errors
 from scratchgen.ground.rng import stream
 from scratchgen.kernels.formulas import by_formulas
@@ -188,9 +187,9 @@ SCHEDULES = (
 )
 
 
-@pytest.mark.parametrize("name", ALL_OPTIMIZERS)
+@pytest.mark.parametrize("name", optim.OPTIMIZERS.examples())
 def test_a_run_resumes_with_each_optimizer(name):
-    expect_to_resume(vae, replay=False, optimizer=ALL_OPTIMIZERS[name])
+    expect_to_resume(vae, replay=False, optimizer=optim.OPTIMIZERS.examples()[name])
 
 
 @pytest.mark.parametrize("rate", SCHEDULES, ids=str)

@@ -98,6 +98,14 @@ def check_optimizer(
     return Report(str(optimizer), cases, seed, replay, time.perf_counter() - began)
 
 
+def check_properties(optimizer: Any, *, seed: int = 0) -> CaseResult:
+    """What any optimizer must keep, for one whose right steps are not known (properties.py)."""
+    with quiet():
+        inputs = draw_inputs((STEPS, SIZE), "float64", seed)
+        found = property_findings(Budgeted(optimizer, Budget(None)), inputs)
+    return CaseResult("properties", findings=found)
+
+
 def _settings(optimizer: Any, reference: Any) -> Iterator[tuple[Any, Any, str]]:
     """The optimizer in both dtypes, and with a learning rate that changes: with references."""
     right = published(reference) if is_optimizer(reference) else reference
