@@ -25,8 +25,8 @@ from ..train.scales import scale_advice, scale_problem
 from . import folders
 from .model_options import composed
 from .optimizer_options import chosen_optimizers
-from .training_report import pictures, say_what_next, to_stdout
 from .stopping import Stop
+from .training_report import pictures, say_what_next, to_stdout
 
 # Options that are settings of a run, and what is taken where a recipe says nothing.
 RUN = ("epochs", "batch_size", "average", "conditional", "divide_by", "scale")

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from ..ground.advice import as_floats, is_one_hot
+from ..ground.advice import as_floats
 from ..ground.arguments import Array
 from ..ground.errors import ShapeError
+from ..ground.label_advice import is_one_hot
 
 LARGEST = 2.0**53  # up to which floats hold every whole number
 

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, chunks, exact_type, examples, real_numbers
+from ..ground.arguments import Array, exact_type, examples, real_numbers
+from ..ground.chunks import chunks
 from ..ground.errors import DataError, OptionError, ShapeError
 
 FARTHEST = 1e30  # that scaled numbers may lie from 0, so that float32 holds them

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..ground import advice
-from ..ground.arguments import Array, Shape, chunks, expect_arrays, whole, within
+from ..ground.arguments import Array, Shape, expect_arrays, whole, within
+from ..ground.chunks import chunks
 from ..ground.errors import DataError, ShapeError
 from ..ground.parts import Part, setting
 from ..kernels import full, sigmoid

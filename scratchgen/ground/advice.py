@@ -1,7 +1,7 @@
-"""What to do with data that do not fit: advice for errors, given only where following it is right.
+"""Advice for errors about data: what to do, given only where following it is right.
 
-Wherever it can, advice is an expression to copy. `code` is what stands for the data in it.
-Where two readings of an array are possible, both are named, or neither.
+Where possible, the advice is an expression to copy, in which `code` stands for the data. If an
+array can be read in two ways, both are named, or neither. Labels have a file of their own.
 """
 
 import math
@@ -16,21 +16,20 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 COLOURS = (1, 3)  # channels of a picture
-NARROW = 4  # pictures are wider and higher than that; no picture has more channels
-NEAR = 1 / 255  # of a range: what is less than that beyond its ends got there by rounding
-NUMBERS = ["number", "bool"]  # kinds of columns that pandas knows
-WIDEST_NUMBER = 1_000  # bytes of text; no number is written in more
-ONE_EACH = "give one whole number for each example"
-FULL_SCALES = (16, 100, 255, 1023, 4095, 65535)  # largest numbers that something is measured up to
+NARROW = 4  # most channels of a picture; pictures are wider and higher than that
+NEAR = 1 / 255  # share of a range: numbers less than that outside it were rounded
+NUMBERS = ["number", "bool"]  # pandas' names for kinds of columns
+WIDEST_NUMBER = 1_000  # bytes of text; longer texts are not numbers
+FULL_SCALES = (16, 100, 255, 1023, 4095, 65535)  # common ends of a scale
 
 
 def name_of(what: str) -> str:
-    """The name of the data in an expression: `what`, if it is one, or x, as for a file's data."""
+    """The name of the data in an expression: `what` if it is an identifier, otherwise x."""
     return what if what.isidentifier() else "x"
 
 
 def for_given(x: Any, what: str, todo: str) -> str:
-    """Advice that treats x as an array, for somebody whose x may be a list."""
+    """`todo`, preceded by np.asarray if it treats x as an array and x is not one."""
     name = name_of(what)
     if isinstance(x, np.ndarray) or not re.search(rf"\b{name}(\.|\[| [-+*/])", todo):
         return todo
@@ -38,7 +37,7 @@ def for_given(x: Any, what: str, todo: str) -> str:
 
 
 def kind_of(x: Any) -> str:
-    """What x is, for an error's text: None, or the name of its type."""
+    """x in the text of an error: None, or the name of its type."""
     return "None" if x is None else f"of type {type(x).__name__}"
 
 
@@ -46,7 +45,7 @@ def kind_of(x: Any) -> str:
 
 
 def for_shape(shape: Shape, wanted: Shape, code: str) -> str:
-    """How data of `shape` become examples (N, *wanted)."""
+    """How to turn data of `shape` into examples (N, *wanted)."""
     axes = len(wanted)
     if 0 in shape:
         return "it holds no examples"
@@ -96,7 +95,7 @@ def _for_picture(shape: Shape, wanted: Shape, code: str) -> str:
 
 
 def _for_rows(shape: Shape, wanted: Shape, code: str) -> str:
-    """Where rows of numbers can be read in only one way, or an axis of length 1 is too many."""
+    """For rows that can be read in only one way, and for a superfluous axis of length 1."""
     size, rows = math.prod(wanted), _reshaped(code, wanted)
     if len(wanted) == 1 and len(shape) > 1 and math.prod(shape[1:]) == size:
         return f"{code}.reshape(len({code}), -1) makes rows of them"
@@ -115,10 +114,7 @@ def _for_rows(shape: Shape, wanted: Shape, code: str) -> str:
 
 
 def for_pictures(shape: Shape) -> str:
-    """How an array (?, ?, ?, ?) of pictures whose channels do not stand last becomes (N, H, W, C).
-
-    "" where they may stand there.
-    """
+    """How to turn an array of pictures into (N, H, W, C); "" if the last axis can be channels."""
     if len(shape) == 4 and shape[3] > NARROW:
         _, second, third, _ = shape
         if second in COLOURS and third > NARROW:
@@ -132,16 +128,16 @@ def for_pictures(shape: Shape) -> str:
 
 
 def number_text(value: Any) -> str:
-    """A number in as many digits as tell it from any other: 255, 1.0000001."""
+    """A number in the fewest digits that identify it: 255, 1.0000001."""
     return str(value).removesuffix(".0")
 
 
 def for_range(x: Array, low: float, high: float, code: str) -> str:
-    """How the numbers of x get into [low, high]."""
+    """How to bring the numbers of x into [low, high]."""
     least, largest = x.min(), x.max()
     near = NEAR * (high - low)
     if low - near <= least and largest <= high + near:
-        return f"cut what rounding left with np.clip({code}, {low:g}, {high:g})"
+        return f"remove rounding errors with np.clip({code}, {low:g}, {high:g})"
     if (low, high) == (0, 1) and -1 - near <= least <= -0.5 and largest <= 1 + near:
         return f"if they are meant to be in [-1, 1], ({code} + 1) / 2"
     if least >= 0:
@@ -149,7 +145,7 @@ def for_range(x: Array, low: float, high: float, code: str) -> str:
         divide = f"divide by {scale}"
         if scale is None:
             scale = number_text(largest)
-            divide = "divide by the largest number that there can be"
+            divide = "divide by the largest possible number"
         if low == 0:
             return f"{divide}, as in {code} / {scale}"
         return f"{divide} and stretch them, as in 2 * ({code} / {scale}) - 1"
@@ -158,7 +154,7 @@ def for_range(x: Array, low: float, high: float, code: str) -> str:
 
 
 def _full_scale(x: Array) -> int | None:
-    """What numbers of at least 0 seem to be measured up to, if that can be told."""
+    """The upper end of the scale of numbers of at least 0, if it can be guessed."""
     largest = x.max()
     if largest in FULL_SCALES:
         return int(largest)
@@ -167,7 +163,7 @@ def _full_scale(x: Array) -> int | None:
 
 
 def for_classes(x: Array, classes: int, code: str) -> str:
-    """How the numbers of x become the numbers of classes, whole and in 0 ... classes - 1."""
+    """How to turn the numbers of x into classes 0 ... classes - 1."""
     least, largest = x.min(), x.max()
     if (x == np.floor(x)).all():
         if least < 0:
@@ -185,7 +181,7 @@ def for_classes(x: Array, classes: int, code: str) -> str:
 
 
 def too_large(dtype: Any, code: str) -> str:
-    """The end of an error on numbers that `dtype` cannot hold."""
+    """The end of an error about numbers that `dtype` cannot hold."""
     return (
         f"numbers too large for {np.dtype(dtype).name}: scale them, for instance with "
         f"{code} / np.abs({code}).max()"
@@ -193,7 +189,7 @@ def too_large(dtype: Any, code: str) -> str:
 
 
 def for_gaps(bad: int, n: int, code: str) -> str:
-    """What to do with NaN and infinity in `bad` of n examples."""
+    """What to do about NaN and infinity in `bad` of n examples."""
     if bad == n:
         return "every example has some, so fill them, or leave out the columns that have them"
     return (
@@ -205,7 +201,7 @@ def for_gaps(bad: int, n: int, code: str) -> str:
 
 
 def for_no_numbers(array: Array, code: str) -> str:
-    """How an array of text, objects, dates, records or complex numbers becomes one of numbers."""
+    """How to turn an array of text, objects, dates, records or complex numbers into numbers."""
     kind = array.dtype.kind
     if kind == "c":
         return f"take a part of them, {code}.real, {code}.imag or np.abs({code})"
@@ -223,9 +219,9 @@ def for_no_numbers(array: Array, code: str) -> str:
 
 
 def as_floats(array: Array) -> Array | None:
-    """The numbers that bool, floats, text or objects stand for, if all of them do."""
+    """The array as float64, if all of its bools, floats, texts or objects are numbers."""
     if array.dtype.kind in "US" and array.dtype.itemsize > WIDEST_NUMBER:
-        return None  # and NumPy's error would quote it, at many times its memory
+        return None  # NumPy's error would quote it, in many times its memory
     try:
         return array.astype(np.float64) if array.dtype.kind in "bfOUS" else None
     except Exception:  # objects may raise anything
@@ -233,7 +229,7 @@ def as_floats(array: Array) -> Array | None:
 
 
 def for_no_array(x: Any, name: str) -> str:
-    """How something that holds data, and is no array, becomes one; "" where NumPy may know."""
+    """How to turn a container of data into an array; "" if NumPy can probably convert it."""
     if x is None:
         return "give an array"
     if isinstance(x, str | bytes | PurePath):
@@ -257,7 +253,7 @@ def for_no_array(x: Any, name: str) -> str:
 
 
 def _collected(join: str, source: str, elements: str = "elements") -> str:
-    """How what is only gone through becomes an array; whether it holds tuples is not known."""
+    """How to turn an iterator, whose elements may be tuples, into an array."""
     return (
         f"collect its {elements}, np.{join}([np.asarray(a) for a in {source}]), or, if they are "
         f"tuples that begin with examples, np.{join}([np.asarray(a) for a, *_ in {source}])"
@@ -265,7 +261,7 @@ def _collected(join: str, source: str, elements: str = "elements") -> str:
 
 
 def _is_dataset(x: Any) -> bool:
-    """Whether x has numbered elements, and is none of the kinds of which NumPy makes an array."""
+    """Whether x has numbered elements, but is not a kind that NumPy converts to an array."""
     if isinstance(x, Sequence) or hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
         return False
     try:
@@ -276,66 +272,19 @@ def _is_dataset(x: Any) -> bool:
 
 
 def for_ragged(x: Any, name: str) -> str:
-    """How things of several shapes become examples of one; a part of a sentence, or ""."""
+    """How to turn things of several shapes into examples: the end of a sentence, or ""."""
     if isinstance(x, tuple) and len(x) == 2:
         return f"; of a pair of examples and labels, {name}[0] are the examples"
-    if isinstance(x, list) and all(hasattr(one, "resize") and hasattr(one, "mode") for one in x):
-        alike = "a.convert('L').resize((28, 28))"  # as PIL's pictures have it
+    if isinstance(x, list) and all(hasattr(item, "resize") and hasattr(item, "mode") for item in x):
+        alike = "a.convert('L').resize((28, 28))"  # of PIL's pictures
         return f"; as in np.stack([np.asarray({alike}) for a in {name}])"
     return ""
 
 
 def for_foreign_array(x: Any, name: str) -> str:
-    """How an array that is out of NumPy's reach gets there; a part of a sentence, or ""."""
+    """How to bring an array on another device to NumPy: the end of a sentence, or ""."""
     if hasattr(x, "detach") and hasattr(x, "cpu"):  # torch's tensors
         return f": {name}.detach().cpu().numpy() is one"
     if hasattr(x, "get") and hasattr(x, "__cuda_array_interface__"):  # cupy's arrays
         return f": {name}.get() is one"
     return ""
-
-
-# labels
-
-
-def for_label_kind(array: Array, wanted: Shape, code: str) -> str:
-    """How labels that are no whole numbers become classes; `wanted` is (examples, classes)."""
-    if array.ndim == 0:
-        return ONE_EACH
-    if is_one_hot(array, wanted):
-        return _one_hot(code)
-    numbers = as_floats(array)
-    if numbers is not None and (numbers == np.floor(numbers)).all():
-        return f"convert them with {code}.astype(int)"
-    if numbers is not None:
-        return "these are measured numbers, of which no classes can be made by rounding"
-    if all(isinstance(name, str | bytes) for name in array.flat):
-        return f"number the names with np.unique({code}, return_inverse=True)[1]"
-    return ONE_EACH
-
-
-def for_label_shape(array: Array, wanted: Shape, code: str) -> str:
-    """How whole numbers become one label for each example; `wanted` is (examples, classes)."""
-    if array.size == wanted[0]:
-        return f"{code}.reshape(-1) has that shape"
-    return _one_hot(code) if is_one_hot(array, wanted) else ONE_EACH
-
-
-def is_one_hot(array: Array, wanted: Shape) -> bool:
-    """Whether these are rows of that shape, each of a 1 and zeros."""
-    if array.shape != wanted or array.dtype.kind not in "biuf":
-        return False
-    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
-
-
-def _one_hot(code: str) -> str:
-    return f"{code}.argmax(axis=1) turns one-hot rows into labels"
-
-
-def for_label_range(array: Array, classes: int, code: str) -> str:
-    """How whole numbers get into 0 ... classes - 1."""
-    least, largest = int(array.min()), int(array.max())
-    if least < 0:
-        return "number the classes from 0, and leave out the examples that have none"
-    if least > 0 and largest == classes:
-        return f"number the classes from 0, with {code} - 1"
-    return f"number the classes from 0, or ask for {largest + 1:,} of them"

@@ -4,17 +4,17 @@ A check returns its argument in the form that the library works with, or raises 
 what came, what was wanted, and what to do.
 """
 
-import math
 import operator
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import advice
+from . import advice, label_advice
+from .chunks import chunks
 from .errors import LONGEST_QUOTE, DataError, KindError, OptionError, ShapeError, cut
 
 Array = np.ndarray[Any, Any]
@@ -22,9 +22,6 @@ Shape = tuple[int, ...]
 
 FLOATS = ("float32", "float64")
 MOST_EXAMPLES = 10**9  # in one call
-CHUNK = 1024  # examples in a chunk, which bounds memory,
-CHUNK_NUMBERS = 2**22  # and numbers in a chunk, for large examples,
-CHUNK_LEAST = 256  # but never fewer examples than this: products of few rows are slow
 UNLIKE_ARRAYS = (np.ma.MaskedArray, np.matrix)  # subclasses whose arithmetic is not NumPy's
 
 
@@ -237,22 +234,11 @@ def _array(x: Any, what: str, wanted: str) -> Array:
         ) from problem
 
 
-def chunks(n: int, shape: Shape = ()) -> Iterator[slice]:
-    """Slices that cover range(n), in chunks of examples of `shape` that bound the memory.
-
-    >>> [rows.stop for rows in chunks(2_000)], [rows.stop for rows in chunks(600, (512, 512))]
-    ([1024, 2000], [256, 512, 600])
-    """
-    size = min(CHUNK, max(CHUNK_LEAST, CHUNK_NUMBERS // math.prod(shape)))
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
-
-
 def which_are_finite(x: Array) -> Array:
     """Whether all numbers of each example are finite: x (N, ...) -> (N,)."""
     finite = np.ones(len(x), bool)
     for rows in chunks(len(x)):
-        part = np.isfinite(x[rows])  # (at most CHUNK, ...)
+        part = np.isfinite(x[rows])  # (n, ...)
         finite[rows] = part.reshape(len(part), -1).all(axis=1)
     return finite
 
@@ -295,14 +281,14 @@ def labels(value: Any, n: int, classes: int, what: str = "labels") -> Array:
     """
     array, code = _array(value, what, "whole numbers"), advice.name_of(what)
     if array.dtype.kind not in "iu":
-        todo = advice.for_given(value, what, advice.for_label_kind(array, (n, classes), code))
+        todo = advice.for_given(value, what, label_advice.for_kind(array, (n, classes), code))
         raise KindError(f"{what} is of dtype {cut(array.dtype)}: wants whole numbers; {todo}")
     if array.shape != (n,):
-        todo = advice.for_given(value, what, advice.for_label_shape(array, (n, classes), code))
+        todo = advice.for_given(value, what, label_advice.for_shape(array, (n, classes), code))
         raise ShapeError(f"{what} has shape {array.shape}, wants ({n},): {todo}")
     bad = np.flatnonzero((array < 0) | (array >= classes))
     if len(bad):
-        todo = advice.for_given(value, what, advice.for_label_range(array, classes, code))
+        todo = advice.for_given(value, what, label_advice.for_range(array, classes, code))
         raise DataError(
             f"{what}[{bad[0]}] is {array[bad[0]]}, wants whole numbers 0 ... {classes - 1}: {todo}"
         )

@@ -49,6 +49,7 @@ MEANT = {
     "latent": "latent_dim latent_dims latent_size z_dim zdim nz n_latent n_components noise_dim",
     "hidden": "hidden_dim hidden_dims hidden_size hidden_sizes hidden_layers hidden_layer_sizes "
     "hidden_units units layers",
+    "activation": "activation_fn nonlinearity act act_fn",
     "beta": "kl_weight kld_weight",
     "warm_up": "warmup kl_warm_up kl_warmup kl_anneal",
     "likelihood": "loss loss_fn reconstruction_loss criterion",

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, Shape, chunks
+from ..ground.arguments import Array, Shape
+from ..ground.chunks import chunks
 from ..kernels.trust import asked, is_followed, why_not
 from ..kernels.workspaces import Workspace
 from ..nn import Network, Tape

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data import MIXTURES, Mixture
-from ..ground.arguments import Array, chunks, examples, one_of
+from ..ground.arguments import Array, examples, one_of
+from ..ground.chunks import chunks
 from ..ground.errors import DataError
 
 RADII = 3  # standard deviations within which a sample is good

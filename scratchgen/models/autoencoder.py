@@ -24,7 +24,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..distributions import LIKELIHOODS, gaussian, importance_draws, likelihood_for
-from ..ground.arguments import Array, Shape, array_text, chunks, real_numbers, whole
+from ..ground.arguments import Array, Shape, array_text, real_numbers, whole
+from ..ground.chunks import chunks
 from ..ground.errors import ShapeError
 from ..ground.keywords import explains_keywords
 from ..ground.parts import setting

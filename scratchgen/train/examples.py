@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..ground.arguments import Array, chunks
+from ..ground.arguments import Array
+from ..ground.chunks import chunks
 from ..ground.errors import DataError, ShapeError
 from ..models import Model
 

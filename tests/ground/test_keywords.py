@@ -134,7 +134,7 @@ WORDS = [  # a function, what it was given besides, a word, and what the answer 
     (sg.models.vae, ((2,),), "num_classes", "'n_labels'"),
     (sg.models.vae, ((2,),), "random_state", "'rng'"),
     (sg.models.vae, ((2,),), "seed", "'rng'"),
-    (sg.models.vae, ((2,),), "activation", "sg.nn.ReLU()"),
+    (sg.models.vae, ((2,),), "activation_fn", "activation"),
     (sg.models.vae, ((2,),), "dropout", "sg.nn.Dropout(0.2)"),
     (sg.models.vae, ((2,),), "device", "runs on the CPU"),
     (sg.models.vae, ((2,),), "latnt", "did you mean 'latent'"),

@@ -25,7 +25,7 @@ def test_points_between_modes_are_not_good():
 
 def test_a_chunk_at_a_time_gives_what_all_at_once_gives(monkeypatch):
     x = np.concatenate([RING.means, np.zeros((12, 2))])
-    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 3)
+    monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", 3)
     assert coverage(x, RING) == (8, 8, 8 / 20)
 
 

@@ -629,8 +629,8 @@ def arrays_of(result):
 def test_beside_data_and_result_the_memory_does_not_grow_with_the_data(
     name, dtype, wide, monkeypatch
 ):
-    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK_NUMBERS", 50 * 300)
-    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK_LEAST", 1)
+    monkeypatch.setattr("scratchgen.ground.chunks.CHUNK_NUMBERS", 50 * 300)
+    monkeypatch.setattr("scratchgen.ground.chunks.CHUNK_LEAST", 1)
     beside = []
     for n in (200, 2_000):
         x = np.ones((n, 300), dtype)
@@ -649,7 +649,7 @@ def test_results_do_not_depend_on_the_size_of_chunks_nor_does_what_is_drawn(name
     models = sg.models.vae((300,), **settings), sg.models.gan((300,), **settings)
     found = []
     for chunk in (7, 1_000):
-        monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", chunk)
+        monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", chunk)
         found.append(arrays_of(WORK[name](*models, x)))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
@@ -719,7 +719,7 @@ def test_data_are_returned_as_they_came_once_they_are_checked():
 
 
 def test_the_first_number_that_is_no_class_is_named_in_whatever_chunk_it_is(monkeypatch):
-    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 10)
+    monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", 10)
     model = sg.models.vae((2,), latent=2, hidden=(4,), likelihood=Categorical(3), rng=0)
     x = np.zeros((40, 2), np.uint8)
     x[[23, 31], 1] = 5

@@ -663,7 +663,7 @@ def test_data_of_any_dtype_train_like_converted_data(name):
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "float16", "float32"])
 def test_the_memory_of_training_and_validation_does_not_grow_with_the_data(dtype, monkeypatch):
-    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 64)
+    monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", 64)
     model, peaks = sg.models.vae((400,), latent=2, hidden=(4,), rng=0), []
     for n in (400, 400, 4_000):  # at first kernels are compiled
         x = np.ones((n, 400), dtype)
@@ -675,7 +675,7 @@ def test_the_memory_of_training_and_validation_does_not_grow_with_the_data(dtype
 
 
 def test_an_error_describes_all_the_data_though_a_chunk_shows_it(monkeypatch):
-    monkeypatch.setattr("scratchgen.ground.arguments.CHUNK", 10)
+    monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", 10)
     model = sg.models.vae((2, 2, 1), latent=2, hidden=(4,), rng=0)
     x = np.zeros((90, 2, 2, 1), np.uint8)
     x[15], x[88] = 3, 255
