@@ -4,9 +4,9 @@ import sys
 
 
 def main() -> int:
-    """Run the command; returns the exit code. To import what it needs takes a moment too."""
+    """Run the command; returns the exit code. Importing takes a moment, too."""
     try:
-        from .command.words import main
+        from .command.entry import main
     except KeyboardInterrupt:
         print("scratchgen: interrupted", file=sys.stderr)
         return 130

@@ -165,7 +165,7 @@ def test_ci_calls_the_test_command_of_readme():
 
 
 def test_every_command_that_a_document_names_is_understood():
-    from scratchgen.command.words import parser
+    from scratchgen.command.parser import build_parser
 
     text = "\n".join(path.read_text() for path in DOCUMENTS)
     lines = re.findall(
@@ -173,7 +173,7 @@ def test_every_command_that_a_document_names_is_understood():
     )
     assert len(lines) >= 11
     for line in lines:
-        parser().parse_args(shlex.split(line.split("#")[0]))
+        build_parser().parse_args(shlex.split(line.split("#")[0]))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
 from scratchgen.gradcheck import check_second_order
 from scratchgen.gradcheck.reports.pages import certificate_page, certificate_table
 from scratchgen.gradcheck.reports.report import Report

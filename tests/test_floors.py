@@ -134,7 +134,7 @@ def test_files_are_written_by_one_file_alone():
         ("scratchgen/ground/writing.py", "open", "xb"),
         ("scratchgen/ground/writing.py", "open", "wb"),
         ("scratchgen/export/files.py", "open", "w"),
-        ("scratchgen/command/folders.py", "open", "a"),
+        ("scratchgen/command/epoch_log.py", "open", "a"),
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
 from scratchgen.ground.arguments import finite, whole
 from scratchgen.ground.parts import Part, Registry, choose, setting
 from scratchgen.ground.rng import generator

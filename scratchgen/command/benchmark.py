@@ -1,8 +1,8 @@
-"""What `scratchgen bench` does: all its parts or one, as text, and, with --out, JSON and a picture.
+"""What `scratchgen bench` does: it measures all parts or one, and prints or writes the results.
 
-scratchgen bench                     everything; a quarter of an hour with all other tools
+scratchgen bench                     all parts: a quarter of an hour if all other tools are there
 scratchgen bench products            one part
-scratchgen bench --out FOLDER        bench.json and bench.png too
+scratchgen bench --out FOLDER        with bench.json and bench.png
 """
 
 import argparse
@@ -33,7 +33,7 @@ FILES = ("bench.json", "bench.png")
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Measure, print part by part, and write what was asked for."""
+    """Measure and print part by part; with --out write the files, too."""
     folder = None if options.out is None else user_path(options.out)
     if folder is not None:
         require("matplotlib", "--out")
@@ -52,20 +52,20 @@ def bench(options: argparse.Namespace) -> int:
         quick=options.quick,
         pythons=(*(options.peers_python or ()), sys.executable),
     )
-    found: dict[str, Any] = {"rounds": settings.rounds, "threads": settings.threads}
+    results: dict[str, Any] = {"rounds": settings.rounds, "threads": settings.threads}
     from ..kernels import threads
 
     with pinned(settings.threads) as cpus, threads(settings.threads):
-        found["pinned"] = cpus
+        results["pinned"] = cpus
         for name in [options.part] if options.part else PARTS:
             result = PARTS[name](settings)
-            found[name] = result.data
+            results[name] = result.data
             to_stdout(*result.text().split("\n"), "")
     if folder is not None:
         from .. import plots
 
         record, picture = FILES
-        write_atomically(folder / record, (json.dumps(found, indent=1) + "\n").encode())
-        plots.draw_bench(found, folder / picture)
+        write_atomically(folder / record, (json.dumps(results, indent=1) + "\n").encode())
+        plots.draw_bench(results, folder / picture)
         to_stdout(f"{record} and {picture} are in {folder}")
     return 0

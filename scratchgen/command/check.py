@@ -1,6 +1,7 @@
-"""What `scratchgen check` does: the whole library's certificate, or a check of something else.
+"""What `scratchgen check` does: it writes the library's certificate, or checks one subject.
 
     scratchgen check                                             the library
+    scratchgen check Softsign                                    a part of the library
     scratchgen check layers:Scale --x 4,5                        a layer, a loss, a model ...
     scratchgen check layers:forward,backward --args 4x5,5x3      two functions
 
@@ -34,16 +35,18 @@ from ..ground.printing import overwrite_line, to_stdout
 from ..ground.rng import stream
 from ..ground.versions import require
 from ..ground.writing import expect_writable
+from ..nn import Layer
 from . import user_functions, user_objects
+from .library_names import find_part
 
 TITLE = "Gradients of scratchgen"
 PICTURES = (".png", ".pdf", ".svg")
 
-# the words of the command line that go with one use of it only
+# Options by their names in the namespace, for each use of the command.
 LIBRARY_ONLY = {"jit": "--jit", "out": "--out"}
 SUBJECT_ONLY = {"x": "--x", "training": "--training or --evaluation"}
 FUNCTIONS_ONLY = {"args": "--args", "kind": "--kind"}
-ONE_ONLY = {
+NAMED_ONLY = {
     **SUBJECT_ONLY,
     **FUNCTIONS_ONLY,
     "wrt": "--wrt",
@@ -56,19 +59,19 @@ ONE_ONLY = {
 
 
 def check(options: argparse.Namespace) -> int:
-    """Check the library, or what was named; 1 where something is FAIL."""
+    """Check the library, or the named subject; returns 1 if a verdict is FAIL."""
     if options.subject is None:
-        _refuse(options, ONE_ONLY, "name what to check too, as layers:Scale")
-        reports = library(options)
+        _refuse(options, NAMED_ONLY, "name a subject too, as Softsign or layers:Scale")
+        reports = check_library(options)
     else:
-        _refuse(options, LIBRARY_ONLY, "it is of the library, which is checked without a name")
-        reports = [one(options)]
+        _refuse(options, LIBRARY_ONLY, "it is for the whole library, so name no subject")
+        reports = [check_named(options)]
         _show(f"{reports[0]}\n{counts_line(reports)}")
     return 1 if any(report.verdict == FAIL for report in reports) else 0
 
 
-def library(options: argparse.Namespace) -> list[Report]:
-    """Check all that the library has: a table, and the certificate as a page and as JSON."""
+def check_library(options: argparse.Namespace) -> list[Report]:
+    """Check the whole library; writes the certificate as a page and as JSON, and prints a table."""
     folder = user_path("." if options.out is None else options.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,12 +96,12 @@ def library(options: argparse.Namespace) -> list[Report]:
 
 
 def _progress(report: Report) -> None:
-    """What was checked last, on a line of the terminal that the next one overwrites."""
+    """Show what was checked last, on one line of the terminal that is overwritten each time."""
     overwrite_line(f"{report.kind} {report.subject}")
 
 
 def _facts(reports: list[Report], options: argparse.Namespace, seconds: float) -> dict[str, str]:
-    """What the certificate rests on."""
+    """The date, command, cost and versions of a certificate."""
     forward = sum(report.forward_calls for report in reports)
     backward = sum(report.backward_calls for report in reports)
     return {
@@ -109,8 +112,8 @@ def _facts(reports: list[Report], options: argparse.Namespace, seconds: float) -
     }
 
 
-def one(options: argparse.Namespace) -> Report:
-    """The report of one thing of the user's, or of two functions; also written where asked."""
+def check_named(options: argparse.Namespace) -> Report:
+    """Check the named subject or two functions, and write the report to the files in options."""
     for path in (options.json, options.html, options.plot):
         if path is not None and not user_path(path).parent.is_dir():
             raise FileError(f"there is no folder {user_path(path).parent}: make it first")
@@ -120,12 +123,14 @@ def one(options: argparse.Namespace) -> Report:
         if user_path(options.plot).suffix not in PICTURES:
             raise OptionError(f"--plot {options.plot}: wants a name that ends in .png, .pdf, .svg")
         require("matplotlib", f"drawing {options.plot}")
-    found = user_objects.find(options.subject)
-    if len(found) > 2:
+    objects = _objects(options.subject)
+    if len(objects) > 2:
         raise OptionError(f"{options.subject}: wants one name, or forward,backward")
     try:
-        two = len(found) == 2
-        report = of_functions(found[0], found[1], options) if two else of(found[0], options)
+        if len(objects) == 2:
+            report = check_functions(objects[0], objects[1], options)
+        else:
+            report = check_subject(objects[0], options)
     except SystemExit as problem:
         raise FileError(exception_text(problem, options.subject)) from problem
     for path, write in (
@@ -138,32 +143,53 @@ def one(options: argparse.Namespace) -> Report:
     return report
 
 
-def of(subject: Any, options: argparse.Namespace) -> Report:
-    """The report of a layer, a loss, a model ..., or of the class of one."""
-    _refuse(options, FUNCTIONS_ONLY, "it is of two functions, as layers:forward,backward")
+def _objects(word: str) -> list[Any]:
+    """The part of the library, or the objects of the user's, that the word names."""
+    if ":" in word:
+        return user_objects.find(word)
+    user_objects.expect_no_file(word, ":NAME")
+    return [find_part(word)]
+
+
+def check_subject(subject: Any, options: argparse.Namespace) -> Report:
+    """Check a layer, a loss, a model ..., or its class.
+
+    A class of layers is checked at its own examples. With --x, or for any other class, an object of
+    it is made without arguments.
+    """
+    _refuse(options, FUNCTIONS_ONLY, "it is for two functions, as layers:forward,backward")
     word = options.subject
     if isinstance(subject, type):
-        if user_functions.needs_arguments(subject):
+        has_examples = issubclass(subject, Layer) and _has_own_example(subject)
+        if user_functions.needs_arguments(subject) and not (has_examples and options.x is None):
+            advice = "leave --x out, or " if has_examples else ""
+            module = word.partition(":")[0] if ":" in word else "layers"
             raise OptionError(
-                f"{subject.__name__} cannot be made without arguments: write a function that makes "
-                f"one, and check {word.partition(':')[0]}:make()"
+                f"{subject.__name__} cannot be made without arguments: {advice}write a function "
+                f"that makes one, and check {module}:make()"
             )
-        subject = user_objects.made(subject, word)
+        if options.x is not None or not issubclass(subject, Layer):
+            subject = user_objects.call(subject, word)
     elif inspect.isfunction(subject):
         raise OptionError(
-            f"{word} is a function: name its backward pass too, as {word},backward; or, for what "
-            f"it makes, {word}()"
+            f"{word} is a function: name its backward pass too, as {word},backward; or, to check "
+            f"the object that it returns, {word}()"
         )
     return gradcheck.check(subject, options.x, training=options.training, **_shared(options))
 
 
-def of_functions(forward: Any, backward: Any, options: argparse.Namespace) -> Report:
-    """The report of two functions of the user's."""
+def _has_own_example(kind: type[Layer]) -> bool:
+    """Whether the class defines `example`; the default fits classes without settings alone."""
+    return getattr(kind.example, "__func__", None) is not getattr(Layer.example, "__func__", None)
+
+
+def check_functions(forward: Any, backward: Any, options: argparse.Namespace) -> Report:
+    """Check two functions of the user's."""
     _refuse(options, SUBJECT_ONLY, "two functions take --args, as --args 4x5,5x3")
     if options.args is None:
         raise OptionError("two functions need the shapes of their arguments: --args 4x5,5x3")
     rng = stream(options.seed, "arguments")
-    args = tuple(one.draw(rng) for one in options.args)
+    args = tuple(argument.draw(rng) for argument in options.args)
     kind = options.kind or user_functions.kind_of(forward, backward, args)
     _show(f"checked as {user_functions.KINDS[kind]} (--kind {kind})")
     check = gradcheck.check_pair if kind == "vjp" else gradcheck.check_cached
@@ -171,7 +197,7 @@ def of_functions(forward: Any, backward: Any, options: argparse.Namespace) -> Re
 
 
 def _shared(options: argparse.Namespace) -> dict[str, Any]:
-    """The options that all checks take."""
+    """The options that all checks have in common."""
     seconds = {} if options.seconds is None else {"seconds": options.seconds}
     return {
         "wrt": options.wrt,
@@ -181,13 +207,13 @@ def _shared(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _refuse(options: argparse.Namespace, words: dict[str, str], advice: str) -> None:
+def _refuse(options: argparse.Namespace, refused: dict[str, str], advice: str) -> None:
     """OptionError for an option that does not go with this use of the command."""
-    for key, word in words.items():
+    for key, word in refused.items():
         if getattr(options, key) is not None:
             raise OptionError(f"{word} does not go with this: {advice}")
 
 
 def _show(text: str) -> None:
-    """Print it, with nothing that a terminal would obey."""
+    """Print the text line by line."""
     to_stdout(*text.split("\n"))

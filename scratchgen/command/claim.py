@@ -1,8 +1,8 @@
-"""A folder is claimed before a run writes into it, so that no two runs write into one.
+"""A run claims its folder before it writes, so that no two runs write into the same folder.
 
-The claim is a file in the folder, and a lock on it that the system holds for the process. It ends
-with the process, however that ends: a file that was left behind is taken over. Where a file system
-knows no locks, the file alone is the claim.
+The claim is a file in the folder, locked by the operating system for the process. The lock ends
+with the process, however that ends, and the next run takes over a file that was left behind. On a
+file system without locks the file alone is the claim.
 """
 
 import contextlib
@@ -15,18 +15,18 @@ from pathlib import Path
 from ..ground.errors import FileError
 
 NAME = ".training"
-TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # what the systems say of a held lock
+TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors that a locked file gives
 
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Within it the folder is this run's alone.
+    """Within the `with` no other run can claim the folder.
 
-    Raises FileError where it is another run's, or cannot be written.
+    Raises FileError if another run has claimed it, or if it cannot be written.
     """
     path = folder / NAME
     try:
-        file = _held(path, folder)
+        file = _open_locked(path, folder)
     except OSError as problem:
         if isinstance(problem, FileError):
             raise
@@ -36,36 +36,36 @@ def claimed(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        ours = _is_at(file, path)  # the folder may have been moved away
+        is_ours = _is_at(file, path)  # the folder may have been moved away
         with contextlib.suppress(OSError):
-            if ours and sys.platform != "win32":
-                path.unlink()  # before the lock ends, or it could be another run's
+            if is_ours and sys.platform != "win32":
+                path.unlink()  # while it is locked; later it could be another run's
         os.close(file)
         with contextlib.suppress(OSError):
-            if ours and sys.platform == "win32":
-                path.unlink()  # Windows keeps files that are open, those of another run too
+            if is_ours and sys.platform == "win32":
+                path.unlink()  # Windows does not remove a file that is open, here or in another run
 
 
-def _held(path: Path, folder: Path) -> int:
-    """The file of the claim, open and locked; never one that a symbolic link points to."""
-    only_here = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+def _open_locked(path: Path, folder: Path) -> int:
+    """The file of the claim, open and locked; a symbolic link is not followed."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
     while True:
         try:
-            file, is_new = os.open(path, only_here | os.O_CREAT | os.O_EXCL, 0o666), True
+            file, is_new = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
         except FileExistsError:
             try:
-                file, is_new = os.open(path, only_here), False
+                file, is_new = os.open(path, flags), False
             except FileNotFoundError:
-                continue  # whose it was has just removed it
+                continue  # its owner has just removed it
         try:
             _lock(file)
         except OSError as problem:
-            taken = problem.errno in TAKEN
-            if taken or not is_new:
+            is_taken = problem.errno in TAKEN
+            if is_taken or not is_new:
                 os.close(file)
-                sure = "" if taken else f" (if none does, remove {path})"
+                advice = "" if is_taken else f" (if none does, remove {path})"
                 raise FileError(
-                    f"another training writes into {folder}{sure}: name another folder with --out"
+                    f"another training writes into {folder}{advice}: name another folder with --out"
                 ) from problem
         if _is_at(file, path):
             return file
@@ -73,7 +73,7 @@ def _held(path: Path, folder: Path) -> int:
 
 
 def _lock(file: int) -> None:
-    """Lock the open file, or raise OSError at once."""
+    """Lock the open file, or raise OSError without waiting."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -85,7 +85,7 @@ def _lock(file: int) -> None:
 
 
 def _is_at(file: int, path: Path) -> bool:
-    """Whether the open file is still the one of that path."""
+    """Whether the open file is still the file at that path."""
     with contextlib.suppress(OSError):
         return os.path.samestat(os.fstat(file), path.stat())
     return False

@@ -1,7 +1,4 @@
-"""What each command but `train` does, once its words are understood; words.py understands them.
-
-Results go to stdout. Every function returns the exit code.
-"""
+"""What `sample`, `reconstruct`, `info` and `data` do; each prints its results and returns 0."""
 
 import argparse
 from collections.abc import Iterator
@@ -18,92 +15,94 @@ from ..ground.printing import to_stdout
 from ..ground.rng import chosen_seed, stream
 from ..ground.tables import paragraph
 from ..ground.versions import require
-from ..ground.writing import expect_writable
+from ..ground.writing import expect_writable, whole_file
 from ..models import Model
 from ..train import losses_text
-from . import folders
+from .folders import find_model
+from .reading_data import labels_for, labels_in_turn, last_data, read_data, read_data_for
+from .run_pictures import draw_reconstructions
 
-LONGEST = 1_000  # letters of what a model's file says of its training, in a line
+LONGEST_RECORD = 1_000  # letters of a line about training, which comes from the model's file
 
 
 def sample(options: argparse.Namespace) -> int:
     """Draw new examples from a model."""
-    model, path = folders.find_model(options.run)
+    model, path = find_model(options.run)
     if options.noise and not model.has_likelihood:
         raise OptionError(
-            f"--noise draws from p(x|z), and this {model.kind} has no such thing: leave it out"
+            f"--noise draws from p(x|z), and the family {model.kind} has no p(x|z): leave it out"
         )
     out = _output(options.out)
     seed = chosen_seed(options.seed)
-    labels = _labels(model, options)
+    labels = _sample_labels(model, options)
     noise = {"noise": True} if options.noise else {}
     x = model.sample(options.n, rng=seed, labels=labels, **noise)
     _write(x, out, title=f"{options.n} samples")
-    to_stdout(f"{out}: {options.n} samples of {path}, seed {seed}")
+    to_stdout(f"{out}: {options.n} samples from {path}, seed {seed}")
     return 0
 
 
 def reconstruct(options: argparse.Namespace) -> int:
-    """Show data beside what a model makes of them."""
-    found, path = folders.find_model(options.run)
-    model: Any = found  # what it can do is asked of it
+    """Draw data beside their reconstructions."""
+    loaded, path = find_model(options.run)
+    model: Any = loaded  # of any family
     if not model.encodes:
         raise OptionError(
             f"{path} is of the family {model.kind}, which has no encoder to reconstruct with: "
             f"wants a model that encodes, such as vae"
         )
-    source = options.data or folders.learnt_from(model)
-    known = data.builtin_name(source)
-    if not known and options.data is None:
-        raise OptionError(f"{path} was not trained on built-in data: name some with --data")
-    split = "test" if known else "train"
-    x, labels = folders.read_data_of(model, source, split)
+    source = options.data or last_data(model)
+    is_builtin = data.builtin_name(source)
+    if not is_builtin and options.data is None:
+        raise OptionError(f"{path} was not trained on built-in data: name its data with --data")
+    split = "test" if is_builtin else "train"
+    x, labels = read_data_for(model, source, split)
     model.check_as_given(x, source)
     x = x[: options.n]
-    labels = folders.labels_of(model, labels, source, len(x))
+    labels = labels_for(model, labels, source, len(x))
     out = _output(options.out)
     if out.suffix == ".npy":
         _write(model.reconstruct(x, labels), out)
     else:
-        folders.draw_reconstructions(model, x, out, labels)
-    held_out = " that it has not seen" if known else ""
-    to_stdout(f"{out}: {len(x)} examples of {source}{held_out}, and their reconstructions")
+        draw_reconstructions(model, x, out, labels)
+    test_set = " (test set)" if is_builtin else ""
+    to_stdout(f"{out}: {len(x)} examples of {source}{test_set} and their reconstructions")
     return 0
 
 
 def info(options: argparse.Namespace) -> int:
-    """Say what a model is and how it was trained."""
-    model, path = folders.find_model(options.run)
-    size = f"{path.stat().st_size:,} bytes, " if path.is_file() else ""  # a pipe has none
+    """Print what a model is and how it was trained."""
+    model, path = find_model(options.run)
+    size = f"{path.stat().st_size:,} bytes, " if path.is_file() else ""  # a pipe has no size
     to_stdout(f"{path}: {size}{model.dtype}")
     head, *networks = repr(model).splitlines()
     to_stdout(*paragraph(head), *networks)
     if not model.training_log:
         to_stdout("not trained yet")
     for log in model.training_log:
-        for i, line in enumerate(_trained(log)):
-            to_stdout(*paragraph(cut(line, LONGEST), "  " if i else ""))
+        for i, line in enumerate(_record_lines(log)):
+            to_stdout(*paragraph(cut(line, LONGEST_RECORD), "  " if i else ""))
     return 0
 
 
 def look(options: argparse.Namespace) -> int:
-    """Draw a look at a data set."""
-    x, labels = folders.read_data(options.name, options.split)
+    """Draw examples of a data set."""
+    x, labels = read_data(options.name, options.split)
     out = _output(options.out)
-    shown = stream(0, "look").permutation(len(x))[: options.n]
-    _write(x[shown], out, None if labels is None else labels[shown], str(options.name))
+    chosen = stream(0, "look").permutation(len(x))[: options.n]
+    _write(x[chosen], out, None if labels is None else labels[chosen], str(options.name))
     classes = "" if labels is None else f", {len(np.unique(labels))} classes"
     to_stdout(f"{options.name}: {x.shape}, from {x.min():.4g} to {x.max():.4g}{classes}")
-    to_stdout(f"{out}: {len(shown):,} of them")
+    to_stdout(f"{out}: {len(chosen):,} examples")
     return 0
 
 
-def _labels(model: Model, options: argparse.Namespace) -> Array | None:
-    """The labels of the samples: the one that was asked for, or all in turn."""
+def _sample_labels(model: Model, options: argparse.Namespace) -> Array | None:
+    """The labels of the samples: --label for all of them, or every label in turn."""
     if options.label is None:
-        return folders.labels_in_turn(model, options.n)
+        return labels_in_turn(model, options.n)
     if not model.n_labels:
-        raise OptionError("--label is of conditional models: train one with --conditional")
+        raise OptionError("--label is for conditional models: train one with --conditional")
     return model.check_labels(np.full(options.n, options.label), options.n)
 
 
@@ -111,13 +110,13 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _trained(log: dict[str, Any]) -> Iterator[str]:
-    """A record of training in lines; one that is not all that `fit` writes, as it is."""
+def _record_lines(log: dict[str, Any]) -> Iterator[str]:
+    """A record of training in lines, or as it is if something that `fit` writes is missing."""
     if not {*COUNTS, "optimizer", "losses"} <= log.keys():
-        yield f"noted: {_text(log)}"
+        yield f"record of training: {_text(log)}"
         return
-    where = f" of {log['data']}" if "data" in log else ""
-    yield f"trained on {log['examples']:,} examples{where}, seed {log['seed']}"
+    source = f" of {log['data']}" if "data" in log else ""
+    yield f"trained on {log['examples']:,} examples{source}, seed {log['seed']}"
     epochs, steps = _counted(log["epochs"], "epoch"), _counted(log["steps"], "step")
     yield f"{epochs}, {steps} of up to {log['batch_size']:,} examples"
     for player, optimizer in log["optimizer"].items():
@@ -129,30 +128,31 @@ def _trained(log: dict[str, Any]) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    """`adam, learning_rate 0.001, b1 0.9`; a schedule is one more such text in brackets."""
+    """`adam, learning_rate 0.001, b1 0.9`; a schedule stands in brackets, in the same form."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:g}"
-    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        return " and ".join(map(_part, value))
+    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+        return " and ".join(map(_in_brackets, value))
     if not isinstance(value, dict):
         return str(value)
-    set_ones = {name: one for name, one in value.items() if one is not None or name == "name"}
     return ", ".join(
-        _part(one) if name == "name" else f"{name} {_part(one)}" for name, one in set_ones.items()
+        _in_brackets(entry) if name == "name" else f"{name} {_in_brackets(entry)}"
+        for name, entry in value.items()
+        if entry is not None or name == "name"
     )
 
 
-def _part(value: Any) -> str:
+def _in_brackets(value: Any) -> str:
     return f"({_text(value)})" if isinstance(value, dict) else _text(value)
 
 
-def _output(wanted: str) -> Path:
-    """Where to write: a picture, for which matplotlib must be there, or an .npy array."""
-    out = user_path(wanted)
+def _output(path: str) -> Path:
+    """The path of the file to write: a picture, which needs matplotlib, or an .npy array."""
+    out = user_path(path)
     if not out.parent.is_dir():
         raise FileError(f"there is no folder {out.parent} to write {out.name} in: make it first")
     if out.suffix not in (".png", ".pdf", ".svg", ".npy"):
-        raise OptionError(f"-o {wanted}: wants a name that ends in .png, .pdf, .svg or .npy")
+        raise OptionError(f"-o {path}: wants a name that ends in .png, .pdf, .svg or .npy")
     if out.suffix != ".npy":
         require("matplotlib", f"writing {out.name} (an array, -o {out.stem}.npy, would not)")
     expect_writable(out, "name another file with -o")
@@ -160,13 +160,21 @@ def _output(wanted: str) -> Path:
 
 
 def _write(x: Array, out: Path, labels: Array | None = None, title: str = "") -> None:
-    """An array as .npy, or a picture of it."""
+    """Write an array as .npy, or draw it."""
     if out.suffix == ".npy":
-        folders.write_array(out, x)
+        write_array(out, x)
     else:
         from .. import plots
 
         plots.show_data(x, out, labels, title)
 
 
-__all__ = ["info", "look", "reconstruct", "sample"]
+def write_array(path: Path, x: Array) -> None:
+    """Write x as .npy."""
+    with whole_file(path) as file:
+        header = np.lib.format.header_data_from_array_1_0(x)
+        np.lib.format.write_array_header_1_0(file, header | {"fortran_order": False})
+        file.write(np.asarray(x, order="C").data)
+
+
+__all__ = ["info", "look", "reconstruct", "sample", "write_array"]

@@ -1,13 +1,13 @@
-"""What can be set of a model in the words of a command, and the settings that they mean.
+"""The options of a model, and the settings that their values mean.
 
-All of it follows from the recipe: from what its function takes, and from the fields of its family
-and of the parts that a setting may be. A setting has an option; one that is a part has an option
-for its name, and one for each setting of the parts that are known:
+Both follow from the recipe: from the arguments of its function, and from the fields of its family
+and of its parts. Each setting has an option. If the setting is a part, such as a penalty, the
+option names it, and each setting of the parts in its registry has an option as well:
 
     --penalty r1 --penalty-weight 5        penalty=R1(weight=5.0)
     --variance 0.1                         likelihood=FixedGaussian(variance=0.1)
 
-The second names no part, because one likelihood alone has a variance.
+The second line names no likelihood, because only one has a variance.
 """
 
 import dataclasses
@@ -24,18 +24,18 @@ from ..models.stacks import SIZES
 Field = dataclasses.Field[Any]
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, tuple, str)}
 NONE_KNOWN = Registry("setting", "", {})
-NONE = "none"  # the name of no part
+NONE = "none"  # the name that leaves a part out
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A setting of a recipe or, with owners, one of the parts that a setting of a recipe may be.
+    """An option for a setting of the recipe or, with owners, for a setting of one of its parts.
 
     Attributes:
         setting: the name of the recipe's setting.
-        field: with what there is to know of the value: its check, its type.
-        text: what it is, in a line.
-        owners: the names of the parts that have it.
+        field: the dataclass field, with the type and the check of the value.
+        text: the help text, one line.
+        owners: the names of the parts that have the setting.
     """
 
     setting: str
@@ -45,60 +45,60 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The word of the command line, without the dashes in front."""
+        """The name of the option, without the leading dashes."""
         return option_of(self.field)
 
     @property
     def key(self) -> str:
-        """The name that its value goes by among those of a command."""
+        """The name of its value in argparse's namespace."""
         return self.name.replace("-", "_")
 
     @property
     def kind(self) -> type:
-        """The type of its value: bool, int, float, tuple or str, whether or not it may be None."""
+        """The type of its value, bool, int, float, tuple or str; None is left out of a union."""
         found = re.search("|".join(KINDS), str(self.field.type))
         return KINDS[found[0]] if found else str
 
     @property
     def choices(self) -> Registry:
-        """The parts by name, one of which its value is; none for a number."""
+        """The parts that its value may name; empty for a number."""
         return _known(self.field)
 
     @property
     def may_be_none(self) -> bool:
-        """Whether there may be no such part, though the recipe has one where nothing is said."""
+        """Whether `none` leaves out a part that the recipe has by default."""
         return _may_be_none(self.field)
 
 
 def options_of(recipe: Recipe) -> list[Option]:
-    """All that can be set of the recipe's model, in the order of its function's arguments."""
-    found: list[Option] = []
+    """The options of the recipe's model, in the order of its function's arguments."""
+    options: list[Option] = []
     for field in _fields(recipe).values():
         if field.name not in recipe.fixed:
-            known = [*_known(field), *([NONE] if _may_be_none(field) else [])]
-            names = f": {', '.join(known)}" if _known(field) else ""
-            values = [of.get(field.name, recipe.takes[field.name]) for of in recipe.by_data]
+            choices = [*_known(field), *([NONE] if _may_be_none(field) else [])]
+            names = f": {', '.join(choices)}" if _known(field) else ""
+            values = _defaults(recipe, field)
             text = f"{field.metadata.get('text', '')}{names}{by_default(*values)}"
-            found.append(Option(field.name, field, text.strip()))
-        found += _options_of_parts(recipe, field)
-    return found
+            options.append(Option(field.name, field, text.strip()))
+        options += _options_of_parts(recipe, field)
+    return options
 
 
 def by_default(pictures: Any, vectors: Any) -> str:
-    """What is taken where nothing is said: ` (40 for pictures, 20 for vectors)`, or "" for None."""
+    """` (default: 40 for pictures, 20 for vectors)`; "" if both are None."""
     texts = [_shown(pictures), _shown(vectors)]
     if len(set(texts)) == 1:
-        return f" ({texts[0]})" if texts[0] else ""
-    return f" ({texts[0] or 'none'} for pictures, {texts[1] or 'none'} for vectors)"
+        return f" (default: {texts[0]})" if texts[0] else ""
+    return f" (default: {texts[0] or 'none'} for pictures, {texts[1] or 'none'} for vectors)"
 
 
-def composed(
+def compose(
     recipe: Recipe, given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The recipe's settings, of what was given by the keys of its options, and the defaults.
+    """The recipe's settings, from given values by the keys of its options, and from defaults.
 
-    Raises OptionError for a setting of a part that is not the one named, or where several parts
-    have it and none is named.
+    Raises OptionError for a setting that the named part does not have, or that several parts have
+    and none is named.
     """
     fields = _fields(recipe)
     settings = {name: value for name, value in defaults.items() if name in fields}
@@ -115,8 +115,8 @@ def composed(
     for name in [name for name, value in named.items() if value == NONE]:
         if own := of_parts.get(name):
             raise OptionError(
-                f"--{next(iter(own)).name} is of a {_known(fields[name]).what}, and "
-                f"--{option_of(fields[name])} {NONE} leaves it out: leave one out"
+                f"--{next(iter(own)).name} is a setting of a {_known(fields[name]).what}, and "
+                f"--{option_of(fields[name])} {NONE} leaves that out: leave out one of the two"
             )
         del named[name]
         settings[name] = None
@@ -131,7 +131,7 @@ def composed(
 
 
 def _fields(recipe: Recipe) -> dict[str, Field]:
-    """Those of the settings that the recipe takes, in its order; the sizes of networks too."""
+    """The fields of the recipe's arguments, in order: of its family, and sizes of networks."""
     fields = SIZES | {field.name: field for field in family_settings(recipe.family)}
     return {name: fields[name] for name in recipe.takes if name in fields}
 
@@ -140,14 +140,19 @@ def _may_be_none(field: Field) -> bool:
     return bool(field.metadata.get("optional"))
 
 
+def _defaults(recipe: Recipe, field: Field) -> list[Any]:
+    """The default of the setting for pictures, and for vectors."""
+    return [defaults.get(field.name, recipe.takes[field.name]) for defaults in recipe.by_data]
+
+
 def _known(field: Field) -> Registry:
     return field.metadata.get("registry") or NONE_KNOWN
 
 
 def _options_of_parts(recipe: Recipe, field: Field) -> Iterator[Option]:
-    """The settings of the parts that the field may be; of a part that is fixed, of that alone."""
+    """The options for settings of the field's parts; if the recipe fixes the part, of that one."""
     known = _known(field)
-    defaults = [of.get(field.name, recipe.takes[field.name]) for of in recipe.by_data]
+    defaults = _defaults(recipe, field)
     kinds = {name: kind for name, kind in known.items() if _settings_by_option(kind)}
     if field.name in recipe.fixed:
         kinds = {name: kinds[name] for name in map(_name_of, defaults) if name in kinds}
@@ -155,81 +160,87 @@ def _options_of_parts(recipe: Recipe, field: Field) -> Iterator[Option]:
     for name, kind in kinds.items():
         for option, setting in _settings_by_option(kind).items():
             owners.setdefault(option, {})[name] = setting
-    for having in owners.values():
-        setting = next(iter(having.values()))
-        is_of_all = field.name in recipe.fixed or len(having) == len(known)
-        whose = "" if is_of_all else f"of the {known.what} {' or '.join(having)}: "
+    for fields in owners.values():
+        setting = next(iter(fields.values()))
+        is_of_all = field.name in recipe.fixed or len(fields) == len(known)
+        whose = "" if is_of_all else f"for the {known.what} {' or '.join(fields)}: "
         meaning = setting.metadata.get("text") or setting.name.replace("_", " ")
-        text = meaning + _by_default_in(defaults, having)
-        yield Option(field.name, setting, (whose + text).strip(), tuple(having))
+        text = meaning + _by_default_in(defaults, fields)
+        yield Option(field.name, setting, (whose + text).strip(), tuple(fields))
 
 
 def _settings_by_option(kind: Any) -> dict[str, Field]:
-    """The settings of a class of parts; a part that is known as it is has none to be set."""
-    return {option_of(one): one for one in settings_of(kind)} if isinstance(kind, type) else {}
+    """The settings of a class of parts; an entry of a registry that is no class has none."""
+    return (
+        {option_of(field): field for field in settings_of(kind)} if isinstance(kind, type) else {}
+    )
 
 
 def _name_of(part: Any) -> str:
-    """The name of a part, or "" of none; it may be given by its name."""
+    """The name of a part, which may be given by its name; "" for None."""
     return part if isinstance(part, str) else getattr(part, "name", "")
 
 
 def _by_default_in(parts: list[Any], owners: Mapping[str, Field]) -> str:
-    """As `by_default`, for a setting of the parts that pictures and vectors have, or of any."""
+    """As `by_default`, for a setting of the default parts or, if they lack it, of its owners."""
     values = []
     for part in parts:
         own = owners.get(_name_of(part))
         values.append(getattr(part, own.name, own.default) if own else None)
     if None not in values:
         return by_default(*values)
-    of_each = {name: one.default for name, one in owners.items() if one.default is not MISSING}
+    of_each = {
+        name: field.default for name, field in owners.items() if field.default is not MISSING
+    }
     if len(set(map(_shown, of_each.values()))) == 1:
         first = next(iter(of_each.values()))
         return by_default(first, first)
-    texts = [f"{_shown(value)} of {name}" for name, value in of_each.items() if _shown(value)]
-    return f" ({', '.join(texts)})" if texts else ""
+    texts = [f"{_shown(value)} for {name}" for name, value in of_each.items() if _shown(value)]
+    return f" (default: {', '.join(texts)})" if texts else ""
 
 
 def _part(
     field: Field, known: Registry, named: str | None, default: Any, own: Mapping[Option, Any]
 ) -> Any:
-    """The part of that name, or that has the settings `own`; its name where none of them is set."""
+    """The named part, or the part that has the settings `own`; its name if no setting is given."""
     name = named or _implied(field, known, default, own)
     kind = known[name]
     for option in own:
         if name not in option.owners:
-            of = f"--{option_of(field)} {' or '.join(option.owners)}"
-            raise OptionError(f"--{option.name} is of {of}: leave one out")
+            owners = f"--{option_of(field)} {' or '.join(option.owners)}"
+            raise OptionError(
+                f"--{option.name} is a setting of {owners}, not of {name}: leave out one of the two"
+            )
     fields = _settings_by_option(kind)
     settings = {}
     if type(default) is kind:
-        settings = {one.name: getattr(default, one.name) for one in fields.values()}
+        settings = {entry.name: getattr(default, entry.name) for entry in fields.values()}
     settings |= {fields[option.name].name: value for option, value in own.items()}
-    for word, one in fields.items():
-        if one.name not in settings and one.default is MISSING:
+    for option_name, entry in fields.items():
+        if entry.name not in settings and entry.default is MISSING:
             raise OptionError(
-                f"--{option_of(field)} {name} wants the {one.metadata.get('text') or one.name}: "
-                f"add --{word} N"
+                f"--{option_of(field)} {name} wants the "
+                f"{entry.metadata.get('text') or entry.name}: add --{option_name} N"
             )
     return with_settings(kind, settings) if settings else name
 
 
 def _implied(field: Field, known: Registry, default: Any, own: Mapping[Option, Any]) -> str:
-    """The name of the part that has these settings, where none was named."""
+    """The name of the part that has these settings, if none was named."""
     able = [name for name in known if all(name in option.owners for option in own)]
     if _name_of(default) in able:
         return _name_of(default)
     option, value = next(iter(own.items()))
     if len(able) > 1:
         raise OptionError(
-            f"--{option.name} {_shown(value)} is of a {known.what}: name it with "
+            f"--{option.name} {_shown(value)} is a setting of a {known.what}: name it with "
             f"--{option_of(field)} {' or '.join(able)}"
         )
     return able[0] if able else option.owners[0]
 
 
 def _shown(value: Any) -> str:
-    """A value as it is typed: `256,128`, `0.03`, `r1`; "" for None."""
+    """A value as one types it: `256,128`, `0.03`, `r1`; "" for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):

@@ -1,12 +1,12 @@
-"""The fixture `gradcheck` for pytest: a backward pass that is wrong fails the test, in plain words.
+"""The pytest fixture `gradcheck`: a wrong backward pass fails the test, with a report.
 
     def test_backward(gradcheck):
         gradcheck(Scale(), x=(4, 5))
         gradcheck.pair(f, vjp, args=(x, w))
 
-pytest finds this file by itself where scratchgen is installed (`-p no:scratchgen` leaves it out).
-Nothing but pytest is imported before a test asks for the fixture. The fixture lives as long as the
-session, so that tests whose arguments Hypothesis draws may use it.
+pytest loads this file wherever scratchgen is installed (`-p no:scratchgen` turns it off). Nothing
+but pytest is imported until a test uses the fixture. The fixture has the scope of the session, so
+that tests with arguments from Hypothesis can use it.
 """
 
 import itertools
@@ -25,19 +25,19 @@ LONGEST = 120  # letters in the name of a picture
 
 
 class Gradcheck:
-    """What tests get as `gradcheck`. Its methods give the report where the verdict is PASS.
+    """What tests get as `gradcheck`. Its methods return the report if the verdict is PASS.
 
-    FAIL fails the test; INCONCLUSIVE warns, or, with strict=True or --gradcheck-strict, fails it
-    too. Further options are those of the functions of the same name; without seconds= evaluations
-    are counted, so that a busy machine changes no verdict.
+    FAIL fails the test. INCONCLUSIVE warns or, with strict=True or --gradcheck-strict, fails it,
+    too. Other options are those of the functions in scratchgen.gradcheck. Without seconds= the
+    budget counts evaluations, so that a busy machine changes no verdict.
     """
 
     def __init__(self, seed: int, strict: bool, pictures: Path | None) -> None:
         self.seed, self.strict, self.pictures = seed, strict, pictures
-        self.paths: dict[str, Path] = {}  # what is drawn in which picture
+        self.paths: dict[str, Path] = {}  # the picture of each test and subject
 
     def __call__(self, subject: Any, x: Any = None, **options: Any) -> "Report":
-        """Check a layer, network, loss, likelihood, optimizer, model, or a drawn case."""
+        """Check a layer, network, likelihood, game, penalty, optimizer, model, or drawn case."""
         __tracebackhide__ = True
         return self._check("check", subject, x, **options)
 
@@ -61,15 +61,13 @@ class Gradcheck:
         __tracebackhide__ = True
         return self._check("check_optimizer", optimizer, **options)
 
-    def _check(
-        self, name: str, *given: Any, strict: bool | None = None, **options: Any
-    ) -> "Report":
-        """The report of a check, once the test has been told of its verdict."""
+    def _check(self, name: str, *args: Any, strict: bool | None = None, **options: Any) -> "Report":
+        """Run a check, fail the test or warn if it does not pass, and return the report."""
         __tracebackhide__ = True
         from .. import gradcheck
 
         report: Report = getattr(gradcheck, name)(
-            *given, **{"seed": self.seed, "seconds": None, **options}
+            *args, **{"seed": self.seed, "seconds": None, **options}
         )
         self._draw(report)
         strict = self.strict if strict is None else strict
@@ -80,7 +78,7 @@ class Gradcheck:
         return report
 
     def _draw(self, report: "Report") -> None:
-        """A picture of what does not pass, and of the first report of each subject in a test."""
+        """Draw reports that do not pass, and the first report of each subject in a test."""
         if self.pictures is None:
             return
         text = f"{current_test()} {report.subject}"
@@ -91,7 +89,7 @@ class Gradcheck:
             report.plot(self.paths[text])
 
     def _unused(self, text: str) -> Path:
-        """A path for the picture of what `text` names, that no other picture has."""
+        """A path for a picture, named after `text`, that no other picture has."""
         assert self.pictures is not None
         plain = re.sub(r"[^\w.=+-]+", "-", text, flags=re.ASCII).strip("-.")[:LONGEST]
         names = (f"{plain}{f'-{number}' if number else ''}.png" for number in itertools.count())
@@ -100,26 +98,30 @@ class Gradcheck:
 
 
 def current_test() -> str:
-    """The id of the test that runs, as tests/test_scale.py::test_backward."""
+    """The id of the running test, such as tests/test_scale.py::test_backward."""
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the fixture."""
+    """Add the options of the fixture."""
     group = parser.getgroup("gradcheck", "checks of backward passes (scratchgen)")
     group.addoption(
-        "--gradcheck-seed", type=int, default=0, metavar="N", help="seed of what is drawn (0)"
+        "--gradcheck-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of random draws (default: 0)",
     )
     group.addoption(
         "--gradcheck-pictures",
         metavar="DIR",
-        help="draw the checks, as pictures in this folder; needs matplotlib",
+        help="draw pictures of the checks into this folder (needs matplotlib)",
     )
     group.addoption("--gradcheck-strict", action="store_true", help="INCONCLUSIVE fails a test too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse options that cannot be followed before any test runs."""
+    """Refuse options that cannot work, before any test runs."""
     seed, pictures = config.getoption("gradcheck_seed"), config.getoption("gradcheck_pictures")
     if seed < 0:
         raise pytest.UsageError(f"--gradcheck-seed {seed}: wants a whole number of at least 0")
@@ -138,7 +140,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _folder(config: pytest.Config) -> Path:
-    """Where pictures go; a test may have changed the current folder since pytest began."""
+    """The folder of pictures; a test may have changed the current folder since pytest began."""
     return Path(config.invocation_params.dir, config.getoption("gradcheck_pictures"))
 
 

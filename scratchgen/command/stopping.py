@@ -1,13 +1,13 @@
-"""A command that trains ends when it is told to, and not before the model is saved.
+"""A signal such as Ctrl-C ends a training after its current step, and then the model is saved.
 
     with Stop() as stop:
-        fit(..., callbacks=[stop])       a signal ends it after its step, in the first at once
+        fit(..., callbacks=[stop])       a signal ends it after its step; in the first step, at once
         stop.is_saving = True
-        ...                              a signal is noted, and a line on stderr says so
+        ...                              a signal only prints a line on stderr
 
-Signals that ask a program to end are Ctrl-C, SIGTERM, which managers of processes and queues send,
-SIGHUP, which comes when a terminal is closed, and their kin. Those that are ignored stay so: nohup
-means it.
+These signals ask a program to end: SIGINT (Ctrl-C), SIGTERM (from process managers and queues),
+SIGHUP (a closed terminal) and others like them. A signal that was ignored before, as under nohup,
+stays ignored.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ SAVING = b"scratchgen: the model is being saved; the command ends after that\n"
 
 
 class Stop(Callback):
-    """See the top of this file; `number` is that of the first signal that came, or 0."""
+    """The handler of these signals; `number` is that of the first signal received, or 0."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -44,7 +44,7 @@ class Stop(Callback):
 
     def on_start(self, run: Run) -> None:
         self._run = run
-        if self.number:  # it came before: the first step, which may compile, is not begun
+        if self.number:  # received before the first step, which may compile for long
             raise KeyboardInterrupt
 
     def on_step(self, run: Run) -> None:
@@ -52,15 +52,15 @@ class Stop(Callback):
             raise KeyboardInterrupt
 
     def exit_code(self) -> int:
-        """What a shell gives a program that the signal ended: 130 for Ctrl-C."""
+        """The exit code that a shell reports for the signal: 130 for Ctrl-C."""
         return 128 + (self.number or signal.SIGINT)
 
     def _arrive(self, number: int, frame: FrameType | None) -> None:
-        """The handler of all these signals."""
+        """Handle one of the signals."""
         self.number = self.number or number
         if self.is_saving:
-            if sys.stderr is not None:  # 2 may be the model's file, where stderr is closed
+            if sys.stderr is not None:  # if stderr is closed, 2 may be the model's file
                 with contextlib.suppress(OSError):
-                    os.write(2, SAVING)  # print may be under way itself
+                    os.write(2, SAVING)  # print itself may have been interrupted
         elif self._run and not self._run.steps:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Two functions of a user's: the arguments they are checked at, and what kind of pair they are.
+"""Two functions of the user's: the arguments to check them at, and which form the pair has.
 
 4x5,5x3            two arrays of numbers of size 0.1 to 1.6, with random signs
 4x5:positive       the same without signs
@@ -27,15 +27,15 @@ NO_LIMIT = 10**6  # parameters that `*args` takes
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An argument that is to be drawn: its shape, and from what; `below` is of whole numbers."""
+class DrawnArgument:
+    """An argument to draw at random: its shape and kind; `below` is the limit of whole numbers."""
 
     shape: Shape
     kind: str = ""
     below: int = 2
 
     def draw(self, rng: np.random.Generator) -> Array:
-        """The argument."""
+        """An array of that shape and kind."""
         if math.prod(self.shape) > MOST_NUMBERS:
             raise OptionError(f"--args: wants shapes of at most {MOST_NUMBERS:,} numbers")
         if self.kind == "int":
@@ -43,73 +43,72 @@ class Wanted:
         return abs(spread(rng, self.shape)) if self.kind == "positive" else spread(rng, self.shape)
 
 
-def wanted(text: str) -> list[Wanted]:
-    """`4x5,3:int10,scalar` as arguments to be drawn; ValueError for any other text.
+def drawn_arguments(text: str) -> list[DrawnArgument]:
+    """The arguments that a text such as `4x5,3:int10,scalar` describes; ValueError for others.
 
-    >>> wanted("4x5,3:int10,scalar")[1:]
-    [Wanted(shape=(3,), kind='int', below=10), Wanted(shape=(), kind='', below=2)]
+    >>> drawn_arguments("4x5,3:int10,scalar")[1:]
+    [DrawnArgument(shape=(3,), kind='int', below=10), DrawnArgument(shape=(), kind='', below=2)]
     """
-    return [_wanted(one.strip()) for one in text.split(",")]
+    return [_drawn_argument(part.strip()) for part in text.split(",")]
 
 
-def _wanted(text: str) -> Wanted:
+def _drawn_argument(text: str) -> DrawnArgument:
     match = re.fullmatch(r"(scalar|\d{1,9}(?:x\d{1,9})*)(?::(positive|int)(\d{1,9})?)?", text)
     if not match or (match[3] and (match[2] != "int" or int(match[3]) < 1)):
         raise ValueError(text)
     shape = () if match[1] == "scalar" else tuple(map(int, match[1].split("x")))
-    return Wanted(shape, match[2] or "", int(match[3] or 2))
+    return DrawnArgument(shape, match[2] or "", int(match[3] or 2))
 
 
 def kind_of(forward: Callable[..., Any], backward: Callable[..., Any], args: Sequence[Any]) -> str:
-    """ "vjp" or "cached": which of the two ways of writing a backward pass this is.
+    """ "vjp" or "cached": the form of the pair, read from the parameters.
 
-    backward(dy, cache) has two parameters, vjp(dy, *args) one more than there are arguments. Where
-    both fit, it is vjp if the last parameter has the name that it has in forward, and else what
-    forward gives decides: a pair of things is (y, cache).
+    backward(dy, cache) has two parameters, vjp(dy, *args) one more than there are arguments. If
+    both fit, the pair is a vjp if the last parameters have the names that they have in forward;
+    otherwise it is cached if forward returns a pair, (y, cache).
     """
-    plain = _plain(backward)
-    most = NO_LIMIT if _takes_any_number(backward) else len(plain)
+    of_backward = _positional(backward)
+    most = NO_LIMIT if _takes_any_number(backward) else len(of_backward)
     numbers = {"vjp": 1 + len(args), "cached": 2}
-    fits = [kind for kind, n in numbers.items() if _least(plain) <= n <= most]
+    fits = [kind for kind, n in numbers.items() if _count_required(of_backward) <= n <= most]
     if not fits:
         raise OptionError(
-            f"the backward pass takes {len(plain)} arguments, and --args names {len(args)}: wants "
-            f"backward(dy, cache), or vjp(dy, *args) with {1 + len(args)}"
+            f"the backward pass takes {len(of_backward)} arguments, and --args describes "
+            f"{len(args)}: wants backward(dy, cache), or vjp(dy, *args) with {1 + len(args)}"
         )
     if len(fits) == 1:
         return fits[0]
-    if [one.name for one in plain[1:]] == [one.name for one in _plain(forward)]:
+    if [p.name for p in of_backward[1:]] == [p.name for p in _positional(forward)]:
         return "vjp"
     try:
-        given = forward(*(one.copy() for one in args))
-    except (Exception, SystemExit):  # the check itself will say what is wrong
+        returned = forward(*(array.copy() for array in args))
+    except (Exception, SystemExit):  # the check itself will report it
         return "vjp"
-    return "cached" if isinstance(given, tuple | list) and len(given) == 2 else "vjp"
+    return "cached" if isinstance(returned, tuple | list) and len(returned) == 2 else "vjp"
 
 
 def needs_arguments(f: Any) -> bool:
     """Whether f cannot be called without arguments."""
-    return _least(_plain(f)) > 0
+    return _count_required(_positional(f)) > 0
 
 
-def _plain(f: Any) -> list[inspect.Parameter]:
-    """The parameters that can be given by place; none where Python does not know them."""
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one for one in _signature(f) if one.kind in places]
+def _positional(f: Any) -> list[inspect.Parameter]:
+    """The parameters that can be passed by position; none if Python does not know them."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter for parameter in _parameters(f) if parameter.kind in kinds]
 
 
-def _least(parameters: list[inspect.Parameter]) -> int:
-    """How many of them must be given."""
-    return sum(one.default is one.empty for one in parameters)
+def _count_required(parameters: list[inspect.Parameter]) -> int:
+    return sum(parameter.default is parameter.empty for parameter in parameters)
 
 
 def _takes_any_number(f: Any) -> bool:
-    known = _signature(f)
-    return not known or any(one.kind is one.VAR_POSITIONAL for one in known)
+    parameters = _parameters(f)
+    return not parameters or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
-def _signature(f: Any) -> list[inspect.Parameter]:
+def _parameters(f: Any) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # of a builtin, or of no function at all
+    except (TypeError, ValueError):  # a builtin, or no function at all
         return []

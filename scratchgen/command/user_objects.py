@@ -1,7 +1,7 @@
-"""What a word of the command line names in the user's own files: `layers:Scale`, `layers:make()`.
+"""The user's own objects, as the command line names them: `layers:Scale`, `layers:make()`.
 
-The module is imported with the current folder first on the path, as `python -m` does. What goes
-wrong in it is told with its file and line.
+The module is imported with the current folder first on the path, as `python -m` does. An error in
+it is reported with its file and line.
 """
 
 import importlib
@@ -20,29 +20,30 @@ from ..ground.errors import FileError, OptionError
 def find(word: str) -> list[Any]:
     """The objects that `module:name`, `module:name,name` or `module:name()` names.
 
-    Raises OptionError where there is no such module or name, FileError where the module, or the
-    function that was to be called, raises.
+    Raises OptionError if there is no such module or name, FileError if the module, or the function
+    to call, raises.
     """
     module_name, colon, names = word.partition(":")
-    _expect_no_file(module_name, f":{names or 'NAME'}")
+    expect_no_file(module_name, f":{names or 'NAME'}")
     if not (module_name and colon and names):
         raise OptionError(f"{word!r}: wants a module and a name in it, as layers:Scale")
-    module = imported(module_name)
+    module = import_module(module_name)
     return [_named(module, name.strip()) for name in names.split(",")]
 
 
-def _expect_no_file(name: str, rest: str) -> None:
+def expect_no_file(name: str, rest: str) -> None:
+    """OptionError if the name is that of a file, which names the module plus `rest` instead."""
     if name.endswith(".py") or "/" in name or os.sep in name:
         module = ".".join(Path(name).with_suffix("").parts)
         raise OptionError(f"{name!r} is a file: wants its module, {module}{rest}")
 
 
-def imported(name: str) -> ModuleType:
-    """The user's module of that name, which is run if it has not been imported yet.
+def import_module(name: str) -> ModuleType:
+    """The user's module of that name, imported if it was not yet.
 
-    Raises OptionError where there is no such module, FileError where it raises.
+    Raises OptionError if there is no such module, FileError if it raises.
     """
-    _expect_no_file(name, "")
+    expect_no_file(name, "")
     if sys.path[:1] != [os.getcwd()]:
         sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
@@ -52,10 +53,10 @@ def imported(name: str) -> ModuleType:
         return importlib.import_module(name)
     except SyntaxError as problem:
         line = f": {problem.text.strip()}" if problem.text else ""
-        where = Path(problem.filename or "?").name
+        file = Path(problem.filename or "?").name
         raise FileError(
             f"importing {name} raised {type(problem).__name__}: {problem.msg}, in line "
-            f"{problem.lineno} of {where}{line}"
+            f"{problem.lineno} of {file}{line}"
         ) from problem
     except ModuleNotFoundError as problem:
         if not f"{name}.".startswith(f"{problem.name}."):
@@ -69,25 +70,25 @@ def imported(name: str) -> ModuleType:
 
 
 def _named(module: ModuleType, name: str) -> Any:
-    """What the module has by that name; called, where the name ends in ()."""
+    """The module's object of that name, or what it returns if the name ends in ()."""
     value: Any = module
     for part in name.removesuffix("()").split("."):
         if not hasattr(value, part):
-            known = [one for one in dir(value) if not one.startswith("_")]
-            where = f" ({module.__file__})" if getattr(module, "__file__", None) else ""
+            known = [attribute for attribute in dir(value) if not attribute.startswith("_")]
+            file = f" ({module.__file__})" if getattr(module, "__file__", None) else ""
             raise OptionError(
-                f"the module {module.__name__}{where} has no {name!r}{nearest(part, known)}"
+                f"the module {module.__name__}{file} has no {name!r}{nearest(part, known)}"
             )
         value = getattr(value, part)
-    return made(value, f"{module.__name__}:{name}") if name.endswith("()") else value
+    return call(value, f"{module.__name__}:{name}") if name.endswith("()") else value
 
 
-def made(make: Callable[[], Any], word: str) -> Any:
-    """What `make` gives when it is called without arguments; FileError where it raises."""
+def call(make: Callable[[], Any], word: str) -> Any:
+    """What `make` returns when it is called without arguments; FileError if it raises."""
     if not callable(make):
-        raise OptionError(f"{word}: what has that name cannot be called: leave the () out")
+        raise OptionError(f"{word}: the object of that name cannot be called: leave the () out")
     try:
         return make()
     except (Exception, SystemExit) as problem:
-        call = word.removesuffix("()").partition(":")[2] + "()"
-        raise FileError(exception_text(problem, call)) from problem
+        shown = word.removesuffix("()").rpartition(":")[2] + "()"
+        raise FileError(exception_text(problem, shown)) from problem

@@ -1,4 +1,4 @@
-"""`scratchgen warmup`: compile every kernel now, so that no first step waits for it later."""
+"""What `scratchgen warmup` does: it compiles every kernel, so that no later run has to wait."""
 
 import argparse
 import time
@@ -15,10 +15,10 @@ from ..kernels.recording import Call, recording
 
 
 def warmup(_options: argparse.Namespace) -> int:
-    """Compile, or find compiled, the loops of all kernels, and say where they are kept."""
+    """Compile the loops of all kernels, or load them, and say where the compiled code is stored."""
     require("numba", "warmup")
     if not compiles():
-        to_stdout("SCRATCHGEN_JIT=0: kernels run as NumPy, and there is nothing to compile")
+        to_stdout("SCRATCHGEN_JIT=0: kernels run in NumPy, and there is nothing to compile")
         return 0
     from ..kernels.native.caching import folder
 
@@ -26,34 +26,35 @@ def warmup(_options: argparse.Namespace) -> int:
     with by_loops():
         for dtype in ("float32", "float64"):
             call_all(dtype)
-            replay(dtype)
-        together()
-    to_stdout(f"every kernel in float32 and float64, {time.perf_counter() - start:.1f} s")
-    kept = folder()
-    to_stdout(f"kept in {kept}" if kept else "kept nowhere, because no cache folder can be written")
+            call_in_replay(dtype)
+        call_on_threads()
+    seconds = time.perf_counter() - start
+    to_stdout(f"compiled every kernel for float32 and float64 in {seconds:.1f} s")
+    cache = folder()
+    to_stdout(f"stored in {cache}" if cache else "not stored: no cache folder can be written")
     return 0
 
 
-def together() -> None:
-    """A kernel on two threads, which compiles what shares kernels out."""
+def call_on_threads() -> None:
+    """Call a kernel on two threads, which compiles the code that distributes kernels."""
     out = np.zeros(1000, np.float32)
     loop = kernels.add.definition.loop  # type: ignore[attr-defined]
     in_parts(Call(loop, (out, out, out), 1), 2)
 
 
 def call_all(dtype: str) -> None:
-    """Each kernel once, on little."""
+    """Call each kernel once, on small arrays."""
     for name, kernel in with_loops().items():
         kernel.call(*case(name, 2, 4, dtype, 0))
     kernels.standard_normal(np.random.default_rng(0), (1000,), dtype)
 
 
-def replay(dtype: str) -> None:
-    """What runs in replays alone: memory that is cleared, and the first that is added to it."""
+def call_in_replay(dtype: str) -> None:
+    """Run what only replays use: clearing memory, and the first sum that is added to it."""
     cleared, into, sums = np.ones(4, dtype), np.ones((2, 4), dtype), np.ones(4, dtype)
     with recording() as notes:
-        for one in (cleared, into, sums):
-            kernels.clear(one)
+        for array in (cleared, into, sums):
+            kernels.clear(array)
         kernels.add_in_place(np.ones((2, 4), dtype), into)
         kernels.add_sum(np.ones((2, 4), dtype), sums)
     Plan(notes, threads=1).run()

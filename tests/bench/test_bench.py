@@ -21,8 +21,9 @@ from scratchgen.bench import (
 from scratchgen.bench.settings import Settings, pinned
 from scratchgen.bench.timing import Times, fastest, geometric_mean, in_turns, rotated
 from scratchgen.bench.workers import Worker, take_turns
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
 from scratchgen.command.benchmark import PARTS
+from scratchgen.command.parser import build_parser
 from scratchgen.ground.versions import is_installed
 from scratchgen.kernels.cases import case, with_loops
 from scratchgen.kernels.formulas import compiles
@@ -243,7 +244,7 @@ def test_the_command_measures_the_machine(capsys):
 
 def test_the_command_knows_its_parts_and_takes_no_other(capsys):
     for part in PARTS:
-        assert cli.parser().parse_args(["bench", part]).part == part
+        assert build_parser().parse_args(["bench", part]).part == part
     with pytest.raises(SystemExit):
         cli.main(["bench", "kernel"])
     assert "did you mean 'kernels'?" in capsys.readouterr().err

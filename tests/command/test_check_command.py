@@ -10,8 +10,8 @@ import pytest
 from own_modules import importable
 
 from scratchgen.command import check as checking
-from scratchgen.command import user_functions as signatures
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
+from scratchgen.command import library_names, user_functions
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import CaseResult, Finding
 from scratchgen.ground.errors import FileError
@@ -234,6 +234,37 @@ def test_what_is_wrong_fails_with_exit_code_1(words, capsys):
     assert "\x1b" not in captured.out
 
 
+@pytest.mark.parametrize("name", ["Softsign", "softsign", "DENSE", "gaussian", "hinge", "R1"])
+def test_a_part_of_the_library_is_checked_by_its_name_in_any_case(name, capsys):
+    assert run("check", name) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 PASS, 0 FAIL, 0 INCONCLUSIVE"
+
+
+def test_every_name_of_the_registries_finds_one_part_of_its_kind():
+    for registry in library_names.registries():
+        for name, entry in registry.items():
+            part = library_names.find_part(name.upper())
+            assert part is entry or type(part) is entry, name
+
+
+def test_a_name_that_two_registries_have_is_refused_with_both(monkeypatch, capsys):
+    monkeypatch.setitem(library_names.OPTIMIZERS, "Dense", object)
+    assert run("check", "dense") == 2
+    assert "is ambiguous, layer (scratchgen.nn.LAYERS) or optimizer" in error_of(capsys)
+
+
+def test_a_layer_of_the_library_takes_the_options_of_a_layer(capsys):
+    assert run("check", "Softsign", "--x", "4,5", "--wrt", "x") == 0
+    assert "case x (4, 5)" in capsys.readouterr().out
+
+
+def test_a_class_is_checked_at_its_own_examples_unless_a_shape_is_given(capsys):
+    assert run("check", "own_layers:Scale") == 0
+    assert "5 cases" in capsys.readouterr().out
+    assert run("check", "own_layers:Scale", "--x", "4,5") == 0
+    assert "case x (4, 5)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("names", "shapes", "kind"),
     [
@@ -342,7 +373,11 @@ def test_a_failure_in_the_library_is_exit_code_1(capsys, monkeypatch):
 
 
 WRONG_CALLS = [
-    ("own_layers", "wants a module and a name in it, as layers:Scale"),
+    ("own_layers", "or MODULE:NAME for a part of your own"),
+    ("sofsign", "the library has no 'sofsign'"),
+    ("sofsign", "did you mean 'Softsign'?"),
+    ("Dense --x 4,5", "leave --x out"),
+    ("layers.py", "wants its module, layers:NAME"),
     ("own_layers:", "wants a module and a name in it"),
     ("own_layers.py:Scale", "wants its module, own_layers:Scale"),
     ("sub/own_layers.py:Scale", "wants its module, sub.own_layers:Scale"),
@@ -364,13 +399,13 @@ WRONG_CALLS = [
     ("own_functions:f,vjp --args 4x5,5x3 --kind both", "unknown --kind 'both'"),
     ("own_functions:f,vjp --args 4x5,5x3 --wrt v", "'v'"),
     ("own_layers:Scale --args 4x5", "--args does not go with this"),
-    ("own_layers:Scale --x 4,-5", "wants a shape with the batch in front"),
+    ("own_layers:Scale --x 4,-5", "wants a shape that begins with the batch"),
     ("own_layers:Scale --out here", "--out does not go with this"),
     ("own_layers:Scale --training --evaluation", "not allowed with argument"),
     ("own_layers:Scale --plot x.jpeg", "wants a name that ends in .png"),
     ("own_layers:Scale --seed -1", "at least 0"),
     ("own_layers:Scale --second 3", "did you mean '--seconds'?"),
-    ("--x 4,5", "--x does not go with this: name what to check too"),
+    ("--x 4,5", "--x does not go with this: name a subject too"),
     ("own_layers:Scale more", "one word too many: 'more'"),
 ]
 
@@ -472,7 +507,7 @@ def test_a_folder_that_is_not_there_is_named_before_anything_is_checked(capsys):
 def test_the_current_folder_comes_first_as_with_python_dash_m(folder):
     words = [sys.executable, "-m", "scratchgen", "check", "own_layers:Scale", "--x", "4,5"]
     script = "import sys; sys.path[:] = [p for p in sys.path if p]"
-    script += "; from scratchgen.command.words import main; sys.exit(main())"
+    script += "; from scratchgen.command.entry import main; sys.exit(main())"
     for command in (words, [sys.executable, "-c", script, *words[3:]]):
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ)
         assert done.returncode == 0, done.stderr
@@ -491,7 +526,10 @@ def test_drawn_arguments_have_the_shapes_and_kinds_that_were_asked_for():
     import numpy as np
 
     rng = np.random.default_rng(0)
-    drawn = [one.draw(rng) for one in signatures.wanted("4x5,scalar,50:int3,6:positive,3:int")]
+    drawn = [
+        argument.draw(rng)
+        for argument in user_functions.drawn_arguments("4x5,scalar,50:int3,6:positive,3:int")
+    ]
     assert [np.shape(one) for one in drawn] == [(4, 5), (), (50,), (6,), (3,)]
     assert set(drawn[2].tolist()) == {0, 1, 2}
     assert (drawn[3] > 0).all()

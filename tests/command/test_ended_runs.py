@@ -16,9 +16,9 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import __main__
-from scratchgen.command import claim, stopping
-from scratchgen.command import folders as runs
-from scratchgen.command import words as cli
+from scratchgen.command import claim, epoch_log, folders, stopping
+from scratchgen.command import entry as cli
+from scratchgen.command.epoch_log import Log
 from scratchgen.ground import printing
 from scratchgen.ground.errors import FileError
 from scratchgen.train import Run
@@ -143,13 +143,13 @@ def test_a_signal_in_the_first_step_is_obeyed_at_once_and_the_folder_is_free(nam
 def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
     name, monkeypatch, capfd
 ):
-    number, write = getattr(signal, name), runs.write_model
+    number, write = getattr(signal, name), folders.write_model
 
     def interrupted(*given):
         signal.raise_signal(number)
         write(*given)
 
-    monkeypatch.setattr(runs, "write_model", interrupted)
+    monkeypatch.setattr(folders, "write_model", interrupted)
     monkeypatch.setattr(
         "scratchgen.command.training_report._draw", lambda *_: pytest.fail("pictures are drawn")
     )
@@ -162,13 +162,13 @@ def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
 
 @on_posix
 def test_a_signal_before_the_first_step_begins_no_step(monkeypatch):
-    build = runs.Log.__init__
+    build = Log.__init__
 
     def interrupted(*given):
         signal.raise_signal(signal.SIGTERM)
         build(*given)
 
-    monkeypatch.setattr(runs.Log, "__init__", interrupted)
+    monkeypatch.setattr(Log, "__init__", interrupted)
     monkeypatch.setattr(Run, "step", lambda *_: pytest.fail("a step is begun"))
     assert train() == 128 + signal.SIGTERM
     assert not Path("run").exists()
@@ -205,7 +205,7 @@ def test_ctrl_c_while_the_command_is_imported_is_no_traceback(monkeypatch, capsy
     import_ = builtins.__import__
 
     def interrupted(name, *rest):
-        if name == "command.words":
+        if name == "command.entry":
             raise KeyboardInterrupt
         return import_(name, *rest)
 
@@ -225,7 +225,7 @@ def test_an_error_in_training_is_told_when_the_model_so_far_is_saved(error, monk
     in_epoch_two(monkeypatch, fail)
     assert train() == 1
     captured = capsys.readouterr()
-    assert "broken off after 5 of 12 steps; the model so far is saved" in captured.out
+    assert "stopped after 5 of 12 steps; the model so far is saved" in captured.out
     assert ("not enough memory" in captured.err) == isinstance(error, MemoryError)
     expect_run("run", 1, 5)
 
@@ -287,16 +287,16 @@ def test_what_a_command_cannot_say_is_an_error_in_a_line():
 # the folder
 
 
-def no_room_in(monkeypatch, *folders: Path) -> None:
+def no_room_in(monkeypatch, *full: Path) -> None:
     """Models cannot be written into these folders, and those in them."""
-    write = runs.write_model
+    write = folders.write_model
 
     def written(folder, *rest):
-        if any(one in (folder, folder.parent) for one in folders):
-            raise FileError(f"{folder / runs.MODEL} cannot be written: No space left on device")
+        if any(path in (folder, folder.parent) for path in full):
+            raise FileError(f"{folder / folders.MODEL} cannot be written: No space left on device")
         write(folder, *rest)
 
-    monkeypatch.setattr(runs, "write_model", written)
+    monkeypatch.setattr(folders, "write_model", written)
 
 
 @pytest.mark.parametrize("is_full", [False, True])
@@ -332,7 +332,7 @@ def test_a_folder_that_is_moved_away_while_it_trains_is_made_again(monkeypatch, 
 
 
 def test_a_log_that_cannot_be_written_for_a_while_is_whole_in_the_end(monkeypatch, capsys):
-    to_text, failed = runs._csv, []
+    to_text, failed = epoch_log._csv, []
 
     def full_once(rows):
         if not failed:
@@ -340,7 +340,7 @@ def test_a_log_that_cannot_be_written_for_a_while_is_whole_in_the_end(monkeypatc
             raise OSError(28, "No space left on device")
         return to_text(rows)
 
-    monkeypatch.setattr(runs, "_csv", full_once)
+    monkeypatch.setattr(epoch_log, "_csv", full_once)
     assert train() == 0
     assert capsys.readouterr().err.count("No space left on device") == 1
     expect_run("run", 3, 12)
@@ -351,7 +351,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(monkey
         raise PermissionError(13, "Permission denied")
 
     Path("run").mkdir()
-    monkeypatch.setattr(claim, "_held", read_only)
+    monkeypatch.setattr(claim, "_open_locked", read_only)
     monkeypatch.setattr("scratchgen.command.train.fit", lambda *_, **__: pytest.fail("it trains"))
     assert train() == 1
     assert "run cannot be written (Permission denied)" in capsys.readouterr().err
@@ -362,8 +362,8 @@ def test_a_process_that_is_killed_leaves_the_model_of_its_last_checkpoint(monkey
     def killed():
         raise SystemExit
 
-    monkeypatch.setattr(runs, "BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr(runs, "keep", lambda *_: killed())
+    monkeypatch.setattr(folders, "BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(folders, "save_run", lambda *_: killed())
     in_epoch_two(monkeypatch, killed)
     with pytest.raises(SystemExit):
         train()

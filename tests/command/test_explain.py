@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
+from scratchgen.command import entry as cli
 from scratchgen.command import explain
-from scratchgen.command import words as cli
 from scratchgen.distributions import LIKELIHOODS, Categorical
 from scratchgen.ground.rng import stream
 from scratchgen.ground.tables import columns, number
@@ -128,7 +128,7 @@ def test_shapes_within_layers_are_those_of_the_arrays(capsys):
     trace = model.trace(x, rng=0)
     network = model.networks["encoder"]
     for place in explain.places(network, network.in_shape, "encoder"):
-        assert trace[place.name].activation.shape == (5, *place.gives), place.name
+        assert trace[place.name].activation.shape == (5, *place.out_shape), place.name
 
 
 def test_shared_and_tied_layers_say_so_and_count_once(capsys):
@@ -211,7 +211,7 @@ def words_of(out: str, heading: str, place: str, layer: str) -> list[str]:
 def test_statistics_are_those_of_a_trace(capsys):
     model = sg.models.wgan_gp((2,), latent=2, hidden=(8, 8), rng=0)
     out = explained(model, capsys, "--data", "ring", "--seed", "5", "-n", "40")
-    assert "On 40 examples of ring, seed 5," in out
+    assert "One training step on 40 examples of ring, seed 5, without moving any weight" in out
     x = sg.data.load("ring")
     x = x[stream(5, "examples").permutation(len(x))[:40]]
     trace = model.trace(x, stream(5, "noise"))
@@ -231,7 +231,7 @@ def test_statistics_are_those_of_a_trace(capsys):
     for numbers in trace.reported.values():
         for name, value in numbers.items():
             assert f"{name} {number(value)}" in out
-    assert "that of D itself" in " ".join(out.split())
+    assert "measures D's slope" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("name", ["long", "wide", "wgan", "conditional", "nested", "tied"])
@@ -239,18 +239,20 @@ def test_live_numbers_fit_the_terminal_too(name, capsys):
     rng = np.random.default_rng(0)
     np.savez("data.npz", x=rng.standard_normal((300, 4)) * 1e4, labels=np.arange(300) % 3)
     out = explained(MODELS[name](), capsys, "--data", "data.npz")
-    assert "On 256 examples of data.npz, seed " in out
+    assert "step on 256 examples of data.npz, seed " in out
 
 
 def test_pictures_have_live_numbers_too(capsys):
     out = explained(MODELS["vae"](), capsys, "--data", "digits", "-n", "64", "--seed", "0")
-    assert "On 64 examples of digits, seed 0" in out
+    assert "step on 64 examples of digits, seed 0" in out
     assert "|dD/dy|" not in out
 
 
 def test_all_examples_are_taken_where_there_are_fewer(capsys):
     np.save("few.npy", np.zeros((3, 4)))
-    assert "On 3 examples of few.npy" in explained(MODELS["wgan"](), capsys, "--data", "few.npy")
+    assert "step on 3 examples of few.npy" in explained(
+        MODELS["wgan"](), capsys, "--data", "few.npy"
+    )
 
 
 def test_one_seed_prints_the_same_and_a_fresh_one_is_named(capsys):
@@ -316,11 +318,11 @@ def test_labels_come_from_the_data_and_are_missed_where_it_has_none(capsys):
         ("gan.npz --data digit", 1, "did you mean 'digits'"),
         ("gan.npz --data digits", 1, "wants (N, 2)"),
         ("vae.npz --data loud.npy", 1, "wants values in [0, 1]"),
-        ("gan.npz --seed 1", 2, "--seed 1 is of the examples shown: name --data too"),
-        ("gan.npz -n 1", 2, "-n 1 is of the examples shown: name --data too"),
+        ("gan.npz --seed 1", 2, "--seed 1 chooses examples, so it needs --data DATA too"),
+        ("gan.npz -n 1", 2, "-n 1 chooses examples, so it needs --data DATA too"),
         ("gan.npz --data ring -n 0", 2, "at least 1"),
         ("gan.npz --dta ring", 2, "did you mean '--data'"),
-        ("", 2, "required: MODEL"),
+        ("", 2, "required: RUN"),
     ],
 )
 def test_a_wrong_call_is_explained_in_a_few_lines(words, code, text, capsys):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.command import folders as runs
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
+from scratchgen.command import run_pictures
 from scratchgen.command.model_options import options_of
 from scratchgen.models import RECIPES
 
@@ -213,8 +213,8 @@ def test_a_conditional_model_is_trained_sampled_and_shown(recipe, capsys):
         (["vae", "--average", "1"], 2, "[0, 1)"),
         (["vae", "--clip-norm", "0"], 2, "above 0"),
         (["vae", "--variance", "0"], 2, "a variance of 0 would make the density infinite"),
-        (["vae", "--variance", "1", "--likelihood", "mse"], 2, "leave one out"),
-        (["vae", "--variance", "1", "--classes", "3"], 2, "leave one out"),
+        (["vae", "--variance", "1", "--likelihood", "mse"], 2, "leave out one of the two"),
+        (["vae", "--variance", "1", "--classes", "3"], 2, "leave out one of the two"),
         (["vae", "--likelihood", "categorical"], 2, "--classes"),
         (["vae", "--classes", "2"], 1, "classes"),
         (["gan", "--weight-clip", "-1"], 2, "above 0"),
@@ -255,7 +255,7 @@ def test_a_warm_up_of_the_whole_run_leaves_no_room_for_a_schedule(capsys):
 
 def test_vectors_are_judged_by_draws_and_not_by_means():
     model = sg.models.vae((2,), likelihood=sg.distributions.FixedGaussian(100.0), rng=0)
-    assert runs.draw_examples(model, 1_000).std() > 5
+    assert run_pictures.draw_examples(model, 1_000).std() > 5
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ def test_the_settings_of_an_optimizers_rule_are_reached(words, name, setting, va
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["vae", "--momentum", "0.5"], "of --optimizer momentum or nesterov, not of Adam"),
-        (["vae", "--optimizer", "sgd", "--centred"], "of --optimizer rmsprop, not of SGD"),
+        (["vae", "--momentum", "0.5"], "is for --optimizer momentum or nesterov, not for Adam"),
+        (["vae", "--optimizer", "sgd", "--centred"], "is for --optimizer rmsprop, not for SGD"),
         (["gan", "--penalty-weight", "3"], "name it with --penalty"),
         (["wgan", "--penalty-weight", "3"], "name it with --penalty"),
         (["vae", "--kl-warm-up", "9"], "above the 8 steps"),
@@ -378,7 +378,7 @@ def test_min_max_lets_vectors_be_scored_by_a_bernoulli_and_made_by_a_sigmoid():
 @pytest.mark.parametrize(
     ("words", "source", "reason"),
     [
-        (("--scale", "standard"), "pictures.npz", "is of vectors (N, D)"),
+        (("--scale", "standard"), "pictures.npz", "is for vectors (N, D)"),
         (("--scale", "standard", "--likelihood", "bernoulli"), "points.npy", "a min_max scaler"),
         (("--scale", "min_max", "--classes", "4"), "classes.npy", "classes are no measurements"),
         (("--scale", "std"), "points.npy", "did you mean 'standard'"),

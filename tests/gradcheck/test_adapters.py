@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from own_modules import importable
 
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
 from scratchgen.ground.versions import is_installed
 
 pytest_plugins = "pytester"

@@ -15,7 +15,7 @@ import pytest
 from hostile import npy
 
 import scratchgen as sg
-from scratchgen.command import words as cli
+from scratchgen.command import entry as cli
 from scratchgen.ground import errors, opening
 
 needs_pipes = pytest.mark.skipif(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import scratchgen as sg
-from scratchgen.command import folders as runs
+from scratchgen.command import folders, look
 from scratchgen.gradcheck.reports.markup import written
 from scratchgen.ground import errors
 from scratchgen.ground.writing import expect_writable, whole_file, write_atomically
@@ -66,14 +66,14 @@ def draw(name):
 
 def write_config(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "save", lambda model, path: None)
-        runs.write_model(folder, MODEL, {"seed": "7" * 100})
+        patch.setattr(folders, "save", lambda model, path: None)
+        folders.write_model(folder, MODEL, {"seed": "7" * 100})
 
 
 WRITERS = {
     "model.npz": lambda folder: sg.save(MODEL, folder / "model.npz"),
     "config.json": write_config,
-    "x.npy": lambda folder: runs.write_array(folder / "x.npy", np.arange(100.0)),
+    "x.npy": lambda folder: look.write_array(folder / "x.npy", np.arange(100.0)),
     "report.html": lambda folder: written("a page" * 100, folder / "report.html"),
     "x.png": draw("x.png"),
     "x.pdf": draw("x.pdf"),

@@ -219,13 +219,13 @@ def test_what_cannot_be_drawn_or_written_is_named(tmp_path):
 
 def test_a_run_of_an_odd_shape_is_pictured(tmp_path):
     """Runs on points and on grey pictures are pictured in the tests of `scratchgen train`."""
-    from scratchgen.command import folders
+    from scratchgen.command import run_pictures
 
     for shape in ((1,), (3,), (4, 4), (4, 4, 2), (2, 2, 3)):
         folder = tmp_path / "-".join(map(str, shape))
         folder.mkdir()
         x = RNG.random((30, *shape)).astype(np.float32)
         model = sg.models.vae(shape, latent=2, hidden=(4,), rng=0)
-        folders.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
+        run_pictures.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
         assert (folder / "losses.png").exists()
         assert not (folder / "density.png").exists()

@@ -12,8 +12,8 @@ from own_modules import importable
 
 import scratchgen as sg
 from scratchgen import nn
-from scratchgen.command import words as cli
-from scratchgen.command.folders import read_data_of
+from scratchgen.command import entry as cli
+from scratchgen.command.reading_data import read_data_for
 from scratchgen.ground.versions import is_installed
 from scratchgen.train.trainer import Trainer
 
@@ -167,7 +167,7 @@ def test_a_file_of_any_name_and_the_largest_seed_can_be_recorded_and_read_again(
 
 def test_modes_are_counted_where_they_are_known(capsys):
     assert run("train", "gan", "--data", "ring", "--epochs", "0", "--out", "r") == 0
-    assert "of 8 modes found" in capsys.readouterr().out
+    assert "of 8 modes have samples" in capsys.readouterr().out
 
 
 @needs_plots
@@ -220,7 +220,7 @@ def test_info_shows_any_record_of_training_cut_and_with_nothing_a_terminal_obeys
     out = capsys.readouterr().out
     assert all(line.isprintable() and len(line) <= 79 for line in out.splitlines())
     assert len(out) < 4_000
-    assert "noted: note by hand\\r, part (None, list [1, " in out
+    assert "record of training: note by hand\\r, part (None, list [1, " in out
 
 
 def test_info_shows_the_optimizers_of_this_version_and_of_the_first(capsys):
@@ -386,7 +386,7 @@ WRONG_THINGS = [
     ("sample full -o x", "wants a name that ends in"),
     ("sample full --noise", "leave it out"),
     ("reconstruct full", "no encoder"),
-    ("reconstruct vae.npz", "name some with --data"),
+    ("reconstruct vae.npz", "name its data with --data"),
     ("reconstruct vae.npz --data pictures.npz", "wants (N, 2)"),
     ("info text.npy", "no model file"),
     ("data nowhere", "no data called"),
@@ -453,7 +453,7 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device", "run/log.csv")
 
-    monkeypatch.setattr("scratchgen.command.folders.Log.on_epoch", full)
+    monkeypatch.setattr("scratchgen.command.epoch_log.Log.on_epoch", full)
     assert run("train", "gan", "--data", "points.npy", "--out", "run", *TINY) == 1
     assert "run/log.csv: No space left on device" in error_of(capsys)
 
@@ -500,8 +500,8 @@ def test_what_a_run_divided_its_data_by_is_kept_for_what_follows(data, capsys):
     assert run("explain", "a", "--data", "loud.npy") == 0
     assert run("reconstruct", "a", "--data", "loud.npy", "-o", "again.npy") == 0
     model = sg.load("a/model.npz")
-    assert read_data_of(model, "loud.npy")[0].max() == 1
-    assert read_data_of(model, "digits")[0].max() == 1  # which is on a scale of its own
+    assert read_data_for(model, "loud.npy")[0].max() == 1
+    assert read_data_for(model, "digits")[0].max() == 1  # which is on a scale of its own
 
 
 def test_names_of_classes_condition_a_model_and_measured_numbers_do_not(data, capsys):
