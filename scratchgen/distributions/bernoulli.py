@@ -11,8 +11,8 @@ probability of the other value. Then
     log p(x) = sum_j [-|l| far - log(1 + e)]                                                (3)
     x - p = rare - far for l >= 0, far - rare for l < 0,   rare = e / (1 + e)               (4)
 
-These lose no digits where a pixel is nearly certain. The shorter x l - log(1 + exp(l)) and x - p
-do, because there they are small differences of larger numbers.
+No digits are lost where a pixel is nearly certain. The shorter x l - log(1 + exp(l)) and x - p lose
+digits there, because they are small differences of larger numbers.
 
 For x in {0, 1}, (1) is the log of a probability, and the probabilities of all pictures sum to one.
 For greys between 0 and 1 it is a cross-entropy, on which such models are commonly trained, but not
@@ -38,10 +38,11 @@ from .rows import alike, in_rows
     row_by_row=True,
 )
 def score_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
-    """x, logits (N, D), dvalue (N,) -> log_prob (N,), nats, and dlogits (N, D)."""
+    """log p(x) and its gradient: x, logits (N, D), dvalue (N,) -> (N,) and dlogits (N, D)."""
     # arithmetic with signs, because np.where takes several times as long
-    sign = np.copysign(1, logits.real)  # (N, D); .real, as the checker's logits can be complex
-    size, far = sign * logits, (sign > 0) - sign * x  # |l|, and 1 - x or x: (N, D) each
+    sign = np.copysign(1, logits.real)  # 1 or -1: (N, D); real, as the checker's can be complex
+    size = sign * logits  # |l|: (N, D)
+    far = (sign > 0) - sign * x  # 1 - x where l >= 0, else x: (N, D)
     e = np.exp(-size)  # (N, D)
     log_prob = -(size * far + np.log1p(e)).sum(axis=1)  # (N,)   (3)
     return log_prob, dvalue[:, None] * sign * (e / (1 + e) - far)  # (N,), (N, D)   (4)

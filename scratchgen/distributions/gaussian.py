@@ -8,11 +8,12 @@
     dmu = (x - mu) exp(-lv),   dlog_var = ((x - mu)^2 exp(-lv) - 1) / 2,   dx = -dmu    (6)
 
 KL(q || p) = E_q[log q - log p] says how far q is from p. lv is short for log_var, the logarithm of
-the variance: whatever number an encoder gives for it, the variance is above 0. dz is the gradient
-of the loss by z, and so for other names; dvalue (N,) is that by the value of each example. The
-caller draws the noise, and passes the same noise to (1) and to its gradient (2). `expm1(lv)` is
-exp(lv) - 1 without the rounding error near 0. `@formula` declares the shapes of what a function
-takes and returns.
+the variance: whatever number an encoder gives for it, the variance is above 0. `expm1(lv)` is
+exp(lv) - 1 without the rounding error near 0.
+
+A d in front of a name is the derivative of the loss: dz is dL/dz. (4) and (6) are multiplied by
+dL/dKL and dL/dlog N of each example, (N,), which the code calls dvalue. The caller draws the noise,
+and passes the same noise to (1) and to its gradient (2).
 
 Source: Kingma and Welling 2014, section 2.4 and appendix B. Everything is in nats.
 """
@@ -67,7 +68,8 @@ def draw_and_kl(heads: Array, noise: Array) -> tuple[Array, Array]:
     """heads (N, 2Z), noise (N, Z) -> z (N, Z), and the KL of each latent (Z,), in float64.
 
     A VAE takes this step forward, and `draw_and_kl_backward` on the way back. The encoder gives
-    heads, mu and log_var side by side. The KL of a latent is the mean over the batch.
+    heads, mu and log_var side by side. The KL of a latent is the mean over the batch, and float64
+    because a sum of many float32 numbers would lose digits.
     """
     mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
     z = draw(mu, log_var, noise)  # (N, Z)   (1)
@@ -83,8 +85,8 @@ def draw_and_kl_backward(
 ) -> Array:
     """heads (N, 2Z), noise, dz (N, Z), kl (Z,), beta (1,) -> dheads (N, 2Z).
 
-    The loss has beta times the KL, and only of latents whose kl is above free_bits: see
-    models/variational.py.
+    The loss is that of z plus beta times the KL. Latents whose kl is not above free_bits, a setting
+    of the VAE usually 0, are left out of the KL: see models/variational.py.
     """
     mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
     weight = np.where(kl > free_bits, beta / len(heads), 0).astype(heads.dtype)  # (Z,)
@@ -92,6 +94,25 @@ def draw_and_kl_backward(
     of_kl = kl_terms_gradients(mu, log_var, weight)  # .mu, .log_var (N, Z)   (4)
     dmu, dlog_var = of_draw.mu + of_kl.mu, of_draw.log_var + of_kl.log_var  # (N, Z) each
     return np.concatenate([dmu, dlog_var], axis=1)  # (N, 2Z)
+
+
+def value_and_gradient(
+    x: Array, mu: Array, log_var: Array, dvalue: Array
+) -> tuple[Array, Array, Array]:
+    """x, mu (N, D), log_var, dvalue (N,) -> log N(x) (N,), dmu (N, D) and dlog_var.
+
+    log_var and dlog_var are (N, D). If the numbers of an example share one log_var, it is (N, 1) or
+    (1, 1), and dlog_var (N, 1) is the sum of (6) over the numbers.
+    """
+    count = x.shape[1] // log_var.shape[1]  # numbers that share a log_var
+    d = x - mu  # (N, D)
+    scaled = d * np.exp(-log_var)  # (N, D)
+    squares = d * scaled  # (N, D)
+    if count != 1:
+        squares = squares.sum(axis=1, keepdims=True)  # (N, 1)
+    log_prob = -(count * (LOG_TWO_PI + log_var) + squares).sum(axis=1) / 2  # (N,)   (5)
+    scale = dvalue[:, None]  # (N, 1)
+    return log_prob, scale * scaled, scale * (squares - count) / 2  # (6)
 
 
 def log_prob(x: Array, mu: Array, log_var: Array) -> Array:
@@ -114,25 +135,6 @@ def log_prob_gradients(x: Array, mu: Array, log_var: Array, dvalue: Array) -> Si
     _, dmu, dlog_var = value_and_gradient(x, mu, log_var, dvalue)
     dmu = dmu.reshape(shape)
     return SimpleNamespace(x=-dmu, mu=dmu, log_var=dlog_var.reshape(shape))  # (6)
-
-
-def value_and_gradient(
-    x: Array, mu: Array, log_var: Array, dvalue: Array
-) -> tuple[Array, Array, Array]:
-    """x, mu (N, D), log_var, dvalue (N,) -> log N(x) (N,), dmu (N, D) and dlog_var.
-
-    log_var and dlog_var are (N, D). If the numbers of an example share one log_var, it is (N, 1) or
-    (1, 1), and dlog_var is (N, 1).
-    """
-    count = x.shape[1] // log_var.shape[1]  # numbers that share a log_var
-    d = x - mu  # (N, D)
-    scaled = d * np.exp(-log_var)  # (N, D)
-    squares = d * scaled  # (N, D)
-    if count != 1:
-        squares = squares.sum(axis=1, keepdims=True)  # (N, 1)
-    log_prob = -(count * (LOG_TWO_PI + log_var) + squares).sum(axis=1) / 2  # (N,)   (5)
-    scale = dvalue[:, None]  # (N, 1)
-    return log_prob, scale * scaled, scale * (squares - count) / 2  # (6)
 
 
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.

@@ -7,6 +7,8 @@
     Gaussian            mu and s per number
                         log_var = log(exp(s) + least variance)                               (2)
 
+s is a number of the decoder, as mu is: (2) makes a log-variance of it.
+
 The least variance keeps the density from growing without bound where the data lie on a surface.
 The densities, with their gradients, are in gaussian_scores.py.
 """

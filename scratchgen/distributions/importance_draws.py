@@ -5,8 +5,8 @@ Draw k of example n is row n K + k. With z = mu + exp(lv / 2) noise, and the pri
     log p(z) - log q(z|x) = 1/2 sum_j (lv_j + noise_j^2 - z_j^2)                        (1)
 
 because (z - mu) exp(-lv / 2) in the density of q is the noise, and log 2 pi cancels. An
-importance-weighted bound (losses/importance.py) needs (1) and its gradient. Let r be dL/d(1) for
-the loss L, and dz the gradient of L by z through everything except (1). For each example
+importance-weighted bound (losses/importance.py) needs (1) and its gradient. Let r be the derivative
+of the loss L by the log-ratio (1), and dz that by z through everything except (1). For each example
 
     dmu = sum_k d,   dlv = 1/2 sum_k (d noise exp(lv / 2) + r),   d = dz - r z          (2)
 

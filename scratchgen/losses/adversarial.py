@@ -1,10 +1,11 @@
 """What the two players of a GAN minimise, per example, from the discriminator's scores.
 
-The discriminator D gives a score to each example, r = D(x) to a real one and f = D(G(z)) to a fake
-one. A game says what each player minimises. In the first two games a score is a logit: sigmoid(r)
-is the probability that an example is real. (Papers often write D for that probability.) With
-softplus(l) = log(1 + exp(l)), -log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is
-softplus(l). [r < 1] is 1 where r < 1, otherwise 0.
+The generator G turns noise z into a fake example. The discriminator D gives a score to each
+example, r = D(x) to a real one and f = D(G(z)) to a fake one. A game says what each player
+minimises. In the first two games a score is a logit: sigmoid(r) is the probability that an example
+is real. (Papers often write D for that probability.) With softplus(l) = log(1 + exp(l)),
+-log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is softplus(l). [r < 1] is 1 where r < 1,
+otherwise 0.
 
     game              the discriminator's value            d/dr                d/df
     minimax           softplus(-r) + softplus(f)           -sigmoid(-r)        sigmoid(f)      (1)
@@ -22,7 +23,9 @@ softplus(l). [r < 1] is 1 where r < 1, otherwise 0.
 
 Early in training D sees through the fakes: f is far below 0. There (5), which is
 log(1 - sigmoid(f)), is flat, and the generator learns nothing; (6) is steep. (4) is the Wasserstein
-distance only if the slope of D is bounded, by clipped weights or a gradient penalty.
+distance between the data and the fakes (docs/derivations.md) only if the slope of D is bounded, by
+clipped weights or a gradient penalty. games.py puts two formulas together as a game, `loss`, whose
+`loss.discriminator` and `loss.generator` a model calls.
 
 Sources: (1, 5, 6) Goodfellow et al. 2014; (2, 7) Mao et al. 2017 with a = 0, b = c = 1; (3) Lim and
 Ye 2017; (4) Arjovsky et al. 2017.
@@ -37,6 +40,7 @@ from ..kernels.functions import softplus as softplus_of_one
 
 # mypy: disable-error-code="no-untyped-def"
 
+# what the formulas of each player take and return
 DISCRIMINATOR = "real_score, fake_score, dvalue (N,) -> value, dreal_score, dfake_score (N,)"
 GENERATOR = "fake_score, dvalue (N,) -> value, dfake_score (N,)"
 
@@ -45,7 +49,7 @@ GENERATOR = "fake_score, dvalue (N,) -> value, dfake_score (N,)"
 def logistic_discriminator(
     real_score: Array, fake_score: Array, dvalue: Array
 ) -> tuple[Array, Array, Array]:
-    """-log sigmoid(r) - log(1 - sigmoid(f)).
+    """-log sigmoid(r) - log(1 - sigmoid(f)): in the minimax and in the non-saturating game.
 
     Here and below, the scores and dvalue are (N,), and so are the value and its gradients by the
     scores, each times dvalue: the gradient of the loss by each example's value, 1/N for a mean.

@@ -14,7 +14,8 @@ u_n = factor_n slope_n, where factor_n is
 The weights of D learn from the penalties through the slopes. When the weights move, the penalties
 move by sum_n <u_n, dslope_n>. So does sum_n <u_n, slope_n> with u_n held fixed, and that is the sum
 of the tangents v_n of D along u_n. This gives the gradient exactly: one forward pass, one backward
-pass for the slopes, one tangent along u, and one tangent_backward with dy = 0 and dv = 1:
+pass for the slopes, one tangent along u, and one tangent_backward with dy = 0 and dv = 1 (these are
+(3) and (4) of nn/layer.py):
 
     y = D(x),   slope = D.backward(dy=1),   v = D.tangent(u),   D.tangent_backward(0, 1)      (5)
 
@@ -57,10 +58,10 @@ def row_norms(x: Array) -> Array:
     return np.sqrt(np.einsum("nj,nj->n", x, x))  # (N,)
 
 
-@formula("y (N, K) -> first (N, K)")
+@formula("y (N, C) -> first (N, C)")
 def first_of(y: Array) -> Array:
-    """y (N, K) -> (N, K): 1 in the first column, 0 in the others."""
-    first = np.zeros_like(y)  # (N, K)
+    """y (N, C) -> (N, C): 1 in the first column, 0 in the others."""
+    first = np.zeros_like(y)  # (N, C)
     first[:, 0] = 1
     return first
 

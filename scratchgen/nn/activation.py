@@ -4,10 +4,12 @@
     tangent             v = s'(x) u                                                (2)
     tangent_backward    dx = s'(x) dy + s''(x) u dv,   du = s'(x) dv               (3)
 
-So an activation is three functions: its value s, its slope s' and its curvature s''. The files of
-the activations give them twice: in NumPy for arrays, and below each class for one number x, where
-loops call them (kernels/activation_loops.py). The latter have no `self`, and take the numbers of
-`settings()` last.
+So an activation is three functions: its value s, its slope s' and its curvature s''. Of ReLU,
+max(x, 0), they are max(x, 0), 1 or 0, and 0. (2) and (3) are second order: a slope changes by s'' u
+when x moves by u.
+
+The files of the activations give each function twice: in NumPy for arrays, and below each class,
+without `self`, for one number x, where loops call it (kernels/activation_loops.py).
 """
 
 from types import SimpleNamespace
@@ -56,15 +58,6 @@ class Activation(Layer):
         """s''(x), for y = s(x): an array, or 0.0 if s is piecewise linear."""
         raise NotImplementedError(self._missing("curvature(x, y)"))
 
-    def why_no_tangent(self) -> str:
-        if type(self).curvature is Activation.curvature:
-            return self._missing("curvature(x, y)")
-        return ""
-
-    def settings(self) -> tuple[float, ...]:
-        """The numbers in its formulas, such as alpha, in the order in which its loops take them."""
-        return ()
-
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
         tape.x, tape.y = x, self.activate(x)
@@ -87,9 +80,6 @@ class Activation(Layer):
         dx, du = self.times_slope_and_curvature(tape.x, tape.y, tape.u, dy, dv)  # (3)
         return SimpleNamespace(x=dx, u=du)
 
-    def _missing(self, function: str) -> str:
-        return f"{type(self).__name__} has no {function}: write it"
-
     @pointwise("x (...) -> y (...)")
     def activate(self, x: Array) -> Array:
         """s(x)."""
@@ -107,3 +97,15 @@ class Activation(Layer):
         """dx and du: back through y = s(x) and (2)."""
         slope, curvature = self.slope(x, y), self.curvature(x, y)
         return slope * dy + curvature * u * dv, slope * dv  # (3)
+
+    def why_no_tangent(self) -> str:
+        if type(self).curvature is Activation.curvature:
+            return self._missing("curvature(x, y)")
+        return ""
+
+    def settings(self) -> tuple[float, ...]:
+        """The numbers in its formulas, such as alpha, in the order in which its loops take them."""
+        return ()
+
+    def _missing(self, function: str) -> str:
+        return f"{type(self).__name__} has no {function}: write it"

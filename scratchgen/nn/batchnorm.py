@@ -107,6 +107,27 @@ def column_moments(x: Array) -> tuple[Array, Array]:
     return mean, (c * c).mean(axis=0)  # (1)
 
 
+@formula("x (N, F), mean, var (F,), eps (), gamma, beta (F,) -> r (F,), h, y (N, F)")
+def batch_norm(
+    x: Array, mean: Array, var: Array, eps: float, gamma: Array, beta: Array
+) -> tuple[Array, Array, Array]:
+    """x (N, F), mean, var, gamma and beta (F,) -> r (F,), h and y (N, F)."""
+    r = 1 / np.sqrt(var + eps)  # (F,)   (1)
+    h = r * (x - mean)  # (2)
+    return r, h, gamma * h + beta  # (2)
+
+
+@formula("dy (N, F), gamma, r (F,), h (N, F), dgamma, dbeta (F,) -> dx (N, F)")
+def batch_norm_backward(
+    dy: Array, gamma: Array, r: Array, h: Array, dgamma: Array, dbeta: Array
+) -> Array:
+    """dy, h (N, F), the others (F,), with the sums of this batch, (3) -> dx (N, F)."""
+    return gamma * r * (dy - (dbeta + h * dgamma) / len(dy))  # (4)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
 @loop_of(column_moments, weight=2)
 def column_moments_loop(part, parts, x, mean, var):
     count = x.dtype.type(len(x))
@@ -129,16 +150,6 @@ def column_moments_loop(part, parts, x, mean, var):
         var[j] /= count  # (1)
 
 
-@formula("x (N, F), mean, var (F,), eps (), gamma, beta (F,) -> r (F,), h, y (N, F)")
-def batch_norm(
-    x: Array, mean: Array, var: Array, eps: float, gamma: Array, beta: Array
-) -> tuple[Array, Array, Array]:
-    """x (N, F), mean, var, gamma and beta (F,) -> r (F,), h and y (N, F)."""
-    r = 1 / np.sqrt(var + eps)  # (F,)   (1)
-    h = r * (x - mean)  # (2)
-    return r, h, gamma * h + beta  # (2)
-
-
 @loop_of(batch_norm)
 def batch_norm_loop(part, parts, x, mean, var, eps, gamma, beta, r, h, y):
     one = x.dtype.type(1)
@@ -153,14 +164,6 @@ def batch_norm_loop(part, parts, x, mean, var, eps, gamma, beta, r, h, y):
             h_nj = r[j] * (x_n[j] - mean[j])  # (2)
             h_n[j] = h_nj
             y_n[j] = gamma[j] * h_nj + beta[j]  # (2)
-
-
-@formula("dy (N, F), gamma, r (F,), h (N, F), dgamma, dbeta (F,) -> dx (N, F)")
-def batch_norm_backward(
-    dy: Array, gamma: Array, r: Array, h: Array, dgamma: Array, dbeta: Array
-) -> Array:
-    """dy, h (N, F), the others (F,), with the sums of this batch, (3) -> dx (N, F)."""
-    return gamma * r * (dy - (dbeta + h * dgamma) / len(dy))  # (4)
 
 
 @loop_of(batch_norm_backward)

@@ -1,10 +1,11 @@
-"""A block is a noun: it owns the parameters of some networks, in one flat vector.
+"""A block owns the parameters of some networks, in one flat vector.
 
     vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)                               (1)
 
-`block.views.encoder[1].w` is a window into `block.vector`: writing to one writes to the other.
-Gradients and an optimizer's moments are vectors with the same layout, or with the slice of some of
-the networks. So saving, averaging, clipping and finite differences each work on one array.
+`block.views.encoder[1].w` is a window into `block.vector`: writing to one writes to the other. A
+gradient, and the running means that an optimizer keeps, are vectors with the same layout, or with
+that of some of the networks. So saving, averaging, clipping and finite differences each work on one
+array.
 """
 
 import copy

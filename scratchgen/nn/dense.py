@@ -7,8 +7,9 @@
     v = u w                                          (4)
     dL'/du = dL'/dv w^T,   dL'/dw = x^T dL'/dy + u^T dL'/dv    (5)
 
-When x moves by u, y moves by v. L' is the function of y and v in (4) of nn/layer.py; dL'/dx and
-dL'/db are (2) and (3) with dL'/dy for dL/dy. kernels/products.py computes the products.
+(4) and (5) are second order. When x moves by u, y moves by v; L' is a number computed from y and v,
+as in (4) of nn/layer.py. b is not in (4), so dL'/dx and dL'/db are (2) and (3) with L' for L.
+`add_outer(x, dy, into)` adds x^T dy, and `times_transpose(dy, w)` is dy w^T.
 """
 
 from dataclasses import dataclass
@@ -42,29 +43,6 @@ class Dense(Layer):
     bias: str | Initialiser | None = "zeros"
     formula: ClassVar[str] = "y = x w + b"
     example_wise: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
-        object.__setattr__(self, "n_out", whole(self.n_out, "Dense: n_out", least=1))
-        object.__setattr__(self, "weights", initialiser_for(self.weights, "Dense: weights"))
-        bias: Any = self.bias
-        if isinstance(bias, bool):
-            bias = "zeros" if bias else None
-        if bias is not None:
-            bias = initialiser_for(bias, "Dense: bias")
-        object.__setattr__(self, "bias", bias)
-
-    def out_shape(self, shape: Shape) -> Shape:
-        if shape != (self.n_in,):
-            raise ShapeError(self._misfit(("N", *shape)))
-        return (self.n_out,)
-
-    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
-        fans = (self.n_in, self.n_out)
-        named: dict[str, tuple[Shape, Initial]] = {"w": (fans, bound(self.weights, fans))}
-        if self.bias is not None:
-            named["b"] = ((self.n_out,), bound(self.bias, fans))
-        return named
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)
@@ -106,6 +84,29 @@ class Dense(Layer):
         dx = kernels.times_transpose(dy, p.w)  # (N, I)   (2)
         du = kernels.times_transpose(dv, p.w)  # (N, I)   (5)
         return SimpleNamespace(x=dx, u=du)
+
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        fans = (self.n_in, self.n_out)
+        named: dict[str, tuple[Shape, Initial]] = {"w": (fans, bound(self.weights, fans))}
+        if self.bias is not None:
+            named["b"] = ((self.n_out,), bound(self.bias, fans))
+        return named
+
+    def out_shape(self, shape: Shape) -> Shape:
+        if shape != (self.n_in,):
+            raise ShapeError(self._misfit(("N", *shape)))
+        return (self.n_out,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_in", whole(self.n_in, "Dense: n_in", least=1))
+        object.__setattr__(self, "n_out", whole(self.n_out, "Dense: n_out", least=1))
+        object.__setattr__(self, "weights", initialiser_for(self.weights, "Dense: weights"))
+        bias: Any = self.bias
+        if isinstance(bias, bool):
+            bias = "zeros" if bias else None
+        if bias is not None:
+            bias = initialiser_for(bias, "Dense: bias")
+        object.__setattr__(self, "bias", bias)
 
     @classmethod
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:

@@ -1,15 +1,18 @@
-"""A layer is a verb: it computes with arrays and owns none.
+"""A layer computes with arrays and owns none: its parameters are handed to it.
 
     y  = forward(p, x, tape)                    what the layer computes               (1)
     dx = backward(p, dy, tape, g, need_dx)      dL/dx from dL/dy, and g += dL/dp      (2)
 
-p holds the layer's parameters and state by name (p.w, p.b), g the arrays to which its gradients are
-added. State is saved but not trained, such as the running mean of a batch norm. Forward writes only
-on its tape. What it learns about the state waits there until `settle` writes it, at the end of a
-step that trains the layer.
+p holds the layer's parameters by name (p.w, p.b), g the arrays to which its gradients are added.
+Forward writes only on its tape.
 
-A gradient penalty is a function of dL/dx, so its own gradient is of second order. For that a layer
-has two more verbs, which use the tape of the same pass. With J = dy/dx, the Jacobian at x,
+Few layers have state: arrays in p that are saved but not trained, such as a running mean over the
+batches so far. What forward learns about the state waits on the tape until `settle` writes it, at
+the end of a step that trains the layer.
+
+A first reader may stop here. A gradient penalty is a function of dL/dx, so its own gradient is of
+second order. For that a layer has two more functions, which use the tape of the same pass. With
+J = dy/dx, the Jacobian at x, and <a, b> the sum of a b over all entries,
 
     v = tangent(p, u, tape)                                  v = J u                  (3)
     tangent_backward(p, dy, dv, tape, g, need_dx)            with L' = <dy, y> + <dv, v>:
@@ -31,8 +34,8 @@ from .draw import Draw
 from .initialisers import Initial
 from .tape import Tape
 
-OURS = f"{__name__.split('.')[0]}."
 Views = Any  # a namespace of arrays (p.w, p.b) for a layer, a list of such for a network
+OURS = f"{__name__.split('.')[0]}."  # how the modules of the library's own layers begin
 
 
 class Layer(ExplainsKeywords):
@@ -44,38 +47,6 @@ class Layer(ExplainsKeywords):
 
     formula: ClassVar[str] = ""  # one line, for `scratchgen explain`
     example_wise: ClassVar[bool] = False  # whether y_n depends on x_n alone, not on other examples
-
-    def out_shape(self, shape: Shape) -> Shape:
-        """The shape of one output, for one input of this shape; ShapeError if it does not fit."""
-        return shape
-
-    def children(self) -> tuple["Layer", ...]:
-        """The layers inside this one; a layer with children has no parameters of its own."""
-        return ()
-
-    def with_children(self, *children: "Layer") -> "Layer":
-        """A copy of this layer with other children; a layer without children is its own copy."""
-        return self
-
-    def child_shapes(self, shape: Shape) -> list[Shape]:
-        """The shape of an example that each child receives when this layer receives `shape`."""
-        return [shape] * len(self.children())
-
-    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
-        """What is trained: name -> (shape, initialiser)."""
-        return {}
-
-    def borrows(self) -> dict[str, tuple["Layer", str]]:
-        """Weights of other layers, used here transposed: name -> (the layer, its name for them)."""
-        return {}
-
-    def label_classes(self) -> int:
-        """The number of classes of the labels that it needs on its tape; 0 if it needs none."""
-        return 0
-
-    def state(self) -> dict[str, tuple[Shape, float]]:
-        """What is saved but never trained: name -> (shape, first value)."""
-        return {}
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         """(1): x (N, *shape) -> y (N, *out_shape). Notes for backward go on the tape.
@@ -95,19 +66,20 @@ class Layer(ExplainsKeywords):
         """
         raise NotImplementedError
 
-    def surrogate(self, p: Views, x: Array, tape: Tape) -> Array | None:
-        """The function of x that backward differentiates, if that is not forward; None if it is.
+    def settle(self, p: Views, tape: Tape) -> None:
+        """Write into the state what the pass on this tape learned about it."""
 
-        A straight-through layer rounds x in forward and passes dy on unchanged in backward. It
-        returns x here, and the checker compares backward with the derivative of x.
-        """
-        return None
+    def parameters(self) -> dict[str, tuple[Shape, Initial]]:
+        """What is trained: name -> (shape, initialiser)."""
+        return {}
 
-    def why_no_tangent(self) -> str:
-        """Why the layer cannot be in a discriminator with a gradient penalty; "" if it can."""
-        if type(self).tangent is Layer.tangent:
-            return "it has no tangent(): write it and tangent_backward(), or leave the layer out"
-        return ""
+    def state(self) -> dict[str, tuple[Shape, float]]:
+        """What is saved but never trained: name -> (shape, first value)."""
+        return {}
+
+    def out_shape(self, shape: Shape) -> Shape:
+        """The shape of one output, for one input of this shape; ShapeError if it does not fit."""
+        return shape
 
     def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
         """(3): v = J u, how y moves when x moves by u, on the tape of the pass that gave y."""
@@ -122,8 +94,39 @@ class Layer(ExplainsKeywords):
         """(4): `.x` and `.u`, for the u of the last tangent; None without need_dx."""
         raise NotImplementedError
 
-    def settle(self, p: Views, tape: Tape) -> None:
-        """Write into the state what the pass on this tape learned about it."""
+    def why_no_tangent(self) -> str:
+        """Why the layer cannot be in a discriminator with a gradient penalty; "" if it can."""
+        if type(self).tangent is Layer.tangent:
+            return "it has no tangent(): write it and tangent_backward(), or leave the layer out"
+        return ""
+
+    def surrogate(self, p: Views, x: Array, tape: Tape) -> Array | None:
+        """The function of x that backward differentiates, if that is not forward; None if it is.
+
+        A straight-through layer rounds x in forward and passes dy on unchanged in backward. It
+        returns x here, and the checker compares backward with the derivative of x.
+        """
+        return None
+
+    def children(self) -> tuple["Layer", ...]:
+        """The layers inside this one; a layer with children has no parameters of its own."""
+        return ()
+
+    def with_children(self, *children: "Layer") -> "Layer":
+        """A copy of this layer with other children; a layer without children is its own copy."""
+        return self
+
+    def child_shapes(self, shape: Shape) -> list[Shape]:
+        """The shape of an example that each child receives when this layer receives `shape`."""
+        return [shape] * len(self.children())
+
+    def borrows(self) -> dict[str, tuple["Layer", str]]:
+        """Weights of other layers, used here transposed: name -> (the layer, its name for them)."""
+        return {}
+
+    def label_classes(self) -> int:
+        """The number of classes of the labels that it needs on its tape; 0 if it needs none."""
+        return 0
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Layer":

@@ -13,11 +13,10 @@ Second order. The tangent is v = gamma k with
 
     k = J u                                                                           (5)
 
-With dk = gamma dv, and <.> for the mean over the features of an example, the derivatives of
-<dk, J u> are
+With dk = gamma dv, and the means again over an example's features, the derivatives of <dk, J u> are
 
     du = J dk                                                                         (6)
-    dx = J (gamma dy) - r (<u h> du + <dk h> k + <dk k> h)                            (7)
+    dx = J (gamma dy) - r (mean(u h) du + mean(dk h) k + mean(dk k) h)                (7)
     dgamma = sum_n dy h + dv k,   dbeta = sum_n dy                                    (8)
 
 <dk, J u> moves with x through h, which moves by J (the first two terms in the brackets), and
@@ -116,6 +115,34 @@ def layer_norm(x: Array, eps: float, gamma: Array, beta: Array) -> tuple[Array, 
     return r, h, gamma * h + beta  # (2)
 
 
+@formula("dy (N, F), gamma (F,), r (N,), h (N, F) -> dx (N, F), _terms (1+, F)")
+def layer_norm_backward(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
+    """dy, h (N, F), gamma (F,), r (N,) -> dx (N, F): J of gamma dy."""
+    q = gamma * dy  # (N, F)   (4)
+    mean_q, mean_qh = q.mean(axis=1, keepdims=True), (q * h).mean(axis=1, keepdims=True)  # (N, 1)
+    return r[:, None] * (q - mean_q - h * mean_qh)  # (3)
+
+
+@formula("k (N, F), gamma (F,) -> v (N, F)")
+def times_gamma(k: Array, gamma: Array) -> Array:
+    """k (N, F), gamma (F,) -> v (N, F)."""
+    return gamma * k
+
+
+@formula("a, u, dk (N, F), r (N,), h, k, du (N, F) -> dx (N, F), _terms (1+, F)")
+def layer_norm_curvature(
+    a: Array, u: Array, dk: Array, r: Array, h: Array, k: Array, du: Array
+) -> Array:
+    """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
+    uh, dkh, dkk = (
+        (first * second).mean(axis=1, keepdims=True) for first, second in ((u, h), (dk, h), (dk, k))
+    )  # (N, 1) each
+    return a - r[:, None] * (uh * du + dkh * k + dkk * h)  # (7)
+
+
+# The same formulas number by number, for speed: a first reader may skip the rest of this file.
+
+
 @loop_of(layer_norm, weight=2)
 def layer_norm_loop(part, parts, x, eps, gamma, beta, r, h, y, _terms):
     features, one, mine = x.dtype.type(gamma.size), x.dtype.type(1), _terms[part]
@@ -136,14 +163,6 @@ def layer_norm_loop(part, parts, x, eps, gamma, beta, r, h, y, _terms):
         r[n] = scale
 
 
-@formula("dy (N, F), gamma (F,), r (N,), h (N, F) -> dx (N, F), _terms (1+, F)")
-def layer_norm_backward(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
-    """dy, h (N, F), gamma (F,), r (N,) -> dx (N, F): J of gamma dy."""
-    q = gamma * dy  # (N, F)   (4)
-    mean_q, mean_qh = q.mean(axis=1, keepdims=True), (q * h).mean(axis=1, keepdims=True)  # (N, 1)
-    return r[:, None] * (q - mean_q - h * mean_qh)  # (3)
-
-
 @loop_of(layer_norm_backward, weight=2)
 def layer_norm_backward_loop(part, parts, dy, gamma, r, h, dx, _terms):
     features, mine = dy.dtype.type(gamma.size), _terms[part]
@@ -160,12 +179,6 @@ def layer_norm_backward_loop(part, parts, dy, gamma, r, h, dx, _terms):
             dx_n[j] = scale * (gamma[j] * dy_n[j] - mean_q - h_n[j] * mean_qh)  # (3)
 
 
-@formula("k (N, F), gamma (F,) -> v (N, F)")
-def times_gamma(k: Array, gamma: Array) -> Array:
-    """k (N, F), gamma (F,) -> v (N, F)."""
-    return gamma * k
-
-
 @loop_of(times_gamma)
 def times_gamma_loop(part, parts, k, gamma, v):
     top, bottom = share(len(k), part, parts)
@@ -173,17 +186,6 @@ def times_gamma_loop(part, parts, k, gamma, v):
         k_n, v_n = k[n], v[n]
         for j in range(gamma.size):
             v_n[j] = gamma[j] * k_n[j]
-
-
-@formula("a, u, dk (N, F), r (N,), h, k, du (N, F) -> dx (N, F), _terms (1+, F)")
-def layer_norm_curvature(
-    a: Array, u: Array, dk: Array, r: Array, h: Array, k: Array, du: Array
-) -> Array:
-    """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
-    uh, dkh, dkk = (
-        (first * second).mean(axis=1, keepdims=True) for first, second in ((u, h), (dk, h), (dk, k))
-    )  # (N, 1) each
-    return a - r[:, None] * (uh * du + dkh * k + dkk * h)  # (7)
 
 
 @loop_of(layer_norm_curvature, weight=4)

@@ -2,8 +2,10 @@
 
     vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)
 
-Each network has a slice of the vector, in the order of the networks. A slice begins where a line of
-the CPU's caches begins. The zeros between two networks are not parameters, and stay 0.
+Each network has a slice of the vector, in the order of the networks. The zeros between two networks
+are not parameters, and stay 0: with them each slice begins at a cache line, which is faster. What a
+player moves is one slice too, because its networks lie side by side (`side_by_side`). A view is a
+window into the vector: an array that shares its memory.
 """
 
 import itertools

@@ -2,11 +2,12 @@
 
     x_0 = x,   x_{k+1} = f_k(x_k; p_k),   y = x_K              for layers k = 0 ... K - 1    (1)
     dL/dx_k = (df_k/dx_k)^T dL/dx_{k+1},                       for k = K - 1 ... 0
-    dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                        added into g[k]               (2)
+    dL/dp_k = (df_k/dp_k)^T dL/dx_{k+1}                        added to g[k]                 (2)
     u_0 = u,   u_{k+1} = (df_k/dx_k) u_k,   v = u_K            tangents, forward             (3)
     (dx_k, du_k) = tangent_backward of f_k for (dx_{k+1}, du_{k+1}),  k = K - 1 ... 0        (4)
 
-Without need_dx, (2) and (4) stop at the first layer that has parameters.
+(2) is the chain rule: each layer's `backward` multiplies by its transposed Jacobians, without ever
+building them. Without need_dx, (2) and (4) stop at the first layer that has parameters.
 """
 
 import math
@@ -42,6 +43,57 @@ class Network(Layer):
     in_shape: Shape
     layers: tuple[Layer, ...]
     formula: ClassVar[str] = "y = one layer after the other"
+
+    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
+        expect_floats(x, self)
+        self.out_shape(x.shape[1:])  # raises if the examples have another shape
+        tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
+        for i, layer in enumerate(self.layers):
+            y = layer.forward(p[i], x, tape.inner(i))  # (1)
+            x = accept(layer, "forward", "y", y, shapes[i + 1], x.dtype)
+        return x
+
+    def backward(
+        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> Array | None:
+        shapes = tape.shapes
+        expect_shape(self, "backward", "dy", dy, shapes[-1])
+        first = 0 if need_dx else self._first_trained  # layers before it need no gradient
+        for i in reversed(range(first, len(self.layers))):
+            g_i, layer = None if g is None else g[i], self.layers[i]
+            needed = need_dx or i > first
+            dx = layer.backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
+            if needed:
+                dy = accept(layer, "backward", "dx", dx, shapes[i], dy.dtype)
+        return dy if need_dx else None
+
+    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
+        shapes = tape.shapes
+        expect_shape(self, "tangent", "u", u, shapes[0])
+        for i, layer in enumerate(self.layers):
+            v = layer.tangent(p[i], u, tape.inner(i))  # (3)
+            u = accept(layer, "tangent", "v", v, shapes[i + 1], u.dtype)
+        return u
+
+    def tangent_backward(
+        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
+    ) -> SimpleNamespace | None:
+        shapes = tape.shapes
+        expect_shape(self, "tangent_backward", "dy", dy, shapes[-1])
+        expect_shape(self, "tangent_backward", "dv", dv, shapes[-1])
+        first = 0 if need_dx else self._first_trained
+        for i in reversed(range(first, len(self.layers))):
+            g_i, layer = None if g is None else g[i], self.layers[i]
+            needed = need_dx or i > first
+            d = layer.tangent_backward(p[i], dy, dv, tape.inner(i), g_i, needed)  # (4)
+            if needed:
+                d = accept_x_and_u(layer, d, shapes[i], dy.dtype)
+                dy, dv = d.x, d.u
+        return SimpleNamespace(x=dy, u=dv) if need_dx else None
+
+    def settle(self, p: Views, tape: Tape) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.settle(p[i], tape.inner(i))
 
     def __init__(self, in_shape: Any, *layers: Layer) -> None:
         where = "Network, after its input shape,"
@@ -89,29 +141,6 @@ class Network(Layer):
     def child_shapes(self, shape: Shape) -> list[Shape]:
         return self.shapes()[:-1]
 
-    def forward(self, p: Views, x: Array, tape: Tape) -> Array:
-        expect_floats(x, self)
-        self.out_shape(x.shape[1:])  # raises if the examples have another shape
-        tape.shapes = shapes = [(len(x), *shape) for shape in self._shapes]
-        for i, layer in enumerate(self.layers):
-            y = layer.forward(p[i], x, tape.inner(i))  # (1)
-            x = accept(layer, "forward", "y", y, shapes[i + 1], x.dtype)
-        return x
-
-    def backward(
-        self, p: Views, dy: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> Array | None:
-        shapes = tape.shapes
-        expect_shape(self, "backward", "dy", dy, shapes[-1])
-        first = 0 if need_dx else self._first_trained  # layers before it need no gradient
-        for i in reversed(range(first, len(self.layers))):
-            g_i, layer = None if g is None else g[i], self.layers[i]
-            needed = need_dx or i > first
-            dx = layer.backward(p[i], dy, tape.inner(i), g_i, needed)  # (2)
-            if needed:
-                dy = accept(layer, "backward", "dx", dx, shapes[i], dy.dtype)
-        return dy if need_dx else None
-
     def why_no_tangent(self) -> str:
         for layer in distinct_layers(self):
             # a layer with children is asked without them: they are in this list themselves
@@ -120,34 +149,6 @@ class Network(Layer):
             if reason:
                 return f"of {layer}: {reason}"
         return ""
-
-    def tangent(self, p: Views, u: Array, tape: Tape) -> Array:
-        shapes = tape.shapes
-        expect_shape(self, "tangent", "u", u, shapes[0])
-        for i, layer in enumerate(self.layers):
-            v = layer.tangent(p[i], u, tape.inner(i))  # (3)
-            u = accept(layer, "tangent", "v", v, shapes[i + 1], u.dtype)
-        return u
-
-    def tangent_backward(
-        self, p: Views, dy: Array, dv: Array, tape: Tape, g: Views = None, need_dx: bool = True
-    ) -> SimpleNamespace | None:
-        shapes = tape.shapes
-        expect_shape(self, "tangent_backward", "dy", dy, shapes[-1])
-        expect_shape(self, "tangent_backward", "dv", dv, shapes[-1])
-        first = 0 if need_dx else self._first_trained
-        for i in reversed(range(first, len(self.layers))):
-            g_i, layer = None if g is None else g[i], self.layers[i]
-            needed = need_dx or i > first
-            d = layer.tangent_backward(p[i], dy, dv, tape.inner(i), g_i, needed)  # (4)
-            if needed:
-                d = accept_x_and_u(layer, d, shapes[i], dy.dtype)
-                dy, dv = d.x, d.u
-        return SimpleNamespace(x=dy, u=dv) if need_dx else None
-
-    def settle(self, p: Views, tape: Tape) -> None:
-        for i, layer in enumerate(self.layers):
-            layer.settle(p[i], tape.inner(i))
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Network":

@@ -7,7 +7,7 @@ Value, slope and curvature, with [.] = 1 where the condition holds and 0 elsewhe
     ELU          x, or alpha (exp(x) - 1)      1, or alpha exp(x)     0, or alpha exp(x)   (3)
 
 a is the negative slope. (1), (2) and, unless alpha is 1, (3) have a kink at x = 0, where their
-slope is the one on the left: relu'(0) = 0, as everywhere in the field.
+slope is the one on the left. So the slope of ReLU at 0 is 0, as in all common libraries.
 
 The slope of (3) is also y + alpha. That would lose all its digits where y rounds to -alpha, in
 float32 below x = -17, so it is computed from x. Sources: (2) Maas et al. 2013, (3) Clevert et al.

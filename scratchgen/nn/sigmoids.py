@@ -28,6 +28,11 @@ from .activation import Activation
 # mypy: disable-error-code="no-untyped-def"
 
 
+def r(x: Array) -> Array:
+    """The slope of the sigmoid: any shape -> the same shape."""
+    return kernels.sigmoid(x) * kernels.sigmoid(-x)  # (1)
+
+
 @dataclass(frozen=True, eq=False)
 class Sigmoid(Activation):
     """Any number -> [0, 1].
@@ -153,8 +158,3 @@ class SiLULoops:
 
     def curvature(x, y):
         return sigmoid_slope(x) * (TWO + x - TWO * y)
-
-
-def r(x: Array) -> Array:
-    """The slope of the sigmoid: any shape -> the same shape."""
-    return kernels.sigmoid(x) * kernels.sigmoid(-x)  # (1)

@@ -1,13 +1,14 @@
 """A tape is the memory of one forward pass, which its backward pass reads.
 
-    tape.begin(training=True, rng=rng)    starts a pass with these values, and forgets the last
+    tape.begin(training=True, rng=rng)    starts a pass with these values, and forgets the last pass
     tape.training, tape.rng               the values that the pass started with
     tape.x = x                            a note that forward leaves for backward
     tape.inner("encoder")                 the tape of one network or layer within the pass
-    tape.scheduled(f)                     f(step), a number that changes from step to step
+    tape.scheduled(f)                     f(step), for a number that depends on the step of training
 
-A note is not a copy: x must not change between forward and backward. A tape serves one pass at a
-time, so two threads need two tapes.
+Layers need the first four only: a layer writes `tape.x = x` in forward and reads `tape.x` in
+backward. A note is not a copy: x must not change in between. A tape serves one pass at a time, so
+two threads need two tapes.
 """
 
 from collections import ChainMap

@@ -7,11 +7,12 @@
     c1 = 1 / (1 - b1^t),   c2 = 1 / (1 - b2^t),   t = 1, 2, ...                   (5)
     m = 0 where |m| < least,   v = 0 where v < least                              (6)
 
-Each parameter has its own m, a running mean of its gradient, and its own v, one of the square. The
-old mean has the weight b1 or b2: (1) is b1 m + (1 - b1) g in another order. Both start at 0, and
-(5) corrects for that: after t steps with a constant gradient, m is (1 - b1^t) g, and m c1 is g. A
-gradient that keeps its sign moves its parameter by about `rate` per step; one that changes sign has
-a small m, and makes small steps. eps keeps (4) finite where v is 0. (6) is (2) of descent.py.
+g is the gradient. Each parameter has its own m, a running mean of its gradient, and its own v, one
+of the square. The old mean has the weight b1 or b2: (1) is b1 m + (1 - b1) g in another order. Both
+start at 0, and (5) corrects for that: after t steps with a constant gradient, m is (1 - b1^t) g,
+and m c1 is g. A gradient that keeps its sign moves its parameter by about `rate` per step; one that
+changes sign has a small m, and makes small steps. eps keeps (4) finite where v is 0. (3) is the
+weight decay of AdamW. (6) is (2) of descent.py.
 
 rest1 and rest2 are computed in double precision and rounded once: in float32, 1 - 0.999 would be
 0.00100004.

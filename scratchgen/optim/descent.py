@@ -7,15 +7,16 @@ With the gradient g, and the learning rate `rate` of this step, SGD is
 
     theta = theta - rate g                                                        (1)
 
-Other optimizers keep running means of the gradients. An entry x of these becomes 0 if it is below
-`least`, the smallest normal number, because arithmetic on smaller numbers is many times slower:
+Other optimizers keep running means of the gradients, in `memory`. An entry x of these becomes 0 if
+it is below `least`, the smallest float with all its digits, because arithmetic on smaller numbers
+is many times slower:
 
     x = 0 where |x| < least                                                       (2)
 
-An optimizer is a set of constants and never changes. What it keeps between steps is in `memory`,
-which belongs to the caller: make it before the first step, for one vector, which is then written in
-place. The coefficients of a step, such as its rate, are computed in double precision and rounded
-once. They are an array, with `least` at its end, because they change from step to step.
+An optimizer is a set of constants and never changes. `memory` belongs to the caller: make it before
+the first step, for one vector, which is then written in place. The numbers in a step, such as its
+rate, are its coefficients. They are computed in double precision and rounded once, to an array with
+`least` at its end.
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from .schedules import Schedule, is_schedule, rate_at
 
 # mypy: disable-error-code="no-untyped-def"
 
+# the smallest normal numbers of float32 and float64
 LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 
 
@@ -44,6 +46,18 @@ class Optimizer(Protocol):
 
     def update(self, theta: Array, gradient: Array, memory: Any) -> None:
         """One step on theta (P,) by its gradient (P,): writes theta and memory in place."""
+
+
+@formula("g (P,), coefficients (2,) -> theta (P,) in place", row_by_row=True)
+def sgd_step(theta: Array, g: Array, coefficients: Array) -> None:
+    """theta, g (P,), coefficients (rate, least): writes theta."""
+    rate, _least = coefficients
+    theta -= rate * g  # (1)
+
+
+def flush(x: Array, least: np.floating[Any]) -> None:
+    """Entries of x (P,) that are smaller than `least` become 0."""
+    x[np.abs(x) < least] = 0  # (2)
 
 
 def rate_or_schedule(value: Any, what: str) -> float | Schedule:
@@ -125,18 +139,6 @@ class SGD(Descent):
 
     def move(self, theta: Array, g: Array, memory: Memory, coefficients: Array) -> None:
         sgd_step(theta, g, coefficients)
-
-
-@formula("g (P,), coefficients (2,) -> theta (P,) in place", row_by_row=True)
-def sgd_step(theta: Array, g: Array, coefficients: Array) -> None:
-    """theta, g (P,), coefficients (rate, least): writes theta."""
-    rate, _least = coefficients
-    theta -= rate * g  # (1)
-
-
-def flush(x: Array, least: np.floating[Any]) -> None:
-    """Entries of x (P,) that are smaller than `least` become 0."""
-    x[np.abs(x) < least] = 0  # (2)
 
 
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.

@@ -1,5 +1,12 @@
 """`fit` takes a run to its end, step by step, and calls the callbacks.
 
+    run = Run(model, x, ...)
+    until the run is done:   run.step(), and after the last step of an epoch, run.end_epoch()
+    run.finish()
+
+The loop is in `complete`. Its other lines call callbacks, and let signals such as Ctrl-C wait until
+a step has ended.
+
 However a run ends, the model has the weights of a complete step: the last step, or, where a step
 was broken off, the last step of the epoch before.
 """

@@ -23,7 +23,7 @@ Steps are counted over an epoch, over a run, and over the life of a model:
     model_steps         steps_before + steps, of the trainer: turns and warm-ups depend on it   (2)
     t of an optimizer   moves of its player in this run; a schedule depends on it
 
-If weights are averaged, the averages are evaluated, and the model has them at the end.
+If averages of the weights are kept, they are what is evaluated, and the model has them at the end.
 """
 
 import math
@@ -109,7 +109,8 @@ class Run(ExplainsKeywords):
         self.means, self.order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, rule)
         self.outcome = Outcome(self.trainer)
-        self.noise = stream(self.seed, "noise", *([self.steps_before] if self.steps_before else []))
+        before = [self.steps_before] if self.steps_before else []
+        self.noise = stream(self.seed, "noise", *before)
         self.engine = StepEngine(self.trainer, self.data.x, self.data.labels, self.noise, replay)
         self.entry = new_entry(self)  # which is in the log from the first step on
         model.history = self.history

@@ -5,6 +5,10 @@
     settle                     the state, by what the passes learnt about it                (3)
     average                    the weights of the networks that moved, if averages are kept (4)
 
+To settle is to write what the passes learnt about the state, such as running means. An average of
+the weights over the last steps is often a better model than the weights themselves; it is kept
+beside them, and changes nothing in training.
+
 Players move one after the other, and each sees the others as they are by then. (4) comes after all
 of them, so that a network that two players move counts once.
 """

@@ -20,7 +20,10 @@ CLOSE = 30  # rms / standard deviation beyond which numbers are close together
 
 @dataclass
 class Claim:
-    """What the backward pass returns for one draw of w, at the point and at two neighbours."""
+    """What the backward pass returns for one draw of w, at the point and at two neighbours.
+
+    The neighbours, an ulp away, show how far rounding moves the gradients.
+    """
 
     w: tuple[Array, ...]
     outputs: tuple[Array, ...]

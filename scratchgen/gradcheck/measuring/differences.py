@@ -1,14 +1,15 @@
 """The derivative of a function along a direction, from its values alone, with an error bar.
 
-Let phi(t) = <w, f(x + t u)>. We want phi'(0).
+Let phi(t) = <w, f(x + t u)>, for a direction u and weights w of the outputs. We want phi'(0).
 
     D(h) = <w, f(x + h u) - f(x - h u)> / 2h           = phi'(0) + c_1 h^2 + c_2 h^4 + ...     (1)
     T_k0 = D(h_k),   h_k = h_0 / r^k                                                           (2)
     T_km = T_k,m-1 + (T_k,m-1 - T_k-1,m-1) / (r^2m - 1)     removes c_m h^2m                   (3)
     error of T_km: max(|T_km - T_k,m-1|, |T_km - T_k-1,m-1|) + noise of T_km + eps |T_km|      (4)
 
-At small steps rounding rules, |noise of phi| / h; at large steps curvature does. The tableau (3)
-makes large steps accurate, and (4) chooses the best of its entries. The difference in (1) is taken
+The error of D(h) at small steps is rounding, |noise of phi| / h; at large steps it is curvature,
+c_1 h^2. The tableau (3) combines each entry with the one above it, so that column m has no h^2 ...
+h^2m: that makes large steps accurate. (4) chooses the best entry. The difference in (1) is taken
 entry by entry, and only then summed with w: summing first would round small changes away.
 
 Two ladders of steps, with different ratios r, are measured independently, because a single ladder
@@ -66,10 +67,11 @@ class Slope:
         value, error: the value of the better ladder, and the largest error that any test suggests.
         scale: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)| / 2h, at the finest step in use.
         largest_change: sum_j |w_j| |f_j(x + h u) - f_j(x - h u)|, the largest over all steps.
-        still: the distance 2h up to which all steps have D(h) = 0, exactly; 0 without any.
+        flat_up_to: the distance 2h up to which all steps have D(h) = 0, exactly; 0 without any.
         hidden: the slope that rounding inside f could hide, where `value` is 0 for that reason.
         widest: the largest step that enters `value`.
         left, right: one-sided derivatives, from all steps.
+        ladders: the steps of each ladder, with D(h).
     """
 
     value: float
@@ -137,17 +139,18 @@ class LineDifferences:
         error = max(first.error, second.error, abs(first.value - second.value))
         error = max(error, self._contradiction(chosen.value))
         steps, ratio = ladders[0]
+        changes = (2 * h * size for h, size in self.size.items() if size == size)  # no NaN
         return Slope(
-            chosen.value,
-            error,
-            self.size[chosen.step],
-            max((2 * h * size for h, size in self.size.items() if size == size), default=0.0),
-            self._flat_up_to(),
-            self._hidden(chosen.value),
-            chosen.widest,
-            self._side(steps, self.left, ratio, 1),
-            self._side(steps, self.right, ratio, 1),
-            tuple(
+            value=chosen.value,
+            error=error,
+            scale=self.size[chosen.step],
+            largest_change=max(changes, default=0.0),
+            flat_up_to=self._flat_up_to(),
+            hidden=self._hidden(chosen.value),
+            widest=chosen.widest,
+            left=self._side(steps, self.left, ratio, 1),
+            right=self._side(steps, self.right, ratio, 1),
+            ladders=tuple(
                 Ladder(np.array(steps), np.array([self.central[h] for h in steps]))
                 for steps, _ in ladders
             ),
@@ -163,13 +166,13 @@ class LineDifferences:
     def _hidden(self, value: float) -> float:
         """The slope that rounding inside f could hide where f does not change; 0 where it does."""
         changes = [2 * h * abs(d) for h, d in self.central.items() if d != 0]
-        still = self._flat_up_to()
-        if value != 0 or not still:
+        flat = self._flat_up_to()
+        if value != 0 or not flat:
             return 0.0
         squares = (float(np.sum((a * b) ** 2)) for a, b in zip(self.w, self.centre, strict=True))
         quantum = max(LEAST, min(changes, default=0.0))
         allowed = LEAST + QUANTUM * sum(squares) ** 0.5
-        return quantum / still if quantum <= allowed else 0.0
+        return quantum / flat if quantum <= allowed else 0.0
 
     def _flat_up_to(self) -> float:
         """The largest 2h such that D = 0 at h and all smaller steps."""

@@ -2,7 +2,8 @@
 
 Blocks are measured one after the other, because a single direction through all of them would drown
 the small blocks. Each block has three directions: two scaled by its root mean square, one by the
-size of each entry. All three must pass, and a FAIL at the given point is final. INCONCLUSIVE alone
+size of each entry, because entries of one block may differ by orders of magnitude. All three must
+pass, and a FAIL at the given point is final. INCONCLUSIVE alone
 is tried again, with steps a thousand times smaller and then along another direction.
 
 Where left and right derivatives differ, x lies on a kink, and the derivative there is a convention.

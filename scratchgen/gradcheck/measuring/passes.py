@@ -4,8 +4,8 @@
     g = pair.backward(run, dy)               by block: its gradient for the cotangents dy
 
 A *block* is one float64 array that has a gradient: an input, a weight matrix, a bias. A *cotangent*
-is the derivative of some number by an output: dy belongs to y. pairs/ makes such a pair of a layer,
-of a model, or of two functions.
+is the derivative of some number by an output: dy belongs to y. The files of pairs/ make such a pair
+from a layer, a model, or two functions.
 """
 
 from collections.abc import Sequence
@@ -40,23 +40,6 @@ class NoGradient:
     shape: Shape = ()
 
 
-class Stopped(Exception):
-    """The check of this pair cannot go on: the name of the contract that it breaks, and how."""
-
-    def __init__(self, contract: str, text: str) -> None:
-        super().__init__(text)
-        self.contract, self.text = contract, text
-
-
-class OutOfBudget(Stopped):
-    """The check has used up its time or its evaluations."""
-
-
-def copied(gradients: dict[str, Array | NoGradient]) -> dict[str, Array | NoGradient]:
-    """Copies of gradients, which no later call can write into."""
-    return {name: g if isinstance(g, NoGradient) else g.copy() for name, g in gradients.items()}
-
-
 class PassPair(Protocol):
     """A forward and a backward pass.
 
@@ -80,3 +63,20 @@ class PassPair(Protocol):
 
     def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
         """The outputs where one of the blocks is complex; None where that does not work."""
+
+
+class Stopped(Exception):
+    """The check of this pair cannot go on: the name of the contract that it breaks, and how."""
+
+    def __init__(self, contract: str, text: str) -> None:
+        super().__init__(text)
+        self.contract, self.text = contract, text
+
+
+class OutOfBudget(Stopped):
+    """The check has used up its time or its evaluations."""
+
+
+def copied(gradients: dict[str, Array | NoGradient]) -> dict[str, Array | NoGradient]:
+    """Copies of gradients, which no later call can write into."""
+    return {name: g if isinstance(g, NoGradient) else g.copy() for name, g in gradients.items()}

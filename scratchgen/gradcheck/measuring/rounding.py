@@ -6,11 +6,12 @@ The noise of phi(t) = <w, f(x + t u)> is the largest of three estimates:
     |phi at x moved by one ulp - phi|                    what rounding of x causes            (2)
     sigma_k = sqrt(gamma_k mean (Delta^k phi)^2),   gamma_k = (k!)^2 / (2k)!                  (3)
 
-(3) uses k-th differences of phi at equally spaced points. They remove a smooth function and leave
-its noise, so they show where f is computed in float32 inside. Of three spacings the middle result
-counts: at one spacing, a kink between the points would pass for noise, and float32 may show at one
-spacing only. Noise does not depend on the spacing; a result that grows a hundredfold with it is
-curvature. Source of (3): More and Wild 2011, section 3.
+An ulp of a number is the distance to the next number in float64, and |a|_2 is the root of the sum
+of squares. (3) uses k-th differences of phi at equally spaced points. They remove a smooth function
+and leave its noise, so they show where f is computed in float32 inside. Of three spacings the
+middle result counts: at one spacing, a kink between the points would pass for noise, and float32
+may show at one spacing only. Noise does not depend on the spacing; a result that grows a
+hundredfold with it is curvature. Source of (3): More and Wild 2011, section 3.
 """
 
 import math
