@@ -17,13 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_modules import importable
 
 import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels.activation_loops import LOOPS
-from scratchgen.kernels.formulas import FORMULAS, by_formulas
+from scratchgen.kernels.formulas import by_formulas
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -203,61 +201,6 @@ def test_one_session_is_enough_for_the_listings_of_ones_own_parts_to_train():
         trained = session(page)[0][model]
         assert np.isfinite(trained.vector).all(), page
         assert trained.vector.std() > 0, page
-
-
-@pytest.fixture
-def parts(tmp_path):
-    """The file of parts that contributors are shown; what it declares is forgotten again."""
-    text = (ROOT / "docs" / "contributing.md").read_text()
-    listings = [content for language, content in blocks(text) if language == "python"]
-    (tmp_path / "parts.py").write_text("".join(one for one in listings if "# parts.py" in one))
-    before, loops = dict(FORMULAS), dict(LOOPS)
-    with importable(tmp_path):
-        yield importlib.import_module("parts")
-    for known, old in ((FORMULAS, before), (LOOPS, loops)):
-        known.clear()
-        known.update(old)
-
-
-def test_the_parts_that_contributors_are_shown_have_right_gradients(parts):
-    sg.assert_gradients(parts.ScaleColumns(5), x=(4, 5), strict=True)
-    sg.assert_gradients(parts.SquaredReLU(), x=(4, 5), strict=True)
-    sg.assert_gradients(parts.Laplace(), strict=True)
-    sg.check_second_order(parts.SquaredReLU(), x=(4, 5))
-
-
-def test_the_parts_that_contributors_are_shown_can_be_trained(parts, points):
-    decoder = sg.nn.Network(
-        (2,), sg.nn.Dense(2, 8), parts.SquaredReLU(), parts.ScaleColumns(8), sg.nn.Dense(8, 2)
-    )
-    encoder = sg.nn.Network((2,), sg.nn.Dense(2, 4))
-    model = sg.models.VAE(encoder, decoder, parts.Laplace(), rng=0)
-    losses = sg.fit(model, points, epochs=10, batch_size=30, seed=0)["loss"]
-    assert losses[-1] < losses[0] - 0.1
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_loops_that_contributors_are_shown_do_what_their_formulas_do(parts, dtype):
-    rng = np.random.default_rng(0)
-    x, y, dvalue, a = (rng.standard_normal(shape).astype(dtype) for shape in ((9, 7), (9, 7), 9, 7))
-    for kernel, args in ((parts.scale_columns, (x, a)), (parts.score_laplace, (x, y, dvalue))):
-        with by_formulas():
-            wanted = kernel(*args)
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        made = [np.empty_like(one) for one in wanted]
-        room = [np.empty((2, 7), dtype)] if kernel.definition.operands.has_scratch else []
-        for part in (0, 1):
-            kernel.definition.loop(part, 2, *args, *made, *room)
-        for one, other in zip(made, wanted, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5)
-    activation, flat, made = parts.SquaredReLU(), x.ravel(), np.empty(63, dtype)
-    for part in (0, 1):
-        LOOPS[parts.SquaredReLU]["activate"](part, 2, flat, made, ())
-    np.testing.assert_allclose(made, activation.value(flat), rtol=1e-6)
-    for name in ("slope", "curvature"):
-        loop = getattr(parts.SquaredReLULoops, name)
-        ours = [loop(one, other) for one, other in zip(flat, made, strict=True)]
-        np.testing.assert_allclose(ours, getattr(activation, name)(flat, made), rtol=1e-5)
 
 
 def test_the_listings_about_performance_print_what_is_shown(capsys):
