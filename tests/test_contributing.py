@@ -1,12 +1,15 @@
 """docs/contributing.md is followed to the letter, in a copy of the package.
 
-The copy gets the page's files and lines. A process that imports it runs `report`, at the end of this
-file, once; the tests read what it says.
+The copy gets the page's files and lines. A process that imports it runs `report`, at the end of
+this file, once; the tests read what it says.
 """
 
+import contextlib
+import io
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -48,6 +51,7 @@ LOOPS = {
     "adagrad_step",
     *(f"SquaredReLU.{verb}" for verb in ("activate", "times_slope", "times_slope_and_curvature")),
 }
+CHECKED = ("scalecolumns", "squaredrelu", "laplace", "smoothed", "adagrad")
 COMMANDS = {
     "vae": "--likelihood laplace --activation squared_relu --optimizer adagrad",
     "gan": "--loss smoothed --activation squared_relu --optimizer adagrad",
@@ -144,6 +148,13 @@ def test_the_command_line_takes_them_by_name_and_explains_them(found, recipe):
     assert "y = max(x, 0)^2" in " ".join(text.split())
 
 
+@pytest.mark.parametrize("name", CHECKED)
+def test_the_command_check_finds_them_by_name(found, name):
+    code, text = found["checked"][name]
+    assert code == 0
+    assert name in text.lower()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_adagrad_follows_its_paper(found, dtype):
     """Duchi et al. 2011, with the diagonal of the matrix; computed apart from the library."""
@@ -195,7 +206,7 @@ def trained(sg: Any, name: str, replay: bool) -> dict[str, Any]:
 
 
 def shown(model: Any) -> dict[str, str]:
-    networks = " ".join(map(str, model.networks.values()))
+    networks = " ".join(map(repr, model.networks.values()))
     return {"model": str(model), "networks": networks, "vector": model.vector.tobytes().hex()}
 
 
@@ -205,22 +216,20 @@ def saved_and_loaded(sg: Any, name: str) -> list[dict[str, str]]:
     return [shown(model), shown(sg.load(f"{name}.npz"))]
 
 
+def command(*words: str) -> tuple[int, str]:
+    """The exit code of `python -m scratchgen`, and what it prints."""
+    sys.argv = ["scratchgen", *words]
+    out, code = io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            runpy.run_module("scratchgen", run_name="__main__")
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return code, out.getvalue()
+
+
 def commanded(sg: Any, recipe: str) -> tuple[int, list[Any], str]:
     """The exit code of a training, its optimizers as logged, and what `explain` prints."""
-    import contextlib
-    import io
-    import runpy
-
-    def command(*words: str) -> tuple[int, str]:
-        sys.argv = ["scratchgen", *words]
-        out, code = io.StringIO(), 0
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-            try:
-                runpy.run_module("scratchgen", run_name="__main__")
-            except SystemExit as stop:
-                code = int(stop.code or 0)
-        return code, out.getvalue()
-
     words = f"{recipe} --data points.npy --hidden 4 --latent 2 --epochs 1 --seed 0 --out {recipe}"
     code, _ = command("train", *words.split(), *COMMANDS[recipe].split())
     _, text = command("explain", recipe, "--data", "points.npy")
@@ -260,11 +269,7 @@ def report() -> dict[str, Any]:
         "numba": numba_works(),
         "registered": {name: [registered(name, *x) for x in new] for name, new in NEW.items()},
         "certificate": certificate,
-        "adagrad": {
-            case.label: case.verdict
-            for case in checked.cases
-            if case.label in ("float32", "float64")
-        },
+        "adagrad": {case.label: case.verdict for case in checked.cases},
         "kernels": sorted(kernels()),
         "loops": loops_that_agree() if numba_works() else [],
         "trained": {
@@ -272,6 +277,7 @@ def report() -> dict[str, Any]:
             for name in ("vae", "gan")
         },
         "saved": {name: saved_and_loaded(sg, name) for name in ("vae", "gan")},
+        "checked": {name: command("check", name) for name in CHECKED},
         "commands": {recipe: commanded(sg, recipe) for recipe in COMMANDS},
     }
 
