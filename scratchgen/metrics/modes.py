@@ -22,15 +22,15 @@ class Coverage(NamedTuple):
     """What a sample covers of a mixture."""
 
     found: int  # modes with a good sample
-    modes: int  # modes there are
+    modes: int  # modes of the mixture
     good: float  # share of good samples, 0 ... 1
 
 
 def coverage(x: Array, mixture: Mixture | str) -> Coverage:
     """How many modes samples x (N, 2) find, and which share of the samples is good.
 
-    `mixture` is one of sg.data, or the name of one: "ring" or "grid". Raises ShapeError or
-    DataError for what is no such sample, OptionError for an unknown name.
+    `mixture` is a Mixture of sg.data, or its name, "ring" or "grid". Raises ShapeError or DataError
+    for other samples, OptionError for an unknown name.
 
     >>> from scratchgen.data import RING
     >>> coverage(RING.means[:3], RING)

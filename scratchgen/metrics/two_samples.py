@@ -6,10 +6,9 @@
 
 (1) is 0 for P = Q, and above 0 for all others. In (2), A has the distances |a - b| between all
 pairs of the N + M examples, and s is 1/N for each x and -1/M for each y, so that means stand for
-the expectations of (1). Where P = Q, it does not matter which examples are called x and which y:
-shuffling s gives as large a D as often as not, and a p of at most a level comes up by chance with
-at most that probability. (2) of two samples of one distribution is small, and not 0; (3) says
-whether it is too large.
+the expectations of (1). If P = Q, it does not matter which examples are called x and which y:
+shuffling s gives as large a D as often as not, and p is at most alpha with a probability of at most
+alpha. (2) of two samples of one distribution is small, but not 0; (3) says whether it is too large.
 """
 
 import numpy as np
@@ -22,7 +21,7 @@ from ..ground.rng import Rng, generator
 def energy_distance(x: Array, y: Array) -> float:
     """(2), in the unit of x: samples x (N, ...) and y (M, ...).
 
-    Raises ShapeError, KindError or DataError for what are no two samples of one shape.
+    Raises ShapeError, KindError or DataError unless both are samples of the same shape.
 
     >>> energy_distance([[0.0], [0.0]], [[3.0]])
     6.0
@@ -32,7 +31,7 @@ def energy_distance(x: Array, y: Array) -> float:
 
 
 def same_distribution(x: Array, y: Array, shuffles: int = 199, rng: Rng = None) -> float:
-    """p (3) for samples x (N, ...) and y (M, ...): small where their distributions differ.
+    """p (3) for samples x (N, ...) and y (M, ...): small if their distributions differ.
 
     Takes memory for (N + M)^2 distances. Raises as `energy_distance`, and OptionError unless there
     is at least one shuffle.
@@ -44,9 +43,9 @@ def same_distribution(x: Array, y: Array, shuffles: int = 199, rng: Rng = None) 
     shuffles, rng = whole(shuffles, "shuffles", least=1), generator(rng)
     distances, signs = _pairs(x, y)
     all_signs = np.stack([signs, *(rng.permutation(signs) for _ in range(shuffles))])  # (1 + K, N)
-    of_all = -((all_signs @ distances) * all_signs).sum(axis=1)  # (1 + K,)   (2)
-    tiny = 1e-12 * distances.max()  # of rounding, between shuffles that are alike
-    return float(np.mean(of_all >= of_all[0] - tiny))  # (3)
+    all_d = -((all_signs @ distances) * all_signs).sum(axis=1)  # (1 + K,)   (2)
+    tiny = 1e-12 * distances.max()  # rounding must not tell equal shuffles apart
+    return float(np.mean(all_d >= all_d[0] - tiny))  # (3)
 
 
 def _pairs(x: Array, y: Array) -> tuple[Array, Array]:
@@ -55,8 +54,8 @@ def _pairs(x: Array, y: Array) -> tuple[Array, Array]:
     y = examples(y, x.shape[1:], np.float64, "y")
     if not (len(x) and len(y)):
         raise DataError(f"x has {len(x)} examples and y {len(y)}: wants at least one of each")
-    both = np.concatenate([x.reshape(len(x), -1), y.reshape(len(y), -1)])  # (N + M, D)
-    distances = np.stack([np.linalg.norm(both - one, axis=1) for one in both])  # (N + M, N + M)
+    pooled = np.concatenate([x.reshape(len(x), -1), y.reshape(len(y), -1)])  # (N + M, D)
+    distances = np.stack([np.linalg.norm(pooled - a, axis=1) for a in pooled])  # (N + M, N + M)
     signs = np.repeat([1 / len(x), -1 / len(y)], [len(x), len(y)])  # (N + M,)
     return distances, signs
 

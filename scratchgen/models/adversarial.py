@@ -58,7 +58,7 @@ __all__ = ["GAN"]
 
 @family
 class GAN(Model):
-    """A generator, a discriminator and a game; each player's number is what it minimises.
+    """A generator, a discriminator, and a game that says what each of them minimises.
 
     Args:
         generator: z (N, latent) -> fake examples (N, *shape).
@@ -72,6 +72,43 @@ class GAN(Model):
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
+
+    def minimise(self, turn: Turn) -> dict[str, Array]:
+        """(3) with its penalty, or (4); of the batch, the generator uses only the size.
+
+        `turn` is a turn of turn.player, with the batch x (N, *shape) and the noise. Its `forward`
+        and `backward` run a network; D runs twice, and `on` names the pass.
+        """
+        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
+        if turn.player == "generator":
+            return self._generator(turn, z)
+        return self._discriminator(turn, z)
+
+    def _discriminator(self, turn: Turn, z: Array) -> dict[str, Array]:
+        fake = turn.forward("generator", z)  # (N, *shape)   (1)
+        real_score = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1) (2)
+        fake_score = turn.forward("discriminator", fake, on="fake", settle=True)  # (N, 1)   (2)
+        d = discriminator_turn(
+            self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
+        )  # .value, .real, .fake (N,)   (3)
+        value = mean(d.value)  # (1,)   (3)
+        if turn.wants_gradient:
+            turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
+            turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
+        if not self.penalty:
+            return {"discriminator": value}
+        discriminator = turn.network("discriminator", on="penalty")
+        penalty = mean_penalty(self.penalty, discriminator, turn.batch, fake, turn.rng)  # (1,)
+        return {"discriminator": add(value, penalty), "penalty": penalty}
+
+    def _generator(self, turn: Turn, z: Array) -> dict[str, Array]:
+        fake = turn.forward("generator", z, settle=True)  # (N, *shape)   (1)
+        fake_score = turn.forward("discriminator", fake, on="judged")  # (N, 1)   (2)
+        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
+        if turn.wants_gradient:
+            dfake = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, *shape) (6)
+            turn.backward("generator", dfake, need_dx=False)  # (6)
+        return {"generator": mean(d.value)}  # (1,)   (4)
 
     kind: ClassVar[str] = "GAN"
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -106,43 +143,6 @@ class GAN(Model):
     )
     prior: Any = setting(default="standard_normal", text="what z is drawn from", registry=PRIORS)
 
-    def minimise(self, turn: Turn) -> dict[str, Array]:
-        """(3) with its penalty, or (4); of the batch, the generator uses only the size.
-
-        `turn` is one player's turn: whose it is, the batch x (N, *shape), and the noise.
-        turn.forward and turn.backward run a network; `on` names a pass, because D runs twice.
-        """
-        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
-        if turn.player == "generator":
-            return self._generator(turn, z)
-        return self._discriminator(turn, z)
-
-    def _discriminator(self, turn: Turn, z: Array) -> dict[str, Array]:
-        fake = turn.forward("generator", z)  # (N, *shape)   (1)
-        real_score = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1) (2)
-        fake_score = turn.forward("discriminator", fake, on="fake", settle=True)  # (N, 1)   (2)
-        d = discriminator_turn(
-            self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
-        )  # .value, .real, .fake (N,)   (3)
-        value = mean(d.value)  # (1,)   (3)
-        if turn.wants_gradient:
-            turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)  # (5)
-            turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)  # (5)
-        if not self.penalty:
-            return {"discriminator": value}
-        discriminator = turn.network("discriminator", on="penalty")
-        penalty = mean_penalty(self.penalty, discriminator, turn.batch, fake, turn.rng)  # (1,)
-        return {"discriminator": add(value, penalty), "penalty": penalty}
-
-    def _generator(self, turn: Turn, z: Array) -> dict[str, Array]:
-        fake = turn.forward("generator", z, settle=True)  # (N, *shape)   (1)
-        fake_score = turn.forward("discriminator", fake, on="judged")  # (N, 1)   (2)
-        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
-        if turn.wants_gradient:
-            dfake = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, *shape) (6)
-            turn.backward("generator", dfake, need_dx=False)  # (6)
-        return {"generator": mean(d.value)}  # (1,)   (4)
-
     def fit_together(self) -> None:
         self.shape = self.discriminator.in_shape
         self.latent = latent_of(self.generator, "generator")
@@ -155,7 +155,7 @@ class GAN(Model):
         self.penalty = fitting_penalty(self.penalty, self.discriminator)
 
     def _expect_scores(self) -> None:
-        """ShapeError unless the discriminator's output is what the objectives read."""
+        """ShapeError unless the discriminator returns what the objectives read."""
         expect_output(self.discriminator, "discriminator", (1,), "it gives one score an example")
 
     @property
@@ -203,13 +203,13 @@ class GAN(Model):
         `learning_rate` is the generator's first rate, by default 4e-4 for pictures and 2e-3 for
         vectors (5e-4 in the least-squares game, whose gradients do not level off). With Adam the
         discriminator's is four times that, so that it keeps up (two time scales: Heusel et al.
-        2017). RMSProp is that of Arjovsky et al. 2017, who saw momentum do harm; under a gradient
-        penalty Adam has b2 = 0.9 (Gulrajani et al. 2017). Every rate falls in a straight line over
-        the player's moves.
+        2017). Arjovsky et al. 2017 saw momentum do harm, and took RMSProp; under a gradient penalty
+        Adam has b2 = 0.9 (Gulrajani et al. 2017). Every rate falls linearly over the player's
+        moves.
         """
         for_vectors = 5e-4 if self.loss.name == "least_squares" else 2e-3
-        own = 4e-4 if is_picture(self.shape) else for_vectors
-        rate = own if learning_rate is None else learning_rate
+        default = 4e-4 if is_picture(self.shape) else for_vectors
+        rate = default if learning_rate is None else learning_rate
 
         def falling(player: str, first: float) -> LinearDecay:
             return LinearDecay(first, max(1, self.moves(player, steps)))
@@ -240,11 +240,11 @@ class GAN(Model):
     def decode(self, z: Any, labels: Any = None) -> Array:
         """G(z): z (N, latent) -> (N, *shape). Raises ShapeError, KindError or DataError.
 
-        Here and below, labels (N,), or one for all, are for networks with JoinLabels; without them
-        such a network raises OptionError.
+        Here and below, labels (N,), or a single label, are for networks with JoinLabels; without
+        them such a network raises OptionError.
         """
         z = self.check_latents_as_given(z)
-        out = self._room(len(z))
+        out = self._new_examples(len(z))
         labels = self.check_labels(labels, len(z), "generator")
         for rows, fake in self._by_chunks("generator", z, labels):
             out[rows] = self.in_units(fake)
@@ -256,7 +256,7 @@ class GAN(Model):
         return self._decode_draws(n, as_generator(rng), labels)
 
     def score(self, x: Any, labels: Any = None) -> Array:
-        """The discriminator's scores: x (N, *shape) -> (N,), high where it takes x for real.
+        """The discriminator's scores: x (N, *shape) -> (N,), high where x looks real to it.
 
         They are logits in the logistic games. Raises ShapeError, KindError or DataError for x that
         does not fit this model.

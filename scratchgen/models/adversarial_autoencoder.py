@@ -8,11 +8,11 @@
     the generator minimises      1/N sum_n loss.generator(fake_score_n)                   (6)
 
 The distribution of the codes of all data is the aggregate posterior q(z). Once (5) and (6) have
-brought it to the prior, draws of the prior look to the decoder like codes of data, so that it turns
-z ~ p(z) into a new example. A VAE's KL term asks for more: that the posterior of every single x be
-near the prior. The KL term needs the density of the prior; (5) needs only draws of it. But codes
+brought it to the prior, draws of the prior look to the decoder like codes of data, and it turns
+z ~ p(z) into a new example. A VAE's KL term asks for more: the posterior of every single x should
+be near the prior. The KL term needs the density of the prior; (5) needs only draws of it. But codes
 have no noise: where data lie in tight clusters, the encoder has to spread each cluster over its
-share of the prior, and the game gets close to that only slowly.
+share of the prior, and the game approaches that only slowly.
 
 The encoder is the generator of this game. Two players move it in each step, first the autoencoder
 and last the generator, each with a gradient and optimizer moments of its own. Backward, with d.real
@@ -30,10 +30,10 @@ a batch norm, is updated once, from the autoencoder's pass: the other two see th
 discriminator's state is updated from both passes of (5), of draws and of codes, because it judges
 the mixture of both.
 
-With labels y, the likelihood is p(x|z, y): the decoder is given the label, and the code is left
-with what the label does not say, such as the style of a digit (figure 6 of the paper). Samples of a
-class y from z ~ p(z) then need q(z|y) = p(z) for each y, and not just on average. Therefore `aae`
-gives the label to the discriminator too.
+With labels y, the likelihood is p(x|z, y): the decoder is given the label, and the code has only
+to say the rest, such as the style of a digit (figure 6 of the paper). Sampling a class y from
+z ~ p(z) then needs q(z|y) = p(z) for each y, and not just on average. Therefore `aae` gives the
+label to the discriminator too.
 """
 
 from collections.abc import Mapping
@@ -89,42 +89,6 @@ class AAE(Autoencoder):
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
 
-    kind: ClassVar[str] = "AAE"
-    players: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "autoencoder": ("encoder", "decoder"),
-        "discriminator": ("discriminator",),
-        "generator": ("encoder",),
-    }
-
-    discriminator: Network = field(kw_only=True)
-    loss: Any = setting(default="non_saturating", text="the game", registry=LOSSES)
-    prior: Any = setting(
-        default="standard_normal", text="what codes are to be distributed like", registry=PRIORS
-    )
-    penalty: Any = setting(
-        default=None,
-        text="penalty on the discriminator's slope",
-        registry=PENALTIES,
-        optional=True,
-    )
-
-    def fit_together(self) -> None:
-        super().fit_together()
-        if self.discriminator.in_shape != (self.latent,):
-            raise ShapeError(
-                f"the discriminator takes {self.discriminator.in_shape}, wants ({self.latent},), "
-                f"because it is shown codes: build it with Network(({self.latent},), ...)"
-            )
-        expect_output(self.discriminator, "discriminator", (1,), "it gives one score a code")
-        self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
-        self.prior = choose(self.prior, PRIORS, Prior)
-        self.prior.check(self.latent)
-        self.penalty = fitting_penalty(self.penalty, self.discriminator)
-
-    @property
-    def reported(self) -> tuple[str, ...]:
-        return ("autoencoder", "discriminator", *(["penalty"] if self.penalty else []), "generator")
-
     def minimise(self, turn: Turn) -> dict[str, Array]:
         """(4), (5) with its penalty, or (6)."""
         if turn.player == "autoencoder":
@@ -170,6 +134,42 @@ class AAE(Autoencoder):
             dz = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
             turn.backward("encoder", dz, need_dx=False)  # (10)
         return {"generator": mean(d.value)}  # (1,)   (6)
+
+    kind: ClassVar[str] = "AAE"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "autoencoder": ("encoder", "decoder"),
+        "discriminator": ("discriminator",),
+        "generator": ("encoder",),
+    }
+
+    discriminator: Network = field(kw_only=True)
+    loss: Any = setting(default="non_saturating", text="the game", registry=LOSSES)
+    prior: Any = setting(
+        default="standard_normal", text="distribution that the codes should have", registry=PRIORS
+    )
+    penalty: Any = setting(
+        default=None,
+        text="penalty on the discriminator's slope",
+        registry=PENALTIES,
+        optional=True,
+    )
+
+    def fit_together(self) -> None:
+        super().fit_together()
+        if self.discriminator.in_shape != (self.latent,):
+            raise ShapeError(
+                f"the discriminator takes {self.discriminator.in_shape}, wants ({self.latent},), "
+                f"because it judges codes: build it with Network(({self.latent},), ...)"
+            )
+        expect_output(self.discriminator, "discriminator", (1,), "it gives one score a code")
+        self.loss = choose(self.loss, LOSSES, AdversarialLoss, "loss")
+        self.prior = choose(self.prior, PRIORS, Prior)
+        self.prior.check(self.latent)
+        self.penalty = fitting_penalty(self.penalty, self.discriminator)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        return ("autoencoder", "discriminator", *(["penalty"] if self.penalty else []), "generator")
 
     def objective_text(self, player: str) -> list[str]:
         if player == "autoencoder":
@@ -228,7 +228,7 @@ class AAE(Autoencoder):
         "latent": 2,
         "hidden": (128, 128),
         "penalty": R1(weight=0.3),
-        # codes have no noise, so that a learnt variance would fall without end
+        # without noise in the codes, a learnt variance would fall without end
         "likelihood": FixedGaussian(variance=0.01),
     },
 )
@@ -262,15 +262,15 @@ def aae(
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors. Where vectors are reconstructed almost exactly, a fixed
             variance, FixedGaussian(0.01), keeps (4) from falling without end.
-        activation: after each hidden layer of all networks: a name of sg.nn.ACTIVATIONS in small
-            letters, words joined by _ ("silu", "leaky_relu"; other cases will do), a class or an
-            object; None: ReLU, and LeakyReLU in the discriminator.
+        activation: after each hidden layer of all networks: a name of sg.nn.ACTIVATIONS in any
+            case, its words joined by _, such as "silu" or "leaky_relu", a class or an object; None:
+            ReLU, and LeakyReLU in the discriminator.
         n_labels: the number of classes; above 0 the decoder and the discriminator are given the
             label of each example, and `fit`, `sample` and the rest want labels. `encode` does not.
         dtype: "float32" or "float64".
         rng: for the first weights.
-        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
-            takes and gives x in the units that it was fitted on.
+        scaler: for vectors, such as sg.data.Scaler.standard(x); the model takes and returns x in
+            the units of the data that the scaler was fitted on.
 
     Raises OptionError, ShapeError or KindError.
 

@@ -62,9 +62,9 @@ def gan(
         weight_clip: c, to clip the discriminator's weights to [-c, c] after its moves, or None.
         output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
             linear for vectors.
-        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in small
-            letters, words joined by _ ("silu", "leaky_relu"; other cases will do), a class or an
-            object; None: ReLU in the generator, LeakyReLU in the discriminator.
+        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in any
+            case, its words joined by _, such as "silu" or "leaky_relu", a class or an object; None:
+            ReLU in the generator, LeakyReLU in the discriminator.
         instance_noise: the standard deviation of the noise that is added to the discriminator's
             input in training; None: 0 for vectors, and where a penalty or a clip bounds its slope,
             otherwise 0.5.
@@ -73,8 +73,8 @@ def gan(
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
         rng: for the first weights.
-        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
-            takes and gives x in the units that it was fitted on.
+        scaler: for vectors, such as sg.data.Scaler.standard(x); the model takes and returns x in
+            the units of the data that the scaler was fitted on.
 
     Raises OptionError, ShapeError or KindError.
 
@@ -112,7 +112,7 @@ def lsgan(shape: Any, **settings: Any) -> GAN:
     "a GAN with the Wasserstein game and clipped weights",
     like="gan",
     fixed=("loss",),
-    # two time scales do what several moves of the discriminator would do, in fewer steps
+    # two time scales do the same as several moves of the discriminator, in fewer steps
     pictures={"discriminator_steps": 2, "weight_clip": 0.03},
     vectors={"discriminator_steps": 1, "weight_clip": 0.1},
 )

@@ -1,10 +1,10 @@
-"""What a model does outside of training: it takes data and labels, and gives examples.
+"""What users call of a model: checks of data and labels, decoding, and samples.
 
-    y = scaler.apply(x)            what objectives and networks know, of the model's dtype
-    x = scaler.undo(y)             what whoever uses the model knows, in float64
+    y = scaler.apply(x)            what objectives and networks see, in the model's dtype
+    x = scaler.undo(y)             what users see, in float64
 
-Without a scaler both are the same. Whatever takes many examples works on a chunk at a time, so that
-it takes little memory beside what it returns.
+Without a scaler, y is x. Methods for many examples work on a chunk at a time, and need little
+memory beyond what they return.
 """
 
 from collections.abc import Callable, Iterator
@@ -66,9 +66,9 @@ class Applied(Declared):
         return examples(x, self.shape, exact_type(x), what)
 
     def check_as_given(self, x: Any, what: str = "x") -> Array:
-        """x (N, *shape) as it is, of any dtype, if `check` accepts it; else the error of `check`.
+        """x (N, *shape) unchanged, of any dtype, if `check` accepts it; else the error of `check`.
 
-        To save memory, it is checked a chunk at a time; `scaled` then scales and converts.
+        To save memory, x is checked a chunk at a time; `scaled` then scales and converts it.
         """
         return _as_given(x, what, self.shape, self.check)
 
@@ -83,11 +83,11 @@ class Applied(Declared):
         return y if self.scaler is None else self.scaler.undo(y)
 
     def bounds(self) -> Bounds:
-        """The range of the numbers that it can generate, and why; None for any number."""
+        """The range of numbers that the model can generate, and why; None for any number."""
         return None
 
     def is_density(self) -> bool:
-        """Whether examples are measurements, with a density, as classes are not."""
+        """Whether p(x) is a density, as it is for measurements, but not for classes."""
         return True
 
     def _log_det(self) -> float:
@@ -95,28 +95,28 @@ class Applied(Declared):
         return self.scaler.log_det if self.scaler is not None and self.is_density() else 0.0
 
     def _batch(self, batch: Any) -> Array:
-        """The batch as `check` returns it; only checked where its dtype or shape is another.
+        """The batch as `check` returns it; checked only if its dtype or shape differs.
 
-        Raises DataError for no examples, which have no mean.
+        Raises DataError for a batch without examples, which has no mean.
         """
-        known = isinstance(batch, np.ndarray) and batch.dtype == self.dtype
-        if not known or batch.shape[1:] != self.shape:
+        has_dtype = isinstance(batch, np.ndarray) and batch.dtype == self.dtype
+        if not has_dtype or batch.shape[1:] != self.shape:
             batch = self.check(batch, "batch")
         if not len(batch):
             raise DataError(f"batch has shape {batch.shape}, no examples: wants at least one")
         return batch
 
     def check_labels(self, labels: Any, n: int, network: str = "") -> Array | None:
-        """labels (n,) as int64, for a model that wants them; None for one that does not.
+        """labels (n,) as int64, for a model that is trained with labels; None for others.
 
-        A single int is the label of all n. With `network`, labels may be left out where that
-        network joins none.
+        A single int is the label of all n. With `network`, labels may be left out if that network
+        joins none.
 
-        Raises OptionError where they are missing, or not wanted; KindError, ShapeError or DataError
-        where they do not fit.
+        Raises OptionError if they are missing, or the model has none; KindError, ShapeError or
+        DataError if they do not fit.
         """
-        wanted = joined_labels(getattr(self, network)) if network else self.n_labels
-        if labels is None and wanted:
+        classes = joined_labels(getattr(self, network)) if network else self.n_labels
+        if labels is None and classes:
             raise OptionError(
                 f"this {self.kind} wants the label of each example: give labels=, {n:,} whole "
                 f"numbers from 0 to {self.n_labels - 1}"
@@ -134,10 +134,7 @@ class Applied(Declared):
 
     @property
     def n_labels(self) -> int:
-        """How many classes the labels come from; 0 for a model that wants none.
-
-        The networks that join labels say so; the others need none.
-        """
+        """The number of classes that labels come from; 0 for a model without labels."""
         counts = map(joined_labels, self.networks.values())
         return min((n for n in counts if n), default=0)
 
@@ -146,7 +143,7 @@ class Applied(Declared):
         return examples(z, (self.latent,), self.dtype, what)
 
     def check_latents_as_given(self, z: Any) -> Array:
-        """z (N, latent) as it was given, of any dtype, if `check_latents` accepts it."""
+        """z (N, latent) unchanged, of any dtype, if `check_latents` accepts it."""
         return _as_given(z, "z", (self.latent,), self.check_latents)
 
     def decode(self, z: Any, labels: Any = None) -> Array:
@@ -154,11 +151,11 @@ class Applied(Declared):
         raise NotImplementedError
 
     def sample(self, n: int, rng: Rng = None, labels: Any = None) -> Array:
-        """n new examples (n, *shape); labels (n,), or one for all, are for JoinLabels."""
+        """n new examples (n, *shape); labels (n,), or a single label, are for JoinLabels."""
         raise NotImplementedError
 
     def draw_latents(self, n: int, rng: np.random.Generator) -> Array:
-        """n draws of z for samples, here of N(0, I): (n, latent)."""
+        """n draws of z for samples, by default of N(0, I): (n, latent)."""
         n = count(n)
         return standard_normal(rng, (n, self.latent), self.dtype)
 
@@ -166,7 +163,7 @@ class Applied(Declared):
         """`decode` of n draws of z from `draw_latents`, a chunk at a time: (n, *shape)."""
         n = count(n)
         labels = self.check_labels(labels, n)
-        out = self._room(n)
+        out = self._new_examples(n)
         for rows in chunks(n, self.shape):
             z = self.draw_latents(rows.stop - rows.start, rng)
             out[rows] = self.decode(z, None if labels is None else labels[rows])
@@ -176,10 +173,10 @@ class Applied(Declared):
     def prepared_decoder(self, batch: int = 1) -> PreparedDecoder:
         """`decode` for `batch` latents at a time, for programs that embed a model.
 
-        Any number of threads may share it. What a call returns is the caller's; `decode(z, out=x)`
-        writes into x (batch, *shape), and after `load(path, jit=True)` then allocates nothing. It
-        decodes with the weights that the model has at the call. Raises OptionError unless batch is
-        at least 1.
+        Any number of threads may share it. The array that a call returns is the caller's.
+        `decode(z, out=x)` writes into x (batch, *shape); after `load(path, jit=True)` it allocates
+        nothing. Each call uses the weights that the model has by then. Raises OptionError unless
+        batch is at least 1.
 
         >>> from scratchgen.models import vae
         >>> decode = vae((2,), latent=3, hidden=(4,), rng=0).prepared_decoder(batch=1)
@@ -206,10 +203,10 @@ class Applied(Declared):
         raise NotImplementedError
 
     def apply(self, name: str, x: Array, labels: Array | None = None) -> Array:
-        """The network of that name in evaluation, x (N, ...) -> an array of the caller's own.
+        """The network of that name, outside of training: x (N, ...) -> y (N, ...), a new array.
 
         labels (N,) are as `check_labels` returns them. Any number of threads may call it: each call
-        has tapes of its own.
+        has its own tapes.
         """
         network = self.networks[name]
         out = np.empty((len(x), *network.out_shape(network.in_shape)), self.dtype)
@@ -220,7 +217,7 @@ class Applied(Declared):
     def _by_chunks(
         self, name: str, x: Array, labels: Array | None
     ) -> Iterator[tuple[slice, Array]]:
-        """As `apply`, but a chunk at a time: the slice of x, and the network's output for it.
+        """As `apply`, but a chunk at a time: a slice of x, and the network's output for it.
 
         The output is valid until the next chunk is asked for.
         """
@@ -232,22 +229,22 @@ class Applied(Declared):
     ) -> Iterator[tuple[slice, Array]]:
         """As `_by_chunks`, for x (N, *shape) as `check_as_given` returns it, not yet scaled."""
         for rows in chunks(len(x), self.shape):
-            of_rows = None if labels is None else labels[rows]
-            yield rows, self.apply(name, self.scaled(x[rows]), of_rows)
+            chunk_labels = None if labels is None else labels[rows]
+            yield rows, self.apply(name, self.scaled(x[rows]), chunk_labels)
 
-    def _room(self, n: int) -> Array:
+    def _new_examples(self, n: int) -> Array:
         """An empty array for n examples (n, *shape) in the user's units: float64 with a scaler."""
         return np.empty((n, *self.shape), self.dtype if self.scaler is None else np.float64)
 
 
 def _as_given(x: Any, what: str, shape: Shape, check: Callable[[Array, str], Array]) -> Array:
-    """x (N, *shape) as it is, once `check` has accepted each chunk; otherwise, its error."""
-    given = real_numbers(x, what)
-    if given.shape[1:] != shape:
-        return check(given, what)  # which raises
+    """x (N, *shape) unchanged, if `check` accepts each chunk; otherwise its error."""
+    array = real_numbers(x, what)
+    if array.shape[1:] != shape:
+        return check(array, what)  # which raises
     try:
-        for rows in chunks(len(given), shape):
-            check(given[rows], what)
+        for rows in chunks(len(array), shape):
+            check(array[rows], what)
     except DataError:
-        check(given, what)  # so that the error describes all of x
-    return given
+        check(array, what)  # so that the error describes all of x
+    return array

@@ -5,13 +5,13 @@
     decode(encode(x))                  a reconstruction
     decode(z),   z ~ p(z)              a sample
 
-Where the encoder gives a distribution, q(z|x) = N(mu, exp(log_var)), log p(x) has lower bounds:
+If the encoder returns a distribution, q(z|x) = N(mu, exp(log_var)), log p(x) has lower bounds:
 
     log p(x) >= E_q[log p(x|z)] - KL(q(z|x) || p(z))                                    (1)
     log p(x) >= E[log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)],   z_k ~ q(z|x)              (2)
 
-For K = 1 (2) equals (1); with K it rises to log p(x) itself (Burda et al. 2016). With the log-ratio
-in (2) written out for p(z) = N(0, I),
+For K = 1, (2) equals (1); as K grows it rises to log p(x) (Burda et al. 2016). For p(z) = N(0, I),
+the log-ratio in (2) is
 
     log p(z) - log q(z|x) = 1/2 sum_j (log_var_j + noise_j^2 - z_j^2)                   (3)
 """
@@ -45,7 +45,7 @@ class Autoencoder(Model):
 
     encodes: ClassVar[bool] = True
     has_likelihood: ClassVar[bool] = True
-    numbers_per_latent: ClassVar[int] = 1  # how many the encoder gives for each latent
+    numbers_per_latent: ClassVar[int] = 1  # that the encoder returns
 
     encoder: Network
     decoder: Network
@@ -78,16 +78,16 @@ class Autoencoder(Model):
         return limits and (*limits, f"the likelihood is {type(self.likelihood).__name__}")
 
     def is_density(self) -> bool:
-        of_x: bool = self.likelihood.is_density
-        return of_x
+        is_density: bool = self.likelihood.is_density
+        return is_density
 
     @explains_keywords
     def encode(self, x: Any, labels: Any = None) -> Array:
-        """x (N, *shape) -> z (N, latent); the mean, where the encoder gives a distribution.
+        """x (N, *shape) -> z (N, latent); the mean, if the encoder returns a distribution.
 
         Like all methods that take x, it raises ShapeError, KindError or DataError. Here and below,
-        labels (N,), or one for all, are for networks with JoinLabels; without them such a network
-        raises OptionError.
+        labels (N,), or a single label, are for networks with JoinLabels; without them such a
+        network raises OptionError.
         """
         x = self.check_as_given(x)
         z = np.empty((len(x), self.latent), self.dtype)
@@ -106,10 +106,10 @@ class Autoencoder(Model):
         """decode(encode(x)): x (N, *shape) -> (N, *shape)."""
         x = self.check_as_given(x)
         labels = self.check_labels(labels, len(x))
-        out = self._room(len(x))
+        out = self._new_examples(len(x))
         for rows in chunks(len(x), self.shape):
-            of = None if labels is None else labels[rows]
-            out[rows] = self.decode(self.encode(x[rows], of), of)
+            chunk_labels = None if labels is None else labels[rows]
+            out[rows] = self.decode(self.encode(x[rows], chunk_labels), chunk_labels)
         return out
 
     @explains_keywords
@@ -127,8 +127,8 @@ class Autoencoder(Model):
         )
 
     def _read(self, reading: Callable[[Array], Array], z: Array, labels: Any) -> Array:
-        """Decode z (N, Z) -> raw, and reading(raw) -> examples (N, *shape), in the user's units."""
-        out, labels = self._room(len(z)), self.check_labels(labels, len(z), "decoder")
+        """reading(decoder(z)), in the user's units: z (N, Z) -> (N, *shape)."""
+        out, labels = self._new_examples(len(z)), self.check_labels(labels, len(z), "decoder")
         for rows, raw in self._by_chunks("decoder", z, labels):
             with np.errstate(under="ignore"):
                 out[rows] = self.in_units(reading(raw))
@@ -139,7 +139,7 @@ class Autoencoder(Model):
         return self._examples("mean", self.likelihood.mean(raw), len(raw))
 
     def _examples(self, verb: str, x: Any, n: int) -> Array:
-        """x, which the likelihood's verb returned, as (n, *shape); KindError or ShapeError."""
+        """What the likelihood's method `verb` returned, as (n, *shape); KindError or ShapeError."""
         x = real_numbers(x, f"x of {self.likelihood}.{verb}")
         if x.shape[:1] != (n,) or x.size != n * math.prod(self.shape):
             raise ShapeError(
@@ -153,7 +153,7 @@ class Autoencoder(Model):
 
 @family
 class GaussianAutoencoder(Autoencoder):
-    """An autoencoder whose encoder gives mu and log_var of q(z|x) side by side (N, 2Z)."""
+    """An autoencoder whose encoder returns mu and log_var of q(z|x) side by side (N, 2Z)."""
 
     numbers_per_latent: ClassVar[int] = 2
 
@@ -173,7 +173,7 @@ class GaussianAutoencoder(Autoencoder):
 
         Its mean over draws is (1), a lower bound of log p(x). With a scaler, p is still a density
         of x in the user's units: that of the scaled x, times the Jacobian, (3) of data/scaling.py.
-        The value is -inf for an x so far from all others that its bound overflows.
+        The value is -inf for an x so far from the data that its bound overflows.
         """
         return self._bound_of(x, self._elbo, rng, labels)
 
@@ -194,18 +194,18 @@ class GaussianAutoencoder(Autoencoder):
         """bound(y, rng, labels) for x (N, *shape), scaled chunk by chunk: y (n, *shape) -> (n,)."""
         x = self.check_as_given(x)
         labels, rng = self.check_labels(labels, len(x)), generator(rng)
-        of_x = np.empty(len(x), self.dtype)
+        values = np.empty(len(x), self.dtype)
         for rows in chunks(len(x), self.shape):
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                y, of_y = self.scaled(x[rows]), None if labels is None else labels[rows]
-                of_x[rows] = bound(y, rng, of_y) + self._log_det()
-        beyond = np.isnan(of_x)
-        if beyond.any() and self.is_finite():
-            of_x[beyond] = -np.inf
-        return of_x
+                chunk_labels = None if labels is None else labels[rows]
+                values[rows] = bound(self.scaled(x[rows]), rng, chunk_labels) + self._log_det()
+        overflowed = np.isnan(values)
+        if overflowed.any() and self.is_finite():
+            values[overflowed] = -np.inf
+        return values
 
     def _elbo(self, y: Array, rng: np.random.Generator, labels: Array | None) -> Array:
-        """The ELBO of scaled examples: y (N, *shape) -> (N,); nan where numbers overflow."""
+        """The ELBO of scaled examples: y (N, *shape) -> (N,); NaN where numbers overflow."""
         mu, log_var = np.split(self.apply("encoder", y, labels), 2, axis=1)  # (N, Z) each
         noise = standard_normal(rng, mu.shape, self.dtype)  # (N, Z)
         z = gaussian.draw(mu, log_var, noise)  # (N, Z)
@@ -219,8 +219,8 @@ class GaussianAutoencoder(Autoencoder):
         """The bound (2), a log-mean-exp over k draws: y (N, *shape) -> (N,)."""
         heads = self.apply("encoder", y, labels)  # (N, 2Z)
         log_w = np.empty((len(y), k))  # (N, K), in float64
-        for of_draw in log_w.T:  # (N,) each
+        for log_w_k in log_w.T:  # (N,) each
             noise = standard_normal(rng, (len(y), self.latent), self.dtype)  # (N, Z)
             z, log_ratio = importance_draws.draws_and_log_ratio(heads, noise)  # (N, Z), (N,)   (3)
-            of_draw[:] = self.likelihood.log_prob(y, self.apply("decoder", z, labels)) + log_ratio
+            log_w_k[:] = self.likelihood.log_prob(y, self.apply("decoder", z, labels)) + log_ratio
         return importance_weights(log_w)[0]  # (N,)   (2)

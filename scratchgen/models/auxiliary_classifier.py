@@ -1,32 +1,35 @@
-"""The auxiliary classifier GAN (Odena, Olah and Shlens 2017): samples of a class that is asked for.
+"""The auxiliary classifier GAN (Odena, Olah and Shlens 2017): samples of a chosen class.
 
 The generator is given a class. The discriminator is not: it judges whether an example is real, and
 classifies it. With C classes, labels m_n of the data, and labels c_n drawn uniformly for the fakes,
 
-    made_n = G(z_n, c_n),   z ~ p(z),   c ~ U{0 ... C - 1}                               (1)
-    (r_n, real_n) = D(x_n),   (f_n, fake_n) = D(made_n)    a score, and C logits         (2)
+    fake_n = G(z_n, c_n),   z ~ p(z),   c ~ U{0 ... C - 1}                               (1)
+    (real_score_n, real_logits_n) = D(x_n)                 a score, and C logits         (2)
+    (fake_score_n, fake_logits_n) = D(fake_n)
 
-    game_n = loss.discriminator(r_n, f_n)                  real or fake                  (3)
-    class_n = -log softmax(real_n)[m_n] - log softmax(fake_n)[c_n]                       (4)
+    game_n = loss.discriminator(real_score_n, fake_score_n)        real or fake          (3)
+    class_n = -log softmax(real_logits_n)[m_n] - log softmax(fake_logits_n)[c_n]         (4)
     the discriminator minimises  1/N sum_n (game_n + class_weight class_n)               (5)
 
     the generator minimises                                                              (6)
-        1/N sum_n (loss.generator(f_n) - class_weight log softmax(fake_n)[c_n])
+        1/N sum_n (loss.generator(fake_score_n)
+                   - class_weight log softmax(fake_logits_n)[c_n])
 
 The paper has (3) and (4) with the opposite sign, and no factor before any of their terms:
 
-    L_S = E[log P(real | x)] + E[log P(fake | made)]
-    L_C = E[log P(m | x)] + E[log P(c | made)]
+    L_S = E[log P(real | x)] + E[log P(fake | G(z, c))]
+    L_C = E[log P(m | x)] + E[log P(c | G(z, c))]
 
-Its D maximises L_S + L_C, and its G maximises L_C - L_S, of which only the fakes' terms depend on
-G. That is the minimax game with class_weight 1; here, as in most code, the game is by default the
-non-saturating one. The class part is no contest: both players want fakes to be classified rightly.
+Its D maximises L_S + L_C, and its G maximises L_C - L_S, in which only the terms of the fakes
+depend on G. That is the minimax game with class_weight 1; here, as in most code, the default is the
+non-saturating game. The players do not compete over the class part: both want fakes to be
+classified correctly.
 
 Backward, (3) gives the derivative by each score and (4) by each logit. Joined, they are
 
-    dL/dD(x_n) = 1/N (d game_n / dr_n,  class_weight d class_n / dreal_n)                (7)
+    dL/dD(x_n) = 1/N (d game_n / d real_score_n,  class_weight d class_n / d real_logits_n)    (7)
 
-and likewise for made_n: the dy of D's backward passes (N, 1 + C). All else is as in a GAN
+and likewise for fake_n: the dy of D's backward passes (N, 1 + C). All else is as in a GAN
 (adversarial.py). A penalty acts on the slope of the score.
 """
 
@@ -75,6 +78,60 @@ class ACGAN(GAN):
     parts do not fit.
     """
 
+    def minimise(self, turn: Turn) -> dict[str, Array]:
+        """(5) with its penalty, or (6); their class parts are reported in nats, unweighted."""
+        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
+        c = integers(turn.rng, self.n_labels, (turn.size,))  # (N,)   (1)
+        if turn.player == "generator":
+            return self._generator_with_classes(turn, z, c)
+        return self._discriminator_with_classes(turn, z, c)
+
+    def _discriminator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
+        m = turn.expected_labels("the discriminator learns to predict them")  # (N,)
+        fake = turn.forward("generator", z, labels=c)  # (N, *shape)   (1)
+        real_out = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1 + C)
+        fake_out = turn.forward("discriminator", fake, on="fake", settle=True)  # (N, 1 + C)
+        real_score, real_logits = split(real_out, 1)  # (N, 1), (N, C)   (2)
+        fake_score, fake_logits = split(fake_out, 1)  # (N, 1), (N, C)   (2)
+
+        weight = self.class_weight / turn.size
+        d = discriminator_turn(
+            self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
+        )  # .value, .real, .fake (N,)   (3)
+        real_class, dreal_logits = cross_entropy(m, real_logits, weight)  # (N,), (N, C)   (4)
+        fake_class, dfake_logits = cross_entropy(c, fake_logits, weight)  # (N,), (N, C)   (4)
+        parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
+        classes = add(parts["real_classes"], parts["fake_classes"])  # (1,)   (4)
+        value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
+
+        if turn.wants_gradient:
+            dreal_out = join(d.real[:, None], dreal_logits)  # (N, 1 + C)   (7)
+            dfake_out = join(d.fake[:, None], dfake_logits)  # (N, 1 + C)   (7)
+            turn.backward("discriminator", dreal_out, on="real", need_dx=False)
+            turn.backward("discriminator", dfake_out, on="fake", need_dx=False)
+        if not self.penalty:
+            return {"discriminator": value, **parts}
+        discriminator = turn.network("discriminator", on="penalty")
+        penalty = mean_penalty(self.penalty, discriminator, turn.batch, fake, turn.rng)  # (1,)
+        return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
+
+    def _generator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
+        fake = turn.forward("generator", z, settle=True, labels=c)  # (N, *shape)   (1)
+        fake_out = turn.forward("discriminator", fake, on="judged")  # (N, 1 + C)
+        fake_score, fake_logits = split(fake_out, 1)  # (N, 1), (N, C)   (2)
+
+        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
+        weight = self.class_weight / turn.size
+        fake_class, dfake_logits = cross_entropy(c, fake_logits, weight)  # (N,), (N, C)   (6)
+        classes = mean(fake_class)  # (1,)
+        value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
+
+        if turn.wants_gradient:
+            dfake_out = join(d.fake[:, None], dfake_logits)  # (N, 1 + C)   (7)
+            dfake = turn.backward("discriminator", dfake_out, on="judged")  # (N, *shape)
+            turn.backward("generator", dfake, need_dx=False)
+        return {"generator": value, "generator_classes": classes}
+
     kind: ClassVar[str] = "ACGAN"
 
     class_weight: float = setting(
@@ -99,70 +156,18 @@ class ACGAN(GAN):
     @property
     def reported(self) -> tuple[str, ...]:
         penalty = ["penalty"] if self.penalty else []
-        ours = ("discriminator", "real_classes", "fake_classes", *penalty)
-        return (*ours, "generator", "generator_classes")
-
-    def minimise(self, turn: Turn) -> dict[str, Array]:
-        """(5) with its penalty, or (6); their class parts are reported in nats, unweighted."""
-        z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
-        c = integers(turn.rng, self.n_labels, (turn.size,))  # (N,)   (1)
-        if turn.player == "generator":
-            return self._generator_with_classes(turn, z, c)
-        return self._discriminator_with_classes(turn, z, c)
-
-    def _discriminator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
-        m = turn.expected_labels("the discriminator learns to predict them")  # (N,)
-        made = turn.forward("generator", z, labels=c)  # (N, ...)   (1)
-        real = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1 + C)   (2)
-        fake = turn.forward("discriminator", made, on="fake", settle=True)  # (N, 1 + C)   (2)
-        r, of_real = split(real, 1)  # (N, 1), (N, C)   (2)
-        f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
-
-        weight = self.class_weight / turn.size
-        d = discriminator_turn(self.loss, r[:, 0], f[:, 0], 1 / turn.size)  # three (N,)   (3)
-        real_class, dreal = cross_entropy(m, of_real, weight)  # (N,), (N, C)   (4)
-        fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (4)
-        parts = {"real_classes": mean(real_class), "fake_classes": mean(fake_class)}  # each (1,)
-        classes = add(parts["real_classes"], parts["fake_classes"])  # (1,)   (4)
-        value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (5)
-
-        if turn.wants_gradient:
-            dreal = join(d.real[:, None], dreal)  # (N, 1 + C)   (7)
-            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)   (7)
-            turn.backward("discriminator", dreal, on="real", need_dx=False)
-            turn.backward("discriminator", dfake, on="fake", need_dx=False)
-        if not self.penalty:
-            return {"discriminator": value, **parts}
-        discriminator = turn.network("discriminator", on="penalty")
-        penalty = mean_penalty(self.penalty, discriminator, turn.batch, made, turn.rng)  # (1,)
-        return {"discriminator": add(value, penalty), **parts, "penalty": penalty}
-
-    def _generator_with_classes(self, turn: Turn, z: Array, c: Array) -> dict[str, Array]:
-        made = turn.forward("generator", z, settle=True, labels=c)  # (N, ...)   (1)
-        fake = turn.forward("discriminator", made, on="judged")  # (N, 1 + C)   (2)
-        f, of_fake = split(fake, 1)  # (N, 1), (N, C)   (2)
-
-        d = generator_turn(self.loss, f[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
-        weight = self.class_weight / turn.size
-        fake_class, dfake = cross_entropy(c, of_fake, weight)  # (N,), (N, C)   (6)
-        classes = mean(fake_class)  # (1,)
-        value = add_scaled(mean(d.value), classes, self.class_weight)  # (1,)   (6)
-
-        if turn.wants_gradient:
-            dfake = join(d.fake[:, None], dfake)  # (N, 1 + C)   (7)
-            dmade = turn.backward("discriminator", dfake, on="judged")  # (N, ...)
-            turn.backward("generator", dmade, need_dx=False)
-        return {"generator": value, "generator_classes": classes}
+        of_discriminator = ("discriminator", "real_classes", "fake_classes", *penalty)
+        return (*of_discriminator, "generator", "generator_classes")
 
     def objective_text(self, player: str) -> list[str]:
         game, _, *rest = super().objective_text(player)
         weight = "" if self.class_weight == 1 else f"{self.class_weight:g} "
-        of = f"{with_values(self.prior)}, c one of {self.n_labels} classes, each as likely"
+        draws = f"{with_values(self.prior)}, c one of {self.n_labels} classes, each as likely"
         if player == "generator":
             classes = "m = -log p(c|G(z, c)): the cross-entropy of the class that it was given"
-            return [f"{game} + {weight}m", f"f = D(G(z, c)), {of}", classes, *rest]
+            return [f"{game} + {weight}m", f"f = D(G(z, c)), {draws}", classes, *rest]
         parts = "k + m" if self.class_weight == 1 else f"{weight}(k + m)"
-        scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {of}"
+        scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {draws}"
         classes = "k = -log p(label|x), m = -log p(c|G(z, c)): the cross-entropies of its classes"
         return [f"{game} + {parts}", scores, classes, *rest]
 
@@ -189,7 +194,7 @@ class ACGAN(GAN):
 
 @ACGAN.named(
     "a GAN whose discriminator classifies, too",
-    # with a lower weight, the two players agree on classes that no one else sees in the samples
+    # with a lower weight, the players agree on classes that nobody else sees in the samples
     pictures={
         "epochs": 40,
         "batch_size": 128,

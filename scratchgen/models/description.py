@@ -1,4 +1,4 @@
-"""A model without its arrays, as plain values for a file, and built from these again.
+"""A model without its arrays, as plain values for a file, and a model built from such values.
 
     {"model": "VAE", "dtype": "float32", "settings": {"beta": 1.0, ...},
      "networks": {"encoder": {"layer": "Network", ...}, ...}}
@@ -22,30 +22,29 @@ from .model import Model
 def describe_model(model: Model) -> dict[str, Any]:
     """Everything about a model but its arrays, in plain numbers, text, lists and dicts.
 
-    Raises OptionError for a class of models, for layers and for parts of the user's own that are
-    not known.
+    Raises OptionError for a user's own model, layer or part that is not registered.
     """
     if MODELS.get(model.kind) is not type(model):
         raise OptionError(
             f"a {type(model).__name__} is not one of scratchgen's models, so nothing could build "
             f"it again: add the class to scratchgen.models.MODELS, under its own kind"
         )
-    met: list[Layer] = []
+    earlier: list[Layer] = []  # a layer that networks share is described once
     return {
         "model": model.kind,
         "dtype": model.dtype.name,
         "settings": model.settings(),
-        "networks": {name: describe(net, met) for name, net in model.networks.items()},
+        "networks": {name: describe(net, earlier) for name, net in model.networks.items()},
     }
 
 
 def build_networks(description: Mapping[str, Any]) -> tuple[type[Model], dict[str, Network]]:
     """The class and the networks of a description, which take no memory; or OptionError."""
     kind = MODELS[one_of(description["model"], MODELS, "model")]
-    met: list[Layer] = []
+    earlier: list[Layer] = []
     networks: dict[str, Network] = {}
     for name in network_names(kind):
-        network = build(description["networks"][name], met)
+        network = build(description["networks"][name], earlier)
         if not isinstance(network, Network):
             raise OptionError(f"the {name} of the {kind.kind} is described as a {network}")
         networks[name] = network

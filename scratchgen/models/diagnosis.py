@@ -2,13 +2,13 @@
 
 A trace (trace.py) shows units that are dead, and gradients that vanish:
 
-    flat         half of a ReLU's units are dead, or half of the numbers that Tanh or Sigmoid
-                 gives are saturated, as trace.py defines these                               (1)
+    flat         half of a ReLU's units are dead, or half of the outputs of Tanh or Sigmoid
+                 are saturated, as trace.py defines these                                     (1)
     vanishing    |dL/dy| of a pass's first layer below 0.001 of that of its last              (2)
     exploding    |dL/dy| of a pass's first layer above 1,000 times that of its last           (3)
 
-(1) leaves out a Sigmoid or Tanh at the end of a network, which gives data: black pixels may well be
-0. Whether a trained model has collapsed can be seen from data x, where these are not all the same:
+(1) leaves out a Sigmoid or Tanh at the end of a network, whose outputs are data: black pixels may
+well be 0. Whether a trained model has collapsed can be seen from data x that are not all the same:
 
     latent u is active    the variance over x of E[z_u|x] is above 0.01                       (4)
     posterior collapse    no latent is active
@@ -33,8 +33,8 @@ from ..nn import ReLU, Tape
 from .model import Model
 from .trace import LayerRecord, Trace, label, norm
 
-ENOUGH = 32  # examples; for fewer, many a healthy unit is 0 for all, or varies little
-SEEN = 1_000  # examples that are looked at for a collapse
+ENOUGH = 32  # examples; with fewer, a healthy unit may well be 0 for all, or vary little
+SEEN = 1_000  # examples from which a collapse is judged
 FLAT = 0.5  # (1): the share of flat units that is reported
 RATIO = 1e3  # (2, 3): between the gradients at the two ends of a network
 ACTIVE = 0.01  # (4): the variance of an active latent's posterior mean
@@ -44,7 +44,7 @@ FROM_0_UP = ("minimax", "non_saturating", "least_squares", "hinge")  # games in 
 
 
 def symptoms(trace: Trace) -> list[str]:
-    """What is wrong in a trace, a sentence each; an empty list where nothing is.
+    """What is wrong in a trace, a sentence each; an empty list if nothing is.
 
     >>> import scratchgen as sg
     >>> model = sg.models.vae((2,), latent=2, hidden=(64,), rng=0)
@@ -63,25 +63,25 @@ def symptoms(trace: Trace) -> list[str]:
 def active_latents(mu: Array) -> Array:
     """Which latents are active (4): posterior means mu (N, latent) -> (latent,) bool.
 
-    Raises ShapeError, KindError or DataError for anything but such means.
+    Raises ShapeError, KindError or DataError for any other mu.
 
     >>> active_latents([[0.0, -1.0], [0.01, 1.0]])
     array([False,  True])
     """
     mu = examples(mu, np.shape(mu)[-1:] or (1,), np.float64, "mu")
     if not len(mu):
-        raise DataError(f"mu has shape {mu.shape}, of no examples: wants at least one")
+        raise DataError(f"mu has shape {mu.shape}, no examples: wants at least one")
     return np.asarray(mu.var(axis=0) > ACTIVE)  # (4)
 
 
 def collapse(model: Model, x: Array, rng: Rng = None, labels: Array | None = None) -> list[str]:
     """Whether a trained model has collapsed, judged by examples x (N, *shape): a sentence each.
 
-    The list is empty where it has not, where `fit` never trained it, and where x has fewer than 32
-    examples, or is one example repeated. A GAN's samples are drawn with rng; labels (N,) are for
-    networks with JoinLabels. Of many examples, about 1,000 from all over x are looked at.
+    The list is empty if it has not, if `fit` never trained it, or if x has fewer than 32 examples,
+    or all are the same. A GAN's samples are drawn with rng; labels (N,) are for networks with
+    JoinLabels. Of many examples, about 1,000 from all over x are used.
 
-    Raises ShapeError, KindError, DataError or OptionError, as everything that takes x.
+    Raises ShapeError, KindError, DataError or OptionError, as all methods that take x.
     """
     x, rng = model.check_as_given(x), generator(rng)
     labels, every = model.check_labels(labels, len(x)), max(1, len(x) // SEEN)

@@ -6,33 +6,33 @@
     log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x)                               (4)
     loss = -mean over the batch of log (1/K sum_k w_k)                               (5)
 
-For K = 1 the loss is a VAE's, with the KL estimated from the draw. Its expectation falls with K, to
--log p(x). Its parts are means over all draws, and mean what a VAE's do:
+For K = 1 the loss is a VAE's, with the KL estimated from the draw. As K grows, its expectation
+falls to -log p(x). Its parts are those of a VAE, as means over all draws:
 
     reconstruction = -mean of log p(x|z_k),   kl = -mean of [log p(z_k) - log q(z_k|x)]      (6)
 
 In (6) a draw that misses x counts as much as one that explains it, which has the larger weight in
 (5): where q(z|x) is wide, reconstruction can rise while the loss falls. kl estimates
-KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the
-difference is what K draws gain over one, and 0 for K = 1.
+KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the difference is
+the gain of K draws over a single draw, and 0 for K = 1.
 
 The decoder's gradient is the derivative of (5). With w~_k = w_k / sum_i w_i (losses/importance.py),
 
     d_raw_k = -w~_k / N d log p(x|z_k) / d raw_k                                     (7)
     dz_k = d_raw_k, back through the decoder                                         (8)
 
-The encoder is moved by one of two gradients with the same expectation. r_k is the derivative of L
-by the log-ratio log p(z_k) - log q(z_k|x); from dz and r, (2) and (3) of importance_draws.py give
-the gradients of mu and log_var:
+The encoder has two gradients to choose from, with the same expectation. r_k is the derivative of
+the loss by the log-ratio log p(z_k) - log q(z_k|x); (2) and (3) of importance_draws.py compute the
+gradients of mu and log_var from dz and r:
 
     total derivative             r_k = -w~_k / N,   and (8)                          (9)
     doubly reparameterised       r_k = -w~_k^2 / N,   w~_k dz_k in the place of (8),
                                  and q's mu and log_var held fixed in (4)            (10)
 
 (9) is the derivative of (5). As K grows, its mean shrinks faster than its noise: their ratio falls
-as 1 / sqrt(K), so that more draws would teach the encoder less; with (10) they teach it more.
-Therefore (10) is the default. It holds only where z_k goes into no weight but w_k, and so a decoder
-that mixes examples is refused.
+as 1 / sqrt(K), and more draws would teach the encoder less; with (10) they teach it more. Therefore
+(10) is the default. It holds only if z_k enters no weight but w_k, and so a decoder that mixes
+examples is refused.
 
 (10) is not the derivative of (5), and cannot be checked against it. With (7), it is that of
 
@@ -40,8 +40,8 @@ that mixes examples is refused.
 
 where w~, the draws z'_k = z_k, and the mu and log_var of q within log w are held fixed.
 
-Sources: Burda, Grosse and Salakhutdinov 2016; (10) Tucker et al. 2019; what (9) does as K grows,
-Rainforth et al. 2018.
+Sources: Burda, Grosse and Salakhutdinov 2016; Tucker et al. 2019 for (10); Rainforth et al. 2018
+for (9) as K grows.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,30 +85,6 @@ class IWAE(GaussianAutoencoder):
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
 
-    kind: ClassVar[str] = "IWAE"
-    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"iwae": ("encoder", "decoder")}
-    reported: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
-
-    draws: int = setting(
-        default=5, check=whole, text="draws of z for each example", least=1, most=MOST_DRAWS
-    )
-    doubly_reparameterised: bool = setting(
-        default=True,
-        check=true_or_false,
-        text="the encoder's gradient goes through the draws alone, whose noise does not drown it",
-    )
-
-    def fit_together(self) -> None:
-        super().fit_together()
-        mixing = [leaf for leaf in distinct_leaves(self.decoder) if not leaf.example_wise]
-        if self.doubly_reparameterised and mixing:
-            raise OptionError(
-                f"{mixing[0]} in the decoder mixes examples, or does not say that it mixes none, "
-                f"and the doubly reparameterised gradient holds only where the weight of a draw "
-                f"depends on that draw alone: take doubly_reparameterised=False, or another layer "
-                f"(one of your own that treats each example by itself says example_wise = True)"
-            )
-
     def minimise(self, turn: Turn) -> dict[str, Array]:
         """The loss (5); its parts (6) are means over all draws."""
         n, k = turn.size, self.draws
@@ -146,26 +122,50 @@ class IWAE(GaussianAutoencoder):
         }
 
     def _labels(self, turn: Turn) -> Array | None:
-        """The label of each draw's example (N K,), where there are labels."""
+        """The label of each draw's example (N K,), or None without labels."""
         return None if turn.labels is None else repeat(turn.labels, self.draws)
+
+    kind: ClassVar[str] = "IWAE"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"iwae": ("encoder", "decoder")}
+    reported: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+
+    draws: int = setting(
+        default=5, check=whole, text="draws of z for each example", least=1, most=MOST_DRAWS
+    )
+    doubly_reparameterised: bool = setting(
+        default=True,
+        check=true_or_false,
+        text="move the encoder by a gradient of the same mean, with less noise",
+    )
+
+    def fit_together(self) -> None:
+        super().fit_together()
+        mixing = [leaf for leaf in distinct_leaves(self.decoder) if not leaf.example_wise]
+        if self.doubly_reparameterised and mixing:
+            raise OptionError(
+                f"{mixing[0]} in the decoder mixes examples, or does not declare that it does not, "
+                f"and the doubly reparameterised gradient holds only where the weight of a draw "
+                f"depends on that draw alone: take doubly_reparameterised=False, or another layer "
+                f"(your own layer that treats each example by itself declares example_wise = True)"
+            )
 
     def surrogate(self, player: str) -> Callable[[Turn, Hold], Array] | None:
         return self._with_weights_held if self.doubly_reparameterised else None
 
     def _with_weights_held(self, turn: Turn, hold: Hold) -> Array:
-        """(11), from densities as they are defined: (1,)."""
+        """(11), computed from the definitions of the densities: (1,)."""
         n, k, labels = turn.size, self.draws, self._labels(turn)
         noise = turn.normal(n * k, self.latent)  # (N K, Z)
         heads = turn.forward("encoder", turn.batch)  # (N, 2Z)   (1)
         mu, log_var = np.split(np.repeat(heads, k, axis=0), 2, axis=1)  # (N K, Z) each
-        of_q = np.split(np.repeat(hold("heads", heads), k, axis=0), 2, axis=1)  # held, likewise
+        held_q = np.split(np.repeat(hold("heads", heads), k, axis=0), 2, axis=1)  # (N K, Z) each
         z = gaussian.draw(mu, log_var, noise)  # (N K, Z)   (2)
-        x, masks = repeat(turn.batch, k), turn.rng.bit_generator.state
+        x, before = repeat(turn.batch, k), turn.rng.bit_generator.state
         log_prob = self.likelihood.log_prob(x, turn.forward("decoder", z, labels=labels))  # (N K,)
-        turn.rng.bit_generator.state = masks  # so that dropout is the same in both decoder passes
+        turn.rng.bit_generator.state = before  # the same dropout in both passes of the decoder
         raw = turn.forward("decoder", hold("z", z), on="held", labels=labels)  # (N K, ...)
         log_prior = gaussian.log_prob(z, np.zeros_like(z), np.zeros_like(z))  # (N K,)
-        log_w = log_prob + log_prior - gaussian.log_prob(z, *of_q)  # (N K,)   (4)
+        log_w = log_prob + log_prior - gaussian.log_prob(z, *held_q)  # (N K,)   (4)
         shares = hold("weights", importance_weights(log_w.reshape(n, k))[1]).reshape(n * k)
         terms = shares**2 * log_w + shares * (1 - shares) * self.likelihood.log_prob(x, raw)
         return -terms.sum(keepdims=True) / n  # (1,)   (11)
@@ -179,8 +179,8 @@ class IWAE(GaussianAutoencoder):
         ]
         if self.doubly_reparameterised:
             lines.append(
-                "the encoder's gradient is doubly reparameterised: of the same mean as the "
-                "derivative, with less noise"
+                "the encoder's gradient is doubly reparameterised: it has the mean of the "
+                "derivative, and less noise"
             )
         return lines
 
@@ -209,8 +209,8 @@ def iwae(
 
     Args:
         draws: of z for each example; 1 is a VAE whose KL is estimated from the draw.
-        doubly_reparameterised: True to move the encoder by a gradient that noise does not drown as
-            `draws` grows, False by the derivative of the loss; see IWAE.
+        doubly_reparameterised: True to move the encoder by a gradient with less noise, False by the
+            derivative of the loss; see (9) and (10) at the top of importance_weighted.py.
         shape, latent, hidden, likelihood, activation, n_labels, dtype, rng, scaler: as of `vae`.
 
     Raises OptionError, ShapeError or KindError.

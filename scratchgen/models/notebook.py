@@ -1,7 +1,7 @@
 """A model as a notebook shows it: a sentence, a table of its layers, and some of its samples.
 
-Samples are drawn from a generator of their own, so that looking at a model moves no stream. Only
-models of pictures and of points in the plane have a picture; a model that cannot sample has none.
+Samples are drawn with a random generator of their own, so that showing a model changes no other.
+Only models of pictures and of points in the plane have a picture, if they can sample.
 """
 
 import base64
@@ -16,7 +16,7 @@ from ..nn import Network, parameter_count
 from .applied import Applied
 
 PICTURES, POINTS = 16, 300  # how many samples are shown
-MOST_PIXELS = 128 * 128  # of one picture; larger ones take long to make
+MOST_PIXELS = 128 * 128  # of a picture; larger pictures take too long
 FARTHEST = 1e30  # larger numbers would overflow where they are scaled
 SIDE, GAP = 240, 2  # of the plane, and between pictures, in pixels
 
@@ -28,7 +28,7 @@ def model_html(model: Applied, parameters: int) -> str:
 
 
 def _table(model: Applied) -> str:
-    """The networks, their layers, and the shape and the parameters of each."""
+    """A table of all layers: network, layer, shape of the output, number of parameters."""
     names = ("network", "layer", "output", "parameters")
     rows = ["".join(f"<th>{name}</th>" for name in names)]
     for name, network in model.networks.items():
@@ -50,7 +50,7 @@ def _row(*cells: str) -> str:
 
 
 def _samples(model: Applied) -> str:
-    """A picture of samples, or "" for a model of which none can be drawn."""
+    """A picture of samples, or "" for a model without such a picture."""
     try:
         if is_picture(model.shape):
             height, width, channels = (*model.shape, 1)[:3]
@@ -58,7 +58,7 @@ def _samples(model: Applied) -> str:
                 return _sheet(_drawn(model, PICTURES).reshape(-1, height, width, channels))
         elif model.shape == (2,):
             return _plane(_drawn(model, POINTS))
-    except Exception:  # a family of the user's own may fail in any way, and is shown all the same
+    except Exception:  # a user's own family may fail in any way, and is shown without samples
         return ""
     return ""
 

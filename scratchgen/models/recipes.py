@@ -1,12 +1,11 @@
-"""A recipe is a named way to build a model of a family, from sizes: `vae`, `wgan_gp`.
+"""A recipe is a function that builds a model of a family from sizes, such as `vae` or `wgan_gp`.
 
     @VAE.named("a variational autoencoder", pictures={"epochs": 40}, vectors={"epochs": 20})
     def vae(shape, *, latent=20, ...): ...
 
-A recipe also holds the settings that `scratchgen train` takes by default, for pictures and for
-vectors; they were chosen by looking at the samples. A recipe whose n_labels has no default builds
-models that can learn only from labelled data: `train` gives it the number of classes in the data,
-and refuses data without labels.
+A recipe also has the default settings of `scratchgen train`, for pictures and for vectors; they
+were chosen by looking at the samples. If its n_labels has no default, its models learn only from
+labelled data: `train` passes the number of classes in the data, and refuses data without labels.
 """
 
 import inspect
@@ -24,8 +23,8 @@ class Recipe:
         family: the model's class.
         text: what it is, in a line.
         pictures, vectors: the default settings of `train` for such data, by name.
-        fixed: settings of the family that the recipe chooses itself.
-        like: the recipe to whose function it passes further settings on, or None.
+        fixed: settings of the family that the recipe itself chooses.
+        like: the recipe to which it passes on all other settings, or None.
     """
 
     build: Callable[..., Any]
@@ -38,7 +37,7 @@ class Recipe:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether the number of classes has to be given."""
+        """Whether the caller has to state the number of classes."""
         return self.takes.get("n_labels", 0) is None
 
     @property

@@ -1,4 +1,4 @@
-"""Networks of dense layers from a few sizes; the recipes of all families are built with them."""
+"""Networks of dense layers from a few sizes, for the recipes of all families."""
 
 import copy
 import dataclasses
@@ -42,7 +42,7 @@ OUTPUTS = Registry(
     {"linear": (), "sigmoid": (Sigmoid,), "tanh": (Tanh,)},
 )
 LABEL_WIDTH = 16  # learned numbers that represent a label
-NOISE = 0.5  # its standard deviation, for a discriminator of pictures whose slope nothing bounds
+NOISE = 0.5  # standard deviation, for a discriminator of pictures without a bound on its slope
 
 
 def option_name(name: str) -> str:
@@ -58,7 +58,7 @@ def named_activations() -> Registry:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """The settings of a recipe's networks, beside those of its family."""
+    """The settings of a recipe's networks; others are those of its family."""
 
     latent: int = setting(check=whole, text="size of z", least=1, most=MOST_EXAMPLES)
     hidden: Shape = setting(check=sizes, text="widths of the hidden layers")
@@ -112,8 +112,8 @@ def decoder_stack(
 def _last_weights(likelihood: Likelihood) -> str:
     """The initialiser of the last layer.
 
-    Where a variance is learnt, the small weights of "normal" let it start near 1; far from 1 it
-    makes the first losses explode.
+    The small weights of "normal" let a learnt variance start near 1; far from 1 it makes the first
+    losses explode.
     """
     learnt = isinstance(likelihood, Gaussian | SharedGaussian)
     return "normal" if learnt else "glorot_uniform"
@@ -163,7 +163,7 @@ def discriminator_stack(
 def chosen_activation(choice: Any, default: type[Activation]) -> Activation:
     """The activation that `choice` means: a name in any case, a class or an object; None: default.
 
-    Raises OptionError for an unknown name, KindError for what is no activation.
+    Raises OptionError for an unknown name, KindError for anything but an activation.
     """
     name = choice.lower() if isinstance(choice, str) else choice
     activation = choose(name, named_activations(), Activation)
@@ -178,7 +178,7 @@ def latent_size(latent: Any) -> int:
 def noise_for(shape: Any, is_bounded: bool, noise: float | None = None) -> float:
     """The standard deviation of the noise on a discriminator's input.
 
-    By default it is 0 for vectors, and where a penalty or a clip bounds the slope; else 0.5.
+    By default it is 0 for vectors, and if a penalty or a clip bounds the slope; otherwise 0.5.
     """
     if noise is not None:
         return noise
@@ -203,10 +203,10 @@ def stack(
 
 
 def _flat(shape: Shape) -> list[Layer]:
-    """The layer that flattens examples, where they are not flat."""
+    """The layer that flattens examples, unless they are vectors."""
     return [] if len(shape) == 1 else [Flatten()]
 
 
 def _shaped(shape: Shape) -> list[Layer]:
-    """The layer that gives flat examples their shape, where they are not to stay flat."""
+    """The layer that gives flat examples their shape, unless they are vectors."""
     return [] if len(shape) == 1 else [Reshape(shape)]

@@ -1,6 +1,6 @@
 """A trace records one pass: every layer's activation, and the gradient that came back to it.
 
-    y     what a layer gave, (N, ...)                                                    (1)
+    y     the output of a layer, (N, ...)                                                (1)
     dy    dL/dy, L what the player minimises, a mean over the batch; in the shape of y   (2)
 
 Where the slope of a layer is 0, or almost, no gradient passes it. `flat` is the share

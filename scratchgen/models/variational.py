@@ -17,14 +17,14 @@ pass is the chain rule from (4) back to (1), in which each example has the weigh
 On the way back each network adds the gradients of its own parameters. The code of (7) is in
 distributions/gaussian.py.
 
-Early in training, before the decoder has learnt to use z, the KL term can empty it: q(z|x) becomes
-N(0, I) for every x. There are two remedies. In step t of the training, (4) takes
+Early in training, before the decoder has learnt to use z, the KL term can make z useless: q(z|x)
+becomes N(0, I) for every x. There are two remedies. In step t of training, (4) has
 
     beta_t = beta min(1, (t + 1) / warm_up)                 KL warm-up                       (9)
     sum_j max(free_bits, mean over the batch of KL_j)       free bits, in nats per latent    (10)
 
-for beta and for the KL (Bowman et al. 2016; Kingma et al. 2016). KL_j is the term of latent j. The
-gradient of (10) leaves out the latents whose mean KL_j is not above free_bits.
+in place of beta and of the KL (Bowman et al. 2016; Kingma et al. 2016). KL_j is the term of latent
+j. The gradient of (10) leaves out the latents whose mean KL_j is not above free_bits.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def negative_bound(
 ) -> tuple[Array, Array, Array]:
     """The mean of log p(x|z) (1,), each latent's KL (Z,), beta (1,) -> the loss and its parts (1,).
 
-    The KL among the parts is the true one, without (9) and (10).
+    The third, total_kl, is the KL without (9) and (10).
     """
     counted = np.maximum(kl, free_bits)  # (Z,)   (10)
     reconstruction = -mean_log_prob  # (1,)
@@ -74,31 +74,20 @@ class VAE(GaussianAutoencoder):
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
         likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
-        warm_up: the number of first steps, over all calls of `fit`, in which beta rises to its
-            value; 0 for none.
-        free_bits: the KL of each latent, in nats, that costs nothing to have; 0 for none.
+        warm_up: the number of steps, over all calls of `fit`, in which beta rises to its value; 0
+            for none.
+        free_bits: how much KL each latent may have at no cost, in nats; 0 for none.
         dtype, rng, scaler: see Model.
 
     Raises KindError, ShapeError or OptionError where the parts do not fit.
     """
 
-    kind: ClassVar[str] = "VAE"
-    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"vae": ("encoder", "decoder")}
-    reported: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
-
-    beta: float = setting(default=1.0, check=finite, text="weight of the KL term")
-    warm_up: int = setting(
-        default=0, check=whole, text="steps in which beta rises to its value", option="kl-warm-up"
-    )
-    free_bits: float = setting(
-        default=0.0, check=finite, text="nats that the KL of each latent is free to have"
-    )
-
     def minimise(self, turn: Turn) -> dict[str, Array]:
         """The loss (4), with (9) and (10); its parts are the reconstruction and the true kl.
 
-        `turn` is one step: the batch x (N, *shape), the noise, and the networks to run forward and
-        backward. With settle=True, a batch norm learns its running mean from the pass.
+        `turn` has the batch x (N, *shape) and the noise, and runs the networks, `forward` and
+        `backward`. settle=True marks a pass from which, once the weights have moved, a batch norm
+        updates its running mean. turn.scheduled(f) is f(t), as an array.
         """
         noise = turn.normal(turn.size, self.latent)  # (N, Z)
         heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)
@@ -122,6 +111,18 @@ class VAE(GaussianAutoencoder):
         if step is None or not self.warm_up:
             return self.beta
         return self.beta * min(1.0, (step + 1) / self.warm_up)  # (9)
+
+    kind: ClassVar[str] = "VAE"
+    players: ClassVar[Mapping[str, tuple[str, ...]]] = {"vae": ("encoder", "decoder")}
+    reported: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+
+    beta: float = setting(default=1.0, check=finite, text="weight of the KL term")
+    warm_up: int = setting(
+        default=0, check=whole, text="steps in which beta rises to its value", option="kl-warm-up"
+    )
+    free_bits: float = setting(
+        default=0.0, check=finite, text="nats that the KL of each latent is free to have"
+    )
 
     def steps_to_check(self) -> tuple[int | None, ...]:
         return (None, self.warm_up // 3) if self.warm_up else (None,)
@@ -183,15 +184,15 @@ def vae(
         beta, warm_up, free_bits: of the KL term in training, see VAE.
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors.
-        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in small
-            letters, words joined by _ ("silu", "leaky_relu"; other cases will do), a class or an
-            object; None: ReLU.
+        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in any
+            case, its words joined by _, such as "silu" or "leaky_relu", a class or an object; None:
+            ReLU.
         n_labels: the number of classes; above 0 both networks are given the label of each example,
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".
         rng: for the first weights.
-        scaler: for vectors, what they are scaled by, such as sg.data.Scaler.standard(x); the model
-            takes and gives x in the units that it was fitted on.
+        scaler: for vectors, such as sg.data.Scaler.standard(x); the model takes and returns x in
+            the units of the data that the scaler was fitted on.
 
     Raises OptionError, ShapeError or KindError.
 

@@ -140,7 +140,7 @@ UNIT_SLOPE = (
 )
 PENALTY = (
     "losses/test_penalties.py::test_a_penalty_and_its_gradient_agree_with_differences_of_the_"
-    "forward_alone"
+    "forward_pass"
 )
 
 
@@ -157,7 +157,7 @@ MUTANTS = {
         dict,
     ),
     exp_of_log_var_as_standard_deviation: (
-        "distributions/test_distributions.py::test_the_declared_variance_is_the_drawn_variance",
+        "distributions/test_distributions.py::test_a_gaussian_draw_has_the_variance_that_the_decoder_states",
         dict,
     ),
     both_signs_flipped: (CHECKED, lambda: of("gradient_penalty")),

@@ -43,7 +43,7 @@ OF_SHAPES = (
     "children", "visit", "borrows", "parameters", "_first_trained", "variance_for", "joined",
     "forward", "value", "points", "draw_latents", "beta_at", "_log", "draw", "log_prob",
     "kl_terms", "kl_to_standard", "softplus", "raw_shape", "expect", "settings", "as_rows", "full",
-    "_room",
+    "_new_examples",
 )  # fmt: skip
 WITH_VALUE = ("minimise", "_discriminator", "_generator", "penalise")
 
