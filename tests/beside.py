@@ -1,6 +1,6 @@
-"""Slow work that needs nothing of the tests runs beside them, in a process of its own.
+"""Slow work runs beside the tests, in a process of its own.
 
-python tests/beside.py FILE        compiles kernels, and leaves the certificate's reports in FILE
+python tests/beside.py FILE        compiles kernels, and writes the certificate's reports to FILE
 """
 
 import os
@@ -27,7 +27,7 @@ def main(file: Path) -> None:
 
 
 def end_with(parent: int) -> None:
-    """End when the tests have ended, in whatever way."""
+    """End this process when the tests have ended in any way."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

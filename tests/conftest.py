@@ -1,10 +1,10 @@
-"""Hypothesis profiles, and fixtures that several rooms share.
+"""Profiles of Hypothesis, and fixtures that several rooms share.
 
-python -m pytest                                    the loaded profile: no deadline
-HYPOTHESIS_PROFILE=thorough python -m pytest        thirty times the examples
-CI=true python -m pytest                            the same examples every time
+python -m pytest                                    8 drawn examples a test, new ones every time
+HYPOTHESIS_PROFILE=thorough python -m pytest        250 examples a test
+CI=true python -m pytest                            8 examples a test, the same every time
 
-All tests run in a process for each CPU where pytest-xdist is installed; -n 0 keeps them in one.
+With pytest-xdist, all tests run in one process for each CPU; `-n 0` keeps them in one process.
 """
 
 import gc
@@ -21,8 +21,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-# The matrices of the tests are small: more threads would gain nothing, and lose much where other
-# programs run. It must be said before NumPy is first imported.
+# The matrices of the tests are small, so more threads gain nothing, and lose much beside other
+# programs. This has to be set before NumPy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("SCRATCHGEN_THREADS", "1")
 
@@ -37,9 +37,11 @@ from scratchgen.gradcheck.reports.report import Report
 from scratchgen.kernels import compiling
 from scratchgen.kernels.sharing import usable_cpus
 
-BESIDE = pytest.StashKey[tuple[subprocess.Popen, Path]]()  # the process, and what it leaves
-REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the file's name, for pytest's processes
-WORKER = "PYTEST_XDIST_WORKER"  # set in each of these
+BESIDE = pytest.StashKey[
+    tuple[subprocess.Popen, Path]
+]()  # the process, and the file that it writes
+REPORTS = "SCRATCHGEN_TESTS_REPORTS"  # the name of that file, for the worker processes
+WORKER = "PYTEST_XDIST_WORKER"  # set in each worker process
 MOST_PROCESSES = 8
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=8, **COMMON)
@@ -50,41 +52,41 @@ settings.load_profile(
 )
 
 
-def is_of_all(config: pytest.Config) -> bool:
-    """Whether this is the process that was asked for all tests, and where there are CPUs for it."""
-    asked_for_all = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+def starts_all_tests(config: pytest.Config) -> bool:
+    """Whether this process was started for all tests, on a machine with more than one CPU."""
+    is_for_all = config.args_source == pytest.Config.ArgsSource.TESTPATHS
     option = config.option
-    few = option.keyword or option.collectonly or option.showfixtures
-    return asked_for_all and not few and WORKER not in os.environ and usable_cpus() > 1
+    runs_some = option.keyword or option.collectonly or option.showfixtures
+    return is_for_all and not runs_some and WORKER not in os.environ and usable_cpus() > 1
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """All tests are shared out to several processes, file by file, unless somebody looks on."""
+    """Distribute all tests over several processes, file by file, unless somebody watches one."""
     option = config.option
-    looked_at = option.usepdb or option.trace or option.capture == "no"
-    left_open = getattr(option, "numprocesses", 0) is None and option.dist == "no"
-    if is_of_all(config) and left_open and not looked_at:
+    is_watched = option.usepdb or option.trace or option.capture == "no"
+    is_undecided = getattr(option, "numprocesses", 0) is None and option.dist == "no"
+    if starts_all_tests(config) and is_undecided and not is_watched:
         option.numprocesses = min(usable_cpus(), MOST_PROCESSES)
         option.dist, option.loadscopereorder = "loadfile", False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """beside.py does its work meanwhile."""
-    if not is_of_all(session.config):
+    """Start beside.py, which works while the tests run."""
+    if not starts_all_tests(session.config):
         return
     file = Path(tempfile.mkdtemp()) / "reports"
     command = [sys.executable, str(Path(__file__).with_name("beside.py")), str(file)]
-    here = {**os.environ, "PYTHONPATH": str(Path(sg.__file__).parent.parent)}
-    nowhere = subprocess.DEVNULL
-    process = subprocess.Popen(command, env=here, stdout=nowhere, stderr=nowhere)
+    environment = {**os.environ, "PYTHONPATH": str(Path(sg.__file__).parent.parent)}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=environment, **silent)
     session.config.stash[BESIDE] = process, file
     os.environ[REPORTS] = str(file)  # for all processes
-    threading.Thread(target=publish_end, args=(process, file), daemon=True).start()
+    threading.Thread(target=mark_end, args=(process, file), daemon=True).start()
 
 
-def publish_end(process: subprocess.Popen, file: Path) -> None:
-    """If it has ended without reports, say so, to those who wait for them."""
+def mark_end(process: subprocess.Popen, file: Path) -> None:
+    """If the process ends without reports, write None, so that nobody waits for them."""
     process.wait()
     if file.parent.exists() and not file.exists():
         file.write_bytes(pickle.dumps(None))
@@ -100,13 +102,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that need no compiled kernels come first, those that need the reports last."""
+    """Run files that need no compiled kernels first, and files that need the reports last."""
     last = {item.path for item in items if "reports" in getattr(item, "fixturenames", ())}
 
-    def turn(item: pytest.Item) -> tuple[bool, bool]:
+    def rank(item: pytest.Item) -> tuple[bool, bool]:
         return item.path in last, "gradcheck" not in item.path.parts
 
-    items.sort(key=turn)
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="module")
@@ -122,30 +124,30 @@ def reports() -> list[Report]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def seconds_never_pass_for_a_check() -> Iterator[None]:
-    """What a check has time for must not depend on what else the machine has to do."""
+def clock_of_checks_stands_still() -> Iterator[None]:
+    """A check must reach the same verdict however busy the machine is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scratchgen.gradcheck.pairs.budget.CLOCK", lambda: 0.0)
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiling_goes_without_saying() -> Iterator[None]:
-    """Tests that read stderr find the same whether kernels are compiled already or not."""
+def compiling_is_silent() -> Iterator[None]:
+    """Tests that read stderr must find the same whether or not kernels have to be compiled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiling, "_announce", lambda folder: None)
         yield
 
 
 @pytest.fixture(scope="module", autouse=True)
-def what_stands_is_not_searched_for_garbage() -> None:
-    """Modules, fixtures and reports stand until the end: to search them takes seconds."""
+def lasting_objects_are_no_garbage() -> None:
+    """Modules, fixtures and reports live until the end, and searching them takes seconds."""
     gc.freeze()
 
 
 @pytest.fixture
 def ctrl_c_interrupts() -> Iterator[None]:
-    """It does even where a shell started the tests in the background, and so without it."""
+    """SIGINT interrupts, although a shell that starts tests in the background turns that off."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -153,13 +155,13 @@ def ctrl_c_interrupts() -> Iterator[None]:
 
 @pytest.fixture
 def coarse(monkeypatch) -> None:
-    """Pictures of few pixels, which are written sooner."""
+    """Pictures have few pixels, and are written sooner."""
     monkeypatch.setattr("scratchgen.plots.figures.DPI", 40)
 
 
 @pytest.fixture
 def slow_machine(monkeypatch) -> None:
-    """By its clock, everything takes hours; matplotlib warns of some things that take a second."""
+    """By the clock, everything takes hours; matplotlib warns if some things take a second."""
     hours = itertools.count(step=3600.0)
     monkeypatch.setattr("time.perf_counter", lambda: next(hours))
 
@@ -172,19 +174,19 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def pictures_with_labels() -> tuple[np.ndarray, np.ndarray]:
-    """120 digits (120, 28, 28, 1), and which they are (120,)."""
+    """120 digits (120, 28, 28, 1), and their labels (120,)."""
     return sg.data.digits(120, rng=0, return_labels=True)
 
 
 @pytest.fixture
 def few_digits(monkeypatch) -> None:
-    """The digits that are loaded by name are 300, in the place of 10,000."""
+    """`digits`, by name, are 300 pictures instead of 10,000."""
     monkeypatch.setitem(sources.DRAWN, "digits", (sg.data.digits, 300))
 
 
 @pytest.fixture(scope="session")
 def points() -> np.ndarray:
-    """300 points of the ring (300, 2)."""
+    """300 points of the ring, (300, 2)."""
     return sg.data.ring(300, rng=0)
 
 

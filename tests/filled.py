@@ -1,6 +1,6 @@
-"""Memory that holds NaN until it is written: what reads a number that nobody wrote, finds none.
+"""Memory holds NaN until a step writes it, so numbers that nobody wrote spoil the results.
 
-In new memory, and where the last step lay, there are often numbers that look right.
+Otherwise new memory, and that of the last step, often hold numbers that look right.
 """
 
 import functools
@@ -17,27 +17,27 @@ from scratchgen.kernels.workspaces import Workspace
 from scratchgen.models import Model
 from scratchgen.train import Trainer
 
-ONES = 255  # in all bytes: NaN as float32 and float64, -1 as int64
+ONES = 255  # in all bytes: NaN in float32 and float64, -1 in int64
 
 
 @contextmanager
-def filled(which: Callable[[], Any] = by_loops) -> Iterator[None]:
-    """Within it kernels return what lies in such memory, each step's where the last one's lay.
+def filled(way: Callable[[], Any] = by_loops) -> Iterator[None]:
+    """Within it, kernels return arrays in such memory, and each step uses that of the last step.
 
-    A step is one of training, replayed or not, or an objective; what is called outside of these is
-    one step together. Kernels run as loops, where there are any: of what NumPy's formulas return,
-    only a step that is recorded lies in a workspace.
+    A step is a step of training, replayed or not, or one call of an objective. All calls outside
+    of these are one step together. Loops run if there are any, because arrays of NumPy formulas
+    lie in a workspace only while a step is recorded.
     """
     with pytest.MonkeyPatch.context() as patch:
         fill_workspaces(patch)
-        with which(), Workspace().step():
+        with way(), Workspace().step():
             patch.setattr(Trainer, "step", as_steps(Trainer.step))
             patch.setattr(Model, "objective", as_steps(Model.objective))
             yield
 
 
 def fill_workspaces(patch: pytest.MonkeyPatch) -> None:
-    """From now on workspaces fill what they hand out, and all where a step or plan begins."""
+    """Make workspaces fill all their memory when a step or a plan begins, and each new array."""
     init, step, run = Workspace.__init__, Workspace.step, Plan.run
     workspaces: list[Workspace] = []
 
@@ -65,13 +65,13 @@ def fill_workspaces(patch: pytest.MonkeyPatch) -> None:
 
 
 def fill(workspace: Workspace) -> None:
-    """Nothing of the last step is left."""
+    """Overwrite what the last step left."""
     for chunk in workspace._chunks:
         chunk.fill(ONES)
 
 
 def as_steps(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method, each call of which is a step of a workspace, where it is not within one."""
+    """The method, so that each call is a step of a workspace, unless it is within another step."""
     workspace, here = Workspace(guards=True), memory._step.get()
 
     @functools.wraps(method)

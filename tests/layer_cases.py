@@ -1,8 +1,7 @@
-"""Layers with parameters, an input and cotangents, all drawn, for the contracts of every layer.
+"""Layers with random parameters, inputs and cotangents, to test the contract of every layer.
 
-The gradient checker asks a layer what it would ask any function. These cases are for what it cannot
-know of: tapes that are used again, gradients that add up, and gradients that nobody needs. Whatever
-is drawn for the checker itself, its report is judged by `passes`.
+The gradient checker checks a layer like any other function. These cases test what it cannot know:
+tapes that are used again, gradients that are added to others, and gradients that nobody needs.
 """
 
 import numpy as np
@@ -17,7 +16,7 @@ from scratchgen.nn import LAYERS, Block, Layer, Tape
 kinds = sorted(LAYERS)
 kinds_with_tangent = sorted(set(LAYERS) - {"BatchNorm"})
 layers = own_layers(kinds)
-# The simplest comes first, and to shrink what failed would take minutes of checks.
+# The simplest case comes first, and shrinking a failure would take minutes of checks.
 of_each_kind = settings(
     max_examples=max(2, settings().max_examples // 8),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -26,13 +25,13 @@ examples, seeds, in_training = st.integers(1, 5), st.integers(0, 2**32), st.bool
 
 
 def passes(report: Report) -> None:
-    """The checker says PASS of a drawn case; where it cannot tell, another case is drawn."""
+    """Assert that the checker says PASS of a drawn case; if it is undecided, draw another case."""
     assume(report.verdict != INCONCLUSIVE)
     assert report.ok, report
 
 
 class Case:
-    """A layer at a drawn point, in float64; `layer` comes with the shape of one example."""
+    """A layer at a random point, in float64; `layer` is a layer and the shape of an example."""
 
     def __init__(self, layer: tuple[Layer, tuple[int, ...]], n: int, seed: int) -> None:
         (self.layer, shape), rng = layer, np.random.default_rng(seed)
@@ -46,20 +45,20 @@ class Case:
         self.labels = draw_labels(self.layer, n, rng)
 
     def forward(self, tape: Tape | None = None) -> Tape:
-        """The tape of a pass in training, its randomness the same every time."""
+        """The tape of a training pass; its randomness is the same every time."""
         tape = Tape() if tape is None else tape
         tape.begin(training=True, rng=np.random.default_rng(5), labels=self.labels)
         self.layer.forward(self.p, self.x, tape)
         return tape
 
     def gradients(self, tape: Tape | None = None, before: float = 0, need_dx: bool = True):
-        """dx, and the gradient of the parameters added to what is there before, by backward."""
+        """backward: dx, and the parameters' gradient, added to a vector that is `before`."""
         tape, gradient = self.forward(tape), self._filled(before)
         dx = self.layer.backward(self.p, self.dy, tape, gradient.views.it, need_dx)
         return _copied(dx), gradient.vector
 
     def second_gradients(self, tape: Tape | None = None, before: float = 0, need_dx: bool = True):
-        """The cotangents of x, u and the parameters, by tangent_backward."""
+        """tangent_backward: dx, du, and the parameters' gradient, added to `before`."""
         tape, gradient = self.forward(tape), self._filled(before)
         self.layer.tangent(self.p, self.u, tape)
         g = gradient.views.it

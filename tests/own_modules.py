@@ -1,4 +1,4 @@
-"""Modules of a user's own in a temporary folder, imported for one test and forgotten after it."""
+"""A user's modules in a temporary folder are imported for one test, and forgotten after it."""
 
 import contextlib
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """`folder` comes first on the path for as long as this lasts."""
+    """Within it, `folder` comes first on the path for imports."""
     path = list(sys.path)
     sys.path.insert(0, str(folder))
     try:

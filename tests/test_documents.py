@@ -1,4 +1,4 @@
-"""What the documents show is what happens."""
+"""What the documents show is what happens when it is run."""
 
 import contextlib
 import doctest
@@ -32,8 +32,6 @@ MODULES = [
     for path in sorted((ROOT / "scratchgen").rglob("*.py"))
     if path.name != "__main__.py" and is_installed(NEEDS.get(path.parent.name, "numpy"))
 ]
-
-
 MEASURED = re.compile(r"\d(?:\.\d+)?e-\d+|[\d,.]+ (?:forward|backward|m?s)\b")
 
 
@@ -47,10 +45,8 @@ def test_the_examples_in_docstrings_print_what_they_say():
     assert {name: n for name, n in failed.items() if n} == {}
 
 
-# pages whose listings are one session -> how many of the listings print something
+# a page whose listings are run in one session -> how many listings print something
 SESSIONS = {"README.md": 1, "docs/tour.md": 4, "docs/derivations.md": 12}
-
-
 REGISTRIES = (
     sg.nn.LAYERS,
     sg.distributions.LIKELIHOODS,
@@ -62,7 +58,7 @@ REGISTRIES = (
 
 @contextlib.contextmanager
 def registries_restored():
-    """What a listing adds to a registry is gone again at the end."""
+    """Within it, listings may add to registries; at the end the registries are as before."""
     before = [dict(registry) for registry in REGISTRIES]
     try:
         yield
@@ -88,24 +84,24 @@ def session(page: str) -> tuple[dict, list[str]]:
 
 @pytest.mark.parametrize("page", SESSIONS)
 def test_listings_print_what_their_page_shows(page):
-    """Words to the letter, numbers to 3 %: other processors round differently.
+    """Words must be equal, and numbers to 3 %, because other CPUs round differently.
 
-    Error bars, times and counts of calls are measured, and may be any.
+    Error bars, times and counts of calls are measured, and may have any value.
     """
     text = (ROOT / page).read_text()
     shown = re.findall(r"^```python\n(?:(?!^```).)*?^```\n\n```\n(.*?)^```$", text, re.M | re.S)
-    printed = [words for words in session(page)[1] if words]
+    printed = [text for text in session(page)[1] if text]
     assert len(shown) == len(printed) == SESSIONS[page]
     number = re.compile(r"\d+\.\d+|\d+")
     for a, b in zip(shown, printed, strict=True):
-        a, b = (MEASURED.sub("#", words) for words in (a, b))
+        a, b = (MEASURED.sub("#", text) for text in (a, b))
         assert number.sub("#", a).split() == number.sub("#", b).split()
         np.testing.assert_allclose(
             [float(n) for n in number.findall(a)], [float(n) for n in number.findall(b)], rtol=0.03
         )
 
 
-def test_the_vae_trained_by_hand_is_the_one_that_fit_trains():
+def test_the_vae_trained_by_hand_equals_the_vae_trained_by_fit():
     names, _ = session("README.md")
     assert "sg.fit(model, x, epochs=2, seed=0)" in README
     model = sg.models.vae((28, 28, 1), latent=20, hidden=(128,), rng=0)
@@ -131,12 +127,10 @@ def lines_that_run(train) -> set[str]:
         train()
     finally:
         sys.settrace(before)
-    return {linecache.getline(*one).strip() for one in seen}
+    return {linecache.getline(file, number).strip() for file, number in seen}
 
 
-def test_the_lines_of_code_that_the_page_of_the_two_models_quotes_are_those_that_training_runs(
-    points,
-):
+def test_training_runs_the_lines_that_the_page_on_two_models_quotes(points):
     page = (ROOT / "docs" / "two-models.md").read_text()
     quoted = re.findall(r"^\| [^`]+(?:`far`[^`]+)? \| `(.+)` \|$", page, re.MULTILINE)
     assert len(quoted) == 9
@@ -147,22 +141,22 @@ def test_the_lines_of_code_that_the_page_of_the_two_models_quotes_are_those_that
     ]
 
     def train():
-        with by_formulas():  # with numba, the loops below these lines
+        with by_formulas():  # because loops would run instead of these lines
             for model in models:
                 x = (points[:32] > 0).astype(np.float32)
                 sg.fit(model, x, epochs=1, batch_size=16, seed=0, replay=False)
 
-    run = lines_that_run(train)
+    executed = lines_that_run(train)
     for line in quoted:
-        assert any(line in one for one in run), line
+        assert any(line in code for code in executed), line
 
 
-def test_ci_calls_the_test_command_of_readme():
+def test_ci_runs_the_test_command_of_the_readme():
     command = next(c.strip() for _, c in blocks(README) if c.strip().endswith("/pytest"))
     assert command in (ROOT / ".ci" / "run").read_text()
 
 
-def test_every_command_that_a_document_names_is_understood():
+def test_every_command_in_a_document_is_a_valid_command():
     from scratchgen.command.parser import build_parser
 
     text = "\n".join(path.read_text() for path in DOCUMENTS)
@@ -175,7 +169,7 @@ def test_every_command_that_a_document_names_is_understood():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(path):
+def test_links_lead_to_existing_files(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
 
@@ -189,8 +183,8 @@ def test_the_score_network_learns_the_slope_of_the_density():
     assert (slope[[0, 1, 2, 3], [1, 1, 0, 0]] * [1, -1, 1, -1] < 0).all()  # towards the ring
 
 
-def test_one_session_is_enough_for_the_listings_of_ones_own_parts_to_train():
-    """Each page ends in a training, whose weights moved and stayed numbers."""
+def test_the_pages_on_own_parts_each_train_a_model():
+    """The weights are finite and have moved."""
     for page, model in (
         ("docs/own-layer.md", "gan"),
         ("docs/own-activation.md", "vae"),
@@ -203,7 +197,7 @@ def test_one_session_is_enough_for_the_listings_of_ones_own_parts_to_train():
         assert trained.vector.std() > 0, page
 
 
-def test_the_listings_about_performance_print_what_is_shown(capsys):
+def test_the_listings_on_performance_print_what_the_page_shows(capsys):
     names: dict = {}
     shown = []
     for language, content in blocks((ROOT / "docs" / "performance.md").read_text()):
@@ -215,7 +209,7 @@ def test_the_listings_about_performance_print_what_is_shown(capsys):
     assert capsys.readouterr().out == "".join(shown)
 
 
-def test_the_scaled_model_of_ones_own_data_gives_its_units():
+def test_the_scaled_model_of_own_data_returns_the_units_of_the_data():
     names, _ = session("docs/own-data.md")
     model, x = names["scaled"], names["table"]
     assert model.sample(3, rng=0).shape == (3, 2)
@@ -224,7 +218,7 @@ def test_the_scaled_model_of_ones_own_data_gives_its_units():
     assert model.elbo(x, rng=0).shape == (500,)
 
 
-def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
+def test_the_picture_of_blocking_shows_the_sizes_that_kernels_use():
     drawn = runpy.run_path(str(ROOT / "demos" / "blocking.py"))
     assert drawn["DEPTH"] == kernels.blocking.DEPTH
     if is_installed("numba"):
@@ -234,7 +228,7 @@ def test_the_picture_of_the_blocking_has_the_sizes_of_the_kernels():
         assert tiles.BITS != 512 or drawn["HEIGHT"] == tiles.HEIGHT
 
 
-def test_the_configuration_that_the_file_format_shows_is_the_real_one():
+def test_the_file_format_shows_the_real_configuration():
     from scratchgen.export.configuration import config
 
     text = (ROOT / "docs" / "file-format.md").read_text()
@@ -253,7 +247,7 @@ needs_plots = pytest.mark.skipif(
     not is_installed("matplotlib"), reason="matplotlib is not installed: demos end in pictures"
 )
 
-# demo -> what makes it small, and the pictures it leaves
+# demo -> the settings that make it small, and the pictures that it writes
 DEMOS = {
     "read_digits": ({"TRAIN": 300, "TEST": 200}, ["digits.png"]),
     "ring_modes": ({"SEEDS": (0,), "N": 600, "EPOCHS": 1}, ["ring.png"]),
@@ -287,14 +281,14 @@ DEMOS = {
 }
 
 
-def test_every_demo_is_tried():
+def test_every_demo_is_tested():
     assert {path.stem for path in (ROOT / "demos").glob("*.py")} == set(DEMOS)
 
 
 @needs_plots
 @pytest.mark.usefixtures("coarse", "few_digits")
 @pytest.mark.parametrize("name", sorted(DEMOS))
-def test_a_demo_runs_and_ends_in_its_picture(name, tmp_path, monkeypatch, capsys):
+def test_a_demo_runs_and_writes_its_pictures(name, tmp_path, monkeypatch, capsys):
     small, pictures = DEMOS[name]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "SCRATCHGEN_DATA", os.environ.get("SCRATCHGEN_DATA", ""))

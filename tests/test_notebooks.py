@@ -1,6 +1,6 @@
 """The notebooks in demos/ run from top to bottom, and their outputs display themselves.
 
-To run one anew and keep its outputs, with Jupyter but without ipywidgets, whose bars are not kept:
+To run a notebook again and save its outputs (without ipywidgets, whose bars cannot be saved):
 
     jupyter nbconvert --to notebook --execute --inplace demos/first_steps.ipynb
 """
@@ -25,7 +25,7 @@ needs_plots = pytest.mark.skipif(
 
 
 def value_of(source: str, names: dict[str, Any]) -> Any:
-    """Run a cell as Jupyter does: the value of its last line, if that is an expression."""
+    """Run a cell as Jupyter does; return the value of its last line, if that is an expression."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "<cell>", "exec"), names)
@@ -33,7 +33,7 @@ def value_of(source: str, names: dict[str, Any]) -> Any:
 
 
 def displayed(value: Any) -> str:
-    """What Jupyter would display of a value: the kind, by the richest method that it has."""
+    """The kind of output that Jupyter would display for a value: the richest that it has."""
     for kind in ("html", "png"):
         method = getattr(value, f"_repr_{kind}_", None)
         if method is not None and method():
@@ -43,35 +43,35 @@ def displayed(value: Any) -> str:
 
 @needs_plots
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_in_one_namespace_and_shows_what_it_keeps(notebook, tmp_path, monkeypatch):
+def test_a_notebook_runs_and_displays_the_saved_kinds_of_outputs(notebook, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] != "code":
             continue
         value = value_of("".join(cell["source"]), names)
-        kept = {kind for output in cell["outputs"] for kind in output.get("data", ())}
+        saved = {kind for output in cell["outputs"] for kind in output.get("data", ())}
         if value is None:
-            assert not kept
-        elif "image/png" in kept:
+            assert not saved
+        elif "image/png" in saved:
             assert displayed(value) == "png"
-        elif "text/html" in kept:
+        elif "text/html" in saved:
             assert displayed(value) == "html"
         else:
             (output,) = (output for output in cell["outputs"] if "data" in output)
             first = "".join(output["data"]["text/plain"]).split()[0]
-            assert repr(value).startswith(first)  # PASS, FAIL, True, the kind of a model
+            assert repr(value).startswith(first)  # such as PASS, True, or the kind of a model
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_has_short_cells_its_outputs_and_a_bounded_size(notebook):
+def test_a_notebook_has_short_cells_with_outputs_and_is_small(notebook):
     content = json.loads(notebook.read_text(encoding="utf-8"))
     assert content["nbformat"] == 4
     assert notebook.stat().st_size < LARGEST
     for cell in content["cells"]:
         if cell["cell_type"] == "code":
             assert len(cell["source"]) < LONGEST
-            assert cell["outputs"], "run it, and keep its outputs"
+            assert cell["outputs"], "run it, and save its outputs"
             assert all(output["output_type"] != "error" for output in cell["outputs"])
 
 

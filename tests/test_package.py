@@ -1,4 +1,4 @@
-"""The package from outside: what it imports, exports and asks for."""
+"""The package from outside: its imports, exports, errors and requirements."""
 
 import os
 import re
@@ -16,14 +16,14 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(code: str, *options: str) -> str:
-    """What a fresh interpreter prints."""
-    words = [sys.executable, *options, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=os.sep)
+    """The output of code in a fresh interpreter."""
+    command = [sys.executable, *options, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=os.sep)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def test_importing_brings_neither_numba_nor_matplotlib_nor_any_room():
+def test_importing_the_package_imports_no_room_of_it():
     code = (
         "import sys, numpy; before = set(sys.modules); import scratchgen;"
         "print(sorted(m for m in set(sys.modules) - before if m.startswith('scratchgen')))"
@@ -31,7 +31,7 @@ def test_importing_brings_neither_numba_nor_matplotlib_nor_any_room():
     assert run(code) == "['scratchgen']"
 
 
-def test_loading_and_sampling_bring_neither_numba_nor_matplotlib(tmp_path):
+def test_loading_and_sampling_import_neither_numba_nor_matplotlib(tmp_path):
     sg.save(sg.models.vae((2,), latent=2, rng=0), tmp_path / "m.npz")
     code = f"""
 import sys, scratchgen as sg
@@ -42,7 +42,7 @@ print([m for m in ("numba", "matplotlib", "tqdm") if m in sys.modules])
     assert run(code) == "[]"
 
 
-def test_everything_that_is_promised_is_there():
+def test_every_exported_name_exists():
     for name in sg.__all__:
         if name != "plots" or versions.is_installed("matplotlib"):
             assert getattr(sg, name) is not None
@@ -51,7 +51,7 @@ def test_everything_that_is_promised_is_there():
         _ = sg.vea
 
 
-def test_every_error_is_ours_and_also_one_of_the_standard_ones():
+def test_every_error_is_a_scratchgen_error_and_a_standard_error():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     assert len(kinds) > 5
     for kind in kinds:
@@ -72,7 +72,7 @@ def test_numpy_is_the_only_package_that_is_required():
     assert {"fast", "plot", "all", "test"} <= set(extras)
 
 
-def test_versions_are_shown_with_what_is_missing(capsys, monkeypatch):
+def test_versions_are_shown_and_missing_packages_named(capsys, monkeypatch):
     sg.show_versions()
     out = capsys.readouterr().out
     assert f"scratchgen  {sg.__version__}" in out
@@ -84,28 +84,28 @@ def test_versions_are_shown_with_what_is_missing(capsys, monkeypatch):
     assert max(map(len, out.splitlines())) <= 79
 
 
-def test_no_text_installs_what_pypi_has_under_our_name():
-    """There, it is the project of somebody else."""
+def test_no_text_installs_scratchgen_from_pypi():
+    """There, that name is the project of somebody else."""
     folders = ("scratchgen", "docs", "demos", "tests")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     texts = [path for path in [*files, ROOT / "README.md"] if path.suffix in (".py", ".md")]
     assert len(texts) > 200
     for path in texts:
-        found = re.search(
+        match = re.search(
             r"scratchgen\[|(pip install|uv add) [^\n&|;]*\bscratchgen", path.read_text()
         )
-        assert not found, f"{path}: {found[0]}"
+        assert not match, f"{path}: {match[0]}"
 
 
 @pytest.mark.parametrize("package", versions.OPTIONAL)
-def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(package, monkeypatch):
+def test_the_error_about_a_missing_package_says_how_to_install_it(package, monkeypatch):
     monkeypatch.setattr(versions, "is_installed", lambda name: False)
     with pytest.raises(errors.MissingExtraError, match=f"x needs {package}") as problem:
         versions.require(package, "x")
     assert str(problem.value).endswith(f"not installed: pip install {package}")
 
 
-def test_asking_for_pictures_without_matplotlib_names_it():
+def test_plots_without_matplotlib_say_how_to_install_it():
     code = """
 import sys
 sys.modules["matplotlib"] = None
@@ -123,15 +123,15 @@ except ImportError as problem:
     assert out.endswith("pip install matplotlib")
 
 
-def test_types_are_shipped():
+def test_the_package_declares_its_types():
     assert (ROOT / "scratchgen" / "py.typed").exists()
 
 
-def test_the_top_level_holds_what_it_should_and_nothing_else():
-    words = ["git", "ls-files"]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+def test_the_top_level_holds_no_other_files_and_folders():
+    command = ["git", "ls-files"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         pytest.skip("not a git checkout: there is no list of the project's files")
     tops = {line.split("/")[0] for line in done.stdout.splitlines()}
-    wanted = {"pyproject.toml", "scratchgen", "tests", "demos", "docs", "README.md", "LICENSE"}
-    assert {top for top in tops if not top.startswith(".")} <= wanted
+    allowed = {"pyproject.toml", "scratchgen", "tests", "demos", "docs", "README.md", "LICENSE"}
+    assert {top for top in tops if not top.startswith(".")} <= allowed

@@ -1,4 +1,4 @@
-"""docs/stepping.md shows what happens, in a copy of the package that is edited as shown."""
+"""What docs/stepping.md shows happens in a copy of the package that is edited as the page says."""
 
 import os
 import re
@@ -14,13 +14,13 @@ from scratchgen.ground.versions import is_installed
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "stepping.md").read_text()
 SECTIONS = {text.split("\n")[0]: text for text in re.split(r"^## ", PAGE, flags=re.M)[1:]}
-STEPS, BEFORE_REPLAY = 10, 3  # of train.py
+STEPS, BEFORE_REPLAY = 10, 3  # of train.py: all steps, and those before the first replay
 NO_LOOPS = {"SCRATCHGEN_JIT": "0"}
 
 
 @pytest.fixture
 def here(tmp_path) -> Path:
-    """A folder with the package as it is now, published, and the page's files."""
+    """A folder with a published copy of the package and the page's files."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "scratchgen", tmp_path / "scratchgen", ignore=ignored)
     for name, content in re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", PAGE, re.M | re.S):
@@ -30,7 +30,7 @@ def here(tmp_path) -> Path:
 
 
 def run(here: Path, *arguments: str, **environment: str) -> tuple[list[str], list[str]]:
-    """The lines that Python prints there, on stdout, and on stderr about replays."""
+    """The lines that Python prints in that folder: on stdout, and on stderr about replays."""
     clean = {name: x for name, x in os.environ.items() if name != "SCRATCHGEN_REPLAY"}
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -46,7 +46,7 @@ def run(here: Path, *arguments: str, **environment: str) -> tuple[list[str], lis
 
 
 def publish(here: Path) -> None:
-    """Run the command that the page gives."""
+    """Run the command of the page that accepts an edit."""
     (command,) = re.findall(r"^    python (-m .*)$", SECTIONS["Keep an edit"], re.M)
     run(here, *command.split())
 
@@ -75,7 +75,7 @@ def line_of(section: str) -> str:
     return line
 
 
-def test_a_print_prints_in_each_step_until_the_edit_is_published(here):
+def test_a_print_runs_in_every_step_until_the_edit_is_published(here):
     edit(here, "A print")
     shown = [line_of("A print")]
     out, errors = run(here, "train.py", **NO_LOOPS)
@@ -88,16 +88,16 @@ def test_a_print_prints_in_each_step_until_the_edit_is_published(here):
     assert run(here, "train.py", **NO_LOOPS) == (out[:BEFORE_REPLAY], [])
 
 
-def test_a_debugger_is_noticed(here):
+def test_steps_are_not_replayed_while_a_debugger_follows(here):
     file = here / "scratchgen" / "optim" / "adam.py"
     number = file.read_text().split("    def move")[0].count("\n") + 2
-    words = ["-c", f"break {file}:{number}, False", "-c", "continue"]
-    out, errors = run(here, "-m", "pdb", *words, "train.py", **NO_LOOPS)
+    commands = ["-c", f"break {file}:{number}, False", "-c", "continue"]
+    out, errors = run(here, "-m", "pdb", *commands, "train.py", **NO_LOOPS)
     assert line_of("A breakpoint") in errors, out
     assert run(here, "train.py", **NO_LOOPS)[1] == []
 
 
-def test_the_lines_to_stop_at_are_in_the_source():
+def test_the_suggested_breakpoints_are_lines_of_the_source():
     table = re.findall(r"^\| `(\S+\.py)` \| `(.*)` \|", SECTIONS["A breakpoint"], re.M)
     assert len(table) == 5
     for file, line in table:
@@ -108,7 +108,7 @@ def test_the_lines_to_stop_at_are_in_the_source():
 @pytest.mark.parametrize("jit", ["0", pytest.param("1", marks=pytest.mark.skipif(
     not is_installed("numba"), reason="numba is not installed: there are no loops"
 ))])  # fmt: skip
-def test_a_changed_formula_is_the_one_that_is_trained_with(here, jit):
+def test_training_uses_a_changed_formula(here, jit):
     script = (here / "train.py").read_text() + "print(model.history['reconstruction'])\n"
     (here / "train.py").write_text(script)
     (here / "twice.py").write_text(script.replace("latent=2", "latent=2, beta=2"))
@@ -123,7 +123,7 @@ def test_a_changed_formula_is_the_one_that_is_trained_with(here, jit):
     assert numbers[2] != pytest.approx(numbers[0], rel=1e-5)
 
 
-def test_a_replaced_function_is_the_one_that_runs(here):
+def test_training_uses_a_replaced_function(here):
     out, errors = run(here, "watched.py", **NO_LOOPS)
     assert all(re.fullmatch(r"z between -?\d+\.\d+ and -?\d+\.\d+", line) for line in out)
     assert (len(out), errors) == (STEPS, [line_of("A changed formula")])

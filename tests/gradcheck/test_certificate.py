@@ -1,4 +1,4 @@
-"""The certificate has everything in the library, and it passes."""
+"""The certificate checks everything in the library, and all of it passes."""
 
 from collections import Counter
 
@@ -27,10 +27,10 @@ from scratchgen.models import MODELS, RECIPES, Recipe
 from scratchgen.nn import LAYERS, Layer, distinct_leaves
 from scratchgen.optim import OPTIMIZERS
 
-# Complete by construction.
+# What it checks.
 
 
-def test_every_layer_is_there_in_five_shapes_with_a_batch_of_one_among_them():
+def test_every_layer_is_checked_in_five_shapes_including_a_batch_of_one():
     assert {subject.name for subject in specimens() if subject.kind == "layer"} == set(LAYERS)
     for kind in LAYERS.values():
         points = layer_points(kind)
@@ -42,7 +42,7 @@ def test_every_layer_is_there_in_five_shapes_with_a_batch_of_one_among_them():
             layer.out_shape(shape[1:])
 
 
-def test_every_layer_that_has_a_tangent_is_there_a_second_time():
+def test_every_layer_with_a_tangent_is_also_checked_in_second_order():
     names = [specimen.name for specimen in specimens() if specimen.kind == "second order"]
     second = {name.removesuffix(", second order") for name in names}
     assert second == {name for name in LAYERS if LAYERS[name].tangent is not Layer.tangent} | {
@@ -51,7 +51,7 @@ def test_every_layer_that_has_a_tangent_is_there_a_second_time():
     assert set(LAYERS) - second == {"BatchNorm"}
 
 
-def test_every_likelihood_game_penalty_and_optimizer_is_there():
+def test_every_likelihood_game_penalty_and_optimizer_is_checked():
     for registry in (LIKELIHOODS, LOSSES, PENALTIES, OPTIMIZERS):
         names = {subject.name for subject in specimens() if subject.kind == registry.what}
         assert {name.split(",")[0] for name in names} == set(registry)
@@ -61,25 +61,25 @@ def test_every_likelihood_game_penalty_and_optimizer_is_there():
         assert 1 in {shape[0] for shape in shapes}
 
 
-def test_every_gradient_function_of_the_distributions_is_there():
+def test_every_gradient_function_of_the_distributions_is_checked():
     from scratchgen.distributions import bernoulli, categorical, gaussian
 
     rooms = {"gaussian": gaussian, "bernoulli": bernoulli, "categorical": categorical}
-    wanted = {
+    expected = {
         f"{name}.{function.removesuffix('_gradients')}"
         for name, room in rooms.items()
         for function in dir(room)
         if function.endswith("_gradients")
     }
-    assert wanted
-    assert wanted <= set(functions(0))
+    assert expected
+    assert expected <= set(functions(0))
 
 
-def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step():
-    every = list(models().values())
-    assert {type(model) for model in every} == set(MODELS.values())
-    vaes = [model for model in every if hasattr(model, "likelihood")]
-    gans = [model for model in every if hasattr(model, "loss")]
+def test_the_checked_models_have_every_likelihood_game_penalty_and_special_layer():
+    all_models = list(models().values())
+    assert {type(model) for model in all_models} == set(MODELS.values())
+    vaes = [model for model in all_models if hasattr(model, "likelihood")]
+    gans = [model for model in all_models if hasattr(model, "loss")]
     assert {type(model.likelihood) for model in vaes} == set(LIKELIHOODS.values())
     assert {model.loss.name for model in gans} == set(LOSSES)
     assert {type(model.penalty) for model in gans} >= {*PENALTIES.values(), type(None)}
@@ -97,29 +97,29 @@ def test_models_have_every_likelihood_game_penalty_and_layer_that_changes_a_step
         assert {"BatchNorm", "Dropout", "JoinLabels"} <= names
 
 
-def test_every_recipe_is_there_with_labels_and_without_but_for_those_of_other_numbers_alone():
-    found = models()
-    assert "recipe beta_vae" not in found  # a vae, but for beta
+def test_every_recipe_that_differs_in_more_than_numbers_is_checked_with_and_without_labels():
+    checked = models()
+    assert "recipe beta_vae" not in checked  # a vae with another beta
     for name, recipe in RECIPES.items():
         with_labels = [] if recipe.like else [{"n_labels": 3}]
         for settings in (*with_labels, *([] if recipe.needs_labels else [{}])):
             model = recipe((5,), latent=3, hidden=(6,), rng=1, **settings)
-            alike = [other for other in found.values() if made_of(other) == made_of(model)]
+            alike = [other for other in checked.values() if made_of(other) == made_of(model)]
             assert alike, name
             assert {bool(other.n_labels) for other in alike} == {bool(settings)}
 
 
-def test_a_new_recipe_is_certified_without_being_named():
+def test_a_new_recipe_is_checked_without_being_listed():
     def softened(shape, *, slope=0.5, rng=None, dtype="float32", latent=2, hidden=(3,)):
         return RECIPES["gan"](shape, loss="hinge", rng=rng, dtype=dtype, hidden=hidden)
 
     new = Recipe(softened, MODELS["GAN"], "a GAN that takes no labels")
-    found = of_recipes({"gan": RECIPES["gan"], "softened": new})
-    assert list(found) == ["recipe gan", "recipe gan with labels", "recipe softened"]
-    assert found["recipe softened"].dtype == np.float64
+    checked = of_recipes({"gan": RECIPES["gan"], "softened": new})
+    assert list(checked) == ["recipe gan", "recipe gan with labels", "recipe softened"]
+    assert checked["recipe softened"].dtype == np.float64
 
 
-# What it says.
+# What it finds.
 
 
 def test_the_library_passes(reports):
@@ -128,16 +128,17 @@ def test_the_library_passes(reports):
     assert {report.verdict for report in reports} == {PASS}
 
 
-def test_it_passes_where_memory_holds_nan_until_it_is_written():
-    """Its loops, if there are any; models are all in tests/meaning, in such memory as well."""
+def test_the_library_passes_in_memory_that_holds_nan_until_it_is_written():
+    """With loops, if there are any. tests/meaning does the same for models."""
     with filled():
-        for one in (one for one in specimens() if one.kind != "model"):
+        for specimen in (specimen for specimen in specimens() if specimen.kind != "model"):
             with Workspace().step():
-                cases = one.cases(0)
-            assert Report(one.name, cases, 0, "", 0.0, one.kind).verdict == PASS, one.name
+                cases = specimen.cases(0)
+            report = Report(specimen.name, cases, 0, "", 0.0, specimen.kind)
+            assert report.verdict == PASS, specimen.name
 
 
-def test_reports_come_kind_by_kind_one_for_each_subject(reports):
+def test_there_is_one_report_for_each_subject_and_reports_are_sorted_by_kind(reports):
     kinds = [report.kind for report in reports]
     assert list(dict.fromkeys(kinds)) == [
         "layer",
@@ -154,15 +155,15 @@ def test_reports_come_kind_by_kind_one_for_each_subject(reports):
     assert all(report.cases for report in reports)
 
 
-def test_layers_are_checked_in_both_modes_where_these_differ(reports):
-    layers = {one.subject: one for one in reports if one.kind == "layer"}
+def test_layers_whose_modes_differ_are_checked_in_both_modes(reports):
+    layers = {report.subject: report for report in reports if report.kind == "layer"}
     for name in ("BatchNorm", "Dropout", "GaussianNoise"):
         modes = Counter(case.label.rsplit(", ")[-1] for case in layers[name].cases)
         assert modes == {"training": 5, "evaluation": 5}
     assert len(layers["Dense"].cases) == 5
 
 
-def test_first_order_is_resolved_to_1e_8_throughout(reports):
+def test_all_first_order_checks_resolve_1e_8(reports):
     for report in reports:
         if report.kind in ("layer", "likelihood", "game", "penalty", "function"):
             for case in report.cases:
@@ -171,7 +172,7 @@ def test_first_order_is_resolved_to_1e_8_throughout(reports):
                         assert block.resolution < 1e-8, f"{report.subject} {case.label}"
 
 
-def test_progress_is_told_of_each_report():
+def test_progress_is_called_with_each_report():
     class Enough(Exception):
         pass
 
@@ -187,7 +188,7 @@ def test_progress_is_told_of_each_report():
     assert seen == list(LAYERS)[:3]
 
 
-def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_way(monkeypatch):
+def test_models_with_state_are_also_checked_in_evaluation_and_warm_ups_half_way(monkeypatch):
     seen = {}
     monkeypatch.setattr(
         certificate, "examine", lambda pair, label, seed: seen.setdefault(label, pair)
@@ -205,12 +206,12 @@ def test_models_with_state_are_checked_in_evaluation_too_and_warm_ups_on_their_w
         assert all(0 < step + 1 < warm_up for step in steps - {None})
 
 
-# References.
+# Formulas and loops.
 
 
 @pytest.fixture
 def ran_as(monkeypatch):
-    """A kernel, and what it ran as; its loop is not compiled."""
+    """A kernel, and a list of what ran: its formula or its loop, which is not compiled."""
     ran = []
     monkeypatch.setattr("scratchgen.kernels.formulas.FORMULAS", {})
 
@@ -225,7 +226,7 @@ def ran_as(monkeypatch):
     return kernel, ran
 
 
-def test_within_by_formulas_the_formula_runs_and_after_it_what_ran_before(ran_as):
+def test_by_formulas_and_by_loops_may_be_nested(ran_as):
     kernel, ran = ran_as
     with by_formulas():
         kernel(np.ones(1))
@@ -239,12 +240,10 @@ def test_within_by_formulas_the_formula_runs_and_after_it_what_ran_before(ran_as
     assert ran == ["formula"] * 2 + ["loop", "formula", "loop"]
 
 
-@pytest.mark.parametrize(("jit", "wanted"), [(False, "formula"), (True, "loop")])
-def test_a_certificate_is_one_of_formulas_and_with_jit_of_their_loops(
-    monkeypatch, ran_as, jit, wanted
-):
+@pytest.mark.parametrize(("jit", "expected"), [(False, "formula"), (True, "loop")])
+def test_a_certificate_checks_formulas_or_with_jit_their_loops(monkeypatch, ran_as, jit, expected):
     kernel, ran = ran_as
-    one = Specimen("layer", "kernel", lambda seed: kernel(np.ones(1)) or [])
-    monkeypatch.setattr(certificate, "specimens", lambda: [one])
+    specimen = Specimen("layer", "kernel", lambda seed: kernel(np.ones(1)) or [])
+    monkeypatch.setattr(certificate, "specimens", lambda: [specimen])
     certify(jit=jit)
-    assert ran == [wanted]
+    assert ran == [expected]

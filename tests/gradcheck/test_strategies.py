@@ -1,4 +1,4 @@
-"""What the strategies draw: every shape, layout, type and scale that they promise, and no other."""
+"""The strategies draw every shape, layout, type and scale that they promise, and no other."""
 
 import subprocess
 import sys
@@ -14,12 +14,12 @@ from scratchgen.gradcheck.strategies import arrays, laid_out, layer_cases, own_l
 from scratchgen.ground.errors import KindError, OptionError
 from scratchgen.nn import LAYERS, Dense, LayerNorm, Tanh
 
-# What is found is enough: it is not made plainer.
-as_found = settings(max_examples=2_000, phases=[Phase.generate])
+# without shrinking, because any case will do
+without_shrinking = settings(max_examples=2_000, phases=[Phase.generate])
 
 
-class Shifted(Tanh):
-    """A layer that is wrong where an example has more than two numbers."""
+class WrongTanh(Tanh):
+    """A layer whose gradient is wrong if an example has more than two numbers."""
 
     def backward(self, p, dy, tape, g=None, need_dx=True):
         dx = super().backward(p, dy, tape, g, need_dx)
@@ -27,24 +27,24 @@ class Shifted(Tanh):
 
 
 @given(case=layer_cases(own_layers()))
-def test_our_own_layers_pass_in_every_case(case):
+def test_the_librarys_layers_pass_in_every_drawn_case(case):
     passes(check(case))
 
 
 @given(layer_and_shape=own_layers())
-def test_an_example_of_the_shape_that_is_drawn_fits_its_layer(layer_and_shape):
+def test_a_drawn_shape_fits_its_layer(layer_and_shape):
     layer, shape = layer_and_shape
     layer.out_shape(shape)
 
 
 @pytest.mark.parametrize("kind", sorted(LAYERS))
 def test_every_kind_of_layer_can_be_drawn(kind):
-    layer, _ = find(own_layers([kind]), lambda drawn: True, settings=as_found)
+    layer, _ = find(own_layers([kind]), lambda drawn: True, settings=without_shrinking)
     assert type(layer) is LAYERS[kind]
 
 
 @pytest.mark.parametrize(
-    "looks",
+    "is_wanted",
     [
         lambda case: len(case.x) == 5,
         lambda case: case.x.dtype == np.float32,
@@ -57,19 +57,19 @@ def test_every_kind_of_layer_can_be_drawn(kind):
         lambda case: not case.training,
     ],
 )
-def test_each_kind_of_input_is_drawn(looks):
+def test_each_kind_of_input_is_drawn(is_wanted):
     cases = layer_cases(Dense(4, 2), shape=(4,))
-    find(cases, lambda case: len(case.x) > 1 and looks(case), settings=as_found)
+    find(cases, lambda case: len(case.x) > 1 and is_wanted(case), settings=without_shrinking)
 
 
 @given(case=layer_cases(lambda shape: LayerNorm(shape[-1]), shape=st.just((2, 3)), batches=[7]))
-def test_a_layer_may_be_made_from_a_shape_and_options_narrow_what_is_drawn(case):
+def test_a_function_may_make_the_layer_and_options_restrict_the_cases(case):
     assert case.layer.features == 3
     assert case.x.shape == (7, 2, 3)
 
 
 @given(x=arrays((3, 4), dtypes=["float32"], scales=(10.0,), layouts=("F",)))
-def test_arrays_are_as_they_were_asked_for(x):
+def test_arrays_have_the_dtype_scale_and_layout_of_the_options(x):
     assert (x.shape, x.dtype) == ((3, 4), np.float32)
     assert x.flags.f_contiguous
     assert 1 <= abs(x).min() <= abs(x).max() <= 16
@@ -77,18 +77,18 @@ def test_arrays_are_as_they_were_asked_for(x):
 
 @pytest.mark.parametrize("layout", strategies.LAYOUTS)
 @pytest.mark.parametrize("shape", [(), (1,), (2, 3), (2, 3, 4)])
-def test_a_layout_changes_the_memory_and_no_number(layout, shape):
+def test_a_layout_changes_the_memory_but_no_number(layout, shape):
     x = np.random.default_rng(0).standard_normal(shape)
     assert np.array_equal(laid_out(x, layout), x)
     assert laid_out(x, layout).shape == shape
 
 
-def test_a_failing_case_shrinks_to_a_plain_one():
+def test_a_failing_case_shrinks_to_a_simple_case():
     def fails(case):
         return check(case).verdict == "FAIL"
 
     shapes = st.lists(st.integers(1, 4), min_size=1, max_size=2).map(tuple)
-    case = find(layer_cases(Shifted(), shape=shapes), fails)
+    case = find(layer_cases(WrongTanh(), shape=shapes), fails)
     assert (case.x.size, len(case.x), case.layout, case.scale) == (3, 1, "C", 1.0)
     assert case.x.dtype == np.float64
     with pytest.raises(AssertionError, match="FAIL"):
@@ -108,7 +108,7 @@ def test_a_failing_case_shrinks_to_a_plain_one():
         ((3, (3,)), {}, KindError),
     ],
 )
-def test_what_makes_no_case_is_refused_in_words(arguments, options, error):
+def test_bad_arguments_of_the_strategies_are_refused(arguments, options, error):
     with pytest.raises(error, match=r"wants|needs"):
         find(layer_cases(*arguments, **options), lambda case: True)
 
