@@ -1,10 +1,10 @@
-"""Models: what all share, the families, and names for the ways to build them.
+"""Models: what all share, the families, and recipes that build them.
 
-A family is one line here, and one file, which has its mathematics and its recipes. The recipes of
-the GANs have a file of their own.
+A family is a line here, and a file with its mathematics and its recipes. The recipes of the GANs
+have a file of their own.
 """
 
-from .variational import *  # noqa: F403, I001 # the families, in the order in which they are listed
+from .variational import *  # noqa: F403, I001 # the families, in the order of MODELS
 from .importance_weighted import *  # noqa: F403
 from .adversarial import *  # noqa: F403
 from .adversarial_recipes import *  # noqa: F403

@@ -78,7 +78,7 @@ class AAE(Autoencoder):
     Args:
         encoder: x (N, *shape) -> codes z (N, latent).
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
-        likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
+        likelihood: what raw means; a name, a likelihood, or None for the default of the shape.
         discriminator: z (N, latent) -> a score each (N, 1), the higher the more like a draw of the
             prior; a keyword argument.
         loss: the game, by name or as an AdversarialLoss.

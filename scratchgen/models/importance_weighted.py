@@ -11,8 +11,8 @@ falls to -log p(x). Its parts are those of a VAE, as means over all draws:
 
     reconstruction = -mean of log p(x|z_k),   kl = -mean of [log p(z_k) - log q(z_k|x)]      (6)
 
-In (6) a draw that misses x counts as much as one that explains it, which has the larger weight in
-(5): where q(z|x) is wide, reconstruction can rise while the loss falls. kl estimates
+In (6) all draws count equally; in (5) those that explain x have larger weights than those that miss
+it. So reconstruction can rise while the loss falls, where q(z|x) is wide. kl estimates
 KL(q(z|x) || p(z)). log is concave, so loss <= reconstruction + kl in every batch; the difference is
 the gain of K draws over a single draw, and 0 for K = 1.
 
@@ -77,7 +77,7 @@ class IWAE(GaussianAutoencoder):
     Args:
         encoder: x (N, *shape) -> mu and log_var side by side (N, 2 latent).
         decoder: z (N K, latent) -> raw (N K, *likelihood.raw_shape(shape)).
-        likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
+        likelihood: what raw means; a name, a likelihood, or None for the default of the shape.
         draws: K, the draws of z for each example. A step takes about K times as long as a VAE's.
         doubly_reparameterised: True to move the encoder by (10), False by (9).
         dtype, rng, scaler: see Model.

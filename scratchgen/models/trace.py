@@ -1,4 +1,4 @@
-"""A trace records one pass: every layer's activation, and the gradient that came back to it.
+"""A trace records each pass: every layer's activation, and the gradient that came back to it.
 
     y     the output of a layer, (N, ...)                                                (1)
     dy    dL/dy, L what the player minimises, a mean over the batch; in the shape of y   (2)
@@ -93,7 +93,7 @@ def traced(network: Network) -> Network:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LayerRecord:
-    """What one layer did in one pass; every array is a copy.
+    """What a layer did in a pass; every array is a copy.
 
     Attributes:
         layer: the layer itself.
@@ -166,10 +166,10 @@ class Trace(dict[str, LayerRecord]):
         self, path: str, layer: Layer, p: Views, g: Views, tape: Tape, names: list[str]
     ) -> None:
         for i, child in enumerate(layer.children()):
-            name, at, g_i = f"{path}.{i}", tape.inner(i), None if g is None else g[i]
+            name, layer_tape, g_i = f"{path}.{i}", tape.inner(i), None if g is None else g[i]
             try:
-                traced = at.traced
-            except TapeError:  # a layer of the user's own that keeps its inner layers to itself
+                traced = layer_tape.traced
+            except TapeError:  # a user's layer that hides its inner layers
                 continue
             original = child.layer if isinstance(child, TracedLayer) else child
             keys = [*original.parameters(), *original.borrows()]
@@ -181,10 +181,10 @@ class Trace(dict[str, LayerRecord]):
                 {} if g is None else {key: getattr(g_i, key).copy() for key in keys},
             )
             names.append(name)
-            self._visit(name, child, p[i], g_i, at, names)
+            self._visit(name, child, p[i], g_i, layer_tape, names)
 
     def table(self, name: str) -> list[str]:
-        """The lines of a table of one pass."""
+        """The lines of the table of a pass."""
         start = len(name) + 1
         rows = [self[layer].row(layer[start:]) for layer in self.passes[name]]
         return columns([HEAD, *rows], "<<>>>>>")

@@ -119,7 +119,7 @@ class Turn:
         return self._bound[on].backward(dy, need_dx)  # (2)
 
     def _bind(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
-        """The network bound to a tape of its own, which is noted as the pass `on`."""
+        """The network bound to the tape of the pass `on`."""
         if name not in self._networks:
             one_of(name, self._networks, "network")  # which raises
         if labels is DEFAULT and on not in self._tape.passes:

@@ -72,7 +72,7 @@ class VAE(GaussianAutoencoder):
     Args:
         encoder: x (N, *shape) -> mu and log_var side by side (N, 2 latent).
         decoder: z (N, latent) -> raw (N, *likelihood.raw_shape(shape)).
-        likelihood: what raw means; a name, a likelihood, or None for the one that fits the shape.
+        likelihood: what raw means; a name, a likelihood, or None for the default of the shape.
         beta: the weight of the KL term in training; `elbo` always takes 1.
         warm_up: the number of steps, over all calls of `fit`, in which beta rises to its value; 0
             for none.

@@ -158,7 +158,7 @@ def test_nobody_writes_in_a_scaler():
 
 
 @pytest.mark.parametrize("fitted", SCALERS.values())
-def test_what_underflows_is_0_where_numpy_is_told_to_raise(fitted):
+def test_underflow_gives_0_even_if_numpy_is_set_to_raise(fitted):
     x = np.array([[0.0, 1e-310], [5e-324, 2e-310], [1.0, 4e-310]])
     with np.errstate(all="raise"):
         scaler = fitted(x)

@@ -1,6 +1,6 @@
 """All tests of this room run twice: with arrays in new memory, and in memory that holds NaN.
 
-But for those marked `once`, which check gradients as the certificate does, in both.
+Tests marked `once` run once: they check gradients as the certificate does, in both memories.
 """
 
 from collections.abc import Iterator

@@ -22,17 +22,17 @@ PLAYERS = {
 
 
 def model(drawn_by=0, encoder=None, decoder=None, discriminator=None, **settings) -> AAE:
-    """A smooth one of three numbers and two latents, in float64, with drawn parameters."""
-    made = AAE(
+    """A smooth AAE of three numbers and two latents, in float64, with drawn parameters."""
+    autoencoder = AAE(
         encoder or Network((3,), Dense(3, 4), Tanh(), Dense(4, 2)),
         decoder or Network((2,), Dense(2, 4), Tanh(), Dense(4, 3)),
         discriminator=discriminator or Network((2,), Dense(2, 4), Tanh(), Dense(4, 1)),
         **{"likelihood": FixedGaussian(0.5), "dtype": "float64", "rng": 0, **settings},
     )
     rng = np.random.default_rng(drawn_by)
-    made.vector[:] = 0.6 * rng.standard_normal(made.vector.size)
-    made.state[:] = rng.uniform(0.5, 1.5, made.state.size)
-    return made
+    autoencoder.vector[:] = 0.6 * rng.standard_normal(autoencoder.vector.size)
+    autoencoder.state[:] = rng.uniform(0.5, 1.5, autoencoder.state.size)
+    return autoencoder
 
 
 def data(n=6, seed=1):
@@ -40,7 +40,7 @@ def data(n=6, seed=1):
 
 
 class OneTooFew(Prior):
-    """It leaves out a draw."""
+    """A prior that leaves out a draw."""
 
     name = "one_too_few"
 
@@ -49,7 +49,7 @@ class OneTooFew(Prior):
 
 
 class Wide(Prior):
-    """N(0, 4 I), in float64 whatever was asked for."""
+    """N(0, 4 I), in float64 whatever the dtype."""
 
     name = "wide"
 
@@ -59,7 +59,7 @@ class Wide(Prior):
 
 def linear() -> AAE:
     """z = 2 x + 1, raw = 3 z - 2, and a score of z / 2 - 1: a number each."""
-    made = AAE(
+    autoencoder = AAE(
         Network((1,), Dense(1, 1)),
         Network((1,), Dense(1, 1)),
         FixedGaussian(0.5),
@@ -70,13 +70,13 @@ def linear() -> AAE:
         rng=0,
     )
     for name, w, b in (("encoder", 2, 1), ("decoder", 3, -2), ("discriminator", 0.5, -1)):
-        layer = getattr(made.views, name)[0]
+        layer = getattr(autoencoder.views, name)[0]
         layer.w[:], layer.b[:] = w, b
-    return made
+    return autoencoder
 
 
 class Always(Prior):
-    """No chance: every draw is 4."""
+    """A prior of which every draw is 4."""
 
     name = "always"
 
@@ -84,9 +84,9 @@ class Always(Prior):
         return [[4] * latent] * n
 
 
-def gradients(made, player, x):
-    gradient = made.gradient(player)
-    value = made.objective(player, x, NOISE, gradient)
+def gradients(autoencoder, player, x):
+    gradient = autoencoder.gradient(player)
+    value = autoencoder.objective(player, x, NOISE, gradient)
     return value, gradient.views
 
 
@@ -123,16 +123,16 @@ def test_the_generators_number_and_gradients_are_those_by_hand():
 
 
 def test_draws_of_the_prior_are_real_and_codes_are_fake():
-    made, x, tape = model(prior=Ring(3)), data(), Tape()
-    value = made.objective("discriminator", x, NOISE, tape=tape)
-    c = made.prior.draw(np.random.default_rng(NOISE), len(x), 2, "float64")
+    autoencoder, x, tape = model(prior=Ring(3)), data(), Tape()
+    value = autoencoder.objective("discriminator", x, NOISE, tape=tape)
+    c = autoencoder.prior.draw(np.random.default_rng(NOISE), len(x), 2, "float64")
 
     def score(z):
-        return made.apply("discriminator", z)[:, 0]
+        return autoencoder.apply("discriminator", z)[:, 0]
 
-    real, fake = score(c), score(made.encode(x))
+    real, fake = score(c), score(autoencoder.encode(x))
     assert value == pytest.approx((np.logaddexp(0, -real) + np.logaddexp(0, fake)).mean())
-    by_generator = made.objective("generator", x, NOISE)
+    by_generator = autoencoder.objective("generator", x, NOISE)
     assert by_generator == pytest.approx(np.logaddexp(0, -fake).mean())
 
 
@@ -193,41 +193,41 @@ def test_each_players_gradient_is_the_derivative_of_its_number(build):
 
 @pytest.mark.parametrize("player", PLAYERS)
 def test_a_turn_moves_the_networks_of_its_player_alone(player):
-    made, x = model(penalty="r1"), data()
-    made.turns = lambda step: (player,)
-    before = {name: made.block.theta([name]).copy() for name in made.networks}
-    Trainer(made, dict.fromkeys(made.players, Adam(0.1))).step(x, NOISE)
-    moved = {name for name, old in before.items() if (old != made.block.theta([name])).any()}
+    autoencoder, x = model(penalty="r1"), data()
+    autoencoder.turns = lambda step: (player,)
+    before = {name: autoencoder.block.theta([name]).copy() for name in autoencoder.networks}
+    Trainer(autoencoder, dict.fromkeys(autoencoder.players, Adam(0.1))).step(x, NOISE)
+    moved = {name for name, old in before.items() if (old != autoencoder.block.theta([name])).any()}
     assert moved == PLAYERS[player]
 
 
 def test_every_trainable_array_moves_in_a_step():
-    made, x = model(), data()
-    before = [array.copy() for _, array in made.block.arrays()]
-    Trainer(made, dict.fromkeys(made.players, Adam(0.1))).step(x, NOISE)
-    for (entry, array), old in zip(made.block.arrays(), before, strict=True):
+    autoencoder, x = model(), data()
+    before = [array.copy() for _, array in autoencoder.block.arrays()]
+    Trainer(autoencoder, dict.fromkeys(autoencoder.players, Adam(0.1))).step(x, NOISE)
+    for (entry, array), old in zip(autoencoder.block.arrays(), before, strict=True):
         assert (array != old).all(), entry.name
 
 
 def test_the_encoder_moves_twice_in_a_step_the_second_time_from_where_the_first_left_it():
-    made, x, rate = model(), data(), 0.1
+    autoencoder, x, rate = model(), data(), 0.1
     by_hand = model()
     rng = np.random.default_rng(NOISE)
     for player in PLAYERS:
         gradient = by_hand.gradient(player)
         by_hand.objective(player, x, rng, gradient)
         by_hand.theta(player)[:] -= rate * gradient.vector
-    trainer = Trainer(made, dict.fromkeys(made.players, SGD(rate)))
+    trainer = Trainer(autoencoder, dict.fromkeys(autoencoder.players, SGD(rate)))
     trainer.step(x, np.random.default_rng(NOISE))
-    np.testing.assert_allclose(made.vector, by_hand.vector, rtol=1e-12)
+    np.testing.assert_allclose(autoencoder.vector, by_hand.vector, rtol=1e-12)
 
 
-def test_the_two_players_of_the_encoder_have_moments_of_their_own():
-    made, x = model(), data()
+def test_the_two_players_of_the_encoder_have_separate_moments():
+    aae_model, x = model(), data()
     adam = Adam(1e-6, b1=0.9)
-    trainer = Trainer(made, dict.fromkeys(made.players, adam))
+    trainer = Trainer(aae_model, dict.fromkeys(aae_model.players, adam))
     g = {
-        player: gradients(made, player, x)[1].encoder[0].w
+        player: gradients(aae_model, player, x)[1].encoder[0].w
         for player in PLAYERS
         if player != "discriminator"
     }
@@ -237,7 +237,7 @@ def test_the_two_players_of_the_encoder_have_moments_of_their_own():
     }
     trainer.step(x, NOISE)
     for player in ("autoencoder", "generator"):
-        m, (of_first, others) = made.gradient(player), first[player]
+        m, (of_first, others) = aae_model.gradient(player), first[player]
         m.vector[:] = trainer.memories[player].m
         # after one step m is (1 - b1) g; the steps are so small that g is that of the start
         np.testing.assert_allclose(m.views.encoder[0].w, 0.1 * of_first, rtol=1e-3)
@@ -247,93 +247,95 @@ def test_the_two_players_of_the_encoder_have_moments_of_their_own():
 @pytest.mark.parametrize("player", PLAYERS)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_small_step_lowers_what_its_player_minimises(player, kind):
-    made, x = model(**kind), data()
-    made.turns = lambda step: (player,)
-    before = made.objective(player, x, NOISE)
-    Trainer(made, dict.fromkeys(made.players, SGD(1e-3))).step(x, NOISE)
-    assert made.objective(player, x, NOISE) < before
+    autoencoder, x = model(**kind), data()
+    autoencoder.turns = lambda step: (player,)
+    before = autoencoder.objective(player, x, NOISE)
+    Trainer(autoencoder, dict.fromkeys(autoencoder.players, SGD(1e-3))).step(x, NOISE)
+    assert autoencoder.objective(player, x, NOISE) < before
 
 
-def test_the_encoders_running_mean_learns_from_a_batch_once_in_the_autoencoders_pass():
-    made, x = with_batch_norm(), data()
-    norm = made.views.encoder[1]
-    mean, layer = norm.mean.copy(), made.encoder.layers[1]
-    of_batch = (x @ made.views.encoder[0].w + made.views.encoder[0].b).mean(axis=0)
-    Trainer(made, dict.fromkeys(made.players, SGD(0.1))).step(x, NOISE)
+def test_the_encoders_running_mean_is_updated_once_a_step_from_the_autoencoders_pass():
+    autoencoder, x = with_batch_norm(), data()
+    norm = autoencoder.views.encoder[1]
+    mean, layer = norm.mean.copy(), autoencoder.encoder.layers[1]
+    of_batch = (x @ autoencoder.views.encoder[0].w + autoencoder.views.encoder[0].b).mean(axis=0)
+    Trainer(autoencoder, dict.fromkeys(autoencoder.players, SGD(0.1))).step(x, NOISE)
     expected = layer.keep * mean + (1 - layer.keep) * of_batch
     np.testing.assert_allclose(norm.mean, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_the_turns_of_the_game_leave_the_state_of_encoder_and_decoder_alone(player):
-    made = with_batch_norm()
-    made.turns = lambda step: (player,)
+    autoencoder = with_batch_norm()
+    autoencoder.turns = lambda step: (player,)
     names = ["encoder", "decoder"] + ["discriminator"] * (player == "generator")
-    before = {name: made.block.state_of(name).copy() for name in names}
-    Trainer(made, dict.fromkeys(made.players, SGD(0.1))).step(data(), NOISE)
+    before = {name: autoencoder.block.state_of(name).copy() for name in names}
+    Trainer(autoencoder, dict.fromkeys(autoencoder.players, SGD(0.1))).step(data(), NOISE)
     for name, state in before.items():
-        assert np.array_equal(state, made.block.state_of(name)), name
+        assert np.array_equal(state, autoencoder.block.state_of(name)), name
 
 
 def test_samples_are_decoded_draws_of_the_prior():
-    made = model(prior=Ring(3, radius=2.0, std=0.01))
-    z = made.prior.draw(np.random.default_rng(5), 40, 2, "float64")
-    assert np.array_equal(made.draw_latents(40, np.random.default_rng(5)), z)
-    np.testing.assert_array_equal(made.sample(40, rng=5), made.decode(z))
+    autoencoder = model(prior=Ring(3, radius=2.0, std=0.01))
+    z = autoencoder.prior.draw(np.random.default_rng(5), 40, 2, "float64")
+    assert np.array_equal(autoencoder.draw_latents(40, np.random.default_rng(5)), z)
+    np.testing.assert_array_equal(autoencoder.sample(40, rng=5), autoencoder.decode(z))
     assert np.linalg.norm(z, axis=1) == pytest.approx(2, abs=0.06)
     x = data()
-    np.testing.assert_array_equal(made.reconstruct(x), made.decode(made.encode(x)))
-    noisy = made.sample(40, rng=5, noise=True) - made.sample(40, rng=5)
+    np.testing.assert_array_equal(
+        autoencoder.reconstruct(x), autoencoder.decode(autoencoder.encode(x))
+    )
+    noisy = autoencoder.sample(40, rng=5, noise=True) - autoencoder.sample(40, rng=5)
     assert noisy.var() == pytest.approx(0.5, rel=0.4)  # the likelihood's variance
 
 
-def test_a_prior_of_ones_own_draws_the_same_where_steps_are_replayed():
+def test_a_users_prior_draws_the_same_in_replayed_steps():
     vectors = []
     for replay in (True, False):
-        made = aae((3,), latent=2, hidden=(4,), prior=Wide(), rng=0)
-        sg.fit(made, data(20), epochs=10, batch_size=10, seed=0, replay=replay)
-        vectors.append(made.vector)
-        assert made.sample(3, rng=0).dtype == np.float32
+        autoencoder = aae((3,), latent=2, hidden=(4,), prior=Wide(), rng=0)
+        sg.fit(autoencoder, data(20), epochs=10, batch_size=10, seed=0, replay=replay)
+        vectors.append(autoencoder.vector)
+        assert autoencoder.sample(3, rng=0).dtype == np.float32
     assert np.array_equal(*vectors)
 
 
 def test_a_prior_that_draws_the_wrong_shape_is_an_error():
-    made = model(prior=Always(), dtype="float64")
-    made.prior = OneTooFew()
+    autoencoder = model(prior=Always(), dtype="float64")
+    autoencoder.prior = OneTooFew()
     with pytest.raises(errors.ShapeError, match=r"draw gave z of .*wants shape \(6, 2\)"):
-        made.objective("discriminator", data(), NOISE)
+        autoencoder.objective("discriminator", data(), NOISE)
     with pytest.raises(errors.ShapeError, match="draw gave z"):
-        made.sample(4, rng=0)
+        autoencoder.sample(4, rng=0)
 
 
-def test_labels_are_wanted_by_the_networks_that_join_them_alone():
-    made, x = with_labels("decoder"), data()
-    assert made.n_labels == 3
-    assert made.encode(x).shape == (6, 2)
-    of = [made.decode(made.encode(x), label) for label in range(3)]
-    assert not np.allclose(of[0], of[1])
+def test_only_networks_that_join_labels_need_them():
+    autoencoder, x = with_labels("decoder"), data()
+    assert autoencoder.n_labels == 3
+    assert autoencoder.encode(x).shape == (6, 2)
+    decoded = [autoencoder.decode(autoencoder.encode(x), label) for label in range(3)]
+    assert not np.allclose(decoded[0], decoded[1])
     with pytest.raises(errors.OptionError, match="label"):
-        made.reconstruct(x)
+        autoencoder.reconstruct(x)
     with pytest.raises(errors.OptionError, match="label"):
-        sg.fit(made, x, epochs=1)
+        sg.fit(autoencoder, x, epochs=1)
 
 
 def test_the_recipe_gives_labels_to_the_decoder_and_the_discriminator():
-    made = aae((3,), latent=2, hidden=(4,), n_labels=3, rng=0)
+    autoencoder = aae((3,), latent=2, hidden=(4,), n_labels=3, rng=0)
     joined = {
         name
-        for name, network in made.networks.items()
+        for name, network in autoencoder.networks.items()
         if any(isinstance(layer, JoinLabels) for layer in network.layers)
     }
     assert joined == {"decoder", "discriminator"}
 
 
-def test_the_one_vector_has_the_networks_of_each_player_side_by_side():
-    made = model()
-    made.vector[:] = 0
-    made.theta("generator")[:] = 1
+def test_the_vector_has_the_networks_of_each_player_side_by_side():
+    autoencoder = model()
+    autoencoder.vector[:] = 0
+    autoencoder.theta("generator")[:] = 1
     assert all((array == 1).all() == entry.name.startswith("encoder")
-               for entry, array in made.block.arrays())  # fmt: skip
+               for entry, array in autoencoder.block.arrays())  # fmt: skip
 
 
 def test_parts_that_do_not_fit_are_refused():

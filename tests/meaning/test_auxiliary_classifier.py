@@ -20,7 +20,7 @@ PENALTIES = [None, "r1", "gradient_penalty"]
 
 @dataclass(frozen=True, eq=False)
 class Keeping(Layer):
-    """y = x, and x is kept for the test to look at."""
+    """y = x, and x is stored for the test."""
 
     seen: list = field(default_factory=list)
 
@@ -94,8 +94,8 @@ def test_both_players_minimise_what_is_computed_by_hand():
             rel=1e-14,
         )
         of_generator = parts_of(model, "generator", x, labels)
-        wanted = {"generator": log(2) + 0.5 * fake, "generator_classes": fake}
-        assert of_generator == pytest.approx(wanted, rel=1e-14)
+        expected = {"generator": log(2) + 0.5 * fake, "generator_classes": fake}
+        assert of_generator == pytest.approx(expected, rel=1e-14)
 
 
 def test_in_the_minimax_game_the_players_have_the_objectives_of_the_paper():
@@ -105,11 +105,11 @@ def test_in_the_minimax_game_the_players_have_the_objectives_of_the_paper():
     rng = np.random.default_rng(NOISE)
     z = rng.standard_normal((len(x), 2))
     drawn = rng.integers(C, size=len(x))
-    made = model.decode(z, drawn)
-    source, fake_source = (1 / (1 + np.exp(-model.score(one))) for one in (x, made))  # P(real)
+    fakes = model.decode(z, drawn)
+    source, fake_source = (1 / (1 + np.exp(-model.score(batch))) for batch in (x, fakes))  # P(real)
     at = np.arange(len(x))
     of_real = np.log(model.class_probabilities(x)[at, labels]).mean()
-    of_fake = np.log(model.class_probabilities(made)[at, drawn]).mean()
+    of_fake = np.log(model.class_probabilities(fakes)[at, drawn]).mean()
     fake_s = np.log(1 - fake_source).mean()
     l_s, l_c = np.log(source).mean() + fake_s, of_real + of_fake
     value = model.objective("discriminator", x, NOISE, labels=labels)
@@ -131,24 +131,24 @@ def test_the_fakes_labels_are_drawn_uniformly_and_are_not_those_of_the_batch():
     rng = np.random.default_rng(NOISE)
     for player in model.players:
         model.objective(player, np.zeros((n, 1)), rng, labels=np.zeros(n, int))
-    real, *made = keeping.seen  # the discriminator's turn, and the generator's
+    real, *fakes = keeping.seen  # the discriminator's turn, and the generator's
     assert not real.any()
-    for x in made:
+    for x in fakes:
         counts = np.bincount(x[:, 0].astype(int), minlength=C)
         assert np.abs(counts - n / C).max() < 5 * np.sqrt(n / C)
-    assert (made[0] != made[1]).any()
+    assert (fakes[0] != fakes[1]).any()
 
 
 def test_the_batchs_labels_reach_nothing_but_the_real_cross_entropy():
     model = acgan(class_weight=0.7, penalty="r1")
     x, labels = batch()
     other = (labels + 1) % C
-    one, two = (parts_of(model, "discriminator", x, m) for m in (labels, other))
-    assert one["fake_classes"] == two["fake_classes"]
-    assert one["penalty"] == two["penalty"]
-    more = one["real_classes"] - two["real_classes"]
+    first, second = (parts_of(model, "discriminator", x, m) for m in (labels, other))
+    assert first["fake_classes"] == second["fake_classes"]
+    assert first["penalty"] == second["penalty"]
+    more = first["real_classes"] - second["real_classes"]
     assert abs(more) > 0.01
-    assert one["discriminator"] - two["discriminator"] == pytest.approx(0.7 * more, rel=1e-10)
+    assert first["discriminator"] - second["discriminator"] == pytest.approx(0.7 * more, rel=1e-10)
     assert parts_of(model, "generator", x, labels) == parts_of(model, "generator", x, other)
 
 
@@ -220,7 +220,7 @@ def test_the_gradients_of_a_whole_step_are_those_of_its_numbers(penalty):
 
 
 @pytest.mark.parametrize("penalty", [None, "r1"])
-def test_a_replayed_step_is_the_step_that_is_written(penalty):
+def test_a_replayed_step_equals_the_step_as_written(penalty):
     settings = {"n_labels": C, "latent": 2, "hidden": (8,), "penalty": penalty, "rng": 0}
     x, labels = batch(40)
     models = [sg.models.acgan((3,), discriminator_steps=2, **settings) for _ in range(2)]
@@ -236,14 +236,14 @@ def test_the_value_of_the_game_leaves_out_the_class_part_and_the_penalty():
         model = acgan(loss="least_squares", penalty=penalty, class_weight=3.0)
         rng = np.random.default_rng(NOISE)
         z = rng.standard_normal((len(x), 2))
-        made = model.decode(z, rng.integers(C, size=len(x)))
-        r, f = model.score(x), model.score(made)
+        fakes = model.decode(z, rng.integers(C, size=len(x)))
+        r, f = model.score(x), model.score(fakes)
         parts = parts_of(model, "discriminator", x, labels)
         game = ((r - 1) ** 2).mean() / 2 + (f**2).mean() / 2
         assert model.value_of_game(parts) == pytest.approx(game, rel=1e-10)
 
 
-def test_what_it_reports_has_the_names_of_its_history_in_their_order():
+def test_its_reports_have_the_names_of_its_history_in_order():
     x, labels = batch()
     for penalty in PENALTIES:
         model = acgan(penalty=penalty)
@@ -254,15 +254,15 @@ def test_what_it_reports_has_the_names_of_its_history_in_their_order():
 def test_it_classifies_by_the_largest_of_the_probabilities_of_its_logits():
     model = by_hand()
     x = np.array([[5.0, log(3)], [-5.0, -log(3)], [0.0, log(9)]])
-    wanted = [[3 / 4, 1 / 4], [1 / 4, 3 / 4], [9 / 10, 1 / 10]]
-    np.testing.assert_allclose(model.class_probabilities(x), wanted, rtol=1e-14)
+    expected = [[3 / 4, 1 / 4], [1 / 4, 3 / 4], [9 / 10, 1 / 10]]
+    np.testing.assert_allclose(model.class_probabilities(x), expected, rtol=1e-14)
     assert model.classify(x).tolist() == [0, 1, 0]
     assert model.classify(x).dtype == np.int64
     assert model.classify(x[:0]).shape == (0,)
     assert model.score(x).tolist() == [5, -5, 0]  # without labels
 
 
-def test_it_comes_back_from_its_file_with_its_settings(tmp_path):
+def test_its_file_keeps_its_settings(tmp_path):
     model = acgan(class_weight=0.25, penalty="r1")
     sg.save(model, tmp_path / "model.npz")
     same = sg.load(tmp_path / "model.npz")
@@ -290,7 +290,7 @@ def test_labels_that_are_missing_or_out_of_range_are_refused():
         model.objective("discriminator", x, NOISE, labels=np.array([0, 1, 3]))
 
 
-def test_networks_that_are_those_of_no_acgan_are_refused():
+def test_networks_that_do_not_fit_an_acgan_are_refused():
     generator = Network((2,), JoinLabels(C, 2), Dense(4, 3))
     with pytest.raises(errors.OptionError, match="joins no labels: put JoinLabels"):
         ACGAN(Network((2,), Dense(2, 3)), Network((3,), Dense(3, 1 + C)))
@@ -361,11 +361,11 @@ def without_classes(of_digits):
     return trained(*of_digits[0], class_weight=0.0)
 
 
-def test_others_tell_the_class_of_its_samples_at_least_as_well_as_that_of_digits(
+def test_a_classifier_knows_the_class_of_its_samples_as_well_as_that_of_digits(
     of_digits, with_classes
 ):
     """Of 8 seeds the worst errors on samples were 0.000 by its own classifier, 0.003 by the
-    centroids and 0.08 by least squares; on digits that no one had seen 0.11, 0.165 and 0.13.
+    centroids and 0.08 by least squares; on digits that no model had seen 0.11, 0.165 and 0.13.
 
     That its own classifier is always right says little, because it has learnt from such samples.
     """

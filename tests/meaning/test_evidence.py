@@ -22,7 +22,7 @@ def parts(whole, **changed):
 
 @every_vae
 def test_the_loss_is_reconstruction_plus_beta_kl(kind):
-    """Of the beta of that step; with free bits, of the KL that counts."""
+    """With the beta of that step and, with free bits, the KL that counts."""
     whole = Whole(kind, 5, 0)
     model = whole.model
     loss, number = parts(whole, **EVALUATED)
@@ -42,13 +42,13 @@ def test_the_reconstruction_is_minus_the_log_likelihood_of_a_draw(kind):
     q = model.posterior(whole.x, labels)
     noise = np.random.default_rng(NOISE).standard_normal((5, LATENT))
     raw = model.apply("decoder", q.mu + np.sqrt(np.exp(q.log_var)) * noise, labels)
-    wanted = -model.likelihood.log_prob(whole.x, raw).mean()
-    assert parts(whole, **EVALUATED)[1]["reconstruction"] == pytest.approx(wanted, rel=1e-12)
+    expected = -model.likelihood.log_prob(whole.x, raw).mean()
+    assert parts(whole, **EVALUATED)[1]["reconstruction"] == pytest.approx(expected, rel=1e-12)
 
 
 @every_vae
-def test_the_elbo_has_beta_one_whatever_was_trained(kind):
-    """No beta, no warm-up and no free bits: log p(x|z) - KL, an example each."""
+def test_the_elbo_has_a_beta_of_1_whatever_beta_was_trained(kind):
+    """Without beta, warm-up and free bits: log p(x|z) - KL for each example."""
     whole = Whole(kind, 5, 0)
     _, number = parts(whole, **EVALUATED)
     bound = whole.model.elbo(whole.x, rng=NOISE, labels=whole.labels)
@@ -58,7 +58,7 @@ def test_the_elbo_has_beta_one_whatever_was_trained(kind):
 
 def test_beta_rises_in_equal_steps_and_is_reached_in_the_last_step_of_the_warm_up():
     whole = Whole("warm_up", 4, 0)  # to beta = 2 over 10 steps
-    whole.given["step"] = None
+    whole.keywords["step"] = None
     loss, number = parts(whole)
     assert loss == pytest.approx(number["reconstruction"] + 2 * number["kl"], rel=1e-14)
     betas = []
@@ -80,13 +80,13 @@ def test_the_gradient_in_a_warm_up_is_that_of_the_beta_of_its_step():
     np.testing.assert_allclose(in_warm_up.vector, afterwards.vector, rtol=1e-12)
 
 
-def test_without_a_warm_up_beta_is_there_from_the_first_step():
+def test_without_a_warm_up_beta_has_its_value_from_the_first_step():
     whole = Whole("bernoulli", 4, 0)
     assert whole.objective("vae", step=0) == whole.objective("vae", step=None)
 
 
 def test_free_bits_leave_out_the_latents_below_and_keep_those_above():
-    """The KL's gradient: without that of a latent below, whole in one above."""
+    """The gradient of the KL: 0 for a latent below free_bits, whole for a latent above."""
     whole = Whole("free_bits", 6, 0)
     model, weights = whole.model, whole.model.theta("vae")
     q = model.posterior(whole.x)

@@ -21,11 +21,11 @@ by_both = pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_n
 
 @pytest.fixture(autouse=True)
 def memory_of_steps() -> None:
-    """These tests say themselves which memory they want."""
+    """These tests choose their memory themselves."""
 
 
 def left_by_training(kind: str, replay: bool):
-    """All the bytes that training leaves, and what it reported."""
+    """All arrays of a model after training, as bytes, and its history."""
     whole = Whole(kind, EXAMPLES, 0)
     model = whole.model
     history = sg.fit(
@@ -45,15 +45,15 @@ def runs(monkeypatch) -> list[Plan]:
 
 @by_both
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_training_in_it_gives_the_bits_of_one_in_new_memory(kind, which, runs):
+def test_training_in_filled_memory_gives_the_same_bits_as_in_new_memory(kind, which, runs):
     """Of steps that run, are recorded, are compared, and are replayed."""
     with which():
-        wanted = left_by_training(kind, replay=False)
+        expected = left_by_training(kind, replay=False)
     assert not runs
     with filled(which):
-        assert left_by_training(kind, replay=False) == wanted
+        assert left_by_training(kind, replay=False) == expected
         assert not runs
-        assert left_by_training(kind, replay=True) == wanted
+        assert left_by_training(kind, replay=True) == expected
     assert len(runs) >= 8  # of 12, on batches of two sizes, of which each takes two to have a plan
 
 
@@ -76,7 +76,7 @@ def all_but_the_last_loop(part, parts, x, y):
 
 
 class OfOurs(Layer):
-    """It gives what comes, in its own way."""
+    """y = x, computed in a way of its own."""
 
     __module__ = "scratchgen.nn.of_ours"
     formula = "y = x"
@@ -87,7 +87,7 @@ class OfOurs(Layer):
 
 
 class LeavesOneOut(OfOurs):
-    """Its loop does not write the last number."""
+    """A layer whose loop does not write the last number."""
 
     __module__ = OfOurs.__module__
 
@@ -96,7 +96,7 @@ class LeavesOneOut(OfOurs):
 
 
 class Remembers(OfOurs):
-    """It has what it was given in the last step, where that lay, and adds it."""
+    """It keeps its input of the last step, without a copy, and adds it."""
 
     __module__ = OfOurs.__module__
 
@@ -122,7 +122,7 @@ def objective(model) -> float:
 
 
 def is_found_out(layer: Layer, family) -> bool:
-    """Whether an objective, computed again and again, is NaN in such memory, and not in new."""
+    """Whether an objective, computed several times, is NaN in filled memory, but not in new."""
     new = with_layer(layer, family)
     with by_loops():
         assert np.isfinite([objective(new) for _ in range(3)]).all()
@@ -134,7 +134,7 @@ def is_found_out(layer: Layer, family) -> bool:
 @needs_numba
 @pytest.mark.parametrize("family", [vae, gan])
 @pytest.mark.parametrize("layer", [LeavesOneOut, Remembers])
-def test_what_was_not_written_and_what_was_kept_are_found_out(layer, family):
+def test_a_layer_that_reads_unwritten_or_kept_memory_is_found_out(layer, family):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("numpy.empty", np.zeros)  # new memory often looks right
         assert is_found_out(layer(), family)
@@ -144,7 +144,7 @@ def test_what_was_not_written_and_what_was_kept_are_found_out(layer, family):
 @needs_numba
 @pytest.mark.parametrize("layer", [LeavesOneOut, Remembers])
 @pytest.mark.parametrize("replay", [False, True])
-def test_training_ends_where_they_are_read(layer, replay):
+def test_training_ends_where_filled_memory_is_read(layer, replay):
     x = np.random.default_rng(0).standard_normal((16, 3))
     with filled(), pytest.raises(DivergedError, match="nan"):
         sg.fit(with_layer(layer(), vae), x, epochs=3, batch_size=8, seed=0, replay=replay)

@@ -44,7 +44,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("kind", PLAIN)
 def test_each_player_minimises_what_was_published(kind):
     whole = Whole(kind, 6, 5)
-    r, f = whole.model.score(whole.x), whole.model.score(whole.made())
+    r, f = whole.model.score(whole.x), whole.model.score(whole.fakes())
     discriminator, generator = PUBLISHED[kind]
     assert whole.objective("discriminator") == pytest.approx(discriminator(r, f), rel=1e-12)
     assert whole.objective("generator") == pytest.approx(generator(f), rel=1e-12)
@@ -56,7 +56,7 @@ def test_the_penalty_is_part_of_the_discriminators_number_and_not_of_the_generat
     game, labels = whole.model.loss, whole.labels
     value = whole.objective("discriminator", tape=tape)
     parts = tape.parts
-    r, f = whole.model.score(whole.x, labels), whole.model.score(whole.made(), labels)
+    r, f = whole.model.score(whole.x, labels), whole.model.score(whole.fakes(), labels)
     assert parts["penalty"] > 0
     assert parts["discriminator"] == value
     assert value - parts["penalty"] == pytest.approx(game.discriminator(r, f).mean(), rel=1e-10)
@@ -93,11 +93,11 @@ def test_real_and_fake_passes_do_not_share_their_notes():
     x = 2 + np.random.default_rng(1).standard_normal((5, 3))
     gradient = model.gradient("discriminator")
     model.objective("discriminator", x, NOISE, gradient)
-    made = model.decode(np.random.default_rng(NOISE).standard_normal((5, 2)))
+    fakes = model.decode(np.random.default_rng(NOISE).standard_normal((5, 2)))
     dr = -1 / (1 + np.exp(model.score(x)))
-    df = 1 / (1 + np.exp(-model.score(made)))
+    df = 1 / (1 + np.exp(-model.score(fakes)))
     g = gradient.views.discriminator[0]
-    np.testing.assert_allclose(g.w[:, 0], (dr @ x + df @ made) / 5, rtol=1e-12)
+    np.testing.assert_allclose(g.w[:, 0], (dr @ x + df @ fakes) / 5, rtol=1e-12)
     assert g.b[0] == pytest.approx((dr + df).mean(), rel=1e-12)
 
 
@@ -147,23 +147,23 @@ def test_a_step_of_one_player_leaves_the_other_where_it_was(kind):
             assert np.array_equal(before, after), other
 
 
-def test_a_step_of_the_generator_makes_its_examples_more_believed_and_of_the_other_less():
+def test_a_generator_step_raises_the_scores_of_fakes_and_a_discriminator_step_lowers_them():
     for kind in PLAIN:
         whole = Whole(kind, 8, 0)
         model = whole.model
         last = model.views.discriminator[-1]
         last.w *= 0.1  # scores of about 1/2, where no game finds an example good enough
         last.b[:] = 0.5
-        before = model.score(whole.made()).mean()
+        before = model.score(whole.fakes()).mean()
         trainer = Trainer(model, dict.fromkeys(model.players, SGD(1e-3)))
         model.turns = lambda step: ("generator",)
         trainer.step(whole.x, NOISE)
-        between = model.score(whole.made()).mean()
+        between = model.score(whole.fakes()).mean()
         assert between > before, kind
         gap = model.score(whole.x).mean() - between
         model.turns = lambda step: ("discriminator",)
         trainer.step(whole.x, NOISE)
-        assert model.score(whole.x).mean() - model.score(whole.made()).mean() > gap, kind
+        assert model.score(whole.x).mean() - model.score(whole.fakes()).mean() > gap, kind
 
 
 def test_the_discriminator_moves_k_times_for_each_move_of_the_generator():
@@ -173,7 +173,7 @@ def test_the_discriminator_moves_k_times_for_each_move_of_the_generator():
     assert all(players[0] == "discriminator" for players in turns)
 
 
-def test_both_players_of_a_step_draw_noise_of_their_own():
+def test_the_two_turns_of_a_step_draw_different_noise():
     whole = Whole("wasserstein", 4, 0)
     rng = np.random.default_rng(NOISE)
     values = [whole.objective("generator", noise=rng) for _ in range(2)]

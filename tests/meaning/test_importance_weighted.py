@@ -27,7 +27,7 @@ def linear(draws, doubly=True, seed=0):
 
 
 def with_the_posterior(draws, doubly=True):
-    """The columns of W are orthogonal, so that the posterior is diagonal; q is that."""
+    """The columns of W are orthogonal, so the posterior is diagonal, and q equals it."""
     model = linear(draws, doubly)
     encoder, decoder = model.views.encoder, model.views.decoder
     decoder[0].w[:] = [[0.6, 0.0, 0.8], [-0.4, 1.0, 0.3]]  # (Z, D)
@@ -43,7 +43,7 @@ def data(n, seed=1):
 
 
 def log_normal(x, mean, variance):
-    """Of each row, for independent numbers."""
+    """log N of each row of independent numbers."""
     return -(np.log(2 * np.pi * variance) + (x - mean) ** 2 / variance).sum(axis=-1) / 2
 
 
@@ -67,15 +67,15 @@ def draws_of(model, x, noise=NOISE):
     return z, log_normal(x[:, None], raw, V), log_normal(z, 0, 1) - log_normal(z, mu, variance)
 
 
-def report_of(model, x, noise=NOISE, **given):
-    """The numbers of a pass, by name."""
+def report_of(model, x, noise=NOISE, **keywords):
+    """The reported numbers of an objective, by name."""
     tape = Tape()
-    model.objective("iwae", x, noise, tape=tape, training=True, **given)
+    model.objective("iwae", x, noise, tape=tape, training=True, **keywords)
     return tape.parts
 
 
 def gradient_of(model, x, rng=NOISE):
-    """The gradient, by network: each a vector."""
+    """The gradient of each network as a vector, by name."""
     g = model.gradient("iwae")
     model.objective("iwae", x, rng, g)
     return {
@@ -89,7 +89,7 @@ def gradient_of(model, x, rng=NOISE):
 @either
 @pytest.mark.parametrize("draws", [1, 2, 7])
 def test_the_numbers_are_those_of_the_definition(draws, doubly):
-    """log-mean-exp over the K draws of an example, whose noise stands in the rows n K + k."""
+    """log-mean-exp over the K draws of an example, whose noise is in the rows n K + k."""
     model, x = linear(draws, doubly), data(5)
     _, log_prob, log_ratio = draws_of(model, x)
     report = report_of(model, x)
@@ -100,16 +100,16 @@ def test_the_numbers_are_those_of_the_definition(draws, doubly):
     assert report["loss"] <= report["reconstruction"] + report["kl"] + 1e-12
 
 
-def test_of_one_draw_the_loss_of_each_example_is_minus_its_elbo_with_the_kl_of_that_draw():
+def test_with_one_draw_the_loss_is_minus_the_elbo_with_the_kl_of_that_draw():
     model, x = linear(1), data(6)
-    for one in x[:, None]:
-        _, log_prob, log_ratio = draws_of(model, one)
-        report = report_of(model, one)
+    for example in x[:, None]:
+        _, log_prob, log_ratio = draws_of(model, example)
+        report = report_of(model, example)
         assert report["loss"] == pytest.approx(-(log_prob + log_ratio)[0, 0], rel=1e-13)
         assert report["loss"] == pytest.approx(report["reconstruction"] + report["kl"], rel=1e-13)
 
 
-def test_the_kl_that_is_reported_is_on_average_the_kl_divergence():
+def test_the_reported_kl_is_on_average_the_kl_divergence():
     model, x = linear(5), data(4)
     found = np.array([report_of(model, x, noise)["kl"] for noise in range(400)])
     q = model.posterior(x)
@@ -130,7 +130,7 @@ def test_the_bound_rises_with_the_draws_and_never_exceeds_log_p_on_average():
 
 
 def test_with_many_draws_the_bound_is_log_p():
-    """Of a q that is wider than the posterior, so that the weights are bounded."""
+    """With a q wider than the posterior, so that the weights are bounded."""
     x, gaps = data(20), []
     for draws in (1, 3000):
         model = with_the_posterior(draws)
@@ -146,9 +146,9 @@ def test_with_many_draws_the_bound_is_log_p():
 @pytest.mark.parametrize("draws", [1, 4])
 def test_where_q_is_the_posterior_every_draw_gives_log_p_to_rounding(draws, doubly):
     model, x = with_the_posterior(draws, doubly), data(5)
-    report, wanted = report_of(model, x), -log_p(model, x).mean()
-    assert report["loss"] == pytest.approx(wanted, rel=1e-12)
-    assert report["reconstruction"] + report["kl"] == pytest.approx(wanted, rel=1e-12)
+    report, expected = report_of(model, x), -log_p(model, x).mean()
+    assert report["loss"] == pytest.approx(expected, rel=1e-12)
+    assert report["reconstruction"] + report["kl"] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("draws", [1, 4])
@@ -162,7 +162,7 @@ def test_where_q_is_the_posterior_only_the_total_gradient_still_moves_the_encode
 
 @either
 def test_the_decoder_learns_most_from_the_draw_that_explains_x_best(doubly):
-    """Its bias has the gradient -1/N sum_k w~_k (x - raw_k) / V."""
+    """The decoder's bias has the gradient -1/N sum_k w~_k (x - raw_k) / V."""
     model, x = linear(6, doubly), data(1)
     z, log_prob, log_ratio = draws_of(model, x)
     raw = z @ model.views.decoder[0].w + model.views.decoder[0].b  # (1, K, D)
@@ -170,10 +170,10 @@ def test_the_decoder_learns_most_from_the_draw_that_explains_x_best(doubly):
     shares = w / w.sum()
     g = model.gradient("iwae")
     model.objective("iwae", x, NOISE, g)
-    wanted = -(shares[..., None] * (x[:, None] - raw) / V).sum(axis=(0, 1))
-    np.testing.assert_allclose(g.views.decoder[0].b, wanted, rtol=1e-11)
+    expected = -(shares[..., None] * (x[:, None] - raw) / V).sum(axis=(0, 1))
+    np.testing.assert_allclose(g.views.decoder[0].b, expected, rtol=1e-11)
     from_the_worst = (1 / w / (1 / w).sum())[..., None]  # a softmax of the loss
-    assert not np.allclose(-(from_the_worst * (x[:, None] - raw) / V).sum(axis=(0, 1)), wanted)
+    assert not np.allclose(-(from_the_worst * (x[:, None] - raw) / V).sum(axis=(0, 1)), expected)
 
 
 def of_labels(doubly):
@@ -191,13 +191,13 @@ def test_all_draws_of_an_example_are_decoded_with_its_label(doubly):
     noise = np.random.default_rng(NOISE).standard_normal((4, 3, Z))
     z = q.mu[:, None] + np.exp(q.log_var / 2)[:, None] * noise  # (N, K, Z)
     raw = model.apply("decoder", z.reshape(12, Z), np.repeat(labels, 3))  # (N K, D)
-    wanted = -model.likelihood.log_prob(np.repeat(x, 3, axis=0), raw).mean()
+    expected = -model.likelihood.log_prob(np.repeat(x, 3, axis=0), raw).mean()
     report = report_of(model, x, labels=labels)
-    assert report["reconstruction"] == pytest.approx(wanted, rel=1e-12)
+    assert report["reconstruction"] == pytest.approx(expected, rel=1e-12)
 
 
 def mixing(doubly=False):
-    """Its decoder has a batch norm, which only the gradient in total can have."""
+    """An IWAE with batch norm in its decoder, which only the total gradient allows."""
     encoder = Network((D,), Dense(D, 4), BatchNorm(4, eps=0.3), Tanh(), Dense(4, 2 * Z))
     decoder = Network((Z,), Dense(Z, 4), BatchNorm(4, eps=0.3), Tanh(), Dense(4, D))
     return IWAE(encoder, decoder, "mse", 3, doubly, dtype="float64", rng=0)
@@ -210,7 +210,7 @@ def drawing(doubly):
 
 
 def check_of_number(model, x, name, labels=None):
-    """The gradient of a network beside differences of the number that is reported."""
+    """The gradient of a network, and finite differences of the reported number."""
     span = model.block.layout.span((name,))
     theta = model.vector[span]
 
@@ -229,19 +229,19 @@ def check_of_number(model, x, name, labels=None):
 
 @pytest.mark.parametrize("build", [lambda: linear(3, False), mixing, lambda: drawing(False)])
 @pytest.mark.parametrize("name", ["encoder", "decoder"])
-def test_the_gradient_in_total_is_the_derivative_of_the_number_reported(name, build):
+def test_the_total_gradient_is_the_derivative_of_the_reported_number(name, build):
     report = check_of_number(build(), data(4), name)
     assert report.ok, report
 
 
 @pytest.mark.parametrize("build", [lambda: linear(3), lambda: drawing(True)])
-def test_doubly_reparameterised_the_decoders_still_is_and_the_encoders_is_not(build):
+def test_the_doubly_reparameterised_gradient_is_that_derivative_for_the_decoder_alone(build):
     assert check_of_number(build(), data(4), "decoder").ok
     assert check_of_number(build(), data(4), "encoder").verdict == FAIL
 
 
-def test_doubly_reparameterised_the_encoder_gets_the_derivative_with_weights_and_q_held_fixed():
-    """Of -1/N sum_nk w~^2 log w, where the encoder moves z alone; by hand."""
+def test_the_doubly_reparameterised_gradient_is_the_derivative_with_weights_and_q_fixed():
+    """By hand, the derivative of -1/N sum_nk w~^2 log w, where the encoder moves only z."""
     model, x = linear(4), data(3)
     encoder = model.views.encoder
     parts = [encoder[0].w.copy(), encoder[0].b.copy(), encoder[1].b.copy()]
@@ -267,14 +267,14 @@ def test_doubly_reparameterised_the_encoder_gets_the_derivative_with_weights_and
         for place in np.ndindex(part.shape):
             ends = []
             for h in (1e-5, -1e-5):
-                moved = [one.copy() for one in parts]
+                moved = [array.copy() for array in parts]
                 moved[i][place] += h
                 ends.append(value(*moved))
             assert slopes[i][place] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-8)
 
 
 @pytest.mark.parametrize("draws", [1, 2, 8])
-def test_both_gradients_of_the_encoder_have_one_mean(draws):
+def test_the_two_gradients_of_the_encoder_have_the_same_mean(draws):
     x, found = data(3), {}
     for doubly in (True, False):
         model, rng = linear(draws, doubly), np.random.default_rng(draws)

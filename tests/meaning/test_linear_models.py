@@ -1,4 +1,4 @@
-"""Linear models, of which all is known: moments of samples, the bound, and where training ends.
+"""Linear models, where everything is known: moments of samples, the bound, the end of training.
 
 With a linear decoder, x = z W + b + noise of variance s2, the bound has a closed form,
 
@@ -26,7 +26,7 @@ MANY = 200_000
 
 
 def linear_vae(likelihood, latent=2, size=3, end=()):
-    """Linear networks of drawn weights; a posterior with one spread for all x."""
+    """Linear networks with drawn weights; the posterior has the same spread for all x."""
     model = vae(
         Network((size,), Dense(size, latent), JoinParameters(latent)),
         Network((latent,), Dense(latent, size), *end),
@@ -54,7 +54,7 @@ def test_samples_of_a_linear_vae_have_its_covariance_with_the_noise_and_without(
 
 
 def test_samples_of_a_vae_have_the_variance_that_its_decoder_states():
-    """Of a decoder that gives, whatever z, the means (1, -2) and the variances 4 and 1/4."""
+    """With a decoder of constant means (1, -2) and variances 4 and 1/4."""
     model = vae(Network((2,), Dense(2, 2)), Network((1,), Dense(1, 4)), Gaussian())
     p = model.views.decoder[0]
     p.w[:], p.b[:] = 0, [1, -2, np.log(4), np.log(0.25)]
@@ -69,7 +69,7 @@ def test_samples_of_a_linear_generator_have_its_covariance():
 
 
 def exact_elbo(model, p, s2, x):
-    """(1) - KL, an example each."""
+    """(1) - KL for each example."""
     q = model.posterior(x)
     d = x.shape[1]
     squares = ((x - q.mu @ p.w - p.b) ** 2).sum(axis=1)
@@ -79,7 +79,7 @@ def exact_elbo(model, p, s2, x):
 
 
 def test_the_elbo_is_on_average_its_closed_form():
-    """So the z that is decoded has the mean and the variance that the KL is told of."""
+    """So the z that is decoded has the mean and the variance that the KL is computed from."""
     model, p = linear_vae(FixedGaussian(0.3))
     x = reals(np.random.default_rng(1), 1)
     draws = model.elbo(np.tile(x, (MANY, 1)), rng=0)
@@ -106,7 +106,7 @@ EIGENVALUES = np.array([8.0, 3.0, 1.2, 0.2, 0.1])
 
 
 def data_of_spectrum(n, seed):
-    """n centred points (n, 5) whose covariance has just those eigenvalues."""
+    """n centred points (n, 5) whose covariance has exactly those eigenvalues."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 5))
     u, _, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
@@ -114,7 +114,7 @@ def data_of_spectrum(n, seed):
     return u * np.sqrt(n * EIGENVALUES) @ turned.T
 
 
-@pytest.mark.parametrize("learnt", [False, True], ids=["s2 is given", "s2 is learnt"])
+@pytest.mark.parametrize("learnt", [False, True], ids=["s2 is fixed", "s2 is learnt"])
 def test_a_linear_vae_learns_probabilistic_pca(learnt):
     x, steps = data_of_spectrum(500, seed=1), 800 if learnt else 2000
     z = 3 if learnt else 4

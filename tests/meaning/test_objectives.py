@@ -1,4 +1,4 @@
-"""What stands between the layers: the number that is reported, and the step that it leads to.
+"""The path from the layers to a step: the reported number, its gradient, and the move.
 
 For a model of every kind; see whole_models.py.
 """
@@ -26,7 +26,7 @@ MODES = [
 def test_the_gradient_of_every_player_is_that_of_the_number_that_objective_returns(
     kind, training, seed
 ):
-    """By all numbers of a player at once, which is quick."""
+    """Along all numbers of a player at once, which is quick."""
     whole = Whole(kind, 3, seed, training)
     model = whole.model
     for player in model.players:
@@ -45,13 +45,13 @@ def test_the_gradient_of_every_player_is_that_of_the_number_that_objective_retur
 
 
 def test_the_gradient_of_each_array_is_that_of_the_number_that_objective_returns():
-    """As `check` has it, which asks small models of every kind so in its certificate."""
+    """Array by array, as the certificate checks small models of every kind."""
     whole = Whole("penalised GAN with labels", 3, 0)
     sg.assert_gradients(whole.model, whole.x, labels=whole.labels, strict=True)
 
 
 class RecordingOptimizer:
-    """Notes the gradient that it is handed, and moves nothing."""
+    """An optimizer that stores its gradient, and moves nothing."""
 
     def memory(self, theta):
         return None
@@ -78,9 +78,9 @@ def test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_that_step_re
 
             assert reported["loss" if kind in VAES else player] == pytest.approx(value(), rel=1e-12)
             assert np.array_equal(optimizers[player].theta, model.theta(player))
-            wanted = model.gradient(player)
-            value(wanted)
-            assert np.array_equal(optimizers[player].gradient, wanted.vector)
+            expected = model.gradient(player)
+            value(expected)
+            assert np.array_equal(optimizers[player].gradient, expected.vector)
 
 
 @every_kind
@@ -100,7 +100,7 @@ def test_objective_moves_nothing_and_repeats_itself(kind):
 
 
 @every_kind
-def test_gradients_add_to_what_is_there(kind):
+def test_gradients_add_to_their_destination(kind):
     whole = Whole(kind, 4, 0)
     for player in whole.model.players:
         once, onto_ones = (whole.model.gradient(player) for _ in range(2))
@@ -111,7 +111,7 @@ def test_gradients_add_to_what_is_there(kind):
 
 
 @every_kind
-def test_a_small_step_lowers_the_number_it_claims_to_lower(kind):
+def test_a_small_step_lowers_the_number_that_it_minimises(kind):
     whole = Whole(kind, 8, 1)
     for player in whole.model.players:
         gradient, theta = whole.model.gradient(player), whole.model.theta(player)
@@ -126,7 +126,7 @@ def test_a_small_step_lowers_the_number_it_claims_to_lower(kind):
 
 @every_kind
 def test_every_trained_number_of_every_player_moves_in_a_step(kind):
-    """But for those that are exempt by name, whose gradient is rounding dust."""
+    """Except for those in UNMOVED, whose gradient is only rounding error."""
     whole = Whole(kind, 8, 2)
     model, layout = whole.model, whole.model.block.layout
     before = model.vector.copy()
@@ -150,7 +150,7 @@ def test_every_trained_number_of_every_player_moves_in_a_step(kind):
 
 @every_kind
 def test_the_parts_on_the_tape_are_those_of_the_number(kind):
-    """`loss` or the player's own name is the number itself; every name is a history's."""
+    """The number stands under `loss` or the player's name; every name is in the history."""
     whole = Whole(kind, 4, 0)
     names = set()
     for player in whole.model.players:
@@ -161,7 +161,7 @@ def test_the_parts_on_the_tape_are_those_of_the_number(kind):
     assert names == set(whole.model.reported)
 
 
-def test_the_kinds_hold_every_likelihood_every_game_and_every_penalty():
+def test_every_likelihood_game_and_penalty_is_among_the_kinds():
     from scratchgen.distributions import LIKELIHOODS
     from scratchgen.losses import LOSSES, PENALTIES
 

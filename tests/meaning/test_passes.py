@@ -105,11 +105,11 @@ def data(n=5, dtype="float64"):
 
 
 def entries(model, *networks):
-    return [one for one in model.block.layout.entries_of(networks) if one.trained]
+    return [entry for entry in model.block.layout.entries_of(networks) if entry.trained]
 
 
 def with_pass(play, x=None, labels=None, player="maker", model=None):
-    """What `play(turn)` leaves: the model, the player's gradient, and the tape of its objective."""
+    """The model, the player's gradient and the tape, after an objective that is `play(turn)`."""
     model = model or shared()
     model.minimise = lambda turn: {"maker": 0.0, "seen": play(turn) or 0.0}
     gradient, tape = model.gradient(player), Tape()
@@ -121,7 +121,7 @@ def with_pass(play, x=None, labels=None, player="maker", model=None):
 # Who learns.
 
 
-def test_players_that_share_a_network_lie_around_it():
+def test_a_network_of_two_players_lies_between_their_other_networks():
     model = shared()
     assert [*model.block.layout.networks] == ["head", "body", "critic", "still"]
     maker, judge = model.theta("maker"), model.theta("judge")
@@ -132,7 +132,7 @@ def test_players_that_share_a_network_lie_around_it():
 
 
 @pytest.mark.parametrize("player", Shared.players)
-def test_the_gradient_is_that_of_the_number_whatever_the_network_is_shared_with(player):
+def test_the_gradient_is_that_of_the_number_although_the_network_is_shared(player):
     model, x, h = shared(), data(), 1e-6
     gradient, theta = model.gradient(player), model.theta(player)
     model.objective(player, x, NOISE, gradient)
@@ -169,7 +169,7 @@ def test_a_network_that_no_player_moves_stays_as_it_is():
     assert (np.delete(model.vector, np.r_[model.block.layout.slices["still"]]) != others).any()
 
 
-def test_a_way_back_adds_only_to_networks_that_the_player_moves():
+def test_a_backward_pass_adds_only_to_networks_that_the_player_moves():
     def play(turn):
         for name in ("body", "still", "critic"):
             x = np.ones((5, 3 if name == "body" else 4))
@@ -187,7 +187,7 @@ def test_a_way_back_adds_only_to_networks_that_the_player_moves():
         assert found == learns
 
 
-def test_one_tape_serves_several_ways_back_and_their_gradients_add():
+def test_one_tape_serves_several_backward_passes_whose_gradients_add():
     ways = {}
 
     def back(*dys):
@@ -242,12 +242,12 @@ def settled(play, player="maker"):
     return model.block.state_of("body") - before
 
 
-def test_only_a_pass_that_is_opened_to_settle_writes_the_state():
+def test_only_a_pass_with_settle_writes_the_state():
     assert not settled(lambda turn: turn.forward("body", turn.batch) is None).any()
     assert settled(lambda turn: turn.forward("body", turn.batch, settle=True) is None).all()
 
 
-def test_a_pass_that_is_opened_again_without_settling_writes_none():
+def test_a_pass_that_is_repeated_without_settle_writes_no_state():
     def play(turn):
         turn.forward("body", turn.batch, on="first", settle=True)
         turn.forward("body", turn.batch + 1, on="first")
@@ -255,7 +255,7 @@ def test_a_pass_that_is_opened_again_without_settling_writes_none():
     assert not settled(play).any()
 
 
-def test_passes_of_several_names_settle_each_for_itself():
+def test_passes_of_different_names_settle_separately():
     def play(turn):
         for on in ("one", "two"):
             turn.forward("body", turn.batch, on=on, settle=True)
@@ -271,8 +271,8 @@ def test_passes_of_several_names_settle_each_for_itself():
 
 def joined(turn, labels=None, on=""):
     """The rows of the table that the critic's labels choose, (5, 2), in a pass of these labels."""
-    given = {} if labels is None else {"labels": labels}
-    d = turn.network("critic", on=on, **given)
+    keywords = {} if labels is None else {"labels": labels}
+    d = turn.network("critic", on=on, **keywords)
     first = d.network.layers[0]
     return first.forward(d.p[0], np.zeros((5, 4)), d.tape.inner(0))[:, 4:]
 
@@ -295,21 +295,21 @@ def test_labels_of_a_pass_reach_that_pass_alone():
 def test_labels_of_a_pass_are_not_those_of_the_next_step():
     model, tape = shared(), Tape()
     batch = np.array([0, 1, 2, 0, 1])
-    given = [batch[::-1].copy(), None]
+    keywords = [batch[::-1].copy(), None]
 
     def minimise(turn):
         table = turn.network("critic", on="shape").p[0].table
-        wanted = given[0] if given[0] is not None else batch
-        assert np.array_equal(joined(turn, given.pop(0)), table[wanted])
+        expected = keywords[0] if keywords[0] is not None else batch
+        assert np.array_equal(joined(turn, keywords.pop(0)), table[expected])
         return {"maker": 0.0}
 
     model.minimise = minimise
     for _ in range(2):
         model.objective("maker", data(), NOISE, tape=tape, labels=batch)
-    assert not given
+    assert not keywords
 
 
-def test_a_pass_without_labels_is_refused_where_its_layers_join_some():
+def test_a_pass_without_labels_is_refused_if_its_layers_join_labels():
     with pytest.raises(errors.TapeError, match="labels"):
         with_pass(lambda turn: joined(turn, on="fake"))
 
@@ -319,7 +319,7 @@ def test_a_pass_without_labels_is_refused_where_its_layers_join_some():
 
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_replayed_steps_are_those_that_run_to_the_bit(dtype, average, monkeypatch):
+def test_replayed_steps_equal_run_steps_to_the_bit(dtype, average, monkeypatch):
     if not compiles():
         pytest.skip("there are no loops")
     ran, run = [], Plan.run
@@ -350,7 +350,7 @@ OPTIMIZERS = sg.optim.OPTIMIZERS.examples()
 
 
 def gaps(model) -> np.ndarray:
-    """Which numbers of the vector are no parameters: (P,)."""
+    """Whether each number of the vector lies between networks, and is no parameter: (P,)."""
     is_gap = np.ones(model.vector.size, bool)
     for entry in model.block.layout.entries:
         if entry.trained:
@@ -360,7 +360,7 @@ def gaps(model) -> np.ndarray:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("replay", [False, True])
-def test_zeros_between_networks_stay_0_in_training_and_in_what_it_remembers(name, replay):
+def test_zeros_between_networks_stay_0_in_training_and_in_its_memories(name, replay):
     optimizer = OPTIMIZERS[name]
     wgan = sg.models.wgan((3,), latent=2, hidden=(4,), weight_clip=0.05, rng=0)
     vae = sg.models.vae((3,), latent=2, hidden=(4,), rng=0)
@@ -385,7 +385,7 @@ def test_zeros_between_networks_stay_0_in_training_and_in_what_it_remembers(name
 
 
 def sharing(name, other, layer, use=None):
-    """Shared, in which `name` and `other` have a layer of 4 to 4 in common."""
+    """A Shared model in which `name` and `other` have a layer of 4 to 4 in common."""
     first, last = Network((4,), layer, Dense(4, 1)), Network((4,), use or layer, Dense(4, 1))
     if other == "still":
         last = Network((4,), use or layer)
@@ -405,19 +405,19 @@ def test_a_layer_of_networks_that_different_players_move_is_refused(name, other,
 
 
 @pytest.mark.parametrize(("name", "other"), [("body", "head"), ("head", "critic")])
-def test_a_layer_without_arrays_may_stand_anywhere(name, other):
+def test_a_layer_without_arrays_may_be_shared_by_any_networks(name, other):
     assert sharing(name, other, Tanh()).players == Shared.players
 
 
 def test_a_layer_of_networks_of_the_same_player_is_trained_once():
-    both = Dense(3, 3)
-    encoder = Network((3,), both, Tanh(), Dense(3, 6))
-    decoder = Network((3,), Dense(3, 3), Tanh(), both)
+    shared_layer = Dense(3, 3)
+    encoder = Network((3,), shared_layer, Tanh(), Dense(3, 6))
+    decoder = Network((3,), Dense(3, 3), Tanh(), shared_layer)
     model = sg.models.VAE(encoder, decoder, "mse", dtype="float64", rng=0)
     assert model.views.encoder[0] is model.views.decoder[2]
     assert model.parameter_count() == 12 + 24 + 12
     before = model.views.encoder[0].w.copy()
     sg.fit(model, data(), epochs=1, seed=0)
     assert (model.views.decoder[2].w != before).all()
-    tied = Network((3,), Dense(3, 3), Tanh(), Tied(both))
+    tied = Network((3,), Dense(3, 3), Tanh(), Tied(shared_layer))
     assert sg.models.VAE(encoder, tied, "mse", rng=0).parameter_count() == 12 + 24 + 12 + 3

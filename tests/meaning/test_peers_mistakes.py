@@ -1,4 +1,4 @@
-"""Mistakes that respected libraries have made, each made here again, and the test that sees it.
+"""Mistakes of respected libraries, each repeated here as a mutant, and the test that finds it.
 
 A mutant is the library with one such mistake patched in. The test that is named beside it passes as
 long as nothing is patched, and fails under the mutant. Several of these mistakes have a value and a
@@ -36,9 +36,9 @@ def caches_flushed_before_backward(patch):
 
     def _generator(self, turn, z):
         generator = turn.network("generator", settle=True)
-        made, layers = generator.forward(z), generator.network.layers
+        fakes, layers = generator.forward(z), generator.network.layers
         caches = list(range(len(layers)))  # a note for each layer, from forward
-        fake = turn.forward("discriminator", made, on="judged")
+        fake = turn.forward("discriminator", fakes, on="judged")
         d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)
         if turn.wants_gradient:
             dy = turn.backward("discriminator", d.fake[:, None], on="judged")
@@ -75,12 +75,12 @@ def both_signs_flipped(patch):
 
 
 def caches_of_fake_used_for_real(patch):
-    """A from-scratch GAN: one set of notes, written by the real pass and again by the fake one."""
+    """A from-scratch GAN: the real pass and the fake pass write to the same caches."""
 
     def _discriminator(self, turn, z):
-        made = turn.forward("generator", z)
+        fakes = turn.forward("generator", z)
         real = turn.forward("discriminator", turn.batch, on="only", settle=True)[:, 0].copy()
-        fake = turn.forward("discriminator", made, on="only", settle=True)[:, 0].copy()
+        fake = turn.forward("discriminator", fakes, on="only", settle=True)[:, 0].copy()
         d = discriminator_turn(self.loss, real, fake, 1 / turn.size)
         if turn.wants_gradient:
             for dy in (d.real, d.fake):
@@ -145,11 +145,11 @@ PENALTY = (
 
 
 def of(kind):
-    """What the test of a model's gradients is given."""
+    """The arguments of the test of a model's gradients."""
     return {"kind": kind, "training": True, "seed": 0}
 
 
-# mutant: the test that kills it, and what that test is given
+# mutant: the test that kills it, and the arguments of that test
 MUTANTS = {
     caches_flushed_before_backward: (
         "meaning/test_wgan_gp.py::"
@@ -173,7 +173,7 @@ MUTANTS = {
         lambda: {"mixture": toys.RING, "modes": 8},
     ),
 }
-# mutant: a good test that it passes all the same
+# mutant: a good test that does not find it
 UNSEEN = {
     exp_of_log_var_as_standard_deviation: (CHECKED, of("gaussian")),
     one_norm_over_the_batch: (CHECKED, of("gradient_penalty")),
@@ -183,16 +183,16 @@ UNSEEN = {
 
 @cache
 def module(path):
-    """A file of tests, loaded beside what pytest has of it."""
+    """A file of tests, loaded apart from the module that pytest has loaded."""
     spec = importlib.util.spec_from_file_location(f"named_{Path(path).stem}", TESTS / path)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
 
 
-def run(test, given):
+def run(test, arguments):
     path, name = test.split("::")
-    getattr(module(path), name)(**given)
+    getattr(module(path), name)(**arguments)
 
 
 def by_name(table):
@@ -201,21 +201,21 @@ def by_name(table):
 
 @by_name(MUTANTS)
 def test_the_named_test_kills_the_mutant_and_passes_without_it(mutant, monkeypatch):
-    test, given = MUTANTS[mutant]
-    run(test, given())
+    test, arguments = MUTANTS[mutant]
+    run(test, arguments())
     with monkeypatch.context() as patch:
         mutant(patch)
         with pytest.raises(AssertionError):
-            run(test, given())
-    run(test, given())  # and nothing of the mutant is left
+            run(test, arguments())
+    run(test, arguments())  # and nothing of the mutant is left
 
 
 @by_name(UNSEEN)
 def test_a_gradient_check_alone_does_not_see_the_mutant(mutant, monkeypatch):
-    test, given = UNSEEN[mutant]
+    test, arguments = UNSEEN[mutant]
     with monkeypatch.context() as patch:
         mutant(patch)
-        run(test, given)
+        run(test, arguments)
 
 
 def test_the_penalty_over_a_batch_is_what_was_measured(monkeypatch):

@@ -28,7 +28,7 @@ def gan(dtype):
 
 
 def parameters(model, names):
-    """Of these networks, by their layers alone."""
+    """The number of parameters of these networks, counted layer by layer."""
     return sum(
         math.prod(shape)
         for name in names
@@ -38,9 +38,9 @@ def parameters(model, names):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("made", [vae, gan])
-def test_a_model_has_its_parameters_and_less_than_a_line_of_zeros_for_each_network(made, dtype):
-    model = made(dtype)
+@pytest.mark.parametrize("build", [vae, gan])
+def test_a_model_has_its_parameters_and_less_than_a_line_of_zeros_for_each_network(build, dtype):
+    model = build(dtype)
     count = parameters(model, model.networks)
     assert model.parameter_count() == count
     zeros = model.vector.size - count
@@ -51,11 +51,11 @@ def test_a_model_has_its_parameters_and_less_than_a_line_of_zeros_for_each_netwo
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("optimizer", "moments"), [(SGD(), 0), (Momentum(), 1), (Adam(), 2)])
-@pytest.mark.parametrize("made", [vae, gan])
+@pytest.mark.parametrize("build", [vae, gan])
 def test_a_player_has_a_gradient_and_moments_of_what_it_moves_alone(
-    made, optimizer, moments, dtype
+    build, optimizer, moments, dtype
 ):
-    model = made(dtype)
+    model = build(dtype)
     trainer = Trainer(model, dict.fromkeys(model.players, optimizer))
     for player, names in model.players.items():
         size = parameters(model, names)
@@ -68,12 +68,12 @@ def test_a_player_has_a_gradient_and_moments_of_what_it_moves_alone(
         assert [x.size for x in arrays if x is not theta] == [theta.size] * moments
 
 
-@pytest.mark.parametrize("made", [vae, gan])
-def test_training_takes_a_gradient_two_moments_and_a_copy_to_go_back_to(made):
+@pytest.mark.parametrize("build", [vae, gan])
+def test_training_takes_a_gradient_two_moments_and_a_copy_to_go_back_to(build):
     """Whatever the players, each parameter is moved once: 4 numbers beside the vector's own."""
     tracemalloc.start()
     try:
-        model = made("float64")
+        model = build("float64")
         of_model = tracemalloc.get_traced_memory()[0]
         trainer = Trainer(model, dict.fromkeys(model.players, Adam()))
         outcome = Outcome(trainer)
@@ -86,7 +86,7 @@ def test_training_takes_a_gradient_two_moments_and_a_copy_to_go_back_to(made):
     assert trainer.model_steps == outcome.good_steps == 0
 
 
-def test_an_average_takes_one_number_more_for_each_and_those_of_the_state():
+def test_an_average_takes_a_number_for_each_parameter_and_each_number_of_the_state():
     model = vae("float32")
     trainer = Trainer(model, {"vae": Adam()}, sg.optim.MovingAverage(0.9))
     sizes = {

@@ -1,4 +1,4 @@
-"""What a pass is told and what it leaves behind: running statistics, evaluation, and labels."""
+"""Running statistics, evaluation, and labels: what a pass reads and what it leaves behind."""
 
 import io
 
@@ -17,7 +17,7 @@ WITH_LABELS = ["VAE with labels", "penalised GAN with labels"]
 
 
 class Counter(Layer):
-    """Passes x on; its state counts the passes that were settled."""
+    """y = x; its state counts the passes that were settled."""
 
     def state(self):
         return {"settled": ((1,), 0.0)}
@@ -66,45 +66,45 @@ def test_running_statistics_are_those_of_the_players_own_turn(player):
         assert (state == before[name]).all() == (name != player)
 
 
-def test_running_statistics_are_the_mean_and_the_variance_of_what_the_layer_was_given():
-    """By hand, for one layer of batch norm on the data themselves, seen as real and as fake."""
+def test_running_statistics_are_the_mean_and_the_variance_of_the_layers_input():
+    """By hand, for a batch norm of the data themselves, real and fake."""
     generator = Network((2,), Dense(2, 3))
     discriminator = Network((3,), BatchNorm(3, keep=0.75), Dense(3, 1))
     gan = sg.models.GAN(generator, discriminator, dtype="float64", rng=0)
     gan.turns = lambda step: ("discriminator",)
     x = np.random.default_rng(0).standard_normal((8, 3)) * 2 + 1
-    made = gan.decode(np.random.default_rng(NOISE).standard_normal((8, 2)))
+    fakes = gan.decode(np.random.default_rng(NOISE).standard_normal((8, 2)))
     Trainer(gan, dict.fromkeys(gan.players, Adam(1e-3))).step(x, NOISE)
     state = gan.views.discriminator[0]
     mean, var = np.zeros(3), np.ones(3)
-    for batch in (x, made):
+    for batch in (x, fakes):
         mean, var = (0.75 * a + 0.25 * b for a, b in ((mean, batch.mean(0)), (var, batch.var(0))))
     np.testing.assert_allclose(state.mean, mean, rtol=1e-12)
     np.testing.assert_allclose(state.var, var, rtol=1e-12)
 
 
 def everything(model, x, labels):
-    """What every public method of the model gives for these."""
-    given = {"labels": labels}
+    """The results of every public method of the model."""
+    keywords = {"labels": labels}
     z = np.random.default_rng(0).standard_normal((len(x), LATENT))
     found = {
-        "sample": model.sample(len(x), rng=0, **given),
-        "decode": model.decode(z, **given),
+        "sample": model.sample(len(x), rng=0, **keywords),
+        "decode": model.decode(z, **keywords),
     }
     if isinstance(model, sg.models.GAN):
-        return found | {"score": model.score(x, **given)}
+        return found | {"score": model.score(x, **keywords)}
     return found | {
-        "sample with noise": model.sample(len(x), rng=0, noise=True, **given),
-        "encode": model.encode(x, **given),
-        "posterior": model.posterior(x, **given).log_var,
-        "reconstruct": model.reconstruct(x, **given),
-        "elbo": model.elbo(x, rng=0, **given),
+        "sample with noise": model.sample(len(x), rng=0, noise=True, **keywords),
+        "encode": model.encode(x, **keywords),
+        "posterior": model.posterior(x, **keywords).log_var,
+        "reconstruct": model.reconstruct(x, **keywords),
+        "elbo": model.elbo(x, rng=0, **keywords),
     }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_evaluation_changes_nothing_and_is_the_same_whatever_the_batch(kind):
-    """An example's result does not depend on its company: neither batches nor masks are in it."""
+def test_evaluation_changes_nothing_and_does_not_depend_on_the_batch(kind):
+    """The result of an example depends neither on the rest of the batch nor on masks."""
     whole = Whole(kind, 6, 0)
     model, x, labels = whole.model, whole.x, whole.labels
     before = model.block.snapshot()
@@ -152,7 +152,7 @@ def test_labels_reach_both_networks(kind):
 
 @pytest.mark.parametrize("kind", WITH_LABELS)
 def test_each_of_many_examples_has_its_own_label(kind):
-    """More than are handled at once."""
+    """More examples than a chunk has."""
     whole = Whole(kind, 6, 0)
     z = np.random.default_rng(0).standard_normal((2_500, LATENT))
     labels = np.arange(2_500) % N_LABELS
@@ -164,9 +164,9 @@ def test_each_of_many_examples_has_its_own_label(kind):
 
 
 @pytest.mark.parametrize("kind", WITH_LABELS)
-def test_the_rows_of_labels_that_are_in_no_batch_learn_nothing(kind):
+def test_the_rows_of_labels_that_no_batch_has_learn_nothing(kind):
     whole = Whole(kind, 4, 0)
-    whole.given["labels"] = np.array([0, 2, 2, 0])
+    whole.keywords["labels"] = np.array([0, 2, 2, 0])
     layout = whole.model.block.layout
     for player, names in whole.model.players.items():
         gradient = whole.model.gradient(player)
@@ -217,7 +217,7 @@ def test_labels_that_are_missing_or_do_not_fit_are_refused_by_name(
 
 
 @pytest.mark.parametrize(("recipe", "call"), CALLS)
-def test_labels_that_nobody_joins_are_refused(recipe, call):
+def test_labels_without_a_layer_to_join_them_are_refused(recipe, call):
     model = recipe((2,), latent=2, hidden=(4,), rng=0)
     with pytest.raises(errors.OptionError, match="leave labels out, or build it with n_labels"):
         call(model, [0, 1, 2, 3])
@@ -230,7 +230,7 @@ def test_every_recipe_takes_labels_and_they_matter_and_survive_a_file(recipe, sh
     # an AAE's codes, and an ACGAN's classes, are of what x alone says
     unlabelled = {"AAE": ("encoder",), "ACGAN": ("discriminator",)}.get(model.kind, ())
     for name, network in model.networks.items():
-        joins = "JoinLabels(3 labels, width 16)" in str([str(one) for one in network.layers])
+        joins = "JoinLabels(3 labels, width 16)" in str([str(layer) for layer in network.layers])
         assert joins == (name not in unlabelled), name
     zeros, ones = (model.sample(5, rng=0, labels=np.full(5, label)) for label in (0, 1))
     assert zeros.shape == (5, *shape)

@@ -1,4 +1,4 @@
-"""A small model of every kind, with all that its objective is given; for tests of whole steps.
+"""A small model of every kind, with all arguments of its objective, for tests of whole steps.
 
 In float64, with drawn parameters and state, none at its initial value, and smooth: what has a kink
 is drawn again until it is far enough from it for differences to be right.
@@ -83,17 +83,17 @@ def tied_vae() -> sg.models.VAE:
 
 
 def twice_vae() -> sg.models.VAE:
-    """One layer stands twice in the encoder and once in the decoder."""
+    """A layer is used twice in the encoder and once in the decoder."""
     twice = Dense(3, 3)
     encoder = Network((3,), twice, Tanh(), Network((3,), twice, Tanh()), Dense(3, 4))
     return vae(encoder, Network((2,), Dense(2, 3), Tanh(), twice))
 
 
 def twice_gan() -> sg.models.GAN:
-    """Each network has a layer that stands in it twice; the discriminator's is penalised."""
-    made, judged = Dense(3, 3), Dense(3, 3)
-    generator = Network((2,), Dense(2, 3), Tanh(), made, Tanh(), made)
-    discriminator = Network((3,), judged, Tanh(), judged, Tanh(), Dense(3, 1))
+    """Each network uses a layer twice; the discriminator is penalised."""
+    maker, judge = Dense(3, 3), Dense(3, 3)
+    generator = Network((2,), Dense(2, 3), Tanh(), maker, Tanh(), maker)
+    discriminator = Network((3,), judge, Tanh(), judge, Tanh(), Dense(3, 1))
     return gan("least_squares", generator, discriminator, penalty=R1(2.0))
 
 
@@ -111,7 +111,7 @@ def classes(rng: np.random.Generator, n: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Kind:
-    """How to build a model, and to draw its data; whether it wants labels, and which step it is."""
+    """How to build a model and draw its data, whether it has labels, and the number of the step."""
 
     build: Callable[[], sg.models.Model]
     data: Callable[[np.random.Generator, int], np.ndarray] = reals
@@ -215,14 +215,14 @@ def owned(model: sg.models.Model, player: str) -> list[np.ndarray]:
 
 
 class Whole:
-    """A model of that kind, drawn, with a batch of n examples and what else it is given."""
+    """A model of that kind, its parameters drawn, and the arguments of its objective."""
 
     def __init__(self, kind: str, n: int, seed: int, training: bool = True) -> None:
-        made, rng = KINDS[kind], np.random.default_rng(seed)
-        self.model = made.build()
-        self.x = made.data(rng, n)
-        self.labels = rng.permutation(n) % N_LABELS if made.labels else None
-        self.given = {"training": training, "step": made.step, "labels": self.labels}
+        chosen, rng = KINDS[kind], np.random.default_rng(seed)
+        self.model = chosen.build()
+        self.x = chosen.data(rng, n)
+        self.labels = rng.permutation(n) % N_LABELS if chosen.labels else None
+        self.keywords = {"training": training, "step": chosen.step, "labels": self.labels}
         while True:
             for entry, array in self.model.block.arrays():
                 if entry.trained:
@@ -232,10 +232,10 @@ class Whole:
                 return
 
     def objective(self, player, gradient=None, noise=NOISE, **changed) -> float:
-        return self.model.objective(player, self.x, noise, gradient, **(self.given | changed))
+        return self.model.objective(player, self.x, noise, gradient, **(self.keywords | changed))
 
-    def made(self) -> np.ndarray:
-        """What the generator makes of the frozen noise, in evaluation."""
+    def fakes(self) -> np.ndarray:
+        """The generator's examples for the frozen noise, in evaluation."""
         z = np.random.default_rng(NOISE).standard_normal((len(self.x), LATENT))
         return self.model.decode(z, self.labels)
 
@@ -253,13 +253,13 @@ class Whole:
         return slopes
 
     def points(self) -> np.ndarray:
-        """Where the slope is to be judged: at x, or at e x + (1 - e) G(z), e drawn after z."""
+        """Where the penalty takes the slope: at x, or at e x + (1 - e) G(z), e drawn after z."""
         if not isinstance(self.model.penalty, GradientPenalty):
             return self.x
         rng = np.random.default_rng(NOISE)
         rng.standard_normal((len(self.x), LATENT))
         e = rng.random(len(self.x))[:, None]
-        return e * self.x + (1 - e) * self.made()
+        return e * self.x + (1 - e) * self.fakes()
 
     def is_far_from_kinks(self) -> bool:
         """Whether differences see a smooth function; sets free_bits between two latents' KL."""
@@ -272,7 +272,7 @@ class Whole:
         if isinstance(model, sg.models.VAE):
             return True
         if model.loss.name == "hinge":
-            r, f = model.score(self.x), model.score(self.made())
+            r, f = model.score(self.x), model.score(self.fakes())
             return min(np.abs(r - 1).min(), np.abs(f + 1).min()) > 0.05
         if isinstance(model.penalty, GradientPenalty):
             return np.linalg.norm(self.slopes(self.points()), axis=1).min() > 0.2

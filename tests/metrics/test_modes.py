@@ -1,4 +1,4 @@
-"""Coverage of modes on samples whose coverage is known."""
+"""Coverage of modes, on samples of known coverage."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_points_between_modes_are_not_good():
     assert coverage(x, RING) == (2, 8, 3 / 5)
 
 
-def test_a_chunk_at_a_time_gives_what_all_at_once_gives(monkeypatch):
+def test_the_coverage_does_not_depend_on_the_size_of_chunks(monkeypatch):
     x = np.concatenate([RING.means, np.zeros((12, 2))])
     monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", 3)
     assert coverage(x, RING) == (8, 8, 8 / 20)

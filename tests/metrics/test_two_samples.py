@@ -1,4 +1,4 @@
-"""The energy distance and its test, on samples that are known to be of one distribution or not."""
+"""The energy distance and its test, on samples of the same distribution and of different ones."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_the_distance_is_that_of_three_means_over_all_pairs():
     x, y = normal(0, 5, 3), 2 * normal(1, 7, 3)
 
     def mean_distance(a, b):
-        return np.mean([np.linalg.norm(one - other) for one in a for other in b])
+        return np.mean([np.linalg.norm(x - y) for x in a for y in b])
 
     by_pairs = 2 * mean_distance(x, y) - mean_distance(x, x) - mean_distance(y, y)
     assert energy_distance(x, y) == pytest.approx(by_pairs, rel=1e-12)
@@ -23,7 +23,7 @@ def test_the_distance_is_that_of_three_means_over_all_pairs():
     assert energy_distance(x, x[::-1]) == pytest.approx(0, abs=1e-12)
 
 
-def test_the_distance_of_two_points_is_twice_the_way_between_them():
+def test_the_energy_distance_of_two_points_is_twice_their_distance():
     # 2 |0 - 3| - 0 - 0
     assert energy_distance(np.zeros((2, 1, 1)), np.full((3, 1, 1), 3.0)) == pytest.approx(6)
 
@@ -37,7 +37,7 @@ def test_the_distance_of_two_normals_is_the_published_integral():
     assert found == pytest.approx(2 * across - 2 * within, abs=0.08)
 
 
-def test_one_distribution_is_rejected_no_oftener_than_the_level_says():
+def test_samples_of_one_distribution_are_rejected_no_more_often_than_the_level():
     ps = np.array(
         [same_distribution(normal(i, 30), normal(1_000 + i, 40), 99, i) for i in range(200)]
     )

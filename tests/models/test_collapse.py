@@ -1,4 +1,4 @@
-"""A model that learnt to do nothing is told of, and one that learnt something is not."""
+"""A model that has collapsed is reported, and a model that has learnt something is not."""
 
 import tracemalloc
 from typing import ClassVar
@@ -16,7 +16,7 @@ from scratchgen.nn import Dense, Network
 
 @family
 class Critic(Model):
-    """It scores examples, and makes none."""
+    """A model that scores examples, and generates none."""
 
     kind: ClassVar[str] = "Critic"
     players: ClassVar = {"critic": ("critic",)}
@@ -47,13 +47,13 @@ def trained(model, x, epochs=3, **settings):
 
 
 def test_a_latent_is_active_where_the_variance_of_its_mean_is_above_a_hundredth():
-    """Means of -a and a, as often, have the variance a^2."""
+    """Means of -a and a, equally often, have the variance a^2."""
     signs = np.tile([[-1.0], [1.0]], (50, 1))
     mu = signs * [0.0, 0.09, 0.11, 3.0] + [7.0, 0, 0, 0]
     assert active_latents(mu).tolist() == [False, False, True, True]
 
 
-def test_what_are_no_means_is_refused():
+def test_anything_but_means_is_refused():
     for bad, error in (
         (np.zeros(3), errors.ShapeError),
         (np.zeros((2, 2, 2)), errors.ShapeError),
@@ -65,9 +65,7 @@ def test_what_are_no_means_is_refused():
 
 
 @pytest.mark.parametrize("shape", ["pictures", "points"])
-def test_a_beta_that_leaves_no_latent_is_told_and_the_lower_one_that_is_advised_mends_it(
-    shape, request
-):
+def test_a_beta_without_active_latents_is_reported_and_the_advised_lower_beta_helps(shape, request):
     x = request.getfixturevalue(shape)
     settings = {"latent": 2, "hidden": (16,), "rng": 0}
     how = {"epochs": 20, "optimizer": sg.optim.Adam(5e-3)}
@@ -82,13 +80,13 @@ def test_a_beta_that_leaves_no_latent_is_told_and_the_lower_one_that_is_advised_
 
 
 def gan(points, **settings):
-    """A linear GAN, trained a little, whose generator then makes the origin, whatever z is."""
+    """A linear GAN, trained a little, whose generator then returns the origin for every z."""
     model = trained(sg.models.gan((2,), latent=2, hidden=(), rng=0, **settings), points, 1)
     model.vector[:] = 0
     return model
 
 
-def test_a_generator_that_makes_one_point_is_told(points):
+def test_a_generator_of_a_single_point_is_reported(points):
     model = gan(points)
     (text,) = collapse(model, points, rng=0)
     assert text.startswith("the generator has collapsed: its samples spread 0 times")
@@ -116,7 +114,7 @@ def test_a_discriminator_that_is_sure_has_won_but_not_in_a_game_without_a_least_
     assert len(won) == len(found) == (loss != "wasserstein")
 
 
-def test_a_discriminator_that_wins_does_not_with_the_penalty_that_is_advised(pictures):
+def test_the_advised_penalty_keeps_a_discriminator_from_winning(pictures):
     settings = {"latent": 2, "hidden": (16,), "discriminator_steps": 4, "instance_noise": 0}
     found = []
     for penalty in (None, "r1"):
@@ -135,12 +133,12 @@ def test_trainings_that_go_well_raise_no_alarm(pictures, points):
                 continue  # beta = 4 is too much for a variance that is learnt
             optimizer = None if "gan" in name else sg.optim.Adam(5e-3)
             model = small_model(name, x.shape[1:], **few)
-            of = labels_of(model, len(x))
-            trained(model, x, 20, batch_size=50, optimizer=optimizer, **of)
-            assert collapse(model, x, rng=0, **of) == [], name
+            labels = labels_of(model, len(x))
+            trained(model, x, 20, batch_size=50, optimizer=optimizer, **labels)
+            assert collapse(model, x, rng=0, **labels) == [], name
 
 
-def test_nothing_is_said_where_nothing_can_be_known(points):
+def test_nothing_is_reported_where_nothing_can_be_known(points):
     model = sg.models.vae((2,), latent=2, hidden=(8,), beta=200.0, rng=0)
     assert collapse(model, points) == []  # not trained yet
     trained(model, points, 60)
@@ -151,7 +149,7 @@ def test_nothing_is_said_where_nothing_can_be_known(points):
     assert collapse(model, points) == []
 
 
-def test_a_model_that_joins_labels_is_asked_with_them(points):
+def test_a_model_that_joins_labels_is_judged_with_them(points):
     labels = np.arange(300) % 3
     for recipe in (sg.models.vae, sg.models.gan):
         model = recipe((2,), latent=2, hidden=(8,), n_labels=3, rng=0)
@@ -162,7 +160,7 @@ def test_a_model_that_joins_labels_is_asked_with_them(points):
             collapse(model, points)
 
 
-def test_of_many_examples_some_are_looked_at_in_memory_that_does_not_grow(points):
+def test_some_of_many_examples_are_used_in_memory_that_does_not_grow(points):
     settings = {"latent": 2, "hidden": (8,), "n_labels": 3, "rng": 0}
     many, labels = np.tile(points, (100, 1)), np.arange(30_000) % 3
     scaler = sg.data.Scaler.standard(points)
@@ -178,7 +176,7 @@ def test_of_many_examples_some_are_looked_at_in_memory_that_does_not_grow(points
         assert peaks[1] - peaks[0] < 8 * 27_000 + 100_000  # labels as they are checked
 
 
-def test_a_model_that_scores_and_plays_no_game_is_asked_for_no_samples(points):
+def test_a_model_that_scores_but_plays_no_game_needs_no_samples(points):
     model = trained(Critic(Network((2,), Dense(2, 1)), rng=0), points)
     assert model.score(points).shape == (len(points),)
     assert collapse(model, points) == []

@@ -1,4 +1,4 @@
-"""The prepared decoder: the same examples as `decode`, whoever calls it, and whatever they keep."""
+"""The prepared decoder returns the same examples as `decode`, from any thread."""
 
 import asyncio
 import copy
@@ -29,7 +29,7 @@ def models():
 
 @pytest.mark.parametrize("model", list(models()), ids=str)
 @pytest.mark.parametrize("batch", [1, 5])
-def test_it_decodes_as_decode_does_and_what_it_gave_stays_as_it_was(model, batch):
+def test_it_decodes_as_decode_does_and_earlier_results_stay_unchanged(model, batch):
     decode, rng = model.prepared_decoder(batch=batch), np.random.default_rng(0)
     latents = rng.standard_normal((3, batch, 3))
     kept = [decode(z) for z in latents]
@@ -39,7 +39,7 @@ def test_it_decodes_as_decode_does_and_what_it_gave_stays_as_it_was(model, batch
 
 
 @pytest.mark.parametrize("model", list(models()), ids=str)
-def test_it_writes_into_the_array_it_is_given(model):
+def test_it_writes_into_the_array_that_is_passed_as_out(model):
     decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
     out = np.full((1, *model.shape), 7, np.float32)
     assert decode(z, out=out) is out
@@ -53,7 +53,7 @@ def test_an_array_that_does_not_fit_is_refused_with_the_one_that_does(out):
         decode(np.ones((1, 3)), out=out)
 
 
-def test_it_joins_labels_and_asks_for_them():
+def test_it_joins_labels_and_requires_them():
     model = sg.models.vae((2,), latent=3, hidden=(8,), n_labels=4, rng=0)
     decode, z = model.prepared_decoder(batch=2), np.ones((2, 3), np.float32)
     for labels in ([0, 3], [1, 1]):
@@ -79,14 +79,14 @@ def test_it_runs_no_python_of_the_layers(model, way, monkeypatch):
     monkeypatch.setattr("scratchgen.inference.evaluation.why_not", lambda: "")
     with way():
         decode, z = model.prepared_decoder(), np.ones((1, 3), np.float32)
-        wanted = decode(z)
+        expected = decode(z)
         monkeypatch.setattr(nn.Dense, "forward", lambda *_: pytest.fail("a layer is called"))
-        np.testing.assert_array_equal(decode(z), wanted)
+        np.testing.assert_array_equal(decode(z), expected)
 
 
 @needs_numba
-def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
-    """A product of 256 rows, or of transposed weights, copies what it reads into such memory."""
+def test_decoders_prepared_in_one_thread_work_in_others_with_separate_memory():
+    """Products of 256 rows, or of transposed weights, copy operands into a buffer of the thread."""
     first = nn.Dense(64, 32)
     encoder = nn.Network((64,), first, nn.Dense(32, 64))
     decoder = nn.Network((32,), nn.Dense(32, 32), nn.ReLU(), nn.Tied(first))
@@ -94,16 +94,16 @@ def test_decoders_made_in_one_thread_work_in_others_with_memory_of_their_own():
     latents = np.random.default_rng(0).standard_normal((2, 256, 32)).astype(np.float32)
     with by_loops():
         decoders = [model.prepared_decoder(256) for _ in latents]
-        wanted = [decode(z).copy() for decode, z in zip(decoders, latents, strict=True)]
+        expected = [decode(z).copy() for decode, z in zip(decoders, latents, strict=True)]
     wrong = []
 
-    def work(decode, z, wanted):
+    def work(decode, z, expected):
         for _ in range(300):
-            if not np.array_equal(decode(z), wanted):
+            if not np.array_equal(decode(z), expected):
                 wrong.append(z)
 
-    given = zip(decoders, latents, wanted, strict=True)
-    threads = [threading.Thread(target=work, args=one) for one in given]
+    cases = zip(decoders, latents, expected, strict=True)
+    threads = [threading.Thread(target=work, args=case) for case in cases]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -136,14 +136,14 @@ def test_a_wrong_call_is_explained(z, error, words):
         sg.models.gan((2,), latent=3, hidden=(8,), rng=0).prepared_decoder()(z)
 
 
-def test_a_batch_of_none_is_refused():
+def test_a_batch_of_0_is_refused():
     with pytest.raises(OptionError, match="batch=0"):
         sg.models.gan((2,), latent=3, hidden=(8,), rng=0).prepared_decoder(batch=0)
 
 
 @pytest.fixture
 def impatient_threads():
-    """They take turns after a microsecond each, where they would after 5,000."""
+    """Threads take turns after 1 microsecond, instead of 5,000."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -152,20 +152,20 @@ def impatient_threads():
 
 @pytest.mark.usefixtures("impatient_threads")
 @pytest.mark.parametrize("n_labels", [0, 4])
-def test_threads_that_share_a_decoder_get_what_each_asked_for(n_labels):
+def test_threads_that_share_a_decoder_get_their_own_results(n_labels):
     model = sg.models.vae((28, 28, 1), latent=3, hidden=(8,), n_labels=n_labels, rng=0)
     decode, latents = model.prepared_decoder(), np.random.default_rng(0).standard_normal((4, 1, 3))
-    told = [[k] if n_labels else None for k in range(4)]
-    wanted = [model.decode(z, k) for z, k in zip(latents, told, strict=True)]
+    labels_of_each = [[k] if n_labels else None for k in range(4)]
+    expected = [model.decode(z, k) for z, k in zip(latents, labels_of_each, strict=True)]
     wrong = []
 
-    def work(z, labels, wanted):
+    def work(z, labels, expected):
         for _ in range(100):
-            if not np.allclose(decode(z, labels), wanted, atol=1e-6):
+            if not np.allclose(decode(z, labels), expected, atol=1e-6):
                 wrong.append(z)
 
-    given = zip(latents, told, wanted, strict=True)
-    threads = [threading.Thread(target=work, args=one) for one in given]
+    cases = zip(latents, labels_of_each, expected, strict=True)
+    threads = [threading.Thread(target=work, args=case) for case in cases]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -174,7 +174,7 @@ def test_threads_that_share_a_decoder_get_what_each_asked_for(n_labels):
 
 
 @pytest.mark.parametrize("in_a_thread", [False, True])
-def test_coroutines_that_share_a_decoder_keep_what_each_was_given(in_a_thread):
+def test_coroutines_that_share_a_decoder_keep_their_own_results(in_a_thread):
     model = sg.models.vae((2,), latent=3, hidden=(8,), rng=0)
     decode, latents = model.prepared_decoder(), np.random.default_rng(0).standard_normal((20, 1, 3))
 
@@ -210,7 +210,7 @@ def test_threads_with_a_decoder_each_do_not_disturb_each_other():
 
 
 @pytest.mark.parametrize("replay", ["0", "1"])
-def test_who_switches_replays_off_may_keep_the_arrays_of_a_pass(replay, monkeypatch):
+def test_with_replays_off_the_arrays_of_a_pass_may_be_kept(replay, monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_REPLAY", replay)
     model, kept, forward = (
         sg.models.vae((28, 28, 1), latent=3, hidden=(8,), rng=0),
@@ -218,8 +218,8 @@ def test_who_switches_replays_off_may_keep_the_arrays_of_a_pass(replay, monkeypa
         nn.Dense.forward,
     )
 
-    def keeping(*given):
-        y = forward(*given)
+    def keeping(*arguments):
+        y = forward(*arguments)
         kept.append((y, y.copy()))
         return y
 

@@ -1,4 +1,4 @@
-"""The IWAE from outside: what it refuses, its recipe, files and words, its training, its check."""
+"""The IWAE as users see it: errors, recipe, files, texts, training and gradient check."""
 
 import warnings
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def small(**settings):
 
 @dataclass(frozen=True, eq=False)
 class Silent(Layer):
-    """A layer that does not say whether it mixes examples."""
+    """A layer that does not declare whether it mixes examples."""
 
     def forward(self, p, x, tape):
         return x
@@ -46,7 +46,7 @@ class Sure(Silent):
 
 
 @pytest.mark.parametrize("layer", [BatchNorm(4), Residual(BatchNorm(4)), Silent()])
-def test_a_decoder_that_may_mix_examples_is_refused_with_the_reason_unless_in_total(layer):
+def test_a_decoder_that_may_mix_examples_is_refused_unless_the_gradient_is_total(layer):
     with pytest.raises(OptionError) as problem:
         IWAE(encoder(), decoder(layer), "mse", doubly_reparameterised=True)
     for words in ("mixes examples", "depends on that draw alone", "doubly_reparameterised=False"):
@@ -72,7 +72,7 @@ def test_settings_that_mean_nothing_are_refused_by_name(setting, value):
         small(**{setting: value})
 
 
-def test_the_recipe_passes_on_what_it_is_given():
+def test_the_recipe_passes_its_settings_on():
     model = iwae((2,), latent=3, hidden=(5,), draws=7, doubly_reparameterised=False, rng=0)
     assert (model.draws, model.doubly_reparameterised, model.latent) == (7, False, 3)
     assert iwae((2,), rng=0).doubly_reparameterised
@@ -80,7 +80,7 @@ def test_the_recipe_passes_on_what_it_is_given():
     assert iwae((4, 4, 1), n_labels=3, rng=0).n_labels == 3
 
 
-def test_a_file_holds_both_settings_and_gives_the_model_again(tmp_path):
+def test_a_file_keeps_both_settings_and_builds_the_model_again(tmp_path):
     for draws, doubly in ((1, True), (9, False)):
         model = small(draws=draws, doubly_reparameterised=doubly)
         sg.save(model, tmp_path / "model.npz")
@@ -90,7 +90,7 @@ def test_a_file_holds_both_settings_and_gives_the_model_again(tmp_path):
         assert np.array_equal(again.vector, model.vector)
 
 
-def test_its_words_name_the_draws_and_which_gradient_the_encoder_gets():
+def test_its_text_names_the_draws_and_the_gradient_of_the_encoder():
     assert "draws 3" in str(small())
     assert "doubly reparameterised False" in str(small(doubly_reparameterised=False))
     lines = small(draws=4).objective_text("iwae")
@@ -120,7 +120,7 @@ def test_training_lowers_the_loss_which_stays_below_reconstruction_plus_kl(doubl
 
 
 @either
-def test_replayed_steps_leave_what_run_ones_leave(doubly):
+def test_replayed_steps_leave_the_same_numbers_as_run_steps(doubly):
     labels, left = np.arange(40) % 3, []
     for replay in (False, True):
         settings = {"latent": 2, "hidden": (5,), "draws": 3, "n_labels": 3, "rng": 0}
@@ -141,7 +141,10 @@ def test_the_bound_with_its_draws_is_what_it_trains():
 
 def surrogates_in(report):
     return [
-        one.text for case in report.cases for one in case.findings if one.contract == "surrogate"
+        finding.text
+        for case in report.cases
+        for finding in case.findings
+        if finding.contract == "surrogate"
     ]
 
 
@@ -151,18 +154,18 @@ def test_the_checker_passes_it_against_its_surrogate_and_says_so():
     assert "surrogate" in text
 
 
-def test_a_gradient_in_total_is_checked_against_the_number_itself():
+def test_a_total_gradient_is_checked_against_the_number_itself():
     report = sg.assert_gradients(small(doubly_reparameterised=False), (3, 3), strict=True)
     assert not surrogates_in(report)
 
 
-def test_the_checker_finds_a_gradient_in_total_where_a_doubly_reparameterised_one_is_claimed(
+def test_the_checker_finds_a_total_gradient_that_claims_to_be_doubly_reparameterised(
     monkeypatch,
 ):
     monkeypatch.setattr(
         importance_draws, "draws_path_backward", importance_draws.draws_and_log_ratio_backward
     )
     report = sg.check(small(), (3, 3), seconds=None)
-    wrong = [one.name for case in report.cases for one in case.blocks if one.verdict == FAIL]
+    wrong = [block.name for case in report.cases for block in case.blocks if block.verdict == FAIL]
     assert wrong
     assert all(name.startswith("encoder") for name in wrong)

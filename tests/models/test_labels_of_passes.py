@@ -1,4 +1,4 @@
-"""What an objective is given: labels of a pass, and of the batch."""
+"""The labels that an objective sees: those of a pass, and those of the batch."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_an_objective_that_expects_labels_has_those_of_the_batch_or_says_why_it_
         model.objective("generator", x, 0)
 
 
-def test_a_model_in_which_one_network_alone_joins_labels_wants_them():
+def test_a_model_needs_labels_if_only_one_network_joins_them():
     assert asking().n_labels == 0
     model = asking(JoinLabels(4, 1))
     assert model.n_labels == 4

@@ -1,4 +1,4 @@
-"""Models from outside: shapes, randomness, threads, and what they refuse."""
+"""Models as users see them: shapes, randomness, threads, and what they refuse."""
 
 import copy
 import dataclasses
@@ -45,8 +45,8 @@ def test_every_public_method_of_a_gan_gives_the_shape_it_says(small_gan, points)
 
 
 def test_reconstruct_is_decode_of_encode(small_vae, pictures):
-    wanted = small_vae.decode(small_vae.encode(pictures[:9]))
-    assert np.array_equal(small_vae.reconstruct(pictures[:9]), wanted)
+    expected = small_vae.decode(small_vae.encode(pictures[:9]))
+    assert np.array_equal(small_vae.reconstruct(pictures[:9]), expected)
 
 
 def test_samples_with_noise_are_draws_and_without_it_means(small_vae):
@@ -54,7 +54,7 @@ def test_samples_with_noise_are_draws_and_without_it_means(small_vae):
     assert len(np.unique(small_vae.sample(5, rng=0))) > 100
 
 
-def test_one_rng_gives_one_sample_and_another_gives_another(small_vae, small_gan):
+def test_the_same_rng_gives_the_same_samples_and_another_rng_others(small_vae, small_gan):
     for model in (small_vae, small_gan):
         assert np.array_equal(model.sample(4, rng=3), model.sample(4, rng=3))
         assert not np.array_equal(model.sample(4, rng=3), model.sample(4, rng=4))
@@ -63,14 +63,14 @@ def test_one_rng_gives_one_sample_and_another_gives_another(small_vae, small_gan
         assert not np.array_equal(first, second)
 
 
-def test_one_rng_gives_one_set_of_first_weights():
+def test_the_same_rng_gives_the_same_first_weights():
     first, same, other = (sg.models.vae((4,), latent=2, rng=seed) for seed in (1, 1, 2))
     vectors = [model.vector for model in (first, same, other)]
     assert np.array_equal(vectors[0], vectors[1])
     assert not np.array_equal(vectors[0], vectors[2])
 
 
-def test_what_a_model_gives_is_the_callers_own(small_vae, small_gan, pictures):
+def test_arrays_that_a_model_returns_are_the_callers(small_vae, small_gan, pictures):
     for first, again in (
         (small_vae.reconstruct(pictures[:4]), lambda: small_vae.reconstruct(pictures[4:8])),
         (small_vae.posterior(pictures[:4]).log_var, lambda: small_vae.encode(pictures[4:8])),
@@ -83,10 +83,10 @@ def test_what_a_model_gives_is_the_callers_own(small_vae, small_gan, pictures):
 
 
 def test_inference_gives_the_same_from_any_number_of_threads(small_vae, pictures):
-    wanted = small_vae.reconstruct(pictures)
+    expected = small_vae.reconstruct(pictures)
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: small_vae.reconstruct(pictures), range(40)))
-    assert all(np.array_equal(result, wanted) for result in results)
+    assert all(np.array_equal(result, expected) for result in results)
 
 
 def test_many_examples_are_handled_in_chunks_and_come_out_the_same(small_gan):
@@ -131,7 +131,7 @@ def test_repr_shows_shapes_and_parameter_counts(small_vae, small_gan):
     assert max(map(len, text.split("\n"))) <= 79
 
 
-def test_output_of_a_generator_follows_the_shape_or_the_wish():
+def test_the_output_of_a_generator_follows_the_shape_or_the_setting():
     last = {
         "pictures": sg.models.gan((4, 4, 1), rng=0),
         "vectors": sg.models.gan((2,), rng=0),
@@ -219,7 +219,7 @@ def test_a_penalty_that_is_neither_a_name_nor_a_penalty_is_refused():
     ],
     ids=["plain", "in a residual", "in a network"],
 )
-def test_a_critic_with_batch_norm_under_a_penalty_is_refused_with_what_to_do(penalty, judge):
+def test_a_critic_with_batch_norm_under_a_penalty_is_refused_with_advice(penalty, judge):
     generator, critic = Network((2,), Dense(2, 2)), Network((2,), *judge, Dense(8, 1))
     with pytest.raises(errors.OptionError) as caught:
         sg.models.GAN(generator, critic, "wasserstein", penalty=penalty)
@@ -228,7 +228,7 @@ def test_a_critic_with_batch_norm_under_a_penalty_is_refused_with_what_to_do(pen
     sg.models.GAN(generator, critic, "wasserstein")  # without a penalty it may stand there
 
 
-def test_what_is_advised_in_the_place_of_batch_norm_is_taken(points):
+def test_the_layers_advised_in_place_of_batch_norm_are_accepted(points):
     generator = Network((2,), Dense(2, 8), BatchNorm(8), ReLU(), Dense(8, 2))  # here it may stand
     critic = Network((2,), Dense(2, 8), LayerNorm(8), ReLU(), Dense(8, 1))
     gan = sg.models.GAN(generator, critic, "wasserstein", penalty="gradient_penalty", rng=0)
@@ -243,8 +243,8 @@ def setting(model, name):
     return getattr(value, "name", value)
 
 
-def test_each_name_differs_from_its_kind_as_published():
-    """Every setting of the model that its recipe gives, against that of `vae` or `gan`."""
+def test_each_recipe_differs_from_the_plain_recipe_as_published():
+    """Every setting of a recipe's model, compared with that of `vae` or `gan`."""
     published = {
         "vae": {},
         "beta_vae": {"beta": 4.0},
@@ -264,8 +264,8 @@ def test_each_name_differs_from_its_kind_as_published():
         )
         found = {key: setting(model, key) for key in model.settings()}
         assert found == {key: setting(plain, key) for key in plain.settings()} | difference, name
-        assert [repr(one) for one in model.networks.values()] == [
-            repr(one) for one in plain.networks.values()
+        assert [repr(network) for network in model.networks.values()] == [
+            repr(network) for network in plain.networks.values()
         ]
 
 
@@ -280,7 +280,7 @@ def test_wgan_gp_has_the_published_weight_and_target():
     assert sg.models.wgan_gp((2,), rng=0).penalty == GradientPenalty(weight=10.0, target=1.0)
 
 
-def test_a_name_takes_other_values_than_its_own():
+def test_a_recipe_takes_other_values_than_its_defaults():
     assert sg.models.beta_vae((2,), beta=0.5, rng=0).beta == 0.5
     clipped = sg.models.wgan((2,), weight_clip=0.1, discriminator_steps=2, rng=0)
     assert (clipped.weight_clip, clipped.discriminator_steps) == (0.1, 2)
@@ -288,7 +288,7 @@ def test_a_name_takes_other_values_than_its_own():
 
 
 @pytest.mark.parametrize("name", ["lsgan", "wgan", "wgan_gp"])
-def test_the_game_of_a_name_that_says_it_cannot_be_another(name):
+def test_a_recipe_named_after_its_game_takes_no_other_game(name):
     with pytest.raises(TypeError, match="loss"):
         RECIPES[name]((2,), loss="hinge")
 
@@ -311,7 +311,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("n_labels", [0, 3])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_comes_back_from_its_bytes_with_every_setting_and_trains_on_alike(name, n_labels):
+def test_a_loaded_model_has_every_setting_and_trains_on_alike(name, n_labels):
     model = VARIANTS[name](latent=2, hidden=(4,), n_labels=n_labels, rng=0)
     file = io.BytesIO()
     sg.save(model, file)
@@ -324,13 +324,13 @@ def test_a_variant_comes_back_from_its_bytes_with_every_setting_and_trains_on_al
     assert same.n_labels == model.n_labels == n_labels
     x = np.random.default_rng(0).integers(2, size=(12, 2)).astype(np.float32)
     labels = {"labels": np.arange(12) % 3} if n_labels else {}
-    for one in (model, same):
-        sg.fit(one, x, epochs=2, batch_size=4, seed=0, **labels)
+    for each in (model, same):
+        sg.fit(each, x, epochs=2, batch_size=4, seed=0, **labels)
     assert np.array_equal(model.sample(12, rng=1, **labels), same.sample(12, rng=1, **labels))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_game_is_taken_by_name_and_as_an_object(loss):
+def test_a_game_is_accepted_by_name_and_as_an_object(loss):
     for game in (loss, LOSSES[loss]):
         assert sg.models.gan((2,), loss=game, rng=0).loss is LOSSES[loss]
 
@@ -341,10 +341,10 @@ def test_a_part_that_is_no_network_is_refused():
 
 
 def test_a_layer_that_two_players_would_train_is_refused():
-    both = Dense(2, 2)
-    discriminator = Network((2,), both, Dense(2, 1))
+    shared_layer = Dense(2, 2)
+    discriminator = Network((2,), shared_layer, Dense(2, 1))
     with pytest.raises(errors.OptionError, match=r"which is moved by .*: build a layer for each"):
-        sg.models.GAN(Network((2,), both), discriminator)
+        sg.models.GAN(Network((2,), shared_layer), discriminator)
 
 
 def test_parts_that_do_not_fit_each_other_are_refused():
@@ -383,7 +383,7 @@ def bad_data():
 
 @pytest.mark.parametrize(("x", "kind", "words"), bad_data())
 @pytest.mark.parametrize("method", ["encode", "reconstruct", "elbo", "fit"])
-def test_bad_data_are_refused_everywhere_with_what_to_do(small_vae, method, x, kind, words):
+def test_bad_data_are_refused_everywhere_with_advice(small_vae, method, x, kind, words):
     call = partial(sg.fit, small_vae, epochs=1) if method == "fit" else getattr(small_vae, method)
     with pytest.raises(kind) as caught:
         call(x)
@@ -414,18 +414,18 @@ def test_whole_numbers_and_truth_values_are_data_too(small_vae, pictures):
 @pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("name", ["vae", "gan", "wgan_gp"])
 @pytest.mark.parametrize("dtype", ["int64", "bool", "uint8", "float16", "float64", ">f4"])
-def test_an_objective_takes_what_check_would_take(name, dtype, way):
+def test_an_objective_accepts_what_check_accepts(name, dtype, way):
     model = getattr(sg.models, name)((4,), latent=2, hidden=(5,), rng=0)
     x = np.arange(12).reshape(3, 4) % 2
     with way():
         for player in model.players:
-            values = [model.objective(player, one, 0) for one in (x.astype(dtype), x.tolist())]
+            values = [model.objective(player, batch, 0) for batch in (x.astype(dtype), x.tolist())]
             assert values == [model.objective(player, x.astype("float32"), 0)] * 2
 
 
 @pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("name", ["vae", "gan"])
-def test_an_objective_of_no_examples_or_of_others_is_refused_with_what_to_do(name, way):
+def test_a_batch_without_examples_or_of_another_shape_is_refused_with_advice(name, way):
     model = getattr(sg.models, name)((4,), latent=2, hidden=(5,), rng=0)
     with way():
         for player in model.players:
@@ -440,7 +440,7 @@ def test_an_objective_of_no_examples_or_of_others_is_refused_with_what_to_do(nam
 
 
 class MyBernoulli(sg.distributions.Bernoulli):
-    """Another likelihood under a name that is taken."""
+    """A user's likelihood with the name of another."""
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ class MyBernoulli(sg.distributions.Bernoulli):
         ),
     ],
 )
-def test_parts_of_the_users_own_train_but_are_not_saved_as_something_else(build, words):
+def test_a_users_parts_train_but_are_not_saved_as_something_else(build, words):
     model = build()
     sg.fit(model, np.full((8, 2), 0.5), epochs=1, seed=0)
     with pytest.raises(errors.OptionError, match=words):
@@ -483,10 +483,10 @@ def test_the_games_own_optimizers_are_the_published_kinds():
     def of(recipe, shape=(2,), **settings):
         return recipe(shape, rng=0, **settings).optimizers(100)
 
-    assert {type(one).__name__ for one in of(sg.models.wgan).values()} == {"RMSProp"}
-    betas = {(one.b1, one.b2) for one in of(sg.models.wgan_gp).values()}
+    assert {type(optimizer).__name__ for optimizer in of(sg.models.wgan).values()} == {"RMSProp"}
+    betas = {(adam.b1, adam.b2) for adam in of(sg.models.wgan_gp).values()}
     assert betas == {(0.5, 0.9)}
-    assert {(one.b1, one.b2) for one in of(sg.models.gan).values()} == {(0.5, 0.999)}
+    assert {(adam.b1, adam.b2) for adam in of(sg.models.gan).values()} == {(0.5, 0.999)}
     rates = {
         recipe: of(recipe, shape)["generator"].learning_rate.rate
         for recipe, shape in ((sg.models.gan, (2,)), (sg.models.lsgan, (2,)))
@@ -512,14 +512,14 @@ def test_labels_must_fit_the_smallest_table():
         gan.sample(1, labels=[3])
 
 
-def test_a_layer_with_nothing_but_state_cannot_stand_in_two_players_either():
+def test_a_layer_with_state_alone_cannot_be_shared_by_two_players_either():
     class Counting(sg.nn.Layer):
         def state(self):
             return {"count": ((1,), 0.0)}
 
-    both = Counting()
+    shared_layer = Counting()
     with pytest.raises(errors.OptionError, match="build a layer for each"):
-        sg.models.GAN(Network((2,), both), Network((2,), both, Dense(2, 1)), rng=0)
+        sg.models.GAN(Network((2,), shared_layer), Network((2,), shared_layer, Dense(2, 1)), rng=0)
 
 
 def test_weights_that_another_player_moves_cannot_be_borrowed():
@@ -552,7 +552,7 @@ def test_copies_of_a_model_can_be_saved(recipe):
         assert np.array_equal(loaded.sample(3, rng=0, **labels), model.sample(3, rng=0, **labels))
 
 
-def test_a_class_of_the_users_own_is_not_saved_as_the_one_it_is_called_after():
+def test_a_users_class_is_not_saved_as_the_family_with_its_name():
     @dataclasses.dataclass(frozen=True, eq=False)
     class Tanh(sg.nn.Tanh):
         """Another tanh."""
@@ -578,7 +578,7 @@ def test_layers_that_compare_by_their_fields_are_refused():
             build()
 
 
-def test_networks_of_networks_used_again_and_again_are_asked_for_tangents_at_once():
+def test_deeply_shared_networks_say_at_once_whether_they_have_a_tangent():
     network = Network((2,), Dense(2, 2))
     for _ in range(60):  # 2^60 places of one layer
         network = Network((2,), network, network)
@@ -607,8 +607,8 @@ WORK = {
     "sample": lambda vae, gan, x: vae.sample(len(x), rng=0),
     "draw": lambda vae, gan, x: vae.sample(len(x), rng=0, noise=True),
     "score": lambda vae, gan, x: gan.score(x),
-    "made": lambda vae, gan, x: gan.decode(x[:, :3]),
-    "made of draws": lambda vae, gan, x: gan.sample(len(x), rng=0),
+    "decoded": lambda vae, gan, x: gan.decode(x[:, :3]),
+    "sampled": lambda vae, gan, x: gan.sample(len(x), rng=0),
 }
 
 
@@ -626,9 +626,7 @@ def arrays_of(result):
 
 @pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "float64"])
 @pytest.mark.parametrize("name", WORK)
-def test_beside_data_and_result_the_memory_does_not_grow_with_the_data(
-    name, dtype, wide, monkeypatch
-):
+def test_memory_beyond_data_and_result_does_not_grow_with_the_data(name, dtype, wide, monkeypatch):
     monkeypatch.setattr("scratchgen.ground.chunks.CHUNK_NUMBERS", 50 * 300)
     monkeypatch.setattr("scratchgen.ground.chunks.CHUNK_LEAST", 1)
     beside = []
@@ -651,13 +649,13 @@ def test_results_do_not_depend_on_the_size_of_chunks_nor_does_what_is_drawn(name
     for chunk in (7, 1_000):
         monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", chunk)
         found.append(arrays_of(WORK[name](*models, x)))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+    for first, second in zip(*found, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", WORK)
 @pytest.mark.parametrize("which", [by_formulas, by_loops])
-def test_what_underflows_is_0_where_numpy_is_told_to_raise(name, which, wide):
+def test_underflow_gives_0_even_if_numpy_is_set_to_raise(name, which, wide):
     for size in (1e-30, 1e-50, 1e-308):  # squares underflow, floats in float32, a half of it
         x = np.full((20, 300), size) * np.linspace(-1, 1, 300)
         with np.errstate(all="raise"), which():
@@ -666,15 +664,15 @@ def test_what_underflows_is_0_where_numpy_is_told_to_raise(name, which, wide):
 
 
 @pytest.mark.parametrize("likelihood", [None, "bernoulli", "gaussian_shared"])
-def test_a_prepared_decoder_and_a_trace_mind_no_underflow(likelihood):
+def test_a_prepared_decoder_and_a_trace_ignore_underflow(likelihood):
     model = sg.models.vae((2,), latent=2, hidden=(8,), likelihood=likelihood, rng=0)
     model.vector[:] *= 30
     z, tiny = np.full((4, 2), 5.0), np.full((4, 2), 1e-36)
-    wanted = model.decode(z)
+    expected = model.decode(z)
     with np.errstate(under="raise"), by_formulas():
         decode = model.prepared_decoder(batch=4)
         for _ in range(2):
-            np.testing.assert_allclose(decode(z), wanted, rtol=1e-5)
+            np.testing.assert_allclose(decode(z), expected, rtol=1e-5)
         model.trace(tiny, rng=0)
 
 
@@ -687,15 +685,15 @@ def with_variance_exp_x(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_bound_of_what_overflows_is_minus_infinity_without_a_word(dtype):
+def test_the_bound_of_data_that_overflow_is_minus_infinity_without_a_warning(dtype):
     model = with_variance_exp_x(dtype)
     x = np.array([[0.0], [3.0], [2e3], [1e30]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bound = model.elbo(x, rng=0)
     kl = (np.exp(x[:2, 0]) - 1 - x[:2, 0]) / 2
-    wanted = -(np.log(2 * np.pi) + x[:2, 0] ** 2) / 2 - kl
-    np.testing.assert_allclose(bound[:2], wanted, rtol=1e-6)
+    expected = -(np.log(2 * np.pi) + x[:2, 0] ** 2) / 2 - kl
+    np.testing.assert_allclose(bound[:2], expected, rtol=1e-6)
     assert bound[2:].tolist() == [-np.inf, -np.inf]
 
 
@@ -705,7 +703,7 @@ def test_the_bound_of_a_model_with_nan_among_its_weights_is_nan():
     assert np.isnan(model.elbo(np.zeros((3, 1)), rng=0)).all()
 
 
-def test_data_are_returned_as_they_came_once_they_are_checked():
+def test_checked_data_are_returned_unchanged():
     model = sg.models.vae((2, 2, 1), latent=2, hidden=(4,), rng=0)
     for x in (np.ones((3, 2, 2, 1), bool), np.zeros((3, 2, 2, 1), np.float16)):
         assert model.check_as_given(x) is x
@@ -718,11 +716,11 @@ def test_data_are_returned_as_they_came_once_they_are_checked():
             model.check_as_given(bad)
 
 
-def test_the_first_number_that_is_no_class_is_named_in_whatever_chunk_it_is(monkeypatch):
+def test_the_first_number_that_is_not_a_class_is_named_in_any_chunk(monkeypatch):
     monkeypatch.setattr("scratchgen.ground.chunks.CHUNK", 10)
     model = sg.models.vae((2,), latent=2, hidden=(4,), likelihood=Categorical(3), rng=0)
     x = np.zeros((40, 2), np.uint8)
     x[[23, 31], 1] = 5
-    for given in (x, x.astype(np.float32)):
+    for array in (x, x.astype(np.float32)):
         with pytest.raises(errors.DataError, match=r"x\[23, 1\] is 5, wants whole numbers 0"):
-            model.elbo(given)
+            model.elbo(array)

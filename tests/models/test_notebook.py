@@ -33,7 +33,7 @@ def test_the_html_of_every_family_parses_and_has_a_row_for_each_layer(name, shap
     assert pictures == {(2,): ["svg"], (3,): [], (6, 4, 2): []}.get(shape, ["img"])
 
 
-def test_the_picture_holds_the_samples_of_a_generator_of_its_own():
+def test_the_picture_shows_samples_drawn_with_its_own_random_generator():
     model = gan((6, 4, 3), latent=2, hidden=(4,), rng=0)
     pixels = picture_of(model._repr_html_())
     first = model.sample(16, np.random.default_rng(0))[0]  # (6, 4, 3)

@@ -1,4 +1,4 @@
-"""Models of one's own: other mathematics in the same frame, or another frame around the same."""
+"""Users' own models: a new `minimise`, or a new `objective` around the same `minimise`."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ def decay_of(theta, into=None):
 
 
 def decay_within(turn, *names):
-    """That of the weights of networks that consist of one dense layer."""
+    """The penalty on weights, for networks of a single dense layer."""
     total = 0.0
     for name in names:
         network = turn.network(name, on=f"decay of {name}")
@@ -33,7 +33,7 @@ def decay_within(turn, *names):
 
 
 class DecayingVAE(VAE):
-    """Its loss has one more part, a plain number."""
+    """A VAE whose loss has one more part, as a plain number."""
 
     reported = (*VAE.reported, "decay")
 
@@ -44,20 +44,20 @@ class DecayingVAE(VAE):
 
 
 class DecayingOutsideVAE(VAE):
-    """The same, around the objective."""
+    """The same, written around `objective`."""
 
     reported = DecayingVAE.reported
 
-    def objective(self, player, batch, rng, gradient=None, tape=None, **given):
+    def objective(self, player, batch, rng, gradient=None, tape=None, **keywords):
         tape = tape or Tape()
-        value = super().objective(player, batch, rng, gradient, tape, **given)
+        value = super().objective(player, batch, rng, gradient, tape, **keywords)
         decay = decay_of(self.theta(player), None if gradient is None else gradient.vector)
         tape.parts |= {"loss": value + decay, "decay": decay}
         return value + decay
 
 
 class DecayingGAN(GAN):
-    """The generator's number has one more part."""
+    """A GAN whose generator's number has one more part."""
 
     def minimise(self, turn):
         found = super().minimise(turn)
@@ -68,7 +68,7 @@ class DecayingGAN(GAN):
 
 @family
 class LeastSquares(Model):
-    """y = f(x) is to be x: a model of one network, with all that `fit` asks for."""
+    """y = f(x) should be x: a model of a single network, with all that `fit` needs."""
 
     kind = "LeastSquares"
     players: ClassVar = {"fitter": ("only",)}
@@ -91,7 +91,7 @@ class LeastSquares(Model):
 
 @family
 class ByHand(Model):
-    """The same by hand: its objective calls the network's layers itself, and settles nothing."""
+    """The same by hand: its objective calls the layers itself, and settles nothing."""
 
     kind = "ByHand"
     players: ClassVar = {"fitter": ("only",)}
@@ -158,7 +158,7 @@ def test_its_gradients_are_those_of_its_number(name, x):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_fit_trains_it_by_its_number_and_tells_of_its_parts(name, x):
+def test_fit_trains_it_by_its_number_and_records_its_parts(name, x):
     model = MODELS[name]()
     before = {player: model.theta(player).copy() for player in model.players}
     history = sg.fit(model, x, epochs=4, batch_size=30, seed=0, validation=x[:40])
@@ -184,8 +184,8 @@ def test_the_same_mathematics_inside_and_around_train_the_same(x):
 
 def test_a_number_that_stops_being_finite_stops_training_whoever_reports_it(x):
     class Bad(DecayingOutsideVAE):
-        def objective(self, player, batch, rng, gradient=None, tape=None, **given):
-            super().objective(player, batch, rng, gradient, tape, **given)
+        def objective(self, player, batch, rng, gradient=None, tape=None, **keywords):
+            super().objective(player, batch, rng, gradient, tape, **keywords)
             if tape is not None:
                 tape.parts["loss"] = np.inf
             return np.inf
@@ -195,7 +195,7 @@ def test_a_number_that_stops_being_finite_stops_training_whoever_reports_it(x):
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 1), (0,)])
-def test_what_is_reported_is_one_number(shape, x):
+def test_each_report_is_a_single_number(shape, x):
     class Vague(VAE):
         def minimise(self, turn):
             return {"loss": np.ones(shape)}

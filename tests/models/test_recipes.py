@@ -1,4 +1,4 @@
-"""What recipes refuse, and what the command line knows of them."""
+"""Recipes: which settings they refuse, and what the command line reads from them."""
 
 import re
 
@@ -43,8 +43,8 @@ def test_recipes_whose_labels_are_optional_need_none(name):
 
 @pytest.mark.parametrize("latent", [0, 2.5, "x"])
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_latent_that_is_no_size_is_refused_by_its_own_name(name, latent):
-    """And not by that of a layer whose width follows from it."""
+def test_a_bad_size_of_the_latent_is_refused_by_its_name(name, latent):
+    """Not by the name of a layer whose width follows from it."""
     with pytest.raises(OptionError, match=f"^latent={re.escape(repr(latent))}: wants"):
         small_model(name, (2,), latent=latent, hidden=(4,))
 
@@ -88,7 +88,7 @@ def test_each_activation_has_a_name_in_small_letters():
         assert type(chosen_activation(name, ReLU)) is kind
 
 
-def test_an_activation_of_ones_own_has_a_name_once_it_is_in_the_registry(monkeypatch):
+def test_a_users_activation_has_a_name_when_it_is_in_the_registry(monkeypatch):
     class SquaredReLU(ReLU):
         pass
 

@@ -1,4 +1,4 @@
-"""Models with a scaler: whatever takes or gives x does so in the user's units."""
+"""Models with a scaler: all methods take and return x in the user's units."""
 
 import io
 import json
@@ -49,12 +49,12 @@ def in_units():
 def test_six_columns_of_any_scale_are_explained_as_at_scale_1(in_units):
     x, model = in_units
     near_1 = six_columns()
-    wanted = r_squared(near_1, trained(near_1, fitted=None).reconstruct(near_1))
-    assert wanted > 0.97
-    assert abs(r_squared(x, model.reconstruct(x)) - wanted) < 0.01
+    expected = r_squared(near_1, trained(near_1, fitted=None).reconstruct(near_1))
+    assert expected > 0.97
+    assert abs(r_squared(x, model.reconstruct(x)) - expected) < 0.01
     for scale, offset in ((0.01, 0), (30, 0), (1e4, 1e6)):
         x = near_1 * scale + offset
-        assert abs(r_squared(x, trained(x).reconstruct(x)) - wanted) < 0.01
+        assert abs(r_squared(x, trained(x).reconstruct(x)) - expected) < 0.01
 
 
 def test_samples_have_the_units_and_the_spread_of_the_data(in_units):
@@ -84,11 +84,11 @@ def test_a_model_with_a_scaler_is_the_plain_model_of_scaled_data(in_units):
         np.testing.assert_array_equal(of_units, scaler.undo(of_scaled))
     jacobian = -np.log(x.std(axis=0)).sum()
     rounded = np.finfo(np.float32).eps * abs(jacobian)  # where it is added, in float32
-    wanted = plain.elbo(y, rng=0) + jacobian
-    np.testing.assert_allclose(model.elbo(x, rng=0), wanted, rtol=1e-5, atol=rounded)
-    one, other = model.trace(x[:50], rng=0), plain.trace(y[:50], rng=0)
-    assert np.array_equal(one["encoder.0"].activation, other["encoder.0"].activation)
-    assert one.reported == other.reported
+    expected = plain.elbo(y, rng=0) + jacobian
+    np.testing.assert_allclose(model.elbo(x, rng=0), expected, rtol=1e-5, atol=rounded)
+    scaled, unscaled = model.trace(x[:50], rng=0), plain.trace(y[:50], rng=0)
+    assert np.array_equal(scaled["encoder.0"].activation, unscaled["encoder.0"].activation)
+    assert scaled.reported == unscaled.reported
 
 
 def test_the_loss_of_training_is_minus_the_elbo_but_for_the_jacobian(in_units):
@@ -106,9 +106,9 @@ def test_the_density_in_the_users_units_integrates_to_1(likelihood):
     variance = 0.5 if likelihood == "mse" else 1.0
     x = np.linspace(1e3 - 160, 1e3 + 160, 4_001)[:, None]
     density = np.exp(model.elbo(x, rng=0).astype(float))
-    wanted = -((x[:, 0] - 1e3) ** 2) / (2 * variance * 20**2)
-    wanted -= np.log(2 * np.pi * variance * 20**2) / 2
-    np.testing.assert_allclose(density, np.exp(wanted), rtol=2e-4, atol=1e-12)
+    expected = -((x[:, 0] - 1e3) ** 2) / (2 * variance * 20**2)
+    expected -= np.log(2 * np.pi * variance * 20**2) / 2
+    np.testing.assert_allclose(density, np.exp(expected), rtol=2e-4, atol=1e-12)
     assert np.sum((density[1:] + density[:-1]) / 2) * 0.08 == pytest.approx(1, abs=1e-4)
 
 
@@ -131,8 +131,8 @@ def test_a_gan_takes_and_gives_the_users_units():
     model, plain = gan(x, scaler=Scaler.standard(x)), gan(x)
     y = model.scaler.apply(x).astype(np.float32)
     histories = [
-        sg.fit(one, data, epochs=2, seed=0, validation=data[:50])
-        for one, data in ((model, x), (plain, y))
+        sg.fit(each, data, epochs=2, seed=0, validation=data[:50])
+        for each, data in ((model, x), (plain, y))
     ]
     assert histories[0] == histories[1]
     assert np.array_equal(model.score(x), plain.score(y))
@@ -162,10 +162,10 @@ def test_a_prepared_decoder_gives_the_users_units(make, batch):
 
 def test_threads_share_a_model_with_a_scaler(in_units):
     x, model = in_units
-    wanted = model.reconstruct(x)
+    expected = model.reconstruct(x)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: model.reconstruct(x), range(20)))
-    assert all(np.array_equal(result, wanted) for result in results)
+    assert all(np.array_equal(result, expected) for result in results)
 
 
 def test_its_gradients_are_checked_in_the_users_units():
@@ -190,14 +190,14 @@ def described(data):
 
 def test_a_scaler_is_kept_in_the_file_to_the_last_bit(in_units):
     x, model = in_units
-    for one in (model, gan(x, scaler=Scaler.min_max(x), output="sigmoid")):
-        same = sg.load(as_bytes(one))
-        assert same.scaler == one.scaler
-        assert repr(same) == repr(one)
-        assert as_bytes(same) == as_bytes(one)
-        assert np.array_equal(same.sample(9, rng=0), one.sample(9, rng=0))
-        assert described(as_bytes(one))["format"] == 4
-        assert f"{one.scaler.name} scaler" in str(one)
+    for each in (model, gan(x, scaler=Scaler.min_max(x), output="sigmoid")):
+        same = sg.load(as_bytes(each))
+        assert same.scaler == each.scaler
+        assert repr(same) == repr(each)
+        assert as_bytes(same) == as_bytes(each)
+        assert np.array_equal(same.sample(9, rng=0), each.sample(9, rng=0))
+        assert described(as_bytes(each))["format"] == 4
+        assert f"{each.scaler.name} scaler" in str(each)
 
 
 def test_a_file_says_that_its_model_has_no_scaler():
@@ -249,7 +249,7 @@ def test_a_file_with_a_bad_scaler_is_refused(name, small):
 
 
 def in_format(version, without=()):
-    """A change of a configuration of today to one of an earlier format, or nearly so."""
+    """A configuration of today, changed to an earlier format or to one that is nearly right."""
 
     def change(config):
         settings = config["settings"] | {"shape": [2], "latent": 2, "loss": "non_saturating"}
@@ -293,14 +293,14 @@ def test_format_and_scaler_must_agree(small):
         (errors.OptionError, "take a min_max scaler", (2,), {"output": "tanh"}),
     ],
 )
-def test_a_scaler_that_makes_no_sense_is_refused_with_the_reason(kind, words, shape, settings):
+def test_a_scaler_that_does_not_fit_is_refused_with_the_reason(kind, words, shape, settings):
     recipe = sg.models.gan if "output" in settings else sg.models.vae
-    given = {"scaler": Scaler.standard([[0.0, 1.0], [2.0, 5.0]])} | settings
+    keywords = {"scaler": Scaler.standard([[0.0, 1.0], [2.0, 5.0]])} | settings
     with pytest.raises(kind, match=words):
-        recipe(shape, latent=2, hidden=(4,), rng=0, **given)
+        recipe(shape, latent=2, hidden=(4,), rng=0, **keywords)
 
 
-def test_what_is_refused_is_told_in_the_users_units():
+def test_errors_are_stated_in_the_users_units():
     x = np.array([[0.0, 100.0], [50.0, 300.0]])
     bernoulli = sg.models.vae(
         (2,), latent=1, hidden=(), likelihood=Bernoulli(), rng=0, scaler=Scaler.min_max(x)

@@ -1,4 +1,4 @@
-"""A discriminator of pairs: a family of one's own whose discriminator has two inputs.
+"""A discriminator of pairs: a user's own family whose discriminator has two inputs.
 
 BiGAN (Donahue et al. 2017; Dumoulin et al. 2017): the discriminator tells (x, encoder(x)) from
 (generator(z), z), and one player moves encoder and generator, by the same game with the roles
@@ -42,8 +42,8 @@ class BiGAN(Model):
         moves_discriminator = turn.player == "discriminator"
         z = turn.normal(turn.size, self.latent)  # (N, Z)
         codes = turn.forward("encoder", turn.batch, settle=not moves_discriminator)  # (N, Z)
-        made = turn.forward("generator", z, settle=not moves_discriminator)  # (N, D)
-        pairs = join(turn.batch, codes), join(made, z)  # (N, D + Z) each
+        fakes = turn.forward("generator", z, settle=not moves_discriminator)  # (N, D)
+        pairs = join(turn.batch, codes), join(fakes, z)  # (N, D + Z) each
         real = turn.forward("discriminator", pairs[0], on="real", settle=moves_discriminator)
         fake = turn.forward("discriminator", pairs[1], on="fake", settle=moves_discriminator)
         if moves_discriminator:
@@ -96,16 +96,16 @@ def test_the_generator_moves_two_networks_and_not_the_third(x):
         assert (difference > 1e-5) == (name != "discriminator")
 
 
-def test_it_is_saved_loaded_and_resumed_once_its_class_is_known(x, tmp_path, monkeypatch):
+def test_it_is_saved_loaded_and_resumed_when_its_class_is_registered(x, tmp_path, monkeypatch):
     monkeypatch.setitem(sg.models.MODELS, "BiGAN", BiGAN)
     run = Run(bigan(), x, epochs=2, batch_size=8, seed=2)
     for _ in range(3):
         run.step()
     again = Run.resumed(x, run.arrays(), json.loads(json.dumps(run.plain())))
-    for one in (run, again):
-        while not one.is_done():
-            one.step()
-        one.finish()
+    for each in (run, again):
+        while not each.is_done():
+            each.step()
+        each.finish()
     assert again.model.vector.tobytes() == run.model.vector.tobytes()
     sg.save(run.model, tmp_path / "bigan.npz")
     loaded = sg.load(tmp_path / "bigan.npz")

@@ -1,4 +1,4 @@
-"""What a model takes examples for, by their shape: (H, W) and (H, W, C) are pictures."""
+"""The shape of an example says what it is: (H, W) and (H, W, C) are pictures."""
 
 import numpy as np
 import pytest
@@ -18,10 +18,10 @@ def test_two_and_three_axes_are_a_picture_with_numbers_from_0_to_1(shape):
     assert isinstance(gan.generator.layers[-1], Sigmoid)
     assert isinstance(gan.discriminator.layers[0], GaussianNoise)
     assert gan.optimizers(10)["generator"].learning_rate.rate == 4e-4
-    made = gan.sample(50, rng=0)
-    assert made.shape == (50, *shape)
-    assert made.min() >= 0
-    assert made.max() <= 1
+    fakes = gan.sample(50, rng=0)
+    assert fakes.shape == (50, *shape)
+    assert fakes.min() >= 0
+    assert fakes.max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(8,), (2, 8, 6, 3)])
@@ -40,9 +40,9 @@ def test_grey_pictures_are_modelled_the_same_with_and_without_their_channel_axis
             for model, x in ((with_axis, pictures), (without, flat))
         ]
         assert histories[0] == histories[1]
-        made = without.sample(20, rng=0)
-        assert made.shape == (20, 28, 28)
-        assert np.array_equal(made, with_axis.sample(20, rng=0)[..., 0])
+        fakes = without.sample(20, rng=0)
+        assert fakes.shape == (20, 28, 28)
+        assert np.array_equal(fakes, with_axis.sample(20, rng=0)[..., 0])
 
 
 def test_a_table_of_real_numbers_is_refused_with_the_way_to_choose(points):
@@ -57,7 +57,7 @@ def test_a_table_of_real_numbers_is_refused_with_the_way_to_choose(points):
     sg.fit(sg.models.gan((6, 8), latent=2, output="linear", rng=0), table, epochs=1)
 
 
-def test_what_load_gives_is_taken_for_the_same_by_a_model(tmp_path):
+def test_loaded_data_are_the_same_to_a_model(tmp_path):
     rng = np.random.default_rng(0)
     for shape in ((9,), (6, 4), (6, 4, 1), (6, 4, 3)):
         np.save(tmp_path / "x.npy", rng.random((5, *shape)))

@@ -1,4 +1,4 @@
-"""A trace shows what a pass was, and changes nothing of it."""
+"""A trace shows what happened in a pass, and does not change it."""
 
 import math
 
@@ -27,7 +27,7 @@ NOISE = 3
 
 
 def vae(*encoder: Layer, decoder: tuple[Layer, ...] = (Dense(2, 3),), **settings) -> sg.models.VAE:
-    """A VAE of (3,) with a latent of 2, in float64, none of its parameters as it was made."""
+    """A VAE of (3,) with a latent of 2, in float64, none of its parameters as it was drawn."""
     settings = {"likelihood": "bernoulli", "dtype": "float64"} | settings
     model = sg.models.VAE(Network((3,), *encoder), Network((2,), *decoder), rng=0, **settings)
     model.vector[:] = np.random.default_rng(1).standard_normal(model.vector.size)
@@ -52,19 +52,19 @@ def test_activations_are_those_of_a_forward_by_hand(x):
     heads = np.tanh(hidden) @ p.encoder[2].w + p.encoder[2].b
     noise = np.random.default_rng(NOISE).standard_normal((6, 2))
     raw = (heads[:, :2] + np.exp(heads[:, 2:] / 2) * noise) @ p.decoder[0].w + p.decoder[0].b
-    wanted = {
+    expected = {
         "encoder.0": hidden,
         "encoder.1": np.tanh(hidden),
         "encoder.2": heads,
         "decoder.0": raw,
     }
-    assert list(trace) == list(wanted)
-    for name, activation in wanted.items():
+    assert list(trace) == list(expected)
+    for name, activation in expected.items():
         assert trace[name].activation == pytest.approx(activation, rel=1e-12), name
 
 
 class Shift(Layer):
-    """y = x + shift, a number for each number of the batch: what dL/dy is measured with."""
+    """y = x + shift, with a shift for each number of the batch, to measure dL/dy."""
 
     def __init__(self, shape):
         self.shift = np.zeros(shape)
@@ -76,7 +76,7 @@ class Shift(Layer):
         return dy if need_dx else None
 
 
-def test_the_gradient_is_what_the_number_changes_by_when_the_activation_moves(x):
+def test_the_gradient_is_the_derivative_of_the_number_by_the_activation(x):
     shifts = [Shift((6, 5)), Shift((6, 4))]
     decoder = (Dense(2, 4), Shift((6, 4)), Tanh(), Dense(4, 3))
     model = vae(Dense(3, 5), shifts[0], Tanh(), Dense(5, 4), shifts[1], decoder=decoder)
@@ -116,23 +116,23 @@ def test_parameter_gradients_and_numbers_are_those_of_objective(x, penalty):
         for player, moved in model.players.items():
             gradient, layout = model.gradient(player), model.block.layout
             start, entries = layout.span(moved).start, layout.entries_of(moved)
-            wanted = {entry.name: entry.view(gradient.vector, start) for entry in entries}
+            expected = {entry.name: entry.view(gradient.vector, start) for entry in entries}
             value = model.objective(player, x, rng, gradient)
             number = "loss" if player == "vae" else player
             assert trace.reported[player][number] == value
             shown = {
                 f"{name.split('.')[0]}.{name.split('.')[-1]}.{key}": array
-                for one in trace.turns[player]
-                for name in trace.passes[one]
+                for title in trace.turns[player]
+                for name in trace.passes[title]
                 for key, array in trace[name].gradients.items()
             }
             assert set(shown) == {entry.name for entry in entries}
             for entry in entries:
-                assert np.array_equal(shown[entry.name], wanted[entry.name]), entry.name
+                assert np.array_equal(shown[entry.name], expected[entry.name]), entry.name
 
 
 @pytest.mark.parametrize("recipe", sorted(sg.models.RECIPES))
-def test_every_turn_shows_the_gradients_that_its_player_is_moved_by(recipe, x):
+def test_every_turn_shows_the_gradients_that_move_its_player(recipe, x):
     """Also where two players move the same network, as in an adversarial autoencoder."""
     model = small_model(recipe, (3,), latent=2, hidden=(4,), dtype="float64", rng=0)
     labels = labels_of(model, len(x))
@@ -146,16 +146,16 @@ def test_every_turn_shows_the_gradients_that_its_player_is_moved_by(recipe, x):
                 expected |= {(name, f"{i}", key): getattr(g, key) for key in layer.parameters()}
         shown = {
             (name.split(".")[0], name.split(".")[-1], key): array
-            for one in trace.turns[player]
-            for name in trace.passes[one]
+            for title in trace.turns[player]
+            for name in trace.passes[title]
             for key, array in trace[name].gradients.items()
         }
         assert set(shown) == set(expected)
-        for at, wanted in expected.items():
-            assert np.array_equal(shown[at], wanted), (player, at)
+        for at, gradient in expected.items():
+            assert np.array_equal(shown[at], gradient), (player, at)
 
 
-def test_of_two_players_who_go_back_through_one_network_the_second_is_named(x):
+def test_the_second_player_that_goes_back_through_a_network_is_named(x):
     model = small_model("aae", (3,), latent=2, hidden=(4,), rng=0)
     trace = model.trace(x, rng=NOISE)
     assert trace.turns["autoencoder"] == ["encoder", "decoder"]
@@ -167,8 +167,8 @@ def test_of_two_players_who_go_back_through_one_network_the_second_is_named(x):
 
 def test_a_gans_names_say_whose_turn_it_is(x):
     layers = range(3)
-    judging = [f"discriminator.{one}.{i}" for one in ("real", "fake") for i in layers]
-    generating = [f"{one}.{i}" for one in ("generator", "discriminator.judged") for i in layers]
+    judging = [f"discriminator.{on}.{i}" for on in ("real", "fake") for i in layers]
+    generating = [f"{title}.{i}" for title in ("generator", "discriminator.judged") for i in layers]
     slopes = [f"discriminator.penalty.{i}" for i in layers]
     assert list(gan().trace(x, rng=0)) == judging + generating
     assert list(gan("r1").trace(x, rng=0)) == judging + slopes + generating
@@ -180,11 +180,11 @@ def test_a_gans_names_say_whose_turn_it_is(x):
     assert set(trace["discriminator.judged.0"].parameters) == {"w", "b"}
 
 
-def test_what_is_judged_is_what_the_generator_made(x):
+def test_the_judged_examples_are_those_of_the_generator(x):
     model = gan()
     trace = model.trace(x, rng=0)
-    made = trace["generator.2"].activation
-    assert trace["discriminator.judged.2"].activation[:, 0] == pytest.approx(model.score(made))
+    fakes = trace["generator.2"].activation
+    assert trace["discriminator.judged.2"].activation[:, 0] == pytest.approx(model.score(fakes))
     assert trace["discriminator.real.2"].activation[:, 0] == pytest.approx(model.score(x))
     first = model.views.discriminator[0].w
     dmade = trace["discriminator.judged.0"].gradient @ first.T
@@ -211,10 +211,10 @@ def test_a_layer_used_twice_is_shown_at_both_places_with_the_sum_of_its_gradient
     trace = model.trace(x, rng=NOISE)
     first, second = trace["encoder.1"], trace["encoder.3"]
     assert first.layer is second.layer is again
-    wanted = trace["encoder.0"].activation.T @ first.gradient
-    wanted += trace["encoder.2"].activation.T @ second.gradient
-    for one in (first, second):
-        assert one.gradients["w"] == pytest.approx(wanted)
+    expected = trace["encoder.0"].activation.T @ first.gradient
+    expected += trace["encoder.2"].activation.T @ second.gradient
+    for record in (first, second):
+        assert record.gradients["w"] == pytest.approx(expected)
     assert not np.allclose(first.activation, second.activation)
 
 
@@ -250,7 +250,7 @@ def test_one_mask_serves_the_pass_and_its_gradient_and_none_is_drawn_in_evaluati
     assert np.array_equal(calm["encoder.0"].activation, calm["encoder.1"].activation)
 
 
-def test_one_rng_gives_one_trace_and_another_gives_another(x):
+def test_the_same_rng_gives_the_same_trace_and_another_rng_another_trace(x):
     model = gan("gradient_penalty")
     first, same, other = (model.trace(x, rng=seed) for seed in (1, 1, 2))
     for name in first:
@@ -260,7 +260,7 @@ def test_one_rng_gives_one_trace_and_another_gives_another(x):
     assert not np.array_equal(first[fake].activation, first["discriminator.judged.0"].activation)
 
 
-def test_labels_are_joined_and_wanted_only_where_a_layer_joins_them(x):
+def test_labels_are_joined_and_are_refused_without_a_layer_to_join_them(x):
     labels = np.arange(6) % 3
     model = vae(JoinLabels(3, 2), Dense(5, 4))
     trace = model.trace(x, rng=NOISE, labels=labels)
@@ -276,9 +276,9 @@ def test_the_arrays_are_the_callers_own(x):
     model = vae(Dropout(0.0), Dense(3, 4))
     kept, before = x.copy(), model.vector.copy()
     trace = model.trace(x, rng=NOISE, training=False)
-    for one in trace.values():
-        arrays = [one.activation, *one.parameters.values(), *one.gradients.values()]
-        for array in arrays if one.gradient is None else [*arrays, one.gradient]:
+    for record in trace.values():
+        arrays = [record.activation, *record.parameters.values(), *record.gradients.values()]
+        for array in arrays if record.gradient is None else [*arrays, record.gradient]:
             array[...] = 7
     assert np.array_equal(x, kept)
     assert np.array_equal(model.vector, before)
@@ -324,7 +324,7 @@ class Twice(Layer):
         return self.inside.backward(p[0], 2 * dy, tape.inner(0), None if g is None else g[0])
 
 
-def test_a_layer_that_keeps_its_inner_layers_to_itself_is_shown_as_one(x):
+def test_a_layer_that_hides_its_inner_layers_is_shown_as_a_single_layer(x):
     trace = vae(Twice(Dense(3, 3)), Dense(3, 4)).trace(x, rng=NOISE)
     assert list(trace) == ["encoder.0", "encoder.1", "decoder.0"]
     assert trace["encoder.0"].gradient.shape == (6, 3)
@@ -337,11 +337,15 @@ def test_a_printed_trace_is_a_table_of_means_spreads_and_norms(x):
     assert lines[0].startswith("vae's turn: loss ")
     assert max(map(len, lines)) <= 79
     row = next(line for line in lines if "Dense(5 -> 4)" in line).split()
-    one = trace["encoder.2"]
-    wanted = [one.activation.mean(), one.activation.std(), math.sqrt((one.gradient**2).sum())]
-    wanted.append(math.sqrt(sum((g**2).sum() for g in one.gradients.values())))
-    assert [float(word) for word in row[4:]] == pytest.approx(wanted, rel=5e-3)
-    assert repr(one) == "<Dense(5 -> 4): activation (6, 4), with its gradient>"
+    record = trace["encoder.2"]
+    expected = [
+        record.activation.mean(),
+        record.activation.std(),
+        math.sqrt((record.gradient**2).sum()),
+    ]
+    expected.append(math.sqrt(sum((g**2).sum() for g in record.gradients.values())))
+    assert [float(word) for word in row[4:]] == pytest.approx(expected, rel=5e-3)
+    assert repr(record) == "<Dense(5 -> 4): activation (6, 4), with its gradient>"
 
 
 # symptoms
@@ -368,7 +372,7 @@ def test_a_new_model_has_no_symptoms(recipe):
         assert symptoms(model.trace(x, rng=seed, **labels_of(model, 200))) == []
 
 
-def test_dead_units_are_counted_and_told_of_from_half_of_a_layer_on(many):
+def test_dead_units_are_counted_and_reported_from_half_of_a_layer_on(many):
     model = healthy()
     bias = model.views.encoder[0].b
     bias[:9] = -1e3
@@ -376,12 +380,12 @@ def test_dead_units_are_counted_and_told_of_from_half_of_a_layer_on(many):
     assert trace["encoder.1"].flat() == pytest.approx(9 / 20)
     assert symptoms(trace) == []
     bias[:10] = -1e3
-    wanted = "encoder.1 ReLU(): 50% of its units are dead, 0 for all 100 examples"
-    assert symptoms(model.trace(many, rng=0)) == [wanted]
+    expected = "encoder.1 ReLU(): 50% of its units are dead, 0 for all 100 examples"
+    assert symptoms(model.trace(many, rng=0)) == [expected]
     assert symptoms(model.trace(many[:20], rng=0)) == []  # too few to tell
 
 
-def test_a_gradient_of_exactly_zero_is_told_of_where_it_is_lost(many):
+def test_a_gradient_of_exactly_zero_is_reported_where_it_is_lost(many):
     model = healthy()
     model.views.encoder[2].b[:] = -1e3
     found = symptoms(model.trace(many, rng=0))
@@ -391,7 +395,7 @@ def test_a_gradient_of_exactly_zero_is_told_of_where_it_is_lost(many):
 
 
 @pytest.mark.parametrize(("activation", "black"), [(Tanh(), -3), (Sigmoid(), -6)])
-def test_saturated_layers_are_told_of_unless_they_give_the_data(many, activation, black):
+def test_saturated_layers_are_reported_unless_their_outputs_are_data(many, activation, black):
     model = healthy(activation)
     assert symptoms(model.trace(many, rng=0)) == []
     model.views.encoder[0].w[:] *= 100
@@ -405,7 +409,7 @@ def test_saturated_layers_are_told_of_unless_they_give_the_data(many, activation
     assert symptoms(trace) == []
 
 
-def test_gradients_that_vanish_or_explode_on_their_way_are_told_of(many):
+def test_vanishing_and_exploding_gradients_are_reported(many):
     for scale, word in ((0.1, "vanish"), (10, "explode")):
         model = healthy(ReLU(), depth=6)
         assert symptoms(model.trace(many, rng=0)) == []
@@ -417,7 +421,7 @@ def test_gradients_that_vanish_or_explode_on_their_way_are_told_of(many):
         assert found[0].endswith("at encoder.0 Dense(3 -> 20)")
 
 
-def test_nan_and_infinity_are_told_of_where_they_begin(many):
+def test_nan_and_infinity_are_reported_where_they_begin(many):
     model = healthy()
     model.views.encoder[2].w[0, 0] = np.nan
     with np.errstate(all="ignore"):

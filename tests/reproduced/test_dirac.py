@@ -19,7 +19,7 @@ def flow(loss: str, weight: float = 0.0) -> np.ndarray:
 
 
 def growth(step, loss: str, size: float, steps: int) -> float:
-    """The distance from the equilibrium after so many steps, as a multiple of the first."""
+    """The distance from the equilibrium after that many steps, as a multiple of the first."""
     gan, point = DEMO.dirac_gan(loss), NEAR
     for _ in range(steps):
         point = step(gan, point, size)
@@ -48,20 +48,20 @@ def test_without_a_penalty_the_players_circle(loss):
         (3.0, [-1.5 - 2**0.5, -1.5 + 2**0.5]),
     ],
 )
-def test_with_r1_they_arrive(loss, weight, expected):
+def test_with_r1_the_players_arrive(loss, weight, expected):
     np.testing.assert_allclose(flow(loss, weight), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOGISTIC)
 @pytest.mark.parametrize("size", [0.01, 0.1, 1.0])
-def test_steps_of_both_at_once_lead_away(loss, size):
+def test_simultaneous_steps_lead_away(loss, size):
     assert growth(DEMO.simultaneous, loss, size, 1) == pytest.approx(
         (1 + size**2 / 4) ** 0.5, abs=1e-6
     )
 
 
 @pytest.mark.parametrize("loss", LOGISTIC)
-def test_steps_of_fit_one_by_one_come_round_again(loss):
+def test_alternating_steps_of_fit_come_round_again(loss):
     """The eigenvalues are exp(+- i phi) with cos phi = 1 - h^2 / 8: h = 2 turns by 60 degrees."""
     assert growth(DEMO.alternating, loss, 2.0, 6) == pytest.approx(1, abs=1e-6)
     gan = DEMO.dirac_gan(loss)

@@ -1,4 +1,4 @@
-"""demos/importance_weights.py in small: which gradients more draws help, and which they drown."""
+"""demos/importance_weights.py in small: which gradients gain from more draws, and which do not."""
 
 import runpy
 from pathlib import Path
@@ -17,7 +17,7 @@ def found():
     return DEMO.measured(DRAWS, repeats=100)
 
 
-def test_with_the_draws_the_signal_rises_but_for_the_encoders_gradient_in_total(found):
+def test_the_signal_rises_with_the_draws_except_for_the_encoders_total_gradient(found):
     slopes = DEMO.slopes(DRAWS, found, resamples=100)  # (3, 2)
     rises = dict(zip(DEMO.COLOURS, slopes / slopes[:, 1:], strict=True))  # in standard errors
     assert rises["decoder"][0] > 5
@@ -25,13 +25,13 @@ def test_with_the_draws_the_signal_rises_but_for_the_encoders_gradient_in_total(
     assert rises["encoder, in total"][0] < -5
 
 
-def test_both_gradients_of_the_encoder_have_one_mean(found):
+def test_the_two_gradients_of_the_encoder_have_the_same_mean(found):
     for at_k in found:
         count = at_k["encoder, doubly"].shape[1]
         assert abs(DEMO.chi_square(at_k) - 1) < 5 * np.sqrt(2 / count)
 
 
-def test_the_ratio_of_draws_of_known_mean_and_spread_is_theirs():
+def test_the_ratio_is_right_for_draws_of_known_mean_and_spread():
     rng = np.random.default_rng(0)
     of_three = {
         name: mean + spread * rng.standard_normal((100_000, 4))

@@ -1,4 +1,4 @@
-"""demos/ppca.py in small: a linear VAE reaches probabilistic PCA, and prunes what that prunes."""
+"""demos/ppca.py in small: a linear VAE reaches probabilistic PCA, and prunes the same latents."""
 
 import runpy
 from pathlib import Path
@@ -16,13 +16,13 @@ X = DEMO.data(SPECTRUM, 200, rng=0)  # (200, 6)
 
 @pytest.fixture(scope="module", params=RIGHT)
 def trained(request):
-    """A variance, and a model trained at it."""
+    """A variance, and a model trained with it."""
     model = DEMO.linear_vae(len(SPECTRUM), LATENT, request.param, rng=0)
     DEMO.train(model, X, seed=0, epochs=750, batch=100)
     return SimpleNamespace(variance=request.param, model=model)
 
 
-def test_the_data_have_mean_0_and_the_spectrum_that_was_asked_for():
+def test_the_data_have_mean_0_and_the_chosen_spectrum():
     np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(np.linalg.eigvalsh(X.T @ X / 200)[::-1], SPECTRUM)
 
