@@ -1,4 +1,4 @@
-"""One latent vector decoded, 20-128-784: ours with numba and without, and onnxruntime."""
+"""The time to decode one latent vector, 20-128-784, with and without numba, and by onnxruntime."""
 
 from .peers import ours, python_for, why_not
 from .result import Result, Row, spread_text, time_text
@@ -6,9 +6,9 @@ from .settings import Settings
 from .timing import Times
 from .workers import Worker, take_turns
 
-COUNT = 5000  # vectors a turn
+COUNT = 5000  # vectors per turn
 NEEDS = ("onnxruntime", "onnx")
-WAYS = {  # what is called, and the environment
+CALLS = {  # the argument of ours.py, and the environment
     "model.decode": ("model", {"SCRATCHGEN_JIT": "0"}),
     "model.prepared_decoder(batch=1)": ("jit", {}),
     "model.prepared_decoder(batch=1), no numba": ("decoder", {"SCRATCHGEN_JIT": "0"}),
@@ -16,11 +16,11 @@ WAYS = {  # what is called, and the environment
 
 
 def measure(settings: Settings) -> Result:
-    """A row for each way."""
+    """A row for each call."""
     count = settings.some(COUNT, 50)
     workers: list[Worker] = [
         ours(settings, name, "decode", how, str(count), **environment)
-        for name, (how, environment) in WAYS.items()
+        for name, (how, environment) in CALLS.items()
     ]
     lines: list[str] = []
     if missing := why_not(settings, *NEEDS):
@@ -29,19 +29,19 @@ def measure(settings: Settings) -> Result:
         command = [python_for(settings.pythons, *NEEDS), "-m", "peers.onnx_peer", str(count)]
         workers.append(Worker("onnxruntime", command, settings.environment()))
     turns, failed = take_turns(workers, settings.rounds)
-    times = {name: Times(tuple(t / count for t in one.seconds)) for name, one in turns.items()}
+    times = {name: Times(tuple(t / count for t in turn.seconds)) for name, turn in turns.items()}
     return report(times, [*lines, *failed.values()])
 
 
 def report(times: dict[str, Times], lines: list[str]) -> Result:
-    """As a table, and onnxruntime's time over each of ours."""
+    """The times as a table, with the ratio of onnxruntime's time to each."""
     rows: list[Row] = []
     theirs = times.get("onnxruntime")
     for name, time in times.items():
         ratio = f"{theirs.median / time.median:.2f}" if theirs else "-"
         rows.append((name, time_text(time.median), spread_text(time.least, time.most), ratio))
-    head = ("", "a vector", "from - to", "ratio")
+    head = ("", "per vector", "range", "ratio")
     if theirs:
-        lines = [*lines, "ratio: onnxruntime's time over this one"]
+        lines = [*lines, "ratio: onnxruntime's time / this time"]
     data = {name: time.record() for name, time in times.items()}
     return Result("One latent vector decoded, 20-128-784", head, rows, lines, data)

@@ -1,4 +1,4 @@
-"""Each kernel that has a loop, beside its formula in NumPy."""
+"""The speed of each kernel's compiled loop beside its formula in NumPy."""
 
 from functools import partial
 from typing import Any
@@ -16,13 +16,13 @@ from .settings import Settings
 from .timing import Call, in_turns
 
 ROWS, COLUMNS = 128, 784
-PRODUCTS = ("times", "affine", "add_outer", "times_transpose")  # which products.py times
+PRODUCTS = ("times", "affine", "add_outer", "times_transpose")  # measured by products.py
 
 
 def measure(settings: Settings) -> Result:
-    """A row for each kernel: the times, and how many times as fast its loop is."""
+    """A row for each kernel: the times of formula and loop, and their ratio."""
     if not numba_works():
-        return Result("Kernels", lines=["numba is not at work here, so no kernel has a loop"])
+        return Result("Kernels", lines=["no numba here, so no kernel has a compiled loop"])
     want_loops()
     counts = thread_counts(settings.threads)
     many = settings.some(ROWS, 8)
@@ -36,27 +36,27 @@ def measure(settings: Settings) -> Result:
         each = [time_text(times[str(n)]) for n in counts]
         ratio = f"{before / best:.1f}"
         rows.append((name, time_text(before), *each, ratio, f"{best / size * 1e9:.3f} ns"))
-    head = ("", "NumPy", *map(threads_text, counts), "ratio", "a number")
-    lines = [
-        f"{size:,} numbers of float32; ratio: NumPy's time over that on {threads_text(counts[-1])}"
-    ]
+    head = ("", "NumPy", *map(threads_text, counts), "ratio", "per number")
+    lines = [f"{size:,} float32 numbers; ratio: NumPy's time / time on {threads_text(counts[-1])}"]
     return Result("Kernels", head, rows, lines, data)
 
 
 def calls(rows: int) -> dict[str, Call]:
-    """By name, the kernel on arguments of its own; products are a part by themselves."""
-    found: dict[str, Call] = {
+    """Each kernel by name, with arguments; products.py measures the products."""
+    kernels: dict[str, Call] = {
         name: partial(kernel.call, *case(name, rows, COLUMNS, "float32", 0))
         for name, kernel in with_loops().items()
         if name not in PRODUCTS
     }
     shape = (rows, COLUMNS)
-    found["standard_normal"] = partial(standard_normal, np.random.default_rng(0), shape, "float32")
-    return found
+    kernels["standard_normal"] = partial(
+        standard_normal, np.random.default_rng(0), shape, "float32"
+    )
+    return kernels
 
 
 def by_formula(call: Call) -> None:
-    """The call with NumPy alone."""
+    """Run the call in NumPy."""
     with by_formulas():
         call()
 
@@ -64,7 +64,7 @@ def by_formula(call: Call) -> None:
 def one_kernel(call: Call, counts: list[int], rounds: int) -> dict[str, float]:
     """Median seconds of its formula, and of its loop by number of threads.
 
-    As in training, the loop finds its memory where it was.
+    As in training, the loop reuses the memory of earlier calls.
     """
     workspace = Workspace()
 
@@ -74,4 +74,4 @@ def one_kernel(call: Call, counts: list[int], rounds: int) -> dict[str, float]:
 
     timed: dict[str, Call] = {"reference": partial(by_formula, call)}
     timed |= {str(count): partial(on, count) for count in counts}
-    return {key: one.median for key, one in in_turns(timed, rounds).items()}
+    return {key: times.median for key, times in in_turns(timed, rounds).items()}

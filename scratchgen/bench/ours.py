@@ -1,4 +1,4 @@
-"""Our own process of the bench: epochs of `fit`, or decoding, when it is our turn.
+"""Our own process in the bench: it runs epochs of `fit`, or decodes, when it gets a turn.
 
 python -m scratchgen.bench.ours fit "vae 784-128-20, batch 20" [EXAMPLES]
 python -m scratchgen.bench.ours decode model|decoder|jit COUNT
@@ -18,15 +18,15 @@ FOREVER = 10**9  # epochs
 
 
 class NoMoreTurns(Exception):
-    """The bench has seen enough."""
+    """The bench has ended."""
 
 
 class ByTurns(train.Callback):
-    """Holds `fit` after each epoch until the next is asked for."""
+    """Pauses `fit` after each epoch until the next turn."""
 
     def __init__(self, turns: Turns) -> None:
         self.turns = turns
-        self.began: float | None = None  # the first epoch is for warming up
+        self.began: float | None = None  # None in the first epoch, which compiles
 
     def on_epoch(self, run: train.Run) -> None:
         now = time.perf_counter()
@@ -53,7 +53,7 @@ def fit(turns: Turns, name: str, examples: str = "") -> None:
             batch_size=task.batch,
             seed=0,
             optimizer=tasks.optimizers(task),
-            even_batches=False,  # of the size that the task says, as other tools have them
+            even_batches=False,  # as in the other tools
             callbacks=[ByTurns(turns)],
         )
     except NoMoreTurns:

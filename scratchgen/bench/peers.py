@@ -1,4 +1,4 @@
-"""The other tools: which are installed, and for which interpreter."""
+"""The other tools: which of them are installed, and in which Python."""
 
 import functools
 import subprocess
@@ -13,7 +13,7 @@ ASK = "import importlib.util as u, sys; sys.exit(any(u.find_spec(p) is None for 
 
 @functools.cache
 def has(python: str, *packages: str) -> bool:
-    """Whether that interpreter can import them all, found out without importing them."""
+    """Whether that Python has all the packages; they are not imported."""
     try:
         return not subprocess.run([python, "-c", ASK, *packages], capture_output=True).returncode
     except OSError:
@@ -21,27 +21,27 @@ def has(python: str, *packages: str) -> bool:
 
 
 def python_for(pythons: tuple[str, ...], *packages: str) -> str:
-    """The first interpreter that has the packages; "" if none has."""
+    """The first Python that has all the packages; "" if none has."""
     return next((python for python in pythons if has(python, *packages)), "")
 
 
 def why_not(settings: Settings, *packages: str) -> str:
-    """A sentence where those packages cannot be compared with; "" where they can."""
+    """Why the packages cannot take part, in a sentence; "" if they can."""
     names = " and ".join(packages)
     if not PEERS.is_dir():
-        return f"{names}: not compared, because the models are with the tests, in a checkout"
+        return f"{names}: not compared, because only a checkout has their models, in tests/"
     if not python_for(settings.pythons, *packages):
-        return f"{names}: not installed here; --peers-python names an interpreter that has it"
+        return f"{names}: not installed here; --peers-python names a Python that has it"
     return ""
 
 
 def peer(settings: Settings, tool: str, *arguments: str) -> Worker:
-    """A process of that tool, which gets ready to train."""
+    """A worker that trains with that tool."""
     command = [python_for(settings.pythons, tool), "-m", "peers.worker", tool, *arguments]
     return Worker(tool, command, settings.environment())
 
 
 def ours(settings: Settings, name: str, *arguments: str, **environment: str) -> Worker:
-    """A process of ours."""
+    """A worker that runs scratchgen."""
     command = [sys.executable, "-m", "scratchgen.bench.ours", *arguments]
     return Worker(name, command, settings.environment(**environment))

@@ -1,4 +1,4 @@
-"""What a part of the bench found: a table, a few lines, and the numbers themselves."""
+"""The result of a part of the bench: a table, a few lines, and the numbers."""
 
 import sys
 from dataclasses import dataclass, field
@@ -19,23 +19,23 @@ class Result:
     rows: list[Row] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
-    sides: str = ""  # of the columns; by default the first to the left
+    sides: str = ""  # alignment of the columns; by default only the first is left-aligned
 
     def text(self) -> str:
-        """As it is printed: at most 79 columns."""
-        found = [self.title, ""]
+        """The printed text, at most 79 columns wide."""
+        text = [self.title, ""]
         if self.rows:
             sides = self.sides or "<" + ">" * (len(self.rows[0]) - 1)
-            found += columns([*([self.head] if self.head else []), *self.rows], sides)
+            text += columns([*([self.head] if self.head else []), *self.rows], sides)
         if self.rows and self.lines:
-            found.append("")
+            text.append("")
         for line in self.lines:
-            found += paragraph(line, "  ")
-        return "\n".join(found)
+            text += paragraph(line, "  ")
+        return "\n".join(text)
 
 
 def progress(text: str) -> None:
-    """What is being measured, on a line of the terminal that the next one overwrites."""
+    """Show what is being measured, on one line of the terminal that is overwritten each time."""
     if sys.stderr is not None and sys.stderr.isatty():
         overwrite_line(text)
 
@@ -53,7 +53,7 @@ def time_text(seconds: float) -> str:
 
 
 def spread_text(least: float, most: float) -> str:
-    """`121-130 us`: from the least to the most, in the unit of the most.
+    """`121-130 us`: the range, in the unit of its upper end.
 
     >>> spread_text(1.21e-4, 1.3e-4)
     '121-130 us'

@@ -1,4 +1,4 @@
-"""What a run of the bench is told, and where its processes run."""
+"""The settings of the bench, and the CPUs that its processes run on."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ PEERS = HOME / "tests" / "peers"
 
 @dataclass(frozen=True)
 class Settings:
-    """How often, on how many threads, and with which interpreters for the other tools."""
+    """Rounds, threads, and the Pythons in which other tools are looked for."""
 
     rounds: int = ROUNDS
     threads: int = THREADS
@@ -22,11 +22,11 @@ class Settings:
     pythons: tuple[str, ...] = (sys.executable,)
 
     def some(self, many: int, few: int) -> int:
-        """`many`, or `few` of a quick run."""
+        """`many`, or `few` in a quick run."""
         return few if self.quick else many
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What a process is told: its threads, and where scratchgen and the peers are."""
+        """The environment of a process: its threads, and the paths of scratchgen and the peers."""
         n = str(self.threads)
         names = ("OMP", "OPENBLAS", "MKL", "NUMBA", "SCRATCHGEN")
         counts = {f"{name}{'_' if name == 'SCRATCHGEN' else '_NUM_'}THREADS": n for name in names}
@@ -37,8 +37,8 @@ class Settings:
 
 @contextmanager
 def pinned(threads: int) -> Iterator[list[int]]:
-    """Within it, this process and those that it starts stay on the same few CPUs."""
-    if not hasattr(os, "sched_setaffinity"):  # Linux alone has it
+    """Within the `with` this process and its children stay on the same few CPUs."""
+    if not hasattr(os, "sched_setaffinity"):  # only Linux has it
         yield []
         return
     before = os.sched_getaffinity(0)

@@ -1,8 +1,8 @@
-"""Where the time of a training step goes: each kernel of it, and each call of Python.
+"""Where the time of a training step goes: each of its kernels, and each call into Python.
 
-A recorded step (kernels/recording.py) is a list of kernels and calls. Each is timed by itself, and
-kernels ROWS times in a row: they find what they read in the caches of their own core, as far as
-these hold it. In the step itself another core may have written it.
+A recorded step (kernels/recording.py) is a list of kernels and calls. Each is measured by itself,
+kernels ROWS times in a row, so that their operands are in the caches of their own core if they fit.
+In the step itself another core may have written them.
 """
 
 import math
@@ -25,31 +25,31 @@ from .settings import Settings
 from .timing import in_turns
 
 ROWS = 20
-WARM = 3  # steps: the first, the one that is recorded, and the one that is compared with the plan
-TRIALS = 140  # steps, with four trials among them (kernels/sharing.py)
+WARM = 3  # steps: the first, the recorded one, and the one that the plan is compared with
+TRIALS = 140  # steps; four of them are trials of one thread (kernels/sharing.py)
 BATCH, SMALL = 512, 20
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something that a step does: `call` does it `often` times."""
+    """A part of a step; `call` runs it `often` times."""
 
     name: str
     call: Callable[[], Any]
     often: int = 1
-    operations: float = 0.0  # each time, if it is a product
+    operations: float = 0.0  # of a product, each time
 
 
 def measure(settings: Settings) -> Result:
-    """A row for each kernel, in the order of the step, and for what Python does."""
+    """A row for each kernel and each call into Python, in the order of the step."""
     task = tasks.task(f"vae 784-128-20, batch {settings.some(BATCH, SMALL)}")
     title = f"Where a step's time goes: {task.name}"
     if not numba_works():
-        return Result(title, lines=["numba is not at work here, so there are no loops to time"])
+        return Result(title, lines=["no numba here, so there are no compiled loops to measure"])
     want_loops()
     parts = parts_of(task, settings.threads)
     seconds: list[float] = []
-    for part in reversed(parts):  # the whole first: parts by themselves take the weights anywhere
+    for part in reversed(parts):  # the whole step first: parts alone ruin the weights
         times = in_turns({part.name: part.call}, settings.rounds)[part.name]
         seconds.insert(0, times.median / part.often)
     whole, of_parts = seconds[-1], sum(seconds[:-1])
@@ -63,15 +63,15 @@ def measure(settings: Settings) -> Result:
     rows.append(("the whole step", time_text(whole), "", "", ""))
     head = ("", "time", "of all parts", "", "of peak")
     lines = [
-        f"on {threads_text(settings.threads)}; parts {time_text(of_parts)}, each by itself; "
-        "fit adds its loop to the whole step"
+        f"on {threads_text(settings.threads)}; the parts add up to {time_text(of_parts)}, each "
+        "measured alone; fit adds its own loop to the whole step"
     ]
     measured = [[part.name, time] for part, time in zip(parts, seconds, strict=True)]
     return Result(title, head, rows, lines, {"task": task.name, "measured": measured})
 
 
 def parts_of(task: tasks.Task, threads: int) -> list[Part]:
-    """All of a recorded step, in its order; the last is the step as a whole."""
+    """All parts of a recorded step, in its order; the last one is the whole step."""
     model, x = tasks.model(task), tasks.examples(task, 4 * task.batch)
     trainer = Trainer(model, tasks.optimizers(task))
     rng = np.random.default_rng(0)
@@ -80,27 +80,28 @@ def parts_of(task: tasks.Task, threads: int) -> list[Part]:
         steps.step(rng.permutation(len(x))[: task.batch])
     (plan,) = steps.plans()
     parts: list[Part] = []
-    for one in plan.events:
-        if isinstance(one, Call):
-            name, operations = described(one)
-            parts.append(Part(name, Table([one] * ROWS, threads).run_together, ROWS, operations))
-        elif isinstance(one, Action):
-            name = f"Python: {described_action(one)}"
-            parts.append(Part(name, partial(undisturbed, one.f, *one.args)))
-    whole = partial(undisturbed, plan.run)
-    for _ in range(TRIALS):  # then the next trial of one thread is far
+    for event in plan.events:
+        if isinstance(event, Call):
+            name, operations = described(event)
+            call = Table([event] * ROWS, threads).run_together
+            parts.append(Part(name, call, ROWS, operations))
+        elif isinstance(event, Action):
+            name = f"Python: {described_action(event)}"
+            parts.append(Part(name, partial(without_warnings, event.f, *event.args)))
+    whole = partial(without_warnings, plan.run)
+    for _ in range(TRIALS):  # after these, the next trial of one thread is far away
         whole()
     return [*parts, Part("whole", whole)]
 
 
-def undisturbed(f: Callable[..., Any], *args: Any) -> None:
-    """f(*args): Adam many times in a row takes weights to where numbers overflow."""
+def without_warnings(f: Callable[..., Any], *args: Any) -> None:
+    """f(*args) without warnings: many steps of Adam on one gradient make numbers overflow."""
     with np.errstate(all="ignore"):
         f(*args)
 
 
 def described_action(action: Action) -> str:
-    """The name of what Python does: of the formula, where it is one."""
+    """The name of the function that Python runs, or of its formula."""
     f = action.args[0] if action.f.__name__.startswith("_again") else action.f
     return str(f.__qualname__)
 
@@ -108,7 +109,7 @@ def described_action(action: Action) -> str:
 def described(call: Call) -> tuple[str, float]:
     """A kernel's name with its shapes, and its operations, if it is a product."""
     name = call.loop.__name__.removesuffix("_loop")
-    shapes = [one.shape for one in call.args if isinstance(one, np.ndarray)]
+    shapes = [array.shape for array in call.args if isinstance(array, np.ndarray)]
     if not name.startswith("multiply"):
         return f"{name} {' x '.join(map(str, max(shapes, key=math.prod)))}", 0.0
     (rows, depth), (_, columns) = shapes[:2]

@@ -1,7 +1,7 @@
-"""The first training step, from the start of the process, and what an import costs.
+"""The time from the start of a process to its first training step, and the time of an import.
 
 cold      nothing is compiled yet: XDG_CACHE_HOME is an empty folder
-warm      the same once more
+warm      the same again, with the compiled kernels in that folder
 """
 
 import os
@@ -31,7 +31,7 @@ print(time.perf_counter() - began)
 
 
 def measure(settings: Settings) -> Result:
-    """A row for each way to start."""
+    """A row for each kind of start."""
     times: dict[str, Times] = {}
     rounds = settings.some(settings.rounds, 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,24 +52,24 @@ def measure(settings: Settings) -> Result:
 
 
 def report(times: dict[str, Times]) -> Result:
-    """As a table."""
+    """The times as a table."""
     rows: list[Row] = [
-        (name, time_text(one.median), spread_text(one.least, one.most))
-        for name, one in times.items()
+        (name, time_text(entry.median), spread_text(entry.least, entry.most))
+        for name, entry in times.items()
     ]
-    lines = ["first step: from the start of the process, imports and making the model included"]
-    data = {name: one.record() for name, one in times.items()}
-    return Result("From the start", ("", "time", "from - to"), rows, lines, data)
+    lines = ["first step: from the start of the process, with imports and building the model"]
+    data = {name: entry.record() for name, entry in times.items()}
+    return Result("From the start", ("", "time", "range"), rows, lines, data)
 
 
 def run(code: str, env: dict[str, str]) -> float:
-    """Seconds from before a fresh interpreter starts to the time that the code prints."""
+    """Seconds from the start of a new interpreter to the time that the code prints."""
     began = time.time()
     return float(printed(code, env)) - began
 
 
 def printed(code: str, env: "os._Environ[str] | dict[str, str]") -> str:
-    """What a fresh interpreter prints."""
+    """The output of a new interpreter that runs the code."""
     done = subprocess.run(
         [sys.executable, "-c", code], env=dict(env), capture_output=True, text=True, check=True
     )
@@ -77,16 +77,17 @@ def printed(code: str, env: "os._Environ[str] | dict[str, str]") -> str:
 
 
 def command(*words: str) -> Sequence[str]:
+    """The command line `scratchgen` with these words."""
     return [sys.executable, "-m", "scratchgen", *words]
 
 
 def has_warmup() -> bool:
-    """Whether this scratchgen has `scratchgen warmup`."""
+    """Whether `scratchgen warmup` exists in the installed version."""
     return not subprocess.run(command("warmup", "--help"), capture_output=True).returncode
 
 
 def warmup(settings: Settings) -> float:
-    """Seconds to compile everything once."""
+    """Seconds that `scratchgen warmup` takes with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         env = settings.environment(XDG_CACHE_HOME=folder)
         env.pop("NUMBA_CACHE_DIR", None)

@@ -1,16 +1,15 @@
-"""The models that training is measured on, as sizes, and as ours.
+"""The models on which training is measured: their sizes, and our versions of them.
 
     vae       784-128-20-128-784, Bernoulli logits, Adam 1e-3
     iwae      784-200-200-50-200-200-784, tanh, a plain ELBO step
-    gan       2-128-128-2 against 2-128-128-1, non-saturating, both move, Adam 1e-3, b1 = 0.5
-    critic    784-256-256-1 with the gradient penalty, against a generator 64-256-256-784 that stays
+    gan       2-128-128-2 against 2-128-128-1, non-saturating, both trained, Adam 1e-3, b1 = 0.5
+    critic    784-256-256-1 with the gradient penalty, against a fixed generator 64-256-256-784
 
 The operations of a VAE's step, for N examples and dense layers of I_k inputs and O_k outputs:
 
-    6 N sum_k I_k O_k - 2 N I_0 O_0        nobody needs the gradient of the examples      (1)
+    6 N sum_k I_k O_k - 2 N I_0 O_0        the gradient by the examples is not needed     (1)
 
-What other tools have to build, tests/peers/ says; they get the same first weights and the same
-examples.
+tests/peers/ has the same models in other tools, which start from the same weights and examples.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ DRAWN = 2000  # digits, repeated: the time does not depend on what they show
 
 @dataclass(frozen=True)
 class Task:
-    """One model at one batch size; an epoch has `examples` of them."""
+    """One model at one batch size; an epoch has `examples` examples."""
 
     name: str
     game: str  # "vae", "gan" or "critic"
@@ -44,7 +43,7 @@ class Task:
 
     @property
     def steps(self) -> int:
-        """Of an epoch."""
+        """Steps per epoch."""
         return -(-self.examples // self.batch)
 
     @property
@@ -53,7 +52,7 @@ class Task:
         return RATES[self.game]
 
     def widths(self) -> dict[str, Shape]:
-        """Of each network, from its input to its output."""
+        """The widths of each network, from its input to its output."""
         wide, up = (self.size, *self.hidden), self.hidden[::-1]
         if self.game == "vae":
             return {"encoder": (*wide, 2 * self.latent), "decoder": (self.latent, *up, self.size)}
@@ -63,7 +62,7 @@ class Task:
         }
 
     def operations(self) -> float:
-        """Multiplications and additions in the products of one step (1); 0 for what is no VAE."""
+        """Multiplications and additions in the products of one step (1); 0 if it is no VAE."""
         if self.game != "vae":
             return 0.0
         layers = [a * b for widths in self.widths().values() for a, b in pairwise(widths)]
@@ -89,24 +88,24 @@ TASKS = [
     Task("gan 2-128-128, batch 256", "gan", 2, (128, 128), 2, 256, 51_200),
     Task("critic 784-256-256-1, batch 64", "critic", 784, (256, 256), 64, 64, 6_400),
 ]  # fmt: skip
-STEP = TASKS[:3]  # the ratios that are asked for one by one
-ODD = TASKS[3:6]  # as efficient as those
+STEP = TASKS[:3]  # each has a ratio of its own
+ODD = TASKS[3:6]  # should be as efficient as STEP
 EPOCH = TASKS[6]  # an epoch of 60,000 pictures
-OTHERS = TASKS[6:]  # the ratios that are asked for in their geometric mean
+OTHERS = TASKS[6:]  # their ratios have a geometric mean
 
 
 def task(name: str) -> Task:
     """The task of that name."""
-    return next(one for one in TASKS if one.name == name)
+    return next(entry for entry in TASKS if entry.name == name)
 
 
 def shortened(of: Task, examples: int) -> Task:
-    """The same with fewer examples, for a quick look."""
+    """The same task with fewer examples."""
     return replace(of, examples=min(examples, of.examples))
 
 
 def model(of: Task, dtype: str = "float32") -> models.Model:
-    """Our model, with the first weights that every tool begins with."""
+    """Our model, with the weights that every tool starts from."""
     if of.game == "vae":
         kind = {"relu": nn.ReLU, "tanh": nn.Tanh}[of.activation]
         encoder, decoder = (
@@ -116,7 +115,7 @@ def model(of: Task, dtype: str = "float32") -> models.Model:
     settings: dict[str, Any] = {"latent": of.latent, "hidden": of.hidden, "dtype": dtype, "rng": 0}
     if of.game == "gan":
         return models.gan((of.size,), **settings)
-    never = 10**9  # the generator's turn
+    never = 10**9  # steps until the generator's turn
     return models.wgan_gp((of.size,), output="sigmoid", discriminator_steps=never, **settings)
 
 
@@ -136,14 +135,14 @@ def optimizers(of: Task) -> dict[str, optim.Optimizer]:
 
 def weights(of: models.Model) -> dict[str, list[Array]]:
     """Copies of w, b, w, b ... of each network, from its input to its output."""
-    found: dict[str, list[Array]] = {name: [] for name in of.networks}
+    copies: dict[str, list[Array]] = {name: [] for name in of.networks}
     for entry, array in of.block.arrays():
-        found[entry.name.split(".")[0]].append(array.copy())
-    return found
+        copies[entry.name.split(".")[0]].append(array.copy())
+    return copies
 
 
 def examples(of: Task, n: int | None = None) -> Array:
-    """What an epoch sees, or n such, (n, size) float32: points of the ring, or pixels of digits."""
+    """The examples of an epoch, or n of them, (n, size) float32: ring points or digits' pixels."""
     n = of.examples if n is None else n
     if of.game == "gan":
         return np.asarray(data.ring(n, rng=0))

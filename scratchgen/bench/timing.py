@@ -1,10 +1,10 @@
-"""Times are taken in turns, and told by their median.
+"""Calls are measured in turns, and compared by the median of their times.
 
     geometric mean = exp(mean log r_i)                                       (1)
     ratio of two tools = median of theirs / median of ours                   (2)
 
-Machines slow down and speed up while they are measured. What is compared takes turns, so that both
-have their share of either; the first turn is for warming up, and does not count.
+A machine slows down and speeds up during a measurement. Calls that are compared take turns, so that
+this affects them equally. The first turn is a warm-up and is not counted.
 """
 
 import math
@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Call = Callable[[], object]
-LEAST = 2e-3  # seconds of one turn: many ticks of the clock
+LEAST = 2e-3  # seconds per turn: many ticks of the clock
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of one thing, measured a few times."""
+    """The seconds of repeated measurements."""
 
     seconds: tuple[float, ...]
 
@@ -36,12 +36,12 @@ class Times:
         return max(self.seconds)
 
     def record(self) -> dict[str, object]:
-        """As plain words and numbers."""
+        """The times as plain values, for JSON."""
         return {"median": self.median, "min": self.least, "max": self.most, "all": [*self.seconds]}
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
-    """(1); nan where there is nothing to take it of.
+    """The geometric mean (1); nan of no ratios.
 
     >>> geometric_mean([0.5, 2.0, 8.0])
     2.0
@@ -52,17 +52,17 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def fastest(times: Mapping[str, Times]) -> str:
-    """The name of whichever has the least median; "" of none."""
+    """The name with the smallest median; "" if there are no times."""
     return min(times, key=lambda name: times[name].median, default="")
 
 
 def in_turns(
     calls: Mapping[str, Call], rounds: int, least: float = LEAST, pause: float = 0.0
 ) -> dict[str, Times]:
-    """Seconds a call of each, measured in turns of at least `least` seconds.
+    """Seconds per call, measured in turns of at least `least` seconds.
 
-    The order of the turns is another one in each round. `pause` seconds before each turn let the
-    threads of the last one go to sleep, which else look for work on the CPUs of this one.
+    The order of the turns changes from round to round. The `pause` before each turn lets threads of
+    the previous call go to sleep, which would otherwise use the CPUs of this one.
     """
     counts = {}
     for name, call in calls.items():
@@ -73,11 +73,11 @@ def in_turns(
         for name in rotated(list(calls), number):
             time.sleep(pause)
             seconds[name].append(timed(calls[name], counts[name]))
-    return {name: Times(tuple(all_of)) for name, all_of in seconds.items()}
+    return {name: Times(tuple(times)) for name, times in seconds.items()}
 
 
 def repeats(call: Call, least: float = LEAST) -> int:
-    """How many calls take `least` seconds; warms up on the way."""
+    """How many calls take `least` seconds; the calls also warm up."""
     call()
     count = 1
     while (took := timed(call, count) * count) < least / 4:
@@ -86,16 +86,16 @@ def repeats(call: Call, least: float = LEAST) -> int:
 
 
 def timed(call: Call, count: int) -> float:
-    """Seconds a call, of `count` calls."""
-    again = range(count)
+    """Seconds per call, over `count` calls."""
+    calls = range(count)
     began = time.perf_counter()
-    for _ in again:
+    for _ in calls:
         call()
     return (time.perf_counter() - began) / count
 
 
 def rotated(names: Sequence[str], number: int) -> list[str]:
-    """The names, begun at another one for each number.
+    """The names, starting from a different one for each number.
 
     >>> rotated(["a", "b", "c"], 4)
     ['b', 'c', 'a']

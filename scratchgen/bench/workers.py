@@ -1,4 +1,4 @@
-"""A tool in a process of its own: it gets ready, and then works when it is its turn.
+"""A tool in a process of its own: it gets ready, and then works when it gets a turn.
 
     the bench             the process
                      <-   {"how": "eager"}        ready
@@ -6,7 +6,7 @@
                      <-   {"seconds": 0.123}      the time of this turn
     (end of input)   ->   ends
 
-So compiling is not counted, only one tool works at a time, and none sees what another imports.
+So compiling is not measured, one tool works at a time, and no tool imports another.
 """
 
 import contextlib
@@ -22,51 +22,51 @@ from typing import Any
 from ..ground.errors import ScratchgenError
 from .timing import Times, rotated
 
-PAUSE = 0.2  # seconds before a turn: threads that the last tool left spinning go to sleep
+PAUSE = 0.2  # seconds before a turn, in which busy-waiting threads of the last tool go to sleep
 
 
 class WorkerError(ScratchgenError):
-    """A process of the bench ended; the text says what it said last."""
+    """A process of the bench ended; the text is the last line of its stderr."""
 
 
 class Worker:
-    """The bench's end: starts a process, waits until it is ready, gives it turns."""
+    """The bench's side: it starts a process, waits until that is ready, and gives it turns."""
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
         self.name = name
         self.command = command
         self.environment = environment
         self.facts: dict[str, Any] = {}
-        self.complaints: Any = None
+        self.errors: Any = None
         self.process: Any = None
 
     def start(self) -> None:
-        """Start the process, and wait until it is ready: what it says about itself is in facts."""
-        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        """Start the process and wait until it is ready; its first answer goes into `facts`."""
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.complaints,
+            stderr=self.errors,
             env=self.environment,
             text=True,
         )
         self.facts = self._answer()
 
     def turn(self) -> float:
-        """Let it work once: seconds, as it measured them."""
-        with contextlib.suppress(BrokenPipeError):  # it ended; its answer says why
+        """Let it work once; returns the seconds that it measured."""
+        with contextlib.suppress(BrokenPipeError):  # it ended; _answer says why
             self.process.stdin.write("go\n")
             self.process.stdin.flush()
         return float(self._answer()["seconds"])
 
     def close(self) -> None:
-        """End it, where it was started."""
+        """End the process if it runs."""
         if self.process is None:
             return
         with contextlib.suppress(BrokenPipeError):
             self.process.communicate()
-        self.complaints.close()
+        self.errors.close()
         self.process = None
 
     def _answer(self) -> dict[str, Any]:
@@ -74,18 +74,18 @@ class Worker:
         if line:
             return dict(json.loads(line))
         self.process.wait()
-        self.complaints.seek(0)
-        said = self.complaints.read().decode(errors="replace").strip().splitlines()
-        why = said[-1] if said else f"it ended with {self.process.returncode}"
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        why = lines[-1] if lines else f"it ended with {self.process.returncode}"
         raise WorkerError(f"{self.name}: {why}")
 
 
 def take_turns(
     workers: Sequence[Worker], rounds: int, pause: float = PAUSE
 ) -> tuple[dict[str, Times], dict[str, str]]:
-    """Seconds of each worker's turns, by name; and why those that failed did.
+    """The seconds of each worker's turns by name, and the reasons of those that failed.
 
-    They get ready one after the other, so that what one tries out is not slowed by another.
+    Workers get ready one after the other, so that no worker slows down the trials of another.
     """
     failed: dict[str, str] = {}
     seconds: dict[str, list[float]] = {}
@@ -104,7 +104,7 @@ def take_turns(
                     seconds[name].append(running[name].turn())
                 except WorkerError as problem:
                     failed[name] = str(problem)
-            running = {name: one for name, one in running.items() if name not in failed}
+            running = {name: worker for name, worker in running.items() if name not in failed}
     finally:
         for worker in workers:
             worker.close()
@@ -112,22 +112,22 @@ def take_turns(
 
 
 class Turns:
-    """The process's end. What the tool prints goes to stderr, so that answers stay alone."""
+    """The process's side. Output of the tool goes to stderr, so that stdout has only answers."""
 
     def __init__(self) -> None:
         self.answers = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
 
     def send(self, **facts: Any) -> None:
-        """Ready, or done."""
+        """Send facts when ready, or the time of a turn."""
         print(json.dumps(facts), file=self.answers, flush=True)
 
     def wait(self) -> bool:
-        """Until it is our turn; False when there will be none."""
+        """Wait for the next turn; False if there are no more."""
         return bool(sys.stdin.readline())
 
     def serve(self, work: Callable[[], object]) -> None:
-        """Do and time `work` in each turn."""
+        """Run and time `work` in each turn."""
         while self.wait():
             began = time.perf_counter()
             work()

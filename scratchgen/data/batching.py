@@ -1,10 +1,10 @@
-"""A data set is seen in batches of nearly one size, in a new order each time.
+"""Batches of nearly equal size, in a new order in each epoch.
 
     B = ceil(N / batch_size) batches;   the first N mod B have floor(N / B) + 1 examples,
                                         the others floor(N / B)                            (1)
 
-A step moves the weights as far for one example as for 128, so a last batch of what is left would
-count its few examples far too much. Where a protocol has such a batch, even_batches=False does too.
+A step on one example moves the weights as far as a step on 128. So a small last batch would give
+its few examples far too much weight. Some protocols have such a batch: even_batches=False.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ def batches(
 ) -> Iterator[Array]:
     """All examples of x (N, ...) once, shuffled, in batches of at most `batch_size`.
 
-    There are as few as that allows, of nearly one size (1); with even_batches=False all are of
-    `batch_size`, and the last is what is left.
+    There are as few batches as that allows, of nearly equal size (1). With even_batches=False they
+    have `batch_size` examples, and the last batch has the rest.
 
     Raises DataError for an empty data set and OptionError for a size that is not in 1 ... N.
 
@@ -47,7 +47,7 @@ def checked_size(batch_size: int, n: int) -> int:
 
 
 def batch_slices(n: int, size: int, even_batches: bool = True) -> list[slice]:
-    """The places of each batch's examples, at most `size` of n, in the order of an epoch.
+    """The positions of each batch's examples, at most `size` of n, in the order of an epoch.
 
     No batch is larger than those before it.
     """

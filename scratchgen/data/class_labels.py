@@ -7,16 +7,16 @@ from ..ground.arguments import Array
 from ..ground.errors import ShapeError
 from ..ground.label_advice import is_one_hot
 
-LARGEST = 2.0**53  # up to which floats hold every whole number
+LARGEST = 2.0**53  # floats hold every whole number up to this
 
 
 def class_numbers(y: Array, n: int, what: str) -> tuple[Array | None, str]:
     """y as the classes of n examples, (n,) int64, and ""; or None, and why y holds no classes.
 
-    Whole numbers, also those held as floats or as text, are taken as they are; one-hot rows (n,
-    classes) become the places of their ones; other texts are numbered in the order of the alphabet.
+    Whole numbers stay as they are, also if they are stored as floats or as text. One-hot rows (n,
+    classes) become the positions of their ones. Other texts are numbered in alphabetical order.
 
-    Raises ShapeError for classes of another number of examples, which y does not belong to.
+    Raises ShapeError for the classes of another number of examples.
 
     >>> class_numbers(np.array(["cat", "ant", "cat"]), 3, "y")
     (array([1, 0, 1]), '')
@@ -47,7 +47,7 @@ def _whole(y: Array) -> tuple[Array | None, str]:
         y = numbers
     if y.dtype.kind not in "biuf":
         return None, f"is of dtype {y.dtype}"
-    if y.dtype.kind == "f" and not (y == np.floor(y)).all():  # nor is NaN equal to itself
+    if y.dtype.kind == "f" and not (y == np.floor(y)).all():  # NaN fails, too
         return None, "holds numbers that are not whole"
     if y.size and max(abs(float(y.min())), abs(float(y.max()))) > LARGEST:
         return None, f"holds numbers as large as {y.max():g}"

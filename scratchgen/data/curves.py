@@ -1,6 +1,6 @@
-"""Curves: toys on one or two arms in the plane, with densities that have no closed form.
+"""Curves: points near one or two arms in the plane; their densities have no closed form.
 
-A point is a place on one of J arms c_j, equally likely, and round noise:
+A point is a position on one of J equally likely arms c_j, plus round noise:
 
     x = c_j(a) + std noise,   noise ~ N(0, I)                                                (1)
     a = low + (high - low) u^(1/q),   u ~ U(0, 1)                                            (2)
@@ -16,8 +16,8 @@ The density is an integral over the arms, here over v = u^(1/q), so that du = q 
          ~ 1/J sum_j sum_i w_i q v_i^(q-1) N(x; c_j(a(v_i)), std^2 I)                        (7)
 
 (6) has no closed form. With the nodes v_i and the weights w_i of Gauss and Legendre it becomes the
-sum (7), which is the density of a mixture. NODES on each arm leave a relative error below 1e-10
-where the data lie, and below 1e-8 on a square three times as wide. The integral runs over v, and
+sum (7), which is the density of a mixture. With NODES nodes per arm the relative error is below
+1e-10 where the data lie, and below 1e-8 on a square three times as wide. The integral runs over v,
 not over u, because the spiral is smooth in v only.
 """
 
@@ -50,25 +50,25 @@ class Curves:
     low: float
     high: float
     std: float
-    q: float = 1  # 1: all angles are equally likely; 2: large ones more
+    q: float = 1  # 1: all angles are equally likely; 2: large angles are likelier
     nodes: int = NODES
 
     def draw(self, n: int, rng: Rng = None) -> tuple[Array, Array]:
-        """n points (n, 2) float32, and the arm that each came from (n,).
+        """n points (n, 2) float32, and the arm of each (n,).
 
         Raises OptionError for a bad n or rng.
         """
         n, rng = count(n), generator(rng)
         labels = rng.integers(len(self.arms), size=n)  # (n,)
-        places = self._on_arms(rng.random(n) ** (1 / self.q))  # (J, n, 2)   (2)
+        on_arms = self._on_arms(rng.random(n) ** (1 / self.q))  # (J, n, 2)   (2)
         noise = rng.standard_normal((n, 2))
-        x = places[labels, np.arange(n)] + self.std * noise  # (n, 2)   (1)
+        x = on_arms[labels, np.arange(n)] + self.std * noise  # (n, 2)   (1)
         return x.astype(np.float32), labels
 
     def log_prob(self, x: Array) -> Array:
-        """The true log-density, nats: x (N, 2) -> (N,); an integral, by quadrature.
+        """The true log-density, nats: x (N, 2) -> (N,); an integral, computed by quadrature.
 
-        Raises ShapeError, KindError or DataError for what are no points of the plane.
+        Raises ShapeError, KindError or DataError if x is no array of points in the plane.
         """
         x = examples(x, (2,), np.float64)
         v, w = _gauss_legendre(self.nodes)  # (nodes,) each
@@ -119,7 +119,7 @@ TOYS: dict[str, Toy] = {**MIXTURES, **{toy.name: toy for toy in (SWISS_ROLL, TWO
 
 @explains_keywords
 def swiss_roll(n: int, rng: Rng = None, return_labels: bool = False) -> Any:
-    """A band rolled up, seen from its side: (n, 2) float32; labels are all 0, of its one arm (n,).
+    """A rolled-up band, seen from its side: (n, 2) float32; all labels (n,) are 0, its one arm.
 
     `SWISS_ROLL.log_prob` is its true density, an integral. Raises OptionError for a bad n or rng.
 

@@ -1,9 +1,9 @@
 """Handwritten digits drawn from stroke skeletons, bent, slanted and inked anew in every picture.
 
-A digit is a few strokes through control points c_i of a unit box (x to the right, y down). Each
-picture moves the points, joins them by smooth curves p, slants and turns the curves, fits them to
-the paper as q (pixels), and inks every pixel u by its distance to the curve points q_1 ... q_K;
-mean, width and height are those of all p' of a digit:
+A digit is a few strokes through control points c_i of a unit box (x to the right, y down). For
+each picture the points are moved, joined by smooth curves p, slanted and turned, fitted to the
+paper as q (pixels), and every pixel u is inked by its distance to the curve points q_1 ... q_K.
+Mean, width and height are those of all p' of a digit:
 
     c'   = c + L z,   z ~ N(0, 1),   L L^T = WOBBLE^2 exp(-|c_i - c_j|^2 / (2 REACH^2))      (1)
     p(t) = [1, t, t^2, t^3] M [c'_{i-1}, c'_i, c'_{i+1}, c'_{i+2}]^T,   0 < t < 1            (2)
@@ -49,9 +49,9 @@ EDGE = 1.1  # pixels, width of the grey edge of a stroke
 SAMPLES = 96  # curve points a digit is drawn with, at least
 CHUNK = 256  # pictures drawn at a time
 
-# Digit, how often it is written so (relative to its other forms), and its strokes: points "x,y"
-# in percent of the box, strokes parted by "/". A stroke that begins where another ends or passes
-# makes a corner or a branch.
+# Digit, frequency of this form relative to its other forms, and its strokes: points "x,y" in
+# percent of the box, strokes separated by "/". A stroke that begins on another makes a corner or a
+# branch.
 FORMS = (
     (0, 2, "50,0 18,18 8,52 22,88 50,100 78,86 92,50 80,14 50,0 30,8"),
     (0, 1, "64,8 36,4 14,30 10,66 30,98 62,90 84,56 78,18 52,4 40,14"),
@@ -124,9 +124,9 @@ def digits(
     pictures = np.empty((n, SIDE, SIDE, 1), dtype=np.float32)  # (n, 28, 28, 1)
     for form in np.unique(forms):
         skeleton = _skeleton(FORMS[form][2])
-        wanted = np.flatnonzero(forms == form)
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]  # (N,)
+        rows = np.flatnonzero(forms == form)
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]  # (N,)
             curves = _write(skeleton, len(chunk), rng)  # (N, K, 2)
             radius = rng.lognormal(np.log(RADIUS[0]), RADIUS[1], (len(chunk), 1, 1))  # (N, 1, 1)
             path = _place(curves, radius, rng)  # (N, K, 2)

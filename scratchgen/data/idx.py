@@ -1,9 +1,9 @@
-"""IDX, the file format of MNIST and its kin (LeCun et al. 1998).
+"""IDX, the file format of MNIST and its relatives (LeCun et al. 1998).
 
     0  0  8  d | size_1 ... size_d, four bytes each, big-endian | bytes in C order       (1)
 
-8 stands for unsigned bytes. Files may be plain or gzipped; sizes are checked before memory is
-taken.
+8 means unsigned bytes. Files may be plain or gzipped. Sizes are checked before memory is
+allocated.
 """
 
 import gzip
@@ -27,7 +27,7 @@ AGAIN = "download it again"
 def read_idx(path: Path) -> Array:
     """The bytes of one IDX file, as uint8 in the shape it declares.
 
-    Raises FileError where the file is missing, truncated, too long, or of another kind.
+    Raises FileError if the file is missing, truncated, too long, or of another kind.
     """
     opened = open_named(path, STARTS, "an IDX file, such as MNIST's")
     with opened.stream:
@@ -51,8 +51,8 @@ def _read(stream: IO[bytes] | gzip.GzipFile, room: int, what: str) -> Array:
     if len(magic) < 4 or magic[:3] != START or not 1 <= magic[3] <= 4:
         if isinstance(stream, gzip.GzipFile):
             raise FileError(
-                f"{what} holds another kind of file than IDX, gzipped: unpack it with gunzip, and "
-                f"name what is in it"
+                f"{what} is gzipped, but holds no IDX file: unpack it with gunzip, and name the "
+                f"result"
             )
         raise FileError(f"{what} is not an IDX file of bytes: wants one such as MNIST's")
     sizes = stream.read(4 * magic[3])

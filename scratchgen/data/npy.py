@@ -1,8 +1,8 @@
-"""Reading .npy and .npz from strangers: sizes first, then bytes, and never a pickle.
+"""Reading .npy and .npz files that nobody vouches for: sizes first, then bytes, never a pickle.
 
 An .npy file is a short header, which declares a dtype and a shape, and then the numbers. A header
-can declare any size, so what it declares is compared with what the file has before memory is taken;
-and a header, or the directory of an archive, that is too long to be honest is not read at all.
+can declare any size, so it is compared with the size of the file before memory is allocated. A
+header, or the directory of an archive, that is too long to be honest is not read at all.
 """
 
 import io
@@ -21,10 +21,10 @@ from ..ground.errors import FileError, ScratchgenError, cut
 DEFLATE_LIMIT = 1032
 LONGEST_HEADER = 10_000  # bytes
 LONGEST_DIRECTORY = 2**21  # bytes of an archive's directory: 20,000 arrays with names
-LONGEST_END = 2**16 + 22  # bytes of what stands behind the directory, with the longest comment
+LONGEST_END = 2**16 + 22  # bytes after the directory, with the longest comment
 LONGEST_SIDE = 2**40
-BLOCK = 2**20  # bytes that are read at once
-MOST_AXES = 32  # that every version of NumPy takes
+BLOCK = 2**20  # bytes read at a time
+MOST_AXES = 32  # the limit of old versions of NumPy
 LENGTHS = {(1, 0): 2, (2, 0): 4}  # version -> bytes that hold the length of the header
 
 NPY_STARTS = (np.lib.format.MAGIC_PREFIX,)
@@ -35,7 +35,7 @@ PICKLE = "pickled Python objects, which can run code when they are read, and are
 
 
 class Header(NamedTuple):
-    """What an .npy file declares."""
+    """The header of an .npy file."""
 
     shape: Shape
     dtype: np.dtype[Any]
@@ -49,7 +49,7 @@ class Header(NamedTuple):
 
 @contextmanager
 def only_file_errors(what: str, advice: str = "copy or make it again") -> Iterator[None]:
-    """Within it, whatever a reader raises on damaged or hostile bytes becomes a FileError."""
+    """Turns any exception of a reader of damaged or hostile bytes into a FileError."""
     try:
         yield
     except ScratchgenError:
@@ -66,7 +66,7 @@ def only_file_errors(what: str, advice: str = "copy or make it again") -> Iterat
 
 
 def read_header(stream: IO[bytes], what: str) -> Header:
-    """The header at the start of an .npy stream; FileError where there is none, or a pickle."""
+    """The header at the start of an .npy stream; FileError if there is none, or a pickle."""
     header = _any_header(stream, what)
     if header.dtype.hasobject:
         raise FileError(f"{what} holds {PICKLE}: save plain numbers instead")
@@ -74,7 +74,7 @@ def read_header(stream: IO[bytes], what: str) -> Header:
 
 
 def _any_header(stream: IO[bytes], what: str) -> Header:
-    """As `read_header`, also of a pickle."""
+    """As `read_header`, but a pickle is allowed."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -117,7 +117,7 @@ def read_array(stream: IO[bytes], size: int, what: str) -> Array:
 
 
 def read_up_to(count: int, stream: Any) -> bytearray:
-    """`count` bytes, or as many as there are: what only claims to be large takes no memory."""
+    """`count` bytes, or fewer if the stream ends; memory grows only with what is read."""
     data = bytearray()
     while block := stream.read(min(BLOCK, count - len(data))):
         data += block
@@ -125,7 +125,7 @@ def read_up_to(count: int, stream: Any) -> bytearray:
 
 
 def check_size(header: Header, size: int, what: str) -> None:
-    """FileError unless a file of `size` bytes holds just what its header declares."""
+    """FileError unless a file of `size` bytes holds exactly what its header declares."""
     if header.length + header.nbytes != size:
         raise FileError(
             f"{what} declares an array of shape {cut(header.shape)}, {header.nbytes:,} bytes, and "
@@ -134,7 +134,7 @@ def check_size(header: Header, size: int, what: str) -> None:
 
 
 def open_zip(stream: IO[bytes], what: str) -> zipfile.ZipFile:
-    """The archive in a stream; FileError where it is none, or claims more than it could hold."""
+    """The archive in a stream; FileError if it is none, or claims more than it can hold."""
     try:
         archive = zipfile.ZipFile(_Directory(stream, what))
     except FileError:
@@ -143,7 +143,7 @@ def open_zip(stream: IO[bytes], what: str) -> zipfile.ZipFile:
         raise FileError(
             f"{what} is not a complete .npz file: truncated, or another kind"
         ) from problem
-    archive.fp = stream  # from here on only members are read, of which each is checked
+    archive.fp = stream  # from here on only members are read, and each is checked
     for member in archive.infolist():
         factor = DEFLATE_LIMIT if member.compress_type == zipfile.ZIP_DEFLATED else 1
         if member.file_size > member.compress_size * factor or member.flag_bits & 1:
@@ -155,10 +155,10 @@ def open_zip(stream: IO[bytes], what: str) -> zipfile.ZipFile:
 
 
 class _Directory:
-    """A stream of which no more than an honest directory is read at once.
+    """A stream that refuses to read more at once than an honest directory has.
 
-    zipfile reads an archive's directory in one piece, and makes some 500 bytes of each member in
-    it, so that the length of the piece bounds what memory an archive takes before it is looked at.
+    zipfile reads the directory of an archive in one piece, and allocates about 500 bytes for each
+    member in it. So the length of that piece bounds the memory that opening an archive takes.
     """
 
     def __init__(self, stream: IO[bytes], what: str) -> None:
@@ -193,12 +193,12 @@ def read_into(archive: zipfile.ZipFile, name: str, what: str, out: Array) -> Non
         room = out.reshape(-1).view(np.uint8).data
         for start in range(0, len(room), BLOCK):
             piece = room[start : start + BLOCK]
-            if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined] # it is buffered
+            if stream.readinto(piece) != len(piece):  # type: ignore[attr-defined] # a buffered stream
                 raise FileError(f"{label} is truncated: copy or download it again")
 
 
 def member_header(archive: zipfile.ZipFile, name: str, what: str) -> Header:
-    """What one member of an archive declares, once it is known that its size agrees."""
+    """The header of one member of an archive, checked against the member's size."""
     with _opened(archive, name, what) as (stream, size, label):
         header = read_header(stream, label)
         check_size(header, size, label)
@@ -213,7 +213,7 @@ def holds_objects(archive: zipfile.ZipFile, name: str, what: str) -> bool:
 
 @contextmanager
 def _opened(archive: zipfile.ZipFile, name: str, what: str) -> Iterator[tuple[IO[bytes], int, str]]:
-    """A member's stream, size and name for errors; what zipfile stumbles over is a FileError."""
+    """A member's stream, its size, and its name for errors; errors of zipfile are FileErrors."""
     label = f"{cut(name)!r} in {what}"
     with only_file_errors(label), archive.open(name) as stream:
         yield stream, archive.getinfo(name).file_size, label

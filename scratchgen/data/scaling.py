@@ -1,4 +1,4 @@
-"""Columns on a scale near 1, and back: what a model learns from, and what its user measures in.
+"""Scaling columns to numbers near 1, from which a model learns, and back to the user's units.
 
     y_j = (x_j - offset_j) / scale_j                                                     (1)
     x_j = scale_j y_j + offset_j                                                         (2)
@@ -7,12 +7,12 @@
     standard   offset_j = mean of x_j,   scale_j = standard deviation of x_j             (4)
     min_max    offset_j = min of x_j,    scale_j = max - min of x_j: y_j in [0, 1]       (5)
 
-A constant column has nothing to scale: its offset is its value, so that y_j = 0, and its scale 1.
-`standard` leaves columns of nothing but -1, 0 and 1 as they are, bits and one-hot classes: a class
-of one example in a thousand would come to lie 32 deviations away, and little else be learnt. All is
-computed in float64, as the digits of 1,000,000,000.5 would be lost in float32.
+A constant column has its value as its offset, so that y_j = 0, and the scale 1. `standard` does not
+change columns that hold only -1, 0 and 1, such as bits and one-hot classes: a class of one example
+in a thousand would lie 32 deviations away, and the model would learn little else. Everything is
+computed in float64, because float32 would lose digits of 1,000,000,000.5.
 
-Why it matters, with figures: docs/own-data.md.
+docs/own-data.md shows with figures why it matters.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,22 +25,22 @@ from ..ground.arguments import Array, exact_type, examples, real_numbers
 from ..ground.chunks import chunks
 from ..ground.errors import DataError, OptionError, ShapeError
 
-FARTHEST = 1e30  # that scaled numbers may lie from 0, so that float32 holds them
+FARTHEST = 1e30  # from 0, for scaled numbers, so that float32 can hold them
 
 
 @dataclass(frozen=True, eq=False)
 class Scaler:
     """(1) and (2), for vectors (N, D), with an offset and a scale for each of their columns.
 
-    `Scaler.standard(x)` and `Scaler.min_max(x)` are fitted on the training data; a model that is
-    built with `scaler=` then takes and gives x in the units of these.
+    `Scaler.standard(x)` and `Scaler.min_max(x)` are fitted to the training data. A model that is
+    built with `scaler=` then takes and returns x in the units of those data.
 
     Args:
         offset: (D,) real numbers.
         scale: (D,) numbers above 0.
-        name: what it is called, for texts: "standard", "min_max", or "own".
+        name: its name in texts: "standard", "min_max", or "own".
 
-    Raises KindError, ShapeError, DataError or OptionError where these are anything else.
+    Raises KindError, ShapeError, DataError or OptionError for other values.
 
     >>> scaler = Scaler.standard([[1990, 1e9], [2000, 2e9], [2010, 3e9]])
     >>> scaler.apply([[2000, 1e9]]).round(3)
@@ -71,13 +71,13 @@ class Scaler:
 
     @classmethod
     def standard(cls, x: Any) -> "Scaler":
-        """To mean 0 and standard deviation 1, as measured on x (N, D), bits excepted; (4).
+        """Scales to mean 0 and standard deviation 1 on x (N, D), except for bits; (4).
 
-        Raises ShapeError, KindError or DataError for what are no vectors, or none at all.
+        Raises ShapeError, KindError or DataError if x holds no vectors.
         """
         x, low, span = _range(x)
 
-        def parts() -> Iterator[Array]:  # in [0, 1], so that no square is too large or too small
+        def parts() -> Iterator[Array]:  # in [0, 1], so that squares neither overflow nor vanish
             return ((x[rows] - low) / span for rows in chunks(len(x)))
 
         with np.errstate(under="ignore"):
@@ -87,23 +87,23 @@ class Scaler:
         parts_are_bits = (np.isin(x[rows], (-1, 0, 1)).all(axis=0) for rows in chunks(len(x)))
         bits = np.all(list(parts_are_bits), axis=0) & (scale > 0)
         offset, scale = np.where(bits, 0, offset), np.where(bits, 1, scale)
-        # a constant column has the span 1
+        # the span of a constant column is 1
         return cls(offset, np.where(scale > 0, scale, span), "standard")
 
     @classmethod
     def min_max(cls, x: Any) -> "Scaler":
-        """To the range from 0 to 1, as measured on x (N, D); (5). Raises as `standard`."""
+        """Scales to the range from 0 to 1 on x (N, D); (5). Raises as `standard`."""
         _, low, span = _range(x)
         return cls(low, span, "min_max")  # (5)
 
     @property
     def width(self) -> int:
-        """D, how many columns it scales."""
+        """D, the number of columns."""
         return len(self.offset)
 
     @property
     def log_det(self) -> float:
-        """log |dy/dx| of (3): what log p(x) has more than log p(y), in nats."""
+        """log |dy/dx| of (3), which is log p(x) - log p(y), in nats."""
         return -float(np.log(self.scale).sum())  # (3)
 
     def apply(self, x: Any, what: str = "x") -> Array:
@@ -114,15 +114,15 @@ class Scaler:
             y: Array = (x - self.offset) / self.scale  # (N, D)   (1)
         if not (np.abs(y) <= FARTHEST).all():
             raise DataError(
-                f"{what} holds numbers too far from the data that its scaler was fitted on: drop "
-                f"them, or fit the scaler on data that hold them"
+                f"{what} holds numbers too far from the data that its scaler was fitted to: drop "
+                f"them, or fit the scaler to data that hold them"
             )
         return y
 
     def undo(self, y: Any, out: Array | None = None) -> Array:
         """y (N, D) -> x (N, D) float64, or written into `out`; (2). Raises ShapeError or KindError.
 
-        What a model made of its latents need not be finite, and is not asked to be.
+        y need not be finite, since a model computes it.
         """
         y = real_numbers(y, "y")
         if y.ndim != 2 or y.shape[1] != self.width:
@@ -132,7 +132,7 @@ class Scaler:
             return np.add(x, self.offset, out=x)
 
     def settings(self) -> dict[str, Any]:
-        """Its name, offset and scale as plain numbers, for a file; `Scaler(**settings)` is it."""
+        """Name, offset and scale as plain values for a file; `Scaler(**settings)` restores it."""
         return {"name": self.name, "offset": self.offset.tolist(), "scale": self.scale.tolist()}
 
     def __eq__(self, other: object) -> bool:
@@ -153,7 +153,7 @@ SCALERS: dict[str, Callable[[Any], Scaler]] = {
 
 
 def _column(name: str, value: Any) -> Array:
-    """A finite number for each column: (D,) float64, which nobody writes in."""
+    """A finite number for each column: (D,) float64, read-only."""
     array = real_numbers(value, name)
     if array.ndim != 1 or not array.size:
         raise ShapeError(f"{name} has shape {array.shape}, wants (D,): a number for each column")
@@ -165,7 +165,7 @@ def _column(name: str, value: Any) -> Array:
 
 
 def _range(x: Any) -> tuple[Array, Array, Array]:
-    """x (N, D) as an array; each column's least number, and from there to the largest, or 1."""
+    """x (N, D) as an array; each column's minimum, and its range, which is 1 if it is constant."""
     x = real_numbers(x, "x")
     if x.ndim != 2 or not x.size:
         raise ShapeError(

@@ -7,8 +7,7 @@ The ring and the grid are mixtures of M equally likely round Gaussians with mean
     ring: c_m = (cos a_m, sin a_m),  a_m = 2 pi m / 8, m = 0 ... 7;   std = 0.01             (3)
     grid: c = (i, j),  i, j in {-4, -2, 0, 2, 4};   std = 0.05                               (4)
 
-The angle 2 pi is left out of (3), being the angle 0 again. Protocol: Lin et al. 2018. Toys whose
-density has no such closed form are in curves.py.
+Protocol: Lin et al. 2018. Toys whose density has no closed form are in curves.py.
 """
 
 import math
@@ -25,13 +24,13 @@ CHUNK = 2**20  # distances at a time: 8 MB
 
 
 class Toy(Protocol):
-    """What every toy does."""
+    """Two-dimensional data with a known density."""
 
     @property
     def name(self) -> str: ...
 
     def draw(self, n: int, rng: Rng = None) -> tuple[Array, Array]:
-        """n points (n, 2) float32, and the mode or the arm that each came from (n,)."""
+        """n points (n, 2) float32, and the mode or arm of each (n,)."""
 
     def log_prob(self, x: Array) -> Array:
         """The true log-density, nats: x (N, 2) -> (N,)."""
@@ -50,7 +49,7 @@ class Mixture:
     std: float
 
     def draw(self, n: int, rng: Rng = None) -> tuple[Array, Array]:
-        """n points (n, 2) float32, and the mode that each came from (n,).
+        """n points (n, 2) float32, and the mode of each (n,).
 
         Raises OptionError for a bad n or rng.
         """
@@ -62,7 +61,7 @@ class Mixture:
     def log_prob(self, x: Array) -> Array:
         """The true log-density, nats: x (N, 2) -> (N,).
 
-        Raises ShapeError, KindError or DataError for what are no points of the plane.
+        Raises ShapeError, KindError or DataError if x is no array of points in the plane.
         """
         equal = np.full(len(self.means), 1 / len(self.means))  # (M,)
         return mixture_log_prob(examples(x, (2,), np.float64), self.means, equal, self.std)
@@ -71,7 +70,7 @@ class Mixture:
 def mixture_log_prob(x: Array, means: Array, weights: Array, std: float) -> Array:
     """log sum_m w_m N(x; c_m, std^2 I): x (N, 2), means (M, 2), weights (M,) -> (N,); (2).
 
-    A chunk of points at a time, so that the memory does not grow with N.
+    Works on a chunk of points at a time, so that memory does not grow with N.
     """
     log_weights = np.log(weights) - math.log(2 * math.pi * std**2)  # (M,)
     out = np.empty(len(x))

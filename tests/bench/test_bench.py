@@ -180,14 +180,14 @@ def test_a_case_has_about_as_many_numbers_as_it_was_asked_for():
 def test_threads_that_share_a_cpu_are_named():
     assert machine.missing_cpus({1: 100.0, 2: 190.0, 4: 301.0}) == []
     (line,) = machine.missing_cpus({1: 100.0, 2: 93.0})
-    assert line.startswith("2 threads reach 0.93 times the peak of one: they were not given 2 CPUs")
+    assert line.startswith("2 threads reach 0.93 times the peak of one: they did not get 2 CPUs")
 
 
 def test_a_step_is_taken_apart():
     result = shares.measure(QUICK)
     assert within_a_terminal(result.text())
     if not compiles():
-        assert "no loops to time" in result.text()
+        assert "no compiled loops to measure" in result.text()
         return
     names = [name for name, _ in result.data["measured"]]
     task = tasks.task(result.data["task"])

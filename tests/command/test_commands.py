@@ -493,7 +493,7 @@ def test_categories_are_trained_on_as_they_are_stored(data, capsys):
 def test_what_a_run_divided_its_data_by_is_kept_for_what_follows(data, capsys):
     np.save("loud.npy", np.full((6, 3, 3), 1000))
     assert run("train", "vae", "--data", "loud.npy", *TINY) == 1
-    assert "divide by the largest number" in error_of(capsys)
+    assert "divide by the largest possible number" in error_of(capsys)
     words = ["--divide-by", "1000", "--out", "a", "--seed", "0"]
     assert run("train", "vae", "--data", "loud.npy", *words, *TINY) == 0
     assert json.loads((data / "a/config.json").read_text())["divide_by"] == 1000
