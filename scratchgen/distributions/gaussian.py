@@ -11,9 +11,9 @@ KL(q || p) = E_q[log q - log p] says how far q is from p. lv is short for log_va
 the variance: whatever number an encoder gives for it, the variance is above 0. `expm1(lv)` is
 exp(lv) - 1 without the rounding error near 0.
 
-A d in front of a name is the derivative of the loss: dz is dL/dz. (4) and (6) are multiplied by
-dL/dKL and dL/dlog N of each example, (N,), which the code calls dvalue. The caller draws the noise,
-and passes the same noise to (1) and to its gradient (2).
+A d in front of a name is the derivative of the loss: dz is dL/dz. The functions for (4) and (6) are
+given dvalue (N,), the derivative of the loss by each example's KL or log N(x), and multiply by it.
+The caller draws the noise, and passes the same noise to (1) and to its gradient (2).
 
 Source: Kingma and Welling 2014, section 2.4 and appendix B. Everything is in nats.
 """
@@ -85,8 +85,8 @@ def draw_and_kl_backward(
 ) -> Array:
     """heads (N, 2Z), noise, dz (N, Z), kl (Z,), beta (1,) -> dheads (N, 2Z).
 
-    The loss is that of z plus beta times the KL. Latents whose kl is not above free_bits, a setting
-    of the VAE usually 0, are left out of the KL: see models/variational.py.
+    The loss is that of z plus beta times the KL. Latents whose kl is not above free_bits (a setting
+    of the VAE, by default 0) are left out of the KL: see models/variational.py.
     """
     mu, log_var = np.split(heads, 2, axis=1)  # (N, Z) each
     weight = np.where(kl > free_bits, beta / len(heads), 0).astype(heads.dtype)  # (Z,)

@@ -26,6 +26,32 @@ from .tape import Tape
 # mypy: disable-error-code="no-untyped-def"
 
 
+@formula("x (N, F) -> mean, var (F,)")
+def column_moments(x: Array) -> tuple[Array, Array]:
+    """x (N, F) -> mean(x) and mean(c^2), (F,) each."""
+    mean = x.mean(axis=0)  # (1)
+    c = x - mean  # (N, F)   (1)
+    return mean, (c * c).mean(axis=0)  # (1)
+
+
+@formula("x (N, F), mean, var (F,), eps (), gamma, beta (F,) -> r (F,), h, y (N, F)")
+def batch_norm(
+    x: Array, mean: Array, var: Array, eps: float, gamma: Array, beta: Array
+) -> tuple[Array, Array, Array]:
+    """x (N, F), mean, var, gamma and beta (F,) -> r (F,), h and y (N, F)."""
+    r = 1 / np.sqrt(var + eps)  # (F,)   (1)
+    h = r * (x - mean)  # (2)
+    return r, h, gamma * h + beta  # (2)
+
+
+@formula("dy (N, F), gamma, r (F,), h (N, F), dgamma, dbeta (F,) -> dx (N, F)")
+def batch_norm_backward(
+    dy: Array, gamma: Array, r: Array, h: Array, dgamma: Array, dbeta: Array
+) -> Array:
+    """dy, h (N, F), the others (F,), with the sums of this batch, (3) -> dx (N, F)."""
+    return gamma * r * (dy - (dbeta + h * dgamma) / len(dy))  # (4)
+
+
 @dataclass(frozen=True, eq=False)
 class BatchNorm(Normalisation):
     """(N, ..., F) -> the same shape, each of F features normalised over all examples of the batch.
@@ -97,32 +123,6 @@ class BatchNorm(Normalisation):
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:
         shape = draw.shape()
         return cls(shape[-1]), shape
-
-
-@formula("x (N, F) -> mean, var (F,)")
-def column_moments(x: Array) -> tuple[Array, Array]:
-    """x (N, F) -> mean(x) and mean(c^2), (F,) each."""
-    mean = x.mean(axis=0)  # (1)
-    c = x - mean  # (N, F)   (1)
-    return mean, (c * c).mean(axis=0)  # (1)
-
-
-@formula("x (N, F), mean, var (F,), eps (), gamma, beta (F,) -> r (F,), h, y (N, F)")
-def batch_norm(
-    x: Array, mean: Array, var: Array, eps: float, gamma: Array, beta: Array
-) -> tuple[Array, Array, Array]:
-    """x (N, F), mean, var, gamma and beta (F,) -> r (F,), h and y (N, F)."""
-    r = 1 / np.sqrt(var + eps)  # (F,)   (1)
-    h = r * (x - mean)  # (2)
-    return r, h, gamma * h + beta  # (2)
-
-
-@formula("dy (N, F), gamma, r (F,), h (N, F), dgamma, dbeta (F,) -> dx (N, F)")
-def batch_norm_backward(
-    dy: Array, gamma: Array, r: Array, h: Array, dgamma: Array, dbeta: Array
-) -> Array:
-    """dy, h (N, F), the others (F,), with the sums of this batch, (3) -> dx (N, F)."""
-    return gamma * r * (dy - (dbeta + h * dgamma) / len(dy))  # (4)
 
 
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.

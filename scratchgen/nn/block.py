@@ -54,32 +54,6 @@ class Block:
         self._windows: dict[tuple[str, ...], Array] = {}
         self._windows_into = self.vector
 
-    def _begin(self, rng: np.random.Generator) -> None:
-        """Write the initial values that the layers declare."""
-        for entry, array in self.arrays():
-            if entry.trained:
-                _, initialiser = entry.layer.parameters()[entry.key]
-                array[...] = _first(entry, initialiser(rng, entry.shape), self.vector.dtype)
-            else:
-                _, value = entry.layer.state()[entry.key]
-                array[...] = value
-
-    def __getstate__(self) -> dict[str, Any]:
-        own = vars(self).items()
-        return {name: value for name, value in own if name not in VIEWS}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy has windows into its own vector, not into copies of the old windows."""
-        vars(self).update(state)
-        self._set_views()
-
-    def seen_through(self, window: Callable[[Array], Array]) -> "Block":
-        """The same memory, through windows such as read-only views."""
-        other = copy.copy(self)
-        other.vector, other.state = window(self.vector), window(self.state)
-        other._set_views()
-        return other
-
     def theta(self, names: Collection[str]) -> Array:
         """The slice of the vector that holds these networks; the same object each time."""
         names = tuple(names)
@@ -114,17 +88,31 @@ class Block:
         """Whether every parameter and every number of the state is finite."""
         return bool(np.isfinite(self.vector).all() and np.isfinite(self.state).all())
 
+    def _begin(self, rng: np.random.Generator) -> None:
+        """Write the initial values that the layers declare."""
+        for entry, array in self.arrays():
+            if entry.trained:
+                _, initialiser = entry.layer.parameters()[entry.key]
+                array[...] = _first(entry, initialiser(rng, entry.shape), self.vector.dtype)
+            else:
+                _, value = entry.layer.state()[entry.key]
+                array[...] = value
 
-def _first(entry: Entry, values: Array, dtype: Any) -> Array:
-    """Check initial values: OptionError unless they have the entry's shape and are finite."""
-    with np.errstate(over="ignore"):
-        values = np.asarray(values, dtype)
-    if values.shape != entry.shape or not np.isfinite(values).all():
-        raise OptionError(
-            f"the initialiser of {entry.name} gave shape {values.shape}, or numbers that are not "
-            f"finite in {values.dtype}: wants {entry.shape}, all finite"
-        )
-    return values
+    def __getstate__(self) -> dict[str, Any]:
+        own = vars(self).items()
+        return {name: value for name, value in own if name not in VIEWS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy has windows into its own vector, not into copies of the old windows."""
+        vars(self).update(state)
+        self._set_views()
+
+    def seen_through(self, window: Callable[[Array], Array]) -> "Block":
+        """The same memory, through windows such as read-only views."""
+        other = copy.copy(self)
+        other.vector, other.state = window(self.vector), window(self.state)
+        other._set_views()
+        return other
 
 
 class Gradient:
@@ -150,3 +138,15 @@ class Gradient:
     def clear(self) -> None:
         """Set every number to 0."""
         kernels.clear(self.vector)
+
+
+def _first(entry: Entry, values: Array, dtype: Any) -> Array:
+    """Check initial values: OptionError unless they have the entry's shape and are finite."""
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, dtype)
+    if values.shape != entry.shape or not np.isfinite(values).all():
+        raise OptionError(
+            f"the initialiser of {entry.name} gave shape {values.shape}, or numbers that are not "
+            f"finite in {values.dtype}: wants {entry.shape}, all finite"
+        )
+    return values

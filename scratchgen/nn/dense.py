@@ -86,7 +86,7 @@ class Dense(Layer):
         return SimpleNamespace(x=dx, u=du)
 
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
-        fans = (self.n_in, self.n_out)
+        fans = (self.n_in, self.n_out)  # by which initialisers scale the first weights
         named: dict[str, tuple[Shape, Initial]] = {"w": (fans, bound(self.weights, fans))}
         if self.bias is not None:
             named["b"] = ((self.n_out,), bound(self.bias, fans))

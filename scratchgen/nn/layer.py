@@ -12,7 +12,7 @@ the end of a step that trains the layer.
 
 A first reader may stop here. A gradient penalty is a function of dL/dx, so its own gradient is of
 second order. For that a layer has two more functions, which use the tape of the same pass. With
-J = dy/dx, the Jacobian at x, and <a, b> the sum of a b over all entries,
+J = dy/dx, the Jacobian at x, and <a, b> the sum of a b over all entries (L' holds dy and dv fixed),
 
     v = tangent(p, u, tape)                                  v = J u                  (3)
     tangent_backward(p, dy, dv, tape, g, need_dx)            with L' = <dy, y> + <dv, v>:
@@ -67,7 +67,7 @@ class Layer(ExplainsKeywords):
         raise NotImplementedError
 
     def settle(self, p: Views, tape: Tape) -> None:
-        """Write into the state what the pass on this tape learned about it."""
+        """Write into the state what the pass on this tape learnt about it."""
 
     def parameters(self) -> dict[str, tuple[Shape, Initial]]:
         """What is trained: name -> (shape, initialiser)."""

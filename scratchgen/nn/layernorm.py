@@ -41,6 +41,40 @@ from .tape import Tape
 # mypy: disable-error-code="no-untyped-def"
 
 
+@formula("x (N, F) spread, eps (), gamma, beta (F,) -> r (N,), h, y (N, F), _terms (1+, F)")
+def layer_norm(x: Array, eps: float, gamma: Array, beta: Array) -> tuple[Array, Array, Array]:
+    """x (N, F), gamma and beta (F,) -> r (N,), h and y (N, F)."""
+    c = x - x.mean(axis=1, keepdims=True)  # (N, F)   (1)
+    r = 1 / np.sqrt((c * c).mean(axis=1) + eps)  # (N,)   (1)
+    h = r[:, None] * c  # (2)
+    return r, h, gamma * h + beta  # (2)
+
+
+@formula("dy (N, F), gamma (F,), r (N,), h (N, F) -> dx (N, F), _terms (1+, F)")
+def layer_norm_backward(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
+    """dy, h (N, F), gamma (F,), r (N,) -> dx (N, F): J of gamma dy."""
+    q = gamma * dy  # (N, F)   (4)
+    mean_q, mean_qh = q.mean(axis=1, keepdims=True), (q * h).mean(axis=1, keepdims=True)  # (N, 1)
+    return r[:, None] * (q - mean_q - h * mean_qh)  # (3)
+
+
+@formula("k (N, F), gamma (F,) -> v (N, F)")
+def times_gamma(k: Array, gamma: Array) -> Array:
+    """k (N, F), gamma (F,) -> v (N, F)."""
+    return gamma * k
+
+
+@formula("a, u, dk (N, F), r (N,), h, k, du (N, F) -> dx (N, F), _terms (1+, F)")
+def layer_norm_curvature(
+    a: Array, u: Array, dk: Array, r: Array, h: Array, k: Array, du: Array
+) -> Array:
+    """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
+    uh, dkh, dkk = (
+        (first * second).mean(axis=1, keepdims=True) for first, second in ((u, h), (dk, h), (dk, k))
+    )  # (N, 1) each
+    return a - r[:, None] * (uh * du + dkh * k + dkk * h)  # (7)
+
+
 @dataclass(frozen=True, eq=False)
 class LayerNorm(Normalisation):
     """(N, ..., F) -> the same shape, each example normalised over its own F features.
@@ -104,40 +138,6 @@ class LayerNorm(Normalisation):
     def example(cls, draw: Draw) -> tuple[Layer, Shape]:
         shape = draw.shape(least=3)  # two features always become 1 and -1
         return cls(shape[-1]), shape
-
-
-@formula("x (N, F) spread, eps (), gamma, beta (F,) -> r (N,), h, y (N, F), _terms (1+, F)")
-def layer_norm(x: Array, eps: float, gamma: Array, beta: Array) -> tuple[Array, Array, Array]:
-    """x (N, F), gamma and beta (F,) -> r (N,), h and y (N, F)."""
-    c = x - x.mean(axis=1, keepdims=True)  # (N, F)   (1)
-    r = 1 / np.sqrt((c * c).mean(axis=1) + eps)  # (N,)   (1)
-    h = r[:, None] * c  # (2)
-    return r, h, gamma * h + beta  # (2)
-
-
-@formula("dy (N, F), gamma (F,), r (N,), h (N, F) -> dx (N, F), _terms (1+, F)")
-def layer_norm_backward(dy: Array, gamma: Array, r: Array, h: Array) -> Array:
-    """dy, h (N, F), gamma (F,), r (N,) -> dx (N, F): J of gamma dy."""
-    q = gamma * dy  # (N, F)   (4)
-    mean_q, mean_qh = q.mean(axis=1, keepdims=True), (q * h).mean(axis=1, keepdims=True)  # (N, 1)
-    return r[:, None] * (q - mean_q - h * mean_qh)  # (3)
-
-
-@formula("k (N, F), gamma (F,) -> v (N, F)")
-def times_gamma(k: Array, gamma: Array) -> Array:
-    """k (N, F), gamma (F,) -> v (N, F)."""
-    return gamma * k
-
-
-@formula("a, u, dk (N, F), r (N,), h, k, du (N, F) -> dx (N, F), _terms (1+, F)")
-def layer_norm_curvature(
-    a: Array, u: Array, dk: Array, r: Array, h: Array, k: Array, du: Array
-) -> Array:
-    """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
-    uh, dkh, dkk = (
-        (first * second).mean(axis=1, keepdims=True) for first, second in ((u, h), (dk, h), (dk, k))
-    )  # (N, 1) each
-    return a - r[:, None] * (uh * du + dkh * k + dkk * h)  # (7)
 
 
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.

@@ -33,6 +33,19 @@ from .schedules import Schedule
 # mypy: disable-error-code="no-untyped-def"
 
 
+@formula("g (P,), coefficients (8,) -> theta, m, v (P,) in place", row_by_row=True)
+def adam_step(theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -> None:
+    """theta, g, m, v (P,), coefficients (8,), named below: writes theta, m and v."""
+    rate, rest1, rest2, eps, c1, c2, decay, least = coefficients
+    m += rest1 * (g - m)  # (1)
+    v += rest2 * (g * g - v)  # (2)
+    if decay:
+        theta -= decay * theta  # (3)
+    theta -= rate * (m * c1) / (np.sqrt(v * c2) + eps)  # (4)
+    flush(m, least)  # (6)
+    flush(v, least)  # (6)
+
+
 @dataclass(frozen=True)
 class Adam(Descent):
     """Adaptive moment estimation (Kingma and Ba 2015, algorithm 1).
@@ -61,19 +74,6 @@ class Adam(Descent):
     def decay(self) -> float:
         """weight_decay of (3), which Adam does not have."""
         return 0.0
-
-
-@formula("g (P,), coefficients (8,) -> theta, m, v (P,) in place", row_by_row=True)
-def adam_step(theta: Array, g: Array, m: Array, v: Array, coefficients: Array) -> None:
-    """theta, g, m, v (P,), coefficients (8,), named below: writes theta, m and v."""
-    rate, rest1, rest2, eps, c1, c2, decay, least = coefficients
-    m += rest1 * (g - m)  # (1)
-    v += rest2 * (g * g - v)  # (2)
-    if decay:
-        theta -= decay * theta  # (3)
-    theta -= rate * (m * c1) / (np.sqrt(v * c2) + eps)  # (4)
-    flush(m, least)  # (6)
-    flush(v, least)  # (6)
 
 
 @dataclass(frozen=True)

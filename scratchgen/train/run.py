@@ -15,6 +15,9 @@ the steps that the model was trained before, so that a second run repeats nothin
 
     order = permutation drawn by stream(seed, "batches", steps_before, epoch)               (1)
 
+A step takes the next batch of that order. `engine.step` is `Trainer.step` on it, in a way that is
+faster and gives the same bits (replay.py, in the appendix of the reading order).
+
 Steps are counted over an epoch, over a run, and over the life of a model:
 
     run.position        steps done in this epoch
@@ -158,7 +161,7 @@ class Run(ExplainsKeywords):
         # overflow shows in the loss, which is checked, and an underflow to 0 is right
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             try:
-                parts = self.engine.step(rows)
+                parts = self.engine.step(rows)  # Trainer.step on these examples, made faster
             except DivergedError as problem:
                 raise self._diverged(str(problem), self.position + 1) from None
         self.means.add(parts, len(rows))

@@ -14,11 +14,10 @@ An entry of typical size, |g * u|_2 / sqrt(n), would have failed if it were wron
 10 bar / typical, relatively. That is the *resolution* of a PASS. A FAIL must be confirmed by steps
 a thousand times smaller, because large steps may miss the curvature in entries that are tiny.
 
-A derivative of 0 has no relative error. It passes where f does not change at all. It also passes
-where D lies within a bar that is negligible beside f, and s is either as small as its own noise or
-that of f, or is 0 while f changes by noise alone. (The bias before a normalisation has such a
-gradient.) Where f does not change at all, but rounding inside f could hide the slope that is
-claimed, the verdict is INCONCLUSIVE.
+A derivative of 0, such as that of a bias before a normalisation, has no relative error. So D and s
+need only agree within a bar that is negligible beside f, if s is as small as its own noise or that
+of f, or is 0 while f changes by noise alone. Where f does not change at all, a claim of 0 passes,
+and a claim above its noise that rounding inside f could hide is INCONCLUSIVE.
 """
 
 import math
@@ -83,6 +82,7 @@ def judge(
     scale = max(length, slope.scale)  # (4)
     typical = length / math.sqrt(max(u.size, 1))
     measurement = Measurement(slope.value, s, bar, scale, slope.ladders, typical)
+    # the scale of f, beside which a derivative may be called 0
     size = claimed.size() + slope.largest_change + np.finfo(float).tiny / FLAT
     is_dust = 0 < abs(s) <= max(10 * claim_noise, DUST * size)
     is_modest = claimed.size() <= MODEST * float(np.linalg.norm(u))
