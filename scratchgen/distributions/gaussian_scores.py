@@ -65,13 +65,13 @@ def score_gaussian(
 
     A row of raw is `width` means, as many s, as many means, and so on.
     """
-    places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)  # (N, P, 2 width), P places
-    mu, s = np.split(places, 2, axis=2)  # (N, P, width) each
+    places = raw.reshape(len(raw), x.shape[1] // width, 2 * width)  # (N, D / width, 2 width)
+    mu, s = np.split(places, 2, axis=2)  # (N, D / width, width) each
     mu, s = in_rows(mu), in_rows(s)  # (N, D) each
     lv = log_variance(s, least)  # (N, D)   (1)
     log_prob, dmu, dlv = gaussian.value_and_gradient(x, mu, lv, dvalue)  # (4, 5)
     ds = dlv * sigmoid(s - least)  # (N, D)   (3)
-    of_places = [d.reshape(*places.shape[:2], width) for d in (dmu, ds)]  # (N, P, width) each
+    of_places = [d.reshape(*places.shape[:2], width) for d in (dmu, ds)]
     return log_prob, np.concatenate(of_places, axis=2).reshape(raw.shape)
 
 

@@ -1,4 +1,4 @@
-"""A likelihood p(x|z) gives meaning to the numbers of a decoder: it scores x with them, or draws x.
+"""A likelihood p(x|z) gives meaning to the numbers of a decoder: log p(x|z), and draws of x.
 
     Bernoulli      the decoder gives a logit per pixel
     Categorical    the decoder gives a logit per number and class

@@ -2,7 +2,7 @@
 
     vector = (w_1, b_1, w_2, b_2, ..., 0 ... 0, w_3, ...)                               (1)
 
-`block.views.encoder[1].w` is a window into `block.vector`: writing to one writes to the other. A
+`block.views.encoder[1].w` is a view of `block.vector`: writing to one writes to the other. A
 gradient, and the running means that an optimizer keeps, are vectors with the same layout, or with
 that of some of the networks. So saving, averaging, clipping and finite differences each work on one
 array.
@@ -21,7 +21,7 @@ from ..ground.rng import Rng, generator
 from .layout import Entry, Layout
 
 MOST_PARAMETERS = 2**32
-VIEWS = ("views", "_windows", "_windows_into")  # attributes that a copy makes anew
+VIEWS = ("views", "_thetas", "_thetas_of")  # attributes that a copy makes anew
 # As `rng` it leaves every number at 0: the caller will write them all, from a file.
 BLANK: Any = object()
 
@@ -49,26 +49,26 @@ class Block:
             self._begin(generator(rng))
 
     def _set_views(self) -> None:
-        """Make the views into the vector and the state; `theta` adds to `_windows`."""
+        """Make the views of the vector and the state; `theta` adds to `_thetas`."""
         self.views = self.layout.views(self.vector, self.state)
-        self._windows: dict[tuple[str, ...], Array] = {}
-        self._windows_into = self.vector
+        self._thetas: dict[tuple[str, ...], Array] = {}
+        self._thetas_of = self.vector
 
     def theta(self, names: Collection[str]) -> Array:
         """The slice of the vector that holds these networks; the same object each time."""
         names = tuple(names)
-        if self._windows_into is not self.vector:  # the vector was replaced
-            self._windows, self._windows_into = {}, self.vector
-        if names not in self._windows:
-            self._windows[names] = self.vector[self.layout.span(names)]
-        return self._windows[names]
+        if self._thetas_of is not self.vector:  # the vector was replaced
+            self._thetas, self._thetas_of = {}, self.vector
+        if names not in self._thetas:
+            self._thetas[names] = self.vector[self.layout.span(names)]
+        return self._thetas[names]
 
     def state_of(self, name: str) -> Array:
         """The slice of the state that belongs to a network."""
         return self.state[self.layout.state_slices[name]]
 
     def arrays(self) -> Iterator[tuple[Entry, Array]]:
-        """Every entry, trained or not, with its window: the arrays that a file holds."""
+        """Every entry, trained or not, with its view: the arrays that a file holds."""
         for entry in self.layout.entries:
             yield entry, entry.view(self.vector if entry.trained else self.state)
 
@@ -103,14 +103,14 @@ class Block:
         return {name: value for name, value in own if name not in VIEWS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy has windows into its own vector, not into copies of the old windows."""
+        """A copy has views of its own vector, not copies of the old views."""
         vars(self).update(state)
         self._set_views()
 
-    def seen_through(self, window: Callable[[Array], Array]) -> "Block":
-        """The same memory, through windows such as read-only views."""
+    def seen_through(self, view: Callable[[Array], Array]) -> "Block":
+        """The same memory, through views, such as read-only ones."""
         other = copy.copy(self)
-        other.vector, other.state = window(self.vector), window(self.state)
+        other.vector, other.state = view(self.vector), view(self.state)
         other._set_views()
         return other
 
@@ -128,10 +128,10 @@ class Gradient:
         self.vector = kernels.zeros(span.stop - span.start, dtype)  # (P,)
         self.views = layout.views(self.vector, names=self.names)
 
-    def seen_through(self, window: Callable[[Array], Array]) -> "Gradient":
-        """The same memory, through a window such as a read-only view."""
+    def seen_through(self, view: Callable[[Array], Array]) -> "Gradient":
+        """The same memory, through a view, such as a read-only one."""
         other = copy.copy(self)
-        other.vector = window(self.vector)
+        other.vector = view(self.vector)
         other.views = self.layout.views(other.vector, names=self.names)
         return other
 

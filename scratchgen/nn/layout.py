@@ -4,8 +4,8 @@
 
 Each network has a slice of the vector, in the order of the networks. The zeros between two networks
 are not parameters, and stay 0: with them each slice begins at a cache line, which is faster. What a
-player moves is one slice too, because its networks lie side by side (`side_by_side`). A view is a
-window into the vector: an array that shares its memory.
+player moves is one slice too, because its networks lie side by side (`side_by_side`). A view of the
+vector is an array that shares its memory.
 """
 
 import itertools
@@ -34,7 +34,7 @@ class Entry:
     trained: bool
 
     def view(self, vector: Array, start: int = 0) -> Array:
-        """This entry's window into `vector`, which is the layout's vector from `start` on."""
+        """This entry's view of `vector`, which is the layout's vector from `start` on."""
         first = self.start - start
         return vector[first : first + math.prod(self.shape)].reshape(self.shape)
 
@@ -118,37 +118,37 @@ class Layout:
     def views(
         self, vector: Array, state: Array | None = None, names: Collection[str] | None = None
     ) -> Views:
-        """The tree of windows into `vector` and, if there is one, `state`; see `tree`.
+        """The tree of views of `vector` and, if there is one, `state`; see `tree`.
 
         With `names`, the tree has these networks only, and `vector` is their span.
         """
         names = self.networks if names is None else names
         start, entries = self.span(names).start, self.entries_of(names)
-        windows = {entry.name: entry.view(vector, start) for entry in entries if entry.trained}
+        arrays = {entry.name: entry.view(vector, start) for entry in entries if entry.trained}
         if state is not None:
-            windows |= {entry.name: entry.view(state) for entry in entries if not entry.trained}
-        return self.tree(windows, names)
+            arrays |= {entry.name: entry.view(state) for entry in entries if not entry.trained}
+        return self.tree(arrays, names)
 
     def tree(self, arrays: Mapping[str, Array], names: Collection[str] | None = None) -> Views:
         """Arrays, by the names of their entries, as a tree of networks and layers.
 
-        Each layer has a namespace of its arrays, with transposed windows for weights that it
+        Each layer has a namespace of its arrays, with transposed views of weights that it
         borrows. A layer that is used twice has the same namespace in both places. Arrays may be
         missing.
         """
-        windows: dict[Layer, SimpleNamespace] = {}
+        namespaces: dict[Layer, SimpleNamespace] = {}
         for entry in self.entries:
-            here = windows.setdefault(entry.layer, SimpleNamespace())
+            namespace = namespaces.setdefault(entry.layer, SimpleNamespace())
             if entry.name in arrays:
-                setattr(here, entry.key, arrays[entry.name])
+                setattr(namespace, entry.key, arrays[entry.name])
 
         for leaf in self.borrowers:
-            here = windows.setdefault(leaf, SimpleNamespace())
+            namespace = namespaces.setdefault(leaf, SimpleNamespace())
             for key, (lender, its_key) in leaf.borrows().items():
-                if hasattr(windows[lender], its_key):
-                    setattr(here, key, getattr(windows[lender], its_key).T)
+                if hasattr(namespaces[lender], its_key):
+                    setattr(namespace, key, getattr(namespaces[lender], its_key).T)
 
-        trees: dict[Layer, Views] = dict(windows)
+        trees: dict[Layer, Views] = dict(namespaces)
 
         def tree(layer: Layer) -> Views:
             if layer not in trees:

@@ -3,7 +3,7 @@
     y = x w^T + b,   w of the other layer                          (1)
     dL/dw += (dL/dy)^T x, in addition to the other layer's dL/dw   (2)
 
-The block's p.w and g.w are transposed windows into the other layer's arrays. All else is a dense
+The block's p.w and g.w are transposed views of the other layer's arrays. All else is a dense
 layer: (2) is its dL/dw, transposed. A decoder tied to its encoder needs half the weights.
 """
 

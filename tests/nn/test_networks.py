@@ -22,7 +22,7 @@ from scratchgen.nn import (
 )
 
 
-def test_views_are_windows_into_one_vector():
+def test_views_share_the_memory_of_one_vector():
     block = Block(Layout(a=Network((3,), Dense(3, 2), ReLU()), b=Network((2,), Dense(2, 1))), rng=0)
     assert block.vector.shape == (16 + 2 * 1 + 1,)  # a has 8 numbers, and 8 zeros after it
     block.vector[:] = np.arange(19)
