@@ -239,7 +239,7 @@ def test_the_two_players_of_the_encoder_have_separate_moments():
     for player in ("autoencoder", "generator"):
         m, (of_first, others) = aae_model.gradient(player), first[player]
         m.vector[:] = trainer.memories[player].m
-        # after one step m is (1 - b1) g; the steps are so small that g is that of the start
+        # after one step m is (1 - b1) g; the steps are so small that g hardly changes
         np.testing.assert_allclose(m.views.encoder[0].w, 0.1 * of_first, rtol=1e-3)
         assert not np.allclose(of_first, others)
 

@@ -143,9 +143,9 @@ def test_the_noise_that_is_drawn_is_the_noise_that_is_differentiated():
     sigma = np.exp(q.log_var / 2)
     z = q.mu + sigma * noise
     dz = (z - x[:, :1]) / 4  # of the mean of (x - z)^2 / 2
-    heads = gradient.views.encoder[-1].b  # those of mu and of log_var
+    heads = gradient.views.encoder[-1].b  # the biases of mu and of log_var
     np.testing.assert_allclose(heads, [dz.sum(), (dz * noise * sigma / 2).sum()], rtol=1e-12)
-    assert rng.random() == alone.random()  # and no more than that was drawn
+    assert rng.random() == alone.random()  # nothing else was drawn
 
 
 @given(beta=st.floats(0.1, 10), seed=st.integers(0, 2**32))

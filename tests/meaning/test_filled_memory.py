@@ -1,4 +1,4 @@
-"""Training in memory that holds NaN until it is written, and how what reads that is found out."""
+"""Training in memory that holds NaN until it is written: correct code gives the same, other NaN."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def runs(monkeypatch) -> list[Plan]:
 @by_both
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_in_filled_memory_gives_the_same_bits_as_in_new_memory(kind, which, runs):
-    """Of steps that run, are recorded, are compared, and are replayed."""
+    """For steps that are run, recorded, compared and replayed."""
     with which():
         expected = left_by_training(kind, replay=False)
     assert not runs
@@ -54,11 +54,11 @@ def test_training_in_filled_memory_gives_the_same_bits_as_in_new_memory(kind, wh
         assert left_by_training(kind, replay=False) == expected
         assert not runs
         assert left_by_training(kind, replay=True) == expected
-    assert len(runs) >= 8  # of 12, on batches of two sizes, of which each takes two to have a plan
+    assert len(runs) >= 8  # of 12 steps: for each of two sizes of batches, two steps make the plan
 
 
-# What must be found out. The layers are of our own, by their name: others have stand-ins, whose
-# arrays are copied.
+# Mistakes that must be found. By their __module__ these layers count as the library's own: a user's
+# layer runs in a stand-in, which copies its arrays.
 
 
 @formula("x (N, D) -> y (N, D)")
@@ -159,7 +159,7 @@ def test_a_plan_that_reads_what_an_earlier_step_left_is_found_out():
             kernels.add(x, x)
             kept = kernels.add(x, x)
         with workspace.step("two"), recording() as notes:
-            kept[...] = 2  # which no kernel does
+            kept[...] = 2  # not written by a kernel
             y = kernels.add(x, kept)
         assert (y == 3).all()
         Plan(notes, threads=1).run()

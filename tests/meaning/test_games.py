@@ -18,8 +18,8 @@ def log_sigmoid(score):
     return -np.logaddexp(0, -score)
 
 
-# As published, of the scores r of real and f of fake examples: what the discriminator minimises,
-# and the generator.
+# As published, for scores r of real and f of fake examples: what the discriminator minimises, and
+# what the generator minimises.
 PUBLISHED = {
     "minimax": (
         lambda r, f: -(log_sigmoid(r) + log_sigmoid(-f)).mean(),

@@ -279,7 +279,7 @@ def test_the_two_gradients_of_the_encoder_have_the_same_mean(draws):
     for doubly in (True, False):
         model, rng = linear(draws, doubly), np.random.default_rng(draws)
         found[doubly] = np.array([gradient_of(model, x, rng)["encoder"] for _ in range(400)])
-    apart = found[True] - found[False]  # of the same noise, so that much cancels
+    apart = found[True] - found[False]  # with the same noise, so most of the variance cancels
     error = apart.std(axis=0) / np.sqrt(len(apart))
     assert (np.abs(apart.mean(axis=0)) < 5 * error).all()
     signal = np.abs(found[True].mean(axis=0))

@@ -14,7 +14,7 @@ from scratchgen.optim import Adam
 from scratchgen.train import Trainer
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
-# In evaluation as well, where that is something else: running statistics, and no masks.
+# Evaluation too, where it differs: running statistics, and no masks.
 MODES = [
     *((kind, True) for kind in KINDS),
     *((kind, False) for kind in ("VAE with dropout", "GAN with batch norm")),
@@ -66,7 +66,7 @@ def test_the_gradient_handed_to_the_optimizer_is_that_of_the_number_that_step_re
     model = whole.model
     optimizers = {player: RecordingOptimizer() for player in model.players}
     trainer = Trainer(model, optimizers)
-    for n in (3, 2):  # the second on used tapes, with a shorter batch
+    for n in (3, 2):  # the second time with a shorter batch
         x, labels = whole.x[:n], None if whole.labels is None else whole.labels[:n]
         for player in model.players:
             model.turns = lambda step, player=player: (player,)

@@ -67,7 +67,7 @@ class Shared(Model):
     def _maker(self, turn: Turn, h: Any) -> dict[str, Any]:
         y = turn.forward("head", h)  # (N, 1)
         if turn.wants_gradient:
-            for part in (1 / 4, 3 / 4):  # which the gradients of two ways back add up to
+            for part in (1 / 4, 3 / 4):  # the gradients of two backward passes add up to the whole
                 dy = full(y.shape, part / turn.size, y.dtype)
                 turn.backward("body", turn.backward("still", turn.backward("head", dy)))
         return {"maker": mean(y[:, 0])}
@@ -284,7 +284,7 @@ def test_labels_of_a_pass_reach_that_pass_alone():
         table = turn.network("critic", on="shape").p[0].table
         assert np.array_equal(joined(turn), table[batch])
         assert np.array_equal(joined(turn, drawn), table[drawn])
-        assert np.array_equal(joined(turn), table[batch])  # the next of that name
+        assert np.array_equal(joined(turn), table[batch])  # the next pass of that name
         assert np.array_equal(joined(turn, drawn, on="fake"), table[drawn])
         assert np.array_equal(joined(turn, on="real"), table[batch])
         assert np.array_equal(turn.labels, batch)
@@ -339,7 +339,7 @@ def test_replayed_steps_equal_run_steps_to_the_bit(dtype, average, monkeypatch):
         )
         left.append([model.vector.tobytes(), model.state.tobytes(), dict(history)])
         assert bool(ran) == replay
-    assert len(ran) >= 12  # of 18, of batches of two sizes
+    assert len(ran) >= 12  # of 18 steps, with batches of two sizes
     assert left[0] == left[1]
 
 
@@ -381,7 +381,7 @@ def test_zeros_between_networks_stay_0_in_training_and_in_its_memories(name, rep
                 assert not array[is_gap].any()
 
 
-# Layers of several networks.
+# Layers that networks share.
 
 
 def sharing(name, other, layer, use=None):

@@ -207,7 +207,7 @@ def test_the_named_test_kills_the_mutant_and_passes_without_it(mutant, monkeypat
         mutant(patch)
         with pytest.raises(AssertionError):
             run(test, arguments())
-    run(test, arguments())  # and nothing of the mutant is left
+    run(test, arguments())  # the mutant is gone
 
 
 @by_name(UNSEEN)

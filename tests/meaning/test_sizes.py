@@ -13,7 +13,7 @@ from scratchgen.optim import SGD, Adam, Momentum
 from scratchgen.train import Trainer
 from scratchgen.train.outcome import Outcome
 
-SMALL = 50_000  # bytes, of objects that are no arrays of the model
+SMALL = 50_000  # bytes, of objects that are not arrays of the model
 
 
 def vae(dtype):

@@ -227,7 +227,7 @@ def test_labels_without_a_layer_to_join_them_are_refused(recipe, call):
 @pytest.mark.parametrize("shape", [(2,), (3, 2, 1)])
 def test_every_recipe_takes_labels_and_they_matter_and_survive_a_file(recipe, shape):
     model = recipe(shape, latent=2, hidden=(4,), n_labels=3, rng=0)
-    # an AAE's codes, and an ACGAN's classes, are of what x alone says
+    # an AAE's encoder and an ACGAN's discriminator see x alone
     unlabelled = {"AAE": ("encoder",), "ACGAN": ("discriminator",)}.get(model.kind, ())
     for name, network in model.networks.items():
         joins = "JoinLabels(3 labels, width 16)" in str([str(layer) for layer in network.layers])

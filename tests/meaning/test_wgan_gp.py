@@ -99,7 +99,7 @@ def test_the_critics_score_gap_shrinks_and_the_samples_come_to_the_ring(seed):
     assert early > 2  # the critic has learnt of the distance, which is about 4
     assert abs(gaps[-1]) < early / 3
     assert distance() < before / 10
-    # what is reported is what is minimised: the gap is the penalty less the critic's number
+    # the critic's number is penalty - gap
     reported = np.subtract(history["penalty"], history["discriminator"])
     assert abs(reported[-1]) < reported[:4].max() / 2
 

@@ -194,9 +194,9 @@ GANS = {
 }
 KINDS = VAES | GANS
 
-# What a step need not move, because the number does not depend on it but for rounding: a bias that
-# feeds a batch norm, which takes the mean away; the constant of a critic, where only the difference
-# of its scores counts.
+# Parameters that a step need not move, because the number depends on them only by rounding: a bias
+# before a batch norm, which subtracts the mean; the last bias of a critic of which only differences
+# of scores count.
 UNMOVED = {
     "VAE with batch norm": {"encoder.0.b", "decoder.0.b"},
     "GAN with batch norm": {"generator.0.b", "discriminator.0.b"},

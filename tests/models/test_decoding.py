@@ -180,7 +180,7 @@ def test_coroutines_that_share_a_decoder_keep_their_own_results(in_a_thread):
 
     async def serve(z):
         x = await asyncio.to_thread(decode, z) if in_a_thread else decode(z)
-        await asyncio.sleep(0)  # the others are served
+        await asyncio.sleep(0)  # let the other coroutines run
         return x
 
     async def serve_all():
@@ -236,5 +236,5 @@ def test_with_replays_off_the_arrays_of_a_pass_may_be_kept(replay, monkeypatch):
     changed = [not np.array_equal(y, then) for y, then in kept]
     if replay == "0":
         assert not any(changed)
-    elif compiles() and numba_works():  # what NumPy's formulas give is new in any case
+    elif compiles() and numba_works():  # the results of NumPy's formulas are new arrays anyway
         assert any(changed[:several])

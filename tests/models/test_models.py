@@ -79,7 +79,7 @@ def test_arrays_that_a_model_returns_are_the_callers(small_vae, small_gan, pictu
         kept = first.copy()
         again()
         assert np.array_equal(first, kept)
-        first[:] = 0  # and may be written in
+        first[:] = 0  # and the caller may write to it
 
 
 def test_inference_gives_the_same_from_any_number_of_threads(small_vae, pictures):
@@ -225,11 +225,13 @@ def test_a_critic_with_batch_norm_under_a_penalty_is_refused_with_advice(penalty
         sg.models.GAN(generator, critic, "wasserstein", penalty=penalty)
     for words in ("BatchNorm(8)", penalty, "mixes the examples of a batch", "put LayerNorm(8)"):
         assert words in str(caught.value)
-    sg.models.GAN(generator, critic, "wasserstein")  # without a penalty it may stand there
+    sg.models.GAN(generator, critic, "wasserstein")  # allowed without a penalty
 
 
 def test_the_layers_advised_in_place_of_batch_norm_are_accepted(points):
-    generator = Network((2,), Dense(2, 8), BatchNorm(8), ReLU(), Dense(8, 2))  # here it may stand
+    generator = Network(
+        (2,), Dense(2, 8), BatchNorm(8), ReLU(), Dense(8, 2)
+    )  # allowed in a generator
     critic = Network((2,), Dense(2, 8), LayerNorm(8), ReLU(), Dense(8, 1))
     gan = sg.models.GAN(generator, critic, "wasserstein", penalty="gradient_penalty", rng=0)
     assert np.isfinite(sg.fit(gan, points, epochs=1, seed=0)["penalty"][0])
@@ -636,7 +638,7 @@ def test_memory_beyond_data_and_result_does_not_grow_with_the_data(name, dtype, 
         result = WORK[name](*wide, x)
         beside.append(tracemalloc.get_traced_memory()[1] - sum(a.nbytes for a in arrays_of(result)))
         tracemalloc.stop()
-    # bytes an example, of which x has 300 and more: latents of noisy draws, garbage not collected
+    # bytes for each of the 300 or more examples: latents of noisy draws, uncollected garbage
     assert beside[1] - beside[0] < 1_800 * 50
 
 

@@ -206,7 +206,7 @@ def test_a_file_says_that_its_model_has_no_scaler():
     assert config["settings"]["scaler"] is None
 
 
-# the model of this file has the settings; what is wrong is changed in them
+# each test changes one setting in the configuration of this file
 HOSTILE = {
     "NaN": {"offset": [float("nan"), 0.0]},
     "infinity": {"offset": [1e999, 0.0]},
@@ -276,7 +276,7 @@ def test_format_and_scaler_must_agree(small):
             sg.load(bad)
 
 
-# what is refused
+# errors
 
 
 @pytest.mark.parametrize(
