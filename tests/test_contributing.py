@@ -37,6 +37,7 @@ NEW = {  # registry -> the name in it, and the name in its room
 SPECIMENS = {
     ("layer", "ScaleColumns"),
     ("layer", "SquaredReLU"),
+    ("second order", "ScaleColumns, second order"),
     ("second order", "SquaredReLU, second order"),
     ("likelihood", "laplace"),
     ("game", "smoothed"),

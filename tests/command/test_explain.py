@@ -151,6 +151,7 @@ def test_each_player_of_a_gan_says_what_it_minimises(loss, capsys):
     formulas = [
         re.sub(r"log (\w+\(\w\))", r"log(\1)", text).replace("^", "**") for text in formulas
     ]
+    formulas = [re.sub(r"(\d) (?=\w)", r"\1 * ", text) for text in formulas]
     values = [eval(text, names | {"r": r, "f": f}) for text in formulas]
     game = LOSSES[loss]
     assert values[0] == pytest.approx(game.discriminator(r, f), rel=1e-12)

