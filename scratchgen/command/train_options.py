@@ -57,7 +57,7 @@ def _default(recipe: Recipe, key: str) -> str:
 def _add_optimizer(model: argparse.ArgumentParser) -> None:
     add = model.add_argument_group("the optimizer").add_argument
     optimizers, schedules = optimizer_options.OPTIMIZERS, optimizer_options.SCHEDULES
-    optimizer = f"{', '.join(optimizers)} (default: what the model is usually trained with)"
+    optimizer = f"{', '.join(optimizers)} (default: the model's own)"
     add("--optimizer", choices=optimizers, metavar="NAME", help=optimizer)
     momentum = "for momentum and nesterov: share of the velocity that each step keeps"
     add("--momentum", type=number(fraction, float), metavar="M", help=momentum)

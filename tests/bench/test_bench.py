@@ -46,7 +46,7 @@ def test_the_geometric_mean_of_a_ratio_and_its_inverse_is_one():
     assert math.isnan(geometric_mean([]))
 
 
-def test_the_fastest_is_the_one_with_the_least_median():
+def test_the_fastest_tool_has_the_smallest_median():
     assert fastest({"a": Times((1.0, 9.0, 9.0)), "b": Times((5.0, 5.0, 5.0))}) == "b"
     assert fastest({}) == ""
 
@@ -54,7 +54,7 @@ def test_the_fastest_is_the_one_with_the_least_median():
 def test_every_call_has_as_many_turns_and_each_goes_first_in_turn():
     calls = []
     times = in_turns({name: lambda n=name: calls.append(n) for name in "ab"}, 3, least=1e-9)
-    assert {name: len(one.seconds) for name, one in times.items()} == {"a": 3, "b": 3}
+    assert {name: len(entry.seconds) for name, entry in times.items()} == {"a": 3, "b": 3}
     assert [rotated("ab", number)[0] for number in range(3)] == ["a", "b", "a"]
 
 
@@ -64,18 +64,22 @@ def worker(name: str, code: str) -> Worker:
     return Worker(name, [sys.executable, "-c", start + code], Settings().environment())
 
 
-def test_a_worker_gets_ready_and_works_when_it_is_told_and_what_it_prints_is_no_answer():
-    told = "turns.send(how='fast'); print('noise')\nwhile turns.wait(): turns.send(seconds=0.5)"
+def test_a_worker_gets_ready_and_works_in_its_turns_and_its_output_is_no_answer():
+    steady = "turns.send(how='fast'); print('noise')\nwhile turns.wait(): turns.send(seconds=0.5)"
     ends = "turns.send(how='once')\nturns.wait()\nraise SystemExit('out of fuel')"
-    workers = [worker("told", told), worker("ends", ends), worker("never", "raise OSError('no')")]
+    workers = [
+        worker("steady", steady),
+        worker("ends", ends),
+        worker("never", "raise OSError('no')"),
+    ]
     times, failed = take_turns(workers, rounds=2, pause=0)
-    assert times == {"told": Times((0.5, 0.5))}
+    assert times == {"steady": Times((0.5, 0.5))}
     assert workers[0].facts == {"how": "fast"}
     assert failed == {"ends": "ends: out of fuel", "never": "never: OSError: no"}
 
 
 def measured(**tools: float) -> dict:
-    """What one task's processes told, with these medians of a step."""
+    """The result of a task, with these medians of a step."""
     return {
         "steps": 469,
         "tools": {
@@ -88,10 +92,10 @@ def measured(**tools: float) -> dict:
 
 def test_ratios_are_those_of_the_fastest_peer_and_their_mean_is_over_four_tasks():
     names = [task.name for task in tasks.OTHERS]
-    found = {name: measured(scratchgen=1e-3, torch=8e-3, jax=2e-3) for name in names[:2]}
-    found |= {name: measured(scratchgen=1e-3, torch=8e-3, jax=9e-3) for name in names[2:]}
-    found[tasks.STEP[0].name] = measured(scratchgen=1e-3, torch=3e-3)
-    result = steps.report(found, 0.0, ["tensorflow: not installed"])
+    results = {name: measured(scratchgen=1e-3, torch=8e-3, jax=2e-3) for name in names[:2]}
+    results |= {name: measured(scratchgen=1e-3, torch=8e-3, jax=9e-3) for name in names[2:]}
+    results[tasks.STEP[0].name] = measured(scratchgen=1e-3, torch=3e-3)
+    result = steps.report(results, 0.0, ["tensorflow: not installed"])
     assert result.data["geometric_mean"] == pytest.approx(4.0)
     assert result.data["ratios"][names[0]] == pytest.approx(2.0)
     text = " ".join(result.text().split())
@@ -104,10 +108,10 @@ def test_ratios_are_those_of_the_fastest_peer_and_their_mean_is_over_four_tasks(
     assert text.endswith("vae-example, iwae, gan, critic (4 of 4 measured): 4.00")
 
 
-def test_the_efficiency_of_sizes_that_fit_no_vector_is_told_beside_that_of_those_that_do():
+def test_the_efficiency_of_odd_sizes_is_reported_beside_that_of_even_sizes():
     even, odd = tasks.STEP[2], tasks.ODD[2]
-    found = {even.name: measured(scratchgen=1e-3), odd.name: measured(scratchgen=1e-3)}
-    result = steps.report(found, even.operations() / 1e-3 / 0.5, [])
+    results = {even.name: measured(scratchgen=1e-3), odd.name: measured(scratchgen=1e-3)}
+    result = steps.report(results, even.operations() / 1e-3 / 0.5, [])
     assert result.data["of_peak"][even.name] == pytest.approx(0.5)
     ratio = odd.operations() / even.operations()
     assert f"{ratio:.2f} times the efficiency of {even.name}" in " ".join(result.text().split())
@@ -135,22 +139,22 @@ def test_the_summary_of_products_names_the_worst_shape():
     good = {"shape": [128, 128, 128], **{kind: [1e-5, 2e-5] for kind in products.KINDS}}
     bad = {**good, "shape": [200, 300, 400], "x w": [4e-4, 3e-4]}
     peak = 2.0 * 128**3 / 1e-5
-    one = products.summary([good, bad], peak)
-    assert one["ratio"]["median"] == pytest.approx(2.0)
-    assert one["ratio"]["worst"] == pytest.approx(0.75)
-    assert (one["ratio"]["shape"], one["ratio"]["kind"]) == ([200, 300, 400], "x w")
-    assert one["of_peak"]["worst"] == pytest.approx(2.0 * 200 * 300 * 400 / 4e-4 / peak)
+    totals = products.summary([good, bad], peak)
+    assert totals["ratio"]["median"] == pytest.approx(2.0)
+    assert totals["ratio"]["worst"] == pytest.approx(0.75)
+    assert (totals["ratio"]["shape"], totals["ratio"]["kind"]) == ([200, 300, 400], "x w")
+    assert totals["of_peak"]["worst"] == pytest.approx(2.0 * 200 * 300 * 400 / 4e-4 / peak)
     result = products.report({"1": {"peak": peak, "60": [good, bad], "200": [good]}})
     assert within_a_terminal(result.text())
     assert "worst 0.75 at N 200, I 300, O 400, x w" in " ".join(result.text().split())
 
 
-def test_the_products_that_are_timed_are_those_of_numpy():
+def test_our_products_and_numpys_are_equal():
     for kind, (ours, theirs) in products.calls((5, 3, 4)).items():
-        wanted = theirs().copy()
+        expected = theirs().copy()
         into = ours.keywords.get("into")
-        found = ours() if into is None else ours() or into
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, err_msg=kind)
+        product = ours() if into is None else ours() or into
+        np.testing.assert_allclose(product, expected, rtol=1e-5, err_msg=kind)
 
 
 @pytest.fixture
@@ -167,10 +171,10 @@ def test_kernels_with_a_loop_are_timed(few_kernels):
     if compiles():
         assert set(result.data["measured"]) == {*few_kernels, "standard_normal"}
     else:
-        assert "no kernel has a loop" in result.text()
+        assert "no kernel has a compiled loop" in result.text()
 
 
-def test_a_case_has_about_as_many_numbers_as_it_was_asked_for():
+def test_a_case_has_about_the_requested_size():
     for name, kernel in with_loops().items():
         first = case(name, 128, 10, "float32", 0)[0]
         assert 640 <= first.size <= 2560, name
@@ -192,7 +196,7 @@ def test_a_step_is_taken_apart():
     names = [name for name, _ in result.data["measured"]]
     task = tasks.task(result.data["task"])
     products = (name.removeprefix("product ") for name in names if name.startswith("product"))
-    sides = [list(map(int, one.split(" x "))) for one in products]
+    sides = [list(map(int, product.split(" x "))) for product in products]
     assert sum(2 * n * i * o for n, i, o in sides) == task.operations()
     assert names[0] == "Python: fill_standard_normal"
     parameters = 209464  # of the encoder 105640, and 8 zeros after it to the end of a cache line
@@ -213,21 +217,21 @@ def test_a_step_is_measured_through_fit(monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_JIT", "0")
     monkeypatch.setattr(steps, "TOOLS", ("no_such_package",))
     result = steps.measure(QUICK, [tasks.OTHERS[2]])
-    (one,) = result.data["tasks"].values()
-    assert one["failed"] == {}
-    assert one["steps"] == 4
-    assert one["tools"]["scratchgen"]["median"] > 0
+    (task,) = result.data["tasks"].values()
+    assert task["failed"] == {}
+    assert task["steps"] == 4
+    assert task["tools"]["scratchgen"]["median"] > 0
     assert "no_such_package: not installed here" in result.text()
 
 
-def test_decoding_is_told_beside_onnxruntime():
+def test_decoding_is_reported_beside_onnxruntime():
     times = {"model.decode": Times((4e-6,)), "onnxruntime": Times((8e-6,))}
     text = decoding.report(times, []).text()
     assert "2.00" in text
     assert within_a_terminal(text)
 
 
-def test_starts_are_told_with_their_spread():
+def test_starts_are_reported_with_their_range():
     text = start.report({"import": Times((0.0011, 0.0012, 0.0021))}).text()
     assert "1.20 ms  1.10-2.10 ms" in text
 
@@ -260,10 +264,10 @@ def test_a_file_that_cannot_be_written_is_named_before_anything_is_measured(tmp_
 
 
 @pytest.mark.skipif(not is_installed("matplotlib"), reason="matplotlib is not installed")
-def test_out_leaves_the_numbers_and_a_picture(tmp_path, few_kernels, capsys):
+def test_out_writes_the_numbers_and_a_picture(tmp_path, few_kernels, capsys):
     assert cli.main(["bench", "--quick", "kernels", "--out", str(tmp_path / "b")]) == 0
-    found = json.loads((tmp_path / "b" / "bench.json").read_text())
-    assert found["threads"] == 2
+    results = json.loads((tmp_path / "b" / "bench.json").read_text())
+    assert results["threads"] == 2
     assert (tmp_path / "b" / "bench.png").stat().st_size > 1000
     assert "bench.json and bench.png are in" in capsys.readouterr().out
 
@@ -272,15 +276,15 @@ def test_out_leaves_the_numbers_and_a_picture(tmp_path, few_kernels, capsys):
 def test_everything_measured_can_be_drawn(tmp_path, slow_machine):
     from scratchgen import plots
 
-    one = {"shape": [8, 8, 8], **{kind: [1e-6, 2e-6] for kind in products.KINDS}}
+    entry = {"shape": [8, 8, 8], **{kind: [1e-6, 2e-6] for kind in products.KINDS}}
     tools = measured(scratchgen=1e-3, torch=2e-3, another=3e-3)
-    found = {
-        "products": {"measured": {"1": {"peak": 1e11, "60": [one], "200": [one]}}},
+    results = {
+        "products": {"measured": {"1": {"peak": 1e11, "60": [entry], "200": [entry]}}},
         "kernels": {"measured": {"adam_step": {"reference": 2e-6, "1": 1e-6, "2": 5e-7}}},
         "decoding": {"onnxruntime": Times((1e-5, 2e-5)).record()},
         "steps": {"tasks": {"vae": tools, "gan": measured(torch=1e-3)}},
     }
-    plots.draw_bench(found, tmp_path / "bench.png")
+    plots.draw_bench(results, tmp_path / "bench.png")
     assert (tmp_path / "bench.png").stat().st_size > 10_000
 
 

@@ -176,7 +176,7 @@ def run(*arguments: str) -> int:
 
 
 def error_of(capsys) -> str:
-    """What stderr holds: one to three lines, none a traceback."""
+    """The text on stderr, which has one to three lines and no traceback."""
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
     assert 1 <= len(lines) <= 3, captured.err
@@ -209,7 +209,7 @@ def error_of(capsys) -> str:
         "own_functions:pick,pick_vjp --args 4x6,4:int6",
     ],
 )
-def test_what_is_right_passes_with_exit_code_0(words, capsys):
+def test_a_right_gradient_passes_with_exit_code_0(words, capsys):
     assert run("check", *words.split()) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-1] == "1 PASS, 0 FAIL, 0 INCONCLUSIVE"
@@ -225,7 +225,7 @@ def test_what_is_right_passes_with_exit_code_0(words, capsys):
         "own_functions:square,square_vjp --args 3 --kind cached",
     ],
 )
-def test_what_is_wrong_fails_with_exit_code_1(words, capsys):
+def test_a_wrong_gradient_fails_with_exit_code_1(words, capsys):
     assert run("check", *words.split()) == 1
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-1] == "0 PASS, 1 FAIL, 0 INCONCLUSIVE"
@@ -276,7 +276,7 @@ def test_a_class_is_checked_at_its_own_examples_unless_a_shape_is_given(capsys):
         ("halves,halves_vjp", "5", "vjp"),
     ],
 )
-def test_the_kind_of_two_functions_is_found_and_said(names, shapes, kind, capsys):
+def test_the_kind_of_two_functions_is_recognised_and_printed(names, shapes, kind, capsys):
     assert run("check", f"own_functions:{names}", "--args", shapes) == 0
     assert f"(--kind {kind})" in capsys.readouterr().out
 
@@ -302,18 +302,18 @@ def test_the_report_is_written_as_json_as_a_page_and_as_a_picture(folder):
 
 @pytest.fixture
 def quick_library(monkeypatch):
-    """A library of two layers, so that its certificate is done at once."""
+    """A library of two layers, so that its certificate takes no time."""
     from scratchgen import gradcheck, nn
 
-    asked = {}
+    given = {}
 
     def certify(seed, jit, **options):
-        asked.update(seed=seed, jit=jit)
+        given.update(seed=seed, jit=jit)
         layers = (nn.Dense(3, 2), nn.ReLU())
         return [gradcheck.check(layer, (2, 3), seed=seed) for layer in layers]
 
     monkeypatch.setattr(checking, "certify", certify)
-    return asked
+    return given
 
 
 def test_without_a_subject_the_library_is_checked_and_certified(folder, capsys, quick_library):
@@ -330,7 +330,7 @@ def test_without_a_subject_the_library_is_checked_and_certified(folder, capsys, 
     assert (folder / "certificate.html").exists()
 
 
-def test_compiled_loops_are_checked_where_numba_is_and_asked_for_by_name_elsewhere(
+def test_compiled_loops_are_checked_with_numba_and_an_error_names_numba_without_it(
     capsys, quick_library, monkeypatch
 ):
     installed = {"numba": True}
@@ -442,7 +442,7 @@ def test_a_module_that_cannot_be_imported_is_explained_with_its_line(source, tex
     assert text in said
 
 
-def test_a_function_that_raises_when_it_makes_the_layer_is_told_with_its_line(capsys):
+def test_an_error_in_the_function_that_makes_the_layer_is_reported_with_its_line(capsys):
     assert run("check", "own_layers:broken()") == 1
     assert "broken() raised ZeroDivisionError in line" in error_of(capsys)
 
@@ -479,7 +479,7 @@ def test_files_that_cannot_be_written_are_named_before_anything_is_checked(
         assert "cannot be written (Is a directory): name another file" in error_of(capsys)
 
 
-def test_asking_whether_a_file_can_be_written_changes_none(tmp_path):
+def test_testing_whether_a_file_can_be_written_changes_no_file(tmp_path):
     there, new = tmp_path / "there", tmp_path / "new"
     there.write_bytes(b"what it holds")
     for path in (there, new):
@@ -522,7 +522,7 @@ def test_the_help_fits_eighty_columns_and_names_the_ways_to_write_shapes(capsys)
         assert word in out
 
 
-def test_drawn_arguments_have_the_shapes_and_kinds_that_were_asked_for():
+def test_drawn_arguments_have_the_given_shapes_and_kinds():
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -530,7 +530,7 @@ def test_drawn_arguments_have_the_shapes_and_kinds_that_were_asked_for():
         argument.draw(rng)
         for argument in user_functions.drawn_arguments("4x5,scalar,50:int3,6:positive,3:int")
     ]
-    assert [np.shape(one) for one in drawn] == [(4, 5), (), (50,), (6,), (3,)]
+    assert [np.shape(array) for array in drawn] == [(4, 5), (), (50,), (6,), (3,)]
     assert set(drawn[2].tolist()) == {0, 1, 2}
     assert (drawn[3] > 0).all()
     assert (drawn[0] < 0).any()

@@ -57,7 +57,7 @@ def run(*arguments: str) -> int:
 
 
 def error_of(capsys) -> str:
-    """What stderr holds: one to three lines, none a traceback."""
+    """The text on stderr, which has one to three lines and no traceback."""
     text = capsys.readouterr().err
     lines = text.splitlines()
     assert 1 <= len(lines) <= 3, text
@@ -84,7 +84,7 @@ FILES = {"model.npz", "config.json", "log.csv"}
         ("gan", "wide.npy", set()),
     ],
 )
-def test_train_leaves_a_run_folder_and_says_what_to_do_next(data, capsys, model, source, more):
+def test_train_writes_a_run_folder_and_says_what_to_do_next(data, capsys, model, source, more):
     assert run("train", model, "--data", source, "--seed", "1", *TINY) == 0
     folder = data / "runs" / f"{model}-1"
     assert {path.name for path in folder.iterdir()} == FILES | PICTURES | more
@@ -165,7 +165,7 @@ def test_a_file_of_any_name_and_the_largest_seed_can_be_recorded_and_read_again(
     assert run("info", "run") == 0
 
 
-def test_modes_are_counted_where_they_are_known(capsys):
+def test_modes_with_samples_are_counted_if_the_modes_are_known(capsys):
     assert run("train", "gan", "--data", "ring", "--epochs", "0", "--out", "r") == 0
     assert "of 8 modes have samples" in capsys.readouterr().out
 
@@ -206,7 +206,7 @@ def test_info_says_what_a_model_is_and_how_it_was_trained(data, capsys):
     assert "not trained yet" in capsys.readouterr().out
 
 
-def test_info_shows_any_record_of_training_cut_and_with_nothing_a_terminal_obeys(capsys):
+def test_info_shows_any_record_of_training_shortened_and_without_control_characters(capsys):
     model = sg.models.gan((2,), latent=2, hidden=(4,), rng=0)
     sg.fit(model, np.eye(2), epochs=1, seed=0)
     fitted = model.training_log[0]
@@ -283,7 +283,7 @@ OF_A_MODEL = (
 )
 
 
-def test_a_model_with_a_layer_of_ones_own_asks_for_its_module_and_takes_it(
+def test_a_model_with_a_layer_of_the_users_names_the_missing_module_and_loads_with_it(
     data, capsys, monkeypatch
 ):
     (data / "layers_of_mine.py").write_text(LAYERS_OF_MINE)
@@ -459,7 +459,7 @@ def test_a_full_disk_is_named_without_a_traceback(data, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("closed", ["1", "2"])
-def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
+def test_a_closed_pipe_on_stdout_does_not_stop_training(data, closed):
     words = [sys.executable, "-m", "scratchgen", "train", "gan", "--data", "wide.npy"]
     where = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     where["stdout" if closed == "1" else "stderr"] = subprocess.PIPE
@@ -471,7 +471,7 @@ def test_a_reader_that_goes_away_does_not_stop_training(data, closed):
     assert sg.load("run/model.npz").training_log[0]["epochs"] == 3
 
 
-def test_reconstruct_as_it_is_suggested_works_for_data_of_ones_own(data, capsys):
+def test_the_suggested_reconstruct_command_works_for_the_users_data(data, capsys):
     for source in ("pictures.npz", "wide.npy", "points.npy"):
         out = f"run-{source[:4]}"
         assert run("train", "vae", "--data", source, "--out", out, *TINY) == 0
@@ -490,7 +490,7 @@ def test_categories_are_trained_on_as_they_are_stored(data, capsys):
     assert set(np.load("again.npy").ravel()) <= set(range(54))
 
 
-def test_what_a_run_divided_its_data_by_is_kept_for_what_follows(data, capsys):
+def test_later_commands_divide_data_as_the_run_did(data, capsys):
     np.save("loud.npy", np.full((6, 3, 3), 1000))
     assert run("train", "vae", "--data", "loud.npy", *TINY) == 1
     assert "divide by the largest possible number" in error_of(capsys)

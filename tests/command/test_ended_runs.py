@@ -140,7 +140,7 @@ def test_a_signal_in_the_first_step_is_obeyed_at_once_and_the_folder_is_free(nam
 
 @on_posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_while_the_model_is_saved_is_answered_and_obeyed_after_it(
+def test_a_signal_while_the_model_is_saved_prints_a_line_and_ends_the_command_afterwards(
     name, monkeypatch, capfd
 ):
     number, write = getattr(signal, name), folders.write_model
@@ -218,7 +218,9 @@ def test_ctrl_c_while_the_command_is_imported_is_no_traceback(monkeypatch, capsy
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(5, "Input/output error")])
-def test_an_error_in_training_is_told_when_the_model_so_far_is_saved(error, monkeypatch, capsys):
+def test_an_error_in_training_is_reported_after_the_model_so_far_is_saved(
+    error, monkeypatch, capsys
+):
     def fail():
         raise error
 
@@ -230,7 +232,7 @@ def test_an_error_in_training_is_told_when_the_model_so_far_is_saved(error, monk
     expect_run("run", 1, 5)
 
 
-def test_an_error_that_nobody_foresaw_is_shown_whole_when_the_model_so_far_is_saved(monkeypatch):
+def test_an_unexpected_error_keeps_its_traceback_and_the_model_so_far_is_saved(monkeypatch):
     def fail():
         raise ZeroDivisionError
 
@@ -272,7 +274,7 @@ def test_streams_that_are_not_there_do_not_end_training(monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_what_a_command_cannot_say_is_an_error_in_a_line():
+def test_output_that_cannot_be_written_is_an_error_of_one_line():
     sg.save(sg.models.gan((2,), rng=0), "model.npz")
     done = subprocess.run(
         f"{sys.executable} -m scratchgen info model.npz >/dev/full",
@@ -316,7 +318,7 @@ def test_a_model_that_cannot_be_saved_in_its_folder_is_saved_elsewhere(
     assert not list((here if is_full else tmp_path / "temporary").glob("run-*"))
 
 
-def test_a_model_that_can_be_saved_nowhere_is_said_to_be_lost(monkeypatch, capsys, tmp_path):
+def test_a_model_that_cannot_be_saved_anywhere_is_reported_as_lost(monkeypatch, capsys, tmp_path):
     no_room_in(monkeypatch, Path("run"), Path.cwd(), tmp_path / "temporary")
     assert train() == 1
     assert "the model is lost" in capsys.readouterr().err
@@ -331,7 +333,7 @@ def test_a_folder_that_is_moved_away_while_it_trains_is_made_again(monkeypatch, 
     assert len(Path("moved/log.csv").read_text().splitlines()) == 2
 
 
-def test_a_log_that_cannot_be_written_for_a_while_is_whole_in_the_end(monkeypatch, capsys):
+def test_a_log_that_cannot_be_written_for_a_while_is_complete_in_the_end(monkeypatch, capsys):
     to_text, failed = epoch_log._csv, []
 
     def full_once(rows):
@@ -410,7 +412,7 @@ def test_a_claim_that_is_a_link_is_refused_and_what_it_points_to_is_not_made(cap
     assert not Path("run", "elsewhere").exists()
 
 
-def test_where_a_file_system_knows_no_locks_the_file_is_the_claim(monkeypatch, capsys):
+def test_without_locks_in_the_file_system_the_file_is_the_claim(monkeypatch, capsys):
     def unknown(_):
         raise OSError(95, "Operation not supported")
 
@@ -438,7 +440,7 @@ def test_a_claim_whose_folder_was_moved_does_not_remove_that_of_the_next():
 
 
 @pytest.mark.parametrize("name", ["--x", "-", "a b", "it's", "a\x1b[2J\nb\u202ec", "\udcff"])
-def test_what_is_said_can_be_pasted_whatever_the_folder_is_called(name, capfd):
+def test_suggested_commands_can_be_pasted_for_any_name_of_the_folder(name, capfd):
     assert train(f"--out={name}") == 0
     out = capfd.readouterr().out
     assert all(line.isprintable() for line in out.split("\n"))
@@ -454,12 +456,12 @@ def test_what_is_said_can_be_pasted_whatever_the_folder_is_called(name, capfd):
 def test_data_whose_name_begins_like_an_option_are_named_as_a_path(capsys):
     Path("points.npy").rename("--p.npy")
     assert train("--data=--p.npy") == 0
-    (line,) = (one for one in capsys.readouterr().out.splitlines() if "explain" in one)
+    (line,) = (text for text in capsys.readouterr().out.splitlines() if "explain" in text)
     assert cli.main(shlex.split(line)[1:]) == 0
 
 
 @pytest.mark.parametrize("words", ["data NAME.npy -o x.npy", "info NAME", "sample NAME -o x.npy"])
-def test_no_name_reaches_the_terminal_as_more_than_letters(words, capsys):
+def test_no_name_reaches_the_terminal_with_control_characters(words, capsys):
     Path("points.npy").rename("a\x1b]0;b\x07.npy")
     sg.save(sg.models.gan((2,), rng=0), "a\x1b]0;b\x07")
     for name in ("a\x1b]0;b\x07", "gone\x1b]0;b\x07"):

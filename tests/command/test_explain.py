@@ -216,19 +216,21 @@ def test_statistics_are_those_of_a_trace(capsys):
     x = sg.data.load("ring")
     x = x[stream(5, "examples").permutation(len(x))[:40]]
     trace = model.trace(x, stream(5, "noise"))
-    for name, one in trace.items():
+    for name, layer_trace in trace.items():
         heading, place = name.rsplit(".", 1)
-        found = words_of(out, heading, place, str(one.layer))
-        y = one.activation.astype(float)
-        wanted = [y.mean(), y.std()]
-        if isinstance(one.layer, ReLU):
-            share = found.pop(2)
-            assert share == f"{(one.activation == 0).all(axis=0).mean():.0%}"
-        wanted.append(np.sqrt((one.gradient.astype(float) ** 2).sum()))
-        if one.gradients:
-            total = sum((g.astype(float) ** 2).sum() for g in one.gradients.values())
-            wanted.append(np.sqrt(total))
-        assert [float(word.replace(",", "")) for word in found] == pytest.approx(wanted, rel=5e-3)
+        printed = words_of(out, heading, place, str(layer_trace.layer))
+        y = layer_trace.activation.astype(float)
+        expected = [y.mean(), y.std()]
+        if isinstance(layer_trace.layer, ReLU):
+            share = printed.pop(2)
+            assert share == f"{(layer_trace.activation == 0).all(axis=0).mean():.0%}"
+        expected.append(np.sqrt((layer_trace.gradient.astype(float) ** 2).sum()))
+        if layer_trace.gradients:
+            total = sum((g.astype(float) ** 2).sum() for g in layer_trace.gradients.values())
+            expected.append(np.sqrt(total))
+        assert [float(word.replace(",", "")) for word in printed] == pytest.approx(
+            expected, rel=5e-3
+        )
     for numbers in trace.reported.values():
         for name, value in numbers.items():
             assert f"{name} {number(value)}" in out
@@ -236,20 +238,20 @@ def test_statistics_are_those_of_a_trace(capsys):
 
 
 @pytest.mark.parametrize("name", ["long", "wide", "wgan", "conditional", "nested", "tied"])
-def test_live_numbers_fit_the_terminal_too(name, capsys):
+def test_tables_of_values_and_gradients_fit_the_terminal(name, capsys):
     rng = np.random.default_rng(0)
     np.savez("data.npz", x=rng.standard_normal((300, 4)) * 1e4, labels=np.arange(300) % 3)
     out = explained(MODELS[name](), capsys, "--data", "data.npz")
     assert "step on 256 examples of data.npz, seed " in out
 
 
-def test_pictures_have_live_numbers_too(capsys):
+def test_values_and_gradients_are_shown_for_pictures(capsys):
     out = explained(MODELS["vae"](), capsys, "--data", "digits", "-n", "64", "--seed", "0")
     assert "step on 64 examples of digits, seed 0" in out
     assert "|dD/dy|" not in out
 
 
-def test_all_examples_are_taken_where_there_are_fewer(capsys):
+def test_all_examples_are_used_if_there_are_fewer_than_n(capsys):
     np.save("few.npy", np.zeros((3, 4)))
     assert "step on 3 examples of few.npy" in explained(
         MODELS["wgan"](), capsys, "--data", "few.npy"
@@ -265,7 +267,7 @@ def test_one_seed_prints_the_same_and_a_fresh_one_is_named(capsys):
     assert explained(model, capsys, "--data", "ring", "--seed", seed) == fresh
 
 
-def test_warnings_come_when_they_should_and_not_otherwise(capsys):
+def test_a_sick_model_gets_its_warning_and_a_healthy_model_none(capsys):
     model = sg.models.vae((2,), latent=2, hidden=(16, 16), rng=0)
     words = ("--data", "ring", "--seed", "0")
     assert "no warnings: " in explained(model, capsys, *words)
@@ -294,7 +296,7 @@ def test_numbers_that_overflow_are_shown_and_not_raised(capsys):
     assert "NaN or infinite" in flat(out)
 
 
-def test_labels_come_from_the_data_and_are_missed_where_it_has_none(capsys):
+def test_labels_come_from_the_data_and_data_without_labels_are_refused(capsys):
     model = MODELS["conditional"]()
     rng = np.random.default_rng(0)
     x = rng.standard_normal((60, 4))

@@ -20,7 +20,7 @@ IMPORTED = [gradcheck, sg.plots if is_installed("matplotlib") else None]
 pytest_plugins = "pytester"
 ROOT = Path(__file__).parents[2]
 MINE = "scratchgen.command.pytest_plugin"
-INSTALLED = any(one.value == MINE for one in entry_points(group="pytest11"))
+INSTALLED = any(entry.value == MINE for entry in entry_points(group="pytest11"))
 
 TESTS = """
 import numpy as np
@@ -82,7 +82,7 @@ def test_the_fixture_passes_fails_and_warns_as_the_report_says(run):
     assert "Traceback" not in text
 
 
-def test_strict_turns_what_is_not_decided_into_a_failure(run):
+def test_strict_turns_inconclusive_into_a_failure(run):
     result = run(TESTS, "--gradcheck-strict", "-k", "unsure or right")
     result.assert_outcomes(passed=1, failed=1)
 
@@ -157,7 +157,7 @@ def test_the_name_of_a_picture_is_safe_and_its_own(tmp_path, monkeypatch):
     assert all(path.parent == tmp_path and len(path.name) < 140 for path in drawn)
 
 
-def test_a_report_that_passes_is_drawn_once_a_test(tmp_path, monkeypatch):
+def test_a_report_that_passes_is_drawn_once_per_test(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "a.py::t (call)")
     fixture = pytest_plugin.Gradcheck(0, False, tmp_path)
     drawn = []
@@ -166,7 +166,7 @@ def test_a_report_that_passes_is_drawn_once_a_test(tmp_path, monkeypatch):
     assert len(drawn) == 3
 
 
-def test_where_the_fixture_is_not_used_only_the_front_door_is_imported():
+def test_without_a_use_of_the_fixture_only_the_front_door_is_imported():
     code = f"""
 import sys, pytest
 before = set(sys.modules)
@@ -182,4 +182,4 @@ def test_pytest_finds_the_plugin_and_the_library_does_not_need_pytest():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"scratchgen": MINE}
     required = [*project["dependencies"], *project["optional-dependencies"]["all"]]
-    assert not any("pytest" in one for one in required)
+    assert not any("pytest" in package for package in required)

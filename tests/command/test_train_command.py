@@ -62,7 +62,7 @@ def test_every_variant_trains(recipe, source, capsys):
 
 
 @pytest.mark.parametrize(("beta", "active"), [("0.1", "2 of 2"), ("200", "0 of 2")])
-def test_the_end_says_how_many_latents_are_in_use_and_warns_where_none_is(beta, active, capsys):
+def test_the_end_says_how_many_latents_are_active_and_warns_if_none_is(beta, active, capsys):
     assert train("vae", "--beta", beta, "--epochs", "60") == 0
     out = capsys.readouterr().out
     assert f"{active} latents are active" in out
@@ -92,18 +92,21 @@ def test_every_setting_that_a_recipe_takes_has_an_option_with_a_text(recipe):
 @pytest.mark.parametrize("model", ["vae", "gan"])
 def test_every_optimizer_is_reached(model, optimizer):
     _, record = trained(model, "--optimizer", optimizer, "--lr", "1e-4")
-    for one in record["optimizer"].values():
-        assert one["name"] == optimizer
-        assert one["learning_rate"] == 1e-4
+    for optimizer_record in record["optimizer"].values():
+        assert optimizer_record["name"] == optimizer
+        assert optimizer_record["learning_rate"] == 1e-4
 
 
 @pytest.mark.parametrize("schedule", sorted(set(sg.optim.SCHEDULES) - {"warm_up", "chain"}))
 def test_every_schedule_is_reached_and_keeps_the_models_own_optimizer(schedule):
     _, record = trained("gan", "--lr-schedule", schedule)
-    for one in record["optimizer"].values():
-        assert one["learning_rate"]["name"] == schedule
-        assert one["b1"] == 0.5
-    rates = [one["learning_rate"]["rate"] for one in record["optimizer"].values()]
+    for optimizer_record in record["optimizer"].values():
+        assert optimizer_record["learning_rate"]["name"] == schedule
+        assert optimizer_record["b1"] == 0.5
+    rates = [
+        optimizer_record["learning_rate"]["rate"]
+        for optimizer_record in record["optimizer"].values()
+    ]
     assert rates == [4 * 2e-3, 2e-3]
 
 
@@ -267,7 +270,7 @@ def test_vectors_are_judged_by_draws_and_not_by_means():
         (["--optimizer", "adamw", "--weight-decay", "0"], "adamw", "weight_decay", 0),
     ],
 )
-def test_the_settings_of_an_optimizers_rule_are_reached(words, name, setting, value):
+def test_the_settings_of_an_optimizer_are_reached(words, name, setting, value):
     _, record = trained("vae", *words)
     assert record["optimizer"]["vae"]["name"] == name
     assert record["optimizer"]["vae"][setting] == value
@@ -283,18 +286,18 @@ def test_the_settings_of_an_optimizers_rule_are_reached(words, name, setting, va
         (["vae", "--kl-warm-up", "9"], "above the 8 steps"),
     ],
 )
-def test_settings_of_what_is_not_there_are_refused(words, text, capsys):
+def test_settings_of_other_optimizers_are_refused(words, text, capsys):
     assert train(*words) == 2
     assert text in error_of(capsys)
 
 
 def test_a_warm_up_alone_keeps_the_models_own_schedule():
     _, record = trained("gan", "--lr-warm-up", "2")
-    for one in record["optimizer"].values():
-        assert one["learning_rate"]["schedules"][1]["name"] == "linear"
+    for optimizer_record in record["optimizer"].values():
+        assert optimizer_record["learning_rate"]["schedules"][1]["name"] == "linear"
 
 
-def test_a_wasserstein_game_that_nothing_bounds_is_noted(capsys):
+def test_a_wasserstein_game_without_any_bound_gets_a_note(capsys):
     assert train("gan", "--loss", "wasserstein") == 0
     assert "nothing bounds this game's scores" in capsys.readouterr().out
 
@@ -390,7 +393,7 @@ def test_a_scale_that_makes_no_sense_is_refused(words, source, reason, capsys):
     assert not Path("run").exists()
 
 
-def test_a_generator_ends_as_it_is_told():
+def test_a_generator_ends_in_the_output_of_the_option():
     np.save("signed.npy", np.random.default_rng(0).uniform(-1, 1, (60, 4, 4, 1)))
     assert train("gan", source="signed.npy") == 1  # pictures end in a sigmoid by default
     for output, low in (("tanh", -1), ("linear", -np.inf)):

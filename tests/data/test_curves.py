@@ -68,7 +68,7 @@ def test_the_density_is_the_average_over_the_uniform_numbers_that_draw_it(toy):
 
 
 @each_curve
-def test_twice_the_nodes_change_nothing(toy):
+def test_twice_the_nodes_give_the_same_density(toy):
     finer = dataclasses.replace(toy, nodes=2 * toy.nodes)
     x, _ = toy.draw(2_000, rng=0)
     np.testing.assert_allclose(toy.log_prob(x), finer.log_prob(x), rtol=0, atol=1e-10)
@@ -88,9 +88,9 @@ def test_a_sixth_of_the_nodes_is_too_few_where_an_arm_is_long(toy):
 @each_curve
 def test_draws_score_on_average_the_negative_entropy_of_the_density(toy):
     _, log_p, area = lattice(toy, 0.4)
-    wanted = (np.exp(log_p) * log_p).sum() * area
+    expected = (np.exp(log_p) * log_p).sum() * area
     scores = toy.log_prob(toy.draw(N, rng=0)[0])
-    assert abs(scores.mean() - wanted) < 4 * scores.std() / np.sqrt(N)
+    assert abs(scores.mean() - expected) < 4 * scores.std() / np.sqrt(N)
 
 
 @each_curve
@@ -104,13 +104,13 @@ def test_draws_fall_into_boxes_as_often_as_the_density_says(toy):
     half = 0.2 * toy.std
     edges = [np.arange(a - half, b + sides, sides) for a, b in zip(low, high, strict=True)]
     mass = np.histogram2d(*x.T, bins=edges, weights=np.exp(log_p) * area)[0]
-    found = np.histogram2d(*drawn.T, bins=edges)[0]
+    counts = np.histogram2d(*drawn.T, bins=edges)[0]
     full = N * mass >= 5
-    wanted, seen = N * mass[full], found[full]
-    wanted, seen = np.append(wanted, N - wanted.sum()), np.append(seen, N - seen.sum())
-    pearson = ((seen - wanted) ** 2 / wanted).sum()
-    assert len(wanted) > 50
-    assert pearson < len(wanted) + 4 * np.sqrt(2 * len(wanted))
+    expected, seen = N * mass[full], counts[full]
+    expected, seen = np.append(expected, N - expected.sum()), np.append(seen, N - seen.sum())
+    pearson = ((seen - expected) ** 2 / expected).sum()
+    assert len(expected) > 50
+    assert pearson < len(expected) + 4 * np.sqrt(2 * len(expected))
 
 
 @each_curve

@@ -195,7 +195,7 @@ def test_mnist_is_read_as_kaggle_packs_it(folder, beside):
     assert sg.data.load(folder / "train-images-idx3-ubyte").shape == (6, 4, 3, 1)
 
 
-def test_mnist_is_read_as_torchvision_leaves_it(folder):
+def test_mnist_is_read_as_torchvision_stores_it(folder):
     """In a folder raw/, plain files beside those they were unpacked from."""
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -207,13 +207,13 @@ def test_mnist_is_read_as_torchvision_leaves_it(folder):
     assert labels.tolist() == LABELS.tolist()
 
 
-def test_a_folder_without_a_data_set_is_told_what_can_be_named(tmp_path):
+def test_the_error_for_a_folder_without_data_names_a_file_that_can_be_read(tmp_path):
     np.save(tmp_path / "rows.npy", np.zeros((2, 2)))
     with pytest.raises(errors.FileError, match=r"name a file in it, as .*rows.npy"):
         sg.data.load(tmp_path)
 
 
-def test_mnist_is_looked_for_where_the_environment_says(folder, monkeypatch):
+def test_mnist_is_read_from_the_folder_in_the_environment(folder, monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_DATA", str(folder))
     for name in ("mnist", "fashion-mnist"):
         (folder / name).mkdir()
@@ -226,7 +226,7 @@ def test_mnist_is_looked_for_where_the_environment_says(folder, monkeypatch):
     assert sg.data.load("fashion_mnist").shape == (6, 4, 3, 1)
 
 
-def test_without_mnist_one_is_told_what_to_put_where(monkeypatch, tmp_path):
+def test_without_mnist_the_error_says_which_files_to_put_where(monkeypatch, tmp_path):
     monkeypatch.delenv("SCRATCHGEN_DATA", raising=False)
     with pytest.raises(errors.FileError, match=r"train-images-idx3-ubyte\.gz.*SCRATCHGEN_DATA"):
         sg.data.mnist()
@@ -250,7 +250,7 @@ def test_arrays_are_read_from_npy_and_npz(tmp_path):
     assert sg.data.load(tmp_path / "one.npz").shape == (4, 3)
 
 
-def test_the_digits_of_vectors_are_kept_where_that_is_asked_for(tmp_path):
+def test_dtype_none_keeps_the_digits_of_vectors(tmp_path):
     money = 1e9 + np.arange(6.0).reshape(3, 2)
     np.save(tmp_path / "x.npy", money)
     assert sg.data.load(tmp_path / "x.npy").dtype == np.float32
@@ -412,9 +412,9 @@ def seeds() -> list[bytes]:
         (TypeError("x" * 10_000), "if it is damaged, copy or make it again"),
         (IndexError(), "cannot be read"),
     ],
-    ids=lambda one: type(one).__name__,
+    ids=lambda error: type(error).__name__,
 )
-def test_whatever_a_reader_raises_is_a_file_error_of_a_few_words(raised, words):
+def test_any_exception_of_a_reader_becomes_a_short_file_error(raised, words):
     with pytest.raises(errors.FileError, match=words) as caught, only_file_errors("data.npz"):
         raise raised
     assert len(str(caught.value)) < 200
@@ -464,7 +464,7 @@ def test_a_header_of_any_kind_is_read_or_refused_and_nothing_else(tmp_path, vers
     assert read == (1 if version < 3 else 0)  # four float32 in (2, 2)
 
 
-def test_an_npz_of_several_arrays_and_a_model_are_told_apart_from_data(tmp_path, small_gan):
+def test_an_npz_of_several_arrays_and_a_model_are_not_data(tmp_path, small_gan):
     np.savez(tmp_path / "two.npz", a=np.zeros((2, 2)), b=np.zeros((2, 2)))
     with pytest.raises(errors.FileError, match="holds a, b: wants one array, or one called x"):
         sg.data.load(tmp_path / "two.npz")
@@ -511,7 +511,7 @@ def test_bytes_are_brightnesses_where_there_are_more_than_16(tmp_path, largest, 
     assert sg.data.load(saved(tmp_path, vectors)).max() == largest
 
 
-def test_what_pictures_are_divided_by_can_be_said(tmp_path):
+def test_the_divisor_of_pictures_can_be_given(tmp_path):
     path = saved(tmp_path, np.full((2, 3, 3), 200, np.uint8))
     assert sg.data.load(path, divide_by=1).max() == 200
     assert sg.data.load(path, divide_by=400).max() == 0.5
@@ -530,7 +530,9 @@ def test_numbers_of_other_kinds_are_not_guessed_at_and_models_say_what_to_do(tmp
         sg.models.vae((3, 3, 1), latent=1, hidden=(4,), rng=0).encode(x)
 
 
-def test_categories_stay_what_they_are_and_a_divided_one_is_told_how_to_come_back(tmp_path):
+def test_categories_stay_as_they_are_and_the_error_for_divided_categories_says_how_to_restore_them(
+    tmp_path,
+):
     classes = np.arange(36, dtype=np.uint8).reshape(4, 3, 3)
     path = saved(tmp_path, classes)
     likelihood = Categorical(classes=36)
@@ -582,7 +584,7 @@ def test_labels_are_read_in_every_form_that_names_classes(tmp_path, y, labels):
         (np.zeros(4, [("a", int)]), "is of dtype"),
     ],
 )
-def test_labels_that_are_no_labels_are_left_out_and_x_is_read(tmp_path, y, reason):
+def test_unreadable_labels_are_left_out_and_x_is_read(tmp_path, y, reason):
     x = np.arange(8.0).reshape(4, 2)
     np.savez(tmp_path / "both.npz", x=x, y=y)
     with warnings.catch_warnings():
@@ -619,10 +621,10 @@ def test_x_and_labels_are_found_by_the_names_that_people_use(tmp_path, names, im
 )
 def test_batches_cover_everything_once_in_nearly_equal_sizes(n, size, even, last_short):
     x = np.arange(n)[:, None]
-    for even_batches, wanted in ((True, even), (False, last_short)):
-        found = list(sg.data.batches(x, size, rng=0, even_batches=even_batches))
-        assert [len(batch) for batch in found] == wanted
-        assert sorted(np.concatenate(found)[:, 0]) == list(range(n))
+    for even_batches, sizes in ((True, even), (False, last_short)):
+        drawn = list(sg.data.batches(x, size, rng=0, even_batches=even_batches))
+        assert [len(batch) for batch in drawn] == sizes
+        assert sorted(np.concatenate(drawn)[:, 0]) == list(range(n))
 
 
 @given(n=st.integers(1, 500), size=st.integers(1, 500))
@@ -651,7 +653,7 @@ def test_bad_batches_are_refused_at_the_call():
 
 
 @pytest.mark.parametrize("divide_by", [None, 10.0])
-def test_numbers_below_those_of_float32_are_0_where_numpy_is_told_to_raise(divide_by, tmp_path):
+def test_numbers_below_those_of_float32_are_0_even_if_numpy_is_set_to_raise(divide_by, tmp_path):
     np.save(tmp_path / "x.npy", [[1e-50, 1.0], [1e-38, 2.0]])
     with np.errstate(all="raise"):
         x = sg.data.load(tmp_path / "x.npy", divide_by=divide_by)

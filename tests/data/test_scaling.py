@@ -57,7 +57,7 @@ def test_a_constant_column_becomes_0_and_comes_back(fitted):
         elements=st.floats(-1e300, 1e300, allow_subnormal=False),
     )
 )
-def test_what_is_scaled_comes_back_to_the_last_roundings_of_its_column(fitted, x):
+def test_undo_restores_scaled_columns_up_to_rounding(fitted, x):
     scaler = fitted(x)
     y = scaler.apply(x)
     assert np.abs(y).max() <= max(1, np.sqrt(len(x))) * (1 + 1e-9)
@@ -100,7 +100,7 @@ def test_many_examples_are_measured_as_all_at_once():
     np.testing.assert_allclose(scaler.scale, x.std(axis=0), rtol=1e-12)
 
 
-def test_undo_writes_where_it_is_told():
+def test_undo_writes_into_out():
     scaler, out = Scaler.standard(X), np.empty((1, 2))
     assert scaler.undo(np.float32([[0, 0]]), out) is out
     assert out.tolist() == [[3, 10]]
@@ -129,7 +129,7 @@ def test_undo_writes_where_it_is_told():
         (errors.ShapeError, r"wants \(N, 2\)", lambda: Scaler.standard(X).undo([[1.0]])),
     ],
 )
-def test_what_cannot_be_scaled_is_refused_with_what_is_wrong(kind, words, make):
+def test_arrays_that_cannot_be_scaled_are_refused_with_the_reason(kind, words, make):
     with pytest.raises(kind, match=words):
         make()
 
@@ -147,7 +147,7 @@ def test_two_scalers_are_equal_when_they_do_the_same_and_come_back_from_their_se
     assert scaler != "standard"
 
 
-def test_nobody_writes_in_a_scaler():
+def test_the_arrays_of_a_scaler_are_read_only():
     scaler, offset = Scaler.standard(X), np.zeros(2)
     with pytest.raises(ValueError, match="read-only"):
         scaler.offset[0] = 5

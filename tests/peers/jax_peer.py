@@ -50,7 +50,7 @@ class Peer:
             "critic": {"discriminator": (self.critic, ("discriminator",))},
         }[task.game]
         # copies: what is donated must be nobody else's
-        p = {name: [jnp.array(one, copy=True) for one in own] for name, own in weights.items()}
+        p = {name: [jnp.array(array, copy=True) for array in own] for name, own in weights.items()}
         m, v = (jax.tree.map(jnp.zeros_like, p) for _ in range(2))
         self.state = (p, m, v, jnp.zeros((), dtype))
         self.key = jax.random.key(0)
@@ -87,7 +87,7 @@ class Peer:
         return judge(own, made).mean() - judge(own, x).mean() + penalty
 
     def draw(self, key: Any, n: int) -> Any:
-        """What one player's turn draws."""
+        """The noise of one player's turn."""
         keys = jax.random.split(key)
         normal = jax.random.normal(keys[0], (n, self.task.latent), self.dtype)
         if self.task.game == "critic":
@@ -117,7 +117,7 @@ class Peer:
     def gathered(self, state: Any, x: Any, rows: Any, key: Any) -> Any:
         """One step on those rows of x, with noise of its own."""
         keys = jax.random.split(key, len(self.players))
-        return self.update(state, x[rows], [self.draw(one, len(rows)) for one in keys])
+        return self.update(state, x[rows], [self.draw(key, len(rows)) for key in keys])
 
     def step(self, batch: Any, noise: Any) -> list[float]:
         """One step with that noise, a list for each player: what each minimised, before it."""
@@ -125,7 +125,7 @@ class Peer:
         return values.tolist()
 
     def weights(self) -> dict[str, list[np.ndarray]]:
-        return {name: [np.array(one) for one in own] for name, own in self.state[0].items()}
+        return {name: [np.array(array) for array in own] for name, own in self.state[0].items()}
 
     def load(self, x: Any) -> None:
         self.x = jnp.asarray(x)

@@ -37,7 +37,7 @@ class Peer:
     def __init__(self, task: Task, weights: Any, dtype: str = "float32", how: str = "tf.function"):
         self.task, self.dtype = task, dtype
         self.inner = ACTIVATIONS[task.activation]
-        self.p = {name: [tf.Variable(one) for one in own] for name, own in weights.items()}
+        self.p = {name: [tf.Variable(array) for array in own] for name, own in weights.items()}
         losses: dict[str, Any] = {
             "vae": {"all": self.vae},
             "gan": {"discriminator": self.discriminator, "generator": self.generator},
@@ -46,8 +46,8 @@ class Peer:
         self.players = []
         for player, loss in losses.items():
             own = self.p.values() if player == "all" else [self.p[player]]
-            moved = [one for variables in own for one in variables]
-            m, v = ([tf.Variable(tf.zeros_like(one)) for one in moved] for _ in range(2))
+            moved = [variable for variables in own for variable in variables]
+            m, v = ([tf.Variable(tf.zeros_like(variable)) for variable in moved] for _ in range(2))
             self.players.append((loss, moved, m, v))
         self.powers = [tf.Variable(tf.ones((), dtype)) for _ in range(2)]  # b1^t, b2^t
         self.given = tf.function(self.update, jit_compile=how == "XLA")
@@ -80,7 +80,7 @@ class Peer:
         return tf.reduce_mean(self.judge(made)) - tf.reduce_mean(self.judge(x)) + penalty
 
     def draw(self, n: Any) -> Any:
-        """What one player's turn draws."""
+        """The noise of one player's turn."""
         normal = tf.random.normal((n, self.task.latent), dtype=self.dtype)
         if self.task.game == "critic":
             return [normal, tf.random.uniform((n,), dtype=self.dtype)]
@@ -88,7 +88,7 @@ class Peer:
 
     def update(self, x: Any, noise: Any) -> Any:
         """One step of every player: what each minimised."""
-        rate, b1, b2 = (tf.constant(one, self.dtype) for one in self.task.rate)
+        rate, b1, b2 = (tf.constant(number, self.dtype) for number in self.task.rate)
         power1, power2 = (
             power.assign(power * b) for power, b in zip(self.powers, (b1, b2), strict=True)
         )
@@ -116,11 +116,11 @@ class Peer:
 
     def step(self, batch: Any, noise: Any) -> list[float]:
         """One step with that noise, a list for each player: what each minimised, before it."""
-        noise = [[tf.constant(one) for one in own] for own in noise]
+        noise = [[tf.constant(array) for array in own] for own in noise]
         return [float(value) for value in self.given(tf.constant(batch), noise)]
 
     def weights(self) -> dict[str, list[np.ndarray]]:
-        return {name: [one.numpy() for one in own] for name, own in self.p.items()}
+        return {name: [variable.numpy() for variable in own] for name, own in self.p.items()}
 
     def load(self, x: Any) -> None:
         self.x = tf.constant(x)

@@ -42,7 +42,7 @@ def our_step(task: tasks.Task, dtype: str) -> Any:
     rng = Recorder(1)
     parts = train.Trainer(model, tasks.optimizers(task)).step(batch, rng)
     several = task.game == "critic"
-    noise = [rng.drawn] if several else [[one] for one in rng.drawn]
+    noise = [rng.drawn] if several else [[array] for array in rng.drawn]
     values = [parts[name] for name in ("loss", "discriminator", "generator") if name in parts]
     return batch, noise, values, before, tasks.weights(model)
 
@@ -69,14 +69,16 @@ WAYS += [(peer, how, task) for peer, how in COMPILED.items() for task in tasks.O
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("peer", "how", "task"), WAYS, ids=lambda one: getattr(one, "name", one))
+@pytest.mark.parametrize(
+    ("peer", "how", "task"), WAYS, ids=lambda value: getattr(value, "name", value)
+)
 def test_a_peer_takes_our_step(peer, how, task):
     """In float64, where Adam sees the same sign in a gradient that is nearly 0."""
     module = peer_for(peer)
     batch, noise, values, before, after = our_step(task, "float64")
-    one = module.Peer(task, before, "float64", how or module.VARIANTS[0])
-    np.testing.assert_allclose(one.step(batch, noise), values, rtol=CLOSE)
-    for network, arrays in one.weights().items():
+    tool = module.Peer(task, before, "float64", how or module.VARIANTS[0])
+    np.testing.assert_allclose(tool.step(batch, noise), values, rtol=CLOSE)
+    for network, arrays in tool.weights().items():
         for theirs, ours, first in zip(arrays, after[network], before[network], strict=True):
             allowed = CLOSE * task.rate[0]  # the size of Adam's first move
             np.testing.assert_allclose(theirs - first, ours - first, rtol=0, atol=allowed)

@@ -50,7 +50,7 @@ class Peer:
         self.players = []
         for player, loss in losses.items():
             own = self.networks.values() if player == "all" else [self.networks[player]]
-            moved = [p for one in own for p in one.parameters()]
+            moved = [p for module in own for p in module.parameters()]
             adam = torch.optim.Adam(moved, lr=rate, betas=(b1, b2), fused=True)
             compiled = torch.compile(loss, dynamic=False) if self.compiles else loss
             self.players.append((compiled, moved, adam))
@@ -83,7 +83,7 @@ class Peer:
         return judge(made).mean() - judge(x).mean() + penalty
 
     def draw(self, n: int) -> list[Any]:
-        """What one player's turn draws."""
+        """The noise of one player's turn."""
         normal = torch.randn(n, self.task.latent, dtype=self.dtype)
         return [normal, torch.rand(n, dtype=self.dtype)] if self.task.game == "critic" else [normal]
 
@@ -99,7 +99,7 @@ class Peer:
         """One step with that noise, a list for each player: what each minimised, before it."""
         x = torch.tensor(batch)
         return [
-            self.move(player, x, [torch.tensor(one) for one in own]).item()
+            self.move(player, x, [torch.tensor(array) for array in own]).item()
             for player, own in zip(self.players, noise, strict=True)
         ]
 

@@ -28,11 +28,11 @@ def main(peer: str, name: str, examples: str = "") -> None:
     ready: dict[str, Any] = {}
     for how in module.VARIANTS:
         try:
-            one = module.Peer(task, weights, how=how)
-            one.load(x)
-            one.epoch()  # compiles
-            times[how] = min(timed(one) for _ in range(TRIES))
-            ready[how] = one
+            variant = module.Peer(task, weights, how=how)
+            variant.load(x)
+            variant.epoch()  # compiles
+            times[how] = min(timed(variant) for _ in range(TRIES))
+            ready[how] = variant
         except Exception as problem:  # a compiler that is missing, a model that it refuses
             failed[how] = f"{type(problem).__name__}: {str(problem).strip()[:200]}"
     if not times:
