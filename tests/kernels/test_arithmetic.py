@@ -1,4 +1,4 @@
-"""Rows repeated and scaled, and whole numbers drawn, also in a step that is replayed."""
+"""Kernels repeat and scale rows and draw whole numbers, also in a replayed step."""
 
 import numpy as np
 import pytest
@@ -26,13 +26,13 @@ def drawn(n, shape, dtype):
 @each_dtype
 @each_shape
 @pytest.mark.parametrize(("n", "times"), [(1, 1), (1, 4), (3, 1), (3, 4), (70, 9), (0, 2)])
-def test_each_example_is_repeated_so_many_times_in_a_row(n, times, shape, dtype, way):
+def test_the_repetitions_of_each_example_follow_each_other(n, times, shape, dtype, way):
     x = drawn(n, shape, dtype)
     with way():
         y = kernels.repeat(x, times)
-    wanted = [example.tolist() for example in x for _ in range(times)]
+    expected = [example.tolist() for example in x for _ in range(times)]
     assert (type(y), y.shape, y.dtype) == (np.ndarray, (n * times, *shape), np.dtype(dtype))
-    assert y.tolist() == wanted
+    assert y.tolist() == expected
     assert not np.shares_memory(x, y)
 
 
@@ -43,33 +43,33 @@ def test_labels_are_repeated_as_whole_numbers(way):
     assert (y.tolist(), y.dtype) == ([2, 2, 0, 0, 1, 1], np.int64)
 
 
-def test_an_example_and_its_repetitions_are_one_slice_of_a_view_by_example():
+def test_reshaping_puts_the_repetitions_of_an_example_into_one_slice():
     y = kernels.repeat(drawn(3, (4,), "float64"), 5).reshape(3, 5, 4)  # (N, K, D)
     assert (y == y[:, :1]).all()
     assert not (y == y[:1]).all()
 
 
 @pytest.mark.parametrize("times", [0, -1, 2.0, True, None])
-def test_only_a_whole_number_of_times_above_0_is_taken(times):
+def test_times_must_be_a_whole_number_above_0(times):
     with pytest.raises(OptionError, match=r"repeat: times=.*wants a whole number of at least 1"):
         kernels.repeat(np.zeros((2, 3)), times)
 
 
 @EITHER_WAY
 @pytest.mark.parametrize("change", [lambda x: x[::-1], lambda x: x[..., ::-1], np.asfortranarray])
-def test_examples_in_any_memory_are_repeated_and_scaled(change, way):
+def test_examples_with_any_strides_are_repeated_and_scaled(change, way):
     x, factor = change(drawn(5, (4, 3), "float32")), drawn(5, (), "float32")
     with way():
         assert kernels.repeat(x, 2).tolist() == np.repeat(x, 2, axis=0).tolist()
-        found = kernels.scale_rows(x, factor)
-    np.testing.assert_array_equal(found, factor[:, None, None] * x)
+        scaled = kernels.scale_rows(x, factor)
+    np.testing.assert_array_equal(scaled, factor[:, None, None] * x)
 
 
 @EITHER_WAY
 @each_dtype
 @each_shape
 @pytest.mark.parametrize("n", [0, 1, 3, 200])
-def test_rows_are_scaled_each_by_its_own_factor(n, shape, dtype, way):
+def test_each_row_is_scaled_by_its_own_factor(n, shape, dtype, way):
     x, factor = drawn(n, shape, dtype), drawn(n + 1, (), dtype)[1:]
     with way():
         y = kernels.scale_rows(x, factor)
@@ -78,7 +78,7 @@ def test_rows_are_scaled_each_by_its_own_factor(n, shape, dtype, way):
         np.testing.assert_array_equal(row, by * example)
 
 
-def test_rows_and_factors_must_be_equally_many():
+def test_there_must_be_as_many_factors_as_rows():
     with pytest.raises(ShapeError, match=r"factor has shape \(3,\), wants \(2,\)"):
         kernels.scale_rows(np.zeros((2, 3, 1)), np.zeros(3))
 
@@ -87,7 +87,7 @@ def test_rows_and_factors_must_be_equally_many():
 @each_dtype
 @each_shape
 @pytest.mark.parametrize("factor", [-1, 0.3, np.float64(0.3)])
-def test_a_scaled_array_has_the_arrays_dtype(factor, shape, dtype, way):
+def test_scaling_keeps_the_dtype_of_the_array(factor, shape, dtype, way):
     x = drawn(6, shape, dtype)
     with way():
         y = kernels.scale(x, factor)
@@ -98,7 +98,7 @@ def test_a_scaled_array_has_the_arrays_dtype(factor, shape, dtype, way):
 # Constants.
 
 
-def test_a_constant_may_have_rows_of_its_own():
+def test_the_value_of_a_constant_array_is_broadcast():
     x = kernels.full((2, 3), [[1], [2]], "float32")
     assert x.tolist() == [[1, 1, 1], [2, 2, 2]]
     assert not x.flags.writeable
@@ -112,7 +112,7 @@ def test_a_constant_may_have_rows_of_its_own():
 
 @EITHER_WAY
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (3,), (20, 30)])
-def test_whole_numbers_have_the_given_shape_and_are_numpys(shape, way):
+def test_whole_numbers_have_the_given_shape_and_equal_numpys(shape, way):
     ours, theirs = (np.random.default_rng(5) for _ in range(2))
     with way():
         x = kernels.integers(ours, 7, shape)
@@ -136,7 +136,7 @@ def test_a_bound_below_1_is_refused(high):
         kernels.integers(np.random.default_rng(0), high, (2,))
 
 
-def test_whole_numbers_are_labels():
+def test_whole_numbers_can_be_used_as_labels():
     table = drawn(4, (3,), "float32")
     labels = kernels.integers(np.random.default_rng(1), 4, (9,))
     assert kernels.take_rows(table, labels).tolist() == table[labels].tolist()
@@ -148,30 +148,30 @@ def test_whole_numbers_are_labels():
 
 
 @pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
-def test_a_replayed_step_repeats_and_scales_new_arrays_and_draws_new_numbers(way):
+def test_a_replayed_step_uses_new_arrays_and_draws_new_numbers(way):
     def step(x, factor, table, rng):
         labels = kernels.integers(rng, 4, (6,))  # (N K,)
         y = kernels.scale_rows(kernels.repeat(x, 3), factor)  # (N K, 2, 1)
         return labels, kernels.scale(y, 0.5), kernels.take_rows(table, labels)
 
-    def given(seed):
+    def arguments(seed):
         rng = np.random.default_rng(seed)
         shapes = ((2, 2, 1), (6,), (4, 2))
         return [rng.standard_normal(shape).astype("float32") for shape in shapes]
 
-    args, rng, twin = given(0), np.random.default_rng(9), np.random.default_rng(9)
+    args, rng, same_rng = arguments(0), np.random.default_rng(9), np.random.default_rng(9)
     workspace = Workspace(guards=True, fills=True)
     with way():
         with workspace.step(), recording() as notes:
-            made = step(*args, rng)
+            results = step(*args, rng)
         assert not notes.foreign_arrays(args, workspace)
         plan = Plan(notes, threads=1)
-        step(*args, twin)
+        step(*args, same_rng)
         for seed in (1, 2, 3):
-            for x, new in zip(args, given(seed), strict=True):
+            for x, new in zip(args, arguments(seed), strict=True):
                 x[...] = new
             workspace.poison()
             plan.run()
-            for found, wanted in zip(made, step(*args, twin), strict=True):
-                assert found.tobytes() == wanted.tobytes()
-        assert rng.integers(2**62) == twin.integers(2**62)
+            for result, expected in zip(results, step(*args, same_rng), strict=True):
+                assert result.tobytes() == expected.tobytes()
+        assert rng.integers(2**62) == same_rng.integers(2**62)

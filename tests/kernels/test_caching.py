@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: used again, and never trusted more than they deserve."""
+"""Compiled kernels are kept on disk, and compiled again if their files are stale or damaged."""
 
 import ast
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     not numba_works(), reason="numba is not installed, or switched off: nothing is compiled"
 )
 
-posix = pytest.mark.skipif(os.name != "posix", reason="only there do folders have modes and owners")
+posix = pytest.mark.skipif(os.name != "posix", reason="folders have modes and owners only on POSIX")
 
 KERNEL = """
 import numpy as np, sys
@@ -37,8 +37,8 @@ def cache(tmp_path):
 
 
 def files(cache: dict) -> dict[Path, bytes]:
-    found = Path(cache["NUMBA_CACHE_DIR"]).rglob("*.nb[ic]")
-    return {path: path.read_bytes() for path in sorted(found)}
+    paths = Path(cache["NUMBA_CACHE_DIR"]).rglob("*.nb[ic]")
+    return {path: path.read_bytes() for path in sorted(paths)}
 
 
 def test_compiled_kernels_are_used_again_and_damaged_files_are_not(cache):
@@ -66,7 +66,7 @@ caching.IndexDataCacheFile.save = full
 
 
 @posix
-def test_without_any_folder_kernels_are_compiled_each_time_and_a_line_says_so(tmp_path):
+def test_without_a_folder_kernels_are_compiled_in_each_process_and_a_line_says_so(tmp_path):
     code = f"""
 import os, sys
 from pathlib import Path
@@ -77,22 +77,22 @@ sys.stderr = sys.stdout
 {KERNEL}
 """
     nowhere = {"XDG_CACHE_HOME": "", "NUMBA_CACHE_DIR": "", "HOME": "/dev/null"}
-    said, result = run(code, **nowhere, TMPDIR=str(tmp_path)).splitlines()
+    line, result = run(code, **nowhere, TMPDIR=str(tmp_path)).splitlines()
     assert result == RIGHT
-    assert "in every process anew" in said
-    assert "name one with NUMBA_CACHE_DIR" in said
+    assert "in every process anew" in line
+    assert "name one with NUMBA_CACHE_DIR" in line
 
 
 @pytest.fixture
 def temporary(monkeypatch, tmp_path):
-    """The temporary directory, where no other place can be written."""
+    """A temporary directory, while no other folder can be written."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/dev/null")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
 @posix
-def test_if_nothing_else_can_be_written_the_folder_is_a_private_temporary_folder(temporary):
+def test_if_no_other_folder_can_be_written_a_private_temporary_folder_is_used(temporary):
     from scratchgen.kernels.native import caching
 
     folder = caching.folder.__wrapped__()
@@ -100,31 +100,35 @@ def test_if_nothing_else_can_be_written_the_folder_is_a_private_temporary_folder
     assert folder.is_dir()
     assert folder.is_relative_to(private)
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
-    assert caching.folder.__wrapped__() == folder  # and it is found again
+    assert caching.folder.__wrapped__() == folder  # the same folder the next time
 
 
 @posix
-@pytest.mark.parametrize("made", ["by somebody else", "for others to write", "a link", "a file"])
-def test_a_temporary_folder_that_others_may_have_written_is_not_used(made, temporary, monkeypatch):
+@pytest.mark.parametrize(
+    "folder_is", ["somebody else's", "writable for others", "a link", "a file"]
+)
+def test_a_temporary_folder_that_others_may_have_written_is_not_used(
+    folder_is, temporary, monkeypatch
+):
     from scratchgen.kernels.native import caching
 
-    user = os.getuid() + (made == "by somebody else")
+    user = os.getuid() + (folder_is == "somebody else's")
     monkeypatch.setattr(os, "getuid", lambda: user)
     path, elsewhere = temporary / f"scratchgen-{user}", temporary / "elsewhere"
     elsewhere.mkdir(mode=0o700)
-    if made == "a link":
+    if folder_is == "a link":
         path.symlink_to(elsewhere)
-    elif made == "a file":
+    elif folder_is == "a file":
         path.touch(mode=0o700)
     else:
         path.mkdir(mode=0o700)
-        path.chmod(0o770 if made == "for others to write" else 0o700)
+        path.chmod(0o770 if folder_is == "writable for others" else 0o700)
     assert caching.folder.__wrapped__() is None
     assert not any(elsewhere.iterdir())
 
 
-def test_a_file_that_two_processes_wrote_at_the_same_time_is_compiled_again(monkeypatch, tmp_path):
-    """Each chose the same file for its own kinds of arguments, as neither had seen the other's."""
+def test_files_that_two_processes_mixed_up_are_compiled_again(monkeypatch, tmp_path):
+    """At the same time, each process chose the same file for other types of arguments."""
     import numba
 
     from scratchgen.kernels.native import caching
@@ -135,29 +139,29 @@ def test_a_file_that_two_processes_wrote_at_the_same_time_is_compiled_again(monk
         return x + x
 
     def compiled():
-        twin = numba.njit(double)
-        twin._cache = caching.KernelCache(double)
-        return twin
+        loop = numba.njit(double)
+        loop._cache = caching.KernelCache(double)
+        return loop
 
-    twin = compiled()
-    assert (twin(1), twin(1.5)) == (2, 3.0)
+    loop = compiled()
+    assert (loop(1), loop(1.5)) == (2, 3.0)
     first, second = sorted(tmp_path.glob("*.nbc"))
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
-    twin = compiled()
-    assert (twin(1), twin(1.5)) == (2, 3.0)
+    loop = compiled()
+    assert (loop(1), loop(1.5)) == (2, 3.0)
 
 
-def test_kernels_that_only_a_later_run_needs_are_compiled_with_the_first_and_by_warmup():
-    """Several threads, or one: which is faster is tried while it runs, and not in each run."""
+def test_warmup_compiles_both_for_one_thread_and_for_several():
+    """Which is faster is measured during a run, so a run may need either."""
     warming.together()
     assert plans._region().overloads
     assert plans.for_python(plans.alone).overloads
 
 
 @pytest.mark.parametrize(
-    ("edited", "counts"),
+    ("file_name", "has_loops"),
     [
         ("kernels/products.py", True),
         ("kernels/native/tiles.py", True),
@@ -167,21 +171,21 @@ def test_kernels_that_only_a_later_run_needs_are_compiled_with_the_first_and_by_
         ("models/autoencoder.py", False),
     ],
 )
-def test_an_edit_of_a_file_that_holds_loops_costs_a_compilation_and_no_other(
-    edited, counts, monkeypatch
+def test_only_an_edit_of_a_file_with_loops_makes_kernels_compile_again(
+    file_name, has_loops, monkeypatch
 ):
     from scratchgen.kernels.native import caching
 
     before = caching._key()
     assert before == caching._key()
-    read, file = Path.read_bytes, caching.PACKAGE / edited
+    read, file = Path.read_bytes, caching.PACKAGE / file_name
     assert file.is_file()
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == file))
-    assert (caching._key() != before) is counts
+    assert (caching._key() != before) is has_loops
 
 
-def test_all_that_a_loop_reads_stands_in_a_file_of_the_hash():
-    """A constant or a function from elsewhere could change, and the loop would not be compiled."""
+def test_all_names_that_a_loop_reads_are_defined_in_hashed_files():
+    """If others changed, the loop would not be compiled again."""
     from scratchgen.kernels.native import caching
 
     for name in caching.sources():
@@ -198,20 +202,20 @@ def test_all_that_a_loop_reads_stands_in_a_file_of_the_hash():
             for node in ast.walk(function):
                 if isinstance(node, ast.Name) and node.id in imported:
                     path = "/".join(filter(None, imported[node.id][1:]))
-                    counts = (f"{path}.py", f"{path}/__init__.py", f"{path}/{node.id}.py")
-                    assert set(counts) & set(caching.sources()), (name, function.name, node.id)
+                    files = (f"{path}.py", f"{path}/__init__.py", f"{path}/{node.id}.py")
+                    assert set(files) & set(caching.sources()), (name, function.name, node.id)
 
 
-def test_loops_stand_only_in_files_of_the_hash():
+def test_all_files_with_loops_are_hashed():
     from scratchgen.kernels.native import caching
 
-    found = {
+    with_loops = {
         path.relative_to(caching.PACKAGE).as_posix()
         for path in caching.PACKAGE.rglob("*.py")
         if caching.MARKS.search(path.read_bytes())
     }
-    assert found
-    assert found <= caching.sources().keys()
+    assert with_loops
+    assert with_loops <= caching.sources().keys()
 
 
 def is_compiled(function: ast.FunctionDef) -> bool:
@@ -243,19 +247,19 @@ with by_loops():
 """
 
 
-def test_an_edit_of_a_users_loop_counts_though_the_folder_is_the_same(cache, tmp_path):
-    found = []
-    for folder, text in (("one", OWN), ("two", OWN.replace("2.0", "3.0")), ("one", OWN)):
+def test_an_edited_users_loop_is_compiled_again_in_the_same_folder(cache, tmp_path):
+    outputs = []
+    for folder, text in (("a", OWN), ("b", OWN.replace("2.0", "3.0")), ("a", OWN)):
         file = tmp_path / folder / "own.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-        found.append(run(f"import runpy; runpy.run_path({str(file)!r})", **cache))
+        outputs.append(run(f"import runpy; runpy.run_path({str(file)!r})", **cache))
     file.write_text(OWN.replace("2.0", "4.0"))
-    found.append(run(f"import runpy; runpy.run_path({str(file)!r})", **cache))
-    assert found == ["[2.0, 2.0]", "[3.0, 3.0]", "[2.0, 2.0]", "[4.0, 4.0]"]
+    outputs.append(run(f"import runpy; runpy.run_path({str(file)!r})", **cache))
+    assert outputs == ["[2.0, 2.0]", "[3.0, 3.0]", "[2.0, 2.0]", "[4.0, 4.0]"]
 
 
-def test_the_folder_is_in_the_place_that_the_variables_name(monkeypatch, tmp_path):
+def test_environment_variables_choose_the_folder(monkeypatch, tmp_path):
     from scratchgen.kernels.native import caching
 
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):

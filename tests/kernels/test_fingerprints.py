@@ -1,4 +1,4 @@
-"""A formula is as it was published if all that it reaches by name is."""
+"""A formula counts as published if everything that it reaches by name is as it was published."""
 
 import inspect
 
@@ -15,13 +15,13 @@ from scratchgen.nn import GELU, SiLU
 
 @pytest.fixture
 def edit(monkeypatch):
-    """edit(file, name): from now on that function or constant has another text on disk."""
+    """edit(file, name): that function or constant has another text on disk from now on."""
 
     def edit(file, name):
         assert name in sources.TEXTS[file]
         monkeypatch.setattr(sources, "_edited", [file])
         monkeypatch.setattr(sources, "changed_in", lambda of: {name} if of == file else set())
-        monkeypatch.setattr(sources, "_version", object())  # as no other
+        monkeypatch.setattr(sources, "_version", object())  # equal to no other version
 
     return edit
 
@@ -30,8 +30,8 @@ def is_published(formula) -> bool:
     return published.is_published(inspect.unwrap(formula))
 
 
-def test_every_formula_is_as_it_was_published():
-    assert sg.models  # which imports what has formulas
+def test_every_formula_of_the_package_is_published():
+    assert sg.models  # imports all rooms with formulas
     ours = {name: x for name, x in FORMULAS.items() if x.__module__.startswith("scratchgen.")}
     assert len(ours) > 40
     assert [name for name, formula in ours.items() if not is_published(formula)] == []
@@ -48,20 +48,20 @@ def test_every_formula_is_as_it_was_published():
         (arithmetic._add, "_add"),
     ],
 )
-def test_an_edit_of_what_a_formula_reaches_changes_the_formula(edit, formula, name):
+def test_an_edit_of_a_name_that_a_formula_reaches_is_noticed(edit, formula, name):
     file = f"{formula.__module__.removeprefix('scratchgen.').replace('.', '/')}.py"
     assert is_published(formula)
     edit(file, name)
     assert not is_published(formula)
 
 
-def test_an_edit_of_what_a_formula_does_not_reach_does_not_count(edit):
+def test_an_edit_of_a_name_that_a_formula_does_not_reach_is_ignored(edit):
     edit("distributions/gaussian.py", "draw")
     assert is_published(gaussian.value_and_gradient)
     assert is_published(bernoulli.score_bernoulli)
 
 
-def test_replacing_a_function_changes_the_formulas_that_call_it(monkeypatch):
+def test_replacing_a_function_is_noticed_by_the_formulas_that_call_it(monkeypatch):
     monkeypatch.setattr(gaussian, "draw", lambda mu, log_var, noise: mu)
     assert not is_published(gaussian.draw_and_kl)
     assert is_published(gaussian.draw_and_kl_backward)
@@ -70,7 +70,7 @@ def test_replacing_a_function_changes_the_formulas_that_call_it(monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "file"), [(GELU, "nn/gelu.py"), (SiLU, "nn/sigmoids.py")])
-def test_an_edit_of_a_method_changes_the_methods_that_call_it(edit, kind, file):
+def test_an_edit_of_a_method_is_noticed_by_the_methods_that_call_it(edit, kind, file):
     assert published.is_published(kind.activate, kind=kind)
     edit(file, f"{kind.__name__}.value")
     assert not published.is_published(kind.activate, kind=kind)

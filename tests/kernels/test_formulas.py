@@ -1,4 +1,4 @@
-"""Every loop against the formula above it."""
+"""Every loop computes what the formula above it computes."""
 
 import ast
 import os
@@ -39,7 +39,7 @@ from scratchgen.kernels.recording import Call
 KERNELS, LOOPS = all_kernels(), with_loops()
 OURS = Path(sg.__file__).parent
 is_thorough = settings().max_examples > 100
-# a loop for several threads takes a second to compile; in the thorough profile it is all of them
+# loops to test in several parts, each of which takes a second to compile; thorough: all loops
 SHARED = [
     "adam_step",
     "score_bernoulli",
@@ -62,7 +62,7 @@ needs_numba = pytest.mark.skipif(
 
 @contextmanager
 def on_threads(parts: int) -> Iterator[list[Call]]:
-    """Within it, loops run in so many parts, however small they are; they are listed as they run.
+    """Within it, loops run in that many parts, even on few numbers; their calls are listed.
 
     With NUMBA_DISABLE_JIT the parts run one after the other.
     """
@@ -87,14 +87,14 @@ def on_threads(parts: int) -> Iterator[list[Call]]:
 
 
 def outcome(name: str, args: list) -> list[np.ndarray]:
-    """What a kernel returns, and then its arguments, some of which it changes."""
-    made = KERNELS[name].call(*args)
-    made = () if made is None else made if isinstance(made, tuple) else (made,)
-    return [*map(np.asarray, [*made, *args])]
+    """The results of a kernel, and then its arguments, some of which it changes."""
+    results = KERNELS[name].call(*args)
+    results = () if results is None else results if isinstance(results, tuple) else (results,)
+    return [*map(np.asarray, [*results, *args])]
 
 
 def tolerance(name: str, dtype: str, rows: int, columns: int, seed: int) -> dict[str, float]:
-    """A few roundings, of terms of order 1 and of sums as long as they can be."""
+    """A few roundings of numbers of order 1, and of the longest sums that the kernel can have."""
     operands, eps = KERNELS[name].operands, np.finfo(dtype).eps
     sizes = sizes_for(operands, rows, columns, seed)
     read = set().union(*(x.letters for x in operands.arguments if not x.in_place))
@@ -111,7 +111,7 @@ def tolerance(name: str, dtype: str, rows: int, columns: int, seed: int) -> dict
 
 
 def functions_of_this_package() -> Iterator[ast.FunctionDef]:
-    """Those that stand in a file by themselves, and not in a class."""
+    """All functions of the package that are not in a class."""
     for file in OURS.rglob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         yield from (node for node in tree.body if isinstance(node, ast.FunctionDef))
@@ -126,8 +126,8 @@ def is_loop(function: ast.FunctionDef) -> bool:
     return [x.arg for x in function.args.args[:2]] == ["part", "parts"]
 
 
-def test_every_formula_is_known_by_its_name_and_no_two_have_one():
-    """A formula is found by its name, and a compiled loop on disk."""
+def test_every_formula_is_registered_and_no_two_formulas_or_loops_share_a_name():
+    """Formulas and the compiled loops on disk are found by their names."""
     functions = list(functions_of_this_package())
     assert {node.name for node in functions if is_formula(node)} <= set(KERNELS)
     names = Counter(node.name for node in functions if is_formula(node) or is_loop(node))
@@ -135,7 +135,7 @@ def test_every_formula_is_known_by_its_name_and_no_two_have_one():
 
 
 @pytest.mark.parametrize("name", [name for name in LOOPS if name in FORMULAS])
-def test_a_loop_takes_the_arguments_of_its_formula_and_then_the_results(name):
+def test_a_loop_has_the_arguments_of_its_formula_followed_by_the_results(name):
     definition = FORMULAS[name].definition
     operands, code = definition.operands, definition.loop.__code__
     allocated = [operand.name for operand in operands.allocated]
@@ -145,22 +145,22 @@ def test_a_loop_takes_the_arguments_of_its_formula_and_then_the_results(name):
 
 @pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_kernel_returns_what_it_declares_and_changes_nothing_but_what_is_in_place(name, way):
+def test_a_kernel_returns_what_it_declares_and_changes_only_operands_in_place(name, way):
     operands = KERNELS[name].operands
     for dtype in ("float32", "float64"):
         args = case(name, 3, 6, dtype, 1)
         before = [np.array(x) for x in args]
         with way():
-            made = KERNELS[name].call(*args)
+            results = KERNELS[name].call(*args)
         for operand, x, old in zip(operands.arguments, args, before, strict=True):
             assert operand.in_place or np.array_equal(x, old)
-        made = () if made is None else made if isinstance(made, tuple) else (made,)
+        results = () if results is None else results if isinstance(results, tuple) else (results,)
         declared = [operand for operand in operands.allocated if operand.is_result]
-        assert len(made) == len(declared)
-        pairs = zip([*operands.arguments, *declared], [*args, *made], strict=True)
+        assert len(results) == len(declared)
+        pairs = zip([*operands.arguments, *declared], [*args, *results], strict=True)
         shapes = {operand: x.shape for operand, x in pairs if not operand.is_number}
         assert sizes_agree(shapes)
-        for operand, x in zip(declared, made, strict=True):
+        for operand, x in zip(declared, results, strict=True):
             assert (x.dtype, type(x)) == (np.dtype(operand.dtype or dtype), np.ndarray)
 
 
@@ -177,9 +177,9 @@ def test_the_result_does_not_depend_on_the_number_of_parts(name, rows, columns):
     outcomes = []
     for parts in (1, 2, 3):
         with on_threads(parts) as ran:
-            found = outcome(name, case(name, rows, columns, "float32", 0))
+            arrays = outcome(name, case(name, rows, columns, "float32", 0))
         assert ran or not numba_works()
-        outcomes.append(b"".join(x.tobytes() for x in found))
+        outcomes.append(b"".join(x.tobytes() for x in arrays))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
@@ -191,32 +191,32 @@ def test_the_result_does_not_depend_on_the_number_of_parts(name, rows, columns):
     st.integers(0, 2**32),
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_loop_gives_what_its_formula_gives(dtype, name, rows, columns, seed):
+def test_a_loop_computes_what_its_formula_computes(dtype, name, rows, columns, seed):
     with on_threads(1) as ran:
         ours = outcome(name, case(name, rows, columns, dtype, seed))
-    assert ran or rows == 0 or not numba_works()  # products of nothing are NumPy's
+    assert ran or rows == 0 or not numba_works()  # empty products are left to NumPy
     with by_formulas(), np.errstate(all="ignore"):
-        wanted = outcome(name, case(name, rows, columns, dtype, seed))
-    for a, b in zip(ours, wanted, strict=True):
+        expected = outcome(name, case(name, rows, columns, dtype, seed))
+    for a, b in zip(ours, expected, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
         np.testing.assert_allclose(a, b, **tolerance(name, dtype, rows, columns, seed))
 
 
 @needs_numba
 @pytest.mark.parametrize("name", sorted(LOOPS))
-def test_every_loop_gives_what_its_formula_gives_on_a_few_numbers(name):
+def test_every_loop_computes_what_its_formula_computes_on_a_few_numbers(name):
     for dtype in ("float32", "float64"):
         for rows, columns in ((1, 1), (3, 6)):
             with on_threads(1) as ran:
                 ours = outcome(name, case(name, rows, columns, dtype, 1))
             assert ran or not numba_works()
             with by_formulas():
-                wanted = outcome(name, case(name, rows, columns, dtype, 1))
-            for a, b in zip(ours, wanted, strict=True):
+                expected = outcome(name, case(name, rows, columns, dtype, 1))
+            for a, b in zip(ours, expected, strict=True):
                 np.testing.assert_allclose(a, b, **tolerance(name, dtype, rows, columns, seed=1))
 
 
-# Formulas of our own, for what the others leave open.
+# Formulas that only these tests use.
 
 
 @formula("x (N, D), w (D,), scale () -> y (N, D), sums (N,)", row_by_row=True)
@@ -232,8 +232,8 @@ def shift(x, theta, y):
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (200, 200), (3, 30_000), (20_000, 1)])
-def test_a_formula_that_is_given_a_few_rows_at_a_time_gives_the_same(shape):
-    """(200, 200): w is as long as x, and has no rows all the same."""
+def test_a_formula_called_on_a_few_rows_at_a_time_gives_the_same_result(shape):
+    """In (200, 200), w is as long as x, although w has no rows."""
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal(shape), rng.standard_normal(shape[1])
     y, sums = weighted(x, w, 0.5)
@@ -256,7 +256,7 @@ def doubled_loop(part, parts, x, y):
 
 
 @pytest.mark.parametrize("way", [by_formulas, by_loops])
-def test_an_array_without_axes_is_an_array_and_numbers_take_the_arrays_dtype(way):
+def test_arrays_without_axes_stay_arrays_and_numbers_take_the_dtype_of_arrays(way):
     x = np.array(1.5, np.float32)
     with way():
         y = doubled(x)
@@ -269,7 +269,7 @@ def test_an_array_without_axes_is_an_array_and_numbers_take_the_arrays_dtype(way
 
 
 @needs_numba
-def test_a_users_loop_runs_in_the_place_of_its_formula():
+def test_a_users_loop_runs_instead_of_its_formula():
     with on_threads(1) as ran:
         assert doubled(np.ones(3)).tolist() == [2, 2, 2]
     assert [call.loop for call in ran] == [doubled_loop]
@@ -277,13 +277,13 @@ def test_a_users_loop_runs_in_the_place_of_its_formula():
 
 
 def test_a_kernel_may_take_numbers_alone():
-    passed, made = Operands("ramp", "low, high () -> ends (2,)").prepare(0.0, 1)
+    passed, results = Operands("ramp", "low, high () -> ends (2,)").prepare(0.0, 1)
     assert passed[:2] == (0.0, 1.0)
-    assert (made[0].shape, made[0].dtype) == ((2,), np.dtype(float))
+    assert (results[0].shape, results[0].dtype) == ((2,), np.dtype(float))
 
 
 def run(code: str, **environment: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of code in a fresh interpreter."""
     env = {**os.environ, **environment}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -299,13 +299,13 @@ print("numba" in sys.modules)
 
 
 @needs_numba
-def test_training_compiles_if_numba_is_installed_and_not_switched_off():
+def test_training_imports_numba_unless_it_is_switched_off():
     assert run(TRAIN, SCRATCHGEN_JIT="1") == "True"
     assert run(TRAIN, SCRATCHGEN_JIT="0") == "False"
 
 
 class Refusing:
-    """Finds numba, which is then not imported."""
+    """An import hook that refuses to import numba."""
 
     def __init__(self, problem: Exception) -> None:
         self.problem = problem
@@ -323,7 +323,7 @@ class Refusing:
         ValueError("Number of threads specified must be > 0."),  # NUMBA_NUM_THREADS=0
     ],
 )
-def test_a_numba_that_cannot_be_imported_is_named_and_the_formulas_run(problem, monkeypatch):
+def test_a_numba_that_cannot_be_imported_gives_a_warning_and_formulas_run(problem, monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.formulas.compiles", lambda: True)
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Refusing(problem)])
@@ -332,44 +332,44 @@ def test_a_numba_that_cannot_be_imported_is_named_and_the_formulas_run(problem, 
         assert not which.numba_works.__wrapped__()
 
 
-def test_without_numba_the_formula_runs(monkeypatch):
+def test_jit_0_switches_loops_off(monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_JIT", "0")
     assert not compiles()
 
 
-def test_sigmoid_and_softplus_are_right_at_any_size():
+def test_sigmoid_and_softplus_are_right_for_logits_of_any_size():
     logits = np.array([-1000.0, -30.0, -1e-9, 0.0, 1e-9, 30.0, 1000.0])
     with np.errstate(over="raise", invalid="raise"):
         sigmoid, softplus = kernels.sigmoid(logits), kernels.softplus(logits)
     e = np.exp(-30.0)
-    wanted = [0, e / (1 + e), 0.5 - 2.5e-10, 0.5, 0.5 + 2.5e-10, 1 / (1 + e), 1]
-    np.testing.assert_allclose(sigmoid, wanted, rtol=1e-14)
+    expected = [0, e / (1 + e), 0.5 - 2.5e-10, 0.5, 0.5 + 2.5e-10, 1 / (1 + e), 1]
+    np.testing.assert_allclose(sigmoid, expected, rtol=1e-14)
     log2 = np.log(2)
-    wanted = [0, np.log1p(e), log2 - 5e-10, log2, log2 + 5e-10, 30 + np.log1p(e), 1000]
-    np.testing.assert_allclose(softplus, wanted, rtol=1e-14)
+    expected = [0, np.log1p(e), log2 - 5e-10, log2, log2 + 5e-10, 30 + np.log1p(e), 1000]
+    np.testing.assert_allclose(softplus, expected, rtol=1e-14)
 
 
 @needs_numba
 @pytest.mark.parametrize("name", ["sigmoid", "softplus"])
-def test_sigmoid_and_softplus_take_arrays_of_any_kind(name):
+def test_sigmoid_and_softplus_take_arrays_with_any_shape_and_strides(name):
     kernel, whole = getattr(kernels, name), np.linspace(-9, 9, 120).reshape(6, 5, 4)
     whole.flags.writeable = False
     for x in (whole, whole[::2, :, 1:], whole.T, whole[0, 0, 0:1], whole[:0], np.array(1.5)):
         with by_formulas():
-            wanted = kernel(np.array(x, order="C").astype(np.float32).astype(np.longdouble))
+            expected = kernel(np.array(x, order="C").astype(np.float32).astype(np.longdouble))
         with on_threads(1):
             y = kernel(x.astype(np.float32, copy=False))
         assert (y.shape, y.dtype) == (x.shape, np.float32)
-        np.testing.assert_allclose(y, wanted.astype(np.float32), rtol=4e-7)
+        np.testing.assert_allclose(y, expected.astype(np.float32), rtol=4e-7)
         with by_formulas():
-            wanted = kernel(x)
+            expected = kernel(x)
         with on_threads(1):
-            np.testing.assert_allclose(kernel(x), wanted, rtol=1e-15)
+            np.testing.assert_allclose(kernel(x), expected, rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "uint64", "int64"])
-def test_whole_numbers_of_any_kind_are_logits(kind):
-    """Those without a sign have no negative, and True has none either."""
+def test_whole_numbers_of_any_dtype_may_be_logits(kind):
+    """Unsigned numbers and True cannot be negated."""
     for number in (0, 1):
         x = np.array([number], kind)
         assert kernels.sigmoid(x)[0] == pytest.approx(1 / (1 + np.exp(-number)), rel=1e-15)

@@ -1,4 +1,4 @@
-"""Functions of a number, in loops, against more digits than they have."""
+"""Functions of one number, in loops, are right in nearly all digits."""
 
 import functools
 import math
@@ -35,16 +35,16 @@ def normal_cdf(x):
         return np.array([math.erfc(-value / math.sqrt(2)) / 2 for value in x])
     mp = pytest.importorskip("mpmath")
     with mp.workdps(30):
-        near = np.clip(x, -60, 60).astype(float)  # beyond, it is 0 and 1
-        wanted = [mp.erfc(-mp.mpf(value) / mp.sqrt(2)) / 2 for value in near.tolist()]
-        return np.array([float(value) for value in wanted])
+        near = np.clip(x, -60, 60).astype(float)  # beyond, the result is 0 or 1
+        exact = [mp.erfc(-mp.mpf(value) / mp.sqrt(2)) / 2 for value in near.tolist()]
+        return np.array([float(value) for value in exact])
 
 
 def normal_density(x):
     return np.exp(-x * x / 2) / np.sqrt(2 * np.arctan(x.dtype.type(1)) * 4)
 
 
-WANTED = {
+EXACT = {
     "normal_cdf": normal_cdf,
     "normal_density": normal_density,
     "exp": np.exp,
@@ -76,39 +76,39 @@ def ours(name, x):
 
 
 def domain(name, x):
-    """Those of x that the function is for."""
+    """The numbers of x that are in the domain of the function."""
     if name == "log":
         return x[x >= np.finfo(x.dtype).tiny]
     return x[(x >= 0) & (x <= 1)] if name == "log1p" else x
 
 
 def distance(a, b):
-    """How many floating-point numbers lie between a and b, and on b."""
+    """The distance from a to b, in floating-point numbers."""
     whole = np.dtype(f"i{a.itemsize}")
-    places = []
+    ranks = []
     for x in (a, b):
         bits = x.view(whole)
-        places.append(np.where(bits < 0, np.iinfo(whole).min - bits, bits).astype(np.longdouble))
-    apart = np.abs(places[0] - places[1])
+        ranks.append(np.where(bits < 0, np.iinfo(whole).min - bits, bits).astype(np.longdouble))
+    apart = np.abs(ranks[0] - ranks[1])
     return np.where(
         np.isnan(a) | np.isnan(b), np.where(np.isnan(a) & np.isnan(b), 0, np.inf), apart
     )
 
 
 def assert_right(name, x):
-    """Right to so many units in the last place of the correctly rounded value."""
+    """The function differs from the correctly rounded value by at most MOST_ULP units."""
     x = domain(name, x)
     with np.errstate(all="ignore"):
-        wanted = WANTED[name](x.astype(MORE_DIGITS[x.dtype.name])).astype(x.dtype)
-    found = ours(name, x)
-    assert found.dtype == x.dtype
-    wrong = distance(found, wanted) > MOST_ULP[x.dtype.name]
-    wrong &= (found != 0) | (np.abs(wanted) >= np.finfo(x.dtype).tiny)  # flushed
-    assert not wrong.any(), (name, x[wrong][0], found[wrong][0], wanted[wrong][0])
+        exact = EXACT[name](x.astype(MORE_DIGITS[x.dtype.name])).astype(x.dtype)
+    result = ours(name, x)
+    assert result.dtype == x.dtype
+    wrong = distance(result, exact) > MOST_ULP[x.dtype.name]
+    wrong &= (result != 0) | (np.abs(exact) >= np.finfo(x.dtype).tiny)  # flushed to 0
+    assert not wrong.any(), (name, x[wrong][0], result[wrong][0], exact[wrong][0])
 
 
 def spread(dtype):
-    """Numbers of all sizes, and many where a function changes how it computes."""
+    """Numbers of all sizes, with many near the places where a function changes its formula."""
     limits = np.finfo(dtype)
     rng = np.random.default_rng(0)
     n = 20_000 if compiles_here() else 300
@@ -137,7 +137,7 @@ def has_more_digits(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", sorted(WANTED))
+@pytest.mark.parametrize("name", sorted(EXACT))
 def test_a_function_is_right_to_a_few_units_in_the_last_place(name, dtype):
     if not has_more_digits(dtype):
         pytest.skip("longdouble has no more digits than float64 here")
@@ -145,15 +145,15 @@ def test_a_function_is_right_to_a_few_units_in_the_last_place(name, dtype):
     assert_right(name, x[:: 1 + len(x) // 4000] if name == "normal_cdf" else x)
 
 
-@given(st.lists(st.floats(width=32), min_size=1), st.sampled_from(sorted(WANTED)))
-def test_a_function_is_right_wherever_hypothesis_looks(numbers, name):
+@given(st.lists(st.floats(width=32), min_size=1), st.sampled_from(sorted(EXACT)))
+def test_a_function_is_right_at_any_drawn_numbers(numbers, name):
     assert_right(name, np.array(numbers, "float32"))
     if has_more_digits("float64"):
         assert_right(name, np.array(numbers, "float64"))
 
 
 def test_a_loop_of_functions_is_compiled_to_vectors():
-    """A call of the C library's exp, or a number at a time, takes ten times as long."""
+    """Calls of the C library's exp, or one number at a time, would take ten times as long."""
     if not compiles_here():
         pytest.skip("NUMBA_DISABLE_JIT: nothing is compiled")
     from numba.core.caching import NullCache

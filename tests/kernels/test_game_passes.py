@@ -1,4 +1,4 @@
-"""The passes of the games against the table that defines them, and a user's games."""
+"""The passes of each game return the values and gradients that define the game."""
 
 import copy
 import pickle
@@ -17,11 +17,11 @@ each_game = pytest.mark.parametrize("game", LOSSES.values(), ids=str)
 
 
 def scores(n, dtype):
-    """Of real and of fake examples, and dvalue: small ones first, then the kinks, then extremes."""
+    """Real and fake scores and dvalue: first small numbers, then those at kinks, then extremes."""
     real, fake, dvalue = np.random.default_rng(n).standard_normal((3, n)).astype(dtype)
     special = np.array([1, -1, 0, 1000, -1000, 1000, -1000], dtype)[: max(0, n - 9)]
     real[9 : 9 + len(special)], fake[9 : 9 + len(special)] = special, -special
-    # as a model has them, columns of (N, 1)
+    # views of columns (N, 1), as in a model
     return real[:, None][:, 0], fake[:, None][:, 0], dvalue
 
 
@@ -66,25 +66,25 @@ def test_a_pass_gives_the_value_and_the_gradients(game, n, dtype, way):
     with way():
         d = game.discriminator_pass(real, fake, dvalue)
         g = game.generator_pass(fake, dvalue)
-    exact, by_fake = real.astype(np.float64), fake.astype(np.float64)
+    real_64, fake_64 = real.astype(np.float64), fake.astype(np.float64)
     discriminator, generator = TABLE[game.name]
-    (value, dr, df), (of_made, d_made) = discriminator(exact, by_fake), generator(by_fake)
+    (value, dr, df), (of_g, d_g) = discriminator(real_64, fake_64), generator(fake_64)
     pairs = [
         (d.value, value),
         (d.real, dvalue * dr),
         (d.fake, dvalue * df),
-        (g.value, of_made),
-        (g.fake, dvalue * d_made),
+        (g.value, of_g),
+        (g.fake, dvalue * d_g),
     ]
-    for ours, wanted in pairs:
+    for ours, expected in pairs:
         assert ours.dtype == np.dtype(dtype)
         assert np.isfinite(ours).all()
-        np.testing.assert_allclose(ours, wanted, rtol=8 * np.finfo(dtype).eps, atol=1e-30)
+        np.testing.assert_allclose(ours, expected, rtol=8 * np.finfo(dtype).eps, atol=1e-30)
 
 
 @both_ways
 @each_game
-def test_the_four_functions_give_what_the_passes_give(game, way):
+def test_the_functions_of_a_game_agree_with_its_passes(game, way):
     real, fake, dvalue = scores(16, "float32")
     with way():
         d, g = game.discriminator_pass(real, fake, dvalue), game.generator_pass(fake, dvalue)
@@ -96,7 +96,7 @@ def test_the_four_functions_give_what_the_passes_give(game, way):
         assert np.array_equal(game.generator_gradients(fake, dvalue).fake, g.fake)
 
 
-def test_both_players_of_each_game_have_value_and_gradients_from_one_formula():
+def test_value_and_gradients_of_each_player_come_from_one_formula():
     for game in LOSSES.values():
         assert shared_formula(game.discriminator, game.discriminator_gradients)
         assert shared_formula(game.generator, game.generator_gradients)
@@ -104,11 +104,11 @@ def test_both_players_of_each_game_have_value_and_gradients_from_one_formula():
     assert not shared_formula(HINGE.generator, lambda fake, dvalue: HINGE.generator(fake))
 
 
-@pytest.mark.parametrize("clone", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
 @each_game
-def test_a_copy_of_a_game_is_equal_to_it_and_another_game_is_not(game, clone):
-    assert clone(game) == game
-    assert clone(game) in LOSSES.values()
+def test_a_copy_of_a_game_is_equal_to_it_and_a_changed_game_is_not(game, copy_of):
+    assert copy_of(game) == game
+    assert copy_of(game) in LOSSES.values()
     assert replace(game, discriminator=lambda real, fake: real) != game
 
 
@@ -123,16 +123,16 @@ def test_a_users_game_runs_as_it_is_written():
         lambda fake: 3 * fake,
         lambda fake, dvalue: HINGE.generator_gradients(fake, -3 * dvalue),
     )
-    made = other.generator_pass(fake, dvalue)
-    assert np.array_equal(made.value, 3 * fake)
-    assert np.array_equal(made.fake, 3 * dvalue)
+    result = other.generator_pass(fake, dvalue)
+    assert np.array_equal(result.value, 3 * fake)
+    assert np.array_equal(result.fake, 3 * dvalue)
 
 
 @both_ways
-def test_the_functions_of_two_games_can_be_joined_in_a_third(way):
+def test_functions_of_two_games_can_be_combined_in_a_third(way):
     real, fake, dvalue = scores(16, "float64")
     joined = replace(HINGE, discriminator=MINIMAX.discriminator)
     with way():
-        made = joined.discriminator_pass(real, fake, dvalue)
-        assert np.array_equal(made.value, MINIMAX.discriminator(real, fake))
-        assert np.array_equal(made.real, HINGE.discriminator_gradients(real, fake, dvalue).real)
+        result = joined.discriminator_pass(real, fake, dvalue)
+        assert np.array_equal(result.value, MINIMAX.discriminator(real, fake))
+        assert np.array_equal(result.real, HINGE.discriminator_gradients(real, fake, dvalue).real)
