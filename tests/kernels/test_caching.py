@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_formulas import run
 
-from scratchgen.command import warm_up as warming
+from scratchgen.command import warm_up
 from scratchgen.kernels import plans
 from scratchgen.kernels.formulas import numba_works
 
@@ -155,7 +155,7 @@ def test_files_that_two_processes_mixed_up_are_compiled_again(monkeypatch, tmp_p
 
 def test_warmup_compiles_both_for_one_thread_and_for_several():
     """Which is faster is measured during a run, so a run may need either."""
-    warming.together()
+    warm_up.call_on_threads()
     assert plans._region().overloads
     assert plans.for_python(plans.alone).overloads
 
