@@ -1,4 +1,4 @@
-"""A new family is a class and a recipe: every command works on it, and none was told of it."""
+"""A new family is a class and a recipe: every command works on it, without an edit."""
 
 import json
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ RULERS = Registry(
 
 @family
 class Toy(Model):
-    """x goes through a narrow place, and is to come out as it was."""
+    """x goes through a bottleneck, and should come out unchanged."""
 
     kind: ClassVar[str] = "Toy"
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"toy": ("narrow", "wide")}
@@ -67,7 +67,7 @@ class Toy(Model):
     wide: Network
     pull: float = setting(default=1.0, check=finite, text="weight of the error")
     ruler: Any = setting(default="plain", text="how far y is from x", registry=RULERS)
-    mirrored: bool = setting(default=False, text="x is to come out with its sign changed")
+    mirrored: bool = setting(default=False, text="x should come out with its sign changed")
     rounds: int = setting(
         default=1, check=whole, text="100% of the rounds", least=1, option="turns"
     )
@@ -165,14 +165,14 @@ def test_help_lists_it_and_what_can_be_set(capsys):
     assert "toy a toy pulling_toy a toy that pulls" in shown(capsys, "train", "--help")
     text = shown(capsys, "train", "toy", "--help")
     for words in (
-        "--pull X weight of the error (1)",
-        "--ruler NAME how far y is from x: scaled, cut, plain (plain)",
+        "--pull X weight of the error (default: 1)",
+        "--ruler NAME how far y is from x: scaled, cut, plain (default: plain)",
         "--scale-by X of the ruler scaled or cut: what squares are multiplied by (3 of scaled, 1 ",
         "--columns N of the ruler cut: number of columns left out",
-        "--mirrored, --no-mirrored x is to come out with its sign changed (no)",
-        "--turns N 100% of the rounds (1)",
+        "--mirrored, --no-mirrored x should come out with its sign changed (default: no)",
+        "--turns N 100% of the rounds (default: 1)",
         "--latent N size of z (1 for pictures, 2 for vectors)",
-        "--hidden N,N widths of the hidden layers (4)",
+        "--hidden N,N widths of the hidden layers (default: 4)",
         "examples a step (128 for pictures, 50 for vectors)",
     ):
         assert words in text
@@ -218,9 +218,18 @@ def test_a_part_is_the_one_named_or_the_only_one_with_such_a_setting(recipe, wor
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        ("toy --scale-by 2", "--scale-by 2 is of a ruler: name it with --ruler scaled or cut"),
-        ("toy --ruler plain --scale-by 2", "is of --ruler scaled or cut: leave one out"),
-        ("toy --ruler scaled --columns 1", "--columns is of --ruler cut: leave one out"),
+        (
+            "toy --scale-by 2",
+            "--scale-by 2 is a setting of a ruler: name it with --ruler scaled or cut",
+        ),
+        (
+            "toy --ruler plain --scale-by 2",
+            "is a setting of --ruler scaled or cut, not of plain: leave out one",
+        ),
+        (
+            "toy --ruler scaled --columns 1",
+            "--columns is a setting of --ruler cut, not of scaled: leave out one",
+        ),
         ("toy --ruler cut", "--ruler cut wants the number of columns left out: add --columns N"),
         ("toy --columns 0", "--columns: 0: wants a whole number of at least 1"),
         ("toy --ruler skaled", "did you mean 'scaled'"),
