@@ -153,6 +153,7 @@ class SharedGaussian(_Normal):
     least_variance: float = setting(1e-6, variance_above_0, LEAST_TEXT)
     name: ClassVar[str] = "gaussian_shared"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s) + least_variance), (mu, s) = raw"
+    learns_variance: ClassVar[bool] = True
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
@@ -185,6 +186,7 @@ class Gaussian(_Normal):
     least_variance: float = setting(1e-6, variance_above_0, LEAST_TEXT)
     name: ClassVar[str] = "gaussian"
     formula: ClassVar[str] = "x_j ~ N(mu_j, exp(s_j) + least_variance), (mu, s) = raw"
+    learns_variance: ClassVar[bool] = True
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:

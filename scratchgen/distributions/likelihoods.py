@@ -31,6 +31,7 @@ class Likelihood(Part):
     name: ClassVar[str]
     formula: ClassVar[str] = ""  # in one line, for `scratchgen explain`
     is_density: ClassVar[bool] = True  # of x, per unit of x; if False, a probability
+    learns_variance: ClassVar[bool] = False  # whether raw holds a variance, or several
     bounds: ClassVar[tuple[float, float] | None] = None  # of x; None for any real number
 
     def raw_shape(self, shape: Shape) -> Shape:

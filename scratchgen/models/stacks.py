@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..distributions import Gaussian, Likelihood, SharedGaussian, likelihood_for
+from ..distributions import Likelihood, SharedGaussian, likelihood_for
 from ..ground.arguments import (
     MOST_EXAMPLES,
     Shape,
@@ -115,8 +115,7 @@ def _last_weights(likelihood: Likelihood) -> str:
     The small weights of "normal" let a learnt variance start near 1; far from 1 it makes the first
     losses explode.
     """
-    learnt = isinstance(likelihood, Gaussian | SharedGaussian)
-    return "normal" if learnt else "glorot_uniform"
+    return "normal" if likelihood.learns_variance else "glorot_uniform"
 
 
 def generator_stack(
