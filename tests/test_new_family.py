@@ -167,13 +167,14 @@ def test_help_lists_it_and_what_can_be_set(capsys):
     for words in (
         "--pull X weight of the error (default: 1)",
         "--ruler NAME how far y is from x: scaled, cut, plain (default: plain)",
-        "--scale-by X of the ruler scaled or cut: what squares are multiplied by (3 of scaled, 1 ",
-        "--columns N of the ruler cut: number of columns left out",
+        "--scale-by X for the ruler scaled or cut: what squares are multiplied by (default: 3 for "
+        "scaled, 1 for cut)",
+        "--columns N for the ruler cut: number of columns left out",
         "--mirrored, --no-mirrored x should come out with its sign changed (default: no)",
         "--turns N 100% of the rounds (default: 1)",
-        "--latent N size of z (1 for pictures, 2 for vectors)",
+        "--latent N size of z (default: 1 for pictures, 2 for vectors)",
         "--hidden N,N widths of the hidden layers (default: 4)",
-        "examples a step (128 for pictures, 50 for vectors)",
+        "examples per step (default: 128 for pictures, 50 for vectors)",
     ):
         assert words in text
     for word in ("--conditional", "--beta", "--output", "--rounds"):
