@@ -1,4 +1,4 @@
-"""Likelihood.value_and_gradient, one pass, against log_prob and raw_gradient: they agree."""
+"""Likelihood.value_and_gradient, in one pass, agrees with log_prob and raw_gradient."""
 
 import tracemalloc
 
@@ -32,7 +32,7 @@ each_kind = pytest.mark.parametrize("likelihood", EACH, ids=str)
 
 
 def data(likelihood, n, shape, dtype):
-    """x that the likelihood scores, what a decoder may give, and dvalue."""
+    """x that the likelihood can score, raw numbers of a decoder, and dvalue."""
     rng = np.random.default_rng(n)
     x = rng.random((n, *shape))
     if isinstance(likelihood, Categorical):
@@ -53,28 +53,28 @@ def test_value_and_gradient_gives_the_log_probability_and_its_gradient(
     with way():
         value, gradient = likelihood.value_and_gradient(x, raw, dvalue)
     assert value.dtype == gradient.dtype == np.dtype(dtype)
-    few = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
-    np.testing.assert_allclose(value, likelihood.log_prob(x, raw), **few)
-    wanted = likelihood.raw_gradient(x, raw, dvalue)
-    assert gradient.shape == wanted.shape == raw.shape
-    np.testing.assert_allclose(gradient, wanted, **few)
+    tolerance = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
+    np.testing.assert_allclose(value, likelihood.log_prob(x, raw), **tolerance)
+    expected = likelihood.raw_gradient(x, raw, dvalue)
+    assert gradient.shape == expected.shape == raw.shape
+    np.testing.assert_allclose(gradient, expected, **tolerance)
 
 
 @both_ways
 @each_dtype
 @each_kind
-def test_a_very_certain_decoder_gives_no_infinite_number(likelihood, dtype, way):
+def test_a_very_certain_decoder_gives_finite_numbers(likelihood, dtype, way):
     x, raw, dvalue = data(likelihood, 4, (6,), dtype)
     raw[:] = np.where(raw > 0, 1000, -1000)
     if isinstance(likelihood, (Gaussian, SharedGaussian)):
-        raw[:, :6] = x  # the mean; a log-variance of 1000 or -1000 beside it
+        raw[:, :6] = x  # the mean; the log-variance is 1000 or -1000
     with way():
         value, gradient = likelihood.value_and_gradient(x, raw, dvalue)
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()
-    few = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
-    np.testing.assert_allclose(value, likelihood.log_prob(x, raw), **few)
-    np.testing.assert_allclose(gradient, likelihood.raw_gradient(x, raw, dvalue), **few)
+    tolerance = {"rtol": 30 * np.finfo(dtype).eps, "atol": 30 * np.finfo(dtype).eps}
+    np.testing.assert_allclose(value, likelihood.log_prob(x, raw), **tolerance)
+    np.testing.assert_allclose(gradient, likelihood.raw_gradient(x, raw, dvalue), **tolerance)
 
 
 @both_ways
@@ -109,10 +109,10 @@ def test_a_pass_in_a_warm_workspace_takes_no_new_memory_for_examples(likelihood)
 def test_a_pass_writes_every_number_of_its_memory(likelihood, way):
     x, raw, dvalue = data(likelihood, 6, (4, 3, 1), "float32")
     with way():
-        wanted = likelihood.value_and_gradient(x, raw, dvalue)
+        expected = likelihood.value_and_gradient(x, raw, dvalue)
         with Workspace(fills=True, guards=True).step():
-            found = likelihood.value_and_gradient(x, raw, dvalue)
-    for ours, right in zip(found, wanted, strict=True):
+            results = likelihood.value_and_gradient(x, raw, dvalue)
+    for ours, right in zip(results, expected, strict=True):
         np.testing.assert_array_equal(ours, right)
 
 
@@ -124,23 +124,25 @@ def read_only(x):
 @pytest.mark.skipif(not numba_works(), reason="without numba nothing is compiled")
 @each_kind
 def test_no_kernel_is_compiled_again_for_memory_of_another_kind(likelihood, monkeypatch):
-    """As the rows of a file that is mapped into memory, or every second one."""
+    """Such as rows of a file that is mapped into memory, or every second row."""
     calls = []
     monkeypatch.setattr(room, "call", calls.append)
     changes = (read_only, np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2])
     for change in changes:
-        given = map(change, data(likelihood, 6, (4, 3, 1), "float32"))
+        arrays = map(change, data(likelihood, 6, (4, 3, 1), "float32"))
         with by_loops():
-            likelihood.value_and_gradient(*given)
+            likelihood.value_and_gradient(*arrays)
     assert len(calls) == len(changes)
-    arrays = [x for call in calls for x in call.args if isinstance(x, np.ndarray)]
-    assert all(x.flags.c_contiguous and x.flags.writeable for x in arrays)
+    passed = [x for call in calls for x in call.args if isinstance(x, np.ndarray)]
+    assert all(x.flags.c_contiguous and x.flags.writeable for x in passed)
 
 
 @both_ways
 @each_dtype
 @each_kind
-def test_a_mean_has_as_many_numbers_as_x_and_is_a_window_where_raw_holds_it(likelihood, dtype, way):
+def test_a_mean_has_the_size_of_x_and_is_a_view_of_raw_unless_it_is_computed(
+    likelihood, dtype, way
+):
     _, raw, _ = data(likelihood, 6, (4, 3, 2), dtype)
     with way():
         mean = likelihood.mean(raw)
@@ -149,42 +151,42 @@ def test_a_mean_has_as_many_numbers_as_x_and_is_a_window_where_raw_holds_it(like
     assert np.shares_memory(mean, raw) is not computed
 
 
-# What a likelihood of a user's own gives.
+# The results of a user's likelihood.
 
 
 class Own(FixedGaussian):
-    """It says what it gives; see `log_prob_and_gradient`."""
+    """It returns the results that it was given."""
 
-    given = None
+    results = None
 
     def value_and_gradient(self, x, raw, dvalue):
-        return self.given
+        return self.results
 
 
 def scored_by(value, gradient):
     own = Own()
-    object.__setattr__(own, "given", (value, gradient))
+    object.__setattr__(own, "results", (value, gradient))
     x, raw, _ = data(own, 6, (4,), "float32")
     return log_prob_and_gradient(own, x, raw, weight=-0.5)
 
 
-def test_the_result_of_a_likelihood_of_ours_is_not_copied():
+def test_the_result_of_a_library_likelihood_is_returned_unchanged():
     x, raw, _ = data(Bernoulli(), 6, (4,), "float32")
-    wanted = Bernoulli().value_and_gradient(x, raw, np.full(6, -0.5, "float32"))
+    expected = Bernoulli().value_and_gradient(x, raw, np.full(6, -0.5, "float32"))
     for ours, right in zip(
-        log_prob_and_gradient(Bernoulli(), x, raw, weight=-0.5), wanted, strict=True
+        log_prob_and_gradient(Bernoulli(), x, raw, weight=-0.5), expected, strict=True
     ):
         np.testing.assert_array_equal(ours, right)
 
 
 def test_the_result_of_a_users_likelihood_is_copied_in_the_dtype_of_raw():
     value, gradient = np.arange(6), np.ones((6, 4))
-    given = scored_by(value, gradient.tolist())
-    assert [x.dtype for x in given] == [np.float32, np.float32]
+    results = scored_by(value, gradient.tolist())
+    assert [x.dtype for x in results] == [np.float32, np.float32]
     gradient = gradient.astype("float32")
-    _, kept = scored_by(value, gradient)
-    assert not np.shares_memory(kept, gradient)
-    np.testing.assert_array_equal(kept, gradient)
+    _, copied = scored_by(value, gradient)
+    assert not np.shares_memory(copied, gradient)
+    np.testing.assert_array_equal(copied, gradient)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +205,6 @@ def test_the_result_of_a_users_likelihood_is_copied_in_the_dtype_of_raw():
         (None, np.ones((6, 4)), r"value_and_gradient gave no value, wants shape \(6,\)"),
     ],
 )
-def test_a_result_that_does_not_fit_is_named_with_the_likelihood(value, gradient, text):
+def test_the_error_about_a_wrong_result_names_the_likelihood(value, gradient, text):
     with pytest.raises(ShapeError, match=rf"^Own\(variance=1.0\)\.{text}"):
         scored_by(value, gradient)

@@ -1,4 +1,4 @@
-"""The normal distribution function, against the standard library's erfc."""
+"""The normal distribution function agrees with the standard library's erfc."""
 
 import math
 
@@ -9,22 +9,22 @@ import scratchgen as sg
 from scratchgen.kernels import normal_cdf, normal_density
 
 
-def test_the_normal_distribution_is_that_of_the_standard_library():
+def test_the_normal_distribution_agrees_with_the_standard_library():
     x = np.linspace(-37, 9, 4001)
-    wanted = [math.erfc(-value / math.sqrt(2)) / 2 for value in x]
-    np.testing.assert_allclose(normal_cdf(x), wanted, rtol=1e-12)
+    expected = [math.erfc(-value / math.sqrt(2)) / 2 for value in x]
+    np.testing.assert_allclose(normal_cdf(x), expected, rtol=1e-12)
     near = np.abs(x) < 5
-    np.testing.assert_allclose(normal_cdf(x[near]), np.array(wanted)[near], rtol=4e-15)
+    np.testing.assert_allclose(normal_cdf(x[near]), np.array(expected)[near], rtol=4e-15)
 
 
-def test_in_float32_it_is_right_to_a_few_roundings():
+def test_the_distribution_in_float32_is_right_to_a_few_roundings():
     x = np.linspace(-5, 5, 1001, dtype=np.float32)
-    ours = normal_cdf(x)
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, normal_cdf(x.astype(float)), rtol=1e-5)
+    y = normal_cdf(x)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, normal_cdf(x.astype(float)), rtol=1e-5)
 
 
-def test_far_out_it_is_0_and_1_and_nan_stays_nan():
+def test_the_distribution_is_0_or_1_far_from_0_and_nan_at_nan():
     far = np.array([-np.inf, -1e200, 1e200, np.inf, np.nan])
     with np.errstate(all="raise", under="ignore"):
         assert normal_cdf(far).tolist()[:4] == [0, 0, 1, 1]

@@ -1,4 +1,4 @@
-"""What is special about the norms: equal numbers, no examples, second order, and memory."""
+"""Layer norm and batch norm at equal numbers, without examples, in second order and in memory."""
 
 import tracemalloc
 
@@ -16,7 +16,7 @@ each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def ready(layer, dtype, training=True):
-    """Its parameters, none of them 0 or 1, a gradient of zeros, and a tape."""
+    """Parameters of the layer, between 0.5 and 2, a gradient of zeros, and a tape."""
     block = Block(Layout(it=layer), rng=0, dtype=dtype)
     block.vector[:] = np.linspace(0.5, 2, block.vector.size)
     return block.views.it, block.zeros_like().views.it, Tape().begin(training=training)
@@ -25,7 +25,7 @@ def ready(layer, dtype, training=True):
 @both_ways
 @each_dtype
 @pytest.mark.parametrize("layer", [LayerNorm(4), BatchNorm(4)])
-def test_equal_numbers_have_no_spread_and_give_beta(layer, dtype, way):
+def test_equal_numbers_are_normalised_to_beta(layer, dtype, way):
     p, g, tape = ready(layer, dtype)
     x = np.full((3, 4), 7, dtype)
     with way():
@@ -42,7 +42,7 @@ def test_equal_numbers_have_no_spread_and_give_beta(layer, dtype, way):
 @pytest.mark.parametrize("n", [0, 1])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("layer", [LayerNorm(4), BatchNorm(4)])
-def test_none_and_one_example(layer, training, n, dtype, way):
+def test_batches_of_no_and_of_one_example_give_finite_numbers(layer, training, n, dtype, way):
     p, g, tape = ready(layer, dtype, training)
     x = np.arange(n * 8, dtype=dtype).reshape(n, 2, 4)
     with way():
@@ -59,19 +59,19 @@ def test_none_and_one_example(layer, training, n, dtype, way):
 @each_dtype
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
-def test_a_layer_gives_the_same_by_its_loops(layer, training, dtype):
-    rng, found = np.random.default_rng(0), []
+def test_a_norm_computes_the_same_by_loops_and_by_formulas(layer, training, dtype):
+    rng, results = np.random.default_rng(0), []
     x, dy, u, dv = rng.standard_normal((4, 3, 7, 5)).astype(dtype)
     for way in (by_formulas, by_loops):
         p, g, tape = ready(layer, dtype, training)
         with way():
-            given = [layer.forward(p, x, tape), layer.backward(p, dy, tape, g)]
+            arrays = [layer.forward(p, x, tape), layer.backward(p, dy, tape, g)]
             if isinstance(layer, LayerNorm):
-                given.append(layer.tangent(p, u, tape))
+                arrays.append(layer.tangent(p, u, tape))
                 d = layer.tangent_backward(p, dy, dv, tape, g)
-                given += [d.x, d.u]
-        found.append([*given, g.gamma, g.beta])
-    for a, b in zip(*found, strict=True):
+                arrays += [d.x, d.u]
+        results.append([*arrays, g.gamma, g.beta])
+    for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(
             a, b, rtol=50 * np.finfo(dtype).eps, atol=50 * np.finfo(dtype).eps
         )
@@ -83,7 +83,9 @@ def test_a_replay_reads_new_numbers_from_strided_memory(layer, way):
     if way is by_loops and not numba_works():
         pytest.skip("without numba there are no loops to replay")
     p, _, tape = ready(layer, "float64")
-    x, dy = np.random.default_rng(0).standard_normal((2, 3, 7, 6))[..., 1:]  # rows are apart
+    x, dy = np.random.default_rng(0).standard_normal((2, 3, 7, 6))[
+        ..., 1:
+    ]  # with gaps between rows
     with way():
         with Workspace().step(), recording() as notes:
             layer.forward(p, x, tape)
@@ -91,9 +93,9 @@ def test_a_replay_reads_new_numbers_from_strided_memory(layer, way):
         x *= 2
         dy += x
         Plan(notes, 1).run()
-        wanted_tape = Tape().begin(training=True)
-        layer.forward(p, x, wanted_tape)
-        np.testing.assert_array_equal(dx, layer.backward(p, dy, wanted_tape))
+        new_tape = Tape().begin(training=True)
+        layer.forward(p, x, new_tape)
+        np.testing.assert_array_equal(dx, layer.backward(p, dy, new_tape))
 
 
 @pytest.mark.parametrize("layer", [LayerNorm(5), BatchNorm(5)])
@@ -111,7 +113,7 @@ def test_a_warm_pass_in_a_workspace_takes_no_new_memory_for_examples(layer):
 
     workspace = Workspace()
 
-    def one_pass():
+    def run_passes():
         tape.begin(training=True)
         with workspace.step():
             layer.forward(p, x, tape)
@@ -121,10 +123,10 @@ def test_a_warm_pass_in_a_workspace_takes_no_new_memory_for_examples(layer):
                 layer.tangent_backward(p, x, x, tape, g)
 
     with by_loops():
-        one_pass()
+        run_passes()
         tracemalloc.start()
         try:
-            one_pass()
+            run_passes()
             assert tracemalloc.get_traced_memory()[1] < x.nbytes / 16
         finally:
             tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""Operands are compared with the declaration wherever Python calls a kernel."""
+"""Whenever Python calls a kernel, its operands are compared with the declaration."""
 
 import json
 import subprocess
@@ -29,13 +29,13 @@ def test_no_kernel_accepts_a_wrong_operand_and_none_ends_the_process():
     script = Path(__file__).with_name("wrong_operands.py")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert done.returncode == 0, f"it ended with {done.returncode}: {done.stderr}"
-    found = json.loads(done.stdout)
-    assert found["accepted"] == []
-    assert found["calls"] > 4000
+    report = json.loads(done.stdout)
+    assert report["accepted"] == []
+    assert report["calls"] > 4000
 
 
 @pytest.mark.parametrize("name", sorted(KERNELS))
-def test_the_cases_of_a_kernel_are_as_it_declares(name):
+def test_the_cases_of_a_kernel_match_its_declaration(name):
     for dtype in ("float32", "float64"):
         for rows, columns in ((1, 1), (3, 6), (70, 2)):
             for seed in range(3):
@@ -73,18 +73,16 @@ def test_a_declaration_must_name_the_arguments():
     ],
 )
 @pytest.mark.parametrize("behind", ["", " -> made (1,)", None])
-def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(
-    declaration, shapes, behind
-):
-    if behind is None:  # the last is changed in place
+def test_only_sizes_that_match_a_declaration_are_taken(declaration, shapes, behind):
+    if behind is None:  # make the last operand one that is changed in place
         *first, last = declaration.split("), ")
-        declaration, behind = ")".join([", ".join(f"{one})" for one in first), ""]), ""
+        declaration, behind = ")".join([", ".join(f"{operand})" for operand in first), ""]), ""
         declaration = f"{declaration[:-1]} -> {last} in place" if first else f"-> {last} in place"
     operands = Operands("kernel", declaration + behind)
     assert operands.check(*(zeros(*shape) for shape in shapes))
     for i, shape in enumerate(shapes):
         free = declaration.startswith("x (N,)") and "by" in declaration and i == 0
-        free |= "(N, M)" in declaration and i == 0  # one more fills a block, or is M
+        free |= "(N, M)" in declaration and i == 0  # a size that may change: of a block, or M
         if free:
             continue
         for axis in range(len(shape)):
@@ -97,7 +95,7 @@ def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(
 
 
 @pytest.mark.parametrize(
-    ("declaration", "shapes", "made"),
+    ("declaration", "shapes", "expected"),
     [
         ("x (N, D) -> y (D, N), z (N,)", [(2, 3)], [(3, 2), (2,)]),
         ("x (N, 2 Z) -> z (N, Z)", [(2, 6)], [(2, 3)]),
@@ -113,20 +111,19 @@ def test_sizes_that_agree_with_a_declaration_are_taken_and_others_are_not(
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_is_made_has_the_sizes_that_follow_from_what_is_given(
-    declaration, shapes, made, dtype
-):
-    given = [zeros(*shape).astype(dtype) for shape in shapes]
+def test_results_have_the_sizes_that_follow_from_the_operands(declaration, shapes, expected, dtype):
+    operands = [zeros(*shape).astype(dtype) for shape in shapes]
     with sg.threads(3):
-        passed, returned = Operands("kernel", declaration).prepare(*given)
-    assert [(x.shape, x.dtype) for x in returned] == [(shape, np.dtype(dtype)) for shape in made]
+        passed, returned = Operands("kernel", declaration).prepare(*operands)
+    shapes_and_dtypes = [(shape, np.dtype(dtype)) for shape in expected]
+    assert [(x.shape, x.dtype) for x in returned] == shapes_and_dtypes
     behind = [x.reshape(-1) for x in returned] if "..." in declaration else returned
-    for a, b in zip(passed[len(given) :], behind, strict=False):
+    for a, b in zip(passed[len(operands) :], behind, strict=False):
         assert np.shares_memory(a, b) or not a.size
     if "_terms" in declaration:  # a row for each thread
         assert passed[-1].shape == (3, 6)
     else:
-        assert len(passed) == len(given) + len(made)
+        assert len(passed) == len(operands) + len(expected)
 
 
 def test_a_result_has_the_dtype_of_the_arguments_or_the_declared_dtype():
@@ -170,11 +167,11 @@ def test_a_label_without_a_logit_is_refused(way):
         distributions.categorical.log_prob(np.array([-1, 2]), zeros(2, 3))
 
 
-# What an error says.
+# Texts of errors.
 
 
 @EITHER_WAY
-def test_a_gradient_for_another_layers_output_is_named_with_the_layer(way):
+def test_the_error_about_a_gradient_of_the_wrong_shape_names_the_layer(way):
     layer = nn.Dense(8, 1)
     block = nn.Block(nn.Layout(net=nn.Network((8,), layer)), rng=0)
     p, g, tape = block.views.net[0], block.zeros_like(), nn.Tape().begin(training=True)
@@ -194,11 +191,11 @@ def test_a_gradient_for_another_layers_output_is_named_with_the_layer(way):
 
 
 @EITHER_WAY
-def test_a_gradient_of_another_network_is_blamed(way):
+def test_the_gradient_array_of_another_network_is_refused(way):
     layer, other = nn.Dense(8, 1), nn.Dense(5, 3)
-    layout = nn.Layout(one=nn.Network((8,), layer), other=nn.Network((5,), other))
+    layout = nn.Layout(own=nn.Network((8,), layer), other=nn.Network((5,), other))
     block = nn.Block(layout, rng=0)
-    p, g, tape = block.views.one[0], block.zeros_like(), nn.Tape().begin(training=True)
+    p, g, tape = block.views.own[0], block.zeros_like(), nn.Tape().begin(training=True)
     layer.forward(p, zeros(16, 8), tape)
     with way(), pytest.raises(ShapeError, match=r"into has shape \(5, 3\), wants \(8, 1\)"):
         layer.backward(p, zeros(16, 1), tape, g.views.other[0])
@@ -228,7 +225,7 @@ def test_a_likelihood_refuses_numbers_for_other_examples(way):
     ],
     ids=lambda likelihood: likelihood.name,
 )
-def test_as_many_numbers_in_another_shape_are_refused(likelihood, way):
+def test_the_right_number_of_numbers_in_another_shape_is_refused(likelihood, way):
     x, dvalue = zeros(2, 3, 4), zeros(2)
     right = zeros(2, *likelihood.raw_shape((3, 4)))
     for raw in (right.reshape(1, -1), right.reshape(-1, 1), zeros(2, *right.shape[1:-1], 1)):
@@ -257,15 +254,15 @@ def test_likelihoods_and_games_take_only_arrays(change, text, way):
     for kind in (distributions.Bernoulli, distributions.FixedGaussian, distributions.Gaussian):
         likelihood = kind()
         x, raw = zeros(2, 4), zeros(2, *likelihood.raw_shape((4,)))
-        for given in ((change(x), raw), (x, change(raw))):
-            for verb in (
+        for pair in ((change(x), raw), (x, change(raw))):
+            for function in (
                 likelihood.log_prob,
                 lambda x, raw: likelihood.value_and_gradient(x, raw, dvalue),
             ):
                 with way(), pytest.raises(KindError, match=text):
-                    verb(*given)
+                    function(*pair)
             with way(), pytest.raises(KindError, match=text):
-                likelihood.raw_gradient(*given, dvalue)
+                likelihood.raw_gradient(*pair, dvalue)
     for game in losses.LOSSES.values():
         with way(), pytest.raises(KindError, match=text):
             game.discriminator_pass(zeros(2), change(zeros(2)), dvalue)
@@ -317,8 +314,8 @@ def test_a_layer_refuses_the_gradient_of_another_pass(name, way):
     inside = nn.Network((2,), layer.of) if name == "Tied" else nn.Network((2,), nn.Dense(2, 2))
     block = nn.Block(nn.Layout(net=nn.Network(shape, layer), inside=inside), rng=0)
     g = block.zeros_like()
-    given = {"rng": np.random.default_rng(0), "labels": np.arange(6) % 3}
-    tape = nn.Tape().begin(training=True, **given)
+    values = {"rng": np.random.default_rng(0), "labels": np.arange(6) % 3}
+    tape = nn.Tape().begin(training=True, **values)
     y = layer.forward(block.views.net[0], zeros(6, *shape), tape)
     for wrong in (zeros(2, *y.shape[1:]), zeros(1, *y.shape[1:]), zeros(6, *y.shape[1:], 1)):
         with way(), pytest.raises(ShapeError):
@@ -337,10 +334,10 @@ def test_a_network_refuses_the_gradient_of_another_pass_or_network(way):
     with way(), pytest.raises(TapeError, match="run forward on it first"):
         network.backward(block.views.net, zeros(2, 4), tape.begin())
     network.forward(block.views.net, zeros(6, 4), tape.begin())
-    for verb, what in ((network.backward, "dy"), (network.tangent, "u")):
+    for method, what in ((network.backward, "dy"), (network.tangent, "u")):
         for wrong in (zeros(5, 4), zeros(6, 5), zeros(4, 6)):
             with way(), pytest.raises(ShapeError, match=rf"got {what} of shape .*, wants \(6, 4\)"):
-                verb(block.views.net, wrong, tape)
+                method(block.views.net, wrong, tape)
     with way(), pytest.raises(ShapeError, match="wants"):
         network.forward(block.views.net, zeros(6, 5), tape.begin())
 
@@ -355,11 +352,11 @@ def test_optimizers_and_averages_refuse_a_vector_of_another_length(way):
         memory = optimizer.memory(theta)
         with way(), pytest.raises(ShapeError):
             optimizer.update(theta, zeros(5), memory)
-        centred = getattr(optimizer, "centred", True)  # or else the mean is not needed
+        centred = getattr(optimizer, "centred", True)  # otherwise the mean is not needed
         for name in optimizer.arrays if centred else ("v",):
             setattr(memory, name, zeros(5))
-            who = type(optimizer).__name__
-            with way(), pytest.raises(ShapeError, match=rf"^{who}\(.*: {name} has shape"):
+            kind = type(optimizer).__name__
+            with way(), pytest.raises(ShapeError, match=rf"^{kind}\(.*: {name} has shape"):
                 optimizer.update(theta, zeros(6), memory)
             setattr(memory, name, zeros(6))
     assert not theta.any()
@@ -374,7 +371,7 @@ def test_memory_that_cannot_be_written_is_refused(way):
             kernel(zeros(2, 3) if kernel is kernels.add_in_place else zeros(1, 3), into)
 
 
-def test_an_operand_that_is_not_an_array_is_refused_by_its_name():
+def test_the_error_about_an_operand_that_is_no_array_names_the_operand():
     with pytest.raises(KindError, match="x is list, wants a NumPy array"):
         kernels.take_rows([[0.0]], np.array([0]))
     for scale in ("1", [0.1], None, np.ones(())):
@@ -382,7 +379,7 @@ def test_an_operand_that_is_not_an_array_is_refused_by_its_name():
             kernels.add_scaled(zeros(2), zeros(2), scale)
 
 
-# Memory of any kind.
+# Arrays with any strides.
 
 
 def strided(x: np.ndarray) -> np.ndarray:
@@ -407,46 +404,48 @@ ANY_MEMORY = [strided, backwards, np.asfortranarray, mapped, read_only]
 @EITHER_WAY
 @pytest.mark.parametrize("name", sorted(KERNELS))
 def test_a_kernel_does_the_same_with_arrays_in_any_memory(name, way):
-    """Loops read contiguous arrays alone: of others they get copies, or NumPy computes."""
+    """Loops read only contiguous arrays; for others they get copies, or NumPy computes."""
     kernel, arguments = KERNELS[name], case(name, 3, 6, "float32", 1)
 
     def outcome(*args):
-        made = kernel.call(*args)
-        made = () if made is None else made if isinstance(made, tuple) else (made,)
-        return [*map(np.array, [*made, *args])]
+        results = kernel.call(*args)
+        results = () if results is None else results if isinstance(results, tuple) else (results,)
+        return [*map(np.array, [*results, *args])]
 
     with way():
-        wanted = outcome(*case(name, 3, 6, "float32", 1))
+        expected = outcome(*case(name, 3, 6, "float32", 1))
         for i, operand in enumerate(kernel.operands.arguments):
             for change in ANY_MEMORY if not operand.is_number else ():
                 if change is read_only and operand.in_place:
                     continue
                 args = [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
                 args[i] = change(args[i])
-                for found, right in zip(outcome(*args), wanted, strict=True):
-                    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
+                for ours, right in zip(outcome(*args), expected, strict=True):
+                    np.testing.assert_allclose(ours, right, rtol=1e-5, atol=1e-5)
 
 
 @EITHER_WAY
 @pytest.mark.parametrize("name", sorted(KERNELS))
 def test_a_kernel_takes_a_batch_without_examples(name, way):
     with way(), np.errstate(all="ignore"):
-        made = KERNELS[name].call(*case(name, 0, 3, "float32", 0))
-    for x in () if made is None else made if isinstance(made, tuple) else (made,):
+        y = KERNELS[name].call(*case(name, 0, 3, "float32", 0))
+    for x in () if y is None else y if isinstance(y, tuple) else (y,):
         assert type(x) is np.ndarray
         assert x.dtype.kind in "fb"
 
 
-# When it is looked at.
+# When operands are checked.
 
 
 def test_a_replay_checks_no_operand(monkeypatch):
     monkeypatch.setenv("SCRATCHGEN_REPLAY", "1")
-    looks = []
+    checks = []
     operands = optim.adam.adam_step.definition.operands
     check = operands.check
-    monkeypatch.setitem(vars(operands), "check", lambda *args: looks.append(1) or check(*args))
+    monkeypatch.setitem(vars(operands), "check", lambda *args: checks.append(1) or check(*args))
     model = sg.models.vae((4,), latent=2, hidden=(3,), rng=0)
     with by_formulas():
         sg.fit(model, zeros(8, 4), epochs=9, batch_size=8, seed=0)
-    assert len(looks) == 3  # steps by Python: the first, the one recorded, and the one compared
+    assert (
+        len(checks) == 3
+    )  # the steps that Python runs: the first, the recorded and the compared step

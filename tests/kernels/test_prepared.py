@@ -1,4 +1,4 @@
-"""A prepared function gives what the function gives, for every example."""
+"""A prepared function returns what the function returns, for every example."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ FUNCTIONS = {
 @pytest.mark.parametrize("way", [by_formulas, by_loops])
 @pytest.mark.parametrize("may_replay", [True, False])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_it_gives_what_the_function_gives(name, may_replay, way, monkeypatch):
+def test_a_prepared_function_returns_what_the_function_returns(name, may_replay, way, monkeypatch):
     f, is_replayed = FUNCTIONS[name]
     examples = np.random.default_rng(0).standard_normal((4, 5, 2), np.float32)
     with way():
@@ -30,6 +30,6 @@ def test_it_gives_what_the_function_gives(name, may_replay, way, monkeypatch):
         ran, run = [], Plan.run
         monkeypatch.setattr(Plan, "run", lambda plan: ran.append(plan) or run(plan))
         for x in examples:
-            W[:] += 1  # which it reads in each call
+            W[:] += 1  # the function reads W in each call
             assert prepared(x).tobytes() == np.asarray(f(x)).tobytes()
     assert len(ran) == (4 if is_replayed and may_replay else 0)

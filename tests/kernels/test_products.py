@@ -1,7 +1,7 @@
-"""The products of a dense layer: right, whatever the shape, the strides and the number of threads.
+"""The products of a dense layer are right for any shape, strides and number of threads.
 
 With u the unit roundoff, a sum of k products lies within (k + 2) u (|x| |w| + |b|) of the exact
-one (Higham 2002, section 3.1), and on normal draws within 4 sqrt(k) u of it: signs differ.
+sum (Higham 2002, section 3.1), and on normal draws, whose signs differ, within 4 sqrt(k) u of it.
 """
 
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ DTYPES = st.sampled_from(["float32", "float64"])
 
 
 def laid_out(x: np.ndarray, layout: str) -> np.ndarray:
-    """The same numbers, in memory of another kind."""
+    """The same numbers with another layout in memory."""
     if layout == "columns":
         return np.asfortranarray(x)
     if layout == "part of a larger array":
@@ -75,7 +75,7 @@ NAMES = ["affine", "times", "times_transpose", "add_outer"]
 @example(1, 300, 40, "float32", "rows", "columns", 2, 0)
 @example(300, 256, 1, "float32", "columns", "rows", 2, 0)
 @example(200, 513, 33, "float64", "rows", "rows", 3, 0)
-def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of_w, threads, seed):
+def test_products_have_only_the_errors_of_rounding(name, n, k, m, dtype, of_x, of_w, threads, seed):
     rng, u = np.random.default_rng(seed), np.finfo(dtype).eps / 2
     x, w, b = (rng.standard_normal(shape).astype(dtype) for shape in ((n, k), (k, m), (m,)))
     first = rng.standard_normal((n, m)).astype(dtype)
@@ -86,7 +86,7 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
     with by_loops(), sg.threads(threads):
         out = product(name, laid_out(x, of_x), laid_out(w, of_w), b, into)
     assert out.dtype == dtype
-    assert (wide[:, [0, -1]] == 7).all()  # nothing is written beside it
+    assert (wide[:, [0, -1]] == 7).all()  # nothing is written outside of `into`
     assert name == "add_outer" or np.array_equal(into, first)
     exact = x.astype(np.longdouble) @ w.astype(np.longdouble) + start
     size = np.abs(x).astype(np.longdouble) @ np.abs(w) + np.abs(start)
@@ -99,7 +99,7 @@ def test_products_are_right_to_the_last_roundings(name, n, k, m, dtype, of_x, of
 @given(SIZES, st.integers(1, 40), DTYPES, st.integers(1, 3), st.integers(0, 2**32))
 @example(64, 5, "float32", 2, 0)
 @example(65, 5, "float32", 2, 0)
-def test_the_gradient_of_a_bias_is_right_to_the_last_roundings(which, n, m, dtype, k, seed):
+def test_the_gradient_of_a_bias_has_only_the_errors_of_rounding(which, n, m, dtype, k, seed):
     rng, u = np.random.default_rng(seed), np.finfo(dtype).eps / 2
     layer, tape = nn.Dense(2, m), nn.Tape().begin(training=True)
     x, dy, start = (rng.standard_normal(s).astype(dtype) for s in ((n, 2), (n, m), (m,)))
@@ -152,10 +152,9 @@ def test_other_dtypes_are_left_to_numpy(name):
 
 
 @needs_numba
-def test_a_setting_chooses_the_products(monkeypatch):
+def test_an_environment_variable_chooses_the_products(monkeypatch):
     def ours(**environment):
-        for name in ("SCRATCHGEN_PRODUCTS",):
-            monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv("SCRATCHGEN_PRODUCTS", raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         return products.ours_are_faster.__wrapped__()
@@ -172,7 +171,7 @@ def test_a_setting_chooses_the_products(monkeypatch):
         ours(SCRATCHGEN_PRODUCTS="mine")
 
 
-def test_formulas_are_numpys_own_products():
+def test_formulas_are_the_products_of_numpy():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((5, 3)), rng.standard_normal((3, 4))
     with by_formulas():
@@ -188,8 +187,8 @@ WAYS = [pytest.param(by_loops, marks=needs_numba), by_formulas]
 @example(600, 5, 300, 0)
 @example(1, 40, 300, 0)
 @example(300, 1, 1, 0)
-def test_passes_with_opposite_gradients_leave_nothing(which, dtype, n, i, o, seed):
-    """Adam makes a step of any rounding that has one sign; see the top of kernels/products.py."""
+def test_passes_with_opposite_gradients_cancel_exactly(which, dtype, n, i, o, seed):
+    """Adam would make steps of roundings with a constant sign; see kernels/products.py."""
     rng = np.random.default_rng(seed)
     x, dy = rng.standard_normal((n, i)).astype(dtype), rng.standard_normal((n, o)).astype(dtype)
     w, b = np.zeros((i, o), dtype), np.zeros(o, dtype)
@@ -204,9 +203,7 @@ def test_passes_with_opposite_gradients_leave_nothing(which, dtype, n, i, o, see
 @pytest.mark.parametrize("which", WAYS)
 @pytest.mark.parametrize("name", ["add_outer", "add_sum", "add_in_place"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_is_added_to_memory_that_was_cleared_is_written_there_to_the_same_bits(
-    name, dtype, which
-):
+def test_the_first_addition_to_cleared_memory_is_written_with_the_same_bits(name, dtype, which):
     rng = np.random.default_rng(0)
     for n, i, o in ((5, 3, 4), (1, 3, 4), (5, 1, 300), (1, 1, 300), (70, 20, 17), (600, 9, 5)):
         x, dy = rng.standard_normal((n, i)).astype(dtype), rng.standard_normal((n, o)).astype(dtype)
@@ -218,8 +215,8 @@ def test_what_is_added_to_memory_that_was_cleared_is_written_there_to_the_same_b
         }[name]
         into = np.full(shape, 7, dtype)
         with which():
-            wanted = np.zeros(shape, dtype)
-            call(wanted)
+            expected = np.zeros(shape, dtype)
+            call(expected)
             with recording() as notes, Workspace().step():
                 kernels.clear(into)
                 call(into)
@@ -230,11 +227,11 @@ def test_what_is_added_to_memory_that_was_cleared_is_written_there_to_the_same_b
             )
             into[:] = np.nan
             plan.run()
-        assert into.tobytes() == wanted.tobytes()
+        assert into.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("which", WAYS)
-def test_memory_in_pieces_is_cleared_too(which):
+def test_a_plan_clears_memory_with_gaps(which):
     whole = np.ones((4, 6), np.float32)
     with which(), recording() as notes:
         kernels.clear(whole[:, ::2])

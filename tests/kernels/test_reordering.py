@@ -1,4 +1,4 @@
-"""A reordered recording gives the same results, to the bit."""
+"""A reordered recording gives the same results, bit for bit."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ NUMBERS = np.array([0.0, -0.0, 1.5, -3.0, 0.1, -0.0, 2.0, -1e-3, 7.0, -0.0, 0.3,
 
 
 def window(draw, x):
-    """A window into x (SIZE,): a stretch of it, with gaps or backwards, a matrix, or transposed."""
+    """A view of x (SIZE,): a part of it, with gaps or backwards, as a matrix, or transposed."""
     start = draw(st.integers(0, SIZE - 1))
     stop = draw(st.integers(start + 1, SIZE))
     kind = draw(st.sampled_from(["plain", "plain", "gaps", "backwards", "matrix", "transposed"]))
@@ -34,7 +34,7 @@ def window(draw, x):
 
 
 def mix(source, out, by):
-    """The order of two of these counts, where they meet."""
+    """An update whose result depends on the order of two such updates of shared memory."""
     out[...] = 2 * out + source.sum() + by
 
 
@@ -64,7 +64,7 @@ def write_loop(_part, _parts, x, into):
 
 
 def run(events):
-    """As a plan does it, one after the other."""
+    """Run the events one after the other, as a plan does."""
     for event in events:
         if isinstance(event, Clear):
             event.array.fill(0)
@@ -75,18 +75,18 @@ def run(events):
 
 
 def left_by(events, *arrays):
-    """The bytes of those arrays after the events, and then the arrays as they were."""
+    """The bytes of the arrays after the events; the arrays themselves are restored."""
     before = [x.copy() for x in arrays]
     run(events)
     left = [x.tobytes() for x in arrays]
-    for x, kept in zip(arrays, before, strict=True):
-        x[...] = kept
+    for x, old in zip(arrays, before, strict=True):
+        x[...] = old
     return left
 
 
 @st.composite
 def mixed(draw):
-    """Events on windows of one array, and what they all change."""
+    """Events on views of one array, and the arrays that they change."""
     x, stream, events = NUMBERS.copy(), np.zeros(1), []
     for i in range(draw(st.integers(1, 12))):
         source, out = window(draw, x), window(draw, x)
@@ -107,7 +107,7 @@ def mixed(draw):
 
 
 @given(mixed())
-def test_no_action_passes_an_event_that_shares_its_memory(drawn):
+def test_no_action_moves_past_an_event_that_shares_its_memory(drawn):
     events, *arrays = drawn
     ahead, among, last = in_order(events)
     ordered = [*ahead, *among, *last]
@@ -117,7 +117,7 @@ def test_no_action_passes_an_event_that_shares_its_memory(drawn):
 
 
 @given(mixed())
-def test_nothing_passes_a_fenced_action(drawn):
+def test_nothing_moves_past_a_fenced_action(drawn):
     events, *_ = drawn
     ordered = [id(event) for part in in_order(events) for event in part]
     for i, fence in enumerate(events):
@@ -142,7 +142,7 @@ def test_actions_run_ahead_of_kernels_or_after_them():
 
 @st.composite
 def gradients(draw):
-    """Clears, and what adds to windows of what was cleared, or reads it."""
+    """Clears of an array, and events that add to views of it or read it."""
     g, x, events = NUMBERS[::-1].copy(), NUMBERS.copy(), []
     for i in range(draw(st.integers(1, 10))):
         kind = draw(st.sampled_from(["clear", "add", "add", "add", "add by Python", "mix", "read"]))
@@ -172,7 +172,7 @@ def test_the_first_addition_to_a_cleared_array_may_be_written(drawn):
 
 
 @given(gradients())
-def test_it_may_be_written_in_another_order_too(drawn):
+def test_a_written_first_addition_may_also_be_reordered(drawn):
     events, *arrays = drawn
     ordered = [event for part in in_order(writing_first(events)) for event in part]
     assert left_by(ordered, *arrays) == left_by(events, *arrays)
@@ -182,7 +182,7 @@ def added(x, into):
     return Call(add_loop, (x, into), 1, (1,), (1,), onto_zero=(write_loop, (x, into)))
 
 
-def test_only_memory_that_is_never_written_is_still_cleared():
+def test_only_memory_without_a_first_addition_is_still_cleared():
     g, x = np.ones(SIZE), NUMBERS
     first, second = added(x[:6], g[:6]), added(x[8:], g[8:])
     clear, *others = writing_first([Clear(g), first, second, added(x[:6], g[:6])])
@@ -201,9 +201,9 @@ def test_only_memory_that_is_never_written_is_still_cleared():
         lambda g, x: Action(mix, (g[3:4], x, 0), (g[3:4], x), (x,), fenced=True),
         lambda g, x: Call(mix_loop, (x[:1], g[5:6], 0), 1, (1,), (1,)),
     ],
-    ids=["read", "written", "read by what is fenced", "changed"],
+    ids=["read", "written", "read by a fenced action", "changed"],
 )
-def test_an_array_that_is_touched_before_is_added_to(between):
+def test_memory_that_is_used_before_the_first_addition_is_added_to(between):
     g, x = np.ones(SIZE), NUMBERS.copy()
     events = [Clear(g), between(g, x), added(x[:6], g[:6])]
     clear, *others = writing_first(events)
@@ -218,7 +218,7 @@ def test_an_array_that_is_cleared_twice_is_written_after_the_second_clear():
     assert other.loop is write_loop
 
 
-def test_windows_with_gaps_and_what_reads_where_it_adds_are_added_to():
+def test_views_with_gaps_and_events_that_read_their_target_add_to_it():
     g, x = np.ones(SIZE), NUMBERS
     for event in (added(x[:6], g[::2]), added(g[1:7], g[:6])):
         clear, same = writing_first([Clear(g), event])
@@ -229,7 +229,7 @@ def test_windows_with_gaps_and_what_reads_where_it_adds_are_added_to():
 @pytest.mark.parametrize("way", [by_formulas, pytest.param(by_loops, marks=needs_numba)])
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("n", [1, 3, 200])
-def test_gradients_of_a_plan_are_those_of_a_step_with_the_signs_of_zeros(n, transposed, way):
+def test_gradients_of_a_plan_equal_those_of_a_step_including_the_signs_of_zeros(n, transposed, way):
     rng, g = np.random.default_rng(0), np.full(4 * 5 + 5, 7, np.float32)
     w, b = (g[:20].reshape(5, 4).T if transposed else g[:20].reshape(4, 5)), g[20:]
     x, dy = rng.standard_normal((n, 4), np.float32), rng.standard_normal((n, 5), np.float32)
@@ -239,9 +239,9 @@ def test_gradients_of_a_plan_are_those_of_a_step_with_the_signs_of_zeros(n, tran
         kernels.clear(g)
         kernels.add_outer(x, dy, into=w)
         kernels.add_sum(dy, into=b)
-    wanted = g.tobytes()
+    expected = g.tobytes()
     g[...] = np.nan
     plan = Plan(notes, threads=1)
     with way():
         plan.run()
-    assert g.tobytes() == wanted
+    assert g.tobytes() == expected

@@ -1,4 +1,4 @@
-"""Every kernel does the same, to the bit, when it is recorded and replayed."""
+"""Every kernel gives the same results, bit for bit, when it is recorded and replayed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from scratchgen.kernels.recording import recording
 from scratchgen.kernels.workspaces import Workspace, writable
 
 KERNELS = kernels()
-CASES = [  # rows, columns, float, and whether all that is read lies in pieces
+CASES = [  # rows, columns, dtype, and whether arrays that are only read have gaps
     (0, 3, "float32", False),
     (1, 1, "float64", False),
     (5, 9, "float32", True),
@@ -20,7 +20,7 @@ CASES = [  # rows, columns, float, and whether all that is read lies in pieces
 ]
 
 
-def in_pieces(x: Any) -> Any:
+def with_gaps(x: Any) -> Any:
     """The same numbers, each with a gap behind it."""
     return np.repeat(x, 2, axis=-1)[..., ::2] if isinstance(x, np.ndarray) else x
 
@@ -31,33 +31,33 @@ def bits(arrays: Any) -> list[bytes]:
 
 @pytest.mark.parametrize("way", [by_loops, by_formulas])
 @pytest.mark.parametrize("name", sorted(KERNELS))
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # means of nothing
-def test_a_replayed_kernel_does_the_same(name, way):
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # means of empty arrays
+def test_a_replayed_kernel_gives_the_same_results(name, way):
     operands = KERNELS[name].operands.arguments
-    for rows, columns, dtype, pieces in CASES:
+    for rows, columns, dtype, has_gaps in CASES:
         args = case(name, rows, columns, dtype, 1)
-        if pieces:
+        if has_gaps:
             pairs = zip(operands, args, strict=True)
-            args = [x if operand.in_place else in_pieces(x) for operand, x in pairs]
-        given = [np.array(x) for x in args]
+            args = [x if operand.in_place else with_gaps(x) for operand, x in pairs]
+        copies = [np.array(x) for x in args]
         workspace = Workspace(guards=True, fills=True)
         with way():
             with workspace.step(), recording() as notes:
-                made = KERNELS[name].call(*args)
-            made = () if made is None else made if isinstance(made, tuple) else (made,)
-            wanted = bits([*made, *args])
+                y = KERNELS[name].call(*args)
+            results = () if y is None else y if isinstance(y, tuple) else (y,)
+            expected = bits([*results, *args])
             assert not notes.foreign_arrays(
                 [x for x in args if isinstance(x, np.ndarray)], workspace
             )
-            assert all(workspace.holds(x) for x in made)
+            assert all(workspace.holds(x) for x in results)
             plan = Plan(notes, threads=1)
-            for x, before in zip(args, given, strict=True):
+            for x, before in zip(args, copies, strict=True):
                 if isinstance(x, np.ndarray):
                     x[...] = before
-            for x in made:
+            for x in results:
                 writable(x)[...] = 1 if x.dtype == bool else np.nan
             plan.run()
-        assert bits([*made, *args]) == wanted
+        assert bits([*results, *args]) == expected
 
 
 def test_a_replay_computes_new_results_from_new_arguments():
@@ -65,14 +65,15 @@ def test_a_replay_computes_new_results_from_new_arguments():
         for way in (by_loops, by_formulas):
             args, others = (case(name, 5, 6, "float32", seed) for seed in (1, 6))
             with way():
-                wanted = KERNELS[name].call(*others)
+                expected = KERNELS[name].call(*others)
                 with Workspace().step(), recording() as notes:
-                    made = KERNELS[name].call(*args)
+                    results = KERNELS[name].call(*args)
                 plan = Plan(notes, 1)
                 for x, new in zip(args, others, strict=True):
                     if isinstance(x, np.ndarray):
                         x[...] = new
                 plan.run()
-            pairs = (made, wanted) if isinstance(made, tuple) else ((made,), (wanted,))
-            for found, right in zip(*pairs, strict=True):
-                np.testing.assert_array_equal(found, right)
+            is_tuple = isinstance(results, tuple)
+            pairs = (results, expected) if is_tuple else ((results,), (expected,))
+            for ours, right in zip(*pairs, strict=True):
+                np.testing.assert_array_equal(ours, right)

@@ -1,4 +1,4 @@
-"""A function that replaces one of the textbook is noticed, wherever it comes from."""
+"""A function in the place of a textbook function is noticed, wherever it comes from."""
 
 import functools
 
@@ -13,7 +13,7 @@ from scratchgen.kernels.trust import why_not
 MODULE = "scratchgen.models.autoencoder"
 REPLACED = [
     (nn.Dense, "forward", "Dense.forward"),
-    (nn.ReLU, "settle", "ReLU.settle"),  # which it has none of its own
+    (nn.ReLU, "settle", "ReLU.settle"),  # inherited: ReLU defines no settle
     (sg.models.autoencoder, "log_prob_and_gradient", "models.autoencoder.log_prob_and_gradient"),
     (sg.distributions.gaussian, "draw_and_kl", "distributions.gaussian.draw_and_kl"),
     (sg.kernels, "full", "kernels.full"),
@@ -21,16 +21,18 @@ REPLACED = [
 
 
 def of_a_prompt():
-    """A function as it comes from a Python prompt, without a file."""
+    """A function from a Python prompt, without a file."""
     space = {}
     exec("def forward(*args):\n    raise ZeroDivisionError", space)
     return space["forward"]
 
 
 @pytest.mark.parametrize("function", [lambda *args: None, of_a_prompt()])
-@pytest.mark.parametrize(("where", "name", "called"), REPLACED, ids=[case[-1] for case in REPLACED])
+@pytest.mark.parametrize(
+    ("where", "name", "full_name"), REPLACED, ids=[case[-1] for case in REPLACED]
+)
 def test_a_replaced_function_is_named_until_it_is_put_back(
-    where, name, called, function, monkeypatch
+    where, name, full_name, function, monkeypatch
 ):
     monkeypatch.setattr(sources, "edited", list)
     for _ in range(2):
@@ -38,17 +40,17 @@ def test_a_replaced_function_is_named_until_it_is_put_back(
         with monkeypatch.context() as context:
             context.setattr(where, name, function, raising=False)
             for _ in range(2):
-                assert called in published.replaced()
+                assert full_name in published.replaced()
                 assert why_not().endswith(" was replaced")
     assert why_not() == ""
 
 
-def test_a_wrapper_that_says_what_it_wraps_is_a_function_of_elsewhere(monkeypatch):
+def test_a_wrapper_made_with_functools_wraps_counts_as_a_replacement(monkeypatch):
     forward = nn.Dense.forward
 
     @functools.wraps(forward)
-    def louder(*args):
+    def wrapper(*args):
         return forward(*args)
 
-    monkeypatch.setattr(nn.Dense, "forward", louder)
+    monkeypatch.setattr(nn.Dense, "forward", wrapper)
     assert "Dense.forward" in published.replaced()

@@ -1,4 +1,4 @@
-"""Threads: how many there are, and that nothing fails without them."""
+"""Results do not depend on the number of threads, and nothing fails without threads."""
 
 import functools
 import os
@@ -15,7 +15,7 @@ import scratchgen as sg
 from scratchgen.ground.errors import OptionError
 from scratchgen.kernels import sharing
 
-# trains a model that is large enough for two threads, and prints a sum of its weights
+# train() trains a model that is large enough for two threads, and returns its first weights
 TRAIN = """
 import numpy as np, scratchgen as sg
 def train():
@@ -27,19 +27,19 @@ def train():
 
 
 @pytest.fixture(scope="module")
-def wanted():
+def expected():
     return run(TRAIN + "print(train())", SCRATCHGEN_THREADS="1")
 
 
 @needs_numba
 @pytest.mark.parametrize("threads", ["2", "3"])
-def test_training_does_not_depend_on_the_number_of_threads(threads, wanted):
-    assert run(TRAIN + "print(train())", SCRATCHGEN_THREADS=threads) == wanted
+def test_training_does_not_depend_on_the_number_of_threads(threads, expected):
+    assert run(TRAIN + "print(train())", SCRATCHGEN_THREADS=threads) == expected
 
 
 @needs_numba
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_several_threads_of_python_may_train_at_the_same_time(layer, wanted):
+def test_several_python_threads_may_train_at_the_same_time(layer, expected):
     code = """
 import threading
 found = []
@@ -49,13 +49,13 @@ threads = [threading.Thread(target=lambda: found.append(train())) for _ in range
 print(len(found), *set(found))
 """
     out = run(TRAIN + code, SCRATCHGEN_THREADS="2", NUMBA_THREADING_LAYER=layer)
-    assert out == f"4 {wanted}"
+    assert out == f"4 {expected}"
 
 
 @needs_numba
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_a_child_of_fork_trains_on_one_thread(layer, wanted):
+def test_a_forked_process_trains_on_one_thread(layer, expected):
     code = """
 import os, warnings
 warnings.simplefilter("ignore")  # Python warns of forks beside threads
@@ -69,15 +69,15 @@ else:
     out = run(
         TRAIN + code, SCRATCHGEN_THREADS="2", NUMBA_THREADING_LAYER=layer, PYTHONUNBUFFERED="1"
     )
-    assert out.split() == [wanted, wanted, "7"]
+    assert out.split() == [expected, expected, "7"]
 
 
 @needs_numba
-@pytest.mark.parametrize("given", [None, "777"])
-def test_threads_that_wait_give_up_soon_unless_a_variable_says_otherwise(given):
-    """As OpenMP says itself, where it is GNU's."""
+@pytest.mark.parametrize("spin_count", [None, "777"])
+def test_threads_that_wait_give_up_soon_unless_a_variable_says_otherwise(spin_count):
+    """GNU's OpenMP prints its settings."""
     environment = {**os.environ, "SCRATCHGEN_THREADS": "2", "OMP_DISPLAY_ENV": "verbose"}
-    environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
+    environment |= {} if spin_count is None else {"GOMP_SPINCOUNT": spin_count}
     code = """
 from scratchgen.kernels import sharing
 sharing.run(print, 2)
@@ -86,11 +86,11 @@ print(os.environ.get("GOMP_SPINCOUNT"))
 """
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["2", str(given)]  # and what was set is taken back
-    found = re.findall("GOMP_SPINCOUNT = '(.*)'", done.stderr)
-    if not found:
-        pytest.skip("numba's threads are not those of GNU's OpenMP here")
-    assert found == [given or "10000"]
+    assert done.stdout.split() == ["2", str(spin_count)]  # the variable is restored
+    shown = re.findall("GOMP_SPINCOUNT = '(.*)'", done.stderr)
+    if not shown:
+        pytest.skip("numba does not use GNU's OpenMP here")
+    assert shown == [spin_count or "10000"]
 
 
 def test_the_number_of_threads_is_a_setting(monkeypatch):
@@ -110,7 +110,9 @@ def test_the_number_of_threads_is_a_setting(monkeypatch):
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "", "257"])
-def test_only_a_whole_number_of_threads_above_0_is_taken(given, monkeypatch):
+def test_the_number_of_threads_in_the_environment_must_be_a_whole_number_above_0(
+    given, monkeypatch
+):
     monkeypatch.setattr(sharing, "_of_process", None)
     monkeypatch.setenv("SCRATCHGEN_THREADS", given)
     with pytest.raises(OptionError, match="SCRATCHGEN_THREADS"):
@@ -119,7 +121,7 @@ def test_only_a_whole_number_of_threads_above_0_is_taken(given, monkeypatch):
 
 @pytest.mark.parametrize("setting", [sg.set_threads, lambda n: sg.threads(n).__enter__()])
 @pytest.mark.parametrize("given", [0, 1.5, "2", True])
-def test_a_setting_must_be_a_number(setting, given):
+def test_a_number_of_threads_must_be_a_whole_number_above_0(setting, given):
     with pytest.raises(OptionError, match="wants a whole number of at least 1"):
         setting(given)
 
@@ -141,7 +143,7 @@ def test_a_thread_that_does_not_get_the_lock_runs_alone(monkeypatch):
 
 
 def ways_taken(ways, calls, alone, together, first=0.0):
-    """Which way each call went, T or A; one after a call of the other way takes `first` more."""
+    """The way of each call, T or A; the first call after a change of way takes `first` more."""
     taken = []
     for _ in range(calls):
         way = "T" if ways.choose() else "A"
@@ -152,19 +154,19 @@ def ways_taken(ways, calls, alone, together, first=0.0):
 
 
 @pytest.mark.parametrize("first", [0.0, 50.0])
-def test_the_faster_way_is_taken_and_the_other_tried_ever_more_seldom(first):
+def test_the_faster_way_is_taken_and_the_other_tried_less_and_less_often(first):
     ways = sharing.FasterWay()
     taken = ways_taken(ways, 60_000, alone=2.0, together=1.0, first=first)
     assert taken.startswith("T" * 8 + "AAAA" + "T" * 16 + "AAAA" + "T" * 32 + "AAAA")
     assert taken.count("A") < 300
-    assert taken[-1034:].count("A") >= 4  # and is tried for ever
+    assert taken[-1034:].count("A") >= 4  # but it is tried for ever
 
-    # others want the CPUs now: from the first call that is worse on average
+    # other programs use the CPUs now: the way changes at the first call that is worse on average
     taken = ways_taken(ways, 3000, alone=2.0, together=50.0, first=first)
     assert taken.startswith("T" + "A" * 8 + "TT" + "A" * 16 + "TT" + "A" * 32)
     assert taken.count("T") < 20
 
-    # and now no longer
+    # other programs have ended
     taken = ways_taken(ways, 30_000, alone=2.0, together=1.0, first=first)
     assert "A" not in taken[1100:1104]  # at the first trial
     assert taken[1100:].count("A") < 200
@@ -178,7 +180,7 @@ def test_a_single_slow_call_does_not_change_much():
     assert taken.startswith("A" * 8 + "T" * 12 + "AAAA" + "T" * 16)
 
 
-def test_a_task_is_given_several_parts_and_on_trial_one(monkeypatch):
+def test_a_task_gets_several_parts_and_one_part_in_a_trial(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "launch", lambda: True)
     monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
@@ -201,7 +203,7 @@ def test_every_number_belongs_to_exactly_one_part(share, count, parts):
 
 
 @needs_numba
-def test_a_threading_layer_that_is_missing_costs_threads_alone(monkeypatch):
+def test_without_a_threading_layer_a_task_runs_on_one_thread_with_a_warning(monkeypatch):
     import numba
 
     def missing():
@@ -213,5 +215,5 @@ def test_a_threading_layer_that_is_missing_costs_threads_alone(monkeypatch):
     ran = []
     with pytest.warns(RuntimeWarning, match="NUMBA_THREADING_LAYER=tbb: No threading"):
         sharing.run(ran.append, 2)
-    sharing.run(ran.append, 2)  # and once is enough
+    sharing.run(ran.append, 2)  # without a second warning
     assert ran == [1, 1]

@@ -1,4 +1,4 @@
-"""Arrays lie in new memory or, within a step, in places that the next step reuses."""
+"""Arrays are in new memory or, within a step, in memory that the next step reuses."""
 
 import itertools
 import threading
@@ -20,8 +20,8 @@ def address(x: np.ndarray) -> int:
     return x.ctypes.data
 
 
-def places(workspace: Workspace, shapes, kind="training", dtype="float32") -> list[int]:
-    """Where arrays of those shapes lie in a step of that kind."""
+def addresses(workspace: Workspace, shapes, kind="training", dtype="float32") -> list[int]:
+    """The addresses of arrays of those shapes in a step of that kind."""
     with workspace.step(kind):
         return [address(empty(shape, dtype)) for shape in shapes]
 
@@ -32,12 +32,12 @@ def overlap(arrays: list[np.ndarray]) -> bool:
     return any(end > start for (_, end), (start, _) in itertools.pairwise(ends))
 
 
-def test_a_step_finds_its_arrays_where_the_last_step_of_its_kind_left_them():
+def test_arrays_have_the_addresses_of_the_last_step_of_the_same_kind():
     workspace = Workspace()
-    first = places(workspace, SHAPES)
-    assert places(workspace, SHAPES) == first
-    assert places(workspace, SHAPES[:3]) == first[:3]
-    assert places(workspace, SHAPES) == first  # a step that asked for less has changed nothing
+    first = addresses(workspace, SHAPES)
+    assert addresses(workspace, SHAPES) == first
+    assert addresses(workspace, SHAPES[:3]) == first[:3]
+    assert addresses(workspace, SHAPES) == first  # the step with fewer arrays has changed nothing
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool", "complex128"])
@@ -63,58 +63,58 @@ def test_each_array_begins_at_a_cache_line(dtype):
             assert address(empty((n,), dtype)) % LINE == 0
 
 
-def test_nothing_is_handed_out_twice_in_a_step():
+def test_no_memory_is_handed_out_twice_in_a_step():
     rng, workspace = np.random.default_rng(0), Workspace()
     for kind in (0, 1, 0, 2, 1):
         with workspace.step(kind):
-            # small ones, and some that need a chunk of their own
+            # small arrays, and some that need a chunk of their own
             sizes = rng.integers(0, 10 ** rng.integers(1, 7, 60))
             assert not overlap([empty((int(size),), "float32") for size in sizes])
 
 
-def test_kinds_share_memory_and_each_has_places_of_its_own():
+def test_kinds_of_steps_share_memory_and_each_has_its_own_addresses():
     workspace = Workspace()
-    large, small = places(workspace, SHAPES, "large"), places(workspace, SHAPES[1:], "small")
+    large, small = addresses(workspace, SHAPES, "large"), addresses(workspace, SHAPES[1:], "small")
     assert small[0] == large[0]  # the same memory
-    assert places(workspace, SHAPES, "large") == large
-    assert places(workspace, SHAPES[1:], "small") == small
+    assert addresses(workspace, SHAPES, "large") == large
+    assert addresses(workspace, SHAPES[1:], "small") == small
     total = sum(map(len, workspace._chunks))
     for kind in range(100):
-        places(workspace, SHAPES, kind)
+        addresses(workspace, SHAPES, kind)
     assert sum(map(len, workspace._chunks)) == total
 
 
-def test_a_step_that_asks_for_something_else_in_the_middle_gets_it_and_is_the_next_ones_model():
+def test_a_step_with_another_array_in_the_middle_sets_the_addresses_of_the_next_step():
     workspace, usual, other = Workspace(), [(3,), (4,), (5,)], [(3,), (40,), (5,)]
-    first = places(workspace, usual)
+    first = addresses(workspace, usual)
     with workspace.step("training"):
         arrays = [empty(shape, "float32") for shape in other]
         assert [x.shape for x in arrays] == other
         assert not overlap(arrays)
         assert address(arrays[0]) == first[0]
-    assert places(workspace, other) == [address(x) for x in arrays]
-    assert places(workspace, usual) == first
-    assert len(set(places(workspace, usual[:1], dtype="float64") + first[1:])) == 3
+    assert addresses(workspace, other) == [address(x) for x in arrays]
+    assert addresses(workspace, usual) == first
+    assert len(set(addresses(workspace, usual[:1], dtype="float64") + first[1:])) == 3
     with workspace.step("training"):
         assert empty((3,), "int64").dtype == "int64"
 
 
-def test_a_step_that_grows_moves_nothing_that_was_there():
+def test_a_step_with_more_arrays_moves_none_of_the_others():
     workspace = Workspace()
-    first = places(workspace, [(100,)] * 5)
+    first = addresses(workspace, [(100,)] * 5)
     with workspace.step("training"):
-        kept = [empty((100,), "float32") for _ in range(5)]
-        for i, x in enumerate(kept):
+        first_arrays = [empty((100,), "float32") for _ in range(5)]
+        for i, x in enumerate(first_arrays):
             x[:] = i
         more = [empty((10**k,), "float64") for k in range(7)]  # some in new chunks
         for x in more:
             x[:] = -1
-        assert [address(x) for x in kept] == first
-        assert [set(x.tolist()) for x in kept] == [{0}, {1}, {2}, {3}, {4}]
-        assert not overlap([*kept, *more])
-    longer = places(workspace, [(100,)] * 5 + [(10**k,) for k in range(7)])
+        assert [address(x) for x in first_arrays] == first
+        assert [set(x.tolist()) for x in first_arrays] == [{0}, {1}, {2}, {3}, {4}]
+        assert not overlap([*first_arrays, *more])
+    longer = addresses(workspace, [(100,)] * 5 + [(10**k,) for k in range(7)])
     assert longer[:5] == first
-    assert places(workspace, [(100,)] * 5) == first
+    assert addresses(workspace, [(100,)] * 5) == first
 
 
 def test_the_arrays_of_a_step_can_be_read_until_the_next_step():
@@ -140,7 +140,7 @@ def test_outside_of_a_step_arrays_are_new():
     assert [workspace.holds(x) for x in (before, within, new, after)] == [False, True, False, True]
     assert not overlap([within, after])
     assert not workspace.holds(empty((3,), "float32"))
-    assert places(workspace, [(3,)] * 2, None) == [address(within), address(after)]
+    assert addresses(workspace, [(3,)] * 2, None) == [address(within), address(after)]
 
 
 def test_a_step_of_one_workspace_can_be_entered_within_a_step_of_another():
@@ -155,30 +155,30 @@ def test_a_step_of_one_workspace_can_be_entered_within_a_step_of_another():
     assert address(first) != address(second)
 
 
-def test_a_workspace_serves_one_step_at_a_time_and_after_an_error_the_next():
+def test_a_workspace_serves_one_step_at_a_time_also_after_an_error():
     workspace = Workspace()
     with workspace.step("one"), pytest.raises(RuntimeError, match="is in use"):
         workspace.step("two").__enter__()
-    before = places(workspace, [(3,)], "one")
+    before = addresses(workspace, [(3,)], "one")
     with pytest.raises(ZeroDivisionError), workspace.step("one"):
         kernels.full((1 // 0,), 0.0, "float32")
     assert not workspace.holds(empty((3,), "float32"))
-    assert places(workspace, [(3,)], "one") == before
+    assert addresses(workspace, [(3,)], "one") == before
 
 
-def test_another_thread_has_no_workspace():
-    workspace, found = Workspace(), []
+def test_another_thread_does_not_use_the_workspace():
+    workspace, of_thread = Workspace(), []
     with workspace.step():
-        thread = threading.Thread(target=lambda: found.append(empty((3,), "float32")))
+        thread = threading.Thread(target=lambda: of_thread.append(empty((3,), "float32")))
         thread.start()
         thread.join()
         within = empty((3,), "float32")
-    assert not workspace.holds(found[0])
+    assert not workspace.holds(of_thread[0])
     assert workspace.holds(within)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int64", "bool"])
-def test_with_fills_nothing_of_the_last_step_can_be_read(dtype):
+def test_with_fills_no_number_of_the_last_step_can_be_read(dtype):
     workspace = Workspace(fills=True)
     for _ in range(2):
         with workspace.step():
@@ -188,11 +188,11 @@ def test_with_fills_nothing_of_the_last_step_can_be_read(dtype):
             x[:] = 0
 
 
-# What kernels return.
+# Results of kernels.
 
 
 @EITHER_WAY
-def test_what_kernels_return_lies_in_the_workspace_where_a_loop_made_it(way):
+def test_draws_in_a_step_are_in_the_workspace_and_results_are_writable(way):
     workspace, x = Workspace(), np.ones((4, 3), np.float32)
     with way(), workspace.step():
         y = kernels.add(x, x)
@@ -207,7 +207,7 @@ def test_what_kernels_return_lies_in_the_workspace_where_a_loop_made_it(way):
 def test_with_guards_the_results_of_kernels_are_read_only(way):
     x, w = np.ones((2, 2), np.float32), np.ones((2, 2), np.float32)
     with way(), Workspace(guards=True).step():
-        made = [
+        results = [
             kernels.add(x, x),
             kernels.times(x, w),
             kernels.affine(x, w, w[0]),
@@ -220,7 +220,7 @@ def test_with_guards_the_results_of_kernels_are_read_only(way):
             kernels.uniform(np.random.default_rng(0), (3,), "float64"),
             kernels.standard_normal(np.random.default_rng(0), (300,), "float32"),
         ]
-    for y in made:
+    for y in results:
         assert not y.flags.writeable
         with pytest.raises(ValueError, match="read-only"):
             y[...] = 0
@@ -279,13 +279,13 @@ def test_arrays_that_are_only_read_may_be_read_only(way, guards):
             assert kernels.add(x, x).tolist() == [0] * len(x)
 
 
-def test_an_array_changed_in_place_keeps_its_memory():
-    """A window for writing is another array: whoever holds the first cannot write through it."""
+def test_writing_through_a_read_only_view_changes_its_memory():
+    """The writable view is another array; the read-only view stays read-only."""
     whole = np.zeros(4)
-    window = memory.read_only(whole)
-    memory.writable(window)[:] = 1
+    view = memory.read_only(whole)
+    memory.writable(view)[:] = 1
     assert whole.tolist() == [1] * 4
-    assert not window.flags.writeable
+    assert not view.flags.writeable
     assert memory.writable(whole) is whole
     with pytest.raises(ValueError, match="WRITEABLE"):
         memory.writable(of_bytes())

@@ -1,8 +1,8 @@
-"""Every kernel is given every operand wrong in every way, by its loop and by its formula.
+"""Call every kernel, as loop and as formula, with each operand wrong in each way.
 
-It runs in a process of its own, which a kernel that trusts its operands may end; test_operands.py
-reads what it prints: {"calls": how many, "accepted": which raised no error of ours that names the
-operand}.
+This runs in a process of its own, because a kernel that trusts its operands may crash it.
+test_operands.py reads the output: {"calls": their number, "accepted": those that raised no
+ScratchgenError that names the operand}.
 """
 
 import json
@@ -19,9 +19,9 @@ from scratchgen.kernels.formulas import by_formulas, by_loops
 ROWS, COLUMNS = 3, 6
 
 
-def is_right(given: list[Operand], i: int, what: str) -> bool:
-    """Whether that is no mistake: no other operand has the same size, or the same float."""
-    operand, others = given[i], given[:i] + given[i + 1 :]
+def is_right(operands: list[Operand], i: int, what: str) -> bool:
+    """Whether such a change is allowed, because no other operand has the same size or dtype."""
+    operand, others = operands[i], operands[:i] + operands[i + 1 :]
     if what == "dtype":
         return all(other.is_number or other.dtype for other in others)
     if operand.axes == ANY_SHAPE:
@@ -32,7 +32,7 @@ def is_right(given: list[Operand], i: int, what: str) -> bool:
 
 
 def wrong(x: Any, in_place: bool) -> Iterator[tuple[str, Any]]:
-    """In which way, and x made wrong in it."""
+    """Each way to make x wrong: its name, and the wrong operand."""
     if not isinstance(x, np.ndarray):  # a number
         for other in ([x], str(x), None, np.array([x])):
             yield "kind", other
