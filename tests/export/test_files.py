@@ -1,4 +1,4 @@
-"""Model files: round trips, bytes, and files from careless and hostile hands."""
+"""Model files can be loaded again, and damaged and malicious files are refused."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ def as_bytes(model) -> bytes:
 
 
 def models():
-    twice = Dense(3, 3)
+    shared = Dense(3, 3)
     return {
         "vae": sg.models.vae((28, 28, 1), latent=3, hidden=(8,), rng=0),
         "gaussian": sg.models.vae((5,), latent=2, hidden=(4,), likelihood=Gaussian(0.25), rng=0),
@@ -34,16 +34,16 @@ def models():
         "gan": sg.models.gan((2,), latent=2, hidden=(4,), loss="minimax", rng=0),
         "pictures": sg.models.gan((4, 4, 3), latent=2, hidden=(4,), discriminator_steps=2, rng=0),
         "shared by two networks": sg.models.VAE(
-            Network((3,), twice, Dense(3, 6)), Network((3,), twice), "bernoulli", rng=0
+            Network((3,), shared, Dense(3, 6)), Network((3,), shared), "bernoulli", rng=0
         ),
         "shared": sg.models.GAN(
-            Network((3,), twice, Network((3,), ReLU(), twice)), Network((3,), Dense(3, 1)), rng=0
+            Network((3,), shared, Network((3,), ReLU(), shared)), Network((3,), Dense(3, 1)), rng=0
         ),
     }
 
 
 @pytest.mark.parametrize("name", sorted(models()))
-def test_a_model_comes_back_as_it_was(name, tmp_path):
+def test_a_loaded_model_equals_the_saved_model(name, tmp_path):
     model = models()[name]
     sg.save(model, tmp_path / "model.npz")
     same = sg.load(tmp_path / "model.npz")
@@ -55,7 +55,7 @@ def test_a_model_comes_back_as_it_was(name, tmp_path):
     assert as_bytes(same) == as_bytes(model)
 
 
-def test_a_trained_model_comes_back_with_its_record_and_can_go_on(points, tmp_path):
+def test_a_loaded_model_has_its_training_log_and_can_be_trained_further(points, tmp_path):
     model = models()["float64"]
     sg.fit(model, points, epochs=2, seed=3)
     sg.save(model, str(tmp_path / "model.npz"))
@@ -90,7 +90,7 @@ def test_training_twice_with_one_seed_gives_the_same_bytes(points):
     assert trained() == trained()
 
 
-def test_nothing_but_the_file_is_left_and_an_old_one_is_replaced_whole(tmp_path):
+def test_saving_replaces_an_old_file_and_leaves_no_other_file(tmp_path):
     path = tmp_path / "model.npz"
     sg.save(models()["vae"], path)
     sg.save(models()["gan"], path)
@@ -98,7 +98,7 @@ def test_nothing_but_the_file_is_left_and_an_old_one_is_replaced_whole(tmp_path)
     assert isinstance(sg.load(path), sg.models.GAN)
 
 
-def test_a_layer_of_ones_own_can_be_saved_once_it_is_known(monkeypatch):
+def test_a_users_layer_can_be_saved_after_it_is_registered(monkeypatch):
     from dataclasses import dataclass
 
     from scratchgen.nn import LAYERS
@@ -125,15 +125,15 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded():
     model = models()["gan"]
     data = as_bytes(model)
     good, bad = np.float32(0).tobytes() * 4, np.array([np.nan] * 4, np.float32).tobytes()
-    hurt = changed(data, "generator.0.b.npy", lambda old: old.replace(good, bad))
+    damaged = changed(data, "generator.0.b.npy", lambda old: old.replace(good, bad))
     with pytest.raises(errors.FileError, match="NaN or infinite"):
-        sg.load(hurt)
+        sg.load(damaged)
     model.theta("generator")[0] = np.nan
     with pytest.raises(errors.DataError, match="NaN"):
         as_bytes(model)
 
 
-# files from careless and hostile hands
+# Damaged and malicious files.
 
 
 DATA = as_bytes(models()["vae"])
@@ -147,7 +147,7 @@ def deep(config):
 
 
 def doubling(config):
-    """Networks that each hold the one before twice: 2**60 layers in a few lines."""
+    """Networks that each hold the previous network twice: 2**60 layers in a few lines."""
     layers = [{"layer": "Network", "in_shape": [1], "layers": [{"layer": "ReLU"}]}]
     for k in range(1, 61):
         again = {"again": k}
@@ -174,7 +174,7 @@ def swap(config):
 
 
 def recorded(**changes):
-    """A record of training as `fit` writes it, but for some changes."""
+    """A record of training as `fit` writes it, with some changes."""
     counts = dict.fromkeys(["epochs", "steps", "examples", "batch_size", "seed"], 1)
     record = {**counts, "optimizer": {"vae": {"name": "Adam"}}, "losses": {"loss": 1.0}}
     return lambda config: {**config, "training": [{**record, **changes}]}
@@ -192,7 +192,7 @@ HOSTILE = {
         zipped({k: v for k, v in members(DATA).items() if k != "encoder.1.b.npy"}),
         "encoder.1.b.npy",
     ),
-    "an array too many": (zipped({**members(DATA), "more.npy": npy(np.zeros(3))}), "more.npy"),
+    "an extra array": (zipped({**members(DATA), "more.npy": npy(np.zeros(3))}), "more.npy"),
     "a claim of 32 GiB": (
         changed(DATA, "encoder.1.w.npy", lambda old: declaring("(8589934592,)")),
         "34,359,738,368 bytes",
@@ -202,8 +202,8 @@ HOSTILE = {
         "34,359,738,368 bytes",
     ),
     "layers of absurd size": (with_config(DATA, huge), "wants (784, 1000000000000)"),
-    "layers of some depth": (with_config(DATA, deep), "64 within each other"),
-    "layers of absurd number": (with_config(DATA, doubling), "layers, one after the other"),
+    "layers nested too deeply": (with_config(DATA, deep), "64 within each other"),
+    "an absurd number of layers": (with_config(DATA, doubling), "layers, one after the other"),
     "a config of absurd depth": (
         changed(DATA, "config.npy", lambda old: npy(np.array("[" * 100_000 + "]" * 100_000))),
         "cannot be read",
@@ -238,7 +238,7 @@ HOSTILE = {
     "an unknown model": (with_config(DATA, lambda c: {**c, "model": "VEA"}), "did you mean 'VAE'"),
     "no settings": (with_config(DATA, lambda c: {**c, "settings": {}}), "describes no model"),
     "networks in the wrong place": (with_config(DATA, swap), "missing or odd"),
-    "a setting that a VAE of today has not": (
+    "a setting that a VAE does not have": (
         with_config(DATA, lambda c: {**c, "settings": {**c["settings"], "latent": 9}}),
         "do not fit",
     ),
@@ -254,7 +254,7 @@ HOSTILE = {
         changed(DATA, "config.npy", lambda old: npy(np.array(["{}", "{}"]))),
         "cannot be read",
     ),
-    "a configuration of letters that are none": (
+    "a configuration of invalid characters": (
         changed(DATA, "config.npy", lambda old: npy(np.frombuffer(b"\xff" * 40, "<U10")[0])),
         "cannot be read",
     ),
@@ -296,13 +296,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_a_bad_file_is_refused_with_what_is_wrong(name, tmp_path):
-    data, words = HOSTILE[name]
+def test_a_bad_file_is_refused_with_the_reason(name, tmp_path):
+    data, text = HOSTILE[name]
     path = tmp_path / "model.npz"
     path.write_bytes(data)
     with pytest.raises(errors.FileError) as caught:
         sg.load(path)
-    assert words in str(caught.value)
+    assert text in str(caught.value)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 600
     assert str(caught.value).isprintable()
@@ -310,8 +310,8 @@ def test_a_bad_file_is_refused_with_what_is_wrong(name, tmp_path):
         sg.load(data)
 
 
-def test_a_label_of_millions_of_letters_costs_what_the_file_does():
-    """Its letters have four bytes each in the file; as they are read they are there twice."""
+def test_a_long_text_takes_less_than_three_times_the_memory_of_its_file():
+    """A letter takes four bytes in the file, and reading holds two copies of them."""
     data = with_config(DATA, recorded(data="a" * 2_000_000))
     tracemalloc.start()
     try:
@@ -322,7 +322,7 @@ def test_a_label_of_millions_of_letters_costs_what_the_file_does():
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
-def test_a_file_with_one_changed_byte_is_loaded_or_refused_and_nothing_else(place, change):
+def test_a_file_with_one_changed_byte_is_loaded_or_refused(place, change):
     data = bytearray(DATA)
     data[place] ^= change
     with contextlib.suppress(errors.FileError):
@@ -333,7 +333,7 @@ def test_a_record_that_fit_could_have_written_is_loaded():
     assert sg.load(with_config(DATA, recorded())).training_log[0]["seed"] == 1
 
 
-def test_paths_that_lead_nowhere_are_named(tmp_path):
+def test_errors_name_paths_and_objects_that_cannot_be_used(tmp_path):
     with pytest.raises(errors.FileError, match="there is no file"):
         sg.load(tmp_path / "no.npz")
     with pytest.raises(errors.FileError, match="is a folder"):

@@ -1,4 +1,4 @@
-"""What `save` writes, `load` reads: drawn models and records, two writers, any file object."""
+"""`load` reads what `save` writes: drawn models and records, two writers, any file object."""
 
 import contextlib
 import copy
@@ -44,7 +44,7 @@ def vector_of(model) -> np.ndarray:
     return np.concatenate([model.vector, model.state])
 
 
-# drawn models and records
+# Drawn models and records.
 
 numbers = st.floats(0, allow_infinity=False)
 above = st.floats(1e-300, allow_infinity=False)
@@ -62,7 +62,7 @@ dtypes = st.sampled_from(["float32", "float64"])
 
 @st.composite
 def drawn_models(draw):
-    """A VAE with any likelihood, or a GAN around any layer, settings as extreme as may be."""
+    """A VAE with any likelihood, or a GAN around any layer, with settings that may be extreme."""
     layer, shape = draw(own_layers().filter(lambda drawn: not drawn[0].borrows()))
     n, dtype = math.prod(shape), draw(dtypes)
     if draw(st.booleans()):
@@ -95,7 +95,7 @@ def drawn_models(draw):
     )
 
 
-any_text = st.text(st.characters(exclude_categories=()))  # escapes, NUL and half characters too
+any_text = st.text(st.characters(exclude_categories=()))  # with escapes, NUL and lone surrogates
 plain = st.recursive(
     st.none()
     | st.booleans()
@@ -105,12 +105,12 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
     max_leaves=8,
 )
-records = st.dictionaries(any_text.filter(lambda name: name not in RELIED_ON), plain, max_size=4)
-RELIED_ON = {"epochs", "steps", "examples", "batch_size", "seed", "optimizer", "losses"}
+records = st.dictionaries(any_text.filter(lambda name: name not in NAMES_OF_FIT), plain, max_size=4)
+NAMES_OF_FIT = {"epochs", "steps", "examples", "batch_size", "seed", "optimizer", "losses"}
 
 
 @given(drawn_models(), st.lists(records, max_size=2))
-def test_a_drawn_model_with_drawn_records_comes_back_as_it_was(model, log):
+def test_a_loaded_model_equals_the_saved_model_and_has_its_records(model, log):
     model.training_log = log
     same = sg.load(as_bytes(model))
     assert same.training_log == log
@@ -120,16 +120,16 @@ def test_a_drawn_model_with_drawn_records_comes_back_as_it_was(model, log):
     assert as_bytes(same) == as_bytes(model)
 
 
-things = st.one_of(
+any_values = st.one_of(
     plain,
     st.sampled_from([math.nan, math.inf, 10**400, b"bytes", object(), 1j, {1: 2}, {3}, print]),
     st.sampled_from([np.float32(0.5), np.int64(3), np.bool_(True), np.str_("x"), np.zeros(2)]),
 )
-written_by_fit = st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(RELIED_ON), things))
+written_by_fit = st.fixed_dictionaries({}, optional=dict.fromkeys(sorted(NAMES_OF_FIT), any_values))
 
 
-@given(st.lists(written_by_fit | records | things, max_size=2) | things)
-def test_a_training_log_of_anything_is_refused_before_it_is_written_or_comes_back(log):
+@given(st.lists(written_by_fit | records | any_values, max_size=2) | any_values)
+def test_any_training_log_is_refused_before_it_is_written_or_can_be_loaded(log):
     model = sg.models.gan((1,), latent=1, hidden=(1,), rng=0)
     model.training_log = log
     file = io.BytesIO()
@@ -146,7 +146,7 @@ def test_a_loss_of_any_size_can_be_recorded(loss, points):
     assert sg.load(as_bytes(model)).training_log == model.training_log
 
 
-def test_numbers_of_numpy_in_a_record_come_back_as_numbers_of_python():
+def test_numpy_numbers_in_a_record_are_loaded_as_python_numbers():
     model = sg.models.gan((1,), latent=1, hidden=(1,), rng=0)
     model.training_log = [{"epochs": np.int64(3), "losses": {"a": np.float32(0.5)}, "b": (1, None)}]
     log = sg.load(as_bytes(model)).training_log
@@ -165,7 +165,7 @@ def test_numbers_of_numpy_in_a_record_come_back_as_numbers_of_python():
         ((), "is a tuple: wants a list"),
     ],
 )
-def test_what_no_record_can_hold_is_named_with_its_place(log, place, tmp_path):
+def test_the_error_about_a_bad_value_in_a_record_names_its_place(log, place, tmp_path):
     model = sg.models.gan((1,), latent=1, hidden=(1,), rng=0)
     model.training_log = log
     with pytest.raises(errors.DataError, match=place):
@@ -173,7 +173,7 @@ def test_what_no_record_can_hold_is_named_with_its_place(log, place, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_log_that_is_too_long_for_a_file_is_refused_when_it_is_saved_with_what_helps():
+def test_saving_a_log_that_is_too_long_is_refused_with_advice():
     model = sg.models.gan((1,), latent=1, hidden=(1,), rng=0)
     model.training_log = [{"note": "x" * 10**6} for _ in range(5)]
     with pytest.raises(errors.DataError, match="keep fewer records, or shorter"):
@@ -182,7 +182,7 @@ def test_a_log_that_is_too_long_for_a_file_is_refused_when_it_is_saved_with_what
     assert len(sg.load(as_bytes(model)).training_log) == 4
 
 
-# parts of one's own that a file cannot hold are found out when it is written
+# Users' parts that a file cannot hold are refused when the model is saved.
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +197,7 @@ class Own(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Doubles(Layer):
-    """Not what its field says: each time it is built, the number is doubled."""
+    """Its field differs from its argument: each time it is built, the number is doubled."""
 
     n: int = 1
 
@@ -210,7 +210,7 @@ class Doubles(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Hidden(Layer):
-    """Part of what it is made of is no field of its __init__."""
+    """It has a field that is no argument of __init__."""
 
     n: int = field(default=1, init=False)
 
@@ -223,7 +223,7 @@ class Hidden(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Wrap(Layer):
-    """A layer in a field with the name that a description gives to classes."""
+    """Its field has the name `layer`, which a description uses for classes."""
 
     layer: Any
 
@@ -235,8 +235,8 @@ class Wrap(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Badly(Layer):
-    """Its parameter has the name that is given."""
+class NamedParameter(Layer):
+    """Its parameter has the given name."""
 
     name: str
 
@@ -249,7 +249,7 @@ class Badly(Layer):
 
 @pytest.fixture
 def own_classes(monkeypatch):
-    for kind in (Own, Doubles, Hidden, Wrap, Badly):
+    for kind in (Own, Doubles, Hidden, Wrap, NamedParameter):
         monkeypatch.setitem(LAYERS, kind.__name__, kind)
 
 
@@ -257,7 +257,7 @@ def around(layer) -> sg.models.GAN:
     return sg.models.GAN(Network((2,), layer), Network((2,), Dense(2, 1)), rng=0)
 
 
-def three_wide() -> Hidden:
+def hidden_3() -> Hidden:
     layer = Hidden()
     object.__setattr__(layer, "n", 3)
     return layer
@@ -274,7 +274,7 @@ def deep(n: int) -> Layer:
 @pytest.mark.parametrize(
     "value", [(1, 2.5, "a"), Dense(2, 2), np.float32(0.5), None, "", [True], (Normal(0.5), "a")]
 )
-def test_fields_that_a_file_can_hold_come_back(value):
+def test_fields_that_a_file_can_hold_are_loaded_again(value):
     same = sg.load(as_bytes(around(Own(value))))
     (layer,) = same.generator.layers
     if isinstance(value, Layer):
@@ -285,45 +285,45 @@ def test_fields_that_a_file_can_hold_come_back(value):
 
 @pytest.mark.usefixtures("own_classes")
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "text"),
     [
         (lambda: Own(np.zeros(3)), "Own: value is of type ndarray"),
         (lambda: Own({"a": 1}), "Own: value is of type dict"),
         (lambda: Own(math.nan), "not JSON compliant"),
         (lambda: Own(10**5000), "no file can hold this GAN"),
         (lambda: Doubles(3), "would build another"),
-        (three_wide, "would build another"),
+        (hidden_3, "would build another"),
         (lambda: Wrap(Dense(2, 2)), "has a field 'layer', a word"),
-        (lambda: Badly("a\nb"), "cannot be the name of an array"),
-        (lambda: Badly("a" * 2_000), "cannot be the name of an array"),
+        (lambda: NamedParameter("a\nb"), "cannot be the name of an array"),
+        (lambda: NamedParameter("a" * 2_000), "cannot be the name of an array"),
         (lambda: deep(70), "64 within each other"),
     ],
 )
-def test_a_layer_that_would_not_come_back_is_refused_before_anything_is_written(
-    make, words, tmp_path
+def test_a_layer_that_could_not_be_loaded_is_refused_before_anything_is_written(
+    make, text, tmp_path
 ):
     (tmp_path / "x").write_bytes(b"old")
-    with pytest.raises(errors.OptionError, match=words):
+    with pytest.raises(errors.OptionError, match=text):
         sg.save(around(make()), tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == b"old"
 
 
-def test_a_setting_that_was_made_impossible_afterwards_is_found_out_when_it_is_saved():
+def test_saving_refuses_a_setting_that_was_changed_to_an_impossible_value():
     model = sg.models.vae((2,), latent=1, hidden=(2,), rng=0)
     model.beta = -1.0
     with pytest.raises(errors.OptionError, match=r"beta=-1\.0"):
         as_bytes(model)
 
 
-def test_networks_within_networks_come_back_as_deep_as_a_file_may_have_them():
+def test_networks_of_the_greatest_allowed_depth_are_loaded_again():
     same = sg.load(as_bytes(around(deep(60))))
     assert same.parameter_count() == 4 + 2 + 2 + 1
 
 
-# writers at once, and names
+# Two writers, and names of files.
 
 
-def test_of_two_that_write_one_file_every_reader_finds_one_whole(tmp_path):
+def test_while_two_threads_write_a_file_every_reader_finds_a_whole_model(tmp_path):
     path = tmp_path / "model.npz"
     models = [sg.models.vae((2,), latent=n, hidden=(3,), rng=0) for n in (1, 2)]
     sg.save(models[0], path)
@@ -335,24 +335,24 @@ def test_of_two_that_write_one_file_every_reader_finds_one_whole(tmp_path):
     writers = [threading.Thread(target=write, args=(model,)) for model in models]
     for writer in writers:
         writer.start()
-    found = {sg.load(path).latent for _ in range(40)}
+    latents = {sg.load(path).latent for _ in range(40)}
     for writer in writers:
         writer.join()
-    assert found <= {1, 2}
-    assert [one.name for one in tmp_path.iterdir()] == ["model.npz"]
+    assert latents <= {1, 2}
+    assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
 
 
-def test_no_ending_is_added_to_a_name(tmp_path):
+def test_no_extension_is_added_to_a_name(tmp_path):
     sg.save(around(Dense(2, 2)), tmp_path / "model")
-    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
     assert sg.load(tmp_path / "model").shape == (2,)
 
 
-# file objects
+# File objects.
 
 
 class Piecewise(io.RawIOBase):
-    """Takes a hundred bytes at a time, as a socket may."""
+    """It takes at most a hundred bytes at a time, as a socket may."""
 
     def __init__(self):
         self.data = b""
@@ -365,8 +365,8 @@ class Piecewise(io.RawIOBase):
         return min(100, len(data))
 
 
-class Says:
-    """A file object that takes everything and says what it is told to."""
+class Answers:
+    """A file object that takes all bytes and returns a given answer."""
 
     def __init__(self, answer):
         self.data, self.answer = b"", answer
@@ -377,27 +377,27 @@ class Says:
 
 
 class Blocked(Piecewise):
-    """A raw file object that would have to wait says so with None."""
+    """A raw file object that would have to wait, and says so by returning None."""
 
     def write(self, data):
         return None
 
 
 class Full(Piecewise):
-    """What is buffered in front of it finds out late that there is no room."""
+    """It has no room, which a buffer in front of it notices late."""
 
     def write(self, data):
         raise OSError(28, "No space left on device")
 
 
-def test_file_objects_that_take_a_part_at_a_time_get_all():
+def test_file_objects_that_take_a_part_at_a_time_get_the_whole_file():
     model = around(Dense(2, 2))
-    for file in (Piecewise(), Says(None), Says(True), Says("done")):
+    for file in (Piecewise(), Answers(None), Answers(True), Answers("done")):
         sg.save(model, file)
         assert file.data == as_bytes(model)
 
 
-def test_a_model_is_written_at_the_place_where_a_file_object_is():
+def test_a_model_is_written_and_read_at_the_position_of_a_file_object():
     file = io.BytesIO()
     file.write(b"before")
     sg.save(around(Dense(2, 2)), file)
@@ -406,7 +406,7 @@ def test_a_model_is_written_at_the_place_where_a_file_object_is():
     assert sg.load(file).shape == (2,)
 
 
-def test_file_objects_that_cannot_take_a_model_are_named(tmp_path):
+def test_file_objects_that_cannot_be_written_are_refused(tmp_path):
     model, closed = around(Dense(2, 2)), io.BytesIO()
     closed.close()
     for text in (io.StringIO(), (tmp_path / "x").open("w")):
@@ -416,12 +416,12 @@ def test_file_objects_that_cannot_take_a_model_are_named(tmp_path):
         for file in (closed, reading, Full(), io.BufferedWriter(Full(), 10**6)):
             with pytest.raises(errors.FileError, match="cannot be written"):
                 sg.save(model, file)
-    for file in (Blocked(), Says(0), Says(7)):
+    for file in (Blocked(), Answers(0), Answers(7)):
         with pytest.raises(errors.FileError, match=f"took {getattr(file, 'answer', 0)} of "):
             sg.save(model, file)
 
 
-# loading is reading
+# The cost of loading and saving.
 
 
 def large() -> sg.models.GAN:
@@ -436,7 +436,7 @@ def large() -> sg.models.GAN:
 
 
 def peak_of(f) -> int:
-    """The most memory, in bytes, that f has at a time."""
+    """The largest amount of memory that f holds, in bytes."""
     tracemalloc.start()
     try:
         f()
@@ -456,23 +456,23 @@ def test_loading_runs_no_initialiser_and_takes_little_more_than_the_weights(tmp_
     for source in (path, data, io.BytesIO(data)):
         same: list[Any] = []
         peak = peak_of(lambda source=source, same=same: same.append(sg.load(source)))
-        # the vector; what shows that it is finite, a byte each; and what is read at once, 1 MiB
+        # the vector, a byte for each number to test whether it is finite, and a buffer of 1 MiB
         assert peak < 1.25 * len(data) + 2**20 + 10**6
         assert np.array_equal(vector_of(same[0]), vector_of(model))
-    with pytest.raises(AssertionError, match="was run"):  # a model that is built begins with values
+    with pytest.raises(AssertionError, match="was run"):  # building runs it
         around(Dense(2, 2, weights="orthogonal"))
     assert np.array_equal(vector_of(copy.deepcopy(same[0])), vector_of(model))
 
 
 def test_saving_to_a_path_holds_no_copy_of_the_weights(tmp_path):
     model = large()
-    # the blank model that shows that the description can be read has room for as many, untouched
-    room = 4 * model.parameter_count()
-    assert peak_of(lambda: sg.save(model, tmp_path / "x")) < 1.1 * room + 10**6
+    # a blank model tests whether the description can be read, in memory that stays untouched
+    weights = 4 * model.parameter_count()
+    assert peak_of(lambda: sg.save(model, tmp_path / "x")) < 1.1 * weights + 10**6
 
 
-def test_a_member_in_the_other_order_is_read_too():
-    """Other programs may write a matrix column by column."""
+def test_a_matrix_in_column_order_is_loaded():
+    """Other programs may write matrices so."""
     model = around(Network((2,), Dense(2, 3), Dense(3, 2)))
     w = model.views.generator[0][0].w
     other = npy(np.asfortranarray(w))
@@ -481,11 +481,11 @@ def test_a_member_in_the_other_order_is_read_too():
     assert np.array_equal(vector_of(same), vector_of(model))
 
 
-# classes of one's own
+# Users' classes.
 
 
 class Scale(Own):
-    """A layer of another module, that is not imported any more."""
+    """A layer of a module that is no longer imported."""
 
 
 Scale.__module__ = "layers_of_mine"
@@ -493,29 +493,29 @@ Scale.__module__ = "layers_of_mine"
 
 @pytest.fixture
 def named_scale(monkeypatch):
-    """The file of a model with such a layer."""
+    """The file of a model with that layer."""
     monkeypatch.setitem(LAYERS, "Scale", Scale)
     data = as_bytes(around(Scale(2)))
     monkeypatch.delitem(LAYERS, "Scale")
     return data
 
 
-def test_a_layer_that_is_not_imported_is_named_with_its_module(named_scale):
-    words = "'Scale': before loading, import layers_of_mine, .*--import layers_of_mine"
-    with pytest.raises(errors.FileError, match=words):
+def test_the_error_about_a_missing_layer_names_the_module_to_import(named_scale):
+    text = "'Scale': before loading, import layers_of_mine, .*--import layers_of_mine"
+    with pytest.raises(errors.FileError, match=text):
         sg.load(named_scale)
 
 
-def test_a_layer_whose_module_is_there_and_does_not_add_it_is_named_so(named_scale, monkeypatch):
+def test_the_error_about_an_unregistered_layer_says_to_register_it(named_scale, monkeypatch):
     monkeypatch.setitem(sys.modules, "layers_of_mine", sys)
-    words = "Scale' of layers_of_mine: see that it is added to scratchgen.nn.LAYERS"
-    with pytest.raises(errors.FileError, match=words):
+    text = "Scale' of layers_of_mine: see that it is added to scratchgen.nn.LAYERS"
+    with pytest.raises(errors.FileError, match=text):
         sg.load(named_scale)
     monkeypatch.setitem(LAYERS, "Scale", Scale)
     assert sg.load(named_scale).shape == (2,)
 
 
-def test_a_file_that_does_not_know_the_module_says_that_one_has_to_be_imported(named_scale):
+def test_a_file_without_the_name_of_the_module_says_to_import_one(named_scale):
     def forget(config):
         del config["modules"]
 
@@ -529,7 +529,7 @@ def test_a_file_that_does_not_know_the_module_says_that_one_has_to_be_imported(n
         assert len(str(caught.value)) < 700
 
 
-def test_likelihoods_games_penalties_and_models_of_ones_own_are_named_too(monkeypatch):
+def test_errors_about_missing_likelihoods_games_penalties_and_models_name_the_module(monkeypatch):
     from scratchgen.distributions import LIKELIHOODS
     from scratchgen.losses import PENALTIES
     from scratchgen.models import MODELS
@@ -547,12 +547,12 @@ def test_likelihoods_games_penalties_and_models_of_ones_own_are_named_too(monkey
         return fake - real
 
     game = replace(LOSSES["wasserstein"], name="my_game", discriminator=judged)
-    for one in (Mine, Steep, MyVAE, judged):
-        one.__module__ = "parts_of_mine"
+    for part in (Mine, Steep, MyVAE, judged):
+        part.__module__ = "parts_of_mine"
     known = ((LIKELIHOODS, "mine", Mine), (LOSSES, "my_game", game), (PENALTIES, "steep", Steep),
              (MODELS, "MyVAE", MyVAE))  # fmt: skip
-    for registry, name, one in known:
-        monkeypatch.setitem(registry, name, one)
+    for registry, name, part in known:
+        monkeypatch.setitem(registry, name, part)
     vae = sg.models.vae((2,), latent=1, hidden=(2,), likelihood=Mine(), rng=0)
     saved = {
         "likelihood 'mine'": as_bytes(vae),
@@ -562,11 +562,11 @@ def test_likelihoods_games_penalties_and_models_of_ones_own_are_named_too(monkey
     }
     for registry, name, _ in known:
         monkeypatch.delitem(registry, name)
-    for words, data in saved.items():
-        with pytest.raises(errors.FileError, match=f"needs the {words}: .*import parts_of_mine"):
+    for text, data in saved.items():
+        with pytest.raises(errors.FileError, match=f"needs the {text}: .*import parts_of_mine"):
             sg.load(data)
 
 
-def test_models_of_the_library_alone_name_no_modules():
+def test_files_of_library_models_name_no_modules():
     assert "modules" not in config(around(Dense(2, 2)))
     assert json.loads(json.dumps(config(around(Dense(2, 2)))))["format"] == 4

@@ -1,4 +1,4 @@
-"""Configurations of earlier formats, in the words of today; what is no such configuration."""
+"""Configurations of earlier formats are translated into the present format, or refused."""
 
 import copy
 import io
@@ -40,33 +40,33 @@ def saved(model):
 
 
 def with_settings(described, **changes):
-    """The configuration with other settings; None takes one away."""
+    """The configuration with other settings; None removes a setting."""
     settings = {**described["settings"], **changes}
-    kept = {name: value for name, value in settings.items() if value is not None}
-    return {**described, "settings": kept}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    return {**described, "settings": settings}
 
 
 @pytest.mark.parametrize("version", EARLIER)
-def test_a_translation_changes_what_the_formats_say_in_other_words_and_nothing_else(version):
+def test_a_translation_changes_only_what_differs_between_the_formats(version):
     described = described_in(OF_FORMAT[version])
     assert described["format"] == version
     before = copy.deepcopy(described)
-    now = translated(described)
+    translation = translated(described)
     assert described == before
-    assert now["format"] == FORMAT == 4
+    assert translation["format"] == FORMAT == 4
     for name in ("model", "dtype", "networks", "training"):
-        assert now[name] == described[name]
+        assert translation[name] == described[name]
     settings = dict(described["settings"])
     for name in ("shape", "latent"):
         del settings[name]
     if version == 2:
-        assert now["settings"].pop("loss") == {"name": settings.pop("loss")}
-        assert now["settings"].pop("scaler") is None
-        assert now["settings"].pop("prior") == {"name": "standard_normal"}
-    assert now["settings"] == settings
+        assert translation["settings"].pop("loss") == {"name": settings.pop("loss")}
+        assert translation["settings"].pop("scaler") is None
+        assert translation["settings"].pop("prior") == {"name": "standard_normal"}
+    assert translation["settings"] == settings
 
 
-def test_a_configuration_of_today_is_its_own_translation():
+def test_a_configuration_of_the_present_format_is_not_translated():
     for model in (sg.models.vae((2,), latent=1, rng=0), sg.models.wgan_gp((2,), latent=1, rng=0)):
         described = described_in(io.BytesIO(saved(model)))
         assert described["format"] == FORMAT
@@ -74,15 +74,15 @@ def test_a_configuration_of_today_is_its_own_translation():
 
 
 @pytest.mark.parametrize("version", EARLIER)
-def test_a_file_that_is_loaded_and_saved_is_one_of_today_and_stays_the_same(version):
-    once = saved(sg.load(OF_FORMAT[version]))
-    described = described_in(io.BytesIO(once))
+def test_a_loaded_file_is_saved_in_the_present_format_and_then_stays_the_same(version):
+    first = saved(sg.load(OF_FORMAT[version]))
+    described = described_in(io.BytesIO(first))
     assert described == translated(described_in(OF_FORMAT[version]))
-    assert saved(sg.load(once)) == once
+    assert saved(sg.load(first)) == first
 
 
 @pytest.mark.parametrize("recipe", sg.models.RECIPES)
-def test_files_of_today_round_trip(recipe):
+def test_a_loaded_model_of_each_recipe_equals_the_saved_model(recipe):
     model = small_model(recipe, (2,), latent=2, hidden=(3,), rng=0)
     again = sg.load(saved(model))
     assert again.settings() == model.settings()
@@ -107,7 +107,7 @@ def test_files_of_today_round_trip(recipe):
     ],
 )
 @pytest.mark.parametrize("file", OF_FORMAT.values(), ids=OF_FORMAT)
-def test_a_format_that_is_none_of_these_is_refused_with_advice(file, version, advice):
+def test_an_unknown_format_is_refused_with_advice(file, version, advice):
     described = {**described_in(file), "format": version}
     with pytest.raises(FileError, match=advice):
         sg.load(with_config(file, described))
@@ -115,7 +115,7 @@ def test_a_format_that_is_none_of_these_is_refused_with_advice(file, version, ad
 
 @pytest.mark.parametrize("bad", [None, [], "settings", 3, {}])
 @pytest.mark.parametrize("version", [*EARLIER, FORMAT])
-def test_settings_that_are_none_are_refused(version, bad):
+def test_settings_of_the_wrong_type_are_refused(version, bad):
     file = OF_FORMAT.get(version, OF_FORMAT[2])
     with pytest.raises(FileError):
         sg.load(with_config(file, {**described_in(file), "format": version, "settings": bad}))
@@ -137,10 +137,10 @@ HOSTILE = {  # of format 2, a Wasserstein GAN, (2,) and latent 2
     "a loss that is a number": {"loss": 3},
     "a loss that is a list": {"loss": ["wasserstein"]},
     "a scaler": {"scaler": {"name": "standard", "offset": [0, 0], "scale": [1, 1]}},
-    "text for moves": {"discriminator_steps": "2"},
+    "moves as text": {"discriminator_steps": "2"},
     "half a move": {"discriminator_steps": 0.5},
     "no moves": {"discriminator_steps": 0},
-    "moves that are not said": {"discriminator_steps": None},
+    "missing moves": {"discriminator_steps": None},
     "a penalty that is text": {"penalty": "gradient_penalty"},
     "an unknown penalty": {"penalty": {"name": "r2", "weight": 1.0}},
     "a penalty without its settings": {"penalty": {"name": "gradient_penalty"}},
@@ -155,7 +155,7 @@ HOSTILE = {  # of format 2, a Wasserstein GAN, (2,) and latent 2
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_wrong_settings_of_an_earlier_format_are_refused(name):
+def test_wrong_settings_of_format_2_are_refused(name):
     described = with_settings(described_in(OF_FORMAT[2]), **HOSTILE[name])
     with pytest.raises(FileError):
         sg.load(with_config(OF_FORMAT[2], described))
@@ -178,13 +178,13 @@ def test_wrong_settings_of_an_earlier_format_are_refused(name):
     ],
     ids=str,
 )
-def test_so_they_are_for_a_vae_with_a_scaler(changes):
+def test_wrong_settings_of_format_3_are_refused_for_a_vae_with_a_scaler(changes):
     described = with_settings(described_in(OF_FORMAT[3]), **changes)
     with pytest.raises(FileError):
         sg.load(with_config(OF_FORMAT[3], described))
 
 
-def test_a_scaler_that_is_null_is_of_neither_earlier_format():
+def test_a_null_scaler_fits_neither_earlier_format():
     for version, file in OF_FORMAT.items():
         described = described_in(file)
         described["settings"]["scaler"] = None
@@ -196,13 +196,13 @@ def test_a_scaler_that_is_null_is_of_neither_earlier_format():
 
 @pytest.mark.parametrize("networks", [None, [], "none", {}, {"generator": 3}, {"encoder": []}])
 @pytest.mark.parametrize("version", EARLIER)
-def test_networks_that_are_none_are_refused(version, networks):
+def test_networks_of_the_wrong_type_are_refused(version, networks):
     file = OF_FORMAT[version]
     with pytest.raises(FileError):
         sg.load(with_config(file, {**described_in(file), "networks": networks}))
 
 
-def test_settings_of_a_model_of_a_users_own_are_translated_whatever_its_networks_are_called():
+def test_settings_of_a_users_model_are_translated_whatever_its_networks_are_called():
     described = {
         "format": 2,
         "model": "Mine",
