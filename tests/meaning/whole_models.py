@@ -5,13 +5,21 @@ is drawn again until it is far enough from it for differences to be right.
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 import scratchgen as sg
-from scratchgen.distributions import Categorical, FixedGaussian, SharedGaussian, gaussian
+from scratchgen.distributions import (
+    LIKELIHOODS,
+    Categorical,
+    FixedGaussian,
+    Likelihood,
+    SharedGaussian,
+    gaussian,
+)
 from scratchgen.losses import R1, GradientPenalty
 from scratchgen.nn import (
     BatchNorm,
@@ -151,6 +159,19 @@ VAES = {
     "VAE with residuals": Kind(
         lambda: vae(hidden(3, 4, residual()), hidden(2, 3, residual())), zeros_and_ones
     ),
+}
+
+
+def vae_with(likelihood: Likelihood) -> sg.models.VAE:
+    """A VAE whose decoder gives what the likelihood reads."""
+    raw = likelihood.raw_shape(SHAPE)
+    return vae(None, network(2, 4, math.prod(raw), last=(Reshape(raw),)), likelihood)
+
+
+VAES |= {
+    name: Kind(lambda likelihood=likelihood: vae_with(likelihood))  # type: ignore[misc]
+    for name, likelihood in LIKELIHOODS.examples().items()
+    if name not in VAES
 }
 GANS = {
     **{name: Kind(lambda name=name: gan(name)) for name in sg.losses.LOSSES},  # type: ignore[misc]
