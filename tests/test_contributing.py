@@ -184,7 +184,7 @@ def loops_that_agree() -> list[str]:
     import test_formulas
 
     for name in sorted(LOOPS):
-        test_formulas.test_every_loop_gives_what_its_formula_gives_on_a_few_numbers(name)
+        test_formulas.test_every_loop_computes_what_its_formula_computes_on_a_few_numbers(name)
     return sorted(LOOPS)
 
 
