@@ -26,7 +26,7 @@ import numpy as np
 
 from ..ground.arguments import Array
 from ..kernels import formula, loop_of, share, sigmoid
-from ..kernels.functions import exp, log1p, sum_of
+from ..kernels.functions import exp, log1p_to_1, sum_of
 from .rows import alike, in_rows
 
 # mypy: disable-error-code="no-untyped-def"
@@ -84,7 +84,7 @@ def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _ter
         for j in range(terms.size):
             logit = logits_n[j]
             e, far = exp(-abs(logit)), one - x_n[j] if logit >= zero else x_n[j]
-            terms[j] = -abs(logit) * far - log1p(e)  # (3)
+            terms[j] = -abs(logit) * far - log1p_to_1(e)  # (3)
             difference = e / (one + e) - far  # rare - far
             dlogits_n[j] = scale * (difference if logit >= zero else -difference)  # (4)
         log_prob[n] = sum_of(terms)

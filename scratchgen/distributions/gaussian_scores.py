@@ -21,7 +21,7 @@ import numpy as np
 
 from ..ground.arguments import Array
 from ..kernels import formula, loop_of, share, sigmoid
-from ..kernels.functions import exp, log1p, sum_of
+from ..kernels.functions import exp, log1p_to_1, sum_of
 from . import gaussian
 from .gaussian import LOG_TWO_PI
 from .rows import in_rows
@@ -101,7 +101,7 @@ def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_r
     for n in range(top, bottom):
         x_n, raw_n, d_raw_n, scale, s = x[n], raw[n], d_raw[n], dvalue[n], raw[n, terms.size]
         e = exp(-abs(s - least))
-        lv = max(s, least) + log1p(e)  # (2)
+        lv = max(s, least) + log1p_to_1(e)  # (2)
         precision = exp(-lv)
         for j in range(terms.size):
             d = x_n[j] - raw_n[j]
@@ -127,7 +127,7 @@ def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_r
         for j in range(size):
             t = s[j] - least
             e = exp(-abs(t))
-            lv = max(s[j], least) + log1p(e)  # (2)
+            lv = max(s[j], least) + log1p_to_1(e)  # (2)
             d, precision = x_n[j] - mu[j], exp(-lv)
             square = d * (d * precision)
             terms[j] = log_two_pi + lv + square

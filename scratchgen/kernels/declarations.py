@@ -76,7 +76,10 @@ def parsed(declaration: str) -> list[Operand]:
     found = []
     for side, text in enumerate(declaration.split("->")):
         if rest := OPERANDS.sub("", text).replace(", ", "").strip():
-            raise ValueError(f"cannot read {rest!r} in the declaration {declaration!r}")
+            raise ValueError(
+                f"cannot read {rest!r} in the declaration {declaration!r}: an operand is a name "
+                f"and its shape, such as x (N, D), or rate () for a number"
+            )
         for names, axes, words in OPERANDS.findall(text):
             dtype, condition, bound, values, in_place = "", "", "", "", " in place" in words
             for word in words.replace(" in place", "").split():

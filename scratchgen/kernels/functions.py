@@ -207,14 +207,14 @@ def log(x):
 
 
 @by_dtype(SINGLE)
-def log1p(e):
-    """log(1 + e) for 0 <= e <= 1."""
+def log1p_to_1(e):
+    """log(1 + e) for 0 <= e <= 1, and for no other e."""
     return e + e * e * polynomial(e, (*Q, polynomial(e, Q_ON)))  # (7)
 
 
 @by_dtype(SINGLE)
 def softplus(x):
-    return (x if x > ZERO else ZERO) + log1p(exp(-abs(x)))  # (7)
+    return (x if x > ZERO else ZERO) + log1p_to_1(exp(-abs(x)))  # (7)
 
 
 @by_dtype(SINGLE)

@@ -52,7 +52,7 @@ EXACT = {
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "log": np.log,
-    "log1p": np.log1p,
+    "log1p_to_1": np.log1p,
     "softplus": softplus,
 }
 
@@ -79,7 +79,7 @@ def domain(name, x):
     """The numbers of x that are in the domain of the function."""
     if name == "log":
         return x[x >= np.finfo(x.dtype).tiny]
-    return x[(x >= 0) & (x <= 1)] if name == "log1p" else x
+    return x[(x >= 0) & (x <= 1)] if name == "log1p_to_1" else x
 
 
 def distance(a, b):

@@ -49,6 +49,8 @@ def test_a_declaration_must_name_the_arguments():
         Operands("add", "x (N,) -> y (N,) in place", ["x"]).check(zeros(1))
     with pytest.raises(ValueError, match="cannot read"):
         parsed("x (N,) and y (N,) -> out (N,)")
+    with pytest.raises(ValueError, match=r"cannot read 'rate' .* rate \(\) for a number"):
+        parsed("x (N,), rate -> out (N,)")
     with pytest.raises(ValueError, match="y is changed and stands before the ->"):
         parsed("x (N,), y (N,) in place -> out (N,)")
 

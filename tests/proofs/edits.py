@@ -200,7 +200,7 @@ def hooks() -> list[Edit]:
 
 
 LOOPS = (
-    Edit("the score's loop alone", BERNOULLI, "= -abs(logit) * far - log1p(e)  # (3)",
+    Edit("the score's loop alone", BERNOULLI, "= -abs(logit) * far - log1p_to_1(e)  # (3)",
          "= -abs(logit) * far  # (3)"),
     Edit("a game's loop alone", GAMES, "value[n] = softplus_of_one(-real_score[n]) + ",
          "value[n] = ", training="gan"),
