@@ -1,7 +1,7 @@
 """The parts of the library that can be checked by name: those in its registries.
 
-A name may be typed in any case. A layer is its class, and any other part its first example; both
-have examples of their own.
+A name may be typed in any case, with or without underscores. A layer is its class, and any other
+part its first example; both have examples of their own.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def find_part(word: str) -> Any:
     Raises OptionError if no registry has the name, or several do.
     """
     known = [(name, registry) for registry in registries() for name in registry]
-    matches = [(name, registry) for name, registry in known if name.lower() == word.lower()]
+    matches = [(name, registry) for name, registry in known if _plain(name) == _plain(word)]
     if not matches:
         kinds = ", ".join(registry.what for registry in registries())
         raise OptionError(
@@ -40,3 +40,8 @@ def find_part(word: str) -> Any:
         raise OptionError(f"{word!r} is ambiguous, {kinds}: wants MODULE:NAME")
     name, registry = matches[0]
     return registry.examples()[name] if registry in PARTS else registry[name]
+
+
+def _plain(name: str) -> str:
+    """`hardtanh`, for `HardTanh` and for `hard_tanh`."""
+    return name.replace("_", "").lower()
