@@ -104,8 +104,8 @@ class Activation(Layer):
         return ""
 
     def settings(self) -> tuple[float, ...]:
-        """The numbers in its formulas, such as alpha, in the order in which its loops take them."""
-        return ()
+        """The numbers in its formulas, such as alpha: its fields, which its loops take in order."""
+        return tuple(vars(self).values())
 
     def _missing(self, function: str) -> str:
         return f"{type(self).__name__} has no {function}: write it"

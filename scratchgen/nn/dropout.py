@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats, fraction
+from ..ground.parts import setting
 from ..kernels import formula, loop_of, share_row
 from .draw import Draw
 from .layer import Layer, Views
@@ -31,12 +32,9 @@ class Dropout(Layer):
     (128,)
     """
 
-    drop: float = 0.5
+    drop: float = setting(0.5, fraction, "fraction of numbers that are dropped")
     formula: ClassVar[str] = "y = mask x, mask = 0 or 1 / (1 - drop)"
     example_wise: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "drop", fraction(self.drop, "Dropout: drop"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from .. import kernels
 from ..ground.arguments import Array, Shape, expect_floats, finite
+from ..ground.parts import setting
 from .draw import Draw
 from .layer import Layer, Views
 from .tape import Tape
@@ -26,12 +27,9 @@ class GaussianNoise(Layer):
     (784,)
     """
 
-    std: float
+    std: float = setting(check=finite, text="standard deviation of the noise")
     formula: ClassVar[str] = "y = x + std noise"
     example_wise: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "std", finite(self.std, "GaussianNoise: std"))
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)

@@ -30,6 +30,7 @@ import numpy as np
 from ..ground.arguments import Array, Shape, array_text, as_object, real_numbers
 from ..ground.errors import KindError, OptionError, ShapeError
 from ..ground.keywords import ExplainsKeywords
+from ..ground.parts import check_settings
 from .draw import Draw
 from .initialisers import Initial
 from .tape import Tape
@@ -47,6 +48,9 @@ class Layer(ExplainsKeywords):
 
     formula: ClassVar[str] = ""  # one line, for `scratchgen explain`
     example_wise: ClassVar[bool] = False  # whether y_n depends on x_n alone, not on other examples
+
+    def __post_init__(self) -> None:
+        check_settings(self, f"{type(self).__name__}: ")
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         """(1): x (N, *shape) -> y (N, *out_shape). Notes for backward go on the tape.

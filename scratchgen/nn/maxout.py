@@ -18,6 +18,7 @@ import numpy as np
 
 from ..ground.arguments import Array, Shape, expect_floats, whole
 from ..ground.errors import ShapeError
+from ..ground.parts import setting
 from ..kernels import formula
 from .draw import Draw
 from .layer import Layer, Views, expect_shape
@@ -32,12 +33,9 @@ class Maxout(Layer):
     (200,)
     """
 
-    pieces: int = 2
+    pieces: int = setting(2, whole, "how many numbers compete", least=1)
     formula: ClassVar[str] = "y_j = max_k x_jk"
     example_wise: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pieces", whole(self.pieces, "Maxout: pieces", least=1))
 
     def out_shape(self, shape: Shape) -> Shape:
         if not shape or shape[-1] % self.pieces:

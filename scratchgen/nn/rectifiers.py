@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ground.arguments import Array, Shape, finite
+from ..ground.parts import setting
 from ..kernels import loops_of
 from ..kernels.functions import ONE, ZERO, exp, expm1
 from .activation import Activation
@@ -69,15 +70,8 @@ class LeakyReLU(Activation):
     (128,)
     """
 
-    negative_slope: float = 0.2
+    negative_slope: float = setting(0.2, finite, "slope where x is negative")
     formula: ClassVar[str] = "y = x if x > 0 else negative_slope x"
-
-    def __post_init__(self) -> None:
-        slope = finite(self.negative_slope, "LeakyReLU: negative_slope")
-        object.__setattr__(self, "negative_slope", slope)
-
-    def settings(self) -> tuple[float, ...]:
-        return (self.negative_slope,)
 
     def value(self, x: Array) -> Array:
         return x * self.slope(x, x)  # (2)
@@ -113,14 +107,8 @@ class ELU(Activation):
     (128,)
     """
 
-    alpha: float = 1.0
+    alpha: float = setting(1.0, finite, "how far below 0 it goes")
     formula: ClassVar[str] = "y = x if x > 0 else alpha (exp(x) - 1)"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", finite(self.alpha, "ELU: alpha"))
-
-    def settings(self) -> tuple[float, ...]:
-        return (self.alpha,)
 
     def value(self, x: Array) -> Array:
         return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))  # (3)
