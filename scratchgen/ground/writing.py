@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from .arguments import user_path
-from .errors import FileError, KindError
+from .errors import FileError, KindError, cut
 
 PathLike = str | os.PathLike[str]
 
@@ -41,8 +41,7 @@ def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
     If the block raises, nothing is written. Raises FileError, with the reason, if the path cannot
     be written.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise KindError(f"{path!r} is not a path: wants the name of a file")
+    expect_path(path)
     try:
         with _opened(user_path(path)) as stream:
             yield stream
@@ -52,13 +51,20 @@ def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
         raise FileError(f"{path} cannot be written{_reason(problem)}") from problem
 
 
+def expect_path(path: object) -> None:
+    """KindError for what is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise KindError(f"{cut(repr(path))} is not a path: wants the name of a file")
+
+
 def expect_writable(path: PathLike, advice: str) -> None:
     """FileError, with that advice, unless a file can be written at `path`; nothing is left there.
 
     Call it before a long computation whose result will be written.
     """
-    target = Path(os.path.realpath(user_path(path)))
+    expect_path(path)
     try:
+        target = Path(os.path.realpath(user_path(path)))
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.is_file() and not _may_be_written(target):
@@ -69,6 +75,12 @@ def expect_writable(path: PathLike, advice: str) -> None:
             part.unlink()
     except OSError as problem:
         raise FileError(f"{path} cannot be written ({problem.strerror}): {advice}") from problem
+    except ValueError as problem:
+        raise _no_name(path, problem) from problem
+
+
+def _no_name(path: PathLike, problem: ValueError) -> FileError:
+    return FileError(f"{str(path)!r} is not a name that a file can have: {problem}")
 
 
 def _may_be_written(place: Path) -> bool:
@@ -87,9 +99,7 @@ def _opened(place: Path) -> AbstractContextManager[IO[bytes]]:
     except FileNotFoundError:
         return _replacing(place, None)
     except ValueError as problem:  # a NUL, or letters that the file system cannot encode
-        raise FileError(
-            f"{str(place)!r} is not a name that a file can have: {problem}"
-        ) from problem
+        raise _no_name(place, problem) from problem
     if stat.S_ISREG(before.st_mode):
         if not _may_be_written(place):
             raise FileError(f"{place} cannot be written, it is read-only: name another file")

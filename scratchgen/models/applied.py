@@ -117,9 +117,10 @@ class Applied(Declared):
         """
         classes = joined_labels(getattr(self, network)) if network else self.n_labels
         if labels is None and classes:
+            numbers = "a whole number" if n == 1 else f"{n:,} whole numbers"
             raise OptionError(
-                f"this {self.kind} wants the label of each example: give labels=, {n:,} whole "
-                f"numbers from 0 to {self.n_labels - 1}"
+                f"this {self.kind} wants the label of each example: give labels=, {numbers} from 0 "
+                f"to {self.n_labels - 1}"
             )
         if labels is not None and not self.n_labels:
             raise OptionError(

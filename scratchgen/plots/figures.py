@@ -22,7 +22,7 @@ from PIL import Image  # which matplotlib depends on
 
 from ..ground.arguments import Array
 from ..ground.errors import FileError, ShapeError
-from ..ground.writing import write_atomically
+from ..ground.writing import expect_path, write_atomically
 
 PathLike = str | os.PathLike[str]
 
@@ -72,6 +72,7 @@ def finish(figure: DisplayedFigure, path: PathLike | None) -> DisplayedFigure:
     """
     _take_literally(figure)
     if path is not None:
+        expect_path(path)
         try:
             data = figure.as_bytes(Path(path).suffix.removeprefix("."), DPI)
         except ValueError as problem:

@@ -15,14 +15,22 @@ stands for the same probability under N(0, I) (Kingma and Welling 2014, figure 4
     sg.plots.latent_grid(vae)                             for two latents
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, can_be_drawn, finite, one_of, real_numbers, whole
-from ..ground.errors import ShapeError
+from ..ground.arguments import (
+    Array,
+    can_be_drawn,
+    examples,
+    finite,
+    one_of,
+    real_numbers,
+    whole,
+)
+from ..ground.errors import KindError, OptionError, ShapeError, cut
 from ..ground.keywords import explains_keywords
 from ..ground.rng import Rng, generator
 from ..models import Model
@@ -84,8 +92,8 @@ def latent_walk(
     Args:
         model: one of sg.models.
         start, stop: latents (N, latent) or (latent,); for a model that encodes also examples
-            (N, *shape), which are encoded; None for draws of the prior. Shapes that fit both are
-            those of latents.
+            (N, *shape) or (*shape,), which are encoded; None for draws of the prior. Shapes that
+            fit both are those of latents.
         steps: pictures in a row, with both ends.
         along: "line" (1), or "circle" (2).
         labels: (N,), or one for all, for a model that wants labels; each row keeps its label.
@@ -99,10 +107,12 @@ def latent_walk(
     model's shape; KindError, OptionError or FileError for the other arguments.
     """
     _expect_drawable(model)
-    ends = [None if z is None else _latents(model, z, labels) for z in (start, stop)]
-    rows = max((len(z) for z in ends if z is not None), default=ROWS)
-    rng = generator(rng)
-    a, b = (model.draw_latents(rows, rng) if z is None else z for z in ends)  # (N or 1, Z) each
+    ends = [None if z is None else _batch(model, z) for z in (start, stop)]
+    rows = max((len(x) for x in ends if x is not None), default=ROWS)
+    labels, rng = model.check_labels(labels, rows), generator(rng)
+    a, b = (  # (N or 1, Z) each
+        model.draw_latents(rows, rng) if x is None else _latents(model, x, labels) for x in ends
+    )
     z = interpolate(a, b, steps, along)  # (N, T, Z)
     return _draw(model, z, labels, path, title, [])
 
@@ -126,22 +136,24 @@ def sweep(
         model: one of sg.models.
         z: where the others rest, (latent,); for a model that encodes also an example (*shape,),
             which is encoded; None is 0.
-        latents: which are swept; None is the first 8.
+        latents: the numbers of those that are swept; None is the first 8.
         low, high, steps: the values that each of them takes.
         labels: the one label of all pictures, for a model that wants labels.
         path, title: as for `latent_walk`, and so are the errors.
     """
     _expect_drawable(model)
-    z = np.zeros(model.latent) if z is None else real_numbers(z, "z")
-    rest = _latents(model, z[None], labels)  # (1, Z)
-    swept = range(min(ROWS, model.latent)) if latents is None else latents
-    swept = [whole(j, "latents", most=model.latent - 1) for j in swept]
+    batch = _batch(model, np.zeros(model.latent) if z is None else z)
+    if len(batch) != 1:
+        raise ShapeError(f"a sweep got z of shape {np.shape(z)}: wants one latent, or one example")
+    label = model.check_labels(labels, 1)  # (1,) or None
+    rest = _latents(model, batch, label)  # (1, Z)
+    swept = _swept(model, latents)
     low, high = finite(low, "low", least=-np.inf), finite(high, "high", least=-np.inf)
     values = np.linspace(low, high, whole(steps, "steps", least=2))  # (T,)
     codes = np.tile(np.asarray(rest, np.float64), (len(swept), len(values), 1))  # (N, T, Z)
     for row, j in enumerate(swept):
         codes[row, :, j] = values
-    return _draw(model, codes, labels, path, title, [f"z[{j}]" for j in swept])
+    return _draw(model, codes, label, path, title, [f"z[{j}]" for j in swept])
 
 
 @explains_keywords
@@ -166,9 +178,10 @@ def latent_grid(
     normal, n = NormalDist(), whole(steps, "steps", least=2)
     values = np.array([normal.inv_cdf((i + 0.5) / n) for i in range(n)])  # (n,)
     z = np.stack(np.meshgrid(values, values), axis=2)  # (n, n, 2)   (3)
+    label = model.check_labels(labels, 1)  # (1,) or None
     if can_be_drawn(model.shape):
-        return _draw(model, z[::-1], labels, path, title, [])
-    x = _decoded(model, z, labels)  # (n, n, 2)
+        return _draw(model, z[::-1], label, path, title, [])
+    x = _decoded(model, z, label)  # (n, n, 2)
     figure, axes = new_figure(6, 6, title)
     for lines in (x, x.swapaxes(0, 1)):
         for line in lines:
@@ -177,8 +190,10 @@ def latent_grid(
     return finish(figure, path)
 
 
-def _expect_drawable(model: Model) -> None:
-    """ShapeError where no picture is known for the model's examples."""
+def _expect_drawable(model: Any) -> None:
+    """KindError for what is no model, ShapeError where no picture is known for its examples."""
+    if not isinstance(model, Model):
+        raise KindError(f"a picture of latents got {cut(repr(model))}: wants one of sg.models")
     if not can_be_drawn(model.shape) and model.shape != (2,):
         raise ShapeError(
             f"no picture is known for examples of shape {model.shape}: model.decode(z) gives them "
@@ -186,31 +201,59 @@ def _expect_drawable(model: Model) -> None:
         )
 
 
-def _latents(model: Any, z: Any, labels: Any) -> Array:
-    """z as latents (N, Z): as they are, or examples, encoded."""
+def _batch(model: Model, z: Any) -> Array:
+    """z as a batch, all of it finite: latents (N, Z), or examples (N, *shape) to encode."""
     array = real_numbers(z, "z")
     if array.ndim in (1, 2) and array.shape[-1] == model.latent:
-        return np.atleast_2d(array)
+        return examples(np.atleast_2d(array), (model.latent,), np.float64, "z")
+    if model.encodes and array.shape == model.shape:
+        array = array[None]
     if not model.encodes or array.shape[1:] != model.shape:
+        shape = ", ".join(map(str, model.shape))
         raise ShapeError(
             f"z has shape {array.shape}: wants latents, (N, {model.latent}) or ({model.latent},)"
-            + (f", or examples, (N, {', '.join(map(str, model.shape))})" if model.encodes else "")
+            + (f", or examples, (N, {shape}) or {model.shape}" if model.encodes else "")
         )
-    codes: Array = model.encode(array, labels)
+    return array
+
+
+def _latents(model: Any, batch: Array, labels: Array | None) -> Array:
+    """The latents (N, Z) of a `_batch`; a single example is encoded with the label of each row."""
+    if batch.shape[1:] == (model.latent,):
+        return batch
+    if labels is not None and len(batch) == 1:
+        batch = np.repeat(batch, len(labels), axis=0)
+    codes: Array = model.encode(batch, None if labels is None else labels[: len(batch)])
     return codes
 
 
-def _decoded(model: Model, z: Array, labels: Any) -> Array:
-    """z (N, T, Z) -> examples (N, T, *shape); labels (N,), or one for all, belong to rows."""
+def _swept(model: Model, latents: Any) -> list[int]:
+    """The numbers of the latents that are swept, at least one."""
+    if latents is None:
+        return list(range(min(ROWS, model.latent)))
+    numbers = latents if isinstance(latents, Iterable) else [latents]
+    swept = [whole(j, "latents", most=model.latent - 1) for j in numbers]
+    if not swept:
+        raise OptionError("latents is empty: wants at least one number, or None for the first 8")
+    return swept
+
+
+def _decoded(model: Model, z: Array, labels: Array | None) -> Array:
+    """z (N, T, Z), with the labels (N,) of its rows, or one (1,) -> examples (N, T, *shape)."""
     rows, steps, size = z.shape
-    if np.ndim(labels) == 1:
-        labels = np.repeat(labels, steps)  # (N T,)
+    if labels is not None:
+        labels = np.repeat(np.broadcast_to(labels, rows), steps)  # (N T,)
     x = model.decode(z.reshape(rows * steps, size), labels)
     return x.reshape(rows, steps, *model.shape)
 
 
 def _draw(
-    model: Model, z: Array, labels: Any, path: PathLike | None, title: str, names: Sequence[str]
+    model: Model,
+    z: Array,
+    labels: Array | None,
+    path: PathLike | None,
+    title: str,
+    names: Sequence[str],
 ) -> DisplayedFigure:
     """z (N, T, Z), decoded: rows of pictures, or trajectories through the plane."""
     x = _decoded(model, z, labels)  # (N, T, *shape)

@@ -281,6 +281,13 @@ def test_paths_that_no_file_can_have_are_named_with_the_reason(tmp_path):
         write_atomically(3, b"new")
 
 
+def test_what_can_be_no_path_is_also_said_before_there_is_anything_to_write(tmp_path):
+    with pytest.raises(errors.KindError, match="None is not a path"):
+        expect_writable(None, "name another")
+    with pytest.raises(errors.FileError, match="is not a name that a file can have"):
+        expect_writable(tmp_path / "a\0b", "name another")
+
+
 def test_the_home_folder_is_what_a_tilde_means(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_atomically("~/x", b"new")

@@ -89,8 +89,38 @@ def test_a_row_of_a_walk_keeps_its_label():
     x = model.decode(z.reshape(6, 3), np.array([1, 1, 1, 2, 2, 2]))
     figure = plots.latent_walk(model, np.zeros((2, 3)), np.ones(3), steps=3, labels=[1, 2])
     np.testing.assert_array_equal(drawn(figure), sheet_of(x, 3))
-    with pytest.raises(errors.OptionError, match="wants the label"):
-        plots.latent_walk(model, steps=3)
+    with pytest.raises(errors.OptionError, match="2 whole numbers from 0 to 3"):
+        plots.latent_walk(model, np.zeros((2, 3)), steps=3)
+    with pytest.raises(errors.ShapeError, match=r"labels has shape \(3,\), wants \(2,\)"):
+        plots.latent_walk(model, np.zeros((2, 3)), steps=3, labels=[0, 1, 2])
+
+
+def test_a_single_example_is_encoded_as_a_batch_of_one():
+    model = vae()
+    for start, stop in ((X[0], X[1]), (X[0].astype(np.float64), X[1:2])):
+        figure = plots.latent_walk(model, start, stop, steps=4)
+        expected = drawn(plots.latent_walk(model, X[:1], X[1:2], steps=4))
+        np.testing.assert_array_equal(drawn(figure), expected)
+    expected = drawn(plots.sweep(model, X[0]))
+    np.testing.assert_array_equal(drawn(plots.sweep(model, X[:1])), expected)
+
+
+def test_a_single_example_is_encoded_with_the_label_of_each_row():
+    model = vae(n_labels=4)
+    figure = plots.latent_walk(model, X[:2], X[2], steps=3, labels=[1, 3])
+    expected = plots.latent_walk(model, X[:2], X[[2, 2]], steps=3, labels=[1, 3])
+    np.testing.assert_array_equal(drawn(figure), drawn(expected))
+
+
+def test_all_pictures_of_a_sweep_and_of_a_grid_have_one_label():
+    model = vae(latent=2, n_labels=4)
+    for draw in (plots.sweep, plots.latent_grid):
+        expected = drawn(draw(model, labels=2))
+        np.testing.assert_array_equal(drawn(draw(model, labels=[2])), expected)
+        with pytest.raises(errors.OptionError, match="labels=, a whole number from 0 to 3"):
+            draw(model)
+        with pytest.raises(errors.ShapeError, match=r"labels has shape \(2,\), wants \(1,\)"):
+            draw(model, labels=[1, 2])
 
 
 def test_in_a_sweep_one_latent_moves_and_the_others_rest():
@@ -145,7 +175,9 @@ def test_a_path_is_written(tmp_path):
 
 def test_what_does_not_fit_is_named():
     model, gan = vae(), sg.models.gan(SHAPE, latent=3, hidden=(8,), rng=0)
-    with pytest.raises(errors.ShapeError, match=r"latents, \(N, 3\).*examples, \(N, 5, 4, 1\)"):
+    with pytest.raises(
+        errors.ShapeError, match=r"latents, \(N, 3\).*examples, \(N, 5, 4, 1\) or \(5, 4, 1\)"
+    ):
         plots.latent_walk(model, np.zeros((2, 4)), np.zeros((2, 3)))
     with pytest.raises(errors.ShapeError, match=r"wants latents, \(N, 3\) or \(3,\)$"):
         plots.latent_walk(gan, X[:2], X[2:4])
@@ -155,11 +187,32 @@ def test_what_does_not_fit_is_named():
         plots.latent_walk(model, along="square")
     with pytest.raises(errors.OptionError, match="steps"):
         plots.latent_walk(model, steps=1)
-    with pytest.raises(errors.ShapeError, match=r"\(1, 2, 3\)"):
+    with pytest.raises(errors.ShapeError, match=r"\(2, 3\): wants one latent, or one example"):
         plots.sweep(model, np.zeros((2, 3)))
+    with pytest.raises(errors.OptionError, match="at least one number"):
+        plots.sweep(model, latents=[])
+    np.testing.assert_array_equal(
+        drawn(plots.sweep(model, latents=1)), drawn(plots.sweep(model, latents=[1]))
+    )
     with pytest.raises(errors.OptionError, match="latents=3"):
         plots.sweep(model, latents=[3])
     with pytest.raises(errors.ShapeError, match="3 latents: wants 2"):
         plots.latent_grid(model)
     with pytest.raises(errors.ShapeError, match=r"examples of shape \(7,\)"):
         plots.sweep(sg.models.vae((7,), latent=2, rng=0))
+
+
+@pytest.mark.parametrize("draw", [plots.latent_walk, plots.sweep, plots.latent_grid])
+def test_what_is_no_model_or_no_path_is_named(draw):
+    for other in ("vae", None, sg.models.VAE):
+        with pytest.raises(errors.KindError, match=r"wants one of sg\.models"):
+            draw(other)
+    with pytest.raises(errors.KindError, match="3 is not a path"):
+        draw(vae(latent=2), path=3)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_latents_that_are_not_finite_are_refused_without_a_warning(number):
+    for draw in (plots.latent_walk, plots.sweep):
+        with pytest.raises(errors.DataError, match="z holds NaN or infinity in 1 of 1"):
+            draw(vae(), np.full(3, number))
