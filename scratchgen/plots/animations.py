@@ -8,7 +8,7 @@ every second one is drawn.
 import io
 from typing import Any
 
-from ..ground.arguments import Array, can_be_drawn
+from ..ground.arguments import Array, can_be_drawn, real_numbers
 from ..ground.errors import ShapeError
 from ..ground.writing import write_atomically
 from .clouds import window
@@ -45,7 +45,10 @@ class Animation:
         return (self.offered - 1) % self.stride == 0
 
     def add(self, x: Array, title: str) -> None:
-        """Draw x (N, *shape) as the next frame."""
+        """Draw pictures or points x as the next frame. Raises KindError or ShapeError."""
+        x = real_numbers(x, "what a movie shows")
+        if self.shape == (2,) and x.shape[1:] != (2,):
+            raise ShapeError(f"a movie of points got shape {x.shape}: wants (N, 2)")
         colours = 256 if self.shape[2:] == (3,) else COLOURS
         self.append(self._figure(x, title).image(DPI).quantize(colours))
 

@@ -135,6 +135,65 @@ def test_a_notebook_displays_the_movie_that_is_written(points, tmp_path):
     assert movie._repr_html_().startswith('<img src="data:image/gif;base64,R0lGOD')
 
 
+def test_a_function_that_fails_ends_the_training_and_leaves_the_frames_before(points, tmp_path):
+    calls = []
+
+    def examples(model):
+        calls.append(len(calls))
+        return points[:9] * len(calls) if len(calls) < 3 else 1 / 0
+
+    movie = sg.train.Movie(tmp_path / "movie.gif", examples=examples)
+    with pytest.raises(ZeroDivisionError):
+        sg.fit(gan(), points, epochs=9, seed=0, callbacks=movie)
+    assert len(frames_of(tmp_path / "movie.gif")) == 2
+
+
+def test_the_file_is_beside_the_training_even_if_a_callback_goes_elsewhere(
+    points, tmp_path, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    movie = sg.train.Movie("movie.gif", n=20)
+    callbacks = [movie, lambda run: monkeypatch.chdir(tmp_path / "elsewhere")]
+    sg.fit(gan(), points, epochs=1, seed=0, callbacks=callbacks)
+    assert (tmp_path / "movie.gif").exists()
+    assert movie._repr_html_() is not None
+
+
+def test_frames_that_are_all_equal_are_written_at_the_longest_time(points, tmp_path):
+    animation = animations.Animation(points)
+    for _ in range(animations.MOST_FRAMES):
+        animation.add(points[:9], "")
+    animation.write(tmp_path / "movie.gif", seconds=3)
+    with Image.open(tmp_path / "movie.gif") as gif:
+        assert gif.n_frames == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem", "words"),
+    [
+        ({"path": "movie.mp4"}, errors.OptionError, "ends in .gif"),
+        ({"path": None}, errors.KindError, "not a path"),
+        ({"seconds": 0}, errors.OptionError, "at least 0.01"),
+        ({"seconds": 4}, errors.OptionError, "at most 3"),
+        ({"examples": 3}, errors.KindError, "wants a function of the model"),
+    ],
+)
+def test_settings_that_no_movie_can_have_are_refused_at_once(settings, problem, words):
+    with pytest.raises(problem, match=words):
+        sg.train.Movie(**{"path": "movie.gif", **settings})
+
+
+@pytest.mark.parametrize("shown", [None, [["a", "b"]], np.zeros((3, 5)), np.zeros(3)])
+def test_a_function_that_returns_no_points_is_refused_before_the_training(shown, points, tmp_path):
+    model = gan()
+    before = model.vector.copy()
+    movie = sg.train.Movie(tmp_path / "movie.gif", examples=lambda model: shown)
+    with pytest.raises(errors.ScratchgenError, match=r"what a movie shows|wants \(N, 2\)"):
+        sg.fit(model, points, epochs=1, callbacks=movie)
+    np.testing.assert_array_equal(model.vector, before)
+
+
 def test_what_cannot_be_drawn_or_written_is_said_before_the_training(points, tmp_path):
     model = gan()
     before = model.vector.copy()
