@@ -23,7 +23,7 @@ SIDE, GAP = 240, 2  # of the plane, and between pictures, in pixels
 
 def model_html(model: Applied, parameters: int) -> str:
     """The model as HTML, without scripts; all text in it is escaped."""
-    head = f"<p><b>{escape(str(model))}</b>, {parameters:,} parameters</p>"
+    head = f"<p><b>{escape(_text(model))}</b>, {parameters:,} parameters</p>"
     return f"<div>{head}{_table(model)}{_samples(model)}</div>"
 
 
@@ -40,9 +40,17 @@ def _layers(network: Network) -> list[tuple[str, str, str]]:
     """Each layer, the shape of its output, and how many parameters it has."""
     shapes = network.shapes()[1:]
     return [
-        (str(layer), str(shape), f"{parameter_count(layer):,}")
+        (_text(layer), str(shape), f"{parameter_count(layer):,}")
         for layer, shape in zip(network.layers, shapes, strict=True)
     ]
+
+
+def _text(thing: object) -> str:
+    """`thing` in words: the name of its class where a user's own `__str__` fails."""
+    try:
+        return str(thing)
+    except Exception:
+        return type(thing).__name__
 
 
 def _row(*cells: str) -> str:

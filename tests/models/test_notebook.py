@@ -11,6 +11,7 @@ from small_models import small_model
 
 from scratchgen.ground.png_files import png
 from scratchgen.models import RECIPES, VAE, gan, vae
+from scratchgen.nn import ReLU
 
 PICTURE = re.compile(r'src="data:image/png;base64,([^"]+)"')
 
@@ -79,3 +80,24 @@ def test_a_png_holds_its_pixels(channels):
     pixels = np.random.default_rng(channels).integers(0, 256, (5, 7, channels), np.uint8)
     read = (image.imread(io.BytesIO(png(pixels))) * 255).round().astype(np.uint8)
     np.testing.assert_array_equal(read.reshape(5, 7, -1)[..., :channels], pixels)
+
+
+def test_layers_and_families_whose_text_fails_are_shown_by_the_name_of_their_class(monkeypatch):
+    model = vae((6, 4), latent=2, hidden=(4,), rng=0)
+
+    def fail(self):
+        raise RuntimeError("no text")
+
+    monkeypatch.setattr(VAE, "__str__", fail)
+    monkeypatch.setattr(ReLU, "__str__", fail)
+    text = "".join(ElementTree.fromstring(model._repr_html_()).itertext())
+    assert text.startswith("VAE, ")
+    assert "ReLU()" not in text
+    assert text.count("ReLU") == 2
+
+
+def test_text_of_layers_is_escaped(monkeypatch):
+    monkeypatch.setattr(ReLU, "__str__", lambda self: "<script>alert('&')</script>")
+    html = vae((6, 4), latent=2, hidden=(4,), rng=0)._repr_html_()
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") == 2
