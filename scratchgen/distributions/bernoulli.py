@@ -37,7 +37,7 @@ from .rows import alike, in_rows
     "-> log_prob (N,), dlogits (N, D), _terms (1+, D)",
     row_by_row=True,
 )
-def score_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+def log_prob_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """log p(x) and its gradient: x, logits (N, D), dvalue (N,) -> (N,) and dlogits (N, D)."""
     # arithmetic with signs, because np.where takes several times as long
     sign = np.copysign(1, logits.real)  # 1 or -1: (N, D); real, as the checker's can be complex
@@ -61,7 +61,7 @@ def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespac
 
 def value_and_gradient(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """x, logits (N, ...), dvalue (N,) -> log p(x) (N,), dlogits (N, ...); all of one dtype."""
-    log_prob, dlogits = score_bernoulli(in_rows(x), in_rows(logits), dvalue)
+    log_prob, dlogits = log_prob_bernoulli(in_rows(x), in_rows(logits), dvalue)
     return log_prob, dlogits.reshape(logits.shape)
 
 
@@ -74,8 +74,8 @@ def draw(logits: Array, rng: np.random.Generator) -> Array:
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@loop_of(score_bernoulli, weight=4)
-def score_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
+@loop_of(log_prob_bernoulli, weight=4)
+def log_prob_bernoulli_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     terms = _terms[part]
     top, bottom = share(len(x), part, parts)

@@ -80,7 +80,7 @@ def value_and_gradient(labels: Array, logits: Array, dvalue: Array) -> tuple[Arr
 
     log p(x) is NaN for a number that is not a label.
     """
-    log_prob, dlogits = score_categorical(in_rows(labels), in_rows(logits), dvalue)
+    log_prob, dlogits = log_prob_categorical(in_rows(labels), in_rows(logits), dvalue)
     return log_prob, dlogits.reshape(logits.shape)
 
 
@@ -99,7 +99,7 @@ def most_probable(logits: Array) -> Array:
     "x (N, D) classes K, logits (N, K D), dvalue (N,) "
     "-> log_prob (N,), dlogits (N, K D), _terms (1+, 2 D)"
 )
-def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+def log_prob_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
     """x (N, D) in 0 ... K - 1, logits (N, K D), dvalue (N,) -> log_prob (N,), dlogits (N, K D).
 
     The K logits of each number lie side by side.
@@ -120,8 +120,8 @@ def score_categorical(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Ar
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@loop_of(score_categorical, weight=4, of=1)
-def score_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
+@loop_of(log_prob_categorical, weight=4, of=1)
+def log_prob_categorical_loop(part, parts, x, logits, dvalue, log_prob, dlogits, _terms):
     zero, one, size = logits.dtype.type(0), logits.dtype.type(1), x.shape[1]
     classes = logits.shape[1] // size
     terms, totals = _terms[part, :size], _terms[part, size : 2 * size]

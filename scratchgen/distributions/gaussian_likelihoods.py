@@ -10,7 +10,7 @@
 s is a number of the decoder, as mu is: (2) makes a log-variance of it.
 
 The least variance keeps the density from growing without bound where the data lie on a surface.
-The densities, with their gradients, are in gaussian_scores.py.
+The densities, with their gradients, are in gaussian_densities.py.
 """
 
 import math
@@ -24,11 +24,11 @@ from ..ground.errors import OptionError
 from ..ground.parts import setting
 from ..kernels import standard_normal
 from . import gaussian
-from .gaussian_scores import (
+from .gaussian_densities import (
+    log_prob_fixed_gaussian,
+    log_prob_gaussian,
+    log_prob_shared_gaussian,
     log_variance,
-    score_fixed_gaussian,
-    score_gaussian,
-    score_shared_gaussian,
 )
 from .likelihoods import Likelihood
 from .rows import alike, in_rows
@@ -51,7 +51,9 @@ def variance_above_0(value: Any, what: str) -> float:
 class _Normal(Likelihood):
     """What the Gaussian likelihoods share; they differ in where raw holds mu and log_var."""
 
-    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def _value_and_gradient_in_rows(
+        self, x: Array, raw: Array, dvalue: Array
+    ) -> tuple[Array, Array]:
         """log p(x|z) (N,) and its gradient by raw, in rows."""
         raise NotImplementedError
 
@@ -62,15 +64,15 @@ class _Normal(Likelihood):
     def log_prob(self, x: Array, raw: Array) -> Array:
         self.expect(x, raw)
         x, raw = alike(x, raw)
-        return self._score(x, raw, np.ones(len(x), x.dtype))[0]
+        return self._value_and_gradient_in_rows(x, raw, np.ones(len(x), x.dtype))[0]
 
     def raw_gradient(self, x: Array, raw: Array, dvalue: Array) -> Array:
         self.expect(x, raw)
-        return self._score(*alike(x, raw, dvalue))[1].reshape(raw.shape)
+        return self._value_and_gradient_in_rows(*alike(x, raw, dvalue))[1].reshape(raw.shape)
 
     def value_and_gradient(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
         self.expect(x, raw)
-        log_prob, d_raw = self._score(x, raw, dvalue)
+        log_prob, d_raw = self._value_and_gradient_in_rows(x, raw, dvalue)
         return log_prob, d_raw.reshape(raw.shape)
 
     def draw(self, raw: Array, rng: np.random.Generator) -> Array:
@@ -85,9 +87,11 @@ class _OneVariance(_Normal):
         """The variance, for examples of `shape`."""
         raise NotImplementedError
 
-    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def _value_and_gradient_in_rows(
+        self, x: Array, raw: Array, dvalue: Array
+    ) -> tuple[Array, Array]:
         log_var = math.log(self.variance_for(x.shape[1:]))
-        return score_fixed_gaussian(in_rows(x), in_rows(raw), log_var, dvalue)
+        return log_prob_fixed_gaussian(in_rows(x), in_rows(raw), log_var, dvalue)
 
     def _log_var(self, raw: Array) -> Any:
         return raw.dtype.type(math.log(self.variance_for(raw.shape[1:])))
@@ -163,8 +167,10 @@ class SharedGaussian(_Normal):
         """D means and one s in a row."""
         return (math.prod(shape) + 1,)
 
-    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
-        return score_shared_gaussian(in_rows(x), raw, math.log(self.least_variance), dvalue)
+    def _value_and_gradient_in_rows(
+        self, x: Array, raw: Array, dvalue: Array
+    ) -> tuple[Array, Array]:
+        return log_prob_shared_gaussian(in_rows(x), raw, math.log(self.least_variance), dvalue)
 
     def _log_var(self, raw: Array) -> Array:
         return log_variance(raw[:, -1:], math.log(self.least_variance))  # (N, 1)   (2)
@@ -196,9 +202,11 @@ class Gaussian(_Normal):
         """mu and s, side by side in the last axis."""
         return (*shape[:-1], 2 * shape[-1])
 
-    def _score(self, x: Array, raw: Array, dvalue: Array) -> tuple[Array, Array]:
+    def _value_and_gradient_in_rows(
+        self, x: Array, raw: Array, dvalue: Array
+    ) -> tuple[Array, Array]:
         least, width = math.log(self.least_variance), x.shape[-1]
-        return score_gaussian(in_rows(x), in_rows(raw), least, width, dvalue)
+        return log_prob_gaussian(in_rows(x), in_rows(raw), least, width, dvalue)
 
     def _log_var(self, raw: Array) -> Array:
         _, s = np.split(raw, 2, axis=-1)  # (N, ..., C)

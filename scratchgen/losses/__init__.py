@@ -18,8 +18,8 @@ from .penalties import R1 as R1
 from .classes import cross_entropy as cross_entropy
 from .games import LOSSES as LOSSES
 from .games import AdversarialLoss as AdversarialLoss
-from .games import discriminator_turn as discriminator_turn
-from .games import generator_turn as generator_turn
+from .games import discriminator_loss as discriminator_loss
+from .games import generator_loss as generator_loss
 from .importance import importance_weights as importance_weights
 from .penalties import PENALTIES as PENALTIES
 from .penalties import Penalty as Penalty

@@ -1,7 +1,7 @@
 """A game has a name, and two players, each with what it minimises and the gradients of that.
 
-The formulas are in adversarial.py; here each game puts two of them together. `discriminator_turn`
-and `generator_turn` are what a model calls.
+The formulas are in adversarial.py; here each game puts two of them together. `discriminator_loss`
+and `generator_loss` are what a model calls.
 """
 
 from collections.abc import Callable
@@ -151,7 +151,7 @@ WASSERSTEIN = of_formulas("wasserstein", wasserstein_discriminator, linear_gener
 LOSSES = Registry("game", "scratchgen.losses.LOSSES")  # see __init__.py
 
 
-def discriminator_turn(
+def discriminator_loss(
     loss: AdversarialLoss, real_score: Array, fake_score: Array, weight: float
 ) -> SimpleNamespace:
     """`.value` (N,), and the gradients `.real` and `.fake` (N,), from the scores (N,).
@@ -164,7 +164,7 @@ def discriminator_turn(
     return _accepted(loss, "discriminator_pass", d, ("value", "real", "fake"), fake_score)
 
 
-def generator_turn(loss: AdversarialLoss, fake_score: Array, weight: float) -> SimpleNamespace:
+def generator_loss(loss: AdversarialLoss, fake_score: Array, weight: float) -> SimpleNamespace:
     """`.value` (N,), and the gradient `.fake` (N,), from the scores (N,)."""
     dvalue = full(fake_score.shape, weight, fake_score.dtype)  # (N,)
     d = loss.generator_pass(fake_score, dvalue)

@@ -42,8 +42,8 @@ from ..losses import (
     PENALTIES,
     AdversarialLoss,
     GradientPenalty,
-    discriminator_turn,
-    generator_turn,
+    discriminator_loss,
+    generator_loss,
     mean_penalty,
 )
 from ..nn import Network, Sigmoid, Tanh, Tape
@@ -88,7 +88,7 @@ class GAN(Model):
         fake = turn.forward("generator", z)  # (N, *shape)   (1)
         real_score = turn.forward("discriminator", turn.batch, on="real", settle=True)  # (N, 1) (2)
         fake_score = turn.forward("discriminator", fake, on="fake", settle=True)  # (N, 1)   (2)
-        d = discriminator_turn(
+        d = discriminator_loss(
             self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
         )  # .value, .real, .fake (N,)   (3)
         value = mean(d.value)  # (1,)   (3)
@@ -104,7 +104,7 @@ class GAN(Model):
     def _generator(self, turn: Turn, z: Array) -> dict[str, Array]:
         fake = turn.forward("generator", z, settle=True)  # (N, *shape)   (1)
         fake_score = turn.forward("discriminator", fake, on="judged")  # (N, 1)   (2)
-        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
+        d = generator_loss(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (4)
         if turn.wants_gradient:
             dfake = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, *shape) (6)
             turn.backward("generator", dfake, need_dx=False)  # (6)

@@ -56,8 +56,8 @@ from ..losses import (
     R1,
     AdversarialLoss,
     Penalty,
-    discriminator_turn,
-    generator_turn,
+    discriminator_loss,
+    generator_loss,
     mean_penalty,
 )
 from ..nn import Activation, Network
@@ -113,7 +113,7 @@ class AAE(Autoencoder):
         z = turn.forward("encoder", turn.batch)  # (N, Z)   (1)
         real_score = turn.forward("discriminator", c, on="real", settle=True)  # (N, 1)   (3)
         fake_score = turn.forward("discriminator", z, on="fake", settle=True)  # (N, 1)   (3)
-        d = discriminator_turn(
+        d = discriminator_loss(
             self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
         )  # .value, .real, .fake (N,)   (5)
         value = mean(d.value)  # (1,)   (5)
@@ -129,7 +129,7 @@ class AAE(Autoencoder):
     def _generator(self, turn: Turn) -> dict[str, Array]:
         z = turn.forward("encoder", turn.batch)  # (N, Z)   (1)
         fake_score = turn.forward("discriminator", z, on="judged")  # (N, 1)   (3)
-        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
+        d = generator_loss(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
         if turn.wants_gradient:
             dz = turn.backward("discriminator", d.fake[:, None], on="judged")  # (N, Z)   (10)
             turn.backward("encoder", dz, need_dx=False)  # (10)

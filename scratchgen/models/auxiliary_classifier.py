@@ -50,8 +50,8 @@ from ..losses import (
     AdversarialLoss,
     Penalty,
     cross_entropy,
-    discriminator_turn,
-    generator_turn,
+    discriminator_loss,
+    generator_loss,
     mean_penalty,
 )
 from ..nn import Activation, joined_labels
@@ -95,7 +95,7 @@ class ACGAN(GAN):
         fake_score, fake_logits = split(fake_out, 1)  # (N, 1), (N, C)   (2)
 
         weight = self.class_weight / turn.size
-        d = discriminator_turn(
+        d = discriminator_loss(
             self.loss, real_score[:, 0], fake_score[:, 0], 1 / turn.size
         )  # .value, .real, .fake (N,)   (3)
         real_class, dreal_logits = cross_entropy(m, real_logits, weight)  # (N,), (N, C)   (4)
@@ -120,7 +120,7 @@ class ACGAN(GAN):
         fake_out = turn.forward("discriminator", fake, on="judged")  # (N, 1 + C)
         fake_score, fake_logits = split(fake_out, 1)  # (N, 1), (N, C)   (2)
 
-        d = generator_turn(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
+        d = generator_loss(self.loss, fake_score[:, 0], 1 / turn.size)  # .value, .fake (N,)   (6)
         weight = self.class_weight / turn.size
         fake_class, dfake_logits = cross_entropy(c, fake_logits, weight)  # (N,), (N, C)   (6)
         classes = mean(fake_class)  # (1,)

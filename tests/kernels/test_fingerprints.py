@@ -42,7 +42,7 @@ def test_every_formula_of_the_package_is_published():
     [
         (gaussian.draw_and_kl, "draw"),
         (gaussian.draw_and_kl_backward, "kl_terms_gradients"),
-        (bernoulli.score_bernoulli, "score_bernoulli"),
+        (bernoulli.log_prob_bernoulli, "log_prob_bernoulli"),
         (gaussian.value_and_gradient, "LOG_TWO_PI"),
         (products._affine, "_affine"),
         (arithmetic._add, "_add"),
@@ -58,7 +58,7 @@ def test_an_edit_of_a_name_that_a_formula_reaches_is_noticed(edit, formula, name
 def test_an_edit_of_a_name_that_a_formula_does_not_reach_is_ignored(edit):
     edit("distributions/gaussian.py", "draw")
     assert is_published(gaussian.value_and_gradient)
-    assert is_published(bernoulli.score_bernoulli)
+    assert is_published(bernoulli.log_prob_bernoulli)
 
 
 def test_replacing_a_function_is_noticed_by_the_formulas_that_call_it(monkeypatch):

@@ -42,7 +42,7 @@ is_thorough = settings().max_examples > 100
 # loops to test in several parts, each of which takes a second to compile; thorough: all loops
 SHARED = [
     "adam_step",
-    "score_bernoulli",
+    "log_prob_bernoulli",
     "draw_and_kl_backward",
     "layer_norm_backward",
     "take_rows",

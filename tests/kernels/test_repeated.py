@@ -61,7 +61,7 @@ def test_a_replayed_kernel_gives_the_same_results(name, way):
 
 
 def test_a_replay_computes_new_results_from_new_arguments():
-    for name in ("score_bernoulli", "ReLU.times_slope", "affine", "join", "draw_and_kl"):
+    for name in ("log_prob_bernoulli", "ReLU.times_slope", "affine", "join", "draw_and_kl"):
         for way in (by_loops, by_formulas):
             args, others = (case(name, 5, 6, "float32", seed) for seed in (1, 6))
             with way():

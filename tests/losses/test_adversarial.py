@@ -16,8 +16,8 @@ from scratchgen.losses import (
     NON_SATURATING,
     WASSERSTEIN,
     AdversarialLoss,
-    discriminator_turn,
-    generator_turn,
+    discriminator_loss,
+    generator_loss,
 )
 
 each_game = pytest.mark.parametrize("name", list(LOSSES))
@@ -189,12 +189,12 @@ def own_game(scale):
 def test_a_turn_accepts_lists_and_other_floats_from_a_users_game():
     real_score, fake_score = np.random.default_rng(0).standard_normal((2, 5)).astype(np.float32)
     d, g = (
-        discriminator_turn(own_game(1.0), real_score, fake_score, 0.3),
-        generator_turn(own_game(1.0), fake_score, 1),
+        discriminator_loss(own_game(1.0), real_score, fake_score, 0.3),
+        generator_loss(own_game(1.0), fake_score, 1),
     )
     of_d, of_g = (
-        discriminator_turn(WASSERSTEIN, real_score, fake_score, 0.3),
-        generator_turn(WASSERSTEIN, fake_score, 1),
+        discriminator_loss(WASSERSTEIN, real_score, fake_score, 0.3),
+        generator_loss(WASSERSTEIN, fake_score, 1),
     )
     for ours, wanted in ((d, of_d), (g, of_g)):
         assert vars(ours).keys() == vars(wanted).keys()
@@ -215,6 +215,6 @@ def test_a_turn_refuses_arrays_that_do_not_fit_the_scores():
     with pytest.raises(
         ShapeError, match=r"^mean\.discriminator_pass gave value of .*wants shape \(3,\)"
     ):
-        discriminator_turn(of_mean, score, score, 1)
+        discriminator_loss(of_mean, score, score, 1)
     with pytest.raises(ShapeError, match=r"^mean\.generator_pass gave no fake, wants shape \(3,\)"):
-        generator_turn(of_mean, score, 1)
+        generator_loss(of_mean, score, 1)

@@ -21,8 +21,8 @@ from scratchgen.kernels.activation_loops import LOOPS
 from scratchgen.losses import (
     LOSSES,
     GradientPenalty,
-    discriminator_turn,
-    generator_turn,
+    discriminator_loss,
+    generator_loss,
     penalties,
 )
 from scratchgen.models import GAN
@@ -39,7 +39,7 @@ def caches_flushed_before_backward(patch):
         fakes, layers = generator.forward(z), generator.network.layers
         caches = list(range(len(layers)))  # a note for each layer, from forward
         fake = turn.forward("discriminator", fakes, on="judged")
-        d = generator_turn(self.loss, fake[:, 0], 1 / turn.size)
+        d = generator_loss(self.loss, fake[:, 0], 1 / turn.size)
         if turn.wants_gradient:
             dy = turn.backward("discriminator", d.fake[:, None], on="judged")
             caches.clear()  # the mistake
@@ -81,7 +81,7 @@ def caches_of_fake_used_for_real(patch):
         fakes = turn.forward("generator", z)
         real = turn.forward("discriminator", turn.batch, on="only", settle=True)[:, 0].copy()
         fake = turn.forward("discriminator", fakes, on="only", settle=True)[:, 0].copy()
-        d = discriminator_turn(self.loss, real, fake, 1 / turn.size)
+        d = discriminator_loss(self.loss, real, fake, 1 / turn.size)
         if turn.wants_gradient:
             for dy in (d.real, d.fake):
                 turn.backward("discriminator", dy[:, None], on="only", need_dx=False)

@@ -13,7 +13,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen.kernels import join, mean, split
-from scratchgen.losses import NON_SATURATING, discriminator_turn
+from scratchgen.losses import NON_SATURATING, discriminator_loss
 from scratchgen.models import Model, family
 from scratchgen.nn import Dense, LeakyReLU, Network, Tanh
 from scratchgen.optim import Adam
@@ -47,12 +47,12 @@ class BiGAN(Model):
         real = turn.forward("discriminator", pairs[0], on="real", settle=moves_discriminator)
         fake = turn.forward("discriminator", pairs[1], on="fake", settle=moves_discriminator)
         if moves_discriminator:
-            d = discriminator_turn(NON_SATURATING, real[:, 0], fake[:, 0], 1 / turn.size)
+            d = discriminator_loss(NON_SATURATING, real[:, 0], fake[:, 0], 1 / turn.size)
             if turn.wants_gradient:
                 turn.backward("discriminator", d.real[:, None], on="real", need_dx=False)
                 turn.backward("discriminator", d.fake[:, None], on="fake", need_dx=False)
             return {"discriminator": mean(d.value)}
-        d = discriminator_turn(NON_SATURATING, fake[:, 0], real[:, 0], 1 / turn.size)
+        d = discriminator_loss(NON_SATURATING, fake[:, 0], real[:, 0], 1 / turn.size)
         if turn.wants_gradient:
             dreal = turn.backward("discriminator", d.fake[:, None], on="real")  # (N, D + Z)
             dfake = turn.backward("discriminator", d.real[:, None], on="fake")  # (N, D + Z)

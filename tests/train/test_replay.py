@@ -992,7 +992,7 @@ def remembered_by(steps):
 
 
 def writes_in_place(monkeypatch, since):
-    turn, calls = sg.models.adversarial.generator_turn, []
+    turn, calls = sg.models.adversarial.generator_loss, []
 
     def doubled(*args):
         d = turn(*args)
@@ -1001,11 +1001,11 @@ def writes_in_place(monkeypatch, since):
             d.fake *= d.fake.dtype.type(2)
         return d
 
-    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", doubled)
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_loss", doubled)
 
 
 def multiplies_by_numpy(monkeypatch, since):
-    turn, calls = sg.models.adversarial.generator_turn, []
+    turn, calls = sg.models.adversarial.generator_loss, []
 
     def doubled(*args):
         d = turn(*args)
@@ -1014,7 +1014,7 @@ def multiplies_by_numpy(monkeypatch, since):
             d.fake = d.fake * d.fake.dtype.type(2)
         return d
 
-    monkeypatch.setattr("scratchgen.models.adversarial.generator_turn", doubled)
+    monkeypatch.setattr("scratchgen.models.adversarial.generator_loss", doubled)
 
 
 def reads_the_step(monkeypatch, since):

@@ -35,7 +35,7 @@ def log_variance(s: Array, least: float) -> Array:
 
 
 @formula("x, mu (N, D), lv (), dvalue (N,) -> log_prob (N,), dmu (N, D), _terms (1+, D)")
-def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple[Array, Array]:
+def log_prob_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple[Array, Array]:
     """x, mu (N, D), one log-variance, dvalue (N,) -> log_prob (N,), nats, and dmu (N, D)."""
     log_var = np.full((1, 1), lv, mu.dtype)
     log_prob, dmu, _ = gaussian.value_and_gradient(x, mu, log_var, dvalue)  # (4, 5)
@@ -46,7 +46,9 @@ def score_fixed_gaussian(x: Array, mu: Array, lv: float, dvalue: Array) -> tuple
     "x (N, D), raw (N, D + 1), least (), dvalue (N,) "
     "-> log_prob (N,), d_raw (N, D + 1), _terms (1+, D)"
 )
-def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> tuple[Array, Array]:
+def log_prob_shared_gaussian(
+    x: Array, raw: Array, least: float, dvalue: Array
+) -> tuple[Array, Array]:
     """x (N, D), raw = (mu, s) (N, D + 1), dvalue (N,) -> log_prob (N,), and d_raw (N, D + 1)."""
     mu, s = raw[:, :-1], raw[:, -1:]  # (N, D) and (N, 1)
     lv = log_variance(s, least)  # (N, 1)   (1)
@@ -58,7 +60,7 @@ def score_shared_gaussian(x: Array, raw: Array, least: float, dvalue: Array) -> 
     "x (N, D), raw (N, 2 D), least (), width () int dividing D, dvalue (N,) "
     "-> log_prob (N,), d_raw (N, 2 D), _terms (1+, 3 D)"
 )
-def score_gaussian(
+def log_prob_gaussian(
     x: Array, raw: Array, least: float, width: int, dvalue: Array
 ) -> tuple[Array, Array]:
     """x (N, D), raw (N, 2 D), dvalue (N,) -> log_prob (N,), and d_raw (N, 2 D).
@@ -78,8 +80,8 @@ def score_gaussian(
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
 
 
-@loop_of(score_fixed_gaussian)
-def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
+@loop_of(log_prob_fixed_gaussian)
+def log_prob_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _terms):
     number = x.dtype.type
     precision, half, terms = exp(-lv), number(0.5), _terms[part]
     constant = number(terms.size) * (number(LOG_TWO_PI) + lv)
@@ -93,8 +95,8 @@ def score_fixed_gaussian_loop(part, parts, x, mu, lv, dvalue, log_prob, dmu, _te
         log_prob[n] = -half * (constant + sum_of(terms))  # (4)
 
 
-@loop_of(score_shared_gaussian)
-def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
+@loop_of(log_prob_shared_gaussian)
+def log_prob_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_raw, _terms):
     number, terms = x.dtype.type, _terms[part]
     one, half, size = number(1), number(0.5), number(terms.size)
     top, bottom = share(len(x), part, parts)
@@ -113,8 +115,8 @@ def score_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, d_r
         d_raw_n[terms.size] = half * scale * (squares - size) * slope  # (3, 5)
 
 
-@loop_of(score_gaussian, weight=6)
-def score_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_raw, _terms):
+@loop_of(log_prob_gaussian, weight=6)
+def log_prob_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_raw, _terms):
     number, size = x.dtype.type, x.shape[1]
     one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
     mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]
