@@ -203,7 +203,7 @@ def _module(what: str, name: str) -> str:
     """The module of a user's own class, or of their game's functions; "" for one of ours."""
     entry = known()[what][1].get(name)
     source = getattr(entry, "discriminator", entry)  # a user's game has our class, their functions
-    module = getattr(source, "__module__", "")
+    module = getattr(source, "__module__", None) or ""
     ours = __name__.partition(".")[0]
     return "" if module.partition(".")[0] in (ours, "__main__", "builtins") else module
 

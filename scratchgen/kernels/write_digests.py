@@ -21,8 +21,8 @@ def write() -> None:
     lines += ["FILES = {", *(f'    "{file}": "{digest_of(file)}",' for file in files), "}"]
     lines += ["TEXTS: dict[str, dict[str, str]] = {"]
     for file in files:
-        texts = (f'        "{name}": "{x}",' for name, x in texts_of(file).items())
-        lines += [f'    "{file}": {{', *texts, "    },"]
+        texts = [f'        "{name}": "{x}",' for name, x in texts_of(file).items()]
+        lines += [f'    "{file}": {{', *texts, "    },"] if texts else [f'    "{file}": {{}},']
     lines += ["}"]
     write_atomically(Path(__file__).with_name("digests.py"), "\n".join([*lines, ""]).encode())
 

@@ -73,7 +73,9 @@ def build(description: Any, seen: list[Layer] | None = None) -> Layer:
     if "again" in description:
         place = description["again"]
         if not isinstance(place, int) or not 0 <= place < len(seen):
-            raise OptionError(f"the description {description!r} names a layer not met before it")
+            raise OptionError(
+                f"the description {description!r} names a layer that does not stand before it"
+            )
         return seen[place]
     kind = LAYERS[one_of(description.get("layer"), LAYERS, "layer")]
     known, given = _fields(kind), {name for name in description if name != "layer"}

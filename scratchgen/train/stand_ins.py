@@ -65,7 +65,7 @@ class StandInSchedule:
 
 
 def with_schedule_noted(optimizer: Any) -> Any:
-    """One of our optimizers, or, if it has a schedule, a double with a stand-in for that."""
+    """The optimizer, one of ours; if it has a schedule, a double with a stand-in for that."""
     name = "optimizer" if isinstance(optimizer, ClipNorm) else "learning_rate"
     part = getattr(optimizer, name)
     if name == "optimizer":

@@ -567,6 +567,17 @@ def test_errors_about_missing_likelihoods_games_penalties_and_models_name_the_mo
             sg.load(data)
 
 
+def test_a_game_of_functions_without_a_module_is_saved_and_loaded(monkeypatch):
+    """As `exec` defines them in a namespace without a __name__."""
+    names: dict = {}
+    exec("def judged(real, fake):\n    return fake - real", names)
+    assert names["judged"].__module__ is None
+    game = replace(LOSSES["wasserstein"], name="my_game", discriminator=names["judged"])
+    monkeypatch.setitem(LOSSES, "my_game", game)
+    saved = as_bytes(sg.models.gan((2,), hidden=(2,), loss=game, rng=0))
+    assert sg.load(saved).loss is game
+
+
 def test_files_of_library_models_name_no_modules():
     assert "modules" not in config(around(Dense(2, 2)))
     assert json.loads(json.dumps(config(around(Dense(2, 2)))))["format"] == 4

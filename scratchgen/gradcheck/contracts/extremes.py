@@ -7,8 +7,8 @@ entries in question and along a direction u that moves every block: in
 
     r(h) = (f(x + h u) - f(x)) / h,   l(h) = (f(x) - f(x - h u)) / h                             (1)
 
-each must settle, and both must meet, as h falls. A root at 0 has no finite derivative, and a norm
-has none at all: those are notes.
+each must converge as h falls, and both to the same value. A root at 0 has no finite derivative,
+and a norm has none at all: those are notes.
 """
 
 from collections.abc import Iterator

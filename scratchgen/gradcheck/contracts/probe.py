@@ -121,7 +121,7 @@ def repetition(pair: Pair, run: Run) -> list[Finding]:
     second = pair.forward(copies_of(pair.blocks)).outputs
     off = distance(run.outputs, second)
     if any(map(share_memory, second, pair.forward(copies_of(pair.blocks)).outputs)):
-        text = "forward gives the same memory each time: a later pass overwrites what it gave"
+        text = "forward returns the same array each time: a later pass overwrites what it returned"
         found.append(Finding("alias", NOTE, text))
         pair.copies = True
     if off <= SAME:
@@ -131,7 +131,7 @@ def repetition(pair: Pair, run: Run) -> list[Finding]:
     if distance(first, pair.forward(copies_of(pair.blocks)).outputs) > SAME:
         pair.frozen.shared = None
         raise _unsteady(pair, off)
-    text = "it draws from a generator that all of Python or NumPy share; that is held still"
+    text = "it draws from the global generator of Python or NumPy, which is reset before each pass"
     return [*found, Finding("stochastic", NOTE, text)]
 
 
@@ -149,5 +149,5 @@ def _unsteady(pair: Pair, off: float) -> Stopped:
         if drifts or alternates:
             how = "more go on in the same direction" if drifts else "more alternate"
             return Stopped("stale", f"{text}, and {how}: forward keeps state from call to call")
-    how = "it draws random numbers that could not be held still: give it a Generator"
+    how = "it draws random numbers that could not be repeated: give it a Generator"
     return Stopped("stochastic", f"{text}: {how}")

@@ -71,8 +71,8 @@ class Formula:
         left, right = self.sums.left.text(self.left), self.sums.right.text(self.right)
         if self.sums.kind == "matmul":
             inner = " * ".join(name for name in (self.weight.name, right) if name)
-            both = [f"({part})" if set(part) & set(" ^") else part for part in (left, inner)]
-            body = self.sums.text.format(*[part or "1" for part in both])
+            factors = [f"({part})" if set(part) & set(" ^") else part for part in (left, inner)]
+            body = self.sums.text.format(*[part or "1" for part in factors])
         else:
             inner = " * ".join(name for name in (self.weight.name, left, right) if name) or "1"
             body = self.sums.text.format(inner)
@@ -125,11 +125,11 @@ def _proportional(
     gradient: WrongGradient,
     names: NumberNames,
 ) -> list[Formula]:
-    some = target[rows]
-    if not some.any():
+    few = target[rows]  # (K,)
+    if not few.any():
         return []
-    along = np.tensordot(some, table, 1)  # (F, G)
-    near = along**2 / (length * (some @ some))  # cos^2 of the angle between formula and target
+    along = np.tensordot(few, table, 1)  # (F, G)
+    near = along**2 / (length * (few @ few))  # cos^2 of the angle between formula and target
     allowed = (100 * gradient.floor * gradient.size / np.linalg.norm(target)) ** 2 + 1e-9
     left, right = np.nonzero(1 - near < allowed)
     description_length = sums.left.choice_digits[left] + sums.right.choice_digits[right]

@@ -48,19 +48,19 @@ def fits_group_factor(gradient: WrongGradient, x: Array) -> Iterator[Guess]:
         centred = without(x, [ones], group)[0]
         text = f"it is right up to a factor that is constant over {where}"
         text += _like_a_statistic(gradient, group, x)
-        fit = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
-        plain = replace(fit, choice_digits=0.5)
+        plain = _by_group(gradient, group, [gradient.numeric], "missing factor", text)
+        plain = replace(plain, choice_digits=0.5)
         yield plain
         text = f"along {where} it is made of the right gradient and of x - mean(x): what it divides"
         text = f"{text} by, a spread, is wrong"
-        bent = _by_group(gradient, group, [gradient.numeric, centred], "missing factor", text)
+        with_x = _by_group(gradient, group, [gradient.numeric, centred], "missing factor", text)
         if _sums_to_zero(gradient, group):  # a group then has one independent entry less
-            bent = replace(bent, n_fitted=bent.n_fitted + len(np.unique(group)))
-        yield bent
+            with_x = replace(with_x, n_fitted=with_x.n_fitted + len(np.unique(group)))
+        yield with_x
         if _falls_with_spread(gradient, group, centred):
             text = f"its relative error grows as the variance over {where} falls: look at eps"
-            for same in (plain, bent):
-                yield Guess("eps", text, 0.5, 0.8 * same.n_fitted, same.residual)
+            for fit in (plain, with_x):
+                yield Guess("eps", text, 0.5, 0.8 * fit.n_fitted, fit.residual)
 
 
 def _like_a_statistic(gradient: WrongGradient, group: Array, x: Array) -> str:

@@ -133,8 +133,8 @@ def curve_svg(curve: Curve) -> str:
 
 def points_svg(points: Points) -> str:
     """Claimed over measured derivatives; right ones lie on the diagonal."""
-    both = np.concatenate([points.numeric, points.analytic])
-    low, high = float(both.min()), float(both.max())
+    values = np.concatenate([points.numeric, points.analytic])
+    low, high = float(values.min()), float(values.max())
     margin = max(0.06 * (high - low), 1e-9 * max(-low, high), 1e-200)
     ends = (low - margin, high + margin)
     plane = Plane(points.title, ends, ends, log=False)
@@ -147,7 +147,7 @@ def points_svg(points: Points) -> str:
     plane.dots(points.numeric[right], points.analytic[right], BLUE)
     plane.dots(points.numeric[points.wrong], points.analytic[points.wrong], ORANGE, crosses=True)
     plane.label("measured", "claimed")
-    return plane.svg(f"{points.title}: {int(points.wrong.sum())} of {len(both) // 2} wrong")
+    return plane.svg(f"{points.title}: {int(points.wrong.sum())} of {len(points.wrong)} wrong")
 
 
 def error_map_svg(error_map: ErrorMap) -> str:
