@@ -52,7 +52,7 @@ LOOPS = {
     "adagrad_step",
     *(f"SquaredReLU.{verb}" for verb in ("activate", "times_slope", "times_slope_and_curvature")),
 }
-CHECKED = ("scalecolumns", "squaredrelu", "laplace", "smoothed", "adagrad")
+CHECKED = ("scale_columns", "squared_relu", "laplace", "smoothed", "adagrad")
 COMMANDS = {
     "vae": "--likelihood laplace --activation squared_relu --optimizer adagrad",
     "gan": "--loss smoothed --activation squared_relu --optimizer adagrad",
@@ -153,7 +153,7 @@ def test_the_command_line_takes_them_by_name_and_explains_them(found, recipe):
 def test_the_command_check_finds_them_by_name(found, name):
     code, text = found["checked"][name]
     assert code == 0
-    assert name in text.lower()
+    assert name.replace("_", "") in text.lower().replace("_", "")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

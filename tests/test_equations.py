@@ -32,6 +32,9 @@ NOT_COMPUTED_HERE = {
 }
 
 
+HOW = "an equation is a line at the top of the file, indented by 4, that ends in its number"
+
+
 def numbers_in(text: str) -> set[int]:
     """The numbers of the equations that a text names."""
     numbers: set[int] = set()
@@ -116,7 +119,7 @@ def test_every_equation_is_named_beside_the_code_that_computes_it(file):
 def test_every_number_beside_code_is_an_equation_of_its_file(file):
     known = set(numbered(top_of(SOURCES[file])))
     for number, lines in beside_code(SOURCES[file]).items():
-        assert number in known, f"({number}) in line {lines[0]} of {file}"
+        assert number in known, f"({number}) in line {lines[0]} of {file}: {HOW}"
 
 
 @pytest.mark.parametrize("file", SOURCES)
@@ -125,7 +128,7 @@ def test_every_equation_that_a_text_names_is_an_equation_of_its_file(file):
     texts = [top_of(SOURCES[file]), *docstrings(SOURCES[file]), *comments_alone(SOURCES[file])]
     for text in texts:
         named = numbers_in(ELSEWHERE.sub("", text))
-        assert named <= known, f"{named - known} in {file}: {text[:60]!r}"
+        assert named <= known, f"{named - known} in {file}: {text[:60]!r}: {HOW}"
 
 
 def test_exceptions_are_made_only_for_files_with_equations():
