@@ -10,6 +10,7 @@ from typing import Any
 
 from ..ground.arguments import MOST_EXAMPLES, finite, sizes, whole
 from ..ground.errors import OptionError
+from ..ground.parts import matching_name
 
 
 def number(check: Callable[..., Any], kind: Callable[[str], Any], **bounds: Any) -> Any:
@@ -65,9 +66,9 @@ def shape(text: str) -> Any:
 
 
 def in_any_case(choices: list[str]) -> Callable[[str], str]:
-    """An argparse type: a word that differs from a lower-case choice in its case alone is it."""
+    """An argparse type: the choice itself, or the first that `matching_name` takes for the word."""
 
     def parse(word: str) -> str:
-        return word.lower() if word not in choices and word.lower() in choices else word
+        return word if word in choices else matching_name(word, choices)
 
     return parse

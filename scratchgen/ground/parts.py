@@ -16,8 +16,9 @@ not it derives from Part.
 
 import copy
 import dataclasses
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -169,6 +170,19 @@ def choose(choice: Any, registry: Registry, kind: type, what: str = "") -> Any:
     if choice is None or isinstance(choice, kind):
         return choice
     raise KindError(f"{what}={choice!r}: wants a name, {' or '.join(registry)}, or an object")
+
+
+def matching_name(word: str, names: Iterable[str]) -> str:
+    """The first name that differs from `word` only in case and in what joins words, or `word`.
+
+    >>> matching_name("LeakyReLU", ["relu", "leaky_relu"])
+    'leaky_relu'
+    """
+
+    def letters(name: str) -> str:
+        return re.sub("[-_ ]", "", name).lower()
+
+    return next((name for name in names if letters(name) == letters(word)), word)
 
 
 def describe(

@@ -262,9 +262,9 @@ def aae(
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors. Where vectors are reconstructed almost exactly, a fixed
             variance, FixedGaussian(0.01), keeps (4) from falling without end.
-        activation: after each hidden layer of all networks: a name of sg.nn.ACTIVATIONS in any
-            case, its words joined by _, such as "silu" or "leaky_relu", a class or an object; None:
-            ReLU, and LeakyReLU in the discriminator.
+        activation: after each hidden layer of all networks: a name in any case, such as "silu" or
+            "leaky_relu", of an activation in sg.nn.LAYERS; a class or an object; None: ReLU, and
+            LeakyReLU in the discriminator.
         n_labels: the number of classes; above 0 the decoder and the discriminator are given the
             label of each example, and `fit`, `sample` and the rest want labels. `encode` does not.
         dtype: "float32" or "float64".

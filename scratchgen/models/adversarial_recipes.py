@@ -62,9 +62,9 @@ def gan(
         weight_clip: c, to clip the discriminator's weights to [-c, c] after its moves, or None.
         output: how the generator ends: "sigmoid", "tanh", "linear", or None: sigmoid for pictures,
             linear for vectors.
-        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in any
-            case, its words joined by _, such as "silu" or "leaky_relu", a class or an object; None:
-            ReLU in the generator, LeakyReLU in the discriminator.
+        activation: after each hidden layer of both networks: a name in any case, such as "silu" or
+            "leaky_relu", of an activation in sg.nn.LAYERS; a class or an object; None: ReLU in
+            the generator, LeakyReLU in the discriminator.
         instance_noise: the standard deviation of the noise that is added to the discriminator's
             input in training; None: 0 for vectors, and where a penalty or a clip bounds its slope,
             otherwise 0.5.

@@ -18,9 +18,9 @@ from ..ground.arguments import (
     sizes,
     whole,
 )
-from ..ground.parts import Registry, choose, setting
+from ..ground.parts import Registry, choose, matching_name, setting
 from ..nn import (
-    ACTIVATIONS,
+    LAYERS,
     Activation,
     Dense,
     Flatten,
@@ -50,10 +50,17 @@ def option_name(name: str) -> str:
     return re.sub("(?<=[a-z]{2})(?=[A-Z])", "_", name).lower()
 
 
+def _is_activation(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Activation)
+
+
 def named_activations() -> Registry:
-    """The classes of sg.nn.ACTIVATIONS by `option_name`."""
-    kinds = {option_name(name): kind for name, kind in ACTIVATIONS.items()}
-    return Registry("activation", "scratchgen.nn.ACTIVATIONS", kinds)
+    """The activations in sg.nn.LAYERS, the library's and the user's, by `option_name`."""
+    kinds = Registry("activation", "scratchgen.nn.LAYERS")
+    for name, kind in LAYERS.items():
+        if _is_activation(kind):
+            kinds.setdefault(option_name(name), kind)
+    return kinds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,12 +167,18 @@ def discriminator_stack(
 
 
 def chosen_activation(choice: Any, default: type[Activation]) -> Activation:
-    """The activation that `choice` means: a name in any case, a class or an object; None: default.
+    """The activation that `choice` means: a name, a class or an object; None: default.
+
+    A name is that of LAYERS, or one that differs from it only in case and in what joins its words.
 
     Raises OptionError for an unknown name, KindError for anything but an activation.
     """
-    name = choice.lower() if isinstance(choice, str) else choice
-    activation = choose(name, named_activations(), Activation)
+    names = named_activations()
+    if isinstance(choice, str) and _is_activation(LAYERS.get(choice)):
+        choice = LAYERS[choice]
+    elif isinstance(choice, str):
+        choice = matching_name(choice, names)
+    activation = choose(choice, names, Activation)
     return default() if activation is None else activation
 
 

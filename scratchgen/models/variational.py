@@ -184,9 +184,8 @@ def vae(
         beta, warm_up, free_bits: of the KL term in training, see VAE.
         likelihood: a name of sg.distributions.LIKELIHOODS, a likelihood, or None: Bernoulli for
             pictures, Gaussian for vectors.
-        activation: after each hidden layer of both networks: a name of sg.nn.ACTIVATIONS in any
-            case, its words joined by _, such as "silu" or "leaky_relu", a class or an object; None:
-            ReLU.
+        activation: after each hidden layer of both networks: a name in any case, such as "silu" or
+            "leaky_relu", of an activation in sg.nn.LAYERS; a class or an object; None: ReLU.
         n_labels: the number of classes; above 0 both networks are given the label of each example,
             and `fit`, `sample` and the rest want labels.
         dtype: "float32" or "float64".

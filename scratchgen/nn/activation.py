@@ -26,7 +26,7 @@ class Activation(Layer):
 
     These take arrays and return arrays of the same shape; a result in float64, as NumPy makes it of
     constants, is converted to the dtype of x. Add the class to `nn.LAYERS` so that files can hold
-    it; settings are dataclass fields, as in LeakyReLU.
+    it, and recipes know its name; settings are dataclass fields, as in LeakyReLU.
 
     >>> import numpy as np
     >>> class Cube(Activation):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ground.arguments import one_of
-from ..ground.errors import OptionError
+from ..ground.errors import OptionError, cut
 from .initialisers import KINDS
 from .layer import Layer
 
@@ -32,6 +32,11 @@ def describe(layer: Layer, seen: list[Layer] | None = None) -> dict[str, Any]:
             f"add the class to scratchgen.nn.LAYERS, here and where the file is loaded"
         )
     kind = type(layer).__name__
+    if vars(layer) and not dataclasses.is_dataclass(layer):
+        raise OptionError(
+            f"{kind} has settings, {cut(', '.join(vars(layer)))}, that are not fields, so no file "
+            f"can hold them: make it a dataclass, @dataclass(frozen=True, eq=False)"
+        )
     names = _fields(type(layer))
     for name in RESERVED & set(names):
         raise OptionError(
@@ -101,5 +106,9 @@ def _from_plain(value: Any, seen: list[Layer]) -> Any:
 
 
 def _fields(kind: type[Layer]) -> list[str]:
-    """The names of a layer's fields; every layer is a dataclass (see Layer)."""
-    return [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]
+    """The names of a layer's fields; a layer without settings need not be a dataclass."""
+    return (
+        [field.name for field in dataclasses.fields(kind) if field.init]
+        if dataclasses.is_dataclass(kind)
+        else []
+    )

@@ -8,7 +8,7 @@ from small_models import small_model
 from scratchgen.ground.errors import KindError, OptionError
 from scratchgen.models import GAN, RECIPES, Recipe, vae
 from scratchgen.models.stacks import chosen_activation, named_activations
-from scratchgen.nn import ACTIVATIONS, Activation, LeakyReLU, ReLU, SiLU
+from scratchgen.nn import ACTIVATIONS, LAYERS, Activation, LeakyReLU, ReLU, SiLU, Tanh
 
 
 def for_classes(shape, *, n_labels, latent=2):
@@ -57,7 +57,7 @@ def activations_of(model):
     }
 
 
-@pytest.mark.parametrize("choice", ["silu", "SiLU", "SILU", SiLU, SiLU()])
+@pytest.mark.parametrize("choice", ["silu", "SiLU", "SILU", "si-lu", SiLU, SiLU()])
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_activation_follows_each_hidden_layer_of_each_network(name, choice):
     model = small_model(name, (2,), latent=2, hidden=(4, 3), activation=choice)
@@ -88,12 +88,32 @@ def test_each_activation_has_a_name_in_small_letters():
         assert type(chosen_activation(name, ReLU)) is kind
 
 
-def test_a_users_activation_has_a_name_when_it_is_in_the_registry(monkeypatch):
+def test_a_users_activation_has_a_name_when_files_can_hold_it(monkeypatch):
     class SquaredReLU(ReLU):
         pass
 
-    monkeypatch.setitem(ACTIVATIONS, "SquaredReLU", SquaredReLU)
-    assert type(chosen_activation("squared_relu", ReLU)) is SquaredReLU
+    with pytest.raises(OptionError, match="unknown activation"):
+        chosen_activation("squared_relu", ReLU)
+    monkeypatch.setitem(LAYERS, "SquaredReLU", SquaredReLU)
+    for name in ("squared_relu", "SquaredReLU", "squaredrelu", "Squared-ReLU"):
+        assert type(chosen_activation(name, ReLU)) is SquaredReLU
+
+
+def test_the_exact_name_of_a_class_comes_before_names_that_differ_in_case(monkeypatch):
+    class RELU(ReLU):
+        pass
+
+    monkeypatch.setitem(LAYERS, "RELU", RELU)
+    assert type(chosen_activation("RELU", Tanh)) is RELU
+    assert type(chosen_activation("ReLU", Tanh)) is ReLU
+    assert type(chosen_activation("relu", Tanh)) is ReLU
+
+
+def test_what_is_no_activation_has_no_name_among_them(monkeypatch):
+    monkeypatch.setitem(LAYERS, "Three", 3)
+    for name in ("dropout", "Dropout", "three", "Three", "Activation", ""):
+        with pytest.raises(OptionError, match="unknown activation"):
+            chosen_activation(name, ReLU)
 
 
 def test_an_unknown_activation_is_refused_with_the_nearest_name():

@@ -44,6 +44,16 @@ def test_an_activation_can_be_described_only_after_it_is_registered(monkeypatch)
     assert isinstance(build(describe(Cube())), Cube)
 
 
+def test_settings_that_are_not_fields_are_named_where_no_file_can_hold_them(monkeypatch):
+    class Power(Activation):
+        def __init__(self, exponent):
+            self.exponent = exponent
+
+    monkeypatch.setitem(sg.nn.LAYERS, "Power", Power)
+    with pytest.raises(OptionError, match=r"Power has settings, exponent.*make it a dataclass"):
+        describe(Power(4))
+
+
 def test_registries_name_each_class_after_itself_and_hold_no_base_class():
     assert all(kind.__name__ == name for name, kind in sg.nn.LAYERS.items())
     assert set(sg.nn.ACTIVATIONS) <= set(sg.nn.LAYERS)
