@@ -7,7 +7,7 @@ These numbers are called raw. The Gaussian likelihoods are in gaussian_likelihoo
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -34,22 +34,6 @@ class Likelihood(Part):
     learns_variance: ClassVar[bool] = False  # whether raw holds a variance, or several
     bounds: ClassVar[tuple[float, float] | None] = None  # of x; None for any real number
 
-    def raw_shape(self, shape: Shape) -> Shape:
-        """The shape of raw for examples of `shape`; by default the same."""
-        return shape
-
-    def check(self, x: Array, what: str = "x") -> None:
-        """DataError unless x, called `what`, can be scored; most can score every real number."""
-
-    def expect(self, x: Array, raw: Array) -> None:
-        """ShapeError unless raw has the shape for x; KindError unless both are arrays."""
-        expect_arrays(self, x=x, raw=raw)
-        wanted = (len(x), *self.raw_shape(x.shape[1:]))
-        if raw.shape != wanted:
-            raise ShapeError(
-                f"{self} got raw of shape {raw.shape}, wants {wanted} for x of shape {x.shape}"
-            )
-
     def log_prob(self, x: Array, raw: Array) -> Array:
         """log p(x|z) in nats per example (N,), for x (N, *shape) and raw (N, *raw_shape(shape)).
 
@@ -73,20 +57,28 @@ class Likelihood(Part):
         """A draw of x given z, with as many numbers as x."""
         raise NotImplementedError
 
-    def __init_subclass__(cls, **settings: Any) -> None:
-        """A class with its own log_prob or raw_gradient does not inherit the `value_and_gradient`
-        of other formulas.
-        """
-        super().__init_subclass__(**settings)
-        if {"log_prob", "raw_gradient"} & vars(cls).keys() and "value_and_gradient" not in vars(
-            cls
-        ):
-            cls.value_and_gradient = Likelihood.value_and_gradient  # type: ignore[method-assign] # cls is new
+    def raw_shape(self, shape: Shape) -> Shape:
+        """The shape of raw for examples of `shape`; by default the same."""
+        return shape
+
+    def check(self, x: Array, what: str = "x") -> None:
+        """DataError unless x, called `what`, has a log p(x|z); by default, every x has."""
+
+    def expect(self, x: Array, raw: Array) -> None:
+        """ShapeError unless raw has the shape for x; KindError unless both are arrays."""
+        expect_arrays(self, x=x, raw=raw)
+        wanted = (len(x), *self.raw_shape(x.shape[1:]))
+        if raw.shape != wanted:
+            raise ShapeError(
+                f"{self} got raw of shape {raw.shape}, wants {wanted} for x of shape {x.shape}"
+            )
+
+    combined: ClassVar = {"value_and_gradient": ("log_prob", "raw_gradient")}  # see Part
 
 
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
-    """Pixels in [0, 1], scored by the cross-entropy with sigmoid(raw); see bernoulli.py.
+    """Pixels in [0, 1]; -log p(x|z) is the cross-entropy with sigmoid(raw), see bernoulli.py.
 
     >>> Bernoulli().raw_shape((28, 28, 1))
     (28, 28, 1)

@@ -18,8 +18,8 @@ import copy
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -107,6 +107,17 @@ def option_of(field: dataclasses.Field[Any]) -> str:
 
 class Part(ExplainsKeywords):
     """The base class of parts, which checks the settings. Derive frozen dataclasses from it."""
+
+    # a method -> the methods that it combines: a class with its own version of one of these has the
+    # method of the base class, and inherits none that has other formulas
+    combined: ClassVar[Mapping[str, Collection[str]]] = {}
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        for name, methods in cls.combined.items():
+            if name not in vars(cls) and not vars(cls).keys().isdisjoint(methods):
+                first = next(base for base in reversed(cls.__mro__) if name in vars(base))
+                setattr(cls, name, vars(first)[name])
 
     def __post_init__(self) -> None:
         check_settings(self, f"{type(self).__name__}: ")

@@ -28,7 +28,7 @@ Sources: (1) Gulrajani et al. 2017, (2) Mescheder et al. 2018.
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -106,13 +106,7 @@ class Penalty(Part):
         """`value` and `slope_gradient`; override it if one formula gives both."""
         return self.value(slope), self.slope_gradient(slope, dvalue)
 
-    def __init_subclass__(cls, **settings: Any) -> None:
-        """A class with its own value or slope_gradient does not inherit the `value_and_gradient`
-        of other formulas.
-        """
-        super().__init_subclass__(**settings)
-        if {"value", "slope_gradient"} & vars(cls).keys() and "value_and_gradient" not in vars(cls):
-            cls.value_and_gradient = Penalty.value_and_gradient  # type: ignore[method-assign] # cls is new
+    combined: ClassVar = {"value_and_gradient": ("value", "slope_gradient")}  # see Part
 
 
 @dataclass(frozen=True)

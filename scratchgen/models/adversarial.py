@@ -21,8 +21,8 @@ added to (3), with its gradient (losses/penalties.py), or, after D has moved,
 
     every parameter of D, biases too, is clipped to [-c, c]                              (7)
 
-In algorithm 1 of the paper the discriminator moves k times for each move of the generator, each
-time on fresh examples. Here the generator moves in every k-th step.
+In algorithm 1 of the paper the discriminator moves `discriminator_steps` times for each move of the
+generator, each time on fresh examples. Here the generator moves in every step of that number.
 """
 
 from collections.abc import Callable, Mapping
@@ -77,7 +77,9 @@ class GAN(Model):
         """(3) with its penalty, or (4); of the batch, the generator uses only the size.
 
         `turn` is a turn of turn.player, with the batch x (N, *shape) and the noise. Its `forward`
-        and `backward` run a network; D runs twice, and `on` names the pass.
+        and `backward` run a network; D runs twice, and `on` names the pass. `drawn` draws z from
+        the prior. `discriminator_loss` and `generator_loss` give a player's value per example and
+        its gradients by the scores, which they multiply by 1 / N.
         """
         z = drawn(self.prior, turn.rng, turn.size, self.latent, turn.batch.dtype)  # (N, Z)   (1)
         if turn.player == "generator":
@@ -189,8 +191,8 @@ class GAN(Model):
     def moves(self, player: str, steps: int) -> int:
         if player == "discriminator":
             return steps
-        before, k = self.steps_trained, self.discriminator_steps
-        return (before + steps) // k - before // k
+        before, every = self.steps_trained, self.discriminator_steps
+        return (before + steps) // every - before // every
 
     def turns(self, step: int) -> tuple[str, ...]:
         if (step + 1) % self.discriminator_steps:

@@ -61,6 +61,61 @@ class Model(Applied):
     """
 
     players: ClassVar[Mapping[str, tuple[str, ...]]]  # the networks that each moves, in turn
+
+    def minimise(self, turn: Turn) -> dict[str, Array]:
+        """The number that the player minimises, and then its parts, by name, (1,) each.
+
+        turn.batch (N, *shape) is checked, with N at least 1. Noise comes from `turn`, and a number
+        that changes during training from `turn.scheduled`.
+        """
+        raise NotImplementedError
+
+    def objective(
+        self,
+        player: str,
+        batch: Array,
+        rng: Rng,
+        gradient: Gradient | None = None,
+        tape: Tape | None = None,
+        training: bool = True,
+        step: int | None = None,
+        labels: Array | None = None,
+    ) -> float:
+        """What `player` minimises, mean per example; its gradient is added into `gradient`.
+
+        batch is (N, *shape) as `check` returns it; a batch of another dtype is checked here. Raises
+        DataError for a batch without examples. labels (N,) are for models that want them.
+        `tape.parts` then holds the number, first, and its parts, by the names of a history.
+        Updates nothing.
+
+        `step` counts the model's steps of training from 0, over all calls of `fit`. Settings that
+        change during training depend on it, such as a KL warm-up; None is the end of training.
+        """
+        one_of(player, self.players, "player")
+        batch, rng = self._batch(batch), generator(rng)
+        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
+        turn = Turn(self.networks, self.views, player, batch, tape, gradient)
+        tape.reports = reported_arrays(self.minimise(turn))
+        tape.parts = reported_floats(tape.reports)
+        value: float = next(iter(tape.parts.values()))
+        return value
+
+    def settle(self, player: str, tape: Tape) -> None:
+        """End the player's step: update states, such as running means, from its passes on `tape`.
+
+        Only passes that were run with settle=True count; see turn.py.
+        """
+        for on, name in tape.settling.items():
+            self.networks[name].settle(getattr(self.views, name), tape.inner(on))
+
+    def theta(self, player: str) -> Array:
+        """The parameters that the player moves, a view of `vector`."""
+        return self.block.theta(self.players[player])
+
+    def gradient(self, player: str) -> Gradient:
+        """Zeros in the layout of `theta(player)`, for gradients to be added into."""
+        return self.block.zeros_like(self.players[player])
+
     # the scale of data on which the default settings learn, by column; see docs/own-data.md
     spreads: ClassVar[tuple[float, float]] = (0.15, 3.0)  # bounds of the standard deviation
     farthest: ClassVar[float] = 3.0  # bound of |mean|
@@ -73,14 +128,6 @@ class Model(Applied):
     dtype: Any = "float32"
     rng: dataclasses.InitVar[Rng] = None
     scaler: Any = None
-
-    def minimise(self, turn: Turn) -> dict[str, Array]:
-        """The number that the player minimises, and then its parts, by name, (1,) each.
-
-        turn.batch (N, *shape) is checked, with N at least 1. Noise comes from `turn`, and a number
-        that changes during training from `turn.scheduled`.
-        """
-        raise NotImplementedError
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -129,52 +176,6 @@ class Model(Applied):
         self.training_log: list[dict[str, Any]] = []
         self.history: dict[str, list[float]] = {}
 
-    def objective(
-        self,
-        player: str,
-        batch: Array,
-        rng: Rng,
-        gradient: Gradient | None = None,
-        tape: Tape | None = None,
-        training: bool = True,
-        step: int | None = None,
-        labels: Array | None = None,
-    ) -> float:
-        """What `player` minimises, mean per example; its gradient is added into `gradient`.
-
-        batch is (N, *shape) as `check` returns it; a batch of another dtype is checked here. Raises
-        DataError for a batch without examples. labels (N,) are for models that want them.
-        `tape.parts` then holds the number, first, and its parts, by the names of a history.
-        Updates nothing.
-
-        `step` counts the model's steps of training from 0, over all calls of `fit`. Settings that
-        change during training depend on it, such as a KL warm-up; None is the end of training.
-        """
-        one_of(player, self.players, "player")
-        batch, rng = self._batch(batch), generator(rng)
-        tape = (tape or Tape()).begin(training=training, rng=rng, labels=labels, step=step)
-        turn = Turn(self.networks, self.views, player, batch, tape, gradient)
-        tape.reports = reported_arrays(self.minimise(turn))
-        tape.parts = reported_floats(tape.reports)
-        value: float = next(iter(tape.parts.values()))
-        return value
-
-    def settle(self, player: str, tape: Tape) -> None:
-        """End the player's step: update states, such as running means, from its passes on `tape`.
-
-        Only passes that were run with settle=True count; see turn.py.
-        """
-        for on, name in tape.settling.items():
-            self.networks[name].settle(getattr(self.views, name), tape.inner(on))
-
-    def theta(self, player: str) -> Array:
-        """The parameters that the player moves, a window into `vector`."""
-        return self.block.theta(self.players[player])
-
-    def gradient(self, player: str) -> Gradient:
-        """Zeros in the layout of `theta(player)`, for gradients to be added into."""
-        return self.block.zeros_like(self.players[player])
-
     @property
     def vector(self) -> Array:
         """All parameters (P,), with a few zeros between networks, which are no parameters."""
@@ -187,7 +188,7 @@ class Model(Applied):
 
     @property
     def views(self) -> Views:
-        """Windows into the vector and the state, by name: `model.views.encoder[1].w`."""
+        """Views of the vector and the state, by name: `model.views.encoder[1].w`."""
         return self.block.views
 
     def is_finite(self) -> bool:

@@ -23,7 +23,7 @@ from ..kernels import standard_normal
 from ..nn import Bound, Gradient, Network, Tape
 from ..nn.layer import Views
 
-DEFAULT: Any = object()  # as `labels`: those of the batch; None is no labels
+DEFAULT: Any = object()  # as `labels` of a pass: those of the batch; None gives it no labels
 
 
 class Turn:
@@ -37,6 +37,39 @@ class Turn:
         rng: the generator that noise is drawn from.
         wants_gradient: whether to run the backward passes too.
     """
+
+    def forward(
+        self,
+        name: str,
+        x: Array,
+        on: str = "",
+        settle: bool = False,
+        labels: Array | None = DEFAULT,
+    ) -> Array:
+        """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
+        return self._bind(name, on or name, settle, labels).forward(x)  # (1)
+
+    def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
+        """(2): dL/dy (N, ...) -> dL/dx, or None without need_dx, through the last pass `on`.
+
+        It may be called more than once after one forward pass: gradients add.
+        """
+        on = on or name
+        if on not in self._bound:
+            raise TapeError(
+                f"there was no pass {on!r} to go back through: run turn.forward({name!r}, x"
+                f"{'' if on == name else f', on={on!r}'}) first"
+            )
+        self._tape.back[on] = name
+        return self._bound[on].backward(dy, need_dx)  # (2)
+
+    def normal(self, *shape: int) -> Array:
+        """Draws of N(0, 1), as an array of `shape`."""
+        return standard_normal(self.rng, shape, self.batch.dtype)
+
+    def scheduled(self, f: Callable[[int | None], float]) -> Array:
+        """f(step) as an array (1,), for a number that changes from step to step; see Tape."""
+        return self._tape.scheduled(f)
 
     def __init__(
         self,
@@ -74,14 +107,6 @@ class Turn:
         rng: np.random.Generator = self._tape.rng
         return rng
 
-    def normal(self, *shape: int) -> Array:
-        """Draws of N(0, 1), as an array of `shape`."""
-        return standard_normal(self.rng, shape, self.batch.dtype)
-
-    def scheduled(self, f: Callable[[int | None], float]) -> Array:
-        """f(step) as an array (1,), for a number that changes from step to step; see Tape."""
-        return self._tape.scheduled(f)
-
     def network(
         self, name: str, on: str = "", settle: bool = False, labels: Array | None = DEFAULT
     ) -> Bound:
@@ -92,31 +117,6 @@ class Turn:
         """
         self._tape.back[on or name] = name
         return self._bind(name, on or name, settle, labels)
-
-    def forward(
-        self,
-        name: str,
-        x: Array,
-        on: str = "",
-        settle: bool = False,
-        labels: Array | None = DEFAULT,
-    ) -> Array:
-        """(1): x (N, ...) -> y (N, ...), in a new pass; see `network`."""
-        return self._bind(name, on or name, settle, labels).forward(x)  # (1)
-
-    def backward(self, name: str, dy: Array, on: str = "", need_dx: bool = True) -> Any:
-        """(2): dL/dy (N, ...) -> dL/dx, or None without need_dx, through the last pass `on`.
-
-        It may be called more than once after one forward pass: gradients add.
-        """
-        on = on or name
-        if on not in self._bound:
-            raise TapeError(
-                f"there was no pass {on!r} to go back through: run turn.forward({name!r}, x"
-                f"{'' if on == name else f', on={on!r}'}) first"
-            )
-        self._tape.back[on] = name
-        return self._bound[on].backward(dy, need_dx)  # (2)
 
     def _bind(self, name: str, on: str, settle: bool, labels: Array | None) -> Bound:
         """The network bound to the tape of the pass `on`."""

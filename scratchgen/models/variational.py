@@ -87,7 +87,9 @@ class VAE(GaussianAutoencoder):
 
         `turn` has the batch x (N, *shape) and the noise, and runs the networks, `forward` and
         `backward`. settle=True marks a pass from which, once the weights have moved, a batch norm
-        updates its running mean. turn.scheduled(f) is f(t), as an array.
+        updates its running mean. turn.scheduled(f) is f(t), as an array. wants_gradient is False
+        where the value is enough. `log_prob_and_gradient` gives log p(x|z), and its gradient by raw
+        times the weight -1/N, for any likelihood.
         """
         noise = turn.normal(turn.size, self.latent)  # (N, Z)
         heads = turn.forward("encoder", turn.batch, settle=True)  # (N, 2Z)   (1)

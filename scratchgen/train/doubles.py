@@ -12,6 +12,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from ..ground.arguments import Array
+from ..kernels import recording
 from ..kernels.trust import is_ours
 from ..kernels.workspaces import read_only
 from ..losses.games import AdversarialLoss, shared_formula
@@ -19,7 +21,7 @@ from ..nn import Layer
 from ..optim import ClipNorm
 from .stand_ins import StandIn, StandInOptimizer, doubled, with_schedule_noted
 from .step_number import StepNumber
-from .trainer import Trainer
+from .trainer import Trainer, expect_finite
 
 
 def is_known(part: Any) -> bool:
@@ -103,6 +105,14 @@ class TrainerDouble(Trainer):
         self.has_user_parts = not all(map(is_known, parts)) or any(
             self.model.networks[name] is not x for name, x in trainer.model.networks.items()
         )
+
+    def _begin_to_move(self, player: str, report: dict[str, Array]) -> None:
+        """As in Trainer, and again whenever this step is replayed."""
+        recording.run_action(expect_finite, (player, report), read=tuple(report.values()))
+        recording.run_action(self._note_moving, fenced=self.has_user_parts)
+
+    def _note_moving(self) -> None:
+        self.is_moving = True
 
     def step_number(self) -> StepNumber:
         return StepNumber(self.model_steps)

@@ -4,8 +4,8 @@
     until the run is done:   run.step(), and after the last step of an epoch, run.end_epoch()
     run.finish()
 
-The loop is in `complete`. Its other lines call callbacks, and let signals such as Ctrl-C wait until
-a step has ended.
+The loop is in `complete`, and the docstring of `fit` is its manual. Signals such as Ctrl-C wait
+until a step has ended (signals.py).
 
 However a run ends, the model has the weights of a complete step: the last step, or, where a step
 was broken off, the last step of the epoch before.
@@ -20,11 +20,66 @@ from ..ground.errors import ScaleWarning
 from ..ground.keywords import explains_keywords
 from ..models import Model
 from ..optim import Optimizer
-from .callbacks import as_callbacks
+from .callbacks import Callback, as_callbacks
 from .progress import Progress
 from .run import History, Run
 from .scales import scale_advice, scale_problem
 from .signals import Signals
+
+
+@explains_keywords
+def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
+    """Take a run to its end, from any step, just as `fit` would; returns its history.
+
+    callbacks, progress and errors are as for `fit`.
+    """
+    followers = as_callbacks(callbacks) + ([Progress()] if progress else [])
+    may_change = any(not isinstance(x, Progress) and x.wants_steps() for x in followers)
+    with Signals() as signals, ExitStack() as ends:
+        for callback in followers:
+            callback.on_start(run)
+            ends.callback(callback.on_end, run)
+        ends.callback(_finish, run, signals)  # last in, first out: before any on_end
+        # in the first step, in which kernels are compiled, signals do not wait: nothing can be lost
+        while run.is_at_end_of_epoch() or not run.is_done():
+            if not run.is_at_end_of_epoch():  # where a resumed run may begin
+                run.step()
+                _call_on_step(run, followers, may_change, signals)
+            if run.is_at_end_of_epoch():
+                run.end_epoch()
+                _call_on_epoch(run, followers, signals)
+    return run.history
+
+
+def _call_on_step(run: Run, followers: list[Callback], may_change: bool, signals: Signals) -> None:
+    """Call the callbacks after a step; signals that have waited act now.
+
+    `may_change` says that a callback may change something between two steps.
+    """
+    signals.release()
+    for callback in followers:
+        callback.on_step(run)
+    if may_change:
+        run.engine.after_callbacks()
+    signals.hold()
+
+
+def _call_on_epoch(run: Run, followers: list[Callback], signals: Signals) -> None:
+    """Call the callbacks after an epoch, on the averages; signals that have waited act now."""
+    with run.with_averages():
+        try:
+            signals.release()
+            for callback in followers:
+                callback.on_epoch(run)
+        finally:
+            signals.hold()
+
+
+def _finish(run: Run, signals: Signals) -> None:
+    """Finish the run while signals wait."""
+    signals.hold()
+    run.finish()
+    signals.release()
 
 
 @explains_keywords
@@ -115,46 +170,3 @@ def fit(
     if problem := scale_problem(model, x):
         warnings.warn(f"{problem}: {scale_advice(x)}", ScaleWarning, stacklevel=3)  # of `fit`
     return complete(run, callbacks, progress)
-
-
-@explains_keywords
-def complete(run: Run, callbacks: Any = (), progress: bool = False) -> History:
-    """Take a run to its end, from any step, just as `fit` would; returns its history.
-
-    callbacks, progress and errors are as for `fit`.
-    """
-    followers = as_callbacks(callbacks) + ([Progress()] if progress else [])
-    # callbacks that may change something between two steps
-    may_change = [x for x in followers if not isinstance(x, Progress) and x.wants_steps()]
-    with Signals() as signals, ExitStack() as ends:
-        for callback in followers:
-            callback.on_start(run)
-            ends.callback(callback.on_end, run)
-        ends.callback(_finish, run, signals)  # last in, first out: before any on_end
-        # in the first step, in which kernels are compiled, signals do not wait: nothing can be lost
-        while run.is_at_end_of_epoch() or not run.is_done():
-            if not run.is_at_end_of_epoch():  # where a resumed run may begin
-                run.step()
-                signals.release()
-                for callback in followers:
-                    callback.on_step(run)
-                if may_change:
-                    run.engine.after_callbacks()
-                signals.hold()
-            if run.is_at_end_of_epoch():
-                run.end_epoch()
-                with run.with_averages():
-                    try:
-                        signals.release()
-                        for callback in followers:
-                            callback.on_epoch(run)
-                    finally:
-                        signals.hold()
-    return run.history
-
-
-def _finish(run: Run, signals: Signals) -> None:
-    """Finish the run while signals wait."""
-    signals.hold()
-    run.finish()
-    signals.release()

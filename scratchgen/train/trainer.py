@@ -20,7 +20,6 @@ import numpy as np
 from ..ground.arguments import Array
 from ..ground.errors import DivergedError
 from ..ground.rng import Rng, generator
-from ..kernels import recording
 from ..models import Model
 from ..models.reported_numbers import reported_floats
 from ..nn import Tape
@@ -39,8 +38,6 @@ class Trainer:
         reports: the numbers of the last step, by player and name, as arrays (1,).
         is_moving: True from a step's first change to the model until the step ends.
     """
-
-    has_user_parts = False  # whether a replayed step calls parts of the user's own (doubles.py)
 
     def __init__(
         self,
@@ -83,7 +80,7 @@ class Trainer:
                 player, batch, rng, gradient, tape, step=self.step_number(), labels=labels
             )
             self.reports[player] = report = _report(tape)
-            self._before_the_update(player, report)
+            self._begin_to_move(player, report)
             theta, optimizer = self.model.theta(player), self.optimizers[player]
             returned: Any = optimizer.update(  # type: ignore[func-returns-value] # (2)
                 theta, gradient.vector, self.memories[player]
@@ -115,13 +112,9 @@ class Trainer:
         self.model_steps += 1
         self.is_moving = False
 
-    def _before_the_update(self, player: str, report: dict[str, Array]) -> None:
-        """Expect a finite number; note that from here on the model changes."""
-        # `run_action` calls a function now, and again whenever this step is replayed (replay.py)
-        recording.run_action(_expect_finite, (player, report), read=tuple(report.values()))
-        recording.run_action(self._begin_to_move, fenced=self.has_user_parts)
-
-    def _begin_to_move(self) -> None:
+    def _begin_to_move(self, player: str, report: dict[str, Array]) -> None:
+        """Expect a finite number; from here on the model changes."""
+        expect_finite(player, report)
         self.is_moving = True
 
     def _update_averages(self, average: MovingAverage) -> None:
@@ -144,7 +137,7 @@ def _report(tape: Tape) -> dict[str, Array]:
     return {name: np.array([value]) for name, value in tape.parts.items()}
 
 
-def _expect_finite(player: str, report: dict[str, Array]) -> None:
+def expect_finite(player: str, report: dict[str, Array]) -> None:
     """DivergedError where what the player minimises is not finite."""
     value = float(next(iter(report.values()))[0])  # the first is what the player minimises
     if not abs(value) < float("inf"):

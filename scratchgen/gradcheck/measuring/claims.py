@@ -37,7 +37,11 @@ class Claim:
         return g
 
     def derivative(self, name: str, u: Array) -> tuple[float, float, float]:
-        """(1) for one block: <g, u>, its noise, and |g * u|_2."""
+        """(1) for one block: <g, u>, its noise, and |g * u|_2.
+
+        The noise is estimated twice: from the precision of g, and from the claims at the two
+        neighbours, times 3, because two are few.
+        """
         g = self.gradient(name)
         s = float(np.vdot(g, u))  # (1)
         length = float(np.linalg.norm(g * u))
@@ -55,7 +59,10 @@ class Claim:
 
 
 def precision(g: Array) -> float:
-    """The eps of a gradient: that of float32 where all of its numbers are float32 numbers."""
+    """The eps of a gradient: that of float32 where all of its numbers are float32 numbers.
+
+    Whole numbers are, too, but say nothing of how they were computed.
+    """
     fits = np.array_equal(g, g.astype(np.float32)) and not np.array_equal(g, np.rint(g))
     return float(np.finfo(np.float32).eps) if fits else EPS
 
@@ -69,7 +76,7 @@ def draw_claim(pair: PassPair, blocks: Blocks, rng: np.random.Generator) -> Clai
     neighbours = []
     for _ in range(2):
         moved = {name: one_ulp_off(block, rng) for name, block in blocks.items()}
-        moved_w = [one_ulp_off(wk, rng) if wk.any() else wk for wk in w]
+        moved_w = [one_ulp_off(wk, rng) if wk.any() else wk for wk in w]  # all 0: not checked
         neighbours.append(copied(pair.backward(pair.forward(moved), moved_w)))
     return Claim(w, outputs, gradients, neighbours)
 

@@ -7,10 +7,11 @@ Let phi(t) = <w, f(x + t u)>, for a direction u and weights w of the outputs. We
     T_km = T_k,m-1 + (T_k,m-1 - T_k-1,m-1) / (r^2m - 1)     removes c_m h^2m                   (3)
     error of T_km: max(|T_km - T_k,m-1|, |T_km - T_k-1,m-1|) + noise of T_km + eps |T_km|      (4)
 
-The error of D(h) at small steps is rounding, |noise of phi| / h; at large steps it is curvature,
-c_1 h^2. The tableau (3) combines each entry with the one above it, so that column m has no h^2 ...
-h^2m: that makes large steps accurate. (4) chooses the best entry. The difference in (1) is taken
-entry by entry, and only then summed with w: summing first would round small changes away.
+The error of D(h) at small steps is rounding, its noise: that of phi, divided by h. At large steps
+it is curvature, c_1 h^2. The tableau (3) combines each entry with the one above it, so that column
+m has no h^2 ... h^2m: that makes large steps accurate. The noise of an entry is at most what (3)
+makes of the noises of the two. (4) chooses the best entry. The difference in (1) is taken entry by
+entry, and only then summed with w: summing first would round small changes away.
 
 Two ladders of steps, with different ratios r, are measured independently, because a single ladder
 can agree with itself on a wrong number by chance. The finer steps must confirm the entry T that was
@@ -19,15 +20,19 @@ chosen, to within their noise and their curvature:
     excess = max over h < H of |D(h) - T| - 10 noise / h - 4 |D(H) - T| (h / H)^2              (5)
 
 H is the finest step that T uses. (One-sided differences have h / H in place of its square.) Two
-more observations speak against T. First, the four finest steps agree with each other thirty times
-better than with T. Second, T is 0 only because small steps leave f unchanged to the bit, although
-the backward pass claims another slope, and the first change is no larger than rounding inside f.
+more observations speak against T:
+
+- The four finest steps agree with each other thirty times better than with T.
+- T is 0 because small steps leave f unchanged to the bit. At the first step that changes f, the
+  change is no larger than rounding inside f can make it. If the backward pass then claims another
+  slope than 0, rounding may hide it.
 
 The error of a one-sided difference, (f(x + h u) - f(x)) / h, contains all powers of h, so its
 tableau divides by r^m - 1. Where the left and the right derivative differ, x lies on a kink.
 Sources: Richardson 1911; Ridders 1982 for (4).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -36,16 +41,9 @@ import numpy as np
 from ...ground.arguments import Array
 from ..results import Ladder
 
-COLUMNS = 6  # of a tableau
-LADDERS = ((0.08, 2.0), (0.05, 1.6))  # first step and ratio
-FEW, MANY = 10, 20  # steps of each ladder: at first, and where these are not enough
-COARSER = 3  # steps above the first, with MANY: for functions that are mostly noise
-FINEST, AGREEING = 4, 30  # how many steps, and how many times better they must agree
-QUANTUM = 2e-3  # change of phi, in units of |w * f|, that rounding inside f can cause: float16
-LEAST = 1e-15  # change of phi that rounding a 1 inside f can cause
-FINE = (1e-5, 1e-6)  # steps that may contradict a result, but do not enter it
-
 EPS = float(np.finfo(np.float64).eps)
+LADDERS = ((0.08, 2.0), (0.05, 1.6))  # h_0 and r of (2)
+FEW, MANY = 10, 20  # steps of each ladder: at first, and where these are not enough
 Values = Callable[[float], tuple[Array, ...]]  # h -> f(x + h u), output by output
 
 
@@ -57,6 +55,28 @@ class Side:
     error: float
     step: float
     widest: float
+
+
+def best_entry(
+    steps: list[float], values: dict[float, float], ratio: float, power: int, noise: float
+) -> Side:
+    """The entry of the tableau (3) with the smallest error (4); `power`: 2 if central, else 1."""
+    chosen = Side(values[steps[-1]], np.inf, steps[-1], steps[-1])
+    above: list[tuple[float, float]] = []  # the previous row: values and their noise
+    for h in steps:
+        row = [(values[h], noise / h)]
+        for m in range(1, min(len(above), COLUMNS - 1) + 1):
+            q = ratio ** (power * m)
+            (left, left_noise), (upper, upper_noise) = row[-1], above[m - 1]
+            value = left + (left - upper) / (q - 1)  # (3)
+            row.append((value, (q * left_noise + upper_noise) / (q - 1)))
+            error = (
+                max(abs(value - left), abs(value - upper)) + row[-1][1] + EPS * abs(value)
+            )  # (4)
+            if error < chosen.error:
+                chosen = Side(value, error, h, h * ratio**m)
+        above = row
+    return chosen
 
 
 @dataclass
@@ -139,7 +159,7 @@ class LineDifferences:
         error = max(first.error, second.error, abs(first.value - second.value))
         error = max(error, self._contradiction(chosen.value))
         steps, ratio = ladders[0]
-        changes = (2 * h * size for h, size in self.size.items() if size == size)  # no NaN
+        changes = (2 * h * size for h, size in self.size.items() if not math.isnan(size))
         return Slope(
             value=chosen.value,
             error=error,
@@ -193,23 +213,11 @@ class LineDifferences:
         return Side(side.value, max(side.error, largest), side.step, side.widest)
 
 
-def best_entry(
-    steps: list[float], values: dict[float, float], ratio: float, power: int, noise: float
-) -> Side:
-    """The entry of the tableau (3) with the smallest error (4); `power`: 2 if central, else 1."""
-    chosen = Side(values[steps[-1]], np.inf, steps[-1], steps[-1])
-    above: list[tuple[float, float]] = []  # the previous row: values and their noise
-    for h in steps:
-        row = [(values[h], noise / h)]
-        for m in range(1, min(len(above), COLUMNS - 1) + 1):
-            q = ratio ** (power * m)
-            (left, left_noise), (upper, upper_noise) = row[-1], above[m - 1]
-            value = left + (left - upper) / (q - 1)  # (3)
-            row.append((value, (q * left_noise + upper_noise) / (q - 1)))
-            error = (
-                max(abs(value - left), abs(value - upper)) + row[-1][1] + EPS * abs(value)
-            )  # (4)
-            if error < chosen.error:
-                chosen = Side(value, error, h, h * ratio**m)
-        above = row
-    return chosen
+COLUMNS = 6  # of a tableau
+COARSER = 3  # steps above the first, with MANY: for functions that are mostly noise
+FINE = (1e-5, 1e-6)  # steps that may contradict a result, but do not enter it
+
+# what speaks against T, as the top of this file says
+FINEST, AGREEING = 4, 30  # how many steps, and how many times better they must agree
+QUANTUM = 2e-3  # change of phi, in units of |w * f|, that rounding inside f can cause: float16
+LEAST = 1e-15  # change of phi that rounding a 1 inside f can cause

@@ -14,10 +14,11 @@ An entry of typical size, |g * u|_2 / sqrt(n), would have failed if it were wron
 10 bar / typical, relatively. That is the *resolution* of a PASS. A FAIL must be confirmed by steps
 a thousand times smaller, because large steps may miss the curvature in entries that are tiny.
 
-A derivative of 0, such as that of a bias before a normalisation, has no relative error. So D and s
-need only agree within a bar that is negligible beside f, if s is as small as its own noise or that
-of f, or is 0 while f changes by noise alone. Where f does not change at all, a claim of 0 passes,
-and a claim above its noise that rounding inside f could hide is INCONCLUSIVE.
+A derivative of 0, such as that of a bias whose effect the next layer subtracts again, has no
+relative error. So D and s need only agree within a bar that is negligible beside f, if s is as
+small as its own noise or that of f, or is 0 while f changes by noise alone. Where f does not change
+at all, a claim of 0 passes, and a claim above its noise that rounding inside f could hide is
+INCONCLUSIVE.
 """
 
 import math
@@ -31,17 +32,6 @@ from .claims import Claim
 from .differences import FEW, LEAST, MANY, QUANTUM, LineDifferences, Slope, Values
 from .passes import Blocks, PassPair
 from .rounding import EPS, along, forward_noise
-
-GOOD = 1e-12  # error / scale that needs no more steps
-PRECISE = 1e-4  # bar / scale that a PASS needs
-SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
-MODEST = 1e6  # |w * f| / |u| up to which f cannot hide a slope of 1
-FINER = 1e-3  # of the direction: a FAIL is measured once more along this length
-FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
-DUST = 30 * EPS  # claim, in units of |w * f|, that may be rounding of f
-NARROW = 0.01  # widest step below which float32 inside f could make a slope
-SINGLE = 1e-6  # change of f, in units of |w * f|, that rounding to float32 can cause
-FLAT_WIDTH = 0.02  # distance, in units of u, over which f must not change for a slope of 0
 
 
 @dataclass
@@ -84,6 +74,8 @@ def judge(
     measurement = Measurement(slope.value, s, bar, scale, slope.ladders, typical)
     # the scale of f, beside which a derivative may be called 0
     size = claimed.size() + slope.largest_change + np.finfo(float).tiny / FLAT
+    # a claim that is 0 except for rounding: as small as its own noise or that of f, or 0 while f
+    # changes by noise alone, unless f is so large that this noise could hide a slope
     is_dust = 0 < abs(s) <= max(10 * claim_noise, DUST * size)
     is_modest = claimed.size() <= MODEST * float(np.linalg.norm(u))
     is_dust = is_dust or (s == 0 and slope.largest_change <= 10 * noise and is_modest)
@@ -171,3 +163,20 @@ def verdict_on(
     reason = "differences of forward do not settle: it is too rough or noisy"
     share = f" (the error bar is {bar / scale:.0e} of the derivative)" if scale else ""
     return INCONCLUSIVE, reason + share
+
+
+# where the verdicts begin
+GOOD = 1e-12  # error / scale that needs no more steps
+PRECISE = 1e-4  # bar / scale that a PASS needs
+SETTLED = 0.1  # error bar / scale of differences that a FAIL needs
+FINER = 1e-3  # of the direction: a FAIL is measured once more along this length
+
+# of derivatives that are 0
+FLAT = 1e-9  # bar, in units of |w * f|, below which a derivative may be called 0
+FLAT_WIDTH = 0.02  # distance, in units of u, over which f must not change for a slope of 0
+DUST = 30 * EPS  # claim, in units of |w * f|, that may be rounding of f
+MODEST = 1e6  # |w * f| / |u| up to which f cannot hide a slope of 1
+
+# of functions that compute in float32 inside
+NARROW = 0.01  # widest step below which float32 inside f could make a slope
+SINGLE = 1e-6  # change of f, in units of |w * f|, that rounding to float32 can cause

@@ -78,6 +78,7 @@ def _wrong_places(
     derivative: Along, analytic: Array, block: Array, rng: np.random.Generator
 ) -> list[int]:
     """The flat indices of up to MOST_WRONG wrong entries."""
+    # entries of many sizes, the product of two draws: wrong entries of one half should not cancel
     u = (random_signs(rng, block.shape) * direction(block, "rms", rng)).reshape(-1)
     found: list[int] = []
     halves = [(0, block.size)]

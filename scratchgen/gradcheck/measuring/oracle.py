@@ -3,8 +3,8 @@
 Blocks are measured one after the other, because a single direction through all of them would drown
 the small blocks. Each block has three directions: two scaled by its root mean square, one by the
 size of each entry, because entries of one block may differ by orders of magnitude. All three must
-pass, and a FAIL at the given point is final. INCONCLUSIVE alone
-is tried again, with steps a thousand times smaller and then along another direction.
+pass, and a FAIL at the given point is final. Only INCONCLUSIVE is tried again, with steps a
+thousand times smaller and then along another direction.
 
 Where left and right derivatives differ, x lies on a kink, and the derivative there is a convention.
 Where they are infinite, as for a root at 0, there is none. In both cases the derivative is measured
@@ -46,19 +46,11 @@ def measure(
     pair: PassPair, name: str, claims: list[Claim], rng: np.random.Generator
 ) -> tuple[BlockResult, list[Finding]]:
     """The verdict on one block, and notes about it."""
-    shape, notes = pair.blocks[name].shape, list[Finding]()
-    missing = next(
-        (g for claimed in claims if isinstance(g := claimed.gradients[name], NoGradient)), None
-    )
-    if missing is not None:
-        if not isinstance(claims[0].gradients[name], NoGradient):
-            notes.append(Finding(missing.contract, FAIL, f"in a later call, {missing.text}", name))
-        reason = f"it is no gradient: its {missing.contract} is wrong"
-        return BlockResult(name, shape, FAIL, reason), notes
-    if 0 in shape or not any(y.size for y in claims[0].outputs):
-        what = "it holds" if 0 in shape else "forward gives"
-        return BlockResult(name, shape, NOTE, f"{what} no numbers: nothing was checked"), []
-    result = BlockResult(name, shape, INCONCLUSIVE)
+    notes: list[Finding] = []
+    result = _without_measuring(pair, name, claims, notes)
+    if result is not None:
+        return result, notes
+    result = BlockResult(name, pair.blocks[name].shape, INCONCLUSIVE)
     try:
         infinite = [claimed for claimed in claims if not np.isfinite(claimed.gradient(name)).all()]
         if infinite:
@@ -137,6 +129,24 @@ def beside(
         note = f"{name} {text}; checked with {name} moved by 1 %"
         notes.append(Finding("kink", NOTE, note, name))
     return result
+
+
+def _without_measuring(
+    pair: PassPair, name: str, claims: list[Claim], notes: list[Finding]
+) -> BlockResult | None:
+    """The verdict where no gradient was returned, or there are no numbers; None elsewhere."""
+    shape = pair.blocks[name].shape
+    missing = next(
+        (g for claimed in claims if isinstance(g := claimed.gradients[name], NoGradient)), None
+    )
+    if missing is not None:
+        if not isinstance(claims[0].gradients[name], NoGradient):
+            notes.append(Finding(missing.contract, FAIL, f"in a later call, {missing.text}", name))
+        return BlockResult(name, shape, FAIL, f"it is no gradient: its {missing.contract} is wrong")
+    if 0 in shape or not any(y.size for y in claims[0].outputs):
+        what = "it holds" if 0 in shape else "forward gives"
+        return BlockResult(name, shape, NOTE, f"{what} no numbers: nothing was checked")
+    return None
 
 
 def _not_finite(

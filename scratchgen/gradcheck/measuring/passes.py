@@ -25,21 +25,6 @@ class Run:
     memory: Any
 
 
-@dataclass(frozen=True)
-class NoGradient:
-    """What a backward pass returned in place of a gradient.
-
-    Attributes:
-        contract: the name of the contract that it breaks.
-        text: how it breaks it, in words.
-        shape: of the array that was returned, where the shape is what is wrong.
-    """
-
-    contract: str
-    text: str
-    shape: Shape = ()
-
-
 class PassPair(Protocol):
     """A forward and a backward pass.
 
@@ -58,11 +43,26 @@ class PassPair(Protocol):
     def forward(self, blocks: Blocks) -> Run:
         """One forward pass. Raises Stopped where there are no outputs."""
 
-    def backward(self, run: Run, dy: Sequence[Array]) -> dict[str, Array | NoGradient]:
+    def backward(self, run: Run, dy: Sequence[Array]) -> "dict[str, Array | NoGradient]":
         """The gradient of each block that is checked, for one cotangent per output."""
 
     def complex_outputs(self, blocks: Blocks) -> list[Array] | None:
         """The outputs where one of the blocks is complex; None where that does not work."""
+
+
+@dataclass(frozen=True)
+class NoGradient:
+    """What a backward pass returned in place of a gradient.
+
+    Attributes:
+        contract: the name of the contract that it breaks.
+        text: how it breaks it, in words.
+        shape: of the array that was returned, where the shape is what is wrong.
+    """
+
+    contract: str
+    text: str
+    shape: Shape = ()
 
 
 class Stopped(Exception):

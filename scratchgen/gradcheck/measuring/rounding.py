@@ -7,11 +7,13 @@ The noise of phi(t) = <w, f(x + t u)> is the largest of three estimates:
     sigma_k = sqrt(gamma_k mean (Delta^k phi)^2),   gamma_k = (k!)^2 / (2k)!                  (3)
 
 An ulp of a number is the distance to the next number in float64, and |a|_2 is the root of the sum
-of squares. (3) uses k-th differences of phi at equally spaced points. They remove a smooth function
-and leave its noise, so they show where f is computed in float32 inside. Of three spacings the
-middle result counts: at one spacing, a kink between the points would pass for noise, and float32
-may show at one spacing only. Noise does not depend on the spacing; a result that grows a
-hundredfold with it is curvature. Source of (3): More and Wild 2011, section 3.
+of squares. (3) uses k-th differences of phi at equally spaced points, Delta^k. They remove a smooth
+function and leave its noise, so they show where f is computed in float32 inside. A k-th difference
+is a sum of k + 1 values with the factors of (1 - t)^k, whose squares add up to (2k)! / (k!)^2: so
+many times the variance of independent noise, which gamma_k undoes. Of three spacings the middle
+result counts: at one spacing, a kink between the points would pass for noise, and float32 may show
+at one spacing only. Noise does not depend on the spacing; a result that grows a hundredfold with it
+is curvature. Source of (3): More and Wild 2011, section 3.
 """
 
 import math
@@ -22,10 +24,9 @@ from ...ground.arguments import Array
 from .differences import EPS, Values
 from .passes import Blocks, NoGradient, PassPair
 
-SPACINGS = (1e-8, 1e-7, 1e-6)  # in units of the direction
+SPACINGS = (1e-8, 1e-7, 1e-6)  # between the points of (3), in units of the direction
+POINTS, ORDERS = 8, (4, 5, 6)  # of (3): the number of points, and the k
 CURVED = 100  # a result that grows this many times with the spacing is not noise
-POINTS = 8
-ORDERS = (4, 5, 6)
 
 
 def along(pair: PassPair, blocks: Blocks, name: str, u: Array) -> Values:
@@ -56,11 +57,11 @@ def forward_noise(
         block = one_ulp_off(blocks[name], rng)
         moved = pair.forward({**blocks, name: block}).outputs
         ulp = max(ulp, abs(contracted(w, moved, centre)))  # (2)
-    tables = [table_noise(f, w, centre, spacing) for spacing in SPACINGS]
+    tables = [table_noise(f, w, centre, spacing) for spacing in SPACINGS]  # (3)
     finite = sorted(noise for noise in tables if math.isfinite(noise)) or [math.inf]
-    table = finite[len(finite) // 2]
+    table = finite[len(finite) // 2]  # the middle one
     if tables[0] > 0:
-        table = min(table, CURVED * tables[0])
+        table = min(table, CURVED * tables[0])  # the rest is curvature
     return max(least, ulp, table)
 
 
