@@ -226,7 +226,10 @@ class StepEngine:
         own += [gradient.vector for gradient in self.trainer.gradients.values()]
         own += [] if self._labels is None else [self._labels]
         for x in notes.foreign_arrays(own, self._kinds.workspace):
-            raise Refused(f"a kernel was given an array {x.shape} that no kernel made")
+            raise Refused(
+                f"a kernel was given an array {x.shape} that no kernel made: compute it by a "
+                f"function of kernels or by a formula with @formula"
+            )
 
 
 def _copied(reports: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:

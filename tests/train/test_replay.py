@@ -1,5 +1,6 @@
 """Replayed steps give the bits of steps by Python, for every model."""
 
+import math
 import re
 import sys
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 
 import scratchgen as sg
 from scratchgen import distributions, kernels, losses, nn, optim
+from scratchgen.gradcheck.library.layer_points import layer_points
 from scratchgen.ground.errors import DataError, OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
 from scratchgen.kernels.compiling import for_python
@@ -49,6 +51,17 @@ def gan(*between, loss="non_saturating", **settings):
     generator = nn.Network((3,), nn.Dense(3, 5), nn.ReLU(), nn.Dense(5, 4))
     critic = nn.Network((4,), nn.Dense(4, 5), *between, nn.Dense(5, 1))
     return sg.models.GAN(generator, critic, loss, rng=0, **settings)
+
+
+def gan_with(kind):
+    """A GAN with a layer of this class in its critic, and with a penalty if that is possible."""
+    layer, (_, *sizes) = layer_points(kind)[1]
+    shape, n = tuple(sizes), math.prod(sizes)
+    generator = nn.Network((3,), nn.Dense(3, n))
+    critic = nn.Network((n,), nn.Dense(n, n), nn.Reshape(shape), layer, nn.Flatten(),
+                        nn.Dense(math.prod(layer.out_shape(shape)), 1))  # fmt: skip
+    penalty = None if layer.why_no_tangent() else "r1"
+    return sg.models.GAN(generator, critic, penalty=penalty, rng=0)
 
 
 def tied():
@@ -177,6 +190,11 @@ def residual(*within):
 
 MODELS = {
     **{kind.__name__: lambda kind=kind: vae(kind()) for kind in nn.ACTIVATIONS.values()},
+    **{
+        f"a critic's {name}": lambda kind=kind: gan_with(kind)
+        for name, kind in nn.LAYERS.items()
+        if name not in (*nn.ACTIVATIONS, "Tied", "JoinLabels")  # these stand elsewhere
+    },
     "layer norm": lambda: vae(nn.LayerNorm(5), nn.ReLU()),
     "batch norm": lambda: vae(nn.BatchNorm(5), nn.ReLU()),
     "dropout": lambda: vae(nn.Dropout(0.3), nn.ReLU()),
