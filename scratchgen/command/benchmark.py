@@ -15,10 +15,10 @@ from ..bench import decoding, elements, machine, products, shares, start, steps
 from ..bench.result import Result
 from ..bench.settings import Settings, pinned
 from ..ground.arguments import user_path
-from ..ground.errors import FileError
 from ..ground.printing import to_stdout
 from ..ground.versions import require
 from ..ground.writing import expect_writable, write_atomically
+from .folders import make_folder
 
 PARTS: dict[str, Callable[[Settings], Result]] = {
     "machine": machine.measure,
@@ -37,12 +37,7 @@ def bench(options: argparse.Namespace) -> int:
     folder = None if options.out is None else user_path(options.out)
     if folder is not None:
         require("matplotlib", "--out")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise FileError(
-                f"the folder {folder} cannot be made ({problem.strerror}): name another"
-            ) from problem
+        make_folder(folder)
         for name in FILES:
             expect_writable(folder / name, "name another folder with --out")
     rounds = options.rounds or (2 if options.quick else None)

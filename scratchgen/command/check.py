@@ -37,6 +37,7 @@ from ..ground.versions import require
 from ..ground.writing import expect_writable
 from ..nn import Layer
 from . import user_functions, user_objects
+from .folders import make_folder
 from .library_names import find_part
 
 TITLE = "Gradients of scratchgen"
@@ -73,12 +74,7 @@ def check(options: argparse.Namespace) -> int:
 def check_library(options: argparse.Namespace) -> list[Report]:
     """Check the whole library; writes the certificate as a page and as JSON, and prints a table."""
     folder = user_path("." if options.out is None else options.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise FileError(
-            f"the folder {folder} cannot be made ({problem.strerror}): name another with --out"
-        ) from problem
+    make_folder(folder)
     page, record = folder / "certificate.html", folder / "certificate.json"
     for path in (page, record):
         expect_writable(path, "name another folder with --out")

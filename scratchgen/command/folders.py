@@ -57,26 +57,38 @@ def run_folder(path: str | None, kind: str) -> Iterator[Path]:
                 folder.rmdir()
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder, and those around it; FileError if that fails."""
+    with _folder_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _folder_errors(folder: Any) -> Iterator[None]:
+    """Within it, an OSError is a FileError that names the folder."""
+    try:
+        yield
+    except OSError as problem:
+        raise FileError(
+            f"the folder {folder} cannot be made ({problem.strerror}): name another with --out"
+        ) from problem
+
+
 def _make_folder(path: str | None, kind: str) -> tuple[Path, bool]:
     """The folder of `run_folder`, and whether it is new."""
-    try:
-        if path is not None:
-            folder = user_path(path)
-            is_new = not folder.exists()
-            folder.mkdir(parents=True, exist_ok=True)
-            return folder, is_new
+    if path is not None:
+        folder = user_path(path)
+        is_new = not folder.exists()
+        make_folder(folder)
+        return folder, is_new
+    with _folder_errors("runs"):
         Path("runs").mkdir(exist_ok=True)
         for number in itertools.count(1):
             folder = Path("runs", f"{kind}-{number}")
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
                 break
-        return folder, True
-    except OSError as problem:
-        raise FileError(
-            f"the folder {path or 'runs'} cannot be made ({problem.strerror}): name another with "
-            f"--out"
-        ) from problem
+    return folder, True
 
 
 def find_model(run: str) -> tuple[Model, Path]:

@@ -11,9 +11,10 @@ from .figures import (
     REAL,
     DisplayedFigure,
     PathLike,
-    expect_examples,
+    expect_alike,
     finish,
     new_figure,
+    points_to_draw,
     scatter,
     set_aspect,
 )
@@ -27,10 +28,10 @@ def cloud(
 ) -> DisplayedFigure:
     """Points (N, 2), coloured by their labels (N,) if there are any.
 
-    Like all functions of this file, it raises ShapeError where there are no points, FileError where
-    the path cannot be written.
+    Like all functions of this file, it raises KindError or ShapeError for what are no points, and
+    FileError where the path cannot be written.
     """
-    expect_examples(x, "points")
+    x = points_to_draw(x)
     figure, axes = new_figure(6, 6, title)
     scatter(axes, figure, x, labels)
     set_aspect(axes, x)
@@ -41,7 +42,8 @@ def cloud_pairs(
     x: Array, reconstructed: Array, path: PathLike | None = None, title: str = ""
 ) -> DisplayedFigure:
     """Points (N, 2), each joined by a line to its reconstruction."""
-    expect_examples(x, "points")
+    x, reconstructed = points_to_draw(x), points_to_draw(reconstructed, "reconstructions")
+    expect_alike(x, reconstructed)
     figure, axes = new_figure(6, 6, title)
     for line in np.stack([x, reconstructed], axis=1):  # (2, 2): both ends
         axes.plot(line[:, 0], line[:, 1], color="0.7", linewidth=0.5, zorder=1)
@@ -58,8 +60,7 @@ def density(
     real: Array, generated: Array, path: PathLike | None = None, title: str = ""
 ) -> DisplayedFigure:
     """The densities of real points (N, 2) and of generated ones (M, 2), as two histograms."""
-    expect_examples(real, "real points")
-    expect_examples(generated, "generated points")
+    real, generated = points_to_draw(real, "real points"), points_to_draw(generated, "samples")
     figure = DisplayedFigure(figsize=(10, 5.2), layout="constrained")
     low, high = window(real)
     limits = list(zip(low, high, strict=True))  # [(left, right), (bottom, top)]
@@ -89,10 +90,9 @@ def panels(
     columns = max(map(len, rows))
     figure = DisplayedFigure(figsize=(1.9 * columns, 2.2 * len(rows) + 0.3), layout="constrained")
     for i, row in enumerate(rows):
-        name, first = row[0]
-        expect_examples(first, name)
-        low, high = window(first)
+        low, high = window(points_to_draw(row[0][1], row[0][0]))
         for j, (name, points) in enumerate(row):
+            points = points_to_draw(points, name)
             axes = figure.add_subplot(len(rows), columns, i * columns + j + 1)
             axes.scatter(points[:, 0], points[:, 1], color=FAKE if j else REAL, s=1, linewidths=0)
             axes.set_xlim(low[0], high[0])
@@ -114,7 +114,7 @@ def trajectories(
     """Trajectories (T, 2), by name, each with a dot at its end; `names` are those of the axes."""
     figure, axes = new_figure(6, 6, title)
     for number, (name, line) in enumerate(points.items()):
-        expect_examples(line, name)
+        line = points_to_draw(line, name)
         axes.plot(line[:, 0], line[:, 1], color=f"C{number}", linewidth=1, label=name)
         axes.scatter(*line[-1], color=f"C{number}", s=30, zorder=3)
     axes.set_xlabel(names[0])

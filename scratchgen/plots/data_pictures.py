@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..ground.arguments import Array, can_be_drawn
+from ..ground.arguments import Array, can_be_drawn, real_numbers
 from ..ground.errors import ShapeError
 from .clouds import cloud
-from .figures import APART, DisplayedFigure, PathLike, expect_examples, finish, new_figure, spans
+from .figures import APART, DisplayedFigure, PathLike, finish, new_figure, spans, vectors_to_draw
 from .sheets import channels_advice, sheet
 
 
@@ -17,8 +17,10 @@ def show_data(
     Columns of vectors that are in different units are each drawn from their least to their largest
     number.
 
-    Raises ShapeError for data of any other shape, FileError where the path cannot be written.
+    Raises KindError for what are no numbers, ShapeError for data of any other shape, FileError
+    where the path cannot be written.
     """
+    x = real_numbers(x, "x")
     if can_be_drawn(x.shape[1:]):
         return sheet(x, path, title=title)
     if x.shape[1:] == (2,):
@@ -28,7 +30,7 @@ def show_data(
             f"no picture is known for examples of shape {x.shape[1:]}: write them as an array "
             f"(in a shell: -o NAME.npy){channels_advice(x)}"
         )
-    expect_examples(x, "vectors")
+    x = vectors_to_draw(x, "vectors")
     figure, axes = new_figure(7, 4.5, title)
     of_columns = spans(x)  # (D,)
     are_apart = of_columns.any() and np.ptp(x) > APART * np.median(of_columns[of_columns > 0])

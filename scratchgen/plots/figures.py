@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image  # which matplotlib depends on
 
-from ..ground.arguments import Array
+from ..ground.arguments import Array, real_numbers
 from ..ground.errors import FileError, ShapeError
 from ..ground.writing import expect_path, write_atomically
 
@@ -103,10 +103,31 @@ def _take_literally(figure: Figure) -> None:
         text.set_parse_math(False)
 
 
-def expect_examples(x: Array, what: str) -> None:
-    """ShapeError where there are no examples to draw."""
-    if not len(x):
-        raise ShapeError(f"a picture of {what} of shape {x.shape}: wants at least one example")
+def vectors_to_draw(x: Any, what: str, width: int | None = None) -> Array:
+    """x as an array (N, width), of any width if that is None.
+
+    Raises KindError for what is no array of numbers, ShapeError for another shape or none to draw.
+    """
+    x = real_numbers(x, "x")
+    if x.ndim != 2 or not len(x) or width not in (None, x.shape[1]):
+        raise ShapeError(
+            f"a picture of {what} got shape {x.shape}: wants (N, {width or 'D'}), N at least one"
+        )
+    return x
+
+
+def points_to_draw(x: Any, what: str = "points") -> Array:
+    """x as an array (N, 2); errors as of `vectors_to_draw`."""
+    return vectors_to_draw(x, what, 2)
+
+
+def expect_alike(x: Array, reconstructed: Array) -> None:
+    """ShapeError unless each example has a reconstruction of its own shape."""
+    if x.shape != reconstructed.shape:
+        raise ShapeError(
+            f"x has shape {x.shape} and its reconstructions {reconstructed.shape}: wants equal "
+            f"shapes"
+        )
 
 
 def spans(x: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
+from ..ground.errors import KindError
 from .figures import DisplayedFigure, PathLike, finish
 
 BLUE, ORANGE, AMBER = "#0072b2", "#d55e00", "#b07800"  # which the colour-blind can distinguish
@@ -23,10 +24,15 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 
 
 def draw_report(picture: Any, path: PathLike | None = None) -> DisplayedFigure:
-    """Four panels of one case; FileError where the path cannot be written.
+    """Four panels of one case, a Picture of gradcheck/reports/picture_data.py.
 
-    `picture` is a Picture of gradcheck/reports/picture_data.py.
+    Raises KindError for anything else, FileError where the path cannot be written.
     """
+    if not hasattr(picture, "error_map"):
+        raise KindError(
+            f"draw_report got {type(picture).__name__}, wants the Picture of a case: to draw a "
+            f"report, call its plot()"
+        )
     figure = DisplayedFigure(figsize=(12, 9), layout="constrained")
     figure.suptitle(_plain(picture.title, 110), fontsize=13, x=0.01, ha="left")
     panels: Any = figure.subfigures(2, 2, hspace=0.04, wspace=0.03)

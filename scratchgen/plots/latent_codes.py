@@ -8,7 +8,7 @@ S_j^2 / sum_k S_k^2                          the share of the variance along dir
 import numpy as np
 
 from ..ground.arguments import Array
-from .figures import DisplayedFigure, PathLike, expect_examples, finish, new_figure, scatter
+from .figures import DisplayedFigure, PathLike, finish, new_figure, scatter, vectors_to_draw
 
 
 def latents(
@@ -16,9 +16,10 @@ def latents(
 ) -> DisplayedFigure:
     """Posterior means (N, Z), coloured by labels (N,); for Z > 2 in their principal plane.
 
-    Raises ShapeError where there are no means, FileError where the path cannot be written.
+    Raises KindError or ShapeError for what are no means, FileError where the path cannot be
+    written.
     """
-    expect_examples(mu, "posterior means")
+    mu = vectors_to_draw(mu, "posterior means")
     figure, axes = new_figure(6.6, 6, title)
     if mu.shape[1] > 2:
         flat, share = principal_plane(mu)

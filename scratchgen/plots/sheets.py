@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, can_be_drawn
+from ..ground.arguments import Array, can_be_drawn, real_numbers
 from ..ground.errors import ShapeError
-from .figures import DisplayedFigure, PathLike, expect_examples, finish, new_figure
+from .figures import DisplayedFigure, PathLike, expect_alike, finish, new_figure
 
 WIDTH = 6.0  # inches
 GAP = 1  # pixels between two pictures
@@ -22,13 +23,10 @@ def sheet(
 ) -> DisplayedFigure:
     """Pictures (N, H, W) or (N, H, W, 1 or 3) in [0, 1], side by side; `rows` are names of rows.
 
-    Raises ShapeError for what are no pictures, FileError where the path cannot be written.
+    Raises KindError or ShapeError for what are no pictures, FileError where the path cannot be
+    written.
     """
-    if not len(pictures) or not can_be_drawn(pictures.shape[1:]):
-        raise ShapeError(
-            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W) or (N, H, W, 1) for "
-            f"grey or (N, H, W, 3) for colour, and at least one{channels_advice(pictures)}"
-        )
+    pictures = _pictures(pictures, "pictures")
     pictures = pictures.reshape(*pictures.shape[:3], -1)  # (N, H, W, C)
     columns = columns or math.ceil(math.sqrt(len(pictures)))
     canvas = side_by_side(pictures, columns)
@@ -56,7 +54,8 @@ def pairs(
 
     Of more than 10 pictures, as many are drawn as fill rows of 10.
     """
-    expect_examples(x, "pictures")
+    x, reconstructed = _pictures(x, "x"), _pictures(reconstructed, "reconstructed")
+    expect_alike(x, reconstructed)
     columns = min(10, len(x))
     n = len(x) // columns * columns
     rows = [  # each (columns, H, W, C): a row of x, then its reconstructions
@@ -65,6 +64,16 @@ def pairs(
         for source in (x, reconstructed)
     ]
     return sheet(np.concatenate(rows), path, columns, title)
+
+
+def _pictures(pictures: Any, what: str) -> Array:
+    pictures = real_numbers(pictures, what)
+    if not pictures.size or not can_be_drawn(pictures.shape[1:]):
+        raise ShapeError(
+            f"a sheet got pictures of shape {pictures.shape}: wants (N, H, W) or (N, H, W, 1) for "
+            f"grey or (N, H, W, 3) for colour, and at least one{channels_advice(pictures)}"
+        )
+    return pictures
 
 
 def side_by_side(pictures: Array, columns: int) -> Array:

@@ -435,6 +435,11 @@ def test_a_report_can_be_drawn(name, tmp_path, slow_machine):
     assert imread(tmp_path / "report.png").std() > 0.01
 
 
+def test_a_report_is_drawn_without_a_path_as_a_notebook_displays_it():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")
+    assert REPORTS["fail"].plot()._repr_png_().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(("ending", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_the_extension_of_a_picture_decides_its_format(ending, begins, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: no pictures are made")

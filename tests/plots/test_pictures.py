@@ -151,6 +151,34 @@ def test_without_examples_there_is_no_picture(name, tmp_path):
         WITHOUT_EXAMPLES[name](tmp_path / "picture.png")
 
 
+NO_PICTURES = {
+    "a model in place of means": (lambda model: plots.latents(model), errors.KindError),
+    "a model in place of points": (lambda model: plots.cloud(model), errors.KindError),
+    "a model in place of data": (lambda model: plots.show_data(model), errors.KindError),
+    "a model in place of pictures": (lambda model: plots.sheet(model), errors.KindError),
+    "a model in place of a picture": (lambda model: plots.draw_report(model), errors.KindError),
+    "points in space": (lambda _: plots.cloud(np.zeros((5, 3))), errors.ShapeError),
+    "samples in space": (lambda _: plots.density(POINTS, np.zeros((5, 3))), errors.ShapeError),
+    "one mean": (lambda _: plots.latents(np.zeros(3)), errors.ShapeError),
+    "fewer reconstructions": (lambda _: plots.pairs(GREY, GREY[:2]), errors.ShapeError),
+    "fewer points": (lambda _: plots.cloud_pairs(POINTS, POINTS[:2]), errors.ShapeError),
+    "trajectories in space": (lambda _: plots.trajectories({"a": np.zeros((5, 3))}),
+                              errors.ShapeError),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_PICTURES)
+def test_what_is_no_picture_is_refused_with_what_is_wanted(name):
+    draw, error = NO_PICTURES[name]
+    with pytest.raises(error, match="wants"):
+        draw(sg.models.vae((2,), latent=1, hidden=(2,), rng=0))
+
+
+def test_lists_are_drawn_as_arrays_are():
+    figures = [plots.cloud(x) for x in (POINTS[:9], POINTS[:9].tolist())]
+    assert figures[0]._repr_png_() == figures[1]._repr_png_()
+
+
 def test_a_history_without_epochs_and_no_trajectories_are_drawn_without_a_legend():
     for figure in (plots.losses({}), plots.losses({"loss": []}), plots.trajectories({})):
         assert figure.axes[0].get_legend() is None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..results import PASS, WORST_FIRST, CaseResult, worst
 from .markup import PathLike, case_section, facts_list, how_to_read, page, verdict_badge, written
@@ -11,6 +11,9 @@ from .plain import as_json, plain_case, versions
 from .svg import escape
 from .text import report_text
 from .wording import calls, resolution_of
+
+if TYPE_CHECKING:
+    from ...plots.figures import DisplayedFigure
 
 
 @dataclass(repr=False)
@@ -88,8 +91,8 @@ class Report:
         ]
         return written(page(f"{self.verdict} {self.subject}", body), path)
 
-    def plot(self, path: PathLike) -> None:
-        """A picture of the worst case: PNG, PDF or SVG, by the extension of `path`.
+    def plot(self, path: PathLike | None = None) -> "DisplayedFigure":
+        """A picture of the worst case; with a path, written as PNG, PDF or SVG, by its extension.
 
         Raises MissingExtraError without matplotlib, FileError if `path` cannot be written.
         """
@@ -97,7 +100,7 @@ class Report:
 
         case = (cases_worst_first(self.cases) or [CaseResult("nothing was checked")])[0]
         words = [self.verdict, self.subject, case.label, f"seed {self.seed}"]
-        draw_report(picture_of("   ".join(filter(None, words)), case), path)
+        return draw_report(picture_of("   ".join(filter(None, words)), case), path)
 
 
 def cases_worst_first(cases: Sequence[CaseResult]) -> list[CaseResult]:
