@@ -259,9 +259,9 @@ def report() -> dict[str, Any]:
 
     with by_formulas():
         certificate = [
-            (one.kind, one.name, Report(one.name, one.cases(0), 0, "", 0.0, one.kind).verdict)
-            for one in specimens()
-            if (one.kind, one.name) in SPECIMENS
+            (x.kind, x.name, Report(x.name, x.cases(0), 0, "", 0.0, x.kind).verdict)
+            for x in specimens()
+            if (x.kind, x.name) in SPECIMENS
         ]
         checked = sg.check_optimizer(sg.optim.AdaGrad(), reference=adagrad_by_hand, seconds=None)
     np.save("points.npy", sg.data.ring(64, rng=0))

@@ -146,7 +146,7 @@ def test_a_file_opens_with_one_plain_sentence():
 
 
 def test_no_public_name_fights_with_a_module_of_its_package():
-    for file in (one for one in FILES if one.endswith("__init__.py")):
+    for file in (file for file in FILES if file.endswith("__init__.py")):
         names = {
             alias.asname or alias.name
             for node in tree_of(file).body
@@ -198,7 +198,7 @@ def test_the_textbook_is_written_with_the_public_names_of_kernels():
         for name in (
             [node.name]
             if isinstance(node, ast.FunctionDef)
-            else [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
+            else [x.id for x in ast.walk(node) if isinstance(x, ast.Name)]
         )
         if not name.startswith("_")
     }
@@ -213,15 +213,15 @@ def test_the_textbook_is_written_with_the_public_names_of_kernels():
 
 
 def test_the_textbook_says_nothing_of_how_it_is_run():
-    """Not in its comments either. Nor is any function told where to write what it gives."""
+    """Not in its comments either. Nor does it say where a function is to write its result."""
     for file in TEXTBOOK:
         text = (ROOT / file).read_text()
         for words in (GONE, ENGINE):
             found = words.search(text)
             assert not found, f"{file}, line {text[: found.start()].count(chr(10)) + 1}: {found[0]}"
         for node in ast.walk(tree_of(file)):
-            told = [one.arg for one in node.keywords] if isinstance(node, ast.Call) else []
-            assert "out" not in told, f"{file}, line {node.lineno}: out="
+            passed = [x.arg for x in node.keywords] if isinstance(node, ast.Call) else []
+            assert "out" not in passed, f"{file}, line {node.lineno}: out="
 
 
 BUILD_SOME = {"scratchgen/bench/tasks.py", "scratchgen/gradcheck/specimens.py"}  # to work on

@@ -121,7 +121,9 @@ def test_a_tied_layer_is_checked_by_itself_and_beside_the_layer_whose_weights_it
 
 def test_an_example_of_every_layer_of_the_library_can_be_made_again():
     for kind in sg.nn.LAYERS.values():
-        for (one, shape), (other, same) in zip(layer_points(kind), layer_points(kind), strict=True):
-            assert (str(one), shape) == (str(other), same)
+        for (layer, shape), (again, same_shape) in zip(
+            layer_points(kind), layer_points(kind), strict=True
+        ):
+            assert (str(layer), shape) == (str(again), same_shape)
             assert one is not other
             assert np.prod(shape) < 100

@@ -361,8 +361,8 @@ def test_what_nothing_is_known_of_gets_no_expression(x):
 def test_numbers_of_another_kind_get_what_makes_them_real(x, advice):
     with pytest.raises(errors.KindError) as caught:
         checks.examples(x, (1,), np.float32)
-    for one in advice:
-        assert one in str(caught.value)
+    for expression in advice:
+        assert expression in str(caught.value)
     expression = str(caught.value).split(": ")[-1] if len(advice) == 1 else advice[0]
     assert checks.examples(follow(expression, x=x), (1,), np.float32).shape == x.shape
 

@@ -94,7 +94,7 @@ def test_nothing_is_described_by_none():
 
 def test_settings_are_checked_when_a_part_is_made_and_kept_as_the_check_returns_them():
     pull = Pull(np.float32(2), np.int64(4), most=1)
-    assert [type(one) for one in (pull.weight, pull.count, pull.most)] == [float, int, float]
+    assert [type(value) for value in (pull.weight, pull.count, pull.most)] == [float, int, float]
     assert Pull().most is None
     with pytest.raises(OptionError, match=r"^Pull: weight=0: wants a number above 0"):
         Pull(0)
@@ -237,13 +237,13 @@ def test_a_setting_that_no_file_can_hold_is_refused(bad):
 
 def test_numbers_of_numpy_are_described_as_pythons():
     plain = describe(Sum((np.float32(0.5), np.int8(3), np.True_)), PULLS)["parts"]
-    assert [(one, type(one)) for one in plain] == [(0.5, float), (3, int), (True, bool)]
+    assert [(value, type(value)) for value in plain] == [(0.5, float), (3, int), (True, bool)]
 
 
 def test_a_part_is_chosen_by_name_class_or_object():
     assert choose("r1", PENALTIES, losses.Penalty) == R1()
     assert choose(R1, PENALTIES, losses.Penalty) == R1()
-    assert choose(one := Own(), PENALTIES, losses.Penalty) is one
+    assert choose(own := Own(), PENALTIES, losses.Penalty) is own
     assert choose(None, PENALTIES, losses.Penalty) is None
     assert choose("hinge", LOSSES, AdversarialLoss) is HINGE
     with pytest.raises(KindError, match=r"needs settings: write Categorical\(\.\.\.\)"):

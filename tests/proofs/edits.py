@@ -286,8 +286,8 @@ def main() -> int:
     options = parser.parse_args()
     heading("Edits of the textbook", "numba")
     began, has_numba = time.perf_counter(), is_installed("numba")
-    tasks = [(one, loops) for loops in ((False, True) if has_numba else (False,)) for one in TASKS
-             if options.only in one.name and (loops or one not in LOOPS)]  # fmt: skip
+    tasks = [(edit, loops) for loops in ((False, True) if has_numba else (False,)) for edit in TASKS
+             if options.only in edit.name and (loops or edit not in LOOPS)]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.processes) as pool:
         results = Results(Path(folder))
         ways = [False, True] if has_numba else [False]

@@ -447,8 +447,8 @@ CHANGES = {
 def quieter(model):
     """Replace the critic by a critic with less noise."""
     old = model.discriminator
-    layers = (nn.GaussianNoise(0.01) if isinstance(one, nn.GaussianNoise) else one
-              for one in old.layers)  # fmt: skip
+    layers = (nn.GaussianNoise(0.01) if isinstance(layer, nn.GaussianNoise) else layer
+              for layer in old.layers)  # fmt: skip
     model.discriminator = nn.Network(old.in_shape, *layers)
 
 
@@ -490,12 +490,12 @@ def test_an_optimizer_or_average_set_by_a_callback_takes_effect(put, monkeypatch
 
 
 def layer_norm(model):
-    return next(one for one in model.encoder.layers if isinstance(one, nn.LayerNorm))
+    return next(layer for layer in model.encoder.layers if isinstance(layer, nn.LayerNorm))
 
 
 def with_another_layer(model):
     network = model.encoder
-    layers = tuple(nn.ReLU() if isinstance(one, nn.Tanh) else one for one in network.layers)
+    layers = tuple(nn.ReLU() if isinstance(x, nn.Tanh) else x for x in network.layers)
     object.__setattr__(network, "layers", layers)
 
 
@@ -1005,7 +1005,7 @@ def remembered_by(steps):
 
     trainer = steps.trainer
     memories = {player: plain(memory) for player, memory in trainer.memories.items()}
-    averages = [plain(one) for pair in trainer.averages.values() for one in pair]
+    averages = [plain(average) for pair in trainer.averages.values() for average in pair]
     return memories, averages, trainer.model_steps, repr(steps._rng.bit_generator.state)
 
 

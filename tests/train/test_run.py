@@ -280,7 +280,7 @@ def test_epochs_seeds_and_calls_have_orders_and_noise_of_their_own():
     all_of_them = [*orders(new_run(model)).values(), *orders(new_run(model)).values()]
     all_of_them += orders(new_run(vae(), seed=6)).values()
     assert len(set(map(tuple, all_of_them))) == 3 * EPOCHS
-    noises = [new_run(one).noise.random() for one in (vae(), model)]
+    noises = [new_run(x).noise.random() for x in (vae(), model)]
     assert noises[0] == stream(5, "noise").random() != noises[1]
     assert model.steps_trained == 2 * STEPS
 
@@ -760,11 +760,11 @@ def test_a_run_of_no_epochs_has_no_step():
     with pytest.raises(errors.OptionError, match="all 0 steps"):
         run.step()
     again = resumed(checkpoint(run), model, validation=held_out(model))
-    for one in (run, again):
-        one.finish()
-        assert set(map(len, one.history.values())) == {0}
-        assert np.array_equal(one.model.vector, before)
-        assert one.model.training_log == []
+    for ended in (run, again):
+        ended.finish()
+        assert set(map(len, ended.history.values())) == {0}
+        assert np.array_equal(ended.model.vector, before)
+        assert ended.model.training_log == []
 
 
 def test_an_epoch_can_only_be_ended_after_its_last_step():
@@ -797,12 +797,12 @@ def places(value, way=()):
     """The paths to all plain values but descriptions of layers and optimizers."""
     yield way
     inner = value.items() if isinstance(value, dict) else ()
-    for key, one in inner:
+    for key, value in inner:
         if key not in ("networks", "bit_generator") and way[:1] not in (
             ("entry",),
             ("optimizers",),
         ):
-            yield from places(one, (*way, key))
+            yield from places(value, (*way, key))
 
 
 def with_another(plain, way, value):
