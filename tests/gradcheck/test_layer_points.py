@@ -125,5 +125,5 @@ def test_an_example_of_every_layer_of_the_library_can_be_made_again():
             layer_points(kind), layer_points(kind), strict=True
         ):
             assert (str(layer), shape) == (str(again), same_shape)
-            assert one is not other
+            assert layer is not again
             assert np.prod(shape) < 100

@@ -797,12 +797,12 @@ def places(value, way=()):
     """The paths to all plain values but descriptions of layers and optimizers."""
     yield way
     inner = value.items() if isinstance(value, dict) else ()
-    for key, value in inner:
+    for key, item in inner:
         if key not in ("networks", "bit_generator") and way[:1] not in (
             ("entry",),
             ("optimizers",),
         ):
-            yield from places(value, (*way, key))
+            yield from places(item, (*way, key))
 
 
 def with_another(plain, way, value):
