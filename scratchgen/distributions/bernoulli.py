@@ -38,14 +38,23 @@ from .rows import alike, in_rows
     row_by_row=True,
 )
 def log_prob_bernoulli(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
-    """log p(x) and its gradient: x, logits (N, D), dvalue (N,) -> (N,) and dlogits (N, D)."""
-    # arithmetic with signs, because np.where takes several times as long
-    sign = np.copysign(1, logits.real)  # 1 or -1: (N, D); real, as the checker's can be complex
+    """log p(x) and its gradient: x, logits (N, D), dvalue (N,) -> (N,) and dlogits (N, D).
+
+    Cases are told apart by signs, because np.where takes several times as long. The checker's
+    logits can be complex; their real part decides.
+    """
+    sign = np.copysign(1, logits.real)  # 1 where l >= 0, else -1: (N, D)
     size = sign * logits  # |l|: (N, D)
-    far = (sign > 0) - sign * x  # 1 - x where l >= 0, else x: (N, D)
+    far = (sign > 0) - sign * x  # 1 - x where l >= 0, else 0 + x: (N, D)
     e = np.exp(-size)  # (N, D)
     log_prob = -(size * far + np.log1p(e)).sum(axis=1)  # (N,)   (3)
     return log_prob, dvalue[:, None] * sign * (e / (1 + e) - far)  # (N,), (N, D)   (4)
+
+
+def value_and_gradient(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
+    """x, logits (N, ...), dvalue (N,) -> log p(x) (N,), dlogits (N, ...); all of one dtype."""
+    log_prob, dlogits = log_prob_bernoulli(in_rows(x), in_rows(logits), dvalue)
+    return log_prob, dlogits.reshape(logits.shape)
 
 
 def log_prob(x: Array, logits: Array) -> Array:
@@ -57,12 +66,6 @@ def log_prob(x: Array, logits: Array) -> Array:
 def log_prob_gradients(x: Array, logits: Array, dvalue: Array) -> SimpleNamespace:
     """`.logits` (N, ...), for dvalue (N,)."""
     return SimpleNamespace(logits=value_and_gradient(*alike(x, logits, dvalue))[1])
-
-
-def value_and_gradient(x: Array, logits: Array, dvalue: Array) -> tuple[Array, Array]:
-    """x, logits (N, ...), dvalue (N,) -> log p(x) (N,), dlogits (N, ...); all of one dtype."""
-    log_prob, dlogits = log_prob_bernoulli(in_rows(x), in_rows(logits), dvalue)
-    return log_prob, dlogits.reshape(logits.shape)
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:

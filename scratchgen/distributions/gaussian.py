@@ -101,8 +101,8 @@ def value_and_gradient(
 ) -> tuple[Array, Array, Array]:
     """x, mu (N, D), log_var, dvalue (N,) -> log N(x) (N,), dmu (N, D) and dlog_var.
 
-    log_var and dlog_var are (N, D). If the numbers of an example share one log_var, it is (N, 1) or
-    (1, 1), and dlog_var (N, 1) is the sum of (6) over the numbers.
+    log_var and dlog_var are (N, D). If the D numbers of an example share one log_var, it is (N, 1)
+    or (1, 1): then (5) has D times log 2 pi + lv, and dlog_var (N, 1) is the sum of (6) over them.
     """
     count = x.shape[1] // log_var.shape[1]  # numbers that share a log_var
     d = x - mu  # (N, D)

@@ -2,10 +2,10 @@
 
 The generator G turns noise z into a fake example. The discriminator D gives a score to each
 example, r = D(x) to a real one and f = D(G(z)) to a fake one. A game says what each player
-minimises. In the first two games a score is a logit: sigmoid(r) is the probability that an example
-is real. (Papers often write D for that probability.) With softplus(l) = log(1 + exp(l)),
--log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is softplus(l). [r < 1] is 1 where r < 1,
-otherwise 0.
+minimises. In the first two games, the logistic games, a score is a logit: sigmoid(r) is the
+probability that an example is real. (Papers often write D for that probability.) With softplus(l) =
+log(1 + exp(l)), -log sigmoid(l) is softplus(-l), and -log(1 - sigmoid(l)) is softplus(l). [r < 1]
+is 1 where r < 1, otherwise 0.
 
     game              the discriminator's value            d/dr                d/df
     minimax           softplus(-r) + softplus(f)           -sigmoid(-r)        sigmoid(f)      (1)

@@ -109,6 +109,48 @@ class Penalty(Part):
     combined: ClassVar = {"value_and_gradient": ("value", "slope_gradient")}  # see Part
 
 
+def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
+    """The penalty's `points`: (M, ...), with M = N for the penalties of this library.
+
+    Raises ShapeError or KindError if a user's own penalty returns anything but examples.
+    """
+    x = penalty.points(real, fake, rng)
+    count = len(x) if np.iterable(x) else len(real)
+    return accept(penalty, "points", "x", x, (count, *real.shape[1:]), real.dtype)
+
+
+def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
+    """The penalty of a discriminator d at each of the points x (M, ...): (M,).
+
+    d gives a score (M, 1), or the score first and then C other numbers, (M, 1 + C). If d has
+    gradients, the gradient of weight sum_n penalty_n is added to them. The tape of d must have
+    begun. Raises ShapeError or KindError if a user's own penalty returns arrays that do not fit.
+    """
+    y = d.forward(x)  # (M, 1 + C)   (5)
+    dscore = of_score(y)  # (M, 1 + C)
+    slope = d.backward(dscore, learn=False)  # (M, ...)   (5)
+    dvalue = kernels.full((len(x),), weight, y.dtype)  # (M,)
+    value, u = penalty.value_and_gradient(slope, dvalue)
+    value = accept(penalty, "value_and_gradient", "value", value, dvalue.shape, slope.dtype)  # (M,)
+    u = accept(penalty, "value_and_gradient", "gradient", u, slope.shape, slope.dtype)  # (M, ...)
+    if d.g is not None:
+        d.tangent(u)  # (M, 1 + C)   (5)
+        zero = kernels.full(y.shape, 0, y.dtype)  # (M, 1 + C)
+        d.tangent_backward(zero, dscore, need_dx=False)  # (5)
+    return value
+
+
+def mean_penalty(
+    penalty: Penalty, d: Bound, real: Array, fake: Array, rng: np.random.Generator
+) -> Array:
+    """The mean penalty (1,) of a discriminator d, at the penalty's points between real and fake.
+
+    If d has gradients, the gradient of the mean is added to them; see `points` and `penalise`.
+    """
+    x = points(penalty, real, fake, rng)  # (M, ...)
+    return kernels.mean(penalise(penalty, d, x, 1 / len(x)))  # (1,)
+
+
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
     """(1): the slope should have the length `target` everywhere between fake and real examples."""
@@ -172,50 +214,8 @@ class R1(Penalty):
 PENALTIES = Registry("penalty", "scratchgen.losses.PENALTIES")  # see __init__.py
 
 
-def points(penalty: Penalty, real: Array, fake: Array, rng: np.random.Generator) -> Array:
-    """The penalty's `points`: (M, ...), with M = N for the penalties of this library.
-
-    Raises ShapeError or KindError if a user's own penalty returns anything but examples.
-    """
-    x = penalty.points(real, fake, rng)
-    count = len(x) if np.iterable(x) else len(real)
-    return accept(penalty, "points", "x", x, (count, *real.shape[1:]), real.dtype)
-
-
-def penalise(penalty: Penalty, d: Bound, x: Array, weight: float) -> Array:
-    """The penalty of a discriminator d at each of the points x (M, ...): (M,).
-
-    d gives a score (M, 1), or the score first and then K other numbers, (M, 1 + K). If d has
-    gradients, the gradient of weight sum_n penalty_n is added to them. The tape of d must have
-    begun. Raises ShapeError or KindError if a user's own penalty returns arrays that do not fit.
-    """
-    y = d.forward(x)  # (M, 1 + K)   (5)
-    dscore = of_score(y)  # (M, 1 + K)
-    slope = d.backward(dscore, learn=False)  # (M, ...)   (5)
-    dvalue = kernels.full((len(x),), weight, y.dtype)  # (M,)
-    value, u = penalty.value_and_gradient(slope, dvalue)
-    value = accept(penalty, "value_and_gradient", "value", value, dvalue.shape, slope.dtype)  # (M,)
-    u = accept(penalty, "value_and_gradient", "gradient", u, slope.shape, slope.dtype)  # (M, ...)
-    if d.g is not None:
-        d.tangent(u)  # (M, 1 + K)   (5)
-        zero = kernels.full(y.shape, 0, y.dtype)  # (M, 1 + K)
-        d.tangent_backward(zero, dscore, need_dx=False)  # (5)
-    return value
-
-
-def mean_penalty(
-    penalty: Penalty, d: Bound, real: Array, fake: Array, rng: np.random.Generator
-) -> Array:
-    """The mean penalty (1,) of a discriminator d, at the penalty's points between real and fake.
-
-    If d has gradients, the gradient of the mean is added to them; see `points` and `penalise`.
-    """
-    x = points(penalty, real, fake, rng)  # (M, ...)
-    return kernels.mean(penalise(penalty, d, x, 1 / len(x)))  # (1,)
-
-
 def of_score(y: Array) -> Array:
-    """The gradient of the score by y (M, 1 + K): 1 for the score, 0 for the other numbers."""
+    """The gradient of the score by y (M, 1 + C): 1 for the score, 0 for the other numbers."""
     return kernels.full(y.shape, 1, y.dtype) if y.shape[1] == 1 else first_of(y)
 
 

@@ -30,10 +30,10 @@ a batch norm, is updated once, from the autoencoder's pass: the other two see th
 discriminator's state is updated from both passes of (5), of draws and of codes, because it judges
 the mixture of both.
 
-With labels y, the likelihood is p(x|z, y): the decoder is given the label, and the code has only
-to say the rest, such as the style of a digit (figure 6 of the paper). Sampling a class y from
-z ~ p(z) then needs q(z|y) = p(z) for each y, and not just on average. Therefore `aae` gives the
-label to the discriminator too.
+With a label m for each example, the likelihood is p(x|z, m): the decoder is given the label, and
+the code has only to say the rest, such as the style of a digit (figure 6 of the paper). Sampling a
+class m from z ~ p(z) then needs q(z|m) = p(z) for each m, and not just on average. Therefore `aae`
+gives the label to the discriminator too.
 """
 
 from collections.abc import Mapping
@@ -93,9 +93,9 @@ class AAE(Autoencoder):
         """(4), (5) with its penalty, or (6)."""
         if turn.player == "autoencoder":
             return self._autoencoder(turn)
-        return (
-            self._discriminator(turn) if turn.player == "discriminator" else self._generator(turn)
-        )
+        if turn.player == "discriminator":
+            return self._discriminator(turn)
+        return self._generator(turn)
 
     def _autoencoder(self, turn: Turn) -> dict[str, Array]:
         z = turn.forward("encoder", turn.batch, settle=True)  # (N, Z)   (1)

@@ -164,11 +164,12 @@ class ACGAN(GAN):
         weight = "" if self.class_weight == 1 else f"{self.class_weight:g} "
         draws = f"{with_values(self.prior)}, c one of {self.n_labels} classes, each as likely"
         if player == "generator":
-            classes = "m = -log p(c|G(z, c)): the cross-entropy of the class that it was given"
-            return [f"{game} + {weight}m", f"f = D(G(z, c)), {draws}", classes, *rest]
-        parts = "k + m" if self.class_weight == 1 else f"{weight}(k + m)"
+            classes = "fake_class = -log p(c|G(z, c)): the cross-entropy of the class it was given"
+            return [f"{game} + {weight}fake_class", f"f = D(G(z, c)), {draws}", classes, *rest]
+        both = "real_class + fake_class"
+        parts = both if self.class_weight == 1 else f"{weight}({both})"
         scores = f"r = D(x), f = D(G(z, c)): the discriminator's scores; {draws}"
-        classes = "k = -log p(label|x), m = -log p(c|G(z, c)): the cross-entropies of its classes"
+        classes = "real_class = -log p(label|x), fake_class = -log p(c|G(z, c)): cross-entropies"
         return [f"{game} + {parts}", scores, classes, *rest]
 
     def value_of_game(self, parts: Mapping[str, float]) -> float:

@@ -1,4 +1,4 @@
-"""BatchNorm gives each feature mean 0 and spread 1 over the batch (Ioffe and Szegedy 2015).
+"""BatchNorm gives each feature mean 0 and variance 1 over the batch (Ioffe and Szegedy 2015).
 
     r = 1 / sqrt(mean(c^2) + eps),   c = x - mean(x),   means over the examples       (1)
     h = r c,   y = gamma h + beta                                                     (2)
@@ -60,7 +60,7 @@ class BatchNorm(Normalisation):
     state: each step that trains the layer keeps the fraction `keep` of them, and takes the rest
     from its batch (keep=0.9 is PyTorch's momentum=0.1 and Keras' momentum=0.9). The running
     variance is that of (1), without a correction for the size of the batch. A batch with one number
-    per feature has no spread: y is beta, and the state does not change.
+    per feature has no variance: y is beta, and the state does not change.
 
     >>> BatchNorm(128).out_shape((128,))
     (128,)
@@ -116,7 +116,7 @@ class BatchNorm(Normalisation):
     def settle(self, p: Views, tape: Tape) -> None:
         if tape.of_batch and len(tape.h) > 1:  # more than one number per feature
             rest = kernels.full((1,), 1 - self.keep, np.float64)
-            kernels.approach(p.mean, tape.mean, rest)
+            kernels.approach(p.mean, tape.mean, rest)  # p.mean += rest (tape.mean - p.mean)
             kernels.approach(p.var, tape.var, rest)
 
     @classmethod

@@ -20,7 +20,7 @@ from ..ground.errors import OptionError
 from ..ground.rng import Rng, generator
 from .layout import Entry, Layout
 
-MOST_PARAMETERS = 2**32
+MOST_PARAMETERS = 2**32  # more are taken for a mistake in the size of a layer
 VIEWS = ("views", "_thetas", "_thetas_of")  # attributes that a copy makes anew
 # As `rng` it leaves every number at 0: the caller will write them all, from a file.
 BLANK: Any = object()

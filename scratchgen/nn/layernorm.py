@@ -1,4 +1,4 @@
-"""LayerNorm gives the features of each example mean 0 and spread 1 (Ba et al. 2016).
+"""LayerNorm gives the features of each example mean 0 and variance 1 (Ba et al. 2016).
 
     r = 1 / sqrt(mean(c^2) + eps),   c = x - mean(x),   means over the features       (1)
     h = r c,   y = gamma h + beta                                                     (2)
@@ -68,7 +68,7 @@ def times_gamma(k: Array, gamma: Array) -> Array:
 def layer_norm_curvature(
     a: Array, u: Array, dk: Array, r: Array, h: Array, k: Array, du: Array
 ) -> Array:
-    """a = J (gamma dy), u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
+    """a = J (gamma dy), the first term of (7); u, dk, h, k, du (N, F), r (N,) -> dx (N, F)."""
     uh, dkh, dkk = (
         (first * second).mean(axis=1, keepdims=True) for first, second in ((u, h), (dk, h), (dk, k))
     )  # (N, 1) each
@@ -89,7 +89,7 @@ class LayerNorm(Normalisation):
     example_wise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        self._check(least=2)  # one number by itself has no spread
+        self._check(least=2)  # one number by itself has no variance
 
     def forward(self, p: Views, x: Array, tape: Tape) -> Array:
         expect_floats(x, self)

@@ -5,7 +5,8 @@
 Each network has a slice of the vector, in the order of the networks. The zeros between two networks
 are not parameters, and stay 0: with them each slice begins at a cache line, which is faster. What a
 player moves is one slice too, because its networks lie side by side (`side_by_side`). A view of the
-vector is an array that shares its memory.
+vector is an array that shares its memory. A layer may borrow the weights of another, transposed, as
+nn/tied.py does: it has a view of them, and no place of its own.
 """
 
 import itertools
@@ -61,7 +62,7 @@ class Layout:
         seen: dict[Layer, None] = {}
         for name, network in networks.items():
             end, state_start = self.length, self.state_size
-            self.length = start = -(-end // LINE) * LINE
+            self.length = start = -(-end // LINE) * LINE  # rounded up to whole lines
             self._visit(name, network, seen)
             self.slices[name] = slice(start, self.length)
             if self.length == start:  # a network without parameters needs no zeros before it

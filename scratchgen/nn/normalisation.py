@@ -1,4 +1,4 @@
-"""A normalisation turns x into h, of mean 0 and spread 1, and learns another spread and mean.
+"""A normalisation turns x into h, of mean 0 and variance 1, and learns another variance and mean.
 
     y = gamma h + beta,   dgamma = sum_n dy h,   dbeta = sum_n dy                     (1)
 
@@ -14,8 +14,13 @@ from .layer import Layer
 
 # mypy: disable-error-code="no-untyped-def"
 
-TINY = 1e-5  # eps, as in PyTorch
-FLATTEN = "put Flatten() before it"
+TINY = 1e-5  # eps of a normalisation, as in PyTorch
+
+
+@formula("dy, h (N, F) -> dgamma, dbeta (F,)")
+def norm_sums(dy: Array, h: Array) -> tuple[Array, Array]:
+    """dy, h (N, F) -> dgamma and dbeta (F,)."""
+    return (dy * h).sum(axis=0), dy.sum(axis=0)  # (1)
 
 
 class Normalisation(Layer):
@@ -33,7 +38,11 @@ class Normalisation(Layer):
     def out_shape(self, shape: Shape) -> Shape:
         if shape[-1:] != (self.features,):
             fits = shape and shape[-1] > 1
-            advice = f"{type(self).__name__}({shape[-1]}) would take it" if fits else FLATTEN
+            advice = (
+                f"{type(self).__name__}({shape[-1]}) would take it"
+                if fits
+                else "put Flatten() before it"
+            )
             raise ShapeError(
                 f"{self} got examples of shape {shape}, wants {self.features} features on the last "
                 f"axis: {advice}."
@@ -51,10 +60,7 @@ class Normalisation(Layer):
         return f"{type(self).__name__}({self.features})"
 
 
-@formula("dy, h (N, F) -> dgamma, dbeta (F,)")
-def norm_sums(dy: Array, h: Array) -> tuple[Array, Array]:
-    """dy, h (N, F) -> dgamma and dbeta (F,)."""
-    return (dy * h).sum(axis=0), dy.sum(axis=0)  # (1)
+# The same formula number by number, for speed: a first reader may skip the rest of this file.
 
 
 @loop_of(norm_sums)

@@ -7,8 +7,9 @@
     tape.scheduled(f)                     f(step), for a number that depends on the step of training
 
 Layers need the first four only: a layer writes `tape.x = x` in forward and reads `tape.x` in
-backward. A note is not a copy: x must not change in between. A tape serves one pass at a time, so
-two threads need two tapes.
+backward. The rest of this file makes notes fast, which a first reader need not know. A note is not
+a copy: x must not change in between. A tape serves one pass at a time, so two threads need two
+tapes.
 """
 
 from collections import ChainMap

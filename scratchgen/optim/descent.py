@@ -33,7 +33,7 @@ from .schedules import Schedule, is_schedule, rate_at
 
 # mypy: disable-error-code="no-untyped-def"
 
-# the smallest normal numbers of float32 and float64
+# `least` of (2): the smallest normal numbers of float32 and float64
 LEAST = {np.dtype(kind).char: float(np.finfo(kind).tiny) for kind in (np.float32, np.float64)}
 
 
@@ -104,6 +104,7 @@ class Descent(Part):
         """
         check_update(self.owner(), theta, memory)
         check_gradient(self.owner(), theta, gradient)
+        # an array of the numbers that the function returns, which is called anew in every step
         coefficients = kernels.scheduled(
             lambda: self._next_coefficients(memory), self.n_coefficients, theta.dtype
         )

@@ -74,6 +74,48 @@ class Run(ExplainsKeywords):
         entry: the record of this run in model.training_log.
     """
 
+    engine: StepEngine  # takes steps as the trainer does, but faster
+    losses: dict[str, float]
+
+    def step(self) -> dict[str, float]:
+        """One step: what each player that moves minimises, before it moves, and its parts.
+
+        It first calls `end_epoch`, if that is due. Raises DivergedError where a loss, or a weight
+        at the end of an epoch, is not finite: the model then has the weights of the last epoch that
+        ended well. Raises OptionError where no step can follow: all are done, the run was finished,
+        or a step was broken off.
+        """
+        self._expect_another_step()
+        if self.is_at_end_of_epoch():
+            self.end_epoch()
+        if not self.position:
+            self._begin_epoch()
+        rows = self.order[self._slices[self.position]]
+        self._is_in_step = True
+        # overflow shows in the loss, which is checked, and an underflow to 0 is right
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            try:
+                parts = self.engine.step(rows)  # Trainer.step on these examples, made faster
+            except DivergedError as problem:
+                raise self._diverged(str(problem), self.position + 1) from None
+        self.means.add(parts, len(rows))
+        self.position += 1
+        self.losses = self.means.values()
+        self._log_step(parts)
+        self._is_in_step = False
+        return parts
+
+    def _begin_epoch(self) -> None:
+        self.epoch += 1
+        self.means = Means()
+        self.order = self.order_of(self.epoch)
+        self.engine.before_epoch()
+
+    def order_of(self, epoch: int) -> Array:
+        """The order (N,) in which that epoch sees the examples."""
+        random = stream(self.seed, "batches", self.steps_before, epoch)
+        return random.permutation(len(self.data.x))  # (1)
+
     def __init__(
         self,
         model: Model,
@@ -108,14 +150,14 @@ class Run(ExplainsKeywords):
         self.history = History((*model.reported, *evaluated), self.seed)
         self.epoch = self.position = 0
         self.is_finished = self._is_in_step = False
-        self.losses: dict[str, float] = {}
+        self.losses = {}
         self.means, self.order = Means(), np.arange(0)
         self.trainer = Trainer(model, optimizers, rule)
         self.outcome = Outcome(self.trainer)
         before = [self.steps_before] if self.steps_before else []
         self.noise = stream(self.seed, "noise", *before)
         self.engine = StepEngine(self.trainer, self.data.x, self.data.labels, self.noise, replay)
-        self.entry = new_entry(self)  # which is in the log from the first step on
+        self.entry = new_entry(self)
         model.history = self.history
 
     @property
@@ -136,14 +178,8 @@ class Run(ExplainsKeywords):
         """Whether the last step of an epoch is done, so that `end_epoch` is to follow."""
         return self.position == self.steps_per_epoch
 
-    def step(self) -> dict[str, float]:
-        """One step: what each player that moves minimises, before it moves, and its parts.
-
-        It first calls `end_epoch`, if that is due. Raises DivergedError where a loss, or a weight
-        at the end of an epoch, is not finite: the model then has the weights of the last epoch that
-        ended well. Raises OptionError where no step can follow: all are done, the run was finished,
-        or a step was broken off.
-        """
+    def _expect_another_step(self) -> None:
+        """OptionError where no step can follow."""
         self._expect_unbroken()
         if self.is_finished:
             raise OptionError("this run was finished: begin another, whose weights go on from here")
@@ -152,27 +188,13 @@ class Run(ExplainsKeywords):
                 f"all {self.steps:,} steps of this run are done: call finish(), and begin another "
                 f"run for more"
             )
-        if self.is_at_end_of_epoch():
-            self.end_epoch()
-        if not self.position:
-            self._begin_epoch()
-        rows = self.order[self._slices[self.position]]
-        self._is_in_step = True
-        # overflow shows in the loss, which is checked, and an underflow to 0 is right
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            try:
-                parts = self.engine.step(rows)  # Trainer.step on these examples, made faster
-            except DivergedError as problem:
-                raise self._diverged(str(problem), self.position + 1) from None
-        self.means.add(parts, len(rows))
-        self.position += 1
-        self.losses = self.means.values()
+
+    def _log_step(self, parts: Mapping[str, float]) -> None:
+        """Count the step in the record of this run, which is in the log from the first step on."""
         if not self.entry["steps"]:
             self._expect_names(parts)
             self.model.training_log.append(self.entry)
         self.entry["steps"] = self.steps
-        self._is_in_step = False
-        return parts
 
     def _expect_names(self, parts: Mapping[str, float]) -> None:
         """OptionError for a number whose name is not in the history."""
@@ -190,17 +212,6 @@ class Run(ExplainsKeywords):
         if self._is_in_step:
             raise broken_off()
         self.outcome.expect_unbroken()
-
-    def _begin_epoch(self) -> None:
-        self.epoch += 1
-        self.means = Means()
-        self.order = self.order_of(self.epoch)
-        self.engine.before_epoch()
-
-    def order_of(self, epoch: int) -> Array:
-        """The order (N,) in which that epoch sees the examples."""
-        random = stream(self.seed, "batches", self.steps_before, epoch)
-        return random.permutation(len(self.data.x))  # (1)
 
     def end_epoch(self) -> None:
         """End an epoch whose steps are done: evaluate the model, extend the history and the log.

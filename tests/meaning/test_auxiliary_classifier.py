@@ -307,8 +307,8 @@ def test_networks_that_do_not_fit_an_acgan_are_refused():
 
 def test_explain_says_what_each_player_minimises():
     game, *_ = acgan(penalty="r1", class_weight=0.5).objective_text("discriminator")
-    assert game == "-log sigmoid(r) - log(1 - sigmoid(f)) + penalty + 0.5 (k + m)"
-    assert acgan().objective_text("generator")[0] == "-log sigmoid(f) + m"
+    assert game == "-log sigmoid(r) - log(1 - sigmoid(f)) + penalty + 0.5 (real_class + fake_class)"
+    assert acgan().objective_text("generator")[0] == "-log sigmoid(f) + fake_class"
 
 
 def small_digits(n, seed):
