@@ -80,7 +80,7 @@ def docstrings(source: str) -> list[str]:
 
 
 def top_of(source: str) -> str:
-    return ast.get_docstring(ast.parse(source)) or ""
+    return ast.get_docstring(ast.parse(source), clean=False) or ""
 
 
 SOURCES = {

@@ -204,6 +204,22 @@ def test_a_layer_that_does_not_fit_its_input_names_one_that_would():
         JoinLabels(3, 2).out_shape((2, 2))
 
 
+@each_kind
+@given(st.data())
+@of_each_kind
+def test_examples_that_forward_would_refuse_are_refused_by_out_shape(kind, data):
+    """So that an error in the building of a network names the layer that does not fit."""
+    case = Case(data.draw(own_layers([kind])), n=2, seed=0)
+    _, *axes, last = case.x.shape
+    shape = (*axes, last + 1)
+    try:
+        case.layer.out_shape(shape)
+    except errors.ShapeError:
+        return
+    tape = Tape().begin(training=True, rng=np.random.default_rng(0), labels=case.labels)
+    case.layer.forward(case.p, np.ones((2, *shape)), tape)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float16"])
 @each_kind
 @given(st.data())
