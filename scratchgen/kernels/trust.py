@@ -42,9 +42,9 @@ def asked(replay: bool | None) -> bool | None:
 def why_not() -> str:
     """Why the textbook is not as it was published; "" if it is."""
     if files := fingerprints.edited():
-        return f"{_listed([f'scratchgen/{file}' for file in files])} was edited"
+        return f"{_were([f'scratchgen/{file}' for file in files])} edited"
     if functions := replaced.replaced():
-        return f"{_listed(functions)} was replaced"
+        return f"{_were(functions)} replaced"
     return ""
 
 
@@ -54,7 +54,7 @@ def is_followed() -> bool:
     return sys.gettrace() is not None or bool(monitoring and monitoring.get_tool(0))
 
 
-def _listed(names: list[str]) -> str:
-    """Up to three names."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def _were(names: list[str]) -> str:
+    """`a was`, `a and b were`, `a, b, c and 69 more were`: up to three names."""
+    *others, last = [*names[:3], *([f"{len(names) - 3} more"] if len(names) > 3 else [])]
+    return f"{', '.join(others)} and {last} were" if others else f"{last} was"

@@ -8,6 +8,7 @@ import scratchgen as sg
 from scratchgen import nn
 from scratchgen.kernels import fingerprints as sources
 from scratchgen.kernels import replaced as published
+from scratchgen.kernels import trust
 from scratchgen.kernels.trust import why_not
 
 MODULE = "scratchgen.models.autoencoder"
@@ -41,7 +42,7 @@ def test_a_replaced_function_is_named_until_it_is_put_back(
             context.setattr(where, name, function, raising=False)
             for _ in range(2):
                 assert full_name in published.replaced()
-                assert why_not().endswith(" was replaced")
+                assert why_not().endswith((" was replaced", " were replaced"))
     assert why_not() == ""
 
 
@@ -54,3 +55,21 @@ def test_a_wrapper_made_with_functools_wraps_counts_as_a_replacement(monkeypatch
 
     monkeypatch.setattr(nn.Dense, "forward", wrapper)
     assert "Dense.forward" in published.replaced()
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ("a", "a was replaced"),
+        ("ab", "a and b were replaced"),
+        ("abc", "a, b and c were replaced"),
+        ("abcdefgh", "a, b, c and 5 more were replaced"),
+    ],
+)
+def test_the_verb_agrees_with_the_number_of_names(names, text, monkeypatch):
+    monkeypatch.setattr(sources, "edited", list)
+    monkeypatch.setattr(trust.replaced, "replaced", lambda: list(names))
+    assert why_not() == text
+    files = [f"{name}.py" for name in names]
+    monkeypatch.setattr(sources, "edited", lambda: files)
+    assert why_not().endswith(" was edited" if len(files) == 1 else " were edited")
