@@ -75,9 +75,30 @@ class Alone(Scale):
         return cls()
 
 
+class Failing(Scale):
+    @classmethod
+    def example(cls, draw):
+        raise ZeroDivisionError
+
+
+class Flat(Scale):
+    @classmethod
+    def example(cls, draw):
+        return cls(), (2.5,)
+
+
+class Posing(Scale):
+    @classmethod
+    def example(cls, draw):
+        return sg.nn.ReLU(), (3,)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
+        (Failing, {}, r"Failing\.example\(draw\) raised ZeroDivisionError: write a class method"),
+        (Flat, {}, r"Flat\.example\(draw\) returned a shape that no example has, shape=\(2.5,\)"),
+        (Posing, {}, r"returned ReLU\(\), in which there is no Posing: write a class method"),
         (Needing, {}, r"Needing\.example\(draw\) raised TypeError.*write a class method"),
         (Column, {}, r"does not take its shape.*write a class method"),
         (Alone, {}, r"wants \(layer, shape\).*draw\.shape\(\)"),

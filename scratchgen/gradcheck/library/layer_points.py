@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from ...ground.arguments import Shape, example_shape
-from ...ground.errors import OptionError, ShapeError
-from ...nn import Layer
+from ...ground.errors import OptionError, ShapeError, cut
+from ...nn import Layer, distinct_layers
 
 BATCHES = (4, 1, 7, 3, 2)
 SHAPES: tuple[Shape, ...] = ((5,), (3,), (1,), (2, 4), (3, 4, 2))
@@ -71,11 +71,20 @@ def _example(kind: type[Layer], k: int) -> tuple[Layer, Shape]:
     )
     try:
         drawn = kind.example(PointDraw(k))
-    except TypeError as problem:
-        raise OptionError(f"{call} raised TypeError: {problem}: {advice}") from problem
+    except Exception as problem:
+        shown = f"{type(problem).__name__}: {problem}".removesuffix(": ")
+        raise OptionError(f"{call} raised {shown}: {advice}") from problem
     if not (isinstance(drawn, tuple) and len(drawn) == 2 and isinstance(drawn[0], Layer)):
-        raise OptionError(f"{call} returned {drawn!r}, wants (layer, shape): {advice}")
-    layer, shape = drawn[0], example_shape(drawn[1])
+        raise OptionError(f"{call} returned {cut(repr(drawn))}, wants (layer, shape): {advice}")
+    if not any(isinstance(layer, kind) for layer in distinct_layers(drawn[0])):
+        raise OptionError(
+            f"{call} returned {cut(repr(drawn[0]))}, in which there is no {name}: {advice}"
+        )
+    layer = drawn[0]
+    try:
+        shape = example_shape(drawn[1])
+    except OptionError as problem:
+        raise OptionError(f"{call} returned a shape that no example has, {problem}") from problem
     try:
         layer.out_shape(shape)
     except ShapeError as problem:
