@@ -9,7 +9,7 @@ from typing import Any
 from ..distributions import LIKELIHOODS
 from ..ground.arguments import nearest
 from ..ground.errors import OptionError, cut
-from ..ground.parts import Registry
+from ..ground.parts import Registry, letters
 from ..losses import LOSSES, PENALTIES
 from ..nn import LAYERS
 from ..optim import OPTIMIZERS
@@ -28,7 +28,8 @@ def find_part(word: str) -> Any:
     Raises OptionError if no registry has the name, or several do.
     """
     known = [(name, registry) for registry in registries() for name in registry]
-    matches = [(name, registry) for name, registry in known if _plain(name) == _plain(word)]
+    matches = [(name, registry) for name, registry in known if letters(name) == letters(word)]
+    matches = [match for match in matches if match[0] == word] or matches
     if not matches:
         kinds = ", ".join(registry.what for registry in registries())
         raise OptionError(
@@ -40,8 +41,3 @@ def find_part(word: str) -> Any:
         raise OptionError(f"{word!r} is ambiguous, {kinds}: wants MODULE:NAME")
     name, registry = matches[0]
     return registry.examples()[name] if registry in PARTS else registry[name]
-
-
-def _plain(name: str) -> str:
-    """`hardtanh`, for `HardTanh` and for `hard_tanh`."""
-    return name.replace("_", "").lower()

@@ -171,16 +171,27 @@ def _with_notes(field: dataclasses.Field[Any], kind: type) -> dataclasses.Field[
 def choose(choice: Any, registry: Registry, kind: type, what: str = "") -> Any:
     """The part that `choice` means: a part itself, or a class or a name with default settings.
 
-    None stays None. Raises OptionError for an unknown name, KindError for an object of another kind
-    and for a class that needs settings.
+    None stays None. Raises OptionError for an unknown name, KindError for an object of another
+    kind, under its name too, and for a class that needs settings.
     """
     what = what or registry.what
+    if choice is None:
+        return None
+    entry = registry[one_of(choice, registry, what)] if isinstance(choice, str) else choice
+    part = as_object(entry, kind, what)
+    if isinstance(part, kind):
+        return part
     if isinstance(choice, str):
-        choice = registry[one_of(choice, registry, what)]
-    choice = as_object(choice, kind, what)
-    if choice is None or isinstance(choice, kind):
-        return choice
+        raise KindError(
+            f"{registry.place}[{choice!r}] is {cut(repr(entry))}: wants a {registry.what}, "
+            f"{kind.__name__} or a class of it"
+        )
     raise KindError(f"{what}={choice!r}: wants a name, {' or '.join(registry)}, or an object")
+
+
+def letters(name: str) -> str:
+    """`leakyrelu`, for `LeakyReLU` and for `leaky_relu`."""
+    return re.sub("[-_ ]", "", name).lower()
 
 
 def matching_name(word: str, names: Iterable[str]) -> str:
@@ -189,10 +200,6 @@ def matching_name(word: str, names: Iterable[str]) -> str:
     >>> matching_name("LeakyReLU", ["relu", "leaky_relu"])
     'leaky_relu'
     """
-
-    def letters(name: str) -> str:
-        return re.sub("[-_ ]", "", name).lower()
-
     return next((name for name in names if letters(name) == letters(word)), word)
 
 

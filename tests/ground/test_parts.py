@@ -256,6 +256,13 @@ def test_a_part_is_chosen_by_name_class_or_object():
         choose("hing", LOSSES, AdversarialLoss, "loss")
 
 
+@pytest.mark.parametrize("entry", [3, None, "r1", int, object()])
+def test_what_is_of_another_kind_in_a_registry_is_named_with_its_place(entry, monkeypatch):
+    monkeypatch.setitem(PENALTIES, "mine", entry)
+    with pytest.raises(KindError, match=r"PENALTIES\['mine'\] is .*: wants a penalty, Penalty or"):
+        choose("mine", PENALTIES, losses.Penalty)
+
+
 def test_a_part_is_shown_by_its_formula_and_the_values_in_it():
     assert with_values(Pull(2.5)) == "weight |x|^2, weight = 2.5, count = 3"
     assert with_values(Pull(most=1)) == "weight |x|^2, weight = 1, count = 3, most = 1"
