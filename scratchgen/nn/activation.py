@@ -12,6 +12,8 @@ The files of the activations give each function twice: in NumPy for arrays, and 
 without `self`, for one number x, where loops call it (kernels/activation_loops.py).
 """
 
+import dataclasses
+import functools
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -105,7 +107,15 @@ class Activation(Layer):
 
     def settings(self) -> tuple[float, ...]:
         """The numbers in its formulas, such as alpha: its fields, which its loops take in order."""
-        return tuple(vars(self).values())
+        kind: Any = type(self)
+        return tuple(getattr(self, name) for name in _names_of_fields(kind))
 
     def _missing(self, function: str) -> str:
         return f"{type(self).__name__} has no {function}: write it"
+
+
+@functools.cache
+def _names_of_fields(kind: type) -> tuple[str, ...]:
+    """The names of a class's fields. (An object may have other attributes, too.)"""
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    return tuple(field.name for field in fields)
