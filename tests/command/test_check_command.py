@@ -9,6 +9,7 @@ import sys
 import pytest
 from own_modules import importable
 
+from scratchgen import nn
 from scratchgen.command import check as checking
 from scratchgen.command import entry as cli
 from scratchgen.command import library_names, user_functions
@@ -17,7 +18,6 @@ from scratchgen.gradcheck.results import CaseResult, Finding
 from scratchgen.ground.errors import FileError
 from scratchgen.ground.versions import is_installed
 from scratchgen.ground.writing import expect_writable
-from scratchgen.nn import LAYERS
 
 needs_plots = pytest.mark.skipif(
     not is_installed("matplotlib"), reason="matplotlib is not installed: no pictures are made"
@@ -255,9 +255,9 @@ def test_a_name_that_two_registries_have_is_refused_with_both(monkeypatch, capsy
 
 
 def test_a_name_as_it_is_written_comes_before_names_of_the_same_letters(monkeypatch):
-    monkeypatch.setitem(LAYERS, "soft_sign", LAYERS["ReLU"])
-    assert library_names.find_part("Softsign") is LAYERS["Softsign"]
-    assert library_names.find_part("soft_sign") is LAYERS["ReLU"]
+    monkeypatch.setitem(nn.LAYERS, "soft_sign", nn.ReLU)
+    assert library_names.find_part("Softsign") is nn.Softsign
+    assert library_names.find_part("soft_sign") is nn.ReLU
 
 
 def test_a_layer_of_the_library_takes_the_options_of_a_layer(capsys):
