@@ -19,8 +19,10 @@ with the settings,
 They belong to that class alone: a subclass may have other formulas.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,11 +79,19 @@ def loops_of(kind: type) -> Callable[[Some], Some]:
 
     These are value(x), slope(x, y) and curvature(x, y), for y = value(x), each with the numbers of
     `settings()` as further arguments. They follow the rules of functions.py, because loops call
-    them.
+    them. Raises TypeError for another number of arguments.
     """
 
     def pair(functions: Some) -> Some:
         written = {name: vars(functions)[name] for name in ("value", "slope", "curvature")}
+        fields = [field.name for field in dataclasses.fields(kind)]
+        for name, function in written.items():
+            wanted = ("x", *fields) if name == "value" else ("x", "y", *fields)
+            if isinstance(function, FunctionType) and function.__code__.co_argcount != len(wanted):
+                raise TypeError(
+                    f"{functions.__name__}.{name} takes {function.__code__.co_argcount} arguments, "
+                    f"wants ({', '.join(wanted)})"
+                )
         names = {
             name: function if isinstance(function, ByDtype) else by_dtype(SINGLE)(function)
             for name, function in written.items()

@@ -59,9 +59,8 @@ def formula(takes: str, row_by_row: bool = False) -> Callable[[Formula], Formula
     """
 
     def pair(written: Formula) -> Formula:
-        code = written.__code__
-        names = code.co_varnames[: code.co_argcount]
-        definition = Definition(written, Operands(written.__name__, takes, names), row_by_row)
+        operands = Operands(written.__name__, takes, names_of_arguments(written))
+        definition = Definition(written, operands, row_by_row)
 
         @functools.wraps(written)
         def kernel(*args: Any) -> Any:
@@ -82,14 +81,27 @@ def loop_of(
     `arguments` are the formula's; `allocated` are the arrays that it returns, which the loop
     writes, and its scratch memory, if declared. An array of any shape, `(...)`, is passed as a
     vector. The work is estimated as `weight` additions for each number of argument `of`.
+
+    Raises TypeError for a loop with other arguments.
     """
 
     def pair(loop: Kernel) -> Kernel:
         definition: Definition = formula.definition  # type: ignore[attr-defined]
+        wanted = ("part", "parts", *names_of_arguments(definition.written))
+        if names_of_arguments(loop)[: len(wanted)] != wanted:
+            raise TypeError(
+                f"{loop.__name__} takes ({', '.join(names_of_arguments(loop))}), wants "
+                f"({', '.join(wanted)}), then what {definition.written.__name__} returns"
+            )
         definition.loop, definition.weight, definition.of = loop, weight, of
         return loop
 
     return pair
+
+
+def names_of_arguments(function: Kernel) -> tuple[str, ...]:
+    """The names of the positional arguments."""
+    return function.__code__.co_varnames[: function.__code__.co_argcount]
 
 
 class Definition:

@@ -18,7 +18,7 @@ import scratchgen as sg
 from scratchgen import kernels
 from scratchgen.ground.versions import is_installed
 from scratchgen.kernels import formulas as which
-from scratchgen.kernels import plans
+from scratchgen.kernels import loops_of, plans
 from scratchgen.kernels.cases import case, sizes_for, with_loops
 from scratchgen.kernels.cases import kernels as all_kernels
 from scratchgen.kernels.compiling import for_python
@@ -29,6 +29,7 @@ from scratchgen.kernels.formulas import (
     compiles,
     formula,
     loop_of,
+    names_of_arguments,
     numba_works,
 )
 from scratchgen.kernels.operands import Operands
@@ -214,6 +215,33 @@ def test_every_loop_computes_what_its_formula_computes_on_a_few_numbers(name):
                 expected = outcome(name, case(name, rows, columns, dtype, 1))
             for a, b in zip(ours, expected, strict=True):
                 np.testing.assert_allclose(a, b, **tolerance(name, dtype, rows, columns, seed=1))
+
+
+def test_every_loop_takes_part_and_parts_and_what_the_formula_takes_returns_and_works_in():
+    for name, kernel in FORMULAS.items():
+        if kernel.definition.loop is not None:
+            operands = kernel.definition.operands
+            ours = [operand.name for operand in (*operands.arguments, *operands.allocated)]
+            assert [*names_of_arguments(kernel.definition.loop)] == ["part", "parts", *ours], name
+
+
+def test_a_loop_with_other_arguments_than_its_formula_is_refused():
+    with pytest.raises(TypeError, match=r"takes \(.*, y, theta\), wants \(.*, x, theta, y\)"):
+
+        @loop_of(shift)
+        def shift_loop(part, parts, x, y, theta):
+            raise NotImplementedError
+
+
+def test_loops_of_an_activation_take_its_settings():
+    class WithoutAlpha:
+        def value(x):
+            raise NotImplementedError
+
+        slope = curvature = value
+
+    with pytest.raises(TypeError, match=r"value takes 1 arguments, wants \(x, alpha\)"):
+        loops_of(sg.nn.ELU)(WithoutAlpha)
 
 
 # Formulas that only these tests use.
