@@ -1,10 +1,9 @@
 """The result of a part of the bench: a table, a few lines, and the numbers."""
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..ground.printing import overwrite_line
+from ..ground.printing import overwrite_line, stderr_is_terminal
 from ..ground.tables import columns, paragraph
 
 Row = tuple[str, ...]
@@ -36,7 +35,7 @@ class Result:
 
 def progress(text: str) -> None:
     """Show what is being measured, on one line of the terminal that is overwritten each time."""
-    if sys.stderr is not None and sys.stderr.isatty():
+    if stderr_is_terminal():
         overwrite_line(text)
 
 

@@ -11,7 +11,6 @@ The last line counts verdicts. The exit code is 0 when none of them is FAIL, and
 import argparse
 import datetime
 import inspect
-import sys
 import time
 from typing import Any
 
@@ -31,7 +30,7 @@ from ..gradcheck.reports.wording import calls
 from ..gradcheck.results import FAIL
 from ..ground.arguments import user_path
 from ..ground.errors import FileError, OptionError
-from ..ground.printing import overwrite_line, to_stdout
+from ..ground.printing import overwrite_line, stderr_is_terminal, to_stdout
 from ..ground.rng import stream
 from ..ground.versions import require
 from ..ground.writing import expect_writable
@@ -81,7 +80,7 @@ def check_library(options: argparse.Namespace) -> list[Report]:
     if options.jit:
         require("numba", "--jit")
     began = time.perf_counter()
-    progress = _progress if sys.stderr is not None and sys.stderr.isatty() else None
+    progress = _progress if stderr_is_terminal() else None
     reports = certify(seed=options.seed, jit=bool(options.jit), progress=progress)
     facts = _facts(reports, options, time.perf_counter() - began)
     written(certificate_page(reports, TITLE, facts), page)

@@ -50,6 +50,14 @@ def to_stderr(*lines: object) -> None:
             print("\n".join(map(printable, lines)), file=sys.stderr, flush=True)
 
 
+def stderr_is_terminal() -> bool:
+    """Whether stderr is a terminal; it may be closed, missing, or any object that can write."""
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
 def overwrite_line(text: str) -> None:
     """Print a line on a terminal's stderr that the next line will overwrite."""
     if sys.stderr is not None:

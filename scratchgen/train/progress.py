@@ -5,7 +5,7 @@ import sys
 from shutil import get_terminal_size
 from typing import Any
 
-from ..ground.printing import to_stderr
+from ..ground.printing import stderr_is_terminal, to_stderr
 from ..ground.versions import is_installed
 from .callbacks import Callback, Run
 
@@ -21,8 +21,8 @@ def losses_text(losses: dict[str, float]) -> str:
 def is_notebook() -> bool:
     """Whether this is the kernel of a Jupyter notebook, found out without importing IPython."""
     ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and "IPKernelApp" in shell.config
+    shell = getattr(ipython, "get_ipython", lambda: None)()
+    return "IPKernelApp" in (getattr(shell, "config", None) or ())
 
 
 class Progress(Callback):
@@ -44,7 +44,7 @@ class Progress(Callback):
 
                 with contextlib.suppress(ImportError):  # of an ipywidgets that tqdm does not know
                     self.bar = notebook_bar(**done, mininterval=0.2)
-        elif sys.stderr is not None and sys.stderr.isatty():
+        elif stderr_is_terminal():
             from tqdm import tqdm
 
             width = get_terminal_size().columns - 1

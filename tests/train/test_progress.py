@@ -116,3 +116,27 @@ def test_a_module_called_ipython_without_a_shell_is_no_notebook(monkeypatch):
     ipython.get_ipython = lambda: None
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     assert not progress.is_notebook()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(get_ipython=object),
+        SimpleNamespace(get_ipython=lambda: SimpleNamespace(config=None)),
+    ],
+)
+def test_another_module_called_ipython_is_no_notebook(module, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    assert not progress.is_notebook()
+
+
+def test_a_stderr_that_is_closed_or_only_writes_is_no_terminal(points, monkeypatch):
+    closed, written = io.StringIO(), []
+    closed.close()
+    writer = SimpleNamespace(write=written.append, flush=lambda: None)
+    for stderr in (None, closed, writer):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        sg.fit(sg.models.vae((2,), latent=2, hidden=(4,), rng=0), points, epochs=1, progress=True)
+    assert BARS == []
+    assert "".join(written).startswith("epoch 1/1: loss ")
