@@ -81,10 +81,9 @@ class Trainer:
             )
             self.reports[player] = report = _report(tape)
             self._begin_to_move(player, report)
-            theta, optimizer = self.model.theta(player), self.optimizers[player]
-            returned: Any = optimizer.update(  # type: ignore[func-returns-value] # (2)
-                theta, gradient.vector, self.memories[player]
-            )
+            optimizer: Any = self.optimizers[player]
+            theta, memory = self.model.theta(player), self.memories[player]
+            returned = optimizer.update(theta, gradient.vector, memory)  # (2)
             expect_written(optimizer, theta, returned)
             self.model.settle(player, tape)  # (3)
         if self.average:
