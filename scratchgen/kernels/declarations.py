@@ -10,7 +10,7 @@ it is an argument, as what is read. The other forms are
     (N by 64,)                          the number of blocks of 64 that hold N
     (1+, D)                             at least one row
     (...)                               any shape, the same for all
-    ()                                  a number
+    ()                                  a number, such as rate (): a float for the formula
     float64, int64, bool, int           a fixed dtype; all other operands share the kernel's float
     below M                             whole numbers from 0 to M - 1
     dividing D                          a whole number that divides D
