@@ -143,13 +143,16 @@ def set_aspect(axes: Any, x: Array) -> None:
 
 
 def scatter(axes: Any, figure: Figure, x: Array, labels: Array | None) -> None:
-    """Points (N, 2), coloured by their labels (N,) if there are any."""
+    """Points (N, 2), coloured by labels (N,) if there are any; ShapeError for other labels."""
     from matplotlib import colormaps
 
     dot = {"s": 9, "alpha": 0.7, "linewidths": 0}
     if labels is None:
         axes.scatter(x[:, 0], x[:, 1], color=REAL, **dot)
         return
+    labels = np.asarray(labels)
+    if labels.shape != (len(x),):
+        raise ShapeError(f"labels has shape {labels.shape}, wants ({len(x)},): one for each point")
     classes = np.unique(labels)
     if len(classes) > 20:
         points = axes.scatter(x[:, 0], x[:, 1], c=labels, **dot)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.arguments import Array, can_be_drawn, real_numbers
+from ..ground.arguments import Array, can_be_drawn, real_numbers, whole
 from ..ground.errors import ShapeError
 from .figures import DisplayedFigure, PathLike, expect_alike, finish, new_figure
 
@@ -28,7 +28,7 @@ def sheet(
     """
     pictures = _pictures(pictures, "pictures")
     pictures = pictures.reshape(*pictures.shape[:3], -1)  # (N, H, W, C)
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    columns = whole(columns or math.ceil(math.sqrt(len(pictures))), "columns", least=1)
     canvas = side_by_side(pictures, columns)
     height = WIDTH * canvas.shape[0] / canvas.shape[1] + (0.3 if title else 0)
     figure, axes = new_figure(WIDTH, height, title)

@@ -257,3 +257,12 @@ def test_a_run_of_an_odd_shape_is_pictured(tmp_path):
         run_pictures.draw_pictures(folder, model, {"loss": [1.0]}, x, None)
         assert (folder / "losses.png").exists()
         assert not (folder / "density.png").exists()
+
+
+def test_labels_and_columns_that_no_picture_can_have_are_named():
+    points = np.zeros((5, 2))
+    for draw in (plots.cloud, plots.latents):
+        with pytest.raises(errors.ShapeError, match=r"labels has shape \(3,\), wants \(5,\)"):
+            draw(points, labels=[0, 1, 2])
+    with pytest.raises(errors.OptionError, match="columns=-1"):
+        plots.sheet(np.zeros((3, 4, 4)), columns=-1)
