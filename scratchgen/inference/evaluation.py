@@ -15,7 +15,7 @@ import numpy as np
 
 from ..ground.arguments import Array, Shape
 from ..ground.chunks import chunks
-from ..kernels.trust import asked, is_followed, why_not
+from ..kernels.trust import is_followed, replay_setting, why_not
 from ..kernels.workspaces import Workspace
 from ..nn import Network, Tape
 from ..nn.layer import Views
@@ -23,7 +23,7 @@ from ..nn.layer import Views
 
 def is_watched() -> bool:
     """Whether somebody may look at, or keep, the arrays of a pass."""
-    return asked(None) is False or is_followed() or bool(why_not())
+    return replay_setting(None) is False or is_followed() or bool(why_not())
 
 
 def by_chunks(

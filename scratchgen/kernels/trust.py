@@ -25,7 +25,7 @@ def is_ours(part: Any) -> bool:
     )
 
 
-def asked(replay: bool | None) -> bool | None:
+def replay_setting(replay: bool | None) -> bool | None:
     """`replay`, or the value of SCRATCHGEN_REPLAY if that is None. Raises OptionError."""
     if replay is not None:
         if not isinstance(replay, bool):

@@ -11,7 +11,7 @@ Then steps run as they are written, and one line says why.
 from ..ground.printing import to_stderr
 from ..kernels import fingerprints, replaced
 from ..kernels.formulas import loops_run
-from ..kernels.trust import asked, is_followed, why_not
+from ..kernels.trust import is_followed, replay_setting, why_not
 
 SAID: set[str] = set()  # reasons that this process has already printed
 
@@ -23,7 +23,7 @@ class Permission:
     """
 
     def __init__(self, replay: bool | None) -> None:
-        self._replay = asked(replay)
+        self._replay = replay_setting(replay)
         self._names: replaced.Names | None = None  # as they were at the last look
         self.reason = ""
 

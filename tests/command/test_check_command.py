@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from command_line import run
 from own_modules import importable
 
 from scratchgen import nn
 from scratchgen.command import check as checking
-from scratchgen.command import entry as cli
 from scratchgen.command import library_names, user_functions
 from scratchgen.gradcheck.reports.report import Report
 from scratchgen.gradcheck.results import CaseResult, Finding
@@ -167,13 +167,6 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "own_functions.py").write_text(FUNCTIONS)
     with importable(tmp_path):
         yield tmp_path
-
-
-def run(*arguments: str) -> int:
-    try:
-        return cli.main(arguments)
-    except SystemExit as stop:
-        return int(stop.code or 0)
 
 
 def error_of(capsys) -> str:

@@ -8,11 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import run
 from own_modules import importable
 
 import scratchgen as sg
 from scratchgen import nn
-from scratchgen.command import entry as cli
 from scratchgen.command.reading_data import read_data_for
 from scratchgen.ground.versions import is_installed
 from scratchgen.train.trainer import Trainer
@@ -47,13 +47,6 @@ def data(tmp_path, pictures_with_labels, points):
     np.save(tmp_path / "points.npy", points[:200])
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).standard_normal((60, 5)))
     return tmp_path
-
-
-def run(*arguments: str) -> int:
-    try:
-        return cli.main(arguments)
-    except SystemExit as stop:
-        return int(stop.code or 0)
 
 
 def error_of(capsys) -> str:

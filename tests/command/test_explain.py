@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from command_line import run
 
 import scratchgen as sg
-from scratchgen.command import entry as cli
 from scratchgen.command import explain
 from scratchgen.distributions import LIKELIHOODS, Categorical
 from scratchgen.ground.rng import stream
@@ -35,13 +35,6 @@ from scratchgen.nn import (
 def in_an_empty_folder(tmp_path, monkeypatch, few_digits):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments: str) -> int:
-    try:
-        return cli.main(arguments)
-    except SystemExit as stop:
-        return int(stop.code or 0)
 
 
 def explained(model: Model, capsys, *more: str) -> str:

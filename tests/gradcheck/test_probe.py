@@ -99,7 +99,7 @@ def test_a_result_that_is_no_gradient_fails_by_its_contract(name):
 
 
 ODD_GRADIENTS = {
-    "integers": (lambda dy, x, b: (dy.astype(int), dy.sum(0)), "dtype", "dx came as int64"),
+    "integers": (lambda dy, x, b: (dy.astype(int), dy.sum(0)), "dtype", "dx is of dtype int64"),
     "None": (lambda dy, x, b: (dy * 1, None), "kind", "db is None: taken as zeros"),
     "float32": (lambda dy, x, b: (np.float32(dy), dy.sum(0)), "dtype", "dx is float32"),
     "dy itself": (lambda dy, x, b: (dy, dy.sum(0)), "alias", "dx lies in the memory of dy"),
@@ -137,7 +137,7 @@ def test_constants_are_named_and_a_gradient_for_one_is_noted():
     )
     assert [text for _, _, text in seen(pair)] == [
         "taken as constants: labels",
-        "a gradient came for labels, which is a constant",
+        "backward returned a gradient for labels, a constant",
     ]
 
 

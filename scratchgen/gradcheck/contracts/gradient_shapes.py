@@ -51,11 +51,11 @@ def _no_gradient(pair: Pair, name: str, returned: NoGradient) -> Finding:
 def _unusual(name: str, kind: str) -> list[Finding]:
     """Notes on a gradient that is no float64 array."""
     if kind == "a gradient":
-        return [Finding("constants", NOTE, f"a gradient came for {name}, which is a constant")]
+        return [Finding("constants", NOTE, f"backward returned a gradient for {name}, a constant")]
     if kind == "NoneType":
         return [Finding("kind", NOTE, f"d{name} is None: taken as zeros")]
     if kind.startswith(WHOLE):
-        text = f"d{name} came as {kind}: whole numbers, so that fractions were cut off"
+        text = f"d{name} is of dtype {kind}: whole numbers, so that fractions were cut off"
         return [Finding("dtype", NOTE, text)]
     if kind in NARROW:
         return [Finding("dtype", NOTE, f"d{name} is {kind}, though all arguments are float64")]
