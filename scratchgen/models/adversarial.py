@@ -21,8 +21,9 @@ added to (3), with its gradient (losses/penalties.py), or, after D has moved,
 
     every parameter of D, biases too, is clipped to [-c, c]                              (7)
 
-In algorithm 1 of the paper the discriminator moves `discriminator_steps` times for each move of the
-generator, each time on fresh examples. Here the generator moves in every step of that number.
+In algorithm 1 of the paper the discriminator moves several times for each move of the generator,
+each time on fresh examples. Here it moves in every step, and the generator once in
+`discriminator_steps` steps.
 """
 
 from collections.abc import Callable, Mapping

@@ -84,7 +84,7 @@ class Activation(Layer):
 
     @pointwise("x (...) -> y (...)")
     def activate(self, x: Array) -> Array:
-        """s(x)."""
+        """s(x): `value`, or where there is one, its loop."""
         return self.value(x)
 
     @pointwise("x, y, dy (...) -> dx (...)")
