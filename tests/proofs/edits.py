@@ -38,7 +38,7 @@ HEADS = '        heads = turn.forward("encoder", turn.batch, settle=True)  # (N,
 AFFINE = "        return kernels.affine(x, p.w, p.b)  # (N, O)   (1)\n"
 BACK = "        if g is not None:\n            kernels.add_outer(x, dy, into=g.w)  # (I, O)   (3)\n"
 MOVE = "        adam_step(theta, g, memory.m, memory.v, coefficients)\n"
-SCORE = "    # arithmetic with signs, because np.where takes several times as long\n"
+SIGN = "    sign = np.copysign(1, logits.real)  # 1 where l >= 0, else -1: (N, D)\n"
 REPORT = "            self.reports[player] = report = _report(tape)\n"
 SOFT = "    value = softplus(-real_score) + softplus(fake_score)  # (N,)   (1)\n"
 
@@ -115,7 +115,7 @@ TEXTS = (
     Edit(
         "score without its log1p", BERNOULLI, "(size * far + np.log1p(e))", "(size * far)",
     ),
-    Edit("a write in a likelihood", BERNOULLI, **before(SCORE, "logits *= 0.5")),
+    Edit("a write in a likelihood", BERNOULLI, **before(SIGN, "logits *= 0.5")),
     Edit(
         "a sign in a game", GAMES, "value = softplus(-real_score)", "value = softplus(real_score)",
         training="gan",
@@ -148,7 +148,7 @@ TEXTS = (
     Edit("mean", "kernels/arithmetic.py", "keepdims=True) / len(values)",
          "keepdims=True) / (1 + len(values))"),
     Edit("a write in train/trainer.py", STEP, **after(REPORT, "gradient.vector[:3] = 0")),
-    Edit("a comment", BERNOULLI, SCORE, "    # signs\n", counts=False),
+    Edit("a comment", BERNOULLI, "# 1 where l >= 0, else -1", "# plus or minus 1", counts=False),
     Edit(
         "a docstring", ADAM, '    """theta, g, m, v (P,), co', '    """Adam: co', counts=False,
     ),
