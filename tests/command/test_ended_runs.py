@@ -93,13 +93,20 @@ class Trained:
             preexec_fn=as_from_a_shell,
         )
         assert self.process.stderr
-        assert self.process.stderr.readline().startswith("epoch 1/1000000")
+        line = self.process.stderr.readline()
+        if not line.startswith("epoch 1/1000000"):
+            self.process.kill()  # it would train for ever
+            pytest.fail(line)
 
     def end(self, *numbers: signal.Signals) -> tuple[int, str, str]:
         """Its exit code, stdout and stderr, after these signals."""
         for number in numbers:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=60)
+        try:
+            out, err = self.process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         return self.process.returncode, out, err
 
 
