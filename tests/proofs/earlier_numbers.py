@@ -23,10 +23,18 @@ import numpy as np
 import scratchgen as sg
 from scratchgen import losses, nn, optim
 from scratchgen.distributions import LIKELIHOODS
-from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.models import GAN, VAE
-from scratchgen.train.outcome import Outcome
-from scratchgen.train.trainer import Trainer
+
+try:
+    from scratchgen.kernels.formulas import by_formulas, by_loops
+    from scratchgen.train.outcome import Outcome
+    from scratchgen.train.trainer import Trainer
+except ImportError:  # of a tree before these had their present names
+    from scratchgen.kernels.twins import references as by_formulas
+    from scratchgen.kernels.twins import twins as by_loops
+    from scratchgen.train.step import Trainer
+
+    Outcome = None
 
 ROOT = Path(__file__).parent.parent.parent
 WAYS = {"formulas": by_formulas, "loops": by_loops}
@@ -86,7 +94,7 @@ def numbers(
         for player in model.players
     ]
     weights = {name: array.tobytes().hex() for name, array in arrays(model)}
-    Outcome(trainer).finish()
+    (Outcome(trainer) if Outcome else trainer).finish()
     averages = {name: array.tobytes().hex() for name, array in arrays(model)}
     return {"steps": steps, "evaluated": evaluated, "weights": weights, "averages": averages}
 
