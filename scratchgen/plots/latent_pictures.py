@@ -17,7 +17,7 @@ stands for the same probability under N(0, I) (Kingma and Welling 2014, figure 4
 
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,10 +33,12 @@ from ..ground.arguments import (
 from ..ground.errors import KindError, OptionError, ShapeError, cut
 from ..ground.keywords import explains_keywords
 from ..ground.rng import Rng, generator
-from ..models import Model
 from .clouds import trajectories
 from .figures import FAKE, DisplayedFigure, PathLike, finish, new_figure
 from .sheets import sheet
+
+if TYPE_CHECKING:
+    from ..models import Model
 
 ROWS = 8  # drawn by default
 PARALLEL = 1e-6  # of sin w: below it (2) is (1)
@@ -76,7 +78,7 @@ def interpolate(start: Any, stop: Any, steps: int = 10, along: str = "line") -> 
 
 @explains_keywords
 def latent_walk(
-    model: Model,
+    model: "Model",
     start: Any = None,
     stop: Any = None,
     *,
@@ -119,7 +121,7 @@ def latent_walk(
 
 @explains_keywords
 def sweep(
-    model: Model,
+    model: "Model",
     z: Any = None,
     *,
     latents: Sequence[int] | None = None,
@@ -158,7 +160,7 @@ def sweep(
 
 @explains_keywords
 def latent_grid(
-    model: Model,
+    model: "Model",
     *,
     steps: int = 20,
     labels: int | None = None,
@@ -192,6 +194,8 @@ def latent_grid(
 
 def _expect_drawable(model: Any) -> None:
     """KindError for what is no model, ShapeError where no picture is known for its examples."""
+    from ..models import Model  # whoever has a model has imported it
+
     if not isinstance(model, Model):
         raise KindError(f"a picture of latents got {cut(repr(model))}: wants one of sg.models")
     if not can_be_drawn(model.shape) and model.shape != (2,):
@@ -201,7 +205,7 @@ def _expect_drawable(model: Any) -> None:
         )
 
 
-def _batch(model: Model, z: Any) -> Array:
+def _batch(model: "Model", z: Any) -> Array:
     """z as a batch, all of it finite: latents (N, Z), or examples (N, *shape) to encode."""
     array = real_numbers(z, "z")
     if array.ndim in (1, 2) and array.shape[-1] == model.latent:
@@ -227,7 +231,7 @@ def _latents(model: Any, batch: Array, labels: Array | None) -> Array:
     return codes
 
 
-def _swept(model: Model, latents: Any) -> list[int]:
+def _swept(model: "Model", latents: Any) -> list[int]:
     """The numbers of the latents that are swept, at least one."""
     if latents is None:
         return list(range(min(ROWS, model.latent)))
@@ -238,7 +242,7 @@ def _swept(model: Model, latents: Any) -> list[int]:
     return swept
 
 
-def _decoded(model: Model, z: Array, labels: Array | None) -> Array:
+def _decoded(model: "Model", z: Array, labels: Array | None) -> Array:
     """z (N, T, Z), with the labels (N,) of its rows, or one (1,) -> examples (N, T, *shape)."""
     rows, steps, size = z.shape
     if labels is not None:
@@ -248,7 +252,7 @@ def _decoded(model: Model, z: Array, labels: Array | None) -> Array:
 
 
 def _draw(
-    model: Model,
+    model: "Model",
     z: Array,
     labels: Array | None,
     path: PathLike | None,
