@@ -38,7 +38,7 @@ def warmup(_options: argparse.Namespace) -> int:
 def call_on_threads() -> None:
     """Call a kernel on two threads, which compiles the code that distributes kernels."""
     out = np.zeros(1000, np.float32)
-    loop = kernels.add.definition.loop  # type: ignore[attr-defined]
+    loop = kernels.add.definition.loop  # type: ignore[attr-defined] # `formula` sets it
     in_parts(Call(loop, (out, out, out), 1), 2)
 
 

@@ -129,7 +129,7 @@ class Network(Layer):
         return shapes
 
     @property
-    def example_wise(self) -> bool:  # type: ignore[override]
+    def example_wise(self) -> bool:  # type: ignore[override] # by its layers
         return all(layer.example_wise for layer in self.children())
 
     def children(self) -> tuple[Layer, ...]:

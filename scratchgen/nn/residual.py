@@ -45,7 +45,7 @@ class Residual(Layer):
         return shape
 
     @property
-    def example_wise(self) -> bool:  # type: ignore[override]
+    def example_wise(self) -> bool:  # type: ignore[override] # by its layer
         return all(layer.example_wise for layer in self.children())
 
     def children(self) -> tuple[Layer, ...]:

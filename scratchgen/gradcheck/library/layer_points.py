@@ -71,7 +71,7 @@ def _example(kind: type[Layer], k: int) -> tuple[Layer, Shape]:
     )
     try:
         drawn = kind.example(PointDraw(k))
-    except Exception as problem:
+    except Exception as problem:  # a user's own `example` may raise anything
         shown = f"{type(problem).__name__}: {problem}".removesuffix(": ")
         raise OptionError(f"{call} raised {shown}: {advice}") from problem
     if not (isinstance(drawn, tuple) and len(drawn) == 2 and isinstance(drawn[0], Layer)):
