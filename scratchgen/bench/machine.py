@@ -102,9 +102,9 @@ def cpu_name() -> str:
         name = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), name)
     if not numba_works():
         return name
-    from ..kernels.native import peak
+    from ..kernels.native import target
 
-    return f"{name} ({peak.cpu()})"
+    return f"{name} ({target.name()})"
 
 
 def caches() -> dict[str, str]:

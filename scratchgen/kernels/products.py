@@ -220,7 +220,7 @@ def ours_are_faster() -> bool:
     wanted = os.environ.get("SCRATCHGEN_PRODUCTS")
     if wanted not in (None, "ours", "numpy"):
         raise OptionError(f"SCRATCHGEN_PRODUCTS={wanted}: wants ours or numpy")
-    from .native.vectors import BITS
+    from .native.target import BITS
 
     if wanted == "numpy" or not BITS:
         return False

@@ -158,7 +158,7 @@ def test_a_loop_of_functions_is_compiled_to_vectors():
         pytest.skip("NUMBA_DISABLE_JIT: nothing is compiled")
     from numba.core.caching import NullCache
 
-    from scratchgen.kernels.native.vectors import BITS
+    from scratchgen.kernels.native.target import BITS
 
     if not BITS:
         pytest.skip("this CPU has no long vectors")

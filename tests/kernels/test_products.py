@@ -162,11 +162,11 @@ def test_an_environment_variable_chooses_the_products(monkeypatch):
     assert not ours(SCRATCHGEN_PRODUCTS="numpy")
     monkeypatch.setattr(products, "_blas", lambda: "mkl-sdl")
     assert not ours()
-    from scratchgen.kernels.native import vectors
+    from scratchgen.kernels.native import target
 
-    assert ours(SCRATCHGEN_PRODUCTS="ours") == bool(vectors.BITS)
+    assert ours(SCRATCHGEN_PRODUCTS="ours") == bool(target.BITS)
     monkeypatch.setattr(products, "_blas", lambda: "scipy-openblas")
-    assert ours() == bool(vectors.BITS)
+    assert ours() == bool(target.BITS)
     with pytest.raises(sg.errors.OptionError, match="SCRATCHGEN_PRODUCTS=mine: wants ours or"):
         ours(SCRATCHGEN_PRODUCTS="mine")
 

@@ -31,12 +31,11 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite
-import llvmlite.binding
 import numba
 from numba.core import caching
 
 from ..fingerprints import ROOMS
-from . import vectors
+from . import target
 
 KERNELS = Path(__file__).parent.parent
 PACKAGE = KERNELS.parent
@@ -103,9 +102,8 @@ def _key() -> str:
     hashed = hashlib.sha256()
     for name, source in sources().items():
         hashed.update(f"{name} {len(source)} ".encode() + source)
-    cpu = llvmlite.binding.get_host_cpu_name()
-    features = llvmlite.binding.get_host_cpu_features().flatten()
-    for word in (numba.__version__, llvmlite.__version__, cpu, features, str(vectors.BITS)):
+    cpu = target.name(), target.features(), str(target.BITS)
+    for word in (numba.__version__, llvmlite.__version__, *cpu):
         hashed.update(word.encode())
     return hashed.hexdigest()[:DIGITS]
 

@@ -10,18 +10,18 @@ on the same sum has to wait for it: 24 sums keep any CPU busy. (2) is the triad 
 
 import time
 
-import llvmlite.binding
 import numpy as np
 
 from ...ground.arguments import Array
 from ..plans import in_parts
 from ..recording import Call
 from ..sharing import share
-from .vectors import BITS, Value, Vectors, instructions
+from .target import BITS
+from .vectors import Value, Vectors, instructions
 
 # mypy: disable-error-code="no-untyped-def"
 
-SUMS = 24 if BITS == 512 else 12  # and x and y: AVX2 has 16 registers, AVX-512 has 32
+SUMS = 12 if BITS == 256 else 24  # and x and y: AVX2 has 16 registers, others have 32
 ROOM = 4096  # bytes apart, so that no two threads write to the same cache line
 SECONDS = 0.02  # a measurement
 
@@ -51,11 +51,6 @@ def triad(part, parts, a, b, c, s):
     a, b, c = a[start:stop], b[start:stop], c[start:stop]
     for i in range(a.size):
         a[i] = b[i] + s * c[i]
-
-
-def cpu() -> str:
-    """LLVM's name for this CPU, such as znver5."""
-    return str(llvmlite.binding.get_host_cpu_name())
 
 
 def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:

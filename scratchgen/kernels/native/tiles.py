@@ -22,7 +22,8 @@ the next. The numbers in a row of b and of c are contiguous.
 
 import functools
 
-from .vectors import BITS, Value, Vectors, instructions
+from .target import BITS
+from .vectors import Value, Vectors, instructions
 
 HEIGHT = 12 if BITS == 512 else 6  # rows of the largest tile; AVX2 has 16 registers, not 32
 WIDTH = 2  # its vectors

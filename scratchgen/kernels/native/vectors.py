@@ -8,33 +8,17 @@ innermost loops of a product are written as LLVM's instructions instead. Address
 whole numbers, in bytes. Only code that is being compiled imports this file.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...ground.errors import OptionError
+from .target import BITS
 
 BIT, INT32, INT64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 Value = Any  # a number or a vector that LLVM computes; llvmlite has no types to check
-
-
-def _bits() -> int:
-    """The bits of a register: 512 with AVX-512, 256 with AVX2, 0 on any other CPU."""
-    features = llvmlite.binding.get_host_cpu_features()
-    have = {512: "avx512f", 256: "fma"}
-    longest = next((bits for bits, name in have.items() if features.get(name)), 0)
-    wanted = os.environ.get("SCRATCHGEN_VECTOR_BITS", str(longest))
-    if wanted not in ("0", "256", "512"):
-        raise OptionError(f"SCRATCHGEN_VECTOR_BITS={wanted}: wants 0, 256 or 512")
-    return min(int(wanted), longest)
-
-
-BITS = _bits()
 
 
 class Vectors:
