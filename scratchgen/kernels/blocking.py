@@ -17,7 +17,11 @@ holds WAITING rows of one panel's columns: all rounds are finished for these row
 rows begin.                                                                   (6)
 
 (4) is left out where the numbers of a row of b lie side by side and fewer than COPY_FROM rows of c
-would read the panel. A product with a single row or column cannot fill a tile: it is taken as dot
+would read the panel. A tile consists of whole vectors, because a mask would cost a register and
+time in every round. A panel that sticks out of b is filled up with zeros, and a tile that sticks
+out of c is computed beside it, from where the numbers inside c are copied.    (7)
+
+A product with a single row or column cannot fill a tile: it is taken as dot
 products, or in rows of BROAD vectors if it has more numbers than a tile is wide.
 
 Threads share the columns of c, or its rows. One thread computes each number of c, and sums it over
@@ -42,14 +46,17 @@ NOTHING, BIAS = 0, 1  # what a b is added to
 ITSELF, ZERO = 2, 3  # c = c + (a b), and the same where c is known to be 0, and is not read
 WAITING = 256  # rows of c whose sums wait (6)
 WRITTEN = (3,)  # of the arguments of `multiply`, after part and parts
-SCRATCH = PANEL + WAITING * 2 * 64  # bytes for a thread: a panel, and sums that wait
+WAITED = WAITING * 2 * 64  # bytes of the sums that wait
+TILE = 12 * 2 * 64  # of the largest tile
+LINE = 64  # of a cache's line
+SCRATCH = LINE + PANEL + WAITED + 2 * TILE  # for a thread
 NEITHER, A, B = 0, 1, 2  # which of the two may be nothing but 0
 
 # the sizes of tiles, in rows, numbers k, or vectors of VECTOR bytes, and what computes them
 HEIGHT, WIDTH, BROAD, DOTS = map(FromLLVM, ("HEIGHT", "WIDTH", "BROAD", "DOTS"))
 VECTOR = FromLLVM("VECTOR")
 multiply_tile, multiply_row, dot_rows = map(FromLLVM, ("multiply_tile", "multiply_row", "dot_rows"))
-copy_panel, transpose_panel = map(FromLLVM, ("copy_panel", "transpose_panel"))
+copy_in, copy_out, transpose_panel = map(FromLLVM, ("copy_in", "copy_out", "transpose_panel"))
 
 
 def multiply(part, parts, a, b, bias, c, start, zero, panels):
@@ -71,6 +78,8 @@ def multiply(part, parts, a, b, bias, c, start, zero, panels):
     rest, rest_j = (np.intp(at_c), item) if start == ITSELF else (np.intp(at_first), 0)
     rest = rest if start >= ITSELF else 0
 
+    panel = (panels[part].ctypes.data + LINE - 1) & -LINE
+
     along_k = a_k == item and b_k == item
     if rows == 1 and along_k:
         if start == ITSELF:
@@ -84,17 +93,17 @@ def multiply(part, parts, a, b, bias, c, start, zero, panels):
     elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:
         _row(
             c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j,
-            rest, rest_j,
+            rest, rest_j, start, panel,
         )  # fmt: skip
     elif columns == 1 and a_row == item and c_row == item and start != BIAS:  # the same, transposed
         _row(
             c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_j,
-            rest, rest_j,
+            rest, rest_j, start, panel,
         )  # fmt: skip
     else:
         _tiles(
             c, part, parts, rows, columns, depth, at_a, a_row, a_k, at_b, b_k, b_j,
-            at_c, c_row, at_first, first_j, start, panels[part].ctypes.data,
+            at_c, c_row, at_first, first_j, start, panel,
         )  # fmt: skip
 
 
@@ -147,30 +156,34 @@ def _rounds(
     c, c_row, first, first_j, start, waits, panel,
 ):  # fmt: skip
     item = like.itemsize
-    step = WIDTH * VECTOR // item
-    copies = b_j != item or rows >= COPY_FROM
-    at_k = 0
-    while True:  # once for depth = 0, to write `first`
-        few = min(DEPTH, depth - at_k)  # (2)
-        is_last = at_k + few >= depth
+    lanes = VECTOR // item
+    step, step_row = WIDTH * lanes, WIDTH * VECTOR
+    waiting, inside, added = panel + PANEL, panel + PANEL + WAITED, panel + PANEL + WAITED + TILE
+    slices = max(1, -(-depth // DEPTH))  # one for depth = 0, to write `first`
+    slice_depth = -(-depth // (slices * lanes)) * lanes
+    for k in range(0, max(1, depth), max(1, slice_depth)):  # (2)
+        few = min(slice_depth, depth - k)
+        is_last = k + few >= depth
         for j in range(0, columns, step):  # (3)
             width = min(step, columns - j)
-            at_b, next_k = b + at_k * b_k + j * b_j, b_k
-            if copies:  # (4)
-                if b_j == item:
-                    copy_panel(like, width, few, at_b, b_k, panel)
-                else:
-                    transpose_panel(like, width, few, at_b, b_j, panel)
-                at_b, next_k = panel, WIDTH * VECTOR
+            vectors = 1 if width <= lanes else WIDTH
+            sticks_out = width < vectors * lanes
+            at_b, next_k = b + k * b_k + j * b_j, b_k
+            if b_j != item:  # (4)
+                transpose_panel(like, width, few, at_b, b_j, panel)
+                at_b, next_k = panel, step_row
+            elif rows >= COPY_FROM or sticks_out:
+                copy_in(like, width, few, at_b, b_k, panel)
+                at_b, next_k = panel, step_row
             i = 0
             while i < rows:  # (5)
                 height = _height(rows - i)
-                at_a, at_c = a + i * a_row + at_k * a_k, c + i * c_row + j * item
+                at_a, at_c = a + i * a_row + k * a_k, c + i * c_row + j * item
                 sums, next_sums = at_c, c_row
                 if waits:
-                    sums, next_sums = panel + PANEL + i * WIDTH * VECTOR, WIDTH * VECTOR
+                    sums, next_sums = waiting + i * step_row, step_row
                 at_first, next_first = first + j * first_j, 0
-                if at_k > 0:
+                if k > 0:
                     at_first, next_first = sums, next_sums
                 if is_last:
                     sums, next_sums = at_c, c_row
@@ -179,14 +192,23 @@ def _rounds(
                     rest, rest_row = first, 0
                 if start < ITSELF or not is_last:
                     rest = 0
-                multiply_tile(
-                    like, height, width, few, at_a, a_row, a_k, at_b, next_k,
-                    sums, next_sums, at_first, next_first, rest, rest_row,
-                )  # fmt: skip
+                if sticks_out:  # (7)
+                    copy_in(like, width, height if next_first else 1, at_first, next_first, inside)
+                    at_first, next_first = inside, step_row if next_first else 0
+                    if rest:
+                        copy_in(like, width, height if rest_row else 1, rest, rest_row, added)
+                        rest, rest_row = added, step_row if rest_row else 0
+                    multiply_tile(
+                        like, height, vectors, few, at_a, a_row, a_k, at_b, next_k,
+                        inside, step_row, at_first, next_first, rest, rest_row,
+                    )  # fmt: skip
+                    copy_out(like, width, height, inside, sums, next_sums)
+                else:
+                    multiply_tile(
+                        like, height, vectors, few, at_a, a_row, a_k, at_b, next_k,
+                        sums, next_sums, at_first, next_first, rest, rest_row,
+                    )  # fmt: skip
                 i += height
-        at_k += few
-        if is_last:
-            break
 
 
 @helper
@@ -198,16 +220,24 @@ def _height(left):
 
 
 @helper
-def _row(like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j, rest, rest_j):
+def _row(
+    like, part, parts, columns, depth, a, a_k, b, b_k, c, first, first_j, rest, rest_j, start, panel
+):
     item = like.itemsize
     width = BROAD * VECTOR // item
     left, right = share(-(-columns // width), part, parts)
     for j in range(left * width, min(columns, right * width), width):
-        count = min(width, columns - j)
-        multiply_row(
-            like, count, depth, a, a_k, b + j * item, b_k, c + j * item, first + j * first_j,
-            rest + j * rest_j,
-        )  # fmt: skip
+        if columns - j < width:
+            _rounds(
+                like, 1, columns - j, depth, a, 0, a_k, b + j * item, b_k, item,
+                c + j * item, 0, first + j * first_j, first_j, start,
+                start == ITSELF and depth > DEPTH, panel,
+            )  # fmt: skip
+        else:
+            multiply_row(
+                like, depth, a, a_k, b + j * item, b_k, c + j * item, first + j * first_j,
+                rest + j * rest_j,
+            )  # fmt: skip
 
 
 @helper

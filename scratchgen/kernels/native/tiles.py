@@ -25,8 +25,8 @@ import functools
 from .target import BITS
 from .vectors import Value, Vectors, instructions
 
-HEIGHT = 12 if BITS == 512 else 6  # rows of the largest tile; AVX2 has 16 registers, not 32
-WIDTH = 2  # its vectors
+# rows and vectors of the largest tile, whose sums leave registers for a and b
+HEIGHT, WIDTH = {512: (12, 2), 256: (6, 2), 128: (6, 4), 0: (1, 1)}[BITS]
 BROAD = 8  # vectors of the tile for one row alone, again 8 sums
 DOTS = 8  # rows of (2)
 VECTOR = BITS // 8  # bytes
@@ -36,7 +36,7 @@ VECTOR = BITS // 8  # bytes
 def multiply_tile(
     v: Vectors,
     height: Value,
-    width: Value,
+    vectors: Value,
     depth: Value,
     a: Value,
     a_row: Value,
@@ -50,48 +50,46 @@ def multiply_tile(
     rest: Value,
     rest_row: Value,
 ) -> None:
-    """(1) for `height` rows, 1 ... HEIGHT, `width` columns, and `depth` numbers k.
+    """(1) for `height` rows, 1 ... HEIGHT, one vector of columns or WIDTH, and `depth` numbers k.
 
     `first` is what the sums start from: zeros or a bias, with first_row = 0, or sums so far.
     """
 
     def tile(rows: int, vectors: int) -> None:
         matrices = (a, a_row, a_k, b, b_k, c, c_row, first, first_row, rest, rest_row)
-        _emit_tile(v, rows, vectors, width, depth, *matrices)
+        _emit_tile(v, rows, vectors, depth, *matrices)
 
-    one_vector = v.builder.icmp_signed("<=", width, v.whole(v.lanes))
+    is_narrow = v.builder.icmp_signed("==", vectors, v.whole(1))
     tiles = {
-        rows + HEIGHT * (vectors - 1): functools.partial(tile, rows, vectors)
+        rows + HEIGHT * (vectors > 1): functools.partial(tile, rows, vectors)
         for rows in range(1, HEIGHT + 1)
         for vectors in (1, WIDTH)
     }
     broader = v.builder.add(height, v.whole(HEIGHT))
-    v.switch(v.builder.select(one_vector, height, broader), tiles)
+    v.switch(v.builder.select(is_narrow, height, broader), tiles)
 
 
 @instructions
 def multiply_row(
-    v: Vectors, width: Value, depth: Value, a: Value, a_k: Value, b: Value, b_k: Value,
+    v: Vectors, depth: Value, a: Value, a_k: Value, b: Value, b_k: Value,
     c: Value, first: Value, rest: Value,
 ) -> None:  # fmt: skip
-    """(1) for a single row and up to BROAD vectors of columns."""
+    """(1) for a single row and BROAD vectors of columns."""
     zero = v.whole(0)
-    matrices = (a, zero, a_k, b, b_k, c, zero, first, zero, rest, zero)
-    _emit_tile(v, 1, BROAD, width, depth, *matrices)
+    _emit_tile(v, 1, BROAD, depth, a, zero, a_k, b, b_k, c, zero, first, zero, rest, zero)
 
 
 def _emit_tile(
-    v: Vectors, rows: int, vectors: int, width: Value, depth: Value,
+    v: Vectors, rows: int, vectors: int, depth: Value,
     a: Value, a_row: Value, a_k: Value, b: Value, b_k: Value,
     c: Value, c_row: Value, first: Value, first_row: Value, rest: Value, rest_row: Value,
 ) -> None:  # fmt: skip
     b_ = v.builder
     columns = [v.whole(j * v.size) for j in range(vectors)]
-    masks = [v.first(width, skip=j * v.lanes) for j in range(vectors)]
     rows_of_a, rows_of_c = v.multiples(a_row, rows), v.multiples(c_row, rows)
 
     def row(address: Value) -> list[Value]:
-        return [v.load(address, j, mask) for j, mask in zip(columns, masks, strict=True)]
+        return [v.load(address, j) for j in columns]
 
     def next_k(_k: Value, carried: list[Value]) -> list[Value]:
         a, b, *sums = carried
@@ -112,8 +110,8 @@ def _emit_tile(
 
     sums = v.if_then(b_.icmp_signed("!=", rest, v.whole(0)), with_rest, sums)  # (3)
     for i, offset in enumerate(rows_of_c):
-        for j, mask in enumerate(masks):
-            v.store(sums[i * vectors + j], b_.add(c, offset), columns[j], mask)
+        for j, place in enumerate(columns):
+            v.store(sums[i * vectors + j], b_.add(c, offset), place)
 
 
 @instructions
@@ -146,18 +144,54 @@ def dot_rows(
 
 
 @instructions
-def copy_panel(v: Vectors, width: Value, depth: Value, b: Value, b_k: Value, panel: Value) -> None:
-    """panel[k, j] = b[k, j] for the columns of a tile, row after row."""
+def copy_in(v: Vectors, width: Value, rows: Value, x: Value, x_row: Value, into: Value) -> None:
+    """Rows of `width` numbers, side by side from `into` on: WIDTH vectors each, the rest 0."""
     columns = [v.whole(j * v.size) for j in range(WIDTH)]
-    masks = [v.first(width, skip=j * v.lanes) for j in range(WIDTH)]
 
-    def next_k(_k: Value, carried: list[Value]) -> list[Value]:
-        b, panel = carried
-        for j, mask in zip(columns, masks, strict=True):
-            v.store(v.load(b, j, mask), panel, j)
-        return [v.builder.add(b, b_k), v.builder.add(panel, v.whole(WIDTH * v.size))]
+    def copy(masks: list[Value]) -> None:
+        def next_row(_i: Value, carried: list[Value]) -> list[Value]:
+            x, into = carried
+            for j, mask in zip(columns, masks, strict=True):
+                v.store(v.load(x, j, mask), into, j)
+            return [v.builder.add(x, x_row), v.builder.add(into, v.whole(WIDTH * v.size))]
 
-    v.loop(depth, 1, [b, panel], next_k)
+        v.loop(rows, 1, [x, into], next_row)
+
+    def copy_some() -> None:
+        copy([v.first(width, skip=j * v.lanes) for j in range(WIDTH)])
+
+    is_whole = v.builder.icmp_signed("==", width, v.whole(WIDTH * v.lanes))
+    choice = v.builder.zext(is_whole, width.type)
+    v.switch(choice, {0: copy_some, 1: lambda: copy([None] * WIDTH)})
+
+
+@instructions
+def copy_out(v: Vectors, width: Value, rows: Value, x: Value, c: Value, c_row: Value) -> None:
+    """The reverse: `width` numbers of each row of WIDTH vectors, fewer than these hold.
+
+    They are copied in pieces of 8, 4, 2 and 1, say, the binary digits of `width`, because a store
+    through a mask takes AMD's CPUs before Zen 4 some forty steps.
+    """
+    b_ = v.builder
+
+    def next_row(_i: Value, carried: list[Value]) -> list[Value]:
+        x, c, *_ = carried
+        offset, size = v.whole(0), WIDTH * v.lanes // 2
+        while size:
+            has = b_.icmp_signed("!=", b_.and_(width, v.whole(size)), v.whole(0))
+            after = b_.add(offset, v.whole(size * v.itemsize))
+
+            def piece(
+                size: int = size, offset: Value = offset, after: Value = after
+            ) -> list[Value]:
+                v.copy(size, x, c, offset)
+                return [after]
+
+            (offset,) = v.if_then(has, piece, [offset])
+            size //= 2
+        return [b_.add(x, v.whole(WIDTH * v.size)), b_.add(c, c_row)]
+
+    v.loop(rows, 1, [x, c], next_row)
 
 
 @instructions

@@ -74,6 +74,13 @@ class Vectors:
         store = self._function(name, ir.VoidType(), [self.type, place.type, INT32, self._mask])
         self.builder.call(store, [vector, place, self._align, mask])
 
+    def copy(self, n: int, source: Value, target: Value, offset: Value) -> None:
+        """Copy n numbers from source + offset to target + offset, at once."""
+        kind = ir.VectorType(self.number, n)
+        piece = self.builder.load(self._at(source, offset, kind))
+        store = self.builder.store(piece, self._at(target, offset, kind))
+        piece.align = store.align = self.itemsize
+
     def load_number(self, address: Value, offset: Value) -> Value:
         """The number at address + offset."""
         return self.builder.load(self._at(address, offset, self.number))
