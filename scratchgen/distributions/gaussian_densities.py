@@ -20,7 +20,7 @@ The density and its gradients are those of gaussian.py:
 import numpy as np
 
 from ..ground.arguments import Array
-from ..kernels import formula, loop_of, share, sigmoid
+from ..kernels import formula, helper, loop_of, share, sigmoid
 from ..kernels.functions import exp, log1p_to_1, sum_of
 from . import gaussian
 from .gaussian import LOG_TWO_PI
@@ -118,14 +118,12 @@ def log_prob_shared_gaussian_loop(part, parts, x, raw, least, dvalue, log_prob, 
 @loop_of(log_prob_gaussian, weight=6)
 def log_prob_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, d_raw, _terms):
     number, size = x.dtype.type, x.shape[1]
-    one, half, log_two_pi = number(1), number(0.5), number(LOG_TWO_PI)
+    zero, one, half, log_two_pi = number(0), number(1), number(0.5), number(LOG_TWO_PI)
     mu, s, terms = _terms[part, :size], _terms[part, size : 2 * size], _terms[part, 2 * size :]
     top, bottom = share(len(x), part, parts)
     for n in range(top, bottom):
-        x_n, raw_n, d_raw_n, scale = x[n], raw[n], d_raw[n], dvalue[n]
-        for i in range(0, size, width):
-            for j in range(width):
-                mu[i + j], s[i + j] = raw_n[2 * i + j], raw_n[2 * i + width + j]
+        x_n, scale = x[n], dvalue[n]
+        take_apart(raw[n], width, mu, s)
         for j in range(size):
             t = s[j] - least
             e = exp(-abs(t))
@@ -133,10 +131,34 @@ def log_prob_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, 
             d, precision = x_n[j] - mu[j], exp(-lv)
             square = d * (d * precision)
             terms[j] = log_two_pi + lv + square
-            slope = (one if t >= number(0) else e) / (one + e)
+            slope = (one if t >= zero else e) / (one + e)
             mu[j] = scale * (d * precision)  # (5): dmu and ds, from here on
             s[j] = half * scale * (square - one) * slope  # (3, 5)
         log_prob[n] = -half * sum_of(terms)  # (4)
-        for i in range(0, size, width):
+        put_together(mu, s, width, d_raw[n])
+
+
+@helper
+def take_apart(row, width, mu, s):
+    """A row of `width` means, as many s, and so on: the means into mu, and the s into s."""
+    if width == 1:  # numbers by turns: LLVM finds vectors here, but not in many loops of length 1
+        for j in range(mu.size):
+            mu[j], s[j] = row[2 * j], row[2 * j + 1]
+    else:
+        for i in range(0, mu.size, width):
+            mu_i, s_i, row_i = mu[i : i + width], s[i : i + width], row[2 * i : 2 * (i + width)]
             for j in range(width):
-                d_raw_n[2 * i + j], d_raw_n[2 * i + width + j] = mu[i + j], s[i + j]
+                mu_i[j], s_i[j] = row_i[j], row_i[width + j]
+
+
+@helper
+def put_together(mu, s, width, row):
+    """The opposite of `take_apart`."""
+    if width == 1:
+        for j in range(mu.size):
+            row[2 * j], row[2 * j + 1] = mu[j], s[j]
+    else:
+        for i in range(0, mu.size, width):
+            mu_i, s_i, row_i = mu[i : i + width], s[i : i + width], row[2 * i : 2 * (i + width)]
+            for j in range(width):
+                row_i[j], row_i[width + j] = mu_i[j], s_i[j]

@@ -8,9 +8,9 @@ has the tail beyond r besides. Layer 255 stands on it, x_255 = r, and layer 1 is
 
 32 bits of a generator are a layer i, a sign, and a whole number j < 2^23, for
 
-    x = w_i j,   w_i = x_i / 2^23,   w_0 = v / (f(r) 2^23)                                (2)
+    x = +-w_i j,   w_i = x_i / 2^23,   w_0 = v / (f(r) 2^23)                              (2)
 
-Nearly always x < x_{i-1}, or x < r in layer 0, so that x lies under the curve at any height:
+Nearly always |x| < x_{i-1}, or |x| < r in layer 0, so that x lies under the curve at any height:
 
     j < k_i = x_{i-1} / w_i,   k_0 = r / w_0,   rounded                                   (3)
 
@@ -23,8 +23,9 @@ if not, the draw begins again:
 
     f(x_i) + u (f(x_{i-1}) - f(x_i)) < f(x)                                               (5)
 
-NumPy draws by the same rules, but branches on the sign, which no CPU can predict. Its layers for
-float64 are rounded in their own way, so float64 is left to NumPy.
+NumPy draws by the same rules, but branches on the sign, which no CPU can predict. Here the table of
+w_i goes on with -w_i, and the sign is one more bit of its index. NumPy's layers for float64 are
+rounded in their own way, so float64 is left to NumPy.
 """
 
 import ctypes
@@ -122,17 +123,18 @@ def ziggurat(function, state, k, w, f, out):
     for n in range(out.size):
         while True:
             bits = next_bits(function, state)
-            i, minus, j = bits & 255, bits >> 8 & 1, bits >> 9
-            x = np.float32(j) * w[i]  # (2)
+            i, j = bits & 255, bits >> 9
+            x = np.float32(j) * w[bits & 511]  # (2)
             if j < k[i]:  # (3)
                 break
             if i == 0:
                 x = from_tail(function, state)
-                minus = j >> 8 & 1  # another bit than above, as NumPy has it
+                if j >> 8 & 1:  # another bit than in (2), as NumPy has it
+                    x = -x
                 break
             if f[i] + (f[i - 1] - f[i]) * unit(function, state) < math.exp(-0.5 * x * x):  # (5)
                 break
-        out[n] = -x if minus else x
+        out[n] = x
 
 
 @rounded
@@ -151,7 +153,7 @@ def unit(function, state):
 
 @functools.cache
 def layers() -> tuple[Array, Array, Array]:
-    """k, w and f(x), each (256,)."""
+    """k (256,), w and -w (512,), and f(x) (256,)."""
     x, f = np.zeros(LAYERS), np.ones(LAYERS)
     x[-1], f[-1] = R, math.exp(-R * R / 2)
     for i in range(LAYERS - 2, 0, -1):
@@ -160,4 +162,5 @@ def layers() -> tuple[Array, Array, Array]:
     wide = np.append(AREA / f[-1], x[1:])
     inside = np.append(x[-1], x[:-1])
     k = np.rint(inside / wide * 2**23)  # (3)
-    return k.astype(np.int64), (wide / 2**23).astype(np.float32), f.astype(np.float32)
+    w = (wide / 2**23).astype(np.float32)
+    return k.astype(np.int64), np.append(w, -w), f.astype(np.float32)

@@ -116,7 +116,10 @@ def logistic_discriminator_loop(
     part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
 ):
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    real_score, fake_score = real_score[start:stop], fake_score[start:stop]
+    dreal_score, dfake_score = dreal_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         value[n] = softplus_of_one(-real_score[n]) + softplus_of_one(fake_score[n])  # (1)
         dreal_score[n] = -dvalue[n] * sigmoid_of_one(-real_score[n])
         dfake_score[n] = dvalue[n] * sigmoid_of_one(fake_score[n])
@@ -128,7 +131,10 @@ def least_squares_discriminator_loop(
 ):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    real_score, fake_score = real_score[start:stop], fake_score[start:stop]
+    dreal_score, dfake_score = dreal_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         r, f = real_score[n] - one, fake_score[n]
         value[n] = half * r * r + half * f * f  # (2)
         dreal_score[n] = dvalue[n] * r
@@ -141,7 +147,10 @@ def hinge_discriminator_loop(
 ):
     zero, one = value.dtype.type(0), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    real_score, fake_score = real_score[start:stop], fake_score[start:stop]
+    dreal_score, dfake_score = dreal_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         r, f = one - real_score[n], one + fake_score[n]
         value[n] = (zero if r < zero else r) + (zero if f < zero else f)  # (3)
         dreal_score[n] = -dvalue[n] if real_score[n] < one else zero
@@ -153,7 +162,10 @@ def wasserstein_discriminator_loop(
     part, parts, real_score, fake_score, dvalue, value, dreal_score, dfake_score
 ):
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    real_score, fake_score = real_score[start:stop], fake_score[start:stop]
+    dreal_score, dfake_score = dreal_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         value[n] = fake_score[n] - real_score[n]  # (4)
         dreal_score[n] = -dvalue[n]
         dfake_score[n] = dvalue[n]
@@ -162,7 +174,9 @@ def wasserstein_discriminator_loop(
 @loop_of(minimax_generator, weight=4)
 def minimax_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    fake_score, dfake_score = fake_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         value[n] = -softplus_of_one(fake_score[n])  # (5)
         dfake_score[n] = -dvalue[n] * sigmoid_of_one(fake_score[n])
 
@@ -170,7 +184,9 @@ def minimax_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
 @loop_of(non_saturating_generator, weight=4)
 def non_saturating_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    fake_score, dfake_score = fake_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         value[n] = softplus_of_one(-fake_score[n])  # (6)
         dfake_score[n] = -dvalue[n] * sigmoid_of_one(-fake_score[n])
 
@@ -179,7 +195,9 @@ def non_saturating_generator_loop(part, parts, fake_score, dvalue, value, dfake_
 def least_squares_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     half, one = value.dtype.type(0.5), value.dtype.type(1)
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    fake_score, dfake_score = fake_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         f = fake_score[n] - one
         value[n] = half * f * f  # (7)
         dfake_score[n] = dvalue[n] * f
@@ -188,6 +206,8 @@ def least_squares_generator_loop(part, parts, fake_score, dvalue, value, dfake_s
 @loop_of(linear_generator)
 def linear_generator_loop(part, parts, fake_score, dvalue, value, dfake_score):
     start, stop = share_row(value.size, part, parts)
-    for n in range(start, stop):
+    fake_score, dfake_score = fake_score[start:stop], dfake_score[start:stop]
+    dvalue, value = dvalue[start:stop], value[start:stop]
+    for n in range(value.size):
         value[n] = -fake_score[n]  # (8)
         dfake_score[n] = -dvalue[n]

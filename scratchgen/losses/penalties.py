@@ -275,7 +275,9 @@ def first_of_loop(part, parts, y, first):
 def gradient_penalty_and_factor_loop(part, parts, norm, dvalue, weight, target, value, factor):
     zero, two = norm.dtype.type(0), norm.dtype.type(2)
     start, stop = share_row(norm.size, part, parts)
-    for n in range(start, stop):
+    norm, dvalue = norm[start:stop], dvalue[start:stop]
+    value, factor = value[start:stop], factor[start:stop]
+    for n in range(norm.size):
         over = norm[n] - target
         value[n] = weight * over * over  # (1)
         factor[n] = two * weight * dvalue[n] * over / norm[n] if norm[n] > zero else zero  # (3)
@@ -285,6 +287,8 @@ def gradient_penalty_and_factor_loop(part, parts, norm, dvalue, weight, target, 
 def r1_and_factor_loop(part, parts, norm, dvalue, weight, value, factor):
     half = norm.dtype.type(0.5)
     start, stop = share_row(norm.size, part, parts)
-    for n in range(start, stop):
+    norm, dvalue = norm[start:stop], dvalue[start:stop]
+    value, factor = value[start:stop], factor[start:stop]
+    for n in range(norm.size):
         value[n] = half * weight * norm[n] * norm[n]  # (2)
         factor[n] = weight * dvalue[n]  # (4)

@@ -73,7 +73,9 @@ def test_drawing_in_two_pieces_gives_the_numbers_of_one_draw(seed):
 
 
 def test_the_layers_of_the_ziggurat_have_equal_areas_and_reach_the_top():
-    k, w, f = layers()
+    k, of_both_signs, f = layers()
+    w, negative = np.split(of_both_signs, 2)
+    assert np.array_equal(negative, -w)
     x = w.astype(float) * 2**23
     areas = x[2:] * -np.diff(f.astype(float))[1:]
     tail = R * math.exp(-R * R / 2) + math.sqrt(math.pi / 2) * math.erfc(R / math.sqrt(2))
