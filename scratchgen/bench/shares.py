@@ -20,13 +20,14 @@ from ..train.replay import StepEngine
 from ..train.trainer import Trainer
 from . import tasks
 from .machine import peaks, threads_text
-from .result import Result, Row, time_text
+from .result import Result, time_text
 from .settings import Settings
 from .timing import in_turns
 
 ROWS = 20
 WARM = 3  # steps: the first, the recorded one, and the one that the plan is compared with
 TRIALS = 140  # steps; four of them are trials of one thread (kernels/sharing.py)
+TASKS = ("vae 784-128-20", "gaussian 784-128-20")
 BATCH, SMALL = 512, 20
 
 
@@ -41,33 +42,41 @@ class Part:
 
 
 def measure(settings: Settings) -> Result:
-    """A row for each kernel and each call into Python, in the order of the step."""
-    task = tasks.task(f"vae 784-128-20, batch {settings.some(BATCH, SMALL)}")
-    title = f"Where a step's time goes: {task.name}"
+    """For each task, a row for each kernel and each call into Python, in the order of the step."""
+    title = "Where a step's time goes"
     if not numba_works():
         return Result(title, lines=["no numba here, so there are no compiled loops to measure"])
     want_loops()
+    peak = peaks(settings).get(str(settings.threads), {}).get("float32")
+    head = ("", "time", "of all parts", "", "of peak")
+    result = Result(title, head, data={"tasks": {}})
+    for name in TASKS:
+        one_task(tasks.task(f"{name}, batch {settings.some(BATCH, SMALL)}"), settings, peak, result)
+    return result
+
+
+def one_task(task: tasks.Task, settings: Settings, peak: float | None, result: Result) -> None:
+    """Add the parts of the task's step to the result."""
     parts = parts_of(task, settings.threads)
     seconds: list[float] = []
     for part in reversed(parts):  # the whole step first: parts alone ruin the weights
         times = in_turns({part.name: part.call}, settings.rounds)[part.name]
         seconds.insert(0, times.median / part.often)
     whole, of_parts = seconds[-1], sum(seconds[:-1])
-    peak = peaks(settings).get(str(settings.threads), {}).get("float32")
-    rows: list[Row] = []
+    result.rows.append((task.name, "", "", "", ""))
     for part, time in zip(parts[:-1], seconds, strict=False):
         speed = part.operations / time
         rate = f"{speed / 1e9:.0f} GFLOP/s" if speed else ""
         of_peak = f"{speed / peak:.0%}" if speed and peak else ""
-        rows.append((part.name, time_text(time), f"{time / of_parts:.1%}", rate, of_peak))
-    rows.append(("the whole step", time_text(whole), "", "", ""))
-    head = ("", "time", "of all parts", "", "of peak")
-    lines = [
-        f"on {threads_text(settings.threads)}; the parts add up to {time_text(of_parts)}, each "
-        "measured alone; fit adds its own loop to the whole step"
+        result.rows.append((part.name, time_text(time), f"{time / of_parts:.1%}", rate, of_peak))
+    result.rows.append(("the whole step", time_text(whole), "", "", ""))
+    result.lines.append(
+        f"{task.name}, on {threads_text(settings.threads)}: the parts add up to "
+        f"{time_text(of_parts)}, each measured alone; fit adds its own loop to the whole step"
+    )
+    result.data["tasks"][task.name] = [
+        [part.name, time] for part, time in zip(parts, seconds, strict=True)
     ]
-    measured = [[part.name, time] for part, time in zip(parts, seconds, strict=True)]
-    return Result(title, head, rows, lines, {"task": task.name, "measured": measured})
 
 
 def parts_of(task: tasks.Task, threads: int) -> list[Part]:

@@ -1,6 +1,7 @@
 """The models on which training is measured: their sizes, and our versions of them.
 
     vae       784-128-20-128-784, Bernoulli logits, Adam 1e-3
+    gaussian  784-128-20-128-1568, real numbers with a mean and a variance each, Adam 1e-3
     iwae      784-200-200-50-200-200-784, tanh, a plain ELBO step
     gan       2-128-128-2 against 2-128-128-1, non-saturating, both trained, Adam 1e-3, b1 = 0.5
     critic    784-256-256-1 with the gradient penalty, against a fixed generator 64-256-256-784
@@ -12,18 +13,20 @@ The operations of a VAE's step, for N examples and dense layers of I_k inputs an
 tests/peers/ has the same models in other tools, which start from the same weights and examples.
 """
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from .. import data, models, nn, optim
+from .. import data, distributions, models, nn, optim
 from ..ground.arguments import Array, Shape
 
 RATES = {"vae": (1e-3, 0.9, 0.999), "gan": (1e-3, 0.5, 0.999), "critic": (1e-4, 0.5, 0.9)}
 SLOPE = 0.2  # of LeakyReLU, in discriminators
 PENALTY = 10.0  # the weight of the gradient penalty
+LEAST = math.log(distributions.Gaussian().least_variance)
 DRAWN = 2000  # digits, repeated: the time does not depend on what they show
 
 
@@ -39,6 +42,7 @@ class Task:
     batch: int
     examples: int
     activation: str = "relu"
+    likelihood: str = "bernoulli"  # of a "vae", or "gaussian"
     compared: bool = True  # with other tools
 
     @property
@@ -55,7 +59,8 @@ class Task:
         """The widths of each network, from its input to its output."""
         wide, up = (self.size, *self.hidden), self.hidden[::-1]
         if self.game == "vae":
-            return {"encoder": (*wide, 2 * self.latent), "decoder": (self.latent, *up, self.size)}
+            raw = 2 * self.size if self.likelihood == "gaussian" else self.size
+            return {"encoder": (*wide, 2 * self.latent), "decoder": (self.latent, *up, raw)}
         return {
             "generator": (self.latent, *self.hidden, self.size),
             "discriminator": (self.size, *up, 1),
@@ -87,11 +92,15 @@ TASKS = [
          activation="tanh"),
     Task("gan 2-128-128, batch 256", "gan", 2, (128, 128), 2, 256, 51_200),
     Task("critic 784-256-256-1, batch 64", "critic", 784, (256, 256), 64, 64, 6_400),
+    _vae("gaussian 784-128-20, batch 20", 20, 10_240, likelihood="gaussian"),
+    _vae("gaussian 784-128-20, batch 128", 128, 25_600, likelihood="gaussian"),
+    _vae("gaussian 784-128-20, batch 512", 512, 51_200, likelihood="gaussian"),
 ]  # fmt: skip
 STEP = TASKS[:3]  # each has a ratio of its own
 ODD = TASKS[3:6]  # should be as efficient as STEP
 EPOCH = TASKS[6]  # an epoch of 60,000 pictures
-OTHERS = TASKS[6:]  # their ratios have a geometric mean
+OTHERS = TASKS[6:10]  # their ratios have a geometric mean
+GAUSSIAN = TASKS[10:]  # the default likelihood of vectors
 
 
 def task(name: str) -> Task:
@@ -111,7 +120,7 @@ def model(of: Task, dtype: str = "float32") -> models.Model:
         encoder, decoder = (
             nn.Network(widths[:1], *_dense(widths, kind)) for widths in of.widths().values()
         )
-        return models.VAE(encoder, decoder, "bernoulli", dtype=dtype, rng=0)
+        return models.VAE(encoder, decoder, of.likelihood, dtype=dtype, rng=0)
     settings: dict[str, Any] = {"latent": of.latent, "hidden": of.hidden, "dtype": dtype, "rng": 0}
     if of.game == "gan":
         return models.gan((of.size,), **settings)

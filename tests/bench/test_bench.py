@@ -193,16 +193,19 @@ def test_a_step_is_taken_apart():
     if not compiles():
         assert "no compiled loops to measure" in result.text()
         return
-    names = [name for name, _ in result.data["measured"]]
-    task = tasks.task(result.data["task"])
-    products = (name.removeprefix("product ") for name in names if name.startswith("product"))
-    sides = [list(map(int, product.split(" x "))) for product in products]
-    assert sum(2 * n * i * o for n, i, o in sides) == task.operations()
-    assert names[0] == "Python: fill_standard_normal"
+    assert len(result.data["tasks"]) == 2
+    for title, measured in result.data["tasks"].items():
+        task, names = tasks.task(title), [name for name, _ in measured]
+        products = (name.removeprefix("product ") for name in names if name.startswith("product"))
+        sides = [list(map(int, product.split(" x "))) for product in products]
+        assert sum(2 * n * i * o for n, i, o in sides) == task.operations()
+        assert f"log_prob_{task.likelihood} {task.batch} x {task.widths()['decoder'][-1]}" in names
+        assert names[0] == "Python: fill_standard_normal"
+        assert names[-1] == "whole"
+        assert all(seconds > 0 for _, seconds in measured)
     parameters = 209464  # of the encoder 105640, and 8 zeros after it to the end of a cache line
-    assert f"adam_step {parameters + 8}" in names
-    assert names[-1] == "whole"
-    assert all(seconds > 0 for _, seconds in result.data["measured"])
+    bernoulli = result.data["tasks"][tasks.STEP[0].name]
+    assert f"adam_step {parameters + 8}" in [name for name, _ in bernoulli]
 
 
 def test_a_peer_that_is_not_installed_is_named():

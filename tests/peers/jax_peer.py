@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scratchgen.bench.tasks import PENALTY, SLOPE, Task
+from scratchgen.bench.tasks import LEAST, PENALTY, SLOPE, Task
+from scratchgen.distributions.gaussian import LOG_TWO_PI
 
 VARIANTS = ("step", "scan")
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -65,8 +66,13 @@ class Peer:
 
     def vae(self, p: Any, x: Any, noise: Any) -> Any:
         mu, log_var = jnp.split(forward(p["encoder"], x, self.inner), 2, axis=1)
-        logits = forward(p["decoder"], mu + jnp.exp(log_var / 2) * noise, self.inner)
-        unlikely = (jax.nn.softplus(logits) - x * logits).sum()
+        raw = forward(p["decoder"], mu + jnp.exp(log_var / 2) * noise, self.inner)
+        if self.task.likelihood == "gaussian":
+            mean, s = jnp.split(raw, 2, axis=1)
+            lv = LEAST + jax.nn.softplus(s - LEAST)  # log(exp(s) + exp(LEAST))
+            unlikely = 0.5 * (LOG_TWO_PI + lv + (x - mean) ** 2 * jnp.exp(-lv)).sum()
+        else:
+            unlikely = (jax.nn.softplus(raw) - x * raw).sum()
         return (unlikely + 0.5 * (mu**2 + jnp.exp(log_var) - 1 - log_var).sum()) / len(x)
 
     def discriminator(self, p: Any, x: Any, z: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from scratchgen.bench.tasks import PENALTY, SLOPE, Task
+from scratchgen.bench.tasks import LEAST, PENALTY, SLOPE, Task
+from scratchgen.distributions.gaussian import LOG_TWO_PI
 
 VARIANTS = ("tf.function", "XLA")
 ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh}
@@ -58,8 +59,13 @@ class Peer:
 
     def vae(self, x: Any, noise: Any) -> Any:
         mu, log_var = tf.split(forward(self.p["encoder"], x, self.inner), 2, axis=1)
-        logits = forward(self.p["decoder"], mu + tf.exp(log_var / 2) * noise, self.inner)
-        each = tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logits)
+        raw = forward(self.p["decoder"], mu + tf.exp(log_var / 2) * noise, self.inner)
+        if self.task.likelihood == "gaussian":
+            mean, s = tf.split(raw, 2, axis=1)
+            lv = LEAST + tf.nn.softplus(s - LEAST)  # log(exp(s) + exp(LEAST))
+            each = 0.5 * (LOG_TWO_PI + lv + (x - mean) ** 2 * tf.exp(-lv))
+        else:
+            each = tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=raw)
         kl = 0.5 * tf.reduce_sum(mu**2 + tf.exp(log_var) - 1 - log_var)
         return (tf.reduce_sum(each) + kl) / tf.cast(tf.shape(x)[0], self.dtype)
 

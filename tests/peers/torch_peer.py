@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from scratchgen.bench.tasks import PENALTY, SLOPE, Task
+from scratchgen.bench.tasks import LEAST, PENALTY, SLOPE, Task
+from scratchgen.distributions.gaussian import LOG_TWO_PI
 
 VARIANTS = ("eager", "eager, 1 thread", "compile")
 ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
@@ -57,8 +58,13 @@ class Peer:
 
     def vae(self, x: Any, noise: Any) -> Any:
         mu, log_var = self.networks["encoder"](x).chunk(2, dim=1)
-        logits = self.networks["decoder"](mu + torch.exp(log_var / 2) * noise)
-        unlikely = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        raw = self.networks["decoder"](mu + torch.exp(log_var / 2) * noise)
+        if self.task.likelihood == "gaussian":
+            mean, s = raw.chunk(2, dim=1)
+            lv = LEAST + F.softplus(s - LEAST)  # log(exp(s) + exp(LEAST))
+            unlikely = 0.5 * (LOG_TWO_PI + lv + (x - mean) ** 2 * torch.exp(-lv)).sum()
+        else:
+            unlikely = F.binary_cross_entropy_with_logits(raw, x, reduction="sum")
         return (unlikely + 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum()) / len(x)
 
     def discriminator(self, x: Any, z: Any) -> Any:
