@@ -14,12 +14,13 @@ PEERS = HOME / "tests" / "peers"
 
 @dataclass(frozen=True)
 class Settings:
-    """Rounds, threads, and the Pythons in which other tools are looked for."""
+    """Rounds, threads, the Pythons to look for other tools in, and the CPUs of loops.py."""
 
     rounds: int = ROUNDS
     threads: int = THREADS
     quick: bool = False
     pythons: tuple[str, ...] = (sys.executable,)
+    cpus: tuple[str, ...] = ()  # of loops.py; () for all
 
     def some(self, many: int, few: int) -> int:
         """`many`, or `few` in a quick run."""

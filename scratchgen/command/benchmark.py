@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..bench import decoding, elements, machine, products, shares, start, steps
+from ..bench import decoding, elements, loops, machine, products, shares, start, steps
 from ..bench.result import Result
 from ..bench.settings import Settings, pinned
 from ..ground.arguments import user_path
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[Settings], Result]] = {
     "start": start.measure,
     "shares": shares.measure,
     "steps": steps.measure,
+    "loops": loops.measure,
 }
 FILES = ("bench.json", "bench.png")
 
@@ -46,6 +47,7 @@ def bench(options: argparse.Namespace) -> int:
         threads=options.threads,
         quick=options.quick,
         pythons=(*(options.peers_python or ()), sys.executable),
+        cpus=tuple(options.cpu or ()),
     )
     results: dict[str, Any] = {"rounds": settings.rounds, "threads": settings.threads}
     from ..kernels import threads

@@ -100,7 +100,7 @@ def _add_bench(commands: Any) -> None:
         "turns on the same CPUs."
     )
     add = command.add_argument
-    parts = ("machine", "products", "kernels", "decoding", "start", "shares", "steps")
+    parts = ("machine", "products", "kernels", "decoding", "start", "shares", "steps", "loops")
     part = f"{', '.join(parts)} (default: all parts)"
     add("part", nargs="?", choices=parts, metavar="PART", help=part)
     rounds = "how often each is measured; the median is reported (default: 7)"
@@ -114,6 +114,11 @@ def _add_bench(commands: Any) -> None:
     add("--quick", action="store_true", help=quick)
     python = "a Python that has other tools installed; may be given several times"
     add("--peers-python", type=name, action="append", metavar="PATH", help=python)
+    cpus = (
+        "haswell", "skylake", "znver2", "znver3", "znver4", "znver5", "neoverse-v1", "apple-m1",
+    )  # fmt: skip
+    cpu = f"a CPU for loops, {', '.join(cpus)}; may be given several times (default: all)"
+    add("--cpu", choices=cpus, action="append", metavar="CPU", help=cpu)
 
 
 def _add_data(commands: Any) -> None:

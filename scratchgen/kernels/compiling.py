@@ -112,9 +112,7 @@ def for_python(loop: Kernel) -> Dispatcher:
     with _lock:  # two threads may call this at the same time
         dispatcher = kept(compiled(loop))
         if loop in _types and not dispatcher.overloads:
-            import numba
-
-            dispatcher.compile((numba.intp, numba.intp, *_types[loop](numba.types)))
+            dispatcher.compile(types_of_arguments(loop, ()))
             dispatcher.disable_compile()
         return dispatcher
 
@@ -142,15 +140,21 @@ def _kind(value: Any) -> Any:
 
 def _result(loop: Kernel, args: tuple[Any, ...]) -> Any:
     """Numba's result of compiling the loop for those arguments."""
-    import numba
-
     dispatcher = for_python(loop)
     if loop in _types:
         return next(iter(dispatcher.overloads.values()))
-    kinds = (numba.intp, numba.intp, *map(numba.typeof, args))
+    kinds = types_of_arguments(loop, args)
     if kinds not in dispatcher.overloads:
         dispatcher.compile(kinds)
     return dispatcher.overloads[kinds]
+
+
+def types_of_arguments(loop: Kernel, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Numba's types of part, parts and those arguments; a loop `with_types` has its own."""
+    import numba
+
+    of_args = _types[loop](numba.types) if loop in _types else map(numba.typeof, args)
+    return (numba.intp, numba.intp, *of_args)
 
 
 @functools.cache

@@ -41,7 +41,8 @@ def _longest() -> int:
         return 512
     if {"+avx2", "+fma"} <= available:
         return 256
-    is_arm = llvmlite.binding.get_process_triple().startswith(("aarch64", "arm64"))
+    triple = llvmlite.binding.get_process_triple()
+    is_arm = triple.startswith(("aarch64", "arm64")) or "+neon" in available
     return 128 if is_arm else 0
 
 
