@@ -4,18 +4,15 @@
 
 A process of its own compiles every kernel of the list for that CPU and runs none. numba compiles
 for a CPU of the machine's architecture by itself; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name it.
-For ARM on x86, or x86 on ARM, numba writes LLVM's language alone, with vectors as long as the
-CPU's and nothing optimised yet. llvmlite then has LLVM optimise it for the CPU, with the same
-passes that numba has.
+For ARM on x86, or x86 on ARM, numba compiles nothing but LLVM's language, with vectors as long as
+the CPU's, and kernels/native/retargeting.py does the rest.
 """
 
-import functools
 import inspect
 import json
 import platform
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -118,49 +115,10 @@ def assembly(call: Call, cpu: str) -> str:
     dispatcher.compile(kinds)
     library = dispatcher.overloads[kinds].library
     if is_foreign(cpu):
-        return retargeted(library.get_llvm_str(), cpu)
+        from ..kernels.native.retargeting import assembly_for
+
+        return assembly_for(cpu, CPUS[cpu][0], library.get_llvm_str())
     return str(library.get_asm_str())
-
-
-def retargeted(text: str, cpu: str) -> str:
-    """LLVM's language, not optimised and of another architecture, as assembly for that CPU."""
-    import llvmlite.binding as llvm
-
-    machine, builder = _machine(cpu)
-    text = re.sub(r"target triple = .*", f'target triple = "{CPUS[cpu][0]}"', text)
-    text = re.sub(r"target datalayout = .*", f'target datalayout = "{machine.target_data}"', text)
-    module = llvm.parse_assembly(text)
-    for function in module.functions:
-        if not function.is_declaration:
-            passes = builder(3).getFunctionPassManager()
-            passes.run(function, builder(3))
-    first = builder(0).getModulePassManager()  # as numba does before its own pass
-    first.add_loop_rotate_pass()
-    first.add_instruction_combine_pass()
-    first.add_jump_threading_pass()
-    for level, passes in ((0, first), (3, builder(3).getModulePassManager())):
-        passes.add_refprune_pass()
-        passes.run(module, builder(level))
-    return str(machine.emit_assembly(module))
-
-
-@functools.cache
-def _machine(cpu: str) -> tuple[Any, Callable[[int], Any]]:
-    """LLVM's description of the CPU, and its passes by their level."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    target = llvm.Target.from_triple(CPUS[cpu][0])
-    machine = target.create_target_machine(cpu=cpu, opt=3, codemodel="jitdefault", jit=True)
-
-    @functools.cache
-    def builder(level: int) -> Any:
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        options.loop_vectorization = options.slp_vectorization = level > 0
-        return llvm.create_pass_builder(machine, options)
-
-    return machine, builder
 
 
 if __name__ == "__main__":

@@ -168,4 +168,5 @@ def test_a_loop_of_functions_is_compiled_to_vectors():
         loop._cache = NullCache()  # code from the disk cannot be inspected
         loop(0, 1, x, x)
         code = "".join(loop.inspect_asm().values())
-        assert re.search(r"fn?madd\d+p[sd].*[yz]mm", code), name
+        of_vectors = r"fn?madd\d+p[sd].*[yz]mm|fml[as]\s+(v\d+\.[24][sd]|z\d+\.[sd])"  # x86, ARM
+        assert re.search(of_vectors, code), name
