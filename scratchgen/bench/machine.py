@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..ground.versions import __version__, is_installed, to_install
+from ..kernels import caches
 from ..kernels.formulas import numba_works
 from ..kernels.sharing import usable_cpus
 from .result import Result, Row
 from .settings import Settings
 
-CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CPUINFO = Path("/proc/cpuinfo")
 MEGABYTES = 200
 MOST_OF_IT = 0.75  # of the peak of as many CPUs
@@ -25,7 +25,7 @@ def measure(settings: Settings) -> Result:
         "date": datetime.date.today().isoformat(),
         "cpu": cpu_name(),
         "cpus": usable_cpus(),
-        "caches": caches(),
+        "caches": caches.sizes(),
         "versions": versions(),
     }
     rows: list[Row] = [
@@ -105,18 +105,6 @@ def cpu_name() -> str:
     from ..kernels.native import target
 
     return f"{name} ({target.name()})"
-
-
-def caches() -> dict[str, str]:
-    """The sizes of one core's caches by level, `L1d`, `L2` ...; {} if the system has no list."""
-    sizes = {}
-    for place in sorted(CACHES.glob("index*")):
-        level, kind, size = (
-            (place / name).read_text().strip() for name in ("level", "type", "size")
-        )
-        if kind != "Instruction":
-            sizes[f"L{level}{'d' if kind == 'Data' else ''}"] = size
-    return sizes
 
 
 def versions() -> dict[str, str]:

@@ -24,8 +24,8 @@ PACKAGE = Path(__file__).parents[1]
 ROOMS = ("nn", "distributions", "losses", "optim", "models")
 BESIDE = (
     "train/trainer.py", "ground/arguments.py", "ground/rng.py", *(f"kernels/{name}.py" for name in (
-        "__init__", "activation_loops", "arithmetic", "blocking", "elementwise", "normal",
-        "products", "random",
+        "__init__", "activation_loops", "arithmetic", "blocking", "elementwise",
+        "multiplying", "normal", "packing", "products", "random",
     )),
 )  # fmt: skip
 DIGITS = 12

@@ -7,7 +7,7 @@
 
 N examples, I inputs, O outputs. `into` is added to; all else is returned. `_affine`, `_add_outer`,
 `_add_sum` and `_times_transpose` are all the mathematics, and are what NumPy runs. The loop of (1),
-(2) and (4) is `multiply` of blocking.py.
+(2) and (4) is `multiply` of multiplying.py.
 
 The brackets in (2) and (3) matter. Two passes can have the gradients S and -S, as those of real and
 of fake examples can. Then exactly 0 must be left: Adam makes a full step of a rounding error that
@@ -24,10 +24,11 @@ import numpy as np
 
 from ..ground.arguments import Array
 from ..ground.errors import OptionError
-from . import blocking, recording, workspaces
-from .blocking import ITSELF, NEITHER, A, B
+from . import blocking, multiplying, recording, workspaces
+from .blocking import ITSELF
 from .compiling import Kernel, helper
 from .formulas import call, formula, loop_of, may_run_loop_of
+from .multiplying import NEITHER, A, B
 from .operands import Operands
 from .recording import Call
 from .sharing import share, share_row
@@ -199,14 +200,16 @@ def _multiplied(
         return False
     if bias is not None and bias.strides != (item,):
         return False
-    zeros, c = blocking.zeros_like(char), workspaces.writable(c)
-    loop, first = blocking.loop_for(char), zeros if bias is None else bias
+    (rows, depth), columns = a.shape, c.shape[1]
+    zeros, c = multiplying.zeros_like(char), workspaces.writable(c)
+    loop, first = multiplying.loop_for(char), zeros if bias is None else bias
     recording.note_constant(zeros)
-    work, adds = c.size * a.shape[1] / IN_ONE_SUM, start == ITSELF
-    changed = blocking.WRITTEN if adds else ()
+    work, adds = c.size * depth / IN_ONE_SUM, start == ITSELF
+    changed = multiplying.WRITTEN if adds else ()
     onto_zero = (loop, (a, b, first, c, blocking.ZERO, zero)) if adds else None
     args = (a, b, first, c, start, zero)
-    call(Call(loop, args, work, blocking.WRITTEN, changed, blocking.SCRATCH, onto_zero=onto_zero))
+    scratch = blocking.scratch(rows, columns, depth, item, start)
+    call(Call(loop, args, work, multiplying.WRITTEN, changed, scratch, onto_zero=onto_zero))
     return True
 
 

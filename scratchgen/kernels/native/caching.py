@@ -34,6 +34,7 @@ import llvmlite
 import numba
 from numba.core import caching
 
+from .. import caches
 from ..fingerprints import ROOMS
 from . import target
 
@@ -103,7 +104,8 @@ def _key() -> str:
     for name, source in sources().items():
         hashed.update(f"{name} {len(source)} ".encode() + source)
     cpu = target.name(), target.features(), str(target.BITS)
-    for word in (numba.__version__, llvmlite.__version__, *cpu):
+    sizes = str(caches.L1), str(caches.L2)
+    for word in (numba.__version__, llvmlite.__version__, *cpu, *sizes):
         hashed.update(word.encode())
     return hashed.hexdigest()[:DIGITS]
 

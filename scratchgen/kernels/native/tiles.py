@@ -6,10 +6,10 @@
 
 For each k of (1), a number of each row of `a` is spread over a vector and multiplied with the
 vectors in row k of b, which are read once for all rows; a fused multiply-add adds the product to
-the sum. A multiply-add takes 4 cycles, and the CPU starts two in each: 8 sums keep it busy, and 12
-rows of two vectors, 24 sums in 32 registers, leave room for the operands. (1) is summed in one
-order, from k = 0 up, whatever the size of the tile: the result does not show how a matrix is cut.
-docs/performance.md has the picture.
+the sum. A multiply-add takes 4 cycles, and the CPU starts two in each: 8 sums keep it busy. 12 rows
+of two vectors, 24 sums in 32 registers, leave room for the operands, and 6 rows in 16 registers.
+docs/performance.md has the picture. (1) is summed in one order, from k = 0 up, whatever the size of
+the tile: the result does not show how a matrix is cut.
 
 In (2) k runs along the vectors, and the lanes of each sum are added at the end.
 
@@ -21,6 +21,7 @@ the next. The numbers in a row of b and of c are contiguous.
 """
 
 import functools
+from collections.abc import Callable
 
 from .target import BITS
 from .vectors import Value, Vectors, instructions
@@ -200,7 +201,8 @@ def transpose_panel(
 ) -> None:
     """panel[k, j] = b[k, j] for b with contiguous columns, b_j bytes from one to the next.
 
-    A square of numbers at a time; missing columns repeat the last.
+    A square of numbers at a time, of which the last may overlap the one before; missing columns
+    repeat the last.
     """
     b_ = v.builder
     last = b_.sub(width, v.whole(1))
@@ -208,13 +210,24 @@ def transpose_panel(
     columns = [b_.mul(j, b_j) for j in places]
     row = WIDTH * v.size
 
-    def next_square(k: Value, carried: list[Value]) -> list[Value]:
-        b, panel = carried
-        mask = v.first(b_.sub(depth, k))
-        for n in range(WIDTH):
-            square = [v.load(b, j, mask) for j in columns[n * v.lanes : (n + 1) * v.lanes]]
-            for i, turned in enumerate(v.transpose(square)):
-                v.store(turned, panel, v.whole(i * row + n * v.size))
-        return [b_.add(b, v.whole(v.size)), b_.add(panel, v.whole(v.lanes * row))]
+    def transpose(first_k: Callable[[Value], Value], mask: Value) -> None:
+        def next_square(k: Value, _nothing: list[Value]) -> list[Value]:
+            at = first_k(k)
+            rows = [b_.add(b, b_.add(j, b_.mul(at, v.whole(v.itemsize)))) for j in columns]
+            into = b_.add(panel, b_.mul(at, v.whole(row)))
+            for n in range(WIDTH):
+                square = [
+                    v.load(x, v.whole(0), mask) for x in rows[n * v.lanes : (n + 1) * v.lanes]
+                ]
+                for i, turned in enumerate(v.transpose(square)):
+                    v.store(turned, into, v.whole(i * row + n * v.size))
+            return []
 
-    v.loop(depth, v.lanes, [b, panel], next_square)
+        v.loop(depth, v.lanes, [], next_square)
+
+    last_k = b_.sub(depth, v.whole(v.lanes))
+    is_long = b_.zext(b_.icmp_signed(">=", last_k, v.whole(0)), depth.type)
+    v.switch(is_long, {
+        0: lambda: transpose(lambda k: k, v.first(depth)),
+        1: lambda: transpose(lambda k: v.least(k, last_k), None),
+    })  # fmt: skip

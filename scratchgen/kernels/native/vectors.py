@@ -203,6 +203,17 @@ class Vectors:
         return known or ir.Function(self.builder.module, ir.FunctionType(result, args), name)
 
 
+@intrinsic
+def itemsize(_typing_context: Any, like: Any) -> Any:
+    """The bytes of a number of that array, as a constant: dividing by it is a shift."""
+    size = like.dtype.bitwidth // 8
+
+    def code(context: Any, _builder: Any, _signature: Any, _values: Any) -> Any:
+        return context.get_constant(types.intp, size)
+
+    return types.intp(like), code
+
+
 def instructions(emit: Callable[..., None]) -> Any:
     """A function for numba's loops, whose instructions `emit` writes.
 
