@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .ground import errors, parts, rng
     from .ground.errors import ScratchgenError
     from .ground.versions import __version__, show_versions
-    from .kernels import set_threads, threads
+    from .kernels import products_by, set_threads, threads
     from .train import fit
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "optim",
     "parts",
     "plots",
+    "products_by",
     "rng",
     "save",
     "set_threads",
@@ -85,6 +86,7 @@ _HOMES = {  # name -> the module that it is defined in
     "check_second_order": "gradcheck",
     "fit": "train",
     "load": "export",
+    "products_by": "kernels",
     "save": "export",
     "set_threads": "kernels",
     "show_versions": "ground.versions",

@@ -163,7 +163,7 @@ TEXTBOOK = tuple(
     if file.split("/")[1] in ("nn", "distributions", "losses", "models", "optim")
 )
 FUNCTIONS_OF_ONE_NUMBER = "scratchgen/kernels/functions.py"  # which loops call
-NOT_FOR_MATHEMATICS = {"set_threads", "threads", "threads_now"}
+NOT_FOR_MATHEMATICS = {"products_by", "set_threads", "threads", "threads_now"}
 WATCHED = {
     "scratchgen/kernels/fingerprints.py",
     "scratchgen/kernels/replaced.py",

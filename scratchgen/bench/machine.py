@@ -1,4 +1,4 @@
-"""The machine: CPU, caches, versions, and its peak speed (kernels/native/peak.py)."""
+"""The machine: CPU, caches, versions, peak (kernels/native/peak.py), and what was chosen for it."""
 
 import datetime
 import platform
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ground.versions import __version__, is_installed, to_install
-from ..kernels import caches
+from ..kernels import caches, choice, thread_count
 from ..kernels.formulas import numba_works
 from ..kernels.sharing import usable_cpus
 from .result import Result, Row
@@ -17,6 +17,11 @@ from .settings import Settings
 CPUINFO = Path("/proc/cpuinfo")
 MEGABYTES = 200
 MOST_OF_IT = 0.75  # of the peak of as many CPUs
+NOTES = [
+    "products: measured once and kept, until `scratchgen warmup` measures again what was not sure; "
+    "SCRATCHGEN_PRODUCTS=ours or numpy overrules it",
+    "where NumPy multiplies, results may depend on its library and on the library's threads",
+]
 
 
 def measure(settings: Settings) -> Result:
@@ -46,12 +51,28 @@ def measure(settings: Settings) -> Result:
             "peak: fused multiply-adds in registers; memory: a triad over "
             f"{settings.some(MEGABYTES, 12)} MB"
         )
+        rows += chosen_here(data)
+        lines += NOTES
         lines += missing_cpus({int(n): rates["float32"] for n, rates in data["peak"].items()})
     else:
         missing = "" if is_installed("numba") else f": {to_install('numba')}"
         lines.append(f"no numba here, so no peak is measured{missing}")
     rows = [row for row in rows if row[1]]
     return Result("Machine", rows=rows, lines=lines, data=data, sides="<<")
+
+
+def chosen_here(data: dict[str, Any]) -> list[Row]:
+    """Rows of what was chosen by measuring on this machine, which also goes into `data`."""
+    rows: list[Row] = []
+    data["products"] = {}
+    for char, dtype in choice.DTYPES.items():
+        rows.append((f"products, {dtype}", choice.text_of(char)))
+        is_measured = choice.has_tiles() and choice.from_environment() is None
+        data["products"][dtype] = choice.measured(char) if is_measured else {}
+    values = thread_count.settle("f")
+    data["threads"] = values or {}
+    rows.append(("threads", thread_count.text_of(values)))
+    return rows
 
 
 def peaks(settings: Settings) -> dict[str, dict[str, float]]:

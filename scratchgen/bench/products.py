@@ -9,6 +9,7 @@ Two lists of shapes (N, I, O), drawn by NumPy's PCG64 with a fixed seed:
 
 Ours run as in training, from a table (kernels/plans.py) with ROWS equal products, on all threads
 even where fewer would be faster. np.matmul is called from Python, as training in NumPy would do.
+Both are timed, whichever of them training would choose (kernels/choice.py).
 Ours and NumPy's run in separate processes for each number of threads: a BLAS reads its number of
 threads only at its start, and idle threads keep a CPU busy for a while.
 
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..kernels.choice import products_by
 from ..kernels.formulas import numba_works, want_loops
 from ..kernels.plans import Plan, Table
 from ..kernels.recording import Call, recording
@@ -82,8 +84,8 @@ def calls(shape: Triple, dtype: str = "float32") -> dict[str, tuple[Callable[[],
 
 
 def replayed(call: Callable[[], Any]) -> Callable[[], None]:
-    """A function that replays the kernel of `call` ROWS times; without numba, NumPy runs it."""
-    with recording() as notes:
+    """A function that replays the loop of `call` ROWS times; without numba, NumPy runs it."""
+    with recording() as notes, products_by("ours"):
         call()
     notes.events *= ROWS
     products = [event for event in notes.events if isinstance(event, Call)]

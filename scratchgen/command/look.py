@@ -121,6 +121,9 @@ def _record_lines(log: dict[str, Any]) -> Iterator[str]:
     yield f"{epochs}, {steps} of up to {log['batch_size']:,} examples"
     for player, optimizer in log["optimizer"].items():
         yield f"{player} by {_text(optimizer)}"
+    if (products := log.get("products", "ours")) != "ours":
+        some = products if isinstance(products, list) else [products]
+        yield f"NumPy multiplied: {'all' if some == ['numpy'] else ', '.join(map(_text, some))}"
     if "average" in log:
         yield f"weights averaged, keep {_text(log['average'])}"
     if log["losses"]:

@@ -7,7 +7,9 @@ import numpy as np
 
 from .. import kernels
 from ..ground.printing import to_stdout
+from ..ground.tables import paragraph
 from ..ground.versions import require
+from ..kernels import choice
 from ..kernels.cases import case, with_loops
 from ..kernels.formulas import by_loops, compiles
 from ..kernels.plans import Plan, in_parts
@@ -28,11 +30,21 @@ def warmup(_options: argparse.Namespace) -> int:
             call_all(dtype)
             call_in_replay(dtype)
         call_on_threads()
+    measure_products()
     seconds = time.perf_counter() - start
     to_stdout(f"compiled every kernel for float32 and float64 in {seconds:.1f} s")
+    for char, dtype in choice.DTYPES.items():
+        to_stdout(*paragraph(f"products of {dtype}: {choice.text_of(char)}", "  "))
     cache = folder()
     to_stdout(f"stored in {cache}" if cache else "not stored: no cache folder can be written")
     return 0
+
+
+def measure_products() -> None:
+    """Measure whether loops or NumPy are faster, where that is not kept, or not sure."""
+    if choice.has_tiles() and choice.from_environment() is None:
+        for char in choice.DTYPES:
+            choice.measured(char, until_sure=True)
 
 
 def call_on_threads() -> None:

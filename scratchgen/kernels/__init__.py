@@ -43,7 +43,8 @@ New arrays and draws:
 
 A new kernel is declared with `formula` and `loop_of` (formulas.py), an activation with `pointwise`
 and `loops_of` (activation_loops.py). Loops call `share`, `share_row`, what is marked as a `helper`
-or `by_dtype`, and functions.py. `threads`, `set_threads` and `threads_now` set the threads.
+or `by_dtype`, and functions.py. `threads`, `set_threads` and `threads_now` set the threads, and
+`products_by` says whether loops or NumPy multiply.
 """
 
 from .activation_loops import loops_of, pointwise
@@ -67,6 +68,7 @@ from .arithmetic import (
     take_rows,
     zeros,
 )
+from .choice import products_by
 from .compiling import by_dtype, helper
 from .elementwise import sigmoid, softplus
 from .formulas import formula, loop_of
@@ -103,6 +105,7 @@ __all__ = [
     "normal_cdf",
     "normal_density",
     "pointwise",
+    "products_by",
     "repeat",
     "scale",
     "scale_rows",

@@ -7,7 +7,7 @@
 
 N examples, I inputs, O outputs. `into` is added to; all else is returned. `_affine`, `_add_outer`,
 `_add_sum` and `_times_transpose` are all the mathematics, and are what NumPy runs. The loop of (1),
-(2) and (4) is `multiply` of multiplying.py.
+(2) and (4) is `multiply` of multiplying.py, where that is faster than NumPy (choice.py).
 
 The brackets in (2) and (3) matter. Two passes can have the gradients S and -S, as those of real and
 of fake examples can. Then exactly 0 must be left: Adam makes a full step of a rounding error that
@@ -17,19 +17,16 @@ In the pass of a penalty the gradient by y is 0 everywhere; then (2) and (4) mul
 (3) a large batch is first summed in blocks.
 """
 
-import functools
-import os
-
 import numpy as np
 
 from ..ground.arguments import Array
-from ..ground.errors import OptionError
-from . import blocking, multiplying, recording, workspaces
+from . import blocking, choice, multiplying, recording, workspaces
 from .blocking import ITSELF
 from .compiling import Kernel, helper
 from .formulas import call, formula, loop_of, may_run_loop_of
 from .multiplying import NEITHER, A, B
 from .operands import Operands
+from .product_trials import DY_WT, X_W, XT_DY
 from .recording import Call
 from .sharing import share, share_row
 
@@ -49,7 +46,7 @@ TIMES_TRANSPOSE = Operands("times_transpose", "w (I, O), dy (N, O) -> dx (N, I)"
 def times(x: Array, w: Array) -> Array:
     """x (N, I), w (I, O) -> (N, O)."""
     y = _room(TIMES.check(x, w), x, w)
-    if y is None or not _multiplied(_times, x, w, None, y, blocking.NOTHING):
+    if y is None or not _multiplied(_times, X_W, x, w, None, y, blocking.NOTHING):
         (y,) = recording.by_numpy(_times, (x, w), TIMES, y, into=np.matmul)
     return workspaces.returned(y)
 
@@ -61,7 +58,7 @@ def _times(x: Array, w: Array) -> Array:
 def affine(x: Array, w: Array, b: Array) -> Array:
     """x (N, I), w (I, O), b (O,) -> (N, O)."""
     y = _room(AFFINE.check(x, w, b), x, w)
-    if y is None or not _multiplied(_affine, x, w, b, y, blocking.BIAS):
+    if y is None or not _multiplied(_affine, X_W, x, w, b, y, blocking.BIAS):
         (y,) = recording.by_numpy(_affine, (x, w, b), AFFINE, y, into=_affine_into)
     return workspaces.returned(y)
 
@@ -78,7 +75,7 @@ def _affine_into(x: Array, w: Array, b: Array, y: Array) -> None:
 def add_outer(x: Array, dy: Array, into: Array) -> None:
     """x (N, I), dy (N, O), added into (I, O)."""
     ours = ADD_OUTER.check(x, dy, into)
-    if not (ours and _multiplied(_add_outer, x.T, dy, None, into, ITSELF, zero=B)):
+    if not (ours and _multiplied(_add_outer, XT_DY, x.T, dy, None, into, ITSELF, zero=B)):
         recording.by_numpy(_add_outer, (x, dy, into), ADD_OUTER, onto_zero=_write_outer)
 
 
@@ -97,7 +94,9 @@ def _write_outer(x: Array, dy: Array, into: Array) -> None:
 def times_transpose(dy: Array, w: Array) -> Array:
     """dy (N, O), w (I, O) -> (N, I)."""
     dx = _room(TIMES_TRANSPOSE.check(dy, w), dy, w.T)
-    if dx is None or not _multiplied(_times_transpose, dy, w.T, None, dx, blocking.NOTHING, zero=A):
+    if dx is None or not _multiplied(
+        _times_transpose, DY_WT, dy, w.T, None, dx, blocking.NOTHING, zero=A
+    ):
         (dx,) = recording.by_numpy(
             _times_transpose, (dy, w), TIMES_TRANSPOSE, dx, into=_times_transpose_into
         )
@@ -180,6 +179,7 @@ def sum_blocks_loop(part, parts, dy, blocks):
 
 def _multiplied(
     formula: Kernel,
+    form: str,
     a: Array,
     b: Array,
     bias: Array | None,
@@ -191,7 +191,7 @@ def _multiplied(
 
     `zero` says which of a and b may be 0 everywhere, and is looked at first.
     """
-    if not may_run_loop_of(formula) or not ours_are_faster():
+    if not may_run_loop_of(formula):
         return False
     char, item = c.dtype.char, c.itemsize
     if c.strides[1] != item and c.shape[1] != 1:
@@ -201,6 +201,8 @@ def _multiplied(
     if bias is not None and bias.strides != (item,):
         return False
     (rows, depth), columns = a.shape, c.shape[1]
+    if choice.numpy_multiplies(form, char, rows, depth, columns):
+        return False
     zeros, c = multiplying.zeros_like(char), workspaces.writable(c)
     loop, first = multiplying.loop_for(char), zeros if bias is None else bias
     recording.note_constant(zeros)
@@ -211,26 +213,3 @@ def _multiplied(
     scratch = blocking.scratch(rows, columns, depth, item, start)
     call(Call(loop, args, work, multiplying.WRITTEN, changed, scratch, onto_zero=onto_zero))
     return True
-
-
-@functools.cache
-def ours_are_faster() -> bool:
-    """Whether the loop beats NumPy's products on this machine; SCRATCHGEN_PRODUCTS overrules it.
-
-    With AVX-512 or AVX2 it beats OpenBLAS, as measured (docs/performance.md). Intel's and Apple's
-    libraries know their CPUs, and a CPU without those vectors has no tiles.
-    """
-    wanted = os.environ.get("SCRATCHGEN_PRODUCTS")
-    if wanted not in (None, "ours", "numpy"):
-        raise OptionError(f"SCRATCHGEN_PRODUCTS={wanted}: wants ours or numpy")
-    from .native.target import BITS
-
-    if wanted == "numpy" or not BITS:
-        return False
-    return wanted == "ours" or "openblas" in _blas()
-
-
-def _blas() -> str:
-    """The library that NumPy multiplies with, as its build says."""
-    config = np.show_config(mode="dicts")
-    return str(config.get("Build Dependencies", {}).get("blas", {}).get("name", "")).lower()

@@ -5,8 +5,9 @@
     with threads(4): ...        for this thread of Python, within the block
 
 By default a kernel may take as many threads as the process may use CPUs, 8 at the most: the
-matrices of small models keep no more busy. No result depends on the number, because threads share
-rows and columns, and never the terms of a sum.
+matrices of small models keep no more busy. With four CPUs or more, fewer threads may turn out to be
+faster (thread_count.py). No loop's result depends on the number, because threads share rows and
+columns, and never the terms of a sum.
 
 A parallel region is entered under one lock, and without waiting for it: a thread that does not get
 the lock runs serially, which is right, and at worst slower. A child of fork() has none of its
@@ -44,7 +45,8 @@ TRIAL = 4  # calls that take the other way
 TOO_LONG = 2  # times the mean of the usual way, which ends a trial
 FIRST, LAST = 8, 1024  # calls until a trial, and after each failed trial twice as many
 
-_of_process: int | None = None
+_of_process: int | None = None  # None until somebody asks, and 0 if nobody has named a number
+_default: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
@@ -57,7 +59,24 @@ def threads_now() -> int:
         return in_block
     if _of_process is None:
         _of_process = _from_environment()
-    return _of_process
+    return _of_process or default_threads()
+
+
+def default_threads() -> int:
+    """The number where neither SCRATCHGEN_THREADS nor `set_threads` names one."""
+    return most_by_default() if _default is None else _default
+
+
+def set_default(n: int) -> None:
+    """Let n, which was measured, be that number."""
+    global _default
+    _default = n
+
+
+@functools.cache
+def most_by_default() -> int:
+    """As many threads as the process may use CPUs, 8 at the most."""
+    return min(usable_cpus(), DEFAULT_MOST)
 
 
 def set_threads(n: int) -> None:
@@ -97,23 +116,29 @@ def share_row(size, part, parts):
 
 
 def _from_environment() -> int:
+    """What SCRATCHGEN_THREADS says; 0 if it is not set."""
     given = os.environ.get("SCRATCHGEN_THREADS")
-    if given is not None:
-        number = int(given) if given.isascii() and given.isdigit() else given
-        return whole(number, "SCRATCHGEN_THREADS", least=1, most=MOST_THREADS)
-    return min(usable_cpus(), DEFAULT_MOST)
+    if given is None:
+        return 0
+    number = int(given) if given.isascii() and given.isdigit() else given
+    return whole(number, "SCRATCHGEN_THREADS", least=1, most=MOST_THREADS)
 
 
 def usable_cpus() -> int:
     """The CPUs that this process may run on, and may use fully: a container may get fewer."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
-    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    cpus = len(affinity())
     try:
         with open("/sys/fs/cgroup/cpu.max") as file:
             quota, period = file.read().split()
         return max(1, min(cpus, int(quota) // int(period)))
     except (OSError, ValueError):  # no such file, or "max"
         return cpus
+
+
+def affinity() -> set[int]:
+    """The numbers of the CPUs that this process may run on."""
+    known = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return set(known(0)) if known else set(range(os.cpu_count() or 1))
 
 
 class FasterWay:

@@ -70,6 +70,7 @@ def plain_values(run: Any) -> dict[str, Any]:
             "epochs": run.epochs,
             "batch_size": run.batch_size,
             "even_batches": run.even_batches,
+            "products": run.engine.products,
             "examples": len(run.data.x),
             "checksum": run.data.checksum,
             "held_out": None if run.held_out is None else len(run.held_out.x),

@@ -1,4 +1,4 @@
-"""The record of a run in its model's training log."""
+"""The record of a run in its model's training log; `products` is added at its first step."""
 
 import math
 from typing import Any

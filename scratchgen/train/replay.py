@@ -7,6 +7,9 @@
 
 Each kind of step is counted for itself (step_kinds.py).
 
+Whether a loop or NumPy computes the products is chosen at the first step that runs by loops, and
+kept (kernels/choice.py).
+
 A step cannot be replayed
 
     if it writes into an array that a kernel returned: these are read-only to it      (1)
@@ -22,6 +25,8 @@ never replayed.
 """
 
 import os
+import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -29,6 +34,8 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array
 from ..ground.errors import DivergedError
+from ..kernels import choice
+from ..kernels.formulas import loops_run
 from ..kernels.plans import Plan
 from ..kernels.recording import Action, Recording, recording, run_action
 from .part_calls import PartCall, Refused, noting_calls
@@ -46,6 +53,10 @@ class StepEngine:
 
     x (N, *shape) and labels (N,) are the examples. x may be of any dtype: its rows are converted to
     the model's when they are gathered. `replay` is as for `fit`.
+
+    Attributes:
+        products: who computes the products, as kernels/choice.py records it; None until the first
+            step that runs by loops.
     """
 
     def __init__(
@@ -60,10 +71,34 @@ class StepEngine:
         self._x, self._labels = np.asarray(x).reshape(len(x), -1), labels
         self._permission = Permission(replay)
         self._kinds = StepKinds(trainer)
+        self.products: choice.Record | None = None
         self.before_epoch()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
+        if self.products is None and loops_run():
+            self.products = choice.now(self.trainer.model.dtype.char)
+        with self.chosen_products():
+            return self._step(rows)
+
+    def chosen_products(self) -> AbstractContextManager[None]:
+        """Within its `with`, products are computed as in the steps."""
+        return nullcontext() if self.products is None else choice.products_by(self.products)
+
+    def take_over(self, products: choice.Record | None) -> None:
+        """Compute products as another run has recorded it; warn where that cannot be done here."""
+        if products is not None:
+            choice.from_record(products)
+            if products != choice.NUMPY and (reason := choice.no_loop_because()):
+                warnings.warn(
+                    f"this run's products were computed by loops: {reason}, so NumPy computes them "
+                    f"from here on, and may round differently",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+        self.products = products
+
+    def _step(self, rows: Array) -> dict[str, float]:
         if not self._permission.is_given():
             return self._by_python(rows)
         kind = self._kinds.next(len(rows))

@@ -57,6 +57,7 @@ def resumed(
         )
     _set_trainer(run.trainer, run.outcome, arrays, plain["trainer"])
     _set_run(run, plain)
+    run.engine.take_over(plain["products"])
     return run
 
 

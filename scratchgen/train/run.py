@@ -193,6 +193,8 @@ class Run(ExplainsKeywords):
         """Count the step in the record of this run, which is in the log from the first step on."""
         if not self.entry["steps"]:
             self._expect_names(parts)
+            if self.engine.products is not None:
+                self.entry["products"] = self.engine.products
             self.model.training_log.append(self.entry)
         self.entry["steps"] = self.steps
 
@@ -227,7 +229,7 @@ class Run(ExplainsKeywords):
             raise self._diverged("a weight stopped being finite", self.position)
         self.outcome.keep()
         if self.held_out is not None:
-            with self.outcome.with_averages():
+            with self.outcome.with_averages(), self.engine.chosen_products():
                 evaluated = evaluate(self.model, self.held_out, self.batch_size, self.seed)
             self.losses = {**self.losses, **evaluated}
         # after an interrupt before this line, end_epoch can be called again

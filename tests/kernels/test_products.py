@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import kernels, nn
 from scratchgen.ground.versions import is_installed
-from scratchgen.kernels import products
 from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan, clear_loop
 from scratchgen.kernels.recording import Call, Clear, recording
@@ -149,26 +148,6 @@ def test_other_dtypes_are_left_to_numpy(name):
                 name, *(operand.astype(dtype) for operand in (x, w, np.zeros(4), np.zeros((2, 4))))
             )
         np.testing.assert_array_equal(y, x @ w)
-
-
-@needs_numba
-def test_an_environment_variable_chooses_the_products(monkeypatch):
-    def ours(**environment):
-        monkeypatch.delenv("SCRATCHGEN_PRODUCTS", raising=False)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        return products.ours_are_faster.__wrapped__()
-
-    assert not ours(SCRATCHGEN_PRODUCTS="numpy")
-    monkeypatch.setattr(products, "_blas", lambda: "mkl-sdl")
-    assert not ours()
-    from scratchgen.kernels.native import target
-
-    assert ours(SCRATCHGEN_PRODUCTS="ours") == bool(target.BITS)
-    monkeypatch.setattr(products, "_blas", lambda: "scipy-openblas")
-    assert ours() == bool(target.BITS)
-    with pytest.raises(sg.errors.OptionError, match="SCRATCHGEN_PRODUCTS=mine: wants ours or"):
-        ours(SCRATCHGEN_PRODUCTS="mine")
 
 
 def test_formulas_are_the_products_of_numpy():

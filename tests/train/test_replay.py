@@ -16,10 +16,10 @@ from scratchgen import distributions, kernels, losses, nn, optim
 from scratchgen.gradcheck.library.layer_points import layer_points
 from scratchgen.ground.errors import DataError, OptionError, ShapeError, TapeError
 from scratchgen.kernels import plans
+from scratchgen.kernels.choice import now, products_by
 from scratchgen.kernels.compiling import for_python
 from scratchgen.kernels.formulas import by_formulas, by_loops, compiles, numba_works
 from scratchgen.kernels.plans import Plan
-from scratchgen.kernels.products import ours_are_faster
 from scratchgen.kernels.recording import Call, note_constant, recording, run_action
 from scratchgen.kernels.workspaces import PAGE, Workspace, empty
 from scratchgen.train import permission, step_kinds
@@ -290,8 +290,8 @@ def test_replays_give_the_same_bits_with_averages_and_threads(monkeypatch):
 
 @needs_numba
 def test_replays_give_the_same_bits_where_numpy_multiplies(monkeypatch):
-    monkeypatch.setattr("scratchgen.kernels.products.ours_are_faster", lambda: False)
-    assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
+    with products_by("numpy"):
+        assert compare(lambda: gan(nn.Tanh(), penalty="r1"), monkeypatch) >= 15
 
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
@@ -1220,7 +1220,7 @@ def test_a_thread_that_waits_in_vain_does_all_the_work_and_a_late_thread_none():
                                   "gradient_penalty, ReLU", "r1, Tanh", "dropout"])  # fmt: skip
 def test_a_replayed_step_allocates_no_array(name):
     """With so many examples that the smallest array, (N,), takes more memory than Python does."""
-    if not ours_are_faster():
+    if now("f") != "ours":
         pytest.skip("NumPy multiplies on this CPU, and makes arrays to add up in")
     examples, model = 5000, MODELS[name]()
     x = np.ones((examples, *model.shape), np.float32)

@@ -1,0 +1,218 @@
+"""Whose matrix product is faster, the loop's or NumPy's, is measured on the machine that runs.
+
+A product c = a b of a (rows, depth) and b (depth, columns) is of a kind:
+
+    small     rows depth columns < 2^18                                                (1)
+    thin      another, with a side shorter than 48: its tiles are not whole            (2)
+    long      another, whose longest side is at least 4 times the shortest             (3)
+    square    any other                                                                (4)
+
+and of a form, x w, x^T dy or dy w^T. Small products are the loop's: a step that leaves its table
+of kernels for NumPy loses as much time as such a product takes. For every other kind and form, one
+product is timed (product_trials.py), once for each dtype on a machine:
+
+    NumPy multiplies    if 1.1 of its time is below the loop's, and the times are sure (5)
+
+So a tie is the loop's, and on a machine that is too busy to be measured everything is. What was
+decided first stays (machine_files.py), whatever number of threads is allowed later:
+
+    SCRATCHGEN_PRODUCTS=ours                 or numpy, for the process, from its start
+    with products_by("numpy"): ...           or ours, or what a run has recorded, in this thread
+    scratchgen warmup                        measures again what was not sure
+
+A run takes its choice at its first step, records it, and keeps it when it is resumed. Where the
+CPU has no vectors that our tiles could use, NumPy multiplies.
+"""
+
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from ..ground.errors import OptionError, cut
+from ..ground.versions import is_installed
+from . import machine_files, product_trials, thread_count
+from .formulas import compiles, numba_works
+from .machine_files import Values
+from .product_trials import FORMS, SHAPES
+
+SMALL = 2**18  # multiply-adds
+THIN, LONG = 48, 4
+MARGIN = 1.1
+MEASURED = tuple(f"{kind} {form}" for kind in SHAPES for form in FORMS)
+ALL = frozenset((*MEASURED, *(f"small {form}" for form in FORMS)))
+NONE: frozenset[str] = frozenset()
+OURS, NUMPY = "ours", "numpy"
+DTYPES = {"f": "float32", "d": "float64"}
+VARIABLE = "SCRATCHGEN_PRODUCTS"
+
+Record = str | list[str]  # "ours", "numpy", or the kinds and forms that NumPy multiplies
+
+_of_block: ContextVar[frozenset[str] | None] = ContextVar("products", default=None)
+_of_process: dict[str, frozenset[str]] = {}  # by the letter of the dtype
+_lock = threading.RLock()
+
+
+def numpy_multiplies(form: str, char: str, rows: int, depth: int, columns: int) -> bool:
+    """Whether NumPy computes a product of these sizes now; `char` is "f" or "d"."""
+    if not has_tiles():
+        return True
+    by_numpy = _of_block.get()
+    if by_numpy is None:
+        by_numpy = _of_process.get(char)
+    if by_numpy is None:
+        if rows * depth * columns < SMALL and from_environment() is None:
+            return False
+        by_numpy = of_machine(char)
+    return bool(by_numpy) and f"{kind_of(rows, depth, columns)} {form}" in by_numpy
+
+
+def kind_of(rows: int, depth: int, columns: int) -> str:
+    """(1) to (4)."""
+    shortest, longest = min(rows, depth, columns), max(rows, depth, columns)
+    if rows * depth * columns < SMALL:
+        return "small"  # (1)
+    if shortest < THIN:
+        return "thin"  # (2)
+    return "long" if longest >= LONG * shortest else "square"  # (3, 4)
+
+
+@contextmanager
+def products_by(choice: Record) -> Iterator[None]:
+    """Within its `with`, products are computed by "ours", by "numpy", or as a run has recorded it.
+
+    It is for this thread of Python, and overrules SCRATCHGEN_PRODUCTS. Raises OptionError.
+
+    >>> with products_by("numpy"):
+    ...     now("f")
+    'numpy'
+    """
+    before = _of_block.set(from_record(choice))
+    try:
+        yield
+    finally:
+        _of_block.reset(before)
+
+
+def now(char: str) -> Record:
+    """The choice for products of that dtype here, in the form of a record."""
+    in_block = _of_block.get()
+    if not has_tiles():
+        return NUMPY
+    return to_record(of_machine(char) if in_block is None else in_block)
+
+
+def to_record(by_numpy: frozenset[str]) -> Record:
+    """ "ours", "numpy", or a list."""
+    if by_numpy in (NONE, ALL):
+        return NUMPY if by_numpy else OURS
+    return sorted(by_numpy)
+
+
+def from_record(record: object) -> frozenset[str]:
+    """The kinds and forms that NumPy multiplies; OptionError for what is no record."""
+    if record == OURS:
+        return NONE
+    if record == NUMPY:
+        return ALL
+    if isinstance(record, list | tuple) and all(isinstance(x, str) and x in ALL for x in record):
+        return frozenset(record)
+    raise OptionError(
+        f"products by {cut(repr(record))}: wants ours, numpy, or a list of what NumPy multiplies, "
+        f"such as {list(MEASURED[-2:])}"
+    )
+
+
+def from_environment() -> frozenset[str] | None:
+    """What SCRATCHGEN_PRODUCTS says; None if it is not set."""
+    wanted = os.environ.get(VARIABLE)
+    if wanted not in (None, OURS, NUMPY):
+        raise OptionError(f"{VARIABLE}={cut(wanted)}: wants ours or numpy")
+    return None if wanted is None else from_record(wanted)
+
+
+def no_loop_because() -> str:
+    """The reason why no product is computed by a loop here; "" if there is none."""
+    if not compiles():
+        return "SCRATCHGEN_JIT is 0" if is_installed("numba") else "numba is not installed here"
+    if not numba_works():
+        return "numba does not work here"
+    return "" if has_tiles() else "this CPU has no vectors that they could use"
+
+
+@functools.cache
+def has_tiles() -> bool:
+    """Whether the CPU has vectors of ours."""
+    from .native.target import BITS
+
+    return BITS > 0
+
+
+def text_of(char: str) -> str:
+    """The choice of this process for products of that dtype, and how it came about."""
+    record = to_record(of_machine(char)) if has_tiles() else NUMPY
+    text = f"NumPy's for {', '.join(record)}, else ours" if isinstance(record, list) else record
+    if not has_tiles():
+        return f"{text}: this CPU has no vectors of ours"
+    if from_environment() is not None:
+        return f"{text}, by {VARIABLE}"
+    values = measured(char)
+    ratios = [numpy / ours for ours, numpy in map(values["seconds"].get, values["sure"])]
+    times = f"; NumPy's time / ours {min(ratios):.2f} to {max(ratios):.2f}" if ratios else ""
+    unsure = len(MEASURED) - len(ratios)
+    busy = f"; {unsure} of {len(MEASURED)} not sure, because CPUs were busy" if unsure else ""
+    return f"{text}{times}{busy}"
+
+
+def of_machine(char: str) -> frozenset[str]:
+    """What NumPy multiplies in this process, outside of any block."""
+    with _lock:
+        if char not in _of_process:
+            given = from_environment()
+            _of_process[char] = by_measurement(measured(char)) if given is None else given
+        return _of_process[char]
+
+
+def measured(char: str, until_sure: bool = False) -> Values:
+    """The times that decide, as they are kept, or measured now.
+
+    With `until_sure`, times that are not sure are measured again.
+    """
+    name = f"products-{DTYPES[char]}"
+    thread_count.settle(char, until_sure)
+    kept = machine_files.kept(name, is_measurement)
+    if kept is not None and (is_sure(kept) or not until_sure):
+        return kept
+    values = product_trials.measure(char, MARGIN)
+    if not until_sure:  # another process may have decided meanwhile
+        kept = machine_files.kept(name, is_measurement)
+    if kept is None or until_sure:
+        machine_files.keep(name, values)
+        return values
+    return kept
+
+
+def is_sure(values: Values) -> bool:
+    """Whether all its times are sure."""
+    return len(values["sure"]) == len(MEASURED)
+
+
+def is_measurement(values: Values) -> bool:
+    """Whether that is what `product_trials.measure` returns."""
+    times = values["seconds"]
+    return (
+        times.keys() == set(MEASURED)
+        and all(x is None or x > 0 for ours, numpy in times.values() for x in (ours, numpy))
+        and all(None not in times[name] for name in values["sure"])
+    )
+
+
+def by_measurement(values: Values) -> frozenset[str]:
+    """(5) for each kind and form."""
+    return frozenset(
+        name
+        for name, (ours, numpy) in values["seconds"].items()
+        if name in values["sure"] and MARGIN * numpy < ours  # (5)
+    )
