@@ -1,5 +1,6 @@
 """The time to decode one latent vector, 20-128-784, with and without numba, and by onnxruntime."""
 
+from . import instruction_sets
 from .peers import ours, python_for, why_not
 from .result import Result, Row, spread_text, time_text
 from .settings import Settings
@@ -23,7 +24,9 @@ def measure(settings: Settings) -> Result:
         for name, (how, environment) in CALLS.items()
     ]
     lines: list[str] = []
-    if missing := why_not(settings, *NEEDS):
+    if instruction_sets.in_force():
+        lines.append("onnxruntime: not compared, because nothing keeps it from using AVX-512")
+    elif missing := why_not(settings, *NEEDS):
         lines.append(missing)
     else:
         command = [python_for(settings.pythons, *NEEDS), "-m", "peers.onnx_peer", str(count)]

@@ -5,6 +5,7 @@ or files, and 2 after a mistake on the command line, such as an unknown option. 
 128 plus the number of the signal, as in a shell: 130 after Ctrl-C.
 """
 
+import argparse
 import io
 import signal
 import sys
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no error
     try:
-        options, rest = build_parser().parse_known_args(arguments)
+        words = [*(sys.argv[1:] if arguments is None else arguments)]
+        options, rest = build_parser().parse_known_args(words, argparse.Namespace(words=words))
         if rest:
             options.parser.refuse(rest[0])
         for module in getattr(options, "modules", ()):

@@ -108,6 +108,8 @@ def _add_bench(commands: Any) -> None:
     threads = "threads, and as many CPUs, for each tool (default: 2)"
     limited = number(whole, int, least=1, most=MOST_THREADS)
     add("--threads", type=limited, default=2, metavar="N", help=threads)
+    vectors = "avx2: no tool uses AVX-512, as on a CPU without it (default: what the CPU has)"
+    add("--vectors", choices=("avx2",), metavar="SET", help=vectors)
     out = "folder for bench.json and bench.png (default: they are not written)"
     add("--out", type=name, metavar="FOLDER", help=out)
     quick = "small sizes and two rounds, to see whether everything runs"
