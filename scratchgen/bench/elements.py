@@ -17,6 +17,7 @@ from .timing import Call, in_turns
 
 ROWS, COLUMNS = 128, 784
 PRODUCTS = ("times", "affine", "add_outer", "times_transpose")  # measured by products.py
+OF_FEW_NUMBERS = ("negative_bound",)
 
 
 def measure(settings: Settings) -> Result:
@@ -42,11 +43,11 @@ def measure(settings: Settings) -> Result:
 
 
 def calls(rows: int) -> dict[str, Call]:
-    """Each kernel by name, with arguments; products.py measures the products."""
+    """Each kernel that takes arrays of any size by name, with arguments; not the products."""
     kernels: dict[str, Call] = {
         name: partial(kernel.call, *case(name, rows, COLUMNS, "float32", 0))
         for name, kernel in with_loops().items()
-        if name not in PRODUCTS
+        if name not in (*PRODUCTS, *OF_FEW_NUMBERS)
     }
     shape = (rows, COLUMNS)
     kernels["standard_normal"] = partial(

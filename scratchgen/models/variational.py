@@ -38,7 +38,7 @@ from ..ground.arguments import Array, finite, whole
 from ..ground.keywords import explains_keywords
 from ..ground.parts import setting, with_values
 from ..ground.rng import Rng
-from ..kernels import formula, mean
+from ..kernels import formula, loop_of, mean
 from ..nn import Activation
 from .autoencoder import GaussianAutoencoder
 from .families import family
@@ -223,3 +223,19 @@ def beta_vae(shape: Any, *, beta: float = 4.0, **settings: Any) -> VAE:
     4.0
     """
     return vae(shape, beta=beta, **settings)
+
+
+# The formula of the bound once more, for speed: a first reader may skip the rest of this file.
+
+
+@loop_of(negative_bound)
+def negative_bound_loop(  # type: ignore[no-untyped-def]
+    part, parts, mean_log_prob, kl, beta, free_bits, loss, reconstruction, total_kl
+):
+    if part == parts - 1:
+        counted = total = 0.0
+        for j in range(kl.size):
+            counted += free_bits if kl[j] < free_bits else kl[j]  # (10)
+            total += kl[j]
+        reconstruction[0], total_kl[0] = -mean_log_prob[0], total
+        loss[0] = reconstruction[0] + beta[0] * counted  # (4)

@@ -176,6 +176,8 @@ def test_kernels_with_a_loop_are_timed(few_kernels):
 
 def test_a_case_has_about_the_requested_size():
     for name, kernel in with_loops().items():
+        if name in elements.OF_FEW_NUMBERS:
+            continue
         first = case(name, 128, 10, "float32", 0)[0]
         assert 640 <= first.size <= 2560, name
         assert kernel.operands.arguments
