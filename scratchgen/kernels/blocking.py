@@ -101,8 +101,8 @@ def _region(
     lanes = VECTOR // item
     step, step_row = WIDTH * lanes, WIDTH * VECTOR
     tall, wide = block_rows(rows, item), panels_at_once(columns, item) * step
-    if tall >= rows and b_j != item:
-        wide = step  # a panel is used once, at once
+    if b_j != item and rows <= tall and not waits:
+        wide = step  # a panel is used for one block, at once
     slice_depth = depth
     if depth > DEPTH:
         slice_depth = -(-depth // (-(-depth // DEPTH)))
@@ -114,7 +114,7 @@ def _region(
     waiting = packed + -(-tall // group) * size
     enough = COPY_FROM // 4 if b_k % APART == 0 else COPY_FROM
     copies = b_j != item or rows >= enough
-    if columns * depth * item <= SMALL and columns * rows * item > BLOCK:
+    if columns * depth * item <= SMALL and columns * rows * item > BLOCK and not waits:
         tall = 4 * HEIGHTS  # all of b stays in the first cache, and c is written row by row
     overlaps = start != ITSELF and depth <= DEPTH
     reads = -(-columns // step)  # of each line of a; in x^T, whose rows are short, more

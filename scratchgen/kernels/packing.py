@@ -73,7 +73,7 @@ def first_border(like, left, right, step, overlaps):
 @helper
 def block_rows(rows, item):
     """How many of these rows of a fit into BLOCK, in equal shares and whole tiles."""
-    most = BLOCK // (DEPTH * item)
+    most = BLOCK // (DEPTH * item * HEIGHTS) * HEIGHTS
     if rows > most:
         rows = -(-rows // (-(-rows // most)))
     return max(1, -(-rows // HEIGHTS)) * HEIGHTS

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import scratchgen as sg
 from scratchgen import kernels, nn
 from scratchgen.ground.versions import is_installed
+from scratchgen.kernels import packing
+from scratchgen.kernels.compiling import for_python
 from scratchgen.kernels.formulas import by_formulas, by_loops
 from scratchgen.kernels.plans import Plan, clear_loop
 from scratchgen.kernels.recording import Call, Clear, recording
@@ -92,6 +94,59 @@ def test_products_have_only_the_errors_of_rounding(name, n, k, m, dtype, of_x, o
     error = np.abs(out - exact)
     assert (error <= (k + 2) * u * size).all()
     assert (error <= 4 * max(k, 1) ** 0.5 * u * size).all()
+
+
+# matrices of more than one block of rows, one set of panels, one slice, and rows so far apart that
+# they are packed
+BLOCK = packing.BLOCK // (packing.DEPTH * 4) + 13
+WIDE = packing.PANELS // (packing.DEPTH * 4) + 5
+APART = packing.APART // 4
+LARGE = [
+    pytest.param(BLOCK, packing.DEPTH + 9, WIDE, "rows", "rows", id="blocks, panels and slices"),
+    pytest.param(BLOCK, packing.DEPTH + 9, WIDE, "rows", "columns", id="transposed panels"),
+    pytest.param(70, APART, WIDE, "rows", "rows", id="rows of a far apart"),
+    pytest.param(APART, 300, WIDE, "columns", "rows", id="columns of a far apart"),
+    pytest.param(60, 40, APART, "rows", "rows", id="rows of b far apart"),
+    pytest.param(BLOCK, 2, 3 * WIDE, "rows", "rows", id="b in the first cache"),
+]
+
+
+@needs_numba
+@pytest.mark.parametrize(("n", "k", "m", "of_x", "of_w"), LARGE)
+def test_large_products_are_cut_into_blocks_without_changing_a_bit(n, k, m, of_x, of_w):
+    rng = np.random.default_rng(0)
+    x, w, b, first = (
+        rng.standard_normal(shape).astype(np.float32) for shape in ((n, k), (k, m), (m,), (n, m))
+    )
+    x, w = laid_out(x, of_x), laid_out(w, of_w)
+    for name in NAMES:
+        start = {"affine": b, "add_outer": first}.get(name, np.float32(0))
+        with by_loops():
+            outs = []
+            for threads in (1, 2, 3):
+                with sg.threads(threads):
+                    outs.append(product(name, x, w, b, first.copy()))
+            parts = [product(name, x[i : i + 5], w, b, first[i : i + 5].copy()) for i in (0, n - 5)]
+        exact = x.astype(float) @ w.astype(float) + start
+        size = np.abs(x).astype(float) @ np.abs(w) + np.abs(start)
+        assert (np.abs(outs[0] - exact) <= 4 * k**0.5 * np.finfo(np.float32).eps / 2 * size).all()
+        assert outs[0].tobytes() == outs[1].tobytes() == outs[2].tobytes()
+        assert np.array_equal(outs[0][:5], parts[0])
+        assert np.array_equal(outs[0][-5:], parts[1])
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("n", "k", "m", "of_x", "of_w"), LARGE)
+def test_a_product_stays_within_its_scratch_memory(n, k, m, of_x, of_w, dtype):
+    x, w = laid_out(np.ones((n, k), dtype), of_x), laid_out(np.ones((k, m), dtype), of_w)
+    for name in NAMES:
+        with by_loops(), recording() as recorded:
+            product(name, x, w, np.ones(m, dtype), np.ones((n, m), dtype))
+        (call,) = (event for event in recorded.events if isinstance(event, Call))
+        memory = np.full((1, call.scratch + 4096), 7, np.uint8)
+        for_python(call.loop)(0, 1, *call.args, memory[:, : call.scratch])
+        assert (memory[:, call.scratch :] == 7).all()
 
 
 @pytest.mark.parametrize("which", [pytest.param(by_loops, marks=needs_numba), by_formulas])
