@@ -101,8 +101,8 @@ class Loop:
     def numbers(self, itemsize: int) -> int:
         """The numbers in a turn: by how many bytes most addresses move on; 0 if not by a constant.
 
-        The vectors of SVE have no constant length, and addresses move on by a register: there, as
-        many as are written from one address on.
+        Where nothing is computed, by how many the fastest moves on. The vectors of SVE have no
+        constant length: there, as many numbers as are written from one address on.
         """
         lanes = self.bits // (8 * itemsize)
         if any(re.search(SVE, line) for line in self.lines):
@@ -115,6 +115,8 @@ class Loop:
             for base, index, scale in addresses(line):
                 by = abs(steps.get(base, 0) + scale * steps.get(index, 0))
                 moves[by] += by > 0
+        if not self.arithmetic:  # a transpose reads along columns, and writes rows of them
+            return max(moves, default=0) // itemsize
         (move, count), *_ = *moves.most_common(1), (0, 0)
         return move // itemsize if count else 0
 
