@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import blocking, compiling, plans
+from ..kernels import compiling, plans
 from ..kernels.cases import case, kernels
 from ..kernels.formulas import by_loops
 from ..kernels.recording import Call, recording
@@ -83,14 +83,15 @@ def products() -> Iterator[tuple[str, Call]]:
     """The functions of native/ that products are made of, and the one that measures the peak."""
     from ..kernels.native import peak, tiles
 
-    of_tiles = (x for x in vars(blocking).values() if isinstance(x, compiling.FromLLVM))
-    for stand_in in (*of_tiles, compiling.FromLLVM(peak.multiply_add.__name__, "peak")):
-        function = getattr(peak if stand_in.file == "peak" else tiles, stand_in.name)
-        if callable(function):
-            count = len(inspect.signature(function).parameters) - 2  # numba's context, and `like`
-            loop = compiling.with_names(alone, stand_in.name, {"function": stand_in})
-            for dtype in DTYPES:
-                yield f"{stand_in.name} {dtype}", Call(loop, (np.zeros(1, dtype), (1,) * count), 1)
+    named = {**vars(tiles), peak.multiply_add.__name__: peak.multiply_add}
+    for name, function in named.items():
+        takes = list(inspect.signature(function).parameters) if callable(function) else []
+        if takes[:2] != ["typing_context", "like"]:  # no function by `instructions`
+            continue
+        loop = compiling.with_names(alone, name, {"function": function})
+        for dtype in DTYPES:
+            args = np.zeros(1, dtype), (1,) * len(takes[2:])
+            yield f"{name} {dtype}", Call(loop, args, 1)
 
 
 def alone(_part, _parts, like, whole_numbers):  # type: ignore[no-untyped-def] # as all loops
