@@ -2,6 +2,7 @@
 
 import datetime
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .settings import Settings
 CPUINFO = Path("/proc/cpuinfo")
 MEGABYTES = 200
 MOST_OF_IT = 0.75  # of the peak of as many CPUs
+REST = 0.3  # seconds in which the threads of a library that has multiplied go to sleep
 NOTES = [
     "products: measured once and kept, until `scratchgen warmup` measures again what was not sure; "
     "SCRATCHGEN_PRODUCTS=ours or numpy overrules it",
@@ -66,6 +68,7 @@ def chosen_here(data: dict[str, Any]) -> list[Row]:
     rows: list[Row] = []
     data["products"] = {}
     for char, dtype in choice.DTYPES.items():
+        time.sleep(REST)
         rows.append((f"products, {dtype}", choice.text_of(char)))
         is_measured = choice.has_tiles() and choice.from_environment() is None
         data["products"][dtype] = choice.measured(char) if is_measured else {}

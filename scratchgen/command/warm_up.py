@@ -15,6 +15,8 @@ from ..kernels.formulas import by_loops, compiles
 from ..kernels.plans import Plan, in_parts
 from ..kernels.recording import Call, recording
 
+REST = 0.3  # seconds in which the threads of a library that has multiplied go to sleep
+
 
 def warmup(_options: argparse.Namespace) -> int:
     """Compile the loops of all kernels, or load them, and say where the compiled code is stored."""
@@ -44,6 +46,7 @@ def measure_products() -> None:
     """Measure whether loops or NumPy are faster, where that is not kept, or not sure."""
     if choice.has_tiles() and choice.from_environment() is None:
         for char in choice.DTYPES:
+            time.sleep(REST)
             choice.measured(char, until_sure=True)
 
 

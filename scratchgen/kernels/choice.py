@@ -185,7 +185,7 @@ def measured(char: str, until_sure: bool = False) -> Values:
     kept = machine_files.kept(name, is_measurement)
     if kept is not None and (is_sure(kept) or not until_sure):
         return kept
-    values = product_trials.measure(char, MARGIN)
+    values = product_trials.measure(char)
     if not until_sure:  # another process may have decided meanwhile
         kept = machine_files.kept(name, is_measurement)
     if kept is None or until_sure:

@@ -3,13 +3,15 @@
     ours  = the shorter of the loop's times on one thread and on several               (1)
     numpy = the time of NumPy's product, on as many threads as its library takes       (2)
 
-Training takes the faster of the two ways in (1) too (sharing.FasterWay). Several threads are only
-tried where one does not decide: other programs disturb them more, and they may have to be
-compiled. If they are slower than one, or are in use by another thread of Python, these times are
-not sure.
+Training takes the faster of the two ways in (1) too (sharing.FasterWay). The loop comes first: a
+library's threads look for more work for some 30 ms after its last product, and would disturb those
+of the loop. Then NumPy and the loop on one thread take turns. The times are sure (trials.py) if
 
-A product is timed as it is in training: the loop's from a table, of three in a row; with the bias
-of x w, and with x^T dy written to where a gradient was cleared.
+    several threads were not slower than one, and were not in use by others            (3)
+    one thread needed as long before as between NumPy's products                       (4)
+
+A product is timed as it is in training: from a table, on several threads three of them in a row;
+with the bias of x w, and with x^T dy written to where a gradient was cleared.
 """
 
 import functools
@@ -29,12 +31,14 @@ from .trials import AGREES, in_turns, is_sure, shortest
 X_W, XT_DY, DY_WT = FORMS = ("x w", "x^T dy", "dy w^T")
 SHAPES = {"thin": (20, 512, 256), "long": (96, 512, 96), "square": (192, 256, 192)}  # N, I, O
 ROWS = 3  # products in a row
-SECONDS = 0.022  # for one thread, and as much for several
+SECONDS = 0.022  # for the loop, and as much for the turns with NumPy
+
+Way = Callable[[], object]
 
 
 @dataclass
 class Trial:
-    """A product by both ways, and its times by name of the way: the loop's of ROWS products.
+    """A product by both sides, and the times of each way by its name.
 
     Attributes:
         call: the loop's product.
@@ -43,17 +47,17 @@ class Trial:
     """
 
     call: Call
-    numpy: Callable[[], object]
+    numpy: Way
     times: dict[str, list[float]] = field(default_factory=dict)
     was_alone: bool = False
 
     @functools.cached_property
-    def alone(self) -> Callable[[], object]:
+    def alone(self) -> Way:
         """The loop on one thread."""
-        return functools.partial(Table([self.call] * ROWS, 1).go, 1)
+        return functools.partial(Table([self.call], 1).go, 1)
 
-    def together(self, threads: int) -> Callable[[], object]:
-        """The loop on that many threads."""
+    def together(self, threads: int) -> Way:
+        """The loop on that many threads, ROWS times."""
         table = Table([self.call] * ROWS, threads)
 
         def go(parts: int) -> None:
@@ -63,41 +67,48 @@ class Trial:
         return functools.partial(sharing.run, go, threads)
 
     def seconds(self) -> tuple[float, float]:
-        """(1) and (2), of one product."""
-        ours = min(shortest(self.times.get(way, [])) for way in ("alone", "together"))
-        return ours / ROWS, shortest(self.times["numpy"])
+        """(1) and (2)."""
+        alone, again, together, numpy = map(self._shortest, ("alone", "again", "together", "numpy"))
+        return min(alone, again, together / ROWS), numpy
 
     def is_sure(self) -> bool:
         """Whether nothing seems to have disturbed these times."""
-        alone, together = self.times["alone"], self.times.get("together")
-        if together is not None:
-            waited = self.was_alone or shortest(together) > AGREES * shortest(alone)
-            if waited or not is_sure(together):
-                return False
-        return is_sure(alone) and is_sure(self.times["numpy"])
+        alone, again, together = map(self._shortest, ("alone", "again", "together"))
+        waited = "together" in self.times and together / ROWS > AGREES * alone
+        drifted = max(alone, again) > AGREES * min(alone, again)
+        return all(map(is_sure, self.times.values())) and not (  # (3, 4)
+            self.was_alone or waited or drifted
+        )
+
+    def _shortest(self, way: str) -> float:
+        return shortest(self.times.get(way, []))
 
 
-def measure(char: str, margin: float) -> dict[str, Any]:
+def measure(char: str) -> dict[str, Any]:
     """Seconds of ours and NumPy's by kind and form, the names of those that are sure, and threads.
 
-    One thread decides where NumPy does not beat it by that margin.
+    Seconds are None where there was no time to measure.
     """
     threads = most_of_numba(sharing.default_threads())
     trials = {
         f"{kind} {form}": trial(form, SHAPES[kind], char) for kind in SHAPES for form in FORMS
     }
-    for each in trials.values():  # compiled, all memory touched, and NumPy's threads awake
+    for each in trials.values():  # compiled, and all memory touched
         each.alone()
-    trials["square x w"].numpy()
-    begin = time.perf_counter()
-    _time(trials, {name: {"alone": each.alone} for name, each in trials.items()})
-    doubtful = {name: each for name, each in trials.items() if _loses(each, margin)}
-    took = time.perf_counter() - begin
-    if threads > 1 and doubtful:
-        ways = {name: {"together": each.together(threads)} for name, each in doubtful.items()}
-        next(iter(ways.values()))["together"]()  # compiled, and the threads are there
+    some = trials["square x w"]
+    ours = {(name, "alone"): each.alone for name, each in trials.items()}
+    if threads > 1:
+        some.together(threads)()  # compiled, too
+        ours |= {(name, "together"): each.together(threads) for name, each in trials.items()}
+    turns = {(name, "again"): each.alone for name, each in trials.items()}
+    turns |= {(name, "numpy"): each.numpy for name, each in trials.items()}
+    took = 0.0
+    for ways, wake in ((ours, some.alone), (turns, some.numpy)):
         begin = time.perf_counter()
-        _time(doubtful, ways)
+        wake()  # NumPy's threads, which may take longer than all other calls together
+        left = SECONDS - (time.perf_counter() - begin)
+        for (name, what), times in in_turns(ways, left).items():
+            trials[name].times[what] = times
         took += time.perf_counter() - begin
     return {
         "seconds": {name: [_or_none(x) for x in each.seconds()] for name, each in trials.items()},
@@ -107,21 +118,7 @@ def measure(char: str, margin: float) -> dict[str, Any]:
     }
 
 
-def _time(trials: dict[str, Trial], ways: dict[str, dict[str, Callable[[], object]]]) -> None:
-    """Time each trial's ways, and NumPy's, in turns of all trials."""
-    flat = {(name, way): run for name, of_trial in ways.items() for way, run in of_trial.items()}
-    flat |= {(name, "numpy"): each.numpy for name, each in trials.items()}
-    for (name, way), times in in_turns(flat, SECONDS).items():
-        trials[name].times.setdefault(way, []).extend(times)
-
-
-def _loses(each: Trial, margin: float) -> bool:
-    ours, numpy = each.seconds()
-    return margin * numpy < ours
-
-
 def _or_none(seconds: float) -> float | None:
-    """A number for a file; None for infinity, if there was no time to measure."""
     return seconds if seconds < float("inf") else None
 
 
