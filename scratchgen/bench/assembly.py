@@ -19,7 +19,7 @@ LABEL = re.compile(r"([\w.$]+):")
 JUMP = re.compile(r"(?:j\w+|b|b\.\w+|cbn?z|tbn?z)\s(?:.*[\s,])?([\w.$]*LBB\w+)$")
 GOES_ELSEWHERE = re.compile(r"(jmpq?|b|br|retq?|ret|ud2|brk)\b(?!\.)")
 FRAME = re.compile(r"movq\s+%rsp, %rbp|(?:mov|add)\s+x29, sp")
-MULTIPLY_ADD = re.compile(r"vfn?m(?:add|sub)\d+p[sd]\s|fml[as]\s+[vz]\d+\.")
+MULTIPLY_ADD = re.compile(r"vfn?m(?:add|sub)\d+p[sd]\s.*(%\w+)$|fml[as]\s+([vz]\d+)\.")
 SCALAR = re.compile(r"v\w+s[sd]\s|f\w+\s+[sd]\d")
 ARITHMETIC = re.compile(
     r"v(?:fn?m|add|sub|mul|div|min|max|sqrt|cvt)\w*[ps][sd2]|f(?!mov|cm|csel)\w+\s+[vzsd]\d"
@@ -72,9 +72,12 @@ class Loop:
     def sums(self) -> int:
         """The vectors that multiply-adds are summed in.
 
-        A turn is several turns of the written loop, where LLVM unrolled it: as many as the register
-        that counts them, which no address contains, changes by.
+        If several are summed in one register, LLVM has unrolled the loop: a turn is several of the
+        written loop's, as many as the register changes by that counts, which no address contains.
         """
+        matches = filter(None, map(MULTIPLY_ADD.match, self.lines))
+        if len({match[1] or match[2] for match in matches}) == self.multiply_adds:
+            return self.multiply_adds
         used = {name for line in self.lines for base, index, _ in addresses(line)
                 for name in (base, index)}  # fmt: skip
         counts = [abs(by) for register, by in self._steps() if register not in used]
