@@ -5,7 +5,7 @@
 
     def loop(part, parts, x, out): ...            its share of the work, 0 <= part < parts
     for_python(loop)(0, 1, x, out)                all of it, called from Python
-    entries([(loop, (x, out))])                   the addresses by which plans.py calls it
+    addresses_of([(loop, (x, out))])              by which plans.py calls it
 
 Loops are compiled when they are first called, never at import, and kept on disk; see
 native/caching.py.
@@ -14,17 +14,21 @@ native/caching.py.
 import dis
 import functools
 import importlib
+import os
 import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..ground.printing import to_stderr
 from . import sharing
+
+if TYPE_CHECKING:
+    from .native.linking import Addresses
 
 Kernel = Callable[..., Any]
 Dispatcher = Any  # of numba: a compiled function for each set of types
@@ -35,7 +39,7 @@ MEMORY = 0x503  # of NumPy's flags those that numba looks at: contiguous, aligne
 _helpers: set[Kernel] = {sharing.share, sharing.share_row}
 _rounded: set[Kernel] = set()
 _types: dict[Kernel, Callable[[Any], tuple[Any, ...]]] = {}
-_entries: dict[Any, tuple[int, int]] = {}
+_loaded: "dict[Any, Addresses]" = {}
 _lock = threading.RLock()
 
 
@@ -106,27 +110,60 @@ def with_types(
     return copy
 
 
+class ForPython:
+    """A compiled loop, as Python calls it: (part, parts, *args)."""
+
+    def __init__(self, loop: Kernel) -> None:
+        from .native import blocks
+
+        self._loop, self._blocks = loop, blocks
+        self._known: dict[Any, Any] = {}  # by the types of the arguments
+
+    def __call__(self, part: int, parts: int, *args: Any) -> None:
+        key: tuple[Any, ...] = tuple(map(type, args))
+        flat: Sequence[Any] = args
+        if tuple in key:
+            key = tuple([tuple(map(type, x)) if type(x) is tuple else type(x) for x in args])
+            flat = [i for x in args for i in (x if type(x) is tuple else (x,))]
+        known = self._known.get(key)
+        if known is not None:
+            pack, readers, calls = known
+            objects = pack(*[read(x) for read, x in zip(readers, flat)])  # noqa: B905 - hot
+            for run in calls:
+                status = run(part, parts, objects)
+                if status == 0:
+                    return
+                if status != self._blocks.OTHER:
+                    self._refuse()
+        (addresses,) = addresses_of([(self._loop, args)])
+        block = self._blocks.pack(args)
+        if self._blocks.runner(addresses.kernel)(part, parts, block.buffer_info()[0]):
+            self._refuse()
+        if self._blocks.numpy_is_known():
+            if known is None:
+                known = self._known[key] = *self._blocks.packer(tuple(map(type, flat))), list[Any]()
+            known[-1].append(self._blocks.runner_of_objects(addresses.objects))
+
+    def _refuse(self) -> None:
+        raise RuntimeError(f"{self._loop.__name__} raised an error, which compiled loops lose")
+
+
 @functools.cache
-def for_python(loop: Kernel) -> Dispatcher:
+def for_python(loop: Kernel) -> Callable[..., None]:
     """The compiled loop, as Python calls it: (part, parts, *args)."""
-    with _lock:  # two threads may call this at the same time
-        dispatcher = kept(compiled(loop))
-        if loop in _types and not dispatcher.overloads:
-            dispatcher.compile(types_of_arguments(loop, ()))
-            dispatcher.disable_compile()
-        return dispatcher
+    is_off = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+    return compiled(loop) if is_off else ForPython(loop)
 
 
-def entries(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> list[tuple[int, int]]:
-    """For each loop and its arguments, the two addresses by which native/calls.py calls it."""
-    keys = [(loop, *map(_kind, args)) for loop, args in calls]
-    new = {key: call for key, call in zip(keys, calls, strict=True) if key not in _entries}
-    if new:
-        from .native import calls as by_address
+def addresses_of(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> "list[Addresses]":
+    """For each loop and its arguments, where its machine code is."""
+    keys = map(_key, calls)
+    return [_loaded.get(key) or _load(key, *call) for key, call in zip(keys, calls, strict=True)]
 
-        addresses = by_address.addresses([_result(*call) for call in new.values()])
-        _entries.update(zip(new, addresses, strict=True))
-    return [_entries[key] for key in keys]
+
+def _key(call: tuple[Kernel, tuple[Any, ...]]) -> tuple[Kernel, Any]:
+    loop, args = call
+    return loop, None if loop in _types else tuple(map(_kind, args))
 
 
 def _kind(value: Any) -> Any:
@@ -138,15 +175,30 @@ def _kind(value: Any) -> Any:
     return type(value)
 
 
-def _result(loop: Kernel, args: tuple[Any, ...]) -> Any:
-    """Numba's result of compiling the loop for those arguments."""
-    dispatcher = for_python(loop)
-    if loop in _types:
-        return next(iter(dispatcher.overloads.values()))
-    kinds = types_of_arguments(loop, args)
-    if kinds not in dispatcher.overloads:
-        dispatcher.compile(kinds)
-    return dispatcher.overloads[kinds]
+def _flags(value: Any) -> int:
+    return value.flags.num & MEMORY if isinstance(value, np.ndarray) else 0
+
+
+def _load(key: Any, loop: Kernel, args: tuple[Any, ...]) -> "Addresses":
+    """Load the loop from the disk, or compile it and keep it there."""
+    from .native import caching, linking
+
+    with _lock:  # two threads may need it at the same time
+        if key in _loaded:
+            return _loaded[key]
+        name = caching.name_of(loop, key[1])
+        code = caching.read(name)
+        if code is None:
+            _announce(caching.folder())
+            from .native.emitting import object_file
+
+            flags = [None if key[1] is None else _flags(x) for x in args]
+            kinds = types_of_arguments(loop, args)
+            code, may_be_kept = object_file(name, called_by_loops(loop), kinds, flags)
+            if may_be_kept:
+                caching.write(name, code)
+        _loaded[key] = linking.loaded(name, code)
+        return _loaded[key]
 
 
 def types_of_arguments(loop: Kernel, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -159,12 +211,34 @@ def types_of_arguments(loop: Kernel, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @functools.cache
 def compiled(loop: Kernel) -> Dispatcher:
-    """`loop` compiled by numba, with the helpers that it calls.
+    """`loop` compiled by numba, with the helpers that it calls."""
+    return _jit(loop)
+
+
+@functools.cache
+def called_by_loops(function: Kernel) -> Dispatcher:
+    """The same without the functions by which Python calls it, and once for all whole numbers.
+
+    numba would compile a function for each constant that it is called with, 0 or 1, say.
+    """
+    from numba.core.types.misc import unliteral
+
+    dispatcher = _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    of_types = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, names: of_types([*map(unliteral, args)], names)
+    return dispatcher
+
+
+def _jit(function: Kernel, **options: Any) -> Dispatcher:
+    """A copy of the function, which numba compiles for each set of types.
 
     error_model="numpy" divides by zero as NumPy does. No flag lets LLVM ignore NaN and infinity.
     """
-    flags = set() if loop in _rounded else set(FUSED)
-    return jit(loop, loop.__name__, _compiled_names(loop), fastmath=flags)
+    import numba
+
+    flags = set() if function in _rounded else set(FUSED)
+    copy = with_names(function, function.__name__, _compiled_names(function))
+    return numba.njit(copy, error_model="numpy", nogil=True, fastmath=flags, **options)
 
 
 def _compiled_names(function: Kernel) -> dict[str, Any]:
@@ -178,7 +252,7 @@ def _compiled_names(function: Kernel) -> dict[str, Any]:
         elif isinstance(value, ByDtype):
             resolved[name] = _overloaded(value)
         elif isinstance(value, types.FunctionType) and value in _helpers:
-            resolved[name] = compiled(value)
+            resolved[name] = called_by_loops(value)
     return resolved
 
 
@@ -205,30 +279,6 @@ def _globals(loop: Kernel) -> set[str]:
     """The global names that a function reads."""
     instructions = dis.get_instructions(loop)
     return {step.argval for step in instructions if step.opname == "LOAD_GLOBAL"}
-
-
-def jit(function: Kernel, name: str, known: dict[str, Any], **options: Any) -> Dispatcher:
-    """A copy of `function` with those names as globals, compiled when it is called."""
-    import numba
-
-    copy = with_names(function, name, {"prange": numba.prange, "intp": numba.intp, **known})
-    return numba.njit(copy, error_model="numpy", nogil=True, **options)
-
-
-def kept(dispatcher: Dispatcher) -> Dispatcher:
-    """The same dispatcher, with a cache on disk if a folder can be written."""
-    import numba
-
-    from .native.caching import KernelCache, folder
-
-    if numba.config.DISABLE_JIT:
-        return dispatcher
-    if folder() is None:
-        _announce(None)
-    else:
-        KernelCache.on_miss = functools.partial(_announce, folder())
-        dispatcher._cache = KernelCache(dispatcher.py_func)
-    return dispatcher
 
 
 @functools.cache

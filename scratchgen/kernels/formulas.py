@@ -202,6 +202,10 @@ def numba_works() -> bool:
     if not compiles():
         return False
     try:
+        from .native.caching import numba_has_compiled
+
+        if numba_has_compiled():  # importing numba takes longer than loading its kernels
+            return True
         import numba
     # numba refuses versions of NumPy that it does not know yet, and NUMBA_NUM_THREADS=0
     except (ImportError, ValueError) as problem:

@@ -26,18 +26,7 @@ import numpy as np
 
 from ..ground.arguments import Array
 from . import sharing
-from .compiling import (
-    Dispatcher,
-    FromLLVM,
-    Kernel,
-    compiled,
-    entries,
-    for_python,
-    helper,
-    jit,
-    kept,
-    with_types,
-)
+from .compiling import FromLLVM, Kernel, addresses_of, for_python, helper, with_types
 from .recording import Action, Call, Clear, Event, Recording
 from .reordering import in_order, writing_first
 from .sharing import share_row
@@ -46,8 +35,8 @@ from .sharing import share_row
 
 FINE = 4_000  # additions, about, in each part of a kernel that has several
 ENTER = 20_000  # pauses in which all threads have to arrive
-COLUMNS = 5  # of a table
-CALLER, FUNCTION, ARGUMENTS, PARTS, WAITS = range(COLUMNS)
+COLUMNS = 4  # of a table
+KERNEL, BLOCK, PARTS, WAITS = range(COLUMNS)
 # A gate is a barrier, where threads wait for each other; its bytes, in three cache lines:
 DONE = 0  # rows done, summed over threads
 DECISION = 64  # 0 while undecided, then TOGETHER or ALONE, whichever is written first
@@ -111,7 +100,7 @@ class Table:
     """Calls that follow each other, (1); `go_through` reads its columns."""
 
     def __init__(self, calls: Sequence[Call], threads: int, fine: float | None = None) -> None:
-        from .native.calls import pack
+        from .native.blocks import pack, runner
 
         self._calls = calls  # which keep the memory alive that the rows point to
         # each plan has scratch memory of its own: two may run at the same time
@@ -124,12 +113,17 @@ class Table:
         waits = [not (n == after == 1) for n, after in zip(parts, [*parts[1:], 1], strict=True)]
         rows: list[int] = []
         loops = (call.loop for call in calls)
-        places = entries(list(zip(loops, args, strict=True)))
+        places = addresses_of(list(zip(loops, args, strict=True)))
         for place, block, *row in zip(places, self._blocks, parts, waits, strict=True):
-            rows += (*place, block.buffer_info()[0], *row)
+            rows += (place.kernel, block.buffer_info()[0], *row)
         self._rows = np.array(rows, np.int64).reshape(len(calls), COLUMNS)
         self._threads = max(parts)
         self._gate = np.zeros(GATE_BYTES // 8, np.int64)
+        self._block = pack((self._rows, self._gate))
+        at = self._block.buffer_info()[0]
+        (self._enter,) = addresses_of([(enter, (self._rows, self._gate))])
+        self._alone = functools.partial(runner(self._enter.kernel), 0, 1, at)
+        self._together: dict[int, Callable[[], None]] = {}  # by the number of threads
 
     def run(self) -> None:
         """All calls, on one thread or several, whichever was faster lately."""
@@ -142,10 +136,15 @@ class Table:
     def go(self, parts: int) -> None:
         """All calls, on that many threads."""
         if parts == 1:
-            for_python(alone)(0, 1, self._rows, self._gate)
-        else:
-            self._gate[:] = 0
-            _region()(parts, self._rows, self._gate)
+            self._alone()
+            return
+        if parts not in self._together:
+            from .native.threads import Together
+
+            at = self._block.buffer_info()[0]
+            self._together[parts] = Together(self._enter.on_thread, parts, at)
+        self._gate[:] = 0
+        self._together[parts]()
 
 
 def in_parts(call: Call, parts: int) -> None:
@@ -194,7 +193,7 @@ def go_through(part, parts, table, gate):
         shares = min(parts, table[i, PARTS])
         if part < shares:
             row = table[i]
-            call_by_address(row[CALLER], row[FUNCTION], part, shares, row[ARGUMENTS])
+            call_by_address(row[KERNEL], part, shares, row[BLOCK])
         if parts > 1 and table[i, WAITS]:
             goal += parts  # each thread adds 1 for a row after which all wait
             add(done, 1)
@@ -203,28 +202,25 @@ def go_through(part, parts, table, gate):
                 spins = pause(spins) + 1
 
 
-def enter(part, parts, table, gate):
+def enter_together(part, parts, table, gate):
     """Go through the table together once all threads have arrived.
 
     Numba may run parts one after the other: then a thread that waits for the others would wait
     forever. So the first that has waited too long goes through alone, and the others do nothing.
     """
-    at = gate.ctypes.data
-    arrived, spins = add(at + ARRIVED, 1) + 1, 0
-    while read(at + DECISION) == 0:
-        if arrived == parts:
-            replace_if(at + DECISION, 0, TOGETHER)
-        elif spins > ENTER and replace_if(at + DECISION, 0, ALONE) == 0:
-            go_through(0, 1, table, gate)
-        spins = pause(spins) + 1
-    if read(at + DECISION) == TOGETHER:
-        go_through(part, parts, table, gate)
-
-
-def region(parts, table, gate):
-    """Each part once, each on a thread of its own if numba has enough."""
-    for part in prange(parts):
-        enter(intp(part), parts, table, gate)  # numba counts in unsigned numbers
+    at, mine, shares, decided = gate.ctypes.data, part, parts, TOGETHER
+    if parts > 1:
+        arrived, spins, decided = add(at + ARRIVED, 1) + 1, 0, read(at + DECISION)
+        while decided == 0:
+            if arrived == parts:
+                replace_if(at + DECISION, 0, TOGETHER)
+            elif spins > ENTER and replace_if(at + DECISION, 0, ALONE) == 0:
+                mine, shares, decided = 0, 1, TOGETHER
+                break
+            spins = pause(spins) + 1
+            decided = read(at + DECISION)
+    if decided == TOGETHER:
+        go_through(mine, shares, table, gate)
 
 
 def _table_and_gate(types: Any) -> tuple[Any, Any]:
@@ -232,14 +228,4 @@ def _table_and_gate(types: Any) -> tuple[Any, Any]:
     return types.Array(types.int64, 2, "C"), types.Array(types.int64, 1, "C")
 
 
-alone = with_types(go_through, "go_through", _table_and_gate)
-
-
-@functools.cache
-def _region() -> Dispatcher:
-    for_python(alone)  # compiled now, because FasterWay tries it sooner or later
-    return kept(jit(region, "region", {"enter": compiled(enter)}, parallel=True))
-
-
-prange: Any = None  # numba replaces these two names by its own
-intp: Any = None
+enter = with_types(enter_together, "enter", _table_and_gate)

@@ -50,6 +50,7 @@ _default: int | None = None
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
+_launched = False
 
 
 def threads_now() -> int:
@@ -219,14 +220,15 @@ def launch() -> bool:
     want the CPU too, that makes a step many times slower. Between the kernels of a step a tenth of
     a millisecond is enough.
     """
-    import numba
+    global _launched
+    from .native.threads import pool
 
     given = os.environ.get(SPINS)
     os.environ.setdefault(SPINS, "10000")  # read once, when OpenMP is loaded
     try:
-        numba.get_num_threads()
+        pool()
     except (ImportError, ValueError) as problem:  # the named layer is not installed
-        layer = numba.config.THREADING_LAYER
+        layer = os.environ.get("NUMBA_THREADING_LAYER", "default")
         warnings.warn(
             f"numba cannot start its threads, with NUMBA_THREADING_LAYER={layer}: "
             f"{str(problem).splitlines()[0]} Kernels run on one thread. Where neither that nor "
@@ -238,30 +240,22 @@ def launch() -> bool:
     finally:
         if given is None:
             del os.environ[SPINS]
+    _launched = True
     return True
 
 
 def _in_parallel(task: Callable[[int], None], parts: int) -> None:
-    """Run with as many of numba's threads as there are parts, then restore the user's number."""
-    import numba
+    """Run with as many of numba's threads as there are parts."""
+    from .native.threads import most
 
-    parts = min(parts, numba.config.NUMBA_NUM_THREADS)
-    before = numba.get_num_threads()
-    if before == parts:
-        task(parts)
-        return
-    numba.set_num_threads(parts)
-    try:
-        task(parts)
-    finally:
-        numba.set_num_threads(before)
+    task(min(parts, most()))
 
 
 def _after_fork() -> None:
     global _lock, _serial_for_good
     _lock = threading.Lock()  # another thread of the parent may have held it
-    pool = sys.modules.get("numba.np.ufunc.parallel")
-    _serial_for_good = bool(getattr(pool, "_is_initialized", False))
+    theirs = sys.modules.get("numba.np.ufunc.parallel")
+    _serial_for_good = _launched or bool(getattr(theirs, "_is_initialized", False))
 
 
 if hasattr(os, "register_at_fork"):

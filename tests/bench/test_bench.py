@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 
 import numpy as np
@@ -236,9 +237,13 @@ def test_decoding_is_reported_beside_onnxruntime():
     assert within_a_terminal(text)
 
 
-def test_starts_are_reported_with_their_range():
-    text = start.report({"import": Times((0.0011, 0.0012, 0.0021))}).text()
-    assert "1.20 ms  1.10-2.10 ms" in text
+def test_starts_are_reported_with_their_range_and_in_units_of_a_loop_beside_the_aim():
+    warm = Times((0.2, 0.3, 0.4))
+    times = {"import": Times((0.0011, 0.0012, 0.0021)), "first step, warm cache": warm}
+    text = start.report(times, Times((0.6,))).text()
+    assert re.search(r"1.20 ms +1.10-2.10 ms +0.002 *$", text, re.MULTILINE)
+    assert re.search(r"300 ms +200-400 ms +0.5 +0.4$", text, re.MULTILINE)
+    assert within_a_terminal(text)
 
 
 def test_the_command_measures_the_machine(capsys):

@@ -3,6 +3,8 @@
 import ast
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from test_formulas import run
 
 from scratchgen.command import warm_up
-from scratchgen.kernels import plans
+from scratchgen.kernels import compiling, plans
 from scratchgen.kernels.formulas import numba_works
 
 pytestmark = pytest.mark.skipif(
@@ -37,7 +39,7 @@ def cache(tmp_path):
 
 
 def files(cache: dict) -> dict[Path, bytes]:
-    paths = Path(cache["NUMBA_CACHE_DIR"]).rglob("*.nb[ic]")
+    paths = Path(cache["NUMBA_CACHE_DIR"]).rglob("*.kernel")
     return {path: path.read_bytes() for path in sorted(paths)}
 
 
@@ -48,17 +50,19 @@ def test_compiled_kernels_are_used_again_and_damaged_files_are_not(cache):
     times = {path: path.stat().st_mtime_ns for path in written}
     assert run(KERNEL, **cache) == RIGHT
     assert {path: path.stat().st_mtime_ns for path in written} == times
-    for path, content in written.items():
-        path.write_bytes(content[: len(content) // 2])
-    assert run(KERNEL, **cache) == RIGHT
+    for damaged in (lambda x: x[: len(x) // 2], lambda x: x[:-9] + bytes(9), lambda _: b""):
+        for path, content in written.items():
+            path.write_bytes(damaged(content))
+        assert run(KERNEL, **cache) == RIGHT
+        assert files(cache) == written
 
 
 def test_a_full_disk_does_not_stop_training(cache):
     code = f"""
-from numba.core import caching
+import os
 def full(*_):
     raise OSError(28, "No space left on device")
-caching.IndexDataCacheFile.save = full
+os.replace = full
 {KERNEL}
 """
     assert run(code, **cache) == RIGHT
@@ -127,37 +131,40 @@ def test_a_temporary_folder_that_others_may_have_written_is_not_used(
     assert not any(elsewhere.iterdir())
 
 
-def test_files_that_two_processes_mixed_up_are_compiled_again(monkeypatch, tmp_path):
-    """At the same time, each process chose the same file for other types of arguments."""
-    import numba
-
-    from scratchgen.kernels.native import caching
-
-    monkeypatch.setattr(caching, "folder", lambda: tmp_path)
-
-    def double(x):
-        return x + x
-
-    def compiled():
-        loop = numba.njit(double)
-        loop._cache = caching.KernelCache(double)
-        return loop
-
-    loop = compiled()
-    assert (loop(1), loop(1.5)) == (2, 3.0)
-    first, second = sorted(tmp_path.glob("*.nbc"))
-    content = first.read_bytes()
-    first.write_bytes(second.read_bytes())
-    second.write_bytes(content)
-    loop = compiled()
-    assert (loop(1), loop(1.5)) == (2, 3.0)
+def test_a_file_under_the_name_of_another_kernel_is_not_used(cache):
+    for dtype in ("float32", "float64"):
+        run(KERNEL.replace("float32", dtype), **cache)
+    written = files(cache)
+    assert len(written) == 2
+    for path, content in zip(written, reversed(written.values()), strict=True):
+        path.write_bytes(content)
+    for dtype in ("float32", "float64"):
+        assert run(KERNEL.replace("float32", dtype), **cache) == RIGHT
+    assert files(cache) == written
 
 
-def test_warmup_compiles_both_for_one_thread_and_for_several():
-    """Which is faster is measured during a run, so a run may need either."""
+def test_two_processes_may_compile_the_same_kernels_at_the_same_time(cache):
+    environment = {**os.environ, **cache}
+    command = [sys.executable, "-c", KERNEL]
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate()[0].strip() for process in started] == [RIGHT, RIGHT]
+    assert {path.suffix for path in Path(cache["NUMBA_CACHE_DIR"]).rglob("*.*")} == {".kernel"}
+
+
+def test_a_loop_that_needs_numbas_library_is_compiled_in_each_process(cache, tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(OWN.replace("    for i", "    terms = np.full(x.size, TIMES)\n    for i"))
+    for _ in range(2):
+        assert run(f"import runpy; runpy.run_path({str(file)!r})", **cache) == "[2.0, 2.0]"
+    assert not [path for path in files(cache) if "several" in path.name]
+
+
+def test_warmup_compiles_what_goes_through_a_table():
     warm_up.call_on_threads()
-    assert plans._region().overloads
-    assert plans.for_python(plans.alone).overloads
+    assert (plans.enter, None) in compiling._loaded
 
 
 @pytest.mark.parametrize(

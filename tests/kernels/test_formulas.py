@@ -327,9 +327,11 @@ print("numba" in sys.modules)
 
 
 @needs_numba
-def test_training_imports_numba_unless_it_is_switched_off():
-    assert run(TRAIN, SCRATCHGEN_JIT="1") == "True"
-    assert run(TRAIN, SCRATCHGEN_JIT="0") == "False"
+def test_training_imports_numba_only_if_a_kernel_has_to_be_compiled(tmp_path):
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": ""}
+    assert run(TRAIN, SCRATCHGEN_JIT="0", **cache) == "False"
+    assert run(TRAIN, SCRATCHGEN_JIT="1", **cache) == "True"
+    assert run(TRAIN, SCRATCHGEN_JIT="1", **cache) == "False"
 
 
 class Refusing:
@@ -353,6 +355,7 @@ class Refusing:
 )
 def test_a_numba_that_cannot_be_imported_gives_a_warning_and_formulas_run(problem, monkeypatch):
     monkeypatch.setattr("scratchgen.kernels.formulas.compiles", lambda: True)
+    monkeypatch.setattr("scratchgen.kernels.native.caching.numba_has_compiled", lambda: False)
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Refusing(problem)])
     text = rf"numba is installed and cannot be imported \({problem}\)"

@@ -204,13 +204,11 @@ def test_every_number_belongs_to_exactly_one_part(share, count, parts):
 
 @needs_numba
 def test_without_a_threading_layer_a_task_runs_on_one_thread_with_a_warning(monkeypatch):
-    import numba
-
     def missing():
         raise ValueError("No threading layer could be loaded.\nHINT:\n...")
 
-    monkeypatch.setattr(numba, "get_num_threads", missing)
-    monkeypatch.setattr(numba.config, "THREADING_LAYER", "tbb")
+    monkeypatch.setattr("scratchgen.kernels.native.threads.pool", missing)
+    monkeypatch.setenv("NUMBA_THREADING_LAYER", "tbb")
     monkeypatch.setattr(sharing, "launch", functools.cache(sharing.launch.__wrapped__))
     ran = []
     with pytest.warns(RuntimeWarning, match="NUMBA_THREADING_LAYER=tbb: No threading"):

@@ -21,18 +21,19 @@ is damaged is compiled again.
 import contextlib
 import functools
 import hashlib
+import importlib.util
 import os
 import re
 import stat
 import sys
 import tempfile
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import llvmlite
-import numba
-from numba.core import caching
+import numpy as np
 
 from .. import caches
 from ..fingerprints import ROOMS
@@ -41,6 +42,12 @@ from . import target
 KERNELS = Path(__file__).parent.parent
 PACKAGE = KERNELS.parent
 DIGITS = 20
+SUFFIX = ".kernel"
+SIZE = 32  # bytes of a digest, with which a file begins
+THREADS = "NUMBA_NUM_THREADS"
+LAYER = {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"}
+# numba's variables that do not change its code, or are in (1) by themselves
+NO_SETTINGS = {"NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", THREADS, *LAYER}
 MARKS = re.compile(rb"^@(kernels\.)?(loop_of|loops_of|helper|by_dtype|rounded)\b", re.MULTILINE)
 
 
@@ -103,71 +110,92 @@ def _key() -> str:
     hashed = hashlib.sha256()
     for name, source in sources().items():
         hashed.update(f"{name} {len(source)} ".encode() + source)
-    cpu = target.name(), target.features(), str(target.BITS)
-    sizes = str(caches.L1), str(caches.L2)
-    for word in (numba.__version__, llvmlite.__version__, *cpu, *sizes):
-        hashed.update(word.encode())
+    hashed.update(_numba_version())
+    numba = sorted(pair for pair in os.environ.items() if pair[0].startswith("NUMBA_"))
+    settings = [pair for pair in numba if pair[0] not in NO_SETTINGS]
+    versions = llvmlite.__version__, np.__version__, sys.implementation.cache_tag
+    cpu = target.name(), target.features(), target.BITS, caches.L1, caches.L2
+    hashed.update(repr((versions, cpu, settings)).encode())
     return hashed.hexdigest()[:DIGITS]
 
 
-def _digest(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()[:DIGITS]
+@functools.cache
+def _numba_version() -> bytes:
+    """The file that names it, because importing numba takes longer than loading kernels."""
+    spec = importlib.util.find_spec("numba")
+    if spec is None or not spec.origin:
+        return b""
+    path = Path(spec.origin).with_name("_version.py")
+    return path.read_bytes() if path.exists() else _installed_version()
 
 
-class _Locator(caching._CacheLocator):
-    """Tells numba's cache where to look."""
+def _installed_version() -> bytes:
+    from importlib.metadata import version
 
-    def __init__(self, file: str) -> None:
-        self._py_file = file
-        self._is_ours = Path(file).is_relative_to(PACKAGE)
-
-    def get_cache_path(self) -> str:
-        return str(folder())
-
-    def get_source_stamp(self) -> str:
-        return (
-            "" if self._is_ours else _digest(self._text())
-        )  # for our files the folder is the stamp
-
-    def get_disambiguator(self) -> str:
-        return "kernel" if self._is_ours else _digest(self._py_file.encode())
-
-    def _text(self) -> bytes:
-        try:
-            return Path(self._py_file).read_bytes()
-        except OSError:  # code typed at a prompt has no file
-            return b""
-
-    @classmethod
-    def from_function(cls, _function: Callable[..., Any], file: str) -> "_Locator | None":
-        return cls(file) if folder() else None
+    return version("numba").encode()
 
 
-class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes = (_Locator,)
+def numba_has_compiled() -> bool:
+    """Whether kernels are here that this numba compiled: it can be imported, and need not be.
+
+    Not if settings of numba are to be looked at, which may forbid it to compile.
+    """
+    names = {name for name, value in os.environ.items() if name.startswith("NUMBA_") and value}
+    if names - NO_SETTINGS or Path(".numba_config.yaml").exists():
+        return False
+    if THREADS in names and not os.environ[THREADS].strip("0").isdecimal():
+        return False  # numba refuses 0
+    place = folder()
+    return place is not None and next(place.glob(f"*{SUFFIX}"), None) is not None
 
 
-class KernelCache(caching.FunctionCache):
-    """Numba's cache of a function, in (1); a file that cannot be read or written is no error."""
+def name_of(loop: Callable[..., Any], kinds: Any) -> str:
+    """The file of a loop for arguments of those kinds."""
+    code = loop.__code__
+    closure = [cell.cell_contents for cell in loop.__closure__ or ()]
+    words = [kinds, code.co_filename, code.co_names, code.co_varnames, closure]
+    words += [x for x in code.co_consts if not isinstance(x, types.CodeType)]
+    hashed = hashlib.sha256(repr(words).encode() + code.co_code)
+    file = Path(code.co_filename)
+    if not file.is_relative_to(PACKAGE):  # the folder's name says nothing of that file
+        hashed.update(_text(file))
+    return f"{loop.__module__.rpartition('.')[2]}.{loop.__name__}-{hashed.hexdigest()[:DIGITS]}"
 
-    _impl_class = _Implementation
-    on_miss: Callable[[], None] = staticmethod(lambda: None)  # called before a compilation
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            found = super().load_overload(sig, target_context)
-            if found is not None and found.signature.args != tuple(sig):
-                found = None  # two processes wrote the file at the same time
-        except Exception:  # a damaged file can fail in as many ways as there are bytes
-            found = None
+def _text(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # code typed at a prompt has no file
+        return b""
+
+
+def read(name: str) -> bytes | None:
+    """The object file by that name; None if it is missing or damaged."""
+    place = folder()
+    try:
+        text = (place / f"{name}{SUFFIX}").read_bytes() if place else b""
+    except OSError:
+        return None
+    digest, code = text[:SIZE], text[SIZE:]
+    return code if code and digest == _digest(name, code) else None
+
+
+def write(name: str, code: bytes) -> None:
+    """Keep an object file, at once and whole: other processes may read and write it meanwhile."""
+    place = folder()
+    if place is None:
+        return
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
+            temporary = file.name
+            file.write(_digest(name, code) + code)
+        os.replace(temporary, place / f"{name}{SUFFIX}")
+    except OSError:  # a full disk, a folder that was removed
+        if temporary is not None:
             with contextlib.suppress(OSError):
-                self.flush()  # forgotten, and written again
-        if found is None:
-            type(self).on_miss()
-        return found
+                os.unlink(temporary)
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            super().save_overload(sig, data)
-        except OSError:  # a full disk, a folder that was removed
-            self.disable()
+
+def _digest(name: str, code: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b" " + code).digest()

@@ -16,7 +16,6 @@ SCRATCHGEN_VECTOR_BITS shortens the vectors, with the registers and masks that t
 import os
 
 import llvmlite.binding
-from numba.core import codegen, config
 
 from ...ground.errors import OptionError
 
@@ -25,13 +24,20 @@ LENGTHS = (512, 256, 128, 0)
 
 def name() -> str:
     """LLVM's name for the CPU, such as znver3."""
-    return str(config.CPU_NAME or llvmlite.binding.get_host_cpu_name())
+    return os.environ.get("NUMBA_CPU_NAME") or str(llvmlite.binding.get_host_cpu_name())
 
 
 def features() -> str:
     """Its features as LLVM lists them: +avx2,-avx512f and so on."""
-    named = config.CPU_FEATURES
-    return str(codegen.get_host_cpu_features() if named is None else named)
+    named = os.environ.get("NUMBA_CPU_FEATURES")
+    return _host_features() if named is None else named
+
+
+def _host_features() -> str:
+    try:
+        return str(llvmlite.binding.get_host_cpu_features().flatten())
+    except RuntimeError:  # LLVM knows none of this CPU
+        return ""
 
 
 def _longest() -> int:
