@@ -33,6 +33,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from ..ground.errors import OptionError
 from ..ground.versions import is_installed
 from . import plans, recording, replaced, sharing, workspaces
 from .compiling import Kernel
@@ -207,6 +208,8 @@ def numba_works() -> bool:
         if numba_has_compiled():  # importing numba takes longer than loading its kernels
             return True
         import numba
+    except OptionError:  # of a variable of ours, which says for which CPU
+        raise
     # numba refuses versions of NumPy that it does not know yet, and NUMBA_NUM_THREADS=0
     except (ImportError, ValueError) as problem:
         warnings.warn(

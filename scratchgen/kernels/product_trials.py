@@ -124,9 +124,9 @@ def _or_none(seconds: float) -> float | None:
 
 def most_of_numba(threads: int) -> int:
     """That many threads, or as many as numba has."""
-    import numba
+    from .native.threads import most
 
-    return min(threads, int(numba.config.NUMBA_NUM_THREADS))
+    return min(threads, most())
 
 
 def trial(form: str, shape: tuple[int, int, int], char: str) -> Trial:
