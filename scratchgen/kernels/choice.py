@@ -52,6 +52,7 @@ Record = str | list[str]  # "ours", "numpy", or the kinds and forms that NumPy m
 
 _of_block: ContextVar[frozenset[str] | None] = ContextVar("products", default=None)
 _of_process: dict[str, frozenset[str]] = {}  # by the letter of the dtype
+_values: dict[str, Values] = {}  # the times that decided them
 _lock = threading.RLock()
 
 
@@ -139,7 +140,7 @@ def no_loop_because() -> str:
         return "SCRATCHGEN_JIT is 0" if is_installed("numba") else "numba is not installed here"
     if not numba_works():
         return "numba does not work here"
-    return "" if has_tiles() else "this CPU has no vectors that they could use"
+    return "" if has_tiles() else "there are no vectors here that they could use"
 
 
 @functools.cache
@@ -155,7 +156,7 @@ def text_of(char: str) -> str:
     record = to_record(of_machine(char)) if has_tiles() else NUMPY
     text = f"NumPy's for {', '.join(record)}, else ours" if isinstance(record, list) else record
     if not has_tiles():
-        return f"{text}: this CPU has no vectors of ours"
+        return f"{text}: there are no vectors of ours here"
     if from_environment() is not None:
         return f"{text}, by {VARIABLE}"
     values = measured(char)
@@ -176,22 +177,33 @@ def of_machine(char: str) -> frozenset[str]:
 
 
 def measured(char: str, until_sure: bool = False) -> Values:
-    """The times that decide, as they are kept, or measured now.
+    """The times that decide: of this process, or as they are kept, or measured now.
 
-    With `until_sure`, times that are not sure are measured again.
+    With `until_sure`, times that are not sure are measured again, for the next process too.
     """
-    name = f"products-{DTYPES[char]}"
-    thread_count.settle(char, until_sure)
-    kept = machine_files.kept(name, is_measurement)
-    if kept is not None and (is_sure(kept) or not until_sure):
-        return kept
+    with _lock:
+        known = _values.get(char) or machine_files.kept(name_of(char), is_measurement)
+        if known is None or (until_sure and not is_sure(known)):
+            thread_count.settle(char, until_sure)
+            known = _measured_now(char, until_sure)
+        else:
+            thread_count.settle(char)
+        _values[char] = known
+        return known
+
+
+def _measured_now(char: str, overwrite: bool) -> Values:
     values = product_trials.measure(char)
-    if not until_sure:  # another process may have decided meanwhile
-        kept = machine_files.kept(name, is_measurement)
-    if kept is None or until_sure:
-        machine_files.keep(name, values)
-        return values
-    return kept
+    # another process may have decided meanwhile
+    kept = None if overwrite else machine_files.kept(name_of(char), is_measurement)
+    if kept is None:
+        machine_files.keep(name_of(char), values)
+    return kept or values
+
+
+def name_of(char: str) -> str:
+    """The name of the file for that dtype."""
+    return f"products-{DTYPES[char]}"
 
 
 def is_sure(values: Values) -> bool:

@@ -50,6 +50,7 @@ def machine(monkeypatch, tmp_path):
 
         def restart(self):
             monkeypatch.setattr(choice, "_of_process", {})
+            monkeypatch.setattr(choice, "_values", {})
 
     invented = Machine()
     monkeypatch.delenv("SCRATCHGEN_PRODUCTS", raising=False)
@@ -166,6 +167,8 @@ def test_without_a_folder_each_process_measures(machine, monkeypatch):
     monkeypatch.setattr(machine_files, "path_of", lambda name: None)
     machine.times = times("square x w")
     assert by_numpy(100, 100, 100)
+    assert "square x w" in choice.text_of("f")
+    assert len(machine.measured) == 1
     machine.restart()
     machine.times = times()
     assert not by_numpy(100, 100, 100)
@@ -234,6 +237,19 @@ def test_without_vectors_of_ours_numpy_multiplies_whatever_is_wanted(machine, mo
         assert by_numpy(100, 100, 100)
         assert choice.now("f") == "numpy"
     assert machine.measured == []
+
+
+def test_the_choice_is_shown_with_its_times_and_how_sure_they_are(machine, monkeypatch):
+    machine.times = times("square x w", "thin x w", unsure=("thin x w",))
+    assert choice.text_of("f") == (
+        "NumPy's for square x w, else ours; NumPy's time / ours 0.10 to 10.00; 1 of 9 not sure, "
+        "because CPUs were busy"
+    )
+    machine.restart()
+    monkeypatch.setenv("SCRATCHGEN_PRODUCTS", "numpy")
+    assert choice.text_of("f") == "numpy, by SCRATCHGEN_PRODUCTS"
+    monkeypatch.setattr(choice, "has_tiles", lambda: False)
+    assert choice.text_of("f") == "numpy: there are no vectors of ours here"
 
 
 @pytest.mark.parametrize("record", ["ours", "numpy", ["long x w", "square x^T dy"]])
@@ -429,4 +445,4 @@ print(path.exists(), path.parent == folder())
 def test_a_cpu_without_vectors_of_ours_leaves_products_to_numpy():
     code = f'{ALONE}print(choice.now("f"), choice.no_loop_because())'
     line = run(code, SCRATCHGEN_VECTOR_BITS="0")
-    assert line == "numpy this CPU has no vectors that they could use"
+    assert line == "numpy there are no vectors here that they could use"
