@@ -29,7 +29,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 from ..ground.errors import OptionError, cut
 from ..ground.versions import is_installed
@@ -49,6 +49,8 @@ DTYPES = {"f": "float32", "d": "float64"}
 VARIABLE = "SCRATCHGEN_PRODUCTS"
 
 Record = str | list[str]  # "ours", "numpy", or the kinds and forms that NumPy multiplies
+
+Before = Token[frozenset[str] | None]
 
 _of_block: ContextVar[frozenset[str] | None] = ContextVar("products", default=None)
 _of_process: dict[str, frozenset[str]] = {}  # by the letter of the dtype
@@ -90,11 +92,21 @@ def products_by(choice: Record) -> Iterator[None]:
     ...     now("f")
     'numpy'
     """
-    before = _of_block.set(from_record(choice))
+    before = begin(from_record(choice))
     try:
         yield
     finally:
-        _of_block.reset(before)
+        end(before)
+
+
+def begin(by_numpy: frozenset[str] | None) -> Before:
+    """Let NumPy multiply these kinds and forms, in this thread of Python, until `end`."""
+    return _of_block.set(by_numpy)
+
+
+def end(before: Before) -> None:
+    """Choose as before that `begin`."""
+    _of_block.reset(before)
 
 
 def now(char: str) -> Record:

@@ -31,7 +31,7 @@ from .trials import AGREES, in_turns, is_sure, shortest
 X_W, XT_DY, DY_WT = FORMS = ("x w", "x^T dy", "dy w^T")
 SHAPES = {"thin": (20, 512, 256), "long": (96, 512, 96), "square": (192, 256, 192)}  # N, I, O
 ROWS = 3  # products in a row
-SECONDS = 0.022  # for the loop, and as much for the turns with NumPy
+SECONDS = 0.02  # for the loop, and as much for the turns with NumPy
 
 Way = Callable[[], object]
 

@@ -71,15 +71,22 @@ class StepEngine:
         self._x, self._labels = np.asarray(x).reshape(len(x), -1), labels
         self._permission = Permission(replay)
         self._kinds = StepKinds(trainer)
-        self.products: choice.Record | None = None
+        self._choose(None)
         self.before_epoch()
 
     def step(self, rows: Array) -> dict[str, float]:
         """`Trainer.step` on the examples of those rows (n,)."""
         if self.products is None and loops_run():
-            self.products = choice.now(self.trainer.model.dtype.char)
-        with self.chosen_products():
+            self._choose(choice.now(self.trainer.model.dtype.char))
+        before = choice.begin(self._by_numpy)
+        try:
             return self._step(rows)
+        finally:
+            choice.end(before)
+
+    def _choose(self, products: choice.Record | None) -> None:
+        self.products = products
+        self._by_numpy = None if products is None else choice.from_record(products)
 
     def chosen_products(self) -> AbstractContextManager[None]:
         """Within its `with`, products are computed as in the steps."""
@@ -87,16 +94,16 @@ class StepEngine:
 
     def take_over(self, products: choice.Record | None) -> None:
         """Compute products as another run has recorded it; warn where that cannot be done here."""
-        if products is not None:
-            choice.from_record(products)
-            if products != choice.NUMPY and (reason := choice.no_loop_because()):
-                warnings.warn(
-                    f"this run's products were computed by loops: {reason}, so NumPy computes them "
-                    f"from here on, and may round differently",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-        self.products = products
+        self._choose(products)
+        if products in (None, choice.NUMPY):
+            return
+        if reason := choice.no_loop_because():
+            warnings.warn(
+                f"this run's products were computed by loops: {reason}, so NumPy computes them "
+                f"from here on, and may round differently",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def _step(self, rows: Array) -> dict[str, float]:
         if not self._permission.is_given():
