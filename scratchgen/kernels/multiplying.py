@@ -39,19 +39,19 @@ def multiply(part, parts, a, b, bias, c, start, zero, panels):
         if start == ITSELF:
             return
         depth = 0
-    at_a, (a_row, a_k) = a.ctypes.data, a.strides
-    at_b, (b_k, b_j) = b.ctypes.data, b.strides
-    at_c, c_row = c.ctypes.data, c.strides[0]
+    at_a, (a_row, a_k) = np.intp(a.ctypes.data), a.strides
+    at_b, (b_k, b_j) = np.intp(b.ctypes.data), b.strides
+    at_c, c_row = np.intp(c.ctypes.data), c.strides[0]
     # the stride of an axis of size 1 is never used: any value will do
     b_k = item if depth == 1 else b_k
     b_j = item if columns == 1 else b_j
     c_row = item if rows == 1 else c_row
-    at_first, first_j = bias.ctypes.data, item if start == BIAS else 0
+    at_first, first_j = np.intp(bias.ctypes.data), item if start == BIAS else 0
     # the address of what the sums are added to, 0 for nothing; ZERO adds 0.0, so -0.0 becomes 0.0
-    rest, rest_j = (np.intp(at_c), item) if start == ITSELF else (np.intp(at_first), 0)
+    rest, rest_j = (at_c, item) if start == ITSELF else (at_first, 0)
     rest = rest if start >= ITSELF else 0
 
-    memory = (panels[part].ctypes.data + LINE - 1) & -LINE
+    memory = (np.intp(panels[part].ctypes.data) + LINE - 1) & -LINE
 
     along_k = a_k == item and b_k == item
     if rows == 1 and along_k:
