@@ -120,7 +120,8 @@ def _region(
     reads = -(-columns // step)  # of each line of a; in x^T, whose rows are short, more
     if a_row == item:
         reads = reads * LINE // (HEIGHT * item)
-    packs = (a_k if a_row == item else a_row) % APART == 0 and reads >= PACK_FROM
+    apart = a_k if a_row == item else a_row  # bytes, where the others of a lie side by side
+    packs = (a_row == item or a_k == item) and apart % APART == 0 and reads >= PACK_FROM
     k, is_last = 0, False
     while not is_last:  # (2), once for depth = 0, to write `first`
         few = min(slice_depth, depth - k)

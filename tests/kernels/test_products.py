@@ -106,6 +106,7 @@ LARGE = [
     pytest.param(BLOCK, packing.DEPTH + 9, WIDE, "rows", "columns", id="transposed panels"),
     pytest.param(70, APART, WIDE, "rows", "rows", id="rows of a far apart"),
     pytest.param(APART, 300, WIDE, "columns", "rows", id="columns of a far apart"),
+    pytest.param(70, APART, WIDE, "every second", "rows", id="far apart, with gaps"),
     pytest.param(60, 40, APART, "rows", "rows", id="rows of b far apart"),
     pytest.param(BLOCK, 2, 3 * WIDE, "rows", "rows", id="b in the first cache"),
 ]
