@@ -142,7 +142,9 @@ class ForPython:
         if self._blocks.numpy_is_known():
             if known is None:
                 known = self._known[key] = *self._blocks.packer(tuple(map(type, flat))), list[Any]()
-            known[-1].append(self._blocks.runner_of_objects(addresses.objects))
+            run = self._blocks.runner_of_objects(addresses.objects)
+            if run not in known[-1]:  # long long and int64 differ in NumPy's letter alone
+                known[-1].append(run)
 
     def _refuse(self) -> None:
         raise RuntimeError(f"{self._loop.__name__} raised an error, which compiled loops lose")

@@ -266,6 +266,72 @@ def test_an_edited_users_loop_is_compiled_again_in_the_same_folder(cache, tmp_pa
     assert outputs == ["[2.0, 2.0]", "[3.0, 3.0]", "[2.0, 2.0]", "[4.0, 4.0]"]
 
 
+def test_a_loop_from_a_prompt_is_compiled_again_for_other_constants_and_functions(cache):
+    """Such code has no file whose text could tell one from the other."""
+    helped = OWN.replace("import formula", "import formula, helper").replace(
+        "@formula", "@helper\ndef times(x):\n    return TIMES * x\n\n@formula"
+    )
+    for code in (OWN, helped.replace("y[i] = TIMES * x[i]", "y[i] = times(x[i])")):
+        assert run(code, **cache) == "[2.0, 2.0]"
+        assert run(code.replace("2.0", "3.0"), **cache) == "[3.0, 3.0]"
+
+
+def test_an_edit_runs_beside_the_kernel_of_before_in_the_same_process(cache, tmp_path):
+    """numba gives the first loop of each process the same number, and so the same name."""
+    steps = "".join(f"        s += t * np.sqrt(x[i] + {n})\n" for n in range(40))
+    text = OWN.replace("        y[i] = TIMES * x[i]\n", f"        s = t = 0.0\n{steps}        "
+                       "y[i] = s + TIMES * x[i]\n")  # fmt: skip # too long to be inlined
+    file = tmp_path / "own.py"
+    code = f"import runpy; runpy.run_path({str(file)!r})"
+    file.write_text(text)
+    assert run(code, **cache) == "[2.0, 2.0]"
+    edit = (
+        f"from pathlib import Path; Path({str(file)!r}).write_text({text.replace('2.0', '3.0')!r})"
+    )
+    assert run(f"{code}\n{edit}\n{code}", **cache).splitlines() == ["[2.0, 2.0]", "[3.0, 3.0]"]
+
+
+@posix
+def test_a_loop_that_allocates_frees_its_memory(cache):
+    own = OWN.replace("    for i", "    terms = np.sort(np.full(x.size, TIMES))\n    for i")
+    code = f"""
+import resource
+from scratchgen import kernels
+from scratchgen.kernels.formulas import by_loops
+import numpy as np
+with by_loops():
+    kernels.add_in_place(np.ones(2), np.ones(2))  # a kernel that allocates nothing comes first
+{own.replace("* x[i]", "* x[i] + terms[i]")}
+x = np.ones(10**6)
+with by_loops():
+    several(x)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(60):
+        several(x)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    kilobytes = int(run(code, **cache).splitlines()[-1])
+    assert kilobytes < 240_000  # half of what the loop has allocated
+
+
+def test_long_long_and_int64_share_a_kernel_and_calls_leave_nothing_behind(cache):
+    code = """
+import numpy as np
+from scratchgen.kernels import compiling, take_rows
+from scratchgen.kernels.formulas import by_loops
+rows = np.array([1, 0])
+rows = rows.view("q" if rows.dtype.char == "l" else "l")
+with by_loops():
+    for _ in range(5):
+        print(take_rows(np.eye(2), rows).tolist())
+loops = [x for x in map(compiling.for_python, {loop for loop, _ in compiling._loaded}) if x._known]
+print([len(calls) for x in loops for _, _, calls in x._known.values()])
+"""
+    *results, counts = run(code, **cache).splitlines()
+    assert results == ["[[0.0, 1.0], [1.0, 0.0]]"] * 5
+    assert counts == "[1]"
+
+
 def test_environment_variables_choose_the_folder(monkeypatch, tmp_path):
     from scratchgen.kernels.native import caching
 

@@ -30,10 +30,12 @@ HEADER = object.__basicsize__
 DATA, AXES, SHAPE, STRIDES, DTYPE, FLAGS = (HEADER + i for i in (0, 8, 16, 24, 40, 48))
 LETTERS = HEADER + 8  # of a dtype: its kind, its letter, its byte order
 ALL_FLAGS = 0x503  # contiguous, aligned, writeable
-OTHER = -2  # not one of numba's own
+OTHER = -9  # not one of numba's own, which are -3 to 0 and the numbers from 1 on
 
 _number = ctypes.c_int64
-runner_of_objects = ctypes.CFUNCTYPE(ctypes.c_int32, _number, _number, ctypes.c_char_p)
+runner_of_objects = functools.cache(
+    ctypes.CFUNCTYPE(ctypes.c_int32, _number, _number, ctypes.c_char_p)
+)
 runner = ctypes.CFUNCTYPE(ctypes.c_int32, _number, _number, _number)
 
 

@@ -6,7 +6,7 @@ Numba itself looks only at the file of the function that it compiles, and would 
 function called from there. With (1) other sources, another numba or another CPU have another
 folder. The sources are the files of kernels/ and the others of this package that hold loops: an
 edit of a file without loops, such as nn/dense.py, compiles nothing. For a loop of a user's own, its
-file counts as well.
+file counts as well, and so do those of the functions that it calls.
 
 The cache home is NUMBA_CACHE_DIR, or XDG_CACHE_HOME, or ~/.cache (on Windows LOCALAPPDATA). If it
 cannot be written, a private folder in the temporary directory takes its place:
@@ -28,16 +28,18 @@ import stat
 import sys
 import tempfile
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import numpy as np
 
+from ...ground.versions import __version__
 from .. import caches
+from ..compiling import ByDtype
 from ..fingerprints import ROOMS
-from . import target
+from . import blocks, target
 
 KERNELS = Path(__file__).parent.parent
 PACKAGE = KERNELS.parent
@@ -48,6 +50,7 @@ THREADS = "NUMBA_NUM_THREADS"
 LAYER = {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"}
 # numba's variables that do not change its code, or are in (1) by themselves
 NO_SETTINGS = {"NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", THREADS, *LAYER}
+CONSTANTS = (bool, int, float, complex, str, np.generic, tuple)  # of names that loops read
 MARKS = re.compile(rb"^@(kernels\.)?(loop_of|loops_of|helper|by_dtype|rounded)\b", re.MULTILINE)
 
 
@@ -113,7 +116,9 @@ def _key() -> str:
     hashed.update(_numba_version())
     numba = sorted(pair for pair in os.environ.items() if pair[0].startswith("NUMBA_"))
     settings = [pair for pair in numba if pair[0] not in NO_SETTINGS]
-    versions = llvmlite.__version__, np.__version__, sys.implementation.cache_tag
+    # our own version counts where no sources are there, as in an application in one file
+    python = sys.implementation.cache_tag, blocks.HEADER  # which free threads make longer
+    versions = __version__, llvmlite.__version__, np.__version__, *python
     cpu = target.name(), target.features(), target.BITS, caches.L1, caches.L2
     hashed.update(repr((versions, cpu, settings)).encode())
     return hashed.hexdigest()[:DIGITS]
@@ -126,13 +131,11 @@ def _numba_version() -> bytes:
     if spec is None or not spec.origin:
         return b""
     path = Path(spec.origin).with_name("_version.py")
-    return path.read_bytes() if path.exists() else _installed_version()
+    if path.exists():
+        return path.read_bytes()
+    import numba
 
-
-def _installed_version() -> bytes:
-    from importlib.metadata import version
-
-    return version("numba").encode()
+    return numba.__version__.encode()
 
 
 def numba_has_compiled() -> bool:
@@ -151,15 +154,43 @@ def numba_has_compiled() -> bool:
 
 def name_of(loop: Callable[..., Any], kinds: Any) -> str:
     """The file of a loop for arguments of those kinds."""
-    code = loop.__code__
-    closure = [cell.cell_contents for cell in loop.__closure__ or ()]
-    words = [kinds, code.co_filename, code.co_names, code.co_varnames, closure]
-    words += [x for x in code.co_consts if not isinstance(x, types.CodeType)]
-    hashed = hashlib.sha256(repr(words).encode() + code.co_code)
-    file = Path(code.co_filename)
-    if not file.is_relative_to(PACKAGE):  # the folder's name says nothing of that file
-        hashed.update(_text(file))
+    hashed = hashlib.sha256(repr(kinds).encode())
+    for words in _words(loop, set()):
+        hashed.update(words)
     return f"{loop.__module__.rpartition('.')[2]}.{loop.__name__}-{hashed.hexdigest()[:DIGITS]}"
+
+
+def _words(function: Any, seen: set[Any]) -> Iterator[bytes]:
+    """What a function's machine code depends on, beside the sources in (1).
+
+    That is its code and the values of its names, which numba takes as constants, and likewise the
+    functions of other files that it calls.
+    """
+    seen.add(function)
+    code = function.__code__
+    yield repr(_text_of(code)).encode()
+    if not _is_ours(function):
+        yield _text(Path(code.co_filename))
+    for name in code.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, np.ndarray):
+            yield f"{name} {value.dtype.str} {value.shape}".encode() + value.tobytes()
+        elif isinstance(value, CONSTANTS):
+            yield f"{name} {value!r}".encode()
+        for each in (value.double, value.single) if isinstance(value, ByDtype) else (value,):
+            called = getattr(each, "py_func", each)  # of a function that numba has compiled
+            if isinstance(called, types.FunctionType) and called not in seen:
+                yield from () if _is_ours(called) else _words(called, seen)
+
+
+def _text_of(code: types.CodeType) -> tuple[Any, ...]:
+    """The code, without what differs in each process."""
+    constants = [_text_of(x) if isinstance(x, types.CodeType) else x for x in code.co_consts]
+    return code.co_filename, code.co_names, code.co_varnames, constants, code.co_code
+
+
+def _is_ours(function: Any) -> bool:
+    return Path(function.__code__.co_filename).is_relative_to(PACKAGE)
 
 
 def _text(file: Path) -> bytes:

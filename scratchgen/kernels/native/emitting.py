@@ -75,8 +75,20 @@ def object_file(
     needs_numba = bool(_others(linked) - C_LIBRARY - {DESTRUCTOR})
     if not needs_numba:
         linked.link_in(llvm.parse_assembly(f"define void @{DESTRUCTOR}(i8*) {{ ret void }}"))
+    _rename(linked, symbols(name))
     linked.verify()
     return bytes(codegen._tm.emit_object(linked)), not needs_numba
+
+
+def _rename(module: Any, entries: Sequence[str]) -> None:
+    """Give all functions but the entries names that no other object file has.
+
+    numba counts functions anew in each process, so two edits of a loop may have the same name, and
+    LLVM's loader takes only the first function by a name, from whichever file.
+    """
+    for function in list(module.functions):
+        if not function.is_declaration and function.name not in entries:
+            function.name = f"{function.name}.{entries[0]}"
 
 
 def _others(module: Any) -> set[str]:

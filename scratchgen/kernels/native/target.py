@@ -29,7 +29,9 @@ def name() -> str:
 
 def features() -> str:
     """Its features as LLVM lists them: +avx2,-avx512f and so on."""
-    named = os.environ.get("NUMBA_CPU_FEATURES")
+    # of a "generic" CPU numba assumes no features, whatever the machine has
+    assumed = "" if name().lower() == "generic" else None
+    named = os.environ.get("NUMBA_CPU_FEATURES", assumed)
     return _host_features() if named is None else named
 
 
