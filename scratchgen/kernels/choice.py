@@ -194,12 +194,10 @@ def measured(char: str, until_sure: bool = False) -> Values:
     With `until_sure`, times that are not sure are measured again, for the next process too.
     """
     with _lock:
+        thread_count.settle(char, until_sure)
         known = _values.get(char) or machine_files.kept(name_of(char), is_measurement)
         if known is None or (until_sure and not is_sure(known)):
-            thread_count.settle(char, until_sure)
             known = _measured_now(char, until_sure)
-        else:
-            thread_count.settle(char)
         _values[char] = known
         return known
 

@@ -87,10 +87,11 @@ def measure(counts: list[int], char: str) -> Values:
 
 def is_measurement(values: Values) -> bool:
     """Whether that is what `measure` returns for the candidates here."""
-    seconds = values["seconds"]
+    seconds, all_of_them = values["seconds"], set(map(str, candidates()))
     return (
         isinstance(values["sure"], bool)
-        and set(seconds) <= set(map(str, candidates()))
+        and (seconds.keys() == all_of_them or not values["sure"])
+        and seconds.keys() <= all_of_them
         and all(x > 0 for x in seconds.values())
     )
 

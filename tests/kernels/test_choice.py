@@ -204,6 +204,16 @@ def test_times_that_are_not_sure_stay_until_they_are_asked_for_again(machine):
     assert by_numpy(100, 100, 100)
 
 
+def test_with_the_products_the_number_of_threads_is_measured_again_too(machine, monkeypatch):
+    asked = []
+    settle = lambda _char, until_sure=False: asked.append(until_sure)  # noqa: E731
+    monkeypatch.setattr(thread_count, "settle", settle)
+    choice.measured("f")
+    choice.measured("f", until_sure=True)
+    assert asked == [False, True]
+    assert machine.measured == ["f"]
+
+
 def test_the_variable_overrules_the_times(machine, monkeypatch):
     machine.times = times("square x w")
     monkeypatch.setenv("SCRATCHGEN_PRODUCTS", "ours")
@@ -407,6 +417,17 @@ def test_a_number_of_threads_that_somebody_names_overrules_the_measured_one(
 )
 def test_fewer_threads_are_taken_where_they_are_clearly_faster(seconds, sure, expected, eight_cpus):
     assert thread_count.taken({"seconds": seconds, "sure": sure}) == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"seconds": {}, "sure": True}, {"seconds": {"4": 1.0}, "sure": True}, {"sure": False}],
+)
+def test_a_damaged_number_of_threads_is_measured_again(values, eight_cpus):
+    machine_files.keep(thread_count.NAME, values)
+    thread_count.settle("f")
+    assert sharing.threads_now() == 4
+    assert eight_cpus == [[8, 4]]
 
 
 def test_with_few_cpus_no_number_of_threads_is_measured(eight_cpus, monkeypatch):
