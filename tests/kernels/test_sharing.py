@@ -31,6 +31,10 @@ def expected():
     return run(TRAIN + "print(train())", SCRATCHGEN_THREADS="1")
 
 
+# with a layer named, numba is imported and starts the threads; otherwise its library for OpenMP is
+LAYERS = [{}, {"NUMBA_THREADING_LAYER": "default"}, {"NUMBA_THREADING_LAYER": "workqueue"}]
+
+
 @needs_numba
 @pytest.mark.parametrize("threads", ["2", "3"])
 def test_training_does_not_depend_on_the_number_of_threads(threads, expected):
@@ -38,7 +42,7 @@ def test_training_does_not_depend_on_the_number_of_threads(threads, expected):
 
 
 @needs_numba
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_several_python_threads_may_train_at_the_same_time(layer, expected):
     code = """
 import threading
@@ -48,13 +52,21 @@ threads = [threading.Thread(target=lambda: found.append(train())) for _ in range
 [thread.join() for thread in threads]
 print(len(found), *set(found))
 """
-    out = run(TRAIN + code, SCRATCHGEN_THREADS="2", NUMBA_THREADING_LAYER=layer)
+    out = run(TRAIN + code, SCRATCHGEN_THREADS="2", **layer)
     assert out == f"4 {expected}"
 
 
 @needs_numba
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_a_users_own_loops_of_numba_keep_their_number_of_threads(layer, expected):
+    code = "train(); import numba; print(numba.get_num_threads())"
+    out = run(TRAIN + code, SCRATCHGEN_THREADS="2", NUMBA_NUM_THREADS="3", **layer)
+    assert out == "3"
+
+
+@needs_numba
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_a_forked_process_trains_on_one_thread(layer, expected):
     code = """
 import os, warnings
@@ -66,9 +78,7 @@ else:
     print(train(), flush=True)
     os._exit(7)
 """
-    out = run(
-        TRAIN + code, SCRATCHGEN_THREADS="2", NUMBA_THREADING_LAYER=layer, PYTHONUNBUFFERED="1"
-    )
+    out = run(TRAIN + code, SCRATCHGEN_THREADS="2", PYTHONUNBUFFERED="1", **layer)
     assert out.split() == [expected, expected, "7"]
 
 

@@ -28,6 +28,7 @@ OPENMP = "omppool"  # numba's library for OpenMP, in its folder np/ufunc/
 _address = ctypes.c_void_p
 _size = ctypes.c_ssize_t
 _ParallelFor = ctypes.CFUNCTYPE(None, *[_address] * 5, _size, _size, _size)
+_Number, _SetNumber = ctypes.PYFUNCTYPE(ctypes.c_int), ctypes.PYFUNCTYPE(None, ctypes.c_int)
 
 
 @functools.cache
@@ -83,6 +84,12 @@ def _parallel_for() -> Any:
     return _ParallelFor(pool().parallel_for)
 
 
+@functools.cache
+def _number() -> tuple[Any, Any]:
+    """Two functions: on how many threads numba's own loops run, called from here, and to set it."""
+    return _Number(pool().get_num_threads), _SetNumber(pool().set_num_threads)
+
+
 class Together:
     """A kernel, each part on a thread of its own; `address` is its `on_thread`."""
 
@@ -96,4 +103,7 @@ class Together:
         self._call = functools.partial(_parallel_for(), address, *places, 0, 1, parts)
 
     def __call__(self) -> None:
+        number, set_number = _number()
+        before = number()
         self._call()
+        set_number(before)  # the library takes the number of parts for it
