@@ -66,7 +66,8 @@ def rounded(function: Kernel) -> Kernel:
 def with_names(function: Kernel, name: str, names: Mapping[str, Any]) -> Kernel:
     """A copy of the function, called `name`, in which `names` replace globals."""
     scope = {**function.__globals__, **names}
-    copy = types.FunctionType(function.__code__, scope, name, function.__defaults__)
+    code, values, closure = function.__code__, function.__defaults__, function.__closure__
+    copy = types.FunctionType(code, scope, name, values, closure)
     copy.__qualname__ = name
     return copy
 
@@ -255,7 +256,19 @@ def _compiled_names(function: Kernel) -> dict[str, Any]:
             resolved[name] = _overloaded(value)
         elif isinstance(value, types.FunctionType) and value in _helpers:
             resolved[name] = called_by_loops(value)
+        elif hasattr(value, "py_func"):
+            resolved[name] = _copied(value)
     return resolved
+
+
+@functools.cache
+def _copied(dispatcher: Dispatcher) -> Dispatcher:
+    """A user's own function by numba, for loops alone: with them it gets no entry for Python."""
+    import numba
+
+    function = dispatcher.py_func
+    copy = with_names(function, function.__name__, _compiled_names(function))
+    return numba.jit(**dispatcher.targetoptions)(copy)
 
 
 @functools.cache

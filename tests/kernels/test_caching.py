@@ -314,6 +314,27 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     assert kilobytes < 240_000  # half of what the loop has allocated
 
 
+def test_a_users_own_function_by_numba_is_called_by_a_loop_and_by_python(cache, tmp_path):
+    file = tmp_path / "own.py"
+    functions = """
+import numba
+
+@numba.njit(cache=True)
+def once(x):
+    return x
+
+@numba.njit
+def times(x):
+    return TIMES * once(x)
+
+@formula"""
+    text = OWN.replace("@formula", functions).replace("y[i] = TIMES * x[i]", "y[i] = times(x[i])")
+    file.write_text(f"{text}\nprint(times(1.0), once(1.0))\n")
+    for _ in range(2):
+        output = run(f"import runpy; runpy.run_path({str(file)!r})", **cache)
+        assert output.splitlines() == ["[2.0, 2.0]", "2.0 1.0"]
+
+
 def test_long_long_and_int64_share_a_kernel_and_calls_leave_nothing_behind(cache):
     code = """
 import numpy as np

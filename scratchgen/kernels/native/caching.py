@@ -37,7 +37,6 @@ import numpy as np
 
 from ...ground.versions import __version__
 from .. import caches
-from ..compiling import ByDtype
 from ..fingerprints import ROOMS
 from . import blocks, target
 
@@ -177,8 +176,9 @@ def _words(function: Any, seen: set[Any]) -> Iterator[bytes]:
             yield f"{name} {value.dtype.str} {value.shape}".encode() + value.tobytes()
         elif isinstance(value, CONSTANTS):
             yield f"{name} {value!r}".encode()
-        for each in (value.double, value.single) if isinstance(value, ByDtype) else (value,):
-            called = getattr(each, "py_func", each)  # of a function that numba has compiled
+        # the functions of a ByDtype, and that of a function compiled by numba
+        for attribute in ("double", "single", "py_func"):
+            called = getattr(value, attribute, value)
             if isinstance(called, types.FunctionType) and called not in seen:
                 yield from () if _is_ours(called) else _words(called, seen)
 
