@@ -6,7 +6,7 @@ Written as three loops, (1) waits for memory most of the time. Here c is cut int
 stay in registers (native/tiles.py), and the tiles are taken in an order in which what a tile reads
 is still in a cache (Goto and van de Geijn 2008):
 
-    for each DEPTH numbers k                                                  (2)
+    for each slice of DEPTH numbers k                                         (2)
         for the columns of some panels, each as wide as a tile                (3)
             copy the panels of b, rows side by side (packing.py)              (4)
             for each block of rows of a, which stays in the second cache      (5)
@@ -18,15 +18,19 @@ Between two rounds of (2), sums wait in c. For c = c + (a b) they wait in memory
 the rows of one block and the columns of (3): all rounds are finished for these before the next
 begin.                                                                        (8)
 
-(4) is left out where the numbers of a row of b lie side by side and few rows of c would read the
-copy. If b is so small that it stays in the first cache, a block has few rows, so that c, which is
-larger, is written row after row.
+(4) is left out where the rows of b are contiguous and few rows of c would read the copy. If b is so
+small that it stays in the first cache, a block has few rows, so that c, which is larger, is written
+row after row.
 
 A tile consists of whole vectors: a mask would cost a register and time for every k. A tile that
 sticks out of c is computed beside c, from where the numbers that belong to c are copied.    (9)
 
 Threads share the columns of c, or its rows. One thread computes each number of c, and sums it over
 k in one order, so no result depends on the number of threads.
+
+a, b, c and `first`, from which the sums start, are addresses of first numbers; a_row, a_k, b_k,
+b_j, c_row and first_j are the bytes from one row, k or column to the next. `like` is an array of
+their dtype, and nothing else of it is used. Rows of c are contiguous, and rows or columns of b.
 """
 
 from .compiling import FromLLVM, helper
@@ -47,8 +51,8 @@ from .sharing import share
 
 # mypy: disable-error-code="no-untyped-def"
 
-COPY_FROM = 192  # rows of c
-PACK_FROM = 16  # times that a line of a is read
+COPY_FROM = 192  # rows of c that make (4) worth its time
+PACK_FROM = 16  # times that a line of a is read, which make a copy of a worth its time
 SMALL = 2**14  # bytes of a matrix that stays in the first cache
 TILE = 12 * 2 * 64  # bytes of the largest tile
 NOTHING, BIAS = 0, 1  # what a b is added to
@@ -65,7 +69,7 @@ def multiply_tiles(
     like, part, parts, rows, columns, depth, a, a_row, a_k, b, b_k, b_j,
     c, c_row, first, first_j, start, memory,
 ):  # fmt: skip
-    """(1), one part of it, tile by tile; `memory` has `scratch` bytes."""
+    """(1), one part of it, tile by tile; `memory` is the address of `scratch` bytes."""
     item = itemsize(like)
     lanes = VECTOR // item
     top, bottom, left, right = 0, rows, 0, columns
@@ -105,33 +109,36 @@ def _region(
         wide = step  # a panel is used for one block, at once
     slice_depth = depth
     if depth > DEPTH:
-        slice_depth = -(-depth // (-(-depth // DEPTH)))
+        slice_depth = -(-depth // (-(-depth // DEPTH)))  # slices of about the same size
     slice_depth = max(1, -(-slice_depth // lanes)) * lanes
     size = slice_depth * step_row + LINE  # of a panel in memory
     panels = memory + 3 * TILE
     packed = panels + wide // step * size
-    group = step // HEIGHT * HEIGHT  # rows of a packed together
+    group = step // HEIGHT * HEIGHT  # rows of a in a panel, whole tiles
     waiting = packed + -(-tall // group) * size
-    enough = COPY_FROM // 4 if b_k % APART == 0 else COPY_FROM
-    copies = b_j != item or rows >= enough
+    fewest = COPY_FROM // 4 if b_k % APART == 0 else COPY_FROM  # rows of c
+    copies = b_j != item or rows >= fewest
     if columns * depth * item <= SMALL and columns * rows * item > BLOCK and not waits:
         tall = 4 * HEIGHTS  # all of b stays in the first cache, and c is written row by row
-    overlaps = start != ITSELF and depth <= DEPTH
-    reads = -(-columns // step)  # of each line of a; in x^T, whose rows are short, more
-    if a_row == item:
+    overlaps = start != ITSELF and depth <= DEPTH  # where c is not read, it may be written twice
+    reads = -(-columns // step)  # of each line of a
+    if a_row == item:  # x^T, where a tile uses a piece of a line
         reads = reads * LINE // (HEIGHT * item)
     apart = a_k if a_row == item else a_row  # bytes, where the others of a lie side by side
     packs = (a_row == item or a_k == item) and apart % APART == 0 and reads >= PACK_FROM
     k, is_last = 0, False
     while not is_last:  # (2), once for depth = 0, to write `first`
-        few = min(slice_depth, depth - k)
-        is_last = k + few >= depth
+        count = min(slice_depth, depth - k)  # numbers k in this slice
+        is_last = k + count >= depth
         left = 0
         while left < columns:  # (3)
             right = min(left + wide, columns)
-            copied = left if copies else first_border(like, left, right, step, overlaps)  # (4)
-            at_b, at_panel = b + k * b_k + copied * b_j, panels + (copied - left) // step * size
-            copy_panels(like, right - copied, few, at_b, b_j, b_k, at_panel, size, step, overlaps)
+            # (4): a panel that sticks out of c is always copied
+            first_copied = left if copies else first_border(like, left, right, step, overlaps)
+            copy_panels(
+                like, right - first_copied, count, b + k * b_k + first_copied * b_j, b_j, b_k,
+                panels + (first_copied - left) // step * size, size, step, overlaps,
+            )  # fmt: skip
             top = 0
             while top < rows:  # (5)
                 bottom = min(top + tall, rows)
@@ -139,20 +146,20 @@ def _region(
                 a_group, next_group = bottom - top, 0
                 if packs:
                     copy_panels(
-                        like, bottom - top, few, from_a, a_row, a_k, packed, size, group, False
+                        like, bottom - top, count, from_a, a_row, a_k, packed, size, group, False
                     )
                     from_a, row_of_a, k_of_a = packed, item, step_row
                     a_group, next_group = group, size
                 for next_j in range(left, right, step):  # (6)
                     j, width = columns_at(like, next_j, left, right, step, overlaps)
-                    before = (next_j - left) // step
-                    panel, next_k = panels + before * size, step_row
-                    if next_j < copied:
+                    number = (next_j - left) // step  # of the panel
+                    panel, next_k = panels + number * size, step_row
+                    if next_j < first_copied:
                         panel, next_k = b + k * b_k + j * item, b_k
                     into, into_row = c + top * c_row + j * item, c_row
-                    sums, sums_row = into, into_row
-                    if waits:
-                        sums, sums_row = waiting + before * tall * step_row, step_row
+                    sums, sums_row = into, into_row  # where they are between two slices
+                    if waits:  # (8)
+                        sums, sums_row = waiting + number * tall * step_row, step_row
                     at_first, first_row = first + j * first_j, 0
                     if k > 0:
                         at_first, first_row = sums, sums_row
@@ -162,13 +169,13 @@ def _region(
                     if not is_last:
                         into, into_row = sums, sums_row
                     _tiles_of_panel(
-                        like, bottom - top, width, few, from_a, row_of_a, k_of_a, a_group,
+                        like, bottom - top, width, count, from_a, row_of_a, k_of_a, a_group,
                         next_group, panel, next_k, into, into_row, at_first, first_row,
                         rest, rest_row, memory,
                     )  # fmt: skip
                 top = bottom
             left = right
-        k += few
+        k += count
 
 
 @helper
@@ -178,7 +185,8 @@ def _tiles_of_panel(
 ):  # fmt: skip
     """(7): c (rows, width) = rest + (first + a b), or first + a b if the address of rest is 0.
 
-    The rows of a lie in groups, next_group bytes apart. Three tiles fit in `inside`.
+    The rows of a lie in groups of `group` rows, next_group bytes apart. `inside` is the address of
+    room for three tiles: the one that is computed, what its sums start from, and its rest.
     """
     lanes, step_row = VECTOR // itemsize(like), WIDTH * VECTOR
     vectors = 1 if width <= lanes else WIDTH
@@ -213,14 +221,14 @@ def _tiles_of_panel(
 
 @helper
 def _copied(like, width, rows, x, x_row, into):
-    """The address of a copy of these rows in whole vectors."""
+    """Copy these rows into whole vectors, and return the address of the copy."""
     copy_in(like, width, rows, x, x_row, into)
     return into
 
 
 @helper
 def _height(left):
-    """Rows of the next tile, so that the last tiles are of about the same height."""
+    """Rows of the next tile, where `left` are left: the last tiles have about the same height."""
     if left <= HEIGHT:
         return left
     if left <= 2 * HEIGHT:

@@ -1,6 +1,6 @@
 """The sizes of a core's caches, by which a matrix product cuts its matrices.
 
-    L1      numbers for a multiply-add in each cycle; 32 KB or 48
+    L1      some 4 cycles away, two loads in each cycle; 32 KB or 48 KB
     L2      some 14 cycles away; 256 KB to 2 MB
     L3      some 50 cycles away, shared by all cores
 
@@ -14,7 +14,7 @@ UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def sizes() -> dict[str, str]:
-    """The caches of data by level, such as `L1d`: `32K`; {} if the system has no list."""
+    """The sizes of the caches of data by their names, `L1d`: `32K`; {} if no list is found."""
     found = {}
     for place in sorted(FOLDER.glob("index*")):
         level, kind, size = (
@@ -26,7 +26,7 @@ def sizes() -> dict[str, str]:
 
 
 def size_in_bytes(name: str, otherwise: int) -> int:
-    """The bytes of that cache, or `otherwise` if they are unknown."""
+    """The bytes of the cache of that name, or `otherwise` if they are unknown."""
     try:
         text = sizes()[name]
         return int(text.rstrip("KMG")) * UNITS.get(text[-1], 1)
