@@ -1,6 +1,6 @@
-"""Whose matrix product is faster, the loop's or NumPy's, is measured on the machine that runs.
+"""Whether the loop or NumPy multiplies faster is measured on the machine that runs them.
 
-A product c = a b of a (rows, depth) and b (depth, columns) is of a kind:
+A product c = a b, with the three sides of a (rows, depth) and b (depth, columns), is of a kind:
 
     small     rows depth columns < 2^18                                                (1)
     thin      another, with a side shorter than 48: its tiles are not whole            (2)
@@ -11,17 +11,17 @@ and of a form, x w, x^T dy or dy w^T. Small products are the loop's: a step that
 of kernels for NumPy loses as much time as such a product takes. For every other kind and form, one
 product is timed (product_trials.py), once for each dtype on a machine:
 
-    NumPy multiplies    if 1.1 of its time is below the loop's, and the times are sure (5)
+    NumPy multiplies    if 1.1 times its time is below the loop's, and both are sure   (5)
 
-So a tie is the loop's, and on a machine that is too busy to be measured everything is. What was
-decided first stays (machine_files.py), whatever number of threads is allowed later:
+So a tie goes to the loop, and on a busy machine, where no time is sure, everything does. The choice
+is kept (machine_files.py), whatever number of threads is allowed later. It can be changed:
 
     SCRATCHGEN_PRODUCTS=ours                 or numpy, for the process, from its start
     with products_by("numpy"): ...           or ours, or what a run has recorded, in this thread
     scratchgen warmup                        measures again what was not sure
 
-A run takes its choice at its first step, records it, and keeps it when it is resumed. Where the
-CPU has no vectors that our tiles could use, NumPy multiplies.
+A run makes its choice at its first step, records it, and keeps it when it is resumed. On a CPU
+without vectors for tiles (native/target.py) NumPy multiplies.
 """
 
 import functools
@@ -49,8 +49,7 @@ DTYPES = {"f": "float32", "d": "float64"}
 VARIABLE = "SCRATCHGEN_PRODUCTS"
 
 Record = str | list[str]  # "ours", "numpy", or the kinds and forms that NumPy multiplies
-
-Before = Token[frozenset[str] | None]
+Before = Token[frozenset[str] | None]  # the choice before `begin`
 
 _of_block: ContextVar[frozenset[str] | None] = ContextVar("products", default=None)
 _of_process: dict[str, frozenset[str]] = {}  # by the letter of the dtype
@@ -105,12 +104,12 @@ def begin(by_numpy: frozenset[str] | None) -> Before:
 
 
 def end(before: Before) -> None:
-    """Choose as before that `begin`."""
+    """Choose as before the `begin` that returned it."""
     _of_block.reset(before)
 
 
 def now(char: str) -> Record:
-    """The choice for products of that dtype here, in the form of a record."""
+    """The record of what multiplies here, in this thread of Python, for "f" or "d"."""
     in_block = _of_block.get()
     if not has_tiles():
         return NUMPY
@@ -118,14 +117,14 @@ def now(char: str) -> Record:
 
 
 def to_record(by_numpy: frozenset[str]) -> Record:
-    """ "ours", "numpy", or a list."""
+    """The record of a choice."""
     if by_numpy in (NONE, ALL):
         return NUMPY if by_numpy else OURS
     return sorted(by_numpy)
 
 
 def from_record(record: object) -> frozenset[str]:
-    """The kinds and forms that NumPy multiplies; OptionError for what is no record."""
+    """The choice that was recorded; raises OptionError for what is no record."""
     if record == OURS:
         return NONE
     if record == NUMPY:
@@ -157,14 +156,14 @@ def no_loop_because() -> str:
 
 @functools.cache
 def has_tiles() -> bool:
-    """Whether the CPU has vectors of ours."""
+    """Whether the CPU has vectors that a tile can use."""
     from .native.target import BITS
 
     return BITS > 0
 
 
 def text_of(char: str) -> str:
-    """The choice of this process for products of that dtype, and how it came about."""
+    """A line about the choice of this process for "f" or "d", and the times that decided it."""
     record = to_record(of_machine(char)) if has_tiles() else NUMPY
     text = f"NumPy's for {', '.join(record)}, else ours" if isinstance(record, list) else record
     if not has_tiles():
@@ -189,9 +188,10 @@ def of_machine(char: str) -> frozenset[str]:
 
 
 def measured(char: str, until_sure: bool = False) -> Values:
-    """The times that decide: of this process, or as they are kept, or measured now.
+    """The times that decide, as `product_trials.measure` returns them.
 
-    With `until_sure`, times that are not sure are measured again, for the next process too.
+    They are those of this process, or else of the file, or else measured now. With `until_sure`,
+    times that are not sure are measured again, and replace those in the file.
     """
     with _lock:
         thread_count.settle(char, until_sure)
@@ -217,7 +217,7 @@ def name_of(char: str) -> str:
 
 
 def is_sure(values: Values) -> bool:
-    """Whether all its times are sure."""
+    """Whether the times of all kinds and forms are sure."""
     return len(values["sure"]) == len(MEASURED)
 
 
@@ -232,7 +232,7 @@ def is_measurement(values: Values) -> bool:
 
 
 def by_measurement(values: Values) -> frozenset[str]:
-    """(5) for each kind and form."""
+    """The kinds and forms for which (5) holds."""
     return frozenset(
         name
         for name, (ours, numpy) in values["seconds"].items()

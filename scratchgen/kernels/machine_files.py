@@ -24,8 +24,8 @@ from ..ground.writing import write_atomically
 from .sharing import usable_cpus
 
 DIGITS = 12
-MOST_BYTES = 100_000
-# by which libraries are told their number of threads, or which kernels to take
+MOST_BYTES = 100_000  # of a file that is read
+# which set the number of a library's threads, or choose its kernels
 VARIABLES = (
     "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS",
     "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
@@ -49,7 +49,7 @@ def blas() -> str:
 
 
 def kept(name: str, is_right: Callable[[Values], bool]) -> Values | None:
-    """The values in (1), if `is_right` says that they are what that file holds; else None."""
+    """The values in the file of that name, (1); None without one, or if they are not `is_right`."""
     path = path_of(name)
     if path is None:
         return None
@@ -65,7 +65,7 @@ def kept(name: str, is_right: Callable[[Values], bool]) -> Values | None:
 
 
 def keep(name: str, values: Values) -> None:
-    """Write (1), if a folder can be written."""
+    """Write the file of that name, (1), if a folder can be written."""
     path = path_of(name)
     if path is not None:
         content = {"conditions": conditions(), "values": values}

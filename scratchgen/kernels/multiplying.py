@@ -1,13 +1,14 @@
-"""The loop of all three products: it takes a matrix product in tiles, by rows, or as dot products.
+"""One loop computes all three products of a layer: in tiles, row by row, or as dot products.
 
     c = first + a b    or    c = c + (a b),    a (rows, depth), b (depth, columns)          (1)
 
-    several rows and columns         tiles, in an order that suits the caches: blocking.py   (2)
-    one row, or one column           BROAD vectors of it at a time, b is read once           (3)
-    the same, k along a and b        dot products, DOTS at a time                            (4)
+    several rows and columns             tiles, in an order that suits the caches            (2)
+    one row, or one column               BROAD vectors of c at a time                        (3)
+    one, where k is contiguous           dot products, DOTS at a time                        (4)
 
-Only the shapes and strides decide. A single row cannot fill a tile of several rows, and needs each
-number of b only once.
+Only the shapes and strides decide. blocking.py has (2), and says what the addresses and strides
+are. A single row cannot fill a tile of several rows, and needs each number of b only once. For (4)
+the numbers k have to be contiguous in both a and b.
 """
 
 import functools
@@ -16,24 +17,31 @@ from typing import Any
 import numpy as np
 
 from ..ground.arguments import Array
-from .blocking import BIAS, ITSELF, multiply_tiles
+from . import blocking
+from .blocking import BIAS, ITSELF, ZERO, multiply_tiles
 from .compiling import FromLLVM, Kernel, helper, with_types
 from .packing import LINE
+from .recording import Call
 from .sharing import share
 
 # mypy: disable-error-code="no-untyped-def"
 
-WRITTEN = (3,)  # of the arguments of `multiply`, after part and parts
-NEITHER, A, B = 0, 1, 2  # which of the two may be nothing but 0
+IN_ONE_SUM = 20  # multiply-adds that take as long as a sum of two numbers in memory
+WRITTEN = (3,)  # the index of c among the arguments of `multiply` behind part and parts
+NEITHER, A, B = 0, 1, 2  # which of a and b may be 0 everywhere, and is looked at first
 
-# rows of dot products, vectors of a row, of VECTOR bytes, and what computes them
+# dot products at a time, vectors of VECTOR bytes in (3) and in a tile, and what computes them
 DOTS, BROAD, WIDTH, VECTOR = map(FromLLVM, ("DOTS", "BROAD", "WIDTH", "VECTOR"))
 multiply_row, dot_rows = FromLLVM("multiply_row"), FromLLVM("dot_rows")
 itemsize = FromLLVM("itemsize", "vectors")
 
 
-def multiply(part, parts, a, b, bias, c, start, zero, panels):
-    """(1), one part of it; `zero` says which of a and b is looked at first, whether it is 0."""
+def multiply(part, parts, a, b, first, c, start, zero, scratch):
+    """(1), one part of it, for a (rows, depth), b (depth, columns) and c (rows, columns).
+
+    first (columns,) is the bias if `start` is BIAS, and zeros if it is NOTHING, ITSELF or ZERO (see
+    blocking.py). `zero` is NEITHER, A or B. scratch (parts, bytes) has `blocking.scratch` bytes.
+    """
     item, (rows, depth), columns = itemsize(c), a.shape, b.shape[1]
     if (zero == A and is_zero(a)) or (zero == B and is_zero(b)):
         if start == ITSELF:
@@ -46,34 +54,34 @@ def multiply(part, parts, a, b, bias, c, start, zero, panels):
     b_k = item if depth == 1 else b_k
     b_j = item if columns == 1 else b_j
     c_row = item if rows == 1 else c_row
-    at_first, first_j = np.intp(bias.ctypes.data), item if start == BIAS else 0
+    at_first, first_j = np.intp(first.ctypes.data), item if start == BIAS else 0
     # the address of what the sums are added to, 0 for nothing; ZERO adds 0.0, so -0.0 becomes 0.0
     rest, rest_j = (at_c, item) if start == ITSELF else (at_first, 0)
     rest = rest if start >= ITSELF else 0
 
-    memory = (np.intp(panels[part].ctypes.data) + LINE - 1) & -LINE
+    memory = (np.intp(scratch[part].ctypes.data) + LINE - 1) & -LINE
 
     along_k = a_k == item and b_k == item
-    if rows == 1 and along_k:
+    if rows == 1 and along_k:  # (4)
         if start == ITSELF:
             at_first, first_j = at_c, item
         _dots(c, part, parts, columns, depth, at_b, b_j, at_a, at_c, item, at_first, first_j)
-    elif columns == 1 and along_k:
+    elif columns == 1 and along_k:  # (4)
         first_row = 0
         if start == ITSELF:
             at_first, first_row = at_c, c_row
         _dots(c, part, parts, rows, depth, at_a, a_row, at_b, at_c, c_row, at_first, first_row)
-    elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:
+    elif rows == 1 and b_j == item and columns * item > WIDTH * VECTOR:  # (3)
         _row(
             c, part, parts, columns, depth, at_a, a_k, at_b, b_k, at_c, at_first, first_j,
             rest, rest_j, start, memory,
         )  # fmt: skip
-    elif columns == 1 and a_row == item and c_row == item and start != BIAS:  # the same, transposed
+    elif columns == 1 and a_row == item and c_row == item and start != BIAS:  # (3), transposed
         _row(
             c, part, parts, rows, depth, at_b, b_k, at_a, a_k, at_c, at_first, first_j,
             rest, rest_j, start, memory,
         )  # fmt: skip
-    else:
+    else:  # (2)
         multiply_tiles(
             c, part, parts, rows, columns, depth, at_a, a_row, a_k, at_b, b_k, b_j,
             at_c, c_row, at_first, first_j, start, memory,
@@ -82,7 +90,7 @@ def multiply(part, parts, a, b, bias, c, start, zero, panels):
 
 @helper
 def is_zero(x):
-    """Whether x (N, D) is 0 everywhere; as a rule its first row decides."""
+    """Whether a matrix is 0 everywhere; as a rule its first row decides."""
     for n in range(len(x)):
         has_other = False
         for j in range(x.shape[1]):
@@ -94,23 +102,10 @@ def is_zero(x):
 
 @helper
 def _row(
-    like,
-    part,
-    parts,
-    columns,
-    depth,
-    a,
-    a_k,
-    b,
-    b_k,
-    c,
-    first,
-    first_j,
-    rest,
-    rest_j,
-    start,
-    memory,
-):
+    like, part, parts, columns, depth, a, a_k, b, b_k,
+    c, first, first_j, rest, rest_j, start, memory,
+):  # fmt: skip
+    """(3), one part of it: c (columns,) = first + a b, plus `rest` unless its address is 0."""
     item = itemsize(like)
     width = BROAD * VECTOR // item
     left, right = share(-(-columns // width), part, parts)
@@ -132,6 +127,7 @@ def _row(
 
 @helper
 def _dots(like, part, parts, rows, depth, a, a_row, b, c, c_row, first, first_row):
+    """(4), one part of it: c (rows,) = first + a b for a (rows, depth) and b (depth,)."""
     top, bottom = share(rows, part, parts)
     for i in range(top, bottom, DOTS):
         count = min(DOTS, bottom - i)
@@ -139,6 +135,23 @@ def _dots(like, part, parts, rows, depth, a, a_row, b, c, c_row, first, first_ro
             like, count, depth, a + i * a_row, a_row, b, c + i * c_row, c_row,
             first + i * first_row, first_row,
         )  # fmt: skip
+
+
+def product_call(
+    a: Array, b: Array, first: Array, c: Array, start: int, zero: int = NEITHER
+) -> Call:
+    """(1) as a call of the loop, with its work and memory, for the arguments of `multiply`."""
+    (rows, depth), columns = a.shape, c.shape[1]
+    loop, adds = loop_for(c.dtype.char), start == ITSELF
+    return Call(
+        loop,
+        (a, b, first, c, start, zero),
+        c.size * depth / IN_ONE_SUM,
+        WRITTEN,
+        changed=WRITTEN if adds else (),
+        scratch=blocking.scratch(rows, columns, depth, c.itemsize, start),
+        onto_zero=(loop, (a, b, first, c, ZERO, zero)) if adds else None,
+    )
 
 
 @functools.cache
@@ -149,15 +162,15 @@ def loop_for(char: str) -> Kernel:
         dtype = types.float32 if char == "f" else types.float64
         any_strides = {"layout": "A", "aligned": False}
         read = types.Array(dtype, 2, readonly=True, **any_strides)
-        bias = types.Array(dtype, 1, "C", readonly=True, aligned=False)
+        first = types.Array(dtype, 1, "C", readonly=True, aligned=False)
         written = types.Array(dtype, 2, **any_strides)
-        panels = types.Array(types.uint8, 2, "C")
-        return read, read, bias, written, types.intp, types.intp, panels
+        scratch = types.Array(types.uint8, 2, "C")
+        return read, read, first, written, types.intp, types.intp, scratch
 
     return with_types(multiply, f"multiply_{char}", types_of_arguments)
 
 
 @functools.cache
-def zeros_like(char: str) -> Array:
-    """What sums start from without a bias: as many zeros as any tile reads."""
+def no_bias(char: str) -> Array:
+    """What sums start from without a bias: at least as many zeros as any tile reads."""
     return np.zeros(512, char)

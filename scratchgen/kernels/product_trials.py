@@ -5,9 +5,10 @@
 
 Training takes the faster of the two ways in (1) too (sharing.FasterWay). The loop comes first: a
 library's threads look for more work for some 30 ms after its last product, and would disturb those
-of the loop. Then NumPy and the loop on one thread take turns. The times are sure (trials.py) if
+of the loop. Then NumPy and the loop on one thread take turns. The times are sure if each of them is
+(trials.py), and if
 
-    several threads were not slower than one, and were not in use by others            (3)
+    several threads were not slower than one, and no other thread of Python had them   (3)
     one thread needed as long before as between NumPy's products                       (4)
 
 A product is timed as it is in training: from a table, on several threads three of them in a row;
@@ -38,12 +39,14 @@ Way = Callable[[], object]
 
 @dataclass
 class Trial:
-    """A product by both sides, and the times of each way by its name.
+    """A product, by the loop and by NumPy, and the times of each way.
 
     Attributes:
         call: the loop's product.
         numpy: NumPy's.
-        was_alone: whether another thread of Python had the threads.
+        times: seconds, by the name of the way: "alone" and "again", the loop on one thread, before
+            NumPy and in turns with it; "together", on several; "numpy".
+        was_alone: whether another thread of Python had the threads, so that "together" was alone.
     """
 
     call: Call
@@ -85,27 +88,29 @@ class Trial:
 
 
 def measure(char: str) -> dict[str, Any]:
-    """Seconds of ours and NumPy's by kind and form, the names of those that are sure, and threads.
+    """The times of all kinds and forms, for arrays of that dtype, "f" or "d".
 
-    Seconds are None where there was no time to measure.
+    By name: `seconds`, of the loop and of NumPy by kind and form, None where there was no time to
+    measure; `sure`, the kinds and forms whose times are; `threads`, how many the loop had; `took`,
+    the seconds of the measurement.
     """
-    threads = most_of_numba(sharing.default_threads())
+    threads = sharing.available(sharing.default_threads())
     trials = {
         f"{kind} {form}": trial(form, SHAPES[kind], char) for kind in SHAPES for form in FORMS
     }
     for each in trials.values():  # compiled, and all memory touched
         each.alone()
-    some = trials["square x w"]
+    square = trials["square x w"]
     ours = {(name, "alone"): each.alone for name, each in trials.items()}
     if threads > 1:
-        some.together(threads)()  # compiled, too
+        square.together(threads)()  # compiled, too
         ours |= {(name, "together"): each.together(threads) for name, each in trials.items()}
     turns = {(name, "again"): each.alone for name, each in trials.items()}
     turns |= {(name, "numpy"): each.numpy for name, each in trials.items()}
     took = 0.0
-    for ways, wake in ((ours, some.alone), (turns, some.numpy)):
+    for ways, wake in ((ours, square.alone), (turns, square.numpy)):
         begin = time.perf_counter()
-        wake()  # NumPy's threads, which may take longer than all other calls together
+        wake()  # NumPy's threads: the first call may take longer than all others together
         left = SECONDS - (time.perf_counter() - begin)
         for (name, what), times in in_turns(ways, left).items():
             trials[name].times[what] = times
@@ -122,13 +127,6 @@ def _or_none(seconds: float) -> float | None:
     return seconds if seconds < float("inf") else None
 
 
-def most_of_numba(threads: int) -> int:
-    """That many threads, or as many as numba has."""
-    from .native.threads import most
-
-    return min(threads, most())
-
-
 def trial(form: str, shape: tuple[int, int, int], char: str) -> Trial:
     """A product of that form with N, I and O of a shape."""
     n, i, o = shape
@@ -137,23 +135,16 @@ def trial(form: str, shape: tuple[int, int, int], char: str) -> Trial:
     bias = np.zeros(o, char)
     if form == X_W:
         y = np.zeros((n, o), char)
-        return Trial(_call(x, w, bias, y, blocking.BIAS), functools.partial(_affine, x, w, bias, y))
+        ours = multiplying.product_call(x, w, bias, y, blocking.BIAS)
+        return Trial(ours, functools.partial(_affine, x, w, bias, y))
+    zeros = multiplying.no_bias(char)
     if form == XT_DY:
         dw = np.zeros((i, o), char)
-        ours = _call(x.T, dy, multiplying.zeros_like(char), dw, blocking.ZERO)
+        ours = multiplying.product_call(x.T, dy, zeros, dw, blocking.ZERO)
         return Trial(ours, functools.partial(_outer, x, dy, dw))
     dx = np.zeros((n, i), char)
-    ours = _call(dy, w.T, multiplying.zeros_like(char), dx, blocking.NOTHING)
+    ours = multiplying.product_call(dy, w.T, zeros, dx, blocking.NOTHING)
     return Trial(ours, functools.partial(np.matmul, dy, w.T, out=dx))
-
-
-def _call(a: Array, b: Array, first: Array, c: Array, start: int) -> Call:
-    (rows, depth), columns, item = a.shape, c.shape[1], c.itemsize
-    work = c.size * depth / 20  # shared among all threads
-    args = (a, b, first, c, start, multiplying.NEITHER)
-    loop = multiplying.loop_for(c.dtype.char)
-    scratch = blocking.scratch(rows, columns, depth, item, start)
-    return Call(loop, args, work, multiplying.WRITTEN, scratch=scratch)
 
 
 def _affine(x: Array, w: Array, b: Array, y: Array) -> None:

@@ -32,10 +32,10 @@ from .sharing import share, share_row
 
 # mypy: disable-error-code="no-untyped-def"
 
-IN_ONE_SUM = 20  # multiply-adds that take as long as a sum of two numbers in memory
 BATCH = 64  # examples in a block of (3), summed by the thread in whose cache they are
 
-# if two do not fit each other, an error names the last of them: see operand_errors.py
+# the names in brackets are in the order in which operands are checked: if two do not fit each
+# other, an error names the later one (operand_errors.py)
 TIMES = Operands("times", "w (I, O), x (N, I) -> y (N, O)", ("x", "w"))
 AFFINE = Operands("affine", "w (I, O), b (O,), x (N, I) -> y (N, O)", ("x", "w", "b"))
 ADD_OUTER = Operands("add_outer", "x (N, I), dy (N, O) -> into (I, O) in place", strided=True)
@@ -187,9 +187,9 @@ def _multiplied(
     start: int,
     zero: int = NEITHER,
 ) -> bool:
-    """c = first + a b or, from ITSELF, c = c + (a b), by the loop; False leaves it to the formula.
+    """c = a b, with the bias if there is one, or c = c + (a b) if `start` is ITSELF, by the loop.
 
-    `zero` says which of a and b may be 0 everywhere, and is looked at first.
+    False leaves it to `formula`. `zero` says which of a and b may be 0 everywhere.
     """
     if not may_run_loop_of(formula):
         return False
@@ -200,16 +200,10 @@ def _multiplied(
         return False
     if bias is not None and bias.strides != (item,):
         return False
-    (rows, depth), columns = a.shape, c.shape[1]
-    if choice.numpy_multiplies(form, char, rows, depth, columns):
+    if choice.numpy_multiplies(form, char, *a.shape, c.shape[1]):
         return False
-    zeros, c = multiplying.zeros_like(char), workspaces.writable(c)
-    loop, first = multiplying.loop_for(char), zeros if bias is None else bias
+    zeros = multiplying.no_bias(char)
     recording.note_constant(zeros)
-    work, adds = c.size * depth / IN_ONE_SUM, start == ITSELF
-    changed = multiplying.WRITTEN if adds else ()
-    onto_zero = (loop, (a, b, first, c, blocking.ZERO, zero)) if adds else None
-    args = (a, b, first, c, start, zero)
-    scratch = blocking.scratch(rows, columns, depth, item, start)
-    call(Call(loop, args, work, multiplying.WRITTEN, changed, scratch, onto_zero=onto_zero))
+    first = zeros if bias is None else bias
+    call(multiplying.product_call(a, b, first, workspaces.writable(c), start, zero))
     return True

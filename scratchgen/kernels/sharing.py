@@ -9,10 +9,10 @@ matrices of small models keep no more busy. With four CPUs or more, fewer thread
 faster (thread_count.py). No loop's result depends on the number, because threads share rows and
 columns, and never the terms of a sum.
 
-A parallel region is entered under one lock, and without waiting for it: a thread that does not get
-the lock runs serially, which is right, and at worst slower. A child of fork() has none of its
-parent's threads, and GNU's OpenMP would end it: if the parent had started them, everything in the
-child runs serially.
+Kernels run on several threads only under one lock, for which nobody waits: a thread of Python that
+does not get it runs serially, with the same results, at worst more slowly. A child of fork() has
+none of its parent's threads, and GNU's OpenMP would end it: if the parent had started them,
+everything in the child runs serially.
 
 If other programs want the same CPUs, a thread may wait milliseconds for its CPU, and all others
 for that thread. So the times of each task, such as a table of plans.py, are measured while it runs,
@@ -46,7 +46,7 @@ TOO_LONG = 2  # times the mean of the usual way, which ends a trial
 FIRST, LAST = 8, 1024  # calls until a trial, and after each failed trial twice as many
 
 _of_process: int | None = None  # None until somebody asks, and 0 if nobody has named a number
-_default: int | None = None
+_default: int | None = None  # None until thread_count.py has measured it
 _of_block: ContextVar[int | None] = ContextVar("threads", default=None)
 _lock = threading.Lock()
 _serial_for_good = False  # in a child of fork
@@ -69,9 +69,16 @@ def default_threads() -> int:
 
 
 def set_default(n: int) -> None:
-    """Let n, which was measured, be that number."""
+    """Let n, which was measured, be the default number."""
     global _default
     _default = n
+
+
+def available(n: int) -> int:
+    """n threads, or as many as numba has if these are fewer."""
+    from .native.threads import most
+
+    return min(n, most())
 
 
 @functools.cache
@@ -102,15 +109,15 @@ def threads(n: int) -> Iterator[None]:
 
 
 def share(count, part, parts):
-    """The range of `count` things that this part takes: from, to. The parts take each once."""
+    """The range of `count` things that this part takes, first and end. The parts take each once."""
     return count * part // parts, count * (part + 1) // parts
 
 
 def share_row(size, part, parts):
-    """The range of `size` numbers that this part takes, in whole blocks: from, to.
+    """The range of `size` numbers that this part takes, first and end, in blocks of BLOCK.
 
-    A loop's vectors and the numbers left over at its end may be rounded differently. With blocks
-    longer than any vector, each number is in the same place whatever `parts` is.
+    The numbers left over at the end of a loop may be rounded differently from those in its vectors.
+    As blocks are whole vectors, the same numbers are left over whatever `parts` is.
     """
     start, stop = share((size + BLOCK - 1) // BLOCK, part, parts)
     return start * BLOCK, min(stop * BLOCK, size)
@@ -203,7 +210,7 @@ def run(task: Callable[[int], None], parts: int, way: FasterWay | None = None) -
     try:
         start = time.perf_counter()
         if (way is None or way.choose()) and launch():
-            _in_parallel(task, parts)
+            task(available(parts))
         else:
             task(1)
         if way is not None:
@@ -242,13 +249,6 @@ def launch() -> bool:
             del os.environ[SPINS]
     _launched = True
     return True
-
-
-def _in_parallel(task: Callable[[int], None], parts: int) -> None:
-    """Run with as many of numba's threads as there are parts."""
-    from .native.threads import most
-
-    task(min(parts, most()))
 
 
 def _after_fork() -> None:

@@ -3,11 +3,11 @@
     candidates    the most, n = min(CPUs, 8); as many as there are cores; n / 2        (1)
     taken         the fastest, if it is 1.1 times as fast as n, and the times are sure (2)
 
-Two CPUs of one core share its arithmetic, and some cores are slower than others, so that a kernel
-waits for the slowest. With up to three CPUs there is nothing to choose, because sharing.FasterWay
-decides between one thread and several, again and again. A table with the nine products of
-product_trials.py is timed, and what was decided is kept (machine_files.py). A number that
-SCRATCHGEN_THREADS, `set_threads` or `threads` names overrules it.
+Two CPUs of one core share its arithmetic. Some cores are slower than others, and a kernel waits for
+the slowest. With up to three CPUs nothing is chosen here: sharing.FasterWay decides between one
+thread and several, again and again. A table with the nine products of product_trials.py is timed,
+and the times are kept (machine_files.py). A number that SCRATCHGEN_THREADS, `set_threads` or
+`threads` names overrules the measured one.
 """
 
 import functools
@@ -17,11 +17,11 @@ from pathlib import Path
 from . import machine_files, sharing
 from .machine_files import Values
 from .plans import Table
-from .product_trials import FORMS, SHAPES, most_of_numba, trial
+from .product_trials import FORMS, SHAPES, trial
 from .trials import in_turns, is_sure, shortest
 
 SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-FEWEST = 4
+FEWEST = 4  # CPUs
 MARGIN = 1.1
 SECONDS = 0.01
 NAME = "threads"
@@ -30,9 +30,10 @@ _lock = threading.Lock()
 
 
 def settle(char: str, until_sure: bool = False) -> Values | None:
-    """Take the measured number from now on; measure it if it is not kept, or is to be sure.
+    """Take the measured number from now on, and return its times; None if there is no choice.
 
-    Products of the dtype `char` are timed. None if there is nothing to choose.
+    It is measured, by products of the dtype `char`, if no file has it, or if `until_sure` and the
+    times in the file are not sure.
     """
     with _lock:
         counts = candidates()
@@ -56,15 +57,15 @@ def text_of(values: Values | None) -> str:
 
 
 def candidates() -> list[int]:
-    """(1), the most first."""
-    most = most_of_numba(sharing.most_by_default())
+    """(1), the largest first."""
+    most = sharing.available(sharing.most_by_default())
     if most < FEWEST:
         return [most]
     return sorted({most, most // 2, min(cores(), most)}, reverse=True)
 
 
 def cores() -> int:
-    """The cores that the usable CPUs belong to; as many as CPUs if the system does not say."""
+    """How many cores the usable CPUs belong to; one each if the system does not say."""
     cpus = sharing.affinity()
     try:
         return len({Path(SIBLINGS.format(cpu)).read_text() for cpu in cpus}) or len(cpus)
@@ -73,7 +74,7 @@ def cores() -> int:
 
 
 def measure(counts: list[int], char: str) -> Values:
-    """Seconds by number of threads, and whether they are sure."""
+    """`seconds` of the table by number of threads, and whether all are `sure`."""
     calls = [trial(form, shape, char).call for shape in SHAPES.values() for form in FORMS]
     ways = {str(n): functools.partial(sharing.run, Table(calls, n).go, n) for n in counts}
     for way in ways.values():  # compiled, and the threads are there

@@ -3,21 +3,21 @@
     seconds of a way = the smallest of its times: other programs only add to it        (1)
     sure             = the second smallest is at most AGREES times the smallest        (2)
 
-In a turn each way runs twice, one time after the other, so that the second finds its operands in
-the caches, and its threads awake. No time begins after the deadline.
+In a turn each way runs twice in a row, so that the second run finds its operands in the caches and
+its threads awake. No run begins after the deadline.
 """
 
 import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
-AGREES = 1.25
+AGREES = 1.25  # (2)
 
 Name = TypeVar("Name", bound=Hashable)
 
 
 def in_turns(ways: Mapping[Name, Callable[[], object]], seconds: float) -> dict[Name, list[float]]:
-    """The times of each way, from turns of all of them, which take that many seconds together."""
+    """The times of each way, in seconds, by its name; all turns together take `seconds`."""
     times: dict[Name, list[float]] = {name: [] for name in ways}
     begin = now = time.perf_counter()
     while ways:
@@ -32,7 +32,7 @@ def in_turns(ways: Mapping[Name, Callable[[], object]], seconds: float) -> dict[
 
 
 def shortest(times: list[float]) -> float:
-    """(1); infinite without any."""
+    """(1); infinite if there are none."""
     return min(times, default=float("inf"))
 
 

@@ -139,7 +139,7 @@ def test_a_number_of_threads_must_be_a_whole_number_above_0(setting, given):
 def test_a_thread_that_does_not_get_the_lock_runs_alone(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "launch", lambda: True)
-    monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
+    monkeypatch.setattr(sharing, "available", lambda n: n)
 
     def inner(parts):
         ran.append(("inner", parts))
@@ -193,7 +193,7 @@ def test_a_single_slow_call_does_not_change_much():
 def test_a_task_gets_several_parts_and_one_part_in_a_trial(monkeypatch):
     ran = []
     monkeypatch.setattr(sharing, "launch", lambda: True)
-    monkeypatch.setattr(sharing, "_in_parallel", lambda task, parts: task(parts))
+    monkeypatch.setattr(sharing, "available", lambda n: n)
     ways = sharing.FasterWay()
     for _ in range(13):
         sharing.run(ran.append, 3, ways)
