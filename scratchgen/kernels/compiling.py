@@ -4,8 +4,8 @@
     def square(x): ...                            a function that loops call, compiled into them
 
     def loop(part, parts, x, out): ...            its share of the work, 0 <= part < parts
-    for_python(loop)(0, 1, x, out)                all of it, called from Python
-    addresses_of([(loop, (x, out))])              by which plans.py calls it
+    for_python(loop)(0, 1, x, out)                all of the work, called from Python
+    addresses_of([(loop, (x, out))])              where the machine code is, for plans.py
 
 Loops are compiled when they are first called, never at import, and kept on disk; see
 native/caching.py.
@@ -26,6 +26,7 @@ import numpy as np
 
 from ..ground.printing import to_stderr
 from . import sharing
+from .native.blocks import ALL_FLAGS
 
 if TYPE_CHECKING:
     from .native.linking import Addresses
@@ -34,7 +35,6 @@ Kernel = Callable[..., Any]
 Dispatcher = Any  # of numba: a compiled function for each set of types
 
 FUSED = frozenset({"contract"})  # numba's flags: x y + z may be rounded once; sums keep their order
-MEMORY = 0x503  # of NumPy's flags those that numba looks at: contiguous, aligned, writeable
 
 _helpers: set[Kernel] = {sharing.share, sharing.share_row}
 _rounded: set[Kernel] = set()
@@ -112,13 +112,18 @@ def with_types(
 
 
 class ForPython:
-    """A compiled loop, as Python calls it: (part, parts, *args)."""
+    """A compiled loop, as Python calls it: (part, parts, *args).
+
+    It takes the way of blocks.py that is fast for Python. Where that is not compiled yet for arrays
+    of such types and flags, `addresses_of` compiles it, and the call goes by a block.
+    """
 
     def __init__(self, loop: Kernel) -> None:
         from .native import blocks
 
         self._loop, self._blocks = loop, blocks
-        self._known: dict[Any, Any] = {}  # by the types of the arguments
+        # by the types of the arguments: how to pack them, and the versions for arrays of some flags
+        self._known: dict[Any, Any] = {}
 
     def __call__(self, part: int, parts: int, *args: Any) -> None:
         key: tuple[Any, ...] = tuple(map(type, args))
@@ -134,7 +139,7 @@ class ForPython:
                 status = run(part, parts, objects)
                 if status == 0:
                     return
-                if status != self._blocks.OTHER:
+                if status != self._blocks.OTHER:  # which is of a version for other arrays
                     self._refuse()
         (addresses,) = addresses_of([(self._loop, args)])
         block = self._blocks.pack(args)
@@ -159,7 +164,7 @@ def for_python(loop: Kernel) -> Callable[..., None]:
 
 
 def addresses_of(calls: Sequence[tuple[Kernel, tuple[Any, ...]]]) -> "list[Addresses]":
-    """For each loop and its arguments, where its machine code is."""
+    """For each loop and its arguments, where its machine code is; it is compiled if need be."""
     keys = map(_key, calls)
     return [_loaded.get(key) or _load(key, *call) for key, call in zip(keys, calls, strict=True)]
 
@@ -172,18 +177,19 @@ def _key(call: tuple[Kernel, tuple[Any, ...]]) -> tuple[Kernel, Any]:
 def _kind(value: Any) -> Any:
     """What selects a compiled function: equal for values that the same function can take."""
     if isinstance(value, np.ndarray):
-        return value.dtype.str, value.ndim, value.flags.num & MEMORY
+        return value.dtype.str, value.ndim, _flags(value)
     if isinstance(value, tuple):
         return tuple(map(_kind, value))
     return type(value)
 
 
 def _flags(value: Any) -> int:
-    return value.flags.num & MEMORY if isinstance(value, np.ndarray) else 0
+    """Of an array's flags those that numba looks at."""
+    return value.flags.num & ALL_FLAGS if isinstance(value, np.ndarray) else 0
 
 
 def _load(key: Any, loop: Kernel, args: tuple[Any, ...]) -> "Addresses":
-    """Load the loop from the disk, or compile it and keep it there."""
+    """Load the loop's machine code from the disk, or compile it and keep it there."""
     from .native import caching, linking
 
     with _lock:  # two threads may need it at the same time
@@ -197,7 +203,7 @@ def _load(key: Any, loop: Kernel, args: tuple[Any, ...]) -> "Addresses":
 
             flags = [None if key[1] is None else _flags(x) for x in args]
             kinds = types_of_arguments(loop, args)
-            code, may_be_kept = object_file(name, called_by_loops(loop), kinds, flags)
+            code, may_be_kept = object_file(name, without_wrappers(loop), kinds, flags)
             if may_be_kept:
                 caching.write(name, code)
         _loaded[key] = linking.loaded(name, code)
@@ -214,15 +220,16 @@ def types_of_arguments(loop: Kernel, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @functools.cache
 def compiled(loop: Kernel) -> Dispatcher:
-    """`loop` compiled by numba, with the helpers that it calls."""
+    """The loop and its helpers, compiled by numba as usual: a function that Python can call."""
     return _jit(loop)
 
 
 @functools.cache
-def called_by_loops(function: Kernel) -> Dispatcher:
-    """The same without the functions by which Python calls it, and once for all whole numbers.
+def without_wrappers(function: Kernel) -> Dispatcher:
+    """A loop or a helper, compiled without the functions by which Python would call it.
 
-    numba would compile a function for each constant that it is called with, 0 or 1, say.
+    numba would also compile a version for each constant, 0 or 1, say, that it is called with. Here
+    one version takes all whole numbers.
     """
     from numba.core.types.misc import unliteral
 
@@ -233,7 +240,7 @@ def called_by_loops(function: Kernel) -> Dispatcher:
 
 
 def _jit(function: Kernel, **options: Any) -> Dispatcher:
-    """A copy of the function, which numba compiles for each set of types.
+    """A copy of the function, which numba compiles for each set of types when it is called.
 
     error_model="numpy" divides by zero as NumPy does. No flag lets LLVM ignore NaN and infinity.
     """
@@ -255,7 +262,7 @@ def _compiled_names(function: Kernel) -> dict[str, Any]:
         elif isinstance(value, ByDtype):
             resolved[name] = _overloaded(value)
         elif isinstance(value, types.FunctionType) and value in _helpers:
-            resolved[name] = called_by_loops(value)
+            resolved[name] = without_wrappers(value)
         elif hasattr(value, "py_func"):
             resolved[name] = _copied(value)
     return resolved

@@ -1,4 +1,4 @@
-"""A plan replays a recorded step, without the Python between its kernels.
+"""A plan replays a recorded step without the Python between its kernels.
 
     with recording() as recorded: ...   a step, as always; see recording.py
     plan = Plan(recorded, threads)      reordered to run faster; see reordering.py
@@ -10,10 +10,9 @@ them. All threads go through a table together,
 
     for each row:   run my part;   wait until the others have run theirs         (1)
 
-so they are woken once a table, and not once a kernel. Waiting for each other takes a tenth of a
-microsecond and waking each other some microseconds: parts can be far smaller than those of a kernel
-that is called by itself. Such a kernel is a plain call, or a table of a single row if several
-threads are faster.
+so they are woken once a table, and not once a kernel. To wait for each other takes them a tenth of
+a microsecond, to be woken some microseconds. So parts can be far smaller than those of a kernel
+called by itself: that is a plain call, or a table of a single row if several threads are faster.
 """
 
 import functools
@@ -35,8 +34,8 @@ from .sharing import share_row
 
 FINE = 4_000  # additions, about, in each part of a kernel that has several
 ENTER = 20_000  # pauses in which all threads have to arrive
-COLUMNS = 4  # of a table
-KERNEL, BLOCK, PARTS, WAITS = range(COLUMNS)
+COLUMNS = 4  # of a table: the kernel's address, its arguments' (blocks.py), its parts, and
+KERNEL, BLOCK, PARTS, WAITS = range(COLUMNS)  # whether all threads wait after it
 # A gate is a barrier, where threads wait for each other; its bytes, in three cache lines:
 DONE = 0  # rows done, summed over threads
 DECISION = 64  # 0 while undecided, then TOGETHER or ALONE, whichever is written first
@@ -52,7 +51,7 @@ _of_thread = threading.local()
 
 
 class Plan:
-    """A recording, ready to run again, on `threads` threads if they are available."""
+    """A recorded step, ready to run again, on `threads` threads if they are available."""
 
     def __init__(self, recorded: Recording, threads: int) -> None:
         ahead, among, last = in_order(writing_first(recorded.events))
@@ -97,13 +96,16 @@ def clear_loop(part, parts, x):
 
 
 class Table:
-    """Calls that follow each other, (1); `go_through` reads its columns."""
+    """Calls that follow each other, (1), in parts of at least `fine` additions (FINE).
+
+    `go_through` reads its columns.
+    """
 
     def __init__(self, calls: Sequence[Call], threads: int, fine: float | None = None) -> None:
         from .native.blocks import pack, runner
 
         self._calls = calls  # which keep the memory alive that the rows point to
-        # each plan has scratch memory of its own: two may run at the same time
+        # not shared with other tables: two may run at the same time
         self._scratch = np.empty((threads, max([call.scratch for call in calls])), np.uint8)
         args = [(*call.args, self._scratch) if call.scratch else call.args for call in calls]
         self._blocks = [pack(block) for block in args]
@@ -181,13 +183,13 @@ def _scratch(size: int) -> Array:
 
 @functools.cache
 def _faster_way(_loop: Kernel, _parts: int, _size: int) -> sharing.FasterWay:
-    """What is known of calls of a loop with about as much work."""
+    """The last times of calls of a loop with about as much work."""
     return sharing.FasterWay()
 
 
 @helper
 def go_through(part, parts, table, gate):
-    """(1), for one thread. Kernels raise nothing, so their status is ignored."""
+    """(1), as the thread `part` does it. Kernels raise nothing, so their status is ignored."""
     done, goal = gate.ctypes.data + DONE, 0
     for i in range(len(table)):
         shares = min(parts, table[i, PARTS])
@@ -224,7 +226,7 @@ def enter_together(part, parts, table, gate):
 
 
 def _table_and_gate(types: Any) -> tuple[Any, Any]:
-    """Their types."""
+    """The types of `table` and `gate`."""
     return types.Array(types.int64, 2, "C"), types.Array(types.int64, 1, "C")
 
 

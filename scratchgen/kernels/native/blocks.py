@@ -29,7 +29,7 @@ from ...ground.arguments import Array
 HEADER = object.__basicsize__
 DATA, AXES, SHAPE, STRIDES, DTYPE, FLAGS = (HEADER + i for i in (0, 8, 16, 24, 40, 48))
 LETTERS = HEADER + 8  # of a dtype: its kind, its letter, its byte order
-ALL_FLAGS = 0x503  # contiguous, aligned, writeable
+ALL_FLAGS = 0x503  # that numba looks at: contiguous, aligned, writeable
 OTHER = -9  # not one of numba's own, which are -3 to 0 and the numbers from 1 on
 
 _number = ctypes.c_int64
@@ -41,7 +41,7 @@ runner = ctypes.CFUNCTYPE(ctypes.c_int32, _number, _number, _number)
 
 @functools.cache
 def numpy_is_known() -> bool:
-    """Whether this NumPy has (1); otherwise Python packs the arguments of each call."""
+    """Whether arrays of this NumPy are as in (1); else Python packs the arguments of each call."""
     x = np.zeros((2, 3, 4), np.int16)[:, ::2]
     at = id(x)
     read = ctypes.c_int64.from_address
@@ -58,7 +58,11 @@ def numpy_is_known() -> bool:
 
 
 def packer(types: tuple[type, ...]) -> tuple[Callable[..., bytes], list[Callable[[Any], int]]]:
-    """What puts the addresses of arrays and the bits of numbers together, and what gives each."""
+    """How to pass arguments of these types as NumPy's objects: the packer, and a reader for each.
+
+    A reader returns the address of an array, or the bits of a number, as a whole number. The packer
+    puts all of them into bytes, 8 for each.
+    """
     readers = [
         id if issubclass(kind, np.ndarray) else int if issubclass(kind, int) else bits
         for kind in types

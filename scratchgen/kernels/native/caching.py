@@ -2,8 +2,8 @@
 
     folder = <cache home>/scratchgen/<hash of all loops' sources, numba, the CPU>        (1)
 
-Numba itself looks only at the file of the function that it compiles, and would miss a change in a
-function called from there. With (1) other sources, another numba or another CPU have another
+numba's own cache looks only at the file of the function that is compiled, and would miss a change
+in a function called from there. With (1), other sources, another numba or another CPU have another
 folder. The sources are the files of kernels/ and the others of this package that hold loops: an
 edit of a file without loops, such as nn/dense.py, compiles nothing. For a loop of a user's own, its
 file counts as well, and so do those of the functions that it calls.
@@ -13,7 +13,7 @@ cannot be written, a private folder in the temporary directory takes its place:
 
     <temporary directory>/scratchgen-<user's number>, of that user, closed to all others      (2)
 
-Whoever can write there could make a program run their code, so a folder by that name that somebody
+Whoever can write to (2) could make a program run their code, so a folder by that name that somebody
 else made is not used. Without any folder kernels are compiled in every process; a kernel whose file
 is damaged is compiled again.
 """
@@ -44,7 +44,7 @@ KERNELS = Path(__file__).parent.parent
 PACKAGE = KERNELS.parent
 DIGITS = 20
 SUFFIX = ".kernel"
-SIZE = 32  # bytes of a digest, with which a file begins
+SIZE = 32  # bytes of the digest with which a file begins
 THREADS = "NUMBA_NUM_THREADS"
 LAYER = {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"}
 # numba's variables that do not change its code, or are in (1) by themselves
@@ -125,7 +125,7 @@ def _key() -> str:
 
 @functools.cache
 def _numba_version() -> bytes:
-    """The file that names it, because importing numba takes longer than loading kernels."""
+    """The text of the file that names it: importing numba takes longer than loading kernels."""
     spec = importlib.util.find_spec("numba")
     if spec is None or not spec.origin:
         return b""
@@ -138,9 +138,10 @@ def _numba_version() -> bytes:
 
 
 def numba_has_compiled() -> bool:
-    """Whether kernels are here that this numba compiled: it can be imported, and need not be.
+    """Whether the folder has kernels that this numba compiled: it works, and need not be imported.
 
-    Not if settings of numba are to be looked at, which may forbid it to compile.
+    False if there are settings of numba that it has to look at itself, as they may forbid it to
+    compile.
     """
     names = {name for name, value in os.environ.items() if name.startswith("NUMBA_") and value}
     if names - NO_SETTINGS or Path(".numba_config.yaml").exists():
@@ -152,7 +153,7 @@ def numba_has_compiled() -> bool:
 
 
 def name_of(loop: Callable[..., Any], kinds: Any) -> str:
-    """The file of a loop for arguments of those kinds."""
+    """The name of the file of a loop for arguments of those kinds."""
     hashed = hashlib.sha256(repr(kinds).encode())
     for words in _words(loop, set()):
         hashed.update(words)

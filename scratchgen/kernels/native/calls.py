@@ -14,6 +14,9 @@ from numba.extending import intrinsic
 from .vectors import INT32, INT64, Value
 
 KERNEL_TYPE = ir.FunctionType(INT32, [INT64] * 3)  # of a kernel: (part, parts, block)
+PATIENCE = 10_000  # spins; on x86, some tenths of a millisecond
+_X86 = llvmlite.binding.get_default_triple().startswith(("x86_64", "i686"))
+_YIELD = llvmlite.binding.address_of_symbol("sched_yield") is not None  # Windows has none
 
 
 def _intrinsic(n: int, emit: Any) -> Any:
@@ -75,10 +78,6 @@ def _declared(b: Any, name: str, result: Any) -> Any:
     known = b.module.globals.get(name)
     return known or ir.Function(b.module, ir.FunctionType(result, []), name)
 
-
-PATIENCE = 10_000  # spins; on x86, some tenths of a millisecond
-_X86 = llvmlite.binding.get_default_triple().startswith(("x86_64", "i686"))
-_YIELD = llvmlite.binding.address_of_symbol("sched_yield") is not None  # Windows has none
 
 call_by_address, add = _intrinsic(4, _call_by_address), _intrinsic(2, _add)
 read, replace_if, pause = _intrinsic(1, _read), _intrinsic(3, _replace_if), _intrinsic(1, _pause)

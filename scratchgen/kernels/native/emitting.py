@@ -4,16 +4,16 @@
     objects(part, parts, addresses)             the loop, on NumPy's objects (see blocks.py)    (2)
     on_thread(&&part, _, _, &(parts, block))    (1), as a pool of threads calls it              (3)
 
-numba writes each function in LLVM's language, and would at once optimise it, emit its machine code
-and load it, with a second function by which Python calls it. Here nothing but (1) to (3) is ever
-called. So LLVM does all this only once, for a whole kernel. Only code that compiles imports this
-file.
+numba translates each function into LLVM's language. By itself it would let LLVM optimise the
+function at once, write its machine code and load it, with a second function by which Python calls
+it. Here nothing but (1) to (3) is ever called. So LLVM does all this only once, for a whole kernel.
+Only code that compiles imports this file.
 """
 
 import functools
 import gc
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ from .calls import KERNEL_TYPE
 from .linking import symbols
 from .vectors import INT32, INT64, Value
 
+# functions of the C library, which a loader finds in any process
 C_LIBRARY = {"memset", "memcpy", "memmove", "sched_yield", *dir(math)} | {
     f"{x}f" for x in dir(math)
 }
@@ -57,9 +58,8 @@ def object_file(
 ) -> tuple[bytes, bool]:
     """The object file of a loop for those types, and whether it can be loaded without numba.
 
-    `flags` are those of each array, None where an array of any layout may be passed.
-
-    It cannot if the loop calls functions of numba's library, to allocate an array, say.
+    It cannot if the loop calls functions of numba's library, to allocate an array, say. `flags` are
+    those of each argument, None where an array of any layout may be passed.
     """
     codegen = cpu_target.target_context.codegen()
     with _no_machine_code(codegen):
@@ -72,7 +72,7 @@ def object_file(
     linked = library._final_module
     linked.link_in(result.library._get_module_for_linking(), preserve=True)
     library._optimize_final_module()
-    needs_numba = bool(_others(linked) - C_LIBRARY - {DESTRUCTOR})
+    needs_numba = bool(_missing_functions(linked) - C_LIBRARY - {DESTRUCTOR})
     if not needs_numba:
         linked.link_in(llvm.parse_assembly(f"define void @{DESTRUCTOR}(i8*) {{ ret void }}"))
     _rename(linked, symbols(name))
@@ -91,17 +91,17 @@ def _rename(module: Any, entries: Sequence[str]) -> None:
             function.name = f"{function.name}.{entries[0]}"
 
 
-def _others(module: Any) -> set[str]:
-    """The functions that it calls and does not contain."""
+def _missing_functions(module: Any) -> set[str]:
+    """The functions that a module calls and does not contain."""
     names = {function.name for function in module.functions if function.is_declaration}
     return {name for name in names if not name.startswith("llvm.")}
 
 
 @contextmanager
 def _no_machine_code(codegen: Any) -> Iterator[None]:
-    """Within it, numba writes functions in LLVM's language alone."""
+    """Within its `with`, numba writes functions in LLVM's language alone."""
     codegen._library_class = _Text
-    codegen.set_env = lambda *_: None  # what only functions for Python have
+    codegen.set_env = lambda *_: None  # the environment, which only functions for Python have
     collects = gc.isenabled()
     gc.disable()  # compiling makes millions of objects, and little garbage
     try:
@@ -115,49 +115,66 @@ def _no_machine_code(codegen: Any) -> Iterator[None]:
 def _emit_calls(
     module: Any, result: Any, flags: Sequence[Any], for_block: str, for_objects: str, on_thread: str
 ) -> None:
-    """(1), (2) and (3)."""
+    """(1), (2) and (3), by the names that are given; `result` is what numba says of the loop."""
     context, description = result.target_context, result.fndesc
     kind = context.call_conv.get_function_type(description.restype, description.argtypes)
     loop = ir.Function(module, kind, description.llvm_func_name)
-    # numba passes two addresses for results, part, parts, and then the numbers of the arguments
-    results, others = kind.args[:2], kind.args[4:]
 
-    def call(b: Any, part: Value, parts: Value, numbers: list[Value]) -> None:
-        places = [b.alloca(pointer.pointee) for pointer in results]
-        b.ret(b.call(loop, [*places, part, parts, *numbers]))
-
-    kernel = ir.Function(module, KERNEL_TYPE, for_block)
+    kernel = ir.Function(module, KERNEL_TYPE, for_block)  # (1)
     b = ir.IRBuilder(kernel.append_basic_block())
     part, parts, block = kernel.args
-    call(b, part, parts, [_load(b, block, 8 * i, number) for i, number in enumerate(others)])
+    _call(b, loop, part, parts, [_load(b, block, 8 * i, x) for i, x in enumerate(_numbers(loop))])
 
-    objects = ir.Function(module, KERNEL_TYPE, for_objects)
+    objects = ir.Function(module, KERNEL_TYPE, for_objects)  # (2)
     b = ir.IRBuilder(objects.append_basic_block())
     part, parts, places = objects.args
-    numbers, slot = [], 0
-    for argument, wanted in zip(result.signature.args[2:], flags, strict=True):
-        if isinstance(argument, types.Array):
-            array = _load(b, places, 8 * slot, INT64)
-            if wanted is not None:
-                _check(b, array, argument, wanted)
-            numbers += _numbers_of(b, array, argument)
-            slot += 1
-            continue
-        for _ in range(len(argument) if isinstance(argument, types.BaseTuple) else 1):
-            numbers.append(_load(b, places, 8 * slot, others[len(numbers)]))
-            slot += 1
-    call(b, part, parts, [
-        b.inttoptr(x, to) if isinstance(to, ir.PointerType) and x.type == INT64 else x
-        for x, to in zip(numbers, others, strict=True)
-    ])  # fmt: skip
+    arguments = zip(result.signature.args[2:], flags, strict=True)
+    _call(b, loop, part, parts, _read_objects(b, places, arguments, _numbers(loop)))
 
-    thread = ir.Function(module, _ON_THREAD, on_thread)
+    thread = ir.Function(module, _ON_THREAD, on_thread)  # (3)
     b = ir.IRBuilder(thread.append_basic_block())
     at_part, _, _, data = thread.args
     part = b.load(b.load(at_part))
     parts, block = (b.load(b.gep(data, [ir.Constant(INT32, i)])) for i in range(2))
     b.call(kernel, [part, parts, block])
     b.ret_void()
+
+
+def _numbers(loop: Any) -> Sequence[Any]:
+    """The types of the numbers by which numba passes arguments."""
+    return loop.function_type.args[4:]  # behind two addresses for results, part and parts
+
+
+def _call(b: Any, loop: Any, part: Value, parts: Value, numbers: list[Value]) -> None:
+    """Call the loop, and return its status."""
+    results = [b.alloca(pointer.pointee) for pointer in loop.function_type.args[:2]]
+    b.ret(b.call(loop, [*results, part, parts, *numbers]))
+
+
+def _read_objects(
+    b: Any, places: Value, arguments: Iterable[tuple[Any, Any]], kinds: Sequence[Any]
+) -> list[Value]:
+    """The numbers of NumPy's objects, whose addresses are at `places`; OTHER for wrong arrays.
+
+    `arguments` are the numba type and the flags of each, `kinds` the types of the numbers.
+    """
+    numbers: list[Value] = []
+    slot = 0
+    for argument, flags in arguments:
+        if isinstance(argument, types.Array):
+            array = _load(b, places, 8 * slot, INT64)
+            if flags is not None:
+                _check(b, array, argument, flags)
+            numbers += _numbers_of(b, array, argument)
+            slot += 1
+            continue
+        for _ in range(len(argument) if isinstance(argument, types.BaseTuple) else 1):
+            numbers.append(_load(b, places, 8 * slot, kinds[len(numbers)]))
+            slot += 1
+    return [
+        b.inttoptr(x, to) if isinstance(to, ir.PointerType) and x.type == INT64 else x
+        for x, to in zip(numbers, kinds, strict=True)
+    ]
 
 
 def _load(b: Any, address: Value, offset: int, kind: Any) -> Value:

@@ -1,6 +1,6 @@
 """Compiled kernels are object files; LLVM loads them without numba, whose import takes longer.
 
-loaded(name, code) -> the address by which blocks.py runs the kernel, and that for threads.py
+`loaded` returns the addresses by which blocks.py and threads.py run a kernel.
 """
 
 import functools
@@ -21,13 +21,13 @@ class Addresses(NamedTuple):
 
 
 def symbols(name: str) -> list[str]:
-    """The names of these functions in an object file, which no other file has."""
+    """The names of a kernel's three functions in its object file, which no other file has."""
     unique = re.sub(r"\W", "_", name)
     return [f"scratchgen_{field}_{unique}" for field in Addresses._fields]
 
 
 def loaded(name: str, code: bytes) -> Addresses:
-    """The addresses in that object file, which is loaded for the rest of the process."""
+    """Load an object file, for the rest of the process, and return the addresses in it."""
     engine = _engine()
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -36,7 +36,7 @@ def loaded(name: str, code: bytes) -> Addresses:
 
 @functools.cache
 def _engine() -> Any:
-    """LLVM's loader of machine code, which owns it."""
+    """LLVM's loader, which owns all machine code that it has loaded."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(

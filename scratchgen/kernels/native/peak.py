@@ -21,9 +21,9 @@ from .vectors import Value, Vectors, instructions
 
 # mypy: disable-error-code="no-untyped-def"
 
-SUMS = 12 if BITS == 256 else 24  # and x and y: AVX2 has 16 registers, others have 32
+SUMS = 12 if BITS == 256 else 24  # which leave registers for x and y: AVX2 has 16, others have 32
 ROOM = 4096  # bytes apart, so that no two threads write to the same cache line
-SECONDS = 0.02  # a measurement
+SECONDS = 0.02  # of a measurement
 
 
 @instructions
@@ -75,7 +75,7 @@ def fma_rate(threads: int, dtype: str = "float32", rounds: int = 7) -> float:
 
 
 def bandwidth(threads: int, megabytes: int = 200, rounds: int = 7) -> float:
-    """Bytes a second to and from memory, the best of some rounds, over so many megabytes."""
+    """Bytes a second to and from memory, the best of some rounds; the arrays have `megabytes`."""
     n = megabytes * 1_000_000 // 12
     arrays: list[Array] = [np.zeros(n, np.float32) for _ in range(3)]
     s = np.float32(2)

@@ -1,16 +1,16 @@
 """Which CPU code is generated for, and how long its vectors are.
 
                     AVX-512     AVX2 with FMA     ARM (NEON)     any other
-    bits a vector   512         256               128            0, no vectors of ours
+    bits a vector   512         256               128            0, no tiles
     registers       32          16                32
 
 numba generates code for this CPU, unless NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name another. The
-vectors of this folder belong to the same CPU, so what an AVX2 CPU would run can be generated, read
-and tested on one with AVX-512:
+vectors of this folder are those of the same CPU, so what an AVX2 CPU would run can be generated,
+read and tested on one with AVX-512:
 
     NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+sse4.2
 
-SCRATCHGEN_VECTOR_BITS shortens the vectors, with the registers and masks that the CPU has.
+SCRATCHGEN_VECTOR_BITS shortens the vectors alone: registers and masks stay those of the CPU.
 """
 
 import os
@@ -28,7 +28,7 @@ def name() -> str:
 
 
 def features() -> str:
-    """Its features as LLVM lists them: +avx2,-avx512f and so on."""
+    """The CPU's features as LLVM lists them: +avx2,-avx512f and so on."""
     # of a "generic" CPU numba assumes no features, whatever the machine has
     assumed = "" if name().lower() == "generic" else None
     named = os.environ.get("NUMBA_CPU_FEATURES", assumed)
@@ -43,7 +43,7 @@ def _host_features() -> str:
 
 
 def _longest() -> int:
-    """The bits of the CPU's vectors."""
+    """The bits of the CPU's longest vectors that we use."""
     available = set(features().split(","))
     if "+avx512f" in available:
         return 512

@@ -3,9 +3,9 @@
     pool()                                    the library, whose threads wait for work
     Together(address, parts, block)()         a kernel, each part on a thread of its own
 
-Its C function, parallel_for(f, arrays, sizes, strides, data, ...), is one that numba's own parallel
-loops call: f is given the address of its element of each array, and `data`. Here the array is
-0, 1, 2 ..., the parts.
+The library has a C function, parallel_for(f, arrays, sizes, strides, data, ...), which numba's own
+parallel loops call. It calls f for each element of the arrays, with the address of the element in
+each array, and `data`. Here there is one array, the numbers of the parts 0, 1, 2 ...
 """
 
 import ctypes
@@ -43,12 +43,13 @@ def pool() -> ModuleType:
     import numba
 
     numba.get_num_threads()  # which launches them
-    name = {"workqueue": "workqueue"}.get(numba.threading_layer(), f"{numba.threading_layer()}pool")
+    layer = numba.threading_layer()
+    name = layer if layer == "workqueue" else f"{layer}pool"
     return importlib.import_module(f"numba.np.ufunc.{name}")
 
 
 def _openmp() -> ModuleType | None:
-    """The library for OpenMP, without numba, which is not imported; None if it cannot be loaded."""
+    """The library for OpenMP, loaded without importing numba; None if it cannot be loaded."""
     spec = importlib.util.find_spec("numba")
     for place in (spec and spec.submodule_search_locations) or ():
         for suffix in EXTENSION_SUFFIXES:
@@ -67,7 +68,7 @@ def _openmp() -> ModuleType | None:
 
 
 def most() -> int:
-    """How many threads numba has."""
+    """How many threads numba has, or would have if it were imported."""
     if "numba" in sys.modules:
         import numba
 

@@ -6,15 +6,15 @@
 
 For each k of (1), a number of each row of `a` is spread over a vector and multiplied with the
 vectors in row k of b, which are read once for all rows; a fused multiply-add adds the product to
-the sum. A multiply-add takes 4 cycles, and the CPU starts two in each: 8 sums keep it busy. 12 rows
-of two vectors, 24 sums in 32 registers, leave room for the operands, and 6 rows in 16 registers.
-docs/performance.md has the picture. (1) is summed in one order, from k = 0 up, whatever the size of
-the tile: the result does not show how a matrix is cut.
+the sum. A multiply-add takes 4 cycles, and the CPU starts two in each: 8 sums keep it busy. With 32
+registers, 12 rows of two vectors, 24 sums, leave room for the operands, and with 16 registers 6
+rows, 12 sums. docs/performance.md has the picture. (1) is summed in one order, from k = 0 up,
+whatever the size of the tile: the result does not show how a matrix is cut.
 
 In (2) k runs along the vectors, and the lanes of each sum are added at the end.
 
-A sum is added to the rest of (3), and does not start from it: of S and -S, added one after the
-other, nothing is left. Without a rest its address is 0.
+In (3) a sum is added to the rest, and does not start from it: if S and -S are added one after the
+other, exactly 0 is left. Without a rest its address is 0.
 
 A matrix is given by the address of its first number and the bytes from one row, and from one k, to
 the next. The numbers in a row of b and of c are contiguous.
@@ -35,22 +35,10 @@ VECTOR = BITS // 8  # bytes
 
 @instructions
 def multiply_tile(
-    v: Vectors,
-    height: Value,
-    vectors: Value,
-    depth: Value,
-    a: Value,
-    a_row: Value,
-    a_k: Value,
-    b: Value,
-    b_k: Value,
-    c: Value,
-    c_row: Value,
-    first: Value,
-    first_row: Value,
-    rest: Value,
-    rest_row: Value,
-) -> None:
+    v: Vectors, height: Value, vectors: Value, depth: Value,
+    a: Value, a_row: Value, a_k: Value, b: Value, b_k: Value,
+    c: Value, c_row: Value, first: Value, first_row: Value, rest: Value, rest_row: Value,
+) -> None:  # fmt: skip
     """(1) for `height` rows, 1 ... HEIGHT, one vector of columns or WIDTH, and `depth` numbers k.
 
     `first` is what the sums start from: zeros or a bias, with first_row = 0, or sums so far.
@@ -85,6 +73,7 @@ def _emit_tile(
     a: Value, a_row: Value, a_k: Value, b: Value, b_k: Value,
     c: Value, c_row: Value, first: Value, first_row: Value, rest: Value, rest_row: Value,
 ) -> None:  # fmt: skip
+    """(1) and (3) for so many rows and vectors of columns, which are known here, so unrolled."""
     b_ = v.builder
     columns = [v.whole(j * v.size) for j in range(vectors)]
     rows_of_a, rows_of_c = v.multiples(a_row, rows), v.multiples(c_row, rows)
@@ -136,7 +125,7 @@ def dot_rows(
 
     carried = [a, b, *[v.zero] * DOTS]
     carried = v.loop(whole_vectors, v.lanes, carried, lambda _k, now: next_vector(now))
-    rest = v.first(b_.sub(depth, whole_vectors))
+    rest = v.mask(b_.sub(depth, whole_vectors))
     _, _, *sums = next_vector(carried, rest)
     starts = [v.load_number(first, b_.mul(i, first_row)) for i in places]  # all, before any store
     for place, start, lanes in zip(places, starts, sums, strict=True):
@@ -146,7 +135,7 @@ def dot_rows(
 
 @instructions
 def copy_in(v: Vectors, width: Value, rows: Value, x: Value, x_row: Value, into: Value) -> None:
-    """Rows of `width` numbers, side by side from `into` on: WIDTH vectors each, the rest 0."""
+    """Copy rows of `width` numbers to `into`, each filled up with zeros to WIDTH vectors."""
     columns = [v.whole(j * v.size) for j in range(WIDTH)]
 
     def copy(masks: list[Value]) -> None:
@@ -159,7 +148,7 @@ def copy_in(v: Vectors, width: Value, rows: Value, x: Value, x_row: Value, into:
         v.loop(rows, 1, [x, into], next_row)
 
     def copy_some() -> None:
-        copy([v.first(width, skip=j * v.lanes) for j in range(WIDTH)])
+        copy([v.mask(width, skip=j * v.lanes) for j in range(WIDTH)])
 
     is_whole = v.builder.icmp_signed("==", width, v.whole(WIDTH * v.lanes))
     choice = v.builder.zext(is_whole, width.type)
@@ -168,10 +157,10 @@ def copy_in(v: Vectors, width: Value, rows: Value, x: Value, x_row: Value, into:
 
 @instructions
 def copy_out(v: Vectors, width: Value, rows: Value, x: Value, c: Value, c_row: Value) -> None:
-    """The reverse: `width` numbers of each row of WIDTH vectors, fewer than these hold.
+    """Copy rows of WIDTH vectors to c, of each the first `width` numbers, fewer than it holds.
 
-    They are copied in pieces of 8, 4, 2 and 1, say, the binary digits of `width`, because a store
-    through a mask takes AMD's CPUs before Zen 4 some forty steps.
+    They are copied in pieces, whose sizes are the binary digits of `width`: 13 are 8, 4 and 1. A
+    store through a mask takes AMD's CPUs before Zen 4 some forty steps.
     """
     b_ = v.builder
 
@@ -201,8 +190,8 @@ def transpose_panel(
 ) -> None:
     """panel[k, j] = b[k, j] for b with contiguous columns, b_j bytes from one to the next.
 
-    A square of numbers at a time, of which the last may overlap the one before; missing columns
-    repeat the last.
+    It copies a square of numbers at a time. The last may overlap the one before. Missing columns
+    repeat the last column.
     """
     b_ = v.builder
     last = b_.sub(width, v.whole(1))
@@ -228,6 +217,6 @@ def transpose_panel(
     last_k = b_.sub(depth, v.whole(v.lanes))
     is_long = b_.zext(b_.icmp_signed(">=", last_k, v.whole(0)), depth.type)
     v.switch(is_long, {
-        0: lambda: transpose(lambda k: k, v.first(depth)),
+        0: lambda: transpose(lambda k: k, v.mask(depth)),
         1: lambda: transpose(lambda k: v.least(k, last_k), None),
     })  # fmt: skip

@@ -1,11 +1,14 @@
 """In a matrix product it matters which numbers stay in which registers, so vectors are spelled out.
 
     v = Vectors(builder, dtype)         a vocabulary: v.load, v.store, v.fma, v.loop ...
-    @instructions                       a function that emits instructions, for loops of numba
+    @instructions                       marks a function that writes instructions, for numba's loops
 
-numba compiles loops over single numbers, and leaves it to LLVM to find vectors in them. The
-innermost loops of a product are written as LLVM's instructions instead. Addresses and strides are
-whole numbers, in bytes. Only code that is being compiled imports this file.
+numba compiles loops over single numbers, and leaves it to LLVM, the compiler behind it, to find
+vectors in them. The innermost loops of a product are written as LLVM's instructions instead: a
+method of Vectors computes nothing, it adds an instruction to the loop that `builder` builds. What
+it takes and returns, a Value, is the name of a number or a vector that this loop will have.
+Addresses and strides are whole numbers, in bytes. Only code that is being compiled imports this
+file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +35,7 @@ class Vectors:
         self.lanes = self.size // self.itemsize  # numbers in a vector
         self.type = ir.VectorType(self.number, self.lanes)
         self.zero = ir.Constant(self.type, None)
-        self._mask = ir.VectorType(BIT, self.lanes)
+        self._mask_type = ir.VectorType(BIT, self.lanes)
         self._align = ir.Constant(INT32, self.itemsize)
 
     def whole(self, n: int) -> Value:
@@ -43,8 +46,8 @@ class Vectors:
         """0, stride, 2 stride ... (n - 1) stride."""
         return [self.builder.mul(stride, self.whole(i)) for i in range(n)]
 
-    def first(self, count: Value, skip: int = 0) -> Value:
-        """A mask: the lanes whose index, plus `skip`, is below `count`."""
+    def mask(self, count: Value, skip: int = 0) -> Value:
+        """A mask of the lanes whose index, plus `skip`, is below `count`."""
         kind = ir.VectorType(INT64, self.lanes)
         lane = ir.Constant(kind, list(range(skip, skip + self.lanes)))
         return self.builder.icmp_signed("<", lane, self._spread(count, kind))
@@ -57,7 +60,7 @@ class Vectors:
             vector.align = self.itemsize
             return vector
         name = f"llvm.masked.load.{self._name}.p0"
-        load = self._function(name, self.type, [place.type, INT32, self._mask, self.type])
+        load = self._function(name, self.type, [place.type, INT32, self._mask_type, self.type])
         return self.builder.call(load, [place, self._align, mask, self.zero])
 
     def load_everywhere(self, address: Value, offset: Value) -> Value:
@@ -71,11 +74,11 @@ class Vectors:
             self.builder.store(vector, place).align = self.itemsize
             return
         name = f"llvm.masked.store.{self._name}.p0"
-        store = self._function(name, ir.VoidType(), [self.type, place.type, INT32, self._mask])
+        store = self._function(name, ir.VoidType(), [self.type, place.type, INT32, self._mask_type])
         self.builder.call(store, [vector, place, self._align, mask])
 
     def copy(self, n: int, source: Value, target: Value, offset: Value) -> None:
-        """Copy n numbers from source + offset to target + offset, at once."""
+        """Copy n numbers from source + offset to target + offset, as one vector."""
         kind = ir.VectorType(self.number, n)
         piece = self.builder.load(self._at(source, offset, kind))
         store = self.builder.store(piece, self._at(target, offset, kind))
@@ -115,7 +118,7 @@ class Vectors:
         return self.builder.shuffle_vector(x, y, lanes)
 
     def transpose(self, rows: list[Value]) -> list[Value]:
-        """As many vectors as lanes, read as a square matrix, transposed.
+        """The transpose of a square matrix, whose rows are as many vectors as they have lanes.
 
         A perfect shuffle interleaves the two halves of a pack, card by card. Each round shuffles
         the rows, and the lanes of each pair of rows; after log2(lanes) rounds, rows and lanes have
@@ -157,7 +160,7 @@ class Vectors:
     def if_then(
         self, condition: Value, body: Callable[[], list[Value]], otherwise: list[Value]
     ) -> list[Value]:
-        """body() where the condition holds, else `otherwise`."""
+        """What body() returns where the condition holds, else `otherwise`."""
         b = self.builder
         before, inside, after = b.block, *(b.append_basic_block() for _ in range(2))
         b.cbranch(condition, inside, after)
@@ -217,8 +220,8 @@ def itemsize(_typing_context: Any, like: Any) -> Any:
 def instructions(emit: Callable[..., None]) -> Any:
     """A function for numba's loops, whose instructions `emit` writes.
 
-    emit(v, a, b ...) takes a Vectors and whole numbers; loops call f(like, a, b ...) with an array,
-    whose dtype the vectors have.
+    emit(v, a, b ...) takes a Vectors and whole numbers. Loops call the function as
+    f(like, a, b ...), with an array `like` of the vectors' dtype.
     """
     n = emit.__code__.co_argcount - 1
 
