@@ -36,7 +36,7 @@ STEP_ARM = re.compile(r"(add|sub)s?\s+(\w+), \2, #(\d+)$|\[(\w+)\], #(-?\d+)$|\[
 
 @dataclass
 class Loop:
-    """An innermost loop: the function that it is in, and its instructions in their order."""
+    """An innermost loop: the name of its function, and its instructions in their order."""
 
     function: str
     lines: list[str] = field(repr=False)
@@ -65,15 +65,15 @@ class Loop:
 
     @property
     def multiply_adds(self) -> int:
-        """Fused multiply-adds of vectors in a turn."""
+        """Fused multiply-adds of vectors in an iteration."""
         return sum(1 for line in self.lines if MULTIPLY_ADD.match(line))
 
     @property
     def sums(self) -> int:
         """The vectors that multiply-adds are summed in.
 
-        If several are summed in one register, LLVM has unrolled the loop: a turn is several of the
-        written loop's, as many as the register changes by that counts, which no address contains.
+        If a register takes several of them, LLVM has unrolled the loop: one iteration does several
+        of the written loop, as many as the counter, a register that no address contains, moves on.
         """
         matches = filter(None, map(MULTIPLY_ADD.match, self.lines))
         if len({match[1] or match[2] for match in matches}) == self.multiply_adds:
@@ -81,8 +81,8 @@ class Loop:
         used = {name for line in self.lines for base, index, _ in addresses(line)
                 for name in (base, index)}  # fmt: skip
         counts = [abs(by) for register, by in self._steps() if register not in used]
-        turns = counts[0] if len(counts) == 1 else 1
-        return self.multiply_adds // turns
+        unrolled = counts[0] if len(counts) == 1 else 1
+        return self.multiply_adds // unrolled
 
     @property
     def arithmetic(self) -> int:
@@ -91,7 +91,7 @@ class Loop:
 
     @property
     def bits(self) -> int:
-        """The length of the vectors that it computes with; 0 where it takes single numbers."""
+        """The length of the vectors that it computes with; 0 if most of it takes single numbers."""
         computing = [line for line in self.lines if ARITHMETIC.match(line)] or self.lines
         vectors = [line for line in computing if not SCALAR.match(line)]
         if 2 * len(vectors) < len(computing):
@@ -102,10 +102,11 @@ class Loop:
         return 0
 
     def numbers(self, itemsize: int) -> int:
-        """The numbers in a turn: by how many bytes most addresses move on; 0 if not by a constant.
+        """The numbers in an iteration, of `itemsize` bytes; 0 if no address moves on by a constant.
 
-        Where nothing is computed, by how many the fastest moves on. The vectors of SVE have no
-        constant length: there, as many numbers as are written from one address on.
+        They fill the bytes by which most addresses move on or, where nothing is computed, by which
+        the fastest does. Vectors of SVE have no constant length: there, they are the numbers that
+        are written from one address on.
         """
         lanes = self.bits // (8 * itemsize)
         if any(re.search(SVE, line) for line in self.lines):
@@ -124,12 +125,12 @@ class Loop:
         return move // itemsize if count else 0
 
     def work(self, itemsize: int) -> float:
-        """Operations for each number: which of a kernel's loops takes the time."""
+        """Operations for each number, by which the main loop of a kernel is recognised."""
         lanes = max(1, self.bits // (8 * itemsize))
         return self.arithmetic * lanes / (self.numbers(itemsize) or lanes)
 
     def _steps(self) -> Iterator[tuple[str, int]]:
-        """Each register that a constant is added to in a turn, and the constant."""
+        """Each register that a constant is added to in an iteration, and the constant."""
         for line in self.lines:
             if match := STEP.match(line):
                 by = int(match[2]) if match[2] else 1

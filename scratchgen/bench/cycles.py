@@ -1,11 +1,11 @@
-"""What llvm-mca says of a loop: the cycles of a turn, and what limits them.
+"""What llvm-mca says of a loop: the cycles of an iteration, and what limits them.
 
 LLVM's machine code analyser knows how many cycles each instruction takes on many CPUs, and on which
-of its ports. It runs a block of instructions again and again on a model of the CPU, so a CPU need
-not be there. The model finds all numbers in the first cache, guesses every jump right, and takes
-all instructions of a loop in turn, those behind a jump within it too.
+ports, the units that work side by side. It runs a block of instructions again and again on a model
+of the CPU, so the CPU need not be there. The model finds all numbers in the first cache, guesses
+every jump right, and takes all instructions of a loop in turn, those behind a jump within it too.
 
-    turn = cycles / TURNS                                                               (1)
+    cycles of an iteration = all cycles / ITERATIONS                                    (1)
     limit: the busiest port, where it works in NEARLY all cycles; else the micro-operations
            that the CPU can start, where these fill NEARLY all; else a wait for results (2)
 """
@@ -23,11 +23,11 @@ from typing import Any
 
 from .workers import WorkerError
 
-TURNS = 300
+ITERATIONS = 300
 NEARLY = 0.94
 NAME = re.compile(r"llvm-mca(?:-(\d+))?(?:\.exe)?")
 LETTERS = string.ascii_letters
-STRANGER = "is not a recognized processor"
+UNKNOWN_CPU = "is not a recognized processor"
 HOW_TO_GET_IT = (
     "llvm-mca is not on the PATH: it comes with LLVM (Debian and Ubuntu: apt-get install llvm, "
     "Fedora: dnf install llvm, macOS: brew install llvm)"
@@ -35,8 +35,8 @@ HOW_TO_GET_IT = (
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A turn of a loop on a CPU."""
+class Iteration:
+    """A iteration of a loop on a CPU."""
 
     cycles: float  # (1)
     limit: str  # (2)
@@ -53,10 +53,12 @@ def llvm_mca() -> str | None:
     return max(found, key=lambda path: found[path], default=None)
 
 
-def turns(tool: str, triple: str, cpu: str, loops: Sequence[Sequence[str]]) -> list[Turn | None]:
-    """For each loop its turn, None where the tool does not know an instruction.
+def iterations(
+    tool: str, triple: str, cpu: str, loops: Sequence[Sequence[str]]
+) -> list[Iteration | None]:
+    """An iteration of each loop, None where the tool does not know an instruction.
 
-    Raises WorkerError where it does not know the CPU.
+    Each loop is a list of instructions. Raises WorkerError if the tool does not know the CPU.
     """
     answer = _analysed(tool, triple, cpu, loops)
     if answer is not None:
@@ -64,16 +66,16 @@ def turns(tool: str, triple: str, cpu: str, loops: Sequence[Sequence[str]]) -> l
     if len(loops) == 1:
         return [None]
     half = len(loops) // 2  # one instruction that is not known spoils the answer for all loops
-    return turns(tool, triple, cpu, loops[:half]) + turns(tool, triple, cpu, loops[half:])
+    return iterations(tool, triple, cpu, loops[:half]) + iterations(tool, triple, cpu, loops[half:])
 
 
 def _analysed(tool: str, triple: str, cpu: str, loops: Sequence[Sequence[str]]) -> Any:
-    """The answer of llvm-mca; None if it does not know an instruction."""
+    """The answer of llvm-mca for all loops; None if it does not know an instruction."""
     if not loops:
         return {"CodeRegions": [], "TargetInfo": {"Resources": []}}
-    command = [tool, f"-mtriple={triple}", f"-mcpu={cpu}", f"-iterations={TURNS}", "-json"]
+    command = [tool, f"-mtriple={triple}", f"-mcpu={cpu}", f"-iterations={ITERATIONS}", "-json"]
     done = subprocess.run(command, input=marked(loops), capture_output=True, text=True)
-    if STRANGER in done.stderr:
+    if UNKNOWN_CPU in done.stderr:
         raise WorkerError(f"{cpu}: not known to {Path(tool).name}")
     try:
         return json.loads(done.stdout)
@@ -89,14 +91,14 @@ def marked(loops: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def parsed(answer: dict[str, Any]) -> list[Turn]:
-    """The turns of all loops in an answer, which lists them in an order of its own."""
+def parsed(answer: dict[str, Any]) -> list[Iteration]:
+    """The iterations of all loops in an answer, which lists them in an order of its own."""
     ports = [_port(name) for name in answer["TargetInfo"]["Resources"]]
     regions = sorted(answer["CodeRegions"], key=lambda region: int(region["Name"]))
-    return [_turn(region, ports) for region in regions]
+    return [_iteration(region, ports) for region in regions]
 
 
-def _turn(region: dict[str, Any], ports: list[str]) -> Turn:
+def _iteration(region: dict[str, Any], ports: list[str]) -> Iteration:
     summary = region["SummaryView"]
     cycles = summary["TotalCycles"] / summary["Iterations"]  # (1)
     busy = [0.0] * len(ports)
@@ -107,16 +109,16 @@ def _turn(region: dict[str, Any], ports: list[str]) -> Turn:
     most = max(busy, default=0.0)
     if most >= NEARLY * cycles:
         names = [name for name, use in zip(ports, busy, strict=True) if use >= NEARLY * most]
-        return Turn(cycles, together(names))
+        return Iteration(cycles, ports_in_words(names))
     micro_operations = summary["TotaluOps"] / summary["Iterations"] / summary["DispatchWidth"]
-    return Turn(cycles, "starts" if micro_operations >= NEARLY * cycles else "waits")  # (2)
+    return Iteration(cycles, "starts" if micro_operations >= NEARLY * cycles else "waits")  # (2)
 
 
-def together(ports: Sequence[str]) -> str:
+def ports_in_words(ports: Sequence[str]) -> str:
     """The ports in a few words.
 
-    >>> together(["FP0", "FP1", "FP2"]), together(["Load", "Load"]), together(["L01", "L2"])
-    ('FP0-2', 'Load', 'L01 L2')
+    >>> ports_in_words(["FP0", "FP1", "FP2"]), ports_in_words(["Load", "Load", "L2"])
+    ('FP0-2', 'Load L2')
     """
     words: list[str] = []
     for name in dict.fromkeys(ports):
@@ -131,7 +133,7 @@ def together(ports: Sequence[str]) -> str:
 
 
 def _port(name: str) -> str:
-    """The port's name without that of the CPU, and without the number of equal units.
+    """The port's name without that of the CPU and without the number of equal units.
 
     >>> [_port(name) for name in ("Zn3FP0", "Zn3Load.\\x01", "HWPort5", "V1UnitV0", "CyUnitFM")]
     ['FP0', 'Load', 'Port5', 'V0', 'FM']

@@ -1,11 +1,11 @@
 """The code of our kernels for a CPU that need not be there, and the innermost loops in it.
 
-    python -m scratchgen.bench.foreign_code CPU [products]       prints them as JSON
+    python -m scratchgen.bench.foreign_code CPU [products]       prints the loops as JSON
 
-A process of its own compiles every kernel of the list for that CPU and runs none. numba compiles
-for a CPU of the machine's architecture by itself; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name it.
-For ARM on x86, or x86 on ARM, numba compiles nothing but LLVM's language, with vectors as long as
-the CPU's, and kernels/native/retargeting.py does the rest.
+A process of its own compiles every kernel of KERNELS for that CPU and runs none. For a CPU of the
+machine's architecture numba does it alone; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name the CPU. For
+ARM on x86, or x86 on ARM, numba only translates a kernel into LLVM's language, with vectors as long
+as that CPU's, and kernels/native/retargeting.py does the rest.
 """
 
 import inspect
@@ -23,9 +23,9 @@ from ..kernels.cases import case, kernels
 from ..kernels.formulas import by_loops
 from ..kernels.recording import Call, recording
 from .assembly import inner_loops
+from .instruction_sets import AVX2
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
-AVX2 = "+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+sse4.2,+f16c,+movbe"
 AVX512 = f"{AVX2},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
 CPUS = {
     "haswell": (X86, AVX2),
@@ -45,8 +45,8 @@ KERNELS = (  # where the time of training goes, beside the products
     "layer_norm", "column_moments", "batch_norm", "logistic_discriminator", "sum_blocks",
     "add_in_place", "take_rows",
 )  # fmt: skip
-ROWS, COLUMNS = 8, 32  # of a case: the code is the same for any
-function: Any = None  # of native/, in `alone`
+ROWS, COLUMNS = 8, 32  # of the arguments: the code is the same for any
+function: Any = None  # for which `products` puts a function of native/
 
 
 def is_foreign(cpu: str) -> bool:
@@ -69,7 +69,7 @@ def environment(cpu: str) -> dict[str, str]:
 
 
 def loops_by_kernel(cpu: str, wanted: str = "") -> dict[str, list[dict[str, Any]]]:
-    """The innermost loops of each kernel as plain values, in a process with that environment.
+    """The innermost loops of each kernel as plain values, in a process with `environment(cpu)`.
 
     wanted = "products" leaves out what is no part of a product.
     """
@@ -99,7 +99,7 @@ def alone(_part, _parts, like, whole_numbers):  # type: ignore[no-untyped-def] #
 
 
 def others() -> Iterator[tuple[str, Call]]:
-    """The kernels of the list, as they are called; none runs, as its code is of another CPU."""
+    """The calls of the kernels of KERNELS; none runs, because its code is for another CPU."""
     plans.in_one_part = lambda call: None  # noqa: ARG005
     with by_loops():
         for name in KERNELS:

@@ -1,15 +1,16 @@
-"""Every tool as on a CPU with AVX2 and no AVX-512, for measurements on a CPU that has both.
+"""Every tool runs as on a CPU without AVX-512, for measurements of AVX2 on a CPU that has both.
 
 A library looks at the CPU when it starts and chooses its vectors. An environment variable can make
 it choose shorter ones:
 
     numba, and our vectors     NUMBA_CPU_NAME, NUMBA_CPU_FEATURES
     NumPy                      NPY_DISABLE_CPU_FEATURES
-    its OpenBLAS               OPENBLAS_CORETYPE
+    NumPy's OpenBLAS           OPENBLAS_CORETYPE
     torch                      ATEN_CPU_CAPABILITY; what it compiles, TORCHINDUCTOR_CPP_MARCH
     MKL, in torch              MKL_ENABLE_INSTRUCTIONS; on an AMD CPU it has no AVX-512 anyway
-    oneDNN, in torch, jax, tf  ONEDNN_MAX_CPU_ISA
-    XLA, in jax and tf         XLA_FLAGS: max_isa, and no YNNPACK
+    oneDNN, in torch, jax and
+      tensorflow               ONEDNN_MAX_CPU_ISA
+    XLA, in jax and tensorflow XLA_FLAGS: max_isa, and no YNNPACK
     the C library              GLIBC_TUNABLES, for memcpy and the like
 
 YNNPACK, which multiplies matrices for XLA, asks the CPU itself and has no such setting. Without it
@@ -24,9 +25,10 @@ import numpy as np
 
 from ..ground.errors import OptionError
 
+AVX2 = "+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+sse4.2,+f16c,+movbe"  # LLVM's names
 VARIABLES = {
     "NUMBA_CPU_NAME": "znver3",
-    "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+sse4.2,+f16c,+movbe",
+    "NUMBA_CPU_FEATURES": AVX2,
     "NPY_DISABLE_CPU_FEATURES": (
         "X86_V4 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR"
     ),  # each version of NumPy knows some of them and ignores the others
@@ -47,12 +49,12 @@ def variables(given: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def in_force(given: Mapping[str, str] = os.environ) -> bool:
-    """Whether all tools of this process and its children do without AVX-512."""
+    """Whether the variables for AVX2 are all set, in this process and so in its children."""
     return all(given.get(name) == value for name, value in variables(given).items())
 
 
 def remarks(given: Mapping[str, str] = os.environ) -> list[str]:
-    """A line about variables that restrict a few tools only, so that a comparison is unfair."""
+    """A line about variables that restrict only some tools, which makes a comparison unfair."""
     if in_force(given):
         return []
     flags = given.get("XLA_FLAGS", "").split()

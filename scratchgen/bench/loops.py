@@ -1,12 +1,12 @@
 """The cycles of our innermost loops on CPUs that need not be there, by llvm-mca's models of them.
 
     peak = the multiply-adds a cycle in registers alone (kernels/native/peak.py)             (1)
-    share = multiply-adds in a turn / cycles of a turn / peak                                (2)
+    share = multiply-adds in an iteration / its cycles / peak                                (2)
 
-The code is that which each CPU would run (foreign_code.py). A change that makes a loop slower on a
-CPU that nobody has at hand shows here: so do sums or masks that no longer fit the registers, and
-are read from the stack in every turn. No memory is slow in these models, and no jump unexpected;
-and LLVM 19 takes the model of Zen 4 for Zen 5, and that of Apple's A7 for the M1.
+The code is what each CPU would run (foreign_code.py). So a change that makes a loop slower on a CPU
+that nobody has shows here, for example sums or masks that no longer fit in the registers and are
+read from the stack in every iteration. In these models no memory is slow and no jump unexpected.
+LLVM 19 takes the model of Zen 4 for Zen 5, and that of Apple's A7 for the M1.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any
 
 from ..kernels.formulas import numba_works
 from .assembly import Loop
-from .cycles import HOW_TO_GET_IT, Turn, llvm_mca, turns
+from .cycles import HOW_TO_GET_IT, Iteration, iterations, llvm_mca
 from .foreign_code import CPUS, DTYPES, environment
 from .result import Result, Row, progress
 from .settings import Settings
@@ -31,7 +31,7 @@ TILE, PEAK = "multiply_tile", "multiply_add"
 TITLE = "Innermost loops on other CPUs, by models of them"
 HEAD: Row = ("", "bits", "cycles", "each", "share", "limit", "stack", "mask")
 LINES = [
-    "bits: of its vectors, 0 for single numbers; cycles: of a turn; each: cycles for a "
+    "bits: of its vectors, 0 for single numbers; cycles: of an iteration; each: cycles for a "
     "multiply-add of vectors, in other loops for a number; share: of the multiply-adds a cycle "
     "in a loop that needs no memory",
     "limit: the ports that are always busy, or starts: all instructions that the CPU can start, "
@@ -43,15 +43,15 @@ LINES = [
 
 @dataclass(frozen=True)
 class Measured:
-    """A loop, its kernel, and a turn of it, None where llvm-mca does not know an instruction."""
+    """A loop of a kernel, and its iteration: None if llvm-mca does not know an instruction."""
 
     kernel: str
     loop: Loop
-    turn: Turn | None
+    iteration: Iteration | None
 
     def record(self) -> dict[str, Any]:
         """As plain values, for JSON."""
-        loop, turn = self.loop, self.turn
+        loop, iteration = self.loop, self.iteration
         return {
             "kernel": self.kernel,
             "instructions": len(loop.lines),
@@ -63,13 +63,13 @@ class Measured:
             "masked": loop.masked,
             "gathers": loop.gathers,
             "calls": loop.calls,
-            "cycles": turn.cycles if turn else None,
-            "limit": turn.limit if turn else None,
+            "cycles": iteration.cycles if iteration else None,
+            "limit": iteration.limit if iteration else None,
         }
 
 
 def measure(settings: Settings) -> Result:
-    """A table for each CPU, one below the other."""
+    """One table, with a block of rows for each CPU."""
     if not numba_works():
         return Result(TITLE, lines=["no numba here, so there are no compiled loops"])
     tool = llvm_mca()
@@ -91,13 +91,13 @@ def measure(settings: Settings) -> Result:
 
 
 def one_cpu(tool: str, cpu: str, settings: Settings) -> list[Measured]:
-    """The loops of all kernels on that CPU, compiled in a process of its own."""
+    """The loops of all kernels, compiled for that CPU in a process of its own, and their cycles."""
     triple, _ = CPUS[cpu]
-    turns(tool, triple, cpu, [["nop"]])  # does it know the CPU?
+    iterations(tool, triple, cpu, [["nop"]])  # does it know the CPU?
     kernels = loops_for(cpu, settings)
     pairs = [(kernel, loop) for kernel, loops in kernels.items() for loop in loops]
-    each = turns(tool, triple, cpu, [loop.lines for _, loop in pairs])
-    return [Measured(*pair, turn) for pair, turn in zip(pairs, each, strict=True)]
+    each = iterations(tool, triple, cpu, [loop.lines for _, loop in pairs])
+    return [Measured(*pair, iteration) for pair, iteration in zip(pairs, each, strict=True)]
 
 
 def loops_for(cpu: str, settings: Settings, wanted: str = "") -> dict[str, list[Loop]]:
@@ -114,7 +114,7 @@ def loops_for(cpu: str, settings: Settings, wanted: str = "") -> dict[str, list[
 
 
 def report(found: dict[str, list[Measured]], missing: list[str], tool: str) -> Result:
-    """The loops by CPU as a table; `missing` says why a CPU has none."""
+    """The loops by CPU as a table; `missing` are lines that say why a CPU has none."""
     rows: list[Row] = []
     data: dict[str, Any] = {"tool": tool, "cpus": {}, "missing": missing}
     for cpu, measured in found.items():
@@ -131,8 +131,9 @@ def peaks(measured: list[Measured]) -> dict[str, float]:
     found: dict[str, float] = {}
     for entry in measured:
         name, _, dtype = entry.kernel.partition(" ")
-        if name == PEAK and entry.turn:
-            found[dtype] = max(found.get(dtype, 0.0), entry.loop.multiply_adds / entry.turn.cycles)
+        if name == PEAK and entry.iteration:
+            rate = entry.loop.multiply_adds / entry.iteration.cycles
+            found[dtype] = max(found.get(dtype, 0.0), rate)
     return found
 
 
@@ -174,16 +175,18 @@ def _is_spilled(entry: Measured, most: int) -> bool:
 
 
 def _row(name: str, entry: Measured, peak: dict[str, float]) -> Row:
-    loop, turn = entry.loop, entry.turn
+    loop, iteration = entry.loop, entry.iteration
     _, _, dtype = entry.kernel.partition(" ")
     count = loop.multiply_adds if dtype in DTYPES else 0
     numbers = count or loop.numbers(_itemsize(entry.kernel))
     counts = (str(loop.stack or ""), str(loop.masked + loop.gathers or ""))
-    if turn is None:
+    if iteration is None:
         return (name, str(loop.bits), "?", "?", "", "not known", *counts)
-    each = f"{turn.cycles / numbers:#.3g}".removesuffix(".") if numbers else "?"
-    share = f"{100 * count / turn.cycles / peak[dtype]:.0f} %" if count and dtype in peak else ""
-    return (name, str(loop.bits), f"{turn.cycles:.1f}", each, share, turn.limit, *counts)  # (2)
+    each = f"{iteration.cycles / numbers:#.3g}".removesuffix(".") if numbers else "?"
+    share = ""
+    if count and dtype in peak:
+        share = f"{100 * count / iteration.cycles / peak[dtype]:.0f} %"  # (2)
+    return (name, str(loop.bits), f"{iteration.cycles:.1f}", each, share, iteration.limit, *counts)
 
 
 def _itemsize(kernel: str) -> int:

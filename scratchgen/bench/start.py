@@ -1,7 +1,7 @@
 """The time from the start of a process to its first training step, and the time of an import.
 
-cold      nothing is compiled yet: XDG_CACHE_HOME is an empty folder
-warm      the same again, with the compiled kernels in that folder
+    cold      nothing is compiled yet: XDG_CACHE_HOME is an empty folder
+    warm      the same again, with the compiled kernels in that folder
 
 Python itself is twice as slow on some CPUs as on others. So each time is also given in units: the
 seconds of UNIT, a plain loop, on this machine. Python's bytecode is there from the beginning, as
@@ -41,9 +41,8 @@ import scratchgen
 print(time.perf_counter() - began)
 """
 
-
 AIMS = {"first step, cold cache": 4.0, "first step, warm cache": 0.4}  # units
-COLD = 3  # rounds of what takes seconds
+COLD = 3  # rounds with a cold cache, which take seconds
 
 
 def measure(settings: Settings) -> Result:
@@ -86,7 +85,7 @@ def report(times: dict[str, Times], unit: Times) -> Result:
     ]
     lines = [
         "first step: from the start of the process, with imports and building the model",
-        f"unit: {time_text(unit.median)}, the time of 10 million turns of a loop in Python",
+        f"unit: {time_text(unit.median)}, the time of 10 million iterations of a loop in Python",
     ]
     data = {name: entry.record() for name, entry in {**times, "unit": unit}.items()}
     return Result("From the start", ("", "time", "range", "units", "aim"), rows, lines, data)

@@ -11,7 +11,7 @@ import pytest
 
 from scratchgen.bench import cycles, loops
 from scratchgen.bench.assembly import Loop, functions, inner_loops
-from scratchgen.bench.cycles import Turn
+from scratchgen.bench.cycles import Iteration
 from scratchgen.bench.foreign_code import CPUS
 from scratchgen.bench.settings import Settings
 from scratchgen.command.parser import build_parser
@@ -106,7 +106,7 @@ def test_the_stack_counts_in_the_loop_alone_and_rbp_counts_where_it_points_to_th
     assert inner_loops(ARM)[0].stack == 1
 
 
-def test_multiply_adds_and_sums_and_numbers_of_a_turn_are_counted():
+def test_multiply_adds_and_sums_and_numbers_of_an_iteration_are_counted():
     dot, other = inner_loops(X86)
     assert (dot.multiply_adds, dot.sums, dot.numbers(4), dot.bits) == (4, 2, 16, 256)
     assert (dot.masked, dot.gathers, dot.calls) == (1, 0, 0)
@@ -145,14 +145,14 @@ def answer(busy: dict[str, float], micro_operations: int) -> dict:
 
 def test_the_limit_is_the_busiest_port_or_what_the_cpu_can_start_or_a_wait():
     busy = {"Zn3ALU0": 1.0, "Zn3FP0": 11.9, "Zn3FP1": 11.8, "Zn3Load.\x01": 3.0}
-    assert cycles.parsed(answer(busy, 24))[0] == Turn(12.0, "FP0-1")
-    assert cycles.parsed(answer({**busy, "Zn3FP0": 3.0}, 24))[0] == Turn(12.0, "FP1")
+    assert cycles.parsed(answer(busy, 24))[0] == Iteration(12.0, "FP0-1")
+    assert cycles.parsed(answer({**busy, "Zn3FP0": 3.0}, 24))[0] == Iteration(12.0, "FP1")
     idle = dict.fromkeys(busy, 3.0)
-    assert cycles.parsed(answer(idle, 48))[0] == Turn(12.0, "starts")
-    assert cycles.parsed(answer(idle, 24))[0] == Turn(12.0, "waits")
+    assert cycles.parsed(answer(idle, 48))[0] == Iteration(12.0, "starts")
+    assert cycles.parsed(answer(idle, 24))[0] == Iteration(12.0, "waits")
 
 
-def test_turns_are_in_the_order_of_the_loops_and_not_of_the_answer():
+def test_iterations_are_in_the_order_of_the_loops_and_not_of_the_answer():
     first, eleventh = cycles.parsed(answer({"Zn3FP0": 1.0}, 1))
     assert (first.cycles, eleventh.cycles) == (12.0, 99.0)
 
@@ -166,24 +166,25 @@ def test_an_instruction_that_is_not_known_spoils_no_other_loop(monkeypatch):
         return {**text, "CodeRegions": regions}
 
     monkeypatch.setattr(cycles, "_analysed", analysed)
-    known = Turn(12.0, "waits")
+    known = Iteration(12.0, "waits")
     given = [["nop"], ["nop"], ["unknown"], ["nop"], ["nop"]]
-    assert cycles.turns("tool", "x86_64", "cpu", given) == [known, known, None, known, known]
+    assert cycles.iterations("tool", "x86_64", "cpu", given) == [known, known, None, known, known]
 
 
-def measured(kernel: str, lines: list[str], turn: Turn | None) -> loops.Measured:
-    return loops.Measured(kernel, Loop("f", lines), turn)
+def measured(kernel: str, lines: list[str], iteration: Iteration | None) -> loops.Measured:
+    return loops.Measured(kernel, Loop("f", lines), iteration)
 
 
 def tile(sums: int, cycles_: float, *more: str) -> loops.Measured:
     lines = [f"vfmadd231ps (%rdi), %ymm15, %ymm{n}" for n in range(sums)]
-    return measured("multiply_tile float32", [*lines, *more, "decq %rsi"], Turn(cycles_, "FP0-1"))
+    iteration = Iteration(cycles_, "FP0-1")
+    return measured("multiply_tile float32", [*lines, *more, "decq %rsi"], iteration)
 
 
 def test_the_table_has_the_largest_tile_and_its_share_of_peak_and_names_what_is_missing():
     peak = [f"vfmadd231ps %ymm15, %ymm14, %ymm{n}" for n in range(12)]
     entries = [
-        measured("multiply_add float32", peak, Turn(6.0, "FP0-1")),
+        measured("multiply_add float32", peak, Iteration(6.0, "FP0-1")),
         tile(6, 4.0),
         tile(12, 12.0, "vmovaps 32(%rsp), %ymm13"),
         tile(2, 4.0, "vmovaps 32(%rsp), %ymm13"),
@@ -208,7 +209,7 @@ def test_of_a_kernel_the_loop_that_does_most_is_shown():
     main = ["vmulps (%rdi), %ymm0, %ymm1", "vaddps %ymm1, %ymm2, %ymm1", "addq $32, %rdi"]
     rest = [*(2 * ["vmulss (%rdi), %xmm0, %xmm1"]), "nop", "nop", "addq $4, %rdi"]
     copies = ["vmovups (%rdi), %ymm0", "vmovups %ymm0, (%rsi)", *(9 * ["nop"]), "addq $32, %rdi"]
-    entries = [measured("k", lines, Turn(1.0, "waits")) for lines in (rest, main, copies)]
+    entries = [measured("k", lines, Iteration(1.0, "waits")) for lines in (rest, main, copies)]
     ((name, chosen),) = loops.chosen(entries)
     assert (name, chosen.loop.lines) == ("k", main)
 
@@ -263,6 +264,6 @@ def test_llvm_mca_knows_every_instruction_of_our_products():
     kernels = products_for("znver3")
     largest = max(kernels["multiply_tile float32"], key=lambda loop: loop.sums)
     lines = [loop.lines for entries in kernels.values() for loop in entries]
-    each = cycles.turns(tool, CPUS["znver3"][0], "znver3", [*lines, largest.lines])
+    each = cycles.iterations(tool, CPUS["znver3"][0], "znver3", [*lines, largest.lines])
     assert None not in each
     assert each[-1].cycles >= largest.multiply_adds / 2  # Zen 3 starts two a cycle
