@@ -140,8 +140,8 @@ def log_prob_gaussian_loop(part, parts, x, raw, least, width, dvalue, log_prob, 
 
 @helper
 def take_apart(row, width, mu, s):
-    """A row of `width` means, as many s, and so on: the means into mu, and the s into s."""
-    if width == 1:  # numbers by turns: LLVM finds vectors here, but not in many loops of length 1
+    """Copy a row (2D,), `width` means, as many s, and so on, to mu (D,) and s (D,)."""
+    if width == 1:  # mu and s alternate: LLVM finds vectors here, but not in D loops of length 1
         for j in range(mu.size):
             mu[j], s[j] = row[2 * j], row[2 * j + 1]
     else:
@@ -153,7 +153,7 @@ def take_apart(row, width, mu, s):
 
 @helper
 def put_together(mu, s, width, row):
-    """The opposite of `take_apart`."""
+    """The inverse of `take_apart`: mu and s, (D,) each, to a row (2D,)."""
     if width == 1:
         for j in range(mu.size):
             row[2 * j], row[2 * j + 1] = mu[j], s[j]

@@ -47,7 +47,7 @@ R = 3.6541528853610088  # r
 AREA = 0.0049286732339746550  # v
 LEAST = np.float32(1 / 2**24)  # u is a multiple of it
 ONE_BY_R = np.float32(1 / R)
-FEW = 256  # below it, calling a loop costs more than it saves
+FEW = 256  # draws; for fewer, calling a loop costs more than it saves
 TRIED = 100_000  # draws that are compared with NumPy's
 
 next_bits = FromLLVM("next_bits", "calls")
@@ -90,11 +90,10 @@ def fill_uniform(rng: np.random.Generator, out: Array) -> None:
 
 def fill_standard_normal(rng: np.random.Generator, out: Array) -> None:
     """Draws of N(0, 1), written into out, any shape."""
-    plain = type(out) is np.ndarray and out.flags.carray and out.dtype == np.float32
-    ours = (
-        plain and out.size >= FEW and type(rng) is np.random.Generator
-    )  # a subclass may draw differently
-    if ours and loops_run() and numpy_draws_the_same():
+    is_plain = type(out) is np.ndarray and out.flags.carray and out.dtype == np.float32
+    is_numpys = type(rng) is np.random.Generator  # a subclass may draw differently
+    fits = is_plain and out.size >= FEW and is_numpys
+    if fits and loops_run() and numpy_draws_the_same():
         _fill(rng, out)
     else:
         rng.standard_normal(dtype=out.dtype.type, out=out)
@@ -120,6 +119,7 @@ def _fill(rng: np.random.Generator, out: Array) -> None:
 
 @rounded
 def ziggurat(function, state, k, w, f, out):
+    """Draws of N(0, 1) into out (n,); function(state), two addresses, returns the next 32 bits."""
     for n in range(out.size):
         while True:
             bits = next_bits(function, state)
@@ -139,6 +139,7 @@ def ziggurat(function, state, k, w, f, out):
 
 @rounded
 def from_tail(function, state):
+    """|x| beyond r."""
     while True:
         a = -ONE_BY_R * math.log1p(-unit(function, state))
         b = -math.log1p(-unit(function, state))
@@ -148,6 +149,7 @@ def from_tail(function, state):
 
 @rounded
 def unit(function, state):
+    """u from [0, 1)."""
     return np.float32(next_bits(function, state) >> 8) * LEAST
 
 

@@ -109,6 +109,7 @@ def linear_generator(fake_score: Array, dvalue: Array) -> tuple[Array, Array]:
 
 
 # The same formulas number by number, for speed: a first reader may skip the rest of this file.
+# Loops over slices, which count from 0, are sure to run in vectors (docs/performance.md).
 
 
 @loop_of(logistic_discriminator, weight=8)

@@ -232,7 +232,7 @@ def beta_vae(shape: Any, *, beta: float = 4.0, **settings: Any) -> VAE:
 def negative_bound_loop(  # type: ignore[no-untyped-def]
     part, parts, mean_log_prob, kl, beta, free_bits, loss, reconstruction, total_kl
 ):
-    if part == parts - 1:
+    if part == parts - 1:  # the sums have one order, whatever `parts` is
         counted = total = 0.0
         for j in range(kl.size):
             counted += free_bits if kl[j] < free_bits else kl[j]  # (10)
