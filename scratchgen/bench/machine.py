@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..ground.versions import __version__, is_installed, to_install
-from ..kernels import caches, choice, thread_count
+from ..kernels import caches, choice, machine_files, thread_count
 from ..kernels.formulas import numba_works
 from ..kernels.sharing import usable_cpus
 from .result import Result, Row
@@ -135,7 +135,7 @@ def versions() -> dict[str, str]:
     """The versions of all packages that matter."""
     from importlib.metadata import version
 
-    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    blas = machine_files.blas()
     known = {
         "scratchgen": __version__,
         "Python": platform.python_version(),

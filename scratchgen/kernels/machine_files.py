@@ -38,14 +38,17 @@ Values = dict[str, Any]
 @functools.cache
 def conditions() -> dict[str, str]:
     """What the times on this machine depend on, beside its CPU."""
-    known = {"numpy": np.__version__, "blas": blas(), "cpus": str(usable_cpus())}
+    library = f"{blas().get('name', 'unknown')} {blas().get('version', '')}".strip()
+    known = {"numpy": np.__version__, "blas": library, "cpus": str(usable_cpus())}
     return known | {name: os.environ[name] for name in VARIABLES if name in os.environ}
 
 
-def blas() -> str:
-    """The library that NumPy multiplies with, and its version."""
-    found = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
-    return f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
+def blas() -> dict[str, str]:
+    """What NumPy knows of the library that it multiplies with: `name`, `version`."""
+    known: dict[str, str] = (
+        np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    )
+    return known
 
 
 def kept(name: str, is_right: Callable[[Values], bool]) -> Values | None:
