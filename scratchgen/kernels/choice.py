@@ -47,6 +47,7 @@ NONE: frozenset[str] = frozenset()
 OURS, NUMPY = "ours", "numpy"
 DTYPES = {"f": "float32", "d": "float64"}
 VARIABLE = "SCRATCHGEN_PRODUCTS"
+NO_TILES = "this CPU has no vectors for tiles"
 
 Record = str | list[str]  # "ours", "numpy", or the kinds and forms that NumPy multiplies
 Before = Token[frozenset[str] | None]  # the choice before `begin`
@@ -151,7 +152,7 @@ def no_loop_because() -> str:
         return "SCRATCHGEN_JIT is 0" if is_installed("numba") else "numba is not installed here"
     if not numba_works():
         return "numba does not work here"
-    return "" if has_tiles() else "there are no vectors here that they could use"
+    return "" if has_tiles() else NO_TILES
 
 
 @functools.cache
@@ -167,7 +168,7 @@ def text_of(char: str) -> str:
     record = to_record(of_machine(char)) if has_tiles() else NUMPY
     text = f"NumPy's for {', '.join(record)}, else ours" if isinstance(record, list) else record
     if not has_tiles():
-        return f"{text}: there are no vectors of ours here"
+        return f"{text}: {NO_TILES}"
     if from_environment() is not None:
         return f"{text}, by {VARIABLE}"
     values = measured(char)

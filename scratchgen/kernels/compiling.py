@@ -26,7 +26,7 @@ import numpy as np
 
 from ..ground.printing import to_stderr
 from . import sharing
-from .native.blocks import ALL_FLAGS
+from .native import blocks
 
 if TYPE_CHECKING:
     from .native.linking import Addresses
@@ -114,14 +114,12 @@ def with_types(
 class ForPython:
     """A compiled loop, as Python calls it: (part, parts, *args).
 
-    It takes the way of blocks.py that is fast for Python. Where that is not compiled yet for arrays
-    of such types and flags, `addresses_of` compiles it, and the call goes by a block.
+    A call passes the addresses of NumPy's objects (blocks.py). If no version for arrays of such
+    types and flags is loaded yet, `addresses_of` loads or compiles it, and the call passes a block.
     """
 
     def __init__(self, loop: Kernel) -> None:
-        from .native import blocks
-
-        self._loop, self._blocks = loop, blocks
+        self._loop = loop
         # by the types of the arguments: how to pack them, and the versions for arrays of some flags
         self._known: dict[Any, Any] = {}
 
@@ -139,16 +137,16 @@ class ForPython:
                 status = run(part, parts, objects)
                 if status == 0:
                     return
-                if status != self._blocks.OTHER:  # which is of a version for other arrays
+                if status != blocks.OTHER:  # which is of a version for other arrays
                     self._refuse()
         (addresses,) = addresses_of([(self._loop, args)])
-        block = self._blocks.pack(args)
-        if self._blocks.runner(addresses.kernel)(part, parts, block.buffer_info()[0]):
+        block = blocks.pack(args)
+        if blocks.runner(addresses.kernel)(part, parts, block.buffer_info()[0]):
             self._refuse()
-        if self._blocks.numpy_is_known():
+        if blocks.numpy_is_known():
             if known is None:
-                known = self._known[key] = *self._blocks.packer(tuple(map(type, flat))), list[Any]()
-            run = self._blocks.runner_of_objects(addresses.objects)
+                known = self._known[key] = *blocks.packer(tuple(map(type, flat))), list[Any]()
+            run = blocks.runner_of_objects(addresses.objects)
             if run not in known[-1]:  # long long and int64 differ in NumPy's letter alone
                 known[-1].append(run)
 
@@ -185,7 +183,7 @@ def _kind(value: Any) -> Any:
 
 def _flags(value: Any) -> int:
     """Of an array's flags those that numba looks at."""
-    return value.flags.num & ALL_FLAGS if isinstance(value, np.ndarray) else 0
+    return value.flags.num & blocks.ALL_FLAGS if isinstance(value, np.ndarray) else 0
 
 
 def _load(key: Any, loop: Kernel, args: tuple[Any, ...]) -> "Addresses":

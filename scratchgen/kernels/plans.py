@@ -26,6 +26,7 @@ import numpy as np
 from ..ground.arguments import Array
 from . import sharing
 from .compiling import FromLLVM, Kernel, addresses_of, for_python, helper, with_types
+from .native.blocks import pack, runner
 from .recording import Action, Call, Clear, Event, Recording
 from .reordering import in_order, writing_first
 from .sharing import share_row
@@ -102,8 +103,6 @@ class Table:
     """
 
     def __init__(self, calls: Sequence[Call], threads: int, fine: float | None = None) -> None:
-        from .native.blocks import pack, runner
-
         self._calls = calls  # which keep the memory alive that the rows point to
         # not shared with other tables: two may run at the same time
         self._scratch = np.empty((threads, max([call.scratch for call in calls])), np.uint8)

@@ -77,11 +77,10 @@ class Trial:
     def is_sure(self) -> bool:
         """Whether nothing seems to have disturbed these times."""
         alone, again, together = map(self._shortest, ("alone", "again", "together"))
-        waited = "together" in self.times and together / ROWS > AGREES * alone
-        drifted = max(alone, again) > AGREES * min(alone, again)
-        return all(map(is_sure, self.times.values())) and not (  # (3, 4)
-            self.was_alone or waited or drifted
-        )
+        waited = "together" in self.times and together / ROWS > AGREES * alone  # (3)
+        drifted = max(alone, again) > AGREES * min(alone, again)  # (4)
+        is_each_sure = all(map(is_sure, self.times.values()))
+        return is_each_sure and not (self.was_alone or waited or drifted)
 
     def _shortest(self, way: str) -> float:
         return shortest(self.times.get(way, []))
@@ -98,12 +97,12 @@ def measure(char: str) -> dict[str, Any]:
     trials = {
         f"{kind} {form}": trial(form, SHAPES[kind], char) for kind in SHAPES for form in FORMS
     }
-    for each in trials.values():  # compiled, and all memory touched
+    for each in trials.values():  # now it is compiled, and all its memory is touched
         each.alone()
     square = trials["square x w"]
     ours = {(name, "alone"): each.alone for name, each in trials.items()}
     if threads > 1:
-        square.together(threads)()  # compiled, too
+        square.together(threads)()  # starts the threads
         ours |= {(name, "together"): each.together(threads) for name, each in trials.items()}
     turns = {(name, "again"): each.alone for name, each in trials.items()}
     turns |= {(name, "numpy"): each.numpy for name, each in trials.items()}
@@ -128,7 +127,7 @@ def _or_none(seconds: float) -> float | None:
 
 
 def trial(form: str, shape: tuple[int, int, int], char: str) -> Trial:
-    """A product of that form with N, I and O of a shape."""
+    """A product of that form, for N, I and O as in `shape` and the dtype "f" or "d"."""
     n, i, o = shape
     rng = np.random.default_rng(0)
     x, w, dy = (rng.standard_normal(sizes).astype(char) for sizes in ((n, i), (i, o), (n, o)))

@@ -259,7 +259,7 @@ def test_the_choice_is_shown_with_its_times_and_how_sure_they_are(machine, monke
     monkeypatch.setenv("SCRATCHGEN_PRODUCTS", "numpy")
     assert choice.text_of("f") == "numpy, by SCRATCHGEN_PRODUCTS"
     monkeypatch.setattr(choice, "has_tiles", lambda: False)
-    assert choice.text_of("f") == "numpy: there are no vectors of ours here"
+    assert choice.text_of("f") == "numpy: this CPU has no vectors for tiles"
 
 
 @pytest.mark.parametrize("record", ["ours", "numpy", ["long x w", "square x^T dy"]])
@@ -465,4 +465,4 @@ print(path.exists(), path.parent == folder())
 def test_a_cpu_without_vectors_of_ours_leaves_products_to_numpy():
     code = f'{ALONE}print(choice.now("f"), choice.no_loop_because())'
     line = run(code, SCRATCHGEN_VECTOR_BITS="0")
-    assert line == "numpy there are no vectors here that they could use"
+    assert line == "numpy this CPU has no vectors for tiles"
