@@ -45,10 +45,8 @@ def conditions() -> dict[str, str]:
 
 def blas() -> dict[str, str]:
     """What NumPy knows of the library that it multiplies with: `name`, `version`."""
-    known: dict[str, str] = (
-        np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
-    )
-    return known
+    known = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    return {name: str(value) for name, value in known.items()}
 
 
 def kept(name: str, is_right: Callable[[Values], bool]) -> Values | None:

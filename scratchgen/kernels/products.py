@@ -200,7 +200,8 @@ def _multiplied(
         return False
     if bias is not None and bias.strides != (item,):
         return False
-    if choice.numpy_multiplies(form, char, *a.shape, c.shape[1]):
+    (rows, depth), columns = a.shape, c.shape[1]
+    if choice.numpy_multiplies(form, char, rows, depth, columns):
         return False
     zeros = multiplying.no_bias(char)
     recording.note_constant(zeros)
