@@ -67,8 +67,9 @@ def _openmp() -> ModuleType | None:
     return None
 
 
+@functools.cache
 def most() -> int:
-    """How many threads numba has, or would have if it were imported."""
+    """How many threads numba has, from the first question on: they are launched once."""
     if "numba" in sys.modules:
         import numba
 
