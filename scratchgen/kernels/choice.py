@@ -13,8 +13,13 @@ product is timed (product_trials.py), once for each dtype on a machine:
 
     NumPy multiplies    if 1.1 times its time is below the loop's, and both are sure   (5)
 
-So a tie goes to the loop, and on a busy machine, where no time is sure, everything does. The choice
-is kept (machine_files.py), whatever number of threads is allowed later. It can be changed:
+So a tie goes to the loop, and on a busy machine, where no time is sure, everything does. On ARM it
+is the other way round, because nothing was timed there beforehand:
+
+    the loop multiplies    if 1.1 times its time is below NumPy's, and both are sure   (6)
+
+and small products go with thin ones. The choice is kept (machine_files.py), whatever number of
+threads is allowed later. It can be changed:
 
     SCRATCHGEN_PRODUCTS=ours                 or numpy, for the process, from its start
     with products_by("numpy"): ...           or ours, or what a run has recorded, in this thread
@@ -26,7 +31,6 @@ without vectors for tiles (native/target.py) NumPy multiplies.
 
 import functools
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -35,6 +39,7 @@ from ..ground.errors import OptionError, cut
 from ..ground.versions import is_installed
 from . import machine_files, product_trials, thread_count
 from .formulas import compiles, numba_works
+from .locks import Lock
 from .machine_files import Values
 from .product_trials import FORMS, SHAPES
 
@@ -55,7 +60,7 @@ Before = Token[frozenset[str] | None]  # the choice before `begin`
 _of_block: ContextVar[frozenset[str] | None] = ContextVar("products", default=None)
 _of_process: dict[str, frozenset[str]] = {}  # by the letter of the dtype
 _values: dict[str, Values] = {}  # the times that decided them
-_lock = threading.RLock()
+_lock = Lock()
 
 
 def numpy_multiplies(form: str, char: str, rows: int, depth: int, columns: int) -> bool:
@@ -66,7 +71,8 @@ def numpy_multiplies(form: str, char: str, rows: int, depth: int, columns: int) 
     if by_numpy is None:
         by_numpy = _of_process.get(char)
     if by_numpy is None:
-        if rows * depth * columns < SMALL and from_environment() is None:
+        is_small = rows * depth * columns < SMALL
+        if is_small and not is_numpys_unless_measured() and from_environment() is None:
             return False
         by_numpy = of_machine(char)
     return bool(by_numpy) and f"{kind_of(rows, depth, columns)} {form}" in by_numpy
@@ -114,6 +120,8 @@ def now(char: str) -> Record:
     in_block = _of_block.get()
     if not has_tiles():
         return NUMPY
+    if in_block is not None:
+        thread_count.settle(char)
     return to_record(of_machine(char) if in_block is None else in_block)
 
 
@@ -184,6 +192,8 @@ def of_machine(char: str) -> frozenset[str]:
     with _lock:
         if char not in _of_process:
             given = from_environment()
+            if given is not None:
+                thread_count.settle(char)
             _of_process[char] = by_measurement(measured(char)) if given is None else given
         return _of_process[char]
 
@@ -233,9 +243,18 @@ def is_measurement(values: Values) -> bool:
 
 
 def by_measurement(values: Values) -> frozenset[str]:
-    """The kinds and forms for which (5) holds."""
-    return frozenset(
-        name
-        for name, (ours, numpy) in values["seconds"].items()
-        if name in values["sure"] and MARGIN * numpy < ours  # (5)
-    )
+    """The kinds and forms for which (5) holds, or on ARM all for which (6) does not."""
+    sure = {name: times for name, times in values["seconds"].items() if name in values["sure"]}
+    if not is_numpys_unless_measured():
+        return frozenset(x for x, (ours, numpy) in sure.items() if MARGIN * numpy < ours)  # (5)
+    faster = {name for name, (ours, numpy) in sure.items() if MARGIN * ours < numpy}  # (6)
+    faster |= {f"small {form}" for form in FORMS if f"thin {form}" in faster}
+    return ALL - faster
+
+
+@functools.cache
+def is_numpys_unless_measured() -> bool:
+    """Whether the vectors are those of ARM."""
+    from .native.target import BITS
+
+    return BITS == 128

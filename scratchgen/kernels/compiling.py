@@ -15,7 +15,6 @@ import dis
 import functools
 import importlib
 import os
-import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import numpy as np
 
 from ..ground.printing import to_stderr
 from . import sharing
+from .locks import Lock
 from .native import blocks
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _helpers: set[Kernel] = {sharing.share, sharing.share_row}
 _rounded: set[Kernel] = set()
 _types: dict[Kernel, Callable[[Any], tuple[Any, ...]]] = {}
 _loaded: "dict[Any, Addresses]" = {}
-_lock = threading.RLock()
+_lock = Lock()
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ and the times are kept (machine_files.py). A number that SCRATCHGEN_THREADS, `se
 """
 
 import functools
-import threading
 from pathlib import Path
 
 from . import machine_files, sharing
+from .locks import Lock
 from .machine_files import Values
 from .plans import Table
 from .product_trials import FORMS, SHAPES, trial
@@ -26,7 +26,7 @@ MARGIN = 1.1
 SECONDS = 0.01
 NAME = "threads"
 
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def settle(char: str, until_sure: bool = False) -> Values | None:

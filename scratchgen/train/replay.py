@@ -34,7 +34,7 @@ import numpy as np
 from .. import kernels
 from ..ground.arguments import Array
 from ..ground.errors import DivergedError
-from ..kernels import choice
+from ..kernels import choice, thread_count
 from ..kernels.formulas import loops_run
 from ..kernels.plans import Plan
 from ..kernels.recording import Action, Recording, recording, run_action
@@ -104,6 +104,8 @@ class StepEngine:
                 RuntimeWarning,
                 stacklevel=4,
             )
+        else:
+            thread_count.settle(self.trainer.model.dtype.char)
 
     def _step(self, rows: Array) -> dict[str, float]:
         if not self._permission.is_given():

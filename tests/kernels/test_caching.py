@@ -57,6 +57,30 @@ def test_compiled_kernels_are_used_again_and_damaged_files_are_not(cache):
         assert files(cache) == written
 
 
+@posix
+def test_kept_kernels_may_be_read_by_those_whom_the_users_umask_lets(cache):
+    before = os.umask(0o022)
+    try:
+        run(KERNEL, **cache)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files(cache)} == {0o644}
+
+
+def test_a_folder_that_holds_kernels_is_used_even_if_it_cannot_be_written(monkeypatch, tmp_path):
+    from scratchgen.kernels.native import caching
+
+    def refuse(**_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folder = caching.folder.__wrapped__()
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert caching.folder.__wrapped__() is None
+    (folder / f"products{caching.SUFFIX}").touch()
+    assert caching.folder.__wrapped__() == folder
+
+
 def test_a_full_disk_does_not_stop_training(cache):
     code = f"""
 import os

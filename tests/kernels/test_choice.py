@@ -107,6 +107,17 @@ def test_a_product_that_was_not_timed_is_the_loops():
     assert choice.by_measurement(values) == set()
 
 
+def test_on_arm_the_loop_multiplies_only_where_it_is_clearly_faster(monkeypatch):
+    monkeypatch.setattr(choice, "is_numpys_unless_measured", lambda: True)
+    values = times(unsure=("long dy w^T",))
+    values["seconds"] = {name: [1e-5, 1.05e-5] for name in choice.MEASURED}
+    assert choice.by_measurement(values) == choice.ALL
+    for name in ("square x w", "long dy w^T", "thin x^T dy"):
+        values["seconds"][name] = [1e-5, 2e-5]
+    ours = choice.ALL - choice.by_measurement(values)
+    assert ours == {"square x w", "thin x^T dy", "small x^T dy"}
+
+
 def test_each_kind_and_form_has_its_own_choice(machine):
     machine.times = times("square x w", "thin dy w^T")
     assert by_numpy(100, 100, 100)

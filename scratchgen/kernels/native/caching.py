@@ -35,7 +35,9 @@ from typing import Any
 import llvmlite
 import numpy as np
 
+from ...ground.errors import FileError
 from ...ground.versions import __version__
+from ...ground.writing import write_atomically
 from .. import caches
 from ..fingerprints import ROOMS
 from . import blocks, target
@@ -55,12 +57,13 @@ MARKS = re.compile(rb"^@(kernels\.)?(loop_of|loops_of|helper|by_dtype|rounded)\b
 
 @functools.cache
 def folder() -> Path | None:
-    """The folder of the compiled kernels; None if no place can be written."""
+    """The folder of the compiled kernels; None if no place has any, or can be written."""
     for home in (_home, _private):
         try:
             path = home() / "scratchgen" / _key()
             path.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=path).close()
+            if not any(path.glob(f"*{SUFFIX}")):  # with kernels it may be read-only, as in an image
+                tempfile.TemporaryFile(dir=path).close()
         except (OSError, RuntimeError):  # RuntimeError if the user has no home
             continue
         return path
@@ -217,16 +220,8 @@ def write(name: str, code: bytes) -> None:
     place = folder()
     if place is None:
         return
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
-            temporary = file.name
-            file.write(_digest(name, code) + code)
-        os.replace(temporary, place / f"{name}{SUFFIX}")
-    except OSError:  # a full disk, a folder that was removed
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+    with contextlib.suppress(FileError):  # a full disk, a folder that was removed
+        write_atomically(place / f"{name}{SUFFIX}", _digest(name, code) + code)
 
 
 def _digest(name: str, code: bytes) -> bytes:
