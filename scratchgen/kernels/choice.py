@@ -31,6 +31,7 @@ without vectors for tiles (native/target.py) NumPy multiplies.
 
 import functools
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -165,7 +166,9 @@ def no_loop_because() -> str:
 
 @functools.cache
 def has_tiles() -> bool:
-    """Whether the CPU has vectors that a tile can use."""
+    """Whether numba is installed, and the CPU has vectors for tiles."""
+    if not is_installed("numba"):
+        return False
     from .native.target import BITS
 
     return BITS > 0
@@ -252,9 +255,6 @@ def by_measurement(values: Values) -> frozenset[str]:
     return ALL - faster
 
 
-@functools.cache
 def is_numpys_unless_measured() -> bool:
-    """Whether the vectors are those of ARM."""
-    from .native.target import BITS
-
-    return BITS == 128
+    """Whether this is an ARM CPU."""
+    return platform.machine().lower() in ("aarch64", "arm64")

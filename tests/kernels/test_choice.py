@@ -35,6 +35,12 @@ def times(*by_numpy: str, unsure: tuple[str, ...] = ()) -> dict:
     }
 
 
+@pytest.fixture(autouse=True)
+def no_arm(monkeypatch):
+    """The tests are of a CPU on which a tie is the loop's, unless they say another."""
+    monkeypatch.setattr(choice, "is_numpys_unless_measured", lambda: False)
+
+
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """A machine on which nothing was measured; `machine.times` are what a measurement gives."""

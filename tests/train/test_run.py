@@ -812,6 +812,7 @@ def with_another(plain, way, value):
     return {**plain, way[0]: with_another(plain[way[0]], way[1:], value)}
 
 
+@pytest.mark.filterwarnings("ignore:this run's products were computed by loops:RuntimeWarning")
 def test_other_plain_values_give_one_of_our_errors_or_a_run_that_takes_steps(run):
     arrays, plain = checkpoint(run)
     for way in places(plain):
