@@ -1,5 +1,6 @@
 """Updates digests.py to the present text of the textbook: `python -m` and its name."""
 
+import importlib.util
 from pathlib import Path
 
 from ..ground.writing import write_atomically
@@ -24,7 +25,10 @@ def write() -> None:
         texts = [f'        "{name}": "{x}",' for name, x in texts_of(file).items()]
         lines += [f'    "{file}": {{', *texts, "    },"] if texts else [f'    "{file}": {{}},']
     lines += ["}"]
-    write_atomically(Path(__file__).with_name("digests.py"), "\n".join([*lines, ""]).encode())
+    path = Path(__file__).with_name("digests.py")
+    write_atomically(path, "\n".join([*lines, ""]).encode())
+    # Python compares the second and the size of a file alone, which may be those of the old text
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
