@@ -100,7 +100,7 @@ def alone(_part, _parts, like, whole_numbers):  # type: ignore[no-untyped-def] #
 
 def others() -> Iterator[tuple[str, Call]]:
     """The calls of the kernels of KERNELS; none runs, because its code is for another CPU."""
-    plans.in_one_part = lambda call: None  # noqa: ARG005
+    plans.in_one_part = lambda call: None  # noqa: ARG005 - called with a kernel, which must not run
     with by_loops():
         for name in KERNELS:
             with recording() as notes:

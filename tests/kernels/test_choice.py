@@ -320,12 +320,14 @@ def test_both_sides_of_a_trial_compute_the_same(form):
 
 
 @needs_numba
-def test_a_measurement_has_times_for_every_kind_and_form(monkeypatch):
+def test_a_measurement_without_time_can_be_kept_and_leaves_all_products_to_the_loop(monkeypatch):
     monkeypatch.setattr(product_trials, "SECONDS", 0.0)
     for char in "fd":
         values = product_trials.measure(char)
         assert choice.is_measurement(json.loads(json.dumps(values)))
-        assert choice.by_measurement(values) <= set(values["sure"])
+        assert values["seconds"].keys() == set(choice.MEASURED)
+        assert values["sure"] == []
+        assert choice.by_measurement(values) == choice.NONE
 
 
 def invented(**ways: list[float]) -> product_trials.Trial:
